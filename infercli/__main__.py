@@ -1,0 +1,5 @@
+"""`python -m infercli`."""
+
+from infercli.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""Verbs that need the world, given it as Protocols; no state of their own."""

@@ -1,0 +1,134 @@
+"""The command: its table of verbs, and the one place where an exception becomes words and an exit code.
+
+A verb's module is imported when that verb runs: `infercli --help` imports click and errors, nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from infercli import __version__
+from infercli.errors import ExitCode, InferError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # verb: (section, what it does in one line)
+    "init": ("Start", "Write a deployment.yaml with comments."),
+    "doctor": ("Start", "Check this machine, the engine and the cluster."),
+    "completion": ("Start", "Print the completion script of your shell."),
+    "gpus": ("Look up", "List the GPUs that infercli has facts about."),
+    "profiles": ("Look up", "List hardware profiles, or print one or their schema."),
+    "models": ("Look up", "List model shapes that can be planned offline."),
+    "pin": ("Prepare", "Pin a model to a commit and its hashes in models.lock.yaml."),
+    "plan": ("Prepare", "Say whether a model fits, with every choice and its reason."),
+    "render": ("Prepare", "Print the Kubernetes objects of a deployment."),
+    "diff": ("Prepare", "Compare what would run with what runs."),
+    "deploy": ("Run", "Bring a deployment up beside what serves, verify it, shift to it."),
+    "status": ("Run", "Say what serves, what is changing, and who is changing it."),
+    "history": ("Run", "List the revisions of a release."),
+    "rollback": ("Run", "Go back to the newest revision that was good."),
+    "delete": ("Run", "Take a release away."),
+    "logs": ("Run", "Print the engine's log of a release."),
+    "local": ("Run", "Look at, or stop, the Ray on this machine."),
+    "ask": ("Measure", "Ask a release or an endpoint one question."),
+    "bench": ("Measure", "Measure latency and throughput of a release or an endpoint."),
+}
+
+START_HERE = """Start here:
+  infercli plan meta-llama/Llama-3.1-8B-Instruct --profile l4     does it fit, and how?
+  infercli init                                                    write deployment.yaml
+  infercli COMMAND --help                                          what a command takes, with examples"""
+
+
+class Verbs(click.Group):
+    """The commands of COMMANDS, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"infercli.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from infercli.errors import UnknownName
+
+            raise UnknownName("command", args[0], COMMANDS, "`infercli --help` lists them")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, (section, line) in COMMANDS.items():
+            sections.setdefault(section, []).append((name, line))
+        for section, rows in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write(START_HERE + "\n")
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", "-V", prog_name="infercli", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Size, pin, deploy, measure and roll back self-hosted vLLM services."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def _report(error: InferError) -> None:
+    for index, line in enumerate(error.message.splitlines() or [""]):
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}", err=True)
+    for line in (error.hint or "").splitlines():
+        click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True)
+
+
+def _debug() -> bool:
+    return bool(os.environ.get("INFERCLI_DEBUG")) or "-v" in sys.argv or "--verbose" in sys.argv
+
+
+def invoke(args: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Nothing escapes but SystemExit's own cousins."""
+    try:
+        result = main.main(args=args, prog_name="infercli", standalone_mode=False, auto_envvar_prefix="INFERCLI")
+        return int(result) if isinstance(result, int) else ExitCode.YES
+    except InferError as error:
+        _report(error)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        _report(InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None))
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        _report(InferError(error.format_message()))
+        return ExitCode.COULD_NOT
+    except BrokenPipeError:
+        # The reader of a pipe went away (`infercli ... | head`): not our failure, and nobody is left to tell.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # keeps the interpreter from failing at exit
+        return ExitCode.YES
+    except Exception as error:
+        if _debug():
+            raise
+        click.echo(f"{click.style('bug', fg='red', bold=True)}: {type(error).__name__}: {error}", err=True)
+        click.echo("hint: this is infercli's fault; run again with INFERCLI_DEBUG=1 and report the traceback", err=True)
+        return ExitCode.BUG
+
+
+def run() -> NoReturn:
+    """The console script."""
+    sys.exit(int(invoke()))

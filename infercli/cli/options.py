@@ -1,0 +1,61 @@
+"""Options that several verbs share, so that they are spelt and explained once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value or os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+def common(function: F) -> F:
+    """`-o`, `-v`, `--no-color`: on every verb."""
+    for option in (
+        click.option("--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."),
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Tracebacks and every step."),
+        click.option(
+            "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True, help="Format."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def cluster(function: F) -> F:
+    """`--context`, `--kubeconfig`, `-n`: on every verb that may talk to a cluster."""
+    for option in (
+        click.option("-n", "--namespace", help="Namespace; default: deployment.yaml's, then the context's."),
+        click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."),
+        click.option("--context", "kube_context", help="Context of the kubeconfig."),
+    ):
+        function = option(function)
+    return function
+
+
+def target(function: F) -> F:
+    """`--target`: for verbs that act on a running release."""
+    return click.option(
+        "--target",
+        type=click.Choice(["kubernetes", "local"]),
+        help="Where the release runs; default: what deployment.yaml's profile says, else where a release of that name is.",
+    )(function)
+
+
+def deployment_file(function: F) -> F:
+    """`-f deployment.yaml`."""
+    return click.option(
+        "-f", "--file", "deployment_path", type=click.Path(dir_okay=False), help="Default: ./deployment.yaml."
+    )(function)
+
+
+def timeout(default: str) -> Callable[[F], F]:
+    """`--timeout 20m`."""
+    return click.option("--timeout", default=default, show_default=True, metavar="DURATION", help="Give up after this.")

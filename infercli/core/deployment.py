@@ -1,0 +1,67 @@
+"""deployment.yaml: what the user wants to run, and where."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from infercli.core.record import Document, Json, Record
+from infercli.core.workload import Objectives, Workload
+
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+"""A DNS label with room for what is appended to it: Kubernetes names end at 63 characters."""
+
+
+class Front(Record):
+    """The router in front of the engines."""
+
+    replicas: int = Field(default=2, ge=2)
+    """Never fewer than two: one replica is an outage whenever it is replaced (run and measured)."""
+    max_body_mib: float = Field(default=8, gt=0)
+    max_in_flight: int = Field(default=512, ge=1)
+    """Requests at a time per front replica; one more is answered with 429."""
+
+
+class Kubernetes(Record):
+    """Where and with what it runs in a cluster. Nothing here is secret: secrets are named, never written."""
+
+    namespace: str | None = None
+    """None: that of the kubeconfig context, or `-n`."""
+    image: str | None = None
+    """Ray with vLLM, by digest (`repo@sha256:...`). Required to render."""
+    model_claim: str = "models"
+    """PersistentVolumeClaim with the weights under `/<commit>`, mounted read-only at /models."""
+    keys_secret: str | None = None
+    """Secret with `api-keys` (one per line) and `operator-token`; None: `<name>-keys`."""
+    image_pull_secrets: tuple[str, ...] = ()
+    gateway_namespace: str | None = None
+    """The namespace from which requests may come; None admits only this namespace."""
+    monitoring_namespace: str | None = None
+    """The namespace from which Prometheus scrapes; None admits none."""
+
+    @field_validator("image")
+    @classmethod
+    def _by_digest(cls, image: str | None) -> str | None:
+        if image is not None and "@sha256:" not in image:
+            raise ValueError("must be given by digest (repo@sha256:...), since a tag can change under a running release")
+        return image
+
+
+class ModelDeployment(Document):
+    """deployment.yaml."""
+
+    kind: Literal["ModelDeployment"] = "ModelDeployment"
+    name: str = Field(pattern=NAME_PATTERN)
+    model: str
+    """A Hub id, or a directory (starts with `.` or `/`)."""
+    profile: str
+    quantization: str | None = None
+    """What the checkpoint must be; None: what its config says, or the first of the profile's preferences it can be."""
+    replicas: int = Field(default=1, ge=1)
+    workload: Workload = Workload()
+    objectives: Objectives = Objectives()
+    engine_args: dict[str, Json] = {}
+    """Passed to vLLM as they are, after validation against that engine version's arguments."""
+    front: Front = Front()
+    kubernetes: Kubernetes = Kubernetes()

@@ -1,0 +1,74 @@
+"""profiles/*.yaml: the hardware that a deployment may use."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from infercli.core.gpus import Gpu
+from infercli.core.record import Document, Record
+
+
+class NodeGroup(Record):
+    """Equal machines."""
+
+    count: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    """GPUs per node; 0 only where the accelerator is `cpu`."""
+    cpus: int | None = Field(default=None, ge=1)
+    memory_gib: float | None = Field(default=None, gt=0)
+    max_count: int | None = Field(default=None, ge=1)
+    """With autoscaling: as many nodes as the pool may grow to; None: it does not grow."""
+
+
+class Toleration(Record):
+    """A Kubernetes toleration."""
+
+    key: str
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
+
+
+class HardwareProfile(Document):
+    """A hardware profile. `gpu` names a row of the GPU table or defines one inline."""
+
+    kind: Literal["HardwareProfile"] = "HardwareProfile"
+    name: str
+    accelerator: Literal["gpu", "cpu"] = "gpu"
+    gpu: str | Gpu | None = None
+    nodes: tuple[NodeGroup, ...] = Field(min_length=1)
+    interconnect: Literal["nvlink", "pcie"] | None = None
+    """Between the GPUs of one node; None where there is one."""
+    quantizations: tuple[str, ...] = ("none",)
+    """Acceptable ones, in order of preference: awq, gptq, w4a16, fp8, int8, q4 (any of awq, gptq, w4a16), none."""
+    price: str | None = None
+    """A key of prices.yaml, per GPU and hour; None: unknown."""
+    reserved_gpu_memory_gib: float = Field(default=0, ge=0)
+    """GPU memory that others take on every GPU."""
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[Toleration, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HardwareProfile:
+        if self.accelerator == "gpu" and self.gpu is None:
+            raise ValueError("gpu: is required where accelerator is gpu")
+        if self.accelerator == "cpu" and self.gpu is not None:
+            raise ValueError("gpu: must be absent where accelerator is cpu")
+        return self
+
+    @property
+    def target(self) -> Literal["kubernetes", "local"]:
+        """Where it runs: a CPU profile is this machine, a GPU profile a cluster."""
+        return "local" if self.accelerator == "cpu" else "kubernetes"
+
+    @property
+    def gpus_per_node(self) -> int:
+        """GPUs of the largest node."""
+        return max(n.gpus for n in self.nodes)
+
+    @property
+    def total_gpus(self) -> int:
+        """GPUs that exist without growing."""
+        return sum(n.count * n.gpus for n in self.nodes)

@@ -1,0 +1,35 @@
+"""The base of everything that is persisted, printed as JSON, or read from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+API_VERSION = "infercli/v1"
+
+Json = Any  # JSON values: a recursive alias makes every access a cast, and pydantic checks them where they enter
+
+
+class Record(BaseModel):
+    """A frozen value. A misspelt key is an error: a setting that is silently dropped is worse than one refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Document(Record):
+    """A record that stands alone in a file or as a command's JSON output; subclasses fix `kind`."""
+
+    apiVersion: Literal["infercli/v1"] = API_VERSION
+
+
+def canonical(value: Json) -> bytes:
+    """The one byte string of a JSON value: sorted keys, no spaces; what every digest here is taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Json) -> str:
+    """sha256 of `canonical(value)`, 64 hex digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()

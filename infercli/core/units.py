@@ -1,0 +1,49 @@
+"""Conversions between what people write or read and what is computed with. The only place where units change."""
+
+from __future__ import annotations
+
+import re
+
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+GB = 10**9
+
+_FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_FACTORS |= {"KIB": KIB, "MIB": MIB, "GIB": GIB, "TIB": 2**40, "KI": KIB, "MI": MIB, "GI": GIB, "TI": 2**40}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_bytes(text: str) -> int:
+    """`24 GiB`, `80GB`, `512Mi`, `1024` -> bytes. Raises ValueError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    factor = _FACTORS.get(match[2].upper()) if match else None
+    if match is None or factor is None:
+        raise ValueError(f"`{text}` is not an amount of memory; write for example `24 GiB` or `80 GB`")
+    return int(float(match[1]) * factor)
+
+
+def parse_duration_s(text: str) -> float:
+    """`300ms`, `10s`, `5m`, `1h30m`, `2` (seconds) -> seconds. Raises ValueError."""
+    if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text.strip())
+    if not parts or "".join(a + b for a, b in parts) != text.strip():
+        raise ValueError(f"`{text}` is not a duration; write for example `90s`, `10m` or `1h30m`")
+    return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+
+
+def gib(value_bytes: int | float, digits: int = 1) -> str:
+    """Bytes as GiB for people: `14.9 GiB`."""
+    return f"{value_bytes / GIB:,.{digits}f} GiB"
+
+
+def duration(value_s: float) -> str:
+    """Seconds for people: `0.45 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value_s < 10:
+        return f"{value_s:.2f} s"
+    if value_s < 120:
+        return f"{value_s:.0f} s"
+    minutes, seconds = divmod(round(value_s), 60)
+    if minutes < 120:
+        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -1,0 +1,26 @@
+"""What the traffic is like and what it must feel like."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infercli.core.record import Record
+
+
+class Workload(Record):
+    """Requests as they come. Lengths are tokens."""
+
+    input_tokens: int = Field(default=1000, ge=1)
+    output_tokens: int = Field(default=300, ge=1)
+    concurrency: int = Field(default=16, ge=1)
+    """Requests in flight at a time that the deployment must hold without queueing for KV cache."""
+    max_context_tokens: int | None = Field(default=None, ge=1)
+    """The longest prompt plus answer to accept; None lets the planner choose `max_model_len`."""
+
+
+class Objectives(Record):
+    """Service-level objectives; None means none was set."""
+
+    ttft_p95_ms: float | None = Field(default=None, gt=0)
+    tpot_p95_ms: float | None = Field(default=None, gt=0)
+    success_rate_fraction: float = Field(default=0.999, gt=0, le=1)

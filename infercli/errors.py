@@ -1,0 +1,123 @@
+"""Every failure that infercli raises on purpose, and the exit codes that scripts may rely on.
+
+    InferError                      1
+    ├── InputError                  2   what was typed or written must change
+    │   ├── UnknownName             2   a name that no table has; the nearest are offered
+    │   └── InvalidFile             2   a file with problems, all of them listed
+    ├── Unsupported                 4   a thing nobody has taught infercli yet: no answer rather than a guess
+    ├── HubError                    1   the Hub refused, is unreachable, or does not have it
+    ├── ClusterError                1   the Kubernetes API refused or is unreachable
+    ├── RayError                    1   Ray refused, died, or is unreachable
+    ├── EndpointError               1   an OpenAI-compatible endpoint did not answer as one
+    ├── DeployFailed                1   a new engine or its routing failed; what served before still serves
+    ├── ReleaseBusy                 1   somebody else is changing the release
+    ├── TimedOut                    5   the deadline passed; how to go on is in the hint
+    └── Interrupted               130   Ctrl-C or SIGTERM; how to go on is in the hint
+
+"No" is not a failure: a plan that does not fit, a drift, a failed gate are values, and their command exits with 3.
+Standard library only: this module is imported by `infercli --help`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command."""
+
+    YES = 0
+    COULD_NOT = 1
+    USAGE = 2
+    NO = 3
+    CANNOT_TELL = 4
+    TIMED_OUT = 5
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class InferError(Exception):
+    """What happened and where (`message`, one sentence without a full stop), and what to do next (`hint`)."""
+
+    exit_code: ExitCode = ExitCode.COULD_NOT
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(InferError):
+    """A flag, an argument, or a file's content must change."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnknownName(InputError):
+    """A name that no table has. The hint offers the nearest known ones, or all when there are few."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str | None = None) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+        folded = {n.lower(): n for n in names}
+        if not near:
+            near = [folded[n] for n in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.4)]
+        if not near and len(names) <= 12:
+            near = names
+        offer = f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else None
+        super().__init__(f"unknown {kind} `{name}`", "; ".join(p for p in (offer, hint) if p) or None)
+        self.nearest = tuple(near)
+
+
+class InvalidFile(InputError):
+    """A file with problems: each is (where in the file, what is wrong); all are reported at once."""
+
+    def __init__(self, path: str, problems: Sequence[tuple[str, str]], hint: str | None = None) -> None:
+        lines = [f"{path}: {where}: {what}" if where else f"{path}: {what}" for where, what in problems]
+        super().__init__("\n".join(lines), hint)
+        self.path = path
+        self.problems = tuple(problems)
+
+
+class Unsupported(InferError):
+    """Something that infercli has no facts about. The message names it, the hint names the file to extend."""
+
+    exit_code = ExitCode.CANNOT_TELL
+
+
+class HubError(InferError):
+    """The Hugging Face Hub refused, is unreachable, or has no such thing."""
+
+
+class ClusterError(InferError):
+    """The Kubernetes API refused or is unreachable."""
+
+
+class RayError(InferError):
+    """Ray refused, died, or is unreachable."""
+
+
+class EndpointError(InferError):
+    """An OpenAI-compatible endpoint is unreachable or did not answer as one."""
+
+
+class DeployFailed(InferError):
+    """A step of a rollout failed. What served before the rollout still serves."""
+
+
+class ReleaseBusy(InferError):
+    """Somebody else holds the lock of the release."""
+
+
+class TimedOut(InferError):
+    """A deadline passed."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+class Interrupted(InferError):
+    """Ctrl-C or SIGTERM arrived; the record says how far the work came."""
+
+    exit_code = ExitCode.INTERRUPTED

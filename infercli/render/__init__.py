@@ -1,0 +1,1 @@
+"""Pure: a Plan becomes the objects and the Serve config that run it."""
