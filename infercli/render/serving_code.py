@@ -1,4 +1,4 @@
-"""The serving code as it reaches Ray: one zip per module, named by its content.
+"""The serving code as it reaches Ray: one zip per package, named by its content.
 
 An application picks its zip with `PYTHONPATH`, so new code is a new path: it reaches new engines and never a running
 one. The bytes must not depend on when, where or by whom they were made: equal source, equal digest.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from typing import Literal
 
 Part = Literal["front", "engine"]
@@ -27,21 +28,23 @@ DIGEST_DIGITS = 12
 
 
 def module_name(part: Part) -> str:
-    """The top-level module in the zip of that part: `infercli_front`, `infercli_engine`."""
+    """The top-level package in the zip of that part: `infercli_front`, `infercli_engine`."""
     return f"infercli_{part}"
 
 
-def zip_module(module_name: str, source: bytes) -> bytes:
-    """A zip with the one top-level module `<module_name>.py`, stored and not compressed.
+def zip_package(package: str, files: Mapping[str, bytes]) -> bytes:
+    """A zip with the one top-level package, stored and not compressed.
 
-    Compression would tie the digest to the version of zlib; the modules are some ten KiB.
+    `files` is source by file name (`__init__.py`, `rules.py`): all of `infercli/serving/<part>/`. Compression would tie
+    the digest to the version of zlib; the sources are some ten KiB.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        entry = zipfile.ZipInfo(f"{module_name}.py", date_time=_EPOCH)
-        entry.create_system = _UNIX
-        entry.external_attr = _READABLE
-        archive.writestr(entry, source)
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{package}/{name}", date_time=_EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = _READABLE
+            archive.writestr(entry, files[name])
     return buffer.getvalue()
 
 
