@@ -19,10 +19,17 @@ def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> N
 def common(function: F) -> F:
     """`-o`, `-v`, `--no-color`: on every verb."""
     for option in (
-        click.option("--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."),
+        click.option(
+            "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."
+        ),
         click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Tracebacks and every step."),
         click.option(
-            "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True, help="Format."
+            "-o",
+            "--output",
+            type=click.Choice(["text", "json", "yaml"]),
+            default="text",
+            show_default=True,
+            help="Format.",
         ),
     ):
         function = option(function)
@@ -33,7 +40,9 @@ def cluster(function: F) -> F:
     """`--context`, `--kubeconfig`, `-n`: on every verb that may talk to a cluster."""
     for option in (
         click.option("-n", "--namespace", help="Namespace; default: deployment.yaml's, then the context's."),
-        click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."),
+        click.option(
+            "--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."
+        ),
         click.option("--context", "kube_context", help="Context of the kubeconfig."),
     ):
         function = option(function)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from infercli.core.record import Json
 
-
-def emit(value: Json, output: str, text: str) -> None:
+def emit(value: Any, output: str, text: str) -> None:
     """The answer of a command: `text` for people, or `value` (JSON) as json or yaml."""
     if output == "json":
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-API_VERSION = "infercli/v1"
-
 Json = Any  # JSON values: a recursive alias makes every access a cast, and pydantic checks them where they enter
 
 
@@ -22,7 +20,7 @@ class Record(BaseModel):
 class Document(Record):
     """A record that stands alone in a file or as a command's JSON output; subclasses fix `kind`."""
 
-    apiVersion: Literal["infercli/v1"] = API_VERSION
+    apiVersion: Literal["infercli/v1"] = "infercli/v1"
 
 
 def canonical(value: Json) -> bytes:

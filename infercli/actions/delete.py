@@ -1,0 +1,17 @@
+"""delete: take a release away, its engines first and its history last, so that a half-done deletion can be repeated."""
+
+from __future__ import annotations
+
+from infercli.actions.steps import World
+from infercli.errors import InputError
+
+
+def delete(name: str, world: World, *, keep_history: bool = False, break_lock: bool = False) -> None:
+    """Remove the release. Raises InputError when there is none, ReleaseBusy while somebody changes it."""
+    if not world.store.entries(name):
+        raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
+    with world.store.changing(name, "delete", break_lock=break_lock):
+        world.watcher.step(f"remove {name} from {world.platform.where}")
+        world.platform.remove()
+        if not keep_history:
+            world.store.forget(name)

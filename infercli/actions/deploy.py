@@ -1,0 +1,188 @@
+"""deploy: bring an engine up beside what serves, verify it, shift to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infercli.actions.steps import Drive, World
+from infercli.actions.waiting import Deadline
+from infercli.core.plan import Plan
+from infercli.core.record import Json, Record
+from infercli.core.release import (
+    EngineDeployment,
+    Entry,
+    Outcome,
+    Revision,
+    Serving,
+    engines_of,
+    live,
+    newest,
+    next_number,
+    routing_generation,
+    serving,
+)
+from infercli.core.rollout import State, Strategy, rollout, strategy
+from infercli.errors import DeployFailed, InferError, InputError, Interrupted, TimedOut
+
+LAST_STEP = 999
+"""The routing step of going back: after every step that a rollout can have, before the next revision's."""
+
+
+class Request(Record):
+    """What to deploy, and how."""
+
+    plan: Plan
+    objects: tuple[dict[str, Json], ...]
+    """The static objects that render made of the plan."""
+    reason: str | None = None
+    who: str
+    infercli_version: str
+    weights: tuple[int, ...] = (100,)
+    drop_previous: bool = False
+    allow_downtime: bool = False
+    break_lock: bool = False
+    timeout_s: float
+
+
+def engine_of(plan: Plan) -> EngineDeployment:
+    """The engine application that a plan means."""
+    return EngineDeployment(app=plan.engine.app_name(plan.name), spec=plan.engine, replicas=plan.replicas)
+
+
+def is_live(request: Request, history: Sequence[Entry]) -> bool:
+    """Exactly this already serves: the same engine, replicas, front and objects, with every request."""
+    now, current = live(history), serving(history)
+    if now is None or current is None or current != newest(history):
+        return False
+    new = engine_of(request.plan)
+    return (
+        now.routes.get(new.app) == 100
+        and now.front == request.plan.front
+        and current.revision.engine == new
+        and current.revision.objects == request.objects
+    )
+
+
+def prospect(request: Request, history: Sequence[Entry], available_gpus: int | None) -> tuple[Strategy, list[State]]:
+    """The strategy and the states that a deploy would go through; also what `--dry-run` prints."""
+    new, before = engine_of(request.plan), live(history)
+    others = engines_of(before, history) if before else []
+    busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app) and e.app != new.app)
+    how = strategy(new, busy, available_gpus)
+    states = rollout(
+        next_number(history),
+        new,
+        request.plan.front,
+        before,
+        how=how,
+        weights=request.weights,
+        drop_previous=request.drop_previous,
+    )
+    return how, states
+
+
+def deploy(request: Request, world: World) -> Entry:
+    """Deploy and return the new entry, or the serving one when nothing had to change.
+
+    Raises DeployFailed (what served still serves), TimedOut, Interrupted, ReleaseBusy, InputError (no room without
+    downtime). Whatever happens, the record says how far it came and the next command goes on from there.
+    """
+    plan = request.plan
+    name = plan.name
+    with world.store.changing(name, "deploy", break_lock=request.break_lock):
+        history = list(world.store.entries(name))
+        if is_live(request, history):
+            current = serving(history)
+            assert current is not None  # is_live says so
+            return current
+        new = engine_of(plan)
+        revision = Revision(
+            name=name,
+            number=next_number(history),
+            action="deploy",
+            created_at=world.clock.now(),
+            created_by=request.who,
+            reason=request.reason,
+            infercli_version=request.infercli_version,
+            target=plan.target,
+            engine=new,
+            front=plan.front,
+            plan=plan,
+            objects=request.objects,
+        )
+        how, states = prospect(request, history, world.platform.available_gpus(revision))
+        if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
+            raise InputError(
+                f"there is no free GPU for a second engine: replacing it means that {name} answers 503 with Retry-After "
+                "from the moment the old engine stops until the new one has loaded",
+                "add --allow-downtime, or free GPUs",
+            )
+        abandon_pending(world, history)
+        world.store.append(revision)
+        return run(world, revision, states, live(history), request.timeout_s)
+
+
+def abandon_pending(world: World, history: Sequence[Entry]) -> None:
+    """A revision that is still pending while we hold the lease has lost its driver: say so in its record."""
+    for entry in history:
+        if entry.progress.outcome == "pending":
+            world.store.progress(
+                entry.revision.name,
+                entry.number,
+                entry.progress.model_copy(update={"outcome": "abandoned", "message": "its driver went away"}),
+            )
+
+
+def run(
+    world: World,
+    revision: Revision,
+    states: Sequence[State],
+    before: Serving | None,
+    timeout_s: float,
+    *,
+    undo: bool = True,
+) -> Entry:
+    """Take `states` one by one. With `undo`, a failure before requests were shifted puts `before` back.
+
+    A rollback is not undone: what it leaves was left because it is bad.
+    """
+    hint = f"`infercli status {revision.name}` says where it stands; `infercli rollback {revision.name}` goes back"
+    drive = Drive(world, revision, Deadline(world.clock, timeout_s, hint))
+    drive.serving = before
+    step = "prepare"
+    try:
+        world.watcher.step(f"prepare {world.platform.where}")
+        world.platform.prepare(revision)
+        for state in states:
+            step = state.step
+            drive.take(state)
+    except KeyboardInterrupt:
+        _give_up(drive, before, step, "interrupted", "interrupted by the person who ran it", undo=undo)
+        raise Interrupted(_left(drive, before, "interrupted"), hint) from None
+    except (InferError, OSError) as error:
+        message = error.message if isinstance(error, InferError) else str(error)
+        _give_up(drive, before, step, "failed", message, undo=undo)
+        kind = TimedOut if isinstance(error, TimedOut) else DeployFailed
+        raise kind(
+            f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before, '')}", hint
+        ) from error
+    drive.record("good", states[-1].step if states else "unchanged")
+    return next(e for e in world.store.entries(revision.name) if e.number == revision.number)
+
+
+def _give_up(drive: Drive, before: Serving | None, step: str, outcome: Outcome, message: str, *, undo: bool) -> None:
+    """Leave nothing half-done: before the first shift the old config is put back, afterwards it is left to rollback."""
+    try:
+        if undo and not drive.shifted and step != "prepare":
+            drive.world.watcher.step("go back to what served before")
+            drive.go_back(before, routing_generation(drive.revision.number, LAST_STEP))
+    except (InferError, OSError) as error:
+        message = f"{message}; and going back failed: {error}"
+    drive.record(outcome, step, message)
+
+
+def _left(drive: Drive, before: Serving | None, opening: str) -> str:
+    serving_now = drive.serving or before
+    live_apps = [app for app, weight in (serving_now.routes if serving_now else {}).items() if weight]
+    state = f"{' and '.join(live_apps)} serves" if live_apps else "nothing serves"
+    return f"{opening}; {state}" if opening else state

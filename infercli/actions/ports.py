@@ -1,0 +1,111 @@
+"""What the verbs need of the world, as Protocols. Adapters fit them; nothing here knows which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from infercli.core.observed import Answer, Applications
+from infercli.core.record import Json
+from infercli.core.release import Entry, Lease, Progress, Revision
+
+class Platform(Protocol):
+    """Where a release runs: a Ray on this machine, or a RayService in a cluster."""
+
+    @property
+    def where(self) -> str:
+        """For people: `this machine` or `namespace chat of context prod`."""
+
+    @property
+    def settle_s(self) -> float:
+        """How long a status must hold before it is believed for an application whose name was there before."""
+
+    def prepare(self, revision: Revision) -> None:
+        """Everything that must stand before the Serve config is put: Ray itself, code, keys, static objects."""
+
+    def put(self, revision: Revision, serve_config: Json) -> None:
+        """Make `serve_config` the whole Serve config; returns once it is stored, before it takes effect."""
+
+    def config(self) -> Json:
+        """The Serve config that was put last, as the other side holds it; None where nothing runs."""
+
+    def applications(self) -> Applications:
+        """What runs. Raises RayError or ClusterError when that cannot be told."""
+
+    def front(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json = None,
+        engine: str | None = None,
+        timeout_s: float = 10.0,
+    ) -> Answer:
+        """One request to the front with the operator token; `engine` pins it to one application.
+
+        Raises EndpointError when nobody answers.
+        """
+
+    def root_cause(self, app: str) -> str | None:
+        """Why an engine did not start, from its own log; None where it cannot be found."""
+
+    def logs(self, app: str, lines: int) -> str:
+        """The newest lines of an application's replicas."""
+
+    def available_gpus(self, revision: Revision) -> int | None:
+        """GPUs that the release's Ray can ever have; None where GPUs are not counted."""
+
+    def endpoint(self) -> str | None:
+        """The base URL for clients (without /v1); None while nothing serves."""
+
+    def remove(self) -> None:
+        """Take everything away that `prepare` and `put` made; succeeds when there is nothing."""
+
+
+class ReleaseStore(Protocol):
+    """The history of releases, where everybody who may change them can read it."""
+
+    def names(self) -> Sequence[str]:
+        """The releases that have a history."""
+
+    def entries(self, name: str) -> Sequence[Entry]:
+        """The history, oldest first; empty where there is none."""
+
+    def append(self, revision: Revision) -> None:
+        """Record a revision with `Progress()`. Raises ReleaseBusy when that number is taken."""
+
+    def progress(self, name: str, number: int, progress: Progress) -> None:
+        """Replace what became of a revision."""
+
+    def lease(self, name: str) -> Lease | None:
+        """Who is changing the release, expired claims left out."""
+
+    def changing(self, name: str, operation: str, *, break_lock: bool = False) -> AbstractContextManager[None]:
+        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
+
+    def forget(self, name: str) -> None:
+        """Delete the history; succeeds when there is none."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> str:
+        """UTC, ISO 8601, to the second."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Watcher(Protocol):
+    """Who is told what happens."""
+
+    def step(self, text: str) -> None:
+        """A step begins."""
+
+    def detail(self, text: str) -> None:
+        """Something inside the step changed; the newest replaces the last."""

@@ -1,0 +1,104 @@
+"""rollback: go back to the newest revision that was good. For the person who was woken up: it says first what it does."""
+
+from __future__ import annotations
+
+from infercli.actions.deploy import abandon_pending, run
+from infercli.actions.steps import World
+from infercli.core.record import Record
+from infercli.core.release import (
+    Entry,
+    Revision,
+    live,
+    newest,
+    next_number,
+    rollback_target,
+)
+from infercli.core.rollout import State, rollout, shift_back, strategy
+from infercli.errors import InputError
+
+
+class Way(Record):
+    """How a rollback would go."""
+
+    to: int
+    """The revision's number."""
+    app: str
+    is_shift: bool
+    """The engine still runs: the way back takes about a second. Otherwise it is started again, which takes minutes."""
+    states: tuple[State, ...]
+    """Empty: it serves already."""
+
+
+def way(name: str, history: list[Entry], to: int | None, available_gpus: int | None) -> tuple[Way, Entry]:
+    """Where a rollback would go and how. Raises InputError when there is nothing to go back to."""
+    if not history:
+        raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
+    if to is None:
+        target = rollback_target(history)
+        if target is None:
+            raise InputError(f"no revision of `{name}` was good before this one", f"`infercli history {name}`")
+    else:
+        target = next((e for e in history if e.number == to), None)
+        if target is None:
+            raise InputError(f"`{name}` has no revision {to}", f"`infercli history {name}`")
+        if target.progress.outcome != "good":
+            raise InputError(
+                f"revision {to} of `{name}` was never good: {target.progress.outcome}", f"`infercli history {name}`"
+            )
+    now, engine, number = live(history), target.revision.engine, next_number(history)
+    last = newest(history)
+    if now is not None and now.routes.get(engine.app) == 100 and last is not None and last.progress.outcome == "good":
+        return Way(to=target.number, app=engine.app, is_shift=True, states=()), target
+    if now is not None and engine.app in now.engines:  # it was verified when its revision became good
+        return Way(
+            to=target.number, app=engine.app, is_shift=True, states=tuple(shift_back(number, engine, now))
+        ), target
+    busy = sum(
+        e.revision.engine.spec.gpus * e.revision.engine.replicas
+        for e in history
+        if now is not None and e.number in now.engines.values() and now.routes.get(e.revision.engine.app)
+    )
+    how = strategy(engine, busy, available_gpus)
+    front = now.front if now is not None else target.revision.front
+    states = rollout(number, engine, front, now, how=how, drop_previous=True)
+    return Way(to=target.number, app=engine.app, is_shift=False, states=tuple(states)), target
+
+
+def rollback(
+    name: str,
+    world: World,
+    *,
+    to: int | None,
+    who: str,
+    reason: str | None,
+    infercli_version: str,
+    timeout_s: float,
+    break_lock: bool = False,
+) -> tuple[Way, Entry]:
+    """Go back. Returns how it went and the entry that records it (the target's own when it served already)."""
+    with world.store.changing(name, "rollback", break_lock=break_lock):
+        history = list(world.store.entries(name))
+        newest_entry = newest(history)
+        available = world.platform.available_gpus(newest_entry.revision) if newest_entry else None
+        how, target = way(name, history, to, available)
+        if not how.states:
+            return how, target
+        before = live(history)
+        revision = Revision(
+            name=name,
+            number=next_number(history),
+            action="rollback",
+            points_at=target.number,
+            created_at=world.clock.now(),
+            created_by=who,
+            reason=reason,
+            infercli_version=infercli_version,
+            target=target.revision.target,
+            engine=target.revision.engine,
+            front=how.states[-1].serving.front,
+            plan=target.revision.plan,
+            objects=target.revision.objects,
+        )
+        abandon_pending(world, history)
+        world.store.append(revision)
+        return how, run(world, revision, how.states, before, timeout_s, undo=False)

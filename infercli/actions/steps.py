@@ -1,0 +1,84 @@
+"""Driving a rollout: record a state, put it, wait until it is so, go on; or go back to what served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from infercli.actions.ports import Clock, Platform, ReleaseStore, Watcher
+from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running, verify
+from infercli.core.record import Json
+from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
+from infercli.core.rollout import State
+
+Compose = Callable[[Serving, Sequence[Entry]], Json]
+"""render's pure composition: what is meant, and the history that says what each engine is -> the Serve config."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What an action is given to act with."""
+
+    platform: Platform
+    store: ReleaseStore
+    clock: Clock
+    watcher: Watcher
+    compose: Compose
+
+
+class Drive:
+    """One revision on its way. Every state is recorded before it is taken, so that whoever comes next knows it."""
+
+    def __init__(self, world: World, revision: Revision, deadline: Deadline) -> None:
+        self.world, self.revision, self.deadline = world, revision, deadline
+        self.began = world.clock.monotonic()
+        self.serving: Serving | None = None
+        self.shifted = False
+        """Requests reach the new engine: from here going back is a shift, not a clean-up."""
+
+    def record(self, outcome: Outcome, step: str, message: str | None = None) -> None:
+        """Write the progress of the revision."""
+        finished = outcome != "pending"
+        progress = Progress(
+            outcome=outcome,
+            step=step,
+            serving=self.serving,
+            message=message,
+            finished_at=self.world.clock.now() if finished else None,
+            seconds=round(self.world.clock.monotonic() - self.began, 3) if finished else None,
+        )
+        self.world.store.progress(self.revision.name, self.revision.number, progress)
+
+    def put(self, serving: Serving, step: str) -> None:
+        """Record what is meant, then put it."""
+        self.serving = serving
+        self.record("pending", step)
+        history = self.world.store.entries(self.revision.name)
+        self.world.platform.put(self.revision, self.world.compose(serving, history))
+
+    def take(self, state: State) -> None:
+        """One step, until it is done."""
+        world, serving, app = self.world, state.serving, self.revision.engine.app
+        world.watcher.step(state.says)
+        before = set(self.serving.engines) if self.serving else set()
+        self.put(serving, state.step)
+        if state.step == "add":
+            until_running(world.platform, ["front", app], app, self.deadline, world.watcher)
+            world.watcher.step(f"verify {app} with a real completion, before any request reaches it")
+            verify(world.platform, app, self.revision.engine.spec.model_id, self.deadline)
+        elif state.step == "shift":
+            until_routed(world.platform, serving.generation, app, serving.front.replicas, self.deadline, world.watcher)
+            self.shifted = True
+        elif state.step in ("stop", "make room"):
+            until_gone(world.platform, before - set(serving.engines), self.deadline, world.watcher)
+        # "retire" is not waited for: the engine goes when its last stream has ended, and nobody depends on it.
+
+    def go_back(self, before: Serving | None, generation: int) -> None:
+        """Put back what served before this revision; the new engine is taken out of the config.
+
+        A failed engine must leave soon: Ray counts an application that is not RUNNING against the whole config.
+        """
+        if before is None:
+            # Nothing served before: the front stays, without engines, and answers 503 until the next deploy.
+            before = Serving(generation=0, front=self.revision.front, engines={}, routes={})
+        self.put(before.model_copy(update={"generation": generation}), "go back")

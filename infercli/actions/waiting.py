@@ -1,0 +1,216 @@
+"""Waiting for Serve and the front: the rules by which a step is done, has failed, or took too long.
+
+The status of the applications alone is not enough (run and measured with the real operator): a flip is live when every
+front replica says so, and an engine is up when it answers a real request through its pin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from infercli.actions.ports import Clock, Platform, Watcher
+from infercli.core.observed import Application, Applications
+from infercli.core.units import duration
+from infercli.errors import ClusterError, DeployFailed, EndpointError, RayError, TimedOut
+
+POLL_S = 0.25
+"""Between two looks: an eighth of the operator's own 2 s requeue, and cheap on Ray's REST API (a few ms)."""
+FLIP_POLL_S = 0.02
+"""While a flip is awaited: it takes 0.25 to 0.5 s, so a coarse poll would be what people wait for."""
+UNREACHABLE_S = 30.0
+"""How long a silent Ray or API server is tolerated during a wait: an operator or dashboard restart takes 5 to 17 s."""
+REJECTED_S = 3.0
+"""An operator that has not come to a new config after this long has been refused by Ray or is not running."""
+
+
+class Deadline:
+    """When a whole operation must be done, and what to say when it is not."""
+
+    def __init__(self, clock: Clock, timeout_s: float, hint: str) -> None:
+        self.clock, self.timeout_s, self.hint = clock, timeout_s, hint
+        self.end = clock.monotonic() + timeout_s
+
+    def check(self, waiting_for: str) -> None:
+        """Raises TimedOut once the time is over."""
+        if self.clock.monotonic() > self.end:
+            raise TimedOut(f"gave up after {duration(self.timeout_s)}, waiting for {waiting_for}", self.hint)
+
+    @property
+    def left_s(self) -> float:
+        """What is left, at least 0.1 s."""
+        return max(0.1, self.end - self.clock.monotonic())
+
+
+class FrontState(NamedTuple):
+    """What one front replica says of itself."""
+
+    pid: int
+    generation: int
+    refused: dict[str, str]
+
+
+def _tolerant(platform: Platform, deadline: Deadline, what: str) -> Callable[[], Applications | None]:
+    """`platform.applications`, forgiving a silent other side for UNREACHABLE_S; returns None meanwhile."""
+    silent_since: list[float] = []
+
+    def look() -> Applications | None:
+        try:
+            seen = platform.applications()
+        except (RayError, ClusterError) as error:
+            now = deadline.clock.monotonic()
+            silent_since[:] = silent_since or [now]
+            if now - silent_since[0] > UNREACHABLE_S:
+                raise
+            deadline.check(f"{what} ({error.message})")
+            return None
+        silent_since.clear()
+        return seen
+
+    return look
+
+
+def failure_of(name: str, app: Application) -> str | None:
+    """Why this application will not come up by itself, in Ray's words; None while it still may."""
+    for message in app.deployment_messages:
+        if "failed to start" in message:
+            return f"{name}: {message.strip()}"
+        if "taken more than" in message and "to be scheduled" in message:
+            return f"{name} cannot be placed: {message.strip()}"
+    if app.status == "DEPLOY_FAILED":
+        return f"{name}: {(app.message or 'no reason given').strip()}"
+    return None
+
+
+def until_running(
+    platform: Platform, wanted: Collection[str], starting: str, deadline: Deadline, watcher: Watcher
+) -> None:
+    """Until every application of `wanted` runs. Raises DeployFailed with the root cause when `starting` cannot."""
+    look = _tolerant(platform, deadline, f"{starting} to run")
+    behind_since: float | None = None
+    clock = deadline.clock
+    began = clock.monotonic()
+    good_since: float | None = None
+    while True:
+        seen = look()
+        if seen is not None:
+            accepted, rejected, apps = seen
+            if not accepted:
+                behind_since = behind_since if behind_since is not None else clock.monotonic()
+                if rejected and clock.monotonic() - behind_since > REJECTED_S:
+                    raise DeployFailed(f"the Serve config was rejected: {rejected}")
+            else:
+                behind_since = None
+                failed = failure_of(starting, apps[starting]) if starting in apps else None
+                if failed:
+                    cause = platform.root_cause(starting)
+                    raise DeployFailed(f"engine {failed}" + (f"\nroot cause: {cause}" if cause else ""))
+                states = {name: apps[name].status if name in apps else "NOT_STARTED" for name in wanted}
+                if all(status == "RUNNING" for status in states.values()):
+                    good_since = good_since if good_since is not None else clock.monotonic()
+                    if clock.monotonic() - good_since >= platform.settle_s:
+                        return
+                else:
+                    good_since = None
+                waits = [f"{n} {s.lower().replace('_', ' ')}" for n, s in states.items() if s != "RUNNING"]
+                watcher.detail(f"{', '.join(waits) or 'settling'}, {duration(clock.monotonic() - began)}")
+        deadline.check(f"{starting} to run")
+        clock.sleep(POLL_S)
+
+
+def front_states(platform: Platform, replicas: int, tries: int) -> dict[int, FrontState]:
+    """The front replicas that answered within `tries` requests, by pid; the proxy spreads requests over them."""
+    states: dict[int, FrontState] = {}
+    for _ in range(tries):
+        answer = platform.front("GET", "/front", timeout_s=5)
+        if answer.status == 200:
+            seen = json.loads(answer.body)
+            states[seen["pid"]] = FrontState(seen["pid"], seen["generation"], seen.get("refused") or {})
+        if len(states) >= replicas:
+            break
+    return states
+
+
+def until_routed(
+    platform: Platform, generation: int, engine: str, front_replicas: int, deadline: Deadline, watcher: Watcher
+) -> None:
+    """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
+    clock, began = deadline.clock, deadline.clock.monotonic()
+    current: set[int] = set()
+    while True:
+        refused: str | None = None
+        try:
+            for state in front_states(platform, front_replicas, tries=2 * front_replicas).values():
+                if state.generation >= generation and engine not in state.refused:
+                    current.add(state.pid)
+                else:
+                    current.discard(state.pid)
+                    refused = state.refused.get(engine, refused)
+        except EndpointError as error:
+            refused = error.message
+        if len(current) >= front_replicas:
+            return
+        watcher.detail(
+            f"{len(current)} of {front_replicas} front replicas route by table {generation}"
+            + (f" ({refused})" if refused else "")
+        )
+        deadline.check(f"the front to route to {engine}" + (f": {refused}" if refused else ""))
+        clock.sleep(FLIP_POLL_S if clock.monotonic() - began < 2 else POLL_S)
+
+
+def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, watcher: Watcher) -> None:
+    """Until none of `names` is an application any more: their streams have ended and their GPUs are free."""
+    look = _tolerant(platform, deadline, f"{', '.join(names)} to end")
+    while True:
+        seen = look()
+        if seen is not None:
+            left = [name for name in names if name in seen.apps]
+            if not left:
+                return
+            watcher.detail(f"{', '.join(left)} finishes its streams")
+        deadline.check(f"{', '.join(names)} to end its streams")
+        deadline.clock.sleep(POLL_S)
+
+
+def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> str:
+    """One real completion from `app` through its pin; returns the text. Raises DeployFailed with the engine's words.
+
+    The first answer of a fresh engine may be slow (the chat template is compiled), and the front may not have found it
+    yet: both are waited for.
+    """
+    chat = {"model": model_id, "max_tokens": 8, "temperature": 0, "messages": [{"role": "user", "content": "Hello"}]}
+    plain = {"model": model_id, "max_tokens": 8, "temperature": 0, "prompt": "Hello"}
+    path, body = "/v1/chat/completions", chat
+    last = "no answer"
+    while True:
+        try:
+            answer = platform.front("POST", path, body=body, engine=app, timeout_s=min(60, deadline.left_s))
+        except EndpointError as error:
+            last = error.message
+        else:
+            if answer.status == 200:
+                return _completion(answer.body, app, path)
+            last = f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}"
+            if answer.status == 400 and path.endswith("chat/completions"):
+                path, body = "/v1/completions", plain  # a base model has no chat template
+                continue
+            if answer.status < 500 and answer.status not in (404, 429):
+                raise DeployFailed(f"{app} answered its verification with {last}")
+            if answer.status == 404 and b"does not exist" in answer.body:
+                raise DeployFailed(f"{app} does not serve the model `{model_id}`: {last}")
+        deadline.check(f"{app} to answer its verification: {last}")
+        deadline.clock.sleep(POLL_S)
+
+
+def _completion(body: bytes, app: str, path: str) -> str:
+    try:
+        answer = json.loads(body)
+        choice = answer["choices"][0]
+        text = choice["message"]["content"] if path.endswith("chat/completions") else choice["text"]
+        tokens = answer["usage"]["completion_tokens"]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise DeployFailed(f"{app} answered its verification with something that is no completion") from error
+    if not tokens:
+        raise DeployFailed(f"{app} answered its verification with no tokens")
+    return str(text or "")

@@ -1,0 +1,166 @@
+"""Files that people write and infercli reads or writes: YAML documents, plans, what is shipped, private state.
+
+A file is replaced as a whole or not at all: whatever is written goes to a neighbour first and is renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from infercli.core.record import Json
+from infercli.errors import InferError, InputError, InvalidFile
+
+M = TypeVar("M", bound=BaseModel)
+
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(path: Path, hint: str | None = None) -> Json:
+    """The one document of a YAML (or JSON) file. Raises InputError, InvalidFile."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file", hint) from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory", hint) from None
+    except PermissionError:
+        raise InputError(f"{path}: may not be read by this user", f"`ls -l {path}`") from None
+    except UnicodeDecodeError:
+        raise InvalidFile(str(path), [("", "is not UTF-8 text")]) from None
+    try:
+        return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader, in C where there is one
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidFile(str(path), [(where, f"not YAML: {getattr(error, 'problem', None) or error}")]) from None
+
+
+def read_document(path: Path, kind: type[M], hint: str | None = None) -> M:
+    """A YAML file as a record; every problem is reported at once, each with its path in the file."""
+    return parse_document(read_yaml(path, hint), kind, str(path), hint)
+
+
+def parse_document(value: Json, kind: type[M], path: str, hint: str | None = None) -> M:
+    """A value read from `path` as a record. Raises InvalidFile with every problem."""
+    if not isinstance(value, dict):
+        raise InvalidFile(path, [("", f"must be a mapping with `kind: {kind.__name__}`")], hint)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        problems = [(_where(e["loc"]), _what(e["type"], e["msg"], e.get("ctx") or {})) for e in error.errors()]
+        raise InvalidFile(path, list(dict.fromkeys(problems)), hint) from None
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+_MESSAGES = {
+    "extra_forbidden": "is not a key that is known here",
+    "missing": "is missing",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "string_type": "must be text (put it in quotes)",
+    "bool_parsing": "must be true or false",
+}
+
+
+def _what(kind: str, message: str, context: dict[str, Json]) -> str:
+    template = _MESSAGES.get(kind)
+    if template is not None:
+        with contextlib.suppress(KeyError):
+            return template.format(**context)
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Replace a file as a whole. `private`: only its owner may read it. Raises InferError (disk full, read-only)."""
+    write_bytes(path, text.encode(), private=private)
+
+
+def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
+    """As `write_text`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o600 if private else 0o666 & ~umask)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InferError(f"{path} could not be written: {error.strerror}", f"`df -h {path.parent}`") from error
+
+
+def to_yaml(value: Json) -> str:
+    """YAML for people: keys in the order given."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+
+
+def to_json(value: Json) -> str:
+    """JSON for people, with a newline at the end."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def shipped(folder: str) -> Path:
+    """`profiles`, `charts` or `workloads` as shipped: inside the wheel, or at the root of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "data" / folder
+    if installed.is_dir():
+        return installed
+    source = {"workloads": "benchmarks/workloads"}.get(folder, folder)
+    return package.parent / source
+
+
+def serving_sources() -> dict[str, bytes]:
+    """The modules that run in the pod, as bytes: `front` and `engine`."""
+    folder = Path(__file__).resolve().parent.parent / "serving"
+    return {name: (folder / f"{name}.py").read_bytes() for name in ("front", "engine")}
+
+
+def profile_files(project: Path) -> Iterator[Path]:
+    """Profiles: the project's own (./profiles), then the shipped ones; the first of a name wins."""
+    own = project / "profiles"
+    folders = [own] if own.is_dir() else []
+    seen: set[str] = set()
+    for folder in [*folders, shipped("profiles")]:
+        for path in sorted(folder.glob("*.yaml")):
+            if path.name not in seen and path.name != "prices.yaml":
+                seen.add(path.name)
+                yield path
+
+
+def state_home() -> Path:
+    """Where infercli keeps what must survive on this machine: $XDG_STATE_HOME/infercli."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "infercli"
+
+
+def cache_home() -> Path:
+    """Where infercli keeps what can be made again: $XDG_CACHE_HOME/infercli."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infercli"

@@ -1,0 +1,173 @@
+"""A release on the Ray of this machine: the same Serve config that a RayService carries, through Ray's own REST API."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.parse
+from pathlib import Path
+
+from infercli.adapters.files import write_bytes, write_text
+from infercli.adapters.http import request
+from infercli.adapters.local_ray import LocalRay
+from infercli.core.observed import Answer, Application, Applications
+from infercli.core.record import Json
+from infercli.core.release import Revision
+from infercli.errors import EndpointError, RayError
+
+APPLICATIONS = "/api/serve/applications/"
+
+
+class LocalPlatform:
+    """actions.ports.Platform over a LocalRay. `code` maps file names of the serving code's zips to their bytes."""
+
+    def __init__(self, home: Path, serve_port: int, code: dict[str, bytes], api_key: str | None = None) -> None:
+        self.home, self.code, self.api_key = home, code, api_key
+        self.ray = LocalRay(home)
+        running = self.ray.running()
+        self.serve_port = running.serve_port if running else serve_port
+        self._replica: dict[str, tuple[str, int]] = {}
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return "the Ray on this machine"
+
+    @property
+    def settle_s(self) -> float:
+        """Ray's REST API tells the state of what it was given: nothing has to settle."""
+        return 0.0
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where the front reads the API keys and the operator token."""
+        return self.home / "keys"
+
+    @property
+    def code_dir(self) -> Path:
+        """Where Ray's processes read the serving code."""
+        return self.home / "code"
+
+    def prepare(self, revision: Revision) -> None:
+        """Keys, code, and a Ray that answers. `revision` has no objects here."""
+        del revision
+        if self.api_key is not None:
+            write_text(self.keys_dir / "api-keys", self.api_key + "\n", private=True)
+        elif not (self.keys_dir / "api-keys").exists():
+            write_text(self.keys_dir / "api-keys", secrets.token_urlsafe(24) + "\n", private=True)
+        if not (self.keys_dir / "operator-token").exists():
+            write_text(self.keys_dir / "operator-token", secrets.token_urlsafe(24) + "\n", private=True)
+        for name, data in self.code.items():
+            if not (self.code_dir / name).exists():
+                write_bytes(self.code_dir / name, data)
+        self.ray.ensure(self.serve_port)
+
+    def put(self, revision: Revision, serve_config: Json) -> None:
+        """PUT the whole config."""
+        del revision
+        try:
+            answer = self.ray.rest("PUT", APPLICATIONS, body=serve_config)
+        except EndpointError as error:
+            raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
+        if answer.status != 200:
+            raise RayError(f"Ray refused the Serve config: {_short(answer.body)}", "`infercli local status`")
+        write_text(self.home / "serve.json", json.dumps(serve_config), private=True)
+
+    def config(self) -> Json:
+        """What Ray holds, put together again from what it says of each application."""
+        details = self._details()
+        found = [a["deployed_app_config"] for a in details["applications"].values() if a.get("deployed_app_config")]
+        if not found:
+            return None
+        return {"applications": found}
+
+    def _details(self) -> Json:
+        try:
+            answer = self.ray.rest("GET", APPLICATIONS)
+        except EndpointError as error:
+            raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
+        if answer.status != 200:
+            raise RayError(f"Ray's REST API answered HTTP {answer.status}: {_short(answer.body)}", "`infercli local status`")
+        return answer.json()
+
+    def applications(self) -> Applications:
+        """What runs."""
+        apps = {}
+        for name, app in self._details()["applications"].items():
+            if name == "":
+                continue
+            deployments = (app.get("deployments") or {}).values()
+            for deployment in deployments:
+                for replica in deployment.get("replicas") or ():
+                    if replica.get("pid") and replica.get("node_id"):  # absent while it starts: remember the last seen
+                        self._replica[name] = (replica["node_id"], replica["pid"])
+            messages = tuple(d["message"] for d in deployments if d.get("message"))
+            apps[name] = Application(app["status"], app.get("message") or "", messages)
+        return Applications(accepted=True, rejected=None, apps=apps)
+
+    def front(
+        self, method: str, path: str, *, body: Json = None, engine: str | None = None, timeout_s: float = 10.0
+    ) -> Answer:
+        """One request to the front on loopback."""
+        try:
+            token = (self.keys_dir / "operator-token").read_text().strip()
+        except OSError:
+            raise EndpointError("nothing was deployed on this machine", "`infercli deploy --target local`") from None
+        headers = {"X-Infercli-Operator-Token": token}
+        if engine is not None:
+            headers["X-Infercli-Engine"] = engine
+        url = f"http://127.0.0.1:{self.serve_port}{path}"
+        return Answer(*request(method, url, body=body, headers=headers, timeout_s=timeout_s))
+
+    def root_cause(self, app: str) -> str | None:
+        """The last error in the log of the replica that was seen last."""
+        text = self._log(app, 400) or ""
+        errors = [line for line in text.splitlines() if _is_error(line)]
+        return errors[-1].split("] ", 1)[-1].strip()[:800] if errors else None
+
+    def logs(self, app: str, lines: int) -> str:
+        """The newest lines of a replica of `app`. Raises RayError when it has no replica."""
+        self.applications()
+        text = self._log(app, lines)
+        if text is None:
+            raise RayError(f"{app} has no replica with a log on this machine", "`infercli local status`")
+        return text
+
+    def _log(self, app: str, lines: int) -> str | None:
+        if app not in self._replica:
+            return None
+        node, pid = self._replica[app]
+        parts = []
+        for suffix in ("out", "err"):
+            query = urllib.parse.urlencode({"node_id": node, "pid": pid, "suffix": suffix, "lines": lines})
+            try:
+                answer = self.ray.rest("GET", f"/api/v0/logs/file?{query}")
+            except EndpointError:
+                continue
+            if answer.status == 200:
+                parts.append(answer.body.decode(errors="replace").replace("\0", "").removeprefix("1"))
+        return "\n".join(part for part in parts if part.strip()) if parts else None
+
+    def available_gpus(self, revision: Revision) -> int | None:
+        """No GPUs are counted here: engines run on the CPU."""
+        del revision
+        return None
+
+    def endpoint(self) -> str | None:
+        """The base URL for clients."""
+        return f"http://127.0.0.1:{self.serve_port}" if self.ray.running() else None
+
+    def remove(self) -> None:
+        """Stop Ray and everything in it; keys stay, since clients have them."""
+        self.ray.stop()
+        (self.home / "serve.json").unlink(missing_ok=True)
+
+
+def _is_error(line: str) -> bool:
+    return ("Error: " in line or "Exception: " in line) and "See root cause" not in line
+
+
+def _short(body: bytes) -> str:
+    text = body.decode(errors="replace").strip()
+    last = [line for line in text.splitlines() if line.strip()]
+    return (last[-1] if last else "no words")[:500]

@@ -1,0 +1,302 @@
+"""The Ray on this machine: started with its own directory, token and ports; found again by its record; stopped by pid.
+
+Ray's dashboard and Serve listen on loopback; its other ports (GCS, raylet, workers, metrics) listen on all addresses
+even so, behind its token. `listening` lists them, and whoever reads `infercli local status` is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from infercli.adapters.files import cache_home, shipped, write_text
+from infercli.adapters.http import Response, request
+from infercli.core.record import Record
+from infercli.errors import EndpointError, InputError, RayError
+
+LOGICAL_CPUS = 16
+"""Ray's own count, not cores: an engine asks for 2, and two engines beside each other must be placeable on any laptop."""
+OBJECT_STORE_BYTES = 200_000_000
+"""Serve moves only small messages; Ray would take 30 % of the memory otherwise."""
+HEAD_STARTS_S = 90
+"""10 to 21 s were measured on two cores; the limit is for machines that swap."""
+MARK = "INFERCLI_LOCAL_RAY"
+"""In the environment of every process that this Ray starts, so that all can be found, orphans too."""
+
+
+class RunningRay(Record):
+    """ray.json: how to find the Ray that an earlier command started."""
+
+    pid: int
+    started_at_ticks: int
+    """Of the process, from /proc: a pid alone may be somebody else's by now."""
+    mark: str
+    dashboard_port: int
+    serve_port: int
+    temp_dir: str
+    engine_python: str
+
+
+def _start_ticks(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def find_engine_python() -> Path:
+    """The Python that has Ray and the CPU engine: $INFERCLI_ENGINE_PYTHON, this one, or the one `scripts/demo` made.
+
+    Raises InputError that says how to get one.
+    """
+    named = os.environ.get("INFERCLI_ENGINE_PYTHON")
+    if named:
+        if os.access(named, os.X_OK):
+            return Path(named)
+        raise InputError(f"INFERCLI_ENGINE_PYTHON names `{named}`, which is no program", "unset it, or correct it")
+    here = Path(sys.executable)
+    if any(here.parent.parent.glob("lib/python*/site-packages/ray/serve")):
+        return here
+    lock = shipped("profiles").parent / "requirements" / "local.txt"
+    if lock.exists():
+        made = cache_home() / f"engine-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}" / "bin" / "python"
+        if made.exists():
+            return made
+    raise InputError(
+        "no Python with Ray and the CPU engine was found",
+        "`scripts/engine` makes one, or set INFERCLI_ENGINE_PYTHON to one with `infercli[local]`",
+    )
+
+
+class LocalRay:
+    """Start, find, talk to and stop the one Ray of this user on this machine. `home` holds its record and token."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    @property
+    def token_path(self) -> Path:
+        """Ray's own token, which its REST API asks for."""
+        return self.home / "ray-token"
+
+    def running(self) -> RunningRay | None:
+        """The Ray that runs, or None."""
+        try:
+            found = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
+        except (OSError, ValueError):
+            return None
+        return found if _start_ticks(found.pid) == found.started_at_ticks else None
+
+    def ensure(self, serve_port: int) -> RunningRay:
+        """The Ray that runs, started if there is none. Raises InputError (port in use), RayError (does not start)."""
+        found = self.running()
+        if found is not None:
+            return found
+        self.stop()  # what a Ray that died left behind
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", serve_port))
+            except OSError as error:
+                raise InputError(
+                    f"port {serve_port} on this machine is in use by another program",
+                    f"end it (`ss -ltnp 'sport = :{serve_port}'`), or choose another with --port",
+                ) from error
+        started = self._start(find_engine_python(), serve_port)
+        write_text(self.home / "ray.json", started.model_dump_json(), private=True)
+        try:
+            self._until_it_answers(started)
+        except BaseException:
+            self.stop()
+            raise
+        return started
+
+    def _start(self, python: Path, serve_port: int) -> RunningRay:
+        write_text(self.token_path, secrets.token_hex(32), private=True)
+        # Ray puts sockets with long names into it, and a socket's path ends at 107 bytes: so /tmp, and short.
+        temp_dir = tempfile.mkdtemp(prefix="infercli-", dir="/tmp")  # noqa: S108
+        mark, dashboard_port = secrets.token_hex(8), _free_port()
+        environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RAY}
+        environment |= {
+            MARK: mark,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token_path),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            # Serve's access log holds paths and statuses, no prompts; Ray LLM's own prompt log is on by default.
+            "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
+            "VLLM_CACHE_ROOT": str(cache_home() / "vllm"),
+            "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+        command = [str(python), "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+        command += [f"--port={_free_port()}", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"]
+        command += [f"--dashboard-port={dashboard_port}", f"--num-cpus={LOGICAL_CPUS}", "--num-gpus=0"]
+        command += [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--metrics-export-port={_free_port()}"]
+        command += ["--disable-usage-stats", f"--temp-dir={temp_dir}"]
+        with (self.home / "ray.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=temp_dir,
+                start_new_session=True,  # Ctrl-C in this terminal must not reach a Ray that others use
+            )
+        ticks = _start_ticks(process.pid)
+        return RunningRay(
+            pid=process.pid,
+            started_at_ticks=ticks if ticks is not None else -1,
+            mark=mark,
+            dashboard_port=dashboard_port,
+            serve_port=serve_port,
+            temp_dir=temp_dir,
+            engine_python=str(python),
+        )
+
+    def _until_it_answers(self, started: RunningRay) -> None:
+        end = time.monotonic() + HEAD_STARTS_S
+        while True:
+            try:
+                if self.rest("GET", "/api/serve/applications/", started=started, timeout_s=5).status == 200:
+                    return
+            except EndpointError:
+                pass
+            if _start_ticks(started.pid) != started.started_at_ticks or _is_zombie(started.pid):
+                raise RayError(f"Ray ended while it started: {self._last_words()}", f"the whole log: {self.home}/ray.log")
+            if time.monotonic() > end:
+                raise RayError(f"Ray did not answer within {HEAD_STARTS_S} s", f"the log: {self.home}/ray.log")
+            time.sleep(0.25)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self.home / "ray.log").read_text(errors="replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return "it said nothing"
+
+    def rest(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        started: RunningRay | None = None,
+        timeout_s: float = 30.0,
+    ) -> Response:
+        """One call of Ray's REST API, with its token. Raises RayError when no Ray runs, EndpointError when it is mute."""
+        ray = started or self.running()
+        if ray is None:
+            raise RayError("no Ray of infercli runs on this machine", "`infercli deploy --target local` starts one")
+        return request(
+            method,
+            f"http://127.0.0.1:{ray.dashboard_port}{path}",
+            body=body,
+            headers={"Authorization": f"Bearer {self.token_path.read_text().strip()}"},
+            timeout_s=timeout_s,
+        )
+
+    def listening(self) -> list[tuple[str, int, str]]:
+        """(address, port, process) that this Ray's processes listen on; `0.0.0.0` and `::` are all addresses."""
+        ray = self.running()
+        if ray is None:
+            return []
+        inodes = {}
+        for pid in _marked(ray.mark):
+            with contextlib.suppress(OSError):
+                name = Path(f"/proc/{pid}/comm").read_text().strip()
+                for handle in Path(f"/proc/{pid}/fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        link = str(handle.readlink())
+                        if link.startswith("socket:["):
+                            inodes[link[8:-1]] = name
+        found = {(a, p, inodes[i]) for a, p, i in _listening_sockets() if i in inodes}
+        return sorted(found, key=lambda row: row[1])
+
+    def stop(self) -> int:
+        """End every process of this Ray, by pid, and remove its directory. Returns how many there were; 0: none ran."""
+        try:
+            ray = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
+        except (OSError, ValueError):
+            return 0
+        ended: set[int] = set()
+        # Children appear while others end, so until none is left. Ray's own SIGTERM takes 30 s and leaves some behind.
+        for _ in range(50):
+            pids = set(_marked(ray.mark))
+            if not pids:
+                break
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            ended |= pids
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            time.sleep(0.1)
+        if Path(ray.temp_dir).name.startswith("infercli-"):
+            shutil.rmtree(ray.temp_dir, ignore_errors=True)
+        (self.home / "ray.json").unlink(missing_ok=True)
+        self.token_path.unlink(missing_ok=True)
+        return len(ended)
+
+
+_NOT_FOR_RAY = frozenset(
+    {
+        "PYTHONPATH",  # each application has its own
+        "PYTHONDONTWRITEBYTECODE",  # costs an engine 7 CPU-s at every start
+        "VIRTUAL_ENV",
+        "RAY_ADDRESS",
+        "HF_TOKEN",  # the weights are on disk; an engine has no business with it
+        "HUGGING_FACE_HUB_TOKEN",
+    }
+)
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    return True
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """The pids whose environment carries the mark; zombies have none left."""
+    needle = f"{MARK}={mark}".encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if needle in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+
+
+def _listening_sockets() -> Iterator[tuple[str, int, str]]:
+    """(address, port, inode) of every listening TCP socket, from /proc/net."""
+    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] != "0A":  # TCP_LISTEN
+                    continue
+                address, port = fields[1].split(":")
+                raw = bytes.fromhex(address)
+                packed = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+                yield socket.inet_ntop(family, packed), int(port, 16), fields[9]

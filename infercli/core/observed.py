@@ -1,0 +1,35 @@
+"""What was seen of a running release: values that adapters report and actions judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Application(NamedTuple):
+    """One Serve application, as Ray reports it."""
+
+    status: str
+    """NOT_STARTED, DEPLOYING, RUNNING, DEPLOY_FAILED, UNHEALTHY, DELETING; a newer Ray may know more."""
+    message: str
+    deployment_messages: tuple[str, ...]
+    """Of its deployments: where a replica that failed to start is explained."""
+
+
+class Applications(NamedTuple):
+    """A look at Serve."""
+
+    accepted: bool
+    """The look shows the config that was put last; False while the operator has not come to it."""
+    rejected: str | None
+    """Why the config that was put last was refused, in the words of whoever refused it."""
+    apps: Mapping[str, Application]
+
+
+class Answer(NamedTuple):
+    """An HTTP answer of the front."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+    body: bytes
