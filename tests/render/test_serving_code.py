@@ -6,7 +6,7 @@ import subprocess
 import sys
 import zipfile
 
-from infercli.render.serving_code import code_digest, module_name, zip_package, zip_name
+from infercli.render.serving_code import code_digest, module_name, zip_name, zip_package
 
 SOURCE = {"__init__.py": b"from .app import build\n", "app.py": b"def build(args):\n    return args\n"}
 
