@@ -37,6 +37,9 @@ class LockedModel(Record):
     license: str | None = None
     """The licence id of the model card; None when it states none."""
     gated: bool = False
+    custom_code: tuple[str, ...] = ()
+    """Python that lies in the checkpoint or that its configs name by `auto_map`. It is not among `files` and never
+    fetched; an engine would run it only with trust_remote_code."""
 
     @property
     def content_digest(self) -> str:
