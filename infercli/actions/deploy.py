@@ -12,6 +12,7 @@ from infercli.core.release import (
     EngineDeployment,
     Entry,
     Outcome,
+    Progress,
     Revision,
     Serving,
     engines_of,
@@ -63,12 +64,17 @@ def is_live(request: Request, history: Sequence[Entry]) -> bool:
     )
 
 
-def prospect(request: Request, history: Sequence[Entry], available_gpus: int | None) -> tuple[Strategy, list[State]]:
+def capacity(plan: Plan) -> int | None:
+    """GPUs that the release's Ray can ever have; None where GPUs are not counted (the local target)."""
+    return plan.profile.max_gpus if plan.engine.gpus else None
+
+
+def prospect(request: Request, history: Sequence[Entry]) -> tuple[Strategy, list[State]]:
     """The strategy and the states that a deploy would go through; also what `--dry-run` prints."""
     new, before = engine_of(request.plan), live(history)
     others = engines_of(before, history) if before else []
     busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app) and e.app != new.app)
-    how = strategy(new, busy, available_gpus)
+    how = strategy(new, busy, capacity(request.plan))
     states = rollout(
         next_number(history),
         new,
@@ -79,6 +85,26 @@ def prospect(request: Request, history: Sequence[Entry], available_gpus: int | N
         drop_previous=request.drop_previous,
     )
     return how, states
+
+
+def candidate(request: Request, history: Sequence[Entry], now: str) -> Entry:
+    """The entry that a deploy would append."""
+    plan = request.plan
+    revision = Revision(
+        name=plan.name,
+        number=next_number(history),
+        action="deploy",
+        created_at=now,
+        created_by=request.who,
+        reason=request.reason,
+        infercli_version=request.infercli_version,
+        target=plan.target,
+        engine=engine_of(plan),
+        front=plan.front,
+        plan=plan,
+        objects=request.objects,
+    )
+    return Entry(revision=revision, progress=Progress())
 
 
 def deploy(request: Request, world: World) -> Entry:
@@ -95,22 +121,8 @@ def deploy(request: Request, world: World) -> Entry:
             current = serving(history)
             assert current is not None  # is_live says so
             return current
-        new = engine_of(plan)
-        revision = Revision(
-            name=name,
-            number=next_number(history),
-            action="deploy",
-            created_at=world.clock.now(),
-            created_by=request.who,
-            reason=request.reason,
-            infercli_version=request.infercli_version,
-            target=plan.target,
-            engine=new,
-            front=plan.front,
-            plan=plan,
-            objects=request.objects,
-        )
-        how, states = prospect(request, history, world.platform.available_gpus(revision))
+        revision = candidate(request, history, world.clock.now()).revision
+        how, states = prospect(request, history)
         if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
             raise InputError(
                 f"there is no free GPU for a second engine: replacing it means that {name} answers 503 with Retry-After "

@@ -53,8 +53,8 @@ class Platform(Protocol):
     def logs(self, app: str, lines: int) -> str:
         """The newest lines of an application's replicas."""
 
-    def available_gpus(self, revision: Revision) -> int | None:
-        """GPUs that the release's Ray can ever have; None where GPUs are not counted."""
+    def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:
+        """Let the other side check what would be applied, without keeping it. Raises what applying would raise."""
 
     def endpoint(self) -> str | None:
         """The base URL for clients (without /v1); None while nothing serves."""

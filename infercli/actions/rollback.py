@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infercli.actions.deploy import abandon_pending, run
+from infercli.actions.deploy import abandon_pending, capacity, run
 from infercli.actions.steps import World
 from infercli.core.record import Record
 from infercli.core.release import (
@@ -29,7 +29,7 @@ class Way(Record):
     """Empty: it serves already."""
 
 
-def way(name: str, history: list[Entry], to: int | None, available_gpus: int | None) -> tuple[Way, Entry]:
+def way(name: str, history: list[Entry], to: int | None) -> tuple[Way, Entry]:
     """Where a rollback would go and how. Raises InputError when there is nothing to go back to."""
     if not history:
         raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
@@ -58,7 +58,7 @@ def way(name: str, history: list[Entry], to: int | None, available_gpus: int | N
         for e in history
         if now is not None and e.number in now.engines.values() and now.routes.get(e.revision.engine.app)
     )
-    how = strategy(engine, busy, available_gpus)
+    how = strategy(engine, busy, capacity(target.revision.plan))
     front = now.front if now is not None else target.revision.front
     states = rollout(number, engine, front, now, how=how, drop_previous=True)
     return Way(to=target.number, app=engine.app, is_shift=False, states=tuple(states)), target
@@ -78,9 +78,7 @@ def rollback(
     """Go back. Returns how it went and the entry that records it (the target's own when it served already)."""
     with world.store.changing(name, "rollback", break_lock=break_lock):
         history = list(world.store.entries(name))
-        newest_entry = newest(history)
-        available = world.platform.available_gpus(newest_entry.revision) if newest_entry else None
-        how, target = way(name, history, to, available)
+        how, target = way(name, history, to)
         if not how.states:
             return how, target
         before = live(history)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 
 from infercli.adapters.files import write_bytes, write_text
@@ -148,10 +149,8 @@ class LocalPlatform:
                 parts.append(answer.body.decode(errors="replace").replace("\0", "").removeprefix("1"))
         return "\n".join(part for part in parts if part.strip()) if parts else None
 
-    def available_gpus(self, revision: Revision) -> int | None:
-        """No GPUs are counted here: engines run on the CPU."""
-        del revision
-        return None
+    def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:
+        """Ray has no dry run; the planner has checked the engine's arguments."""
 
     def endpoint(self) -> str | None:
         """The base URL for clients."""

@@ -44,7 +44,9 @@ class Kubernetes(Record):
     @classmethod
     def _by_digest(cls, image: str | None) -> str | None:
         if image is not None and "@sha256:" not in image:
-            raise ValueError("must be given by digest (repo@sha256:...), since a tag can change under a running release")
+            raise ValueError(
+                "must be given by digest (repo@sha256:...), since a tag can change under a running release"
+            )
         return image
 
 
@@ -55,6 +57,9 @@ class ModelDeployment(Document):
     name: str = Field(pattern=NAME_PATTERN)
     model: str
     """A Hub id, or a directory (starts with `.` or `/`)."""
+    served_model_name: str | None = None
+    """What clients say in `model`; None: the Hub id, or for a directory the release's name. It should outlive a change
+    of quantization, or every client has to change with it."""
     profile: str
     quantization: str | None = None
     """What the checkpoint must be; None: what its config says, or the first of the profile's preferences it can be."""
@@ -65,3 +70,13 @@ class ModelDeployment(Document):
     """Passed to vLLM as they are, after validation against that engine version's arguments."""
     front: Front = Front()
     kubernetes: Kubernetes = Kubernetes()
+
+    @property
+    def is_directory(self) -> bool:
+        """The model is a directory on this machine, not a Hub id."""
+        return self.model.startswith((".", "/"))
+
+    @property
+    def served_name(self) -> str:
+        """What clients say in `model`."""
+        return self.served_model_name or (self.name if self.is_directory else self.model)

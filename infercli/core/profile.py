@@ -72,3 +72,8 @@ class HardwareProfile(Document):
     def total_gpus(self) -> int:
         """GPUs that exist without growing."""
         return sum(n.count * n.gpus for n in self.nodes)
+
+    @property
+    def max_gpus(self) -> int:
+        """GPUs that can ever be there, with every pool grown to its maximum."""
+        return sum((n.max_count or n.count) * n.gpus for n in self.nodes)

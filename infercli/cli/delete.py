@@ -1,0 +1,48 @@
+"""delete."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.deployment_file
+@options.target
+@options.cluster
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--keep-history", is_flag=True, help="Keep the record of its revisions.")
+@click.option("--break-lock", is_flag=True, help="Take the lock from a holder that is gone.")
+@options.common
+def command(
+    name: str | None,
+    deployment_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    yes: bool,
+    keep_history: bool,
+    break_lock: bool,
+    output: str,
+) -> None:
+    """Take a release away: its engines, its front, its objects and its history. Weights and keys stay.
+
+    \b
+    Examples:
+      infercli delete chat
+      infercli delete chat --yes -n prod
+    """
+    from infercli.actions.delete import delete
+    from infercli.cli.output import confirm, emit
+    from infercli.cli.world import resolve
+    from infercli.errors import InputError
+
+    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    if not world.store.entries(name):
+        raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is")
+    confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
+    delete(name, world, keep_history=keep_history, break_lock=break_lock)
+    emit({"apiVersion": "infercli/v1", "kind": "DeleteResult", "name": name}, output, f"{name} is deleted")

@@ -1,0 +1,159 @@
+"""From a command line to a deploy request: plan, checks, objects and the world. Shared by deploy, diff and render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infercli import __version__
+from infercli.errors import ExitCode, InferError, InputError
+
+if TYPE_CHECKING:
+    from infercli.actions.deploy import Request
+    from infercli.actions.steps import World
+    from infercli.core.plan import Plan
+    from infercli.core.record import Json
+    from infercli.core.release import Entry
+    from infercli.core.rollout import State
+
+
+class DoesNotFit(InferError):
+    """The plan says no, and a deploy was asked for."""
+
+    exit_code = ExitCode.NO
+
+
+def plan_of(deployment_path: str | None, plan_path: str | None) -> Plan:
+    """The plan that is meant: a saved one, or one made now of the deployment file."""
+    from infercli.cli import project
+
+    if plan_path is not None:
+        if deployment_path is not None:
+            raise InputError("--plan and --file say the same thing twice", "give one of them")
+        return project.load_plan(Path(plan_path))
+    deployment = project.load_deployment(deployment_path)
+    return project.build_plan(deployment, project.deployment_path(deployment_path).parent)
+
+
+def check_deployable(plan: Plan) -> None:
+    """Refuse what must not be deployed: what does not fit, cannot be told, or is not pinned."""
+    if plan.fits is False:
+        changes = "\n".join(f"{c.change}: {c.effect}" for c in plan.changes)
+        raise DoesNotFit(f"{plan.name} does not fit: {plan.verdict}", changes or "`infercli plan` says more")
+    if plan.model is None:
+        raise InputError(
+            f"{plan.deployment.model} is not pinned: it can be planned, not deployed",
+            f"`infercli pin {plan.deployment.model}`",
+        )
+
+
+def objects_of(plan: Plan, namespace: str | None) -> tuple[dict[str, Json], ...]:
+    """The static Kubernetes objects of a plan; none on the local target."""
+    if plan.target == "local":
+        return ()
+    from infercli.cli.project import serving_code
+    from infercli.render.objects import static_objects
+
+    return tuple(static_objects(plan, namespace or "default", serving_code()))
+
+
+def prepare_request(
+    *,
+    deployment_path: str | None,
+    plan_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    port: int | None = None,
+    reason: str | None = None,
+    weights: tuple[int, ...] = (100,),
+    drop_previous: bool = False,
+    allow_downtime: bool = False,
+    break_lock: bool = False,
+    timeout: str = "30m",
+) -> tuple[Request, World, Plan]:
+    """Everything that a deploy needs, checked before anything is touched."""
+    from infercli.actions.deploy import Request
+    from infercli.cli.world import kubernetes_world, local_world, who
+    from infercli.core.units import parse_duration_s
+
+    try:
+        timeout_s = parse_duration_s(timeout)
+    except ValueError as error:
+        raise InputError(f"--timeout: {error}") from error
+    plan = plan_of(deployment_path, plan_path)
+    if target is not None and target != plan.target:
+        wants = "a CPU profile" if target == "local" else "a GPU profile"
+        raise InputError(
+            f"--target {target} needs {wants}; {plan.name}'s profile `{plan.profile.name}` is for {plan.target}",
+            "set `profile: cpu-local` in deployment.yaml" if target == "local" else "`infercli profiles` lists them",
+        )
+    check_deployable(plan)
+    if plan.target == "local":
+        world = local_world(port)
+        check_files(plan)
+        others = [n for n in world.store.names() if n != plan.name]
+        if others:
+            raise InputError(
+                f"this machine already runs the release `{others[0]}`, and one front answers at a time",
+                f"`infercli delete {others[0]}` first, or deploy under that name",
+            )
+        objects = objects_of(plan, None)
+    else:
+        kubernetes = plan.deployment.kubernetes
+        namespace = namespace or kubernetes.namespace
+        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, kubernetes.keys_secret)
+        objects = objects_of(plan, world.platform.namespace)  # type: ignore[attr-defined]
+    check_sealed(plan, plan_path, objects)
+    request = Request(
+        plan=plan,
+        objects=objects,
+        reason=reason,
+        who=who(),
+        infercli_version=__version__,
+        weights=weights,
+        drop_previous=drop_previous,
+        allow_downtime=allow_downtime,
+        break_lock=break_lock,
+        timeout_s=timeout_s,
+    )
+    return request, world, plan
+
+
+def check_sealed(plan: Plan, plan_path: str | None, objects: tuple[dict[str, Json], ...]) -> None:
+    """A saved plan must render to what it rendered to when it was saved."""
+    from infercli.core.record import digest
+
+    if plan_path is not None and plan.objects_digest and digest(list(objects)) != plan.objects_digest:
+        raise InputError(
+            f"{plan_path}: its objects render differently now than when it was saved (another namespace, or another "
+            "build of infercli)",
+            f"plan again: `infercli plan --save {plan_path}`",
+        )
+
+
+def check_files(plan: Plan) -> None:
+    """The weights on this machine are those of the lock: sizes and hashes. Raises InputError with the differences."""
+    from infercli.adapters.model_directory import verify
+
+    assert plan.model is not None  # check_deployable says so
+    differences = verify(plan.model, Path(plan.engine.model_path))
+    if differences:
+        shown = "\n".join(str(d) for d in differences[:5])
+        more = f"\nand {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise InputError(
+            f"{plan.engine.model_path} is not what the lock pinned:\n{shown}{more}",
+            f"`infercli pin {plan.deployment.model}` pins it as it is now",
+        )
+
+
+def dry_run(request: Request, world: World, history: list[Entry]) -> tuple[str, list[State]]:
+    """What a deploy would do; in a cluster the API server validates every object and the first Serve config."""
+    from infercli.actions.deploy import candidate, prospect
+
+    how, states = prospect(request, history)
+    if states:
+        entry = candidate(request, history, world.clock.now())
+        world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
+    return how, states

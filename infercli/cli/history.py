@@ -1,0 +1,82 @@
+"""history."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.deployment_file
+@options.target
+@options.cluster
+@options.common
+def command(
+    name: str | None,
+    deployment_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    output: str,
+) -> None:
+    """List the revisions of a release, oldest first.
+
+    \b
+    Examples:
+      infercli history chat
+      infercli history chat -o json
+    """
+    from infercli.cli.output import columns, emit
+    from infercli.cli.world import resolve
+    from infercli.core.release import standing
+    from infercli.core.units import duration
+    from infercli.errors import InputError
+
+    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    entries = list(world.store.entries(name))
+    if not entries:
+        raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli deploy` makes one")
+    answer = {
+        "apiVersion": "infercli/v1",
+        "kind": "History",
+        "name": name,
+        "revisions": [
+            {
+                "number": e.number,
+                "action": e.revision.action,
+                "points_at": e.revision.points_at,
+                "standing": standing(e, entries),
+                "outcome": e.progress.outcome,
+                "step": e.progress.step,
+                "message": e.progress.message,
+                "created_at": e.revision.created_at,
+                "created_by": e.revision.created_by,
+                "seconds": e.progress.seconds,
+                "engine": e.revision.engine.app,
+                "model": e.revision.engine.spec.model_id,
+                "model_digest": e.revision.engine.spec.model_digest,
+                "quantization": e.revision.engine.spec.quantization,
+                "reason": e.revision.reason,
+            }
+            for e in entries
+        ],
+    }
+    rows = [
+        (
+            str(e.number),
+            standing(e, entries),
+            f"rollback to {e.revision.points_at}" if e.revision.action == "rollback" else "deploy",
+            e.revision.engine.app,
+            e.revision.engine.spec.quantization,
+            duration(e.progress.seconds) if e.progress.seconds is not None else "",
+            e.revision.created_at,
+            e.revision.created_by,
+            e.revision.reason or "",
+        )
+        for e in entries
+    ]
+    header = ("REVISION", "STANDING", "ACTION", "ENGINE", "QUANTIZATION", "TOOK", "AT", "BY", "REASON")
+    emit(answer, output, columns(rows, header))

@@ -1,0 +1,115 @@
+"""What a command line means: the deployment file, the profile, the lock, and the plan they make together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infercli import __version__
+from infercli.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    from infercli.core.deployment import ModelDeployment
+    from infercli.core.model import LockedModel, ModelLock
+    from infercli.core.plan import Plan
+    from infercli.core.profile import HardwareProfile
+
+DEPLOYMENT_FILE = "deployment.yaml"
+LOCK_FILE = "models.lock.yaml"
+
+
+def deployment_path(given: str | None) -> Path:
+    """The deployment file that is meant."""
+    return Path(given or DEPLOYMENT_FILE)
+
+
+def load_deployment(given: str | None) -> ModelDeployment:
+    """deployment.yaml, with every problem reported at once."""
+    from infercli.adapters.files import read_document
+    from infercli.core.deployment import ModelDeployment
+
+    path = deployment_path(given)
+    return read_document(path, ModelDeployment, None if path.exists() else "`infercli init` writes one")
+
+
+def load_profile(name: str, project: Path) -> HardwareProfile:
+    """A profile by name, or a file by path. Raises UnknownName with the nearest names."""
+    from infercli.adapters.files import profile_files, read_document
+    from infercli.core.profile import HardwareProfile
+
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name) if Path(name).exists() else project / name
+        return read_document(path, HardwareProfile)
+    known = {path.stem: path for path in profile_files(project)}
+    if name not in known:
+        raise UnknownName("profile", name, known, "`infercli profiles` lists them")
+    return read_document(known[name], HardwareProfile)
+
+
+def load_lock(project: Path) -> ModelLock:
+    """models.lock.yaml beside the deployment file; an empty one where there is none."""
+    from infercli.adapters.files import read_document
+    from infercli.core.model import ModelLock
+
+    path = project / LOCK_FILE
+    return read_document(path, ModelLock) if path.exists() else ModelLock()
+
+
+def locked_model(deployment: ModelDeployment, project: Path) -> LockedModel | None:
+    """The lock's entry of the deployment's model; None while it is not pinned."""
+    return load_lock(project).find(deployment.model)
+
+
+def serving_code() -> dict[str, bytes]:
+    """File name of the zip -> its bytes, for the front and the engine of this version."""
+    from infercli.adapters.files import serving_sources
+    from infercli.render.serving_code import code_digest, module_name, zip_module, zip_name
+
+    zips: dict[str, bytes] = {}
+    sources = serving_sources()
+    for part in ("front", "engine"):
+        data = zip_module(module_name(part), sources[part])  # type: ignore[arg-type]
+        zips[zip_name(part, code_digest(data))] = data  # type: ignore[arg-type]
+    return zips
+
+
+def code_digests(code: dict[str, bytes]) -> dict[str, str]:
+    """`front` and `engine` -> the digest in the name of their zip."""
+    return {name.split("-")[0]: name.split("-")[1].removesuffix(".zip") for name in code}
+
+
+def build_plan(deployment: ModelDeployment, project: Path) -> Plan:
+    """Plan `deployment` with the lock and profiles of `project`."""
+    from infercli.core.planning import make_plan
+
+    profile = load_profile(deployment.profile, project)
+    digests = code_digests(serving_code())
+    return make_plan(
+        deployment,
+        profile,
+        locked_model(deployment, project),
+        infercli_version=__version__,
+        engine_code_digest=digests["engine"],
+        front_code_digest=digests["front"],
+    )
+
+
+def load_plan(path: Path) -> Plan:
+    """A saved plan. Refused when it was edited, or made by another version: what was reviewed is what runs."""
+    from infercli.adapters.files import read_document
+    from infercli.core.plan import Plan
+
+    plan = read_document(path, Plan, "`infercli plan --save plan.json` writes one")
+    if not plan.digest:
+        raise InputError(f"{path}: was not written by `infercli plan --save`", "`infercli plan --save plan.json`")
+    if plan.infercli_version != __version__:
+        raise InputError(
+            f"{path}: was made by infercli {plan.infercli_version}, this is {__version__}, which may render it otherwise",
+            f"plan again: `infercli plan --save {path}`",
+        )
+    if plan.content_digest() != plan.digest:
+        raise InputError(
+            f"{path}: was edited after it was saved (its digest does not match)",
+            f"change deployment.yaml and plan again: `infercli plan --save {path}`",
+        )
+    return plan

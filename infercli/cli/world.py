@@ -1,0 +1,187 @@
+"""Where a release runs and how to reach it: the platform, the history, the clock and the watcher of a command."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.errors import InferError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infercli.actions.ports import ReleaseStore
+    from infercli.actions.steps import Compose, World
+    from infercli.core.record import Json
+    from infercli.core.release import Entry, Serving
+    from infercli.render.serve_config import Layout
+
+DEFAULT_PORT = 8000
+"""Where Serve answers on this machine; Ray's own default."""
+
+
+class Steps:
+    """actions.ports.Watcher on stderr: a line per step, and on a terminal the newest detail behind it."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self._pending = False
+
+    def _clear(self) -> None:
+        if self._pending:
+            click.echo("\r\033[K", err=True, nl=False)
+            self._pending = False
+
+    def step(self, text: str) -> None:
+        """A step begins."""
+        self._clear()
+        click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """The newest state inside the step; only where it can be overwritten."""
+        if self.terminal:
+            width = _columns()
+            shown = f"  {text}"[: width - 1]
+            click.echo(f"\r\033[K{shown}", err=True, nl=False)
+            self._pending = True
+
+    def done(self) -> None:
+        """Leave the line clean."""
+        self._clear()
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def who() -> str:
+    """Who acts, for the record."""
+    return os.environ.get("INFERCLI_USER") or f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def api_key() -> str | None:
+    """The key for requests: $INFERCLI_API_KEY, or the file that $INFERCLI_API_KEY_FILE names; None: none was given."""
+    path = os.environ.get("INFERCLI_API_KEY_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise InputError(f"INFERCLI_API_KEY_FILE: {path}: {error.strerror}", "correct it or unset it") from error
+    return os.environ.get("INFERCLI_API_KEY") or None
+
+
+def local_home() -> Path:
+    """Where the local target keeps its Ray, keys and history."""
+    from infercli.adapters.files import state_home
+
+    return state_home() / "local"
+
+
+def local_store() -> ReleaseStore:
+    """The history of local releases."""
+    from infercli.adapters.release_directory import ReleaseDirectory
+
+    return ReleaseDirectory(local_home() / "releases")
+
+
+def composer(layout: Layout) -> Compose:
+    """render's composition for one layout."""
+    from infercli.core.release import engines_of
+    from infercli.render.serve_config import serve_config
+
+    def compose(serving: Serving, history: Sequence[Entry]) -> Json:
+        return serve_config(
+            serving.front, engines_of(serving, history), serving.generation, serving.routes, layout=layout
+        )
+
+    return compose
+
+
+def local_world(port: int | None = None) -> World:
+    """The world of a local release."""
+    from infercli.actions.steps import World
+    from infercli.adapters.clock import SystemClock
+    from infercli.adapters.local_platform import LocalPlatform
+    from infercli.cli.project import serving_code
+    from infercli.render.serve_config import local_layout
+
+    platform = LocalPlatform(local_home(), port or DEFAULT_PORT, serving_code(), api_key())
+    layout = local_layout(str(platform.code_dir), str(platform.keys_dir), platform.serve_port)
+    return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
+
+
+def kubernetes_world(
+    name: str, namespace: str | None, kubeconfig: str | None, context: str | None, keys_secret: str | None = None
+) -> World:
+    """The world of a release in a cluster."""
+    from infercli.actions.steps import World
+    from infercli.adapters.clock import SystemClock
+    from infercli.adapters.cluster import connect
+    from infercli.adapters.cluster_platform import ClusterPlatform
+    from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.cli.project import serving_code
+    from infercli.render.serve_config import KUBERNETES
+
+    cluster = connect(kubeconfig, context, namespace)
+    platform = ClusterPlatform(cluster, name, serving_code(), keys_secret or f"{name}-keys")
+    return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
+
+
+def resolve(
+    name: str | None,
+    target: str | None,
+    deployment_path: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+) -> tuple[str, World]:
+    """The release that a command means, and its world.
+
+    The name comes from the argument, else from deployment.yaml; the target from `--target`, else from deployment.yaml's
+    profile when it is that release, else it is local when this machine has a release of that name.
+    """
+    from infercli.cli.project import deployment_path as path_of
+    from infercli.cli.project import load_deployment, load_profile
+
+    path = path_of(deployment_path)
+    deployment = load_deployment(deployment_path) if deployment_path or (path.exists() and name is None) else None
+    if deployment is None and name is not None and target is None and path.exists():
+        try:
+            deployment = load_deployment(None)
+        except InferError:
+            deployment = None  # a broken file in this folder must not keep anybody from another release
+    if name is None:
+        if deployment is None:
+            names = local_store().names()
+            if len(names) != 1 or target == "kubernetes":
+                raise InputError("which release?", _offer(names))
+            name, target = names[0], "local"
+        else:
+            name = deployment.name
+    keys_secret = None
+    if deployment is not None and deployment.name == name:
+        if target is None:
+            target = load_profile(deployment.profile, path.parent).target
+        namespace = namespace or deployment.kubernetes.namespace
+        keys_secret = deployment.kubernetes.keys_secret
+    if target is None:
+        target = "local" if name in local_store().names() else "kubernetes"
+    if target == "local":
+        return name, local_world()
+    return name, kubernetes_world(name, namespace, kubeconfig, kube_context, keys_secret)
+
+
+def _offer(names: Sequence[str]) -> str:
+    if names:
+        return f"name one: {', '.join(names)}"
+    return "name it, or run the command beside its deployment.yaml"
+
+
