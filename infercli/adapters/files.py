@@ -138,10 +138,10 @@ def shipped(folder: str) -> Path:
     return package.parent / source
 
 
-def serving_sources() -> dict[str, bytes]:
-    """The modules that run in the pod, as bytes: `front` and `engine`."""
-    folder = Path(__file__).resolve().parent.parent / "serving"
-    return {name: (folder / f"{name}.py").read_bytes() for name in ("front", "engine")}
+def serving_sources(part: str) -> dict[str, bytes]:
+    """The package that runs in the pod, `front` or `engine`: its source by file name."""
+    folder = Path(__file__).resolve().parent.parent / "serving" / part
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))}
 
 
 def profile_files(project: Path) -> Iterator[Path]:

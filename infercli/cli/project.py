@@ -63,13 +63,12 @@ def locked_model(deployment: ModelDeployment, project: Path) -> LockedModel | No
 def serving_code() -> dict[str, bytes]:
     """File name of the zip -> its bytes, for the front and the engine of this version."""
     from infercli.adapters.files import serving_sources
-    from infercli.render.serving_code import code_digest, module_name, zip_module, zip_name
+    from infercli.render.serving_code import PARTS, code_digest, module_name, zip_name, zip_package
 
     zips: dict[str, bytes] = {}
-    sources = serving_sources()
-    for part in ("front", "engine"):
-        data = zip_module(module_name(part), sources[part])  # type: ignore[arg-type]
-        zips[zip_name(part, code_digest(data))] = data  # type: ignore[arg-type]
+    for part in PARTS:
+        data = zip_package(module_name(part), serving_sources(part))
+        zips[zip_name(part, code_digest(data))] = data
     return zips
 
 

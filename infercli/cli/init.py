@@ -1,0 +1,98 @@
+"""init."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+TEMPLATE = """\
+# What to run, and where. `infercli plan` says whether it fits; `infercli deploy` runs it.
+apiVersion: infercli/v1
+kind: ModelDeployment
+name: {name}
+
+# A Hugging Face id, or a directory with a checkpoint (starts with . or /). Pin it: infercli pin {model}
+model: {model}
+
+# What clients say in "model". Without it: the id above. Keep it when you change the quantization.
+# served_model_name: {name}
+
+# The hardware: `infercli profiles` lists them; a file in ./profiles goes before a shipped one.
+profile: {profile}
+
+# What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4 (any 4-bit one), none. Without it: what its config says.
+{quantization}
+replicas: 1
+
+# The traffic that it must hold. Lengths are tokens.
+workload:
+  input_tokens: 1000
+  output_tokens: 300
+  concurrency: 16
+
+# What it must feel like.
+objectives:
+  ttft_p95_ms: 1000
+  tpot_p95_ms: 50
+
+# Passed to vLLM as they are, for what the planner should not choose. For example:
+# engine_args:
+#   max_model_len: 16384
+"""
+
+CLUSTER = """
+# Where it runs in the cluster. Secrets are named here, never written.
+kubernetes:
+  # namespace: {name}
+  # Ray 2.60 with vLLM 0.29, by digest: required to render and deploy.
+  # image: registry.example/ray-llm@sha256:...
+  # A PersistentVolumeClaim with the weights under /<commit>, mounted read-only at /models. Filling it is yours for now.
+  model_claim: models
+  # A Secret with `api-keys` (one a line) and `operator-token`.
+  keys_secret: {name}-keys
+"""
+
+
+@click.command()
+@click.argument("directory", required=False, default=".", type=click.Path(file_okay=False))
+@click.option("--name", default="chat", show_default=True, help="The release's name.")
+@click.option("--model", default="meta-llama/Llama-3.1-8B-Instruct", show_default=True, help="Hub id or directory.")
+@click.option("--profile", default="l4", show_default=True, help="See `infercli profiles`.")
+@click.option("--quantization", help="What the checkpoint is.")
+@click.option("--force", is_flag=True, help="Replace a deployment.yaml that is there.")
+@options.common
+def command(
+    directory: str, name: str, model: str, profile: str, quantization: str | None, force: bool, output: str
+) -> None:
+    """Write a deployment.yaml with comments into DIRECTORY.
+
+    \b
+    Examples:
+      infercli init
+      infercli init chat --name chat --model Qwen/Qwen3-8B-AWQ --profile l4
+    """
+    from pathlib import Path
+
+    from infercli.adapters.files import parse_document, write_text
+    from infercli.cli.output import emit, note
+    from infercli.cli.project import DEPLOYMENT_FILE, load_profile
+    from infercli.core.deployment import ModelDeployment
+    from infercli.errors import InputError
+
+    import yaml
+
+    path = Path(directory) / DEPLOYMENT_FILE
+    hardware = load_profile(profile, Path(directory))
+    chosen = f"quantization: {quantization}\n" if quantization else "# quantization: awq\n"
+    text = TEMPLATE.format(name=name, model=model, profile=profile, quantization=chosen)
+    if hardware.target == "kubernetes":
+        text += CLUSTER.format(name=name)
+    parse_document(yaml.safe_load(text), ModelDeployment, str(path))
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already", "edit it, or add --force to replace it")
+    write_text(path, text)
+    emit({"apiVersion": "infercli/v1", "kind": "InitResult", "path": str(path)}, output, f"{path} is written")
+    if output == "text":
+        where = "" if directory == "." else f"cd {directory} && "
+        note(f"next: {where}infercli pin {model} && infercli plan")

@@ -1,0 +1,50 @@
+"""logs."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--engine", help="Application; default: the one that takes the requests.")
+@click.option("--lines", default=200, show_default=True, type=click.IntRange(1), help="The newest lines.")
+@options.deployment_file
+@options.target
+@options.cluster
+@options.common
+def command(
+    name: str | None,
+    engine: str | None,
+    lines: int,
+    deployment_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    output: str,
+) -> None:
+    """Print the engine's log of a release: of the engine that takes requests, or of the one named.
+
+    \b
+    Examples:
+      infercli logs chat
+      infercli logs chat --engine chat-3f9a1c --lines 1000
+    """
+    from infercli.cli.output import emit
+    from infercli.cli.world import resolve
+    from infercli.core.release import live
+    from infercli.errors import InputError, UnknownName
+
+    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    serving = live(world.store.entries(name))
+    if serving is None or not serving.engines:
+        raise InputError(f"no engine of `{name}` runs on {world.platform.where}", f"`infercli status {name}`")
+    if engine is None:
+        engine = max(serving.engines, key=lambda app: serving.routes.get(app, 0))
+    elif engine not in serving.engines:
+        raise UnknownName("engine", engine, serving.engines)
+    text = world.platform.logs(engine, lines)
+    emit({"apiVersion": "infercli/v1", "kind": "Logs", "engine": engine, "text": text}, output, text.rstrip("\n"))

@@ -1,0 +1,67 @@
+"""pin."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--revision", default="main", show_default=True, help="Branch, tag or commit on the Hub.")
+@click.option("--download", type=click.Path(file_okay=False), help="Also fetch exactly these files into a directory.")
+@options.deployment_file
+@options.common
+def command(model: str | None, revision: str, download: str | None, deployment_path: str | None, output: str) -> None:
+    """Pin MODEL (default: deployment.yaml's) to a commit and its files' hashes, in models.lock.yaml.
+
+    MODEL is a Hugging Face id, or a directory that starts with . or / (pinned by its hashes; it has no commit). The
+    token for gated models is read from HF_TOKEN, or from where `hf auth login` keeps it.
+
+    \b
+    Examples:
+      infercli pin Qwen/Qwen3-8B-AWQ
+      infercli pin meta-llama/Llama-3.1-8B-Instruct --revision main
+      infercli pin ./checkpoints/int8
+    """
+    from pathlib import Path
+
+    from infercli.adapters.files import to_yaml, write_text
+    from infercli.cli.output import emit, note
+    from infercli.cli.progress import byte_progress
+    from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
+    from infercli.cli.project import deployment_path as path_of
+    from infercli.core.units import gib
+    from infercli.errors import InputError
+
+    project = path_of(deployment_path).parent
+    if model is None:
+        model = load_deployment(deployment_path).model
+    lock = load_lock(project)
+    before = lock.find(model)
+    with byte_progress("hashing" if model.startswith((".", "/")) else "pinning") as on_progress:
+        if model.startswith((".", "/")):
+            from infercli.adapters.model_directory import lock_directory
+
+            if download:
+                raise InputError("a directory is on this machine already", "leave out --download")
+            locked = lock_directory(project / model, model, on_progress)
+        else:
+            from infercli.adapters.hub import HubModels
+
+            hub = HubModels(tell=note)
+            locked = hub.lock_model(model, revision, on_progress)
+            if download:
+                hub.download(locked, Path(download), on_progress)
+    path = project / LOCK_FILE
+    header = "# Written by `infercli pin`. Commit it: it says which exact files a model is.\n"
+    write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
+    what = f"commit {locked.commit}" if locked.commit else f"content {locked.content_digest[:12]}"
+    text = f"{model} is pinned to {what} in {path}: {len(locked.files)} files, {gib(locked.weights_bytes, 2)} of weights"
+    text += f", licence {locked.license or 'not stated'}"
+    if before is not None and before.content_digest == locked.content_digest:
+        text += "; unchanged"
+    elif before is not None:
+        text += f"; it was {before.commit or before.content_digest[:12]}"
+    emit(locked.model_dump(mode="json"), output, text)
