@@ -39,6 +39,8 @@ class Kubernetes(Record):
     """The namespace from which requests may come; None admits only this namespace."""
     monitoring_namespace: str | None = None
     """The namespace from which Prometheus scrapes; None admits none."""
+    api_server_cidrs: tuple[str, ...] = ()
+    """From where the API server reaches pods, for its service proxy; empty: every private address."""
 
     @field_validator("image")
     @classmethod
