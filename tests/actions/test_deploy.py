@@ -1,0 +1,166 @@
+"""Deploying: what is live after each end that a deploy can have, and what the record says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.actions.deploy import deploy
+from infercli.core.release import live
+from infercli.errors import DeployFailed, InputError, Interrupted, RayError, ReleaseBusy, TimedOut
+from tests.core.builders import engine, plan
+
+GOOD, OTHER = engine("none").app, engine("int8").app
+
+
+def weights(world):
+    table = world.platform._table(world.platform.config())
+    return {r["app"]: r["weight"] for r in table["routes"]}
+
+
+def applications(world):
+    return {a["name"] for a in world.platform.config()["applications"]}
+
+
+def test_a_first_deploy_ends_with_every_request_on_the_new_engine(world, request_for):
+    entry = deploy(request_for(), world)
+    assert entry.number == 1
+    assert entry.progress.outcome == "good"
+    assert weights(world) == {GOOD: 100}
+
+
+def test_no_request_reaches_an_engine_before_it_has_answered_its_verification(world, request_for):
+    deploy(request_for(), world)
+    world.platform.puts.clear()
+    deploy(request_for("int8"), world)
+    first = world.platform.puts[0]
+    routes = {r["app"]: r["weight"] for r in world.platform._table(first)["routes"]}
+    assert routes == {GOOD: 100, OTHER: 0}
+
+
+def test_what_served_before_is_kept_warm_and_dropped_by_the_next_deploy(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    assert applications(world) == {"front", GOOD, OTHER}
+    deploy(request_for("awq"), world)
+    assert applications(world) == {"front", OTHER, engine("awq").app}
+
+
+def test_deploying_what_serves_already_changes_nothing(world, request_for):
+    first = deploy(request_for(), world)
+    puts = len(world.platform.puts)
+    again = deploy(request_for(), world)
+    assert again.number == first.number
+    assert len(world.platform.puts) == puts
+
+
+def test_an_engine_that_cannot_start_is_taken_out_and_its_root_cause_told(world, request_for):
+    deploy(request_for(), world)
+    world.platform.fail_start[OTHER] = "A replica failed to start with exception. Retrying 2 more time(s)."
+    with pytest.raises(DeployFailed, match="the root cause"):
+        deploy(request_for("int8"), world)
+    assert weights(world) == {GOOD: 100}
+    assert OTHER not in applications(world)
+    failed = world.store.entries("chat")[-1]
+    assert failed.progress.outcome == "failed"
+    assert "the root cause" in failed.progress.message
+
+
+def test_an_engine_that_answers_its_verification_with_an_error_gets_no_request(world, request_for):
+    deploy(request_for(), world)
+    world.platform.answers[OTHER] = (401, b'{"error": {"message": "no"}}')
+    with pytest.raises(DeployFailed, match="HTTP 401"):
+        deploy(request_for("int8"), world)
+    assert weights(world) == {GOOD: 100}
+
+
+def test_an_engine_that_answers_without_tokens_is_not_verified(world, request_for):
+    world.platform.answers[GOOD] = (200, b'{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}')
+    with pytest.raises(DeployFailed, match="no tokens"):
+        deploy(request_for(), world)
+
+
+def test_a_base_model_without_chat_template_is_verified_by_a_plain_completion(world, request_for):
+    platform = world.platform
+    seen = []
+
+    def front(method, path, *, body=None, engine=None, timeout_s=10.0):
+        seen.append(path)
+        if path.endswith("/chat/completions"):
+            return type(platform).front.__globals__["Answer"](400, {}, b"no chat template")
+        if path.endswith("/completions"):
+            body = b'{"choices":[{"text":"x"}],"usage":{"completion_tokens":1}}'
+            return type(platform).front.__globals__["Answer"](200, {}, body)
+        return type(platform).front(platform, method, path, body=body, engine=engine, timeout_s=timeout_s)
+
+    platform.front = front
+    assert deploy(request_for(), world).progress.outcome == "good"
+    assert "/v1/completions" in seen
+
+
+def test_a_deadline_takes_the_new_engine_out_and_says_what_was_waited_for(world, request_for):
+    deploy(request_for(), world)
+    world.platform.start_s = 1e9
+    with pytest.raises(TimedOut, match=f"waiting for {OTHER} to run"):
+        deploy(request_for("int8", timeout_s=30), world)
+    assert applications(world) == {"front", GOOD}
+
+
+def test_ctrl_c_before_the_shift_leaves_what_served_and_no_half_done_state(world, request_for):
+    deploy(request_for(), world)
+
+    def interrupt(platform):
+        platform.on_put = None
+        raise KeyboardInterrupt
+
+    world.platform.on_put = interrupt
+    with pytest.raises(Interrupted):
+        deploy(request_for("int8"), world)
+    assert weights(world) == {GOOD: 100}
+    assert world.store.entries("chat")[-1].progress.outcome == "interrupted"
+    world.platform.fail_start.clear()
+    assert deploy(request_for("int8"), world).progress.outcome == "good"
+
+
+def test_a_ray_that_dies_during_the_deploy_is_a_failed_revision_and_not_a_crash(world, request_for):
+    world.platform.faults["put"] = RayError("Ray is gone")
+    with pytest.raises(DeployFailed, match="Ray is gone"):
+        deploy(request_for(), world)
+    assert world.store.entries("chat")[-1].progress.outcome == "failed"
+
+
+def test_a_short_silence_of_the_other_side_is_waited_out(world, request_for):
+    world.platform.faults["applications"] = RayError("the dashboard restarts")
+    assert deploy(request_for(), world).progress.outcome == "good"
+
+
+def test_a_second_deploy_at_the_same_time_is_refused_and_names_the_holder(world, request_for):
+    with world.store.changing("chat", "deploy"), pytest.raises(ReleaseBusy, match="deploy since"):
+        deploy(request_for(), world)
+
+
+def test_without_a_free_gpu_downtime_is_said_before_it_is_caused(world, request_for):
+    one = plan(gpus=1, max_gpus=1)
+    deploy(request_for(plan=one), world)
+    puts = len(world.platform.puts)
+    two = plan("int8", gpus=1, max_gpus=1)
+    with pytest.raises(InputError, match="503"):
+        deploy(request_for(plan=two), world)
+    assert len(world.platform.puts) == puts
+    assert deploy(request_for(plan=two, allow_downtime=True), world).progress.outcome == "good"
+
+
+def test_a_deploy_whose_driver_died_is_recorded_as_abandoned_by_the_next(world, request_for):
+    deploy(request_for(), world)
+    world.platform.faults["put"] = SystemExit()
+    with pytest.raises(SystemExit):
+        deploy(request_for("int8"), world)
+    assert world.store.entries("chat")[-1].progress.outcome == "pending"
+    deploy(request_for("awq"), world)
+    assert [e.progress.outcome for e in world.store.entries("chat")] == ["good", "abandoned", "good"]
+
+
+def test_what_is_live_is_what_the_newest_record_composes_to(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    history = world.store.entries("chat")
+    assert world.compose(live(history), history) == world.platform.config()

@@ -1,0 +1,91 @@
+"""A rollout as a list of states."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infercli.core.release import Serving
+from infercli.core.rollout import rollout, shift_back, strategy
+from tests.core.builders import FRONT, engine
+
+OLD, NEW = engine("none"), engine("int8")
+
+
+def live(**routes: int) -> Serving:
+    names = {"old": OLD.app, "new": NEW.app}
+    engines = {names.get(k, k): 1 for k in routes}
+    return Serving(generation=1000, front=FRONT, engines=engines, routes={names.get(k, k): v for k, v in routes.items()})
+
+
+def test_a_first_deploy_adds_without_traffic_and_then_shifts_everything():
+    states = rollout(1, NEW, FRONT, None)
+    assert [s.step for s in states] == ["add", "shift"]
+    assert states[0].serving.routes == {NEW.app: 0}
+    assert states[1].serving.routes == {NEW.app: 100}
+
+
+def test_a_new_engine_comes_up_beside_the_old_one_which_stays_warm():
+    states = rollout(2, NEW, FRONT, live(old=100))
+    assert [s.step for s in states] == ["add", "shift"]
+    assert states[0].serving.routes == {OLD.app: 100, NEW.app: 0}
+    assert states[1].serving.routes == {OLD.app: 0, NEW.app: 100}
+    assert set(states[1].serving.engines) == {OLD.app, NEW.app}
+
+
+def test_shares_grow_in_the_steps_that_were_asked_for():
+    states = rollout(2, NEW, FRONT, live(old=100), weights=(5, 25, 100))
+    assert [s.serving.routes for s in states if s.step == "shift"] == [
+        {OLD.app: 95, NEW.app: 5},
+        {OLD.app: 75, NEW.app: 25},
+        {OLD.app: 0, NEW.app: 100},
+    ]
+
+
+def test_an_engine_that_nothing_reaches_makes_room_first():
+    states = rollout(3, engine("awq"), FRONT, live(old=0, new=100))
+    assert [s.step for s in states] == ["make room", "add", "shift"]
+    assert OLD.app not in states[0].serving.engines
+
+
+def test_dropping_the_previous_engine_is_a_step_of_its_own_after_the_shift():
+    states = rollout(2, NEW, FRONT, live(old=100), drop_previous=True)
+    assert [s.step for s in states] == ["add", "shift", "retire"]
+    assert set(states[-1].serving.engines) == {NEW.app}
+
+
+def test_replacing_in_place_stops_the_old_engine_before_the_new_one_starts():
+    states = rollout(2, NEW, FRONT, live(old=100), how="replace")
+    assert [s.step for s in states] == ["stop", "add", "shift"]
+    assert states[0].serving.engines == {}
+
+
+def test_generations_grow_and_never_repeat():
+    generations = [s.serving.generation for s in rollout(2, NEW, FRONT, live(old=100), weights=(5, 100))]
+    assert generations == sorted(set(generations))
+    assert generations[0] > live(old=100).generation
+
+
+def test_going_back_to_a_warm_engine_shifts_first_and_drops_second():
+    states = shift_back(3, OLD, live(old=0, new=100))
+    assert [s.step for s in states] == ["shift", "retire"]
+    assert states[0].serving.routes == {OLD.app: 100, NEW.app: 0}
+    assert set(states[0].serving.engines) == {OLD.app, NEW.app}, "dropping in the same step would cut its streams"
+    assert set(states[1].serving.engines) == {OLD.app}
+
+
+def test_a_second_engine_is_started_beside_only_where_there_are_gpus_for_it():
+    one = engine("int8", gpus=2)
+    assert strategy(one, others_gpus=2, available_gpus=4) == "beside"
+    assert strategy(one, others_gpus=2, available_gpus=3) == "replace"
+    assert strategy(one, others_gpus=2, available_gpus=None) == "beside"
+
+
+@given(st.integers(0, 100), st.integers(1, 100), st.lists(st.integers(1, 99), max_size=3))
+def test_every_shift_of_a_rollout_keeps_a_route_and_never_routes_to_an_absent_engine(a, b, steps):
+    before = live(old=a, other=b)
+    for state in rollout(2, NEW, FRONT, before, weights=(*sorted(steps), 100)):
+        serving = state.serving
+        assert set(serving.routes) <= set(serving.engines)
+        if state.step in ("add", "shift"):
+            assert sum(serving.routes.values()) > 0

@@ -1,0 +1,140 @@
+"""A Serve in memory with faults on demand: what the actions are tested against, by the rules that the real one follows."""
+
+from __future__ import annotations
+
+import json
+
+from infercli.core.observed import Answer, Application, Applications
+from infercli.errors import EndpointError
+
+
+class FakeClock:
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return f"2026-01-01T00:00:{int(self.time) % 60:02}Z"
+
+    def monotonic(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += seconds
+
+
+class Quiet:
+    def __init__(self):
+        self.said = []
+
+    def step(self, text):
+        self.said.append(text)
+
+    def detail(self, text):
+        pass
+
+
+class FakePlatform:
+    """Applications become RUNNING after `start_s`; the front follows the table that was put last after `flip_s`."""
+
+    where = "a fake"
+    settle_s = 0.0
+
+    def __init__(self, clock, *, start_s=5.0, flip_s=0.3, drain_s=1.0):
+        self.clock, self.start_s, self.flip_s, self.drain_s = clock, start_s, flip_s, drain_s
+        self.puts = []
+        self.began = {}
+        self.leaving = {}
+        self.at = 0.0
+        self.fail_start = {}
+        """app -> message of a replica that cannot start."""
+        self.answers = {}
+        """app -> (status, body) instead of a completion."""
+        self.faults = {}
+        """method name -> exception to raise, once."""
+        self.on_put = None
+
+    def _fault(self, name):
+        if name in self.faults:
+            raise self.faults.pop(name)
+
+    def prepare(self, revision):
+        self._fault("prepare")
+
+    def validate(self, objects, serve_config):
+        self._fault("validate")
+
+    def put(self, revision, serve_config):
+        self._fault("put")
+        before = set(self.began)
+        names = {a["name"] for a in serve_config["applications"]}
+        for name in names:
+            self.began.setdefault(name, self.clock.time)
+            self.leaving.pop(name, None)
+        for name in before - names:
+            self.began.pop(name)
+            self.leaving[name] = self.clock.time + self.drain_s
+        self.puts.append(json.loads(json.dumps(serve_config)))
+        self.at = self.clock.time
+        if self.on_put:
+            self.on_put(self)
+
+    def config(self):
+        return self.puts[-1] if self.puts else None
+
+    def _status(self, name):
+        if name in self.fail_start:
+            return "DEPLOYING"
+        return "RUNNING" if self.clock.time - self.began[name] >= self.start_s else "DEPLOYING"
+
+    def applications(self):
+        self._fault("applications")
+        apps = {}
+        for name in self.began:
+            messages = (self.fail_start[name],) if name in self.fail_start else ()
+            apps[name] = Application(self._status(name), "", messages)
+        for name, until in list(self.leaving.items()):
+            if self.clock.time < until:
+                apps[name] = Application("DELETING", "", ())
+            else:
+                self.leaving.pop(name)
+        return Applications(accepted=True, rejected=None, apps=apps)
+
+    def _table(self, config):
+        front = next(a for a in config["applications"] if a["name"] == "front")
+        return front["deployments"][0]["user_config"]
+
+    def front(self, method, path, *, body=None, engine=None, timeout_s=10.0):
+        self._fault("front")
+        if not self.puts:
+            raise EndpointError("nobody listens")
+        if path == "/front":
+            shown = self.puts[-1] if self.clock.time - self.at >= self.flip_s or len(self.puts) == 1 else self.puts[-2]
+            pid = self._next_pid()
+            return Answer(200, {}, json.dumps({"pid": pid, "generation": self._table(shown)["generation"]}).encode())
+        if engine in self.answers:
+            status, answer = self.answers[engine]
+            return Answer(status, {}, answer)
+        if engine is not None and self._status(engine) != "RUNNING":
+            return Answer(503, {}, b'{"error": {"message": "not up"}}')
+        choice = {"message": {"content": "hello"}}
+        return Answer(200, {}, json.dumps({"choices": [choice], "usage": {"completion_tokens": 3}}).encode())
+
+    def _next_pid(self):
+        self._turn = getattr(self, "_turn", 0) + 1
+        return 100 + self._turn % 2
+
+    def root_cause(self, app):
+        return "ValueError: the root cause" if app in self.fail_start else None
+
+    def logs(self, app, lines):
+        return "a log"
+
+    def endpoint(self):
+        return "http://fake"
+
+    def remove(self):
+        self._fault("remove")
+        self.puts.clear()
+        self.began.clear()
+
+
