@@ -100,9 +100,9 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Starts a process under a name, which may be used again once that process has ended; output is appended to `log`.
+        """Starts a process under a name, which may be used again once that process has ended.
 
-        `env` is added to this process' environment.
+        Its output is appended to `log`; `env` is added to this process' environment.
         """
         with Path(os.devnull).open("rb") as nothing, log.open("ab") as out:
             self._start(name, argv, env or {}, cwd, (nothing, out, out))
@@ -151,7 +151,7 @@ class Sandbox:
         stdin: str = "",
         timeout_s: float = 120.0,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command inside and returns its status and output. At the timeout it is killed: subprocess.TimeoutExpired.
+        """Runs a command inside and returns its status and output. Raises subprocess.TimeoutExpired, having killed it.
 
         What it leaves running in the background (a Ray, say) goes on running until the sandbox is closed.
         """

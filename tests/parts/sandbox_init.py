@@ -10,6 +10,7 @@ Standard library only, and few of its modules: every sandbox pays for this start
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import ipaddress
 import json
@@ -68,36 +69,42 @@ class Init:
         self.reap()
         return self.ended.get(self.processes[name].pid)
 
+    def start(self, request: dict[str, Any], fds: list[int]) -> None:
+        """Starts a process. Its Popen is never asked how it ended: reap() has collected it."""
+        name = request["name"]
+        if name in self.processes and self.returncode(name) is None:
+            raise ValueError(f"{name} runs already")
+        stdin, stdout, stderr = fds
+        self.processes[name] = subprocess.Popen(
+            request["argv"],
+            env=request["env"],
+            cwd=request["cwd"],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+    def signal(self, name: str, number: int, *, group: bool) -> None:
+        """Sends a signal. To a group also after its leader has ended: that is when its members are left over."""
+        if group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.processes[name].pid, number)
+        elif self.returncode(name) is None:
+            os.kill(self.processes[name].pid, number)
+
     async def obey(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         """Does one thing; the file descriptors stay the caller's to close."""
         match request["do"]:
             case "hello":
                 return {}
             case "start":
-                name = request["name"]
-                if name in self.processes and self.returncode(name) is None:
-                    raise ValueError(f"{name} runs already")
-                stdin, stdout, stderr = fds
-                # Never ask this Popen for its end: reap() has collected it.
-                self.processes[name] = subprocess.Popen(
-                    request["argv"],
-                    env=request["env"],
-                    cwd=request["cwd"],
-                    stdin=stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    start_new_session=True,
-                )
+                self.start(request, fds)
                 return {}
             case "poll":
                 return {"returncode": self.returncode(request["name"])}
             case "signal":
-                if self.returncode(request["name"]) is None or request["group"]:
-                    kill = os.killpg if request["group"] else os.kill
-                    try:
-                        kill(self.processes[request["name"]].pid, request["signal"])
-                    except ProcessLookupError:
-                        pass
+                self.signal(request["name"], request["signal"], group=request["group"])
                 return {}
             case "forward":
                 listener = socket.socket(fileno=os.dup(fds[0]))

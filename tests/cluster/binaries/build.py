@@ -1,4 +1,4 @@
-"""Builds the binaries of the test control plane once, into a folder of the user's cache named by what they are built from.
+"""Builds the binaries of the test control plane once, into a cache folder named by what they are built from.
 
 Run it as `python tests/cluster/binaries/build.py`: it prints the folder's path on standard output, progress on standard
 error, and returns at once when the folder is there. About 17 CPU-minutes the first time (9 minutes on two idle cores),
@@ -55,7 +55,7 @@ HOW_TO_GET_GO = (
 )
 
 
-class CannotBuild(Exception):
+class BuildError(Exception):
     """The binaries cannot be built here. The message says why and what to do."""
 
 
@@ -69,10 +69,10 @@ def binaries_dir() -> Path:
 
 
 def build() -> Path:
-    """The folder with the binaries and, in `crds/`, KubeRay's definitions. Built when it is not there; raises CannotBuild.
+    """The folder with the binaries and, in `crds/`, KubeRay's definitions, built when it is not there.
 
-    The folder appears under its name in one rename, so it is complete or absent, and of two builds at a time the
-    second one's work is thrown away.
+    Raises BuildError. The folder appears under its name in one rename, so it is complete or absent, and of two builds
+    at a time the second one's work is thrown away.
     """
     target = binaries_dir()
     if target.is_dir():
@@ -94,12 +94,13 @@ def build() -> Path:
     started = time.monotonic()
     staging = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     try:
-        _go_build("control plane", go, HERE, ["-ldflags", _version_flags()], staging, ["tool", "./cmd/etcd"])
-        _go_build("operator", go, HERE / "operator", ["-ldflags", "-s -w"], staging, [OPERATOR])
+        out = f"{staging}/"
+        _go_build("control plane", go, HERE, ["-ldflags", _version_flags(), "-o", out, "tool", "./cmd/etcd"])
+        _go_build("operator", go, HERE / "operator", ["-ldflags", "-s -w", "-o", out, OPERATOR])
         _copy_crds(go, staging / "crds")
         missing = [name for name in BINARIES if not (staging / name).is_file()]
         if missing:
-            raise CannotBuild(f"go build succeeded without making {', '.join(missing)}: go.mod's tool lines lack them")
+            raise BuildError(f"go build succeeded without making {', '.join(missing)}: go.mod's tool lines lack them")
         staging.chmod(0o755)  # mkdtemp makes it private
         try:
             staging.rename(target)
@@ -117,13 +118,13 @@ def _find_go() -> str:
     beside = Path(sys.executable).parent
     go = shutil.which("go") or shutil.which("go", path=str(beside))
     if go is None:
-        raise CannotBuild(f"Go is not installed; {HOW_TO_GET_GO}")
+        raise BuildError(f"Go is not installed; {HOW_TO_GET_GO}")
     said = subprocess.run([go, "version"], capture_output=True, text=True, check=False, cwd="/").stdout
     found = re.search(r"go(\d+)\.(\d+)", said)
     if found is None:
-        raise CannotBuild(f"`{go} version` said {said.strip()!r}; {HOW_TO_GET_GO}")
+        raise BuildError(f"`{go} version` said {said.strip()!r}; {HOW_TO_GET_GO}")
     if (int(found[1]), int(found[2])) < GO_VERSION:
-        raise CannotBuild(f"{go} is Go {found[1]}.{found[2]}, too old; {HOW_TO_GET_GO}")
+        raise BuildError(f"{go} is Go {found[1]}.{found[2]}, too old; {HOW_TO_GET_GO}")
     return go
 
 
@@ -159,12 +160,16 @@ def _environment() -> dict[str, str]:
     return os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false"}
 
 
-def _go_build(what: str, go: str, module: Path, flags: list[str], out: Path, packages: list[str]) -> None:
-    """`go build` with a line of progress every few seconds. Raises CannotBuild with the end of Go's own words."""
-    command = [go, "build", "-v", *flags, "-o", f"{out}/", *packages]
+def _go_build(what: str, go: str, module: Path, arguments: list[str]) -> None:
+    """`go build` with a line of progress every few seconds. Raises BuildError with the end of Go's own words."""
     lines: list[str] = []
     process = subprocess.Popen(
-        command, cwd=module, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [go, "build", "-v", *arguments],
+        cwd=module,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     reader = threading.Thread(target=lines.extend, args=(process.stderr,), daemon=True)
@@ -181,7 +186,7 @@ def _go_build(what: str, go: str, module: Path, flags: list[str], out: Path, pac
                 file=sys.stderr,
             )
     if process.wait() != 0:
-        raise CannotBuild(
+        raise BuildError(
             f"`go build` of the {what} failed ({process.returncode}); its last words:\n  {'  '.join(lines[-12:])}"
             "If modules could not be fetched, check the network and `go env GOPROXY`."
         )
@@ -194,7 +199,7 @@ def _copy_crds(go: str, out: Path) -> None:
         command, cwd=HERE / "operator", env=_environment(), capture_output=True, text=True, check=False
     )
     if listed.returncode != 0:
-        raise CannotBuild(f"`{' '.join(command)}` failed: {listed.stderr.strip()}")
+        raise BuildError(f"`{' '.join(command)}` failed: {listed.stderr.strip()}")
     out.mkdir()
     for source in sorted((Path(listed.stdout.strip()) / "config/crd/bases").glob("*.yaml")):
         (out / source.name).write_bytes(
@@ -206,7 +211,7 @@ def main() -> int:
     """Builds, prints the folder, and returns the exit status."""
     try:
         print(build())
-    except CannotBuild as problem:
+    except BuildError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
