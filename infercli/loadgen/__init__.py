@@ -1,1 +1,10 @@
-"""The measuring loop."""
+"""The measuring loop: `run` sends a load to an endpoint and returns what came back, request by request."""
+
+from __future__ import annotations
+
+from infercli.loadgen.loop import Progress
+from infercli.loadgen.prompts import digest_key, synthetic_prompts
+from infercli.loadgen.run import Measurement, run
+from infercli.loadgen.target import Target
+
+__all__ = ["Measurement", "Progress", "Target", "digest_key", "run", "synthetic_prompts"]

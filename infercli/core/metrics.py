@@ -1,0 +1,182 @@
+"""Traces become the numbers that people compare. Pure: the same traces give the same metrics, bit for bit.
+
+Definitions are those on which vLLM's `bench serve` and inference-perf agree, except where they count a role-only frame
+as a token or book the gaps inside one read as zero: neither is done here. An empty sample is None, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from infercli.core.record import Record
+from infercli.core.traces import Trace
+
+
+class Distribution(Record):
+    """A sample, in the unit of what it is a sample of."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+class TokenCheck(Record):
+    """Token frames counted on the wire against the server's own `usage`, over the answered requests."""
+
+    with_usage: int
+    """Requests whose server sent `usage`; only these are checked."""
+    equal: int
+    fewer_frames: int
+    """Several tokens came in one frame (speculative decoding, a stream interval): ITL is between frames there."""
+    more_frames: int
+    """More frames than tokens: a server whose frames are not understood. TTFT and ITL of it are in doubt."""
+
+
+class Metrics(Record):
+    """Of the measured requests: warm-up is left out, and so are requests cut by an interrupt."""
+
+    requests: int
+    """answered + failed."""
+    answered: int
+    failed: int
+    cut: int
+    success_fraction: float | None
+    """answered / requests."""
+    errors: dict[str, int]
+    """Failures by kind; HTTP failures by status (`http 429`)."""
+    duration_s: float | None
+    """From the first sending to the last answer's last byte, failures included: the tail of a closed loop counts."""
+    requests_per_s: float | None
+    """Answered requests per second of `duration_s`."""
+    output_tokens_per_s: float | None
+    """Output tokens of answered requests per second of `duration_s`."""
+    input_tokens: int | None
+    """None when a server's `usage` is missing for any answered request."""
+    output_tokens: int
+    ttft_s: Distribution | None
+    """Time to first token: first token frame - sent. One value per answered request with a token."""
+    tpot_s: Distribution | None
+    """Time per output token: (last token - first token) / (output tokens - 1), the first token left out. One value per
+    answered request with two arrivals or more: in a single arrival the times between tokens are unknown."""
+    itl_s: Distribution | None
+    """Inter-token latency: gaps between consecutive arrivals, pooled over all requests."""
+    e2e_s: Distribution | None
+    """End to end: last token - sent. One value per answered request with a token."""
+    send_lag_s: Distribution | None
+    """Sent - intended: connecting, and the client's own delay. Not part of TTFT."""
+    token_check: TokenCheck
+    known_gap_fraction: float | None
+    """Gaps that `itl_s` saw / (output tokens - 1) summed: the rest lay inside a read or a frame."""
+    multi_token_read_fraction: float | None
+    """Token frames that shared their read with another / all token frames. The server's batching, or a late client."""
+    client_lag_s: Distribution | None
+    """When the client looked minus when the kernel had it. None where the kernel gave no receive times."""
+
+
+def quantile(ordered: Sequence[float], q: float) -> float:
+    """The q-quantile of a sorted, non-empty sample, linear between ranks (type 7 of Hyndman and Fan, as numpy)."""
+    rank = q * (len(ordered) - 1)
+    low = math.floor(rank)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+
+
+def distribution(values: Iterable[float]) -> Distribution | None:
+    """None for an empty sample."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    return Distribution(
+        count=len(ordered),
+        mean=math.fsum(ordered) / len(ordered),
+        p50=quantile(ordered, 0.5),
+        p90=quantile(ordered, 0.9),
+        p95=quantile(ordered, 0.95),
+        p99=quantile(ordered, 0.99),
+        max=ordered[-1],
+    )
+
+
+def ttft_s(trace: Trace) -> float | None:
+    """First token frame - sent; None without a token."""
+    return trace.arrivals_s[0] - trace.sent_s if trace.arrivals_s and trace.sent_s is not None else None
+
+
+def e2e_s(trace: Trace) -> float | None:
+    """Last token frame - sent; None without a token."""
+    return trace.arrivals_s[-1] - trace.sent_s if trace.arrivals_s and trace.sent_s is not None else None
+
+
+def tpot_s(trace: Trace) -> float | None:
+    """(last - first token) / (output tokens - 1); None with fewer than two tokens or fewer than two arrivals."""
+    if len(trace.arrivals_s) < 2 or trace.output_tokens < 2:
+        return None
+    return (trace.arrivals_s[-1] - trace.arrivals_s[0]) / (trace.output_tokens - 1)
+
+
+def gaps_s(trace: Trace) -> list[float]:
+    """Gaps between consecutive arrivals."""
+    return [b - a for a, b in zip(trace.arrivals_s, trace.arrivals_s[1:], strict=False)]
+
+
+def measure(traces: Sequence[Trace]) -> Metrics:
+    """The metrics of a run."""
+    measured = [t for t in traces if not t.warmup]
+    answered = [t for t in measured if t.answered]
+    failed = [t for t in measured if t.error is not None]
+    begun = [t.sent_s for t in [*answered, *failed] if t.sent_s is not None]
+    duration_s = max(t.ended_s for t in [*answered, *failed]) - min(begun) if begun else None
+    output_tokens = sum(t.output_tokens for t in answered)
+    inputs = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
+    gaps = [gap for t in answered for gap in gaps_s(t)]
+    frames = sum(sum(t.frames) for t in answered)
+    # The tokens whose gap to the one before could have been seen at all.
+    possible_gaps = sum(max(t.output_tokens - 1, 0) for t in answered)
+    return Metrics(
+        requests=len(answered) + len(failed),
+        answered=len(answered),
+        failed=len(failed),
+        cut=sum(t.cut for t in measured),
+        success_fraction=len(answered) / (len(answered) + len(failed)) if answered or failed else None,
+        errors=dict(sorted(Counter(error_label(t) for t in failed).items())),
+        duration_s=duration_s,
+        requests_per_s=len(answered) / duration_s if duration_s else None,
+        output_tokens_per_s=output_tokens / duration_s if duration_s else None,
+        input_tokens=sum(inputs) if answered and len(inputs) == len(answered) else None,
+        output_tokens=output_tokens,
+        ttft_s=distribution(_known(map(ttft_s, answered))),
+        tpot_s=distribution(_known(map(tpot_s, answered))),
+        itl_s=distribution(gaps),
+        e2e_s=distribution(_known(map(e2e_s, answered))),
+        send_lag_s=distribution(t.sent_s - t.intended_s for t in answered if t.sent_s is not None),
+        token_check=check_tokens(answered),
+        known_gap_fraction=len(gaps) / possible_gaps if possible_gaps else None,
+        multi_token_read_fraction=sum(n for t in answered for n in t.frames if n > 1) / frames if frames else None,
+        client_lag_s=distribution(_known(lag for t in answered for lag in t.lags_s)),
+    )
+
+
+def check_tokens(answered: Iterable[Trace]) -> TokenCheck:
+    """Frames against `usage`, request by request."""
+    pairs = [(sum(t.frames), t.completion_tokens) for t in answered if t.completion_tokens is not None]
+    return TokenCheck(
+        with_usage=len(pairs),
+        equal=sum(frames == tokens for frames, tokens in pairs),
+        fewer_frames=sum(frames < tokens for frames, tokens in pairs),
+        more_frames=sum(frames > tokens for frames, tokens in pairs),
+    )
+
+
+def error_label(trace: Trace) -> str:
+    """What a failure is counted under: its kind, and for HTTP the status."""
+    return f"http {trace.status}" if trace.error == "http" else str(trace.error)
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [v for v in values if v is not None]

@@ -1,0 +1,219 @@
+"""The bytes of a streamed answer become token counts per read. Off the hot path: once per answered request.
+
+Frames are counted, not parsed, and only the first and the last are looked into; the count must then equal the server's
+own `usage`. Where it does not (several tokens in a frame, comments in between, other line ends, no usage), the whole
+answer is parsed. Either way nothing is guessed: what is not known is None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from infercli.core.record import Json
+
+_SEPARATOR = b"\n\n"
+_LOOK = 8
+"""Frames looked into at each end before the whole is parsed. Servers send one or two that are no tokens at either end
+(role; usage and [DONE]); anything longer is unusual enough to be parsed."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """What an answer's body says."""
+
+    frames: list[int] = field(default_factory=list)
+    """Token frames completed by each read."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    done: bool = False
+    """`[DONE]` was there."""
+    error: str | None = None
+    """The message of an error event."""
+    malformed: str | None = None
+    """The first event that is not what a stream of completions holds."""
+
+
+@dataclass(slots=True)
+class _Event:
+    token: bool = False
+    empty: bool = False
+    """A token frame without text: the text was held back, or it is the end."""
+    final: bool = False
+
+
+def parse_stream(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chunked: bool) -> Stream:
+    """`raw[start:]` is the body as it came, `ends[i]` the length of `raw` after read i (not before `start`).
+
+    Role-only frames are no tokens. An empty last frame (finish_reason without text) is one where `usage` says so, as
+    vLLM's is for the end-of-sequence token.
+    """
+    return _counted(raw, start, ends) or _parsed(raw, start, ends, chunked=chunked)
+
+
+def _counted(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> Stream | None:
+    """The fast way; None when anything is not as expected."""
+    stream = Stream()
+    counts = []
+    low, count = start, raw.count
+    for end in ends:
+        counts.append(count(_SEPARATOR, low, end))
+        # One byte back: a separator may be split between two reads.
+        low = end - 1 if end > start else start
+    tokens = sum(counts)
+    try:
+        head, tail = _head(raw, start, stream), _tail(raw, start, stream)
+    except ValueError:
+        return None
+    if head is None or tail is None or stream.error or stream.completion_tokens != tokens - head - tail:
+        return None
+    _take(counts, range(len(counts)), head)
+    _take(counts, range(len(counts) - 1, -1, -1), tail)
+    stream.frames = counts
+    return stream
+
+
+def _take(counts: list[int], order: range, frames: int) -> None:
+    for i in order:
+        taken = min(frames, counts[i])
+        counts[i] -= taken
+        frames -= taken
+
+
+def _head(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
+    """Frames before the first token frame; None when there is none within sight."""
+    low = start
+    for seen in range(_LOOK):
+        end = raw.find(_SEPARATOR, low)
+        if end < 0:
+            return None
+        event = _event(_data(raw[low:end]), stream, first=True)
+        if event is not None and event.token:
+            return seen
+        low = end + 2
+    return None
+
+
+def _tail(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
+    """Frames after the last token frame; None when there is none within sight."""
+    high = raw.rfind(_SEPARATOR, start)
+    for seen in range(_LOOK):
+        if high < 0:
+            return None
+        low = raw.rfind(_SEPARATOR, start, high)
+        event = _event(_data(raw[low + 2 if low >= 0 else start : high]), stream, first=False)
+        if event is not None and event.token:
+            return seen
+        high = low
+    return None
+
+
+def _data(frame: bytes | bytearray) -> bytes | None:
+    """The data of one frame as it came, between the sizes of HTTP chunks; None for a comment."""
+    lines = [line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:")]
+    return bytes(b"\n".join(lines)) if lines else None
+
+
+def _parsed(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chunked: bool) -> Stream:
+    """The slow way: every event, by the rules of server-sent events."""
+    stream = Stream(frames=[0] * len(ends))
+    body, cuts = dechunk(raw, start, ends) if chunked else (bytes(raw[start:]), [end - start for end in ends])
+    token_reads: list[int] = []
+    last = _Event()
+    read, position, lines = 0, 0, []
+    for line in body.splitlines(keepends=True):
+        position += len(line)
+        text = line.rstrip(b"\r\n")
+        if text.startswith(b"data:"):
+            lines.append(text[5:].strip())
+        if text or not lines:
+            continue
+        while read < len(cuts) - 1 and cuts[read] < position:
+            read += 1
+        try:
+            event = _event(b"\n".join(lines), stream, first=not token_reads)
+        except ValueError as error:
+            stream.malformed = stream.malformed or str(error)
+            event = None
+        lines = []
+        if event is not None and event.token:
+            token_reads.append(read)
+            last = event
+    surplus = stream.completion_tokens is None or len(token_reads) == stream.completion_tokens + 1
+    if token_reads and last.final and last.empty and surplus:
+        token_reads.pop()
+    for read in token_reads:
+        stream.frames[read] += 1
+    return stream
+
+
+def dechunk(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> tuple[bytes, list[int]]:
+    """A chunked body without its framing, and how much of it each read completed. Ends where the framing breaks."""
+    parts: list[tuple[int, int]] = []
+    position = start
+    while True:
+        line_end = raw.find(b"\r\n", position)
+        if line_end < 0:
+            break
+        try:
+            size = int(raw[position:line_end].split(b";")[0], 16)
+        except ValueError:
+            break
+        if size <= 0:
+            break
+        parts.append((line_end + 2, min(line_end + 2 + size, len(raw))))
+        position = line_end + 2 + size + 2
+    cuts, done, i = [], 0, 0
+    for end in ends:
+        while i < len(parts) and parts[i][1] <= end:
+            done += parts[i][1] - parts[i][0]
+            i += 1
+        cuts.append(done + (max(0, end - parts[i][0]) if i < len(parts) else 0))
+    return b"".join(bytes(raw[a:b]) for a, b in parts), cuts
+
+
+def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
+    """What one event says, noted in `stream`. `first`: no token came yet. Raises ValueError for what is no event."""
+    if data is None:
+        return None
+    if data == b"[DONE]":
+        stream.done = True
+        return _Event()
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise ValueError(f"an event that is not JSON: {data[:80]!r}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"an event that is not an object: {data[:80]!r}")  # noqa: TRY004  # one kind for the callers
+    if value.get("error") is not None:
+        stream.error = error_message(value["error"])
+        return _Event()
+    usage = value.get("usage")
+    if isinstance(usage, dict):
+        stream.prompt_tokens = _count(usage.get("prompt_tokens"))
+        stream.completion_tokens = _count(usage.get("completion_tokens"))
+    choices = value.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        return _Event()
+    choice = choices[0]
+    delta = choice.get("delta")
+    delta = delta if isinstance(delta, dict) else {}
+    reason = choice.get("finish_reason")
+    if isinstance(reason, str):
+        stream.finish_reason = reason
+    texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
+    empty = not any(texts)
+    role_only = first and empty and "role" in delta and reason is None
+    return _Event(token=not role_only, empty=empty, final=isinstance(reason, str))
+
+
+def _count(value: Json) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def error_message(error: Json) -> str:
+    """The `error` of an OpenAI-style answer, in a line of at most 200 characters."""
+    text = error.get("message") if isinstance(error, dict) else error
+    return " ".join(str(text or error).split())[:200]
