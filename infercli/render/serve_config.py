@@ -22,8 +22,12 @@ ENGINE_DEPLOYMENT = "engine"
 SERVE_PORT = 8000
 """Serve's own default, and what KubeRay's probes and Service expect."""
 
+GROUP_LABEL = "infercli.dev/group"
+"""On Ray's nodes (and their pods): which worker group they are of. Ray's own `ray.io/node-group` would do for placing,
+but the autoscaler knows only the labels that stand in the group's spec."""
+
 GPU_GROUP = "gpu"
-"""The worker group with the accelerators. Ray labels the nodes of a KubeRay group with `ray.io/node-group`."""
+"""The worker group with the accelerators."""
 
 FRONT_MAX_ONGOING_REQUESTS = 100_000
 """Requests. Out of reach on purpose: the front itself says 429 at its limit; Serve would queue without a word."""
@@ -138,7 +142,7 @@ def _front_actor_options(layout: Layout) -> dict[str, Json]:
     if layout.front_cpus is not None:
         options["num_cpus"] = _number(layout.front_cpus)
     if layout.front_avoids_group is not None:
-        options["label_selector"] = {"ray.io/node-group": f"!{layout.front_avoids_group}"}
+        options["label_selector"] = {GROUP_LABEL: f"!{layout.front_avoids_group}"}
     return options
 
 

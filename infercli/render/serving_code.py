@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 Part = Literal["front", "engine"]
+PARTS: tuple[Part, ...] = ("front", "engine")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that the zip format can say; a real one would change the digest of unchanged code."""
