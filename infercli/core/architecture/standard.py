@@ -1,0 +1,96 @@
+"""Dense decoders of the Llama type. The defaults are transformers 5's, for keys that a config.json may leave out."""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch, checkpoint_dtype, context_length, integer
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+
+def llama(config: Json) -> ModelArch:
+    """LlamaForCausalLM: biases and tied embeddings by flag."""
+    heads = integer(config, "num_attention_heads")
+    bias = bool(config.get("attention_bias", False))
+    return _dense(
+        config,
+        kv_heads=integer(config, "num_key_value_heads", heads),
+        head_dim=integer(config, "head_dim", integer(config, "hidden_size") // heads),
+        biases=(bias, bias, bool(config.get("mlp_bias", False))),
+    )
+
+
+def mistral(config: Json) -> ModelArch:
+    """MistralForCausalLM without a sliding window; one with it (v0.1) is refused."""
+    # MistralConfig's own default is a window of 4096: only an explicit null turns it off.
+    refuse_sliding_window(config, default=4096)
+    heads = integer(config, "num_attention_heads")
+    return _dense(
+        config,
+        kv_heads=integer(config, "num_key_value_heads", 8),
+        head_dim=integer(config, "head_dim", integer(config, "hidden_size") // heads),
+        biases=(False, False, False),
+    )
+
+
+def qwen2(config: Json) -> ModelArch:
+    """Qwen2ForCausalLM (Qwen2, Qwen2.5): query, key and value always have a bias."""
+    refuse_sliding_window(config, default=None)
+    heads = integer(config, "num_attention_heads")
+    return _dense(
+        config,
+        kv_heads=integer(config, "num_key_value_heads", heads),
+        head_dim=integer(config, "head_dim", integer(config, "hidden_size") // heads),
+        biases=(True, False, False),
+    )
+
+
+def qwen3(config: Json) -> ModelArch:
+    """Qwen3ForCausalLM: norms on queries and keys, a head_dim of its own."""
+    refuse_sliding_window(config, default=None)
+    bias = bool(config.get("attention_bias", False))
+    return _dense(
+        config,
+        kv_heads=integer(config, "num_key_value_heads", 32),
+        head_dim=integer(config, "head_dim", 128),
+        biases=(bias, bias, False),
+        qk_norm=True,
+    )
+
+
+def refuse_sliding_window(config: Json, default: int | None) -> None:
+    """Raises Unsupported where any layer attends within a window: its KV cache would be sized as full attention."""
+    window = config.get("sliding_window", default) if config.get("use_sliding_window", True) else None
+    kinds = set(config.get("layer_types") or ()) - {"full_attention"}
+    if window is not None or kinds:
+        what = f"a sliding window of {window}" if window is not None else f"layers of type {', '.join(sorted(kinds))}"
+        raise Unsupported(
+            f"this model attends within {what}, which cannot be planned yet" if window is not None
+            else f"this model has {what}, which cannot be planned yet",
+            "to teach it: a family in core/architecture/ and its block arithmetic in core/kv_cache.py",
+        )  # fmt: skip
+
+
+def _dense(
+    config: Json, *, kv_heads: int, head_dim: int, biases: tuple[bool, bool, bool], qk_norm: bool = False
+) -> ModelArch:
+    length, positions = context_length(config)
+    qkv_bias, output_bias, mlp_bias = biases
+    return ModelArch(
+        architecture=config["architectures"][0],
+        kind="dense",
+        layers=integer(config, "num_hidden_layers"),
+        hidden=integer(config, "hidden_size"),
+        heads=integer(config, "num_attention_heads"),
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        intermediate=integer(config, "intermediate_size"),
+        vocab=integer(config, "vocab_size"),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        qkv_bias=qkv_bias,
+        output_bias=output_bias,
+        mlp_bias=mlp_bias,
+        qk_norm=qk_norm,
+        dtype=checkpoint_dtype(config),
+        max_model_len=length,
+        rope_positions=positions,
+    )

@@ -1,0 +1,87 @@
+"""The user's `engine_args`: names and types checked against that engine version, before anything is deployed."""
+
+from __future__ import annotations
+
+import difflib
+
+from infercli.core.engines.v0_29_arguments import ARGUMENTS as V0_29
+from infercli.core.record import Json
+
+ARGUMENTS: dict[str, dict[str, str]] = {"0.29.0": V0_29}
+
+_OURS = {
+    "model": "the deployment's `model` says it",
+    "tokenizer": "the tokenizer is the one that is pinned with the weights",
+    "served_model_name": "clients use the deployment's `model`",
+    "revision": "`infercli pin` decides the revision",
+    "code_revision": "`infercli pin` decides the revision",
+    "tokenizer_revision": "`infercli pin` decides the revision",
+    "trust_remote_code": "code from a model repository is never run",
+    "quantization": "use the deployment's `quantization`",
+    "download_dir": "weights come from a read-only volume",
+    "hf_token": "nothing is downloaded by an engine",
+    "hf_overrides": "the plan is made from config.json as it is pinned",
+    "distributed_executor_backend": "Ray chooses it by accelerator",
+    "disable_log_stats": "engine metrics are always exported",
+    "enable_log_requests": "prompts are never logged",
+    "enable_log_outputs": "answers are never logged",
+    "api_key": "keys are in a Secret, which the front reads",
+    **dict.fromkeys(("host", "port", "uds", "root_path", "middleware"), "the front listens, not the engine"),
+    **dict.fromkeys(("ssl_keyfile", "ssl_certfile", "ssl_ca_certs"), "the front listens, not the engine"),
+    "model_weights": "the deployment's `model` says it",
+    "model_class_overrides": "the plan is made for the class that config.json names",
+    "hf_config_path": "the plan is made from config.json as it is pinned",
+}
+"""Arguments that infercli decides, and why: each is refused."""
+
+UNPLANNED = frozenset(
+    {
+        "additional_config", "async_scheduling", "compilation_config", "cpu_offload_gb", "cudagraph_capture_sizes",
+        "disable_sliding_window", "enable_dbo", "enable_expert_parallel", "enable_lora", "enable_prompt_embeds",
+        "enable_return_routed_experts", "enable_sleep_mode", "kv_cache_dtype_skip_layers", "kv_offloading_size",
+        "kv_transfer_config", "load_format", "lora_modules", "max_cudagraph_capture_size", "max_lora_rank",
+        "max_loras", "num_gpu_blocks_override", "offload_backend", "optimization_level", "performance_mode",
+        "quantization_config", "runner", "spec_method", "spec_model", "speculative_config", "worker_cls",
+        "worker_extension_cls",
+    }
+)  # fmt: skip
+"""Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
+
+PARALLEL_ONE = frozenset(
+    {
+        "data_parallel_size", "decode_context_parallel_size", "pipeline_parallel_size",
+        "prefill_context_parallel_size",
+    }
+)  # fmt: skip
+"""Parallelism that is not planned yet: only 1 is taken."""
+
+
+def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]]:
+    """Every (where, what) that is wrong with them; empty when vLLM would take them."""
+    known = ARGUMENTS[version]
+    found: list[tuple[str, str]] = []
+    for name, value in engine_args.items():
+        where = f"engine_args.{name}"
+        if name in _OURS:
+            found.append((where, f"cannot be set: {_OURS[name]}"))
+        elif name not in known:
+            near = difflib.get_close_matches(name.replace("-", "_"), known, n=3, cutoff=0.6)
+            offer = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+            found.append((where, f"vLLM {version} has no such argument{offer}"))
+        elif not _takes(known[name], value):
+            found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
+        elif name in PARALLEL_ONE and value not in (None, 1):
+            found.append((where, "only 1 can be planned yet; tensor_parallel_size spreads a model over GPUs"))
+    return found
+
+
+def _takes(kinds: str, value: Json) -> bool:
+    accepted = kinds.split(" | ")
+    return "any" in accepted or _kind(value) in accepted or (_kind(value) == "int" and "float" in accepted)
+
+
+def _kind(value: Json) -> str:
+    if value is None:
+        return "null"
+    kinds = {bool: "bool", int: "int", float: "float", str: "str", list: "list", tuple: "list", dict: "dict"}
+    return kinds[type(value)]

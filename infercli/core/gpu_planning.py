@@ -1,0 +1,372 @@
+"""The choices of the Kubernetes target: how many GPUs an engine takes, and its memory-bound arguments.
+
+A choice that the user made in `engine_args` or in the workload is kept and marked; the rest follow from it. Whatever
+is said to fit does so with every estimate at its high end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from infercli.core import sizing
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization
+from infercli.core.deployment import ModelDeployment
+from infercli.core.engines import v0_29
+from infercli.core.engines.arguments import UNPLANNED
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.gpus import Gpu
+from infercli.core.kv_cache import bytes_per_block, bytes_to_admit, bytes_to_hold, kv_cache, longest_that_fits
+from infercli.core.outcome import Outcome
+from infercli.core.placement import placement_problem
+from infercli.core.plan import Choice, GpuMemory
+from infercli.core.profile import HardwareProfile
+from infercli.core.quantization import METHODS, capability_text, require_capability
+from infercli.core.record import Json
+from infercli.core.tensor_parallel import problems
+from infercli.core.units import GIB, gib
+from infercli.errors import InputError
+
+_KV_BYTES = {"auto": None, "fp8": 1, "fp8_e4m3": 1, "bfloat16": 2, "float16": 2}
+"""kv_cache_dtype -> bytes of an element; None: the model's dtype, or what the checkpoint asks for."""
+
+_STEP = 1024
+"""Chosen lengths are multiples of it, for people's sake."""
+
+
+class _Tried(NamedTuple):
+    """One combination of tensor_parallel_size and max_num_seqs."""
+
+    tensor_parallel_size: int
+    max_num_seqs: int
+    memory: GpuMemory
+    block_bytes: int
+    missing_bytes: int
+    """With every estimate at its high end; 0 where it fits."""
+    missing_at_best_bytes: int
+
+
+class GpuPlanner:
+    """Plans one model on one GPU type. Built per question; holds no state between questions."""
+
+    def __init__(
+        self,
+        arch: ModelArch,
+        quantization: Quantization,
+        gpu: Gpu,
+        facts: EngineFacts,
+        deployment: ModelDeployment,
+        profile: HardwareProfile,
+    ) -> None:
+        self.arch, self.quantization, self.gpu, self.facts = arch, quantization, gpu, facts
+        self.deployment, self.profile, self.args = deployment, profile, deployment.engine_args
+        self.defaults = v0_29.device_defaults(gpu)
+        self.capability_note = require_capability(METHODS[quantization.method], gpu)
+        self.requests = -(-deployment.workload.concurrency // deployment.replicas)
+        self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
+        self.dtype = self._dtype()
+        self.kv_dtype, self.kv_element_bytes = self._kv_dtype()
+        self.block_tokens = self._block_tokens()
+        self.length = self._asked_length()
+        self.utilization = self._utilization()
+
+    def outcome(self) -> Outcome:
+        """The smallest tensor-parallel size that fits; where none does, the one that comes nearest."""
+        tried = self._choose()
+        length, length_reason = self._length(tried)
+        kv_term = sizing.term(tried.memory, "kv_cache")
+        cache = kv_cache(kv_term.low_bytes, tried.block_bytes, self.block_tokens, length)
+        unplanned = sorted(UNPLANNED & self.args.keys())
+        placement = placement_problem(self.profile, tried.tensor_parallel_size, self.deployment.replicas)
+        fits = self._fits(tried, unplanned, placement)
+        return Outcome(
+            engine_args=self._engine_args(tried, length),
+            tensor_parallel_size=tried.tensor_parallel_size,
+            max_num_seqs=tried.max_num_seqs,
+            choices=self._choices(tried, length, length_reason),
+            memory=tried.memory,
+            kv_cache=cache,
+            fits=fits,
+            verdict=self._verdict(fits, tried, length, cache.concurrency, unplanned, placement),
+            missing_bytes=tried.missing_bytes,
+            notes=self._notes(),
+        )
+
+    # What the user said.
+
+    def _dtype(self) -> str:
+        asked = str(self.args.get("dtype", "auto"))
+        names = {"auto": None, "half": "float16", "float16": "float16", "bfloat16": "bfloat16"}
+        if asked not in names:
+            raise InputError(f"engine_args.dtype: `{asked}` cannot be planned", f"use one of {', '.join(names)}")
+        dtype = names[asked] or (self.arch.dtype if self.arch.dtype != "float32" else None) or "bfloat16"
+        if dtype == "bfloat16" and self.gpu.capability < (8, 0):
+            if asked == "bfloat16":
+                raise InputError(
+                    f"engine_args.dtype: bfloat16 needs compute capability 8.0, and {self.gpu.name} has "
+                    f"{capability_text(self.gpu.capability)}",
+                    "leave it out, or use float16",
+                )
+            return "float16"
+        return dtype
+
+    def _kv_dtype(self) -> tuple[str, int]:
+        asked = str(self.args.get("kv_cache_dtype", "auto"))
+        if asked not in _KV_BYTES:
+            raise InputError(
+                f"engine_args.kv_cache_dtype: `{asked}` cannot be planned yet", f"use one of {', '.join(_KV_BYTES)}"
+            )
+        size = _KV_BYTES[asked]
+        if size is None:
+            size = 1 if self.quantization.kv_cache_fp8 else sizing.ELEMENT_BYTES[self.dtype]
+        return asked, size
+
+    def _block_tokens(self) -> int:
+        block = self.args.get("block_size") or self.facts.block_tokens
+        if block % 16:
+            raise InputError("engine_args.block_size: must be a multiple of 16", "leave it out: 16 is vLLM's default")
+        return int(block)
+
+    def _asked_length(self) -> int | None:
+        """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
+        where, asked = "engine_args.max_model_len", self.args.get("max_model_len")
+        if asked is None:
+            where, asked = "workload.max_context_tokens", self.deployment.workload.max_context_tokens
+        limit = self.arch.max_model_len
+        if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
+            raise InputError(f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}")
+        if self.tokens_each > (asked or limit):
+            raise InputError(
+                f"workload: {self.tokens_each:,} tokens a request (input and output) are more than "
+                + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),
+                "shorten workload.input_tokens or output_tokens",
+            )
+        return asked
+
+    def _utilization(self) -> float:
+        total, reserved = self.gpu.memory_bytes, self.profile.reserved_gpu_memory_gib * GIB
+        asked = self.args.get("gpu_memory_utilization")
+        if asked is not None:
+            if not 0 < asked <= 1:
+                raise InputError("engine_args.gpu_memory_utilization: must be above 0 and at most 1")
+            if asked * total > total - reserved:
+                raise InputError(
+                    f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total)} of {gib(total)}, of "
+                    f"which others hold {gib(reserved)}",
+                    "lower it, or leave it out",
+                )
+            return float(asked)
+        # vLLM refuses to start unless this much is free, besides the CUDA context and NCCL (1.5 GiB on H100).
+        free_fraction = (total - reserved - 1.6 * GIB) / total if reserved else 1.0
+        return max(0.05, min(self.facts.gpu_memory_utilization, int(free_fraction * 100) / 100))
+
+    # What is tried.
+
+    def _sizes(self) -> list[int]:
+        """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
+        asked = self.args.get("tensor_parallel_size")
+        per_node = self.profile.gpus_per_node
+        if asked is not None:
+            broken = list(problems(self.arch, self.quantization, asked)) if asked >= 1 else ["it must be at least 1"]
+            if asked > per_node:
+                broken.append(f"a node has {per_node} GPUs")
+            if broken:
+                valid = ", ".join(str(s) for s in self._valid_sizes()) or "none"
+                raise InputError(
+                    f"engine_args.tensor_parallel_size: {asked} is not possible: {'; '.join(broken)}",
+                    f"possible on this profile: {valid}",
+                )
+            return [asked]
+        sizes = self._valid_sizes()
+        if not sizes:
+            reasons = "; ".join(problems(self.arch, self.quantization, 1))
+            raise InputError(f"vLLM cannot run this checkpoint on this profile: {reasons}")
+        return sizes
+
+    def _valid_sizes(self) -> list[int]:
+        per_node = self.profile.gpus_per_node
+        sizes = [n for n in range(1, per_node + 1) if per_node % n == 0]
+        return [n for n in sizes if not problems(self.arch, self.quantization, n)]
+
+    def _sequences(self) -> Iterator[int]:
+        """max_num_seqs to try: vLLM's default for the device, then less, down to what the workload needs."""
+        asked = self.args.get("max_num_seqs")
+        if asked is not None:
+            yield int(asked)
+            return
+        seqs = min(self.defaults.max_num_seqs, self._batched_tokens())
+        yield seqs
+        while seqs // 2 >= max(16, self.requests):
+            seqs //= 2
+            yield seqs
+
+    def _batched_tokens(self) -> int:
+        return int(self.args.get("max_num_batched_tokens") or self.defaults.max_num_batched_tokens)
+
+    def _choose(self) -> _Tried:
+        tried: list[_Tried] = []
+        for size in self._sizes():
+            for seqs in self._sequences():
+                tried.append(self._try(size, seqs))
+                if tried[-1].missing_bytes == 0:
+                    return tried[-1]
+        return min(tried, key=lambda t: t.missing_bytes)
+
+    def _try(self, size: int, seqs: int) -> _Tried:
+        load = sizing.Load(
+            tensor_parallel_size=size,
+            max_num_seqs=seqs,
+            max_num_batched_tokens=self._batched_tokens(),
+            element_bytes=sizing.ELEMENT_BYTES[self.dtype],
+            graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
+            full_graph_sizes=self.facts.full_capture_sizes,
+        )
+        total = self.gpu.memory_bytes
+        memory = sizing.gpu_memory(
+            self.arch,
+            self.quantization,
+            load,
+            self.facts.memory,
+            total_bytes=total,
+            budget_bytes=int(total * self.utilization),
+            weight_only=self.capability_note is not None,
+        )
+        block = bytes_per_block(self.arch, size, self.block_tokens, self.kv_element_bytes)
+        need = max(
+            bytes_to_admit(self.length or self.tokens_each, block, self.block_tokens),
+            bytes_to_hold(self.requests, self.tokens_each, block, self.block_tokens),
+        )
+        left = sizing.term(memory, "kv_cache")
+        loading = self._missing_while_loading(memory, size, load.element_bytes)
+        return _Tried(
+            size, seqs, memory, block,
+            max(0, need - left.low_bytes, loading),
+            max(0, need - left.high_bytes, loading),
+        )  # fmt: skip
+
+    def _missing_while_loading(self, memory: GpuMemory, size: int, element_bytes: int) -> int:
+        """Quantizing while loading holds the unquantized weights first, all of them at worst."""
+        if not METHODS[self.quantization.method].loads_as_model_dtype:
+            return 0
+        unquantized = Quantization(method="none", bits=None)
+        peak = sizing.weights_bytes(self.arch, unquantized, size, element_bytes)
+        return max(0, peak + sizing.term(memory, "non_torch").high_bytes - memory.budget_bytes)
+
+    # What is decided.
+
+    def _length(self, tried: _Tried) -> tuple[int, str]:
+        limit = self.arch.max_model_len
+        if self.length is not None:
+            return self.length, "given"
+        room = longest_that_fits(sizing.term(tried.memory, "kv_cache").low_bytes, tried.block_bytes, self.block_tokens)
+        if room // 2 >= limit:
+            return limit, "the model's own maximum: one request takes at most half of the KV cache"
+        chosen = max(self.tokens_each, room // 2 // _STEP * _STEP)
+        return min(limit, chosen), (
+            f"half of what the KV cache holds, so that one request never blocks all others; the model takes {limit:,}"
+            if chosen > self.tokens_each
+            else "no more than the workload's input and output"
+        )
+
+    def _engine_args(self, tried: _Tried, length: int) -> dict[str, Json]:
+        args: dict[str, Json] = {
+            "tensor_parallel_size": tried.tensor_parallel_size,
+            "max_model_len": length,
+            "max_num_seqs": tried.max_num_seqs,
+            "max_num_batched_tokens": self._batched_tokens(),
+            "gpu_memory_utilization": self.utilization,
+            "kv_cache_dtype": self.kv_dtype,
+            "dtype": self.dtype,
+            "trust_remote_code": False,
+        }
+        online = METHODS[self.quantization.method].engine_quantization
+        return args | ({"quantization": online} if online else {}) | self.args
+
+    def _choices(self, tried: _Tried, length: int, length_reason: str) -> tuple[Choice, ...]:
+        size, seqs = tried.tensor_parallel_size, tried.max_num_seqs
+        limit = self.defaults.max_num_seqs
+        seqs_reason = f"vLLM's default on {self.gpu.name}"
+        if seqs != limit:
+            seqs_reason = f"{seqs_reason} is {limit}; the memory that its sampler takes is needed for the KV cache"
+        fit = "the smallest that fits" if tried.missing_bytes == 0 else "none fits; this one comes nearest"
+        tokens_reason = (
+            f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
+        )
+        kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
+        if self.kv_element_bytes == 1:
+            kv_reason = "the checkpoint asks for an FP8 KV cache"
+        return (
+            self._choice("tensor_parallel_size", size, f"{fit} on nodes of {self.profile.gpus_per_node} GPUs"),
+            Choice(name="max_model_len", value=length, reason=length_reason, given=self.length is not None),
+            self._choice("max_num_seqs", seqs, seqs_reason),
+            self._choice("max_num_batched_tokens", self._batched_tokens(), tokens_reason),
+            self._choice("kv_cache_dtype", self.kv_dtype, kv_reason),
+            self._choice("gpu_memory_utilization", self.utilization, self._utilization_reason()),
+            self._choice("dtype", self.dtype, self._dtype_reason()),
+        )
+
+    def _choice(self, name: str, value: Json, reason: str) -> Choice:
+        given = name in self.args
+        return Choice(name=name, value=value, reason="given" if given else reason, given=given)
+
+    def _utilization_reason(self) -> str:
+        if self.utilization == self.facts.gpu_memory_utilization:
+            return f"vLLM {self.facts.version}'s default"
+        return f"others hold {self.profile.reserved_gpu_memory_gib:g} GiB of every GPU"
+
+    def _dtype_reason(self) -> str:
+        if self.dtype == "float16" and self.arch.dtype == "bfloat16":
+            return f"{self.gpu.name} has no bfloat16"
+        return (
+            "what the checkpoint says" if self.arch.dtype == self.dtype else "what vLLM makes of the checkpoint's dtype"
+        )
+
+    def _fits(self, tried: _Tried, unplanned: list[str], placement: str | None) -> bool | None:
+        if tried.missing_at_best_bytes or placement:
+            return False
+        return None if tried.missing_bytes or unplanned else True
+
+    def _verdict(
+        self,
+        fits: bool | None,
+        tried: _Tried,
+        length: int,
+        concurrency: float,
+        unplanned: list[str],
+        placement: str | None,
+    ) -> str:
+        gpus = f"{tried.tensor_parallel_size} x {self.gpu.name}"
+        if fits:
+            return (
+                f"fits on {gpus}: at least {concurrency:.1f} requests of {length:,} tokens at once, "
+                f"{self.requests} of {self.tokens_each:,} as the workload says"
+            )
+        if tried.missing_at_best_bytes:
+            return f"does not fit on {gpus}: {gib(tried.missing_bytes)} missing per GPU"
+        if placement:
+            return f"does not fit on the profile: {placement}"
+        if unplanned:
+            return f"cannot be told: {', '.join(unplanned)} change memory in a way that is not planned yet"
+        return (
+            f"cannot be told on {gpus}: it fits at the estimates' low end, and {gib(tried.missing_bytes)} per GPU are "
+            "missing at their high end"
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [self.capability_note] if self.capability_note else []
+        if self.facts.extrapolated_from:
+            notes.append(
+                f"memory of vLLM {self.facts.version} is extrapolated: public logs end near "
+                f"{self.facts.extrapolated_from}; `fits` is said with every estimate at its high end"
+            )
+        if METHODS[self.quantization.method].loads_as_model_dtype:
+            notes.append(
+                "quantizing while loading is planned with its peak: the unquantized weights. Pin an FP8 checkpoint to "
+                "avoid it"
+            )
+        if self.kv_element_bytes == 1 and self.gpu.capability < (8, 9):
+            notes.append(
+                f"an FP8 KV cache on {self.gpu.name} depends on the attention backend: try it before you rely on it"
+            )
+        return tuple(notes)

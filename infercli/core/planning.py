@@ -1,0 +1,174 @@
+"""make_plan: from a deployment, a profile and a locked model to a Plan. Every choice is made here, with its reason.
+
+Pure: the same input gives the same plan, whatever the time or the cluster.
+"""
+
+from __future__ import annotations
+
+from infercli.core.changes import changes
+from infercli.core.checkpoint import Quantization
+from infercli.core.deployment import ModelDeployment
+from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
+from infercli.core.engines.arguments import problems
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.gpu_planning import GpuPlanner
+from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.local_planning import plan_local
+from infercli.core.model import LockedModel
+from infercli.core.outcome import Outcome
+from infercli.core.placement import placement_note
+from infercli.core.plan import Choice, EngineSpec, FrontSpec, Plan
+from infercli.core.profile import HardwareProfile
+from infercli.core.resolving import Subject, resolve
+from infercli.core.units import MIB
+from infercli.errors import InputError, InvalidFile
+
+MODELS_MOUNT = "/models"
+"""Where the claim with the weights is mounted in a pod."""
+
+_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",  # weights are on disk: an engine that asks the Hub is one that can be turned away by it
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",  # Ray's default is to log prompts
+}
+_LOCAL_ENVIRONMENT = {
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # the default pins every engine to core 0
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+}
+
+_DRAIN_S = {"kubernetes": 600.0, "local": 60.0}
+"""As long as the longest stream may last, after which an engine that is dropped cuts it. 600 s is also the request
+timeout of Ray's LLM router; locally nobody wants to wait for more than a minute."""
+
+
+def make_plan(
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    locked: LockedModel | None,
+    *,
+    infercli_version: str,
+    engine_code_digest: str,
+    front_code_digest: str,
+) -> Plan:
+    """The plan; `locked` None plans from a shipped shape. A plan that does not fit is a plan too.
+
+    Raises InputError, UnknownName or InvalidFile for what was written, Unsupported for what is not taught.
+    """
+    facts = find_engine(RAY_SERVICE_ENGINE)
+    wrong = problems(deployment.engine_args, facts.version)
+    if wrong:
+        raise InvalidFile("deployment.yaml", wrong)
+    if profile.target == "local" and (locked is None or locked.directory is None):
+        raise InputError(
+            f"the local target serves a directory, and {deployment.model} is not one that is pinned",
+            f"download it, then `infercli pin ./{deployment.model.rpartition('/')[2]}`",
+        )
+    subject = resolve(deployment, profile, locked)
+    gpu = None if profile.gpu is None else find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
+
+    def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization) -> Outcome:
+        return _outcome(d, p, q, subject, gpu, facts)
+
+    outcome = attempt(deployment, profile, subject.quantization)
+    engine = _engine(deployment, profile, locked, subject, outcome, gpu, facts, engine_code_digest)
+    front = deployment.front
+    return Plan(
+        infercli_version=infercli_version,
+        deployment=deployment,
+        profile=profile,
+        target=profile.target,
+        model=locked,
+        engine=engine,
+        replicas=deployment.replicas,
+        front=FrontSpec(
+            replicas=front.replicas,
+            max_body_bytes=int(front.max_body_mib * MIB),
+            max_in_flight=front.max_in_flight,
+            code_digest=front_code_digest,
+        ),
+        choices=(_quantization_choice(subject), *outcome.choices),
+        memory=outcome.memory,
+        kv_cache=outcome.kv_cache,
+        fits=outcome.fits,
+        verdict=outcome.verdict,
+        missing_bytes=outcome.missing_bytes,
+        changes=() if outcome.fits else changes(deployment, profile, subject.quantization, outcome, attempt),
+        notes=_notes(deployment, profile, locked, subject, outcome),
+    )
+
+
+def _outcome(
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    quantization: Quantization,
+    subject: Subject,
+    gpu: Gpu | None,
+    facts: EngineFacts,
+) -> Outcome:
+    if gpu is None:
+        return plan_local(subject.arch, quantization, facts, deployment, profile)
+    return GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile).outcome()
+
+
+def _engine(
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    locked: LockedModel | None,
+    subject: Subject,
+    outcome: Outcome,
+    gpu: Gpu | None,
+    facts: EngineFacts,
+    code_digest: str,
+) -> EngineSpec:
+    path, model_digest = _location(deployment, profile, locked)
+    local = profile.target == "local"
+    return EngineSpec(
+        model_id=deployment.served_name,
+        model_path=path,
+        model_digest=model_digest,
+        quantization=subject.quantization.method,
+        engine_version=facts.version,
+        ray_version=facts.ray_version,
+        engine_args=outcome.engine_args,
+        accelerator=profile.accelerator,
+        accelerator_type=None if gpu is None else gpu.ray_accelerator_type,
+        gpus=0 if gpu is None else outcome.tensor_parallel_size,
+        # Twice what runs at once: vLLM's own queue stays full and visible in its metrics, the rest waits at the front.
+        max_ongoing_requests=max(64, 2 * outcome.max_num_seqs),
+        graceful_shutdown_timeout_s=_DRAIN_S[profile.target],
+        environment=_ENVIRONMENT | (_LOCAL_ENVIRONMENT if local else {}),
+        code_digest=code_digest,
+    )
+
+
+def _location(
+    deployment: ModelDeployment, profile: HardwareProfile, locked: LockedModel | None
+) -> tuple[str, str | None]:
+    """(where the engine finds the weights, what they are). Unpinned weights have a name and no digest."""
+    if locked is None:
+        return f"{MODELS_MOUNT}/{deployment.model}", None
+    digest = locked.commit or locked.content_digest
+    if profile.target == "local":
+        return str(locked.directory), digest
+    return f"{MODELS_MOUNT}/{digest[:40]}", digest
+
+
+def _quantization_choice(subject: Subject) -> Choice:
+    return Choice(name="quantization", value=subject.quantization.method, reason=subject.reason, given=subject.given)
+
+
+def _notes(
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    locked: LockedModel | None,
+    subject: Subject,
+    outcome: Outcome,
+) -> tuple[str, ...]:
+    notes = [*outcome.notes, *subject.notes]
+    if locked is None:
+        notes.insert(0, f"unpinned: can be planned, not deployed; `infercli pin {deployment.model}` pins it")
+    if profile.accelerator == "gpu":
+        waits = placement_note(profile, outcome.tensor_parallel_size, deployment.replicas)
+        notes += [waits] if waits else []
+    return tuple(notes)

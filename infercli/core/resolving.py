@@ -1,0 +1,121 @@
+"""Which model is planned: its architecture, and how its checkpoint is quantized, from the lock or a shipped shape."""
+
+from __future__ import annotations
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization, detect, typical
+from infercli.core.deployment import ModelDeployment
+from infercli.core.model import LockedModel
+from infercli.core.profile import HardwareProfile
+from infercli.core.quantization import ALIASES, METHODS, expand
+from infercli.core.record import Record
+from infercli.core.shapes import find_shape
+from infercli.errors import InputError
+
+
+class Subject(Record):
+    """What is planned."""
+
+    arch: ModelArch
+    quantization: Quantization
+    reason: str
+    """Why this quantization."""
+    given: bool
+    """The user named the quantization."""
+    notes: tuple[str, ...] = ()
+
+
+def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: LockedModel | None) -> Subject:
+    """The model of the deployment; `locked` None looks its id up among the shipped shapes.
+
+    Raises UnknownName for an id without a shape, InputError where the asked quantization is not the checkpoint's, and
+    Unsupported for an architecture or a format that is not taught.
+    """
+    accepted = expand(profile.quantizations)
+    asked = deployment.quantization
+    wanted = None if asked is None else expand([asked])
+    if locked is not None:
+        return _from_lock(locked, asked, wanted, accepted, profile)
+    return _from_shape(deployment.model, asked, wanted, accepted, profile)
+
+
+def _from_lock(
+    locked: LockedModel,
+    asked: str | None,
+    wanted: tuple[str, ...] | None,
+    accepted: tuple[str, ...],
+    profile: HardwareProfile,
+) -> Subject:
+    arch = architecture.parse(locked.config)
+    is_ = detect(locked.quantization_config)
+    if wanted is None:
+        if is_.method not in accepted:
+            raise InputError(
+                f"{locked.id} is {is_.method}, and profile {profile.name} accepts {', '.join(accepted)}",
+                f"to take it all the same: --quantization {is_.method}; or add it to the profile's quantizations",
+            )
+        return Subject(arch=arch, quantization=is_, reason="what the checkpoint's config says", given=False)
+    online = [m for m in wanted if METHODS[m].loads_as_model_dtype]
+    if online and is_.method == "none":
+        is_ = typical(online[0])
+    elif is_.method not in wanted:
+        raise InputError(
+            f"{locked.id} is {is_.method}, and `{asked}` was asked for: a checkpoint is what it is",
+            f"leave the quantization out, or pin a checkpoint that is {' or '.join(wanted)}",
+        )
+    return Subject(
+        arch=arch,
+        quantization=is_,
+        reason="asked for, and the checkpoint agrees",
+        given=True,
+        notes=_unlisted(is_.method, accepted, profile),
+    )
+
+
+def _from_shape(
+    model: str,
+    asked: str | None,
+    wanted: tuple[str, ...] | None,
+    accepted: tuple[str, ...],
+    profile: HardwareProfile,
+) -> Subject:
+    shape = find_shape(model)
+    native = shape.quantization
+    if wanted is None:
+        if native.method in accepted:
+            return Subject(arch=shape.arch, quantization=native, reason="what this model's checkpoint is", given=False)
+        if native.method != "none":
+            raise InputError(
+                f"{model} is {native.method}, and profile {profile.name} accepts {', '.join(accepted)}",
+                f"to take it all the same: --quantization {native.method}",
+            )
+        return Subject(
+            arch=shape.arch,
+            quantization=typical(accepted[0]),
+            reason=f"the first that profile {profile.name} accepts; the checkpoint must be it",
+            given=False,
+        )
+    if native.method not in ("none", *wanted):
+        raise InputError(
+            f"{model} is {native.method}, and `{asked}` was asked for",
+            "leave the quantization out, or name its base model",
+        )
+    if native.method in wanted:
+        chosen, reason = native, "asked for, and what this model's checkpoint is"
+    else:
+        chosen = typical(next((m for m in accepted if m in wanted), wanted[0]))
+        reason = "asked for; the checkpoint must be it"
+        if asked in ALIASES:
+            reason = f"`{asked}` is any of {', '.join(wanted)}; {reason}"
+    return Subject(
+        arch=shape.arch,
+        quantization=chosen,
+        reason=reason,
+        given=True,
+        notes=_unlisted(chosen.method, accepted, profile),
+    )
+
+
+def _unlisted(method: str, accepted: tuple[str, ...], profile: HardwareProfile) -> tuple[str, ...]:
+    return () if method in accepted else (f"profile {profile.name} does not list {method}",)

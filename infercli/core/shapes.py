@@ -1,0 +1,221 @@
+"""Shipped shapes: models that can be planned offline, without a lock. One row each, with every id that has it.
+
+A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
+"unpinned: can be planned, not deployed". `parameters` is the Hub's own count, and a test adds the shape up to it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import UNQUANTIZED, Quantization
+from infercli.core.record import Record
+from infercli.errors import UnknownName
+
+_CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
+_CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
+
+
+class Shape(Record):
+    """A public model's architecture."""
+
+    arch: ModelArch
+    quantization: Quantization = UNQUANTIZED
+    parameters: int
+    source: str
+
+
+# class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length), parameters, source
+_DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
+    (
+        ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Meta-Llama-3.1-8B",
+         "meta-llama/Meta-Llama-3.1-8B-Instruct"),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 131072), 8_030_261_248,
+        _CONFIGS + "meta-llama--Meta-Llama-3.1-8B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.1-70B", "meta-llama/Llama-3.1-70B-Instruct", "meta-llama/Meta-Llama-3.1-70B",
+         "meta-llama/Meta-Llama-3.1-70B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 131072), 70_553_706_496,
+        _CONFIGS + "meta-llama--Meta-Llama-3.1-70B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.1-405B", "meta-llama/Llama-3.1-405B-Instruct"),
+        "Llama", (126, 16384, 128, 8, 128, 53248, 128256, 0, 131072), 405_853_388_800,
+        _CONFIGS + "meta-llama--Meta-Llama-3.1-405B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-1B-Instruct"),
+        "Llama", (16, 2048, 32, 8, 64, 8192, 128256, 1, 131072), 1_235_814_400, _CARD,
+    ),
+    (
+        ("meta-llama/Llama-3.2-3B", "meta-llama/Llama-3.2-3B-Instruct"),
+        "Llama", (28, 3072, 24, 8, 128, 8192, 128256, 1, 131072), 3_212_749_824, _CARD,
+    ),
+    (
+        ("meta-llama/Meta-Llama-3-8B", "meta-llama/Meta-Llama-3-8B-Instruct"),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 8192), 8_030_261_248, _CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-7b-chat-hf"),
+        "Llama", (32, 4096, 32, 32, 128, 11008, 32000, 0, 4096), 6_738_415_616, _CARD,
+    ),
+    (
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0",),
+        "Llama", (22, 2048, 32, 4, 64, 5632, 32000, 0, 2048), 1_100_048_384, _CARD,
+    ),
+    (
+        ("mistralai/Mistral-7B-Instruct-v0.2",),
+        "Mistral", (32, 4096, 32, 8, 128, 14336, 32000, 0, 32768), 7_241_732_096, _CARD,
+    ),
+    (
+        ("mistralai/Mistral-7B-v0.3", "mistralai/Mistral-7B-Instruct-v0.3"),
+        "Mistral", (32, 4096, 32, 8, 128, 14336, 32768, 0, 32768), 7_248_023_552, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-0.5B-Instruct",),
+        "Qwen2", (24, 896, 14, 2, 64, 4864, 151936, 1, 32768), 494_032_768, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-1.5B-Instruct",),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 32768), 1_543_714_304, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-3B-Instruct",),
+        "Qwen2", (36, 2048, 16, 2, 128, 11008, 151936, 1, 32768), 3_085_938_688, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-Coder-7B-Instruct", "Qwen/Qwen2-7B-Instruct"),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 32768), 7_615_616_512, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-14B-Instruct",),
+        "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 32768), 14_770_033_664, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-32B-Instruct", "Qwen/Qwen2.5-Coder-32B-Instruct"),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 32768), 32_763_876_352, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-72B-Instruct",),
+        "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 32768), 72_706_203_648, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-0.6B",),
+        "Qwen3", (28, 1024, 16, 8, 128, 3072, 151936, 1, 40960), 596_049_920,
+        _CONFIGS + "Qwen--Qwen3-0.6B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-1.7B",),
+        "Qwen3", (28, 2048, 16, 8, 128, 6144, 151936, 1, 40960), 1_720_574_976,
+        _CONFIGS + "Qwen--Qwen3-1.7B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-4B",),
+        "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 40960), 4_022_468_096, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-8B",),
+        "Qwen3", (36, 4096, 32, 8, 128, 12288, 151936, 0, 40960), 8_190_735_360,
+        _CONFIGS + "Qwen--Qwen3-8B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-14B",),
+        "Qwen3", (40, 5120, 40, 8, 128, 17408, 151936, 0, 40960), 14_768_307_200, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-32B",),
+        "Qwen3", (64, 5120, 64, 8, 128, 25600, 151936, 0, 40960), 32_762_123_264,
+        _CONFIGS + "Qwen--Qwen3-32B_config.json",
+    ),
+)  # fmt: skip
+
+# as above, with experts and experts per token behind the maximum length; intermediate is that of one expert
+_MOE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
+    (
+        ("mistralai/Mixtral-8x7B-v0.1", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        "Mixtral", (32, 4096, 32, 8, 128, 14336, 32000, 0, 32768, 8, 2), 46_702_792_704,
+        _CONFIGS + "mistralai--Mixtral-8x7B-v0.1_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-30B-A3B",),
+        "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 40960, 128, 8), 30_532_122_624,
+        _CONFIGS + "Qwen--Qwen3-30B-A3B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-235B-A22B",),
+        "Qwen3Moe", (94, 4096, 64, 4, 128, 1536, 151936, 0, 40960, 128, 8), 235_093_634_560,
+        _CONFIGS + "Qwen--Qwen3-235B-A22B_config.json",
+    ),
+)  # fmt: skip
+
+# id -> (the id whose architecture it has, how its checkpoint is quantized, source)
+_QUANTIZED: dict[str, tuple[str, Quantization, str]] = {
+    "Qwen/Qwen3-32B-FP8": (
+        "Qwen/Qwen3-32B",
+        Quantization(method="fp8", bits=8, block=(128, 128)),
+        _CONFIGS + "Qwen--Qwen3-32B-FP8_config.json",
+    ),
+    "Qwen/Qwen3-235B-A22B-FP8": (
+        "Qwen/Qwen3-235B-A22B",
+        Quantization(method="fp8", bits=8, block=(128, 128)),
+        _CONFIGS + "Qwen--Qwen3-235B-A22B-FP8_config.json",
+    ),
+    "nvidia/Llama-3.1-70B-Instruct-FP8": (
+        "meta-llama/Llama-3.1-70B-Instruct",
+        Quantization(method="fp8", bits=8, kv_cache_fp8=True),
+        _CONFIGS + "nvidia--Llama-3.1-70B-Instruct-FP8_hf_quant_config.json",
+    ),
+}
+
+
+def _arch(family: str, numbers: tuple[int, ...]) -> ModelArch:
+    layers, hidden, heads, kv_heads, head_dim, intermediate, vocab, tied, length, *moe = numbers
+    experts, per_token = moe or (0, 0)
+    return ModelArch(
+        architecture=f"{family}ForCausalLM",
+        kind="moe" if experts else "dense",
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        intermediate=intermediate,
+        vocab=vocab,
+        experts=experts,
+        experts_per_token=per_token,
+        tied=bool(tied),
+        qkv_bias=family == "Qwen2",
+        qk_norm=family.startswith("Qwen3"),
+        dtype="bfloat16",
+        max_model_len=length,
+        rope_positions=length,
+    )
+
+
+@cache
+def shapes() -> dict[str, Shape]:
+    """All shapes by id. Built on first use: most commands need none."""
+    table: dict[str, Shape] = {}
+    for ids, family, numbers, parameters, source in (*_DENSE, *_MOE):
+        shape = Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
+        table |= dict.fromkeys(ids, shape)
+    for model_id, (base, quantization, source) in _QUANTIZED.items():
+        table[model_id] = table[base].model_copy(update={"quantization": quantization, "source": source})
+    return table
+
+
+def find_shape(model_id: str) -> Shape:
+    """The shape of that id, whatever its case. Raises UnknownName, with the nearest ids."""
+    folded = {known.lower(): known for known in shapes()}
+    known = folded.get(model_id.lower())
+    if known is None:
+        raise UnknownName(
+            "model",
+            model_id,
+            shapes(),
+            f"`infercli pin {model_id}` reads its config.json, after which any model of a taught architecture can be "
+            "planned",
+        )
+    return shapes()[known]

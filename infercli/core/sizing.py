@@ -1,0 +1,180 @@
+"""The memory of one GPU, term by term, each with its formula and its source.
+
+Weights follow from the shapes and from PyTorch's allocator. The KV cache is vLLM's own arithmetic (core/kv_cache.py) on
+what is left. Between them stand three estimates (activation, non-torch, CUDA graphs) with bounds: "fits" is said with
+all of them at their high end.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch, RankTensor, rank_tensors
+from infercli.core.checkpoint import Quantization
+from infercli.core.engines.facts import Band, MemoryCoefficients
+from infercli.core.plan import GpuMemory, MemoryTerm
+from infercli.core.record import Record
+from infercli.core.units import MIB
+
+ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+
+class Load(Record):
+    """What the memory depends on besides model and GPU."""
+
+    tensor_parallel_size: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    element_bytes: int
+    """Of one unquantized weight or activation."""
+    graph_sizes: int
+    """CUDA graph sizes that are captured; 0 with enforce_eager."""
+    full_graph_sizes: int
+
+
+def allocated_bytes(size_bytes: int) -> int:
+    """What PyTorch's CUDA caching allocator counts for one tensor that stays (c10/cuda/CUDACachingAllocator.cpp).
+
+    From 10 MiB on, memory is taken in steps of 2 MiB, and a remainder of up to 1 MiB is not split off.
+    """
+    rounded = -(-size_bytes // 512) * 512
+    if rounded < 10 * MIB:
+        return rounded
+    segment = -(-rounded // (2 * MIB)) * 2 * MIB
+    return segment if segment - rounded <= MIB else rounded
+
+
+def tensor_bytes(tensor: RankTensor, quantization: Quantization, element_bytes: int, *, weight_only: bool) -> int:
+    """Bytes of one copy of `tensor`: packed weights, scales and zero points.
+
+    `weight_only`: the GPU runs an 8-bit method through Marlin, which spreads block scales over every output.
+    """
+    elements = tensor.outputs * tensor.inputs
+    bits = quantization.bits
+    if not tensor.quantized or bits is None:
+        return allocated_bytes(elements * element_bytes)
+    total = allocated_bytes(elements * bits // 8)
+    if quantization.block is not None:
+        block_out, block_in = quantization.block
+        rows = tensor.outputs if weight_only else -(-tensor.outputs // block_out)
+        return total + allocated_bytes(rows * -(-tensor.inputs // block_in) * (element_bytes if weight_only else 4))
+    if quantization.group_size is None:
+        return total + allocated_bytes(tensor.outputs * 4)
+    groups = tensor.outputs * -(-tensor.inputs // quantization.group_size)
+    total += allocated_bytes(groups * element_bytes)
+    return total + (allocated_bytes(groups * bits // 8) if quantization.zero_points else 0)
+
+
+def weights_bytes(
+    arch: ModelArch,
+    quantization: Quantization,
+    tensor_parallel_size: int,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+) -> int:
+    """Weights of one rank as vLLM prints them after loading, with the table of rotary embeddings."""
+    tensors = sum(
+        t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=weight_only)
+        for t in rank_tensors(arch, tensor_parallel_size)
+    )
+    return tensors + allocated_bytes(arch.rope_positions * arch.head_dim * element_bytes)
+
+
+def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
+    """The profile's peak, and what the sampler keeps: max(forward pass, sampler and expert workspace) + state."""
+    seqs, tokens, b = load.max_num_seqs, load.max_num_batched_tokens, load.element_bytes
+    width = arch.intermediate // load.tensor_parallel_size
+    hidden_states = b * tokens * arch.hidden
+    if arch.experts:
+        forward, workspace = 0, b * tokens * arch.experts_per_token * (
+            max(width, arch.hidden) + max(2 * width, arch.hidden)
+        )  # fmt: skip
+    else:
+        forward, workspace = b * tokens * (3 * width + 4 * arch.hidden), 0
+    state = k.sampler_state_per_logit * seqs * arch.vocab
+
+    def at(end: str) -> float:
+        sampler = getattr(k.sampler_peak_per_logit, end) * seqs * arch.vocab + hidden_states
+        sampler += getattr(k.sampler_peak_per_vocab_entry, end) * arch.vocab + getattr(k.sampler_peak_extra, end)
+        factor = getattr(k.forward_peak_factor, end)
+        return float(state + max(factor * forward + k.forward_peak_extra, sampler + factor * workspace))
+
+    return Band(low=at("low"), typical=at("typical"), high=at("high"))
+
+
+def non_torch(load: Load, k: MemoryCoefficients) -> Band:
+    """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
+    return k.non_torch_single if load.tensor_parallel_size == 1 else k.non_torch_parallel
+
+
+def cuda_graphs(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
+    """The estimate that vLLM deducts from the budget. Fewer sizes take less, which the high end does not count on."""
+    if load.graph_sizes == 0:
+        return Band(low=0, typical=0, high=0)
+    share = load.graph_sizes / load.full_graph_sizes
+    return Band(
+        low=k.graph_base.low + k.graph_per_layer.low * arch.layers * share,
+        typical=k.graph_base.typical + k.graph_per_layer.typical * arch.layers * share,
+        high=k.graph_base.high + k.graph_per_layer.high * arch.layers,
+    )
+
+
+def gpu_memory(
+    arch: ModelArch,
+    quantization: Quantization,
+    load: Load,
+    k: MemoryCoefficients,
+    *,
+    total_bytes: int,
+    budget_bytes: int,
+    weight_only: bool = False,
+) -> GpuMemory:
+    """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is."""
+    tp = load.tensor_parallel_size
+    weights = weights_bytes(arch, quantization, tp, load.element_bytes, weight_only=weight_only)
+    terms = [
+        MemoryTerm(
+            name="weights",
+            bytes=weights,
+            low_bytes=weights,
+            high_bytes=round(weights * (1 + k.weights_slack_fraction)),
+            formula=f"every tensor of one of {tp} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
+            f"+ {arch.rope_positions:,} x {arch.head_dim} of rotary table",
+            source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
+        ),
+        _term(
+            "activation",
+            activation(arch, load, k),
+            f"max(forward of {load.max_num_batched_tokens:,} tokens, sampler of {load.max_num_seqs} x {arch.vocab:,}) "
+            f"+ {k.sampler_state_per_logit:g} B x {load.max_num_seqs} x {arch.vocab:,}",
+            k.source,
+        ),
+        _term("non_torch", non_torch(load, k), "1 GPU" if tp == 1 else f"{tp} GPUs: NCCL and all-reduce", k.source),
+        _term("cuda_graphs", cuda_graphs(arch, load, k), f"{arch.layers} layers, {load.graph_sizes} sizes", k.source),
+    ]
+    terms.append(
+        MemoryTerm(
+            name="kv_cache",
+            bytes=budget_bytes - sum(t.bytes for t in terms),
+            low_bytes=budget_bytes - sum(t.high_bytes for t in terms),
+            high_bytes=budget_bytes - sum(t.low_bytes for t in terms),
+            formula="budget - everything above",
+            source="vLLM v1/worker/gpu_worker.py determine_available_memory",
+        )
+    )
+    return GpuMemory(total_bytes=total_bytes, budget_bytes=budget_bytes, terms=tuple(terms))
+
+
+def term(memory: GpuMemory, name: str) -> MemoryTerm:
+    """The term of that name."""
+    return next(t for t in memory.terms if t.name == name)
+
+
+def _term(name: str, band: Band, formula: str, source: str) -> MemoryTerm:
+    return MemoryTerm(
+        name=name,
+        bytes=round(band.typical),
+        low_bytes=round(band.low),
+        high_bytes=round(band.high),
+        formula=formula,
+        source=source,
+    )
