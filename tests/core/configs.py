@@ -1,0 +1,46 @@
+"""config.json as a model's publisher writes it, made from a shipped shape."""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch
+
+MODEL_TYPES = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "MixtralForCausalLM": "mixtral",
+    "Qwen3MoeForCausalLM": "qwen3_moe",
+}
+
+
+def config_of(arch: ModelArch) -> dict:
+    config = {
+        "architectures": [arch.architecture],
+        "model_type": MODEL_TYPES[arch.architecture],
+        "num_hidden_layers": arch.layers,
+        "hidden_size": arch.hidden,
+        "num_attention_heads": arch.heads,
+        "num_key_value_heads": arch.kv_heads,
+        "head_dim": arch.head_dim,
+        "intermediate_size": arch.intermediate,
+        "vocab_size": arch.vocab,
+        "tie_word_embeddings": arch.tied,
+        "max_position_embeddings": arch.max_model_len,
+        "torch_dtype": arch.dtype,
+        "sliding_window": None,
+        "use_sliding_window": False,
+        "rope_theta": 1000000.0,
+    }
+    if arch.architecture == "MixtralForCausalLM":
+        config |= {"num_local_experts": arch.experts, "num_experts_per_tok": arch.experts_per_token}
+    if arch.architecture == "Qwen3MoeForCausalLM":
+        config |= {
+            "num_experts": arch.experts,
+            "num_experts_per_tok": arch.experts_per_token,
+            "moe_intermediate_size": arch.intermediate,
+            "intermediate_size": 6144,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+        }
+    return config

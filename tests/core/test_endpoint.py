@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.endpoint import parse_endpoint
+from infercli.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000"),
+        ("HTTP://host/v1/", "http://host"),
+        ("https://host:443/", "https://host"),
+        ("https://host:8443/a/b", "https://host:8443/a/b"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000"),
+        (
+            "https://api:6443/api/v1/namespaces/ml/services/chat:8000/proxy/v1",
+            "https://api:6443/api/v1/namespaces/ml/services/chat:8000/proxy",
+        ),
+    ],
+)
+def test_a_base_url_means_the_same_with_and_without_v1(text, url):
+    assert parse_endpoint(text).url == url
+
+
+@pytest.mark.parametrize("text", ["", "host:8000", "ftp://host", "http://", "http://host:x", "http://a b", "http://h?q=1"])
+def test_what_is_not_a_base_url_is_refused_with_an_example(text):
+    with pytest.raises(InputError) as caught:
+        parse_endpoint(text)
+    assert "http://127.0.0.1:8000" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("text", ["http://user:hunter2@host:8000/v1", "http://hunter2@host", "ftp://x:hunter2@host"])
+def test_a_password_in_a_url_is_refused_and_not_repeated(text):
+    with pytest.raises(InputError) as caught:
+        parse_endpoint(text)
+    assert "hunter2" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_port_that_cannot_be_is_refused():
+    with pytest.raises(InputError, match="70000"):
+        parse_endpoint("http://host:70000")
+
+
+@pytest.mark.parametrize(("host", "here"), [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("10.0.0.1", False)])
+def test_only_loopback_is_this_machine(host, here):
+    assert parse_endpoint(f"http://{host}:1").is_loopback is here

@@ -1,0 +1,154 @@
+"""Metrics against numbers worked out by hand beside each assertion."""
+
+from __future__ import annotations
+
+from statistics import mean, quantiles
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infercli.core.metrics import distribution, gaps_s, measure, quantile, tpot_s, ttft_s
+from infercli.core.traces import ClosedLoad, Trace
+
+
+def trace(sent=0.0, arrivals=(), frames=None, tokens=None, **more) -> Trace:
+    frames = tuple(frames if frames is not None else [1] * len(arrivals))
+    fields = {"request": 0, "prompt": 0, "intended_s": sent, "sent_s": sent, "status": 200}
+    fields["ended_s"] = arrivals[-1] if arrivals else sent
+    fields["lags_s"] = (None,) * len(arrivals)
+    return Trace(**{**fields, "arrivals_s": tuple(arrivals), "frames": frames, "completion_tokens": tokens, **more})
+
+
+def test_an_empty_sample_has_no_distribution_and_no_rates():
+    assert distribution([]) is None
+    m = measure([])
+    assert (m.ttft_s, m.itl_s, m.success_fraction, m.requests_per_s, m.output_tokens_per_s) == (None,) * 5
+    assert (m.input_tokens, m.duration_s, m.multi_token_read_fraction, m.client_lag_s) == (None,) * 4
+
+
+def test_quantiles_are_linear_between_ranks():
+    # ranks 0..4 of 10, 20, 30, 40, 50; q=0.9 is rank 3.6: 40 + 0.6 * 10
+    assert quantile([10, 20, 30, 40, 50], 0.5) == 30
+    assert quantile([10, 20, 30, 40, 50], 0.9) == pytest.approx(46)
+    assert quantile([7], 0.99) == 7
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=60))
+def test_quantiles_are_those_of_the_standard_library(values):
+    oracle = quantiles(values, n=100, method="inclusive")
+    d = distribution(values)
+    assert d is not None
+    assert [d.p50, d.p90, d.p95, d.p99] == pytest.approx([oracle[i - 1] for i in (50, 90, 95, 99)])
+    assert d.mean == pytest.approx(mean(values))
+
+
+def test_ttft_runs_from_the_sending_to_the_first_token_and_not_to_the_first_byte():
+    assert ttft_s(trace(1.0, (1.25, 1.5), first_byte_s=1.01)) == pytest.approx(0.25)
+
+
+def test_tpot_leaves_the_first_token_out():
+    # 5 tokens from 1.0 to 3.0: four gaps of 0.5
+    assert tpot_s(trace(0.0, (1.0, 1.5, 2.0, 2.5, 3.0))) == pytest.approx(0.5)
+
+
+def test_tpot_counts_tokens_by_usage_where_frames_carry_several():
+    # 3 frames, 9 tokens by usage, 2 s between the first and the last arrival: 2 / 8
+    assert tpot_s(trace(0.0, (1.0, 2.0, 3.0), tokens=9)) == pytest.approx(0.25)
+
+
+def test_tokens_that_came_in_one_read_have_no_time_between_them():
+    t = trace(0.0, (1.0,), frames=(4,), tokens=4)
+    assert gaps_s(t) == []
+    assert tpot_s(t) is None
+    m = measure([t])
+    assert m.itl_s is None
+    assert m.tpot_s is None
+    assert m.ttft_s is not None
+    assert m.known_gap_fraction == 0.0
+    assert m.multi_token_read_fraction == 1.0
+
+
+def test_the_gap_before_a_read_of_several_tokens_is_one_gap_and_not_followed_by_zeros():
+    # arrivals of 1, 1 and 3 tokens: gaps 0.1 and 0.3; two of four gaps lay inside the last read
+    m = measure([trace(0.0, (1.0, 1.1, 1.4), frames=(1, 1, 3), tokens=5)])
+    assert m.itl_s is not None
+    assert (m.itl_s.count, m.itl_s.max) == (2, pytest.approx(0.3))
+    assert m.itl_s.mean == pytest.approx(0.2)
+    assert m.known_gap_fraction == pytest.approx(0.5)
+    assert m.multi_token_read_fraction == pytest.approx(3 / 5)
+
+
+def test_rates_are_over_the_time_from_the_first_sending_to_the_last_end_with_failures_inside_it():
+    traces = [
+        trace(1.0, (1.5, 2.0), tokens=2, prompt_tokens=7),
+        trace(1.0, (1.5, 3.0), tokens=4, prompt_tokens=5),
+        trace(2.0, status=429, error="http", ended_s=5.0),
+    ]
+    m = measure(traces)
+    assert m.duration_s == pytest.approx(4.0)  # 1.0 to 5.0
+    assert m.requests_per_s == pytest.approx(0.5)  # 2 answered / 4 s
+    assert m.output_tokens_per_s == pytest.approx(1.5)  # 6 / 4 s
+    assert m.success_fraction == pytest.approx(2 / 3)
+    assert m.input_tokens == 12
+    assert m.errors == {"http 429": 1}
+
+
+def test_warm_up_and_cut_requests_are_in_no_metric():
+    traces = [
+        trace(0.0, (9.0, 19.0), tokens=2, warmup=True),
+        trace(20.0, (20.5, 21.0), tokens=2),
+        trace(20.0, (20.9,), cut=True),
+    ]
+    m = measure(traces)
+    assert (m.requests, m.answered, m.failed, m.cut) == (1, 1, 0, 1)
+    assert m.success_fraction == 1.0
+    assert m.ttft_s is not None
+    assert m.ttft_s.max == pytest.approx(0.5)
+    assert m.output_tokens == 2
+
+
+def test_failures_do_not_lend_their_times_to_the_latencies():
+    m = measure([trace(0.0, (0.1,), error="truncated"), trace(0.0, (0.5, 0.6))])
+    assert m.ttft_s is not None
+    assert (m.ttft_s.count, m.ttft_s.p50) == (1, 0.5)
+
+
+def test_frames_are_checked_against_usage_request_by_request():
+    traces = [
+        trace(0.0, (1.0, 2.0), tokens=2),
+        trace(0.0, (1.0, 2.0), tokens=6),
+        trace(0.0, (1.0, 2.0), tokens=1),
+        trace(0.0, (1.0, 2.0), tokens=None),
+    ]
+    check = measure(traces).token_check
+    assert (check.with_usage, check.equal, check.fewer_frames, check.more_frames) == (3, 1, 1, 1)
+    assert measure(traces).output_tokens == 2 + 6 + 1 + 2
+
+
+def test_input_tokens_are_unknown_when_one_answer_did_not_say():
+    assert measure([trace(0, (1,), prompt_tokens=3), trace(0, (1,))]).input_tokens is None
+
+
+def test_a_request_that_never_connected_has_no_ttft_but_counts_as_failed():
+    m = measure([trace(0.0, sent_s=None, error="connect", ended_s=0.1)])
+    assert (m.requests, m.failed, m.success_fraction, m.duration_s) == (1, 1, 0.0, None)
+
+
+def test_lag_is_known_only_where_the_kernel_gave_a_time():
+    m = measure([trace(0.0, (1.0, 2.0), lags_s=(0.002, None))])
+    assert m.client_lag_s is not None
+    assert (m.client_lag_s.count, m.client_lag_s.max) == (1, 0.002)
+
+
+@given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=8), min_size=1, max_size=8))
+def test_metrics_do_not_depend_on_the_order_of_the_traces(runs):
+    traces = [trace(0.0, tuple(sorted(run)), request=i) for i, run in enumerate(runs)]
+    assert measure(traces) == measure(traces[::-1])
+
+
+def test_a_load_ends_by_a_number_or_by_time_and_not_by_both_or_neither():
+    with pytest.raises(ValueError, match="either requests or duration_s"):
+        ClosedLoad(concurrency=1)
+    with pytest.raises(ValueError, match="either requests or duration_s"):
+        ClosedLoad(concurrency=1, requests=1, duration_s=1)
