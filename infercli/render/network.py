@@ -1,7 +1,7 @@
 """The NetworkPolicy: nothing in or out of the release's pods but what serving and operating them takes.
 
-A NetworkPolicy cannot name the API server, whose service proxy is how `deploy` reaches the front and Serve without a way
-into the pod network. Its address differs by cluster (`kubectl get endpoints kubernetes` prints it), and some clusters
+A NetworkPolicy cannot name the API server, whose service proxy is how `deploy` reaches the front and Serve without a
+way into the pod network. Its address differs by cluster (see `kubectl get endpoints kubernetes`), and some clusters
 tunnel through pods in kube-system. So both are admitted: kube-system, and `kubernetes.api_server_cidrs`, which is every
 private address while nobody said better; behind it the front asks for its keys and Ray for its token. Where Cilium
 enforces policies, addresses never match the API server: add a CiliumNetworkPolicy with `toEntities: [kube-apiserver]`.

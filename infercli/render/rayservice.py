@@ -145,10 +145,11 @@ def _engines(rendering: Rendering) -> dict[str, Json]:
     plan = rendering.plan
     pods = engine_pods(plan)
     cpus = engine_cpus(plan)
+    grows = pods.most > pods.wanted
     ray_resources = {"CPU": str(cpus), "GPU": str(pods.gpus)}
-    if plan.engine.accelerator_type is not None:
-        # Ray finds this out on a running node; the autoscaler, which must know before there is one, is told. It holds
-        # the user to it: profile.node_selector has to lead to nodes with that GPU.
+    if grows and plan.engine.accelerator_type is not None:
+        # Ray finds this out on a running node; the autoscaler, which must know before there is one, is told. It hides
+        # a wrong GPU from Ray: where pods may be added, profile.node_selector has to lead to the right nodes.
         ray_resources[f"accelerator_type:{plan.engine.accelerator_type}"] = "1"
     container = _container(
         rendering,
@@ -162,7 +163,8 @@ def _engines(rendering: Rendering) -> dict[str, Json]:
     return {
         "groupName": GPU_GROUP,
         "replicas": pods.wanted,
-        "minReplicas": pods.per_replica,
+        # Pods without work are given back only where the autoscaler can get them again.
+        "minReplicas": pods.per_replica if grows else pods.wanted,
         "maxReplicas": pods.most,
         "numOfHosts": 1,
         "scaleStrategy": {},
