@@ -15,12 +15,12 @@ def build(args: dict[str, Any]) -> Any:
     Replicas, max_ongoing_requests and graceful_shutdown_timeout_s stand in the config's `deployments`: in `args` a
     changed number would rebuild the engine.
     """
+    if set(args) != {"llm_config"}:
+        raise ValueError(f"the engine takes llm_config and nothing else, not {sorted(args)}")
     from ray.serve.llm import LLMConfig, build_llm_deployment
 
     from .server import Engine
 
-    if set(args) != {"llm_config"}:
-        raise ValueError(f"the engine takes llm_config and nothing else, not {sorted(args)}")
     return build_llm_deployment(
         LLMConfig(**args["llm_config"]), deployment_cls=Engine, override_serve_options={"name": "engine"}
     )

@@ -32,7 +32,7 @@ from .rules import (
 logger = logging.getLogger("ray.serve")
 
 BODY_S = 60.0  # for a client to send its body: it holds a place among those in flight meanwhile
-MAX_TRIES = 2  # of one engine by one request, before its first byte: a dead replica may have a living sibling
+MAX_RUNS = 2  # of one request, before its first byte: one that kills the engine must not go round and kill them all
 MAX_SHADOWS = 8  # at once and per front replica: a slow engine under test must not pile up bodies in memory
 SHADOW_S = 600.0  # after this a copy is given up
 BUSY_RETRY_S = 1  # what a 429 tells the client to wait
@@ -182,35 +182,43 @@ class Front:
     async def _forward(self, ask: Ask) -> Any:
         """Ask an engine, and another one when the first fails before its first byte."""
         engines = self._engines
-        tries: dict[str, int] = {}
         failed: set[str] = set()
-        while True:
+        runs, first_try = 0, True
+        while runs < MAX_RUNS:
             app = ask.pin or choose(engines.table, random.random(), refused=engines.refused, failed=failed)  # noqa: S311
             if app is None or app in failed or not engines.table.has(app):
-                message = f"{app} is not serving" if ask.pin else "no engine is serving"
-                raise Refusal(503, "nothing_serves", message, retry_after=str(DOWN_RETRY_S))
+                break
             if app not in engines.warm:
                 if not await engines.probe(app):
                     failed.add(app)
                 continue  # that was an await: the table may be another one now
             try:
-                return await self._ask_engine(ask, app, first_try=not tries)
+                return await self._ask_engine(ask, app, first_try=first_try)
+            except Refusal:
+                raise
             except Exception as error:  # noqa: BLE001 - the client has seen nothing yet, so another engine may answer
-                tries[app] = tries.get(app, 0) + 1
-                if not self._again(app, error) or tries[app] >= MAX_TRIES:
+                ran, again = self._judge(app, error)
+                runs += ran
+                if not again:
                     failed.add(app)
                 self._metrics.retries += 1
+                first_try = False
+        message = f"{ask.pin} is not serving" if ask.pin else "no engine is serving"
+        raise Refusal(503, "nothing_serves", message, retry_after=str(DOWN_RETRY_S))
 
-    def _again(self, app: str, error: Exception) -> bool:
-        """Note why an engine failed. True: another replica of the same engine may do better."""
-        from ray.exceptions import RayTaskError
+    def _judge(self, app: str, error: Exception) -> tuple[bool, bool]:
+        """Why an engine failed: whether the request may have run there, and whether the same engine may do better."""
+        from ray.exceptions import RayActorError, RayTaskError
 
         # What the engine's own code raises may quote the request, so only its type is said.
         logger.warning("front: %s failed before its first byte: %s", app, type(error).__name__)
         if isinstance(error, RayTaskError | EngineLeft):
-            return False
+            return isinstance(error, RayTaskError), False
         self._engines.lost(app, f"{type(error).__name__}: {error}"[:300])
-        return True
+        died = isinstance(
+            error, RayActorError
+        )  # one replica, which may have a sibling; else the whole deployment is out
+        return died, died
 
     async def _ask_engine(self, ask: Ask, app: str, *, first_try: bool) -> Any:
         """The response of this engine. Raises whatever goes wrong before its first byte."""
@@ -230,6 +238,9 @@ class Front:
         except BaseException:
             answer.cancel()
             raise
+        if status == 404 and body.startswith(b'{"detail"'):
+            # vLLM mounts only the routes of its model's task, and says so in another shape than its other errors.
+            raise Refusal(404, "not_served", f"this model does not serve {ask.path}", **headers)
         ask.outcome = f"{status // 100}xx"
         return Response(body, status, headers=headers)
 

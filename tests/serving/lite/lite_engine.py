@@ -1,7 +1,7 @@
 """An engine application without vLLM: it has the `http` method that the front calls, and does what the body says.
 
-Body: {"tokens": 3, "interval_s": 0.1, "stream": true, "die_after": 1, "raise": true}. It answers with its own name, its pid
-and the headers that reached it. GET /load says how many requests run now and how many ever came.
+Body: {"tokens": 3, "interval_s": 0.1, "stream": true, "die": "a", "die_after": 1, "raise": true}. It answers with its
+name, its pid and the headers that reached it. GET /load says how many requests run now and how many ever came.
 """
 
 from __future__ import annotations
