@@ -6,36 +6,20 @@ hint says what to type next; the key that was sent is in none of them.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import http.client
 import json
-import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, server_words, unreachable
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
 from infercli.errors import EndpointError
 
 Message = Mapping[str, Json]
-
-_MAX_ERROR_BYTES = 64 * 1024
-"""Of an error's body that is read: enough for any engine's message, and no proxy's page fills the memory."""
-
-
-class Unreachable(EndpointError):
-    """No answer came: nobody listens, the name is unknown, TLS failed, or time ran out. Trying again may help."""
-
-
-class Refused(EndpointError):
-    """It answered with a status other than 200."""
-
-    def __init__(self, message: str, hint: str | None, *, status: int, retry_after_s: float | None = None) -> None:
-        super().__init__(message, hint)
-        self.status = status
-        self.retry_after_s = retry_after_s
-        """What the server asks for; None when it does not say."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +199,7 @@ class OpenAiApi:
             try:
                 line = response.readline()
             except (OSError, http.client.HTTPException) as error:
-                raise self._unreachable(error) from error
+                raise unreachable(error, self.endpoint, self._timeout_s) from error
             text = line.rstrip(b"\r\n")
             if text.startswith(b"data:"):
                 lines.append(text[5:].strip())
@@ -229,7 +213,7 @@ class OpenAiApi:
         try:
             value = json.loads(data)
             if value.get("error") is not None:
-                raise EndpointError(f"{self.endpoint.url} failed while answering: {_message(value, '')}")
+                raise EndpointError(f"{self.endpoint.url} failed while answering: {server_words(value, '')}")
             usage = value.get("usage")
             if usage:
                 state.prompt_tokens = usage.get("prompt_tokens")
@@ -259,35 +243,34 @@ class OpenAiApi:
         try:
             return response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(error, self.endpoint, self._timeout_s) from error
 
     def _ask(
         self, method: str, path: str, body: Json, model: Json
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Send, and return once a 200 has come. The caller closes the connection."""
+        for name, value in self._headers.items():
+            # Checked here because http.client's own message would show the value, which may be the key.
+            if not (name + value).isascii() or any(c in "\r\n\0" for c in name + value):
+                raise EndpointError(
+                    f"the value of header `{name}` has characters that a header cannot carry",
+                    "look for a line break or a stray character where the key comes from",
+                )
         connection = self._connection()
         try:
             data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
             headers = dict(self._headers)
             if data is not None:
                 headers["Content-Type"] = "application/json"
-            try:
+            # A server that refuses a large request answers and closes before all was sent: what it said is still there.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, self.endpoint.prefix + path, body=data, headers=headers)
-            except (BrokenPipeError, ConnectionResetError):
-                # A server that refuses a large request answers and closes before all was sent: read what it said.
-                pass
-            except (ValueError, UnicodeError):
-                # http.client's own message would show the header, which may be the key.
-                raise EndpointError(
-                    "the API key or a header has characters that a header cannot carry",
-                    "look for a line break or a stray character in the key's file or variable",
-                ) from None
             response = connection.getresponse()
             if response.status != 200:
                 raise self._refused(response, path, model)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise self._unreachable(error) from error
+            raise unreachable(error, self.endpoint, self._timeout_s) from error
         except BaseException:
             connection.close()
             raise
@@ -300,70 +283,17 @@ class OpenAiApi:
         context = self._ssl_context or ssl.create_default_context()
         return http.client.HTTPSConnection(where.host, where.port, timeout=self._timeout_s, context=context)
 
-    def _unreachable(self, error: Exception) -> EndpointError:
-        url = self.endpoint.url
-        if isinstance(error, ConnectionRefusedError):
-            return Unreachable(
-                f"nothing listens at {url}", "`infercli status` shows what is deployed and where; or check the port"
-            )
-        if isinstance(error, socket.gaierror):
-            return Unreachable(f"the host name {self.endpoint.host} cannot be resolved", "check the URL")
-        if isinstance(error, TimeoutError):
-            return Unreachable(
-                f"{url} did not answer within {self._timeout_s:g} s", "`infercli logs` shows whether the engine works"
-            )
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return Unreachable(
-                f"the certificate of {url} is not trusted: {error.verify_message}",
-                "SSL_CERT_FILE=ca.pem names an authority of your own",
-            )
-        if isinstance(error, ssl.SSLError):
-            return Unreachable(f"TLS with {url} failed: {error.reason or error}", "is it plain http://?")
-        if isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead | ConnectionError):
-            return Unreachable(f"{url} closed the connection before its answer was whole", "try again")
-        if isinstance(error, http.client.HTTPException):
-            return EndpointError(
-                f"{url} does not speak HTTP: {type(error).__name__}", "is it https://, or another port?"
-            )
-        return Unreachable(f"{url} cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}")
-
     def _refused(self, response: http.client.HTTPResponse, path: str, model: Json) -> Refused:
-        status, headers = response.status, _headers(response)
+        status = response.status
         try:
-            said = _message(response.read(_MAX_ERROR_BYTES), f"HTTP {status}")
+            body = response.read(MAX_ERROR_BYTES)
         except (OSError, http.client.HTTPException):
-            said = f"HTTP {status}"
-        url, retry_after_s = self.endpoint.url, _retry_after_s(headers)
-        wait = f"try again in {retry_after_s:g} s" if retry_after_s is not None else "try again shortly"
-        hint: str | None
-        if status == 401:
-            message = f"{url} wants an API key" if not self._has_key() else f"{url} does not accept this API key"
-            hint = "give the key by INFERCLI_API_KEY or --api-key-file FILE"
-        elif status == 403:
-            message, hint = f"{url} forbids it: {said}", "this key or user may not do this; ask who runs the endpoint"
-        elif status == 404 and isinstance(model, str):
-            message, hint = self._model_not_found(path, model, said)
-        elif status == 404:
-            message, hint = f"{url} has no {path}", "is it the base URL of an OpenAI-compatible endpoint?"
-        elif status == 413:
-            message, hint = f"the request is too large for {url}: {said}", "shorten it, or raise `front.max_body_mib`"
-        elif status == 429:
-            message, hint = f"{url} is busy: {said}", f"{wait}, or raise `front.max_in_flight`"
-        elif status == 503:
-            message, hint = f"{url} is not ready: {said}", f"{wait}; `infercli status` says what it waits for"
-        elif 300 <= status < 400:
-            message, hint = (
-                f"{url} redirects",
-                "give the URL it redirects to: redirects are not followed, a key is sent",
-            )
-        elif status >= 500:
-            message, hint = f"{url} failed with HTTP {status}: {said}", "`infercli logs` shows the engine's side"
-        else:
-            message, hint = f"{url} refused the request with HTTP {status}: {said}", None
-        return Refused(message, hint, status=status, retry_after_s=retry_after_s)
-
-    def _has_key(self) -> bool:
-        return "authorization" in {name.lower() for name in self._headers}
+            body = b""
+        if status == 404 and isinstance(model, str):
+            message, hint = self._model_not_found(path, model, server_words(body, "Not Found"))
+            return Refused(message, hint, status=status)
+        has_key = "authorization" in {name.lower() for name in self._headers}
+        return refused(self.endpoint, path, status, body, _headers(response), has_key=has_key)
 
     def _model_not_found(self, path: str, model: str, said: str) -> tuple[str, str]:
         try:
@@ -385,23 +315,3 @@ class OpenAiApi:
 
 def _headers(response: http.client.HTTPResponse) -> Mapping[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
-
-
-def _message(body: Json, otherwise: str) -> str:
-    """The server's own words, in one line of at most 300 characters. `body`: bytes, or JSON that was parsed."""
-    value = body
-    if isinstance(body, bytes):
-        try:
-            value = json.loads(body)
-        except ValueError:
-            value = body.decode("utf-8", "replace")
-    if isinstance(value, dict):
-        error = value.get("error", value.get("message", value.get("detail")))
-        value = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(value or otherwise).split())[:300]
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds; None when absent or given as a date, which needs a clock that agrees with the server's."""
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None

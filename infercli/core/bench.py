@@ -207,6 +207,8 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
         lines.append(f"the client was late (p99 {lag_ms:.1f} ms): it may have been the limit, not the server")
     if client.wall_s > 0 and client.cpu_s / client.wall_s > CPU_LIMIT_FRACTION:
         lines.append(f"the client used {client.cpu_s / client.wall_s:.0%} of a core: it may have been the limit")
+    if client.reconnects:
+        lines.append(f"{client.reconnects} requests were sent again: the server had closed their kept connections")
     if client.clock == "user":
         lines.append(f"times are the client's own, its delays included: {client.clock_reason}")
     if len(result.traces) > result.prompts.count:

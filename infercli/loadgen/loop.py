@@ -14,28 +14,21 @@ import os
 import select
 import socket
 import ssl
-import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infercli.core.traces import ClosedLoad, ErrorKind, Trace
+from infercli.loadgen.clock import ANCILLARY_BYTES, TIMESPEC, ReceiveClock
 from infercli.loadgen.exchange import LAG_UNKNOWN, Exchange, State, parse_head
 
-_SO_TIMESTAMPNS = 35
-"""asm-generic/socket.h (x86-64, arm64): receive times as a pair of longs. Python's socket module does not name it."""
-_TIMESPEC = struct.Struct("@ll")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 _BUFFER_BYTES = 256 * 1024
 """One read's worth: more than a loopback segment train, so that a read drains what is there."""
 _POLL_S = 0.05
 """The longest sleep: how late a deadline or Ctrl-C may be seen."""
 _RETRY_S = 0.25
 """A user whose request failed waits this long, or a dead endpoint would be asked a hundred thousand times a second."""
-_OFFSET_EVERY_NS = 100_000_000
-"""How often CLOCK_REALTIME (the kernel's stamps) is set against CLOCK_MONOTONIC: NTP slews at most 500 us/s, so
-between two samplings they part by at most 50 us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +55,6 @@ class Tally:
     unstamped_reads: int = 0
     reconnects: int = 0
     stopped: str | None = None
-    kernel_clock: bool = False
-    clock_reason: str | None = None
 
 
 class Loop:
@@ -97,16 +88,14 @@ class Loop:
         self.users = [Exchange() for _ in range(load.concurrency)]
         self.begun = 0
         self.answered = self.failed = 0
-        self.offset = self.offset_at = 0
         self.origin = 0
-        self.primer: socket.socket | None = None
+        self.clock = ReceiveClock(self.family, tls=tls is not None)
         self._clear_phase(warmup=False)
-        self._try_kernel_clock()
 
     def run(self) -> list[Trace]:
         """Every request that was begun. Ends by itself, when interrupted, or when nobody ever answers."""
         self.origin = time.monotonic_ns()
-        self._set_offset(self.origin)
+        self.clock.compare(self.origin)
         try:
             if self.load.warmup_requests:
                 self._phase(warmup=True)
@@ -120,21 +109,8 @@ class Loop:
                     self.traces.append(trace.model_copy(update={"cut": True, "error": None, "message": None}))
                 self._close(user)
             self.poller.close()
-            if self.primer is not None:
-                self.primer.close()
+            self.clock.close()
         return self.traces
-
-    def _try_kernel_clock(self) -> None:
-        if self.tls is not None:
-            self.tally.clock_reason = "with TLS the kernel sees records, not frames"
-            return
-        # One socket that asks for times, kept open, makes the kernel begin taking them before the first answer.
-        self.primer = socket.socket(self.family, socket.SOCK_STREAM)
-        try:
-            self.primer.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            self.tally.kernel_clock = True
-        except OSError as error:
-            self.tally.clock_reason = f"this kernel gives no receive times: {error.strerror}"
 
     def _clear_phase(self, *, warmup: bool) -> None:
         self.warmup = warmup
@@ -173,8 +149,8 @@ class Loop:
                 if self.tls is not None:
                     self._drain_tls(waker)
             now = time.monotonic_ns()
-            if now - self.offset_at > _OFFSET_EVERY_NS:
-                self._set_offset(now)
+            if now > self.clock.compare_at:
+                self.clock.compare(now)
             while self.resting and self.resting[0][0] <= now:
                 _, index = heapq.heappop(self.resting)
                 if self._more(now):
@@ -220,8 +196,7 @@ class Loop:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.tally.kernel_clock:
-                sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.clock.ask(sock)
             status = sock.connect_ex(self.address)
         except OSError as error:
             self._finish(user, "connect", error.strerror or str(error))
@@ -308,7 +283,7 @@ class Loop:
         try:
             if self.tls is None:
                 # The hot path. One read per wake-up: epoll is level-triggered, so what is left wakes it again.
-                size, ancillary, _, _ = sock.recvmsg_into(self.views, _ANCILLARY_BYTES)
+                size, ancillary, _, _ = sock.recvmsg_into(self.views, ANCILLARY_BYTES)
             else:
                 size, ancillary = sock.recv_into(self.view), []
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -323,8 +298,8 @@ class Loop:
         tally = self.tally
         tally.reads += 1
         if ancillary:
-            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-            stamp = seconds * 1_000_000_000 + nanoseconds - self.offset
+            seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
+            stamp = seconds * 1_000_000_000 + nanoseconds - self.clock.offset
             user.lags.append(now - stamp)
         else:
             stamp = now
@@ -406,15 +381,3 @@ class Loop:
         if self.by_fd.pop(fd, None) is not None:
             self.poller.unregister(fd)
         sock.close()
-
-    def _set_offset(self, now: int) -> None:
-        """CLOCK_REALTIME - CLOCK_MONOTONIC, from the closest of three pairs of readings."""
-        best = None
-        for _ in range(3):
-            before = time.monotonic_ns()
-            real = time.time_ns()
-            after = time.monotonic_ns()
-            if best is None or after - before < best[0]:
-                best = (after - before, real - (before + after) // 2)
-        assert best is not None
-        self.offset, self.offset_at = best[1], now

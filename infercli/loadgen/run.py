@@ -35,6 +35,8 @@ class Measurement:
 
     started_at: str
     """UTC, ISO 8601."""
+    origin_ns: int
+    """CLOCK_MONOTONIC when the traces' time was 0: what else was stamped on this machine can be laid beside them."""
     traces: tuple[Trace, ...]
     """In the order in which they were sent."""
     client: Client
@@ -68,8 +70,9 @@ def run(
         wall_s, cpu_s = time.monotonic() - wall_s, time.process_time() - cpu_s
     return Measurement(
         started_at=started_at,
+        origin_ns=loop.origin,
         traces=tuple(sorted(traces, key=lambda t: t.request)),
-        client=_client(loop.tally, wall_s, cpu_s),
+        client=_client(loop.tally, loop.clock.reason, wall_s, cpu_s),
         stopped=loop.tally.stopped,
     )
 
@@ -125,9 +128,8 @@ def _without_gc() -> Iterator[None]:
             gc.enable()
 
 
-def _client(tally: Tally, wall_s: float, cpu_s: float) -> Client:
-    reason = tally.clock_reason
-    if tally.kernel_clock and tally.reads and tally.unstamped_reads == tally.reads:
+def _client(tally: Tally, reason: str | None, wall_s: float, cpu_s: float) -> Client:
+    if reason is None and tally.reads and tally.unstamped_reads == tally.reads:
         reason = "the kernel was asked for receive times and gave none"
     return Client(
         infercli_version=infercli.__version__,

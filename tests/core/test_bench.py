@@ -100,6 +100,7 @@ def test_a_clean_long_run_has_no_caveats():
         (result(answered(1000, error="timeout")), "nothing to measure"),
         (result(answered(1000, lag=0.02)), "20.0 ms"),
         (result(answered(1000), client=client(cpu_s=9.8)), "98%"),
+        (result(answered(1000), client=client(reconnects=3)), "3 requests were sent again"),
         (result(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
         (result(answered(1000, tokens=1)), "in doubt"),
         (result(answered(1000, tokens=6)), "several tokens"),

@@ -25,7 +25,9 @@ def test_a_base_url_means_the_same_with_and_without_v1(text, url):
     assert parse_endpoint(text).url == url
 
 
-@pytest.mark.parametrize("text", ["", "host:8000", "ftp://host", "http://", "http://host:x", "http://a b", "http://h?q=1"])
+@pytest.mark.parametrize(
+    "text", ["", "host:8000", "ftp://host", "http://", "http://host:x", "http://a b", "http://h?q=1"]
+)
 def test_what_is_not_a_base_url_is_refused_with_an_example(text):
     with pytest.raises(InputError) as caught:
         parse_endpoint(text)
@@ -44,6 +46,8 @@ def test_a_port_that_cannot_be_is_refused():
         parse_endpoint("http://host:70000")
 
 
-@pytest.mark.parametrize(("host", "here"), [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("10.0.0.1", False)])
+@pytest.mark.parametrize(
+    ("host", "here"), [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("10.0.0.1", False)]
+)
 def test_only_loopback_is_this_machine(host, here):
     assert parse_endpoint(f"http://{host}:1").is_loopback is here

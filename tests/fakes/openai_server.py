@@ -88,12 +88,14 @@ class FakeOpenAiServer:
         model: str = "tiny",
         api_key: str | None = None,
         prefix: str = "",
+        max_body_bytes: int | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.behaviour = behaviour
         self.model = model
         self.api_key = api_key
         self.prefix = prefix
+        self.max_body_bytes = max_body_bytes
         self.ssl_context = ssl_context
         self.served: list[Served] = []
         self.lock = threading.Lock()
@@ -175,6 +177,10 @@ class FakeOpenAiServer:
         while (header := reader.readline().strip()) != b"":
             name, _, value = header.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
+        if self.max_body_bytes is not None and int(headers.get("content-length", 0)) > self.max_body_bytes:
+            # As proxies do: refused by its announced length, the body never read.
+            self._json(connection, 413, {"error": {"message": "body too large"}}, (("connection", "close"),))
+            return False
         body = reader.read(int(headers.get("content-length", 0)))
         served = Served(path, headers, json.loads(body) if body else None, time.monotonic_ns(), number)
         with self.lock:

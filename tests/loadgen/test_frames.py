@@ -1,0 +1,168 @@
+"""Bytes to counts. The oracle is how many tokens the bytes were made of, and where they were cut."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infercli.loadgen import frames
+from infercli.loadgen.frames import dechunk, parse_stream
+
+
+def frame(value, newline="\n") -> bytes:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"data: {text}{newline}{newline}".encode()
+
+
+def token(text=" a", reason=None, **delta) -> dict:
+    return {"choices": [{"index": 0, "delta": {"content": text, **delta}, "finish_reason": reason}]}
+
+
+ROLE = token("", role="assistant")
+
+
+def usage(tokens) -> dict:
+    return {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": tokens}}
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+
+
+def whole(values, newline="\n") -> list[bytes]:
+    return [frame(v, newline) for v in values]
+
+
+ANSWER = [ROLE, token(), token(), token(" c", "length"), usage(3), "[DONE]"]
+
+
+def test_role_usage_and_done_are_no_tokens():
+    raw = b"".join(whole(ANSWER))
+    stream = parse_stream(raw, 0, [len(raw)], chunked=False)
+    assert (stream.frames, stream.prompt_tokens, stream.completion_tokens) == ([3], 7, 3)
+    assert (stream.finish_reason, stream.done, stream.error, stream.malformed) == ("length", True, None, None)
+
+
+def test_an_ordinary_answer_is_counted_without_parsing_every_frame(monkeypatch):
+    raw = chunked(*whole([ROLE, *[token()] * 500, token(" z", "stop"), usage(501), "[DONE]"]))
+    seen = []
+    monkeypatch.setattr(
+        frames, "_event", lambda data, *a, real=frames._event, **k: seen.append(data) or real(data, *a, **k)
+    )
+    assert sum(parse_stream(raw, 0, [len(raw)], chunked=True).frames) == 501
+    assert len(seen) < 10
+
+
+@given(st.data())
+def test_every_frame_is_counted_in_the_read_that_completed_it_however_the_bytes_were_cut(data):
+    values = [ROLE, *[token(" \u00e9\n\n0\r\n")] * data.draw(st.integers(1, 6)), token(" z", "stop")]
+    count = len(values) - 1
+    sends_usage = data.draw(st.booleans())
+    values += [usage(count)] * sends_usage + ["[DONE]"]
+    newline = data.draw(st.sampled_from(["\n", "\r\n"]))
+    comment = f": ping{newline}{newline}".encode() if data.draw(st.booleans()) else b""
+    body = comment.join(whole(values, newline))
+    is_chunked = data.draw(st.booleans())
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(body) - 1), max_size=6)))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    raw = b"HEAD\r\n\r\n" + (chunked(*pieces) if is_chunked else body)
+    ends = sorted(data.draw(st.sets(st.integers(8, len(raw) - 1), max_size=6)) | {len(raw)})
+
+    stream = parse_stream(bytearray(raw), 8, ends, chunked=is_chunked)
+
+    assert sum(stream.frames) == count
+    assert stream.malformed is None
+    # The oracle: for each token frame, the first read after which its last byte is there (dechunked by hand).
+    expected = [0] * len(ends)
+    position = 0
+    for index, part in enumerate(whole(values, newline)):
+        position += len(part)
+        if 1 <= index <= count:
+            expected[next(i for i, end in enumerate(ends) if available(raw, 8, end, is_chunked) >= position)] += 1
+        position += len(comment)
+    assert stream.frames == expected
+
+
+def available(raw: bytes, start: int, end: int, is_chunked: bool) -> int:
+    """How many bytes of the body can be read from raw[:end]: a second, slower reading of RFC 9112 section 7.1."""
+    if not is_chunked:
+        return end - start
+    rest, total = raw[start:end], 0
+    while b"\r\n" in rest:
+        size, _, rest = rest.partition(b"\r\n")
+        total += min(int(size, 16), len(rest))
+        rest = rest[int(size, 16) + 2 :]
+    return total
+
+
+def test_a_frame_with_several_tokens_is_one_frame_and_usage_tells_the_tokens():
+    raw = b"".join(whole([ROLE, token(" a b c"), token(" d e", "length"), usage(5), "[DONE]"]))
+    stream = parse_stream(raw, 0, [len(raw)], chunked=False)
+    assert (stream.frames, stream.completion_tokens) == ([2], 5)
+
+
+def test_a_token_whose_text_is_held_back_is_a_token():
+    # Half of a character comes as an empty delta (byte-level vocabularies); vLLM counts it.
+    raw = b"".join(whole([ROLE, token(" a"), token(""), token("\u00e9"), token("", "stop"), usage(4), "[DONE]"]))
+    assert parse_stream(raw, 0, [len(raw)], chunked=False).frames == [4]
+
+
+def test_an_empty_last_frame_is_a_token_only_where_usage_counts_it():
+    values = [ROLE, token(), token(), token("", "stop")]
+    for tokens, expected in ((3, 3), (2, 2)):
+        raw = b"".join(whole([*values, usage(tokens), "[DONE]"]))
+        assert sum(parse_stream(raw, 0, [len(raw)], chunked=False).frames) == expected
+
+
+def test_an_empty_last_frame_is_no_token_where_there_is_no_usage():
+    raw = b"".join(whole([ROLE, token(), token(), token("", "stop"), "[DONE]"]))
+    stream = parse_stream(raw, 0, [len(raw)], chunked=False)
+    assert (stream.frames, stream.completion_tokens) == ([2], None)
+
+
+def test_a_role_that_comes_with_text_is_a_token():
+    raw = b"".join(whole([token(" a", role="assistant"), token(" b", "stop", role="assistant"), usage(2), "[DONE]"]))
+    assert parse_stream(raw, 0, [len(raw)], chunked=False).frames == [2]
+
+
+def test_completions_and_reasoning_and_tool_calls_are_tokens():
+    values = [
+        {"choices": [{"index": 0, "text": " a", "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0}]}, "finish_reason": "tool_calls"}]},
+        "[DONE]",
+    ]
+    raw = b"".join(whole(values))
+    assert parse_stream(raw, 0, [len(raw)], chunked=False).frames == [3]
+
+
+def test_an_error_event_is_reported_with_its_words_and_the_tokens_before_it():
+    raw = chunked(*whole([ROLE, token(), {"error": {"message": "out of\nmemory", "code": 500}}, "[DONE]"]))
+    stream = parse_stream(raw, 0, [len(raw)], chunked=True)
+    assert (stream.error, sum(stream.frames)) == ("out of memory", 1)
+
+
+@pytest.mark.parametrize("junk", ["not json", "[1, 2]", "7"])
+def test_an_event_that_is_no_completion_is_named(junk):
+    raw = b"".join([*whole([ROLE, token()]), frame(junk), *whole([token(" b", "stop"), "[DONE]"])])
+    stream = parse_stream(raw, 0, [len(raw)], chunked=False)
+    assert stream.malformed is not None
+    assert junk in stream.malformed
+
+
+def test_an_unfinished_frame_is_no_token():
+    raw = frame(ROLE) + frame(token()) + b'data: {"choices": [{"delta": {"con'
+    assert sum(parse_stream(raw, 0, [len(raw)], chunked=False).frames) == 1
+
+
+def test_nothing_at_all_is_no_stream_and_no_crash():
+    stream = parse_stream(b"", 0, [], chunked=True)
+    assert (stream.frames, stream.done, stream.completion_tokens) == ([], False, None)
+
+
+def test_broken_chunk_framing_keeps_what_came_before_it():
+    assert dechunk(b"3\r\nabc\r\nzz\r\nrest", 0, [5, 16]) == (b"abc", [2, 3])
+    assert dechunk(b"5;ext=1\r\nab", 0, [11]) == (b"ab", [2])

@@ -1,0 +1,423 @@
+"""The loop against a real server on loopback that keeps its own send times.
+
+Counts are exact. Times are compared with the server's own: never earlier than its stamp, and in the median close to it;
+how close is left loose, since the machine that runs tests is busy.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from infercli.core.endpoint import parse_endpoint
+from infercli.core.metrics import e2e_s, measure, ttft_s
+from infercli.core.traces import ClosedLoad
+from infercli.errors import EndpointError, InputError
+from infercli.loadgen import Progress, Target, run
+from infercli.loadgen.exchange import Exchange
+from infercli.loadgen.loop import Loop
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+
+CLOCK_ERROR_S = 0.0002
+"""The two clocks are compared ten times a second; a preempted comparison may be off by this much."""
+
+
+def go(server: FakeOpenAiServer, *, prompts=("hello",), on_progress=lambda _: None, api="chat", **load):
+    fields = {"concurrency": 1, "max_tokens": 8, "timeout_s": 20.0, **load}
+    if "duration_s" not in fields:
+        fields.setdefault("requests", 1)
+    target = Target(parse_endpoint(server.url), "tiny", api)
+    return run(target, ClosedLoad(**fields), prompts, on_progress)
+
+
+def only(measurement):
+    (trace,) = measurement.traces
+    return trace
+
+
+def test_every_token_of_every_request_is_counted_and_agrees_with_usage():
+    with FakeOpenAiServer(Behaviour(tokens=33)) as server:
+        m = go(server, concurrency=5, requests=40)
+    assert [t.request for t in m.traces] == list(range(40))
+    assert all(t.answered and sum(t.frames) == t.completion_tokens == 33 for t in m.traces)
+    assert all(t.prompt_tokens == 7 and t.finish_reason == "length" for t in m.traces)
+    assert measure(m.traces).token_check.equal == 40
+    assert m.stopped is None
+
+
+def test_tokens_are_stamped_when_they_were_sent_and_not_when_the_client_came_round_to_them():
+    prompts = [f"prompt {i}" for i in range(8)]
+    with FakeOpenAiServer(Behaviour(tokens=20, ttft_s=0.05, itl_s=0.01)) as server:
+        m = go(server, concurrency=4, requests=8, prompts=prompts)
+        served = {s.body["messages"][0]["content"]: s for s in server.completion_requests}
+    assert m.client.clock == "kernel"
+    errors = []
+    for trace in m.traces:
+        sends = served[prompts[trace.prompt]].sends
+        assert m.origin_ns / 1e9 + trace.sent_s <= served[prompts[trace.prompt]].received_ns / 1e9 + CLOCK_ERROR_S
+        last = -1
+        for arrival, frames in zip(trace.arrivals_s, trace.frames, strict=True):
+            last += frames
+            errors.append(m.origin_ns / 1e9 + arrival - sends[last][0] / 1e9)
+    # The server notes the time and then sends: the kernel cannot have had it before.
+    assert min(errors) >= -CLOCK_ERROR_S
+    assert median(errors) < 0.002
+    metrics = measure(m.traces)
+    assert metrics.ttft_s is not None
+    assert metrics.itl_s is not None
+    assert metrics.ttft_s.p50 == pytest.approx(0.05, abs=0.03)
+    assert metrics.itl_s.p50 == pytest.approx(0.01, abs=0.005)
+
+
+def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
+    real = Loop._readable
+
+    def late(self: Loop, user: Exchange) -> bool:
+        time.sleep(0.03)
+        return real(self, user)
+
+    monkeypatch.setattr(Loop, "_readable", late)
+    with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.05, itl_s=0.1)) as server:
+        metrics = measure(go(server, requests=3).traces)
+    assert metrics.client_lag_s is not None
+    assert metrics.ttft_s is not None
+    assert metrics.client_lag_s.p50 >= 0.03
+    # 30 ms of lag before the head and 30 before the first token would show as 80 to 110 ms.
+    assert metrics.ttft_s.p50 < 0.075
+
+
+def test_several_frames_in_a_send_are_one_arrival_with_no_gaps_inside():
+    with FakeOpenAiServer(Behaviour(tokens=24, itl_s=0.02, frames_per_send=6)) as server:
+        trace = only(go(server))
+        sends = [frames for _, frames in server.completion_requests[0].sends]
+    assert sends == [6, 6, 6, 6]
+    assert sum(trace.frames) == 24
+    assert len(trace.arrivals_s) <= 4  # a read can hold two sends when the client is late, never half a send's frames
+    metrics = measure([trace])
+    assert metrics.multi_token_read_fraction == 1.0
+    assert metrics.itl_s is not None
+    assert metrics.itl_s.count == len(trace.arrivals_s) - 1
+
+
+def test_several_tokens_in_a_frame_are_frames_on_the_wire_and_tokens_by_usage():
+    with FakeOpenAiServer(Behaviour(tokens=24, tokens_per_frame=4)) as server:
+        trace = only(go(server))
+    assert (sum(trace.frames), trace.completion_tokens, trace.output_tokens) == (6, 24, 24)
+    assert measure([trace]).token_check.fewer_frames == 1
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(tokens=9, newline="\r\n"),
+        Behaviour(tokens=9, comment_every=2),
+        Behaviour(tokens=9, role_frame=False),
+        Behaviour(tokens=9, empty_last_frame=True),
+        Behaviour(tokens=9, framing="close"),
+        Behaviour(tokens=9, close_connection=True),
+        Behaviour(tokens=9, split_sends=True),
+        Behaviour(tokens=9, content=lambda i: "\n\ndata: [DONE]\r\n0\r\n\r\n"),
+        Behaviour(tokens=9, usage=False),
+        Behaviour(tokens=1),
+    ],
+    ids=["crlf", "comments", "no-role", "empty-last", "close", "connection-close", "split", "text", "no-usage", "one"],
+)
+def test_tokens_are_exact_whatever_the_servers_style(behaviour):
+    with FakeOpenAiServer(behaviour) as server:
+        m = go(server, concurrency=2, requests=4)
+    assert [(t.error, sum(t.frames)) for t in m.traces] == [(None, behaviour.tokens)] * 4
+    assert all(t.completion_tokens == (behaviour.tokens if behaviour.usage else None) for t in m.traces)
+
+
+def test_completions_are_measured_like_chat():
+    with FakeOpenAiServer(Behaviour(tokens=5)) as server:
+        trace = only(go(server, api="completions"))
+        (served,) = server.completion_requests
+    assert (served.path, served.body["prompt"], sum(trace.frames)) == ("/v1/completions", "hello", 5)
+
+
+def test_what_is_sent_is_what_was_asked_for():
+    with FakeOpenAiServer(prefix="/api/proxy", api_key="k3y") as server:
+        headers = (("X-Infercli-Engine", "chat-1"),)
+        target = Target(parse_endpoint(server.url), "tiny", api_key="k3y", headers=headers)
+        load = ClosedLoad(concurrency=1, requests=2, max_tokens=8, ignore_eos=True)
+        run(target, load, ["grüß", ({"role": "system", "content": "s"}, {"role": "user", "content": "u"})])
+        first, second = server.completion_requests
+    assert first.path == "/api/proxy/v1/chat/completions"
+    assert first.headers["x-infercli-engine"] == "chat-1"
+    assert first.body == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "grüß"}],
+        "max_tokens": 8,
+        "temperature": 0.0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "ignore_eos": True,
+    }
+    assert second.body["messages"] == [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
+
+
+def test_no_more_than_the_concurrency_are_in_flight_and_connections_are_kept():
+    with FakeOpenAiServer(Behaviour(tokens=3, ttft_s=0.02)) as server:
+        go(server, concurrency=3, requests=12)
+        assert max(s.in_flight for s in server.completion_requests) == 3
+        assert server.connections == 3
+
+
+def test_warm_up_is_sent_and_finished_before_measuring_begins():
+    with FakeOpenAiServer(Behaviour(tokens=3, ttft_s=0.05)) as server:
+        m = go(server, concurrency=2, requests=4, warmup_requests=3)
+    assert [t.warmup for t in m.traces] == [True] * 3 + [False] * 4
+    assert max(t.ended_s for t in m.traces[:3]) <= min(t.sent_s for t in m.traces[3:]) + 1e-5
+    assert measure(m.traces).requests == 4
+
+
+def test_a_run_for_a_time_begins_nothing_after_it_and_waits_for_what_is_in_flight():
+    with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.03, itl_s=0.03)) as server:
+        m = go(server, concurrency=2, duration_s=0.5)
+    assert m.stopped is None
+    assert all(t.answered for t in m.traces)
+    assert max(t.intended_s for t in m.traces) < 0.75  # 0.5 and what a busy machine adds
+    assert len(m.traces) >= 4
+
+
+def test_progress_is_reported_until_the_end():
+    seen: list[Progress] = []
+    with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.25)) as server:
+        go(server, requests=2, warmup_requests=1, on_progress=seen.append)
+    assert any(p.warmup for p in seen)
+    last = seen[-1]
+    assert (last.warmup, last.done, last.total, last.failed, last.output_tokens) == (False, 2, 2, 0, 8)
+    assert len(seen) >= 3
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "words"),
+    [
+        (Behaviour(status=500, message="CUDA error"), "http", "CUDA error"),
+        (Behaviour(status=429, message="too many requests in flight"), "http", "in flight"),
+        (Behaviour(truncate_after=3), "truncated", "closed"),
+        (Behaviour(end_early_after=3), "truncated", "finish_reason"),
+        (Behaviour(truncate_after=3, framing="close"), "truncated", "finish_reason"),
+        (Behaviour(error_after=3), "stream_error", "the engine died"),
+        (Behaviour(garbage=True), "protocol", "HTTP"),
+        (Behaviour(not_a_stream=True), "protocol", "application/json"),
+    ],
+)
+def test_each_failure_is_of_its_kind_and_keeps_the_servers_words(behaviour, kind, words):
+    with FakeOpenAiServer(behaviour) as server:
+        trace = only(go(server))
+    assert (trace.error, trace.answered) == (kind, False)
+    assert words in trace.message
+    if kind in ("truncated", "stream_error"):
+        assert sum(trace.frames) == 3  # what came is kept
+
+
+def test_an_unauthorised_request_is_counted_by_its_status():
+    with FakeOpenAiServer(api_key="k3y") as server:
+        m = go(server, requests=2)
+    assert measure(m.traces).errors == {"http 401": 2}
+    assert m.traces[0].message == "Unauthorized"
+
+
+def test_a_server_that_never_answers_is_a_timeout_after_the_time_given():
+    with FakeOpenAiServer(Behaviour(silent=True)) as server:
+        trace = only(go(server, timeout_s=0.3))
+    assert trace.error == "timeout"
+    assert 0.3 <= trace.ended_s - trace.sent_s < 5
+    assert trace.arrivals_s == ()
+
+
+def test_a_stream_that_stalls_is_a_timeout_and_keeps_its_tokens():
+    with FakeOpenAiServer(Behaviour(tokens=100, itl_s=0.05)) as server:
+        trace = only(go(server, timeout_s=0.4))
+    assert trace.error == "timeout"
+    assert 1 <= sum(trace.frames) < 100
+
+
+def test_failures_among_answers_do_not_stop_a_run():
+    with FakeOpenAiServer(lambda i: Behaviour(status=503) if i % 3 == 1 else Behaviour(tokens=4)) as server:
+        m = go(server, concurrency=2, requests=9, give_up_after=1)
+    metrics = measure(m.traces)
+    assert (metrics.answered, metrics.errors) == (6, {"http 503": 3})
+    assert m.stopped is None
+
+
+def test_a_port_where_nobody_listens_is_given_up_soon():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    target = Target(parse_endpoint(f"http://127.0.0.1:{port}"), "tiny")
+    start = time.monotonic()
+    m = run(target, ClosedLoad(concurrency=4, duration_s=60, give_up_after=6), ["x"])
+    assert time.monotonic() - start < 10
+    assert m.stopped is not None
+    assert m.stopped.startswith("gave up")
+    assert {t.error for t in m.traces} == {"connect"}
+    assert {t.message for t in m.traces} == {"Connection refused"}
+    assert 6 <= len(m.traces) <= 10  # not a hundred thousand
+
+
+def test_a_host_that_accepts_no_connection_is_a_timeout_of_connecting():
+    # A listener with a full backlog drops SYNs.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = []
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            fillers.append(filler)
+        target = Target(parse_endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), "tiny")
+        m = run(target, ClosedLoad(concurrency=1, requests=1, connect_timeout_s=0.3), ["x"])
+        for filler in fillers:
+            filler.close()
+    assert (only(m).error, only(m).sent_s) == ("timeout", None)
+
+
+def test_a_kept_connection_that_the_server_dropped_is_made_anew_without_a_failure():
+    with FakeOpenAiServer(Behaviour(tokens=3, drop_after=True)) as server:
+        m = go(server, requests=5)
+        assert len(server.completion_requests) == 5  # none was sent twice to a server that had taken it
+    assert all(t.answered for t in m.traces)
+    assert all(t.sent_s >= t.intended_s for t in m.traces)
+
+
+def test_a_large_request_arrives_whole():
+    prompt = "ü" * 3_000_000
+    with FakeOpenAiServer(Behaviour(tokens=2)) as server:
+        m = go(server, prompts=[prompt], concurrency=2, requests=4)
+        assert all(s.body["messages"][0]["content"] == prompt for s in server.completion_requests)
+    assert all(t.answered for t in m.traces)
+
+
+def test_a_server_that_refuses_before_it_has_read_everything_is_heard():
+    with FakeOpenAiServer(max_body_bytes=1000) as server:
+        m = go(server, prompts=["x" * 8_000_000], requests=3)
+    assert measure(m.traces).errors == {"http 413": 3}
+    assert {t.message for t in m.traces} == {"body too large"}
+
+
+def test_the_engine_that_answered_is_kept():
+    with FakeOpenAiServer(
+        Behaviour(headers=(("x-infercli-engine", "chat-3f9a1c"),), tokens=2, framing="close")
+    ) as server:
+        assert only(go(server)).engine == "chat-3f9a1c"
+
+
+def test_ctrl_c_keeps_what_was_measured_and_what_was_in_flight():
+    with FakeOpenAiServer(lambda i: Behaviour(tokens=4) if i < 6 else Behaviour(tokens=1000, itl_s=0.02)) as server:
+        before = signal.getsignal(signal.SIGINT)
+        killer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT))
+        killer.start()
+        m = go(server, concurrency=2, requests=100)
+        killer.join()
+        assert signal.getsignal(signal.SIGINT) is before
+    assert m.stopped == "interrupted"
+    assert sum(t.answered for t in m.traces) == 6
+    cut = [t for t in m.traces if t.cut]
+    assert len(cut) == 2
+    assert all(sum(t.frames) > 0 and t.error is None for t in cut)
+    metrics = measure(m.traces)
+    assert (metrics.requests, metrics.cut, metrics.success_fraction) == (6, 2, 1.0)
+
+
+def test_ctrl_c_during_the_warm_up_measures_nothing():
+    with FakeOpenAiServer(Behaviour(tokens=1000, itl_s=0.02)) as server:
+        killer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        killer.start()
+        m = go(server, requests=5, warmup_requests=1)
+        killer.join()
+    assert m.stopped == "interrupted"
+    assert [(t.warmup, t.cut) for t in m.traces] == [(True, True)]
+
+
+def test_no_socket_is_left_open():
+    def sockets() -> int:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return sum(str(link.readlink()).startswith("socket:") for link in links if link.exists())
+
+    with FakeOpenAiServer(lambda i: Behaviour(truncate_after=1) if i % 2 else Behaviour()) as server:
+        go(server, concurrency=8, requests=16)
+    before = sockets()
+    with FakeOpenAiServer(lambda i: Behaviour(truncate_after=1) if i % 2 else Behaviour()) as server:
+        go(server, concurrency=8, requests=16)
+    assert sockets() <= before
+
+
+def test_https_is_measured_with_the_clients_own_clock_and_says_so(tmp_path):
+    server_side, client_side = certificate(tmp_path)
+    with FakeOpenAiServer(Behaviour(tokens=40, ttft_s=0.05, frames_per_send=8), ssl_context=server_side) as server:
+        endpoint = parse_endpoint(server.url.replace("127.0.0.1", "localhost"))
+        m = run(Target(endpoint, "tiny", ssl_context=client_side), ClosedLoad(concurrency=3, requests=9), ["x"])
+    assert all(t.answered and sum(t.frames) == 40 for t in m.traces)
+    assert m.client.clock == "user"
+    assert "TLS" in str(m.client.clock_reason)
+    metrics = measure(m.traces)
+    assert metrics.client_lag_s is None
+    assert metrics.ttft_s is not None
+    assert metrics.ttft_s.p50 >= 0.05
+
+
+def test_a_certificate_that_is_not_trusted_is_an_error_of_connecting(tmp_path):
+    server_side, _ = certificate(tmp_path)
+    with FakeOpenAiServer(ssl_context=server_side) as server:
+        trace = only(run(Target(parse_endpoint(server.url), "tiny"), ClosedLoad(concurrency=1, requests=1), ["x"]))
+    assert trace.error == "connect"
+    assert "CERTIFICATE_VERIFY_FAILED" in str(trace.message)
+
+
+def certificate(folder) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A key and a certificate for localhost, made on the spot."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=localhost"]
+    try:
+        subprocess.run([*command, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed: no certificate for the test")
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(cert, key)
+    return server_side, ssl.create_default_context(cafile=cert)
+
+
+def test_a_kernel_without_receive_times_is_measured_and_said(monkeypatch):
+    monkeypatch.setattr("infercli.loadgen.clock._SO_TIMESTAMPNS", 9999)
+    with FakeOpenAiServer(Behaviour(tokens=3, ttft_s=0.02)) as server:
+        m = go(server)
+    assert (m.client.clock, only(m).lags_s) == ("user", (None,) * len(only(m).arrivals_s))
+    assert "receive times" in str(m.client.clock_reason)
+    assert (ttft_s(only(m)) or 0) >= 0.02 <= (e2e_s(only(m)) or 0)
+
+
+def test_a_key_with_a_line_break_is_refused_and_not_shown():
+    target = Target(parse_endpoint("http://127.0.0.1:1"), "tiny", api_key="s3cret\nX-Evil: 1")
+    with pytest.raises(InputError) as caught:
+        run(target, ClosedLoad(concurrency=1, requests=1), ["x"])
+    assert "Authorization" in caught.value.message
+    assert "s3cret" not in f"{caught.value!r}{caught.value.hint}{target!r}"
+
+
+def test_a_run_without_prompts_is_refused():
+    with pytest.raises(InputError, match="no prompts"):
+        run(Target(parse_endpoint("http://127.0.0.1:1"), "tiny"), ClosedLoad(concurrency=1, requests=1), [])
+
+
+def test_messages_cannot_go_to_the_completions_api():
+    target = Target(parse_endpoint("http://127.0.0.1:1"), "tiny", "completions")
+    with pytest.raises(InputError, match="takes text"):
+        run(target, ClosedLoad(concurrency=1, requests=1), [({"role": "user", "content": "x"},)])
+
+
+def test_a_host_name_that_nobody_knows_is_said_before_anything_is_sent():
+    with pytest.raises(EndpointError, match=r"no-such-host\.invalid"):
+        run(Target(parse_endpoint("http://no-such-host.invalid"), "m"), ClosedLoad(concurrency=1, requests=1), ["x"])
