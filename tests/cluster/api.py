@@ -9,6 +9,8 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -38,31 +40,41 @@ class KubeApi:
         self._token: str = content["users"][0]["user"]["token"]
         self._opener = opener(ssl.create_default_context(cafile=cluster["certificate-authority"]))
 
-    def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json", timeout_s: float = 60
-    ) -> Any:
-        """The JSON answer, or its text where it is not JSON. Raises ApiError, or OSError when nothing answers."""
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers (names in lower case) and body of any answer. Raises OSError when nothing answers."""
         request = urllib.request.Request(
             self.server + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": content_type},
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **(headers or {})},
         )
         try:
             with self._opener.open(request, timeout=timeout_s) as answer:
-                text = answer.read().decode()
+                return answer.status, _lower(answer.headers), answer.read()
         except urllib.error.HTTPError as problem:
             with problem:
-                text = problem.read().decode(errors="replace")
-            try:
-                message = json.loads(text)["message"]
-            except (ValueError, KeyError, TypeError):
-                message = text
-            raise ApiError(problem.code, message) from None
+                return problem.code, _lower(problem.headers), problem.read()
+
+    def request(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json", timeout_s: float = 60
+    ) -> Any:
+        """The JSON answer, or its text where it is not JSON. Raises ApiError, or OSError when nothing answers."""
+        status, _, data = self.fetch(method, path, body, {"Content-Type": content_type}, timeout_s)
+        text = data.decode(errors="replace")
         try:
-            return json.loads(text)
+            content = json.loads(text)
         except ValueError:
-            return text
+            content = text
+        if status >= 400:
+            raise ApiError(status, content["message"] if isinstance(content, dict) else text)
+        return content
 
     def get(self, path: str, timeout_s: float = 60) -> Any:
         """A GET."""
@@ -71,3 +83,7 @@ class KubeApi:
     def apply(self, path: str, body: object, manager: str = "test") -> Any:
         """Server-side apply, taking over fields of other managers."""
         return self.request("PATCH", f"{path}?fieldManager={manager}&force=true", body, APPLY)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -54,12 +54,7 @@ def own_control_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 def shared_cluster(control_plane: ControlPlane) -> Cluster:
     """The control plane with the operator, the stand-in for Ray, and four nodes. Tests take `cluster`."""
     made = Cluster(control_plane)
-    made.start_nodes()
-    made.add_node("l4-0", gpus=4, product="l4")
-    made.add_node("a100-0", gpus=4, product="a100-80")
-    made.add_node("h100-0", gpus=8, product="h100")
-    made.start_standin()
-    made.start_operator()
+    made.start_all()
     return made
 
 

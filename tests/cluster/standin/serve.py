@@ -69,7 +69,10 @@ class Timing:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with every application whose name, or anything in its config, contains `match`."""
+    """What goes wrong with every application that has `match` in its name, its arguments or its environment.
+
+    What stands in `deployments` does not count: there the front names all its engines.
+    """
 
     match: str
     then: Literal["fails", "unplaceable", "hangs", "unhealthy", "errors"]
@@ -80,7 +83,7 @@ class Fault:
 
     def hits(self, config: Mapping[str, Any]) -> bool:
         """Whether it is about this application."""
-        return self.match in str(config)
+        return self.match in str(_what_rebuilds(config))
 
 
 class RejectedError(Exception):

@@ -161,7 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _dashboard(self, body: bytes) -> Answer:
         if "dashboard" in self.standin.broken:
             return Answer(self.standin.broken["dashboard"], "broken by the test")
-        if self.path != APPLICATIONS or self.command not in {"GET", "PUT"}:
+        if self.path.partition("?")[0] != APPLICATIONS or self.command not in {"GET", "PUT"}:
             return Answer(404, {"error": f"the stand-in does not play {self.command} {self.path}"})
         _, serve = self._cluster()
         with self.standin.lock:
