@@ -221,6 +221,7 @@ class GpuPlanner:
             element_bytes=sizing.ELEMENT_BYTES[self.dtype],
             graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
             full_graph_sizes=self.facts.full_capture_sizes,
+            capability=self.gpu.capability,
         )
         total = self.gpu.memory_bytes
         memory = sizing.gpu_memory(

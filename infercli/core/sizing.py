@@ -28,6 +28,7 @@ class Load(Record):
     graph_sizes: int
     """CUDA graph sizes that are captured; 0 with enforce_eager."""
     full_graph_sizes: int
+    capability: tuple[int, int]
 
 
 def allocated_bytes(size_bytes: int) -> int:
@@ -103,7 +104,9 @@ def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
 
 def non_torch(load: Load, k: MemoryCoefficients) -> Band:
     """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
-    return k.non_torch_single if load.tensor_parallel_size == 1 else k.non_torch_parallel
+    if load.tensor_parallel_size == 1:
+        return k.non_torch_single
+    return k.non_torch_parallel if load.capability >= (9, 0) else k.non_torch_parallel_older
 
 
 def cuda_graphs(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:

@@ -31,7 +31,9 @@ class MemoryCoefficients(Record):
     non_torch_single: Band
     """CUDA context growth, cuBLAS and the like, with one GPU."""
     non_torch_parallel: Band
-    """The same with tensor parallelism: NCCL and all-reduce buffers besides."""
+    """The same with tensor parallelism from capability 9.0 on: NCCL, and the workspaces of fused all-reduce."""
+    non_torch_parallel_older: Band
+    """The same below capability 9.0, where vLLM has no fused all-reduce."""
     graph_per_layer: Band
     """CUDA graphs per layer, with a full set of capture sizes."""
     graph_base: Band

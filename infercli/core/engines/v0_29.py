@@ -24,9 +24,10 @@ V1_RUNNER = MemoryCoefficients(
     forward_peak_factor=Band(low=0.85, typical=1, high=1.2),  # low: int8 runs read 0.16 to 0.30 GiB below the form
     non_torch_single=Band(low=0.02 * GIB, typical=0.25 * GIB, high=0.61 * GIB),
     non_torch_parallel=Band(low=0.6 * GIB, typical=2.1 * GIB, high=2.6 * GIB),
+    non_torch_parallel_older=Band(low=0.05 * GIB, typical=0.3 * GIB, high=1.5 * GIB),
     graph_per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
     graph_base=Band(low=0, typical=0, high=0.1 * GIB),
-    weights_slack_fraction=0.01,
+    weights_slack_fraction=0.015,
     source="start-up logs of vLLM 0.17 to 0.19 on H100 (llm-d-planner accuracy results) and 257 public logs",
     applies_to="0.17 to 0.19",
 )
@@ -42,11 +43,13 @@ _V2_RUNNER = MemoryCoefficients(
     forward_peak_factor=V1_RUNNER.forward_peak_factor,
     non_torch_single=Band(low=0.02 * GIB, typical=0.25 * GIB, high=0.61 * GIB),
     non_torch_parallel=Band(low=0.6 * GIB, typical=2.1 * GIB, high=2.9 * GIB),
+    # logs of 0.18 to 0.22 on pairs of T4 and fours of 24 GiB cards leave 0.1 to 0.4; the high end doubts it
+    non_torch_parallel_older=Band(low=0.05 * GIB, typical=0.3 * GIB, high=1.5 * GIB),
     # 0.29 deducts an estimate of the graphs before it sizes the KV cache: 1.09 GiB for 64 layers on an RTX 3090
     # (17 MiB a layer, syv-ai/qwen38-27b-rtx3090#106); 0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst
     graph_per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
     graph_base=Band(low=0, typical=0, high=0.1 * GIB),
-    weights_slack_fraction=0.01,
+    weights_slack_fraction=0.015,
     source="vLLM 0.29.0 source (v1/worker/gpu) for low and typical, logs of 0.17 to 0.25 for the rest",
     applies_to="0.29, extrapolated",
 )
