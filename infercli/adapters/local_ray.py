@@ -78,9 +78,9 @@ def find_engine_python() -> Path:
         return here
     lock = shipped("profiles").parent / "requirements" / "local.txt"
     if lock.exists():
-        made = cache_home() / f"engine-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}" / "bin" / "python"
-        if made.exists():
-            return made
+        made = cache_home() / f"engine-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+        if (made / ".ready").exists():
+            return made / "bin" / "python"
     raise InputError(
         "no Python with Ray and the CPU engine was found",
         "`scripts/engine` makes one, or set INFERCLI_ENGINE_PYTHON to one with `infercli[local]`",

@@ -1,0 +1,121 @@
+"""ask."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="[RELEASE|URL] QUESTION")
+@click.option("--model", help="Default: the release's, or the first that the endpoint lists.")
+@click.option("--engine", help="Ask this engine of the release, whatever its share; needs the operator token.")
+@click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(1), help="Of the answer.")
+@click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0), help="0 is greedy.")
+@click.option("--system", help="A system message.")
+@options.deployment_file
+@options.target
+@options.cluster
+@options.common
+def command(
+    words: tuple[str, ...],
+    model: str | None,
+    engine: str | None,
+    max_tokens: int,
+    temperature: float,
+    system: str | None,
+    deployment_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    output: str,
+) -> None:
+    """Ask a release or an OpenAI-compatible endpoint one question; the answer streams to stdout.
+
+    The API key is read from INFERCLI_API_KEY, or the file that INFERCLI_API_KEY_FILE names; the key of a local release
+    is known.
+
+    \b
+    Examples:
+      infercli ask chat "What does infercli plan do?"
+      infercli ask http://127.0.0.1:8000 "Hello"
+    """
+    from infercli.cli.endpoint import aim_at
+    from infercli.cli.output import emit, note
+    from infercli.errors import InputError
+
+    if len(words) > 2:
+        raise InputError("more than one question", "put the question in quotes")
+    where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
+    aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
+    messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": question}]
+    settings = {"max_tokens": max_tokens, "temperature": temperature}
+    if aim.world is not None and (engine is not None or not aim.endpoint.is_loopback):
+        # Through the platform: pinned, and in a cluster by the API server, since a Service is not reachable from here.
+        body = {"model": aim.model, "messages": messages, **settings}
+        answer = _through_platform(aim.world, body, engine)
+    else:
+        if engine is not None:
+            raise InputError("--engine needs a release, not a URL", "name the release")
+        answer = _streamed(aim, messages, settings, show=output == "text")
+    if output != "text":
+        emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer}, output, "")
+        return
+    if not answer.pop("shown", False):
+        click.echo(answer["text"])
+    parts = [f"engine {answer['engine']}" if answer["engine"] else "", f"finish {answer['finish_reason']}"]
+    parts.append(f"{answer['completion_tokens']} tokens" if answer["completion_tokens"] is not None else "")
+    note(", ".join(p for p in parts if p))
+
+
+def _through_platform(world: object, body: dict[str, object], engine: str | None) -> dict[str, object]:
+    import json
+
+    from infercli.actions.steps import World
+    from infercli.errors import EndpointError
+
+    assert isinstance(world, World)
+    answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=300)
+    if answer.status != 200:
+        raise EndpointError(f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}", "`infercli status`")
+    value = json.loads(answer.body)
+    choice, usage = value["choices"][0], value.get("usage") or {}
+    return {
+        "text": choice["message"]["content"],
+        "finish_reason": choice["finish_reason"],
+        "engine": answer.headers.get("x-infercli-engine"),
+        "prompt_tokens": usage.get("prompt_tokens"),
+        "completion_tokens": usage.get("completion_tokens"),
+    }
+
+
+def _streamed(aim: object, messages: list[dict[str, str]], settings: dict[str, object], *, show: bool) -> dict[str, object]:
+    from infercli.adapters.openai_api import OpenAiApi
+    from infercli.cli.endpoint import Aim
+    from infercli.errors import EndpointError
+
+    assert isinstance(aim, Aim)
+    api = OpenAiApi(aim.endpoint, api_key=aim.api_key)
+    model = aim.model
+    if model is None:
+        models = api.models()
+        if not models:
+            raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
+        model = models[0]
+    stream = api.stream_chat(messages, model=model, **settings)
+    for piece in stream:
+        if show:
+            click.echo(piece, nl=False)
+    if show:
+        click.echo()
+    whole = stream.answer
+    return {
+        "text": whole.text,
+        "finish_reason": whole.finish_reason,
+        "engine": whole.engine,
+        "prompt_tokens": whole.prompt_tokens,
+        "completion_tokens": whole.completion_tokens,
+        "shown": show,
+    }

@@ -1,0 +1,63 @@
+"""Which endpoint a command means: a URL, or a release whose endpoint, key and model are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from infercli.errors import EndpointError, InputError
+
+if TYPE_CHECKING:
+    from infercli.actions.steps import World
+    from infercli.core.endpoint import Endpoint
+
+
+class Aim(NamedTuple):
+    """Where to send requests."""
+
+    endpoint: Endpoint
+    api_key: str | None
+    model: str | None
+    """None: whatever the endpoint lists first."""
+    release: str | None
+    world: World | None
+    """Of a release: to reach its engine's own counters."""
+
+
+def aim_at(
+    target_name: str | None,
+    model: str | None,
+    deployment_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+) -> Aim:
+    """`target_name` is a base URL (http...), a release's name, or None for deployment.yaml's release."""
+    from infercli.cli.world import api_key, resolve
+    from infercli.core.endpoint import parse_endpoint
+    from infercli.core.release import live, serving
+
+    if target_name is not None and target_name.startswith(("http://", "https://")):
+        return Aim(parse_endpoint(target_name), api_key(), model, None, None)
+    name, world = resolve(target_name, target, deployment_path, namespace, kubeconfig, kube_context)
+    history = world.store.entries(name)
+    good = serving(history)
+    if good is None or live(history) is None:
+        raise InputError(f"no release `{name}` serves on {world.platform.where}", f"`infercli status {name}`")
+    url = world.platform.endpoint()
+    if url is None:
+        raise EndpointError(f"{name} has no endpoint on {world.platform.where} now", f"`infercli status {name}`")
+    key = api_key() or local_key(world)
+    return Aim(parse_endpoint(url), key, model or good.revision.engine.spec.model_id, name, world)
+
+
+def local_key(world: World) -> str | None:
+    """The first key of the local front, which lies on this machine; None in a cluster, where only a Secret has it."""
+    keys_dir = getattr(world.platform, "keys_dir", None)
+    if keys_dir is None:
+        return None
+    try:
+        keys = (keys_dir / "api-keys").read_text().split()
+    except OSError:
+        return None
+    return keys[0] if keys else None

@@ -1,0 +1,45 @@
+"""models."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+@options.common
+def command(words: tuple[str, ...], output: str) -> None:
+    """List model shapes that can be planned offline, and what models.lock.yaml pins. WORDS narrow the list.
+
+    \b
+    Examples:
+      infercli models
+      infercli models qwen3 8b
+    """
+    from pathlib import Path
+
+    from infercli.cli.output import columns, emit
+    from infercli.cli.project import load_lock
+    from infercli.core.shapes import shapes
+    from infercli.errors import InputError
+
+    pinned = {m.id: m.commit or m.content_digest for m in load_lock(Path()).models}
+    table = []
+    for model_id, shape in sorted(shapes().items()):
+        table.append({"id": model_id, "parameters": shape.parameters, "pinned": pinned.pop(model_id, None)})
+        table[-1]["source"] = shape.source
+    table += [{"id": i, "parameters": None, "pinned": at, "source": "models.lock.yaml"} for i, at in pinned.items()]
+    chosen = [row for row in table if all(w.lower() in str(row["id"]).lower() for w in words)]
+    if not chosen:
+        raise InputError(f"no shape has {' and '.join(f'`{w}`' for w in words)} in its name", "`infercli models`")
+    rows = [
+        (
+            str(r["id"]),
+            f"{float(str(r['parameters'])) / 1e9:.2f} B" if r["parameters"] else "in its files",
+            str(r["pinned"])[:12] if r["pinned"] else "no",
+        )
+        for r in chosen
+    ]
+    emit(chosen, output, columns(rows, ("MODEL", "PARAMETERS", "PINNED")))

@@ -1,0 +1,180 @@
+"""plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.core.plan import GpuMemory, Plan
+
+BAR_WIDTH = 50
+"""Characters of the memory bar; with its label it stays under 80 columns."""
+_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "reserved": "R"}
+
+
+@click.command()
+@click.argument("model", required=False)
+@options.deployment_file
+@click.option("--profile", help="Hardware profile; see `infercli profiles`.")
+@click.option("--quantization", help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.")
+@click.option("--max-model-len", type=click.IntRange(1), help="Longest prompt plus answer, tokens.")
+@click.option("--tensor-parallel-size", type=click.IntRange(1), help="GPUs per engine replica.")
+@click.option("--concurrency", type=click.IntRange(1), help="Requests in flight that it must hold.")
+@click.option("--input-tokens", type=click.IntRange(1), help="Of a typical request.")
+@click.option("--output-tokens", type=click.IntRange(1), help="Of a typical request.")
+@click.option("--replicas", type=click.IntRange(1), help="Engine replicas.")
+@click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
+@click.option("-n", "--namespace", help="Namespace of the objects in a saved plan.")
+@options.common
+def command(
+    model: str | None,
+    deployment_path: str | None,
+    profile: str | None,
+    quantization: str | None,
+    max_model_len: int | None,
+    tensor_parallel_size: int | None,
+    concurrency: int | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    replicas: int | None,
+    save_path: str | None,
+    namespace: str | None,
+    output: str,
+) -> int:
+    """Say whether a model fits, with every choice and its reason.
+
+    From deployment.yaml, or straight from a MODEL and a profile: shapes that ship with infercli (`infercli models`) are
+    planned offline. Exit code 0: it fits; 3: it does not, and the smallest changes that would fit are printed; 4: it
+    cannot be told.
+
+    \b
+    Examples:
+      infercli plan
+      infercli plan meta-llama/Llama-3.1-70B-Instruct --profile h100-x2 --quantization fp8
+      infercli plan --save plan.json
+    """
+    from pathlib import Path
+
+    from infercli.cli.output import emit, note
+    from infercli.cli.project import build_plan, load_deployment
+    from infercli.cli.project import deployment_path as path_of
+    from infercli.core.deployment import ModelDeployment
+    from infercli.errors import ExitCode, InputError
+
+    project = path_of(deployment_path).parent
+    if model is not None:
+        if deployment_path is not None:
+            raise InputError("a MODEL and --file say what to plan twice", "give one of them")
+        if profile is None:
+            raise InputError("planning a MODEL needs the hardware", "add --profile, for example --profile l4")
+        deployment = ModelDeployment(name=_release_name(model), model=model, profile=profile)
+    else:
+        deployment = load_deployment(deployment_path)
+    workload = {
+        k: v
+        for k, v in (("concurrency", concurrency), ("input_tokens", input_tokens), ("output_tokens", output_tokens))
+        if v is not None
+    }
+    arguments = {
+        k: v
+        for k, v in (("max_model_len", max_model_len), ("tensor_parallel_size", tensor_parallel_size))
+        if v is not None
+    }
+    changes = {
+        k: v for k, v in (("profile", profile), ("quantization", quantization), ("replicas", replicas)) if v is not None
+    }
+    deployment = deployment.model_copy(
+        update={
+            **changes,
+            "workload": deployment.workload.model_copy(update=workload),
+            "engine_args": {**deployment.engine_args, **arguments},
+        }
+    )
+    plan = build_plan(deployment, project)
+    if save_path is not None:
+        plan = _save(plan, Path(save_path), namespace)
+        note(f"{save_path} is written")
+    emit(plan.model_dump(mode="json"), output, text(plan))
+    if plan.fits is None:
+        return ExitCode.CANNOT_TELL
+    return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _release_name(model: str) -> str:
+    """A name for a plan that has no deployment file: the last part of the id, as a DNS label."""
+    import re
+
+    label = re.sub(r"[^a-z0-9]+", "-", model.rstrip("/").rpartition("/")[2].lower()).strip("-")[:38].rstrip("-")
+    return label if label and label[0].isalpha() else f"m-{label}".rstrip("-")
+
+
+def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
+    from pathlib import Path
+
+    from infercli.adapters.files import to_json, write_text
+    from infercli.cli.deploying import check_deployable, objects_of
+    from infercli.core.record import digest
+
+    check_deployable(plan)
+    objects = objects_of(plan, namespace or plan.deployment.kubernetes.namespace)
+    sealed = plan.sealed(digest(list(objects)))
+    assert isinstance(path, Path)
+    write_text(path, to_json(sealed.model_dump(mode="json")))
+    return sealed
+
+
+def text(plan: Plan) -> str:
+    """A plan for people."""
+    from infercli.cli.output import columns, heading
+    from infercli.core.units import gib
+
+    word, colour = {True: ("fits", "green"), False: ("does not fit", "red"), None: ("cannot tell", "yellow")}[plan.fits]
+    lines = [f"{plan.deployment.model} on {plan.profile.name}: {click.style(word, fg=colour, bold=True)}", plan.verdict]
+    if plan.memory is not None:
+        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
+    if plan.kv_cache is not None:
+        cache = plan.kv_cache
+        length = plan.engine.engine_args.get("max_model_len")
+        lines += [
+            "",
+            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}, "
+            f"{cache.bytes_per_token:,} bytes a token",
+            f"Concurrency: {cache.concurrency:.2f} requests of {length:,} tokens at once",
+        ]
+    rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
+    lines += ["", heading("Choices"), columns(rows, indent="  ")]
+    if plan.missing_bytes:
+        lines += ["", f"Missing: {gib(plan.missing_bytes, 2)} per GPU"]
+    if plan.changes:
+        lines += ["", heading("What would fit"), columns([(c.change, c.effect) for c in plan.changes], indent="  ")]
+    if plan.notes:
+        lines += ["", heading("Notes"), *(f"  {n}" for n in plan.notes)]
+    return "\n".join(lines)
+
+
+def _memory(memory: GpuMemory) -> list[str]:
+    from infercli.cli.output import columns
+    from infercli.core.units import gib
+
+    bar = ""
+    for term in memory.terms:
+        width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
+        bar += _LETTERS.get(term.name, "?") * width
+    bar = bar[:BAR_WIDTH]
+    rows = []
+    for term in memory.terms:
+        exact = term.low_bytes == term.high_bytes
+        band = "" if exact else f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
+        rows.append((f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band))
+    budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
+    return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "unset"}[value]
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,52 @@
+"""profiles."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a profile.")
+@options.common
+def command(name: str | None, schema: bool, output: str) -> None:
+    """List hardware profiles, or print one. ./profiles goes before what is shipped.
+
+    \b
+    Examples:
+      infercli profiles
+      infercli profiles h100-x2 -o yaml
+      infercli profiles --schema > profile.schema.json
+    """
+    import json
+    from pathlib import Path
+
+    from infercli.adapters.files import profile_files, read_document, to_yaml
+    from infercli.cli.output import columns, emit
+    from infercli.cli.project import load_profile
+    from infercli.core.profile import HardwareProfile
+
+    if schema:
+        click.echo(json.dumps(HardwareProfile.model_json_schema(), indent=2))
+        return
+    if name is not None:
+        value = load_profile(name, Path()).model_dump(mode="json", exclude_defaults=True)
+        value = {"apiVersion": "infercli/v1", "kind": "HardwareProfile", **value}
+        emit(value, output, to_yaml(value).rstrip("\n"))
+        return
+    found = [read_document(path, HardwareProfile) for path in profile_files(Path())]
+    rows = [
+        (
+            p.name,
+            (p.gpu if isinstance(p.gpu, str) else p.gpu.name) if p.gpu else "CPU",
+            f"{p.total_gpus}" + (f" to {p.max_gpus}" if p.max_gpus > p.total_gpus else "") if p.gpu else "none",
+            p.interconnect or "",
+            ", ".join(p.quantizations),
+            p.target,
+        )
+        for p in found
+    ]
+    header = ("PROFILE", "GPU", "GPUS", "LINK", "QUANTIZATIONS", "TARGET")
+    emit([p.model_dump(mode="json") for p in found], output, columns(rows, header))

@@ -1,0 +1,59 @@
+"""render."""
+
+from __future__ import annotations
+
+import click
+
+from infercli.cli import options
+
+
+@click.command()
+@options.deployment_file
+@click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
+@click.option("-n", "--namespace", help="Default: deployment.yaml's, then `default`.")
+@click.option("--out", "out_dir", type=click.Path(file_okay=False), help="One file per object into this directory.")
+@options.common
+def command(
+    deployment_path: str | None, plan_path: str | None, namespace: str | None, out_dir: str | None, output: str
+) -> None:
+    """Print the Kubernetes objects of a deployment, as `deploy` would apply them first.
+
+    Nothing is contacted. Secrets are referenced, never rendered; the weights are expected in the PersistentVolumeClaim
+    under /<commit>.
+
+    \b
+    Examples:
+      infercli render
+      infercli render --plan plan.json --out manifests/chat
+    """
+    from pathlib import Path
+
+    from infercli.actions.deploy import engine_of
+    from infercli.adapters.files import write_text
+    from infercli.cli.deploying import check_deployable, plan_of
+    from infercli.cli.output import emit
+    from infercli.cli.project import serving_code
+    from infercli.errors import InputError
+    from infercli.render.objects import objects, to_yaml
+    from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text
+
+    plan = plan_of(deployment_path, plan_path)
+    check_deployable(plan)
+    if plan.target == "local":
+        raise InputError(
+            f"{plan.name} is for this machine (profile `{plan.profile.name}`), which takes no Kubernetes objects",
+            "`infercli deploy`, or another profile",
+        )
+    engine = engine_of(plan)
+    config = serve_config(plan.front, [engine], 1, {engine.app: 100}, layout=KUBERNETES)
+    where = namespace or plan.deployment.kubernetes.namespace or "default"
+    rendered = objects(plan, where, serving_code(), serve_config_text(config))
+    if out_dir is None:
+        emit(rendered, "json" if output == "json" else "text", to_yaml(rendered).rstrip("\n"))
+        return
+    paths = []
+    for number, one in enumerate(rendered):
+        path = Path(out_dir) / f"{number:02}-{one['kind'].lower()}-{one['metadata']['name']}.yaml"
+        write_text(path, to_yaml([one]))
+        paths.append(str(path))
+    emit({"apiVersion": "infercli/v1", "kind": "RenderResult", "files": paths}, output, "\n".join(paths))
