@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from infercli.adapters.hub import HubModels
 
 STAGING = ".infercli-download"
-CHUNK_BYTES = 2**20  # one write and one step of the progress bar
 
 
 def download(
@@ -70,7 +69,7 @@ class _Part:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.sha256 = hashlib.sha256()
-        self.size = hash_into(self.sha256, path) if path.exists() else 0
+        self.size = hash_into(self.sha256, path) if path.is_file() else 0
         self.found = self.size
         """Bytes of an earlier run: not yet known to be good ones."""
 
@@ -117,17 +116,17 @@ def _receive(hub: HubModels, asked: Asked, file: LockedFile, part: _Part, tell: 
     """One request for what is missing of `file`. Raises the client's exceptions; `part` keeps what has arrived."""
     import httpx2
 
-    if part.size == file.size_bytes and part.path.exists():
+    if part.size == file.size_bytes and part.path.is_file():
         return
     with hub.stream(asked, asked.revision, file.path, part.size) as response:
         if response.status_code == 416:
             return  # the file ends before what is here: the hash says no to that
-        if response.status_code != 206:
-            part.clear()  # the whole file comes, whether or not a part was asked for
+        if part.size and response.status_code != 206:
+            part.clear()  # the whole file comes, though a part was asked for
 
         def at_most() -> Iterator[bytes]:
             left = file.size_bytes - part.size
-            for chunk in response.iter_bytes(CHUNK_BYTES):
+            for chunk in response.iter_bytes():  # of no fixed size: a drop must not lose what was waiting for the rest
                 yield chunk[: left + 1]  # a byte too many is enough to know
                 left -= len(chunk)
                 if left < 0:

@@ -96,12 +96,16 @@ def strangers(locked: LockedModel, directory: Path) -> list[str]:
 def hash_into(sha256: Hash, path: Path, tell: Callable[[int], None] | None = None) -> int:
     """Feed a file to `sha256`, reading it once; its bytes. `tell` gets the bytes read so far. Raises OSError."""
     size, buffer = 0, memoryview(bytearray(CHUNK_BYTES))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            sha256.update(buffer[:count])
-            size += count
-            if tell:
-                tell(size)
+    try:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                sha256.update(buffer[:count])
+                size += count
+                if tell:
+                    tell(size)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed read does not say of what
+        raise
     return size
 
 
