@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.actions.steps import World
+    from infercli.cli.endpoint import Aim
 
 
 @click.command()
@@ -70,13 +76,11 @@ def command(
     note(", ".join(p for p in parts if p))
 
 
-def _through_platform(world: object, body: dict[str, object], engine: str | None) -> dict[str, object]:
+def _through_platform(world: World, body: dict[str, Any], engine: str | None) -> dict[str, Any]:
     import json
 
-    from infercli.actions.steps import World
     from infercli.errors import EndpointError
 
-    assert isinstance(world, World)
     answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=300)
     if answer.status != 200:
         raise EndpointError(f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}", "`infercli status`")
@@ -91,12 +95,10 @@ def _through_platform(world: object, body: dict[str, object], engine: str | None
     }
 
 
-def _streamed(aim: object, messages: list[dict[str, str]], settings: dict[str, object], *, show: bool) -> dict[str, object]:
+def _streamed(aim: Aim, messages: list[dict[str, str]], settings: dict[str, Any], *, show: bool) -> dict[str, Any]:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.cli.endpoint import Aim
     from infercli.errors import EndpointError
 
-    assert isinstance(aim, Aim)
     api = OpenAiApi(aim.endpoint, api_key=aim.api_key)
     model = aim.model
     if model is None:

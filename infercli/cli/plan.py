@@ -132,11 +132,11 @@ def text(plan: Plan) -> str:
     from infercli.cli.output import columns, heading
     from infercli.core.units import gib
 
-    word, colour = {True: ("fits", "green"), False: ("does not fit", "red"), None: ("cannot tell", "yellow")}[plan.fits]
-    lines = [f"{plan.deployment.model} on {plan.profile.name}: {click.style(word, fg=colour, bold=True)}", plan.verdict]
+    colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
+    lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
     if plan.memory is not None:
         lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
-    if plan.kv_cache is not None:
+    if plan.kv_cache is not None and plan.kv_cache.blocks:
         cache = plan.kv_cache
         length = plan.engine.engine_args.get("max_model_len")
         lines += [

@@ -1,0 +1,116 @@
+"""doctor."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import click
+
+from infercli.cli import options
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["ok", "warn", "bad", "unknown"]
+    found: str
+    hint: str = ""
+
+
+@click.command()
+@options.cluster
+@options.common
+def command(namespace: str | None, kubeconfig: str | None, kube_context: str | None, output: str) -> int:
+    """Check this machine, the engine of the local target and the cluster; say what to do about each problem.
+
+    Exit code 3 when something is bad, 0 otherwise; what could not be looked at is `unknown`.
+
+    \b
+    Examples:
+      infercli doctor
+      infercli doctor --context prod -o json
+    """
+    from infercli.cli.output import columns, emit
+    from infercli.errors import ExitCode
+
+    findings = [*_machine(), *_local(), *_hub(), *_cluster(namespace, kubeconfig, kube_context)]
+    colours = {"ok": "green", "warn": "yellow", "bad": "red", "unknown": "yellow"}
+    rows = [(f.what, click.style(f.state, fg=colours[f.state]), f.found) for f in findings]
+    text = columns(rows, ("WHAT", "STATE", "FOUND"))
+    hints = [f"{f.what}: {f.hint}" for f in findings if f.hint]
+    if hints:
+        text += "\n\n" + "\n".join(hints)
+    answer = {"apiVersion": "infercli/v1", "kind": "Doctor", "findings": [f._asdict() for f in findings]}
+    emit(answer, output, text)
+    return ExitCode.NO if any(f.state == "bad" for f in findings) else ExitCode.YES
+
+
+def _machine() -> list[Finding]:
+    import platform
+    import sys
+
+    from infercli.adapters.nvml import GpuSampler
+
+    found = [Finding("python", "ok", platform.python_version())]
+    if sys.platform != "linux":
+        found.append(Finding("system", "warn", sys.platform, "the local target runs on Linux only; all else works here"))
+    with GpuSampler() as sampler:
+        pass
+    if sampler.telemetry is None:
+        found.append(Finding("gpu", "ok", sampler.reason or "none"))
+    else:
+        names = ", ".join(g.name or "unnamed" for g in sampler.telemetry.gpus)
+        found.append(Finding("gpu", "ok", names))
+    return found
+
+
+def _local() -> list[Finding]:
+    import ctypes
+
+    from infercli.adapters.local_ray import LocalRay, find_engine_python
+    from infercli.cli.world import local_home
+    from infercli.errors import InputError
+
+    found = []
+    try:
+        found.append(Finding("local engine", "ok", str(find_engine_python())))
+    except InputError as error:
+        found.append(Finding("local engine", "warn", error.message, error.hint or ""))
+    try:
+        ctypes.CDLL("libnuma.so.1")
+    except OSError:
+        found.append(Finding("libnuma", "warn", "missing; the CPU engine needs it", "apt-get install libnuma1"))
+    ray = LocalRay(local_home())
+    running = ray.running()
+    if running is None:
+        found.append(Finding("local Ray", "ok", "not running"))
+    else:
+        open_ports = [p for a, p, _ in ray.listening() if a in ("0.0.0.0", "::")]  # noqa: S104  # looked for, not bound
+        hint = "Ray binds them so whatever it is told, behind its token; keep others from them by a firewall"
+        text = f"pid {running.pid}, {len(open_ports)} ports open on all addresses"
+        found.append(Finding("local Ray", "warn" if open_ports else "ok", text, hint if open_ports else ""))
+    return found
+
+
+def _hub() -> list[Finding]:
+    import os
+
+    if os.environ.get("HF_HUB_OFFLINE"):
+        return [Finding("Hub", "ok", "offline (HF_HUB_OFFLINE)")]
+    home = os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111  # as the Hub's client
+    has_token = bool(os.environ.get("HF_TOKEN")) or os.path.exists(os.path.join(home, "token"))  # noqa: PTH110, PTH118
+    text = "a token is there" if has_token else "no token: models that need accepted terms cannot be pinned"
+    return [Finding("Hub", "ok", text, "" if has_token else "export HF_TOKEN=...")]
+
+
+def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None) -> list[Finding]:
+    from infercli.adapters.cluster import connect
+    from infercli.errors import InferError
+
+    try:
+        cluster = connect(kubeconfig, context, namespace)
+    except InferError as error:
+        asked = bool(kubeconfig or context)
+        return [Finding("cluster", "bad" if asked else "unknown", error.message, error.hint or "")]
+    return [Finding(*row) for row in cluster.diagnose()]
