@@ -93,8 +93,6 @@ class _Part:
 def _fetch(hub: HubModels, asked: Asked, file: LockedFile, directory: Path, tell: Callable[[int], None] | None) -> None:
     part = _Part(directory / STAGING / f"{file.sha256}.part")
     while True:
-        if part.size > file.size_bytes:
-            part.clear()
         hub.persist(lambda: _receive(hub, asked, file, part, tell), lambda: part.size)
         if part.size == file.size_bytes and part.sha256.hexdigest() == file.sha256:
             break
@@ -116,8 +114,8 @@ def _receive(hub: HubModels, asked: Asked, file: LockedFile, part: _Part, tell: 
     """One request for what is missing of `file`. Raises the client's exceptions; `part` keeps what has arrived."""
     import httpx2
 
-    if part.size == file.size_bytes and part.path.is_file():
-        return
+    if part.size >= file.size_bytes and part.path.is_file():
+        return  # whole, or too long: the hash decides
     with hub.stream(asked, asked.revision, file.path, part.size) as response:
         if response.status_code == 416:
             return  # the file ends before what is here: the hash says no to that
@@ -127,10 +125,10 @@ def _receive(hub: HubModels, asked: Asked, file: LockedFile, part: _Part, tell: 
         def at_most() -> Iterator[bytes]:
             left = file.size_bytes - part.size
             for chunk in response.iter_bytes():  # of no fixed size: a drop must not lose what was waiting for the rest
-                yield chunk[: left + 1]  # a byte too many is enough to know
+                yield chunk
                 left -= len(chunk)
                 if left < 0:
-                    return
+                    return  # too long, and nobody knows how much is still to come
 
         part.append(at_most(), tell or (lambda _: None))
     if part.size < file.size_bytes and response.headers.get("content-length") is None:

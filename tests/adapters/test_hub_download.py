@@ -217,7 +217,38 @@ def test_a_server_that_ignores_the_range_sends_it_all_and_that_is_noticed(hub: H
     part_of(locked, tmp_path / "here", WEIGHTS[:1000])
     hub.fault("model.safetensors", status=200, body=WEIGHTS)
     models(hub).download(locked, tmp_path / "here")
+    assert len(hub.asked("model.safetensors")) == 1
     assert contents(tmp_path / "here") == FILES
+
+
+def test_a_file_that_has_become_shorter_than_the_part_is_fetched_anew(hub: HubServer, tmp_path: Path) -> None:
+    locked = lock(hub)
+    part_of(locked, tmp_path / "here", WEIGHTS[:1000])
+    hub.fault("model.safetensors", body=WEIGHTS[:500])  # 416: the range begins behind its end
+    models(hub).download(locked, tmp_path / "here")
+    assert contents(tmp_path / "here") == FILES
+
+
+def test_an_answer_without_a_length_that_ends_early_is_gone_on_with(hub: HubServer, tmp_path: Path) -> None:
+    locked = lock(hub)
+    hub.fault("model.safetensors", unsized=True, drop_after=1_000_000)
+    models(hub).download(locked, tmp_path / "here")
+    assert [r.range for r in hub.asked("model.safetensors")] == [None, "bytes=1000000-"]
+    assert contents(tmp_path / "here") == FILES
+
+
+def test_an_answer_that_does_not_end_is_not_read_on(hub: HubServer, tmp_path: Path) -> None:
+    locked = lock(hub)
+    hub.fault("model.safetensors", body=WEIGHTS * 20)
+    most = 0
+
+    def watch(done: int, total: int, path: str) -> None:
+        nonlocal most
+        most = max(most, done)
+
+    with pytest.raises(HubError, match="did not arrive as it is locked"):
+        models(hub).download(locked, tmp_path / "here", watch)
+    assert most < 1.1 * sum(len(content) for content in FILES.values())
 
 
 def test_too_many_requests_in_the_middle_are_waited_out(hub: HubServer, tmp_path: Path) -> None:

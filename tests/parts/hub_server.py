@@ -87,6 +87,7 @@ class Fault:
     body: bytes | None = None
     drop_after: int | None = None
     bytes_per_s: float | None = None
+    unsized: bool = False
 
 
 @dataclass(frozen=True)
@@ -349,7 +350,11 @@ class _Handler(BaseHTTPRequestHandler):
             data, status = data[first : last + 1], 206
             headers["Content-Range"] = f"bytes {first}-{last}/{size}"
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+        if fault and fault.unsized:
+            headers["Connection"] = "close"  # the end of the connection is the end of the file, whole or not
+        else:
+            headers["Content-Length"] = str(len(data))
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
