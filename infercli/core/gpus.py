@@ -60,7 +60,7 @@ def _tensor(half: float, eight_bit: float | None = None, *, fp8: bool = False) -
 
 
 # Throughput, bandwidth and NVLink: NVIDIA's datasheets, whose sparse figures are halved here. Ray's names: the
-# accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself: A100-40G and A100-80G exist, but only
+# accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself. A100-40G and A100-80G exist only
 # where somebody labels the node by hand, and a request for what no node has waits for ever.
 _ROWS = (
     _row(

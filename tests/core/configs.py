@@ -29,9 +29,10 @@ def config_of(arch: ModelArch) -> dict:
         "max_position_embeddings": arch.max_model_len,
         "torch_dtype": arch.dtype,
         "sliding_window": None,
-        "use_sliding_window": False,
         "rope_theta": 1000000.0,
     }
+    if arch.architecture.startswith("Qwen"):
+        config |= {"use_sliding_window": False, "sliding_window": 4096}  # Qwen writes a window that its flag turns off
     if arch.architecture == "MixtralForCausalLM":
         config |= {"num_local_experts": arch.experts, "num_experts_per_tok": arch.experts_per_token}
     if arch.architecture == "Qwen3MoeForCausalLM":

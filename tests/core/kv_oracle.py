@@ -1,4 +1,4 @@
-"""Runs in the engine's environment, not in the tests': answers, from vLLM's own planner functions, what a KV cache holds.
+"""Runs in the engine's environment, not in the tests': asks vLLM's own planner functions what a KV cache holds.
 
 Reads a JSON list of {config, tensor_parallel_size, questions} on standard input and writes the list of answers to the
 file named as argument (vLLM logs to standard output). A question is {block_tokens, kv_dtype, available_bytes,

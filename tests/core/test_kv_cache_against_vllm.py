@@ -45,14 +45,12 @@ def questions(longest: int) -> list[dict]:
 
 
 def cases() -> list[dict]:
-    found = []
-    for shape in {s.arch: s for s in shapes().values()}.values():
-        config = config_of(shape.arch)
-        for tp in (1, 2, 4, 8):
-            if not problems(shape.arch, UNQUANTIZED, tp):
-                found.append(
-                    {"config": config, "tensor_parallel_size": tp, "questions": questions(shape.arch.max_model_len)}
-                )
+    found = [
+        {"config": config_of(arch), "tensor_parallel_size": tp, "questions": questions(arch.max_model_len)}
+        for arch in dict.fromkeys(s.arch for s in shapes().values())
+        for tp in (1, 2, 4, 8)
+        if not problems(arch, UNQUANTIZED, tp)
+    ]
     qwen = config_of(shapes()["Qwen/Qwen3-8B"].arch)
     for scaling in (YARN, LINEAR, LLAMA3):
         config = qwen | {"rope_scaling": scaling}
@@ -74,6 +72,7 @@ def answered(tmp_path_factory) -> list[tuple[dict, dict]]:
         capture_output=True,
         env=environment,
         timeout=500,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return list(zip(asked, json.loads(path.read_text()), strict=True))
@@ -94,9 +93,7 @@ def test_blocks_tokens_and_concurrency_are_vllms_for_every_shape_and_split(answe
             block = bytes_per_block(
                 arch, case["tensor_parallel_size"], question["block_tokens"], ELEMENT_BYTES[question["kv_dtype"]]
             )
-            ours = kv_cache(
-                question["available_bytes"], block, question["block_tokens"], question["max_model_len"]
-            )
+            ours = kv_cache(question["available_bytes"], block, question["block_tokens"], question["max_model_len"])
             assert (ours.blocks, ours.tokens, ours.concurrency) == (said["blocks"], said["tokens"], said["concurrency"])
             compared += 1
     print(f"\n{compared} answers of vLLM equal to the token over {len(answered)} models and splits")
@@ -109,9 +106,7 @@ def test_vllm_refuses_exactly_where_we_say_that_one_request_does_not_fit(answere
         arch = architecture.parse(case["config"])
         for question, said in zip(case["questions"], answer["answers"], strict=True):
             tokens = question["block_tokens"]
-            block = bytes_per_block(
-                arch, case["tensor_parallel_size"], tokens, ELEMENT_BYTES[question["kv_dtype"]]
-            )
+            block = bytes_per_block(arch, case["tensor_parallel_size"], tokens, ELEMENT_BYTES[question["kv_dtype"]])
             need = bytes_to_admit(question["max_model_len"], block, tokens)
             assert ("refusal" in said) == (need > question["available_bytes"])
             if "refusal" in said:

@@ -1,4 +1,4 @@
-"""Our terms beside what real start-up logs print. The records are not in the repository: INFERCLI_TRUTH names their folder.
+"""Our terms beside what real start-up logs print. The records are not in the repository: INFERCLI_TRUTH names where.
 
 Nothing here is fitted: weights follow from shapes and PyTorch's allocator, the other terms from core/engines/.
 """
@@ -191,9 +191,9 @@ def public_cases_of_late_versions():
     for record in records("sizing_dev.jsonl"):
         shape = BY_ID.get((record["base_model_for_config"] or "").lower())
         version, observed = record.get("vllm_version") or "", record["observed"] or {}
-        if shape and version.startswith(LATE) and record.get("gpu_memory_gib") and "available_kv_gib" in observed:
-            if "AMD" not in record["gpu"]:
-                yield record, shape, typical({"fp8": "fp8-online"}.get(record.get("quantization"), "none"))
+        usable = shape and version.startswith(LATE) and record.get("gpu_memory_gib") and "AMD" not in record["gpu"]
+        if usable and "available_kv_gib" in observed:
+            yield record, shape, typical({"fp8": "fp8-online"}.get(record.get("quantization"), "none"))
 
 
 def late_defaults(record: dict) -> tuple[tuple[int, int], int, int]:

@@ -1,4 +1,4 @@
-"""The engine environment's Python: vLLM and Ray as requirements/local.txt pins them, made by scripts/demo or the CLI."""
+"""The engine environment's Python: vLLM and Ray as requirements/local.txt pins them, made by scripts/demo."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class ModelArch(Record):
 
     @property
     def padded_vocab(self) -> int:
-        """The vocabulary as vLLM pads it, to a multiple of 64 (vocab_parallel_embedding.py: DEFAULT_VOCAB_PADDING_SIZE)."""
+        """As vLLM pads the vocabulary: to 64s (vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE)."""
         return -(-self.vocab // 64) * 64
 
 

@@ -10,7 +10,7 @@ from infercli.errors import Unsupported
 
 def mixtral(config: Json) -> ModelArch:
     """MixtralForCausalLM."""
-    refuse_sliding_window(config, default=None)
+    refuse_sliding_window(config, default=None, by_flag=False)
     heads = integer(config, "num_attention_heads")
     return _moe(
         config,
@@ -26,7 +26,7 @@ def mixtral(config: Json) -> ModelArch:
 
 def qwen3_moe(config: Json) -> ModelArch:
     """Qwen3MoeForCausalLM whose layers are all mixtures of experts; one that also has dense layers is refused."""
-    refuse_sliding_window(config, default=None)
+    refuse_sliding_window(config, default=None, by_flag=True)
     if config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
         raise Unsupported(
             "this Qwen3-MoE mixes dense layers with mixtures of experts, which cannot be planned yet",

@@ -22,7 +22,7 @@ def llama(config: Json) -> ModelArch:
 def mistral(config: Json) -> ModelArch:
     """MistralForCausalLM without a sliding window; one with it (v0.1) is refused."""
     # MistralConfig's own default is a window of 4096: only an explicit null turns it off.
-    refuse_sliding_window(config, default=4096)
+    refuse_sliding_window(config, default=4096, by_flag=False)
     heads = integer(config, "num_attention_heads")
     return _dense(
         config,
@@ -34,7 +34,7 @@ def mistral(config: Json) -> ModelArch:
 
 def qwen2(config: Json) -> ModelArch:
     """Qwen2ForCausalLM (Qwen2, Qwen2.5): query, key and value always have a bias."""
-    refuse_sliding_window(config, default=None)
+    refuse_sliding_window(config, default=None, by_flag=True)
     heads = integer(config, "num_attention_heads")
     return _dense(
         config,
@@ -46,7 +46,7 @@ def qwen2(config: Json) -> ModelArch:
 
 def qwen3(config: Json) -> ModelArch:
     """Qwen3ForCausalLM: norms on queries and keys, a head_dim of its own."""
-    refuse_sliding_window(config, default=None)
+    refuse_sliding_window(config, default=None, by_flag=True)
     bias = bool(config.get("attention_bias", False))
     return _dense(
         config,
@@ -57,17 +57,22 @@ def qwen3(config: Json) -> ModelArch:
     )
 
 
-def refuse_sliding_window(config: Json, default: int | None) -> None:
-    """Raises Unsupported where any layer attends within a window: its KV cache would be sized as full attention."""
-    window = config.get("sliding_window", default) if config.get("use_sliding_window", True) else None
-    kinds = set(config.get("layer_types") or ()) - {"full_attention"}
-    if window is not None or kinds:
-        what = f"a sliding window of {window}" if window is not None else f"layers of type {', '.join(sorted(kinds))}"
-        raise Unsupported(
-            f"this model attends within {what}, which cannot be planned yet" if window is not None
-            else f"this model has {what}, which cannot be planned yet",
-            "to teach it: a family in core/architecture/ and its block arithmetic in core/kv_cache.py",
-        )  # fmt: skip
+def refuse_sliding_window(config: Json, *, default: int | None, by_flag: bool) -> None:
+    """Raises Unsupported where any layer attends within a window: its KV cache would be sized as full attention.
+
+    `default` is the window of a config.json without the key; `by_flag`: the family's window needs `use_sliding_window`.
+    """
+    window = config.get("sliding_window", default)
+    if by_flag and not config.get("use_sliding_window", False):
+        window = None
+    kinds = sorted(set(config.get("layer_types") or ()) - {"full_attention"})
+    if window is None and not kinds:
+        return
+    what = f"attends within a sliding window of {window}" if window is not None else f"has {', '.join(kinds)} layers"
+    raise Unsupported(
+        f"this model {what}, which cannot be planned yet",
+        "to teach it: a family in core/architecture/ and its block arithmetic in core/kv_cache.py",
+    )
 
 
 def _dense(

@@ -1,0 +1,8 @@
+"""Hypothesis without a deadline: on two busy cores a test's time says nothing about its code."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("infercli", deadline=None)
+settings.load_profile("infercli")

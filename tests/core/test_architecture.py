@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import parameter_count, rank_tensors
+from infercli.core.checkpoint import UNQUANTIZED
+from infercli.core.shapes import shapes
+from infercli.core.tensor_parallel import problems
+from infercli.errors import InputError, Unsupported
+from tests.core.configs import config_of
+
+
+@pytest.mark.parametrize("model_id", shapes())
+def test_a_shape_has_as_many_parameters_as_the_hub_counts(model_id):
+    assert parameter_count(shapes()[model_id].arch) == shapes()[model_id].parameters
+
+
+@pytest.mark.parametrize("model_id", shapes())
+def test_a_config_json_parses_into_the_shape_that_is_shipped(model_id):
+    arch = shapes()[model_id].arch
+    assert architecture.parse(config_of(arch)) == arch
+
+
+SPLITS = [(i, n) for i, s in shapes().items() for n in (2, 4, 8) if not problems(s.arch, UNQUANTIZED, n)]
+
+
+@pytest.mark.parametrize(("model_id", "ranks"), SPLITS)
+def test_the_ranks_together_hold_every_weight_once_and_more_only_where_they_replicate(model_id, ranks):
+    arch = shapes()[model_id].arch
+    whole = {t.name: t.copies * t.outputs * t.inputs for t in rank_tensors(arch, 1)}
+    for tensor in rank_tensors(arch, ranks):
+        together = ranks * tensor.copies * tensor.outputs * tensor.inputs
+        if tensor.name in ("norms", "query and key norms", "router", "attention output bias"):
+            assert together == ranks * whole[tensor.name]
+        elif tensor.name in ("qkv", "qkv bias") and arch.kv_heads < ranks:
+            assert together > whole[tensor.name]
+        else:
+            assert together == whole[tensor.name]
+
+
+def qwen(**changed):
+    return config_of(shapes()["Qwen/Qwen3-8B"].arch) | changed
+
+
+def mistral(**changed):
+    return config_of(shapes()["mistralai/Mistral-7B-Instruct-v0.3"].arch) | changed
+
+
+def test_transformers_5_names_are_read_too():
+    config = qwen(dtype="bfloat16", rope_parameters={"rope_type": "yarn", "factor": 4.0})
+    del config["torch_dtype"]
+    arch = architecture.parse(config)
+    assert arch.dtype == "bfloat16"
+    assert arch.max_model_len == 4 * 40960
+
+
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        (None, 40960),
+        ({"rope_type": "default"}, 40960),
+        ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}, 40960),
+        ({"type": "linear", "factor": 2.0}, 81920),
+        ({"rope_type": "dynamic", "factor": 2.0}, 81920),
+        ({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}, 131072),
+    ],
+)
+def test_the_models_own_maximum_follows_the_rope_scaling(scaling, longest):
+    assert architecture.parse(qwen(rope_scaling=scaling)).max_model_len == longest
+
+
+REFUSED = {
+    "longrope": (qwen(rope_scaling={"rope_type": "longrope", "factor": 32.0}), "longrope"),
+    "a rope per layer type": (qwen(rope_parameters={"full_attention": {}, "sliding_attention": {}}), "layer type"),
+    "mistral v0.1": (mistral(sliding_window=4096), "sliding window of 4096"),
+    "mistral without the key, whose default is a window": (
+        {k: v for k, v in mistral().items() if k != "sliding_window"},
+        "sliding window of 4096",
+    ),
+    "qwen with a window": (qwen(use_sliding_window=True, sliding_window=4096), "sliding window"),
+    "layers of another kind": (qwen(layer_types=["full_attention", "linear_attention"]), "linear_attention"),
+    "a mixture with dense layers": (
+        config_of(shapes()["Qwen/Qwen3-30B-A3B"].arch) | {"mlp_only_layers": [0]},
+        "mixes dense layers",
+    ),
+    "gemma": ({"architectures": ["Gemma3ForCausalLM"]}, "Gemma3ForCausalLM"),
+    "latent attention": ({"architectures": ["DeepseekV3ForCausalLM"]}, "DeepseekV3ForCausalLM"),
+    "nothing": ({}, "not named"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_sized_wrongly_is_refused_by_name(name):
+    config, words = REFUSED[name]
+    with pytest.raises(Unsupported) as refused:
+        architecture.parse(config)
+    assert words in refused.value.message
+    assert "core/architecture" in refused.value.hint
+
+
+def test_a_broken_config_says_which_key():
+    with pytest.raises(InputError, match=r"config\.json: num_hidden_layers: must be a positive whole number"):
+        architecture.parse(qwen(num_hidden_layers="many"))
+    with pytest.raises(InputError, match="max_position_embeddings"):
+        architecture.parse({k: v for k, v in qwen().items() if k != "max_position_embeddings"})

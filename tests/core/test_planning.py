@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.gpus import Gpu
+from infercli.core.shapes import shapes
+from infercli.core.units import GIB
+from infercli.errors import InputError, InvalidFile, UnknownName, Unsupported
+from tests.core.configs import config_of
+from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, MIXTRAL, choice, locked, plan, profile
+
+
+def term(made, name):
+    return next(t for t in made.memory.terms if t.name == name)
+
+
+# The verdicts.
+
+
+def test_llama_8b_fits_an_l4_unquantized_and_the_planner_lowers_max_num_seqs_for_it():
+    made = plan(LLAMA_8B, "l4", quantization="none")
+    assert made.fits is True
+    # 8.03e9 parameters x 2 B and 131072 x 128 x 2 B of rotary table: 14.99 GiB, as vLLM prints it
+    assert term(made, "weights").bytes / GIB == pytest.approx(14.99, abs=0.005)
+    assert made.memory.budget_bytes / GIB == pytest.approx(22.05 * 0.92, abs=0.001)
+    assert made.kv_cache.bytes_per_token == 2 * 32 * 8 * 128 * 2
+    assert made.kv_cache.tokens >= 16 * 1300
+    assert made.engine.engine_args["max_num_seqs"] < 256
+    assert "sampler" in choice(made, "max_num_seqs").reason
+
+
+def test_llama_8b_awq_on_an_l4_leaves_four_times_the_kv_cache():
+    none, awq = plan(LLAMA_8B, "l4", quantization="none"), plan(LLAMA_8B, "l4", quantization="awq")
+    assert awq.fits is True
+    assert awq.kv_cache.tokens > 4 * none.kv_cache.tokens
+    # 6.98e9 linear weights x (4 + 16/128 + 4/128) bits, 1.05e9 embedding entries x 2 B, rotary table
+    assert term(awq, "weights").bytes / GIB == pytest.approx((6.979e9 * 0.51953 + 2.101e9 + 33.6e6) / GIB, rel=0.002)
+
+
+def test_llama_70b_awq_fits_one_a100_80_and_bf16_is_refused_with_changes_that_fit():
+    assert plan(LLAMA_70B, "a100-80", quantization="awq").fits is True
+    made = plan(LLAMA_70B, "a100-80", quantization="none")
+    assert made.fits is False
+    # 70.55e9 x 2 B = 131.4 GiB against 72.8 GiB: at least 58.6 GiB are missing
+    assert made.missing_bytes > 58.6 * GIB
+    assert "missing per GPU" in made.verdict
+    words = [c.change for c in made.changes]
+    assert "--quantization awq, with a checkpoint that is it" in words
+    assert any("GPUs per node" in w for w in words)
+    assert all(c.effect.startswith("fits on") for c in made.changes)
+
+
+def test_llama_70b_fp8_takes_two_h100():
+    made = plan(LLAMA_70B, "h100-x2", quantization="fp8")
+    assert made.fits is True
+    assert made.engine.gpus == made.engine.engine_args["tensor_parallel_size"] == 2
+    assert term(made, "weights").bytes / GIB == pytest.approx(33.88, abs=0.01)  # what vLLM 0.19 prints at TP 2
+    assert made.engine.accelerator_type == "H100"
+
+
+def test_mixtral_awq_fits_one_a100_of_either_size():
+    assert plan(MIXTRAL, "a100-80", quantization="awq").fits is True
+    assert plan(MIXTRAL, "a100-40", quantization="awq").fits is True
+    assert plan(MIXTRAL, "a100-40", quantization="none").fits is False
+
+
+def test_qwen3_32b_fp8_on_an_a100_says_weight_only():
+    for made in (plan("Qwen/Qwen3-32B", "a100-80", quantization="fp8"), plan("Qwen/Qwen3-32B-FP8", "a100-80")):
+        assert made.fits is True
+        assert any("weight-only" in n and "compute does not speed up" in n for n in made.notes)
+
+
+def test_a_plan_says_that_its_engine_version_is_extrapolated_and_at_which_end_it_fits():
+    notes = " ".join(plan().notes)
+    assert "extrapolated: public logs end near 0.25" in notes
+    assert "high end" in notes
+
+
+# What was written.
+
+
+def test_an_unpinned_model_can_be_planned_and_says_that_it_cannot_be_deployed():
+    made = plan()
+    assert made.model is None
+    assert made.engine.model_digest is None
+    assert made.notes[0].startswith("unpinned: can be planned, not deployed")
+
+
+def test_a_pinned_model_is_served_from_its_commit():
+    shape = shapes()[LLAMA_8B]
+    made = plan("some/model", "l4", locked(config_of(shape.arch), {"quant_method": "awq", "bits": 4}))
+    assert made.engine.model_path == f"/models/{COMMIT}"
+    assert made.engine.model_digest == COMMIT
+    assert made.engine.quantization == "awq"
+    assert choice(made, "quantization").reason == "what the checkpoint's config says"
+    assert not any("unpinned" in n for n in made.notes)
+
+
+def test_a_pinned_directory_on_a_cluster_is_served_from_its_content():
+    model = locked(config_of(shapes()[LLAMA_8B].arch), source="directory", directory="/srv/m", commit=None)
+    made = plan("./m", "h100", model)
+    assert made.engine.model_path == f"/models/{model.content_digest[:40]}"
+    assert made.engine.model_digest == model.content_digest
+
+
+def test_a_checkpoint_that_is_not_what_was_asked_for_is_refused():
+    model = locked(config_of(shapes()[LLAMA_8B].arch), {"quant_method": "awq", "bits": 4})
+    with pytest.raises(InputError, match="some/model is awq, and `fp8` was asked for"):
+        plan("some/model", "l4", model, quantization="fp8")
+    assert plan("some/model", "l4", model, quantization="q4").engine.quantization == "awq"
+
+
+def test_a_checkpoint_that_the_profile_does_not_accept_is_taken_only_by_name():
+    model = locked(config_of(shapes()[LLAMA_8B].arch), {"quant_method": "fp8"})
+    only_awq = profile("l4", quantizations=["awq"])
+    with pytest.raises(InputError) as refused:
+        plan("some/model", only_awq, model)
+    assert "--quantization fp8" in refused.value.hint
+    made = plan("some/model", only_awq, model, quantization="fp8")
+    assert "profile l4 does not list fp8" in made.notes
+
+
+def test_quantizing_while_loading_needs_an_unquantized_checkpoint_and_is_passed_to_the_engine():
+    config = config_of(shapes()[LLAMA_8B].arch)
+    made = plan("some/model", "l40s", locked(config), quantization="fp8-online")
+    assert made.engine.engine_args["quantization"] == "fp8"
+    with pytest.raises(InputError):
+        plan("some/model", "l40s", locked(config, {"quant_method": "awq"}), quantization="fp8-online")
+
+
+def test_quantizing_while_loading_is_refused_where_only_its_result_would_fit():
+    # 32.8e9 x 2 B = 61 GiB to load, 32 GiB afterwards, 36.2 GiB of budget
+    made = plan("Qwen/Qwen3-32B", "a100-40", quantization="fp8-online")
+    assert made.fits is False
+    few = {"concurrency": 8}
+    assert plan("Qwen/Qwen3-32B", "l40s", quantization="fp8", workload=few).fits is True
+    assert plan("Qwen/Qwen3-32B", "l40s", quantization="fp8-online", workload=few).fits is False
+
+
+@pytest.mark.parametrize("typed", ["meta-llama/Llama-3.1-8b-instruct", "meta-llama/llama-3.1-8B-Instruct"])
+def test_the_case_of_a_model_id_does_not_matter_for_a_shape(typed):
+    assert plan(typed).fits is True
+
+
+def test_an_unknown_model_offers_the_nearest_and_says_how_to_plan_any_other():
+    with pytest.raises(UnknownName) as refused:
+        plan("meta-llama/Llama-3.1-9B-Instruct")
+    assert LLAMA_8B in refused.value.nearest
+    assert "infercli pin" in refused.value.hint
+
+
+def test_an_architecture_that_is_not_taught_is_refused_with_the_file_to_extend():
+    with pytest.raises(Unsupported) as refused:
+        plan("some/model", "l4", locked({"architectures": ["DeepseekV3ForCausalLM"]}))
+    assert "DeepseekV3ForCausalLM" in refused.value.message
+    assert "core/architecture" in refused.value.hint
+
+
+def test_unknown_gpu_and_quantization_names_are_refused():
+    with pytest.raises(UnknownName):
+        plan(on=profile("l4", gpu="L5"))
+    with pytest.raises(UnknownName):
+        plan(quantization="fp9")
+
+
+def test_a_profile_may_bring_a_gpu_of_its_own():
+    own = Gpu(
+        name="RTX 6000 Ada", memory_bytes=int(47.4 * GIB), memory_bandwidth_bytes_per_s=960e9, capability=(8, 9),
+        source="measured",
+    )  # fmt: skip
+    made = plan(on=profile("l4").model_copy(update={"gpu": own}))
+    assert made.fits is True
+    assert "RTX 6000 Ada" in made.verdict
+    assert made.engine.accelerator_type is None
+
+
+def test_all_wrong_engine_args_are_reported_at_once():
+    with pytest.raises(InvalidFile) as refused:
+        plan(engine_args={"max_modle_len": 1, "model": "x", "max_num_seqs": "many", "pipeline_parallel_size": 2})
+    where = dict(refused.value.problems)
+    assert "did you mean `max_model_len`" in where["engine_args.max_modle_len"]
+    assert where["engine_args.model"].startswith("cannot be set")
+    assert "must be int or null, and is str" in where["engine_args.max_num_seqs"]
+    assert "only 1 can be planned" in where["engine_args.pipeline_parallel_size"]
+
+
+# What was chosen.
+
+
+def test_what_the_user_said_is_kept_and_marked_and_reaches_the_engine():
+    made = plan(engine_args={"max_model_len": 4096, "max_num_seqs": 64, "enable_prefix_caching": False})
+    assert made.engine.engine_args["max_model_len"] == 4096
+    assert made.engine.engine_args["enable_prefix_caching"] is False
+    assert choice(made, "max_model_len").given
+    assert choice(made, "max_num_seqs").given
+    assert not choice(made, "max_num_batched_tokens").given
+
+
+def test_batch_sizes_are_always_said_since_an_engine_under_ray_may_not_see_its_gpu():
+    # vLLM's defaults: engine/arg_utils.py get_batch_defaults, server
+    h100, a100 = plan(LLAMA_8B, "h100").engine.engine_args, plan(LLAMA_8B, "a100-80").engine.engine_args
+    assert (h100["max_num_seqs"], h100["max_num_batched_tokens"]) == (1024, 8192)
+    assert (a100["max_num_seqs"], a100["max_num_batched_tokens"]) == (256, 2048)
+
+
+def test_the_kv_cache_is_never_fp8_unless_somebody_says_so():
+    assert plan(LLAMA_8B, "h100").engine.engine_args["kv_cache_dtype"] == "auto"
+    plain, fp8 = plan(LLAMA_8B, "h100"), plan(LLAMA_8B, "h100", engine_args={"kv_cache_dtype": "fp8"})
+    assert fp8.kv_cache.bytes_per_token * 2 == plain.kv_cache.bytes_per_token
+    asked = plan("nvidia/Llama-3.1-70B-Instruct-FP8", "h100-x2")
+    assert asked.kv_cache.bytes_per_token == 2 * 80 * 4 * 128
+    assert choice(asked, "kv_cache_dtype").reason == "the checkpoint asks for an FP8 KV cache"
+
+
+def test_a_t4_computes_in_float16():
+    made = plan("meta-llama/Llama-3.2-3B-Instruct", profile("l4", gpu="T4"), quantization="none")
+    assert made.engine.engine_args["dtype"] == "float16"
+    with pytest.raises(InputError, match=r"bfloat16 needs compute capability 8\.0"):
+        plan("meta-llama/Llama-3.2-3B-Instruct", profile("l4", gpu="T4"), engine_args={"dtype": "bfloat16"})
+
+
+def test_the_smallest_tensor_parallel_size_that_fits_is_chosen():
+    assert plan(LLAMA_8B, "h100-x8").engine.gpus == 1
+    assert plan(LLAMA_70B, "h100-x8", quantization="none").engine.gpus == 4
+    assert plan("meta-llama/Llama-3.1-405B-Instruct", "h100-x8", quantization="fp8").engine.gpus == 8
+
+
+def test_an_impossible_tensor_parallel_size_is_refused_with_the_rule_and_what_is_possible():
+    with pytest.raises(InputError) as refused:
+        plan("Qwen/Qwen3-14B", "h100-x8", engine_args={"tensor_parallel_size": 5})
+    assert "attention heads (40)" not in refused.value.message
+    assert "padded vocabulary (151936) is not divisible by 5" in refused.value.message
+    assert "1, 2, 4, 8" in refused.value.hint
+
+
+def test_a_given_length_beyond_the_model_or_below_the_workload_is_refused():
+    with pytest.raises(InputError, match="131,072"):
+        plan(engine_args={"max_model_len": 200_000})
+    with pytest.raises(InputError, match="1,300 tokens a request"):
+        plan(engine_args={"max_model_len": 1024})
+    with pytest.raises(InputError, match="max_context_tokens"):
+        plan(workload={"input_tokens": 4000, "output_tokens": 300, "max_context_tokens": 4096})
+
+
+def test_the_longest_context_that_is_asked_for_decides_the_length():
+    made = plan(LLAMA_8B, "h100", workload={"max_context_tokens": 20_000})
+    assert made.engine.engine_args["max_model_len"] == 20_000
+    assert choice(made, "max_model_len").given
+
+
+def test_a_length_that_does_not_fit_is_answered_with_the_one_that_does():
+    made = plan(LLAMA_8B, "l4", quantization="none", engine_args={"max_model_len": 131_072})
+    assert made.fits is False
+    change = next(c for c in made.changes if c.change.startswith("engine_args.max_model_len"))
+    length = int(change.change.split(": ")[1])
+    assert plan(LLAMA_8B, "l4", quantization="none", engine_args={"max_model_len": length}).fits is True
+    assert length > 20_000
+
+
+def test_more_concurrency_than_the_kv_cache_holds_is_a_no_with_the_concurrency_that_fits():
+    made = plan(LLAMA_8B, "l4", quantization="none", workload={"concurrency": 400})
+    assert made.fits is False
+    assert any(c.change.startswith("workload.concurrency: ") for c in made.changes)
+    assert any(c.change.startswith("engine_args.kv_cache_dtype: fp8") for c in made.changes) is False
+
+
+def test_replicas_share_the_workload_and_must_find_nodes():
+    one = plan(LLAMA_8B, "l4-pool", workload={"concurrency": 64}, quantization="none")
+    four = plan(LLAMA_8B, "l4-pool", workload={"concurrency": 64}, quantization="none", replicas=4)
+    assert one.fits is False
+    assert four.fits is True
+    assert "2 of 4 replicas wait until the pool has added nodes" in four.notes
+    many = plan(LLAMA_8B, "l4-pool", quantization="awq", replicas=9)
+    assert many.fits is False
+    assert [c.change for c in many.changes if c.change.startswith("replicas")] == ["replicas: 8"]
+
+
+def test_memory_that_others_hold_lowers_the_utilization():
+    made = plan(LLAMA_8B, profile("h100", reserved_gpu_memory_gib=20))
+    # (79.11 - 20 - 1.6) / 79.11 = 0.7269
+    assert made.engine.engine_args["gpu_memory_utilization"] == 0.72
+    with pytest.raises(InputError, match="others hold"):
+        plan(LLAMA_8B, profile("h100", reserved_gpu_memory_gib=20), engine_args={"gpu_memory_utilization": 0.9})
+
+
+def test_an_argument_whose_memory_is_not_planned_leaves_the_question_open():
+    made = plan(LLAMA_8B, "h100", engine_args={"enable_lora": True})
+    assert made.fits is None
+    assert "enable_lora" in made.verdict
+
+
+def test_eager_engines_pay_nothing_for_graphs():
+    eager = plan(LLAMA_8B, "l4", quantization="awq", engine_args={"enforce_eager": True})
+    assert term(eager, "cuda_graphs").high_bytes == 0
+
+
+# What is rendered from it.
+
+
+def test_the_engine_keeps_the_hub_usage_statistics_and_prompt_logs_off():
+    environment = plan().engine.environment
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["VLLM_NO_USAGE_STATS"] == "1"
+    assert environment["DO_NOT_TRACK"] == "1"
+    assert environment["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS"] == "0"
+    assert plan().engine.engine_args["trust_remote_code"] is False
+
+
+def test_planning_twice_gives_the_same_plan_and_a_replica_more_the_same_engine():
+    one, again = plan(LLAMA_8B, "l4-pool", quantization="awq"), plan(LLAMA_8B, "l4-pool", quantization="awq")
+    assert one.content_digest() == again.content_digest()
+    assert one.engine.app_name("chat") == again.engine.app_name("chat")
+
+
+def test_a_sealed_plan_survives_json():
+    made = plan().sealed("objects")
+    assert type(made).model_validate_json(made.model_dump_json()) == made
+    assert made.digest == made.content_digest()
+
+
+def test_the_terms_add_up_to_the_budget_at_every_end():
+    made = plan(LLAMA_70B, "h100-x2", quantization="fp8")
+    terms = made.memory.terms
+    assert sum(t.bytes for t in terms) == made.memory.budget_bytes
+    others = [t for t in terms if t.name != "kv_cache"]
+    kv = term(made, "kv_cache")
+    assert sum(t.high_bytes for t in others) + kv.low_bytes == made.memory.budget_bytes
+    assert sum(t.low_bytes for t in others) + kv.high_bytes == made.memory.budget_bytes
+    assert all(t.low_bytes <= t.bytes <= t.high_bytes for t in terms)
