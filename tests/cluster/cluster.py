@@ -46,16 +46,16 @@ class Cluster:
     def start_all(self) -> None:
         """Nodes cpu-0, l4-0 (4 GPUs), a100-0 (4) and h100-0 (8), the stand-in, and the operator."""
         self.start_nodes()
-        self.add_node("l4-0", gpus=4, product="l4")
-        self.add_node("a100-0", gpus=4, product="a100-80")
-        self.add_node("h100-0", gpus=8, product="h100")
         self.start_standin()
         self.start_operator()
 
     def start_nodes(self) -> None:
-        """Starts kwok, with one node without GPUs for heads and fronts."""
+        """Starts kwok, with one node without GPUs for heads and fronts and one of each product."""
         self.plane.launch("kwok", components.kwok(self.plane.binaries, self.plane.kubeconfig()))
         self.add_node("cpu-0")
+        self.add_node("l4-0", gpus=4, product="l4")
+        self.add_node("a100-0", gpus=4, product="a100-80")
+        self.add_node("h100-0", gpus=8, product="h100")
 
     def start_operator(self) -> None:
         """Starts the operator. It needs KubeRay's definitions, which every control plane here has."""

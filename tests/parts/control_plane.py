@@ -66,6 +66,22 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
     shared_cluster.standin.heal()
 
 
+@pytest.fixture(scope="module")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of this module's own with a real Ray in its pods, for one RayService at a time: 25 s, 2 GB."""
+    from tests.cluster.real_ray import real_ray
+    from tests.parts import ray
+
+    folder = binaries()
+    require("ray", ray.missing())
+    with ControlPlane(folder, tmp_path_factory.mktemp("ray-cluster")) as plane:
+        made = Cluster(plane)
+        with real_ray(made):
+            made.start_nodes()
+            made.start_operator()
+            yield made
+
+
 @pytest.fixture
 def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of this test's own, under Pod Security `restricted`; its Rays and their GPUs go with it."""

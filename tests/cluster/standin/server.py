@@ -11,7 +11,6 @@ On 127.0.0.1:CONTROL_PORT a test sets faults and reads what was asked: see clien
 
 from __future__ import annotations
 
-import base64
 import http.server
 import json
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.api import ApiError, KubeApi
+from tests.cluster.pod_files import mounted_files
 from tests.cluster.standin.front import Answer, Request, answer
 from tests.cluster.standin.serve import Fault, RejectedError, Serve, Timing
 
@@ -92,22 +92,15 @@ class StandIn:
         return namespace, labels[label]
 
     def keys(self, cluster: Mapping[str, Any], directory: str) -> Mapping[str, list[str]]:
-        """The lines of each file that the head pod would see in `directory`; none when no Secret is mounted there."""
-        pod = cluster["spec"]["headGroupSpec"]["template"]["spec"]
-        mounts = [mount for container in pod["containers"] for mount in container.get("volumeMounts") or []]
-        volume = next(
-            (mount["name"] for mount in mounts if mount["mountPath"].rstrip("/") == directory.rstrip("/")), None
-        )
-        secret = next((v["secret"] for v in pod.get("volumes") or [] if v["name"] == volume and "secret" in v), None)
-        if secret is None:
-            return {}
+        """The lines of each file that some pod of the cluster sees in `directory`; none where nothing is mounted."""
+        spec = cluster["spec"]
+        groups = [spec["headGroupSpec"], *(spec.get("workerGroupSpecs") or [])]
         namespace = cluster["metadata"]["namespace"]
-        try:
-            data = self._api.get(f"/api/v1/namespaces/{namespace}/secrets/{secret['secretName']}").get("data") or {}
-        except ApiError:
-            return {}
-        paths = {item["key"]: item["path"] for item in secret.get("items") or []} or {key: key for key in data}
-        return {path: base64.b64decode(data[key]).decode().split() for key, path in paths.items() if key in data}
+        for pod in (group["template"]["spec"] for group in groups):
+            for path, files in mounted_files(self._api, namespace, pod).items():
+                if path == Path(directory):
+                    return {name: content.decode().split() for name, content in files.items()}
+        return {}
 
 
 def _raycluster(namespace: str, name: str) -> str:
