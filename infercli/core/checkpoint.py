@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from infercli.core.quantization import METHODS
-from infercli.core.record import Json, Record
+from infercli.core.record import Json
 from infercli.errors import Unsupported
 
 _EXTEND = "to teach it: a row in core/quantization.py and a branch in core/checkpoint.py"
 
 
-class Quantization(Record):
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
     """How a checkpoint stores its linear layers. Embeddings, lm_head, norms and routers keep the model's dtype."""
 
     method: str

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from infercli.core.plan import Choice, GpuMemory, KvCache
-from infercli.core.record import Json, Record
+from infercli.core.record import Json
 
 
-class Outcome(Record):
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
     """The engine's arguments and whether they fit. `fits` None: it cannot be told."""
 
     engine_args: dict[str, Json]

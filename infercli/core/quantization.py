@@ -7,15 +7,16 @@ any 4-bit weight-only method. GGUF and bitsandbytes have no row: vLLM 0.29 runs 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from infercli.core.gpus import Gpu
-from infercli.core.record import Record
 from infercli.errors import InputError, UnknownName
 
 _GUIDE = "vLLM 0.29 model_executor/layers/quantization"
 
 
-class Method(Record):
+@dataclass(frozen=True, kw_only=True)
+class Method:
     """One way to store weights. Capabilities are (major, minor) compute capabilities."""
 
     name: str

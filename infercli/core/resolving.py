@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization, detect, typical
@@ -9,12 +11,12 @@ from infercli.core.deployment import ModelDeployment
 from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import ALIASES, METHODS, expand
-from infercli.core.record import Record
 from infercli.core.shapes import find_shape
 from infercli.errors import InputError
 
 
-class Subject(Record):
+@dataclass(frozen=True, kw_only=True)
+class Subject:
     """What is planned."""
 
     arch: ModelArch

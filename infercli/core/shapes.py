@@ -6,18 +6,19 @@ A shape says what the numbers of a public config.json are; it pins nothing. Plan
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cache
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import UNQUANTIZED, Quantization
-from infercli.core.record import Record
 from infercli.errors import UnknownName
 
 _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
 _CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
 
 
-class Shape(Record):
+@dataclass(frozen=True, kw_only=True)
+class Shape:
     """A public model's architecture."""
 
     arch: ModelArch
@@ -202,7 +203,7 @@ def shapes() -> dict[str, Shape]:
         shape = Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
         table |= dict.fromkeys(ids, shape)
     for model_id, (base, quantization, source) in _QUANTIZED.items():
-        table[model_id] = table[base].model_copy(update={"quantization": quantization, "source": source})
+        table[model_id] = replace(table[base], quantization=quantization, source=source)
     return table
 
 

@@ -7,17 +7,19 @@ all of them at their high end.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from infercli.core.architecture.arch import ModelArch, RankTensor, rank_tensors
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import Band, MemoryCoefficients
 from infercli.core.plan import GpuMemory, MemoryTerm
-from infercli.core.record import Record
 from infercli.core.units import MIB
 
 ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 
-class Load(Record):
+@dataclass(frozen=True, kw_only=True)
+class Load:
     """What the memory depends on besides model and GPU."""
 
     tensor_parallel_size: int

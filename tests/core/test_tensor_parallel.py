@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, typical
 from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
@@ -56,14 +58,14 @@ def test_fp8_blocks_must_be_whole_on_every_gpu():
 
 def test_act_order_needs_aligned_shapes_that_plain_gptq_does_not():
     # 896 x 4864 at TP 2: 7 heads x 64 = 448 inputs of the output projection, not a multiple of 128
-    plain = typical("gptq").model_copy(update={"group_size": 64})
+    plain = replace(typical("gptq"), group_size=64)
     assert problems(arch("Qwen/Qwen2.5-0.5B-Instruct"), plain, 2) == ()
-    ordered = plain.model_copy(update={"act_order": True})
+    ordered = replace(plain, act_order=True)
     assert any("act-order" in p for p in problems(arch("Qwen/Qwen2.5-0.5B-Instruct"), ordered, 2))
 
 
 def test_a_group_size_without_a_kernel_is_named():
-    odd = typical("awq").model_copy(update={"group_size": 48})
+    odd = replace(typical("awq"), group_size=48)
     assert problems(arch("Qwen/Qwen3-8B"), odd, 1) == (
         "group size 48 has no kernel: 32, 64, 128 or one group per output do",
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from infercli.core.record import Json, Record
+from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
 
-class ModelArch(Record):
+@dataclass(frozen=True, kw_only=True)
+class ModelArch:
     """A decoder-only transformer with full attention in every layer and dense or mixture-of-experts feed-forwards."""
 
     architecture: str

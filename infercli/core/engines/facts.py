@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from infercli.core.record import Record
+from dataclasses import dataclass
 
 
-class Band(Record):
+@dataclass(frozen=True, kw_only=True)
+class Band:
     """An estimate with the bounds that logs and source code support. Unit by use."""
 
     low: float
@@ -13,7 +14,8 @@ class Band(Record):
     high: float
 
 
-class MemoryCoefficients(Record):
+@dataclass(frozen=True, kw_only=True)
+class MemoryCoefficients:
     """Coefficients of the memory that is neither weights nor KV cache. Sizes in bytes unless a name says otherwise."""
 
     sampler_state_per_logit: float
@@ -44,14 +46,16 @@ class MemoryCoefficients(Record):
     """The engine versions whose logs support it."""
 
 
-class DeviceDefaults(Record):
+@dataclass(frozen=True, kw_only=True)
+class DeviceDefaults:
     """vLLM's own defaults for a server, which depend on the device (engine/arg_utils.py get_batch_defaults)."""
 
     max_num_batched_tokens: int
     max_num_seqs: int
 
 
-class EngineFacts(Record):
+@dataclass(frozen=True, kw_only=True)
+class EngineFacts:
     """One version of vLLM."""
 
     version: str
