@@ -107,10 +107,19 @@ def front_limit_gib(plan: Plan) -> int:
     return FRONT_GIB + math.ceil(bodies / GIB)
 
 
+def quantity(gib: int) -> str:
+    """GiB as Kubernetes itself would write it: `20Gi`, `1Ti`.
+
+    The operator writes the object back with its own spelling; another one would make it an owner of the worker groups,
+    and the next apply a conflict.
+    """
+    return f"{gib // 1024}Ti" if gib % 1024 == 0 else f"{gib}Gi"
+
+
 def resources(cpus: int, memory_gib: int, *, limit_gib: int | None = None, gpus: int = 0) -> dict[str, Json]:
     """As a container takes them; quantities are strings. CPU has no limit: throttling would show as slow tokens."""
-    requests = {"cpu": str(cpus), "memory": f"{memory_gib}Gi"}
-    limits = {"memory": f"{limit_gib or memory_gib}Gi"}
+    requests = {"cpu": str(cpus), "memory": quantity(memory_gib)}
+    limits = {"memory": quantity(limit_gib or memory_gib)}
     if gpus:
         requests["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = str(gpus)
     return {"requests": requests, "limits": limits}

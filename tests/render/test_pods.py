@@ -4,7 +4,7 @@ import pytest
 
 from infercli.core.profile import NodeGroup
 from infercli.errors import InputError
-from infercli.render.pods import engine_cpus, engine_gib, engine_pods, front_limit_gib, resources
+from infercli.render.pods import engine_cpus, engine_gib, engine_pods, front_limit_gib, quantity, resources
 from tests.render.examples import engine, front, plan, profile
 
 
@@ -68,6 +68,14 @@ def test_a_front_pod_can_hold_the_largest_bodies_of_all_requests_in_flight_twice
     assert front_limit_gib(plan()) == 10
     # 2 x 10 x 1 MiB is a part of one GiB, which is rounded up
     assert front_limit_gib(plan(the_front=front(max_in_flight=10, max_body_bytes=2**20))) == 3
+
+
+@pytest.mark.parametrize(
+    ("gib", "written"), [(1, "1Gi"), (1023, "1023Gi"), (1024, "1Ti"), (2048, "2Ti"), (1536, "1536Gi")]
+)
+def test_memory_is_written_as_kubernetes_writes_it(gib, written):
+    # Else the operator, writing the object back, changes the value and owns the worker groups from then on.
+    assert quantity(gib) == written
 
 
 def test_quantities_are_strings():

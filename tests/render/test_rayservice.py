@@ -80,6 +80,17 @@ def test_what_the_operator_writes_back_is_there_already():
     assert all("numOfHosts" in group and "replicas" in group for group in groups().values())
 
 
+def test_nothing_in_it_is_an_empty_list_or_null():
+    # The operator leaves those out when it writes the object back, which is a change, which makes it an owner.
+    def empty(value):
+        if isinstance(value, dict):
+            return any(empty(inner) for inner in value.values())
+        return value is None or (isinstance(value, list) and (not value or any(empty(inner) for inner in value)))
+
+    assert not empty(ray_service()["spec"])
+    assert not empty(ray_service(plan(hardware=profile(node_selector={}, tolerations=())))["spec"])
+
+
 def test_the_head_takes_no_replica_and_no_request():
     config = cluster()
     assert config["headGroupSpec"]["resources"] == {"CPU": "0"}
