@@ -26,6 +26,8 @@ class Quantization:
     """FP8 scales per (output, input) block; None: per tensor or per output."""
     act_order: bool = False
     """GPTQ's desc_act: the kernel then needs aligned shapes."""
+    unexplained_fraction: float = 0
+    """What the files hold beyond all this, as a fraction of it: layers that were left out of the quantization."""
     kv_cache_fp8: bool = False
     """The checkpoint asks for an FP8 KV cache, which vLLM's `auto` obeys."""
 

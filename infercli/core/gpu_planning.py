@@ -14,7 +14,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines import v0_29
-from infercli.core.engines.arguments import UNPLANNED
+from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.kv_cache import bytes_per_block, bytes_to_admit, bytes_to_hold, kv_cache, longest_that_fits
@@ -77,9 +77,9 @@ class GpuPlanner:
         length, length_reason = self._length(tried)
         kv_term = sizing.term(tried.memory, "kv_cache")
         cache = kv_cache(kv_term.low_bytes, tried.block_bytes, self.block_tokens, length)
-        unplanned = sorted(UNPLANNED & self.args.keys())
+        open_questions = unplanned(self.args, "gpu")
         placement = placement_problem(self.profile, tried.tensor_parallel_size, self.deployment.replicas)
-        fits = self._fits(tried, unplanned, placement)
+        fits = self._fits(tried, open_questions, placement)
         return Outcome(
             engine_args=self._engine_args(tried, length),
             tensor_parallel_size=tried.tensor_parallel_size,
@@ -88,9 +88,9 @@ class GpuPlanner:
             memory=tried.memory,
             kv_cache=cache,
             fits=fits,
-            verdict=self._verdict(fits, tried, length, cache.concurrency, unplanned, placement),
+            verdict=self._verdict(fits, tried, length, cache.concurrency, open_questions, placement),
             missing_bytes=tried.missing_bytes,
-            notes=self._notes(),
+            notes=self._notes(tried.tensor_parallel_size),
         )
 
     # What the user said.
@@ -202,7 +202,8 @@ class GpuPlanner:
             yield seqs
 
     def _batched_tokens(self) -> int:
-        return int(self.args.get("max_num_batched_tokens") or self.defaults.max_num_batched_tokens)
+        default = max(self.defaults.max_num_batched_tokens, self.args.get("max_num_seqs") or 0)
+        return int(self.args.get("max_num_batched_tokens") or default)
 
     def _choose(self) -> _Tried:
         tried: list[_Tried] = []
@@ -323,10 +324,10 @@ class GpuPlanner:
             "what the checkpoint says" if self.arch.dtype == self.dtype else "what vLLM makes of the checkpoint's dtype"
         )
 
-    def _fits(self, tried: _Tried, unplanned: list[str], placement: str | None) -> bool | None:
+    def _fits(self, tried: _Tried, open_questions: list[str], placement: str | None) -> bool | None:
         if tried.missing_at_best_bytes or placement:
             return False
-        return None if tried.missing_bytes or unplanned else True
+        return None if tried.missing_bytes or open_questions else True
 
     def _verdict(
         self,
@@ -334,7 +335,7 @@ class GpuPlanner:
         tried: _Tried,
         length: int,
         concurrency: float,
-        unplanned: list[str],
+        open_questions: list[str],
         placement: str | None,
     ) -> str:
         gpus = f"{tried.tensor_parallel_size} x {self.gpu.name}"
@@ -347,14 +348,14 @@ class GpuPlanner:
             return f"does not fit on {gpus}: {gib(tried.missing_bytes)} missing per GPU"
         if placement:
             return f"does not fit on the profile: {placement}"
-        if unplanned:
-            return f"cannot be told: {', '.join(unplanned)} change memory in a way that is not planned yet"
+        if open_questions:
+            return f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet"
         return (
             f"cannot be told on {gpus}: it fits at the estimates' low end, and {gib(tried.missing_bytes)} per GPU are "
             "missing at their high end"
         )
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, size: int) -> tuple[str, ...]:
         notes = [self.capability_note] if self.capability_note else []
         if self.facts.extrapolated_from:
             notes.append(
@@ -366,6 +367,8 @@ class GpuPlanner:
                 "quantizing while loading is planned with its peak: the unquantized weights. Pin an FP8 checkpoint to "
                 "avoid it"
             )
+        if self.profile.interconnect == "pcie" and size > 1:
+            notes.append(f"{size} GPUs talk over PCIe: expect tensor parallelism to cost more time than over NVLink")
         if self.kv_element_bytes == 1 and self.gpu.capability < (8, 9):
             notes.append(
                 f"an FP8 KV cache on {self.gpu.name} depends on the attention backend: try it before you rely on it"

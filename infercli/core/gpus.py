@@ -114,6 +114,11 @@ _ROWS = (
         nvlink_gb_per_s=900,
     ),
     _row(
+        "H100-NVL", 93.09, 3938, (9, 0), _tensor(835, 1671, fp8=True), "H100",
+        "memory: PyTorch's out-of-memory messages (93.09 GiB; others 93.10 to 93.11); NVIDIA H100 NVL datasheet",
+        nvlink_gb_per_s=600,
+    ),
+    _row(
         "H200", 139.72, 4800, (9, 0), _tensor(989, 1979, fp8=True), "H200",
         "memory: vLLM's log in vllm-project/vllm#15394 (139.72 GiB); NVIDIA H200 datasheet, SXM",
         nvlink_gb_per_s=900,

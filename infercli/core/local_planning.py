@@ -10,7 +10,7 @@ from infercli.core import sizing
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
-from infercli.core.engines.arguments import UNPLANNED
+from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.kv_cache import bytes_per_block, bytes_to_admit, bytes_to_hold, kv_cache
 from infercli.core.outcome import Outcome
@@ -27,6 +27,8 @@ _LONGEST = 8192
 """max_model_len where nobody asked for one: memory is shared with the desktop, and prompts are slow on a CPU."""
 _SEQS = 32
 """max_num_seqs where nobody asked for one: two cores give 2,600 tokens/s of a 5 M model at 32 streams, 1,700 at 8."""
+_BATCHED = 2048
+"""vLLM's default for a server on a CPU (engine/arg_utils.py get_batch_defaults)."""
 _LEAST_KV_BYTES = 64 * MIB
 
 
@@ -49,7 +51,8 @@ def plan_local(
     length, length_given, length_reason = _length(arch, deployment)
     requests = -(-deployment.workload.concurrency // deployment.replicas)
     tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
-    seqs = int(args.get("max_num_seqs") or max(_SEQS, requests))
+    batched = int(args.get("max_num_batched_tokens") or max(_BATCHED, args.get("max_num_seqs") or 0))
+    seqs = int(args.get("max_num_seqs") or min(batched, max(_SEQS, requests)))
     block = int(args.get("block_size") or facts.cpu_block_tokens)
     block_bytes = bytes_per_block(arch, 1, block, sizing.ELEMENT_BYTES[_dtype(arch, args)])
     wanted = max(
@@ -61,13 +64,13 @@ def plan_local(
     missing = max(0, wanted - kv_bytes) if "kv_cache_memory_bytes" in args else 0
     cache = kv_cache(kv_bytes, block_bytes, block, length)
     memory_missing, memory_verdict = _machine(arch, quantization, kv_bytes, deployment, profile, args)
-    unplanned = sorted(UNPLANNED & args.keys())
+    open_questions = unplanned(args, "cpu")
     engine_args: dict[str, Json] = {
         "enforce_eager": True,
         "tensor_parallel_size": 1,
         "max_model_len": length,
         "max_num_seqs": seqs,
-        "max_num_batched_tokens": max(2048, seqs),
+        "max_num_batched_tokens": batched,
         "block_size": block,
         "kv_cache_memory_bytes": kv_bytes,
         "dtype": _dtype(arch, args),
@@ -95,8 +98,11 @@ def plan_local(
         verdict = f"does not fit: {gib(missing, 2)} of KV cache missing"
     elif memory_missing:
         verdict = memory_verdict
-    elif unplanned:
-        fits, verdict = None, f"cannot be told: {', '.join(unplanned)} change memory in a way that is not planned yet"
+    elif open_questions:
+        fits, verdict = (
+            None,
+            f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet",
+        )
     return Outcome(
         engine_args=engine_args | args,
         tensor_parallel_size=1,

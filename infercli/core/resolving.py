@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
@@ -12,7 +12,12 @@ from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import ALIASES, METHODS, expand
 from infercli.core.shapes import find_shape
+from infercli.core.sizing import ELEMENT_BYTES, file_bytes
+from infercli.core.units import gib
 from infercli.errors import InputError
+
+_EXPLAINED_WITHIN = 0.03
+"""Headers, buffers and odd scales stay below; what is left out of a quantization is whole layers, and more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +55,17 @@ def _from_lock(
     profile: HardwareProfile,
 ) -> Subject:
     arch = architecture.parse(locked.config)
-    is_ = detect(locked.quantization_config)
+    stored = detect(locked.quantization_config)
+    is_, left_out = _as_the_files_say(locked, arch, stored)
     if wanted is None:
         if is_.method not in accepted:
             raise InputError(
                 f"{locked.id} is {is_.method}, and profile {profile.name} accepts {', '.join(accepted)}",
                 f"to take it all the same: --quantization {is_.method}; or add it to the profile's quantizations",
             )
-        return Subject(arch=arch, quantization=is_, reason="what the checkpoint's config says", given=False)
+        return Subject(
+            arch=arch, quantization=is_, reason="what the checkpoint's config says", given=False, notes=left_out
+        )
     online = [m for m in wanted if METHODS[m].loads_as_model_dtype]
     if online and is_.method == "none":
         is_ = typical(online[0])
@@ -71,8 +79,32 @@ def _from_lock(
         quantization=is_,
         reason="asked for, and the checkpoint agrees",
         given=True,
-        notes=_unlisted(is_.method, accepted, profile),
+        notes=(*left_out, *_unlisted(is_.method, accepted, profile)),
     )
+
+
+def _as_the_files_say(
+    locked: LockedModel, arch: ModelArch, stored: Quantization
+) -> tuple[Quantization, tuple[str, ...]]:
+    """`stored` with what the files hold beyond it, and the note on that.
+
+    Checkpoints leave layers out of the quantization, and few say so in a way that two of them share. The files cannot
+    lie about their size. Mistral ships the same weights twice; its second set is not counted.
+    """
+    on_disk = sum(
+        f.size_bytes
+        for f in locked.files
+        if f.path.endswith(".safetensors") and not f.path.rpartition("/")[2].startswith("consolidated")
+    )
+    explained = file_bytes(arch, stored, ELEMENT_BYTES.get(arch.dtype or "", 2))
+    excess = on_disk / explained - 1
+    if excess <= _EXPLAINED_WITHIN:
+        return stored, ()
+    note = (
+        f"the files hold {gib(on_disk)}, {excess:.0%} more than {stored.method} explains: weights are planned that "
+        "much larger"
+    )
+    return replace(stored, unexplained_fraction=excess), (note,)
 
 
 def _from_shape(

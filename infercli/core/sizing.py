@@ -7,7 +7,7 @@ all of them at their high end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infercli.core.architecture.arch import ModelArch, RankTensor, rank_tensors
 from infercli.core.checkpoint import Quantization
@@ -79,7 +79,14 @@ def weights_bytes(
         t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=weight_only)
         for t in rank_tensors(arch, tensor_parallel_size)
     )
+    tensors = round(tensors * (1 + quantization.unexplained_fraction))
     return tensors + allocated_bytes(arch.rope_positions * arch.head_dim * element_bytes)
+
+
+def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
+    """What the safetensors of such a checkpoint hold at most: a tied lm_head may be stored all the same."""
+    stored = rank_tensors(replace(arch, tied=False), 1)
+    return sum(t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=False) for t in stored)
 
 
 def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:

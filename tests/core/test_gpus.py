@@ -23,7 +23,7 @@ def test_an_unknown_gpu_is_refused_with_the_nearest_names_and_the_file_to_extend
 def test_memory_is_what_the_driver_reports_and_less_than_the_catalogue_says(name):
     catalogue_gib = {
         "T4": 16, "A10G": 24, "L4": 24, "RTX-4090": 24, "L40S": 48, "A100-40-PCIe": 40, "A100-40-SXM": 40,
-        "A100-80-PCIe": 80, "A100-80-SXM": 80, "H100-PCIe": 80, "H100": 80, "H200": 141, "B200": 192,
+        "A100-80-PCIe": 80, "A100-80-SXM": 80, "H100-PCIe": 80, "H100": 80, "H100-NVL": 94, "H200": 141, "B200": 192,
     }[name]  # fmt: skip
     assert 0.88 * catalogue_gib * GIB < GPUS[name].memory_bytes < catalogue_gib * GIB
 

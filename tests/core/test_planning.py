@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.core.gpus import Gpu
+from infercli.core.model import LockedFile
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import InputError, InvalidFile, UnknownName, Unsupported
@@ -184,6 +185,28 @@ def test_all_wrong_engine_args_are_reported_at_once():
     assert "only 1 can be planned" in where["engine_args.pipeline_parallel_size"]
 
 
+def files(*sizes: tuple[str, int]):
+    return tuple(LockedFile(path=path, size_bytes=size, sha256="0" * 64) for path, size in sizes)
+
+
+def test_weights_follow_the_files_where_layers_were_left_out_of_the_quantization():
+    config = config_of(shapes()[LLAMA_8B].arch)
+    awq = {"quant_method": "awq", "bits": 4, "group_size": 128}
+    # 6.979e9 linear weights at 4.15625 bits and 1.0507e9 embedding entries at 16: 5.73e9 bytes
+    said = plan("some/model", "l4", locked(config, awq, files=files(("model.safetensors", 5_730_000_000))))
+    assert not any("the files hold" in n for n in said.notes)
+    more = plan("some/model", "l4", locked(config, awq, files=files(("model.safetensors", 7_450_000_000))))
+    assert any("30% more than awq explains" in n for n in more.notes)
+    assert term(more, "weights").bytes / term(said, "weights").bytes == pytest.approx(1.30, abs=0.01)
+
+
+def test_weights_that_are_shipped_twice_are_counted_once():
+    config = config_of(shapes()["mistralai/Mistral-7B-Instruct-v0.3"].arch)
+    both = files(("model-00001-of-00001.safetensors", 14_496_047_104), ("consolidated.safetensors", 14_496_078_512))
+    made = plan("some/model", "l4", locked(config, files=both))
+    assert not any("the files hold" in n for n in made.notes)
+
+
 # What was chosen.
 
 
@@ -287,6 +310,25 @@ def test_an_argument_whose_memory_is_not_planned_leaves_the_question_open():
     made = plan(LLAMA_8B, "h100", engine_args={"enable_lora": True})
     assert made.fits is None
     assert "enable_lora" in made.verdict
+
+
+@pytest.mark.parametrize("args", [{"kv_cache_memory_bytes": 2**30}, {"enable_chunked_prefill": False}])
+def test_arguments_that_switch_the_profiling_or_the_batch_leave_it_open_on_a_gpu(args):
+    assert plan(LLAMA_8B, "h100", engine_args=args).fits is None
+    assert plan(LLAMA_8B, "h100", engine_args={"enable_lora": False, "enable_chunked_prefill": True}).fits is True
+
+
+def test_a_batch_smaller_than_its_sequences_is_refused_and_one_that_is_not_given_follows():
+    with pytest.raises(InvalidFile, match="must be at least max_num_seqs"):
+        plan(engine_args={"max_num_seqs": 512, "max_num_batched_tokens": 256})
+    assert plan(LLAMA_8B, "h100", engine_args={"max_num_batched_tokens": 512}).engine.engine_args["max_num_seqs"] == 512
+    args = plan(LLAMA_8B, "a100-80", engine_args={"max_num_seqs": 4096}).engine.engine_args
+    assert args["max_num_batched_tokens"] == 4096
+
+
+def test_gpus_that_talk_over_pcie_are_said_to():
+    made = plan("Qwen/Qwen3-32B", "l4-x4", quantization="awq", engine_args={"tensor_parallel_size": 4})
+    assert any("PCIe" in n for n in made.notes)
 
 
 def test_eager_engines_pay_nothing_for_graphs():

@@ -72,7 +72,20 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
             found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
         elif name in PARALLEL_ONE and value not in (None, 1):
             found.append((where, "only 1 can be planned yet; tensor_parallel_size spreads a model over GPUs"))
+    seqs, tokens = engine_args.get("max_num_seqs"), engine_args.get("max_num_batched_tokens")
+    if isinstance(seqs, int) and isinstance(tokens, int) and tokens < seqs:
+        found.append(("engine_args.max_num_batched_tokens", f"must be at least max_num_seqs ({seqs})"))
     return found
+
+
+def unplanned(engine_args: dict[str, Json], accelerator: str) -> list[str]:
+    """Names of the arguments with which it cannot be told whether a plan fits, in order."""
+    found = {name for name in UNPLANNED if engine_args.get(name)}
+    if engine_args.get("enable_chunked_prefill") is False:
+        found.add("enable_chunked_prefill")  # the batch then has to hold the longest prompt
+    if accelerator == "gpu" and engine_args.get("kv_cache_memory_bytes"):
+        found.add("kv_cache_memory_bytes")  # vLLM then takes it without looking whether it is there
+    return sorted(found)
 
 
 def _takes(kinds: str, value: Json) -> bool:
