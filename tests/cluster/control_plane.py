@@ -98,8 +98,9 @@ class ControlPlane:
 
     def launch(self, name: str, argv: list[str], env: Mapping[str, str] | None = None) -> None:
         """Starts a process in the sandbox, logging to `directory`/NAME.log, and remembers how for restart()."""
-        self._argv[name], self._env[name] = argv, dict(env or {})
-        self.sandbox.start(name, argv, env=env, log=self.log(name), cwd=self.directory)
+        # Some of Go's clients would ask this user's proxy for a pod's address.
+        self._argv[name], self._env[name] = argv, {"NO_PROXY": "*", "no_proxy": "*", **(env or {})}
+        self.sandbox.start(name, argv, env=self._env[name], log=self.log(name), cwd=self.directory)
 
     def log(self, name: str) -> Path:
         """The log file of a part."""

@@ -32,6 +32,7 @@ def ray_service(namespace: str, serve_config: str = "applications: []") -> dict:
         "kind": "RayService",
         "metadata": {"name": "chat", "namespace": namespace},
         "spec": {
+            "managedBy": "kueue.x-k8s.io/multikueue",  # an operator that runs beside leaves it alone
             "serveConfigV2": serve_config,
             "rayClusterConfig": {"headGroupSpec": {"rayStartParams": {}, "template": template}},
         },
@@ -43,7 +44,7 @@ def pod(**security: object) -> dict:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}}
 
 
-def test_it_starts_within_half_a_minute_and_is_gone_within_a_second(tmp_path):
+def test_it_starts_within_a_minute_and_is_gone_within_seconds(tmp_path):
     with ControlPlane(binaries(), tmp_path / "warm"):
         pass  # the template is there from now on
     began = time.monotonic()
@@ -52,8 +53,8 @@ def test_it_starts_within_half_a_minute_and_is_gone_within_a_second(tmp_path):
         version = plane.api.get("/version")["gitVersion"]
     ended = time.monotonic()
     assert version == build._versions()["k8s.io/kubernetes"]
-    assert started - began < 30  # 5 s on an idle machine
-    assert ended - started < 2
+    assert started - began < 60  # 5 s on an idle machine, 15 s where 18 processes want two cores
+    assert ended - started < 5  # 0.1 s
     assert not running(str(tmp_path))
 
 
