@@ -25,7 +25,7 @@ from tests.parts.require import require
 from tests.parts.sandbox import Sandbox, unavailable
 
 SERVING = Path(__file__).parents[2] / "infercli" / "serving"
-DASHBOARD_PORT, SERVE_PORT = 8265, 8000  # inside the sandbox, where nobody else listens
+DASHBOARD_PORT, SERVE_PORT, METRICS_PORT = 8265, 8000, 8090  # inside the sandbox, where nobody else listens
 CPUS = 16  # logical: what replicas ask for, not what the machine has
 OBJECT_STORE_BYTES = 200_000_000  # Ray would take 30 % of the memory
 HEAD_S = 120.0  # 10 to 21 s were measured
@@ -78,6 +78,7 @@ class Ray:
         command = [
             self.python.with_name("ray"), "start", "--head", "--block", "--disable-usage-stats",
             "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD_PORT}",
+            f"--metrics-export-port={METRICS_PORT}",
             f"--num-cpus={CPUS}", "--num-gpus=0", f"--object-store-memory={OBJECT_STORE_BYTES}",
             f"--temp-dir={self.directory / 't'}",
         ]  # fmt: skip

@@ -6,7 +6,8 @@ import http.client
 import itertools
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ def lite(name: str, replicas: int = 1, max_ongoing_requests: int = 1000, **args:
     }
 
 
+def until(holds: Callable[[], Any], timeout_s: float = 30.0) -> None:
+    """Wait until it holds. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it did not hold within {timeout_s:g} s")
+        time.sleep(0.02)
+
+
 @dataclass
 class Answer:
     status: int
@@ -73,6 +83,7 @@ class Stage:
         self._args = {"keys_dir": str(self.keys), "max_body_bytes": max_body_bytes, "max_in_flight": max_in_flight}
         self._generations = itertools.count(1)
         self._engines: list[dict[str, Any]] = []
+        self._user_config: Any = None
         self.generation = 0
 
     def write_keys(self, key: str, token: str) -> None:
@@ -88,8 +99,14 @@ class Stage:
         self.generation = next(self._generations)
         self.put_table({"generation": self.generation, "routes": routes})
 
+    def put_engines(self, engines: Sequence[Mapping[str, Any]]) -> None:
+        """Tell Serve: these engines, and the table as it is."""
+        self._engines = [dict(engine) for engine in engines]
+        self.put_table(self._user_config)
+
     def put_table(self, user_config: Any) -> None:
         """Tell Serve: this user_config, whatever it is."""
+        self._user_config = user_config
         deployment = {
             "name": "front",
             "num_replicas": FRONTS,
@@ -127,6 +144,19 @@ class Stage:
                 raise TimeoutError(f"the fronts do not show it, the last one shows {answer.body!r}")
             time.sleep(0.02)
         return list(held.values())
+
+    def states(self) -> list[dict[str, Any]]:
+        """What every front replica shows now."""
+        return self.until_shown(lambda _: True)
+
+    def sum_in_flight(self) -> int:
+        return sum(state["in_flight"] for state in self.states())
+
+    def shadows(self) -> Counter[str]:
+        return sum((Counter(state["shadows"]) for state in self.states()), Counter())
+
+    def counted(self, app: str, outcome: str) -> int:
+        return sum(state["requests"].get(app, {}).get(outcome, 0) for state in self.states())
 
     def connect(self, timeout_s: float = 60.0) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.ray.serve_port, timeout=timeout_s)

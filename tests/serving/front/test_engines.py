@@ -54,8 +54,8 @@ def table(generation: int, **weights: int) -> dict[str, Any]:
 
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - what is waited for has no event
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
