@@ -271,4 +271,7 @@ def _progress(step: int, steps: int, loss: float) -> None:
 
 
 if __name__ == "__main__":
+    # Threads of torch that wait must sleep: by default they spin, and beside other work the training was measured at
+    # four times the CPU seconds. Read when torch is loaded, which is later than here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(main())
