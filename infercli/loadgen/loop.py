@@ -146,8 +146,6 @@ class Loop:
                     self._readable(waker)
                 else:
                     self._advance(waker, mask)
-                if self.tls is not None:
-                    self._drain_tls(waker)
             now = time.monotonic_ns()
             if now > self.clock.compare_at:
                 self.clock.compare(now)
@@ -285,6 +283,7 @@ class Loop:
                 # The hot path. One read per wake-up: epoll is level-triggered, so what is left wakes it again.
                 size, ancillary, _, _ = sock.recvmsg_into(self.views, ANCILLARY_BYTES)
             else:
+                # A TLS record is at most 16 KiB, so the buffer takes one whole and none waits inside the TLS object.
                 size, ancillary = sock.recv_into(self.view), []
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
@@ -318,11 +317,6 @@ class Loop:
         if user.complete():
             self._finish(user)
         return True
-
-    def _drain_tls(self, user: Exchange) -> None:
-        """Decrypted bytes that wait inside the TLS object wake nobody."""
-        while user.state is State.READING and isinstance(user.sock, ssl.SSLSocket) and user.sock.pending():
-            self._readable(user)
 
     def _ended(self, user: Exchange, why: str) -> None:
         """The connection is over: a fault, unless the answer is one that ends with it."""

@@ -179,7 +179,7 @@ class FakeOpenAiServer:
             headers[name.strip().lower()] = value.strip()
         if self.max_body_bytes is not None and int(headers.get("content-length", 0)) > self.max_body_bytes:
             # As proxies do: refused by its announced length, the body never read.
-            self._json(connection, 413, {"error": {"message": "body too large"}}, (("connection", "close"),))
+            self._json(connection, 413, {"error": {"message": "body too large"}})
             return False
         body = reader.read(int(headers.get("content-length", 0)))
         served = Served(path, headers, json.loads(body) if body else None, time.monotonic_ns(), number)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 
 import pytest
@@ -39,8 +38,8 @@ def test_a_file_that_is_no_key_is_not_taken_for_one(tmp_path):
         digest_key(tmp_path / "key")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_place_that_cannot_be_written_is_an_error_with_its_path(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(InferError, match="Permission denied"):
-        digest_key(tmp_path / "a" / "key")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InferError, match=r"File exists|Not a directory") as caught:
+        digest_key(tmp_path / "file" / "key")
+    assert str(tmp_path / "file" / "key") in caught.value.message

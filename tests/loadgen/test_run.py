@@ -246,10 +246,24 @@ def test_a_stream_that_stalls_is_a_timeout_and_keeps_its_tokens():
 
 def test_failures_among_answers_do_not_stop_a_run():
     with FakeOpenAiServer(lambda i: Behaviour(status=503) if i % 3 == 1 else Behaviour(tokens=4)) as server:
-        m = go(server, concurrency=2, requests=9, give_up_after=1)
+        m = go(server, concurrency=2, requests=9, give_up_after=2)
     metrics = measure(m.traces)
     assert (metrics.answered, metrics.errors) == (6, {"http 503": 3})
     assert m.stopped is None
+
+
+def test_a_user_whose_request_failed_rests_before_the_next():
+    with FakeOpenAiServer(lambda i: Behaviour(status=503) if i else Behaviour(tokens=1)) as server:
+        m = go(server, duration_s=0.6)
+    assert 2 <= len(m.traces) <= 4  # at 0, 0.25 and 0.5 s, and not thousands
+
+
+def test_a_request_is_intended_when_its_user_was_free():
+    with FakeOpenAiServer(Behaviour(tokens=2, ttft_s=0.03)) as server:
+        m = go(server, requests=4)
+    for one, following in zip(m.traces, m.traces[1:], strict=False):
+        assert one.ended_s <= following.intended_s <= following.sent_s < following.ended_s
+        assert following.intended_s - one.ended_s < 0.03
 
 
 def test_a_port_where_nobody_listens_is_given_up_soon():
@@ -305,6 +319,7 @@ def test_a_server_that_refuses_before_it_has_read_everything_is_heard():
         m = go(server, prompts=["x" * 8_000_000], requests=3)
     assert measure(m.traces).errors == {"http 413": 3}
     assert {t.message for t in m.traces} == {"body too large"}
+    assert m.client.reconnects == 0  # a connection that holds half a request is not used again
 
 
 def test_the_engine_that_answered_is_kept():
