@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infercli.core.quantization import METHODS
 from infercli.core.record import Json
@@ -53,6 +53,9 @@ def detect(config: Json) -> Quantization:
     if "quantization" in config and "quant_method" not in config:  # hf_quant_config.json wraps it
         config = {"quant_method": "modelopt", **config["quantization"]}
     name = str(config.get("quant_method", "")).lower().replace("_", "-")
+    if not name and (config.get("producer") or {}).get("name") == "modelopt":
+        # Without the method's name vLLM finds the weights' format, and overlooks what is asked for the KV cache.
+        return replace(_modelopt(config), kv_cache_fp8=False)
     if name == "compressed-tensors":
         return _compressed_tensors(config)
     if name == "modelopt":

@@ -260,7 +260,8 @@ class GpuPlanner:
     def _length(self, tried: _Tried) -> tuple[int, str]:
         limit = self.arch.max_model_len
         if self.length is not None:
-            return self.length, "given"
+            where = "engine_args" if "max_model_len" in self.args else "workload.max_context_tokens"
+            return self.length, f"{where} says so"
         room = longest_that_fits(sizing.term(tried.memory, "kv_cache").low_bytes, tried.block_bytes, self.block_tokens)
         if room // 2 >= limit:
             return limit, "the model's own maximum: one request takes at most half of the KV cache"
@@ -290,8 +291,9 @@ class GpuPlanner:
         limit = self.defaults.max_num_seqs
         seqs_reason = f"vLLM's default on {self.gpu.name}"
         if seqs != limit:
-            seqs_reason = f"{seqs_reason} is {limit}; the memory that its sampler takes is needed for the KV cache"
-        fit = "the smallest that fits" if tried.missing_bytes == 0 else "none fits; this one comes nearest"
+            why = "the memory that its sampler takes is needed for the KV cache"
+            seqs_reason = f"{seqs_reason} is {limit}; {why if not tried.missing_bytes else 'even this few do not help'}"
+        fit = "the smallest that fits" if tried.missing_bytes == 0 else "none fits, this one comes nearest"
         tokens_reason = (
             f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
         )
@@ -299,7 +301,7 @@ class GpuPlanner:
         if self.kv_element_bytes == 1:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
         return (
-            self._choice("tensor_parallel_size", size, f"{fit} on nodes of {self.profile.gpus_per_node} GPUs"),
+            self._choice("tensor_parallel_size", size, f"{fit}; GPUs per node: {self.profile.gpus_per_node}"),
             Choice(name="max_model_len", value=length, reason=length_reason, given=self.length is not None),
             self._choice("max_num_seqs", seqs, seqs_reason),
             self._choice("max_num_batched_tokens", self._batched_tokens(), tokens_reason),
@@ -310,7 +312,7 @@ class GpuPlanner:
 
     def _choice(self, name: str, value: Json, reason: str) -> Choice:
         given = name in self.args
-        return Choice(name=name, value=value, reason="given" if given else reason, given=given)
+        return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)
 
     def _utilization_reason(self) -> str:
         if self.utilization == self.facts.gpu_memory_utilization:

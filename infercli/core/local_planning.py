@@ -133,7 +133,8 @@ def _length(arch: ModelArch, deployment: ModelDeployment) -> tuple[int, bool, st
             raise InputError(
                 f"max_model_len: must be between 1 and {arch.max_model_len:,}, the model's own maximum, and is {asked}"
             )
-        return int(asked), True, "given"
+        where = "engine_args" if deployment.engine_args.get("max_model_len") else "workload.max_context_tokens"
+        return int(asked), True, f"{where} says so"
     if arch.max_model_len <= _LONGEST:
         return arch.max_model_len, False, "the model's own maximum"
     return _LONGEST, False, f"memory is shared with everything else here; the model takes {arch.max_model_len:,}"
@@ -161,4 +162,4 @@ def _machine(
 
 def _choice(args: dict[str, Json], name: str, value: Json, reason: str) -> Choice:
     given = name in args
-    return Choice(name=name, value=value, reason="given" if given else reason, given=given)
+    return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)

@@ -53,6 +53,10 @@ RECOGNISED = {
         {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}},
         Quantization(method="fp8", bits=8, kv_cache_fp8=True),
     ),
+    "modelopt without the method's name, whose wish for the kv cache vLLM overlooks": (
+        {"quant_algo": "FP8", "kv_cache_scheme": "FP8", "producer": {"name": "modelopt"}, "ignore": ["lm_head"]},
+        Quantization(method="fp8", bits=8),
+    ),
     "fp8 that asks for an fp8 kv cache": (
         group("float-quantized", num_bits=8, type="float") | {"kv_cache_scheme": {"num_bits": 8, "type": "float"}},
         Quantization(method="fp8", bits=8, kv_cache_fp8=True),
