@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from infercli.core.engines.arguments import _OURS, ARGUMENTS, PARALLEL_ONE, UNPLANNED, problems
+from tests.core.plans import TINY_CONFIG, plan, tiny_directory
 from tests.parts.engine_python import engine_python
 
 KNOWN = ARGUMENTS["0.29.0"]
@@ -64,3 +67,40 @@ def test_the_table_is_what_the_installed_engine_has(tmp_path):
     )
     table = "infercli/core/engines/v0_29_arguments.py"
     assert path.read_text() == (root / table).read_text(), f"run scripts/engine_facts.py {table}"
+
+
+ASK = """
+import json, sys, tempfile
+from pathlib import Path
+from vllm.engine.arg_utils import AsyncEngineArgs
+asked = json.load(sys.stdin)
+folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
+(folder / "config.json").write_text(json.dumps(asked["config"]))
+made = AsyncEngineArgs(model=str(folder), skip_tokenizer_init=True, **asked["engine_args"]).create_engine_config()
+cache, scheduler = made.cache_config, made.scheduler_config
+Path(sys.argv[2]).write_text(json.dumps({
+    "max_model_len": made.model_config.max_model_len,
+    "dtype": str(made.model_config.dtype).removeprefix("torch."),
+    "block_size": cache.block_size,
+    "kv_cache_memory_bytes": cache.kv_cache_memory_bytes,
+    "max_num_seqs": scheduler.max_num_seqs,
+    "max_num_batched_tokens": scheduler.max_num_batched_tokens,
+    "enforce_eager": made.model_config.enforce_eager,
+    "tensor_parallel_size": made.parallel_config.tensor_parallel_size,
+    "trust_remote_code": made.model_config.trust_remote_code,
+}))
+"""
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_the_engine_takes_what_is_planned_for_it_and_keeps_every_value(tmp_path):
+    planned = plan("./tiny", "cpu-local", tiny_directory(), workload={"input_tokens": 200, "output_tokens": 50})
+    asked = {"config": TINY_CONFIG, "engine_args": planned.engine.engine_args}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(
+        [engine_python(), "-c", ASK, tmp_path, tmp_path / "answer.json"],
+        check=True, capture_output=True, timeout=300, text=True, input=json.dumps(asked),
+        env=environment | planned.engine.environment,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "answer.json").read_text()) == planned.engine.engine_args
