@@ -66,8 +66,8 @@ def in_engine() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def checkpoints() -> Path:
-    """The real model in all variants, trained once per state of the sources and kept between runs."""
-    directory = cache_home() / "tests" / "demo-model"
+    """The real model in all variants, where scripts/demo keeps it: trained once for both, kept between runs."""
+    directory = cache_home() / "demo-model"
     done = run_demo_model(str(directory), "--variants", ",".join(ALL_VARIANTS))
     assert done.returncode == 0, done.stderr[-4000:]
     return directory
