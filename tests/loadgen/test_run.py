@@ -45,8 +45,10 @@ def only(measurement):
 
 
 def test_every_token_of_every_request_is_counted_and_agrees_with_usage():
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with FakeOpenAiServer(Behaviour(tokens=33)) as server:
         m = go(server, concurrency=5, requests=40)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert [t.request for t in m.traces] == list(range(40))
     assert all(t.answered and sum(t.frames) == t.completion_tokens == 33 for t in m.traces)
     assert all(t.prompt_tokens == 7 and t.finish_reason == "length" for t in m.traces)
