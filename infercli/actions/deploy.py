@@ -50,9 +50,14 @@ def engine_of(plan: Plan) -> EngineDeployment:
     return EngineDeployment(app=plan.engine.app_name(plan.name), spec=plan.engine, replicas=plan.replicas)
 
 
-def is_live(request: Request, history: Sequence[Entry]) -> bool:
+def standing_now(world: World, history: Sequence[Entry]) -> Serving | None:
+    """What is live, by the record; None where the other side holds nothing (a Ray that died, a RayService deleted)."""
+    return live(history) if world.platform.config() is not None else None
+
+
+def is_live(request: Request, history: Sequence[Entry], now: Serving | None) -> bool:
     """Exactly this already serves: the same engine, replicas, front and objects, with every request."""
-    now, current = live(history), serving(history)
+    current = serving(history)
     if now is None or current is None or current != newest(history):
         return False
     new = engine_of(request.plan)
@@ -69,9 +74,9 @@ def capacity(plan: Plan) -> int | None:
     return plan.profile.max_gpus if plan.engine.gpus else None
 
 
-def prospect(request: Request, history: Sequence[Entry]) -> tuple[Strategy, list[State]]:
+def prospect(request: Request, history: Sequence[Entry], before: Serving | None) -> tuple[Strategy, list[State]]:
     """The strategy and the states that a deploy would go through; also what `--dry-run` prints."""
-    new, before = engine_of(request.plan), live(history)
+    new = engine_of(request.plan)
     others = engines_of(before, history) if before else []
     busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app) and e.app != new.app)
     how = strategy(new, busy, capacity(request.plan))
@@ -117,21 +122,22 @@ def deploy(request: Request, world: World) -> Entry:
     name = plan.name
     with world.store.changing(name, "deploy", break_lock=request.break_lock):
         history = list(world.store.entries(name))
-        if is_live(request, history):
+        before = standing_now(world, history)
+        if is_live(request, history, before):
             current = serving(history)
             assert current is not None  # is_live says so
             return current
         revision = candidate(request, history, world.clock.now()).revision
-        how, states = prospect(request, history)
+        how, states = prospect(request, history, before)
         if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
             raise InputError(
-                f"there is no free GPU for a second engine: replacing it means that {name} answers 503 with Retry-After "
+                f"there is no free GPU for a second engine: replacing it means that {name} answers 503 (Retry-After) "
                 "from the moment the old engine stops until the new one has loaded",
                 "add --allow-downtime, or free GPUs",
             )
         abandon_pending(world, history)
         world.store.append(revision)
-        return run(world, revision, states, live(history), request.timeout_s)
+        return run(world, revision, states, before, request.timeout_s)
 
 
 def abandon_pending(world: World, history: Sequence[Entry]) -> None:
@@ -175,8 +181,10 @@ def run(
         message = error.message if isinstance(error, InferError) else str(error)
         _give_up(drive, before, step, "failed", message, undo=undo)
         kind = TimedOut if isinstance(error, TimedOut) else DeployFailed
+        cure = error.hint if isinstance(error, InferError) and error.hint != hint else None
         raise kind(
-            f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before, '')}", hint
+            f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before, '')}",
+            "\n".join(part for part in (cure, hint) if part),
         ) from error
     drive.record("good", states[-1].step if states else "unchanged")
     return next(e for e in world.store.entries(revision.name) if e.number == revision.number)

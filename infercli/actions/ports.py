@@ -10,6 +10,7 @@ from infercli.core.observed import Answer, Applications
 from infercli.core.record import Json
 from infercli.core.release import Entry, Lease, Progress, Revision
 
+
 class Platform(Protocol):
     """Where a release runs: a Ray on this machine, or a RayService in a cluster."""
 

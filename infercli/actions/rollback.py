@@ -1,14 +1,14 @@
-"""rollback: go back to the newest revision that was good. For the person who was woken up: it says first what it does."""
+"""rollback: go back to the newest revision that was good; for whoever was woken up, it says first what it does."""
 
 from __future__ import annotations
 
-from infercli.actions.deploy import abandon_pending, capacity, run
+from infercli.actions.deploy import abandon_pending, capacity, run, standing_now
 from infercli.actions.steps import World
 from infercli.core.record import Record
 from infercli.core.release import (
     Entry,
     Revision,
-    live,
+    Serving,
     newest,
     next_number,
     rollback_target,
@@ -29,8 +29,8 @@ class Way(Record):
     """Empty: it serves already."""
 
 
-def way(name: str, history: list[Entry], to: int | None) -> tuple[Way, Entry]:
-    """Where a rollback would go and how. Raises InputError when there is nothing to go back to."""
+def way(name: str, history: list[Entry], to: int | None, now: Serving | None) -> tuple[Way, Entry]:
+    """Where a rollback would go and how; `now` is what is live. Raises InputError when there is nowhere to go."""
     if not history:
         raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
     if to is None:
@@ -45,7 +45,7 @@ def way(name: str, history: list[Entry], to: int | None) -> tuple[Way, Entry]:
             raise InputError(
                 f"revision {to} of `{name}` was never good: {target.progress.outcome}", f"`infercli history {name}`"
             )
-    now, engine, number = live(history), target.revision.engine, next_number(history)
+    engine, number = target.revision.engine, next_number(history)
     last = newest(history)
     if now is not None and now.routes.get(engine.app) == 100 and last is not None and last.progress.outcome == "good":
         return Way(to=target.number, app=engine.app, is_shift=True, states=()), target
@@ -78,10 +78,10 @@ def rollback(
     """Go back. Returns how it went and the entry that records it (the target's own when it served already)."""
     with world.store.changing(name, "rollback", break_lock=break_lock):
         history = list(world.store.entries(name))
-        how, target = way(name, history, to)
+        before = standing_now(world, history)
+        how, target = way(name, history, to, before)
         if not how.states:
             return how, target
-        before = live(history)
         revision = Revision(
             name=name,
             number=next_number(history),

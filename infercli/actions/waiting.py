@@ -92,30 +92,33 @@ def until_running(
     clock = deadline.clock
     began = clock.monotonic()
     good_since: float | None = None
+    bad_since: float | None = None
+    trouble: tuple[str, ...] = ()
     while True:
         seen = look()
         if seen is not None:
-            accepted, rejected, apps = seen
-            if not accepted:
+            trouble = seen.trouble
+            if not seen.accepted:
                 behind_since = behind_since if behind_since is not None else clock.monotonic()
-                if rejected and clock.monotonic() - behind_since > REJECTED_S:
-                    raise DeployFailed(f"the Serve config was rejected: {rejected}")
+                if seen.rejected and clock.monotonic() - behind_since > REJECTED_S:
+                    raise DeployFailed(f"the Serve config was rejected: {seen.rejected}")
             else:
                 behind_since = None
-                failed = failure_of(starting, apps[starting]) if starting in apps else None
-                if failed:
+                failed = failure_of(starting, seen.apps[starting]) if starting in seen.apps else None
+                bad_since = (clock.monotonic() if bad_since is None else bad_since) if failed else None
+                # Both verdicts must hold: what an application of that name did before may be shown a little longer.
+                if bad_since is not None and clock.monotonic() - bad_since >= platform.settle_s:
                     cause = platform.root_cause(starting)
                     raise DeployFailed(f"engine {failed}" + (f"\nroot cause: {cause}" if cause else ""))
-                states = {name: apps[name].status if name in apps else "NOT_STARTED" for name in wanted}
-                if all(status == "RUNNING" for status in states.values()):
-                    good_since = good_since if good_since is not None else clock.monotonic()
-                    if clock.monotonic() - good_since >= platform.settle_s:
-                        return
-                else:
-                    good_since = None
+                states = {name: seen.apps[name].status if name in seen.apps else "NOT_STARTED" for name in wanted}
+                running = all(status == "RUNNING" for status in states.values())
+                good_since = (clock.monotonic() if good_since is None else good_since) if running else None
+                if good_since is not None and clock.monotonic() - good_since >= platform.settle_s:
+                    return
                 waits = [f"{n} {s.lower().replace('_', ' ')}" for n, s in states.items() if s != "RUNNING"]
-                watcher.detail(f"{', '.join(waits) or 'settling'}, {duration(clock.monotonic() - began)}")
-        deadline.check(f"{starting} to run")
+                said = [*(waits or ["settling"]), *trouble, duration(clock.monotonic() - began)]
+                watcher.detail(", ".join(said))
+        deadline.check(f"{starting} to run" + (f" ({'; '.join(trouble)})" if trouble else ""))
         clock.sleep(POLL_S)
 
 

@@ -75,12 +75,15 @@ class LocalPlatform:
         write_text(self.home / "serve.json", json.dumps(serve_config), private=True)
 
     def config(self) -> Json:
-        """What Ray holds, put together again from what it says of each application."""
+        """What Ray holds, put together again from what it says of each application; None where no Ray runs."""
+        if self.ray.running() is None:
+            return None
         details = self._details()
         found = [a["deployed_app_config"] for a in details["applications"].values() if a.get("deployed_app_config")]
         if not found:
             return None
-        return {"applications": found}
+        kept = {key: details[key] for key in ("proxy_location", "http_options") if key in details}
+        return {**kept, "applications": found}
 
     def _details(self) -> Json:
         try:
@@ -88,7 +91,9 @@ class LocalPlatform:
         except EndpointError as error:
             raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
         if answer.status != 200:
-            raise RayError(f"Ray's REST API answered HTTP {answer.status}: {_short(answer.body)}", "`infercli local status`")
+            raise RayError(
+                f"Ray's REST API answered HTTP {answer.status}: {_short(answer.body)}", "`infercli local status`"
+            )
         return answer.json()
 
     def applications(self) -> Applications:

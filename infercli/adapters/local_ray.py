@@ -27,7 +27,7 @@ from infercli.core.record import Record
 from infercli.errors import EndpointError, InputError, RayError
 
 LOGICAL_CPUS = 16
-"""Ray's own count, not cores: an engine asks for 2, and two engines beside each other must be placeable on any laptop."""
+"""Ray's own count, not cores: an engine asks for 2, and two engines must be placeable side by side on any laptop."""
 OBJECT_STORE_BYTES = 200_000_000
 """Serve moves only small messages; Ray would take 30 % of the memory otherwise."""
 HEAD_STARTS_S = 90
@@ -133,7 +133,7 @@ class LocalRay:
     def _start(self, python: Path, serve_port: int) -> RunningRay:
         write_text(self.token_path, secrets.token_hex(32), private=True)
         # Ray puts sockets with long names into it, and a socket's path ends at 107 bytes: so /tmp, and short.
-        temp_dir = tempfile.mkdtemp(prefix="infercli-", dir="/tmp")  # noqa: S108
+        temp_dir = tempfile.mkdtemp(prefix="infercli-", dir="/tmp")
         mark, dashboard_port = secrets.token_hex(8), _free_port()
         environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RAY}
         environment |= {
@@ -184,7 +184,9 @@ class LocalRay:
             except EndpointError:
                 pass
             if _start_ticks(started.pid) != started.started_at_ticks or _is_zombie(started.pid):
-                raise RayError(f"Ray ended while it started: {self._last_words()}", f"the whole log: {self.home}/ray.log")
+                raise RayError(
+                    f"Ray ended while it started: {self._last_words()}", f"the whole log: {self.home}/ray.log"
+                )
             if time.monotonic() > end:
                 raise RayError(f"Ray did not answer within {HEAD_STARTS_S} s", f"the log: {self.home}/ray.log")
             time.sleep(0.25)
@@ -204,7 +206,7 @@ class LocalRay:
         started: RunningRay | None = None,
         timeout_s: float = 30.0,
     ) -> Response:
-        """One call of Ray's REST API, with its token. Raises RayError when no Ray runs, EndpointError when it is mute."""
+        """One call of Ray's REST API, with its token. Raises RayError (no Ray runs), EndpointError (it is mute)."""
         ray = started or self.running()
         if ray is None:
             raise RayError("no Ray of infercli runs on this machine", "`infercli deploy --target local` starts one")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -19,17 +19,32 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @click.option("--model", help="Default: the release's, or the first that the endpoint lists.")
-@click.option("--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Users, each waiting for its answer.")
-@click.option("--requests", type=click.IntRange(1), help="How many to measure. Default: 64, unless --duration is given.")
+@click.option(
+    "--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Users, each waiting for its answer."
+)
+@click.option(
+    "--requests", type=click.IntRange(1), help="How many to measure. Default: 64, unless --duration is given."
+)
 @click.option("--duration", metavar="DURATION", help="Begin requests for this long instead.")
-@click.option("--warmup", default=4, show_default=True, type=click.IntRange(0), help="Requests before measuring begins.")
+@click.option(
+    "--warmup", default=4, show_default=True, type=click.IntRange(0), help="Requests before measuring begins."
+)
 @click.option("--max-tokens", default=128, show_default=True, type=click.IntRange(1), help="Per answer.")
 @click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang).")
 @click.option("--workload", help="Prompts: a file, or the name of a shipped one (chat).")
 @click.option("--words", default=64, show_default=True, type=click.IntRange(1), help="Per synthetic prompt.")
 @click.option("--seed", default=0, show_default=True, help="Of synthetic prompts.")
-@click.option("--api", type=click.Choice(["chat", "completions"]), default="chat", show_default=True, help="Which to call.")
-@click.option("--save", "save_path", default="result.json", show_default=True, type=click.Path(dir_okay=False), help="Raw traces and metrics.")
+@click.option(
+    "--api", type=click.Choice(["chat", "completions"]), default="chat", show_default=True, help="Which to call."
+)
+@click.option(
+    "--save",
+    "save_path",
+    default="result.json",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="Raw traces and metrics.",
+)
 @options.deployment_file
 @options.target
 @options.cluster
@@ -163,7 +178,7 @@ class _Bar:
 
         self.shown = sys.stderr.isatty()
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         return self
 
     def update(self, progress: Progress) -> None:
@@ -212,7 +227,9 @@ def _difference(before: float | None, after: float | None) -> EngineTokens | Non
 
     if before is None or after is None:
         return None
-    return EngineTokens(source="vllm:generation_tokens_total, difference over the run", output_tokens=round(after - before))
+    return EngineTokens(
+        source="vllm:generation_tokens_total, difference over the run", output_tokens=round(after - before)
+    )
 
 
 def text(result: BenchResult) -> str:
@@ -228,11 +245,8 @@ def text(result: BenchResult) -> str:
     def number(value: float | None, unit: str) -> str:
         return "unknown" if value is None else f"{value:,.1f} {unit}"
 
-    lines += [
-        f"{number(m.output_tokens_per_s, 'output tokens/s')}, {number(m.requests_per_s, 'requests/s')}, "
-        f"over {number(m.duration_s, 's')}",
-        "",
-    ]
+    rates = [number(m.output_tokens_per_s, "output tokens/s"), number(m.requests_per_s, "requests/s")]
+    lines += [f"{', '.join(rates)}, over {number(m.duration_s, 's')}", ""]
 
     def row(name: str, d: Distribution | None) -> tuple[str, ...]:
         if d is None:
@@ -243,7 +257,8 @@ def text(result: BenchResult) -> str:
     lines.append(columns(rows, ("MS", "MEAN", "P50", "P90", "P95", "P99", "MAX")))
     lines.append("")
     check = m.token_check
-    counted = f"{m.output_tokens:,} output tokens; {check.equal} of {check.with_usage} answers count as many as the server says"
+    counted = f"{m.output_tokens:,} output tokens; "
+    counted += f"{check.equal} of {check.with_usage} answers came in as many frames as the server says tokens"
     if result.engine_agrees is not None and result.engine_tokens is not None:
         same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
         counted += f"; the engine's own counter, warm-up included, says {same}"

@@ -42,7 +42,9 @@ def command(
 
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
     if not world.store.entries(name):
-        raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is")
+        raise InputError(
+            f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is"
+        )
     confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
     delete(name, world, keep_history=keep_history, break_lock=break_lock)
     emit({"apiVersion": "infercli/v1", "kind": "DeleteResult", "name": name}, output, f"{name} is deleted")

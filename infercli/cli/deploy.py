@@ -51,7 +51,7 @@ def command(
     """
     import time
 
-    from infercli.actions.deploy import deploy, is_live
+    from infercli.actions.deploy import deploy, is_live, standing_now
     from infercli.cli.deploying import prepare_request
     from infercli.cli.output import columns, emit, note
     from infercli.core.units import duration
@@ -65,7 +65,7 @@ def command(
         kube_context=kube_context,
         port=port,
         reason=reason,
-        weights=tuple(w for w in steps if w < 100) + (100,),
+        weights=(*(w for w in steps if w < 100), 100),
         drop_previous=drop_previous,
         allow_downtime=allow_downtime,
         break_lock=break_lock,
@@ -76,12 +76,12 @@ def command(
         from infercli.cli.deploying import dry_run as run_dry
 
         how, states = run_dry(request, world, history)
-        said = [] if is_live(request, history) else states
+        said = [] if is_live(request, history, standing_now(world, history)) else states
         rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
         text = columns(rows) if rows else f"{plan.name} serves exactly this already; nothing would change"
         emit({"strategy": how, "states": [s.model_dump(mode="json") for s in said]}, output, text)
         return
-    unchanged = is_live(request, history)
+    unchanged = is_live(request, history, standing_now(world, history))
     began = time.monotonic()
     entry = deploy(request, world)
     world.watcher.done()  # type: ignore[attr-defined]
@@ -100,7 +100,11 @@ def command(
     if unchanged:
         emit(answer, output, f"{plan.name} serves exactly this already as revision {entry.number}; nothing was changed")
         return
-    emit(answer, output, f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}")
+    emit(
+        answer,
+        output,
+        f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}",
+    )
     if output == "text":
         note(f"  ask it:      infercli ask {plan.name} 'Hello'")
         note(f"  take it back: infercli rollback {plan.name}")

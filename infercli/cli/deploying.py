@@ -150,9 +150,9 @@ def check_files(plan: Plan) -> None:
 
 def dry_run(request: Request, world: World, history: list[Entry]) -> tuple[str, list[State]]:
     """What a deploy would do; in a cluster the API server validates every object and the first Serve config."""
-    from infercli.actions.deploy import candidate, prospect
+    from infercli.actions.deploy import candidate, prospect, standing_now
 
-    how, states = prospect(request, history)
+    how, states = prospect(request, history, standing_now(world, history))
     if states:
         entry = candidate(request, history, world.clock.now())
         world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))

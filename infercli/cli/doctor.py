@@ -54,7 +54,9 @@ def _machine() -> list[Finding]:
 
     found = [Finding("python", "ok", platform.python_version())]
     if sys.platform != "linux":
-        found.append(Finding("system", "warn", sys.platform, "the local target runs on Linux only; all else works here"))
+        found.append(
+            Finding("system", "warn", sys.platform, "the local target runs on Linux only; all else works here")
+        )
     with GpuSampler() as sampler:
         pass
     if sampler.telemetry is None:

@@ -74,13 +74,13 @@ def command(
     """
     from pathlib import Path
 
+    import yaml
+
     from infercli.adapters.files import parse_document, write_text
     from infercli.cli.output import emit, note
     from infercli.cli.project import DEPLOYMENT_FILE, load_profile
     from infercli.core.deployment import ModelDeployment
     from infercli.errors import InputError
-
-    import yaml
 
     path = Path(directory) / DEPLOYMENT_FILE
     hardware = load_profile(profile, Path(directory))

@@ -61,8 +61,8 @@ def status(output: str) -> int:
     if everywhere:
         lines += [
             "",
-            f"{len(everywhere)} of these ports are open on all addresses: Ray binds them so whatever it is told. They ask "
-            "for Ray's token; a firewall should keep others from them all the same.",
+            f"{len(everywhere)} of these ports are open on all addresses: Ray binds them so whatever it is told.",
+            "They ask for Ray's token; a firewall should keep others from them all the same.",
         ]
     emit(answer, output, "\n".join(lines))
     return ExitCode.YES

@@ -54,7 +54,7 @@ def target(function: F) -> F:
     return click.option(
         "--target",
         type=click.Choice(["kubernetes", "local"]),
-        help="Where the release runs; default: what deployment.yaml's profile says, else where a release of that name is.",
+        help="Where it runs; default: what deployment.yaml's profile says, else where a release of that name is.",
     )(function)
 
 

@@ -58,7 +58,9 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     header = "# Written by `infercli pin`. Commit it: it says which exact files a model is.\n"
     write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
     what = f"commit {locked.commit}" if locked.commit else f"content {locked.content_digest[:12]}"
-    text = f"{model} is pinned to {what} in {path}: {len(locked.files)} files, {gib(locked.weights_bytes, 2)} of weights"
+    text = (
+        f"{model} is pinned to {what} in {path}: {len(locked.files)} files, {gib(locked.weights_bytes, 2)} of weights"
+    )
     text += f", licence {locked.license or 'not stated'}"
     if before is not None and before.content_digest == locked.content_digest:
         text += "; unchanged"

@@ -141,8 +141,8 @@ def text(plan: Plan) -> str:
         length = plan.engine.engine_args.get("max_model_len")
         lines += [
             "",
-            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}, "
-            f"{cache.bytes_per_token:,} bytes a token",
+            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}",
+            f"Bytes of KV cache per token: {cache.bytes_per_token:,}",
             f"Concurrency: {cache.concurrency:.2f} requests of {length:,} tokens at once",
         ]
     rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]

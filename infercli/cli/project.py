@@ -103,7 +103,7 @@ def load_plan(path: Path) -> Plan:
         raise InputError(f"{path}: was not written by `infercli plan --save`", "`infercli plan --save plan.json`")
     if plan.infercli_version != __version__:
         raise InputError(
-            f"{path}: was made by infercli {plan.infercli_version}, this is {__version__}, which may render it otherwise",
+            f"{path}: was made by infercli {plan.infercli_version}, this is {__version__}, which renders anew",
             f"plan again: `infercli plan --save {path}`",
         )
     if plan.content_digest() != plan.digest:

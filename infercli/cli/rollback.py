@@ -45,6 +45,7 @@ def command(
     import time
 
     from infercli import __version__
+    from infercli.actions.deploy import standing_now
     from infercli.actions.rollback import rollback, way
     from infercli.cli.output import emit, note
     from infercli.cli.world import resolve, who
@@ -57,7 +58,8 @@ def command(
     except ValueError as error:
         raise InputError(f"--timeout: {error}") from error
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
-    how, aim = way(name, list(world.store.entries(name)), to)
+    history = list(world.store.entries(name))
+    how, aim = way(name, history, to, standing_now(world, history))
     quantization = aim.revision.engine.spec.quantization
     what = f"revision {how.to} ({how.app}, {quantization})"
     if not how.states:
@@ -82,7 +84,8 @@ def command(
             break_lock=break_lock,
         )
         world.watcher.done()  # type: ignore[attr-defined]
-        said = f"{name}: {what} serves again after {duration(time.monotonic() - began)}, recorded as revision {entry.number}"
+        took = duration(time.monotonic() - began)
+        said = f"{name}: {what} serves again after {took}, recorded as revision {entry.number}"
     answer = {
         "apiVersion": "infercli/v1",
         "kind": "RollbackResult",

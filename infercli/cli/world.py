@@ -93,7 +93,7 @@ def local_store() -> ReleaseStore:
 
 
 def composer(layout: Layout) -> Compose:
-    """render's composition for one layout."""
+    """The composition of a Serve config, for one layout."""
     from infercli.core.release import engines_of
     from infercli.render.serve_config import serve_config
 
@@ -127,11 +127,10 @@ def kubernetes_world(
     from infercli.adapters.cluster import connect
     from infercli.adapters.cluster_platform import ClusterPlatform
     from infercli.adapters.release_secrets import ReleaseSecrets
-    from infercli.cli.project import serving_code
     from infercli.render.serve_config import KUBERNETES
 
     cluster = connect(kubeconfig, context, namespace)
-    platform = ClusterPlatform(cluster, name, serving_code(), keys_secret or f"{name}-keys")
+    platform = ClusterPlatform(cluster, name, keys_secret or f"{name}-keys")
     return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
 
 
@@ -183,5 +182,3 @@ def _offer(names: Sequence[str]) -> str:
     if names:
         return f"name one: {', '.join(names)}"
     return "name it, or run the command beside its deployment.yaml"
-
-

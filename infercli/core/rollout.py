@@ -29,7 +29,8 @@ class State(Record):
 def strategy(new: EngineDeployment, others_gpus: int, available_gpus: int | None) -> Strategy:
     """`beside` while the new engine fits next to what runs, else `replace`, which means downtime.
 
-    `others_gpus`: held by the engines that go on; `available_gpus`: that the target can ever have, None: no GPUs counted.
+    `others_gpus`: held by the engines that go on; `available_gpus`: all that the target can ever have, None where none
+    are counted.
     """
     if available_gpus is None or others_gpus + new.spec.gpus * new.replicas <= available_gpus:
         return "beside"

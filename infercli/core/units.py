@@ -31,7 +31,7 @@ def parse_duration_s(text: str) -> float:
     return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
 
 
-def gib(value_bytes: int | float, digits: int = 1) -> str:
+def gib(value_bytes: float, digits: int = 1) -> str:
     """Bytes as GiB for people: `14.9 GiB`."""
     return f"{value_bytes / GIB:,.{digits}f} GiB"
 

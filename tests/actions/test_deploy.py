@@ -164,3 +164,13 @@ def test_what_is_live_is_what_the_newest_record_composes_to(world, request_for):
     deploy(request_for("int8"), world)
     history = world.store.entries("chat")
     assert world.compose(live(history), history) == world.platform.config()
+
+
+def test_after_the_other_side_lost_everything_the_engine_is_started_and_verified_again(world, request_for):
+    deploy(request_for(), world)
+    world.platform.remove()
+    again = deploy(request_for(), world)
+    assert again.number == 2
+    first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
+    assert first == {GOOD: 0}
+    assert weights(world) == {GOOD: 100}

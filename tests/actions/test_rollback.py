@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.actions.deploy import deploy
+from infercli.actions.deploy import deploy, standing_now
 from infercli.actions.rollback import rollback, way
 from infercli.errors import InputError
 from tests.actions.test_deploy import applications, weights
@@ -41,7 +41,9 @@ def test_an_engine_that_was_dropped_is_started_again_and_verified_before_request
     deploy(request_for(), world)
     deploy(request_for("int8", drop_previous=True), world)
     assert applications(world) == {"front", BAD}
-    assert not way("chat", list(world.store.entries("chat")), None)[0].is_shift
+    assert not way("chat", world.store.entries("chat"), None, standing_now(world, world.store.entries("chat")))[
+        0
+    ].is_shift
     world.platform.puts.clear()
     go_back(world)
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}

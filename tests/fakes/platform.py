@@ -1,4 +1,4 @@
-"""A Serve in memory with faults on demand: what the actions are tested against, by the rules that the real one follows."""
+"""A Serve in memory with faults on demand: the actions are tested against it, by rules that the real one follows."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class FakePlatform:
     def __init__(self, clock, *, start_s=5.0, flip_s=0.3, drain_s=1.0):
         self.clock, self.start_s, self.flip_s, self.drain_s = clock, start_s, flip_s, drain_s
         self.puts = []
+        self.held = []
         self.began = {}
         self.leaving = {}
         self.at = 0.0
@@ -74,12 +75,13 @@ class FakePlatform:
             self.began.pop(name)
             self.leaving[name] = self.clock.time + self.drain_s
         self.puts.append(json.loads(json.dumps(serve_config)))
+        self.held.append(self.puts[-1])
         self.at = self.clock.time
         if self.on_put:
             self.on_put(self)
 
     def config(self):
-        return self.puts[-1] if self.puts else None
+        return self.held[-1] if self.held else None
 
     def _status(self, name):
         if name in self.fail_start:
@@ -105,10 +107,11 @@ class FakePlatform:
 
     def front(self, method, path, *, body=None, engine=None, timeout_s=10.0):
         self._fault("front")
-        if not self.puts:
+        if not self.held:
             raise EndpointError("nobody listens")
         if path == "/front":
-            shown = self.puts[-1] if self.clock.time - self.at >= self.flip_s or len(self.puts) == 1 else self.puts[-2]
+            flipped = self.clock.time - self.at >= self.flip_s or len(self.held) == 1
+            shown = self.held[-1 if flipped else -2]
             pid = self._next_pid()
             return Answer(200, {}, json.dumps({"pid": pid, "generation": self._table(shown)["generation"]}).encode())
         if engine in self.answers:
@@ -135,6 +138,5 @@ class FakePlatform:
     def remove(self):
         self._fault("remove")
         self.puts.clear()
+        self.held.clear()
         self.began.clear()
-
-

@@ -1,0 +1,138 @@
+"""The command as a whole: what it imports, how it fails, what it says to a stranger."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from infercli import __version__
+from infercli.cli import main as cli
+from infercli.errors import ExitCode, InferError
+
+HEAVY = ("pydantic", "yaml", "rich", "kubernetes", "huggingface_hub", "pynvml", "infercli.core", "infercli.adapters")
+
+
+def modules_after(*words):
+    code = (
+        "import sys, json\nfrom infercli.cli.main import invoke\n"
+        f"code = invoke({list(words)!r})\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.strip().splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), (), ("plan", "--help"), ("deploy", "--help")])
+def test_help_and_version_import_click_and_errors_only(words):
+    loaded = modules_after(*words)
+    assert not [m for m in loaded for heavy in HEAVY if m == heavy or m.startswith(heavy + ".")]
+
+
+def test_a_usage_error_imports_click_and_errors_only():
+    loaded = modules_after("plan", "--nonsense")
+    assert not [m for m in loaded for heavy in HEAVY if m == heavy or m.startswith(heavy + ".")]
+
+
+def every_command():
+    for name in cli.COMMANDS:
+        command = importlib.import_module(f"infercli.cli.{name}").command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", c) for sub, c in command.commands.items())
+        yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), list(every_command()))
+def test_every_command_has_help_with_an_example(name, command):
+    assert f"infercli {name.split()[0]}" in command.help
+    assert "Example" in command.help
+
+
+@pytest.mark.parametrize(("name", "command"), list(every_command()))
+def test_every_command_that_answers_takes_an_output_format(name, command):
+    if isinstance(command, click.Group) or name == "completion":
+        return
+    assert "output" in {p.name for p in command.params}
+
+
+def test_every_line_of_help_fits_into_80_columns(infercli):
+    assert max(map(len, infercli("--help").out.splitlines())) <= 80
+
+
+def test_version(infercli):
+    assert infercli("--version").out == f"infercli {__version__}\n"
+
+
+def test_alone_it_tells_a_newcomer_where_to_start(infercli):
+    ran = infercli()
+    assert ran.code == 0
+    assert "Start here" in ran.out
+
+
+def test_an_unknown_command_offers_the_nearest(infercli):
+    ran = infercli("depoly")
+    assert ran.code == ExitCode.USAGE
+    assert "`deploy`" in ran.err
+
+
+def test_an_unknown_flag_is_a_usage_error_that_names_the_help(infercli):
+    ran = infercli("plan", "--profil", "l4")
+    assert ran.code == ExitCode.USAGE
+    assert "--profile" in ran.err
+    assert "infercli plan --help" in ran.err
+
+
+def test_a_bug_is_said_to_be_one_and_has_its_own_exit_code(infercli, monkeypatch):
+    module = importlib.import_module("infercli.cli.gpus")
+
+    def broken(**_):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(module, "command", click.command("gpus")(broken))
+    ran = infercli("gpus")
+    assert ran.code == ExitCode.BUG
+    assert "ZeroDivisionError: oops" in ran.err
+
+
+def test_every_error_class_stands_in_the_tree_of_its_module_with_its_exit_code():
+    from infercli import errors
+
+    tree = errors.__doc__
+
+    def below(kind):
+        for child in kind.__subclasses__():
+            if child.__module__ == errors.__name__:
+                yield child
+                yield from below(child)
+
+    for kind in below(InferError):
+        line = next(line for line in tree.splitlines() if f" {kind.__name__} " in line)
+        assert line.split(kind.__name__)[1].split()[0] == str(int(kind.exit_code)), kind.__name__
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(infercli, shell):
+    ran = infercli("completion", shell)
+    assert ran.code == 0
+    assert "_INFERCLI_COMPLETE" in ran.out
+
+
+def test_no_color_is_obeyed(infercli, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4").out
+
+
+def test_a_reader_that_goes_away_is_no_failure():
+    done = subprocess.run(
+        f"{sys.executable} -m infercli gpus | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
