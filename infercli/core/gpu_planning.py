@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.asked import read_asked
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines import v0_29
@@ -22,14 +23,11 @@ from infercli.core.outcome import Outcome
 from infercli.core.placement import placement_problem
 from infercli.core.plan import Choice, GpuMemory
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import METHODS, capability_text, require_capability
+from infercli.core.quantization import METHODS, require_capability
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, gib
 from infercli.errors import InputError
-
-_KV_BYTES = {"auto": None, "fp8": 1, "fp8_e4m3": 1, "bfloat16": 2, "float16": 2}
-"""kv_cache_dtype -> bytes of an element; None: the model's dtype, or what the checkpoint asks for."""
 
 _STEP = 1024
 """Chosen lengths are multiples of it, for people's sake."""
@@ -65,18 +63,14 @@ class GpuPlanner:
         self.capability_note = require_capability(METHODS[quantization.method], gpu)
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
-        self.dtype = self._dtype()
-        self.kv_dtype, self.kv_element_bytes = self._kv_dtype()
-        self.block_tokens = self._block_tokens()
-        self.length = self._asked_length()
-        self.utilization = self._utilization()
+        self.asked = read_asked(arch, quantization, gpu, facts, deployment, profile)
 
     def outcome(self) -> Outcome:
         """The smallest tensor-parallel size that fits; where none does, the one that comes nearest."""
         tried = self._choose()
         length, length_reason = self._length(tried)
         kv_term = sizing.term(tried.memory, "kv_cache")
-        cache = kv_cache(kv_term.low_bytes, tried.block_bytes, self.block_tokens, length)
+        cache = kv_cache(kv_term.low_bytes, tried.block_bytes, self.asked.block_tokens, length)
         open_questions = unplanned(self.args, "gpu")
         placement = placement_problem(self.profile, tried.tensor_parallel_size, self.deployment.replicas)
         fits = self._fits(tried, open_questions, placement)
@@ -90,76 +84,8 @@ class GpuPlanner:
             fits=fits,
             verdict=self._verdict(fits, tried, length, cache.concurrency, open_questions, placement),
             missing_bytes=tried.missing_bytes,
-            notes=self._notes(tried.tensor_parallel_size),
+            notes=self._notes(tried),
         )
-
-    # What the user said.
-
-    def _dtype(self) -> str:
-        asked = str(self.args.get("dtype", "auto"))
-        names = {"auto": None, "half": "float16", "float16": "float16", "bfloat16": "bfloat16"}
-        if asked not in names:
-            raise InputError(f"engine_args.dtype: `{asked}` cannot be planned", f"use one of {', '.join(names)}")
-        dtype = names[asked] or (self.arch.dtype if self.arch.dtype != "float32" else None) or "bfloat16"
-        if dtype == "bfloat16" and self.gpu.capability < (8, 0):
-            if asked == "bfloat16":
-                raise InputError(
-                    f"engine_args.dtype: bfloat16 needs compute capability 8.0, and {self.gpu.name} has "
-                    f"{capability_text(self.gpu.capability)}",
-                    "leave it out, or use float16",
-                )
-            return "float16"
-        return dtype
-
-    def _kv_dtype(self) -> tuple[str, int]:
-        asked = str(self.args.get("kv_cache_dtype", "auto"))
-        if asked not in _KV_BYTES:
-            raise InputError(
-                f"engine_args.kv_cache_dtype: `{asked}` cannot be planned yet", f"use one of {', '.join(_KV_BYTES)}"
-            )
-        size = _KV_BYTES[asked]
-        if size is None:
-            size = 1 if self.quantization.kv_cache_fp8 else sizing.ELEMENT_BYTES[self.dtype]
-        return asked, size
-
-    def _block_tokens(self) -> int:
-        block = self.args.get("block_size") or self.facts.block_tokens
-        if block % 16:
-            raise InputError("engine_args.block_size: must be a multiple of 16", "leave it out: 16 is vLLM's default")
-        return int(block)
-
-    def _asked_length(self) -> int | None:
-        """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
-        where, asked = "engine_args.max_model_len", self.args.get("max_model_len")
-        if asked is None:
-            where, asked = "workload.max_context_tokens", self.deployment.workload.max_context_tokens
-        limit = self.arch.max_model_len
-        if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
-            raise InputError(f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}")
-        if self.tokens_each > (asked or limit):
-            raise InputError(
-                f"workload: {self.tokens_each:,} tokens a request (input and output) are more than "
-                + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),
-                "shorten workload.input_tokens or output_tokens",
-            )
-        return asked
-
-    def _utilization(self) -> float:
-        total, reserved = self.gpu.memory_bytes, self.profile.reserved_gpu_memory_gib * GIB
-        asked = self.args.get("gpu_memory_utilization")
-        if asked is not None:
-            if not 0 < asked <= 1:
-                raise InputError("engine_args.gpu_memory_utilization: must be above 0 and at most 1")
-            if asked * total > total - reserved:
-                raise InputError(
-                    f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total)} of {gib(total)}, of "
-                    f"which others hold {gib(reserved)}",
-                    "lower it, or leave it out",
-                )
-            return float(asked)
-        # vLLM refuses to start unless this much is free, besides the CUDA context and NCCL (1.5 GiB on H100).
-        free_fraction = (total - reserved - 1.6 * GIB) / total if reserved else 1.0
-        return max(0.05, min(self.facts.gpu_memory_utilization, int(free_fraction * 100) / 100))
 
     # What is tried.
 
@@ -215,15 +141,7 @@ class GpuPlanner:
         return min(tried, key=lambda t: t.missing_bytes)
 
     def _try(self, size: int, seqs: int) -> _Tried:
-        load = sizing.Load(
-            tensor_parallel_size=size,
-            max_num_seqs=seqs,
-            max_num_batched_tokens=self._batched_tokens(),
-            element_bytes=sizing.ELEMENT_BYTES[self.dtype],
-            graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
-            full_graph_sizes=self.facts.full_capture_sizes,
-            capability=self.gpu.capability,
-        )
+        load = self._load(size, seqs)
         total = self.gpu.memory_bytes
         memory = sizing.gpu_memory(
             self.arch,
@@ -231,13 +149,13 @@ class GpuPlanner:
             load,
             self.facts.memory,
             total_bytes=total,
-            budget_bytes=int(total * self.utilization),
+            budget_bytes=int(total * self.asked.utilization),
             weight_only=self.capability_note is not None,
         )
-        block = bytes_per_block(self.arch, size, self.block_tokens, self.kv_element_bytes)
+        block = bytes_per_block(self.arch, size, self.asked.block_tokens, self.asked.kv_element_bytes)
         need = max(
-            bytes_to_admit(self.length or self.tokens_each, block, self.block_tokens),
-            bytes_to_hold(self.requests, self.tokens_each, block, self.block_tokens),
+            bytes_to_admit(self.asked.length or self.tokens_each, block, self.asked.block_tokens),
+            bytes_to_hold(self.requests, self.tokens_each, block, self.asked.block_tokens),
         )
         left = sizing.term(memory, "kv_cache")
         loading = self._missing_while_loading(memory, size, load.element_bytes)
@@ -246,6 +164,17 @@ class GpuPlanner:
             max(0, need - left.low_bytes, loading),
             max(0, need - left.high_bytes, loading),
         )  # fmt: skip
+
+    def _load(self, size: int, seqs: int) -> sizing.Load:
+        return sizing.Load(
+            tensor_parallel_size=size,
+            max_num_seqs=seqs,
+            max_num_batched_tokens=self._batched_tokens(),
+            element_bytes=sizing.ELEMENT_BYTES[self.asked.dtype],
+            graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
+            full_graph_sizes=self.facts.full_capture_sizes,
+            capability=self.gpu.capability,
+        )
 
     def _missing_while_loading(self, memory: GpuMemory, size: int, element_bytes: int) -> int:
         """Quantizing while loading holds the unquantized weights first, all of them at worst."""
@@ -259,10 +188,12 @@ class GpuPlanner:
 
     def _length(self, tried: _Tried) -> tuple[int, str]:
         limit = self.arch.max_model_len
-        if self.length is not None:
+        if self.asked.length is not None:
             where = "engine_args" if "max_model_len" in self.args else "workload.max_context_tokens"
-            return self.length, f"{where} says so"
-        room = longest_that_fits(sizing.term(tried.memory, "kv_cache").low_bytes, tried.block_bytes, self.block_tokens)
+            return self.asked.length, f"{where} says so"
+        room = longest_that_fits(
+            sizing.term(tried.memory, "kv_cache").low_bytes, tried.block_bytes, self.asked.block_tokens
+        )
         if room // 2 >= limit:
             return limit, "the model's own maximum: one request takes at most half of the KV cache"
         chosen = max(self.tokens_each, room // 2 // _STEP * _STEP)
@@ -278,9 +209,9 @@ class GpuPlanner:
             "max_model_len": length,
             "max_num_seqs": tried.max_num_seqs,
             "max_num_batched_tokens": self._batched_tokens(),
-            "gpu_memory_utilization": self.utilization,
-            "kv_cache_dtype": self.kv_dtype,
-            "dtype": self.dtype,
+            "gpu_memory_utilization": self.asked.utilization,
+            "kv_cache_dtype": self.asked.kv_dtype,
+            "dtype": self.asked.dtype,
             "trust_remote_code": False,
         }
         online = METHODS[self.quantization.method].engine_quantization
@@ -298,16 +229,16 @@ class GpuPlanner:
             f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
         )
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
-        if self.kv_element_bytes == 1:
+        if self.asked.kv_element_bytes == 1:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
         return (
             self._choice("tensor_parallel_size", size, f"{fit}; GPUs per node: {self.profile.gpus_per_node}"),
-            Choice(name="max_model_len", value=length, reason=length_reason, given=self.length is not None),
+            Choice(name="max_model_len", value=length, reason=length_reason, given=self.asked.length is not None),
             self._choice("max_num_seqs", seqs, seqs_reason),
             self._choice("max_num_batched_tokens", self._batched_tokens(), tokens_reason),
-            self._choice("kv_cache_dtype", self.kv_dtype, kv_reason),
-            self._choice("gpu_memory_utilization", self.utilization, self._utilization_reason()),
-            self._choice("dtype", self.dtype, self._dtype_reason()),
+            self._choice("kv_cache_dtype", self.asked.kv_dtype, kv_reason),
+            self._choice("gpu_memory_utilization", self.asked.utilization, self._utilization_reason()),
+            self._choice("dtype", self.asked.dtype, self._dtype_reason()),
         )
 
     def _choice(self, name: str, value: Json, reason: str) -> Choice:
@@ -315,15 +246,17 @@ class GpuPlanner:
         return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)
 
     def _utilization_reason(self) -> str:
-        if self.utilization == self.facts.gpu_memory_utilization:
+        if self.asked.utilization == self.facts.gpu_memory_utilization:
             return f"vLLM {self.facts.version}'s default"
         return f"others hold {self.profile.reserved_gpu_memory_gib:g} GiB of every GPU"
 
     def _dtype_reason(self) -> str:
-        if self.dtype == "float16" and self.arch.dtype == "bfloat16":
+        if self.asked.dtype == "float16" and self.arch.dtype == "bfloat16":
             return f"{self.gpu.name} has no bfloat16"
         return (
-            "what the checkpoint says" if self.arch.dtype == self.dtype else "what vLLM makes of the checkpoint's dtype"
+            "what the checkpoint says"
+            if self.arch.dtype == self.asked.dtype
+            else "what vLLM makes of the checkpoint's dtype"
         )
 
     def _fits(self, tried: _Tried, open_questions: list[str], placement: str | None) -> bool | None:
@@ -357,7 +290,7 @@ class GpuPlanner:
             "missing at their high end"
         )
 
-    def _notes(self, size: int) -> tuple[str, ...]:
+    def _notes(self, tried: _Tried) -> tuple[str, ...]:
         notes = [self.capability_note] if self.capability_note else []
         if self.facts.extrapolated_from:
             notes.append(
@@ -369,10 +302,26 @@ class GpuPlanner:
                 "quantizing while loading is planned with its peak: the unquantized weights. Pin an FP8 checkpoint to "
                 "avoid it"
             )
-        if self.profile.interconnect == "pcie" and size > 1:
-            notes.append(f"{size} GPUs talk over PCIe: expect tensor parallelism to cost more time than over NVLink")
-        if self.kv_element_bytes == 1 and self.gpu.capability < (8, 9):
+        if self.profile.interconnect == "pcie" and tried.tensor_parallel_size > 1:
+            notes.append(
+                f"{tried.tensor_parallel_size} GPUs talk over PCIe: tensor parallelism costs more time than over NVLink"
+            )
+        notes += self._room_outside(tried)
+        if self.asked.kv_element_bytes == 1 and self.gpu.capability < (8, 9):
             notes.append(
                 f"an FP8 KV cache on {self.gpu.name} depends on the attention backend: try it before you rely on it"
             )
         return tuple(notes)
+
+    def _room_outside(self, tried: _Tried) -> list[str]:
+        """The note where the memory beyond the budget may not do under load; empty where it does."""
+        load = self._load(tried.tensor_parallel_size, tried.max_num_seqs)
+        need = sizing.outside_budget_bytes(self.arch, load, self.facts.memory)
+        left = tried.memory.total_bytes - tried.memory.budget_bytes - self.profile.reserved_gpu_memory_gib * GIB
+        if left >= need:
+            return []
+        note = (
+            f"{gib(left, 2)} are left outside the budget, and the CUDA context and sampling with top_p may take "
+            f"{gib(need, 2)}: it can run out of memory under load; lower gpu_memory_utilization or max_num_seqs"
+        )
+        return [note]

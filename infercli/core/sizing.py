@@ -134,6 +134,13 @@ def cuda_graphs(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
     )
 
 
+def outside_budget_bytes(arch: ModelArch, load: Load, k: MemoryCoefficients) -> int:
+    """What a GPU needs beyond the budget: the CUDA context, and what sampling takes only under load."""
+    several = load.tensor_parallel_size > 1 and load.capability >= (9, 0)
+    context = k.outside_parallel if several else k.outside_single
+    return round(context + k.unprofiled_per_logit * load.max_num_seqs * arch.vocab)
+
+
 def gpu_memory(
     arch: ModelArch,
     quantization: Quantization,

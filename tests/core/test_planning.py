@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infercli.core.gpus import Gpu
 from infercli.core.model import LockedFile
@@ -8,7 +10,7 @@ from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import InputError, InvalidFile, UnknownName, Unsupported
 from tests.core.configs import config_of
-from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, MIXTRAL, choice, locked, plan, profile
+from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, MIXTRAL, PROFILES, choice, locked, plan, profile
 
 
 def term(made, name):
@@ -326,6 +328,13 @@ def test_a_batch_smaller_than_its_sequences_is_refused_and_one_that_is_not_given
     assert args["max_num_batched_tokens"] == 4096
 
 
+def test_too_little_room_outside_the_budget_is_said():
+    # 23.52 GiB x 2 % = 0.47 GiB for a CUDA context of 0.6 and 12 B x 256 x 151936 = 0.43 GiB of sampling
+    made = plan("Qwen/Qwen3-4B", "rtx4090", quantization="awq", engine_args={"gpu_memory_utilization": 0.98})
+    assert any("0.47 GiB are left outside the budget" in n and "1.03 GiB" in n for n in made.notes)
+    assert not any("outside the budget" in n for n in plan("Qwen/Qwen3-4B", "rtx4090", quantization="awq").notes)
+
+
 def test_gpus_that_talk_over_pcie_are_said_to():
     made = plan("Qwen/Qwen3-32B", "l4-x4", quantization="awq", engine_args={"tensor_parallel_size": 4})
     assert any("PCIe" in n for n in made.notes)
@@ -369,3 +378,41 @@ def test_the_terms_add_up_to_the_budget_at_every_end():
     assert sum(t.high_bytes for t in others) + kv.low_bytes == made.memory.budget_bytes
     assert sum(t.low_bytes for t in others) + kv.high_bytes == made.memory.budget_bytes
     assert all(t.low_bytes <= t.bytes <= t.high_bytes for t in terms)
+
+
+GPU_PROFILES = [profile(p.stem) for p in PROFILES.glob("*.yaml") if p.stem not in ("prices", "cpu-local")]
+
+
+@given(
+    st.sampled_from(sorted(shapes())),
+    st.sampled_from(GPU_PROFILES),
+    st.sampled_from([None, "none", "q4", "fp8", "int8"]),
+    st.integers(1, 200),
+    st.integers(1, 1500),
+)
+@settings(max_examples=150)
+def test_whatever_is_said_to_fit_holds_its_workload_and_its_own_length(model, hardware, method, concurrency, tokens):
+    workload = {"input_tokens": tokens, "output_tokens": 100, "concurrency": concurrency}
+    try:
+        made = plan(model, hardware, quantization=method, workload=workload)
+    except InputError:
+        return  # an FP8 model that is asked to be something else
+    args, cache = made.engine.engine_args, made.kv_cache
+    assert made.engine.gpus <= hardware.gpus_per_node
+    assert tokens + 100 <= args["max_model_len"] <= shapes()[model].arch.max_model_len
+    assert args["max_num_seqs"] <= args["max_num_batched_tokens"]
+    assert (made.fits is True) <= (made.missing_bytes == 0)
+    assert all(plan_change.effect.startswith("fits on") for plan_change in made.changes)
+    if made.fits:
+        assert cache.concurrency >= 1
+        assert cache.blocks > concurrency * -(-(tokens + 100) // 16)
+        assert made.changes == ()
+
+
+@given(st.sampled_from(sorted(shapes())), st.integers(1, 100), st.integers(1, 100))
+@settings(max_examples=60)
+def test_less_concurrency_never_takes_more_gpus(model, one, other):
+    few, many = (plan(model, "h100-x8", workload={"concurrency": n}) for n in (min(one, other), max(one, other)))
+    if many.fits:
+        assert few.fits
+        assert few.engine.gpus <= many.engine.gpus

@@ -39,6 +39,12 @@ class MemoryCoefficients:
     graph_per_layer: Band
     """CUDA graphs per layer, with a full set of capture sizes."""
     graph_base: Band
+    unprofiled_per_logit: float
+    """Under load, per max_num_seqs x vocabulary entry, outside all accounting: it must find room beyond the budget."""
+    outside_single: float
+    """CUDA context, taken before the budget is measured, with one GPU."""
+    outside_parallel: float
+    """The same with NCCL, from capability 9.0 on; no log prints it for older GPUs, which keep the figure of one."""
     weights_slack_fraction: float
     """Above the computed weights: what logs print beyond them at most (workspaces of the kernels)."""
     source: str

@@ -27,6 +27,9 @@ V1_RUNNER = MemoryCoefficients(
     non_torch_parallel_older=Band(low=0.05 * GIB, typical=0.3 * GIB, high=1.5 * GIB),
     graph_per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
     graph_base=Band(low=0, typical=0, high=0.1 * GIB),
+    unprofiled_per_logit=0,  # its profile runs top-k and top-p
+    outside_single=0.6 * GIB,
+    outside_parallel=1.6 * GIB,
     weights_slack_fraction=0.015,
     source="start-up logs of vLLM 0.17 to 0.19 on H100 (llm-d-planner accuracy results) and 257 public logs",
     applies_to="0.17 to 0.19",
@@ -49,6 +52,11 @@ _V2_RUNNER = MemoryCoefficients(
     # (17 MiB a layer, syv-ai/qwen38-27b-rtx3090#106); 0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst
     graph_per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
     graph_base=Band(low=0, typical=0, high=0.1 * GIB),
+    # _dummy_sampler_run says itself that it skips top-k and top-p: an fp32 copy of the logits, and two to sort them
+    unprofiled_per_logit=12,
+    # 0.19 on H100: 0.5 to 0.6 GiB used before start with one GPU, 1.53 to 1.55 with two and four
+    outside_single=0.6 * GIB,
+    outside_parallel=1.6 * GIB,
     weights_slack_fraction=0.015,
     source="vLLM 0.29.0 source (v1/worker/gpu) for low and typical, logs of 0.17 to 0.25 for the rest",
     applies_to="0.29, extrapolated",
