@@ -24,6 +24,8 @@ class Applications(NamedTuple):
     rejected: str | None
     """Why the config that was put last was refused, in the words of whoever refused it."""
     apps: Mapping[str, Application]
+    trouble: tuple[str, ...] = ()
+    """What keeps pods from coming up, in Kubernetes' words. It may pass by itself, so it is shown and fails nothing."""
 
 
 class Answer(NamedTuple):

@@ -1,0 +1,176 @@
+"""The lock of a release in a cluster: a Lease (coordination.k8s.io) that its holder renews until it is done.
+
+Times in it are the API server's: the clocks of two machines may differ by minutes, and a claim that one of them takes
+for run out would be two drivers on one release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import secrets
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from infercli.adapters.cluster import Cluster
+from infercli.adapters.cluster_errors import OWN_MANAGER, Exists, Stale
+from infercli.core.record import Json
+from infercli.core.release import Lease
+from infercli.errors import ClusterError, InferError, ReleaseBusy
+
+DURATION_S = 30
+"""How long a claim holds without being renewed: client-go's leader election uses 15; an API server that restarts is
+away for 5 to 17 s (measured), and its holder must not lose the lock for that."""
+RENEW_S = 8.0
+"""Between two renewals: three may fail."""
+
+API, KIND = "coordination.k8s.io/v1", "Lease"
+OPERATION, HOLDER = "infercli.dev/operation", "infercli.dev/holder"
+
+
+class HeldLease:
+    """One claim on one release."""
+
+    def __init__(self, cluster: Cluster, name: str, release: str, operation: str) -> None:
+        self.cluster, self.name, self.release, self.operation = cluster, name, release, operation
+        self.holder = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+        self.identity = secrets.token_hex(8)
+        self._version = ""
+        self._clock_ahead = timedelta(0)
+        """Of the API server's clock, compared with ours."""
+        self._renewed = 0.0
+        self._lost: str | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"lease {name}", daemon=True)
+
+    def take(self, *, break_lock: bool) -> None:
+        """Claim it, and go on renewing. Raises ReleaseBusy while somebody else's claim holds."""
+        self._clock_ahead = self.cluster.now() - datetime.now(UTC)
+        try:
+            made = self.cluster.create(self._body())
+        except Exists:
+            made = self._take_over(break_lock=break_lock)
+        self._version = made["metadata"]["resourceVersion"]
+        self._renewed = time.monotonic()
+        self._thread.start()
+
+    def _take_over(self, *, break_lock: bool) -> Json:
+        found = self.cluster.get(API, KIND, self.name)
+        if found is None:
+            raise ReleaseBusy(f"the lock of {self.release} was given back just now", "run the command again")
+        other = _lease(found, self._now())
+        if other is not None and not break_lock:
+            raise ReleaseBusy(
+                f"{self.release} is being changed by {other.holder} ({other.operation} since {other.acquired_at})",
+                f"wait for it; `infercli status {self.release}` shows how far it is. If its holder is gone, its claim "
+                f"runs out at {other.expires_at}, or add --break-lock",
+            )
+        body = self._body()
+        body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
+        try:
+            return self.cluster.merge(API, KIND, self.name, body)
+        except Stale:
+            raise ReleaseBusy(f"somebody else took the lock of {self.release} just now", "run it again") from None
+
+    def check(self) -> None:
+        """Raises ReleaseBusy when the claim is somebody else's by now, or may be."""
+        if self._lost is None and time.monotonic() - self._renewed > DURATION_S:
+            self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
+        if self._lost is not None:
+            raise ReleaseBusy(self._lost, f"`infercli status {self.release}` shows who changes it and how far it is")
+
+    def give_back(self) -> None:
+        """Stop renewing and delete the Lease, if it is still ours."""
+        self._done.set()
+        self._thread.join()
+        if self._lost is None:
+            with contextlib.suppress(InferError):  # it runs out by itself
+                self.cluster.delete(API, KIND, self.name, resource_version=self._version)
+
+    def _renew(self) -> None:
+        while not self._done.wait(RENEW_S):
+            patch = {"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": _micro(self._now())}}
+            try:
+                self._version = self.cluster.merge(API, KIND, self.name, patch)["metadata"]["resourceVersion"]
+                self._renewed = time.monotonic()
+            except Stale:
+                self._look_again()
+            except ClusterError:
+                self._look_again()
+            if self._lost is not None:
+                return
+
+    def _look_again(self) -> None:
+        """After a renewal that failed: it may have been done without an answer, or the Lease is another's."""
+        try:
+            found = self.cluster.get(API, KIND, self.name)
+        except ClusterError:
+            return  # a silent API server: `check` counts the seconds
+        if found is None or (found["metadata"].get("annotations") or {}).get(HOLDER) != self._who:
+            self._lost = f"somebody else took the lock of {self.release}"
+        else:
+            self._version = found["metadata"]["resourceVersion"]
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._clock_ahead
+
+    @property
+    def _who(self) -> str:
+        return f"{self.holder} {self.identity}"
+
+    def _body(self) -> Json:
+        now = _micro(self._now())
+        return {
+            "apiVersion": API,
+            "kind": KIND,
+            "metadata": {
+                "name": self.name,
+                "namespace": self.cluster.namespace,
+                "labels": {"app.kubernetes.io/managed-by": OWN_MANAGER, "app.kubernetes.io/instance": self.release},
+                "annotations": {OPERATION: self.operation, HOLDER: self._who},
+            },
+            "spec": {
+                "holderIdentity": self.holder,
+                "leaseDurationSeconds": DURATION_S,
+                "acquireTime": now,
+                "renewTime": now,
+            },
+        }
+
+
+def describe(cluster: Cluster, name: str) -> Lease | None:
+    """Who holds the lock; None when nobody does, or the claim has run out."""
+    found = cluster.get(API, KIND, name)
+    return None if found is None else _lease(found, cluster.now())
+
+
+def _lease(found: Json, now: datetime) -> Lease | None:
+    spec = found.get("spec") or {}
+    renewed = _parsed(spec.get("renewTime"))
+    if not spec.get("holderIdentity") or renewed is None:
+        return None
+    expires = renewed + timedelta(seconds=spec.get("leaseDurationSeconds") or DURATION_S)
+    if expires <= now:
+        return None
+    acquired = _parsed(spec.get("acquireTime")) or renewed
+    return Lease(
+        holder=spec["holderIdentity"],
+        operation=(found["metadata"].get("annotations") or {}).get(OPERATION, "unknown"),
+        acquired_at=_shown(acquired),
+        expires_at=_shown(expires),
+    )
+
+
+def _micro(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _shown(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,362 @@
+"""A release as a RayService: applied server-side, judged by what the operator, Serve, the pods and the front say.
+
+The RayService is the only way in: Ray itself is never written to, since KubeRay compares with what it sent last, and
+would rebuild every engine at the next change. What is applied is what the revision stored, never rendered anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import yaml
+
+from infercli.adapters.cluster import Cluster
+from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, wedged
+from infercli.adapters.release_secrets import ReleaseSecrets
+from infercli.core.observed import Answer, Application, Applications
+from infercli.core.record import Json
+from infercli.core.release import Revision, live
+from infercli.core.units import duration
+from infercli.errors import ClusterError, InputError, TimedOut
+from infercli.render.names import code_config_map, labels, ray_service, serve_service
+from infercli.render.rayservice import with_serve_config
+from infercli.render.serve_config import SERVE_PORT, serve_config_text
+
+RAY = ("ray.io/v1", "RayService")
+
+REQUEUE_S = 4.5
+"""More than two of the operator's 2 s requeues: so long its status may still show an application as it was before a
+change of that application, although the generation is observed (run and measured with KubeRay 1.6.2)."""
+
+LOOK_AT_PODS_S = 2.0
+"""Between two looks at why pods wait: it takes two lists, and nobody reads faster."""
+
+REMOVE_S = 600.0
+"""How long `remove` waits for the pods: their grace period is 180 s, and engines drain before."""
+
+EVENTS = ("FailedToUpdateServeApplications", "InvalidRayServiceSpec")
+"""Reasons of the events with which KubeRay says that it cannot do what was applied."""
+
+
+class Put(NamedTuple):
+    """What was applied last, as far as judging needs it."""
+
+    generation: int
+    rebuilt: frozenset[str]
+    """Applications that were there before and are built anew: of these the old status may still be shown."""
+    at: float
+    events: Mapping[str, int]
+    """How often each event had come before, by uid."""
+
+
+class ClusterPlatform:
+    """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects."""
+
+    def __init__(self, cluster: Cluster, release_name: str, keys_secret: str) -> None:
+        self.cluster, self.name, self.keys_secret = cluster, release_name, keys_secret
+        self._put: Put | None = None
+        self._token: str | None = None
+        self._seen: Json = None
+        self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return f"namespace {self.namespace} of context {self.cluster.context}"
+
+    @property
+    def namespace(self) -> str:
+        """Where its objects are."""
+        return self.cluster.namespace
+
+    @property
+    def settle_s(self) -> float:
+        """`applications` itself knows which statuses may be old, and says so with `accepted`."""
+        return 0.0
+
+    # Bringing it up
+
+    def prepare(self, revision: Revision) -> None:
+        """Check what the user provides, then apply the static objects in the order in which they were rendered.
+
+        Raises InputError for what is missing in the cluster, with the command that makes it.
+        """
+        self._check_provided(revision.objects)
+        for body in self._static(revision):
+            self.cluster.apply(body)
+
+    def _check_provided(self, objects: Sequence[Json]) -> None:
+        """KubeRay, keys and weights: what infercli needs and does not make."""
+        if not self.cluster.serves(*RAY):
+            self.cluster.find(*RAY)  # says that KubeRay is missing, and how to install it
+        self._operator_token()
+        for name, path in sorted(_claims(objects)):
+            found = self.cluster.get("v1", "PersistentVolumeClaim", name)
+            if found is None:
+                raise InputError(
+                    f"there is no PersistentVolumeClaim `{name}` in namespace {self.namespace}: the weights are "
+                    f"expected in it, each model under its commit (it is mounted at {path})",
+                    "make the claim and copy into it what `infercli pin` downloaded; "
+                    "or name another: kubernetes.model_claim in deployment.yaml",
+                )
+            if (found.get("status") or {}).get("phase") == "Lost":
+                raise InputError(
+                    f"PersistentVolumeClaim `{name}` has lost its volume", "restore the volume or the claim"
+                )
+
+    def _static(self, revision: Revision) -> Iterator[Json]:
+        """All but the RayService; the code with the zips that running engines were started with."""
+        for body in revision.objects:
+            if body["kind"] == "RayService":
+                continue
+            if body["kind"] == "ConfigMap" and body["metadata"]["name"] == code_config_map(self.name):
+                yield {**body, "binaryData": self._zips(revision)}
+            else:
+                yield body
+
+    def _zips(self, revision: Revision) -> dict[str, str]:
+        """base64 by file name: of this revision, of every one that is live, and what the live config refers to.
+
+        A replica that is started again reads its zip again, so one that left too early is an engine that is gone with
+        its next restart.
+        """
+        history = ReleaseSecrets(self.cluster).entries(self.name)
+        serving = live(history)
+        wanted = {revision.number} | (set(serving.engines.values()) if serving else set())
+        zips: dict[str, str] = {}
+        for one in [*(e.revision for e in history if e.number in wanted), revision]:
+            for body in one.objects:
+                if body["kind"] == "ConfigMap" and body["metadata"]["name"] == code_config_map(self.name):
+                    zips |= body["binaryData"]
+        there = self.cluster.get("v1", "ConfigMap", code_config_map(self.name)) or {}
+        in_use = json.dumps(self.config())
+        zips |= {name: data for name, data in (there.get("binaryData") or {}).items() if name in in_use}
+        return dict(sorted(zips.items()))
+
+    def validate(self, objects: Sequence[Json], serve_config: Json) -> None:
+        """A dry run of everything on the API server, with strict validation, and what `prepare` checks."""
+        self._check_provided(objects)
+        for body in objects:
+            self.cluster.apply(self._whole(body, serve_config), dry_run=True)
+
+    def _whole(self, body: Json, serve_config: Json) -> Json:
+        return with_serve_config(body, serve_config_text(serve_config)) if body["kind"] == "RayService" else body
+
+    def put(self, revision: Revision, serve_config: Json) -> None:
+        """Apply the RayService of `revision` with this config."""
+        body = next((one for one in revision.objects if one["kind"] == "RayService"), None)
+        if body is None:
+            raise ClusterError(
+                f"revision {revision.number} of {self.name} has no RayService among its objects",
+                f"`infercli rollback {self.name} --to` another revision",
+            )
+        before = self._live()
+        events = {e["metadata"]["uid"]: e.get("count") or 1 for e in self._events()}
+        broken = wedged(self.cluster, self.name)
+        held = self.cluster.apply(self._whole(body, serve_config))
+        changed = before is None or before["metadata"]["generation"] != held["metadata"]["generation"]
+        # Nothing changed: nothing is built anew, and the status that is there is the one to judge by.
+        rebuilt = _rebuilt(before, serve_config) if changed else frozenset()
+        self._put = Put(held["metadata"]["generation"], rebuilt, time.monotonic(), events)
+        if changed:
+            # A Ray cluster whose head was refused is never corrected by KubeRay 1.6: it makes another once it is gone.
+            for ray_cluster in broken:
+                self.cluster.delete("ray.io/v1", "RayCluster", ray_cluster)
+
+    # Looking at it
+
+    def _live(self) -> Json:
+        self._seen = self.cluster.get(*RAY, ray_service(self.name))
+        return self._seen
+
+    def config(self) -> Json:
+        """The parsed serveConfigV2 of the RayService; None where there is none, or one that is not YAML."""
+        found = self._live()
+        return None if found is None else _config(found)
+
+    def held(self, objects: Sequence[Json]) -> Sequence[Json]:
+        """Each object as the API server has it; None where there is none."""
+        return [self.cluster.get(o["apiVersion"], o["kind"], o["metadata"]["name"]) for o in objects]
+
+    def applications(self) -> Applications:
+        """What runs: in the Ray cluster that is being built, where there is one, else in the one that serves."""
+        found = self._live()
+        if found is None:
+            return Applications(accepted=True, rejected=None, apps={})
+        status = found.get("status") or {}
+        service = status.get("pendingServiceStatus") or {}
+        if not service.get("rayClusterName"):
+            service = status.get("activeServiceStatus") or {}
+        apps = {name: _application(app) for name, app in (service.get("applicationStatuses") or {}).items()}
+        observed = (status.get("observedGeneration") or 0) >= self._wanted(found)
+        accepted = observed and not self._may_be_old()
+        rejected = None if observed else self._rejection(status)
+        settled = apps and all(app.status == "RUNNING" for app in apps.values())
+        return Applications(accepted, rejected, apps, () if settled else self._pods_trouble())
+
+    def _wanted(self, found: Json) -> int:
+        generation: int = self._put.generation if self._put is not None else found["metadata"]["generation"]
+        return generation
+
+    def _may_be_old(self) -> bool:
+        put = self._put
+        return put is not None and bool(put.rebuilt) and time.monotonic() - put.at < REQUEUE_S
+
+    def _rejection(self, status: Json) -> str | None:
+        """Why the operator has not taken up what was applied, in its words."""
+        for condition in status.get("conditions") or ():
+            current = (condition.get("observedGeneration") or 0) >= (self._put.generation if self._put else 0)
+            if condition.get("reason") == "ValidationFailed" and current:
+                return str(condition.get("message") or "ValidationFailed")
+        known = self._put.events if self._put is not None else {}
+        new = [e for e in self._events() if (e.get("count") or 1) > known.get(e["metadata"]["uid"], 0)]
+        newest = max(new, key=_event_time, default=None)
+        return None if newest is None else str(newest.get("message") or newest.get("reason"))
+
+    def _events(self) -> list[Json]:
+        chosen = f"involvedObject.kind=RayService,involvedObject.name={ray_service(self.name)},type=Warning"
+        return [e for e in self.cluster.find("v1", "Event", fields=chosen) if e.get("reason") in EVENTS]
+
+    def _pods_trouble(self) -> tuple[str, ...]:
+        at, trouble = self._trouble
+        if time.monotonic() - at >= LOOK_AT_PODS_S or at == 0.0:
+            trouble = pods_trouble(self.cluster, self.name)
+            self._trouble = (time.monotonic(), trouble)
+        return trouble
+
+    def front(
+        self, method: str, path: str, *, body: Json = None, engine: str | None = None, timeout_s: float = 10.0
+    ) -> Answer:
+        """One request to the front through the API server's proxy, which eats Authorization: the token stands in."""
+        headers = {"X-Infercli-Operator-Token": self._operator_token()}
+        if engine is not None:
+            headers["X-Infercli-Engine"] = engine
+        return self.cluster.proxy(
+            serve_service(self.name), "serve", method, path, body=body, headers=headers, timeout_s=timeout_s
+        )
+
+    def _operator_token(self) -> str:
+        """From the keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
+        if self._token is None:
+            secret = self.cluster.get("v1", "Secret", self.keys_secret)
+            data = (secret or {}).get("data") or {}
+            missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
+            if missing:
+                lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
+                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {self.keys_secret}\n"
+                raise InputError(
+                    f"Secret `{self.keys_secret}` in namespace {self.namespace} {lacks}: clients' keys and the "
+                    "operator's token are read from it",
+                    f"{again}kubectl --context {self.cluster.context} -n {self.namespace} create secret generic "
+                    f'{self.keys_secret} --from-literal=api-keys="$(openssl rand -hex 24)" '
+                    '--from-literal=operator-token="$(openssl rand -hex 24)"',
+                )
+            self._token = base64.b64decode(data["operator-token"]).decode().split()[0]
+        return self._token
+
+    def root_cause(self, app: str) -> str | None:
+        """The last error in what Serve says of the application's replicas; our engine puts its own root cause there."""
+        seen = self.applications().apps.get(app)
+        lines = [line for message in (seen.deployment_messages if seen else ()) for line in message.splitlines()]
+        errors = [line.strip() for line in lines if "Error: " in line or "Exception: " in line]
+        return errors[-1][:800] if errors else None
+
+    def logs(self, app: str, lines: int) -> str:
+        """The newest lines of the application's replicas, or of its pods where Ray does not answer."""
+        return ray_log(self.cluster, self.name, app, lines)
+
+    def endpoint(self) -> str | None:
+        """The base URL inside the cluster."""
+        if self._seen is None and self._live() is None:
+            return None
+        return f"http://{serve_service(self.name)}.{self.namespace}.svc:{SERVE_PORT}"
+
+    # Taking it away
+
+    def remove(self) -> None:
+        """Delete the RayService and the static objects, and wait for the pods. The claim and the keys stay.
+
+        Raises TimedOut; doing it again goes on.
+        """
+        entries = ReleaseSecrets(self.cluster).entries(self.name)
+        kinds = {(o["apiVersion"], o["kind"]) for e in entries for o in e.revision.objects} - {RAY}
+        selector = ",".join(f"{key}={value}" for key, value in labels(self.name).items())
+        if self.cluster.serves(*RAY):
+            self.cluster.delete(*RAY, ray_service(self.name))
+            self._until_gone()
+        for api_version, kind in sorted(kinds):
+            for found in self.cluster.find(api_version, kind, labels=selector):
+                self.cluster.delete(api_version, kind, found["metadata"]["name"])
+        self._put, self._seen = None, None
+
+    def _until_gone(self) -> None:
+        end = time.monotonic() + REMOVE_S
+        while True:
+            left = [f"RayService {self.name}"] if self._live() is not None else []
+            left += [f"RayCluster {c['metadata']['name']}" for c in ray_clusters(self.cluster, self.name)]
+            pods = self.cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={self.name},ray.io/cluster")
+            left += [f"Pod {p['metadata']['name']}" for p in pods]
+            if not left:
+                return
+            if time.monotonic() > end:
+                raise TimedOut(
+                    f"after {duration(REMOVE_S)} there still is {', '.join(left)}",
+                    f"`kubectl -n {self.namespace} describe {left[0].lower()}` says why; then run the command again",
+                )
+            time.sleep(0.5)
+
+
+def _claims(objects: Sequence[Json]) -> set[tuple[str, str]]:
+    """Name and mount path of every PersistentVolumeClaim that pods of the RayService mount."""
+    found = set()
+    for body in objects:
+        if body["kind"] != "RayService":
+            continue
+        ray = body["spec"]["rayClusterConfig"]
+        for group in [ray["headGroupSpec"], *ray["workerGroupSpecs"]]:
+            pod = group["template"]["spec"]
+            mounts = {m["name"]: m["mountPath"] for c in pod["containers"] for m in c.get("volumeMounts") or ()}
+            for volume in pod.get("volumes") or ():
+                if "persistentVolumeClaim" in volume:
+                    found.add((volume["persistentVolumeClaim"]["claimName"], mounts.get(volume["name"], "?")))
+    return found
+
+
+def _config(found: Json) -> Json:
+    try:
+        return yaml.safe_load(found["spec"].get("serveConfigV2") or "")
+    except yaml.YAMLError:
+        return None
+
+
+def _application(app: Json) -> Application:
+    deployments = (app.get("serveDeploymentStatuses") or {}).values()
+    messages = tuple(d["message"] for d in deployments if d.get("message"))
+    return Application(app.get("status") or "NOT_STARTED", app.get("message") or "", messages)
+
+
+def _rebuilt(before: Json, serve_config: Json) -> frozenset[str]:
+    """The applications of the new config that the status may still show as they were: same name, built anew."""
+    if before is None:
+        return frozenset()
+    old = {a["name"]: _without_table(a) for a in (_config(before) or {}).get("applications") or ()}
+    status = (before.get("status") or {}).get("activeServiceStatus") or {}
+    shown = set(status.get("applicationStatuses") or ())
+    new = {a["name"]: _without_table(a) for a in serve_config["applications"]}
+    return frozenset(
+        name for name, app in new.items() if (name in old and old[name] != app) or (name in shown and name not in old)
+    )
+
+
+def _without_table(app: Json) -> Json:
+    """The application without what Serve changes in place, which the front itself is asked for."""
+    deployments = [{k: v for k, v in d.items() if k != "user_config"} for d in app.get("deployments") or ()]
+    return {**app, "deployments": deployments}
+
+
+def _event_time(event: Json) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")

@@ -1,0 +1,147 @@
+"""What lies below a RayService: its Ray clusters, their pods, why they wait, and what their processes wrote.
+
+The RayService says "Initializing" whatever happens there; who waits wants to read "Insufficient nvidia.com/gpu".
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import urllib.parse
+from collections.abc import Iterator, Sequence
+
+from infercli.adapters.cluster import Cluster
+from infercli.core.record import Json
+from infercli.errors import ClusterError, EndpointError, InferError
+from infercli.render.names import head_service
+
+RAY_CLUSTER = ("ray.io/v1", "RayCluster")
+APPLICATIONS = "/api/serve/applications/"
+
+WAITS = {
+    "ContainerCreating",
+    "PodInitializing",
+}
+"""Reasons of a waiting container that are no trouble: every container has them for a while."""
+
+
+def ray_clusters(cluster: Cluster, release: str) -> Sequence[Json]:
+    """The Ray clusters of the release: one, or two while its pods are replaced."""
+    return cluster.find(*RAY_CLUSTER, labels=f"ray.io/originated-from-cr-name={release}")
+
+
+def wedged(cluster: Cluster, release: str) -> list[str]:
+    """Ray clusters whose head was refused: KubeRay 1.6 does not read a corrected spec while they exist."""
+    if not cluster.serves(*RAY_CLUSTER):
+        return []
+    return [
+        found["metadata"]["name"]
+        for found in ray_clusters(cluster, release)
+        if any(c.get("reason") == "FailedCreateHeadPod" and c.get("status") == "True" for c in _conditions(found))
+    ]
+
+
+def pods_trouble(cluster: Cluster, release: str) -> tuple[str, ...]:
+    """Why pods of the release wait or are refused, each reason once; () where nothing is wrong or may be looked at."""
+    with contextlib.suppress(ClusterError):  # an explanation, not an answer: what cannot be read is not explained
+        found = [*_of_ray_clusters(ray_clusters(cluster, release))]
+        pods = cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster")
+        found += [line for pod in pods for line in _of_pod(pod)]
+        return tuple(dict.fromkeys(found))
+    return ()
+
+
+def _of_ray_clusters(found: Sequence[Json]) -> Iterator[str]:
+    for one in found:
+        name = one["metadata"]["name"]
+        if (one.get("spec") or {}).get("suspend"):
+            yield f"RayCluster {name} is suspended (by Kueue, until there is quota for it?)"
+        for condition in _conditions(one):
+            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+                yield f"RayCluster {name}: {condition.get('message') or condition.get('reason')}"
+
+
+def _of_pod(pod: Json) -> Iterator[str]:
+    component = pod["metadata"].get("labels", {}).get("app.kubernetes.io/component", "pod")
+    for condition in _conditions(pod):
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield f"{component}: {condition.get('reason')}: {_first_sentence(condition.get('message') or '')}"
+    status = pod.get("status") or {}
+    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") and waiting["reason"] not in WAITS:
+            words = waiting.get("message") or container.get("image") or ""
+            yield f"{component}: {waiting['reason']}: {words}".rstrip(": ")
+
+
+def _first_sentence(message: str) -> str:
+    """Without what the scheduler adds on preemption, which is no news to anybody."""
+    return message.partition(" no new claims")[0].partition(" preemption:")[0].rstrip(". ")
+
+
+def _conditions(found: Json) -> Sequence[Json]:
+    return (found.get("status") or {}).get("conditions") or ()  # null on a new object
+
+
+def ray_log(cluster: Cluster, release: str, app: str, lines: int) -> str:
+    """The newest lines of every replica of `app`, asked of Ray through the API server; of the pods where it is silent.
+
+    Raises ClusterError when neither can be had.
+    """
+    try:
+        parts = list(_replica_logs(cluster, release, app, lines))
+    except EndpointError as error:
+        return _pod_logs(cluster, release, lines, because=error.message)
+    if not parts:
+        return _pod_logs(cluster, release, lines, because=f"Ray knows no replica of {app}")
+    return "\n".join(parts)
+
+
+def _replica_logs(cluster: Cluster, release: str, app: str, lines: int) -> Iterator[str]:
+    service, headers = head_service(release), _ray_headers(cluster, release)
+    answer = cluster.proxy(service, "dashboard", "GET", APPLICATIONS, headers=headers)
+    if answer.status != 200:
+        raise EndpointError(f"Ray's dashboard answered HTTP {answer.status}")
+    found = json.loads(answer.body).get("applications", {}).get(app, {})
+    for deployment in (found.get("deployments") or {}).values():
+        for replica in deployment.get("replicas") or ():
+            if not (replica.get("pid") and replica.get("node_id")):
+                continue
+            for suffix in ("out", "err"):
+                asked = {"node_id": replica["node_id"], "pid": replica["pid"], "suffix": suffix, "lines": lines}
+                path = f"/api/v0/logs/file?{urllib.parse.urlencode(asked)}"
+                log = cluster.proxy(service, "dashboard", "GET", path, headers=headers, timeout_s=30)
+                text = (
+                    log.body.decode(errors="replace").replace("\0", "").removeprefix("1") if log.status == 200 else ""
+                )
+                if text.strip():
+                    where = f"{replica.get('replica_id', app)} on {replica.get('node_ip', 'its node')} ({suffix})"
+                    yield f"==> {where} <==\n{text}"
+
+
+def _ray_headers(cluster: Cluster, release: str) -> dict[str, str]:
+    """Ray's own token, which KubeRay keeps in a Secret of the Ray cluster's name (authOptions.mode: token)."""
+    for found in ray_clusters(cluster, release):
+        secret = cluster.get("v1", "Secret", found["metadata"]["name"])
+        token = ((secret or {}).get("data") or {}).get("auth_token")
+        if token:
+            # Authorization would not arrive: it is the API server's. Ray reads this one too (Ray 2.52 and later).
+            return {"X-Ray-Authorization": f"Bearer {base64.b64decode(token).decode()}"}
+    return {}
+
+
+def _pod_logs(cluster: Cluster, release: str, lines: int, *, because: str) -> str:
+    pods = cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster")
+    if not pods:
+        raise ClusterError(f"{release} has no pods, so no log ({because})", f"`infercli status {release}`")
+    parts, refusal = [], None
+    for pod in pods:
+        name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
+        try:
+            parts.append(f"==> {name} <==\n{cluster.pod_log(name, container, lines)}")
+        except InferError as error:
+            refusal = error
+    if not parts and refusal is not None:
+        raise refusal
+    return "\n".join(parts)

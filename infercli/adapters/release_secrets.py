@@ -1,0 +1,156 @@
+"""The release history in the cluster: one Secret per revision, its data immutable, what became of it an annotation.
+
+Whoever may deploy reads and writes it, on whatever machine. The lock is a Lease that its holder renews: it runs out by
+itself when the holder dies, so nothing stays locked and nothing stays "pending" for ever.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
+
+from infercli.adapters.cluster import Cluster
+from infercli.adapters.cluster_errors import OWN_MANAGER, Exists
+from infercli.adapters.cluster_lease import HeldLease, describe
+from infercli.core.record import Json, canonical
+from infercli.core.release import Entry, Lease, Progress, Revision
+from infercli.errors import ClusterError, ReleaseBusy
+
+SECRET_TYPE = "infercli/release.v1"  # noqa: S105  # a type of Secret, not one
+RELEASE_LABEL = "infercli.dev/release"
+REVISION_LABEL = "infercli.dev/revision"
+PROGRESS = "infercli.dev/progress"
+
+MAX_SECRET_BYTES = 1 << 20
+"""Bytes of a Secret's data: the API server's own limit (core/v1 MaxSecretSize)."""
+MAX_MESSAGE_CHARACTERS = 16_000
+"""Of a failure that is kept: all annotations together may have 256 KiB, and a traceback is a few."""
+
+
+class ReleaseSecrets:
+    """actions.ports.ReleaseStore over the Secrets of a namespace."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._held: dict[str, HeldLease] = {}
+
+    def names(self) -> Sequence[str]:
+        """The releases that have a history in this namespace."""
+        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}"
+        found = self.cluster.find("v1", "Secret", labels=selector, metadata=True)
+        return sorted({item["metadata"]["labels"][RELEASE_LABEL] for item in found})
+
+    def entries(self, name: str) -> Sequence[Entry]:
+        """The history, oldest first. Raises ClusterError for a Secret that is not what infercli wrote."""
+        return sorted((_entry(secret) for secret in self._secrets(name)), key=lambda e: e.number)
+
+    def _secrets(self, name: str, *, metadata: bool = False) -> Sequence[Json]:
+        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}={name}"
+        return self.cluster.find("v1", "Secret", labels=selector, metadata=metadata)
+
+    def append(self, revision: Revision) -> None:
+        """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
+        self._check_held(revision.name)
+        data = gzip.compress(canonical(revision.model_dump(mode="json")), mtime=0)
+        if len(data) > MAX_SECRET_BYTES:
+            raise ClusterError(
+                f"revision {revision.number} of {revision.name} takes {len(data):,} bytes, and a Secret holds "
+                f"{MAX_SECRET_BYTES:,}",
+                "its plan and objects are the content: is something large in `engine_args` or the model's config?",
+            )
+        labels = {
+            "app.kubernetes.io/managed-by": OWN_MANAGER,
+            RELEASE_LABEL: revision.name,
+            REVISION_LABEL: str(revision.number),
+        }
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": secret_name(revision.name, revision.number),
+                "namespace": self.cluster.namespace,
+                "labels": labels,
+                "annotations": {PROGRESS: _written(Progress())},
+            },
+            "type": SECRET_TYPE,
+            "immutable": True,
+            "data": {"revision": base64.b64encode(data).decode()},
+        }
+        try:
+            self.cluster.create(secret)
+        except Exists:
+            raise ReleaseBusy(
+                f"revision {revision.number} of {revision.name} exists already: somebody else recorded one",
+                "run the command again",
+            ) from None
+
+    def progress(self, name: str, number: int, progress: Progress) -> None:
+        """Replace what became of a revision. Raises ReleaseBusy when the lock was lost meanwhile."""
+        self._check_held(name)
+        patch = {"metadata": {"annotations": {PROGRESS: _written(progress)}}}
+        self.cluster.merge("v1", "Secret", secret_name(name, number), patch)
+
+    def lease(self, name: str) -> Lease | None:
+        """Who is changing the release; None when nobody is, or the claim has run out."""
+        return describe(self.cluster, lease_name(name))
+
+    @contextlib.contextmanager
+    def changing(self, name: str, operation: str, *, break_lock: bool = False) -> Iterator[None]:
+        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
+        held = HeldLease(self.cluster, lease_name(name), name, operation)
+        held.take(break_lock=break_lock)
+        self._held[name] = held
+        try:
+            yield
+        finally:
+            del self._held[name]
+            held.give_back()
+
+    def _check_held(self, name: str) -> None:
+        """Two that change one release at a time would put one another's engines away: who lost the lock stops."""
+        if name in self._held:
+            self._held[name].check()
+
+    def forget(self, name: str) -> None:
+        """Delete the history, the newest last: what is left of an interrupted deletion still says what ran."""
+        secrets = self._secrets(name, metadata=True)
+        for secret in sorted(secrets, key=lambda s: int(s["metadata"]["labels"][REVISION_LABEL])):
+            self.cluster.delete("v1", "Secret", secret["metadata"]["name"])
+
+
+def secret_name(name: str, number: int) -> str:
+    """Of a revision."""
+    return f"infercli.release.v1.{name}.v{number}"
+
+
+def lease_name(name: str) -> str:
+    """Of a release's lock."""
+    return f"infercli.{name}"
+
+
+def _written(progress: Progress) -> str:
+    if progress.message is not None and len(progress.message) > MAX_MESSAGE_CHARACTERS:
+        half = MAX_MESSAGE_CHARACTERS // 2
+        short = f"{progress.message[:half]}\n...\n{progress.message[-half:]}"
+        progress = progress.model_copy(update={"message": short})
+    return canonical(progress.model_dump(mode="json")).decode()
+
+
+def _entry(secret: Json) -> Entry:
+    name = secret["metadata"]["name"]
+    try:
+        data = gzip.decompress(base64.b64decode(secret["data"]["revision"]))
+        revision = Revision.model_validate(json.loads(data))
+        annotation = (secret["metadata"].get("annotations") or {}).get(PROGRESS)
+        progress = Progress.model_validate_json(annotation) if annotation else Progress()
+    except (KeyError, ValueError, OSError, EOFError, ValidationError) as error:
+        raise ClusterError(
+            f"Secret {name} is not a revision that this infercli can read: {type(error).__name__}",
+            "was it written by a newer infercli, or edited? `infercli --version`",
+        ) from error
+    return Entry(revision=revision, progress=progress)
