@@ -20,7 +20,6 @@ Standard library only: this module is imported by `infercli --help`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
@@ -59,6 +58,8 @@ class UnknownName(InputError):
     """A name that no table has. The hint offers the nearest known ones, or all when there are few."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str | None = None) -> None:
+        import difflib  # only here: `--help` does without it
+
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
         folded = {n.lower(): n for n in names}

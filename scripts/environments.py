@@ -52,7 +52,9 @@ def check_engine_machine():
     """What the CPU engine needs of the machine, all at once."""
     problems = []
     if platform.machine() != "x86_64" or sys.platform != "linux":
-        problems.append((f"the CPU engine is built for x86_64 Linux, this is {platform.machine()}", "use another machine"))
+        problems.append(
+            (f"the CPU engine is built for x86_64 Linux, this is {platform.machine()}", "use another machine")
+        )
     try:
         ctypes.CDLL("libnuma.so.1")
     except OSError:
@@ -62,7 +64,12 @@ def check_engine_machine():
         home = home.parent
     free = shutil.disk_usage(home).free / 2**30
     if free < ENGINE_DISK_GIB and not (engine_python().parent.parent / ".ready").exists():
-        problems.append((f"{free:.0f} GiB are free in {home}, the engine needs {ENGINE_DISK_GIB}", "free some, or set XDG_CACHE_HOME"))
+        problems.append(
+            (
+                f"{free:.0f} GiB are free in {home}, the engine needs {ENGINE_DISK_GIB}",
+                "free some, or set XDG_CACHE_HOME",
+            )
+        )
     for what, hint in problems:
         say(f"error: {what}")
         say(f"hint: {hint}")
@@ -83,7 +90,9 @@ def _environment():
 def _run(command, what):
     done = subprocess.run([str(c) for c in command], env=_environment(), check=False)
     if done.returncode:
-        stop(f"{what} failed (see above)", "check the network and the package registry, then run the same command again")
+        stop(
+            f"{what} failed (see above)", "check the network and the package registry, then run the same command again"
+        )
 
 
 def uv():
