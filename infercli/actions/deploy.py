@@ -127,7 +127,7 @@ def deploy(request: Request, world: World) -> Entry:
             current = serving(history)
             assert current is not None  # is_live says so
             return current
-        revision = candidate(request, history, world.clock.now()).revision
+        entry = candidate(request, history, world.clock.now())
         how, states = prospect(request, history, before)
         if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
             raise InputError(
@@ -135,9 +135,11 @@ def deploy(request: Request, world: World) -> Entry:
                 "from the moment the old engine stops until the new one has loaded",
                 "add --allow-downtime, or free GPUs",
             )
+        # What the other side refuses is found before anything is recorded or changed.
+        world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
         abandon_pending(world, history)
-        world.store.append(revision)
-        return run(world, revision, states, before, request.timeout_s)
+        world.store.append(entry.revision)
+        return run(world, entry.revision, states, before, request.timeout_s)
 
 
 def abandon_pending(world: World, history: Sequence[Entry]) -> None:

@@ -12,9 +12,11 @@ from infercli.core.release import (
     newest,
     next_number,
     rollback_target,
+    serving,
 )
 from infercli.core.rollout import State, rollout, shift_back, strategy
 from infercli.errors import InputError
+from infercli.render.upgrade import builds_new_cluster
 
 
 class Way(Record):
@@ -47,9 +49,13 @@ def way(name: str, history: list[Entry], to: int | None, now: Serving | None) ->
             )
     engine, number = target.revision.engine, next_number(history)
     last = newest(history)
-    if now is not None and now.routes.get(engine.app) == 100 and last is not None and last.progress.outcome == "good":
+    done = last is not None and last.progress.outcome == "good" and last.revision.objects == target.revision.objects
+    if now is not None and now.routes.get(engine.app) == 100 and done:
         return Way(to=target.number, app=engine.app, is_shift=True, states=()), target
-    if now is not None and engine.app in now.engines:  # it was verified when its revision became good
+    # With other pods (an image above all) KubeRay builds a second Ray cluster: the engine there is not warm.
+    good = serving(history)
+    same_pods = good is None or not builds_new_cluster(good.revision.objects, target.revision.objects)
+    if now is not None and engine.app in now.engines and same_pods:  # it was verified when its revision became good
         return Way(
             to=target.number, app=engine.app, is_shift=True, states=tuple(shift_back(number, engine, now))
         ), target

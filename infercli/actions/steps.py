@@ -9,6 +9,7 @@ from infercli.actions.ports import Clock, Platform, ReleaseStore, Watcher
 from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running, verify
 from infercli.core.record import Json
 from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
+from infercli.core.release import serving as newest_good
 from infercli.core.rollout import State
 
 Compose = Callable[[Serving, Sequence[Entry]], Json]
@@ -49,12 +50,12 @@ class Drive:
         )
         self.world.store.progress(self.revision.name, self.revision.number, progress)
 
-    def put(self, serving: Serving, step: str) -> None:
-        """Record what is meant, then put it."""
+    def put(self, serving: Serving, step: str, revision: Revision | None = None) -> None:
+        """Record what is meant, then put it, with the static objects of `revision` (None: the one on its way)."""
         self.serving = serving
         self.record("pending", step)
         history = self.world.store.entries(self.revision.name)
-        self.world.platform.put(self.revision, self.world.compose(serving, history))
+        self.world.platform.put(revision or self.revision, self.world.compose(serving, history))
 
     def take(self, state: State) -> None:
         """One step, until it is done."""
@@ -81,4 +82,8 @@ class Drive:
         if before is None:
             # Nothing served before: the front stays, without engines, and answers 503 until the next deploy.
             before = Serving(generation=0, front=self.revision.front, engines={}, routes={})
-        self.put(before.model_copy(update={"generation": generation}), "go back")
+        good = newest_good(self.world.store.entries(self.revision.name))
+        previous = good.revision if good is not None else self.revision
+        if previous.objects != self.revision.objects:
+            self.world.platform.prepare(previous)
+        self.put(before.model_copy(update={"generation": generation}), "go back", previous)

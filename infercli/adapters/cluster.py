@@ -285,7 +285,7 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
 
 
 def _discovery_cache(server: str) -> Path:
-    """Where it is remembered what the API server serves: private; the client's own default lies in /tmp for everybody."""
+    """Where what the API server serves is remembered: a private file, the client's default being one in /tmp."""
     name = hashlib.sha256(server.encode()).hexdigest()[:16]
     path = cache_home() / "discovery" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -108,7 +108,7 @@ def serving(history: Sequence[Entry]) -> Entry | None:
 
 
 def rollback_target(history: Sequence[Entry]) -> Entry | None:
-    """Where `rollback` goes: the newest good revision whose engine differs from what is live or was last attempted.
+    """Where `rollback` goes: the newest good revision whose engine or objects differ from what was last attempted.
 
     After a failed or interrupted deploy that is the revision that still serves; after a good one, the one before.
     What an earlier rollback took back on purpose is skipped, so going back twice does not bounce between two revisions.
@@ -129,7 +129,7 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
         for e in history
         if e.progress.outcome == "good"
         and e.number not in taken_back
-        and e.revision.engine.app != last.revision.engine.app
+        and (e.revision.engine.app, e.revision.objects) != (last.revision.engine.app, last.revision.objects)
     ]
     return max(good, key=lambda e: e.number, default=None)
 

@@ -1,66 +1,55 @@
-"""Whether KubeRay takes a changed RayService up in place, or builds a second Ray cluster for it.
+"""Which changes of the objects make KubeRay build a second Ray cluster beside the first, and what that one takes.
 
-KubeRay hashes `rayClusterConfig` without what autoscaling and queueing write to (ray-operator 1.6.2,
-controllers/ray/utils/util.go, GenerateHashWithoutReplicasAndWorkersToDelete). What is left out there changes nothing in
-a running cluster either: other counts wait for the autoscaler or the next cluster. Compare what was rendered with what
-is rendered now, not with the live object: the API server has filled that one with defaults.
+KubeRay compares a hash of `rayClusterConfig` (GenerateHashWithoutReplicasAndWorkersToDelete, KubeRay 1.6.2): what it
+leaves out is left out here. Worker groups that are added at the end are put into the cluster that runs.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 from infercli.core.record import Json
 
-_COUNTS = frozenset({"replicas", "minReplicas", "maxReplicas"})
-_QUEUEING = frozenset({"tolerations", "schedulingGates"})
+_GROUP = ("replicas", "minReplicas", "maxReplicas")
+_POD = ("tolerations", "schedulingGates")
 
 
-def rebuilding_changes(before: dict[str, Json], after: dict[str, Json]) -> list[str]:
-    """Paths below `rayClusterConfig` whose change builds a second cluster; empty: it is taken up in place.
-
-    Both are RayServices as rendered. A worker group that is appended is in place too.
-    """
-    old, new = (_hashed(service["spec"]["rayClusterConfig"]) for service in (before, after))
-    groups = len(old.get("workerGroupSpecs", []))
-    new["workerGroupSpecs"] = new.get("workerGroupSpecs", [])[: max(groups, 1)]
-    return _differences(old, new, "")
+def builds_new_cluster(was: Sequence[Json], becomes: Sequence[Json]) -> bool:
+    """Whether applying `becomes` after `was` starts every pod anew; False where one of them has no RayService."""
+    old, new = _hashed(was), _hashed(becomes)
+    if old is None or new is None:
+        return False
+    new["workerGroupSpecs"] = new["workerGroupSpecs"][: len(old["workerGroupSpecs"])]
+    return bool(old != new)
 
 
-def _hashed(config: dict[str, Json]) -> dict[str, Json]:
-    """What goes into KubeRay's hash."""
-    kept = {key: value for key, value in config.items() if key != "upgradeStrategy"}
-    kept["headGroupSpec"] = _without_queueing(config["headGroupSpec"])
-    kept["workerGroupSpecs"] = [
-        _without_queueing({key: value for key, value in group.items() if key not in _COUNTS})
-        for group in config.get("workerGroupSpecs", [])
-    ]
-    return kept
+def cluster_gpus(objects: Sequence[Json]) -> int:
+    """GPUs that a new Ray cluster asks for when it starts: those of its worker groups at their `replicas`."""
+    config = _config(objects)
+    total = 0
+    for group in (config or {}).get("workerGroupSpecs") or ():
+        for container in group["template"]["spec"]["containers"]:
+            limits = (container.get("resources") or {}).get("limits") or {}
+            total += group.get("replicas", 0) * int(limits.get("nvidia.com/gpu", 0))
+    return total
 
 
-def _without_queueing(group: dict[str, Json]) -> dict[str, Json]:
-    spec = {key: value for key, value in group["template"]["spec"].items() if key not in _QUEUEING}
-    return {**group, "template": {**group["template"], "spec": spec}}
+def _config(objects: Sequence[Json]) -> Json:
+    return next((o["spec"]["rayClusterConfig"] for o in objects if o["kind"] == "RayService"), None)
 
 
-def _differences(old: Json, new: Json, path: str) -> list[str]:
-    if old == new:
-        return []
-    if isinstance(old, dict) and isinstance(new, dict):
-        found: list[str] = []
-        for key in sorted(old.keys() | new.keys()):
-            inner = f"{path}.{key}" if path else key
-            found += _differences(old.get(key), new.get(key), inner) if key in old and key in new else [inner]
-        return found
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            change
-            for index, (one, two) in enumerate(zip(old, new, strict=True))
-            for change in _differences(one, two, f"{path}[{_name(one, index)}]")
-        ]
-    return [path]
-
-
-def _name(item: Json, index: int) -> str:
-    """How people call an item of a list: its name where it has one."""
-    if isinstance(item, dict):
-        return str(item.get("groupName") or item.get("name") or index)
-    return str(index)
+def _hashed(objects: Sequence[Json]) -> Json:
+    config = copy.deepcopy(_config(objects))
+    if config is None:
+        return None
+    config.pop("upgradeStrategy", None)
+    config["workerGroupSpecs"] = list(config.get("workerGroupSpecs") or ())
+    for group in [config["headGroupSpec"], *config["workerGroupSpecs"]]:
+        for name in _POD:
+            group["template"]["spec"].pop(name, None)
+    for group in config["workerGroupSpecs"]:
+        for name in _GROUP:
+            group.pop(name, None)
+        group["scaleStrategy"] = {k: v for k, v in (group.get("scaleStrategy") or {}).items() if k != "workersToDelete"}
+    return config
