@@ -105,6 +105,12 @@ def command(
         raise InputError(f"--duration: {error}") from error
     prompts, source = _prompts(workload, words, seed, requests or 64)
     aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
+    if aim.release is not None and not aim.endpoint.is_loopback:
+        raise InputError(
+            f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
+            f"`kubectl port-forward service/{aim.release}-serve-svc 8000`, then `infercli bench http://127.0.0.1:8000` "
+            "with INFERCLI_API_KEY; what the forwarding costs is measured with it",
+        )
     if aim.model is None:
         models = OpenAiApi(aim.endpoint, api_key=aim.api_key).models()
         if not models:

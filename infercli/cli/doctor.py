@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -13,7 +13,8 @@ class Finding(NamedTuple):
     """One thing that was looked at."""
 
     what: str
-    state: Literal["ok", "warn", "bad", "unknown"]
+    state: str
+    """`ok`, `warn`, `bad`, or `unknown`: it could not be looked at."""
     found: str
     hint: str = ""
 
