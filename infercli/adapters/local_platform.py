@@ -157,6 +157,10 @@ class LocalPlatform:
     def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:
         """Ray has no dry run; the planner has checked the engine's arguments."""
 
+    def held(self, objects: Sequence[dict[str, Json]]) -> Sequence[Json]:
+        """None of them: there are no objects here."""
+        return [None for _ in objects]
+
     def endpoint(self) -> str | None:
         """The base URL for clients."""
         return f"http://127.0.0.1:{self.serve_port}" if self.ray.running() else None

@@ -132,6 +132,9 @@ class FakePlatform:
     def logs(self, app, lines):
         return "a log"
 
+    def held(self, objects):
+        return [None for _ in objects]
+
     def endpoint(self):
         return "http://fake"
 

@@ -1,0 +1,113 @@
+"""diff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.core.comparison import Comparison
+    from infercli.core.record import Json
+
+
+@click.command()
+@options.deployment_file
+@click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
+@options.target
+@options.cluster
+@click.option("--exit-code", is_flag=True, help="Exit with 3 when a deploy would change something.")
+@options.common
+def command(
+    deployment_path: str | None,
+    plan_path: str | None,
+    target: str | None,
+    namespace: str | None,
+    kubeconfig: str | None,
+    kube_context: str | None,
+    exit_code: bool,
+    output: str,
+) -> int:
+    """Compare what a deploy would run with what runs, field by field. Nothing is changed.
+
+    Says whether the engine is another one, what of the front, the routing and the Kubernetes objects would change, and
+    whether that happens inside the Ray cluster that runs or makes KubeRay build a second one beside it.
+
+    \b
+    Examples:
+      infercli diff
+      infercli diff --plan plan.json --exit-code
+    """
+    from infercli.actions.compare import compare
+    from infercli.cli.deploying import prepare_request
+    from infercli.cli.output import emit
+    from infercli.errors import ExitCode
+
+    request, world, _ = prepare_request(
+        deployment_path=deployment_path,
+        plan_path=plan_path,
+        target=target,
+        namespace=namespace,
+        kubeconfig=kubeconfig,
+        kube_context=kube_context,
+    )
+    seen = compare(request, world)
+    emit(seen.model_dump(mode="json"), output, text(seen))
+    return ExitCode.NO if exit_code and seen.changes else ExitCode.YES
+
+
+_CLUSTER = {
+    "none": "",
+    "first": "builds the first Ray cluster",
+    "same": "in place, in the Ray cluster that runs",
+    "new": "KubeRay builds a second Ray cluster and drops the first when the second serves",
+}
+
+
+def text(seen: Comparison) -> str:
+    """A comparison for people."""
+    from infercli.cli.output import columns
+
+    if seen.revision is None:
+        opening = f"{seen.name} is not deployed on {seen.where}: a deploy would bring up {seen.engine.app}"
+    elif not seen.changes:
+        return f"{seen.name} on {seen.where}: nothing would change; revision {seen.revision} is exactly this"
+    else:
+        opening = f"{seen.name} on {seen.where}, compared with revision {seen.revision}:"
+    lines = [opening]
+    if seen.ray_cluster != "none":
+        gpus = f" (+{seen.more_gpus} GPUs while both run)" if seen.ray_cluster == "new" and seen.more_gpus else ""
+        lines.append(f"  {_CLUSTER[seen.ray_cluster]}{gpus}")
+    rows: list[tuple[str, str, str]] = []
+    engine = seen.engine
+    if engine.is_new:
+        lines.append(f"  engine {engine.app} is new" + (f" (now {engine.was})" if engine.was else ""))
+    rows += [(f"engine.{d.path}", _shown(d.was), _shown(d.becomes)) for d in engine.fields]
+    rows += [(f"front.{d.path}", _shown(d.was), _shown(d.becomes)) for d in seen.front]
+    rows += [(f"routes[{d.path}]", _shown(d.was), _shown(d.becomes)) for d in seen.routes]
+    for one in seen.objects:
+        if one.what != "changed":
+            lines.append(f"  {one.kind}/{one.name} is {one.what}")
+        rows += [(f"{one.kind}/{one.name}: {d.path}", _shown(d.was), _shown(d.becomes)) for d in one.fields]
+    if rows:
+        lines += ["", columns(rows, ("FIELD", "NOW", "THEN"), indent="  ")]
+    if seen.steps:
+        lines += ["", "a deploy would:", *(f"  {number}  {says}" for number, says in enumerate(seen.steps, 1))]
+    return "\n".join(lines)
+
+
+MAX_SHOWN = 60
+"""Characters of a value; -o json has all of it."""
+
+
+def _shown(value: Json) -> str:
+    import json
+
+    if value is None:
+        return "absent"
+    said = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    said = " ".join(said.split())
+    # The middle goes: two paths or digests differ at their ends.
+    return said if len(said) <= MAX_SHOWN else f"{said[: MAX_SHOWN // 2]}...{said[-MAX_SHOWN // 2 :]}"
