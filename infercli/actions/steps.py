@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from infercli.core.record import Json
 from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
 from infercli.core.release import serving as newest_good
 from infercli.core.rollout import State
+from infercli.errors import TimedOut
+
+SEEN_BACK_S = 10.0
+"""How long going back waits for the front to say so; a table takes half a second."""
 
 Compose = Callable[[Serving, Sequence[Entry]], Json]
 """render's pure composition: what is meant, and the history that says what each engine is -> the Serve config."""
@@ -87,3 +92,7 @@ class Drive:
         if previous.objects != self.revision.objects:
             self.world.platform.prepare(previous)
         self.put(before.model_copy(update={"generation": generation}), "go back", previous)
+        deadline = Deadline(self.world.clock, SEEN_BACK_S, "")
+        with contextlib.suppress(TimedOut):  # the requests go where they went all along: only the number is newer
+            for app in sorted(app for app, weight in before.routes.items() if weight):
+                until_routed(self.world.platform, generation, app, before.front.replicas, deadline, self.world.watcher)
