@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from .engines import EngineLeft, Engines
+from .engines import EngineLeft, Engines, give_up
 from .metrics import Ask, Metrics
 from .rules import (
     FORWARDED,
@@ -35,6 +35,7 @@ BODY_S = 60.0  # for a client to send its body: it holds a place among those in 
 MAX_RUNS = 2  # of one request, before its first byte: one that kills the engine must not go round and kill them all
 MAX_SHADOWS = 8  # at once and per front replica: a slow engine under test must not pile up bodies in memory
 SHADOW_S = 600.0  # after this a copy is given up
+STATE_S = 2.0  # for all replicas to show their state; one takes some milliseconds
 BUSY_RETRY_S = 1  # what a 429 tells the client to wait
 DOWN_RETRY_S = 5  # what a 503 tells the client to wait
 
@@ -87,6 +88,7 @@ class Front:
         self._engines = Engines()
         self._metrics = Metrics()
         self._copies: set[asyncio.Task[None]] = set()
+        self._siblings: Any = None
 
     async def reconfigure(self, config: Any) -> None:
         """Serve calls this with the `user_config` of the running replica."""
@@ -98,7 +100,7 @@ class Front:
         try:
             self._admit(request, ask)
             if ask.path in OWN_GETS:
-                return self._own(ask.path)
+                return await self._own(ask.path)
             if self._metrics.in_flight >= self._max_in_flight:
                 wait = str(BUSY_RETRY_S)
                 raise Refusal(429, "too_many_requests", "too many requests are in flight", retry_after=wait)
@@ -148,7 +150,7 @@ class Front:
         if scheme.lower() != "bearer" or not same_secret(key.strip(), keys):
             raise Refusal(401, "invalid_api_key", "a valid API key is required", www_authenticate="Bearer")
 
-    def _own(self, path: str) -> Any:
+    async def _own(self, path: str) -> Any:
         """`/health` for load balancers, `/front` for operators."""
         from starlette.responses import JSONResponse
 
@@ -156,9 +158,33 @@ class Front:
             if not self._engines.live:
                 raise Refusal(503, "nothing_serves", "no engine is serving", retry_after=str(DOWN_RETRY_S))
             return JSONResponse({"status": "ok"})
+        return JSONResponse({**self.state(), "replicas": await self._replicas()})
+
+    async def _replicas(self) -> list[dict[str, Any]]:
+        """The state of every replica that answers.
+
+        Serve sends a request to the replica with the least to do: asking again and again may never reach a busy one.
+        """
+        from ray import serve
+
+        context = serve.get_replica_context()
+        if self._siblings is None:
+            self._siblings = serve.get_deployment_handle(context.deployment, context.app_name, _check_exists=False)
+        try:
+            found = await self._siblings.broadcast("state").results_async(timeout_s=STATE_S, return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - then this one is all that can be told
+            logger.warning("front: its replicas do not answer: %s", type(error).__name__)
+            found = [self.state()]
+        return [state for state in found if isinstance(state, dict)]
+
+    def state(self) -> dict[str, Any]:
+        """What this replica does and knows; `replica` is its name in Serve, as pids of two pods may be equal."""
+        from ray import serve
+
         table = self._engines.table
-        return JSONResponse({
+        return {
             "pid": os.getpid(),
+            "replica": serve.get_replica_context().replica_id.unique_id,
             "generation": table.generation,
             "routes": [{"app": r.app, "weight": r.weight, "shadow": r.shadow} for r in table.routes],
             "refused": self._engines.refused,
@@ -166,7 +192,7 @@ class Front:
             "requests": self._metrics.requests,
             "retries": self._metrics.retries,
             "shadows": self._metrics.shadows,
-        })  # fmt: skip
+        }
 
     def _let_in(self, ask: Ask) -> None:
         """Count the request until its task ends.
@@ -236,7 +262,7 @@ class Front:
                 return StreamingResponse(self._stream(ask, answer, status, first), status, headers=headers)
             body = b"".join([first, *[part async for part in answer]])
         except BaseException:
-            answer.cancel()
+            give_up(answer)
             raise
         if status == 404 and body.startswith(b'{"detail"'):
             # vLLM mounts only the routes of its model's task, and says so in another shape than its other errors.
@@ -245,17 +271,20 @@ class Front:
         return Response(body, status, headers=headers)
 
     async def _stream(self, ask: Ask, answer: Any, status: int, first: bytes) -> AsyncIterator[bytes]:
+        complete = False
         try:
             yield first
             async for part in answer:
                 yield part
+            complete = True
             ask.outcome = f"{status // 100}xx"
         except Exception as error:  # noqa: BLE001 - too late for another engine or another status: say so in the stream
             logger.warning("front: %s failed in the middle of a stream: %s", ask.engine, type(error).__name__)
             text = {"message": "the engine failed in the middle of this answer", "type": "engine_failed", "code": 502}
             yield b"data: " + json.dumps({"error": text}).encode() + b"\n\n"  # and no [DONE]: it is not complete
         finally:
-            answer.cancel()
+            if not complete:
+                give_up(answer)
 
     def _shadow(self, ask: Ask, app: str) -> None:
         """Send copies to the engines under test. They never delay, fail or change the answer."""
@@ -282,7 +311,6 @@ class Front:
             if status >= 500:
                 self._metrics.shadows["failed"] += 1
         except Exception as error:  # noqa: BLE001 - the client's answer comes from elsewhere
+            give_up(answer)
             self._metrics.shadows["failed"] += 1
             logger.info("front: a copy to %s failed: %s", app, type(error).__name__)
-        finally:
-            answer.cancel()

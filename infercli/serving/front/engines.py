@@ -17,11 +17,18 @@ from .rules import Table, parse_table
 logger = logging.getLogger("ray.serve")
 
 PROBE_S = 3.0  # an engine that answers takes 10 ms
+BAD_TABLE = "user_config"  # stands among the refused engines until a table comes that is one
 RECOVER_S = 1.0  # between two probes of a refused engine: cold start and placement take minutes
 
 
 class EngineLeft(Exception):
     """The engine left the table before it answered."""
+
+
+def give_up(answer: Any) -> None:
+    """Cancel what an engine still does for this answer. It may have failed already, which cancelling would raise."""
+    with contextlib.suppress(Exception):
+        answer.cancel()
 
 
 class Engines:
@@ -48,10 +55,19 @@ class Engines:
         """Take a `user_config` as the table. Never raises: Serve would take the replica for broken and replace it."""
         try:
             self._wanted = parse_table(config)
-            await self._settle(self._wanted)
         except Exception as error:
             logger.exception("front: the table stays at generation %s", self.table.generation)
-            self.refused["user_config"] = f"{type(error).__name__}: {error}"
+            self.refused[BAD_TABLE] = f"{type(error).__name__}: {error}"
+            return
+        self.refused.pop(BAD_TABLE, None)
+        await self._try_to_settle()
+
+    async def _try_to_settle(self) -> None:
+        try:
+            await self._settle(self._wanted)
+        except Exception:
+            logger.exception("front: the table stays at generation %s for now", self.table.generation)
+        self._keep_recovering()
 
     async def _settle(self, table: Table) -> None:
         """Probe what the table needs, and put it in force unless no engine that it sends clients to answers."""
@@ -61,8 +77,7 @@ class Engines:
         live = [route.app for route in table.routes if route.weight > 0]
         if self.table is not table and (not live or not self.warm.isdisjoint(live)):
             self._put_in_force(table)
-        self.refused = {app: reason for app, reason in self.refused.items() if self._needed(app)}
-        self._recover()
+        self.refused = {app: reason for app, reason in self.refused.items() if self._needed(app) or app == BAD_TABLE}
 
     def _needed(self, app: str) -> bool:
         return app in self._wanted.needed() or app in self.table.needed()
@@ -76,23 +91,26 @@ class Engines:
             for first in self._waiting.pop(app):
                 first.cancel()
 
-    def _recover(self) -> None:
-        """Go on probing what is refused: engines come up minutes after their front, and dead replicas come back."""
-        if self.refused and (self._recovery is None or self._recovery.done()):
-            self._recovery = asyncio.create_task(self._until_none_is_refused())
+    def _unsettled(self) -> bool:
+        return self.table is not self._wanted or any(self._needed(app) for app in self.refused)
 
-    async def _until_none_is_refused(self) -> None:
-        while refused := [app for app in self.refused if self._needed(app)]:
+    def _keep_recovering(self) -> None:
+        if self._unsettled() and (self._recovery is None or self._recovery.done()):
+            self._recovery = asyncio.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        """Go on probing what is refused: engines come up minutes after their front, and dead replicas come back."""
+        while self._unsettled():
             await asyncio.sleep(RECOVER_S)
-            await asyncio.gather(*(self.probe(app) for app in refused))
-            await self._settle(self._wanted)
+            await asyncio.gather(*(self.probe(app) for app in [*self.refused] if self._needed(app)))
+            await self._try_to_settle()
 
     def lost(self, app: str, reason: str) -> None:
         """A replica died or the deployment failed: nobody waits there until it answers again."""
         self.warm.discard(app)
         if self._needed(app):
             self.refused[app] = reason
-            self._recover()
+            self._keep_recovering()
 
     async def probe(self, app: str) -> bool:
         """Whether the engine answers; whoever asks meanwhile shares the probe."""
@@ -115,15 +133,14 @@ class Engines:
         try:
             async with asyncio.timeout(PROBE_S):
                 answer = self.call(app).remote("GET", "/health", b"", {})
-                status = (await anext(answer))[0]
-                return None if status == 200 else f"its health check answered {status}"
+                pieces = [piece async for piece in answer]
+            return None if pieces[0][0] == 200 else f"its health check answered {pieces[0][0]}"
         except TimeoutError:
+            give_up(answer)
             return f"no answer within {PROBE_S:g} s"
         except Exception as error:  # noqa: BLE001 - whatever it is, this engine does not answer
+            give_up(answer)
             return f"{type(error).__name__}: {error}"[:300]
-        finally:
-            if answer is not None:
-                answer.cancel()
 
     def call(self, app: str) -> Any:
         """The engine's `http` method as a handle. One per application for ever: each has a router of its own."""

@@ -16,20 +16,25 @@ class Call:
     """An engine's handle: counts what it is asked, and answers as it is told."""
 
     def __init__(self, behave: Callable[[], Awaitable[Any]]) -> None:
-        self.behave, self.asked, self.cancelled = behave, 0, 0
+        self.behave, self.asked, self.answered = behave, 0, False
 
     def remote(self, *_: Any) -> Call:
         self.asked += 1
+        self.answered = False
         return self
 
     def __aiter__(self) -> Call:
         return self
 
     async def __anext__(self) -> Any:
-        return await self.behave()
+        if self.answered:
+            raise StopAsyncIteration
+        answer = await self.behave()
+        self.answered = True
+        return answer
 
     def cancel(self) -> None:
-        self.cancelled += 1
+        pass
 
 
 async def well():
@@ -178,13 +183,16 @@ def test_p4_a_bad_user_config_changes_nothing_and_is_shown(config):
         await engines.adopt(config)
         assert (engines.table.generation, engines.live) == (1, True)
         assert "ValueError" in engines.refused["user_config"]
+        engines.lost("a", "killed")
+        await until(lambda: engines.live)
+        assert "ValueError" in engines.refused["user_config"]  # that an engine came back does not make it a table
         await engines.adopt(table(3, a=1))
         assert (engines.table.generation, engines.refused) == (3, {})
 
     asyncio.run(scenario())
 
 
-def test_p4_adopting_a_table_never_raises_whatever_breaks(monkeypatch):
+def test_p4_adopting_a_table_never_raises_and_is_tried_again_whatever_breaks(monkeypatch):
     async def scenario():
         engines, _ = engines_with(a=well)
 
@@ -193,7 +201,23 @@ def test_p4_adopting_a_table_never_raises_whatever_breaks(monkeypatch):
 
         monkeypatch.setattr(engines, "_settle", broken)
         await engines.adopt(table(1, a=1))
-        assert "MemoryError" in engines.refused["user_config"]
+        assert engines.table.generation == -1
+        monkeypatch.undo()
+        await until(lambda: engines.table.generation == 1)
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_whose_failed_call_cannot_even_be_cancelled_is_refused_like_any_other():
+    async def scenario():
+        engines, calls = engines_with(a=failed)
+
+        def cancel() -> None:
+            raise ConnectionError("no such deployment")
+
+        calls["a"].cancel = cancel
+        await engines.adopt(table(1, a=1))
+        assert "ConnectionError" in engines.refused["a"]
 
     asyncio.run(scenario())
 
@@ -216,7 +240,6 @@ def test_many_who_wait_for_a_cold_engine_share_one_probe():
         engines, calls = engines_with(a=well)
         assert await asyncio.gather(*(engines.probe("a") for _ in range(50))) == [True] * 50
         assert calls["a"].asked == 1
-        assert calls["a"].cancelled == 1
 
     asyncio.run(scenario())
 
