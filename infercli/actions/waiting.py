@@ -46,7 +46,8 @@ class Deadline:
 class FrontState(NamedTuple):
     """What one front replica says of itself."""
 
-    pid: int
+    replica: str
+    """Serve's name of it: the pids of replicas in two pods may be equal."""
     generation: int
     refused: dict[str, str]
 
@@ -122,14 +123,19 @@ def until_running(
         clock.sleep(POLL_S)
 
 
-def front_states(platform: Platform, replicas: int, tries: int) -> dict[int, FrontState]:
-    """The front replicas that answered within `tries` requests, by pid; the proxy spreads requests over them."""
-    states: dict[int, FrontState] = {}
+def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, FrontState]:
+    """The front replicas that are told of within `tries` requests, by name.
+
+    One replica answers, for all that answer it: which one the proxy asks depends on what each has to do.
+    """
+    states: dict[str, FrontState] = {}
     for _ in range(tries):
         answer = platform.front("GET", "/front", timeout_s=5)
         if answer.status == 200:
-            seen = json.loads(answer.body)
-            states[seen["pid"]] = FrontState(seen["pid"], seen["generation"], seen.get("refused") or {})
+            body = json.loads(answer.body)
+            for seen in body.get("replicas") or [body]:  # a front of before it told of the others tells of itself
+                name = str(seen.get("replica") or seen["pid"])
+                states[name] = FrontState(name, seen["generation"], seen.get("refused") or {})
         if len(states) >= replicas:
             break
     return states
@@ -140,15 +146,15 @@ def until_routed(
 ) -> None:
     """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
     clock, began = deadline.clock, deadline.clock.monotonic()
-    current: set[int] = set()
+    current: set[str] = set()
     while True:
         refused: str | None = None
         try:
             for state in front_states(platform, front_replicas, tries=2 * front_replicas).values():
                 if state.generation >= generation and engine not in state.refused:
-                    current.add(state.pid)
+                    current.add(state.replica)
                 else:
-                    current.discard(state.pid)
+                    current.discard(state.replica)
                     refused = state.refused.get(engine, refused)
         except EndpointError as error:
             refused = error.message
