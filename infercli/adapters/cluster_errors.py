@@ -7,6 +7,7 @@ its fault: with server-side apply, a field that it does not know comes as one, a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -202,7 +203,7 @@ def _tls(why: str, doing: Doing) -> InferError:
             f"the certificate of {doing.server} is not the one that context `{doing.context}` trusts",
             "is it another cluster's kubeconfig? Its `certificate-authority` must be that of this API server",
         )
-    last = why.strip().splitlines()[-1] if why.strip() else "no reason given"
+    last = _line((why.strip().splitlines() or [""])[-1])
     return ClusterError(f"TLS with {doing.server} failed: {last}", f"`{doing.kubectl} version`")
 
 
@@ -250,7 +251,7 @@ def _broke_off(error: Json, doing: Doing) -> InferError:
 
 def _wrong_address(error: Json, doing: Doing) -> InferError:
     return InputError(
-        f"the kubeconfig's context `{doing.context}` has an address that cannot be used: {doing.server} ({error})",
+        f"context `{doing.context}` has an address that cannot be used: {doing.server} ({_line(str(error))})",
         "`kubectl config view --minify`",
     )
 
@@ -264,20 +265,27 @@ def _retried(error: Json, doing: Doing) -> InferError:
 
 
 def _configuration(error: Json, doing: Doing) -> InferError:
-    why = str(error).strip().splitlines()[0]
-    return InputError(f"the kubeconfig cannot be used, {doing.server}: {why}", "`kubectl config view`, --kubeconfig")
+    return InputError(
+        f"the kubeconfig cannot be used, {doing.server}: {_line(str(error))}", "`kubectl config view`, --kubeconfig"
+    )
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason, without the client's objects in it."""
+    """The innermost reason."""
     while error.__cause__ is not None or getattr(error, "reason", None):
         inner = getattr(error, "reason", None) or error.__cause__
         if not isinstance(inner, BaseException) or inner is error:
             break
         error = inner
-    strerror = getattr(error, "strerror", None)
-    text = str(strerror or error).strip() or type(error).__name__
-    return text.splitlines()[0].rpartition(">: ")[2][:200]
+    return _line(str(getattr(error, "strerror", None) or error) or type(error).__name__)
+
+
+_OF_PYTHON = re.compile(r"<[^>]*\bat 0x[0-9a-f]+>:? ?|HTTPS?Connection(Pool)?\([^)]*\): ?")
+
+
+def _line(text: str) -> str:
+    """The first line, without the client's objects in it."""
+    return _OF_PYTHON.sub("", text.strip().splitlines()[0] if text.strip() else "no reason given").rstrip(".")[:200]
 
 
 TRANSLATIONS: dict[str, Callable[[Json, Doing], InferError]] = {
