@@ -27,7 +27,7 @@ def command(
     kube_context: str | None,
     output: str,
 ) -> int:
-    """Say what serves, what is changing and who is changing it.
+    """Say what serves, what is changing and who is changing it; without a name or deployment.yaml, list the releases.
 
     Exit code 0 while the release serves as recorded, 3 when it does not.
 
@@ -38,13 +38,46 @@ def command(
     """
     from infercli.actions.status import status
     from infercli.cli.output import emit
+    from infercli.cli.project import deployment_path as path_of
     from infercli.cli.world import resolve
     from infercli.errors import ExitCode
 
+    if name is None and not path_of(deployment_path).exists() and deployment_path is None:
+        _list(target, namespace, kubeconfig, kube_context, output)
+        return ExitCode.YES
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
     seen = status(name, world.platform, world.store, world.compose)
     emit(seen.model_dump(mode="json"), output, _text(seen))
     return ExitCode.YES if seen.state in ("serving", "changing") and not seen.drift else ExitCode.NO
+
+
+def _list(
+    target: str | None, namespace: str | None, kubeconfig: str | None, kube_context: str | None, output: str
+) -> None:
+    """Every release that can be seen from here: on this machine, and in the namespace of the context."""
+    from infercli.cli.output import columns, emit, note
+    from infercli.cli.world import cluster_store, local_store
+    from infercli.core.release import newest, serving, standing
+    from infercli.errors import InferError
+
+    stores = [("local", local_store())] if target != "kubernetes" else []
+    if target != "local":
+        try:
+            stores.append(("kubernetes", cluster_store(namespace, kubeconfig, kube_context)))
+        except InferError as error:
+            if target == "kubernetes" or kubeconfig or kube_context:
+                raise
+            note(f"no cluster was looked at: {error.message}")
+    rows = []
+    for where, store in stores:
+        for name in store.names():
+            history = store.entries(name)
+            good, last = serving(history), newest(history)
+            if last is not None:
+                rows.append((name, where, str(good.number) if good else "none", standing(last, history)))
+    found = [dict(zip(("name", "target", "revision", "newest"), row, strict=True)) for row in rows]
+    text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST")) if rows else "there is no release"
+    emit({"apiVersion": "infercli/v1", "kind": "ReleaseList", "releases": found}, output, text)
 
 
 _COLOURS = {"serving": "green", "changing": "cyan", "degraded": "yellow", "down": "red", "unknown": "yellow"}

@@ -118,6 +118,14 @@ def local_world(port: int | None = None) -> World:
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 
 
+def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | None) -> ReleaseStore:
+    """The history of the releases in one namespace."""
+    from infercli.adapters.cluster import connect
+    from infercli.adapters.release_secrets import ReleaseSecrets
+
+    return ReleaseSecrets(connect(kubeconfig, context, namespace))
+
+
 def kubernetes_world(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None, keys_secret: str | None = None
 ) -> World:

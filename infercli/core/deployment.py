@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -56,7 +57,7 @@ class ModelDeployment(Document):
     """deployment.yaml."""
 
     kind: Literal["ModelDeployment"] = "ModelDeployment"
-    name: str = Field(pattern=NAME_PATTERN)
+    name: str
     model: str
     """A Hub id, or a directory (starts with `.` or `/`)."""
     served_model_name: str | None = None
@@ -72,6 +73,13 @@ class ModelDeployment(Document):
     """Passed to vLLM as they are, after validation against that engine version's arguments."""
     front: Front = Front()
     kubernetes: Kubernetes = Kubernetes()
+
+    @field_validator("name")
+    @classmethod
+    def _dns_label(cls, name: str) -> str:
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ValueError("must be lower-case letters, digits and `-`, begin with a letter, and have 40 at most")
+        return name
 
     @property
     def is_directory(self) -> bool:

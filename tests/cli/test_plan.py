@@ -80,7 +80,7 @@ def test_every_mistake_of_a_deployment_file_is_told_at_once_with_its_path(inferc
     ran = infercli("plan")
     assert ran.code == ExitCode.USAGE
     for expected in (
-        "deployment.yaml: name: must match",
+        "deployment.yaml: name: must be lower-case letters",
         "deployment.yaml: replicas: must be at least 1",
         "deployment.yaml: workload.input_tokens: must be a whole number",
         "deployment.yaml: quantisation: is not a key that is known here",

@@ -15,7 +15,9 @@ OLD, NEW = engine("none"), engine("int8")
 def live(**routes: int) -> Serving:
     names = {"old": OLD.app, "new": NEW.app}
     engines = {names.get(k, k): 1 for k in routes}
-    return Serving(generation=1000, front=FRONT, engines=engines, routes={names.get(k, k): v for k, v in routes.items()})
+    return Serving(
+        generation=1000, front=FRONT, engines=engines, routes={names.get(k, k): v for k, v in routes.items()}
+    )
 
 
 def test_a_first_deploy_adds_without_traffic_and_then_shifts_everything():
