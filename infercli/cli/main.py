@@ -39,9 +39,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 START_HERE = """Start here:
-  infercli plan meta-llama/Llama-3.1-8B-Instruct --profile l4     does it fit, and how?
-  infercli init                                                    write deployment.yaml
-  infercli COMMAND --help                                          what a command takes, with examples"""
+  infercli plan meta-llama/Llama-3.1-8B-Instruct --profile l4   does it fit?
+  infercli init                                                 write a file
+  infercli COMMAND --help                                       and examples"""
 
 
 class Verbs(click.Group):
