@@ -270,6 +270,7 @@ _NOT_FOR_RAY = frozenset(
         "PYTHONDONTWRITEBYTECODE",  # costs an engine 7 CPU-s at every start
         "VIRTUAL_ENV",
         "RAY_ADDRESS",
+        "INFERCLI_API_KEY",  # the front reads its keys from a file
         "HF_TOKEN",  # the weights are on disk; an engine has no business with it
         "HUGGING_FACE_HUB_TOKEN",
     }
