@@ -19,6 +19,8 @@ POLL_S = 0.25
 """Between two looks: an eighth of the operator's own 2 s requeue, and cheap on Ray's REST API (a few ms)."""
 FLIP_POLL_S = 0.02
 """While a flip is awaited: it takes 0.25 to 0.5 s, so a coarse poll would be what people wait for."""
+LONG_FLIP_S = 3.0
+"""A table that takes longer than this is not only a table: six times what a flip takes."""
 UNREACHABLE_S = 30.0
 """How long a silent Ray or API server is tolerated during a wait: an operator or dashboard restart takes 5 to 17 s."""
 REJECTED_S = 3.0
@@ -147,6 +149,9 @@ def until_routed(
     """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
     clock, began = deadline.clock, deadline.clock.monotonic()
     current: set[str] = set()
+    look = _tolerant(platform, deadline, f"the front to route to {engine}")
+    looked = began
+    trouble: tuple[str, ...] = ()
     while True:
         refused: str | None = None
         try:
@@ -160,11 +165,19 @@ def until_routed(
             refused = error.message
         if len(current) >= front_replicas:
             return
+        if clock.monotonic() - looked > LONG_FLIP_S:
+            # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
+            looked, seen = clock.monotonic(), look()
+            trouble = seen.trouble if seen is not None else trouble
+            failed = failure_of(engine, seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
+            if failed:
+                raise DeployFailed(f"engine {failed}")
+        waits = [reason for reason in (refused, *trouble) if reason]
         watcher.detail(
             f"{len(current)} of {front_replicas} front replicas route by table {generation}"
-            + (f" ({refused})" if refused else "")
+            + (f" ({'; '.join(waits)})" if waits else "")
         )
-        deadline.check(f"the front to route to {engine}" + (f": {refused}" if refused else ""))
+        deadline.check(f"the front to route to {engine}" + (f" ({'; '.join(waits)})" if waits else ""))
         clock.sleep(FLIP_POLL_S if clock.monotonic() - began < 2 else POLL_S)
 
 

@@ -67,7 +67,9 @@ class Cluster:
                 field_selector=fields,
                 **extra,
             )
-        return [{"apiVersion": api_version, "kind": kind, **item} for item in found["items"]]
+        return [
+            {"apiVersion": api_version, "kind": kind, **item} for item in found["items"] or ()
+        ]  # null where there are none
 
     def apply(self, body: Json, *, dry_run: bool = False) -> Json:
         """Server-side apply with strict validation; returns the object as the API server has it now.

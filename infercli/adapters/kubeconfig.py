@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ _MALFORMED = (AttributeError, KeyError, TypeError, UnicodeDecodeError)
 def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tuple[str, str | None]:
     """Fill `configuration`; returns the context's name and its namespace."""
     from kubernetes import config
-    from kubernetes.config import kube_config
 
-    place = kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+    place = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
         raise InputError(f"--kubeconfig: there is no file {kubeconfig}")
     if not any(Path(one).expanduser().exists() for one in place.split(":") if one):
@@ -30,13 +30,13 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         )
     doing = Doing("read", "the kubeconfig", "default", context or "unknown", place)
     try:
-        contexts, current = _contexts(kubeconfig)
+        contexts, current = _contexts(place)
         if context is not None and context not in contexts:
             raise UnknownName("context", context, contexts, f"of {place}; `kubectl config get-contexts`")
         chosen = context or current
         if chosen is None:
             raise InputError(f"{place} says no current context", f"--context, one of: {', '.join(sorted(contexts))}")
-        config.load_kube_config(config_file=kubeconfig, context=chosen, client_configuration=configuration)
+        config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
     except InferError:
         raise
     except OSError as error:  # a certificate or a credential plugin that is not there
@@ -53,11 +53,11 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
     return chosen, contexts[chosen]
 
 
-def _contexts(kubeconfig: str | None) -> tuple[dict[str, str | None], str | None]:
+def _contexts(place: str) -> tuple[dict[str, str | None], str | None]:
     """Namespace by name of context, and the current one; None where there is no such setting."""
     from kubernetes.config import kube_config
 
-    merged = kube_config.KubeConfigMerger(kubeconfig or kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
+    merged = kube_config.KubeConfigMerger(place).config
     value = merged.value if merged is not None else {}
     contexts = [node.value for node in value.get("contexts") or ()]
     found = {context["name"]: (context.get("context") or {}).get("namespace") for context in contexts}
