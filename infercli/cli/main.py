@@ -5,6 +5,7 @@ A verb's module is imported when that verb runs: `infercli --help` imports click
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -131,4 +132,7 @@ def invoke(args: list[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The console script."""
-    sys.exit(int(invoke()))
+    code = int(invoke())
+    # The interpreter would search all that was imported for cycles once more, only to end: a sixth of a short command.
+    gc.freeze()
+    sys.exit(code)
