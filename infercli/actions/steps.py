@@ -12,10 +12,10 @@ from infercli.core.record import Json
 from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
 from infercli.core.release import serving as newest_good
 from infercli.core.rollout import State
-from infercli.errors import TimedOut
+from infercli.errors import DeployFailed, TimedOut
 
-SEEN_BACK_S = 10.0
-"""How long going back waits for the front to say so; a table takes half a second."""
+SEEN_S = 10.0
+"""How long a table that changes nothing for requests is waited for; it takes half a second."""
 
 Compose = Callable[[Serving, Sequence[Entry]], Json]
 """render's pure composition: what is meant, and the history that says what each engine is -> the Serve config."""
@@ -77,7 +77,9 @@ class Drive:
             self.shifted = True
         elif state.step in ("stop", "make room"):
             until_gone(world.platform, before - set(serving.engines), self.deadline, world.watcher)
-        # "retire" is not waited for: the engine goes when its last stream has ended, and nobody depends on it.
+        elif state.step == "retire":
+            # The engine itself is not waited for: it goes when its last stream has ended, and nobody depends on it.
+            self._until_seen()
 
     def go_back(self, before: Serving | None, generation: int) -> None:
         """Put back what served before this revision; the new engine is taken out of the config.
@@ -92,7 +94,17 @@ class Drive:
         if previous.objects != self.revision.objects:
             self.world.platform.prepare(previous)
         self.put(before.model_copy(update={"generation": generation}), "go back", previous)
-        deadline = Deadline(self.world.clock, SEEN_BACK_S, "")
-        with contextlib.suppress(TimedOut):  # the requests go where they went all along: only the number is newer
-            for app in sorted(app for app, weight in before.routes.items() if weight):
-                until_routed(self.world.platform, generation, app, before.front.replicas, deadline, self.world.watcher)
+        self._until_seen()
+
+    def _until_seen(self) -> None:
+        """Until the front has the newest table, which sends requests where they went before: only its number is newer.
+
+        Nothing depends on it but that `status`, asked next, finds what was recorded; so it fails nothing.
+        """
+        serving, world = self.serving, self.world
+        if serving is None:
+            return
+        deadline = Deadline(world.clock, SEEN_S, "")
+        with contextlib.suppress(TimedOut, DeployFailed):
+            for app in sorted(app for app, weight in serving.routes.items() if weight):
+                until_routed(world.platform, serving.generation, app, serving.front.replicas, deadline, world.watcher)

@@ -45,10 +45,13 @@ def wedged(cluster: Cluster, release: str) -> list[str]:
 def pods_trouble(cluster: Cluster, release: str) -> tuple[str, ...]:
     """Why pods of the release wait or are refused, each reason once; () where nothing is wrong or may be looked at."""
     with contextlib.suppress(ClusterError):  # an explanation, not an answer: what cannot be read is not explained
-        found = [*_of_ray_clusters(ray_clusters(cluster, release))]
-        pods = cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster")
-        found += [line for pod in pods for line in _of_pod(pod)]
-        return tuple(dict.fromkeys(found))
+        found = list(_of_ray_clusters(ray_clusters(cluster, release)))
+        reasons: dict[str, set[str]] = {}
+        for pod in cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster"):
+            component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "pod")
+            for reason in _of_pod(pod):
+                reasons.setdefault(reason, set()).add(component)
+        return (*dict.fromkeys(found), *(f"{', '.join(sorted(who))}: {why}" for why, who in reasons.items()))
     return ()
 
 
@@ -63,16 +66,15 @@ def _of_ray_clusters(found: Sequence[Json]) -> Iterator[str]:
 
 
 def _of_pod(pod: Json) -> Iterator[str]:
-    component = pod["metadata"].get("labels", {}).get("app.kubernetes.io/component", "pod")
     for condition in _conditions(pod):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            yield f"{component}: {condition.get('reason')}: {_first_sentence(condition.get('message') or '')}"
+            yield f"{condition.get('reason')}: {_first_sentence(condition.get('message') or '')}"
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") and waiting["reason"] not in WAITS:
             words = waiting.get("message") or container.get("image") or ""
-            yield f"{component}: {waiting['reason']}: {words}".rstrip(": ")
+            yield f"{waiting['reason']}: {words}".rstrip(": ")
 
 
 def _first_sentence(message: str) -> str:
