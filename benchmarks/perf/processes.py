@@ -1,0 +1,84 @@
+"""CPU time and peak memory of whole processes, from the kernel's own accounts (wait4).
+
+CPU time and not elapsed time: on a machine that others use as well, it is what a command costs. A neighbour still
+shows in it, through caches and clock speed, so commands that are compared take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(kw_only=True)
+class Command:
+    """One command line, and what its runs took."""
+
+    label: str
+    argv: list[str]
+    folder: Path
+    exit_code: int = 0
+    """What it must end with; anything else is an error, not a measurement."""
+    cpu_s: list[float] = field(default_factory=list)
+    """User and system time of the process and of the children that it waited for, one number per run."""
+    memory_bytes: list[int] = field(default_factory=list)
+    """Largest resident set. A run below `memory_floor_bytes` cannot be told from the measuring process itself."""
+
+
+class CommandFailed(Exception):
+    """A command that is measured ended otherwise than it should."""
+
+
+def memory_floor_bytes() -> int:
+    """The resident set of this process: Linux counts it as a child's, for the moment before the child's own program."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def run_once(command: Command, environment: dict[str, str]) -> tuple[float, int]:
+    """CPU seconds and peak memory in bytes of one run. Raises CommandFailed with what it said."""
+    with tempfile.TemporaryFile() as said:
+        here = Path.cwd()
+        os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
+        try:
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
+            ]
+            pid = os.posix_spawnp(command.argv[0], command.argv, environment, file_actions=actions)
+        finally:
+            os.chdir(here)
+        _, status, usage = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code != command.exit_code:
+            said.seek(0)
+            text = said.read().decode(errors="replace").strip()
+            raise CommandFailed(f"{' '.join(command.argv)} ended with {code}, not {command.exit_code}: {text}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+def measure(commands: list[Command], runs: int, environment: dict[str, str]) -> None:
+    """Run each command once to warm caches and byte code, then `runs` times in turn; the numbers go into them."""
+    for command in commands:
+        run_once(command, environment)
+    for _ in range(runs):
+        for command in commands:
+            cpu_s, memory_bytes = run_once(command, environment)
+            command.cpu_s.append(cpu_s)
+            command.memory_bytes.append(memory_bytes)
+
+
+def summary(values: list[float]) -> dict[str, float]:
+    """Median, minimum and maximum."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def pin() -> int:
+    """Keep this process and its children on one CPU, the last one that it may use; returns which."""
+    cpu = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpu})
+    return cpu

@@ -1,0 +1,67 @@
+"""The measurements of infercli's own commands: that they count what they say. How fast anything is, no test decides."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.perf.processes import Command, CommandFailed, measure, summary
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(tmp_path, code, **changes):
+    return Command(label="python", argv=[sys.executable, "-c", code], folder=tmp_path, **changes)
+
+
+def test_cpu_time_is_that_of_the_child(tmp_path):
+    busy = python(tmp_path, "import time\nwhile time.process_time() < 0.3: pass")
+    asleep = python(tmp_path, "import time; time.sleep(0.3)")
+    measure([busy, asleep], 2, dict(os.environ))
+    assert len(busy.cpu_s) == len(asleep.cpu_s) == 2
+    assert min(busy.cpu_s) >= 0.3
+    assert max(asleep.cpu_s) < min(busy.cpu_s)
+
+
+def test_memory_that_is_touched_is_counted(tmp_path):
+    large = python(tmp_path, "kept = b'x' * 300_000_000")
+    measure([large], 1, dict(os.environ))
+    assert 300_000_000 < large.memory_bytes[0] < 600_000_000
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path):
+    with pytest.raises(CommandFailed, match="ended with 1, not 0: no such luck"):
+        measure([python(tmp_path, "raise SystemExit('no such luck')")], 1, dict(os.environ))
+    measure([python(tmp_path, "raise SystemExit(3)", exit_code=3)], 1, dict(os.environ))
+
+
+def test_a_summary_is_median_minimum_and_maximum():
+    assert summary([5.0, 1.0, 4.0, 2.0]) == {"median": 3.0, "min": 1.0, "max": 5.0}
+
+
+def test_the_script_measures_help_and_its_peer_and_writes_them_down(tmp_path):
+    path = tmp_path / "costs.json"
+    script = ROOT / "benchmarks" / "perf" / "commands.py"
+    done = subprocess.run(
+        [sys.executable, script, "--offline", "--runs", "2", "--only=--help", "--to", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "infercli --help" in done.stdout, done.stderr
+    assert "left out: the cluster" in done.stderr
+    document = json.loads(path.read_text())
+    (own,) = document["results"]
+    (peer,) = own["peers"]
+    assert (own["command"], own["runs"], peer["command"], peer["runs"]) == ("infercli --help", 2, "hf --help", 2)
+    for cpu_s in (own["cpu_s"], peer["cpu_s"]):
+        assert 0 < cpu_s["min"] <= cpu_s["median"] <= cpu_s["max"]
+    assert peer["infercli_cpu_ratio"] == pytest.approx(own["cpu_s"]["median"] / peer["cpu_s"]["median"], abs=0.006)
+    assert own["peak_memory_bytes"] is None or own["peak_memory_bytes"] > document["memory_floor_bytes"]
+    # Its exit code says whether a target was missed, which a busy machine may decide.
+    assert done.returncode == int(own["cpu_s"]["median"] > own["targets"]["cpu_s"])
