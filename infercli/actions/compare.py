@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from infercli.actions.deploy import Request, engine_of, is_live, prospect, standing_now
+from infercli.actions.deploy import Request, engine_of, prospect, settled, standing_now
 from infercli.actions.ports import Platform
 from infercli.actions.steps import World
 from infercli.core.comparison import Comparison, EngineChange, ObjectChange
@@ -22,7 +22,7 @@ def compare(request: Request, world: World) -> Comparison:
     good = serving(history) if now is not None else None
     engine = _engine(engine_of(request.plan), now, history)
     front = () if now is None else _records(now.front, request.plan.front)
-    states = [] if is_live(request, history, now) else prospect(request, history, now)[1]
+    states = [] if settled(request, world, history, now) else prospect(request, history, now)[1]
     routes = differences(
         now.routes if now else {}, states[-1].serving.routes if states else (now.routes if now else {})
     )

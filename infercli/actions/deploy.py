@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from infercli.actions.steps import Drive, World
 from infercli.actions.waiting import Deadline
+from infercli.core.differences import differs
 from infercli.core.plan import Plan
 from infercli.core.record import Json, Record
 from infercli.core.release import (
@@ -69,6 +70,16 @@ def is_live(request: Request, history: Sequence[Entry], now: Serving | None) -> 
     )
 
 
+def settled(request: Request, world: World, history: Sequence[Entry], now: Serving | None) -> bool:
+    """A deploy has nothing to do: `is_live`, and the other side holds what was recorded.
+
+    Where somebody changed it there, by hand or with another tool, a deploy puts it right.
+    """
+    if now is None or not is_live(request, history, now):
+        return False
+    return not differs(world.platform.config(), world.compose(now, history))
+
+
 def capacity(plan: Plan) -> int | None:
     """GPUs that the release's Ray can ever have; None where GPUs are not counted (the local target)."""
     return plan.profile.max_gpus if plan.engine.gpus else None
@@ -123,7 +134,7 @@ def deploy(request: Request, world: World) -> Entry:
     with world.store.changing(name, "deploy", break_lock=request.break_lock):
         history = list(world.store.entries(name))
         before = standing_now(world, history)
-        if is_live(request, history, before):
+        if settled(request, world, history, before):
             current = serving(history)
             assert current is not None  # is_live says so
             return current

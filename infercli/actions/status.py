@@ -7,6 +7,7 @@ from typing import Literal
 from infercli.actions.ports import Platform, ReleaseStore
 from infercli.actions.steps import Compose
 from infercli.actions.waiting import front_states
+from infercli.core.differences import differs
 from infercli.core.observed import Application
 from infercli.core.record import Document, Json, Record
 from infercli.core.release import Lease, live, newest, serving, standing
@@ -101,7 +102,7 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
                 message=messages or None,
             )
         )
-    drift = () if held is None or meant is None else _differences(held, compose(meant, history))
+    drift = () if held is None or meant is None else differs(held, compose(meant, history))
     state, summary = _judge(problem, engines, front, changing=lease is not None, any_good=good is not None)
     return Status(
         name=name,
@@ -141,25 +142,3 @@ def _judge(
         reasons += [f"{app} is refused: {why}" for app, why in (front.refused if front else {}).items()]
         return "degraded", "; ".join([words, *reasons])
     return "serving", words
-
-
-def _differences(held: Json, meant: Json, path: str = "") -> tuple[str, ...]:
-    """Paths at which two JSON values differ, applications by name; what only Ray adds is not counted."""
-    if isinstance(held, dict) and isinstance(meant, dict):
-        found: list[str] = []
-        for key, value in meant.items():
-            found += _differences(held.get(key), value, f"{path}.{key}" if path else key)
-        return tuple(found)
-    if isinstance(held, list) and isinstance(meant, list) and _named(held) and _named(meant):
-        by_name = {item["name"]: item for item in held}
-        found = [f"{path}[{n}]: runs and is not meant" for n in by_name if n not in {m["name"] for m in meant}]
-        for item in meant:
-            here = f"{path}[{item['name']}]"
-            other = by_name.get(item["name"])
-            found += [f"{here}: is meant and not there"] if other is None else _differences(other, item, here)
-        return tuple(found)
-    return () if held == meant else (path,)
-
-
-def _named(items: list[Json]) -> bool:
-    return all(isinstance(i, dict) and "name" in i for i in items)

@@ -51,7 +51,7 @@ def command(
     """
     import time
 
-    from infercli.actions.deploy import deploy, is_live, standing_now
+    from infercli.actions.deploy import deploy, settled, standing_now
     from infercli.cli.deploying import prepare_request
     from infercli.cli.output import columns, emit, note
     from infercli.core.units import duration
@@ -76,12 +76,12 @@ def command(
         from infercli.cli.deploying import dry_run as run_dry
 
         how, states = run_dry(request, world, history)
-        said = [] if is_live(request, history, standing_now(world, history)) else states
+        said = [] if settled(request, world, history, standing_now(world, history)) else states
         rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
         text = columns(rows) if rows else f"{plan.name} serves exactly this already; nothing would change"
         emit({"strategy": how, "states": [s.model_dump(mode="json") for s in said]}, output, text)
         return
-    unchanged = is_live(request, history, standing_now(world, history))
+    unchanged = settled(request, world, history, standing_now(world, history))
     began = time.monotonic()
     entry = deploy(request, world)
     world.watcher.done()  # type: ignore[attr-defined]

@@ -20,6 +20,11 @@ def differences(was: Json, becomes: Json, *, only_meant: bool = False) -> list[D
     return sorted(_walk(was, becomes, "", only_meant=only_meant), key=lambda d: d.path)
 
 
+def differs(held: Json, meant: Json) -> tuple[str, ...]:
+    """The paths at which the other side does not hold what was meant; what only it has is not counted."""
+    return tuple(d.path for d in differences(held, meant, only_meant=True))
+
+
 def _walk(was: Json, becomes: Json, path: str, *, only_meant: bool) -> Iterator[Difference]:
     if was == becomes:
         return
