@@ -72,7 +72,7 @@ def _records(was: Json, becomes: Json) -> tuple[Difference, ...]:
 def _objects(recorded: Sequence[Json], rendered: Sequence[Json], platform: Platform) -> Iterator[ObjectChange]:
     """Against the cluster where it has the object: to undo what somebody else did there is a change too."""
     old = {_key(o): o for o in recorded}
-    for body, held in zip(rendered, platform.held(rendered), strict=True):
+    for body, held in zip(rendered, platform.held_objects(rendered), strict=True):
         before = old.pop(_key(body), None)
         name = body["metadata"]["name"]
         if held is None:

@@ -57,7 +57,7 @@ class Platform(Protocol):
     def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:
         """Let the other side check what would be applied, without keeping it. Raises what applying would raise."""
 
-    def held(self, objects: Sequence[dict[str, Json]]) -> Sequence[Json]:
+    def held_objects(self, objects: Sequence[dict[str, Json]]) -> Sequence[Json]:
         """Each object as the other side has it now; None where it has none."""
 
     def endpoint(self) -> str | None:

@@ -178,7 +178,7 @@ class ClusterPlatform:
         found = self._live()
         return None if found is None else _config(found)
 
-    def held(self, objects: Sequence[Json]) -> Sequence[Json]:
+    def held_objects(self, objects: Sequence[Json]) -> Sequence[Json]:
         """Each object as the API server has it; None where there is none."""
         return [self.cluster.get(o["apiVersion"], o["kind"], o["metadata"]["name"]) for o in objects]
 

@@ -157,7 +157,7 @@ class LocalPlatform:
     def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:
         """Ray has no dry run; the planner has checked the engine's arguments."""
 
-    def held(self, objects: Sequence[dict[str, Json]]) -> Sequence[Json]:
+    def held_objects(self, objects: Sequence[dict[str, Json]]) -> Sequence[Json]:
         """None of them: there are no objects here."""
         return [None for _ in objects]
 

@@ -76,7 +76,6 @@ def test_a_field_that_somebody_else_manages_is_named_with_its_manager_and_not_ta
     status = user.infercli("status", "chat", "-o", "json")
     assert status.code == 3
     assert status.json["drift"]
-    user.write("fp8")
     said = user.infercli("deploy", "--timeout", "30s")
     assert said.code == 1
     assert "RayService chat has fields that somebody else manages" in said.err

@@ -132,7 +132,7 @@ class FakePlatform:
     def logs(self, app, lines):
         return "a log"
 
-    def held(self, objects):
+    def held_objects(self, objects):
         return [None for _ in objects]
 
     def endpoint(self):
