@@ -1,0 +1,196 @@
+"""The way to the API server: what is sent again and what never, whose words come back, what lies on this machine."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+import urllib3.exceptions
+from kubernetes.client.exceptions import ApiException
+
+from infercli.adapters import cluster as module
+from infercli.adapters.cluster import Cluster, connect
+from infercli.errors import ClusterError, EndpointError, InputError, UnknownName
+
+
+class Resources:
+    def get(self, **_):
+        return self
+
+    def path(self, **_):
+        return "/path"
+
+
+class Client:
+    """Gives one outcome after the other."""
+
+    def __init__(self, *outcomes):
+        self.outcomes, self.sent, self.resources = list(outcomes), [], Resources()
+
+    def request(self, method, path, **words):
+        self.sent.append((method, words))
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def busy(after="0.1"):
+    error = ApiException(status=429, reason="Too Many Requests")
+    error.body, error.headers = "Too many requests, please try again later.\n", {"Retry-After": after}
+    return error
+
+
+BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+
+
+def test_a_busy_server_is_asked_again_also_for_a_write_since_it_did_nothing(monkeypatch):
+    slept = []
+    monkeypatch.setattr(module.time, "sleep", slept.append)
+    client = Client(busy("2"), busy("not a number"), busy("900"), {"kind": "ConfigMap"})
+    assert Cluster(client, "c", "n", "s").apply(BODY) == {"kind": "ConfigMap"}
+    assert slept == [2.0, 1.0, 5.0]
+    queries = [words["query_params"] for _, words in client.sent]
+    assert queries == [[("fieldValidation", "Strict")]] * 4
+
+
+def test_a_server_that_stays_busy_is_given_up(monkeypatch):
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    with pytest.raises(ClusterError, match="too busy to apply ConfigMap c: Too many requests"):
+        Cluster(Client(*[busy() for _ in range(5)]), "c", "n", "s").apply(BODY)
+
+
+def test_a_write_that_was_not_answered_is_not_sent_again_and_a_read_once():
+    broken = urllib3.exceptions.ProtocolError("Connection aborted.")
+    client = Client(broken)
+    with pytest.raises(ClusterError, match="may have been done all the same"):
+        Cluster(client, "c", "n", "s").apply(BODY)
+    client = Client(broken, {"kind": "ConfigMap"})
+    assert Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c") == {"kind": "ConfigMap"}
+    client = Client(broken, broken)
+    with pytest.raises(ClusterError, match="closed the connection"):
+        Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c")
+
+
+def test_nothing_is_ever_applied_by_force():
+    client = Client({})
+    Cluster(client, "c", "n", "s").apply(BODY, dry_run=True)
+    ((method, words),) = client.sent
+    assert (method, words["force_conflicts"], words["field_manager"]) == ("patch", "false", "infercli")
+    assert words["dry_run"] == "All"
+
+
+def answered(status, body):
+    error = ApiException(status=status, reason="r")
+    error.body, error.headers = body, {"X-Infercli-Engine": "chat-1"}
+    return error
+
+
+def test_an_answer_of_the_front_and_one_of_the_api_server_are_told_apart():
+    front = answered(503, json.dumps({"error": {"message": "no engine is serving"}}))
+    answer = Cluster(Client(front), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+    assert (answer.status, answer.headers["x-infercli-engine"]) == (503, "chat-1")
+    assert b"no engine is serving" in answer.body
+    message = 'no endpoints available for service "chat-serve-svc"'
+    own = answered(503, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "x"}))
+    with pytest.raises(EndpointError, match="nobody answers behind Service chat-serve-svc: no endpoints"):
+        Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+    message = 'services "x" is forbidden: User "oncall" cannot create resource "services/proxy"'
+    own = answered(403, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "Forbidden"}))
+    with pytest.raises(ClusterError, match="not allowed to ask through"):
+        Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "POST", "/v1/completions")
+
+
+def test_a_path_with_a_query_is_not_quoted_twice():
+    response = type("R", (), {"status": 200, "headers": {}, "data": b"x"})()
+    client = Client(response)
+    Cluster(client, "c", "n", "s").proxy("svc", "p", "GET", "/log?a=1&b=x%2Fy")
+    assert client.sent[0][1]["query_params"] == [("a", "1"), ("b", "x/y")]
+
+
+@pytest.fixture
+def kubeconfig(tmp_path, monkeypatch):
+    def write(**context):
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "prod",
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u", **context}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(content))
+        return str(tmp_path / "kubeconfig")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return write
+
+
+@pytest.mark.parametrize("text", ["[]", "a: [", "", "apiVersion: v1\nkind: Config\n", "current-context: x\n", "\x00"])
+def test_a_file_that_is_no_kubeconfig_is_an_input_error(text, tmp_path):
+    (tmp_path / "kubeconfig").write_text(text)
+    with pytest.raises(InputError):
+        connect(str(tmp_path / "kubeconfig"), None, None)
+
+
+def test_an_unknown_context_offers_the_nearest(kubeconfig):
+    with pytest.raises(UnknownName, match="unknown context `prd`"):
+        connect(kubeconfig(), "prd", None)
+
+
+def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path):
+    path = kubeconfig()
+    content = json.loads((tmp_path / "kubeconfig").read_text())
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "interactiveMode": "Never"}
+    content["users"][0]["user"] = {"exec": plugin}
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    with pytest.raises((InputError, ClusterError)):
+        connect(path, None, None)
+
+
+@pytest.mark.cluster
+def test_the_namespace_is_the_argument_else_the_contexts_else_default(control_plane, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    content = json.loads(control_plane.kubeconfig().read_text())
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(content))
+    assert connect(str(path), None, None).namespace == "default"
+    content["contexts"][0]["context"]["namespace"] = "team"
+    path.write_text(json.dumps(content))
+    assert connect(str(path), None, None).namespace == "team"
+    assert connect(str(path), None, "other").namespace == "other"
+
+
+@pytest.mark.cluster
+def test_what_is_remembered_of_the_api_server_is_private_and_a_torn_file_is_no_trouble(
+    control_plane, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    connect(str(control_plane.kubeconfig()), None, None).find("v1", "Secret", metadata=True)
+    (file,) = (tmp_path / "cache").rglob("*.json")
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    file.write_text(file.read_text()[:100])
+    assert connect(str(control_plane.kubeconfig()), None, None).serves("ray.io/v1", "RayService")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.cluster
+def test_a_misspelt_field_is_refused_by_name_and_nothing_is_applied(control_plane, namespace, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cluster = connect(str(control_plane.kubeconfig()), None, namespace)
+    wrong = {**BODY, "metadata": {"name": "c", "namespace": namespace}, "dataa": {}}
+    with pytest.raises(InputError, match=r"\.dataa: field not declared in schema"):
+        cluster.apply(wrong)
+    assert cluster.get("v1", "ConfigMap", "c") is None
+    cluster.delete("v1", "ConfigMap", "c")
+
+
+@pytest.mark.cluster
+def test_doctor_reads_version_kuberay_and_releases(control_plane, namespace, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rows = connect(str(control_plane.kubeconfig()), None, namespace).diagnose()
+    assert [(what, state) for what, state, _, _ in rows] == [("cluster", "ok"), ("KubeRay", "ok"), ("releases", "ok")]
+    rows = connect(str(control_plane.kubeconfig("nobody")), None, namespace).diagnose()
+    assert [state for _, state, _, _ in rows] == ["ok", "bad", "bad"]
+    assert all(hint for _, state, _, hint in rows if state == "bad")
