@@ -133,6 +133,6 @@ def invoke(args: list[str] | None = None) -> int:
 def run() -> NoReturn:
     """The console script."""
     code = int(invoke())
-    # The interpreter would search all that was imported for cycles once more, only to end: an eighth of the CPU of `--help`.
+    # The interpreter would search all that was imported for cycles once more, only to end: an eighth of `--help`.
     gc.freeze()
     sys.exit(code)
