@@ -18,7 +18,9 @@ def ray_service(image="a", replicas=1):
 
 
 def held_by(world, objects):
-    world.platform.held_objects = lambda asked: [next((o for o in objects if o["kind"] == a["kind"]), None) for a in asked]
+    world.platform.held_objects = lambda asked: [
+        next((o for o in objects if o["kind"] == a["kind"]), None) for a in asked
+    ]
 
 
 def test_where_nothing_was_deployed_everything_is_new(world, request_for):
