@@ -9,12 +9,11 @@ import base64
 import contextlib
 import json
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from infercli.adapters.cluster import Cluster
 from infercli.core.record import Json
 from infercli.errors import ClusterError, EndpointError, InferError
-from infercli.render.names import head_service
 
 RAY_CLUSTER = ("ray.io/v1", "RayCluster")
 APPLICATIONS = "/api/serve/applications/"
@@ -101,36 +100,48 @@ def ray_log(cluster: Cluster, release: str, app: str, lines: int) -> str:
 
 
 def _replica_logs(cluster: Cluster, release: str, app: str, lines: int) -> Iterator[str]:
-    service, headers = head_service(release), _ray_headers(cluster, release)
-    answer = cluster.proxy(service, "dashboard", "GET", APPLICATIONS, headers=headers)
-    if answer.status != 200:
-        raise EndpointError(f"Ray's dashboard answered HTTP {answer.status}")
-    found = json.loads(answer.body).get("applications", {}).get(app, {})
-    for deployment in (found.get("deployments") or {}).values():
-        for replica in deployment.get("replicas") or ():
-            if not (replica.get("pid") and replica.get("node_id")):
-                continue
-            for suffix in ("out", "err"):
-                asked = {"node_id": replica["node_id"], "pid": replica["pid"], "suffix": suffix, "lines": lines}
-                path = f"/api/v0/logs/file?{urllib.parse.urlencode(asked)}"
-                log = cluster.proxy(service, "dashboard", "GET", path, headers=headers, timeout_s=30)
-                text = (
-                    log.body.decode(errors="replace").replace("\0", "").removeprefix("1") if log.status == 200 else ""
-                )
-                if text.strip():
-                    where = f"{replica.get('replica_id', app)} on {replica.get('node_ip', 'its node')} ({suffix})"
-                    yield f"==> {where} <==\n{text}"
+    newest_first = sorted(
+        ray_clusters(cluster, release), key=lambda c: c["metadata"]["creationTimestamp"], reverse=True
+    )
+    for found in newest_first:
+        # The Service of the Ray cluster. That of the RayService selects `app.kubernetes.io/name: kuberay`, which pods
+        # with labels of their own do not have (KubeRay 1.6.2, BuildHeadServiceForRayService): it leads nowhere.
+        service = ((found.get("status") or {}).get("head") or {}).get("serviceName")
+        if not service:
+            continue
+        headers = _ray_headers(cluster, found["metadata"]["name"])
+        answer = cluster.proxy(service, "dashboard", "GET", APPLICATIONS, headers=headers)
+        if answer.status != 200:
+            raise EndpointError(f"Ray's dashboard answered HTTP {answer.status}")
+        deployments = json.loads(answer.body).get("applications", {}).get(app, {}).get("deployments") or {}
+        for replica in (r for d in deployments.values() for r in d.get("replicas") or ()):
+            if replica.get("pid") and replica.get("node_id"):
+                yield from _replica_log(cluster, service, headers, replica, lines)
 
 
-def _ray_headers(cluster: Cluster, release: str) -> dict[str, str]:
+def _replica_log(
+    cluster: Cluster, service: str, headers: Mapping[str, str], replica: Json, lines: int
+) -> Iterator[str]:
+    for suffix in ("out", "err"):
+        asked = {"node_id": replica["node_id"], "pid": replica["pid"], "suffix": suffix, "lines": lines}
+        path = f"/api/v0/logs/file?{urllib.parse.urlencode(asked)}"
+        log = cluster.proxy(service, "dashboard", "GET", path, headers=headers, timeout_s=30)
+        if log.status != 200:
+            raise EndpointError(f"Ray answered HTTP {log.status}: {log.body.decode(errors='replace')[:200]}")
+        text = log.body.decode(errors="replace").replace("\0", "").removeprefix("1")
+        if text.strip():
+            where = f"{replica.get('replica_id', 'a replica')} on {replica.get('node_ip', 'its node')} ({suffix})"
+            yield f"==> {where} <==\n{text}"
+
+
+def _ray_headers(cluster: Cluster, ray_cluster: str) -> dict[str, str]:
     """Ray's own token, which KubeRay keeps in a Secret of the Ray cluster's name (authOptions.mode: token)."""
-    for found in ray_clusters(cluster, release):
-        secret = cluster.get("v1", "Secret", found["metadata"]["name"])
-        token = ((secret or {}).get("data") or {}).get("auth_token")
-        if token:
-            # Authorization would not arrive: it is the API server's. Ray reads this one too (Ray 2.52 and later).
-            return {"X-Ray-Authorization": f"Bearer {base64.b64decode(token).decode()}"}
-    return {}
+    secret = cluster.get("v1", "Secret", ray_cluster)
+    token = ((secret or {}).get("data") or {}).get("auth_token")
+    if not token:
+        return {}
+    # Authorization would not arrive: it is the API server's. Ray reads this one too (Ray 2.52 and later).
+    return {"X-Ray-Authorization": f"Bearer {base64.b64decode(token).decode()}"}
 
 
 def _pod_logs(cluster: Cluster, release: str, lines: int, *, because: str) -> str:
@@ -145,5 +156,5 @@ def _pod_logs(cluster: Cluster, release: str, lines: int, *, because: str) -> st
         except InferError as error:
             refusal = error
     if not parts and refusal is not None:
-        raise refusal
+        raise ClusterError(f"no log of {release} can be read: {because}; {refusal.message}", refusal.hint)
     return "\n".join(parts)

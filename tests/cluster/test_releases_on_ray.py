@@ -27,6 +27,7 @@ from ray import serve
 class Engine:
     def __init__(self, llm_config):
         self.model = llm_config["model_loading_config"]["model_source"]
+        print(f"loaded {self.model}", flush=True)
         if self.model.endswith("3"):
             raise ValueError("the scales of layer 7 are missing")
 
@@ -127,6 +128,7 @@ def test_a_release_is_deployed_changed_kept_from_a_broken_engine_and_rolled_back
         assert project.weights() == {first: 100}
     assert {said for _, said in load.answers} == {model(1)}
     assert "the scales of layer 7" in project.done("history", "chat", "-o", "json").json["revisions"][-1]["message"]
+    assert f"loaded {model(1)}" in project.done("logs", "chat").out
     status = project.done("status", "chat", "-o", "json").json
     assert (status["state"], status["drift"]) == ("serving", [])
     project.done("delete", "chat", "--yes")
