@@ -27,6 +27,8 @@ class Way(Record):
     app: str
     is_shift: bool
     """The engine still runs: the way back takes about a second. Otherwise it is started again, which takes minutes."""
+    new_cluster: bool = False
+    """Its pods are other ones (an image above all): KubeRay builds a second Ray cluster beside the one that serves."""
     states: tuple[State, ...]
     """Empty: it serves already."""
 
@@ -67,7 +69,9 @@ def way(name: str, history: list[Entry], to: int | None, now: Serving | None) ->
     how = strategy(engine, busy, capacity(target.revision.plan))
     front = now.front if now is not None else target.revision.front
     states = rollout(number, engine, front, now, how=how, drop_previous=True)
-    return Way(to=target.number, app=engine.app, is_shift=False, states=tuple(states)), target
+    return Way(
+        to=target.number, app=engine.app, is_shift=False, new_cluster=not same_pods, states=tuple(states)
+    ), target
 
 
 def rollback(

@@ -66,6 +66,9 @@ def command(
         said = f"{name}: {what} serves already, with every request; nothing to go back to was found after it"
     elif how.is_shift:
         said = f"{name}: back to {what}, which still runs: a shift of requests"
+    elif how.new_cluster:
+        said = f"{name}: back to {what}, whose pods are other ones: a Ray cluster is built beside the one that serves, "
+        said += "which takes minutes and its GPUs twice until the old one is gone"
     else:
         said = f"{name}: back to {what}, which was dropped: its engine is started again first, which takes minutes"
         if any(s.step == "stop" for s in how.states):

@@ -51,11 +51,6 @@ def serve_service(release: str) -> str:
     return f"{release}-serve-svc"
 
 
-def head_service(release: str) -> str:
-    """The Service of the Ray head with its dashboard on port 8265; KubeRay makes it."""
-    return f"{release}-head-svc"
-
-
 def service_account(release: str) -> str:
     """Whom the pods run as."""
     return release
