@@ -32,6 +32,9 @@ OBJECT_STORE_BYTES = 200_000_000
 """Serve moves only small messages; Ray would take 30 % of the memory otherwise."""
 HEAD_STARTS_S = 90
 """10 to 21 s were measured on two cores; the limit is for machines that swap."""
+START_ATTEMPTS = 3
+"""Ray 2.60 gives its own node 30 s to come up (ray/_private/node.py) and no way to say more: seen to be too little
+beside other heavy work, and enough a moment later."""
 MARK = "INFERCLI_LOCAL_RAY"
 """In the environment of every process that this Ray starts, so that all can be found, orphans too."""
 
@@ -121,13 +124,20 @@ class LocalRay:
                     f"port {serve_port} on this machine is in use by another program",
                     f"end it (`ss -ltnp 'sport = :{serve_port}'`), or choose another with --port",
                 ) from error
-        started = self._start(find_engine_python(), serve_port)
-        write_text(self.home / "ray.json", started.model_dump_json(), private=True)
-        try:
-            self._until_it_answers(started)
-        except BaseException:
-            self.stop()
-            raise
+        for attempt in range(1, START_ATTEMPTS + 1):
+            started = self._start(find_engine_python(), serve_port)
+            write_text(self.home / "ray.json", started.model_dump_json(), private=True)
+            try:
+                self._until_it_answers(started)
+            except RayError as error:
+                self.stop()
+                if attempt == START_ATTEMPTS or "timed out during startup" not in error.message:
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                break
         return started
 
     def _start(self, python: Path, serve_port: int) -> RunningRay:

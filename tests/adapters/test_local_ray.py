@@ -88,6 +88,18 @@ def test_a_ray_that_ends_while_it_starts_is_told_with_its_last_words(ray, tmp_pa
     assert ray.running() is None
 
 
+def test_a_ray_that_was_too_slow_for_its_own_limit_is_started_again(ray, tmp_path, monkeypatch):
+    slow = "open({flag!r}, 'x').close(); sys.exit('Exception: The current node timed out during startup. Busy.')"
+    flag = str(tmp_path / "tried")
+    body = FAKE_RAY.format(python=sys.executable)
+    first, rest = body.split("import json, os", 1)
+    once = f"import os, sys\nif not os.path.exists({flag!r}):\n    {slow.format(flag=flag)}\n"
+    monkeypatch.setenv(
+        "INFERCLI_ENGINE_PYTHON", str(program(tmp_path / "ray", first + once + "import json, os" + rest))
+    )
+    assert ray.ensure(free_port()) == ray.running()
+
+
 def test_the_next_command_finds_the_ray_that_runs_and_starts_no_second(ray, fake_engine):
     first = ray.ensure(free_port())
     assert LocalRay(ray.home).ensure(free_port()) == first
