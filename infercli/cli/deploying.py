@@ -92,6 +92,12 @@ def prepare_request(
     check_deployable(plan)
     if plan.target == "local":
         world = local_world(port)
+        running_at = world.platform.endpoint()
+        if port is not None and running_at is not None and not running_at.endswith(f":{port}"):
+            raise InputError(
+                f"the Ray on this machine answers at {running_at} already, and its port cannot change while it runs",
+                "leave out --port, or `infercli local stop` first",
+            )
         check_files(plan)
         others = [n for n in world.store.names() if n != plan.name]
         if others:
@@ -104,8 +110,9 @@ def prepare_request(
         kubernetes = plan.deployment.kubernetes
         namespace = namespace or kubernetes.namespace
         world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, kubernetes.keys_secret)
-        objects = objects_of(plan, world.platform.namespace)  # type: ignore[attr-defined]
-    check_sealed(plan, plan_path, objects)
+        namespace = world.platform.namespace  # type: ignore[attr-defined]
+        objects = objects_of(plan, namespace)
+    check_sealed(plan, plan_path, objects, namespace)
     request = Request(
         plan=plan,
         objects=objects,
@@ -121,16 +128,21 @@ def prepare_request(
     return request, world, plan
 
 
-def check_sealed(plan: Plan, plan_path: str | None, objects: tuple[dict[str, Json], ...]) -> None:
-    """A saved plan must render to what it rendered to when it was saved."""
+def check_sealed(
+    plan: Plan, plan_path: str | None, objects: tuple[dict[str, Json], ...], namespace: str | None
+) -> None:
+    """A saved plan must render to what it rendered to when it was saved, with the serving code that is here."""
+    from infercli.cli.project import code_digests, serving_code
     from infercli.core.record import digest
 
-    if plan_path is not None and plan.objects_digest and digest(list(objects)) != plan.objects_digest:
-        raise InputError(
-            f"{plan_path}: its objects render differently now than when it was saved (another namespace, or another "
-            "build of infercli)",
-            f"plan again: `infercli plan --save {plan_path}`",
-        )
+    if plan_path is None:
+        return
+    again = f"`infercli plan --save {plan_path}{f' -n {namespace}' if namespace else ''}`"
+    if code_digests(serving_code()) != {"front": plan.front.code_digest, "engine": plan.engine.code_digest}:
+        raise InputError(f"{plan_path}: was made by another build of infercli, with other serving code", again)
+    if digest(list(objects)) != plan.objects_digest:
+        where = f"in namespace {namespace} " if namespace else ""
+        raise InputError(f"{plan_path}: its objects render differently {where}than when it was saved", again)
 
 
 def check_files(plan: Plan) -> None:

@@ -150,3 +150,52 @@ def test_the_profile_schema_is_one_and_every_shipped_profile_keeps_it(infercli):
     schema = json.loads(infercli("profiles", "--schema").out)
     for profile in json.loads(infercli("profiles", "-o", "json").out):
         jsonschema.validate(profile, schema)
+
+
+def test_a_saved_plan_of_other_serving_code_is_refused_before_anything_starts(infercli, pinned, monkeypatch):
+    assert infercli("plan", "--save", "plan.json").code == 0
+    monkeypatch.setattr("infercli.adapters.files.serving_sources", lambda part: {"__init__.py": b"changed"})
+    ran = infercli("deploy", "--plan", "plan.json")
+    assert ran.code == ExitCode.USAGE
+    assert "another build of infercli" in ran.err
+
+
+def test_a_plan_saved_for_another_namespace_is_refused_with_the_flag_that_mends_it():
+    from infercli.cli.deploying import check_sealed
+    from infercli.cli.project import code_digests, serving_code
+    from infercli.errors import InputError
+    from tests.core.builders import plan
+
+    code = code_digests(serving_code())
+    made = plan()
+    engine = made.engine.model_copy(update={"code_digest": code["engine"]})
+    front = made.front.model_copy(update={"code_digest": code["front"]})
+    saved = made.model_copy(update={"engine": engine, "front": front}).sealed("0" * 64)
+    with pytest.raises(InputError, match="namespace prod") as error:
+        check_sealed(saved, "plan.json", (), "prod")
+    assert error.value.hint == "`infercli plan --save plan.json -n prod`"
+
+
+def test_another_port_than_that_of_the_ray_that_runs_is_refused_and_not_ignored(infercli, pinned, tmp_path):
+    import os
+    from pathlib import Path
+
+    from infercli.adapters.local_ray import RunningRay
+
+    ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+    record = RunningRay(
+        pid=os.getpid(),
+        started_at_ticks=ticks,
+        mark="0" * 16,
+        dashboard_port=1,
+        serve_port=8000,
+        temp_dir="/tmp/infercli-none",
+        engine_python="/bin/false",
+    )
+    home = tmp_path / "state" / "infercli" / "local"
+    home.mkdir(parents=True)
+    (home / "ray.json").write_text(record.model_dump_json())
+    ran = infercli("deploy", "--port", "9000")
+    assert ran.code == ExitCode.USAGE
+    assert "http://127.0.0.1:8000" in ran.err
+    assert "infercli local stop" in ran.err
