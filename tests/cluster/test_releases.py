@@ -55,6 +55,19 @@ def test_a_release_comes_up_answers_and_is_recorded(user):
     assert leases == []
 
 
+def test_a_saved_plan_runs_as_it_was_reviewed_and_nowhere_else(user):
+    user.write("awq", kubernetes={"namespace": None})
+    user.done("plan", "--save", "plan.json", "-n", user.namespace)
+    elsewhere = user.infercli("deploy", "--plan", "plan.json", "-n", "default")
+    assert elsewhere.code == 2
+    assert "infercli plan --save plan.json -n default" in elsewhere.err
+    reviewed = json.loads((user.folder / "plan.json").read_text())
+    said = user.done("deploy", "--plan", "plan.json", "-n", user.namespace, "-o", "json", "--timeout", "90s")
+    assert user.weights() == {engine_of(said): 100}
+    (record,) = user.revisions()
+    assert record["revision"]["plan"]["digest"] == reviewed["digest"]
+
+
 def test_another_quantization_comes_up_beside_in_the_same_ray_cluster_and_rollback_shifts_back(user):
     first = deploy(user)
     ray_cluster = user.ray_service()["status"]["activeServiceStatus"]["rayClusterName"]
