@@ -5,7 +5,6 @@ A file is replaced as a whole or not at all: whatever is written goes to a neigh
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
@@ -17,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from infercli.core.record import Json
+from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, InvalidFile
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,40 +56,7 @@ def parse_document(value: Json, kind: type[M], path: str, hint: str | None = Non
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        problems = [(_where(e["loc"]), _what(e["type"], e["msg"], e.get("ctx") or {})) for e in error.errors()]
-        raise InvalidFile(path, list(dict.fromkeys(problems)), hint) from None
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
-_MESSAGES = {
-    "extra_forbidden": "is not a key that is known here",
-    "missing": "is missing",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be {expected}",
-    "string_pattern_mismatch": "must match {pattern}",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "string_type": "must be text (put it in quotes)",
-    "bool_parsing": "must be true or false",
-}
-
-
-def _what(kind: str, message: str, context: dict[str, Json]) -> str:
-    template = _MESSAGES.get(kind)
-    if template is not None:
-        with contextlib.suppress(KeyError):
-            return template.format(**context)
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        raise InvalidFile(path, problems_of(error), hint) from None
 
 
 def write_text(path: Path, text: str, *, private: bool = False) -> None:
