@@ -1,156 +1,169 @@
-"""What a checkpoint's quantization_config says, parsed once; a format that is not taught is refused by name."""
+"""What a checkpoint says of its quantization, parsed once; a format that is not taught is refused by name.
+
+The one thing to know: which linear layers are quantized is the checkpoint's word, module by module, and vLLM reads it
+by rules that differ between formats: a name may stand for itself, for all below it, or for every name that contains it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from infercli.core.quantization import METHODS
+from infercli.core.compressed_tensors import compressed_tensors
+from infercli.core.modelopt import is_modelopt, modelopt, mxfp8
+from infercli.core.module_names import NO_MODULES, Modules, read_modules
 from infercli.core.record import Json
+from infercli.core.schemes import EXPERTS, UNQUANTIZED, Quantization, Scheme, typical
 from infercli.errors import Unsupported
 
-_EXTEND = "to teach it: a row in core/quantization.py and a branch in core/checkpoint.py"
+__all__ = ["UNQUANTIZED", "Quantization", "Scheme", "detect", "detect_in", "typical"]
+
+EXTEND = "to teach it: a row in core/quantization.py and a branch in core/checkpoint.py"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quantization:
-    """How a checkpoint stores its linear layers. Embeddings, lm_head, norms and routers keep the model's dtype."""
+def detect_in(config: Json, hf_quant_config: Json = None) -> Quantization:
+    """The quantization of a whole config.json, found where vLLM looks, in its order.
 
-    method: str
-    """A row of METHODS."""
-    bits: int | None
-    """Of one quantized weight; None: the model's dtype."""
-    group_size: int | None = None
-    """Weights per scale along the input dimension; None: one scale per output."""
-    zero_points: bool = False
-    block: tuple[int, int] | None = None
-    """FP8 scales per (output, input) block; None: per tensor or per output."""
-    act_order: bool = False
-    """GPTQ's desc_act: the kernel then needs aligned shapes."""
-    unexplained_fraction: float = 0
-    """What the files hold beyond all this, as a fraction of it: layers that were left out of the quantization."""
-    kv_cache_fp8: bool = False
-    """The checkpoint asks for an FP8 KV cache, which vLLM's `auto` obeys."""
-
-
-UNQUANTIZED = Quantization(method="none", bits=None)
-
-
-def typical(method_name: str) -> Quantization:
-    """What a checkpoint of that method usually is: used where a shape is planned without a checkpoint."""
-    method = METHODS[method_name]
-    return Quantization(
-        method=method.name, bits=method.bits, group_size=method.group_size, zero_points=method.zero_points
-    )
-
-
-def detect(config: Json) -> Quantization:
-    """Parse a quantization_config (of config.json or hf_quant_config.json); None means unquantized.
-
-    Raises Unsupported for a method or a format without a row in METHODS.
+    `quantization_config` of the config or of its text part, `compression_config` (older compressed-tensors), then
+    ModelOpt's own file. Source: vLLM 0.29, model_executor/model_loader/weight_utils.py, transformers_utils/config.py.
+    Raises Unsupported as `detect` does.
     """
+    text = config.get("text_config")
+    stated = config.get("quantization_config") or (text.get("quantization_config") if isinstance(text, dict) else None)
+    return detect(stated or config.get("compression_config"), hf_quant_config, model=config)
+
+
+def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) -> Quantization:
+    """Parse a quantization_config, or where it is None the hf_quant_config.json beside it; None and None: unquantized.
+
+    `model` is the whole config.json: DeepSeek-V4 says outside quantization_config how its experts are stored.
+    Raises Unsupported for a method or a format without a row in METHODS, and for a field of an unknown kind.
+    """
+    config = _mixed_from_both(config, hf_quant_config) or hf_quant_config
     if config is None:
         return UNQUANTIZED
-    if "quantization" in config and "quant_method" not in config:  # hf_quant_config.json wraps it
-        config = {"quant_method": "modelopt", **config["quantization"]}
-    name = str(config.get("quant_method", "")).lower().replace("_", "-")
-    if not name and (config.get("producer") or {}).get("name") == "modelopt":
-        # Without the method's name vLLM finds the weights' format, and overlooks what is asked for the KV cache.
-        return replace(_modelopt(config), kv_cache_fp8=False)
+    if not isinstance(config, dict):
+        raise Unsupported(f"quantization_config is {type(config).__name__}, and must be an object", EXTEND)
+    name = str(config.get("quant_method") or "").lower().replace("_", "-")
+    found = _detect(name, config)
+    if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") == "deepseek_v4":
+        return _deepseek_v4(found, config, str((model or {}).get("expert_dtype") or "fp4"))
+    return found
+
+
+def _detect(name: str, config: Json) -> Quantization:
+    if is_modelopt(name, config):
+        return modelopt(config)
     if name == "compressed-tensors":
-        return _compressed_tensors(config)
-    if name == "modelopt":
-        return _modelopt(config)
-    if name == "fp8":
+        return compressed_tensors(config)
+    if name in ("fp8", "deepseek-v4-fp8"):
         return _fp8(config)
+    if name == "fbgemm-fp8":
+        return Quantization(method="fp8", bits=8, skipped=_unconverted(config), format_capability=(8, 0))
     if name in ("awq", "auto-awq", "awq-marlin"):
         return _awq(config)
     if name in ("gptq", "auto-gptq", "gptq-marlin"):
         return _gptq(config)
-    raise Unsupported(f"the checkpoint is quantized with `{name or 'nothing that it names'}`", _EXTEND)
+    if name in ("mxfp4", "gpt-oss-mxfp4"):
+        return Quantization(method="mxfp4", bits=4, group_size=32, only=EXPERTS)
+    if name == "mxfp8":
+        return mxfp8(config)
+    if name == "bitsandbytes":
+        return _bitsandbytes(config)
+    if name == "gguf":
+        return typical("gguf")
+    raise Unsupported(f"the checkpoint is quantized with `{name or 'nothing that it names'}`", EXTEND)
+
+
+def _mixed_from_both(config: Json, hf_quant_config: Json) -> Json:
+    """Older mixed checkpoints name their modules only in hf_quant_config.json (vLLM 0.29 weight_utils.py)."""
+    if not isinstance(config, dict) or hf_quant_config is None:
+        return config
+    mixed = str(config.get("quant_algo") or "").upper() == "MIXED_PRECISION" and config.get("quant_method") != "fp8"
+    return hf_quant_config if mixed and not config.get("quantized_layers") else config
+
+
+def _unconverted(config: Json) -> Modules:
+    """Names as vLLM's Fp8Config takes them: each is the module itself, or (as transformers means it) all below it."""
+    return read_modules(config.get("ignored_layers") or config.get("modules_to_not_convert") or (), plain="path")
 
 
 def _awq(config: Json) -> Quantization:
     bits = int(config.get("bits", config.get("w_bit", 4)))
     if bits != 4:
-        raise Unsupported(f"the checkpoint is AWQ with {bits} bits; vLLM runs it with 4", _EXTEND)
+        raise Unsupported(f"the checkpoint is AWQ with {bits} bits; vLLM runs it with 4", EXTEND)
     group = int(config.get("group_size", config.get("q_group_size", 128)))
     return Quantization(
-        method="awq", bits=4, group_size=_group(group), zero_points=bool(config.get("zero_point", True))
+        method="awq",
+        bits=4,
+        group_size=group if group > 0 else None,
+        zero_points=bool(config.get("zero_point", True)),
+        skipped=read_modules(config.get("modules_to_not_convert") or (), plain="contains"),
+        lm_head=bool(config.get("lm_head", False)),
     )
 
 
 def _gptq(config: Json) -> Quantization:
+    """AutoGPTQ and GPTQModel: `dynamic` maps `-:REGEX` to modules left out and `+:REGEX` to other settings."""
     bits = int(config.get("bits", 4))
     if bits not in (4, 8):
-        raise Unsupported(f"the checkpoint is GPTQ with {bits} bits; 4 and 8 have fast kernels", _EXTEND)
-    symmetric = bool(config.get("sym", True))
-    return Quantization(
+        raise Unsupported(f"the checkpoint is GPTQ with {bits} bits; 4 and 8 have fast kernels", EXTEND)
+    blocks = config.get("modules_in_block_to_quantize") or ()
+    only = [n for block in blocks for n in (block if isinstance(block, list) else [block])]
+    whole = Quantization(
         method="gptq",
         bits=bits,
-        group_size=_group(int(config.get("group_size", 128))),
-        zero_points=not symmetric,
+        group_size=_group(config.get("group_size", 128)),
+        zero_points=not config.get("sym", True),
         act_order=bool(config.get("desc_act", False)),
+        only=read_modules(only, plain="contains"),
+        lm_head=bool(config.get("lm_head", False)),
     )
-
-
-def _fp8(config: Json) -> Quantization:
-    block = config.get("weight_block_size")
-    return Quantization(method="fp8", bits=8, block=None if block is None else (int(block[0]), int(block[1])))
-
-
-def _modelopt(config: Json) -> Quantization:
-    algorithm = str(config.get("quant_algo", "")).upper()
-    if algorithm != "FP8":
-        raise Unsupported(f"the checkpoint is quantized by modelopt with `{algorithm or 'no quant_algo'}`", _EXTEND)
-    return Quantization(method="fp8", bits=8, kv_cache_fp8=_modelopt_kv_fp8(config))
-
-
-def _modelopt_kv_fp8(config: Json) -> bool:
-    """As vLLM reads it (utils/torch_utils.py get_kv_cache_quant_algo_string). Raises Unsupported for another dtype."""
-    scheme = config.get("kv_cache_scheme") or config.get("kv_cache_quant_algo")
-    if scheme is None:
-        return False
-    if isinstance(scheme, dict):
-        fp8 = scheme.get("num_bits") == 8 and scheme.get("type") == "float"
-    else:
-        fp8 = str(scheme).upper() == "FP8"
-    if not fp8:
-        raise Unsupported(f"the checkpoint asks for a KV cache in `{scheme}`", _EXTEND)
-    return True
-
-
-def _compressed_tensors(config: Json) -> Quantization:
-    groups = list((config.get("config_groups") or {}).values())
-    formats = {str(g.get("format") or config.get("format") or "") for g in groups}
-    if len(groups) != 1 or len(formats) != 1:
-        raise Unsupported(
-            f"the checkpoint is compressed-tensors with {len(groups)} config groups ({', '.join(sorted(formats))})",
-            _EXTEND,
+    skipped, by_module = [], []
+    for pattern, settings in (config.get("dynamic") or {}).items():
+        if pattern.startswith("-:"):
+            skipped.append(f"re:{pattern[2:]}")
+            continue
+        own = Scheme(
+            method="gptq",
+            bits=int(settings.get("bits", bits)),
+            group_size=_group(settings.get("group_size", whole.group_size or -1)),
+            zero_points=not settings.get("sym", not whole.zero_points),
+            act_order=bool(settings.get("desc_act", whole.act_order)),
         )
-    weights = groups[0].get("weights") or {}
-    bits, kind, format_ = int(weights.get("num_bits", 0)), str(weights.get("type", "")), formats.pop()
-    kv_fp8 = config.get("kv_cache_scheme") is not None
-    if format_ == "pack-quantized" and kind == "int" and bits == 4:
-        group = weights.get("group_size")
-        return Quantization(
-            method="w4a16",
-            bits=4,
-            group_size=_group(int(group)) if group else None,
-            zero_points=not weights.get("symmetric", True),
-            kv_cache_fp8=kv_fp8,
-        )
-    if format_ == "float-quantized" and kind == "float" and bits == 8:
-        block = weights.get("block_structure")
-        return Quantization(
-            method="fp8", bits=8, block=(int(block[0]), int(block[1])) if block else None, kv_cache_fp8=kv_fp8
-        )
-    if format_ == "int-quantized" and kind == "int" and bits == 8 and groups[0].get("input_activations"):
-        return Quantization(method="int8", bits=8, kv_cache_fp8=kv_fp8)
-    raise Unsupported(
-        f"the checkpoint is compressed-tensors {format_ or 'without a format'}, {bits}-bit {kind}", _EXTEND
-    )
+        by_module.append((read_modules([f"re:{pattern.removeprefix('+:')}"], plain="path"), own))
+    return replace(whole, skipped=read_modules(skipped, plain="path"), by_module=tuple(by_module))
 
 
 def _group(size: int) -> int | None:
     """-1 is how GPTQ and AWQ write one group per output."""
-    return None if size <= 0 else size
+    return None if int(size) <= 0 else int(size)
+
+
+def _fp8(config: Json) -> Quantization:
+    block = config.get("weight_block_size")
+    return Quantization(
+        method="fp8",
+        bits=8,
+        block=None if block is None else (int(block[0]), int(block[1])),
+        skipped=_unconverted(config),
+    )
+
+
+def _deepseek_v4(found: Quantization, config: Json, expert_dtype: str) -> Quantization:
+    """FP8 blocks, and the experts as `expert_dtype` says (vLLM 0.29 models/deepseek_v4/quant_config.py)."""
+    if str(config.get("moe_quant_algo") or "").upper() == "NVFP4":
+        experts = Scheme(method="nvfp4", bits=4, group_size=16)
+    elif expert_dtype == "fp4":
+        experts = Scheme(method="mxfp4", bits=4, group_size=32)
+    elif expert_dtype == "fp8":
+        return found
+    else:
+        raise Unsupported(f"config.json: expert_dtype: `{expert_dtype}` is neither fp4 nor fp8", EXTEND)
+    return replace(found, by_module=((EXPERTS, experts),))
+
+
+def _bitsandbytes(config: Json) -> Quantization:
+    if not config.get("load_in_4bit", config.get("_load_in_4bit", False)):
+        raise Unsupported("the checkpoint is bitsandbytes with 8 bits: only its 4-bit format is sized", EXTEND)
+    left_out = config.get("llm_int8_skip_modules") or ()
+    return replace(typical("bitsandbytes"), skipped=read_modules(left_out, plain="contains") or NO_MODULES)

@@ -1,7 +1,7 @@
 """Quantization methods: one row each, and what they need of a GPU and of a tensor-parallel split.
 
 The engine reads the method from the checkpoint itself; these rows say what that means. `q4` in a profile stands for
-any 4-bit weight-only method. GGUF and bitsandbytes have no row: vLLM 0.29 runs neither without a plugin.
+any 4-bit integer method that keeps 16-bit activations.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infercli.core.gpus import Gpu
-from infercli.errors import InputError, UnknownName
+from infercli.errors import InputError, UnknownName, Unsupported
 
 _GUIDE = "vLLM 0.29 model_executor/layers/quantization"
+_MARLIN_SPLIT = "a group of weights must not lie across two GPUs; tiles of 64 x 128 are padded, except with act-order"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,12 @@ class Method:
     name: str
     checkpoint: str
     """What the checkpoint's quantization_config must say."""
-    bits: int | None
-    """Bits of one quantized weight; None: the model's own dtype. Scales and zero points come on top, per group."""
+    bits: float | None
+    """Bits of one quantized weight; None: the model's own dtype, or what each module says. Scales come on top."""
     group_size: int | None = None
     """Weights per scale along the input dimension, where the checkpoint does not say; None: one scale per output."""
+    scale_bytes: int | None = None
+    """Of one scale; None: the model's dtype for groups, four for one scale per output or block."""
     zero_points: bool = False
     """Whether each group also stores a zero point of `bits` bits, where the checkpoint does not say."""
     minimum_capability: tuple[int, int]
@@ -33,10 +36,18 @@ class Method:
     """From here on the arithmetic itself is done in the small type; None: weights only, on every GPU."""
     below_capability: tuple[int, int] | None = None
     """From this capability on it does not run; None: no such limit."""
+    kernels: str = ""
+    """The kernels that run it and the capability from which each does."""
+    split: str = "any that the model takes"
+    """What tensor parallelism must leave whole (core/tensor_parallel.py)."""
+    kv_cache: str = "the checkpoint cannot ask for a KV-cache dtype"
+    """How the checkpoint asks for a KV-cache dtype, which vLLM's `auto` obeys."""
     loads_as_model_dtype: bool = False
     """Quantized while loading: the checkpoint is unquantized and the load peaks at its size."""
     engine_quantization: str | None = None
     """The `quantization` argument that the engine needs; None: it reads the checkpoint."""
+    plugin: tuple[str, tuple[int, int]] | None = None
+    """(the package that runs it, the vLLM version from which that package is needed); None: vLLM runs it itself."""
     source: str
 
 
@@ -49,31 +60,94 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="awq", checkpoint="quant_method awq", bits=4, group_size=128, zero_points=True,
-            minimum_capability=(7, 5), source=f"{_GUIDE}/auto_awq.py",
+            minimum_capability=(7, 5), kernels="Marlin 7.5", split=_MARLIN_SPLIT, source=f"{_GUIDE}/auto_awq.py",
         ),
         Method(
-            name="gptq", checkpoint="quant_method gptq", bits=4, group_size=128,
-            minimum_capability=(7, 5), source=f"{_GUIDE}/auto_gptq.py (6.0 in the class, 7.5 in the image)",
+            name="gptq", checkpoint="quant_method gptq, 4 or 8 bits", bits=4, group_size=128,
+            minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0, Exllama 6.0", split=_MARLIN_SPLIT,
+            source=f"{_GUIDE}/auto_gptq.py (6.0 in the class, 7.5 in the image)",
         ),
         Method(
             name="w4a16", checkpoint="quant_method compressed-tensors, format pack-quantized, 4 bits", bits=4,
-            group_size=128, minimum_capability=(7, 5), source=f"{_GUIDE}/compressed_tensors: wNa16",
+            group_size=128, minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0", split=_MARLIN_SPLIT,
+            kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
+        ),
+        Method(
+            name="w8a16", checkpoint="quant_method compressed-tensors, format pack-quantized, 8 bits", bits=8,
+            minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0", split=_MARLIN_SPLIT,
+            kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
         ),
         Method(
             name="fp8", bits=8, minimum_capability=(7, 5), native_from=(8, 9),
             checkpoint="quant_method fp8 (per tensor or per block), compressed-tensors format float-quantized, "
             "or modelopt FP8",
+            kernels="CUTLASS and torch 8.9, DeepGEMM 9.0 and 10.0, Marlin 7.5 with 16-bit arithmetic",
+            split="whole blocks of 128 x 128 per GPU where the scales are per block",
+            kv_cache="kv_cache_scheme, or modelopt's kv_cache_quant_algo",
             source=f"{_GUIDE}/fp8.py: Marlin with 8-bit weights and 16-bit arithmetic below 8.9",
         ),
         Method(
             name="int8", checkpoint="quant_method compressed-tensors, format int-quantized, 8 bits", bits=8,
-            minimum_capability=(7, 5), native_from=(7, 5), below_capability=(10, 0),
+            minimum_capability=(7, 5), native_from=(7, 5), below_capability=(10, 0), kernels="CUTLASS 7.5",
+            kv_cache="kv_cache_scheme",
             source="vLLM 0.29 docs/features/quantization/llm_compressor/int8_w8a8.md: not on Blackwell",
+        ),
+        Method(
+            name="nvfp4", bits=4, group_size=16, scale_bytes=1, minimum_capability=(7, 5), native_from=(10, 0),
+            checkpoint="modelopt quant_algo NVFP4, or compressed-tensors format nvfp4-pack-quantized",
+            kernels="CUTLASS, FlashInfer and TRT-LLM 10.0, Marlin 7.5 with 16-bit arithmetic",
+            split="inputs per GPU in whole groups of 16", kv_cache="kv_cache_scheme, or kv_cache_quant_algo",
+            source=f"{_GUIDE}/modelopt.py ModelOptNvFp4Config; compressed_tensors_w4a4_nvfp4.py",
+        ),
+        Method(
+            name="nvfp4a16", bits=4, group_size=16, scale_bytes=1, minimum_capability=(7, 5),
+            checkpoint="modelopt quant_algo W4A16_NVFP4, or NVFP4 without input_activations",
+            kernels="Marlin 7.5 with 16-bit arithmetic", split="inputs per GPU in whole groups of 16",
+            kv_cache="kv_cache_scheme, or kv_cache_quant_algo",
+            source=f"{_GUIDE}/modelopt.py ModelOptNvFp4W4A16LinearMethod",
+        ),
+        Method(
+            name="mxfp4", bits=4, group_size=32, scale_bytes=1, minimum_capability=(8, 0),
+            native_from=(10, 0), checkpoint="quant_method mxfp4 (gpt-oss)",
+            kernels="TRT-LLM and FlashInfer 10.0, Triton 9.0 and Marlin 8.0 with 16-bit arithmetic",
+            split="padded: experts to 64, 128 or 256, by kernel",
+            source=f"{_GUIDE}/mxfp4.py; layers/fused_moe/oracle/mxfp4.py",
+        ),
+        Method(
+            name="mxfp8", bits=8, group_size=32, scale_bytes=1, minimum_capability=(8, 0), native_from=(10, 0),
+            checkpoint="modelopt quant_algo MXFP8, quant_method mxfp8, or compressed-tensors with groups of 32",
+            kernels="CUTLASS and FlashInfer 10.0, Marlin 8.0 with 16-bit arithmetic",
+            split="inputs per GPU in whole groups of 32", kv_cache="kv_cache_quant_algo",
+            source=f"{_GUIDE}/modelopt.py ModelOptMxFp8Config (8.0)",
+        ),
+        Method(
+            name="w4a8", bits=4, group_size=128, minimum_capability=(9, 0), native_from=(9, 0),
+            below_capability=(10, 0),
+            checkpoint="quant_method compressed-tensors, 4-bit weights in groups, FP8 activations per token",
+            kernels="CUTLASS W4A8 9.0 only", split="inputs per GPU in whole groups of 128",
+            kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors.py _is_fp8_w4a8_sm90: exactly 9.0",
+        ),
+        Method(
+            name="mixed", bits=None, minimum_capability=(7, 5), native_from=(7, 5),
+            checkpoint="modelopt quant_algo MIXED_PRECISION, or compressed-tensors with several config groups",
+            split="what each of its methods needs", kv_cache="kv_cache_quant_algo",
+            source=f"{_GUIDE}/modelopt.py ModelOptMixedPrecisionConfig (7.5); each module adds its own method's needs",
         ),
         Method(
             name="fp8-online", checkpoint="no quantization_config; the engine quantizes while it loads", bits=8,
             minimum_capability=(7, 5), native_from=(8, 9), loads_as_model_dtype=True, engine_quantization="fp8",
             source=f"{_GUIDE}/online: weights arrive in the checkpoint's dtype and are quantized on the GPU",
+        ),
+        Method(
+            # llama.cpp ggml-quants.h: 144 B per 256 weights of Q4_K, 210 of Q6_K. Q4_K_M stores half of attn_v and
+            # ffn_down as Q6_K: 4.84 bits on average, with the 16-bit padding where vLLM merges unlike tensors.
+            name="gguf", checkpoint="a .gguf file; Q4_K_M unless said otherwise", bits=4.84, minimum_capability=(7, 5),
+            plugin=("vllm-gguf-plugin", (0, 24)), source="vllm-project/vllm#39612; 0.24 docs/features/quantization",
+        ),
+        Method(
+            # bitsandbytes NF4: one fp32 absmax per 64 weights
+            name="bitsandbytes", checkpoint="quant_method bitsandbytes, 4 bits", bits=4, group_size=64, scale_bytes=4,
+            minimum_capability=(7, 5), plugin=("vllm-bnb-plugin", (0, 28)), source="vllm-project/vllm#43529",
         ),
     )
 }  # fmt: skip
@@ -95,6 +169,21 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 def capability_text(capability: tuple[int, int]) -> str:
     """`8.9`."""
     return f"{capability[0]}.{capability[1]}"
+
+
+def require_engine(method: Method, engine_version: str) -> None:
+    """Raises Unsupported where that version of vLLM (`0.29.0`) runs the method only with a package of its own."""
+    if method.plugin is None:
+        return
+    package, since = method.plugin
+    major, minor, *_ = engine_version.split(".")
+    if (int(major), int(minor)) < since:
+        return
+    raise Unsupported(
+        f"{method.name} is not in vLLM {engine_version}: since {capability_text(since)} it needs "
+        f"{package}, which is not planned",
+        "pin an AWQ or W4A16 checkpoint of the same model: as small, and vLLM runs it itself",
+    )
 
 
 def require_capability(method: Method, gpu: Gpu) -> str | None:

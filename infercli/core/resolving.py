@@ -8,9 +8,10 @@ from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization, detect, typical
 from infercli.core.deployment import ModelDeployment
+from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import ALIASES, METHODS, expand
+from infercli.core.quantization import ALIASES, METHODS, expand, require_engine
 from infercli.core.shapes import find_shape
 from infercli.core.sizing import ELEMENT_BYTES, file_bytes
 from infercli.core.units import gib
@@ -42,6 +43,8 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
     accepted = expand(profile.quantizations)
     asked = deployment.quantization
     wanted = None if asked is None else expand([asked])
+    for method in wanted or ():
+        require_engine(METHODS[method], RAY_SERVICE_ENGINE)
     if locked is not None:
         return _from_lock(locked, asked, wanted, accepted, profile)
     return _from_shape(deployment.model, asked, wanted, accepted, profile)
@@ -55,7 +58,9 @@ def _from_lock(
     profile: HardwareProfile,
 ) -> Subject:
     arch = architecture.parse(locked.config)
-    stored = detect(locked.quantization_config)
+    stored = detect(locked.quantization_config, model=locked.config)
+    for method in stored.methods:
+        require_engine(method, RAY_SERVICE_ENGINE)
     is_, left_out = _as_the_files_say(locked, arch, stored)
     if wanted is None:
         if is_.method not in accepted:
