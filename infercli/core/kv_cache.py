@@ -5,14 +5,19 @@ A test feeds the same shapes to vLLM's functions and demands equality to the tok
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import ModelArch, kv_heads_per_rank
+from infercli.core.architecture.arch import ModelArch, kv_heads_per_rank, uniform_attention
 from infercli.core.plan import KvCache
 
 
 def bytes_per_block(arch: ModelArch, tensor_parallel_size: int, block_tokens: int, element_bytes: int) -> int:
-    """Bytes that one block of all layers takes on one GPU (AttentionSpec.page_size_bytes x layers)."""
-    page = block_tokens * kv_heads_per_rank(arch, tensor_parallel_size) * 2 * arch.head_dim * element_bytes
-    return arch.layers * page
+    """Bytes that one block of all layers takes on one GPU (AttentionSpec.page_size_bytes x layers).
+
+    Raises Unsupported for a model whose layers are not all full attention.
+    """
+    attention = uniform_attention(arch)
+    heads = kv_heads_per_rank(attention, tensor_parallel_size)
+    page = block_tokens * heads * (attention.head_dim + attention.v_head_dim) * element_bytes
+    return arch.layer_count * page
 
 
 def blocks_for(tokens: int, block_tokens: int) -> int:

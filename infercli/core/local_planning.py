@@ -7,7 +7,7 @@ and its size follows from the workload by vLLM's own arithmetic.
 from __future__ import annotations
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import ModelArch, uniform_attention
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
@@ -40,9 +40,10 @@ def plan_local(
     profile: HardwareProfile,
 ) -> Outcome:
     """Raises InputError for arguments that the CPU engine cannot take."""
-    if arch.head_dim not in HEAD_DIMS:
+    head_dim = uniform_attention(arch).head_dim
+    if head_dim not in HEAD_DIMS:
         raise InputError(
-            f"the CPU engine has no attention for a head size of {arch.head_dim}",
+            f"the CPU engine has no attention for a head size of {head_dim}",
             f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
         )
     args = deployment.engine_args

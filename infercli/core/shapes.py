@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Attention, Dense, Experts, FeedForward, LayerGroup, ModelArch
 from infercli.core.checkpoint import UNQUANTIZED, Quantization
 from infercli.errors import UnknownName
 
@@ -173,25 +173,34 @@ _QUANTIZED: dict[str, tuple[str, Quantization, str]] = {
 
 def _arch(family: str, numbers: tuple[int, ...]) -> ModelArch:
     layers, hidden, heads, kv_heads, head_dim, intermediate, vocab, tied, length, *moe = numbers
-    experts, per_token = moe or (0, 0)
-    return ModelArch(
-        architecture=f"{family}ForCausalLM",
-        kind="moe" if experts else "dense",
-        layers=layers,
-        hidden=hidden,
+    feed_forward: FeedForward = Dense(intermediate=intermediate)
+    if moe:
+        mixtral = family == "Mixtral"
+        feed_forward = Experts(
+            experts=moe[0],
+            experts_per_token=moe[1],
+            intermediate=intermediate,
+            module="block_sparse_moe" if mixtral else "mlp",
+            names=("w1", "w3", "w2") if mixtral else ("gate_proj", "up_proj", "down_proj"),
+        )
+    attention = Attention(
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim,
-        intermediate=intermediate,
-        vocab=vocab,
-        experts=experts,
-        experts_per_token=per_token,
-        tied=bool(tied),
+        v_head_dim=head_dim,
         qkv_bias=family == "Qwen2",
-        qk_norm=family.startswith("Qwen3"),
+        qk_norm="head" if family.startswith("Qwen3") else None,
+    )
+    return ModelArch(
+        architecture=f"{family}ForCausalLM",
+        hidden=hidden,
+        vocab=vocab,
+        tied=bool(tied),
         dtype="bfloat16",
         max_model_len=length,
         rope_positions=length,
+        rope_width=head_dim,
+        layers=(LayerGroup(indices=tuple(range(layers)), mixer=attention, feed_forward=feed_forward),),
     )
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from infercli.core.architecture.arch import ModelArch, RankTensor, rank_tensors
+from infercli.core.architecture.arch import (
+    Experts,
+    Layout,
+    ModelArch,
+    RankTensor,
+    feed_forwards,
+    rank_tensors,
+)
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import Band, MemoryCoefficients
 from infercli.core.plan import GpuMemory, MemoryTerm
@@ -52,9 +59,9 @@ def tensor_bytes(tensor: RankTensor, quantization: Quantization, element_bytes: 
     """
     elements = tensor.outputs * tensor.inputs
     bits = quantization.bits
-    if not tensor.quantized or bits is None:
+    if not tensor.linear or bits is None:
         return allocated_bytes(elements * element_bytes)
-    total = allocated_bytes(elements * bits // 8)
+    total = allocated_bytes(int(elements * bits // 8))
     if quantization.block is not None:
         block_out, block_in = quantization.block
         rows = tensor.outputs if weight_only else -(-tensor.outputs // block_out)
@@ -63,7 +70,7 @@ def tensor_bytes(tensor: RankTensor, quantization: Quantization, element_bytes: 
         return total + allocated_bytes(tensor.outputs * 4)
     groups = tensor.outputs * -(-tensor.inputs // quantization.group_size)
     total += allocated_bytes(groups * element_bytes)
-    return total + (allocated_bytes(groups * bits // 8) if quantization.zero_points else 0)
+    return total + (allocated_bytes(int(groups * bits // 8)) if quantization.zero_points else 0)
 
 
 def weights_bytes(
@@ -77,29 +84,30 @@ def weights_bytes(
     """Weights of one rank as vLLM prints them after loading, with the table of rotary embeddings."""
     tensors = sum(
         t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=weight_only)
-        for t in rank_tensors(arch, tensor_parallel_size)
+        for t in rank_tensors(arch, Layout(tensor_parallel_size=tensor_parallel_size))
     )
     tensors = round(tensors * (1 + quantization.unexplained_fraction))
-    return tensors + allocated_bytes(arch.rope_positions * arch.head_dim * element_bytes)
+    return tensors + allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
 
 
 def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
     """What the safetensors of such a checkpoint hold at most: a tied lm_head may be stored all the same."""
-    stored = rank_tensors(replace(arch, tied=False), 1)
+    stored = rank_tensors(replace(arch, tied=False), Layout())
     return sum(t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=False) for t in stored)
 
 
 def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
     """The profile's peak, and what the sampler keeps: max(forward pass, sampler and expert workspace) + state."""
     seqs, tokens, b = load.max_num_seqs, load.max_num_batched_tokens, load.element_bytes
-    width = arch.intermediate // load.tensor_parallel_size
     hidden_states = b * tokens * arch.hidden
-    if arch.experts:
-        forward, workspace = 0, b * tokens * arch.experts_per_token * (
-            max(width, arch.hidden) + max(2 * width, arch.hidden)
-        )  # fmt: skip
-    else:
-        forward, workspace = b * tokens * (3 * width + 4 * arch.hidden), 0
+    forward = workspace = 0
+    for feed_forward in feed_forwards(arch):
+        width = feed_forward.intermediate // load.tensor_parallel_size
+        if isinstance(feed_forward, Experts):
+            columns = max(width, arch.hidden) + max(2 * width, arch.hidden)
+            workspace = max(workspace, b * tokens * feed_forward.experts_per_token * columns)
+        else:
+            forward = max(forward, b * tokens * (3 * width + 4 * arch.hidden))
     state = k.sampler_state_per_logit * seqs * arch.vocab
 
     def at(end: str) -> float:
@@ -128,9 +136,9 @@ def cuda_graphs(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
         return Band(low=0, typical=0, high=0)
     share = load.graph_sizes / load.full_graph_sizes
     return Band(
-        low=k.graph_base.low + k.graph_per_layer.low * arch.layers * share,
-        typical=k.graph_base.typical + k.graph_per_layer.typical * arch.layers * share,
-        high=k.graph_base.high + k.graph_per_layer.high * arch.layers * (1 + share) / 2,
+        low=k.graph_base.low + k.graph_per_layer.low * arch.layer_count * share,
+        typical=k.graph_base.typical + k.graph_per_layer.typical * arch.layer_count * share,
+        high=k.graph_base.high + k.graph_per_layer.high * arch.layer_count * (1 + share) / 2,
     )
 
 
@@ -161,7 +169,7 @@ def gpu_memory(
             low_bytes=weights,
             high_bytes=round(weights * (1 + k.weights_slack_fraction)),
             formula=f"every tensor of one of {tp} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
-            f"+ {arch.rope_positions:,} x {arch.head_dim} of rotary table",
+            f"+ {arch.rope_positions:,} x {arch.rope_width} of rotary table",
             source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
         ),
         _term(
@@ -172,7 +180,12 @@ def gpu_memory(
             k.source,
         ),
         _term("non_torch", non_torch(load, k), "1 GPU" if tp == 1 else f"{tp} GPUs: NCCL and all-reduce", k.source),
-        _term("cuda_graphs", cuda_graphs(arch, load, k), f"{arch.layers} layers, {load.graph_sizes} sizes", k.source),
+        _term(
+            "cuda_graphs",
+            cuda_graphs(arch, load, k),
+            f"{arch.layer_count} layers, {load.graph_sizes} sizes",
+            k.source,
+        ),
     ]
     terms.append(
         MemoryTerm(

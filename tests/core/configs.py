@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import ModelArch, uniform_attention
 
 MODEL_TYPES = {
     "LlamaForCausalLM": "llama",
@@ -15,15 +15,16 @@ MODEL_TYPES = {
 
 
 def config_of(arch: ModelArch) -> dict:
+    attention, feed_forward = uniform_attention(arch), arch.layers[0].feed_forward
     config = {
         "architectures": [arch.architecture],
         "model_type": MODEL_TYPES[arch.architecture],
-        "num_hidden_layers": arch.layers,
+        "num_hidden_layers": arch.layer_count,
         "hidden_size": arch.hidden,
-        "num_attention_heads": arch.heads,
-        "num_key_value_heads": arch.kv_heads,
-        "head_dim": arch.head_dim,
-        "intermediate_size": arch.intermediate,
+        "num_attention_heads": attention.heads,
+        "num_key_value_heads": attention.kv_heads,
+        "head_dim": attention.head_dim,
+        "intermediate_size": feed_forward.intermediate,
         "vocab_size": arch.vocab,
         "tie_word_embeddings": arch.tied,
         "max_position_embeddings": arch.max_model_len,
@@ -34,12 +35,12 @@ def config_of(arch: ModelArch) -> dict:
     if arch.architecture.startswith("Qwen"):
         config |= {"use_sliding_window": False, "sliding_window": 4096}  # Qwen writes a window that its flag turns off
     if arch.architecture == "MixtralForCausalLM":
-        config |= {"num_local_experts": arch.experts, "num_experts_per_tok": arch.experts_per_token}
+        config |= {"num_local_experts": feed_forward.experts, "num_experts_per_tok": feed_forward.experts_per_token}
     if arch.architecture == "Qwen3MoeForCausalLM":
         config |= {
-            "num_experts": arch.experts,
-            "num_experts_per_tok": arch.experts_per_token,
-            "moe_intermediate_size": arch.intermediate,
+            "num_experts": feed_forward.experts,
+            "num_experts_per_tok": feed_forward.experts_per_token,
+            "moe_intermediate_size": feed_forward.intermediate,
             "intermediate_size": 6144,
             "decoder_sparse_step": 1,
             "mlp_only_layers": [],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import parameter_count, rank_tensors
+from infercli.core.architecture.arch import Layout, parameter_count, rank_tensors, uniform_attention
 from infercli.core.checkpoint import UNQUANTIZED
 from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
@@ -28,12 +28,12 @@ SPLITS = [(i, n) for i, s in shapes().items() for n in (2, 4, 8) if not problems
 @pytest.mark.parametrize(("model_id", "ranks"), SPLITS)
 def test_the_ranks_together_hold_every_weight_once_and_more_only_where_they_replicate(model_id, ranks):
     arch = shapes()[model_id].arch
-    whole = {t.name: t.copies * t.outputs * t.inputs for t in rank_tensors(arch, 1)}
-    for tensor in rank_tensors(arch, ranks):
+    whole = {t.name: t.copies * t.outputs * t.inputs for t in rank_tensors(arch, Layout())}
+    for tensor in rank_tensors(arch, Layout(tensor_parallel_size=ranks)):
         together = ranks * tensor.copies * tensor.outputs * tensor.inputs
-        if tensor.name in ("norms", "query and key norms", "router", "attention output bias"):
+        if tensor.name in ("norms", "final norm", "query and key norms", "router", "attention output bias"):
             assert together == ranks * whole[tensor.name]
-        elif tensor.name in ("qkv", "qkv bias") and arch.kv_heads < ranks:
+        elif tensor.name in ("qkv", "qkv bias") and uniform_attention(arch).kv_heads < ranks:
             assert together > whole[tensor.name]
         else:
             assert together == whole[tensor.name]

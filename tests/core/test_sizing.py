@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import RankTensor
+from infercli.core.architecture.arch import RankTensor, uniform_attention
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, typical
 from infercli.core.engines.v0_29 import FACTS, V1_RUNNER, capture_sizes
 from infercli.core.kv_cache import (
@@ -53,7 +53,7 @@ def test_a_tensor_takes_what_pytorchs_allocator_counts(size, counted):
 
 
 def test_packed_weights_carry_their_scales_and_zero_points():
-    tensor = RankTensor("down", 1, 4096, 14336, quantized=True)
+    tensor = RankTensor("down", "mlp", ("mlp.down_proj",), (0,), 1, 4096, 14336, linear=True)
     elements, groups = 4096 * 14336, 4096 * 112
     awq = sizing.tensor_bytes(tensor, typical("awq"), 2, weight_only=False)
     assert awq == elements // 2 + groups * 2 + groups // 2
@@ -62,7 +62,7 @@ def test_packed_weights_carry_their_scales_and_zero_points():
     block = Quantization(method="fp8", bits=8, block=(128, 128))
     assert sizing.tensor_bytes(tensor, block, 2, weight_only=False) == elements + 32 * 112 * 4 // 512 * 512
     assert sizing.tensor_bytes(tensor, block, 2, weight_only=True) == elements + groups * 2
-    plain = RankTensor("embedding", 1, 4096, 14336)
+    plain = RankTensor("embedding", "embedding", ("embed_tokens",), (), 1, 4096, 14336)
     assert sizing.tensor_bytes(plain, typical("awq"), 2, weight_only=False) == elements * 2
 
 
@@ -160,4 +160,4 @@ def test_more_or_longer_requests_never_need_less(arch, n1, n2, t1, t2):
 @given(archs, st.sampled_from([(1, 2), (2, 4), (4, 8)]))
 def test_kv_bytes_per_gpu_halve_with_ranks_until_heads_are_replicated(arch, pair):
     few, many = (bytes_per_block(arch, tp, 16, 2) for tp in pair)
-    assert many == (few // 2 if arch.kv_heads >= pair[1] else few)
+    assert many == (few // 2 if uniform_attention(arch).kv_heads >= pair[1] else few)

@@ -1,44 +1,109 @@
-"""What every formula needs of a model, and the fields of config.json that all families read alike."""
+"""What every formula needs of a model, and the weights that one rank of an engine holds of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from infercli.core.record import Json
-from infercli.errors import InputError, Unsupported
+from infercli.core.architecture.layers import (
+    Attention,
+    CompressedAttention,
+    Dense,
+    Experts,
+    FeedForward,
+    GatedDelta,
+    Indexer,
+    LatentAttention,
+    LayerGroup,
+    Mixer,
+    StateSpace,
+    Weight,
+)
+from infercli.core.architecture.tensors import (
+    Layout,
+    RankTensor,
+    expert_share,
+    kv_heads_per_rank,
+    layer_tensors,
+    outside_tensor,
+)
+from infercli.errors import Unsupported
+
+__all__ = [
+    "Attention",
+    "CompressedAttention",
+    "Dense",
+    "Experts",
+    "FeedForward",
+    "GatedDelta",
+    "Indexer",
+    "LatentAttention",
+    "LayerGroup",
+    "Layout",
+    "Mixer",
+    "ModelArch",
+    "RankTensor",
+    "StateSpace",
+    "Weight",
+    "active_parameters",
+    "expert_share",
+    "feed_forwards",
+    "kv_heads_per_rank",
+    "mixers",
+    "parameter_count",
+    "rank_tensors",
+    "stage_layers",
+    "stage_tensors",
+    "uniform_attention",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelArch:
-    """A decoder-only transformer with full attention in every layer and dense or mixture-of-experts feed-forwards."""
+    """A transformer, or a hybrid of attention and state-space layers, with the encoders in front of it."""
 
     architecture: str
     """The class in config.json's `architectures`."""
-    kind: Literal["dense", "moe"]
-    layers: int
     hidden: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    intermediate: int
-    """Of one feed-forward, or of one expert."""
     vocab: int
-    experts: int = 0
-    """0 for a dense model."""
-    experts_per_token: int = 0
     tied: bool
     """lm_head is the embedding."""
-    qkv_bias: bool = False
-    output_bias: bool = False
-    mlp_bias: bool = False
-    qk_norm: bool = False
     dtype: str | None
     """Of the checkpoint (bfloat16, float16, float32); None: config.json does not say."""
     max_model_len: int
     """The model's own maximum, as vLLM derives it from max_position_embeddings and the RoPE scaling."""
     rope_positions: int
-    """Rows of the cosine and sine table that vLLM keeps on the GPU."""
+    """Rows of the cosine and sine table that vLLM keeps on the GPU; 0: none."""
+    rope_width: int
+    """Columns of that table; of all of them where layers have tables of their own."""
+    layers: tuple[LayerGroup, ...]
+    outside: tuple[Weight, ...] = ()
+    """What else the decoder has outside its layers: learned positions, a norm on the embedding."""
+    encoders: tuple[Weight, ...] = ()
+    """Vision and audio encoders, with the projectors behind them."""
+    draft_layers: tuple[LayerGroup, ...] = ()
+    """Multi-token-prediction layers of the checkpoint, loaded only when speculation is asked for."""
+    final_norm: int = 1
+    """Vectors of the hidden width in the norm behind the last layer; 0: none."""
+    lm_head: bool = True
+    """False: an embedding or classification model without one."""
+    pooling: bool = False
+    """It pools hidden states instead of sampling tokens."""
+
+    @property
+    def kind(self) -> Literal["dense", "moe", "latent", "hybrid"]:
+        """The widest word that holds: hybrid (several kinds of cache), latent, moe, dense."""
+        caches = {_cache_kind(m) for m in mixers(self)}
+        if len(caches) > 1 or not caches & {"full", "latent"}:
+            return "hybrid"
+        if "latent" in caches:
+            return "latent"
+        return "moe" if any(isinstance(f, Experts) for f in feed_forwards(self)) else "dense"
+
+    @property
+    def layer_count(self) -> int:
+        """Layers of the decoder."""
+        return sum(len(group.indices) for group in self.layers)
 
     @property
     def padded_vocab(self) -> int:
@@ -46,109 +111,102 @@ class ModelArch:
         return -(-self.vocab // 64) * 64
 
 
-class RankTensor(NamedTuple):
-    """A weight as one tensor-parallel rank holds it, `copies` times: `outputs` x `inputs` elements."""
-
-    name: str
-    copies: int
-    outputs: int
-    inputs: int
-    quantized: bool = False
-    """Whether a quantized checkpoint quantizes it."""
+def _cache_kind(mixer: Mixer) -> str:
+    if isinstance(mixer, LatentAttention):
+        return "latent"
+    if isinstance(mixer, Attention) and mixer.window is None and mixer.chunk is None:
+        return "full"
+    return "windowed" if isinstance(mixer, Attention) else type(mixer).__name__
 
 
-def kv_heads_per_rank(arch: ModelArch, tensor_parallel_size: int) -> int:
-    """KV heads are replicated once there are more ranks than heads (vLLM config/model.py get_num_kv_heads)."""
-    return max(1, arch.kv_heads // tensor_parallel_size)
+def mixers(arch: ModelArch) -> tuple[Mixer, ...]:
+    """The different mixers of the layers, each once."""
+    return tuple(dict.fromkeys(g.mixer for g in arch.layers if g.mixer is not None))
 
 
-def rank_tensors(arch: ModelArch, tensor_parallel_size: int) -> tuple[RankTensor, ...]:
-    """Every weight of one rank, merged as vLLM merges them (qkv and gate-up are one tensor each).
-
-    The split must be valid (core/tensor_parallel.py): heads, feed-forward and vocabulary divide evenly.
-    """
-    tp, n, h = tensor_parallel_size, arch.layers, arch.hidden
-    q = arch.heads // tp * arch.head_dim
-    kv = kv_heads_per_rank(arch, tp) * arch.head_dim
-    ff = arch.intermediate // tp
-    tensors = [
-        RankTensor("embedding", 1 if arch.tied else 2, arch.padded_vocab // tp, h),
-        RankTensor("qkv", n, q + 2 * kv, h, quantized=True),
-        RankTensor("attention output", n, h, q, quantized=True),
-        RankTensor("norms", 2 * n + 1, h, 1),
-    ]
-    if arch.qkv_bias:
-        tensors.append(RankTensor("qkv bias", n, q + 2 * kv, 1))
-    if arch.output_bias:
-        tensors.append(RankTensor("attention output bias", n, h, 1))
-    if arch.qk_norm:
-        tensors.append(RankTensor("query and key norms", 2 * n, arch.head_dim, 1))
-    if arch.experts:
-        tensors += [
-            RankTensor("router", n, arch.experts, h),
-            RankTensor("expert gate-up", n, arch.experts * 2 * ff, h, quantized=True),
-            RankTensor("expert down", n, arch.experts * h, ff, quantized=True),
-        ]
-    else:
-        tensors += [
-            RankTensor("gate-up", n, 2 * ff, h, quantized=True),
-            RankTensor("down", n, h, ff, quantized=True),
-        ]
-        if arch.mlp_bias:
-            tensors.append(RankTensor("feed-forward biases", n, 2 * ff + h, 1))
-    return tuple(tensors)
+def feed_forwards(arch: ModelArch) -> tuple[FeedForward, ...]:
+    """The different feed-forwards of the layers, each once."""
+    return tuple(dict.fromkeys(g.feed_forward for g in arch.layers if g.feed_forward is not None))
 
 
-def parameter_count(arch: ModelArch) -> int:
-    """Parameters of the checkpoint: one rank, without vLLM's padding of the vocabulary."""
-    padding = (arch.padded_vocab - arch.vocab) * arch.hidden * (1 if arch.tied else 2)
-    return sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, 1)) - padding
-
-
-def integer(config: Json, key: str, default: int | None = None) -> int:
-    """A positive integer of config.json. Raises InputError where it is absent and has no default."""
-    value = config.get(key)
-    if value is None:
-        value = default
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(
-            f"config.json: {key}: must be a positive whole number, and is {value!r}",
-            "the checkpoint is incomplete; pin it again, or fix the file at its source",
-        )
-    return value
-
-
-def rope_parameters(config: Json) -> Json:
-    """The RoPE scaling, under its old name or that of transformers 5; an empty dict where there is none."""
-    parameters = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    if parameters and all(isinstance(v, dict) for v in parameters.values()):
-        raise Unsupported(
-            "config.json gives each layer type a RoPE of its own", "to teach it: core/architecture/arch.py"
-        )
-    return parameters
-
-
-def context_length(config: Json) -> tuple[int, int]:
-    """(the model's maximum length, rows of the RoPE table).
-
-    As vLLM 0.29 does (config/model.py _get_and_verify_max_len): the scaling factor multiplies the maximum, except for
-    llama3 (already in it); yarn multiplies the original maximum. Raises Unsupported for longrope.
-    """
-    positions = integer(config, "max_position_embeddings")
-    parameters = rope_parameters(config)
-    kind = str(parameters.get("rope_type") or parameters.get("type") or "default")
-    if kind in ("default", "llama3"):
-        return positions, positions
-    if kind in ("linear", "dynamic", "yarn"):
-        base = int(parameters.get("original_max_position_embeddings") or positions) if kind == "yarn" else positions
-        length = int(base * float(parameters.get("factor") or 1.0))
-        return length, length
+def uniform_attention(arch: ModelArch) -> Attention:
+    """The attention of all layers alike, each with a full KV cache. Raises Unsupported for any other model."""
+    found = mixers(arch)
+    every = all(g.mixer is not None for g in arch.layers)
+    if every and len(found) == 1 and isinstance(found[0], Attention) and _cache_kind(found[0]) == "full":
+        return found[0]
     raise Unsupported(
-        f"config.json scales RoPE with `{kind}`", "to teach it: context_length in core/architecture/arch.py"
+        f"the KV cache of {arch.architecture} cannot be planned yet: its layers have "
+        + ", ".join(sorted({_cache_kind(m) for m in found}) or ["no attention"]),
+        "to teach it: core/kv_cache.py",
     )
 
 
-def checkpoint_dtype(config: Json) -> str | None:
-    """The dtype of the weights, under its old name or that of transformers 5."""
-    dtype = config.get("dtype") or config.get("torch_dtype")
-    return None if dtype in (None, "auto") else str(dtype)
+def stage_layers(arch: ModelArch, layout: Layout, stage: int) -> range:
+    """The layers of pipeline stage `stage`, as vLLM deals them out (distributed/utils.py get_pp_indices).
+
+    What does not divide goes to the stages before the last, from behind: the last has the norm and lm_head as well.
+    """
+    count, stages = arch.layer_count, layout.pipeline_parallel_size
+    sizes = [count // stages] * stages
+    for extra in range(count % stages):
+        sizes[-2 - extra] += 1
+    start = sum(sizes[:stage])
+    return range(start, start + sizes[stage])
+
+
+def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTensor, ...]:
+    """Every weight of one rank of pipeline stage `stage`, merged as vLLM merges them (qkv and gate-up are one each)."""
+    last = layout.pipeline_parallel_size - 1
+    here = stage_layers(arch, layout, stage)
+    rows = arch.padded_vocab // layout.tensor_parallel_size
+    tensors: list[RankTensor] = []
+    # A tied lm_head is the embedding, which the last stage then loads as well (vLLM models/llama.py LlamaModel).
+    if stage == 0 or (stage == last and arch.tied and arch.lm_head):
+        tensors.append(RankTensor("embedding", "embedding", ("embed_tokens",), (), 1, rows, arch.hidden))
+    if stage == 0:
+        tensors += [outside_tensor(w, layout) for w in (*arch.outside, *arch.encoders)]
+    for group in arch.layers:
+        indices = tuple(i for i in group.indices if i in here)
+        if indices:
+            tensors += layer_tensors(replace(group, indices=indices), arch.hidden, layout)
+    if stage == last:
+        if arch.final_norm:
+            tensors.append(RankTensor("final norm", "norm", ("norm",), (), arch.final_norm, arch.hidden, 1))
+        if arch.lm_head and not arch.tied:
+            tensors.append(RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, rows, arch.hidden))
+    return tuple(tensors)
+
+
+def rank_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
+    """Every weight of the rank that holds most elements. The split must be valid (core/tensor_parallel.py)."""
+    stages = (stage_tensors(arch, layout, stage) for stage in range(layout.pipeline_parallel_size))
+    return max(stages, key=_elements)
+
+
+def parameter_count(arch: ModelArch) -> int:
+    """Parameters of the checkpoint: one rank, without vLLM's padding of the vocabulary and without draft layers."""
+    return _elements(stage_tensors(arch, Layout(), 0)) - _padding(arch)
+
+
+def active_parameters(arch: ModelArch) -> int:
+    """Parameters that one token passes: as `parameter_count`, with the experts that a token takes instead of all."""
+    idle = 0
+    for group in arch.layers:
+        if isinstance(group.feed_forward, Experts):
+            idle += _idle(group, arch.hidden, group.feed_forward)
+    return parameter_count(arch) - idle
+
+
+def _idle(group: LayerGroup, hidden: int, experts: Experts) -> int:
+    routed = sum(t.copies * t.outputs * t.inputs for t in layer_tensors(group, hidden, Layout()) if t.role == "experts")
+    return routed - routed * experts.experts_per_token // experts.experts
+
+
+def _elements(tensors: tuple[RankTensor, ...]) -> int:
+    return sum(t.copies * t.outputs * t.inputs for t in tensors)
+
+
+def _padding(arch: ModelArch) -> int:
+    tables = 1 + (arch.lm_head and not arch.tied)
+    return (arch.padded_vocab - arch.vocab) * arch.hidden * tables

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import ModelArch, checkpoint_dtype, context_length, integer
+from infercli.core.architecture.arch import Attention, Experts, LayerGroup, ModelArch
+from infercli.core.architecture.fields import checkpoint_dtype, context_length, integer
 from infercli.core.architecture.standard import refuse_sliding_window
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -16,9 +17,13 @@ def mixtral(config: Json) -> ModelArch:
         config,
         kv_heads=integer(config, "num_key_value_heads", 8),
         head_dim=integer(config, "head_dim", integer(config, "hidden_size") // heads),
-        intermediate=integer(config, "intermediate_size"),
-        experts=integer(config, "num_local_experts", 8),
-        experts_per_token=integer(config, "num_experts_per_tok", 2),
+        experts=Experts(
+            experts=integer(config, "num_local_experts", 8),
+            experts_per_token=integer(config, "num_experts_per_tok", 2),
+            intermediate=integer(config, "intermediate_size"),
+            module="block_sparse_moe",
+            names=("w1", "w3", "w2"),
+        ),
         bias=False,
         qk_norm=False,
     )
@@ -36,9 +41,11 @@ def qwen3_moe(config: Json) -> ModelArch:
         config,
         kv_heads=integer(config, "num_key_value_heads", 4),
         head_dim=integer(config, "head_dim", 128),
-        intermediate=integer(config, "moe_intermediate_size"),
-        experts=integer(config, "num_experts"),
-        experts_per_token=integer(config, "num_experts_per_tok"),
+        experts=Experts(
+            experts=integer(config, "num_experts"),
+            experts_per_token=integer(config, "num_experts_per_tok"),
+            intermediate=integer(config, "moe_intermediate_size"),
+        ),
         bias=bool(config.get("attention_bias", False)),
         qk_norm=True,
     )
@@ -49,30 +56,31 @@ def _moe(
     *,
     kv_heads: int,
     head_dim: int,
-    intermediate: int,
-    experts: int,
-    experts_per_token: int,
+    experts: Experts,
     bias: bool,
     qk_norm: bool,
 ) -> ModelArch:
     length, positions = context_length(config)
-    return ModelArch(
-        architecture=config["architectures"][0],
-        kind="moe",
-        layers=integer(config, "num_hidden_layers"),
-        hidden=integer(config, "hidden_size"),
+    attention = Attention(
         heads=integer(config, "num_attention_heads"),
         kv_heads=kv_heads,
         head_dim=head_dim,
-        intermediate=intermediate,
-        vocab=integer(config, "vocab_size"),
-        experts=experts,
-        experts_per_token=experts_per_token,
-        tied=bool(config.get("tie_word_embeddings", False)),
+        v_head_dim=head_dim,
         qkv_bias=bias,
         output_bias=bias,
-        qk_norm=qk_norm,
+        qk_norm="head" if qk_norm else None,
+    )
+    layers = LayerGroup(
+        indices=tuple(range(integer(config, "num_hidden_layers"))), mixer=attention, feed_forward=experts
+    )
+    return ModelArch(
+        architecture=config["architectures"][0],
+        hidden=integer(config, "hidden_size"),
+        vocab=integer(config, "vocab_size"),
+        tied=bool(config.get("tie_word_embeddings", False)),
         dtype=checkpoint_dtype(config),
         max_model_len=length,
         rope_positions=positions,
+        rope_width=head_dim,
+        layers=(layers,),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import ModelArch, checkpoint_dtype, context_length, integer
+from infercli.core.architecture.arch import Attention, Dense, LayerGroup, ModelArch
+from infercli.core.architecture.fields import checkpoint_dtype, context_length, integer
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -80,22 +81,28 @@ def _dense(
 ) -> ModelArch:
     length, positions = context_length(config)
     qkv_bias, output_bias, mlp_bias = biases
-    return ModelArch(
-        architecture=config["architectures"][0],
-        kind="dense",
-        layers=integer(config, "num_hidden_layers"),
-        hidden=integer(config, "hidden_size"),
+    attention = Attention(
         heads=integer(config, "num_attention_heads"),
         kv_heads=kv_heads,
         head_dim=head_dim,
-        intermediate=integer(config, "intermediate_size"),
-        vocab=integer(config, "vocab_size"),
-        tied=bool(config.get("tie_word_embeddings", False)),
+        v_head_dim=head_dim,
         qkv_bias=qkv_bias,
         output_bias=output_bias,
-        mlp_bias=mlp_bias,
-        qk_norm=qk_norm,
+        qk_norm="head" if qk_norm else None,
+    )
+    layers = LayerGroup(
+        indices=tuple(range(integer(config, "num_hidden_layers"))),
+        mixer=attention,
+        feed_forward=Dense(intermediate=integer(config, "intermediate_size"), bias=mlp_bias),
+    )
+    return ModelArch(
+        architecture=config["architectures"][0],
+        hidden=integer(config, "hidden_size"),
+        vocab=integer(config, "vocab_size"),
+        tied=bool(config.get("tie_word_embeddings", False)),
         dtype=checkpoint_dtype(config),
         max_model_len=length,
         rope_positions=positions,
+        rope_width=head_dim,
+        layers=(layers,),
     )

@@ -1,0 +1,213 @@
+"""What a layer of a model may be made of: token mixers, feed-forwards, and weights that stand outside the layers.
+
+The one thing to know: widths are those of the whole model, before any split; core/architecture/tensors.py splits them.
+`module` and `names` are the Hub's names below the layer, which is how a checkpoint says what it quantizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Role = Literal[
+    "embedding",
+    "lm_head",
+    "attention",
+    "linear_attention",
+    "mlp",
+    "experts",
+    "shared_experts",
+    "router",
+    "norm",
+    "encoder",
+    "draft",
+    "indexer",
+    "other",
+]
+
+Split = Literal["replicated", "outputs", "inputs"]
+"""How tensor parallelism cuts a weight: not at all, by its outputs (columns), or by its inputs (rows)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """Multi-head, grouped-query or multi-query attention."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    v_head_dim: int
+    window: int | None = None
+    """Tokens that a query sees, itself included; None: all."""
+    chunk: int | None = None
+    """Tokens of the chunk within which a query sees (Llama 4); None: no chunks."""
+    qkv_bias: bool = False
+    output_bias: bool = False
+    qk_norm: Literal["head", "full"] | None = None
+    """Norms on queries and keys: over each head (shared by all heads), or over all heads together."""
+    gate: Literal["elements", "heads"] | None = None
+    """A gate on the output, from the same input: one number per element (Qwen3-Next) or per head (Step)."""
+    sinks: bool = False
+    """One learned logit per head beside the keys (gpt-oss)."""
+    shares_kv: bool = False
+    """It reads the cache of an earlier layer: neither keys and values nor a cache of its own (Gemma 3n and 4)."""
+    keys_are_values: bool = False
+    """Values are the keys, without a projection of their own in the checkpoint (Gemma 4)."""
+    indexer: Indexer | None = None
+    """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
+    module: str = "self_attn"
+    names: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    """The projections; the last is that of the output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indexer:
+    """Picks the tokens that a query attends to (DeepSeek-V3.2): one small key per token, whole on each rank."""
+
+    heads: int
+    head_dim: int
+    top_k: int
+    query_inputs: int
+    """Width of what its queries are projected from: the compressed query (DeepSeek) or the hidden state."""
+    cached: bool = True
+    """False: the layer re-uses what an earlier layer's indexer picked, and has no weights for it (GLM-5.2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentAttention:
+    """Multi-head latent attention (DeepSeek-V2): one compressed key-value vector per token, for all heads."""
+
+    heads: int
+    q_lora_rank: int | None
+    """None: queries are projected in one step."""
+    kv_lora_rank: int
+    rope_dim: int
+    nope_dim: int
+    v_head_dim: int
+    indexer: Indexer | None = None
+    bias: bool = False
+    module: str = "self_attn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressedAttention:
+    """DeepSeek-V4's: multi-query attention with one key-value head within a window, and compressed tokens before it."""
+
+    heads: int
+    head_dim: int
+    rope_dim: int
+    q_lora_rank: int
+    o_groups: int
+    o_lora_rank: int
+    window: int
+    compress_ratio: int
+    """Tokens that become one compressed key; 0: the window only."""
+    indexer: Indexer | None
+    """It picks compressed keys where they are many (ratio 4)."""
+    module: str = "attn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSpace:
+    """Mamba. Version 2 has heads and groups; version 1 has `heads` = 1 and its time-step projection instead."""
+
+    version: Literal[1, 2]
+    heads: int
+    head_dim: int
+    """heads x head_dim is the inner width."""
+    groups: int
+    state: int
+    conv_kernel: int
+    conv_bias: bool = True
+    projection_bias: bool = False
+    time_step_rank: int = 0
+    """Version 1 only."""
+    gated_norm: bool = True
+    """A norm over the inner width before the output projection (version 2), or three on what is projected (Jamba)."""
+    state_dtype: str | None = None
+    """Of the state between tokens; None: config.json does not say."""
+    module: str = "mixer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedDelta:
+    """Linear attention with a delta rule: gated DeltaNet (Qwen3-Next, Qwen3.5) or Kimi's (KDA)."""
+
+    variant: Literal["gdn", "kda"]
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    conv_kernel: int
+    state_dtype: str | None = None
+    """Of the state between tokens; None: config.json does not say."""
+    module: str = "linear_attn"
+
+
+Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """A feed-forward: gate, up and down, or up and down."""
+
+    intermediate: int
+    gated: bool = True
+    bias: bool = False
+    module: str = "mlp"
+    names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
+    """The projections; the last is down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experts:
+    """A mixture of equal routed experts, with or without shared ones that every token passes."""
+
+    experts: int
+    experts_per_token: int
+    intermediate: int
+    """Of one routed expert."""
+    shared_intermediate: int = 0
+    """Of all shared experts together, or of a dense feed-forward beside the experts; 0: none."""
+    gated: bool = True
+    bias: bool = False
+    shared_bias: bool = False
+    shared_gate: bool = False
+    """One number per token scales the shared experts (Qwen2-MoE)."""
+    router_bias: bool = False
+    """One number per expert: the router's bias, or its correction of the scores."""
+    latent: int | None = None
+    """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
+    module: str = "mlp"
+    names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
+    shared_module: str = "mlp.shared_experts"
+
+
+FeedForward: TypeAlias = Dense | Experts
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerGroup:
+    """Equal layers of a model."""
+
+    indices: tuple[int, ...]
+    """Their positions in the model, from 0."""
+    mixer: Mixer | None
+    feed_forward: FeedForward | None
+    norms: int = 2
+    """Vectors of the hidden width per layer: each norm is one, with a bias two."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A weight outside the decoder's layers: `copies` equal matrices of `outputs` x `inputs`."""
+
+    name: str
+    role: Role
+    module: str
+    outputs: int
+    inputs: int
+    copies: int = 1
+    split: Split = "replicated"
+    linear: bool = False
+    """A linear layer, which a quantization may touch."""
