@@ -26,7 +26,7 @@ def command(output: str) -> None:
             gpu.name,
             gib(gpu.memory_bytes, 2),
             f"{gpu.memory_bandwidth_bytes_per_s / 1e9:,.0f} GB/s",
-            f"{gpu.capability[0]}.{gpu.capability[1]}",
+            f"{gpu.capability[0]}.{gpu.capability[1]}" if gpu.capability else gpu.platform,
             f"{gpu.peak_flops['bf16'] / 1e12:,.0f}" if "bf16" in gpu.peak_flops else "none",
             f"{gpu.peak_flops['fp8'] / 1e12:,.0f}" if "fp8" in gpu.peak_flops else "none",
             "NVLink" if gpu.nvlink_bytes_per_s else "PCIe",

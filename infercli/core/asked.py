@@ -63,7 +63,7 @@ def _dtype(args: dict[str, Json], arch: ModelArch, gpu: Gpu) -> str:
     if asked not in names:
         raise InputError(f"engine_args.dtype: `{asked}` cannot be planned", f"use one of {', '.join(names)}")
     dtype = names[asked] or (arch.dtype if arch.dtype != "float32" else None) or "bfloat16"
-    if dtype == "bfloat16" and gpu.capability < (8, 0):
+    if dtype == "bfloat16" and gpu.capability is not None and gpu.capability < (8, 0):
         if asked == "bfloat16":
             raise InputError(
                 f"engine_args.dtype: bfloat16 needs compute capability 8.0, and {gpu.name} has "

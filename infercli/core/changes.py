@@ -102,7 +102,7 @@ def _sequences(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outco
 
 def _kv_cache(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
     gpu = find_gpu(p.gpu) if isinstance(p.gpu, str) else p.gpu
-    native = gpu is not None and gpu.capability >= (8, 9)  # below, whether it works depends on the attention backend
+    native = gpu is not None and gpu.at_least((8, 9))  # below, whether it works depends on the attention backend
     if native and d.engine_args.get("kv_cache_dtype", "auto") == "auto" and not q.kv_cache_fp8:
         yield _Variant(
             "engine_args.kv_cache_dtype: fp8 (check long prompts against a golden set)",

@@ -173,7 +173,7 @@ class GpuPlanner:
             element_bytes=sizing.ELEMENT_BYTES[self.asked.dtype],
             graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
             full_graph_sizes=self.facts.full_capture_sizes,
-            capability=self.gpu.capability,
+            capability=self.gpu.capability or (0, 0),
         )
 
     def _missing_while_loading(self, memory: GpuMemory, size: int, element_bytes: int) -> int:
@@ -307,7 +307,7 @@ class GpuPlanner:
                 f"{tried.tensor_parallel_size} GPUs talk over PCIe: tensor parallelism costs more time than over NVLink"
             )
         notes += self._room_outside(tried)
-        if self.asked.kv_element_bytes == 1 and self.gpu.capability < (8, 9):
+        if self.asked.kv_element_bytes == 1 and not self.gpu.at_least((8, 9)):
             notes.append(
                 f"an FP8 KV cache on {self.gpu.name} depends on the attention backend: try it before you rely on it"
             )

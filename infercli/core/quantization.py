@@ -188,6 +188,8 @@ def require_engine(method: Method, engine_version: str) -> None:
 
 def require_capability(method: Method, gpu: Gpu) -> str | None:
     """Raises InputError where the GPU cannot run the method; the note for a plan where it runs it weight-only."""
+    if gpu.capability is None:
+        return None  # ROCm: its kernels are not these rows'
     have = capability_text(gpu.capability)
     if gpu.capability < method.minimum_capability:
         raise InputError(

@@ -136,7 +136,7 @@ def _all(meant: Modules, modules: tuple[str, ...], indices: tuple[int, ...]) -> 
 def require_gpu(quantization: Quantization, gpu: Gpu) -> tuple[str, ...]:
     """Raises InputError where the GPU cannot run one of the methods; notes on those that it runs weight-only."""
     needed = quantization.format_capability
-    if needed is not None and gpu.capability < needed:
+    if needed is not None and gpu.capability is not None and gpu.capability < needed:
         raise InputError(
             f"this {quantization.method} checkpoint's format needs compute capability {capability_text(needed)}, and "
             f"{gpu.name} has {capability_text(gpu.capability)}",

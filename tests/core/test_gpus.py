@@ -1,43 +1,131 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from infercli.core.gpus import GPUS, find_gpu
+from infercli.core.gpu_rows import ROWS
+from infercli.core.gpus import GPUS, Gpu, find_gpu
 from infercli.core.units import GIB
-from infercli.errors import UnknownName
+from infercli.errors import InferError, UnknownName, Unsupported
+
+CATALOGUE_GB = {
+    "V100S-32": 32, "T4": 16, "A10": 24, "A10G": 24, "A30": 24, "A40": 48, "L4": 24, "L40": 48, "L40S": 48,
+    "H100": 80, "H100-PCIe": 80, "H100-NVL": 94, "H800": 80, "H20": 96, "H20-3e": 141, "H200": 141, "GH200": 96,
+    "B200": 192, "B300": 288, "GB200": 192, "GB10": 128, "RTX-A4000": 16, "RTX-A5000": 24, "RTX-A6000": 48,
+    "RTX-4000-Ada": 20, "RTX-5000-Ada": 32, "RTX-6000-Ada": 48, "RTX-PRO-6000": 96, "RTX-PRO-6000-Server": 96,
+    "RTX-3060": 12, "RTX-3090": 24, "RTX-3090-Ti": 24, "RTX-4060": 8, "RTX-4070": 12, "RTX-4070-Ti-SUPER": 16,
+    "RTX-4080": 16, "RTX-4080-SUPER": 16, "RTX-4090": 24, "RTX-4090-D": 24, "RTX-5080": 16, "RTX-5090": 32,
+    "MI300X": 192, "MI325X": 256, "MI350X": 288, "MI355X": 288, "R9700": 32, "RX-9070-XT": 16,
+}  # fmt: skip
 
 
-def test_names_are_found_whatever_their_case():
-    assert find_gpu("h100").name == "H100"
-    assert find_gpu("rtx-4090").name == "RTX-4090"
+def test_the_issue_s_gpus_all_have_a_row():
+    asked = """T4 L4 A10 A10G A30 A40 A6000 L40 L40S RTX3090 RTX4090 RTX5090 RTX-PRO-6000 A100-40-PCIe A100-40-SXM
+        A100-80-PCIe A100-80-SXM H100-PCIe H100 H100-NVL H200 H20 GH200 B200 B300 GB200 GB10 MI300X MI325X MI355X"""
+    assert all(find_gpu(name) for name in asked.split())
 
 
-def test_an_unknown_gpu_is_refused_with_the_nearest_names_and_the_file_to_extend():
+@pytest.mark.parametrize(
+    ("said", "row"),
+    [
+        ("h100", "H100"),
+        ("rtx-4090", "RTX-4090"),
+        ("NVIDIA H100 80GB", "H100"),
+        ("NVIDIA H100 80GB HBM3", "H100"),  # as nvidia-smi says it
+        ("NVIDIA H100 PCIe", "H100-PCIe"),
+        ("NVIDIA H100 NVL", "H100-NVL"),
+        ("NVIDIA L4 24GB", "L4"),
+        ("Tesla T4", "T4"),
+        ("H200-SXM", "H200"),
+        ("A100-SXM-40", "A100-40-SXM"),
+        ("NVIDIA A100-SXM4-80GB", "A100-80-SXM"),
+        ("NVIDIA A100 80GB PCIe", "A100-80-PCIe"),
+        ("NVIDIA A100 40GB (inferred)", "A100-40-SXM"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("NVIDIA GB10 (DGX Spark, 128GB unified)", "GB10"),
+        ("AMD Instinct MI300X", "MI300X"),
+        ("AMD Radeon AI PRO R9700 32GB", "R9700"),
+    ],
+)
+def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
+    assert find_gpu(said).name == row
+
+
+@pytest.mark.parametrize("name", ["H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A"])
+def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
+    with pytest.raises(UnknownName) as refused:
+        find_gpu(name)
+    assert "core/gpu_rows.py" in refused.value.hint
+
+
+def test_the_nearest_names_are_offered():
     with pytest.raises(UnknownName) as refused:
         find_gpu("H1000")
     assert "H100" in refused.value.nearest
-    assert "core/gpus.py" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["A100-40GB MIG 3g.20gb", "1g.10gb", "H100 MIG", "0.5 x H100", ".5 L4", "1/2 L4", "50% L40S", "A40 vGPU"]
+)
+def test_a_part_of_a_gpu_is_refused_and_never_taken_for_the_whole(name):
+    with pytest.raises(Unsupported, match="part of a GPU") as refused:
+        find_gpu(name)
+    assert "inline" in refused.value.hint
+
+
+def test_no_two_rows_answer_to_one_name():
+    said = [n for row in ROWS for n in {row.name.lower(), *(a.lower() for a in row.aliases)}]
+    assert len(said) == len(set(said))
+    for row in ROWS:
+        for name in (row.name, *row.aliases):
+            assert find_gpu(name).name == row.name
 
 
 @pytest.mark.parametrize("name", GPUS)
 def test_memory_is_what_the_driver_reports_and_less_than_the_catalogue_says(name):
-    catalogue_gib = {
-        "T4": 16, "A10G": 24, "L4": 24, "RTX-4090": 24, "L40S": 48, "A100-40-PCIe": 40, "A100-40-SXM": 40,
-        "A100-80-PCIe": 80, "A100-80-SXM": 80, "H100-PCIe": 80, "H100": 80, "H100-NVL": 94, "H200": 141, "B200": 192,
-    }[name]  # fmt: skip
-    assert 0.88 * catalogue_gib * GIB < GPUS[name].memory_bytes < catalogue_gib * GIB
+    gb = CATALOGUE_GB.get(name) or int(re.search(r"-(16|32|40|80)\b", name).group(1))
+    assert 0.88 * gb * GIB < GPUS[name].memory_bytes < gb * GIB
 
 
 @pytest.mark.parametrize("name", GPUS)
 def test_every_row_names_its_source_and_its_native_types_agree_with_its_capability(name):
     gpu = GPUS[name]
     assert "memory:" in gpu.source
-    assert "datasheet" in gpu.source or "whitepaper" in gpu.source or "brief" in gpu.source
-    assert ("fp8" in gpu.peak_flops) == (gpu.capability >= (8, 9))
-    assert ("bf16" in gpu.peak_flops) == (gpu.capability >= (8, 0))
+    assert re.search("datasheet|whitepaper|brief", gpu.source)
+    assert gpu.tdp_w
+    assert gpu.multiprocessors
+    if gpu.platform == "cuda":
+        assert ("fp8" in gpu.peak_flops) == gpu.at_least((8, 9))
+        assert ("bf16" in gpu.peak_flops) == gpu.at_least((8, 0))
+        assert ("fp4" in gpu.peak_flops) == gpu.at_least((10, 0))
+    else:
+        assert gpu.capability is None
+        assert not gpu.at_least((1, 0))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, g in GPUS.items() if g.at_least((8, 9)) and not g.at_least((9, 0)) and n.startswith("RTX-40")]
+)
+def test_geforce_rates_are_512_flop_per_clock_and_multiprocessor(name):
+    # Between 2.2 and 2.65 GHz of boost clock, on every Ada GeForce.
+    gpu = GPUS[name]
+    if name == "RTX-4000-Ada":
+        return  # not a GeForce: 1024 with either accumulation
+    assert 2.2e9 < gpu.peak_flops["fp16"] / 512 / gpu.multiprocessors < 2.65e9
 
 
 def test_a_label_that_ray_never_puts_on_a_node_is_not_asked_for():
     # Ray labels an A100 of either size "A100"; "A100-40G" exists only where somebody sets it by hand.
     assert {g.ray_accelerator_type for g in GPUS.values() if g.name.startswith("A100")} == {"A100"}
     assert GPUS["RTX-4090"].ray_accelerator_type is None
+
+
+def test_a_gpu_of_ones_own_says_its_capability_or_that_it_is_rocm():
+    fields = {"name": "mine", "memory_bytes": 1, "memory_bandwidth_bytes_per_s": 1.0, "source": "me"}
+    assert Gpu(**fields, capability=(9, 0)).platform == "cuda"
+    assert Gpu(**fields, platform="rocm", capability=None).capability is None
+    for wrong in ({"capability": None}, {"platform": "rocm", "capability": (9, 0)}):
+        with pytest.raises((ValueError, InferError), match="capability"):
+            Gpu(**fields, **wrong)

@@ -1,0 +1,326 @@
+"""The GPU table: one row per model, each with its source. core/gpus.py says what the columns mean and finds rows.
+
+To add a GPU: one row. Memory is the smallest total that a log or a PyTorch message prints for it, so that a plan holds
+on every machine; the catalogue's figure is never used. Rates are dense (the sparse figures of datasheets are halved)
+and, on GeForce cards, those with FP32 accumulation, which is what inference runs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One row as it is written here: GiB, GB/s, TFLOPS and watts; core/gpus.py turns them into bytes and FLOP/s."""
+
+    name: str
+    memory_gib: float
+    bandwidth: float
+    capability: tuple[int, int] | None
+    """CUDA compute capability; None: ROCm."""
+    tflops: dict[str, float]
+    nvlink: float | None
+    """NVLink or Infinity Fabric per GPU, both directions together; None: PCIe only."""
+    pcie: float | None
+    """Both directions together."""
+    tdp_w: int
+    multiprocessors: int
+    ray: str | None
+    source: str
+    aliases: tuple[str, ...] = ()
+    unified: bool = False
+
+
+def _int8(half: float, eight: float | None = None) -> dict[str, float]:
+    """Ampere: 16-bit and INT8 only; INT8 is twice the 16-bit figure unless it is given."""
+    return {"fp16": half, "bf16": half, "int8": 2 * half if eight is None else eight}
+
+
+def _fp8(half: float, fp8: float | None = None, int8: float | None = None) -> dict[str, float]:
+    """Ada and Hopper: FP8 as well, at the rate of INT8 unless both are given."""
+    fp8 = 2 * half if fp8 is None else fp8
+    return {"fp16": half, "bf16": half, "fp8": fp8, "int8": fp8 if int8 is None else int8}
+
+
+def _fp4(half: float, fp8: float, fp4: float, int8: float | None = None) -> dict[str, float]:
+    """Blackwell and CDNA 4: FP4 as well."""
+    return _fp8(half, fp8, int8) | {"fp4": fp4}
+
+
+_GEN3, _GEN4, _GEN4_X8, _GEN5 = 32.0, 64.0, 32.0, 128.0
+"""PCIe x16 (x8), GB/s, both directions together."""
+
+_ADA = "NVIDIA Ada GPU architecture whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation"
+_AMPERE = (
+    "NVIDIA Ampere GA102 whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation (half of a data-centre SM)"
+)
+_BLACKWELL = "NVIDIA RTX Blackwell architecture whitepaper, figures with FP32 accumulation"
+_TORCH = "memory: PyTorch's out-of-memory messages"
+
+# Ray's names: the accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself. A100-40G and
+# A100-80G exist only where somebody labels the node by hand, and a request for what no node has waits for ever.
+ROWS = (
+    # Data-centre NVIDIA.
+    Row(
+        "V100-16", 15.77, 900, (7, 0), {"fp16": 125}, 300, _GEN3, 300, 80, "V100",
+        f"{_TORCH} (15.77 GiB); NVIDIA V100 datasheet, SXM2", ("V100-SXM2-16GB", "V100 16GB"),
+    ),
+    Row(
+        "V100-32", 31.73, 900, (7, 0), {"fp16": 125}, 300, _GEN3, 300, 80, "V100",
+        f"{_TORCH} (31.73 GiB; others 31.74 and 31.75); NVIDIA V100 datasheet, SXM2",
+        ("V100", "V100-SXM2-32GB", "V100 32GB"),
+    ),
+    Row(
+        "V100S-32", 31.73, 1134, (7, 0), {"fp16": 130}, None, _GEN3, 250, 80, "V100",
+        "memory: that of the V100 32GB, whose memory chips it has; NVIDIA V100 datasheet, V100S PCIe", ("V100S",),
+    ),
+    Row(
+        "T4", 14.56, 320, (7, 5), {"fp16": 65, "int8": 130}, None, _GEN3, 70, 40, "T4",
+        "memory: vLLM's log in vllm-project/vllm#15766 (14.56 GiB; 14.74 on Colab); NVIDIA T4 datasheet", ("T4 16GB",),
+    ),
+    Row(
+        "A10", 22.03, 600, (8, 6), _int8(125), None, _GEN4, 150, 72, "A10G",
+        f"{_TORCH} (22.03 GiB; others 22.06 and 22.09); NVIDIA A10 datasheet", ("A10 24GB",),
+    ),
+    Row(
+        "A10G", 21.99, 600, (8, 6), _int8(70), None, _GEN4, 300, 80, "A10G",
+        "memory: vLLM's log in vllm-project/vllm#15360 (21.99 GiB; others 21.98); NVIDIA A10G datasheet",
+        ("A10G 24GB",),
+    ),
+    Row(
+        "A30", 23.5, 933, (8, 0), _int8(165), 200, _GEN4, 165, 56, None,
+        f"{_TORCH} (23.53 GiB in google/RB-Modulation#5, rounded down); NVIDIA A30 datasheet", ("A30 24GB",),
+    ),
+    Row(
+        "A40", 44.34, 696, (8, 6), _int8(149.7), 112.5, _GEN4, 300, 84, None,
+        "memory: PyTorch's messages of 48 GB cards with ECC (44.34 GiB; vLLM's log on an A40 44.43); NVIDIA A40 "
+        "datasheet",
+        ("A40 48GB",),
+    ),
+    Row(
+        "L4", 22.05, 300, (8, 9), _fp8(121, 242.5), None, _GEN4, 72, 58, "L4",
+        "memory: vLLM's log on an AWS g6.xlarge (22.05 GiB; 22.16 on Colab); NVIDIA L4 datasheet", ("L4 24GB",),
+    ),
+    Row(
+        "L40", 44.34, 864, (8, 9), _fp8(181, 362), None, _GEN4, 300, 142, None,
+        "memory: PyTorch's messages of 48 GB cards with ECC (44.34 GiB; L40S 44.39); NVIDIA L40 datasheet",
+        ("L40 48GB",),
+    ),
+    Row(
+        "L40S", 44.39, 864, (8, 9), _fp8(362, 733), None, _GEN4, 350, 142, "L40S",
+        "memory: vLLM's log (44.39 GiB); NVIDIA L40S datasheet", ("L40S 48GB", "L40S/48GB-class"),
+    ),
+    Row(
+        "A100-40-PCIe", 39.38, 1555, (8, 0), _int8(312), None, _GEN4, 250, 108, "A100",
+        "memory: vLLM's log in vllm-project/vllm#16378 (39.38 GiB; 39.56 on Colab); NVIDIA A100 datasheet",
+        ("A100-PCIe-40", "A100-PCIE-40GB"),
+    ),
+    Row(
+        "A100-40-SXM", 39.38, 1555, (8, 0), _int8(312), 600, _GEN4, 400, 108, "A100",
+        "memory: vLLM's log in vllm-project/vllm#16378 (39.38 GiB; 39.56 on Colab); NVIDIA A100 datasheet",
+        ("A100 40GB", "A100-40", "A100-SXM-40", "A100-SXM4-40GB"),
+    ),
+    Row(
+        "A100-80-PCIe", 79.14, 1935, (8, 0), _int8(312), None, _GEN4, 300, 108, "A100",
+        "memory: vLLM's logs (79.14 to 79.25 GiB); NVIDIA A100 80GB PCIe datasheet",
+        ("A100-PCIe-80", "A100 80GB PCIe", "A100-PCIE-80GB"),
+    ),
+    Row(
+        "A100-80-SXM", 79.14, 2039, (8, 0), _int8(312), 600, _GEN4, 400, 108, "A100",
+        "memory: vLLM's logs (79.14 to 79.25 GiB); NVIDIA A100 datasheet",
+        ("A100", "A100 80GB", "A100-80", "A100-SXM-80", "A100-SXM4-80GB"),
+    ),
+    Row(
+        "A800-80-SXM", 79.14, 2039, (8, 0), _int8(312), 400, _GEN4, 400, 108, None,
+        "memory: that of the A100 80GB; NVIDIA A800 datasheet: an A100 with 400 GB/s of NVLink",
+        ("A800", "A800-SXM-80", "A800-SXM4-80GB", "A800 80GB"),
+    ),
+    Row(
+        "H100-PCIe", 79.11, 2000, (9, 0), _fp8(756, 1513), None, _GEN5, 350, 114, "H100",
+        "memory: PyTorch's message in vllm-project/vllm#27508 (79.11 GiB; vLLM's logs 79.18); NVIDIA H100 PCIe product "
+        "brief PB-11133 and H100 datasheet", ("H100-PCIe-80", "H100 80GB PCIe"),
+    ),
+    Row(
+        "H100", 79.11, 3350, (9, 0), _fp8(989, 1979), 900, _GEN5, 700, 132, "H100",
+        "memory: PyTorch's message in vllm-project/vllm#27508 (79.11 GiB; vLLM's logs 79.18 to 79.19); NVIDIA H100 "
+        "datasheet, SXM5", ("H100 80GB", "H100-SXM", "H100-SXM-80", "H100 80GB HBM3"),
+    ),
+    Row(
+        "H100-NVL", 93.09, 3938, (9, 0), _fp8(835, 1671), 600, _GEN5, 400, 132, "H100",
+        f"{_TORCH} (93.09 GiB; others 93.10 to 93.11); NVIDIA H100 NVL datasheet", ("H100 NVL 94GB",),
+    ),
+    Row(
+        "H800", 79.11, 3350, (9, 0), _fp8(989, 1979), 400, _GEN5, 700, 132, None,
+        "memory: that of the H100; NVIDIA H800 datasheet: an H100 SXM with 400 GB/s of NVLink",
+        ("H800-SXM", "H800 80GB", "H800-SXM-80"),
+    ),
+    Row(
+        "H20", 95.0, 4000, (9, 0), _fp8(148, 296), 900, _GEN5, 400, 78, "H20",
+        f"{_TORCH} (95.00 GiB; others 95.10 and 95.22); NVIDIA H20 product brief", ("H20 96GB", "H20-96"),
+    ),
+    Row(
+        "H20-3e", 139.72, 4800, (9, 0), _fp8(148, 296), 900, _GEN5, 400, 78, "H20",
+        "memory: that of the H200, whose HBM3e it has; NVIDIA H20-3e product brief", ("H20 141GB", "H20-141"),
+    ),
+    Row(
+        "H200", 139.72, 4800, (9, 0), _fp8(989, 1979), 900, _GEN5, 700, 132, "H200",
+        "memory: vLLM's log in vllm-project/vllm#15394 (139.72 GiB; others 139.80); NVIDIA H200 datasheet, SXM",
+        ("H200 141GB", "H200-SXM", "H200-SXM-141"),
+    ),
+    Row(
+        "GH200", 94.5, 4000, (9, 0), _fp8(989, 1979), 900, _GEN5, 1000, 132, None,
+        f"{_TORCH} (94.50 GiB); NVIDIA GH200 datasheet, 96 GB HBM3; its CPU's memory is not counted",
+        ("GH200 96GB", "GH200 480GB"),
+    ),
+    Row(
+        "B200", 178.35, 8000, (10, 0), _fp4(2250, 4500, 9000), 1800, _GEN5, 1000, 148, "B200",
+        f"{_TORCH} (178.35 GiB); HGX B200 at 1000 W: "
+        "https://glennklockwood.com/garden/processors/B200, which cites NVIDIA's Blackwell architecture brief",
+        ("B200 180GB", "B200 192GB", "B200-SXM"),
+    ),
+    Row(
+        "B300", 267.69, 8000, (10, 3), _fp4(2250, 4500, 13500, 165), 1800, _GEN5, 1100, 148, "B300",
+        f"{_TORCH} (267.69 GiB); NVIDIA HGX B300 datasheet (per GPU; INT8 is no longer a tensor rate worth its name)",
+        ("B300 288GB", "B300-SXM"),
+    ),
+    Row(
+        "GB200", 184.31, 8000, (10, 0), _fp4(2500, 5000, 10000), 1800, _GEN5, 1200, 152, "GB200",
+        f"{_TORCH} (184.31 GiB); NVIDIA GB200 NVL72 datasheet, per GPU; its CPU's memory is not counted",
+        ("GB200 186GB", "GB200 192GB"),
+    ),
+    Row(
+        "GB10", 121.6, 273, (12, 1), _fp4(125, 250, 500), None, None, 140, 48, None,
+        "memory: vLLM's logs on DGX Spark (121.6 GiB), shared with the operating system; NVIDIA DGX Spark datasheet "
+        "(1 PFLOPS sparse FP4)", ("GB10 128GB", "DGX Spark"), unified=True,
+    ),
+    # Workstation NVIDIA.
+    Row(
+        "RTX-A4000", 15.57, 448, (8, 6), _int8(76.7), None, _GEN4, 140, 48, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); NVIDIA RTX A4000 datasheet",
+        ("RTXA4000", "A4000", "A4000 16GB"),
+    ),
+    Row(
+        "RTX-A5000", 23.5, 768, (8, 6), _int8(111.1), 112.5, _GEN4, 230, 64, None,
+        "memory: vLLM's log of a 24 GB card (23.50 GiB); NVIDIA RTX A5000 datasheet",
+        ("RTXA5000", "A5000", "A5000 24GB"),
+    ),
+    Row(
+        "RTX-A6000", 47.37, 768, (8, 6), _int8(154.8), 112.5, _GEN4, 300, 84, None,
+        "memory: vLLM's log (47.37 GiB; PyTorch's messages 47.53 and 47.54); NVIDIA RTX A6000 datasheet",
+        ("RTXA6000", "A6000", "RTX A6000 48GB", "A6000 48GB"),
+    ),
+    Row(
+        "RTX-4000-Ada", 19.5, 360, (8, 9), _fp8(106.9, 213.8), None, _GEN4, 130, 48, None,
+        f"{_TORCH} of 20 GB cards (19.50 GiB; others to 19.67); NVIDIA RTX 4000 Ada datasheet",
+        ("RTX4000Ada", "RTX 4000 Ada Generation", "RTX 4000 Ada 20GB"),
+    ),
+    Row(
+        "RTX-5000-Ada", 31.36, 576, (8, 9), _fp8(261.1, 522.1), None, _GEN4, 250, 100, None,
+        "memory: vLLM's logs (31.36 GiB); NVIDIA RTX 5000 Ada datasheet",
+        ("RTX5000Ada", "RTX 5000 Ada Generation", "RTX 5000 Ada 32GB"),
+    ),
+    Row(
+        "RTX-6000-Ada", 47.37, 960, (8, 9), _fp8(364.2, 728.5), None, _GEN4, 300, 142, None,
+        "memory: vLLM's log of a 48 GB card (47.37 GiB; PyTorch's messages 47.50); NVIDIA RTX 6000 Ada datasheet",
+        ("RTX6000Ada", "RTX 6000 Ada Generation", "RTX 6000 Ada 48GB"),
+    ),
+    Row(
+        "RTX-PRO-6000", 94.97, 1792, (12, 0), _fp4(503.8, 1007.6, 2015.2), None, _GEN5, 600, 188, "RTX-PRO-6000",
+        f"{_TORCH} (94.97 GiB); NVIDIA RTX PRO 6000 Blackwell Workstation Edition datasheet",
+        ("RTXPRO6000", "RTX PRO 6000 Blackwell", "RTX PRO 6000 Blackwell 96GB",
+         "RTX PRO 6000 Blackwell Workstation Edition"),
+    ),
+    Row(
+        "RTX-PRO-6000-Server", 94.97, 1597, (12, 0), _fp4(500, 1000, 2000), None, _GEN5, 600, 188, "RTX-PRO-6000",
+        f"{_TORCH} (94.97 GiB, of either edition); NVIDIA RTX PRO 6000 Blackwell Server Edition datasheet",
+        ("RTX PRO 6000 Blackwell Server Edition",),
+    ),
+    # GeForce.
+    Row(
+        "RTX-3060", 11.62, 360, (8, 6), _int8(25.5, 101.9), None, _GEN4, 170, 28, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_AMPERE}", ("RTX3060", "RTX 3060 12GB"),
+    ),
+    Row(
+        "RTX-3090", 23.57, 936, (8, 6), _int8(71, 284), None, _GEN4, 350, 82, None,
+        f"memory: vLLM's logs (23.57 GiB; others to 23.69); {_AMPERE}; NVLink bridges are not counted",
+        ("RTX3090", "RTX 3090 24GB"),
+    ),
+    Row(
+        "RTX-3090-Ti", 23.57, 1008, (8, 6), _int8(80, 320), None, _GEN4, 450, 84, None,
+        f"memory: that of the RTX 3090; {_AMPERE}", ("RTX3090Ti", "RTX 3090 Ti 24GB"),
+    ),
+    Row(
+        "RTX-4060", 7.6, 272, (8, 9), _fp8(30.2, 60.5, 121), None, _GEN4_X8, 115, 24, None,
+        f"{_TORCH} of 8 GB cards (7.60 GiB, others to 7.66; vLLM's log 8.0 under Windows); {_ADA}",
+        ("RTX4060", "RTX 4060 8GB"),
+    ),
+    Row(
+        "RTX-4060-Ti-16", 15.57, 288, (8, 9), _fp8(44.1, 88.3, 176.5), None, _GEN4_X8, 165, 34, None,
+        f"{_TORCH} (15.57 GiB; others 15.60); {_ADA}", ("RTX 4060 Ti 16GB", "RTX4060Ti"),
+    ),
+    Row(
+        "RTX-4070", 11.62, 504, (8, 9), _fp8(58.3, 116.6, 233.2), None, _GEN4, 200, 46, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_ADA}", ("RTX4070", "RTX 4070 12GB"),
+    ),
+    Row(
+        "RTX-4070-Ti-SUPER", 15.57, 672, (8, 9), _fp8(88.2, 176.4, 352.8), None, _GEN4, 285, 66, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); {_ADA}",
+        ("RTX4070TiSUPER", "RTX 4070 Ti SUPER 16GB"),
+    ),
+    Row(
+        "RTX-4080", 15.57, 716.8, (8, 9), _fp8(97.5, 194.9, 389.9), None, _GEN4, 320, 76, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); {_ADA}", ("RTX4080", "RTX 4080 16GB"),
+    ),
+    Row(
+        "RTX-4080-SUPER", 15.57, 736, (8, 9), _fp8(104.4, 208.9, 417.8), None, _GEN4, 320, 80, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; vLLM's log 15.99 under Windows); {_ADA}",
+        ("RTX4080SUPER", "RTX 4080 SUPER 16GB"),
+    ),
+    Row(
+        "RTX-4090", 23.52, 1008, (8, 9), _fp8(165.2, 330.3, 660.6), None, _GEN4, 450, 128, None,
+        f"{_TORCH} (23.52 GiB; vLLM's logs 23.55 to 23.65); NVIDIA Ada GPU architecture whitepaper, table 2",
+        ("RTX4090", "RTX 4090 24GB"),
+    ),
+    Row(
+        "RTX-4090-D", 23.52, 1008, (8, 9), _fp8(147.1, 294.2, 588.4), None, _GEN4, 425, 114, None,
+        f"memory: that of the RTX 4090; {_ADA}", ("RTX4090D", "RTX 4090 D 24GB"),
+    ),
+    Row(
+        "RTX-5080", 15.47, 960, (12, 0), _fp4(112.6, 225.1, 900.4, 450.2), None, _GEN5, 360, 84, None,
+        f"memory: PyTorch's message in vllm-project/vllm#14452 (15.48 GiB, rounded down); {_BLACKWELL}",
+        ("RTX5080", "RTX 5080 16GB"),
+    ),
+    Row(
+        "RTX-5090", 31.36, 1792, (12, 0), _fp4(209.5, 419, 1676, 838), None, _GEN5, 575, 170, None,
+        f"memory: vLLM's logs (31.36 GiB); {_BLACKWELL}", ("RTX5090", "RTX 5090 32GB"),
+    ),
+    # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
+    Row(
+        "MI300X", 191.69, 5300, None, _fp8(1307.4, 2614.9), 896, _GEN5, 750, 304, "AMD-Instinct-MI300X-OAM",
+        "memory: PyTorch's messages (191.69 GiB; vLLM's logs 191.98); AMD Instinct MI300X datasheet",
+        ("MI300X 192GB", "MI300X-OAM"),
+    ),
+    Row(
+        "MI325X", 255.69, 6000, None, _fp8(1307.4, 2614.9), 896, _GEN5, 1000, 304, "AMD-Instinct-MI325X-OAM",
+        f"{_TORCH} (255.69 GiB; others 255.98); AMD Instinct MI325X datasheet", ("MI325X 256GB", "MI325X-OAM"),
+    ),
+    Row(
+        "MI350X", 287.98, 8000, None, _fp4(2306.9, 4613.7, 9227.5), 1075.2, _GEN5, 1000, 256,
+        "AMD-Instinct-MI350X-OAM",
+        "memory: that of the MI355X; AMD Instinct MI350X datasheet", ("MI350X 288GB",),
+    ),
+    Row(
+        "MI355X", 287.98, 8000, None, _fp4(2516.6, 5033.2, 10066.3), 1075.2, _GEN5, 1400, 256,
+        "AMD-Instinct-MI355X-OAM",
+        f"{_TORCH} (287.98 GiB); AMD Instinct MI355X datasheet", ("MI355X 288GB", "MI355X-OAM"),
+    ),
+    Row(
+        "R9700", 31.86, 640, None, _fp8(191, 383), None, _GEN5, 300, 64, None,
+        "memory: vLLM's logs (31.86 GiB); AMD Radeon AI PRO R9700 datasheet",
+        ("Radeon AI PRO R9700", "AI PRO R9700", "AI PRO R9700 32GB"),
+    ),
+    Row(
+        "RX-9070-XT", 15.9, 640, None, _fp8(194.6, 389.3), None, _GEN5, 304, 64, None,
+        "memory: vLLM's log (15.9 GiB); AMD Radeon RX 9070 XT datasheet", ("RX 9070 XT 16GB",),
+    ),
+)  # fmt: skip
