@@ -1,0 +1,207 @@
+"""A record of a truth file as the request that `infercli estimate` would be asked, with a note on each assumption.
+
+The one thing to know: what was measured never enters a request. Only what whoever started the engine knew does: model,
+GPU, its memory, engine version, settings, load.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.accuracy.models import Found, Library
+
+Row = dict[str, Any]
+
+ASSUMED_VERSIONS = {"V0": "0.6.3", "V1": "0.11.0", "": "0.11.0"}
+"""vLLM where a record says only the engine's generation, or nothing: the middle of each generation's records."""
+
+_CLASS_GPUS = ((7, "T4"), (20, "T4"), (30, "RTX-4090"), (36, "RTX-5090"), (44, "A100-40-SXM"), (64, "L40S"))
+"""(GiB up to which, GPU) for records that name only a memory class; above: A100-80-SXM."""
+
+METHODS = {
+    "none": "none", "bf16": "none", "fp16": "none", "bfloat16": "none", "float16": "none",
+    "awq": "awq", "awq_marlin": "awq", "awq-int4": "awq", "gptq": "gptq", "gptq_marlin": "gptq", "gptq-int4": "gptq",
+    "gptq-int8": "gptq-int8", "int4-w4a16": "w4a16", "w4a16-int4": "w4a16", "w4a16": "w4a16", "int4": "w4a16",
+    "int8-w8a8": "int8", "w8a8": "int8", "int8-w8a16": "w8a16", "w8a16": "w8a16", "int8": "int8",
+    "fp8": "fp8", "fp8-dynamic": "fp8", "nvfp4": "nvfp4", "modelopt_fp4": "nvfp4", "fp4": "nvfp4", "mxfp4": "mxfp4",
+    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf": "gguf-q4_k_m", "gguf-q4_k_m": "gguf-q4_k_m",
+}  # fmt: skip
+"""What a record calls its quantization -> a row of core/quantization.py."""
+
+_FP8_BLOCK = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+"""What the config of a block-quantized checkpoint says, for records whose own config was not given."""
+
+_NAME_HINTS = (
+    (r"fp8[-_]block", "fp8-block"), (r"nvfp4|[-_]fp4\b", "nvfp4"), (r"mxfp4", "mxfp4"), (r"w8a8|[-_]int8", "int8"),
+    (r"w8a16", "w8a16"), (r"w4a16|awq|gptq|int4|4bit", "w4a16"), (r"fp8", "fp8"),
+)  # fmt: skip
+"""In a name of a compressed-tensors checkpoint: every 4-bit one of them is packed alike."""
+
+
+@dataclass
+class Question:
+    """A request and what is not certain about it."""
+
+    request: dict[str, Any]
+    config_of: str | None
+    """Whose config was taken; None: none was found."""
+    assumed: list[str] = field(default_factory=list)
+    """What the record does not say and had to be assumed; empty where it says all."""
+    version_known: bool = True
+    gpu_known: bool = True
+
+
+def question(row: Row, library: Library) -> Question:
+    """The request of a record of any of the truth files, without its load."""
+    found = library.find(str(row.get("model") or ""), row.get("base_model_for_config"))
+    asked = Question({"id": str(row["id"])}, None if found is None else found.id)
+    request = asked.request
+    if found is None:
+        request["model"] = str(row.get("model") or "unstated")
+    else:
+        _model(asked, row, found)
+    _version(asked, row)
+    _gpu(asked, row)
+    for ours, theirs in (
+        ("tensor_parallel_size", ("tensor_parallel", "tp")),
+        ("pipeline_parallel_size", ("pipeline_parallel", "pp")),
+        ("data_parallel_size", ("data_parallel", "dp")),
+        ("decode_context_parallel_size", ("decode_context_parallel",)),
+        ("max_model_len", ("max_model_len",)),
+        ("max_num_seqs", ("max_num_seqs",)),
+        ("max_num_batched_tokens", ("max_num_batched_tokens",)),
+        ("block_size", ("block_size",)),
+    ):
+        value = next((row[name] for name in theirs if row.get(name)), None)
+        if value is not None:
+            request[ours] = int(value)
+    if row.get("enforce_eager"):
+        request["enforce_eager"] = True
+    if row.get("expert_parallel") or row.get("ep") is True or (_number(row.get("ep")) or 0) > 1:
+        request["enable_expert_parallel"] = True
+    utilization = row.get("gpu_memory_utilization") or row.get("gpu_memory_utilization_default_assumed")
+    if utilization:
+        request["gpu_memory_utilization"] = float(utilization)
+    kv_dtype = row.get("kv_cache_dtype") or row.get("kv_dtype")
+    if kv_dtype:
+        request["kv_cache_dtype"] = str(kv_dtype)
+    if row.get("dtype"):
+        request["dtype"] = str(row["dtype"])
+    _speculation(request, row)
+    return asked
+
+
+def _model(asked: Question, row: Row, found: Found) -> None:
+    request, said = asked.request, row.get("quantization")
+    request["model"] = found.id if found.config is None else str(row.get("model") or found.id)
+    if found.assumed:
+        asked.assumed.append(f"shape of {found.id}, with {', '.join(found.assumed)}")
+    method = _method(row, found)
+    if found.config is not None:
+        request["config"] = found.config
+        if found.own or method is None:
+            if found.hf_quant_config is not None:
+                request["hf_quant_config"] = found.hf_quant_config
+            if said is None or _says(found, method):
+                return
+        elif method == "none" or not _says(found, method):
+            # The base model's own checkpoint is quantized otherwise than this record's.
+            request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
+        else:
+            return
+    if method == "fp8-block":
+        request["hf_quant_config"] = _FP8_BLOCK
+    elif method is not None:
+        request["quantization"] = method
+
+
+def _says(found: Found, method: str | None) -> bool:
+    """Whether a config says a quantization that this method may be a name of."""
+    stored = (found.config or {}).get("quantization_config") or found.hf_quant_config
+    if not stored:
+        return False
+    if found.own or method is None:
+        return True
+    name = str(stored.get("quant_method", "modelopt")).lower().replace("_", "-")
+    return {"fp8": "fp8", "mxfp4": "mxfp4", "awq": "awq", "gptq": "gptq"}.get(name) == method
+
+
+def _method(row: Row, found: Found) -> str | None:
+    """The row of METHODS that a record names, by its field, else by the model's name; None: neither says."""
+    name = str(row.get("model") or "").lower()
+    said = row.get("quantization")
+    if said is not None:
+        text = re.sub(r"\s*\(.*", "", str(said)).strip().lower()
+        if text in ("compressed-tensors", "modelopt"):
+            detail = re.search(r"\((.*)\)", str(said))
+            return _hinted(f"{name} {detail.group(1) if detail else ''}")
+        if text == "fp8" and ("online" in name or ("fp8" not in name.partition("(")[0] and not _native_fp8(found))):
+            return "fp8-online"  # asked of the engine: the checkpoint's name and config know nothing of it
+        return METHODS.get(text, text)
+    if row.get("engine") is None and "quantization" in row and not re.search(r"awq|gptq|w\da\d|fp8|fp4|int4", name):
+        return None  # start-up logs write null where nothing was asked: the checkpoint decides
+    hinted = _hinted(name)
+    return hinted or (METHODS.get(found.method, found.method) if found.method else None)
+
+
+def _native_fp8(found: Found) -> bool:
+    stored = (found.config or {}).get("quantization_config") or {}
+    return found.method == "fp8" or stored.get("quant_method") == "fp8"
+
+
+def _hinted(text: str) -> str | None:
+    return next((method for pattern, method in _NAME_HINTS if re.search(pattern, text)), None)
+
+
+def _version(asked: Question, row: Row) -> None:
+    said = str(row.get("vllm_version") or row.get("engine_version") or "")
+    if row.get("engine") not in (None, "vLLM", "V0", "V1"):
+        said = ""  # another engine's version says nothing about vLLM
+    match = re.search(r"\bv(\d+\.\d+(?:\.\d+)?)", said) or re.search(r"(\d+\.\d+(?:\.\d+)?)", said)
+    if match:
+        version = match.group(1)
+        asked.request["engine_version"] = version if version.count(".") == 2 else f"{version}.0"
+        return
+    asked.version_known = False
+    version = ASSUMED_VERSIONS.get(str(row.get("engine") or ""), ASSUMED_VERSIONS[""])
+    asked.request["engine_version"] = version
+    asked.assumed.append(f"vLLM {version}: the record says `{said or 'nothing'}`")
+
+
+def _gpu(asked: Question, row: Row) -> None:
+    said = str(row.get("gpu") or "unstated")
+    memory = row.get("gpu_memory_gib_physical") or row.get("gpu_memory_gib")
+    if memory:
+        asked.request["gpu_memory_gib"] = float(memory)
+    name = re.sub(r"\s*\(.*\)|\s+x\s?\d+$", "", said).strip()
+    size = re.search(r"(\d+)GB-class", said)
+    if not name.lower().startswith("unstated") and "class" not in name.lower():
+        asked.request["gpu"] = name
+        asked.gpu_known = "inferred" not in said
+        return
+    asked.gpu_known = bool(memory) and row.get("gpu_memory_gib_basis") == "printed"
+    printed = re.search(r"([\d.]+) GiB", said)
+    gib = float(memory) if memory else float(printed.group(1)) if printed else float(size.group(1)) if size else None
+    if gib is None:
+        asked.request["gpu"] = name
+        return
+    stand_in = next((gpu for limit, gpu in _CLASS_GPUS if gib <= limit), "A100-80-SXM")
+    asked.request["gpu"] = stand_in
+    asked.request.setdefault("gpu_memory_gib", gib)
+    asked.assumed.append(f"a {stand_in}: the record says only `{said}`")
+
+
+def _speculation(request: dict[str, Any], row: Row) -> None:
+    said = str(row.get("speculative") or "").lower()
+    method = re.search(r"mtp|ngram|eagle3|eagle|draft_model|dflash", said)
+    if method:
+        count = re.search(r"num_spec_tokens=(\d+)|\bmtp (\d+)", said)
+        tokens = int(next(g for g in count.groups() if g)) if count else 1
+        name = "draft_model" if method.group(0) == "dflash" else method.group(0)
+        request["speculation"] = {"method": name, "num_speculative_tokens": tokens}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

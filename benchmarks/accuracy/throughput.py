@@ -1,0 +1,168 @@
+"""Measured loads beside our speed: output tokens/s, TTFT and TPOT. vLLM is scored, other engines are shown apart."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from benchmarks.accuracy.asking import Question, question
+from benchmarks.accuracy.models import Library
+from benchmarks.accuracy.scoring import Compared, Scores
+from infercli.cli.estimating import Answers
+from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError
+
+Row = dict[str, Any]
+
+_OFFLINE_MAX_PROMPTS = 2000
+"""Prompts of a record that says only `all requests queued`: enough that start and end of the run are small."""
+_ROOM = 2
+"""A record does not say max_model_len: this many times its mean lengths, which chat lengths rarely exceed."""
+
+_INTS = {
+    "max-num-seqs": "max_num_seqs", "max-num-batched-tokens": "max_num_batched_tokens",
+    "max-model-len": "max_model_len", "block-size": "block_size",
+}  # fmt: skip
+_FLOATS = {"gpu-memory-utilization": "gpu_memory_utilization"}
+_FLAGS = {"enforce-eager": "enforce_eager", "enable-expert-parallel": "enable_expert_parallel"}
+
+
+def score(rows: list[Row], library: Library) -> dict[str, Scores]:
+    """Scores by engine: `vLLM` first, whatever else was measured after it."""
+    answers, scores = Answers(), {"vLLM": Scores()}
+    for row in rows:
+        engine = str(row.get("engine") or "vLLM")
+        mine = scores.setdefault(engine, Scores())
+        mine.rows += 1
+        asked = ask(row, library)
+        answer = answer_with_room(answers, asked, row)
+        reason = refused(answer)
+        if reason is not None:
+            mine.refused.append((str(row["id"]), reason))
+            continue
+        assert isinstance(answer, Estimate)
+        assert answer.speed is not None
+        compared = _compare(row, asked, answer, answer.speed)
+        if str(row.get("plausibility", "checked")) == "above-roofline":
+            mine.uncounted.append((compared.id, "all", "beyond what the hardware can do: the record is not believed"))
+        else:
+            mine.compared.append(compared)
+    return scores
+
+
+def refused(answer: Estimate | EstimateError) -> str | None:
+    """Why there is no speed; None where there is."""
+    if isinstance(answer, EstimateError):
+        return "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in answer.problems)
+    if answer.speed is None:
+        return f"no speed: {answer.reason}"
+    return None
+
+
+def answer_with_room(answers: Answers, asked: Question, row: Row) -> Estimate | EstimateError:
+    """The answer; asked again with a shorter max_model_len where the model's own does not start."""
+    answer = answers.answer(asked.request)
+    if isinstance(answer, EstimateError) or answer.starts is True or "max_model_len" in asked.request:
+        return answer
+    lengths = float(row.get("input_len") or 0) + float(row.get("output_len") or 0)
+    length = min(answer.settings.max_model_len, max(4096, int(_ROOM * lengths)))
+    asked.assumed.append(f"max_model_len {length}")
+    return answers.answer(asked.request | {"max_model_len": length})
+
+
+def ask(row: Row, library: Library) -> Question:
+    """The request of a record, with its load."""
+    asked = question(row, library)
+    # What the harness calls `auto` or nothing is what the engine defaults to.
+    for name in ("dtype", "kv_cache_dtype"):
+        if asked.request.get(name) in (None, "auto"):
+            asked.request.pop(name, None)
+    replicas = int(row.get("replicas") or 1)
+    sizes = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+    engine_gpus = 1
+    for size in sizes:
+        engine_gpus *= int(asked.request.get(size) or 1)
+    asked.request["gpu_count"] = engine_gpus * replicas
+    _command(asked, str(row.get("notes") or ""))
+    asked.request["workload"] = _load(asked, row)
+    return asked
+
+
+def _load(asked: Question, row: Row) -> Row:
+    load = {"input_len": float(row["input_len"]), "output_len": float(row["output_len"])}
+    kind, prompts = str(row.get("load") or ""), row.get("num_prompts")
+    if kind == "closed" and row.get("concurrency"):
+        return load | {"concurrency": float(row["concurrency"])} | ({"num_prompts": int(prompts)} if prompts else {})
+    rate = row.get("request_rate")
+    if isinstance(rate, int | float):
+        return load | {"request_rate": float(rate)}
+    if prompts:
+        return load | {"num_prompts": int(prompts)}
+    if row.get("concurrency"):
+        return load | {"num_prompts": int(row["concurrency"])}
+    asked.assumed.append(f"{_OFFLINE_MAX_PROMPTS} prompts: the record does not say how many")
+    return load | {"num_prompts": _OFFLINE_MAX_PROMPTS}
+
+
+def _command(asked: Question, notes: str) -> None:
+    """Settings of the engine that a record quotes: `cmd: vllm serve ... --max-num-seqs 64`, or in words."""
+    request = asked.request
+    match = re.search(r"max_num_seqs (\d+)", notes)
+    if match:
+        request["max_num_seqs"] = int(match.group(1))
+    if re.search(r"(?<!for )\benforce-eager\b", notes) and "cmd:" not in notes:
+        request["enforce_eager"] = True
+    if re.search(r"--enforce-eager for awq", notes):
+        request["enforce_eager"] = request.get("quantization") == "awq"
+    if "KV dtype fp8" in notes:
+        request["kv_cache_dtype"] = "fp8"
+    if "cmd:" not in notes or "vllm" not in notes:
+        return
+    try:
+        words = shlex.split(notes.partition("cmd:")[2])
+    except ValueError:
+        return  # a quoted command that was cut off says nothing reliable
+    for index, word in enumerate(words):
+        name, _, value = word.lstrip("-").replace("_", "-").partition("=")
+        value = value or (words[index + 1] if index + 1 < len(words) else "")
+        if name in _INTS and value.isdigit():
+            request[_INTS[name]] = int(value)
+        elif name in _FLOATS and re.fullmatch(r"[\d.]+", value):
+            request[_FLOATS[name]] = float(value)
+        elif word.startswith("--") and name in _FLAGS:
+            request[_FLAGS[name]] = True
+        elif name == "kv-cache-dtype" and value:
+            request["kv_cache_dtype"] = value
+
+
+def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed) -> Compared:
+    version = ".".join(answer.engine_version.split(".")[:2])
+    load = str(row.get("load") or "unstated")
+    groups = [
+        answer.family,
+        f"gpu {answer.gpu}",
+        f"vllm {version if asked.version_known else 'unknown'}",
+        f"load {load}",
+    ]
+    groups += [
+        f"{load} {'dense' if answer.family == 'dense' else 'moe'}",
+        f"quantization {answer.settings.quantization}",
+    ]
+    groups += [f"source {row.get('source') or 'unstated'}"]
+    note = "; ".join([*asked.assumed, *([f"config of {asked.config_of}"] if asked.config_of else [])])
+    printed = float(row["output_tok_per_s"])
+    pairs = {"output_tok_per_s": (speed.output_tok_per_s.value, printed)}
+    ttft, tpot = _typical(row.get("ttft_ms")), _typical(row.get("tpot_ms"))
+    if ttft is not None:
+        pairs["ttft"] = (1000 * speed.ttft_s.value, ttft)
+    if tpot is not None:
+        pairs["tpot"] = (1000 * speed.tpot_s.value, tpot)
+    within = speed.output_tok_per_s.low <= printed <= speed.output_tok_per_s.high
+    return Compared(str(row["id"]), tuple(groups), pairs, dict.fromkeys(pairs, note), within)
+
+
+def _typical(printed: Row | None) -> float | None:
+    """The median of a latency, in ms, or the mean where only that was printed; None: neither was."""
+    if not printed:
+        return None
+    return next((float(printed[k]) for k in ("p50", "p50_or_mean", "mean") if printed.get(k) is not None), None)

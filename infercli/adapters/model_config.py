@@ -1,0 +1,61 @@
+"""A model's config.json and hf_quant_config.json from this machine: read, checked to be JSON objects, not understood.
+
+The one thing to know: nothing else of a model is read, so a directory with only these two files can be sized.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from infercli.core.record import Json
+from infercli.errors import InputError, InvalidFile
+
+CONFIG, QUANTIZATION = "config.json", "hf_quant_config.json"
+
+
+class ModelConfig(NamedTuple):
+    """The two files, as they are."""
+
+    config: dict[str, Json]
+    hf_quant_config: dict[str, Json] | None
+    """None: the checkpoint has none."""
+
+
+def read_model_config(config_path: str, hf_quant_config_path: str | None = None) -> ModelConfig:
+    """Read `config_path`: the file, or the directory that has it.
+
+    In a directory hf_quant_config.json is found by itself; beside a file it must be named, since files of several
+    models may lie together. Raises InputError where a file cannot be read, InvalidFile where it is not a JSON object.
+    """
+    path = Path(config_path)
+    directory = path.is_dir()
+    quantization = None if hf_quant_config_path is None else Path(hf_quant_config_path)
+    if directory and quantization is None and (path / QUANTIZATION).exists():
+        quantization = path / QUANTIZATION
+    return ModelConfig(
+        config=read_object(path / CONFIG if directory else path),
+        hf_quant_config=None if quantization is None else read_object(quantization),
+    )
+
+
+def read_object(path: Path) -> dict[str, Json]:
+    """The JSON object that a file holds. Raises as `read_model_config`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file", f"`ls -l {path.parent}` lists what is there") from None
+    except UnicodeDecodeError:
+        raise InvalidFile(str(path), [("", "is not UTF-8 text")]) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}", f"`ls -l {path}` says who may") from error
+    except json.JSONDecodeError as error:
+        ends = "it ends too early: " if error.pos >= len(error.doc.rstrip()) else ""
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InvalidFile(str(path), [(where, f"not JSON: {ends}{error.msg}")], "fetch the file again, whole") from None
+    except RecursionError:
+        raise InvalidFile(str(path), [("", "is nested too deeply to be a config.json")]) from None
+    if not isinstance(value, dict):
+        raise InvalidFile(str(path), [("", "must hold a JSON object")])
+    return value

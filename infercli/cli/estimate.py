@@ -1,0 +1,198 @@
+"""estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from infercli.core.estimate import Estimate, EstimateError
+
+_FLAGS: tuple[tuple[str, Any, str], ...] = (
+    # flag: the field of the request, or of its `workload`
+    ("model", str, "Model id; `infercli models` lists those that need no --config-path."),
+    ("config-path", str, "config.json, or the directory that has it."),
+    ("hf-quant-config-path", str, "hf_quant_config.json, where it is not in that directory."),
+    ("gpu", str, "GPU; `infercli gpus` lists them."),
+    ("gpu-memory-gib", float, "What the driver reports, where it is not the table's."),
+    ("gpu-count", int, "GPUs in all; default: what the parallel sizes take."),
+    ("tensor-parallel-size", int, "Default 1."),
+    ("pipeline-parallel-size", int, "Default 1."),
+    ("data-parallel-size", int, "Default 1."),
+    ("decode-context-parallel-size", int, "Default 1."),
+    ("enable-expert-parallel", None, "Spread whole experts over the ranks."),
+    ("engine-version", str, "Of vLLM; default: the one that a plan runs."),
+    ("dtype", str, "Default: the checkpoint's."),
+    ("kv-cache-dtype", str, "Default: auto."),
+    ("quantization", str, "What the checkpoint is, where its config does not say; or fp8-online."),
+    ("max-model-len", int, "Default: the model's own."),
+    ("max-num-seqs", int, "Default: that version's, for that GPU."),
+    ("max-num-batched-tokens", int, "Default: that version's, for that GPU."),
+    ("gpu-memory-utilization", float, "Default: that version's."),
+    ("block-size", int, "Tokens of a KV cache block."),
+    ("enforce-eager", None, "Without CUDA graphs."),
+)
+_LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
+    ("input-len", float, "Mean tokens of a prompt."),
+    ("output-len", float, "Mean tokens of an answer."),
+    ("concurrency", float, "Requests in flight at a time."),
+    ("request-rate", float, "Requests a second, arriving at random."),
+    ("num-prompts", int, "Alone: offline, all there at once."),
+    ("prefix-hit-fraction", float, "Share of the prompt that the prefix cache holds."),
+    ("ttft-p95-ms", float, "Also say the highest rate that keeps it."),
+    ("ttft-p99-ms", float, "The same, of the slowest hundredth."),
+    ("tpot-p95-ms", float, "The same, per output token."),
+)
+
+
+def _flags(function: Callable[..., int]) -> Callable[..., int]:
+    for name, kind, text in reversed((*_FLAGS, *_LOAD_FLAGS)):
+        option = click.option(f"--{name}", is_flag=kind is None, type=kind, default=None, help=text)
+        function = option(function)
+    return function
+
+
+@click.command()
+@_flags
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a request and of its answer.")
+@click.option("--no-color", is_flag=True, expose_value=False, help="No colour: there is none.")
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Tracebacks and every step.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["json", "text"]),
+    default="json",
+    show_default=True,
+    help="One JSON object a line, or a table for people.",
+)
+def command(schema: bool, output: str, **flags: object) -> int:
+    """Size many configurations: a JSON request a line on stdin, a JSON answer a line on stdout.
+
+    No lock and no deployment file. Each answer has every term of a GPU's memory with its bounds, the KV cache as vLLM
+    would print it, whether it starts (true, false, or null where it cannot be told) and, with a workload, the speed.
+    A line that cannot be answered gives one EstimateError with its line number, and the rest goes on. Flags ask for
+    one configuration. Exit code 0: all lines were answered; 1: some were not.
+
+    \b
+    Examples:
+      infercli estimate --model Qwen/Qwen3-32B --gpu H100 --max-model-len 8192 -o text
+      infercli estimate --schema
+      infercli estimate <<'JSON'
+      {"model": "Qwen/Qwen3-32B", "gpu": "H100", "tensor_parallel_size": 2}
+      {"config_path": "my-model/", "gpu": "L40S", "max_model_len": 8192,
+       "workload": {"input_len": 1000, "output_len": 300, "concurrency": 16}}
+      JSON
+    """
+    if schema:
+        return _print_schema()
+    given = {name: value for name, value in flags.items() if value is not None}
+    if given:
+        return _one(given, output)
+    return _stream(output)
+
+
+def _print_schema() -> int:
+    import json
+
+    from pydantic import TypeAdapter
+
+    from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
+    from infercli.errors import ExitCode
+
+    parts = {
+        "request": EstimateRequest.model_json_schema(),
+        "answer": TypeAdapter(Estimate | EstimateError).json_schema(mode="serialization"),
+    }
+    click.echo(json.dumps(parts, indent=2))
+    return ExitCode.YES
+
+
+def _one(given: dict[str, object], output: str) -> int:
+    from infercli.cli.estimating import Answers
+    from infercli.core.estimate import EstimateError
+    from infercli.errors import ExitCode, InvalidFile
+
+    load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
+    workload = {name: value for name, value in given.items() if name in load}
+    request = {name: value for name, value in given.items() if name not in load}
+    answer = Answers().answer(request | ({"workload": workload} if workload else {}))
+    if isinstance(answer, EstimateError):
+        # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
+        raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
+    click.echo(text(answer) if output == "text" else answer.model_dump_json())
+    return ExitCode.YES
+
+
+def _stream(output: str) -> int:
+    import sys
+
+    from infercli.cli.estimating import Answers
+    from infercli.core.estimate import EstimateError
+    from infercli.errors import ExitCode, InputError
+
+    if sys.stdin.isatty():
+        raise InputError(
+            "there is nothing to estimate: stdin is a terminal",
+            "give flags (`infercli estimate --model Qwen/Qwen3-32B --gpu H100`), or requests on stdin",
+        )
+    answers, failed = Answers(), False
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        answer = answers.answer_line(line, number)
+        failed |= isinstance(answer, EstimateError)
+        if output == "json":
+            sys.stdout.write(answer.model_dump_json() + "\n")
+        else:
+            sys.stdout.write((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n\n")
+        sys.stdout.flush()  # whoever asks line by line waits for this answer before the next question
+    return ExitCode.COULD_NOT if failed else ExitCode.YES
+
+
+def error_text(error: EstimateError) -> str:
+    """What is wrong with a line, for people."""
+    lines = [f"line {error.line}: {p.where}{': ' if p.where else ''}{p.what}" for p in error.problems]
+    return "\n".join(lines + ([f"hint: {error.hint}"] if error.hint else []))
+
+
+def text(estimate: Estimate) -> str:
+    """An answer for people."""
+    from infercli.cli.output import columns, heading
+    from infercli.core.units import gib
+
+    verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
+    rows = [("term", "GiB", "low", "high")]
+    rows += [(t.name, gib(t.bytes, 2), gib(t.low_bytes, 2), gib(t.high_bytes, 2)) for t in estimate.memory.terms]
+    cache = estimate.kv_cache
+    lines = [
+        f"{estimate.model} on {estimate.gpu_count} x {estimate.gpu}, vLLM {estimate.engine_version}",
+        f"{verdict}: {estimate.reason}",
+        "",
+        heading("Memory of each GPU"),
+        columns(rows[1:], rows[0], indent="  "),
+        f"  budget {gib(estimate.memory.budget_bytes, 2)} of {gib(estimate.memory.total_bytes, 2)}",
+        "",
+        heading("KV cache"),
+        f"  {cache.tokens:,} tokens ({cache.tokens_low:,} to {cache.tokens_high:,})",
+        f"  {cache.concurrency:.2f} requests of {estimate.settings.max_model_len:,} tokens at once",
+    ]
+    if estimate.speed is not None:
+        speed = estimate.speed
+        quantities = (
+            ("output tokens/s", speed.output_tok_per_s, 1),
+            ("requests/s", speed.requests_per_s, 1),
+            ("TTFT, ms", speed.ttft_s, 1000),
+            ("TPOT, ms", speed.tpot_s, 1000),
+            ("highest requests/s", speed.highest_request_rate, 1),
+        )
+        shown = [
+            (name, f"{scale * q.value:,.2f}", f"{scale * q.low:,.2f} to {scale * q.high:,.2f}")
+            for name, q, scale in quantities
+            if q is not None
+        ]
+        lines += ["", heading("Speed"), columns(shown, indent="  ")]
+    if estimate.notes:
+        lines += ["", heading("Notes"), *(f"  {note}" for note in estimate.notes)]
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""From a line of JSON to an answer: reads config files once, whatever the number of lines that name them."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from infercli.core.estimate import Estimate, EstimateError
+from infercli.core.estimating import Model, estimate, read_model, read_request, shipped_model
+from infercli.core.problems import Problems
+from infercli.core.record import canonical
+from infercli.errors import InferError
+
+if TYPE_CHECKING:
+    from infercli.core.estimate import EstimateRequest
+    from infercli.core.record import Json
+
+
+class Answers:
+    """Answers requests; remembers the models that it has read, and nothing else."""
+
+    def __init__(self) -> None:
+        self._models: dict[object, Model | InferError] = {}
+
+    def answer_line(self, line: bytes, number: int) -> Estimate | EstimateError:
+        """The answer to a line of a stream; `number` counts from 1."""
+        try:
+            value = json.loads(line)
+        except UnicodeDecodeError:
+            return _refused(None, number, "is not UTF-8 text", "one whole JSON object a line")
+        except (ValueError, RecursionError) as error:
+            what = f"is not JSON: {error}" if isinstance(error, ValueError) else "is nested too deeply"
+            return _refused(None, number, what, "one whole JSON object a line")
+        return self.answer(value, number)
+
+    def answer(self, value: Json, number: int | None = None) -> Estimate | EstimateError:
+        """The answer to a request as JSON has it; `number` is its line, where it came from a stream."""
+        asked = read_request(value)
+        if isinstance(asked, EstimateError):
+            return asked.model_copy(update={"line": number})
+        try:
+            answer = estimate(asked, self._model(asked))
+        except Exception as error:  # a stream of a thousand lines does not end at our fault in one
+            if os.environ.get("INFERCLI_DEBUG"):
+                raise
+            what = f"infercli's own fault: {type(error).__name__}: {error}"
+            return _refused(asked.id, number, what, "run again with INFERCLI_DEBUG=1 and report the traceback")
+        return answer.model_copy(update={"line": number})
+
+    def _model(self, asked: EstimateRequest) -> Model | InferError:
+        """The model of a request, or why it cannot be planned. Read and parsed once."""
+        key: object
+        if asked.config_path is None and asked.config is None:
+            key = asked.model
+        else:
+            config = canonical([asked.config, asked.hf_quant_config])
+            key = (asked.model, asked.config_path, asked.hf_quant_config_path, config)
+        if key not in self._models:
+            try:
+                self._models[key] = _load(asked)
+            except InferError as error:
+                self._models[key] = error
+        return self._models[key]
+
+
+def _refused(request_id: str | int | None, number: int | None, what: str, hint: str) -> EstimateError:
+    problems = Problems()
+    problems.add("", what, hint)
+    return problems.answer(request_id, number)
+
+
+def _load(asked: EstimateRequest) -> Model:
+    from infercli.adapters.model_config import read_model_config, read_object
+
+    if asked.config_path is not None:
+        files = read_model_config(asked.config_path, asked.hf_quant_config_path)
+        config, hf_quant_config = files.config, asked.hf_quant_config or files.hf_quant_config
+        name = asked.model or asked.config_path
+    elif asked.config is not None:
+        from pathlib import Path
+
+        config, hf_quant_config = asked.config, asked.hf_quant_config
+        if asked.hf_quant_config_path is not None:
+            hf_quant_config = read_object(Path(asked.hf_quant_config_path))
+        name = asked.model or "config"
+    else:
+        assert asked.model is not None
+        return shipped_model(asked.model)
+    return read_model(name, config, hf_quant_config)

@@ -1,0 +1,252 @@
+"""What `infercli estimate` is asked and what it answers: one record each, without a lock or a deployment file.
+
+The names of a request are vLLM's own (`tensor_parallel_size`, `max_num_seqs`); what is left out is what that version of
+vLLM would choose. Bytes are per GPU. Nothing here computes: that is core/estimating.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from infercli.core.engines import RAY_SERVICE_ENGINE
+from infercli.core.gpus import Gpu
+from infercli.core.plan import MemoryTerm
+from infercli.core.record import Document, Json, Record
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Asked(Record):
+    """A record as strangers write it: a number in quotes, or `true` for a count, is an error and not a guess."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Speculation(Asked):
+    """Speculative decoding, as stated: the acceptance depends on the text and is never assumed."""
+
+    method: Literal["ngram", "draft_model", "eagle", "eagle3", "mtp"]
+    num_speculative_tokens: Count
+    acceptance_fraction: float | None = Field(default=None, ge=0, le=1)
+    """Share of the proposed tokens that are accepted. None: memory is answered, and speed is not."""
+
+
+class Traffic(Asked):
+    """The load, as one of three: requests in flight, requests a second, or a batch that is there from the start."""
+
+    input_len: float = Field(gt=0)
+    """Mean tokens of a prompt."""
+    output_len: float = Field(gt=0)
+    """Mean tokens of an answer."""
+    concurrency: float | None = Field(default=None, gt=0)
+    """Requests in flight at a time: a closed loop."""
+    request_rate: float | None = Field(default=None, gt=0)
+    """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
+    num_prompts: Count | None = None
+    """Prompts in all. Alone: offline, all there at once."""
+    prefix_hit_fraction: float = Field(default=0, ge=0, lt=1)
+    """Share of the prompt's tokens that the prefix cache already holds."""
+    ttft_p95_ms: float | None = Field(default=None, gt=0)
+    """With it the answer also says the highest request rate that keeps it."""
+    ttft_p99_ms: float | None = Field(default=None, gt=0)
+    tpot_p95_ms: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_load(self) -> Self:
+        if self.concurrency is not None and self.request_rate is not None:
+            raise ValueError("concurrency and request_rate exclude each other")
+        loads = (self.concurrency, self.request_rate, self.num_prompts)
+        if all(load is None for load in loads) and not self.has_objectives:
+            raise ValueError(
+                "says no load: give concurrency, request_rate, num_prompts (offline), or an objective such as "
+                "ttft_p99_ms"
+            )
+        return self
+
+    @property
+    def has_objectives(self) -> bool:
+        """Whether the highest rate under an objective is asked."""
+        return any(limit is not None for limit in (self.ttft_p95_ms, self.ttft_p99_ms, self.tpot_p95_ms))
+
+
+class EstimateRequest(Asked):
+    """One question: a model, a GPU, how many, and how vLLM is started."""
+
+    id: str | int | None = None
+    """Handed back in the answer."""
+    model: str | None = None
+    """A model id. Alone, it must be one of `infercli models`; beside a config it is only a name."""
+    config_path: str | None = None
+    """config.json, or the directory that has it (and hf_quant_config.json, where the checkpoint has one)."""
+    hf_quant_config_path: str | None = None
+    config: dict[str, Json] | None = None
+    """config.json itself, instead of a path."""
+    hf_quant_config: dict[str, Json] | None = None
+    gpu: str | Gpu
+    """A name of `infercli gpus`, or all facts of one that is not there."""
+    gpu_memory_gib: float | None = Field(default=None, gt=0)
+    """What the driver reports, where it is not the table's."""
+    gpu_count: Count | None = None
+    """GPUs in all; None: as many as the parallel sizes need. A multiple of them means replicas."""
+    tensor_parallel_size: Count = 1
+    pipeline_parallel_size: Count = 1
+    data_parallel_size: Count = 1
+    decode_context_parallel_size: Count = 1
+    enable_expert_parallel: bool = False
+    engine_version: str = RAY_SERVICE_ENGINE
+    """Of vLLM."""
+    dtype: str = "auto"
+    kv_cache_dtype: str = "auto"
+    quantization: str | None = None
+    """What the checkpoint is, where its config does not say; or `fp8-online`."""
+    max_model_len: Count | None = None
+    max_num_seqs: Count | None = None
+    max_num_batched_tokens: Count | None = None
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    block_size: Count | None = None
+    enforce_eager: bool = False
+    enable_prefix_caching: bool | None = None
+    speculation: Speculation | None = None
+    workload: Traffic | None = None
+    """None: memory only."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if self.model is None and self.config_path is None and self.config is None:
+            raise ValueError("model: is missing: give it, config_path or config")
+        if self.config_path is not None and self.config is not None:
+            raise ValueError("config: says the model a second time, beside config_path")
+        if self.hf_quant_config_path is not None and self.hf_quant_config is not None:
+            raise ValueError("hf_quant_config: says the quantization a second time, beside hf_quant_config_path")
+        needed = self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
+        if self.gpu_count is not None and self.gpu_count % needed:
+            raise ValueError(
+                f"gpu_count: {self.gpu_count} is not a multiple of the {needed} GPUs that the parallel sizes take"
+            )
+        return self
+
+    @property
+    def gpus_per_replica(self) -> int:
+        """GPUs of one engine."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
+
+
+class Settings(Record):
+    """What the engine would run with: as asked, or as that version of vLLM chooses."""
+
+    dtype: str
+    kv_cache_dtype: str
+    quantization: str
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    block_size: int
+    enforce_eager: bool
+
+
+class Interval(Record):
+    """A value with its bounds: 80 % of measurements are meant to lie within. Unit by name of the field."""
+
+    value: float
+    low: float
+    high: float
+
+
+class EstimatedMemory(Record):
+    """The memory of the GPU that holds most, term by term; the terms inside the budget add up to it."""
+
+    total_bytes: int
+    budget_bytes: int
+    terms: tuple[MemoryTerm, ...]
+    outside_budget_bytes: int = 0
+    """CUDA graphs of the versions that capture them after the KV cache is sized; they must find room beyond."""
+
+
+class EstimatedKvCache(Record):
+    """What is left for the KV cache, as that version of vLLM counts and prints it."""
+
+    bytes: int
+    low_bytes: int
+    high_bytes: int
+    bytes_per_token: float
+    blocks: int
+    tokens: int
+    """As the log prints `GPU KV cache size`."""
+    tokens_low: int
+    tokens_high: int
+    concurrency: float
+    """As the log prints it: requests of max_model_len at once."""
+    concurrency_low: float
+    concurrency_high: float
+    longest_max_model_len: int
+    """The longest that would be admitted, up to the model's own maximum; 0 where none."""
+
+
+class EstimatedSpeed(Record):
+    """What the workload would see. None: not asked, or not said for this load."""
+
+    output_tok_per_s: Interval
+    total_tok_per_s: Interval
+    requests_per_s: Interval
+    ttft_s: Interval
+    """Median."""
+    ttft_p95_s: Interval | None = None
+    ttft_p99_s: Interval | None = None
+    tpot_s: Interval
+    """Median over requests, without the first token."""
+    tpot_p95_s: Interval | None = None
+    roofline_requests_per_s: float | None = None
+    """Requests a second of all replicas, were nothing ever lost: a bound, and a baseline to be compared with."""
+    highest_request_rate: Interval | None = None
+    """Requests a second that keep the asked objectives, by all replicas together; 0 where none does."""
+    notes: tuple[str, ...] = ()
+
+
+class Estimate(Document):
+    """One answer. `starts`: true at the pessimistic end of every estimate, false at the optimistic one, else null."""
+
+    kind: Literal["Estimate"] = "Estimate"
+    id: str | int | None = None
+    line: int | None = None
+    """Of the request, where it came from a stream."""
+    model: str
+    architecture: str
+    family: str
+    """dense, moe, latent or hybrid."""
+    gpu: str
+    gpu_count: int
+    replicas: int
+    engine_version: str
+    settings: Settings
+    memory: EstimatedMemory
+    kv_cache: EstimatedKvCache
+    starts: bool | None
+    reason: str
+    missing_bytes: int
+    """Per GPU, with every estimate at its high end; 0 where it starts."""
+    speed: EstimatedSpeed | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Problem(Record):
+    """One thing that is wrong with a request."""
+
+    where: str
+    """The field; empty where it is the whole line."""
+    what: str
+    hint: str | None = None
+    """What to do about it."""
+
+
+class EstimateError(Document):
+    """The answer to a line that cannot be answered, with everything that is wrong with it."""
+
+    kind: Literal["EstimateError"] = "EstimateError"
+    id: str | int | None = None
+    line: int | None = None
+    problems: tuple[Problem, ...]
+    hint: str | None
+    """The hints of all problems, each once."""

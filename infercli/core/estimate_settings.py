@@ -1,0 +1,111 @@
+"""What an engine would run with: what a request says, and that version's own choice where it says nothing."""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization
+from infercli.core.engines import v0_29
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimate import EstimateRequest, Settings
+from infercli.core.gpus import Gpu
+from infercli.core.problems import Problems
+from infercli.core.quantization import capability_text
+from infercli.core.schemes import require_gpu
+from infercli.core.sizing import ELEMENT_BYTES
+
+_DTYPES = {
+    "auto": None, "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32",
+    "float32": "float32",
+}  # fmt: skip
+"""vLLM's names of model dtypes; None: what the checkpoint says."""
+
+KV_BYTES = {"auto": None, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "bfloat16": 2, "float16": 2}
+"""kv_cache_dtype -> bytes of an element; None: the model's dtype, or what the checkpoint asks for."""
+
+
+def settle(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    facts: EngineFacts,
+    problems: Problems,
+) -> tuple[Settings, tuple[str, ...]]:
+    """(settings, notes). What cannot be goes into `problems`; the settings then say what was asked."""
+    notes: tuple[str, ...] = ()
+    with problems.at("quantization"):
+        notes = require_gpu(quantization, gpu)
+    defaults = v0_29.device_defaults(gpu)
+    seqs = request.max_num_seqs or defaults.max_num_seqs
+    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
+    if request.max_num_seqs is None:
+        seqs = min(seqs, tokens)
+    elif request.max_num_batched_tokens is not None and tokens < seqs:
+        problems.add(
+            "max_num_batched_tokens",
+            f"{tokens} is less than max_num_seqs ({seqs}), which vLLM refuses",
+            "a step must have room for one token of every sequence",
+        )
+    dtype = _dtype(request, arch, quantization, gpu, problems)
+    return Settings(
+        dtype=dtype,
+        kv_cache_dtype=request.kv_cache_dtype,
+        quantization=quantization.method,
+        max_model_len=_length(request, arch, problems),
+        max_num_seqs=seqs,
+        max_num_batched_tokens=tokens,
+        gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
+        block_size=request.block_size or facts.block_tokens,
+        enforce_eager=request.enforce_eager,
+    ), notes
+
+
+def _dtype(request: EstimateRequest, arch: ModelArch, quantization: Quantization, gpu: Gpu, problems: Problems) -> str:
+    asked = request.dtype
+    if asked not in _DTYPES:
+        problems.add("dtype", f"`{asked}` is none that vLLM takes", f"one of {', '.join(_DTYPES)}")
+        return "bfloat16"
+    chosen = _DTYPES[asked] or (arch.dtype if arch.dtype in ("float16", "bfloat16") else "bfloat16")
+    if chosen == "bfloat16" and gpu.capability is not None and gpu.capability < (8, 0):
+        if asked == "bfloat16":
+            problems.add(
+                "dtype",
+                f"bfloat16 needs compute capability 8.0, and {gpu.name} has {capability_text(gpu.capability)}",
+                "leave dtype out, or use float16",
+            )
+        return "float16"
+    if chosen == "float32" and quantization.method != "none":
+        problems.add(
+            "dtype", f"float32 is none that {quantization.method} computes in", "leave dtype out, or use bfloat16"
+        )
+    return chosen
+
+
+def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> int:
+    limit = arch.max_model_len
+    asked = request.max_model_len
+    if asked is not None and asked > limit:
+        problems.add(
+            "max_model_len", f"{asked:,} is more than the model's own maximum of {limit:,}", "leave it out, or lower it"
+        )
+    length = min(asked or limit, limit)
+    load = request.workload
+    if load is not None and load.input_len + load.output_len > length:
+        problems.add(
+            "workload",
+            f"{load.input_len + load.output_len:,.0f} tokens a request (input and output) are more than max_model_len "
+            f"({length:,})",
+            "shorten input_len or output_len, or raise max_model_len",
+        )
+    return length
+
+
+def kv_element_bytes(settings: Settings, quantization: Quantization, problems: Problems) -> int:
+    """Bytes of one element of the KV cache."""
+    asked = settings.kv_cache_dtype
+    if asked not in KV_BYTES:
+        problems.add("kv_cache_dtype", f"`{asked}` cannot be planned yet", f"one of {', '.join(KV_BYTES)}")
+    size = KV_BYTES.get(asked)
+    if size is None:
+        return 1 if quantization.kv_cache_fp8 else ELEMENT_BYTES[settings.dtype]
+    return size

@@ -1,0 +1,158 @@
+"""estimate: from one request to one answer, without a lock, a profile or a deployment file.
+
+The one thing to know: everything wrong with a request is said at once, so each check runs although an earlier one
+failed; only where there is nothing to check against is it left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from infercli.core import architecture, tensor_parallel
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization, detect_in, typical
+from infercli.core.engines import find_engine
+from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
+from infercli.core.estimate_memory import size
+from infercli.core.estimate_settings import kv_element_bytes, settle
+from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.problems import Problems
+from infercli.core.quantization import METHODS, expand
+from infercli.core.record import Json
+from infercli.core.shapes import find_shape
+from infercli.core.units import GIB
+from infercli.core.validation import problems_of
+from infercli.errors import InferError, InputError
+
+_SCHEMA = "`infercli estimate --schema` prints what may be in a request"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model, parsed once and asked about often."""
+
+    name: str
+    arch: ModelArch
+    quantization: Quantization
+    """What its own config says."""
+    notes: tuple[str, ...] = ()
+
+
+def read_model(name: str, config: Json, hf_quant_config: Json = None) -> Model:
+    """The model of a config.json. Raises Unsupported or InputError for what is not taught or not whole."""
+    return Model(name, architecture.parse(config), detect_in(config, hf_quant_config))
+
+
+def shipped_model(model_id: str) -> Model:
+    """A model whose shape ships with infercli. Raises UnknownName with the nearest ids."""
+    try:
+        shape = find_shape(model_id)
+    except InputError as error:
+        raise InputError(error.message, f"give its config: config_path, or config itself; {error.hint}") from None
+    return Model(model_id, shape.arch, shape.quantization)
+
+
+def read_request(value: Json) -> EstimateRequest | EstimateError:
+    """A request from JSON, or everything that is wrong with it.
+
+    Where some fields are wrong the rest are looked at all the same: an unknown GPU is said beside a negative count.
+    """
+    problems = Problems()
+    if not isinstance(value, dict):
+        problems.add("", "must be a JSON object", _SCHEMA)
+        return problems.answer(None)
+    try:
+        return EstimateRequest.model_validate(value)
+    except ValidationError as error:
+        for where, what in problems_of(error):
+            # What is wrong between fields is said with the field first: pydantic has no place for it.
+            field, colon, rest = what.partition(": ")
+            named = not where and colon and field in EstimateRequest.model_fields
+            problems.add(*((field, rest) if named else (where, what)), _SCHEMA)
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+    if "gpu" in value and "gpu" not in bad and isinstance(value["gpu"], str):
+        with problems.at("gpu"):
+            find_gpu(value["gpu"])
+    if isinstance(value.get("engine_version"), str) and "engine_version" not in bad:
+        with problems.at("engine_version"):
+            find_engine(value["engine_version"])
+    if isinstance(value.get("model"), str) and not {"config", "config_path"} & set(value):
+        with problems.at("model"):
+            shipped_model(value["model"])
+    request_id = value.get("id")
+    return problems.answer(request_id if isinstance(request_id, str | int) else None)
+
+
+def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, tuple[str, ...]]:
+    """(how the weights are stored, notes). Raises InputError where the config says otherwise, UnknownName."""
+    stored = model.quantization
+    if asked is None:
+        return stored, ()
+    wanted = expand([asked])
+    if stored.method in wanted:
+        return stored, ()
+    if stored.method != "none":
+        raise InputError(
+            f"{model.name} is {stored.method}, and `{asked}` was asked for: a checkpoint is what it is",
+            "leave the quantization out, or give the config of the checkpoint that is meant",
+        )
+    method = METHODS[wanted[0]]
+    if method.loads_as_model_dtype:
+        return typical(method.name), ()
+    return typical(method.name), (f"planned as a usual {method.name} checkpoint: its config does not say so itself",)
+
+
+def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | EstimateError:
+    """The answer to a request whose model was read, or could not be (`model` then says why)."""
+    problems = Problems()
+    gpu, facts = _hardware(request, problems), None
+    with problems.at("engine_version"):
+        facts = find_engine(request.engine_version)
+    if isinstance(model, InferError):
+        problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
+        return problems.answer(request.id)
+    quantization, notes = model.quantization, model.notes
+    with problems.at("quantization"):
+        quantization, said = model_quantization(request.quantization, model)
+        notes += said
+    broken = tensor_parallel.problems(model.arch, quantization, request.tensor_parallel_size)
+    for what in broken:
+        problems.add("tensor_parallel_size", what)
+    if gpu is None or facts is None:
+        return problems.answer(request.id)
+    settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
+    notes += said
+    with problems.at(""):
+        element_bytes = kv_element_bytes(settings, quantization, problems)
+        if not problems:
+            sized = size(request, model.arch, quantization, gpu, facts, settings, element_bytes)
+            return Estimate(
+                id=request.id,
+                model=model.name,
+                architecture=model.arch.architecture,
+                family=model.arch.kind,
+                gpu=gpu.name,
+                gpu_count=request.gpu_count or request.gpus_per_replica,
+                replicas=(request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica,
+                engine_version=request.engine_version,
+                settings=settings,
+                memory=sized.memory,
+                kv_cache=sized.kv_cache,
+                starts=sized.starts,
+                reason=sized.reason,
+                missing_bytes=sized.missing_bytes,
+                notes=notes,
+            )
+    return problems.answer(request.id)
+
+
+def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:
+    """The GPU with the memory that the request says; None where it is unknown."""
+    with problems.at("gpu"):
+        gpu = find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
+        if request.gpu_memory_gib is None:
+            return gpu
+        return gpu.model_copy(update={"memory_bytes": int(request.gpu_memory_gib * GIB)})
+    return None
