@@ -25,7 +25,7 @@ from infercli.core.architecture.tensors import (
     expert_share,
     kv_heads_per_rank,
     layer_tensors,
-    outside_tensor,
+    weight_tensor,
 )
 from infercli.errors import Unsupported
 
@@ -165,7 +165,7 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
     if stage == 0 or (stage == last and arch.tied and arch.lm_head):
         tensors.append(RankTensor("embedding", "embedding", ("embed_tokens",), (), 1, rows, arch.hidden))
     if stage == 0:
-        tensors += [outside_tensor(w, layout) for w in (*arch.outside, *arch.encoders)]
+        tensors += [weight_tensor(w, layout) for w in (*arch.outside, *arch.encoders)]
     for group in arch.layers:
         indices = tuple(i for i in group.indices if i in here)
         if indices:

@@ -51,8 +51,6 @@ class Attention:
     """One learned logit per head beside the keys (gpt-oss)."""
     shares_kv: bool = False
     """It reads the cache of an earlier layer: neither keys and values nor a cache of its own (Gemma 3n and 4)."""
-    keys_are_values: bool = False
-    """Values are the keys, without a projection of their own in the checkpoint (Gemma 4)."""
     indexer: Indexer | None = None
     """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
     module: str = "self_attn"
@@ -127,6 +125,7 @@ class StateSpace:
     state_dtype: str | None = None
     """Of the state between tokens; None: config.json does not say."""
     module: str = "mixer"
+    names: tuple[str, str] = ("in_proj", "out_proj")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,10 +179,27 @@ class Experts:
     """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
+    router: str = "gate"
     shared_module: str = "mlp.shared_experts"
+    shared_names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
 
 
 FeedForward: TypeAlias = Dense | Experts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A weight that no mixer and no feed-forward describes: `copies` equal matrices of `outputs` x `inputs`."""
+
+    name: str
+    role: Role
+    module: str
+    outputs: int
+    inputs: int
+    copies: int = 1
+    split: Split = "replicated"
+    linear: bool = False
+    """A linear layer, which a quantization may touch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,18 +212,5 @@ class LayerGroup:
     feed_forward: FeedForward | None
     norms: int = 2
     """Vectors of the hidden width per layer: each norm is one, with a bias two."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weight:
-    """A weight outside the decoder's layers: `copies` equal matrices of `outputs` x `inputs`."""
-
-    name: str
-    role: Role
-    module: str
-    outputs: int
-    inputs: int
-    copies: int = 1
-    split: Split = "replicated"
-    linear: bool = False
-    """A linear layer, which a quantization may touch."""
+    others: tuple[Weight, ...] = ()
+    """What else each of these layers has."""

@@ -11,15 +11,19 @@ from typing import NamedTuple
 
 from infercli.core.architecture.layers import (
     Attention,
+    CompressedAttention,
     Dense,
     Experts,
     FeedForward,
+    GatedDelta,
+    Indexer,
+    LatentAttention,
     LayerGroup,
     Mixer,
     Role,
+    StateSpace,
     Weight,
 )
-from infercli.errors import Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +81,14 @@ class _Group:
     def mixer(self, mixer: Mixer) -> None:
         if isinstance(mixer, Attention):
             self._attention(mixer)
+        elif isinstance(mixer, LatentAttention):
+            self._latent(mixer)
+        elif isinstance(mixer, CompressedAttention):
+            self._compressed(mixer)
+        elif isinstance(mixer, StateSpace):
+            self._state_space(mixer)
         else:
-            raise Unsupported(f"{type(mixer).__name__} layers cannot be planned yet", "to teach it: core/architecture/")
+            self._gated_delta(mixer)
 
     def feed_forward(self, feed_forward: FeedForward) -> None:
         if isinstance(feed_forward, Dense):
@@ -89,31 +99,168 @@ class _Group:
     def _attention(self, a: Attention) -> None:
         heads, kv = a.heads // self.tp, kv_heads_per_rank(a, self.tp)
         q, v = heads * a.head_dim, heads * a.v_head_dim
-        qkv = q + kv * (a.head_dim + a.v_head_dim)
+        qkv = q * (2 if a.gate == "elements" else 1) + kv * (a.head_dim + a.v_head_dim)
         *parts, out = (f"{a.module}.{n}" for n in a.names)
         self.add("qkv", "attention", tuple(parts), qkv, self.hidden, linear=True)
         self.add("attention output", "attention", (out,), self.hidden, v, linear=True)
         self.add("qkv bias", "attention", tuple(parts), qkv if a.qkv_bias else 0)
         self.add("attention output bias", "attention", (out,), self.hidden if a.output_bias else 0)
+        norms = (f"{a.module}.q_norm", f"{a.module}.k_norm")
         if a.qk_norm == "head":
-            norms = (f"{a.module}.q_norm", f"{a.module}.k_norm")
             self.add("query and key norms", "norm", norms, a.head_dim, each=2)
+        elif a.qk_norm == "full":
+            self.add("query and key norms", "norm", norms, q + kv * a.head_dim)
+        if a.gate == "heads":
+            self.add("attention gate", "attention", (f"{a.module}.g_proj",), heads, self.hidden, linear=True)
+        self.add("sinks", "attention", (f"{a.module}.sinks",), heads if a.sinks else 0)
+        if a.indexer is not None:
+            self._indexer(a.indexer, a.module)
+
+    def _indexer(self, i: Indexer, module: str) -> None:
+        """Whole on every rank (vLLM deepseek_v2.py Indexer: ReplicatedLinear)."""
+        if not i.cached:
+            return
+        name = f"{module}.indexer"
+        self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=True)
+        self.add("indexer keys", "indexer", (f"{name}.wk",), i.head_dim, self.hidden, linear=True)
+        self.add("indexer weights", "indexer", (f"{name}.weights_proj",), i.heads, self.hidden)
+        self.add("indexer norm", "indexer", (f"{name}.k_norm",), 2 * i.head_dim)
+
+    def _latent(self, a: LatentAttention) -> None:
+        """What goes down to the latent vectors is whole on every rank, what comes up from them is cut by heads."""
+        heads, m = a.heads // self.tp, a.module
+        key, rope = a.nope_dim + a.rope_dim, a.kv_lora_rank + a.rope_dim
+        down = (f"{m}.kv_a_proj_with_mqa",)
+        if a.q_lora_rank is None:
+            self.add("queries", "attention", (f"{m}.q_proj",), heads * key, self.hidden, linear=True)
+            self.add("latent down", "attention", down, rope, self.hidden, linear=True)
+        else:
+            down = (f"{m}.q_a_proj", *down)
+            self.add("latent down", "attention", down, a.q_lora_rank + rope, self.hidden, linear=True)
+            self.add("query up", "attention", (f"{m}.q_b_proj",), heads * key, a.q_lora_rank, linear=True)
+            self.add("query norm", "norm", (f"{m}.q_a_layernorm",), a.q_lora_rank)
+        up = heads * (a.nope_dim + a.v_head_dim)
+        self.add("key-value up", "attention", (f"{m}.kv_b_proj",), up, a.kv_lora_rank, linear=True)
+        self.add("key-value norm", "norm", (f"{m}.kv_a_layernorm",), a.kv_lora_rank)
+        self.add("attention output", "attention", (f"{m}.o_proj",), self.hidden, heads * a.v_head_dim, linear=True)
+        if a.bias:
+            self.add("latent biases", "attention", down, (a.q_lora_rank or 0) + rope + self.hidden)
+        if a.indexer is not None:
+            self._indexer(a.indexer, m)
+
+    def _compressed(self, a: CompressedAttention) -> None:
+        """VLLM 0.29 models/deepseek_v4/attention.py and compressor.py."""
+        heads, groups, m = a.heads // self.tp, -(-a.o_groups // self.tp), a.module
+        self.add(
+            "latent down", "attention", (f"{m}.wq_a", f"{m}.wkv"), a.q_lora_rank + a.head_dim, self.hidden, linear=True
+        )
+        self.add("query up", "attention", (f"{m}.wq_b",), heads * a.head_dim, a.q_lora_rank, linear=True)
+        self.add(
+            "attention output down", "attention", (f"{m}.wo_a",), groups * a.o_lora_rank,
+            a.heads * a.head_dim // a.o_groups, linear=True,
+        )  # fmt: skip
+        self.add("attention output up", "attention", (f"{m}.wo_b",), self.hidden, groups * a.o_lora_rank, linear=True)
+        self.add("latent norms", "norm", (f"{m}.q_norm", f"{m}.kv_norm"), a.q_lora_rank + a.head_dim)
+        self.add("sinks", "attention", (f"{m}.attn_sink",), heads)
+        if a.compress_ratio:
+            self._compressor(f"{m}.compressor", "attention", a.head_dim, a.compress_ratio)
+        if a.indexer is not None:
+            i, name = a.indexer, f"{m}.indexer"
+            self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=True)
+            self.add("indexer weights", "indexer", (f"{name}.weights_proj",), i.heads, self.hidden)
+            self._compressor(f"{name}.compressor", "indexer", i.head_dim, a.compress_ratio)
+
+    def _compressor(self, module: str, role: Role, head_dim: int, ratio: int) -> None:
+        """Whole on every rank. At ratio 4 windows overlap, so each compressed key has two halves."""
+        width = head_dim * (2 if ratio == 4 else 1)
+        self.add("compressor", role, (f"{module}.wkv", f"{module}.wgate"), 2 * width, self.hidden)
+        self.add("compressor positions", role, (f"{module}.ape",), ratio, width)
+        self.add("compressor norm", "norm", (f"{module}.norm",), head_dim)
+
+    def _state_space(self, s: StateSpace) -> None:
+        """VLLM 0.29 layers/mamba/mamba_mixer.py and mamba_mixer2.py."""
+        m, role = s.module, "linear_attention"
+        heads = s.heads // self.tp if s.version == 2 else 0
+        inner = s.heads * s.head_dim // self.tp
+        into, out = (f"{m}.{n}" for n in s.names)
+        if s.version == 2:
+            # As many groups as ranks at least: vLLM repeats a group for every rank that needs it.
+            mixed = inner + 2 * max(1, s.groups // self.tp) * s.state
+            self.add("state-space input", role, (into,), inner + mixed + heads, self.hidden, linear=True)
+            self.add("state-space numbers", role, (f"{m}.A_log", f"{m}.D", f"{m}.dt_bias"), 3 * heads)
+        else:
+            mixed = inner
+            self.add("state-space input", role, (into,), 2 * inner, self.hidden, linear=True)
+            projected = s.time_step_rank + 2 * s.state
+            self.add("state-space projection", role, (f"{m}.x_proj",), projected, inner, linear=True)
+            self.add("state-space time step", role, (f"{m}.dt_proj",), inner, s.time_step_rank + 1)
+            self.add("state-space numbers", role, (f"{m}.A_log", f"{m}.D"), inner, s.state + 1)
+        self.add("convolution", role, (f"{m}.conv1d",), mixed, s.conv_kernel + s.conv_bias)
+        self.add("state-space output", role, (out,), self.hidden, inner, linear=True)
+        norm = 0 if not s.gated_norm else inner if s.version == 2 else s.time_step_rank + 2 * s.state
+        self.add("state-space norm", "norm", (f"{m}.norm",), norm)
+        if s.projection_bias:
+            self.add("state-space biases", role, (into, out), inner + mixed + heads + self.hidden)
+
+    def _gated_delta(self, g: GatedDelta) -> None:
+        """VLLM 0.29 layers/mamba/gdn/qwen_gdn_linear_attn.py and kimi_gdn_linear_attn.py."""
+        m, role = g.module, "linear_attention"
+        heads = g.value_heads // self.tp
+        keys, values = g.key_heads // self.tp * g.key_dim, heads * g.value_dim
+        if g.variant == "gdn":
+            parts = (f"{m}.in_proj_qkv", f"{m}.in_proj_z")
+            self.add("linear attention input", role, parts, 2 * keys + 2 * values, self.hidden, linear=True)
+            parts = (f"{m}.in_proj_b", f"{m}.in_proj_a")
+            self.add("linear attention gates", role, parts, 2 * heads, self.hidden, linear=True)
+            self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), 2 * heads)
+            out = f"{m}.out_proj"
+        else:
+            parts = (f"{m}.q_proj", f"{m}.k_proj", f"{m}.v_proj")
+            self.add("linear attention input", role, parts, 2 * keys + values, self.hidden, linear=True)
+            parts = (f"{m}.f_a_proj", f"{m}.g_a_proj")
+            self.add("linear attention gates down", role, parts, 2 * g.key_dim, self.hidden, linear=True)
+            parts = (f"{m}.f_b_proj", f"{m}.g_b_proj")
+            self.add("linear attention gates up", role, parts, keys + values, g.key_dim, linear=True)
+            self.add("linear attention beta", role, (f"{m}.b_proj",), heads, self.hidden, linear=True)
+            self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), heads + keys)
+            out = f"{m}.o_proj"
+        self.add("convolution", role, (f"{m}.conv1d",), 2 * keys + values, g.conv_kernel)
+        self.add("linear attention norm", "norm", (f"{m}.norm",), g.value_dim)
+        self.add("linear attention output", role, (out,), self.hidden, values, linear=True)
 
     def _dense(self, d: Dense) -> None:
-        width, parts = d.intermediate // self.tp, 2 if d.gated else 1
-        *ups, down = (f"{d.module}.{n}" for n in d.names)
-        self.add("gate-up" if d.gated else "up", "mlp", tuple(ups), parts * width, self.hidden, linear=True)
-        self.add("down", "mlp", (down,), self.hidden, width, linear=True)
-        if d.bias:
-            self.add("feed-forward biases", "mlp", (*ups, down), parts * width + self.hidden)
+        self._projections(d.intermediate // self.tp, d, d.bias, "", "mlp")
+
+    def _projections(self, width: int, f: FeedForward, bias: bool, prefix: str, role: Role) -> None:
+        """A feed-forward of that width on this rank: the dense one, or shared experts."""
+        module = f.module if isinstance(f, Dense) else f.shared_module
+        names = f.names if isinstance(f, Dense) else f.shared_names
+        *ups, down = (f"{module}.{n}" for n in names)
+        parts = 2 if f.gated else 1
+        self.add(f"{prefix}gate-up" if f.gated else f"{prefix}up", role, tuple(ups), parts * width, self.hidden,
+                 linear=True)  # fmt: skip
+        self.add(f"{prefix}down", role, (down,), self.hidden, width, linear=True)
+        if bias:
+            self.add(f"{prefix}feed-forward biases", role, (*ups, down), parts * width + self.hidden)
 
     def _experts(self, e: Experts) -> None:
         experts, width = expert_share(e, self.layout)
-        parts = 2 if e.gated else 1
+        parts, inputs = (2 if e.gated else 1), e.latent or self.hidden
         *ups, down = (f"{e.module}.experts.{n}" for n in e.names)
-        self.add("router", "router", (f"{e.module}.gate",), e.experts, self.hidden)
-        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, self.hidden, linear=True)
-        self.add("expert down", "experts", (down,), experts * self.hidden, width, linear=True)
+        self.add("router", "router", (f"{e.module}.{e.router}",), e.experts, self.hidden)
+        self.add("router bias", "router", (f"{e.module}.{e.router}",), e.experts if e.router_bias else 0)
+        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=True)
+        self.add("expert down", "experts", (down,), experts * inputs, width, linear=True)
+        if e.bias:
+            self.add("expert biases", "experts", (*ups, down), experts * (parts * width + inputs))
+        if e.latent is not None:
+            down, up = f"{e.module}.fc1_latent_proj", f"{e.module}.fc2_latent_proj"
+            self.add("expert latent down", "mlp", (down,), e.latent, self.hidden, linear=True)
+            self.add("expert latent up", "mlp", (up,), self.hidden, e.latent, linear=True)
+        if e.shared_intermediate:
+            self._projections(e.shared_intermediate // self.tp, e, e.shared_bias, "shared ", "shared_experts")
+        if e.shared_gate:
+            self.add("shared gate", "shared_experts", (f"{e.module}.shared_expert_gate",), 1, self.hidden)
 
 
 def kv_heads_per_rank(attention: Attention, tensor_parallel_size: int) -> int:
@@ -141,11 +288,14 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
     found.add("norms", "norm", (), hidden, each=group.norms)
     if group.feed_forward is not None:
         found.feed_forward(group.feed_forward)
+    for weight in group.others:
+        one = weight_tensor(weight, layout)
+        found.tensors.append(one._replace(indices=group.indices, copies=one.copies * len(group.indices)))
     return found.tensors
 
 
-def outside_tensor(weight: Weight, layout: Layout) -> RankTensor:
-    """A weight outside the layers as one rank holds it."""
+def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
+    """A weight as one rank holds it; a cut that does not divide is rounded up."""
     tp = layout.tensor_parallel_size
     outputs = -(-weight.outputs // tp) if weight.split == "outputs" else weight.outputs
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
