@@ -51,7 +51,8 @@ def read_object(path: Path) -> dict[str, Json]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", f"`ls -l {path}` says who may") from error
     except json.JSONDecodeError as error:
-        ends = "it ends too early: " if error.pos >= len(error.doc.rstrip()) else ""
+        cut_off = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
+        ends = "it ends too early: " if cut_off else ""
         where = f"line {error.lineno}, column {error.colno}"
         raise InvalidFile(str(path), [(where, f"not JSON: {ends}{error.msg}")], "fetch the file again, whole") from None
     except RecursionError:

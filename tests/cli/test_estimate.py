@@ -1,0 +1,200 @@
+"""infercli estimate, as it is typed and as it is piped."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from infercli.adapters import model_config
+from infercli.core.shapes import shapes
+from infercli.errors import ExitCode
+from tests.core.configs import config_of
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+GOOD = {"model": LLAMA, "gpu": "H100", "max_model_len": 8192}
+
+
+@pytest.fixture
+def piped(infercli, monkeypatch):
+    """Pipe lines (dicts, or text as it is) into `infercli estimate`; returns exit code and answers."""
+
+    def run(*lines, words=()):
+        text = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+        ran = infercli("estimate", *words)
+        return ran.code, [json.loads(line) for line in ran.out.splitlines()]
+
+    return run
+
+
+def llama_config(**changes):
+    return config_of(shapes()[LLAMA].arch) | changes
+
+
+def test_each_line_gets_one_answer_with_every_term_and_its_bounds(piped):
+    code, (answer,) = piped(GOOD | {"id": "a"})
+    assert code == ExitCode.YES
+    assert (answer["kind"], answer["id"], answer["line"], answer["family"]) == ("Estimate", "a", 1, "dense")
+    assert answer["starts"] is True
+    terms = {t["name"]: t for t in answer["memory"]["terms"]}
+    assert {"weights", "activation", "non_torch", "cuda_graphs", "kv_cache"} <= set(terms)
+    assert all(t["low_bytes"] <= t["bytes"] <= t["high_bytes"] for t in terms.values())
+    assert answer["kv_cache"]["bytes"] == terms["kv_cache"]["bytes"]
+    # 32 layers x 8 heads x 128 x (key and value) x 2 B
+    assert answer["kv_cache"]["bytes_per_token"] == 32 * 8 * 128 * 2 * 2
+
+
+def test_a_bad_line_is_one_error_with_its_number_and_stops_nothing(piped):
+    code, answers = piped(GOOD, b"{not json", b"", GOOD | {"gpu": "H1000"}, [1], b"\xff\xfe", GOOD)
+    assert code == ExitCode.COULD_NOT
+    kinds = [(a["kind"], a["line"]) for a in answers]
+    assert kinds == [
+        ("Estimate", 1), ("EstimateError", 2), ("EstimateError", 4), ("EstimateError", 5), ("EstimateError", 6),
+        ("Estimate", 7),
+    ]  # fmt: skip
+    assert "is not JSON" in answers[1]["problems"][0]["what"]
+    assert "`H100`" in answers[2]["hint"]
+    assert "UTF-8" in answers[4]["problems"][0]["what"]
+
+
+def test_all_problems_of_a_line_are_said_at_once(piped):
+    wrong = GOOD | {"model": "meta-llama/Llama-3.1-8", "gpu": "H1000", "tensor_parallel_size": 0, "tp": 2}
+    _, (error,) = piped(wrong)
+    assert {p["where"] for p in error["problems"]} == {"model", "gpu", "tensor_parallel_size", "tp"}
+    _, (error,) = piped(GOOD | {"tensor_parallel_size": 3, "max_model_len": 10**6, "dtype": "bf16", "gpu": "L4"})
+    assert {p["where"] for p in error["problems"]} == {"tensor_parallel_size", "max_model_len", "dtype"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "words"),
+    [
+        ({"gpu": "H1000"}, "gpu", "unknown GPU `H1000`"),
+        ({"gpu": "MIG 3g.20gb"}, "gpu", "part of a GPU"),
+        ({"tensor_parallel_size": 3}, "tensor_parallel_size", "not divisible by 3"),
+        ({"max_model_len": 131073}, "max_model_len", "more than the model's own maximum of 131,072"),
+        ({"gpu": "T4", "dtype": "bfloat16"}, "dtype", "bfloat16 needs compute capability 8.0"),
+        ({"quantization": "awq", "dtype": "float32"}, "dtype", "float32 is none that awq computes in"),
+        ({"gpu": "B200", "quantization": "int8"}, "quantization", "does not run on compute capability 10.0"),
+        ({"quantization": "q5"}, "quantization", "unknown quantization `q5`"),
+        ({"gpu_count": 0}, "gpu_count", "must be at least 1"),
+        ({"gpu_count": 3, "tensor_parallel_size": 2}, "gpu_count", "not a multiple of the 2 GPUs"),
+        ({"max_num_seqs": -1}, "max_num_seqs", "must be at least 1"),
+        ({"max_num_seqs": "256"}, "max_num_seqs", "must be a whole number"),
+        ({"max_num_seqs": True}, "max_num_seqs", "must be a whole number"),
+        ({"max_num_seqs": 64, "max_num_batched_tokens": 32}, "max_num_batched_tokens", "less than max_num_seqs"),
+        ({"gpu_memory_utilization": 1.5}, "gpu_memory_utilization", "must be at most 1"),
+        ({"gpu_memory_gib": float("nan")}, "gpu_memory_gib", "must be more than 0"),
+        ({"engine_version": "0.2.0"}, "engine_version", "0.2.0"),
+        ({"engine_version": "yesterday"}, "engine_version", "yesterday"),
+        ({"kv_cache_dtype": "int3"}, "kv_cache_dtype", "int3"),
+        ({"model": None}, "model", "is missing"),
+        ({"config_path": "nowhere/config.json"}, "config", "there is no such file"),
+        ({"config": {"architectures": ["MambaLlama"]}}, "config", "MambaLlama"),
+        ({"workload": {"input_len": -5, "output_len": 1, "concurrency": 1}}, "workload.input_len", "more than 0"),
+        ({"workload": {"input_len": 5, "output_len": 1}}, "workload", "says no load"),
+        (
+            {"workload": {"input_len": 5, "output_len": 1, "concurrency": 1, "request_rate": 1}},
+            "workload", "exclude each other",
+        ),
+        ({"workload": {"input_len": 8000, "output_len": 500, "concurrency": 1}}, "workload", "more than max_model_len"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(piped, changes, where, words):
+    code, (error,) = piped(GOOD | changes)
+    assert (code, error["kind"]) == (ExitCode.COULD_NOT, "EstimateError")
+    assert words in " ".join(p["what"] for p in error["problems"] if p["where"] == where), error
+
+
+def test_a_truncated_config_says_where_it_ends(piped, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(llama_config(), indent=1)[:200])
+    _, (error,) = piped({"gpu": "H100", "config_path": str(path)})
+    assert "not JSON: it ends too early" in error["problems"][0]["what"]
+    assert "config.json: line " in error["problems"][0]["what"]
+
+
+def test_a_config_is_named_by_file_by_directory_or_inline_and_read_once(piped, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(json.dumps(llama_config()))
+    quantization = {
+        "producer": {"name": "modelopt"},
+        "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"},
+    }
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(quantization))
+    reads = []
+    read = model_config.read_object
+    monkeypatch.setattr(model_config, "read_object", lambda path: reads.append(path) or read(path))
+    rest = {"gpu": "H100", "max_model_len": 8192}
+    by_file = {"config_path": str(tmp_path / "config.json")} | rest
+    by_directory = {"config_path": str(tmp_path)} | rest
+    inline = {"config": llama_config()} | rest
+    _, answers = piped(by_file, by_file, by_directory, by_directory, inline, GOOD)
+    plain, _, quantized, _, inlined, shipped = answers
+    assert len(reads) == 3  # config.json for each of two names, hf_quant_config.json once
+    assert quantized["settings"]["quantization"] == "fp8"
+    assert plain["memory"] == inlined["memory"] == shipped["memory"]
+    assert weights(quantized) < 0.6 * weights(plain)
+    # The checkpoint asks for an FP8 KV cache, and `auto` obeys.
+    assert quantized["kv_cache"]["bytes_per_token"] == plain["kv_cache"]["bytes_per_token"] / 2
+
+
+def weights(answer):
+    return next(t["bytes"] for t in answer["memory"]["terms"] if t["name"] == "weights")
+
+
+def test_flags_ask_what_a_line_asks(piped, infercli):
+    _, (answer,) = piped(GOOD | {"tensor_parallel_size": 2, "enforce_eager": True})
+    ran = infercli(
+        "estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", 8192, "--tensor-parallel-size", 2,
+        "--enforce-eager",
+    )  # fmt: skip
+    assert ran.code == ExitCode.YES
+    assert json.loads(ran.out) == answer | {"line": None}
+
+
+def test_wrong_flags_are_a_usage_error(infercli):
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H1000", "--gpu-count", 0)
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "gpu_count: must be at least 1" in ran.err
+    assert "unknown GPU `H1000`" in ran.err
+
+
+def test_the_text_is_a_table(infercli):
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", 8192, "-o", "text")
+    assert "starts: " in ran.out
+    assert "weights " in ran.out
+
+
+def test_the_schema_has_request_and_answer(infercli):
+    schema = json.loads(infercli("estimate", "--schema").out)
+    fields = schema["request"]["properties"]
+    assert {"model", "config_path", "gpu", "tensor_parallel_size", "workload"} <= set(fields)
+    assert schema["request"]["required"] == ["gpu"]
+    assert {"Estimate", "EstimateError"} <= set(schema["answer"]["$defs"])
+
+
+def test_an_answer_comes_before_the_next_question_is_asked():
+    code = "from infercli.cli.main import run; run()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "estimate"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for number in (1, 2):
+            process.stdin.write(json.dumps(GOOD | {"id": number}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
+        process.stdin.close()
+        assert process.wait(timeout=30) == ExitCode.YES
+
+
+def test_a_fault_of_ours_in_one_line_is_said_and_stops_nothing(piped, monkeypatch):
+    from infercli.cli import estimating
+
+    real = estimating.estimate
+    monkeypatch.setattr(estimating, "estimate", lambda asked, model: 1 / 0 if asked.id == 1 else real(asked, model))
+    code, (broken, answer) = piped(GOOD | {"id": 1}, GOOD)
+    assert code == ExitCode.COULD_NOT
+    assert "infercli's own fault: ZeroDivisionError" in broken["problems"][0]["what"]
+    assert answer["kind"] == "Estimate"
