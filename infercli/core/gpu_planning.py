@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.asked import read_asked
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
@@ -27,6 +27,7 @@ from infercli.core.quantization import METHODS, require_capability
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, gib
+from infercli.core.weights import weights_bytes
 from infercli.errors import InputError
 
 _STEP = 1024
@@ -181,7 +182,7 @@ class GpuPlanner:
         if not METHODS[self.quantization.method].loads_as_model_dtype:
             return 0
         unquantized = Quantization(method="none", bits=None)
-        peak = sizing.weights_bytes(self.arch, unquantized, size, element_bytes)
+        peak = weights_bytes(self.arch, unquantized, Layout(tensor_parallel_size=size), element_bytes)
         return max(0, peak + sizing.term(memory, "non_torch").high_bytes - memory.budget_bytes)
 
     # What is decided.

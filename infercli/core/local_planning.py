@@ -7,7 +7,7 @@ and its size follows from the workload by vLLM's own arithmetic.
 from __future__ import annotations
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import ModelArch, uniform_attention
+from infercli.core.architecture.arch import Layout, ModelArch, uniform_attention
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
@@ -18,6 +18,7 @@ from infercli.core.plan import Choice
 from infercli.core.profile import HardwareProfile
 from infercli.core.record import Json
 from infercli.core.units import GIB, MIB, gib
+from infercli.core.weights import weights_bytes
 from infercli.errors import InputError
 
 HEAD_DIMS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
@@ -153,7 +154,7 @@ def _machine(
     memory_gib = profile.nodes[0].memory_gib
     if memory_gib is None:
         return 0, ""
-    weights = sizing.weights_bytes(arch, quantization, 1, sizing.ELEMENT_BYTES[_dtype(arch, args)])
+    weights = weights_bytes(arch, quantization, Layout(), sizing.ELEMENT_BYTES[_dtype(arch, args)])
     need = deployment.replicas * (weights + kv_bytes)
     missing = max(0, need - int(memory_gib * GIB))
     return missing, (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
@@ -13,12 +13,9 @@ from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import ALIASES, METHODS, expand, require_engine
 from infercli.core.shapes import find_shape
-from infercli.core.sizing import ELEMENT_BYTES, file_bytes
-from infercli.core.units import gib
+from infercli.core.sizing import ELEMENT_BYTES
+from infercli.core.weights import Evidence, as_the_files_say
 from infercli.errors import InputError
-
-_EXPLAINED_WITHIN = 0.03
-"""Headers, buffers and odd scales stay below; what is left out of a quantization is whole layers, and more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,23 +90,16 @@ def _as_the_files_say(
 ) -> tuple[Quantization, tuple[str, ...]]:
     """`stored` with what the files hold beyond it, and the note on that.
 
-    Checkpoints leave layers out of the quantization, and few say so in a way that two of them share. The files cannot
-    lie about their size. Mistral ships the same weights twice; its second set is not counted.
+    Mistral ships the same weights twice; its second set is not counted.
     """
     on_disk = sum(
         f.size_bytes
         for f in locked.files
         if f.path.endswith(".safetensors") and not f.path.rpartition("/")[2].startswith("consolidated")
     )
-    explained = file_bytes(arch, stored, ELEMENT_BYTES.get(arch.dtype or "", 2))
-    excess = on_disk / explained - 1
-    if excess <= _EXPLAINED_WITHIN:
-        return stored, ()
-    note = (
-        f"the files hold {gib(on_disk)}, {excess:.0%} more than {stored.method} explains: weights are planned that "
-        "much larger"
-    )
-    return replace(stored, unexplained_fraction=excess), (note,)
+    evidence = Evidence(on_disk, "file sizes")
+    known, note = as_the_files_say(arch, stored, evidence, ELEMENT_BYTES.get(arch.dtype or "", 2))
+    return known, (note,) if note else ()
 
 
 def _from_shape(

@@ -7,20 +7,18 @@ all of them at their high end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from infercli.core.architecture.arch import (
     Experts,
     Layout,
     ModelArch,
-    RankTensor,
     feed_forwards,
-    rank_tensors,
 )
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import Band, MemoryCoefficients
 from infercli.core.plan import GpuMemory, MemoryTerm
-from infercli.core.units import MIB
+from infercli.core.weights import weights_bytes
 
 ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
@@ -38,62 +36,6 @@ class Load:
     """CUDA graph sizes that are captured; 0 with enforce_eager."""
     full_graph_sizes: int
     capability: tuple[int, int]
-
-
-def allocated_bytes(size_bytes: int) -> int:
-    """What PyTorch's CUDA caching allocator counts for one tensor that stays (c10/cuda/CUDACachingAllocator.cpp).
-
-    From 10 MiB on, memory is taken in steps of 2 MiB, and a remainder of up to 1 MiB is not split off.
-    """
-    rounded = -(-size_bytes // 512) * 512
-    if rounded < 10 * MIB:
-        return rounded
-    segment = -(-rounded // (2 * MIB)) * 2 * MIB
-    return segment if segment - rounded <= MIB else rounded
-
-
-def tensor_bytes(tensor: RankTensor, quantization: Quantization, element_bytes: int, *, weight_only: bool) -> int:
-    """Bytes of one copy of `tensor`: packed weights, scales and zero points.
-
-    `weight_only`: the GPU runs an 8-bit method through Marlin, which spreads block scales over every output.
-    """
-    elements = tensor.outputs * tensor.inputs
-    bits = quantization.bits
-    if not tensor.linear or bits is None:
-        return allocated_bytes(elements * element_bytes)
-    total = allocated_bytes(int(elements * bits // 8))
-    if quantization.block is not None:
-        block_out, block_in = quantization.block
-        rows = tensor.outputs if weight_only else -(-tensor.outputs // block_out)
-        return total + allocated_bytes(rows * -(-tensor.inputs // block_in) * (element_bytes if weight_only else 4))
-    if quantization.group_size is None:
-        return total + allocated_bytes(tensor.outputs * 4)
-    groups = tensor.outputs * -(-tensor.inputs // quantization.group_size)
-    total += allocated_bytes(groups * element_bytes)
-    return total + (allocated_bytes(int(groups * bits // 8)) if quantization.zero_points else 0)
-
-
-def weights_bytes(
-    arch: ModelArch,
-    quantization: Quantization,
-    tensor_parallel_size: int,
-    element_bytes: int,
-    *,
-    weight_only: bool = False,
-) -> int:
-    """Weights of one rank as vLLM prints them after loading, with the table of rotary embeddings."""
-    tensors = sum(
-        t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=weight_only)
-        for t in rank_tensors(arch, Layout(tensor_parallel_size=tensor_parallel_size))
-    )
-    tensors = round(tensors * (1 + quantization.unexplained_fraction))
-    return tensors + allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
-
-
-def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
-    """What the safetensors of such a checkpoint hold at most: a tied lm_head may be stored all the same."""
-    stored = rank_tensors(replace(arch, tied=False), Layout())
-    return sum(t.copies * tensor_bytes(t, quantization, element_bytes, weight_only=False) for t in stored)
 
 
 def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
@@ -161,7 +103,9 @@ def gpu_memory(
 ) -> GpuMemory:
     """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is."""
     tp = load.tensor_parallel_size
-    weights = weights_bytes(arch, quantization, tp, load.element_bytes, weight_only=weight_only)
+    weights = weights_bytes(
+        arch, quantization, Layout(tensor_parallel_size=tp), load.element_bytes, weight_only=weight_only
+    )
     terms = [
         MemoryTerm(
             name="weights",

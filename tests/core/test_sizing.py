@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import RankTensor, uniform_attention
-from infercli.core.checkpoint import UNQUANTIZED, Quantization, typical
+from infercli.core.architecture.arch import uniform_attention
+from infercli.core.checkpoint import UNQUANTIZED
 from infercli.core.engines.v0_29 import FACTS, V1_RUNNER, capture_sizes
 from infercli.core.kv_cache import (
     bytes_per_block,
@@ -24,7 +24,6 @@ from infercli.core.units import GIB, MIB
 LLAMA = shapes()["meta-llama/Llama-3.1-8B"].arch
 ARCHS = list({s.arch: None for s in shapes().values()})
 archs = st.sampled_from(ARCHS)
-methods = st.sampled_from([UNQUANTIZED, *(typical(m) for m in ("awq", "gptq", "w4a16", "fp8", "int8"))])
 ranks = st.sampled_from([1, 2, 4, 8])
 seqs = st.sampled_from([1, 16, 64, 256, 1024])
 tokens = st.sampled_from([512, 2048, 8192, 16384])
@@ -35,35 +34,6 @@ def load(tp=1, seqs=256, tokens=2048, graphs=51):
         tensor_parallel_size=tp, max_num_seqs=seqs, max_num_batched_tokens=tokens, element_bytes=2,
         graph_sizes=graphs, full_graph_sizes=51, capability=(9, 0),
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("size", "counted"),
-    [
-        (1, 512),
-        (5 * MIB, 5 * MIB),
-        (10 * MIB, 10 * MIB),
-        (31 * MIB + MIB // 2, 32 * MIB),  # half a MiB of the last step stays with the tensor
-        (24 * MIB + MIB // 2, 24 * MIB + MIB // 2),  # one and a half are split off
-        (259 * MIB, 260 * MIB),
-    ],
-)
-def test_a_tensor_takes_what_pytorchs_allocator_counts(size, counted):
-    assert sizing.allocated_bytes(size) == counted
-
-
-def test_packed_weights_carry_their_scales_and_zero_points():
-    tensor = RankTensor("down", "mlp", ("mlp.down_proj",), (0,), 1, 4096, 14336, linear=True)
-    elements, groups = 4096 * 14336, 4096 * 112
-    awq = sizing.tensor_bytes(tensor, typical("awq"), 2, weight_only=False)
-    assert awq == elements // 2 + groups * 2 + groups // 2
-    assert sizing.tensor_bytes(tensor, typical("gptq"), 2, weight_only=False) == elements // 2 + groups * 2
-    assert sizing.tensor_bytes(tensor, typical("fp8"), 2, weight_only=False) == elements + 4096 * 4
-    block = Quantization(method="fp8", bits=8, block=(128, 128))
-    assert sizing.tensor_bytes(tensor, block, 2, weight_only=False) == elements + 32 * 112 * 4 // 512 * 512
-    assert sizing.tensor_bytes(tensor, block, 2, weight_only=True) == elements + groups * 2
-    plain = RankTensor("embedding", "embedding", ("embed_tokens",), (), 1, 4096, 14336)
-    assert sizing.tensor_bytes(plain, typical("awq"), 2, weight_only=False) == elements * 2
 
 
 def test_the_v1_runners_sampler_is_the_measured_form():
@@ -96,25 +66,6 @@ def test_029_keeps_its_penalty_table_for_ever():
 def test_graph_sizes_are_counted_as_vllm_captures_them():
     assert capture_sizes(1024) == capture_sizes(256) == 51
     assert capture_sizes(16) == 7  # 1 2 4 8 16 24 32
-
-
-@given(archs, methods, ranks, ranks)
-def test_more_ranks_never_hold_more_weights_each(arch, quantization, one, other):
-    few, many = sorted((one, other))
-    if problems(arch, quantization, few) or problems(arch, quantization, many):
-        return
-    assert sizing.weights_bytes(arch, quantization, many, 2) <= sizing.weights_bytes(arch, quantization, few, 2)
-
-
-@given(archs, st.sampled_from(["awq", "gptq", "w4a16", "fp8", "int8"]), ranks)
-def test_quantizing_never_makes_weights_larger_and_four_bits_are_less_than_eight(arch, method, tp):
-    plain = sizing.weights_bytes(arch, UNQUANTIZED, tp, 2) if not problems(arch, UNQUANTIZED, tp) else None
-    if plain is None or problems(arch, typical(method), tp):
-        return
-    packed = sizing.weights_bytes(arch, typical(method), tp, 2)
-    assert packed < plain
-    if typical(method).bits == 4:
-        assert packed < sizing.weights_bytes(arch, typical("fp8"), tp, 2)
 
 
 @given(archs, ranks, seqs, seqs, tokens, tokens)

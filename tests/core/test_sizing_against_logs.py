@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from infercli.core import sizing
+from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import Quantization, typical
 from infercli.core.engines.v0_29 import FACTS, V1_RUNNER, capture_sizes
 from infercli.core.kv_cache import bytes_per_block
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
+from infercli.core.weights import weights_bytes
 from tests.parts.require import require
 
 BY_ID = {model_id.lower(): shape for model_id, shape in shapes().items()}
@@ -80,6 +82,10 @@ def load_of(record: dict, capability: tuple[int, int], seqs: int, tokens: int) -
     )
 
 
+def layout_of(record: dict) -> Layout:
+    return Layout(tensor_parallel_size=record["tensor_parallel"])
+
+
 def report(what: str, errors: list[float], unit: str) -> None:
     ordered = sorted(abs(e) for e in errors)
     print(
@@ -95,7 +101,7 @@ def test_weights_are_what_vllm_prints_after_loading():
         printed = (record["observed"] or {}).get("weights_gib")
         if printed is None or quantization.method == "awq":
             continue
-        ours = sizing.weights_bytes(shape.arch, quantization, record["tensor_parallel"], 2) / GIB
+        ours = weights_bytes(shape.arch, quantization, layout_of(record), 2) / GIB
         errors.append(100 * (ours - printed) / printed)
         if abs(errors[-1]) > 1:
             print(f"\n  {record['model']} TP{record['tensor_parallel']} {quantization.method}: {ours:.3f} / {printed}")
@@ -109,7 +115,7 @@ def test_weights_of_awq_checkpoints_are_close_whatever_their_group_size():
     for record, shape, quantization in public_cases():
         printed = (record["observed"] or {}).get("weights_gib")
         if printed is not None and quantization.method == "awq":
-            ours = sizing.weights_bytes(shape.arch, quantization, record["tensor_parallel"], 2) / GIB
+            ours = weights_bytes(shape.arch, quantization, layout_of(record), 2) / GIB
             errors.append(100 * (ours - printed) / printed)
             print(f"\n  {record['model']} TP{record['tensor_parallel']}: {ours:.3f} / {printed}")
     report("weights, AWQ", errors, " %")

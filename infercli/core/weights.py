@@ -1,0 +1,236 @@
+"""Bytes of weights: of one rank as vLLM prints them after loading, and of a checkpoint's files.
+
+The one thing to know: nothing here is fitted. Every tensor has vLLM's shape, the bits, scales and padding of the scheme
+that the checkpoint names for that module in that layer, and the size that PyTorch's allocator counts for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from infercli.core.architecture.arch import (
+    Experts,
+    Layout,
+    ModelArch,
+    RankTensor,
+    expert_share,
+    stage_tensors,
+)
+from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.gpus import Gpu
+from infercli.core.quantization import METHODS
+from infercli.core.schemes import Quantization, Scheme, schemes_of
+from infercli.core.units import MIB, gib
+
+_GGUF_HEAD = Scheme(method="gguf", bits=6.5625)
+"""Q4_K_M stores the output matrix as Q6_K: 210 B per 256 weights (llama.cpp src/llama-quant.cpp)."""
+_GGUF_EMBEDDING = Scheme(method="gguf", bits=4.5)
+"""And the embedding as Q4_K: 144 B per 256 weights."""
+
+_HEADERS_AGREE_WITHIN = 0.005
+"""Fraction. Tensors that no formula has (buffers, odd scales) stay below."""
+_FILES_AGREE_WITHIN = 0.03
+"""Fraction. Headers, buffers and odd scales stay below; what a config forgets to exclude is whole layers, and more."""
+
+
+class Evidence(NamedTuple):
+    """What a checkpoint holds, said by itself rather than computed from config.json."""
+
+    total_bytes: int
+    """Of all tensors; a second copy of the same weights is not counted."""
+    source: Literal["safetensors headers", "file sizes"]
+
+
+def allocated_bytes(size_bytes: int) -> int:
+    """What PyTorch's CUDA caching allocator counts for one tensor that stays (c10/cuda/CUDACachingAllocator.cpp).
+
+    From 10 MiB on, memory is taken in steps of 2 MiB, and a remainder of up to 1 MiB is not split off.
+    """
+    rounded = -(-size_bytes // 512) * 512
+    if rounded < 10 * MIB:
+        return rounded
+    segment = -(-rounded // (2 * MIB)) * 2 * MIB
+    return segment if segment - rounded <= MIB else rounded
+
+
+def stored_bytes(
+    outputs: int, inputs: int, scheme: Scheme | None, element_bytes: int, *, weight_only: bool = False
+) -> int:
+    """Bytes of one matrix: packed weights, scales and zero points. `scheme` None: the model's dtype.
+
+    `weight_only`: the GPU runs an 8-bit method through Marlin, which spreads block scales over every output.
+    """
+    elements = outputs * inputs
+    if scheme is None or scheme.bits is None:
+        return allocated_bytes(elements * element_bytes)
+    total = allocated_bytes(int(elements * scheme.bits // 8))
+    if scheme.block is not None:
+        block_out, block_in = scheme.block
+        rows = outputs if weight_only else -(-outputs // block_out)
+        return total + allocated_bytes(rows * -(-inputs // block_in) * (element_bytes if weight_only else 4))
+    if scheme.group_size is None:
+        return total if scheme.method == "gguf" else total + allocated_bytes(outputs * 4)
+    groups = outputs * -(-inputs // scheme.group_size)
+    total += allocated_bytes(groups * (METHODS[scheme.method].scale_bytes or element_bytes))
+    return total + (allocated_bytes(int(groups * scheme.bits // 8)) if scheme.zero_points else 0)
+
+
+def tensor_bytes(
+    tensor: RankTensor,
+    quantization: Quantization,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+    gpu: Gpu | None = None,
+) -> int:
+    """Bytes of all copies of `tensor` on a rank, each layer stored as the checkpoint says.
+
+    Where `gpu` is given it decides, scheme by scheme, what `weight_only` says otherwise.
+    """
+    layers = len(tensor.indices) or 1
+    total = 0
+    for scheme, count in _schemes(tensor, quantization):
+        only = _weight_only(scheme, gpu) if gpu is not None else weight_only
+        total += tensor.copies * count // layers * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
+    return total
+
+
+def _weight_only(scheme: Scheme | None, gpu: Gpu) -> bool:
+    native_from = None if scheme is None else METHODS[scheme.method].native_from
+    return native_from is not None and gpu.platform == "cuda" and not gpu.at_least(native_from)
+
+
+def _schemes(tensor: RankTensor, quantization: Quantization) -> tuple[tuple[Scheme | None, int], ...]:
+    head = tensor.role == "lm_head"
+    if quantization.method == "gguf" and tensor.role in ("lm_head", "embedding"):
+        return ((_GGUF_HEAD if head else _GGUF_EMBEDDING, 1),)
+    if not (tensor.linear or head) or tensor.role == "encoder":
+        return ((None, len(tensor.indices) or 1),)
+    return schemes_of(quantization, tensor.modules, tensor.indices, head=head)
+
+
+def _copy_bytes(
+    tensor: RankTensor, scheme: Scheme | None, element_bytes: int, weight_only: bool, gpu: Gpu | None
+) -> int:
+    if scheme is not None and scheme.method == "gptq" and gpu is not None and gpu.capability == (9, 0):
+        # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
+        # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
+        scheme = replace(scheme, zero_points=True)
+    size = stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes, weight_only=weight_only)
+    if scheme is not None and any(m.endswith("kv_b_proj") for m in tensor.modules):
+        # vLLM multiplies by this matrix in 16 bits while it decodes, and keeps such a copy beside the quantized one
+        # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
+        size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
+    return size
+
+
+def weights_bytes(
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+    gpu: Gpu | None = None,
+) -> int:
+    """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
+
+    `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
+    how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
+    """
+
+    def stage_bytes(stage: int) -> int:
+        total = 0
+        for tensor in stage_tensors(arch, layout, stage):
+            padded = _padded(tensor, arch, quantization, layout, gpu)
+            total += tensor_bytes(padded, quantization, element_bytes, weight_only=weight_only, gpu=gpu)
+        return total
+
+    heaviest = max(stage_bytes(stage) for stage in range(layout.pipeline_parallel_size))
+    tables = allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
+    return round(heaviest * (1 + quantization.unexplained_fraction)) + tables
+
+
+def _padded(
+    tensor: RankTensor,
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    gpu: Gpu | None,
+) -> RankTensor:
+    """MXFP4 experts as their kernel pads them; every other tensor as it is.
+
+    vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
+    _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm.
+    """
+    if (
+        tensor.role != "experts"
+        or not tensor.linear
+        or not any(s and s.method == "mxfp4" for s, _ in _schemes(tensor, quantization))
+    ):
+        return tensor
+    experts = next(
+        g.feed_forward for g in arch.layers if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
+    )
+    count, width = expert_share(experts, layout)
+    hidden, step = experts.latent or arch.hidden, 64
+    if gpu is not None and (gpu.capability is None or gpu.capability[0] != 9):
+        hidden, step = _up(hidden, 256), 256 if gpu.capability is None else 128
+    if tensor.name == "expert down":
+        return tensor._replace(outputs=count * hidden, inputs=_up(width, step))
+    parts = 2 if experts.gated else 1
+    return tensor._replace(outputs=count * parts * _up(width, step), inputs=hidden)
+
+
+def _up(size: int, step: int) -> int:
+    return -(-size // step) * step
+
+
+def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
+    """What the safetensors of such a checkpoint hold at most.
+
+    A tied lm_head may be stored all the same, and draft layers are stored whether or not they are loaded.
+    """
+    tensors = [*stage_tensors(replace(arch, tied=False), Layout(), 0)]
+    for group in arch.draft_layers:
+        tensors += layer_tensors(group, arch.hidden, Layout())
+    return _stored(tensors, quantization, element_bytes)
+
+
+def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
+    """What they hold at least: without a second copy of a tied lm_head, and without draft layers."""
+    return _stored([*stage_tensors(arch, Layout(), 0)], quantization, element_bytes)
+
+
+def _stored(tensors: list[RankTensor], quantization: Quantization, element_bytes: int) -> int:
+    total = 0
+    for tensor in tensors:
+        for scheme, count in _schemes(tensor, quantization):
+            copies = tensor.copies * count // (len(tensor.indices) or 1)
+            total += copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
+    return total
+
+
+def as_the_files_say(
+    arch: ModelArch, quantization: Quantization, evidence: Evidence, element_bytes: int
+) -> tuple[Quantization, str | None]:
+    """`quantization` with what the files hold beyond it, and the note on that; None where they agree.
+
+    Checkpoints leave layers out of the quantization, and some do not say so. The files cannot lie about their size.
+    File sizes include headers and are believed only upwards; totals of the headers win both ways.
+    """
+    most = file_bytes(arch, quantization, element_bytes)
+    least = loaded_file_bytes(arch, quantization, element_bytes)
+    held = evidence.total_bytes
+    exact = evidence.source == "safetensors headers"
+    within = _HEADERS_AGREE_WITHIN if exact else _FILES_AGREE_WITHIN
+    if held > most * (1 + within):
+        error = held / most - 1
+        note = f"{error:.0%} more than {quantization.method} explains: weights are planned that much larger"
+    elif exact and held < least * (1 - within):
+        error = held / least - 1
+        note = f"{-error:.1%} less than the architecture explains: weights are planned that much smaller"
+    else:
+        return quantization, None
+    return replace(quantization, unexplained_fraction=error), f"the files hold {gib(held)}, {note}"

@@ -1,0 +1,226 @@
+"""Bytes by hand, and the laws of weights; what real logs print is compared in test_sizing_against_logs.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infercli.core.architecture.arch import Attention, Experts, LayerGroup, Layout, ModelArch, RankTensor
+from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect, typical
+from infercli.core.gpus import find_gpu
+from infercli.core.quantization import METHODS
+from infercli.core.schemes import Scheme
+from infercli.core.shapes import shapes
+from infercli.core.tensor_parallel import problems
+from infercli.core.units import MIB
+from infercli.core.weights import (
+    Evidence,
+    allocated_bytes,
+    as_the_files_say,
+    file_bytes,
+    stored_bytes,
+    tensor_bytes,
+    weights_bytes,
+)  # fmt: skip
+
+LLAMA = shapes()["meta-llama/Llama-3.1-8B"].arch
+ARCHS = list({s.arch: None for s in shapes().values()})
+archs = st.sampled_from(ARCHS)
+SIZED = [typical(m) for m in METHODS if m != "mixed"]
+methods = st.sampled_from(SIZED)
+ranks = st.sampled_from([1, 2, 4, 8])
+BLOCKS = Quantization(method="fp8", bits=8, block=(128, 128))
+
+
+def tensor(name: str, outputs: int, inputs: int, *modules: str, copies: int = 4, **more) -> RankTensor:
+    """In the layers 0 to 3."""
+    return RankTensor(name, more.get("role", "mlp"), modules, (0, 1, 2, 3), copies, outputs, inputs, linear=True)
+
+
+DOWN = tensor("down", 4096, 14336, "mlp.down_proj")
+ELEMENTS, GROUPS = 4096 * 14336, 4096 * 112
+
+
+@pytest.mark.parametrize(
+    ("size", "counted"),
+    [
+        (1, 512),
+        (5 * MIB, 5 * MIB),
+        (10 * MIB, 10 * MIB),
+        (31 * MIB + MIB // 2, 32 * MIB),  # half a MiB of the last step stays with the tensor
+        (24 * MIB + MIB // 2, 24 * MIB + MIB // 2),  # one and a half are split off
+        (259 * MIB, 260 * MIB),
+    ],
+)
+def test_a_tensor_takes_what_pytorchs_allocator_counts(size, counted):
+    assert allocated_bytes(size) == counted
+
+
+@pytest.mark.parametrize(
+    ("quantization", "each"),
+    [
+        (UNQUANTIZED, ELEMENTS * 2),
+        (typical("awq"), ELEMENTS // 2 + GROUPS * 2 + GROUPS // 2),
+        (typical("gptq"), ELEMENTS // 2 + GROUPS * 2),
+        (typical("w8a16"), ELEMENTS + 4096 * 4),
+        (typical("fp8"), ELEMENTS + 4096 * 4),
+        (BLOCKS, ELEMENTS + 32 * 112 * 4 // 512 * 512),
+        # 16 weights, 8 bytes of them and one byte of scale; 32 of MXFP4 and MXFP8
+        (typical("nvfp4"), ELEMENTS // 2 + ELEMENTS // 16),
+        (typical("mxfp8"), ELEMENTS + ELEMENTS // 32),
+        (typical("mxfp4"), ELEMENTS * 2),  # not an expert
+        # 64 weights, 32 bytes of them and four of scale
+        (typical("bitsandbytes"), ELEMENTS // 2 + ELEMENTS // 16),
+    ],
+    ids=lambda v: v.method if isinstance(v, Quantization) else "",
+)
+def test_packed_weights_carry_their_scales_and_zero_points(quantization, each):
+    assert tensor_bytes(DOWN, quantization, 2) == 4 * each
+
+
+def test_marlin_spreads_block_scales_over_every_output():
+    assert tensor_bytes(DOWN, BLOCKS, 2, weight_only=True) == 4 * (ELEMENTS + GROUPS * 2)
+    # The GPU decides where it is known: an A100 has no FP8, an H100 has.
+    assert tensor_bytes(DOWN, BLOCKS, 2, gpu=find_gpu("A100-80-SXM")) == 4 * (ELEMENTS + GROUPS * 2)
+    assert tensor_bytes(DOWN, BLOCKS, 2, gpu=find_gpu("H100")) == tensor_bytes(DOWN, BLOCKS, 2)
+
+
+def test_embeddings_norms_and_encoders_keep_the_models_dtype():
+    for role in ("embedding", "norm", "router"):
+        plain = RankTensor(role, role, (), (), 1, 4096, 14336)
+        assert tensor_bytes(plain, typical("awq"), 2) == ELEMENTS * 2
+    encoder = RankTensor("vision", "encoder", ("visual.blocks.mlp.fc1",), (), 1, 4096, 14336, linear=True)
+    assert tensor_bytes(encoder, typical("awq"), 2) == ELEMENTS * 2
+
+
+def test_each_layer_is_stored_as_the_checkpoint_says_of_it():
+    ignore = ["lm_head", "model.layers.0.mlp.down_proj", "model.layers.3*"]
+    config = {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ignore}
+    packed = ELEMENTS // 2 + ELEMENTS // 16
+    assert tensor_bytes(DOWN, detect(config), 2) == 2 * packed + 2 * ELEMENTS * 2
+
+
+def test_latent_attention_keeps_a_16_bit_copy_of_the_matrix_that_it_multiplies_with():
+    up = tensor("kv up", 32768, 512, "self_attn.kv_b_proj", role="attention")
+    elements = 32768 * 512
+    scales = allocated_bytes(256 * 4 * 4)
+    assert tensor_bytes(up, BLOCKS, 2) == 4 * (elements + scales + elements * 2)
+    assert tensor_bytes(up, UNQUANTIZED, 2) == 4 * elements * 2  # a view of what is there
+
+
+def gpt_oss(layers: int = 24, experts: int = 32) -> ModelArch:
+    attention = Attention(heads=64, kv_heads=8, head_dim=64, v_head_dim=64)
+    group = LayerGroup(
+        indices=tuple(range(layers)),
+        mixer=attention,
+        feed_forward=Experts(experts=experts, experts_per_token=4, intermediate=2880, bias=True),
+    )
+    return ModelArch(
+        architecture="GptOssForCausalLM", hidden=2880, vocab=201088, tied=False, dtype="bfloat16",
+        max_model_len=131072, rope_positions=131072, rope_width=64, layers=(group,),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gpu", "hidden", "width"),
+    [
+        ("H100", 2880, 2880),  # Triton: to 64
+        ("A100-80-SXM", 3072, 2944),  # Marlin: to 256 and 128
+        ("B200", 3072, 2944),  # TRT-LLM: the same
+        ("MI300X", 3072, 3072),  # AITER: to 256
+    ],
+)
+def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, hidden, width):
+    # vLLM 0.29 mxfp4_round_up_hidden_size_and_intermediate_size; 17 bytes hold 32 weights and their scale
+    arch, row = gpt_oss(), find_gpu(gpu)
+    bare = replace(arch, layers=(replace(arch.layers[0], feed_forward=None),))
+    got = weights_bytes(arch, typical("mxfp4"), Layout(), 2, gpu=row) - weights_bytes(bare, UNQUANTIZED, Layout(), 2)
+    experts = 24 * 32 * 3 * hidden * width * 17 // 32
+    router_and_biases = 24 * 2 * (32 * 2880 + 32 * 3 * 2880 + 32)
+    assert experts <= got <= experts + router_and_biases + 24 * 5 * MIB
+
+
+def test_the_output_matrix_of_a_gguf_is_packed_as_well():
+    # Q4_K_M of Llama-3.1-8B is a file of 4.92 GB; unlike rows of one merged tensor are padded to the widest
+    packed = weights_bytes(LLAMA, typical("gguf"), Layout(), 2)
+    assert 4.92e9 < packed < 1.03 * 4.92e9
+
+
+def test_the_heaviest_pipeline_stage_is_counted():
+    # Llama-3.1-8B: 16 layers of 218,112,000 and one of two tables of 128,256 x 4,096; 0.19 prints 7.51 GiB
+    half = weights_bytes(LLAMA, UNQUANTIZED, Layout(pipeline_parallel_size=2), 2)
+    assert half == pytest.approx(2 * (16 * 218_112_000 + 128_256 * 4096), rel=0.005)
+    assert half / 2**30 == pytest.approx(7.51, abs=0.02)
+
+
+# What files say.
+
+
+def test_files_that_hold_more_are_believed_and_those_that_hold_less_only_by_their_headers():
+    awq = typical("awq")
+    said = file_bytes(LLAMA, awq, 2)
+    for total, source, error in (
+        (said, "file sizes", 0),
+        (said * 1.02, "file sizes", 0),
+        (said * 1.30, "file sizes", 0.30),
+        (said * 0.70, "file sizes", 0),
+        (said * 1.02, "safetensors headers", 0.02),
+        (said * 0.90, "safetensors headers", -0.10),
+        (said * 1.001, "safetensors headers", 0),
+    ):
+        known, note = as_the_files_say(LLAMA, awq, Evidence(int(total), source), 2)
+        assert known.unexplained_fraction == pytest.approx(error, abs=1e-6)
+        assert (note is None) == (error == 0)
+        moved = weights_bytes(LLAMA, known, Layout(), 2) / weights_bytes(LLAMA, awq, Layout(), 2)
+        assert moved == pytest.approx(1 + error, abs=0.003)
+
+
+def test_the_note_says_the_error_of_the_architecture():
+    _, note = as_the_files_say(LLAMA, typical("awq"), Evidence(7_450_000_000, "file sizes"), 2)
+    assert note == "the files hold 6.9 GiB, 30% more than awq explains: weights are planned that much larger"
+
+
+# Laws.
+
+
+@given(archs, methods, ranks, ranks)
+def test_more_ranks_never_hold_more_weights_each(arch, quantization, one, other):
+    few, many = sorted((one, other))
+    if problems(arch, quantization, few) or problems(arch, quantization, many):
+        return
+    each = [weights_bytes(arch, quantization, Layout(tensor_parallel_size=n), 2) for n in (few, many)]
+    assert each[1] <= each[0]
+
+
+@given(archs, st.sampled_from([q for q in SIZED if q.method not in ("none", "mxfp4")]), ranks)
+def test_quantizing_never_makes_weights_larger_and_four_bits_are_less_than_eight(arch, quantization, tp):
+    if problems(arch, UNQUANTIZED, tp) or problems(arch, quantization, tp):
+        return
+    layout = Layout(tensor_parallel_size=tp)
+    packed = weights_bytes(arch, quantization, layout, 2)
+    assert packed < weights_bytes(arch, UNQUANTIZED, layout, 2)
+    if quantization.bits is not None and quantization.bits < 8:
+        assert packed < weights_bytes(arch, typical("fp8"), layout, 2)
+
+
+@given(archs, methods)
+def test_files_hold_at_least_what_is_loaded(arch, quantization):
+    loaded = weights_bytes(replace(arch, rope_positions=0), quantization, Layout(), 2)
+    assert loaded <= file_bytes(arch, quantization, 2)
+
+
+@given(archs, st.sampled_from([1, 2, 4]))
+def test_stages_together_hold_the_model(arch, stages):
+    each = weights_bytes(arch, UNQUANTIZED, Layout(pipeline_parallel_size=stages), 2)
+    assert stages * each >= weights_bytes(arch, UNQUANTIZED, Layout(), 2)
+
+
+@given(st.integers(1, 20000), st.integers(1, 20000), st.sampled_from([q for q in SIZED if q.bits is not None]))
+def test_a_larger_matrix_never_takes_less(outputs, inputs, quantization):
+    scheme = Scheme(method=quantization.method, bits=quantization.bits, group_size=quantization.group_size)
+    here = stored_bytes(outputs, inputs, scheme, 2)
+    # The allocator rounds up to a step that a larger tensor may pass by splitting: at most 1 MiB for each of its parts.
+    assert here <= stored_bytes(outputs + 64, inputs, scheme, 2) + 3 * MIB
