@@ -1,12 +1,157 @@
-"""The KV cache by vLLM's own block arithmetic (v1/core/kv_cache_utils.py), for full attention in every layer.
+"""The KV cache by vLLM's own block arithmetic: blocks, what starts, how long a request may be, how many fit at once.
 
-A test feeds the same shapes to vLLM's functions and demands equality to the token.
+The one thing to know: a request of a model with several kinds of cache takes blocks of every group, so bytes per token
+is no constant there; ask `blocks_per_request`, which is what vLLM itself prints concurrency from.
+
+Equality with vLLM 0.29's functions is tested over real model classes; older versions, by their printed logs.
 """
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import ModelArch, kv_heads_per_rank, uniform_attention
+from dataclasses import dataclass
+
+from infercli.core.architecture.arch import Layout, ModelArch, kv_heads_per_rank, stage_layers, uniform_attention
+from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
+from infercli.core.kv_rules import CacheRules, rules_for
+from infercli.core.kv_specs import CacheSettings, layer_caches
 from infercli.core.plan import KvCache
+from infercli.errors import Unsupported
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheLayout:
+    """The cache of one engine replica: what a block costs, and what needs how many."""
+
+    groups: tuple[CacheGroup, ...]
+    bytes_per_block: int
+    """On one GPU of the pipeline stage whose blocks are largest: vLLM gives all stages the fewest blocks of any."""
+    block_tokens: int
+    """Of full attention; of the first kind where a model has none."""
+    in_flight_tokens: int
+    """Scheduled and not settled: a window keeps them besides its own, because it is cut only behind them."""
+    settings: CacheSettings
+    rules: CacheRules
+
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes per GPU of one more token in a request longer than all windows; 0 where no layer keeps every token."""
+        full = sum(group.first.kind == "full" for group in self.groups)
+        return full * self.bytes_per_block // (self.block_tokens * self.settings.decode_context_parallel_size)
+
+    def blocks_per_request(self, max_model_len: int) -> int:
+        """Blocks that vLLM counts on for one request of this length (max_memory_usage_bytes of each group)."""
+        return sum(self._blocks(group.first, max_model_len, self.in_flight_tokens) for group in self.groups)
+
+    def bytes_to_admit(self, max_model_len: int) -> int:
+        """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block."""
+        return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block
+
+    def bytes_to_hold(self, requests: int, tokens_each: int) -> int:
+        """Memory that holds `requests` of `tokens_each` at once, besides the null block.
+
+        One of them is in its prefill, with the tokens in flight beyond its windows; the others only decode.
+        """
+        decoding = sum(self._blocks(group.first, tokens_each, 1) for group in self.groups)
+        blocks = (requests - 1) * decoding + self.blocks_per_request(tokens_each)
+        return (blocks + self.rules.null_blocks) * self.bytes_per_block
+
+    def longest_that_fits(self, available_bytes: int, limit: int) -> int:
+        """The largest max_model_len up to `limit` that vLLM admits; 0 where none.
+
+        vLLM's binary search (_estimate_max_model_len_from_groups), whose answer its refusals print.
+        """
+        if self.bytes_to_admit(1) > available_bytes:
+            return 0
+        shortest, longest = 1, limit
+        while shortest < longest:
+            middle = (shortest + longest + 1) // 2
+            if self.bytes_to_admit(middle) <= available_bytes:
+                shortest = middle
+            else:
+                longest = middle - 1
+        return shortest
+
+    def capacity(self, available_bytes: int, max_model_len: int) -> KvCache:
+        """What `available_bytes` per GPU hold. Zero blocks where it is negative or less than one block.
+
+        `tokens` is what vLLM logs, which is no capacity on a model with several kinds of cache: see core/kv_rules.py.
+        """
+        blocks = max(0, available_bytes // self.bytes_per_block)
+        concurrency = blocks / self.blocks_per_request(max_model_len)
+        return KvCache(
+            bytes_per_token=self.bytes_per_token,
+            block_tokens=self.block_tokens,
+            blocks=blocks,
+            tokens=self._printed_tokens(blocks, concurrency, max_model_len),
+            concurrency=concurrency,
+        )
+
+    def _printed_tokens(self, blocks: int, concurrency: float, max_model_len: int) -> int:
+        if self.rules.prints_concurrency:
+            return int(concurrency * max_model_len)
+        smallest = min(group.first.block_tokens for group in self.groups)
+        return blocks // len(self.groups) * smallest * self.settings.decode_context_parallel_size
+
+    def _blocks(self, cache: LayerCache, tokens: int, in_flight: int) -> int:
+        """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
+        if cache.kind == "state":
+            return (2 if self.settings.prefix_caching else 1) + self.settings.speculative_tokens
+        if cache.kind == "full":
+            return -(-tokens // self.settings.decode_context_parallel_size // cache.block_tokens)
+        assert cache.reach is not None
+        if cache.kind == "chunked":
+            return -(-min(cache.reach + in_flight, tokens) // cache.block_tokens)
+        # A window seldom begins with a block: one more.
+        return -(-min(cache.reach - 1 + in_flight, tokens) // cache.block_tokens) + 1
+
+
+def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> CacheLayout | None:
+    """None for a model that keeps nothing between tokens: encoder-only ones.
+
+    Data and expert parallelism do not change it. Raises Unsupported for a cache or a version that is not taught.
+    """
+    rules = rules_for(settings.engine_version)
+    caches = layer_caches(arch, layout, settings)
+    if not rules.groups_kinds:
+        caches = _all_full(caches)
+    if not caches:
+        return None
+    made = groups(caches, rules.even_ratio)
+    if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
+        raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
+    stages = layout.pipeline_parallel_size
+    full = next((g.first for g in made if g.first.kind == "full"), made[0].first)
+    return CacheLayout(
+        groups=made,
+        bytes_per_block=max(_stage_bytes(arch, layout, made, stage) for stage in range(stages)),
+        block_tokens=full.block_tokens,
+        in_flight_tokens=rules.batches_in_flight(stages, settings.async_scheduling) * settings.max_num_batched_tokens,
+        settings=settings,
+        rules=rules,
+    )
+
+
+def _stage_bytes(arch: ModelArch, layout: Layout, made: tuple[CacheGroup, ...], stage: int) -> int:
+    """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Draft layers stand in the last."""
+    here = stage_layers(arch, layout, stage)
+    if stage == layout.pipeline_parallel_size - 1:
+        here = range(here.start, here.stop + sum(len(g.indices) for g in arch.draft_layers))
+    return max(group.bytes_within(here) for group in made)
+
+
+def _all_full(caches: tuple[PlacedCache, ...]) -> tuple[PlacedCache, ...]:
+    """Windows and chunks charged as if they kept every token; states, which stood outside the pool, not at all."""
+    return tuple(
+        PlacedCache(
+            layer,
+            LayerCache(
+                kind="full", shape=cache.shape, block_tokens=cache.block_tokens, page_bytes=cache.page_bytes,
+                padding_allowed=cache.padding_allowed,
+            ),
+        )
+        for layer, cache in caches
+        if cache.kind != "state"
+    )  # fmt: skip
 
 
 def bytes_per_block(arch: ModelArch, tensor_parallel_size: int, block_tokens: int, element_bytes: int) -> int:

@@ -1,0 +1,74 @@
+"""What changed in vLLM's cache arithmetic from version to version, as read in the released sources.
+
+The one thing to know: the `GPU KV cache size` of a log means something else before and since 0.21, and on a model with
+several kinds of cache neither is a capacity: the printed concurrency is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from infercli.errors import Unsupported
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRules:
+    """Of one version and those that follow it."""
+
+    since: tuple[int, int, int]
+    groups_kinds: bool
+    """False: windows and chunks are charged as full attention, and states stand outside the pool."""
+    even_ratio: float
+    """Groups have as many layers as the smallest kind, or as the largest if that is less than this many times more."""
+    prints_concurrency: bool
+    """Printed tokens are concurrency x max_model_len; False: blocks shared out evenly over the groups."""
+    window_has_own_block: bool
+    """Sliding windows take the backend's smallest block whatever --block-size says."""
+    counts_batches_in_flight: bool
+    """A window is charged for every batch that may be scheduled at once; False: for one."""
+    caches_states: bool
+    """Prefix caching is on by default for models with states, and costs a second state per request."""
+    null_blocks: int
+    """Blocks that the check of max_model_len leaves out because the pool never hands them out."""
+
+    def batches_in_flight(self, pipeline_parallel_size: int, async_scheduling: bool) -> int:
+        """config/vllm.py max_concurrent_batches: one per stage, and one more that is scheduled ahead."""
+        return pipeline_parallel_size + async_scheduling if self.counts_batches_in_flight else 1
+
+
+_V0_4 = CacheRules(
+    since=(0, 4, 0),
+    groups_kinds=False,
+    even_ratio=1.0,
+    prints_concurrency=False,
+    window_has_own_block=False,
+    counts_batches_in_flight=False,
+    caches_states=False,
+    null_blocks=0,
+)
+# Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
+# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read) and 0.20 (0.17 lacks it).
+_V0_9_1 = replace(_V0_4, since=(0, 9, 1), groups_kinds=True)
+_V0_12 = replace(_V0_9_1, since=(0, 12, 0), even_ratio=1.25)
+_V0_20 = replace(_V0_12, since=(0, 20, 0), even_ratio=1.5)
+_V0_21 = replace(_V0_20, since=(0, 21, 0), prints_concurrency=True)
+_V0_25 = replace(_V0_21, since=(0, 25, 0), window_has_own_block=True)
+_V0_26 = replace(_V0_25, since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
+_V0_29 = replace(_V0_26, since=(0, 29, 0), null_blocks=1)
+
+RULES = (_V0_4, _V0_9_1, _V0_12, _V0_20, _V0_21, _V0_25, _V0_26, _V0_29)
+"""Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
+
+
+def rules_for(engine_version: str) -> CacheRules:
+    """The newest rules that are no newer than the version. Raises Unsupported before 0.4 and for what is no version.
+
+    `0.9.1.dev287` is a build on the way from 0.9.0, and has its rules; a release candidate has those of its release.
+    """
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?(\.dev)?", engine_version)
+    version = (int(found[1]), int(found[2]), int(found[3] or 0) - bool(found[4])) if found else (0, 0, 0)
+    rules = [r for r in RULES if r.since <= version]
+    if not rules:
+        raise Unsupported(f"the KV cache of vLLM {engine_version} cannot be planned", "known are 0.4 and later")
+    return rules[-1]

@@ -1,0 +1,215 @@
+"""What each layer of a model keeps per token or per request on one GPU, as vLLM's layers say it (get_kv_cache_spec).
+
+The one thing to know: a model with states (Mamba, DeltaNet) makes the attention block so large that its page holds a
+state, and pads the state to that page: on such a model the block size is an outcome, not a setting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from infercli.core.architecture.arch import (
+    Attention,
+    CompressedAttention,
+    GatedDelta,
+    LatentAttention,
+    Layout,
+    Mixer,
+    ModelArch,
+    StateSpace,
+    kv_heads_per_rank,
+)
+from infercli.core.kv_groups import LayerCache, PlacedCache
+from infercli.errors import Unsupported
+
+CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "float32", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
+
+ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
+"""vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
+
+_PACKED_LATENT_BYTES = 656
+"""Of one token in DeepSeek's own FP8 layout: 512 x 1 B, 4 scales of 4 B, and 64 rotary values of 2 B (fp8_ds_mla;
+vLLM 0.29 layers/attention/mla_attention.py get_kv_cache_spec)."""
+_INDEXER_SCALE_BLOCK = 128
+"""Values of an indexer key that share one 4 B scale (vLLM 0.29 models/deepseek_v2.py Indexer.quant_block_size)."""
+_LATENT_HYBRID_BLOCK = 128
+"""Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """What decides the cache besides the model and its split."""
+
+    engine_version: str
+    dtype: str
+    """What the model runs in."""
+    kv_dtype: str = "auto"
+    """fp8_ds_mla: latent attention in DeepSeek's packed layout; see `latent_kv_dtype` for who uses it."""
+    block_tokens: int = 16
+    """As asked for, or the backend's own; models with states raise it."""
+    kernel_block_tokens: int = 16
+    """The smallest block of the attention backend, which sliding windows take whatever `block_tokens` says."""
+    max_num_batched_tokens: int = 2048
+    prefix_caching: bool = True
+    async_scheduling: bool = True
+    speculative_tokens: int = 0
+    """Tokens drafted ahead by the model's own draft layers; 0: no speculation, and the draft layers are not loaded."""
+    decode_context_parallel_size: int = 1
+    """Ranks of a tensor-parallel group that share the tokens of full attention."""
+
+    def element_bytes(self) -> int:
+        """Of one cached value. Raises Unsupported for a dtype whose layout is not taught."""
+        name = self.dtype if self.kv_dtype == "auto" else "fp8" if self.kv_dtype == "fp8_ds_mla" else self.kv_dtype
+        if name not in ELEMENT_BYTES:
+            raise Unsupported(
+                f"a KV cache of {name} cannot be planned", f"taught are auto, {', '.join(ELEMENT_BYTES)} and fp8_ds_mla"
+            )
+        return ELEMENT_BYTES[name]
+
+
+def latent_kv_dtype(kv_dtype: str, sparse: bool, capability: tuple[int, int]) -> str:
+    """The dtype of latent attention's cache as vLLM 0.29 resolves it: sparse backends pack FP8 their own way.
+
+    9.x takes FlashMLA for FP8 (mla_attention.py _canonicalize_sparse_mla_kv_cache_dtype), 10.x FlashInfer with plain
+    FP8, and 12.x knows only the packed layout, also where nothing was asked for (platforms/cuda.py priorities).
+    """
+    fp8 = kv_dtype in ("fp8", "fp8_e4m3")
+    if sparse and ((capability[0] == 12 and (fp8 or kv_dtype == "auto")) or (capability[0] == 9 and fp8)):
+        return "fp8_ds_mla"
+    return kv_dtype
+
+
+def layer_caches(arch: ModelArch, layout: Layout, settings: CacheSettings) -> tuple[PlacedCache, ...]:
+    """The caches of all layers, in the model's order, with blocks and pages that fit one another; () for none.
+
+    Raises Unsupported for a mixer or a dtype whose cache is not taught.
+    """
+    found = [
+        PlacedCache(layer, cache)
+        for layer, mixer in _mixers(arch, settings)
+        for cache in _caches(mixer, layout.tensor_parallel_size, settings)
+    ]
+    return tuple(_aligned(found, settings))
+
+
+def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
+    """(layer, mixer) in order; draft layers, where they are loaded, behind the model's own."""
+    placed = [(i, group.mixer) for group in arch.layers for i in group.indices if group.mixer is not None]
+    if settings.speculative_tokens:
+        drafts = [g.mixer for g in arch.draft_layers for _ in g.indices if g.mixer is not None]
+        placed += list(enumerate(drafts, arch.layer_count))
+    return sorted(placed, key=lambda pair: pair[0])
+
+
+def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings) -> list[LayerCache]:
+    if isinstance(mixer, Attention):
+        return _attention(mixer, tensor_parallel_size, settings)
+    if isinstance(mixer, LatentAttention):
+        return _latent(mixer, settings)
+    if isinstance(mixer, CompressedAttention):
+        raise Unsupported(
+            "the KV cache of compressed attention (DeepSeek-V4) cannot be planned yet", "to teach it: core/kv_specs.py"
+        )
+    return [_state(mixer, tensor_parallel_size, settings)]
+
+
+def _attention(mixer: Attention, tensor_parallel_size: int, settings: CacheSettings) -> list[LayerCache]:
+    """layers/attention/attention.py and chunked_local_attention.py."""
+    if mixer.shares_kv:
+        return []
+    heads, element = kv_heads_per_rank(mixer, tensor_parallel_size), settings.element_bytes()
+    # Keys that are values too are still stored twice: vLLM's layer knows nothing of it.
+    token_bytes = heads * (mixer.head_dim + mixer.v_head_dim) * element
+    shape = ("attention", heads, mixer.head_dim, mixer.v_head_dim, element)
+    block = settings.block_tokens
+    if mixer.window is not None:
+        block = settings.kernel_block_tokens
+        own = LayerCache(
+            kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window
+        )
+    elif mixer.chunk is not None:
+        own = LayerCache(
+            kind="chunked", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.chunk
+        )
+    else:
+        own = LayerCache(kind="full", shape=shape, block_tokens=block, page_bytes=block * token_bytes)
+    if mixer.indexer is None or not mixer.indexer.cached:
+        return [own]
+    # MiniMax-M3's indexer keeps its keys in bfloat16 (models/minimax_m3/common/indexer.py).
+    return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
+
+
+def _latent(mixer: LatentAttention, settings: CacheSettings) -> list[LayerCache]:
+    """layers/attention/mla_attention.py; one vector for all heads, whole on every rank."""
+    width = mixer.kv_lora_rank + mixer.rope_dim
+    packed = settings.kv_dtype == "fp8_ds_mla"
+    own = _per_token(
+        "latent", _PACKED_LATENT_BYTES if packed else width * settings.element_bytes(), settings.block_tokens
+    )
+    if mixer.indexer is None or not mixer.indexer.cached:
+        return [own]
+    key = mixer.indexer.head_dim
+    return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
+
+
+def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
+    return LayerCache(
+        kind="full",
+        shape=(name, token_bytes),
+        block_tokens=block_tokens,
+        page_bytes=block_tokens * token_bytes,
+        padding_allowed=False,
+    )
+
+
+def _state(mixer: StateSpace | GatedDelta, tensor_parallel_size: int, settings: CacheSettings) -> LayerCache:
+    """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
+    tp, drafted = tensor_parallel_size, settings.speculative_tokens
+    state_dtype = mixer.state_dtype or settings.dtype
+    if isinstance(mixer, GatedDelta):
+        convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
+        state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
+        state_dtype = "float32" if mixer.variant == "kda" else state_dtype  # kda_state_dtype: whatever is asked for
+    elif mixer.version == 2:
+        # Groups are replicated until every rank has the ones of its heads (extra_groups_for_head_shards).
+        groups = mixer.groups if mixer.groups % tp == 0 else tp
+        convolved = mixer.heads * mixer.head_dim + 2 * groups * mixer.state
+        state = mixer.heads // tp * mixer.head_dim * mixer.state
+    else:
+        convolved, drafted = mixer.heads * mixer.head_dim, 0
+        state = convolved // tp * mixer.state
+    window = mixer.conv_kernel - 1 + drafted
+    size = convolved // tp * window * ELEMENT_BYTES[settings.dtype] + state * ELEMENT_BYTES[state_dtype]
+    return LayerCache(
+        kind="state",
+        shape=(type(mixer).__name__, convolved // tp, window, state, state_dtype),
+        block_tokens=0,
+        page_bytes=size,
+    )
+
+
+def _aligned(layers: list[PlacedCache], settings: CacheSettings) -> list[PlacedCache]:
+    """Attention blocks as large as a state, and states padded to them (_align_hybrid_block_size).
+
+    A state's page has no tokens of its own: it counts as long as a block of attention.
+    """
+    states = [c.page_bytes for _, c in layers if c.kind == "state"]
+    attention = [c for _, c in layers if c.kind != "state"]
+    if not states or not attention:
+        return layers
+    full = next((c for c in attention if c.kind == "full"), attention[0])
+    token_bytes = full.page_bytes // full.block_tokens
+    step = max(settings.kernel_block_tokens, settings.block_tokens)
+    if not full.padding_allowed:
+        step = max(step, _LATENT_HYBRID_BLOCK)
+    block = max(settings.block_tokens, step * -(-max(states) // (step * token_bytes)))
+    return [PlacedCache(layer, _with_block(cache, block, token_bytes * block)) for layer, cache in layers]
+
+
+def _with_block(cache: LayerCache, block_tokens: int, state_page_bytes: int) -> LayerCache:
+    if cache.kind == "state":
+        return replace(cache, block_tokens=block_tokens, page_bytes=state_page_bytes)
+    if cache.kind == "sliding":
+        return cache
+    return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes // cache.block_tokens * block_tokens)
