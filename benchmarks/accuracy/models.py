@@ -53,10 +53,9 @@ class Library:
             else:
                 raise InputError(f"{place}: there is no such file or directory", "--configs takes either")
         self._shipped = {name.lower(): name for name in shapes()}
-        self._kin: dict[str, str] = {}
-        for name in (*self._reduced, *self._shipped, *self._configs):  # the last wins: a whole config is the best
-            for key in (kin(name), kin(name, generation=True)):
-                self._kin[key] = name
+        known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
+        self._kin = {kin(name): name for name in known}
+        self._generation = {kin(name, generation=True): name for name in known}
 
     def find(self, model: str, base: str | None) -> Found | None:
         """The config of a record, or None where nothing that was given is kin to it."""
@@ -85,11 +84,9 @@ class Library:
         return None
 
     def _nearest(self, model: str) -> Found | None:
-        for key in (kin(_clean(model)), kin(_clean(model), generation=True)):
-            name = self._kin.get(key)
-            if name is not None:
-                return self._exact(name)
-        return None
+        alone, shared = kin(_clean(model)), kin(_clean(model), generation=True)
+        name = self._kin.get(alone) or self._kin.get(shared) or self._generation.get(shared)
+        return None if name is None else self._exact(name)
 
     def _read_directory(self, directory: Path) -> None:
         for path in sorted(directory.rglob("*.json")):

@@ -96,7 +96,7 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
         compared.pairs["kv_cache"], low, high = (pool[0], pool[1]), pool[2], pool[3]
         compared.within_80 = low <= pool[1] <= high
         compared.why["kv_cache"] = note
-    if concurrency is not None:
+    if concurrency is not None and answer.kv_cache is not None:
         compared.pairs["max_concurrency"] = (answer.kv_cache.concurrency, float(concurrency))
         compared.why["max_concurrency"] = note
     return compared
@@ -105,6 +105,8 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
 def _pool(answer: Estimate, observed: Row) -> tuple[float, float, float, float] | None:
     """(ours, printed, low, high) of the KV pool: GiB where it is printed, else tokens, else blocks."""
     cache = answer.kv_cache
+    if cache is None:
+        return None
     if observed.get("available_kv_gib") is not None:
         printed = float(observed["available_kv_gib"])
         rounding = 0.005  # it is printed with two decimals

@@ -173,11 +173,14 @@ def text(estimate: Estimate) -> str:
         heading("Memory of each GPU"),
         columns(rows[1:], rows[0], indent="  "),
         f"  budget {gib(estimate.memory.budget_bytes, 2)} of {gib(estimate.memory.total_bytes, 2)}",
-        "",
-        heading("KV cache"),
-        f"  {cache.tokens:,} tokens ({cache.tokens_low:,} to {cache.tokens_high:,})",
-        f"  {cache.concurrency:.2f} requests of {estimate.settings.max_model_len:,} tokens at once",
     ]
+    if cache is not None:
+        lines += [
+            "",
+            heading("KV cache"),
+            f"  {cache.tokens:,} tokens ({cache.tokens_low:,} to {cache.tokens_high:,})",
+            f"  {cache.concurrency:.2f} requests of {estimate.settings.max_model_len:,} tokens at once",
+        ]
     if estimate.speed is not None:
         speed = estimate.speed
         quantities = (

@@ -171,10 +171,12 @@ class EstimatedKvCache(Record):
     bytes: int
     low_bytes: int
     high_bytes: int
-    bytes_per_token: float
+    bytes_per_token: int
+    """Of one more token in a request longer than all windows; 0 where no layer keeps every token."""
+    block_tokens: int
     blocks: int
     tokens: int
-    """As the log prints `GPU KV cache size`."""
+    """As the log prints `GPU KV cache size`: no capacity on a model with several kinds of cache."""
     tokens_low: int
     tokens_high: int
     concurrency: float
@@ -222,7 +224,8 @@ class Estimate(Document):
     engine_version: str
     settings: Settings
     memory: EstimatedMemory
-    kv_cache: EstimatedKvCache
+    kv_cache: EstimatedKvCache | None
+    """None: a model that keeps nothing between tokens."""
     starts: bool | None
     reason: str
     missing_bytes: int

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infercli.core import kv_cache, sizing
-from infercli.core.architecture.arch import ModelArch
+from infercli.core import sizing
+from infercli.core.architecture.arch import LatentAttention, Layout, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines import v0_29
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings
+from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
 from infercli.core.gpus import Gpu
+from infercli.core.kv_cache import CacheLayout, cache_layout
+from infercli.core.kv_rules import rules_for
+from infercli.core.kv_specs import CacheSettings, latent_kv_dtype
+from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
+from infercli.errors import Unsupported
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +24,8 @@ class Sized:
     """The memory part of an answer."""
 
     memory: EstimatedMemory
-    kv_cache: EstimatedKvCache
+    kv_cache: EstimatedKvCache | None
+    """None: a model that keeps nothing between tokens."""
     starts: bool | None
     reason: str
     missing_bytes: int
@@ -32,7 +38,6 @@ def size(
     gpu: Gpu,
     facts: EngineFacts,
     settings: Settings,
-    kv_element_bytes: int,
 ) -> Sized:
     """Raises Unsupported for a cache that is not taught."""
     load = sizing.Load(
@@ -55,28 +60,79 @@ def size(
         weight_only=weight_only,
     )  # fmt: skip
     left = sizing.term(found, "kv_cache")
-    block_tokens, length = settings.block_size, settings.max_model_len
-    block = kv_cache.bytes_per_block(arch, request.tensor_parallel_size, block_tokens, kv_element_bytes)
-    need = kv_cache.bytes_to_admit(length, block, block_tokens)
-    low, typical, high = (
-        kv_cache.kv_cache(max(0, b), block, block_tokens, length) for b in (left.low_bytes, left.bytes, left.high_bytes)
-    )
-    cache = EstimatedKvCache(
-        bytes=left.bytes, low_bytes=left.low_bytes, high_bytes=left.high_bytes,
-        bytes_per_token=block / block_tokens, blocks=typical.blocks,
-        tokens=typical.tokens, tokens_low=low.tokens, tokens_high=high.tokens,
-        concurrency=typical.concurrency, concurrency_low=low.concurrency, concurrency_high=high.concurrency,
-        longest_max_model_len=min(
-            arch.max_model_len, kv_cache.longest_that_fits(max(0, left.bytes), block, block_tokens)
-        ),
-    )  # fmt: skip
+    cache = _cache_settings(request, arch, settings, quantization, gpu)
+    layout = cache_layout(arch, request_layout(request), cache)
+    need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
     starts = True if left.low_bytes >= need else False if left.high_bytes < need else None
     missing = max(0, need - left.low_bytes)
-    memory = EstimatedMemory(total_bytes=found.total_bytes, budget_bytes=found.budget_bytes, terms=found.terms)
     return Sized(
-        memory=memory, kv_cache=cache, starts=starts, missing_bytes=missing,
-        reason=_reason(starts, left.bytes, need, missing, length),
-    )  # fmt: skip
+        memory=EstimatedMemory(total_bytes=found.total_bytes, budget_bytes=found.budget_bytes, terms=found.terms),
+        kv_cache=None if layout is None else _held(layout, left, arch, settings.max_model_len),
+        starts=starts,
+        reason=_reason(starts, left.bytes, need, missing, settings.max_model_len),
+        missing_bytes=missing,
+    )
+
+
+def request_layout(request: EstimateRequest) -> Layout:
+    """How the model is cut."""
+    return Layout(
+        tensor_parallel_size=request.tensor_parallel_size,
+        pipeline_parallel_size=request.pipeline_parallel_size,
+        data_parallel_size=request.data_parallel_size,
+        expert_parallel=request.enable_expert_parallel,
+    )
+
+
+def _cache_settings(
+    request: EstimateRequest, arch: ModelArch, settings: Settings, quantization: Quantization, gpu: Gpu
+) -> CacheSettings:
+    asked = settings.kv_cache_dtype
+    if asked == "auto" and quantization.kv_cache_fp8:
+        asked = "fp8"
+    sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    prefix_caching = request.enable_prefix_caching
+    return CacheSettings(
+        engine_version=request.engine_version,
+        dtype=settings.dtype,
+        kv_dtype=asked if gpu.capability is None else latent_kv_dtype(asked, sparse, gpu.capability),
+        block_tokens=settings.block_size,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        prefix_caching=rules_for(request.engine_version).caches_states if prefix_caching is None else prefix_caching,
+        speculative_tokens=_own_drafts(request.speculation),
+        decode_context_parallel_size=request.decode_context_parallel_size,
+    )
+
+
+def _own_drafts(speculation: Speculation | None) -> int:
+    """Tokens drafted by the model's own layers. Raises Unsupported where another model drafts them."""
+    if speculation is None or speculation.method == "ngram":
+        return 0
+    if speculation.method != "mtp":
+        raise Unsupported(
+            f"speculation by {speculation.method} needs the memory of a second model, which cannot be estimated yet",
+            "mtp (the model's own layers) and ngram can be estimated",
+        )
+    return speculation.num_speculative_tokens
+
+
+def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -> EstimatedKvCache:
+    low, typical, high = (layout.capacity(b, length) for b in (left.low_bytes, left.bytes, left.high_bytes))
+    return EstimatedKvCache(
+        bytes=left.bytes,
+        low_bytes=left.low_bytes,
+        high_bytes=left.high_bytes,
+        bytes_per_token=typical.bytes_per_token,
+        block_tokens=layout.block_tokens,
+        blocks=typical.blocks,
+        tokens=typical.tokens,
+        tokens_low=low.tokens,
+        tokens_high=high.tokens,
+        concurrency=typical.concurrency,
+        concurrency_low=low.concurrency,
+        concurrency_high=high.concurrency,
+        longest_max_model_len=layout.longest_that_fits(max(0, left.bytes), arch.max_model_len),
+    )
 
 
 def _reason(starts: bool | None, left_bytes: int, need_bytes: int, missing_bytes: int, length: int) -> str:

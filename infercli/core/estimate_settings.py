@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines import v0_29
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
+from infercli.core.kv_specs import CacheDtype
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
 from infercli.core.schemes import require_gpu
-from infercli.core.sizing import ELEMENT_BYTES
 
 _DTYPES = {
     "auto": None, "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32",
@@ -19,8 +21,8 @@ _DTYPES = {
 }  # fmt: skip
 """vLLM's names of model dtypes; None: what the checkpoint says."""
 
-KV_BYTES = {"auto": None, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "bfloat16": 2, "float16": 2}
-"""kv_cache_dtype -> bytes of an element; None: the model's dtype, or what the checkpoint asks for."""
+_KV_DTYPES: tuple[str, ...] = get_args(CacheDtype)
+"""Names of kv_cache_dtype whose layout is taught."""
 
 
 def settle(
@@ -45,6 +47,10 @@ def settle(
             "max_num_batched_tokens",
             f"{tokens} is less than max_num_seqs ({seqs}), which vLLM refuses",
             "a step must have room for one token of every sequence",
+        )
+    if request.kv_cache_dtype not in _KV_DTYPES:
+        problems.add(
+            "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
     dtype = _dtype(request, arch, quantization, gpu, problems)
     return Settings(
@@ -98,14 +104,3 @@ def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> in
             "shorten input_len or output_len, or raise max_model_len",
         )
     return length
-
-
-def kv_element_bytes(settings: Settings, quantization: Quantization, problems: Problems) -> int:
-    """Bytes of one element of the KV cache."""
-    asked = settings.kv_cache_dtype
-    if asked not in KV_BYTES:
-        problems.add("kv_cache_dtype", f"`{asked}` cannot be planned yet", f"one of {', '.join(KV_BYTES)}")
-    size = KV_BYTES.get(asked)
-    if size is None:
-        return 1 if quantization.kv_cache_fp8 else ELEMENT_BYTES[settings.dtype]
-    return size

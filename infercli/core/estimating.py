@@ -16,7 +16,7 @@ from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
 from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
 from infercli.core.estimate_memory import size
-from infercli.core.estimate_settings import kv_element_bytes, settle
+from infercli.core.estimate_settings import settle
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand
@@ -125,9 +125,8 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
     notes += said
     with problems.at(""):
-        element_bytes = kv_element_bytes(settings, quantization, problems)
         if not problems:
-            sized = size(request, model.arch, quantization, gpu, facts, settings, element_bytes)
+            sized = size(request, model.arch, quantization, gpu, facts, settings)
             return Estimate(
                 id=request.id,
                 model=model.name,
