@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Layout, parameter_count, rank_tensors, uniform_attention
+from infercli.core.architecture.arch import Dense, Layout, mixers, parameter_count, rank_tensors, uniform_attention
 from infercli.core.checkpoint import UNQUANTIZED
 from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
@@ -71,22 +71,18 @@ def test_the_models_own_maximum_follows_the_rope_scaling(scaling, longest):
 
 
 REFUSED = {
-    "longrope": (qwen(rope_scaling={"rope_type": "longrope", "factor": 32.0}), "longrope"),
-    "a rope per layer type": (qwen(rope_parameters={"full_attention": {}, "sliding_attention": {}}), "layer type"),
-    "mistral v0.1": (mistral(sliding_window=4096), "sliding window of 4096"),
-    "mistral without the key, whose default is a window": (
-        {k: v for k, v in mistral().items() if k != "sliding_window"},
-        "sliding window of 4096",
+    "an unknown scaling": (qwen(rope_scaling={"rope_type": "spiral", "factor": 32.0}), "spiral"),
+    "a window in some layers of a class without": (
+        qwen(use_sliding_window=True, sliding_window=4096, max_window_layers=4),
+        "max_window_layers",
     ),
-    "qwen with a window": (qwen(use_sliding_window=True, sliding_window=4096), "sliding window"),
-    "layers of another kind": (qwen(layer_types=["full_attention", "linear_attention"]), "linear_attention"),
-    "a mixture with dense layers": (
-        config_of(shapes()["Qwen/Qwen3-30B-A3B"].arch) | {"mlp_only_layers": [0]},
-        "mixes dense layers",
+    "sliding layers without a window": (
+        qwen(layer_types=["sliding_attention"] * 36, use_sliding_window=False),
+        "sliding_window",
     ),
-    "gemma": ({"architectures": ["Gemma3ForCausalLM"]}, "Gemma3ForCausalLM"),
-    "latent attention": ({"architectures": ["DeepseekV3ForCausalLM"]}, "DeepseekV3ForCausalLM"),
+    "layers of another kind": (qwen(layer_types=["full_attention", "linear_attention"] * 18), "linear_attention"),
     "nothing": ({}, "not named"),
+    "another class": ({"architectures": ["RwkvForCausalLM"]}, "RwkvForCausalLM"),
 }
 
 
@@ -97,6 +93,23 @@ def test_what_would_be_sized_wrongly_is_refused_by_name(name):
         architecture.parse(config)
     assert words in refused.value.message
     assert "core/architecture" in refused.value.hint
+
+
+def test_each_layer_has_the_window_that_its_class_gives_it():
+    assert [m.window for m in mixers(architecture.parse(mistral(sliding_window=4096)))] == [4096]
+    without_the_key = {k: v for k, v in mistral().items() if k != "sliding_window"}
+    assert [m.window for m in mixers(architecture.parse(without_the_key))] == [4096]  # MistralConfig's own default
+    windowed = qwen(use_sliding_window=True, sliding_window=4096, max_window_layers=36)
+    assert [m.window for m in mixers(architecture.parse(windowed))] == [4096]
+    assert [m.window for m in mixers(architecture.parse(qwen(sliding_window=4096)))] == [None]
+
+
+def test_layers_without_experts_are_told_from_those_with():
+    config = config_of(shapes()["Qwen/Qwen3-30B-A3B"].arch) | {"mlp_only_layers": [0, 5]}
+    dense, sparse = architecture.parse(config).layers
+    assert dense.indices == (0, 5)
+    assert dense.feed_forward == Dense(intermediate=6144)
+    assert len(sparse.indices) == 46
 
 
 def test_a_broken_config_says_which_key():

@@ -2,54 +2,174 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from infercli.core.architecture.layers import FeedForward, LayerGroup, Mixer, Weight
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
+EXTEND = "to teach it: a family in core/architecture/"
 
-def integer(config: Json, key: str, default: int | None = None) -> int:
-    """A positive integer of config.json. Raises InputError where it is absent and has no default."""
-    value = config.get(key)
+LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+HIDDEN = ("hidden_size", "n_embd", "d_model")
+HEADS = ("num_attention_heads", "n_head", "n_heads")
+FEED_FORWARD = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner")
+POSITIONS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "model_max_length",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+)
+"""Names that families give to one thing (vLLM transformers_utils/model_arch_config_convertor.py reads the same)."""
+
+
+def integer(config: Json, key: str | tuple[str, ...], default: int | None = None) -> int:
+    """A positive integer of config.json, under the first of its names that is there.
+
+    Raises InputError where it is absent and has no default.
+    """
+    keys = (key,) if isinstance(key, str) else key
+    name = next((k for k in keys if config.get(k) is not None), keys[0])
+    value = config.get(name)
     if value is None:
         value = default
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(
-            f"config.json: {key}: must be a positive whole number, and is {value!r}",
+            f"config.json: {name}: must be a positive whole number, and is {value!r}",
             "the checkpoint is incomplete; pin it again, or fix the file at its source",
         )
     return value
 
 
-def rope_parameters(config: Json) -> Json:
-    """The RoPE scaling, under its old name or that of transformers 5; an empty dict where there is none."""
-    parameters = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    if parameters and all(isinstance(v, dict) for v in parameters.values()):
-        raise Unsupported(
-            "config.json gives each layer type a RoPE of its own", "to teach it: core/architecture/fields.py"
+def optional(config: Json, key: str | tuple[str, ...]) -> int | None:
+    """As `integer`, with None where it is absent, null or 0."""
+    keys = (key,) if isinstance(key, str) else key
+    name = next((k for k in keys if config.get(k)), None)
+    return None if name is None else integer(config, name)
+
+
+def entries(config: Json, key: str, count: int) -> list[Json] | None:
+    """A list of at least `count` entries, one per layer, or None where it is absent. Raises InputError."""
+    value = config.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) < count:
+        raise InputError(
+            f"config.json: {key}: must list {count} layers, and is {value!r:.60}",
+            "the checkpoint is incomplete; pin it again, or fix the file at its source",
         )
+    return value[:count]
+
+
+def family_of(config: Json) -> str:
+    """The class in `architectures`."""
+    return str(config["architectures"][0])
+
+
+def head_size(config: Json, default: int | None = None) -> int:
+    """Width of an attention head; without a default, the hidden width by the number of heads."""
+    heads, hidden = integer(config, HEADS), integer(config, HIDDEN)
+    if not config.get("head_dim") and default is None and hidden % heads:
+        raise InputError(f"config.json: hidden_size ({hidden}) is not a multiple of num_attention_heads ({heads})")
+    return integer(config, "head_dim", default or hidden // heads)
+
+
+def rope_parameters(config: Json) -> Json:
+    """The RoPE scaling, under its old name or that of transformers 5; an empty dict where there is none.
+
+    Where each layer type has its own, that of full attention: its scaling decides the length (vLLM takes the last).
+    """
+    parameters = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if not isinstance(parameters, dict):
+        raise InputError(f"config.json: rope_scaling: must be an object, and is {parameters!r}")
+    if parameters and all(isinstance(v, dict) for v in parameters.values()):
+        return parameters.get("full_attention") or next(iter(parameters.values()))
     return parameters
 
 
-def context_length(config: Json) -> tuple[int, int]:
-    """(the model's maximum length, rows of the RoPE table).
+class Length(NamedTuple):
+    """How long a model's requests may be."""
 
-    As vLLM 0.29 does (config/model.py _get_and_verify_max_len): the scaling factor multiplies the maximum, except for
-    llama3 (already in it); yarn multiplies the original maximum. Raises Unsupported for longrope.
+    longest: int
+    """The model's own maximum."""
+    rows: int
+    """Of the RoPE table."""
+
+
+def context_length(config: Json) -> Length:
+    """As vLLM 0.29 does (config/model.py _get_and_verify_max_len).
+
+    The scaling factor multiplies the maximum, except for llama3 and longrope (already in it), and for Gemma 3; yarn
+    multiplies the original maximum. Raises Unsupported for a scaling that is not known.
     """
-    positions = integer(config, "max_position_embeddings")
+    positions = integer(config, POSITIONS)
     parameters = rope_parameters(config)
     kind = str(parameters.get("rope_type") or parameters.get("type") or "default")
-    if kind in ("default", "llama3"):
-        return positions, positions
-    if kind in ("linear", "dynamic", "yarn"):
-        base = int(parameters.get("original_max_position_embeddings") or positions) if kind == "yarn" else positions
-        length = int(base * float(parameters.get("factor") or 1.0))
-        return length, length
+    factor = float(parameters.get("factor") or 1.0)
+    if kind in ("default", "llama3", "proportional", "mrope"):
+        return Length(positions, positions)
+    if kind in ("longrope", "su"):
+        # One table for short and one for long requests (rotary_embedding/phi3_long_rope_scaled_rope.py).
+        return Length(positions, positions + integer(config, "original_max_position_embeddings", positions))
+    if kind == "linear" and "gemma3" in str(config.get("model_type")):
+        return Length(positions, int(positions * factor))
+    if kind in ("linear", "dynamic", "yarn", "deepseek_yarn"):
+        yarn = kind.endswith("yarn")
+        base = int(parameters.get("original_max_position_embeddings") or positions) if yarn else positions
+        length = int(base * factor)
+        return Length(length, length)
     raise Unsupported(
         f"config.json scales RoPE with `{kind}`", "to teach it: context_length in core/architecture/fields.py"
     )
+
+
+def rotary_width(config: Json, head_dim: int) -> int:
+    """Elements of a head that are rotated: columns of the RoPE table."""
+    fraction = rope_parameters(config).get("partial_rotary_factor")
+    for key in ("partial_rotary_factor", "rotary_pct", "rope_pct"):
+        fraction = config.get(key) if fraction is None else fraction
+    whole = config.get("rotary_dim")
+    return int(whole) if whole else int(head_dim * float(1.0 if fraction is None else fraction))
 
 
 def checkpoint_dtype(config: Json) -> str | None:
     """The dtype of the weights, under its old name or that of transformers 5."""
     dtype = config.get("dtype") or config.get("torch_dtype")
     return None if dtype in (None, "auto") else str(dtype)
+
+
+def tied(config: Json, default: bool) -> bool:
+    """Whether lm_head is the embedding; `default` is what transformers takes where config.json is silent."""
+    value = config.get("tie_word_embeddings")
+    return default if value is None else bool(value)
+
+
+class Layer(NamedTuple):
+    """One layer, before equal ones are put together."""
+
+    mixer: Mixer | None
+    feed_forward: FeedForward | None
+    norms: int = 2
+    others: tuple[Weight, ...] = ()
+
+
+def grouped(layers: Iterable[Layer], first: int = 0) -> tuple[LayerGroup, ...]:
+    """Equal layers together, in the order of their first; `first` is the number of the first of all."""
+    indices: dict[Layer, list[int]] = {}
+    for index, layer in enumerate(layers, first):
+        indices.setdefault(layer, []).append(index)
+    return tuple(
+        LayerGroup(
+            indices=tuple(where),
+            mixer=layer.mixer,
+            feed_forward=layer.feed_forward,
+            norms=layer.norms,
+            others=layer.others,
+        )
+        for layer, where in indices.items()
+    )

@@ -54,6 +54,9 @@ class RankTensor(NamedTuple):
     """A linear layer, which a quantization may touch."""
 
 
+_LINEAR: Role = "linear_attention"
+
+
 class _Group:
     """The tensors of equal layers, one rank's. Collects; knows the layers' indices and the layout."""
 
@@ -130,7 +133,7 @@ class _Group:
         """What goes down to the latent vectors is whole on every rank, what comes up from them is cut by heads."""
         heads, m = a.heads // self.tp, a.module
         key, rope = a.nope_dim + a.rope_dim, a.kv_lora_rank + a.rope_dim
-        down = (f"{m}.kv_a_proj_with_mqa",)
+        down: tuple[str, ...] = (f"{m}.kv_a_proj_with_mqa",)
         if a.q_lora_rank is None:
             self.add("queries", "attention", (f"{m}.q_proj",), heads * key, self.hidden, linear=True)
             self.add("latent down", "attention", down, rope, self.hidden, linear=True)
@@ -179,7 +182,7 @@ class _Group:
 
     def _state_space(self, s: StateSpace) -> None:
         """VLLM 0.29 layers/mamba/mamba_mixer.py and mamba_mixer2.py."""
-        m, role = s.module, "linear_attention"
+        m, role = s.module, _LINEAR
         heads = s.heads // self.tp if s.version == 2 else 0
         inner = s.heads * s.head_dim // self.tp
         into, out = (f"{m}.{n}" for n in s.names)
@@ -204,7 +207,8 @@ class _Group:
 
     def _gated_delta(self, g: GatedDelta) -> None:
         """VLLM 0.29 layers/mamba/gdn/qwen_gdn_linear_attn.py and kimi_gdn_linear_attn.py."""
-        m, role = g.module, "linear_attention"
+        m, role = g.module, _LINEAR
+        parts: tuple[str, ...]
         heads = g.value_heads // self.tp
         keys, values = g.key_heads // self.tp * g.key_dim, heads * g.value_dim
         if g.variant == "gdn":

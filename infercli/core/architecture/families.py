@@ -1,0 +1,177 @@
+"""The decoders of the Llama type, a row for each class; core/architecture/decoder.py says what a row means.
+
+LayerNorm has a bias, so that each of them counts as two norms.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.decoder import Row
+from infercli.core.architecture.experts import Mixture
+
+_MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"))
+_SHARED_GATE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
+_BIASED_ROUTER = Mixture(router_bias=True)
+
+_LLAMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias")
+_MISTRAL = Row(kv_heads=8, window_default=4096)
+_QWEN2 = Row(qkv_bias=True, windows="flag")
+_QWEN3 = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head", head_dim=128, windows="flag"
+)  # fmt: skip
+_GEMMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", tied=True, head_dim=256)
+_GEMMA2 = _GEMMA._replace(norms=4, windows="alternate", window_default=4096)
+_GEMMA3 = _GEMMA._replace(norms=4, qk_norm="head", window_default=4096, full_every=6)
+_PHI3 = Row(names=("qkv_proj", "o_proj"), mlp_names=("gate_up_proj", "down_proj"))
+_GPT2 = Row(
+    qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, tied=True, expansion=4,
+    attention="attn", names=("c_attn", "c_proj"), mlp_names=("c_fc", "c_proj"), learned_positions=0,
+)  # fmt: skip
+_COHERE = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="full", qk_norm_flag="use_qk_norm", norms=1,
+    tied=True,
+)  # fmt: skip
+_CHATGLM = Row(
+    qkv_bias="add_qkv_bias", attention="self_attention", names=("query_key_value", "dense"),
+    mlp_names=("dense_h_to_4h", "dense_4h_to_h"),
+)  # fmt: skip
+_BAILING = Row(
+    qkv_bias="use_qkv_bias", output_bias="use_bias", qk_norm="head", qk_norm_flag="use_qk_norm", attention="attention",
+    names=("query_key_value", "dense"), mixture=Mixture(),
+)  # fmt: skip
+_GRANITE_MOE = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias",
+    mixture=Mixture(
+        module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
+        shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
+    ),
+)  # fmt: skip
+_INTERNLM2 = Row(
+    attention="attention", names=("wqkv", "wo"), mlp="feed_forward", mlp_names=("w1", "w3", "w2")
+)  # fmt: skip
+_LAYER_NORM = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias", norms=4, final_norm=2
+)  # fmt: skip
+_GLM4_MOE = Row(
+    qkv_bias="attention_bias", qk_norm="head", qk_norm_flag="use_qk_norm", mixture=_BIASED_ROUTER
+)  # fmt: skip
+
+ROWS: dict[str, Row] = {
+    "LlamaForCausalLM": _LLAMA,
+    "LLaMAForCausalLM": _LLAMA,
+    "AquilaForCausalLM": _LLAMA,
+    "XverseForCausalLM": _LLAMA,
+    "TeleFLMForCausalLM": _LLAMA,
+    "SolarForCausalLM": _LLAMA,
+    "GraniteForCausalLM": _LLAMA,
+    "SmolLM3ForCausalLM": _LLAMA._replace(tied=True),
+    "CwmForCausalLM": _LLAMA,
+    "InternLMForCausalLM": Row(qkv_bias="bias", output_bias="bias"),
+    "InternLM3ForCausalLM": Row(qkv_bias="qkv_bias", output_bias="bias", mlp_bias="bias"),
+    "InternLM2ForCausalLM": _INTERNLM2,
+    "MistralForCausalLM": _MISTRAL,
+    "Ministral3ForCausalLM": _MISTRAL._replace(window_default=None),
+    "BaichuanForCausalLM": Row(names=("W_pack", "o_proj")),
+    "BaiChuanForCausalLM": Row(names=("W_pack", "o_proj")),
+    "Qwen2ForCausalLM": _QWEN2,
+    "MiMoForCausalLM": _QWEN2,
+    "Qwen3ForCausalLM": _QWEN3._replace(kv_heads=32),
+    "SeedOssForCausalLM": Row(qkv_bias=True, head_dim=128),
+    "Phi3ForCausalLM": _PHI3,
+    "PhiForCausalLM": Row(
+        qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=2, final_norm=2, lm_head_bias=True,
+        names=("q_proj", "k_proj", "v_proj", "dense"), mlp_names=("fc1", "fc2"),
+    ),
+    "GemmaForCausalLM": _GEMMA,
+    "Gemma2ForCausalLM": _GEMMA2,
+    "VaultGemmaForCausalLM": _GEMMA2._replace(norms=2),
+    "Gemma3ForCausalLM": _GEMMA3,
+    "CohereForCausalLM": _COHERE,
+    "Cohere2ForCausalLM": _COHERE._replace(full_every=4, window_default=4096),
+    "GlmForCausalLM": Row(
+        qkv_bias="attention_bias", head_dim=128, mlp_names=("gate_up_proj", "down_proj")
+    ),
+    "Glm4ForCausalLM": Row(
+        qkv_bias="attention_bias", head_dim=128, norms=4, mlp_names=("gate_up_proj", "down_proj")
+    ),
+    "ChatGLMModel": _CHATGLM,
+    "ChatGLMForConditionalGeneration": _CHATGLM,
+    "NemotronForCausalLM": _LAYER_NORM._replace(gated=False, mlp_names=("up_proj", "down_proj")),
+    "Jais2ForCausalLM": _LAYER_NORM._replace(gated=False, mlp_names=("up_proj", "down_proj")),
+    "OrionForCausalLM": Row(norms=4, final_norm=2),
+    "StableLmForCausalLM": Row(qkv_bias="use_qkv_bias", norms=4, final_norm=2),
+    "Starcoder2ForCausalLM": Row(
+        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", gated=False, norms=4, final_norm=2, tied=True,
+        mlp_names=("c_fc", "c_proj"),
+    ),
+    "ExaoneForCausalLM": Row(
+        attention="attn.attention", names=("q_proj", "k_proj", "v_proj", "out_proj"),
+        mlp_names=("c_fc_0", "c_fc_1", "c_proj"),
+    ),
+    "Exaone4ForCausalLM": Row(qk_norm="head", mlp_bias="mlp_bias"),
+    "OlmoForCausalLM": _LLAMA._replace(norms=0, final_norm=0, mlp_bias=False),
+    "Olmo2ForCausalLM": Row(qk_norm="full"),
+    "Olmo3ForCausalLM": Row(qk_norm="full", full_every=4, window_default=4096),
+    "ArceeForCausalLM": _LLAMA._replace(gated=False, mlp_names=("up_proj", "down_proj")),
+    "ApertusForCausalLM": _LLAMA._replace(gated=False, mlp_names=("up_proj", "down_proj"), qk_norm="head"),
+    "MiniCPMForCausalLM": Row(tied=True),
+    "HunYuanDenseV1ForCausalLM": Row(qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head"),
+    "Ernie4_5ForCausalLM": Row(
+        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True
+    ),
+    "OPTForCausalLM": Row(
+        qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, tied=True,
+        learned_positions=2, names=("q_proj", "k_proj", "v_proj", "out_proj"), mlp="", mlp_names=("fc1", "fc2"),
+    ),
+    "GPT2LMHeadModel": _GPT2,
+    "GPTBigCodeForCausalLM": _GPT2._replace(kv_heads=1),
+    "GPTJForCausalLM": Row(
+        mlp_bias=True, gated=False, norms=2, final_norm=2, expansion=4, lm_head_bias=True, attention="attn",
+        names=("q_proj", "k_proj", "v_proj", "out_proj"), mlp_names=("fc_in", "fc_out"),
+    ),
+    "GPTNeoXForCausalLM": Row(
+        qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, attention="attention",
+        names=("query_key_value", "dense"), mlp_names=("dense_h_to_4h", "dense_4h_to_h"),
+    ),
+    "BloomForCausalLM": Row(
+        qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, tied=True, expansion=4,
+        embedding_norm=2, rotary=False, attention="self_attention", names=("query_key_value", "dense"),
+        mlp_names=("dense_h_to_4h", "dense_4h_to_h"),
+    ),
+    "MixtralForCausalLM": Row(kv_heads=8, mixture=_MIXTRAL),
+    "PhiMoEForCausalLM": Row(
+        qkv_bias="attention_bias", output_bias="attention_bias", norms=4, final_norm=2, lm_head_bias=True,
+        mixture=_MIXTRAL,
+    ),
+    "Qwen2MoeForCausalLM": _QWEN2._replace(mixture=_SHARED_GATE),
+    "Qwen3MoeForCausalLM": _QWEN3._replace(kv_heads=4, mixture=Mixture()),
+    "OlmoeForCausalLM": Row(qk_norm="full", mixture=Mixture()),
+    "FlexOlmoForCausalLM": Row(qk_norm="full", mixture=Mixture()),
+    "DeepseekForCausalLM": Row(mixture=Mixture()),
+    "Dots1ForCausalLM": Row(qkv_bias="attention_bias", qk_norm="head", mixture=_BIASED_ROUTER),
+    "GraniteMoeForCausalLM": _GRANITE_MOE,
+    "GraniteMoeSharedForCausalLM": _GRANITE_MOE,
+    "Glm4MoeForCausalLM": _GLM4_MOE,
+    "Ernie4_5_MoeForCausalLM": Row(
+        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True, mixture=_BIASED_ROUTER
+    ),
+    "BailingMoeForCausalLM": _BAILING,
+    "BailingMoeV2ForCausalLM": _BAILING._replace(mixture=_BIASED_ROUTER),
+    "MiniMaxM2ForCausalLM": Row(
+        qkv_bias="attention_bias", qk_norm="full", qk_norm_flag="use_qk_norm",
+        mixture=_MIXTRAL._replace(router_bias=True),
+    ),
+    "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_BIASED_ROUTER),
+    "ExaoneMoEForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
+    "ExaoneMoeForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
+    "GptOssForCausalLM": Row(
+        qkv_bias=True, output_bias=True, sinks=True, windows="alternate", window_default=128,
+        mixture=Mixture(router="router", router_bias=True, bias=True, names=("gate_up_proj", "down_proj")),
+    ),
+    "Llama4ForCausalLM": Row(
+        qkv_bias="attention_bias", output_bias="attention_bias", mlp="feed_forward",
+        mixture=Mixture(
+            module="feed_forward", router="router", shared_module="feed_forward.shared_expert",
+            names=("gate_up_proj", "down_proj"),
+        ),
+    ),
+}  # fmt: skip

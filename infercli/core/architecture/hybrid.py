@@ -1,0 +1,325 @@
+"""Decoders whose layers are not all attention: Mamba, gated DeltaNet, and layers that lack one half.
+
+The one thing to know: where a layer is only a mixer or only a feed-forward (Nemotron-H), each of them counts as a
+layer, as it does in vLLM.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.decoder import Row, attention
+from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
+from infercli.core.architecture.fields import (
+    EXTEND,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    Layer,
+    checkpoint_dtype,
+    context_length,
+    entries,
+    family_of,
+    grouped,
+    head_size,
+    integer,
+    optional,
+    rotary_width,
+    tied,
+)
+from infercli.core.architecture.layers import (
+    Attention,
+    Dense,
+    FeedForward,
+    GatedDelta,
+    LatentAttention,
+    Mixer,
+    StateSpace,
+)
+from infercli.core.record import Json
+from infercli.errors import InputError, Unsupported
+
+_QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
+_NEMOTRON = ("up_proj", "down_proj")
+_NEMOTRON_MIXTURE = Mixture(
+    module="mixer", gated=False, router_bias=True, names=_NEMOTRON, shared_module="mixer.shared_experts",
+    shared_names=_NEMOTRON,
+)  # fmt: skip
+_GRANITE_MIXTURE = Mixture(
+    module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
+    shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
+)  # fmt: skip
+
+
+def qwen3_next(config: Json) -> ModelArch:
+    """Qwen3-Next, Qwen3.5 and 3.6: every n-th layer is gated attention, the others gated DeltaNet."""
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        step = integer(config, "full_attention_interval", 4)
+        kinds = ["full_attention" if (i + 1) % step == 0 else "linear_attention" for i in range(count)]
+    gated = config.get("attn_output_gate", True)
+    row = Row(qkv_bias="attention_bias", qk_norm="head", gate="elements" if gated else None)
+    full = attention(config, row, head_size(config, 256), None, None)
+    delta = GatedDelta(
+        variant="gdn",
+        key_heads=integer(config, "linear_num_key_heads"),
+        value_heads=integer(config, "linear_num_value_heads"),
+        key_dim=integer(config, "linear_key_head_dim"),
+        value_dim=integer(config, "linear_value_head_dim"),
+        conv_kernel=integer(config, "linear_conv_kernel_dim", 4),
+        state_dtype=config.get("mamba_ssm_dtype"),
+    )
+    sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
+    moe = experts(config, _QWEN_MIXTURE) if sparse else None
+    dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
+    mixers = _by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
+    drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers")) or 0
+    return _model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
+
+
+_LETTERS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
+"""Words of `layers_block_type`, which newer configs have, and the letters of older ones."""
+
+
+def nemotron_h(config: Json) -> ModelArch:
+    """Nemotron-H and Nemotron 3: one letter a layer, M Mamba-2, * attention, - feed-forward, E experts."""
+    pattern = _letters(config, "layers_block_type", "hybrid_override_pattern")
+    count = integer(config, LAYERS, len(pattern))
+    if len(pattern) != count:
+        raise InputError(
+            f"config.json: hybrid_override_pattern: must name {count} layers, and names {len(pattern)}",
+            "the checkpoint is incomplete; pin it again, or fix the file at its source",
+        )
+    repeated = optional(config, "num_nextn_predict_layers") or 0
+    drafts = _letters(config, "mtp_layers_block_type", "mtp_hybrid_override_pattern") * repeated
+    layers = [_nemotron_layer(config, letter) for letter in pattern]
+    return _model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
+
+
+def _letters(config: Json, words: str, letters: str) -> str:
+    if not config.get(words):
+        return str(config.get(letters) or "")
+    return "".join(_LETTERS.get(str(word), str(word)) for word in config[words])
+
+
+def _nemotron_layer(config: Json, letter: str) -> Layer:
+    bias = bool(config.get("mlp_bias", False))
+    if letter == "M":
+        return Layer(_mamba2(config, "mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"), None, 1)
+    if letter == "*":
+        # Without RoPE: Mamba layers know the positions.
+        width = integer(config, ("head_dim", "attention_head_dim"), integer(config, HIDDEN) // integer(config, HEADS))
+        return Layer(attention(config, Row(attention="mixer"), width, None, None), None, 1)
+    if letter == "-":
+        width = integer(config, "intermediate_size")
+        return Layer(None, Dense(intermediate=width, gated=False, bias=bias, module="mixer", names=_NEMOTRON), 1)
+    if letter == "E":
+        return Layer(None, experts(config, _NEMOTRON_MIXTURE), 1)
+    raise Unsupported(f"config.json: hybrid_override_pattern: a layer of kind `{letter}` is not known here", EXTEND)
+
+
+def granite_hybrid(config: Json) -> ModelArch:
+    """Granite 4: Mamba-2 or attention by `layer_types`, then experts with a shared one, or the shared one alone."""
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        raise Unsupported("config.json: layer_types: missing, and every layer needs its own", EXTEND)
+    row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
+    full = attention(config, row, head_size(config), None, None)
+    mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mixers = _by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
+    feed_forward: FeedForward = (
+        experts(config, _GRANITE_MIXTURE)
+        if has_experts(config)
+        else Dense(
+            intermediate=integer(config, ("shared_intermediate_size", "intermediate_size")),
+            module="shared_mlp",
+            names=("input_linear", "output_linear"),
+        )
+    )
+    rope = full if config.get("position_embedding_type", "rope") == "rope" else None
+    return _model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
+
+
+def bamba(config: Json) -> ModelArch:
+    """Bamba: Mamba-2 in every layer but those of `attn_layer_indices`, and a dense feed-forward."""
+    count = integer(config, LAYERS)
+    row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
+    full = attention(config, row, head_size(config), None, None)
+    mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    where = set(config.get("attn_layer_indices") or ())
+    dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
+    layers = [Layer(full if i in where else mamba, dense) for i in range(count)]
+    return _model(config, integer(config, HIDDEN), layers, rope=full)
+
+
+def jamba(config: Json) -> ModelArch:
+    """Jamba: Mamba 1, attention every `attn_layer_period`, experts every `expert_layer_period`."""
+    count = integer(config, LAYERS)
+    full = attention(config, Row(), head_size(config), None, None)
+    mamba = _mamba1(config, "mamba_d_state", "mamba_d_conv", "mamba_dt_rank", module="mamba", norm=True)
+    moe = experts(config, Mixture(module="feed_forward", router="router")) if has_experts(config) else None
+    dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
+    several = moe is not None and moe.experts > 1
+
+    def here(index: int, what: str, period: int, offset: int) -> bool:
+        every = integer(config, f"{what}_layer_period", period)
+        return bool(index % every == int(config.get(f"{what}_layer_offset", offset)))
+
+    layers = [
+        Layer(full if here(i, "attn", 8, 4) else mamba, moe if several and here(i, "expert", 2, 1) else dense)
+        for i in range(count)
+    ]
+    return _model(config, integer(config, HIDDEN), layers)
+
+
+def mamba(config: Json) -> ModelArch:
+    """Mamba and Falcon-Mamba: nothing but Mamba 1."""
+    layer = Layer(_mamba1(config, "state_size", "conv_kernel", "time_step_rank", module="mixer", norm=False), None, 1)
+    layers = [layer] * integer(config, LAYERS)
+    return _model(config, integer(config, HIDDEN), layers, tied_default=True, longest=_LONGEST_WITHOUT_POSITIONS)
+
+
+def mamba2(config: Json) -> ModelArch:
+    """Mamba2ForCausalLM: nothing but Mamba 2."""
+    layer = Layer(_mamba2(config, "num_heads", "head_dim", "n_groups", "state_size"), None, 1)
+    layers = [layer] * integer(config, LAYERS)
+    return _model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
+
+
+_LONGEST_WITHOUT_POSITIONS = 2048
+"""vLLM's own default where config.json names no maximum (config/model.py _get_and_verify_max_len)."""
+
+
+def kimi_linear(config: Json) -> ModelArch:
+    """Kimi-Linear: latent attention in the layers of `linear_attn_config.full_attn_layers`, KDA in the others."""
+    count = integer(config, LAYERS)
+    linear = config.get("linear_attn_config") or {}
+    heads, width = integer(linear, "num_heads"), integer(linear, "head_dim")
+    delta = GatedDelta(
+        variant="kda", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width,
+        conv_kernel=integer(linear, "short_conv_kernel_size", 4), module="self_attn",
+    )  # fmt: skip
+    full = LatentAttention(
+        heads=integer(config, HEADS),
+        q_lora_rank=optional(config, "q_lora_rank"),
+        kv_lora_rank=integer(config, "kv_lora_rank"),
+        rope_dim=integer(config, "qk_rope_head_dim"),
+        nope_dim=integer(config, "qk_nope_head_dim"),
+        v_head_dim=integer(config, "v_head_dim"),
+    )
+    where = {int(i) - 1 for i in linear.get("full_attn_layers") or ()}  # counted from 1
+    sparse = sparse_layers(config, count)
+    moe = experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True))
+    dense = Dense(intermediate=integer(config, "intermediate_size"))
+    layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
+    return _model(config, integer(config, HIDDEN), layers)
+
+
+def nemotron_nas(config: Json) -> ModelArch:
+    """DeciLMForCausalLM: Llama layers, each with its own widths, and some without one of the halves."""
+    count, hidden, heads = integer(config, LAYERS), integer(config, HIDDEN), integer(config, HEADS)
+    blocks = entries(config, "block_configs", count)
+    if blocks is None:
+        raise Unsupported("config.json: block_configs: missing, and every layer needs its own", EXTEND)
+    layers = []
+    for index, block in enumerate(blocks):
+        for half in ("attention", "ffn"):
+            if (block.get(half) or {}).get("replace_with_linear"):
+                raise Unsupported(f"config.json: block_configs[{index}].{half}.replace_with_linear", EXTEND)
+        mixer: Mixer | None = None
+        if not block["attention"].get("no_op"):
+            kv_heads = heads // integer(block["attention"], "n_heads_in_group")
+            own = config | {"num_key_value_heads": kv_heads}
+            row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
+            mixer = attention(own, row, head_size(config), None, None)
+        dense = None
+        if not block["ffn"].get("no_op"):
+            dense = Dense(intermediate=_nas_width(block["ffn"], hidden), bias=bool(config.get("mlp_bias", False)))
+        layers.append(Layer(mixer, dense, (mixer is not None) + (dense is not None)))
+    rope = next(layer.mixer for layer in layers if isinstance(layer.mixer, Attention))
+    return _model(config, hidden, layers, rope=rope)
+
+
+def _nas_width(ffn: Json, hidden: int) -> int:
+    """As vLLM 0.29 models/nemotron_nas.py _ffn_mult_to_intermediate_size: two thirds of the multiple, up to a 256."""
+    if ffn.get("ffn_mult") is None:
+        return integer(ffn, "intermediate_size")
+    width = int(2 * float(ffn["ffn_mult"]) * hidden / 3)
+    return -(-width // 256) * 256
+
+
+def _mamba2(config: Json, heads: str, head_dim: str, groups: str, state: str) -> StateSpace:
+    number = integer(config, heads)
+    wide = config.get("mamba_expand") or config.get("expand") or 2
+    width = config.get(head_dim)
+    if not isinstance(width, int):  # "auto"
+        width = int(wide) * integer(config, HIDDEN) // number
+    return StateSpace(
+        version=2,
+        heads=number,
+        head_dim=width,
+        groups=integer(config, groups, 1),
+        state=integer(config, state),
+        conv_kernel=integer(config, ("mamba_d_conv", "conv_kernel"), 4),
+        conv_bias=bool(config.get("mamba_conv_bias", config.get("use_conv_bias", True))),
+        projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
+        state_dtype=config.get("mamba_ssm_cache_dtype"),
+        module="mixer" if heads in ("mamba_num_heads", "num_heads") else "mamba",
+    )
+
+
+def _mamba1(config: Json, state: str, kernel: str, rank: str, *, module: str, norm: bool) -> StateSpace:
+    hidden = integer(config, HIDDEN)
+    inner = config.get("intermediate_size") if module == "mixer" else None
+    steps = config.get(rank)
+    return StateSpace(
+        version=1,
+        heads=1,
+        head_dim=int(inner or int(config.get("mamba_expand") or config.get("expand") or 2) * hidden),
+        groups=1,
+        state=integer(config, state, 16),
+        conv_kernel=integer(config, kernel, 4),
+        conv_bias=bool(config.get("mamba_conv_bias", config.get("use_conv_bias", True))),
+        projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
+        time_step_rank=steps if isinstance(steps, int) else -(-hidden // 16),
+        gated_norm=norm,
+        module=module,
+    )
+
+
+def _by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
+    unknown = sorted({str(k) for k in kinds} - set(known))
+    if unknown:
+        raise Unsupported(f"config.json: {key}: {', '.join(unknown)} layers are not known here", EXTEND)
+    return [known[str(k)] for k in kinds]
+
+
+def _model(
+    config: Json,
+    hidden: int,
+    layers: list[Layer],
+    *,
+    rope: Attention | None = None,
+    drafts: list[Layer] | None = None,
+    tied_default: bool = False,
+    longest: int | None = None,
+) -> ModelArch:
+    """`rope`: the attention whose positions are rotary; None where the model has no table.
+
+    `longest`: the maximum of a model that names none.
+    """
+    length = context_length(config if longest is None else {"max_position_embeddings": longest} | config)
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=tied(config, tied_default),
+        dtype=checkpoint_dtype(config),
+        max_model_len=length.longest,
+        rope_positions=length.rows if rope else 0,
+        rope_width=rotary_width(config, rope.head_dim) if rope else 0,
+        layers=grouped(layers),
+        draft_layers=grouped(drafts or [], first=len(layers)),
+    )

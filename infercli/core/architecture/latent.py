@@ -1,0 +1,162 @@
+"""Decoders with latent attention: DeepSeek V2, V3, V3.2, Kimi K2, GLM with and without its indexer, and DeepSeek-V4."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
+from infercli.core.architecture.fields import (
+    EXTEND,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    Layer,
+    checkpoint_dtype,
+    context_length,
+    entries,
+    family_of,
+    grouped,
+    integer,
+    optional,
+    tied,
+)
+from infercli.core.architecture.layers import (
+    CompressedAttention,
+    Dense,
+    Indexer,
+    LatentAttention,
+    LayerGroup,
+    Weight,
+)
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+_V4_EXPERTS = Mixture(
+    module="ffn", names=("w1", "w3", "w2"), router_bias=True, shared_module="ffn.shared_experts",
+    shared_names=("w1", "w3", "w2"),
+)  # fmt: skip
+
+
+def deepseek(config: Json) -> ModelArch:
+    """DeepSeek V2, V3 and V3.2, and the models of their shape (vLLM 0.29 models/deepseek_v2.py, deepseek_v32/)."""
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
+    indexers = _indexers(config, count)
+    moe = experts(config, Mixture(router_bias=config.get("topk_method") == "noaux_tc")) if sparse else None
+    dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
+    layers = [Layer(_latent(config, indexers[i]), moe if i in sparse else dense) for i in range(count)]
+    length = context_length(config)
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=tied(config, default=False),
+        dtype=checkpoint_dtype(config),
+        max_model_len=length.longest,
+        rope_positions=length.rows,
+        rope_width=integer(config, "qk_rope_head_dim"),
+        layers=grouped(layers),
+        draft_layers=_drafts(config, grouped(layers), count),
+    )
+
+
+def deepseek_v4(config: Json) -> ModelArch:
+    """DeepseekV4ForCausalLM (vLLM 0.29 models/deepseek_v4/): a window, compressed keys, and wide residual streams."""
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    ratios = entries(config, "compress_ratios", count)
+    if ratios is None:
+        raise Unsupported("config.json: compress_ratios: missing, and every layer needs its own", EXTEND)
+    streams = integer(config, "hc_mult")
+    moe = experts(config, _V4_EXPERTS)
+    others = tuple(
+        Weight(
+            name="hyper-connections", role="other", module=f"hc_{part}", outputs=(2 + streams) * streams,
+            inputs=streams * hidden,
+        )
+        for part in ("attn", "ffn")
+    )  # fmt: skip
+    layers = [Layer(_compressed(config, int(ratio)), moe, 2, others) for ratio in ratios]
+    length = context_length(config)
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=tied(config, default=False),
+        dtype=checkpoint_dtype(config),
+        max_model_len=length.longest,
+        rope_positions=length.rows,
+        rope_width=2 * integer(config, "qk_rope_head_dim"),
+        layers=grouped(layers),
+        draft_layers=_drafts(config, grouped(layers), count),
+        outside=(
+            Weight(
+                name="hyper-connection head", role="other", module="hc_head", outputs=streams, inputs=streams * hidden
+            ),
+        ),
+    )
+
+
+def _latent(config: Json, indexer: Indexer | None) -> LatentAttention:
+    return LatentAttention(
+        heads=integer(config, HEADS),
+        q_lora_rank=optional(config, "q_lora_rank"),
+        kv_lora_rank=integer(config, "kv_lora_rank"),
+        rope_dim=integer(config, "qk_rope_head_dim"),
+        nope_dim=integer(config, "qk_nope_head_dim"),
+        v_head_dim=integer(config, "v_head_dim"),
+        indexer=indexer,
+        bias=bool(config.get("attention_bias", False)),
+    )
+
+
+def _indexers(config: Json, count: int) -> list[Indexer | None]:
+    """The indexer of each layer. Where `indexer_types` says `shared`, a layer re-uses an earlier one's choice."""
+    if not config.get("index_topk"):
+        return [None] * count
+    own = Indexer(
+        heads=integer(config, "index_n_heads"),
+        head_dim=integer(config, "index_head_dim"),
+        top_k=integer(config, "index_topk"),
+        query_inputs=integer(config, "q_lora_rank"),
+    )
+    shared = Indexer(
+        heads=own.heads, head_dim=own.head_dim, top_k=own.top_k, query_inputs=own.query_inputs, cached=False
+    )
+    kinds = entries(config, "indexer_types", count) or ["full"] * count
+    unknown = sorted({str(k) for k in kinds} - {"full", "shared"})
+    if unknown:
+        raise Unsupported(f"config.json: indexer_types: {', '.join(unknown)} is not known here", EXTEND)
+    return [own if kind == "full" else shared for kind in kinds]
+
+
+def _compressed(config: Json, ratio: int) -> CompressedAttention:
+    if ratio not in (0, 4, 128):
+        raise Unsupported(f"config.json: compress_ratios: {ratio} is not known here: 0, 4 and 128 are", EXTEND)
+    rank = integer(config, "q_lora_rank")
+    indexer = Indexer(
+        heads=integer(config, "index_n_heads"),
+        head_dim=integer(config, "index_head_dim"),
+        top_k=integer(config, "index_topk"),
+        query_inputs=rank,
+    )
+    return CompressedAttention(
+        heads=integer(config, HEADS),
+        head_dim=integer(config, "head_dim"),
+        rope_dim=integer(config, "qk_rope_head_dim"),
+        q_lora_rank=rank,
+        o_groups=integer(config, "o_groups"),
+        o_lora_rank=integer(config, "o_lora_rank"),
+        window=integer(config, "sliding_window"),
+        compress_ratio=ratio,
+        indexer=indexer if ratio == 4 else None,
+    )
+
+
+def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[LayerGroup, ...]:
+    """Multi-token-prediction layers: as the last layer, behind the model's own."""
+    number = optional(config, ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")) or 0
+    if not number:
+        return ()
+    last = next(g for g in layers if count - 1 in g.indices)
+    return (replace(last, indices=tuple(range(count, count + number))),)
