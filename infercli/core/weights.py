@@ -88,11 +88,10 @@ def tensor_bytes(
 
     Where `gpu` is given it decides, scheme by scheme, what `weight_only` says otherwise.
     """
-    layers = len(tensor.indices) or 1
     total = 0
-    for scheme, count in _schemes(tensor, quantization):
+    for scheme, copies in _schemes(tensor, quantization):
         only = _weight_only(scheme, gpu) if gpu is not None else weight_only
-        total += tensor.copies * count // layers * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
+        total += copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
     return total
 
 
@@ -101,13 +100,16 @@ def _weight_only(scheme: Scheme | None, gpu: Gpu) -> bool:
     return native_from is not None and gpu.platform == "cuda" and not gpu.at_least(native_from)
 
 
-def _schemes(tensor: RankTensor, quantization: Quantization) -> tuple[tuple[Scheme | None, int], ...]:
+def _schemes(tensor: RankTensor, quantization: Quantization) -> list[tuple[Scheme | None, int]]:
+    """[(scheme, copies), ...]; None: the model's dtype."""
     head = tensor.role == "lm_head"
     if quantization.method == "gguf" and tensor.role in ("lm_head", "embedding"):
-        return ((_GGUF_HEAD if head else _GGUF_EMBEDDING, 1),)
+        return [(_GGUF_HEAD if head else _GGUF_EMBEDDING, tensor.copies)]
     if not (tensor.linear or head) or tensor.role == "encoder":
-        return ((None, len(tensor.indices) or 1),)
-    return schemes_of(quantization, tensor.modules, tensor.indices, head=head)
+        return [(None, tensor.copies)]
+    each = tensor.copies // (len(tensor.indices) or 1)
+    found = schemes_of(quantization, tensor.modules, tensor.indices, head=head)
+    return [(scheme, each * layers) for scheme, layers in found]
 
 
 def _copy_bytes(
@@ -133,18 +135,24 @@ def weights_bytes(
     *,
     weight_only: bool = False,
     gpu: Gpu | None = None,
+    engine_version: str | None = None,
 ) -> int:
     """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
 
     `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
     how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
+    `engine_version`: of vLLM (`0.29.0`); None: the newest.
     """
 
     def stage_bytes(stage: int) -> int:
         total = 0
         for tensor in stage_tensors(arch, layout, stage):
-            padded = _padded(tensor, arch, quantization, layout, gpu)
-            total += tensor_bytes(padded, quantization, element_bytes, weight_only=weight_only, gpu=gpu)
+            for scheme, copies in _schemes(tensor, quantization):
+                if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
+                    total += copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
+                else:
+                    only = _weight_only(scheme, gpu) if gpu is not None else weight_only
+                    total += copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
         return total
 
     heaviest = max(stage_bytes(stage) for stage in range(layout.pipeline_parallel_size))
@@ -152,35 +160,39 @@ def weights_bytes(
     return round(heaviest * (1 + quantization.unexplained_fraction)) + tables
 
 
-def _padded(
-    tensor: RankTensor,
-    arch: ModelArch,
-    quantization: Quantization,
-    layout: Layout,
-    gpu: Gpu | None,
-) -> RankTensor:
-    """MXFP4 experts as their kernel pads them; every other tensor as it is.
+def _mxfp4_bytes(
+    tensor: RankTensor, arch: ModelArch, layout: Layout, gpu: Gpu | None, engine_version: str | None
+) -> int:
+    """One layer's MXFP4 expert matrices, padded and with the scales as their kernel keeps them.
 
     vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
     _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm.
     """
-    if (
-        tensor.role != "experts"
-        or not tensor.linear
-        or not any(s and s.method == "mxfp4" for s, _ in _schemes(tensor, quantization))
-    ):
-        return tensor
     experts = next(
         g.feed_forward for g in arch.layers if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
     )
     count, width = expert_share(experts, layout)
+    triton = gpu is None or (gpu.capability is not None and gpu.capability[0] == 9)
     hidden, step = experts.latent or arch.hidden, 64
-    if gpu is not None and (gpu.capability is None or gpu.capability[0] != 9):
-        hidden, step = _up(hidden, 256), 256 if gpu.capability is None else 128
-    if tensor.name == "expert down":
-        return tensor._replace(outputs=count * hidden, inputs=_up(width, step))
-    parts = 2 if experts.gated else 1
-    return tensor._replace(outputs=count * parts * _up(width, step), inputs=hidden)
+    if not triton:
+        hidden, step = _up(hidden, 256), 256 if gpu is not None and gpu.capability is None else 128
+    rows, columns = hidden, _up(width, step)
+    if tensor.name != "expert down":
+        rows, columns = columns * (2 if experts.gated else 1), hidden
+    total = allocated_bytes(count * rows * columns // 2)
+    scales = count * columns // 32
+    if not triton:
+        return total + allocated_bytes(rows * scales)
+    # triton_kernels HopperMXScaleLayout pads rows to 256. Until 0.24 the scales stayed as they were loaded as well
+    # (vllm-project/vllm#46549): 0.11 and 0.14 on H100 print 13.47 GiB for gpt-oss-20b and 64.38 for 120b.
+    total += allocated_bytes(_up(rows, 256) * scales)
+    kept = engine_version is not None and _older(engine_version, (0, 24))
+    return total + (allocated_bytes(rows * scales) if kept else 0)
+
+
+def _older(version: str, than: tuple[int, int]) -> bool:
+    major, minor, *_ = version.split(".")
+    return (int(major), int(minor)) < than
 
 
 def _up(size: int, step: int) -> int:
@@ -206,8 +218,7 @@ def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes
 def _stored(tensors: list[RankTensor], quantization: Quantization, element_bytes: int) -> int:
     total = 0
     for tensor in tensors:
-        for scheme, count in _schemes(tensor, quantization):
-            copies = tensor.copies * count // (len(tensor.indices) or 1)
+        for scheme, copies in _schemes(tensor, quantization):
             total += copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
     return total
 

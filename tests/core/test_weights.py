@@ -125,22 +125,25 @@ def gpt_oss(layers: int = 24, experts: int = 32) -> ModelArch:
 
 
 @pytest.mark.parametrize(
-    ("gpu", "hidden", "width"),
+    ("gpu", "engine", "hidden", "width", "scale_rows"),
     [
-        ("H100", 2880, 2880),  # Triton: to 64
-        ("A100-80-SXM", 3072, 2944),  # Marlin: to 256 and 128
-        ("B200", 3072, 2944),  # TRT-LLM: the same
-        ("MI300X", 3072, 3072),  # AITER: to 256
+        ("H100", None, 2880, 2880, 5888 + 3072),  # Triton: to 64, and the scales' rows to 256
+        ("H100", "0.14.1", 2880, 2880, 5888 + 3072 + 5760 + 2880),  # which were kept as loaded besides, before 0.24
+        ("A100-80-SXM", None, 3072, 2944, 5888 + 3072),  # Marlin: to 256 and 128
+        ("B200", None, 3072, 2944, 5888 + 3072),  # TRT-LLM: the same
+        ("MI300X", None, 3072, 3072, 6144 + 3072),  # AITER: to 256
     ],
 )
-def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, hidden, width):
-    # vLLM 0.29 mxfp4_round_up_hidden_size_and_intermediate_size; 17 bytes hold 32 weights and their scale
-    arch, row = gpt_oss(), find_gpu(gpu)
+def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, engine, hidden, width, scale_rows):
+    # vLLM 0.29 mxfp4_round_up_hidden_size_and_intermediate_size; 16 bytes hold 32 weights, one byte their scale
+    arch = gpt_oss()
     bare = replace(arch, layers=(replace(arch.layers[0], feed_forward=None),))
-    got = weights_bytes(arch, typical("mxfp4"), Layout(), 2, gpu=row) - weights_bytes(bare, UNQUANTIZED, Layout(), 2)
-    experts = 24 * 32 * 3 * hidden * width * 17 // 32
+    whole = weights_bytes(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu(gpu), engine_version=engine)
+    experts = 24 * 32 * (3 * hidden * width // 2 + scale_rows * width // 32)
     router_and_biases = 24 * 2 * (32 * 2880 + 32 * 3 * 2880 + 32)
-    assert experts <= got <= experts + router_and_biases + 24 * 5 * MIB
+    got = whole - weights_bytes(bare, UNQUANTIZED, Layout(), 2) - router_and_biases
+    # gate-up's scales have a column per hidden weight, down's one per width: equal here but for padding
+    assert got == pytest.approx(experts, rel=0.006)
 
 
 def test_the_output_matrix_of_a_gguf_is_packed_as_well():
