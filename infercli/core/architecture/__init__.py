@@ -7,11 +7,13 @@ only resembles a taught one would be sized wrongly without a word.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from infercli.core.architecture import hybrid, latent
+from infercli.core.architecture import bert, gemma, hybrid, latent, sparse
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
+from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -22,6 +24,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "GlmMoeDsaForCausalLM": latent.deepseek,
     "Glm4MoeLiteForCausalLM": latent.deepseek,
     "KimiK2ForCausalLM": latent.deepseek,
+    "MistralLarge3ForCausalLM": latent.deepseek,
     "DeepseekV4ForCausalLM": latent.deepseek_v4,
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
     "Qwen3_5ForCausalLM": hybrid.qwen3_next,
@@ -35,8 +38,18 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Mamba2ForCausalLM": hybrid.mamba2,
     "KimiLinearForCausalLM": hybrid.kimi_linear,
     "DeciLMForCausalLM": hybrid.nemotron_nas,
+    "Gemma4ForCausalLM": gemma.gemma4,
+    "MiMoV2ForCausalLM": sparse.mimo_v2,
+    "MiMoV2FlashForCausalLM": sparse.mimo_v2,
+    "Step3p5ForCausalLM": sparse.step,
+    "Step3p7FlashForCausalLM": sparse.step,
+    "MiniMaxM3SparseForCausalLM": sparse.minimax_m3,
+    **bert.FAMILIES,
 }
-"""Classes with a parser of their own; those of the Llama type have a row in ROWS."""
+"""Classes with a parser of their own; those of the Llama type have a row in ROWS, those with an encoder in WRAPPERS."""
+
+_POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
+_POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
 
 def parse(config: Json) -> ModelArch:
@@ -47,8 +60,35 @@ def parse(config: Json) -> ModelArch:
         return FAMILIES[name](config)
     if name in ROWS:
         return parse_decoder(config, ROWS[name])
+    if name in WRAPPERS:
+        return _with_encoder(name, config)
+    decoder = _pooled(name)
+    if decoder is not None:
+        return replace(as_pooling(parse(config | {"architectures": [decoder]})), architecture=name)
     raise Unsupported(
         f"the architecture {name or 'of this config.json is not named: it'} cannot be planned yet",
         "to add one: a row in core/architecture/families.py or a parser in FAMILIES of core/architecture, and a shape "
         "in core/shapes.py",
     )
+
+
+def as_pooling(arch: ModelArch) -> ModelArch:
+    """A decoder run for embeddings or classification: vLLM drops its lm_head (model_executor/models/adapters.py)."""
+    return replace(arch, lm_head=False, pooling=True)
+
+
+def _with_encoder(name: str, config: Json) -> ModelArch:
+    inner = parse(decoder_config(name, config))
+    weights = WRAPPERS[name].encoder(encoder_config(name, config), inner.hidden)
+    return replace(inner, architecture=name, encoders=tuple(weights))
+
+
+def _pooled(name: str) -> str | None:
+    """The class of the decoder that a pooling class is made of."""
+    if name in _POOLED:
+        return _POOLED[name]
+    for ending in _POOLED_ENDINGS:
+        decoder = name.removesuffix(ending) + "ForCausalLM"
+        if name.endswith(ending) and (decoder in ROWS or decoder in FAMILIES):
+            return decoder
+    return None

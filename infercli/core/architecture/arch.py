@@ -94,7 +94,7 @@ class ModelArch:
     def kind(self) -> Literal["dense", "moe", "latent", "hybrid"]:
         """The widest word that holds: hybrid (several kinds of cache), latent, moe, dense."""
         caches = {_cache_kind(m) for m in mixers(self)}
-        if len(caches) > 1 or not caches & {"full", "latent"}:
+        if len(caches) > 1 or not caches & {"full", "latent", "none"}:
             return "hybrid"
         if "latent" in caches:
             return "latent"
@@ -114,6 +114,8 @@ class ModelArch:
 def _cache_kind(mixer: Mixer) -> str:
     if isinstance(mixer, LatentAttention):
         return "latent"
+    if isinstance(mixer, Attention) and not mixer.cached:
+        return "none"
     if isinstance(mixer, Attention) and mixer.window is None and mixer.chunk is None:
         return "full"
     return "windowed" if isinstance(mixer, Attention) else type(mixer).__name__

@@ -32,6 +32,8 @@ class Mixture(NamedTuple):
     shared_gate: bool = False
     gated: bool = True
     shared_bias: bool = False
+    shared: int = 0
+    """Shared experts, where config.json does not say."""
 
 
 def has_experts(config: Json) -> bool:
@@ -46,7 +48,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
         experts=integer(config, _COUNT),
         experts_per_token=integer(config, _PER_TOKEN),
         intermediate=width,
-        shared_intermediate=_shared_width(config, width),
+        shared_intermediate=_shared_width(config, width, mixture.shared),
         gated=mixture.gated,
         bias=mixture.bias,
         shared_bias=mixture.shared_bias,
@@ -61,7 +63,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
     )
 
 
-def _shared_width(config: Json, width: int) -> int:
+def _shared_width(config: Json, width: int, silent: int) -> int:
     """All shared experts together; 0 where the model has none."""
     keys = ("n_shared_experts", "num_shared_experts", "num_shared_expert", "moe_num_shared_experts")
     number = next((config[k] for k in keys if config.get(k) is not None), None)
@@ -71,7 +73,7 @@ def _shared_width(config: Json, width: int) -> int:
     whole = optional(config, ("shared_expert_intermediate_size", "share_expert_dim", "shared_intermediate_size"))
     if whole is not None:
         return whole
-    return int(number or 0) * width
+    return (silent if number is None else int(number)) * width
 
 
 def sparse_layers(config: Json, count: int) -> frozenset[int]:

@@ -171,7 +171,7 @@ ROWS: dict[str, Row] = {
         qkv_bias="attention_bias", output_bias="attention_bias", mlp="feed_forward",
         mixture=Mixture(
             module="feed_forward", router="router", shared_module="feed_forward.shared_expert",
-            names=("gate_up_proj", "down_proj"),
+            names=("gate_up_proj", "down_proj"), shared=1,
         ),
     ),
 }  # fmt: skip

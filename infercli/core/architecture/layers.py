@@ -51,6 +51,8 @@ class Attention:
     """One learned logit per head beside the keys (gpt-oss)."""
     shares_kv: bool = False
     """It reads the cache of an earlier layer: neither keys and values nor a cache of its own (Gemma 3n and 4)."""
+    cached: bool = True
+    """False: an encoder's, which has no KV cache."""
     indexer: Indexer | None = None
     """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
     module: str = "self_attn"

@@ -1,0 +1,112 @@
+"""Encoder-only models, which pool: BERT, RoBERTa and XLM-R, and ModernBERT. They have no KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.fields import (
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    Layer,
+    checkpoint_dtype,
+    family_of,
+    grouped,
+    integer,
+)
+from infercli.core.architecture.layers import Attention, Dense, Weight
+from infercli.core.record import Json
+
+_ROBERTA_OFFSET = 2
+"""Rows of RoBERTa's positions that no token has: it counts on from the padding index (vLLM models/roberta.py)."""
+
+
+def bert(config: Json) -> ModelArch:
+    """BERT and RoBERTa (vLLM 0.29 models/bert.py, roberta.py)."""
+    hidden, heads = integer(config, HIDDEN), integer(config, HEADS)
+    rows = integer(config, "max_position_embeddings")
+    attention = Attention(
+        heads=heads, kv_heads=heads, head_dim=hidden // heads, v_head_dim=hidden // heads, qkv_bias=True,
+        output_bias=True, cached=False, module="attention",
+        names=("self.query", "self.key", "self.value", "output.dense"),
+    )  # fmt: skip
+    dense = Dense(
+        intermediate=integer(config, "intermediate_size"), gated=False, bias=True, module="",
+        names=("intermediate.dense", "output.dense"),
+    )  # fmt: skip
+    outside = (
+        Weight(name="positions", role="other", module="position_embeddings", outputs=rows, inputs=hidden),
+        Weight(
+            name="token types", role="other", module="token_type_embeddings",
+            outputs=integer(config, "type_vocab_size", 1), inputs=hidden,
+        ),
+        Weight(name="embedding norm", role="norm", module="embeddings.LayerNorm", outputs=2 * hidden, inputs=1),
+        Weight(name="pooler", role="other", module="pooler.dense", outputs=hidden, inputs=hidden + 1),
+    )  # fmt: skip
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=True,
+        dtype=checkpoint_dtype(config),
+        max_model_len=rows - (_ROBERTA_OFFSET if "roberta" in family_of(config).lower() else 0),
+        rope_positions=0,
+        rope_width=0,
+        layers=grouped([Layer(attention, dense, 4)] * integer(config, LAYERS)),
+        outside=outside,
+        final_norm=0,
+        lm_head=False,
+        pooling=True,
+    )
+
+
+def modern_bert(config: Json) -> ModelArch:
+    """ModernBERT (vLLM 0.29 models/modernbert.py): every third layer sees everything, the others a window."""
+    hidden, heads = integer(config, HIDDEN), integer(config, HEADS)
+    count, every = integer(config, LAYERS), integer(config, "global_attn_every_n_layers", 3)
+    window = integer(config, "local_attention", 128)
+    dense = Dense(intermediate=integer(config, "intermediate_size"), names=("Wi", "Wo"))
+    length = integer(config, "max_position_embeddings")
+    layers = [
+        Layer(
+            Attention(
+                heads=heads, kv_heads=heads, head_dim=hidden // heads, v_head_dim=hidden // heads, cached=False,
+                window=None if i % every == 0 else window, module="attn", names=("Wqkv", "Wo"),
+            ),
+            dense,
+            2 if i else 1,  # the first has no norm before its attention: the embedding has one
+        )
+        for i in range(count)
+    ]  # fmt: skip
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=True,
+        dtype=checkpoint_dtype(config),
+        max_model_len=length,
+        rope_positions=length,
+        rope_width=2 * (hidden // heads),
+        layers=grouped(layers),
+        outside=(Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),),
+        lm_head=False,
+        pooling=True,
+    )
+
+
+FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
+    "BertModel": bert,
+    "BertForMaskedLM": bert,
+    "BertForSequenceClassification": bert,
+    "BertForTokenClassification": bert,
+    "RobertaModel": bert,
+    "RobertaForMaskedLM": bert,
+    "RobertaForSequenceClassification": bert,
+    "XLMRobertaModel": bert,
+    "XLMRobertaForMaskedLM": bert,
+    "XLMRobertaForSequenceClassification": bert,
+    "ModernBertModel": modern_bert,
+    "ModernBertForSequenceClassification": modern_bert,
+}
+"""Classes without a decoder."""

@@ -1,0 +1,128 @@
+"""Gemma 4 and 3n: layer types differ in their heads, and small embeddings of their own go into every layer."""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.experts import Mixture, experts
+from infercli.core.architecture.fields import (
+    EXTEND,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    Layer,
+    checkpoint_dtype,
+    entries,
+    family_of,
+    grouped,
+    integer,
+    optional,
+    tied,
+)
+from infercli.core.architecture.layers import Attention, Dense, Experts, FeedForward, Weight
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+
+def gemma4(config: Json) -> ModelArch:
+    """Gemma4ForCausalLM (vLLM 0.29 models/gemma4.py).
+
+    Where values are the keys (`attention_k_eq_v`), vLLM holds the projection twice, and so does this count.
+    """
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        raise Unsupported("config.json: layer_types: missing, and every layer needs its own", EXTEND)
+    shared = int(config.get("num_kv_shared_layers") or 0)
+    small = optional(config, "hidden_size_per_layer_input")
+    moe = _experts(config) if config.get("enable_moe_block") else None
+    layers = []
+    for index, kind in enumerate(kinds):
+        last = index >= count - shared
+        wide = 2 if last and config.get("use_double_wide_mlp") else 1
+        dense: FeedForward = Dense(intermediate=wide * integer(config, "intermediate_size"))
+        layers.append(
+            Layer(
+                _attention(config, str(kind), shares_kv=last),
+                moe or dense,
+                4 + (3 if moe else 0) + (1 if small else 0),
+                _per_layer(small, hidden),
+            )
+        )
+    length = integer(config, "max_position_embeddings")
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=tied(config, default=True),
+        dtype=checkpoint_dtype(config),
+        max_model_len=length,
+        rope_positions=length,
+        rope_width=integer(config, "head_dim", 256) + integer(config, ("global_head_dim", "head_dim"), 256),
+        layers=grouped(layers),
+        outside=_embeddings(config, small, count, hidden),
+    )
+
+
+def _attention(config: Json, kind: str, *, shares_kv: bool) -> Attention:
+    if kind not in ("sliding_attention", "full_attention"):
+        raise Unsupported(f"config.json: layer_types: {kind} layers are not known here", EXTEND)
+    full = kind == "full_attention"
+    head_dim = integer(config, ("global_head_dim", "head_dim") if full else "head_dim", 256)
+    kv = optional(config, "num_global_key_value_heads") if full and config.get("attention_k_eq_v") else None
+    bias = bool(config.get("attention_bias", False))
+    return Attention(
+        heads=integer(config, HEADS),
+        kv_heads=kv or integer(config, "num_key_value_heads"),
+        head_dim=head_dim,
+        v_head_dim=head_dim,
+        window=None if full else integer(config, "sliding_window"),
+        qkv_bias=bias,
+        output_bias=bias,
+        qk_norm="head",
+        shares_kv=shares_kv,
+    )
+
+
+def _experts(config: Json) -> Experts:
+    """Experts beside a dense feed-forward, which counts as the shared one."""
+    moe = experts(config, Mixture(module="moe", router="router.proj", router_bias=True, shared_module="mlp"))
+    return Experts(
+        experts=moe.experts,
+        experts_per_token=moe.experts_per_token,
+        intermediate=moe.intermediate,
+        shared_intermediate=integer(config, "intermediate_size"),
+        router_bias=True,
+        module="moe",
+        router="router.proj",
+        shared_module="mlp",
+    )
+
+
+def _per_layer(small: int | None, hidden: int) -> tuple[Weight, ...]:
+    """What brings a layer's own embedding in; whole on every rank."""
+    if small is None:
+        return ()
+    return (
+        Weight(
+            name="per-layer gate", role="mlp", module="per_layer_input_gate", outputs=small, inputs=hidden, linear=True
+        ),
+        Weight(
+            name="per-layer up", role="mlp", module="per_layer_projection", outputs=hidden, inputs=small, linear=True
+        ),
+    )
+
+
+def _embeddings(config: Json, small: int | None, count: int, hidden: int) -> tuple[Weight, ...]:
+    if small is None:
+        return ()
+    vocab = integer(config, "vocab_size_per_layer_input", integer(config, "vocab_size"))
+    return (
+        Weight(
+            name="per-layer embeddings", role="embedding", module="embed_tokens_per_layer", outputs=vocab,
+            inputs=count * small, split="outputs",
+        ),
+        Weight(
+            name="per-layer projection", role="other", module="per_layer_model_projection", outputs=count * small,
+            inputs=hidden, split="outputs",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Models with an encoder: which class the decoder inside has, and which encoder stands before it.
+
+The decoder's numbers stand in `text_config` (or at the top, in older families). What a publisher leaves out of it is
+transformers' default of that model_type.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from infercli.core.architecture import encoders
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+_TEXT_KEYS = ("text_config", "llm_config", "language_config")
+
+
+class Wrapper(NamedTuple):
+    """A class with an encoder."""
+
+    encoder: encoders.Encoder
+    decoder: str | None = None
+    """The class of the decoder; None: what its config says in `architectures` or `model_type`."""
+    part: str = "vision_config"
+    optional: bool = False
+    """It may come without the encoder's config, and then has the published widths."""
+
+
+WRAPPERS: dict[str, Wrapper] = {
+    "Qwen2VLForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM"),
+    "Qwen2_5_VLForConditionalGeneration": Wrapper(encoders.qwen2_5_vl, "Qwen2ForCausalLM"),
+    "Qwen3VLForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3ForCausalLM"),
+    "Qwen3VLMoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3MoeForCausalLM"),
+    "Qwen3_5ForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5ForCausalLM"),
+    "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM"),
+    "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
+    "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
+    "Gemma4ForConditionalGeneration": Wrapper(encoders.gemma4, "Gemma4ForCausalLM"),
+    "LlavaForConditionalGeneration": Wrapper(encoders.llava),
+    "LlavaNextForConditionalGeneration": Wrapper(encoders.llava),
+    "Mistral3ForConditionalGeneration": Wrapper(encoders.pixtral),
+    "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
+    "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
+    "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
+    "KimiVLForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
+    "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM"),
+    "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
+    "InternVLChatModel": Wrapper(encoders.internvl),
+    "InternVLForConditionalGeneration": Wrapper(encoders.internvl),
+    "MiniMaxM3SparseForConditionalGeneration": Wrapper(encoders.minimax_m3, "MiniMaxM3SparseForCausalLM"),
+    "DotsOCRForCausalLM": Wrapper(encoders.dots, "Qwen2ForCausalLM"),
+}
+
+_DECODERS = {
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "ministral3": "Ministral3ForCausalLM",
+    "mistral4": "DeepseekV3ForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    "internlm2": "InternLM2ForCausalLM",
+    "gpt_oss": "GptOssForCausalLM",
+}
+"""model_type -> class."""
+
+_DEFAULTS: dict[str, Json] = {
+    "llama": {
+        "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "max_position_embeddings": 2048,
+    },
+    "mistral": {
+        "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": None,
+    },
+    "gemma3_text": {
+        "vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+        "max_position_embeddings": 131072, "sliding_window": 4096,
+    },
+    "qwen2_audio": {
+        "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 32, "max_position_embeddings": 8192, "vocab_size": 156032,
+    },
+}  # fmt: skip
+"""What transformers takes where a text_config is silent (models/*/configuration_*.py). `mistral`: LLaVA-NeXT's."""
+
+_INHERITED = ("torch_dtype", "dtype", "tie_word_embeddings")
+"""Keys that publishers write at the top only."""
+
+
+def decoder_config(name: str, config: Json) -> Json:
+    """The config of the decoder inside, with its class. Raises Unsupported where it does not say which that is."""
+    text = next((config[k] for k in _TEXT_KEYS if isinstance(config.get(k), dict)), None)
+    found: Json = dict(config if text is None else text)
+    kind = str(found.get("model_type") or "")
+    if name == "Qwen2AudioForConditionalGeneration":
+        kind = "qwen2_audio"
+    found = dict(_DEFAULTS.get(kind, {})) | found
+    for key in _INHERITED:
+        if found.get(key) is None and config.get(key) is not None:
+            found[key] = config[key]
+    inner = WRAPPERS[name].decoder or next(iter(found.get("architectures") or ()), None) or _DECODERS.get(kind)
+    if inner is None:
+        raise Unsupported(
+            f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
+            "to teach it: core/architecture/wrappers.py",
+        )
+    return found | {"architectures": [inner]}
+
+
+def encoder_config(name: str, config: Json) -> Json:
+    """The encoder's part of config.json. Raises Unsupported where it is missing."""
+    wrapper = WRAPPERS[name]
+    part = config.get(wrapper.part)
+    if isinstance(part, dict) and part:
+        merge = config.get("spatial_merge_size")  # Mistral 3 writes it at the top
+        return part if merge is None else {"spatial_merge_size": merge} | part
+    if wrapper.optional:
+        return {}
+    raise Unsupported(
+        f"config.json: {wrapper.part}: missing, and {name} has an encoder",
+        "the checkpoint is incomplete; pin it again, or fix the file at its source",
+    )
