@@ -171,13 +171,18 @@ def capability_text(capability: tuple[int, int]) -> str:
     return f"{capability[0]}.{capability[1]}"
 
 
+def release(engine_version: str) -> tuple[int, int]:
+    """(major, minor) of `0.29.0`."""
+    major, minor, *_ = engine_version.split(".")
+    return int(major), int(minor)
+
+
 def require_engine(method: Method, engine_version: str) -> None:
     """Raises Unsupported where that version of vLLM (`0.29.0`) runs the method only with a package of its own."""
     if method.plugin is None:
         return
     package, since = method.plugin
-    major, minor, *_ = engine_version.split(".")
-    if (int(major), int(minor)) < since:
+    if release(engine_version) < since:
         return
     raise Unsupported(
         f"{method.name} is not in vLLM {engine_version}: since {capability_text(since)} it needs "

@@ -19,7 +19,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.architecture.tensors import layer_tensors
 from infercli.core.gpus import Gpu
-from infercli.core.quantization import METHODS
+from infercli.core.quantization import METHODS, release
 from infercli.core.schemes import Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib
 
@@ -186,13 +186,8 @@ def _mxfp4_bytes(
     # triton_kernels HopperMXScaleLayout pads rows to 256. Until 0.24 the scales stayed as they were loaded as well
     # (vllm-project/vllm#46549): 0.11 and 0.14 on H100 print 13.47 GiB for gpt-oss-20b and 64.38 for 120b.
     total += allocated_bytes(_up(rows, 256) * scales)
-    kept = engine_version is not None and _older(engine_version, (0, 24))
+    kept = engine_version is not None and release(engine_version) < (0, 24)
     return total + (allocated_bytes(rows * scales) if kept else 0)
-
-
-def _older(version: str, than: tuple[int, int]) -> bool:
-    major, minor, *_ = version.split(".")
-    return (int(major), int(minor)) < than
 
 
 def _up(size: int, step: int) -> int:
