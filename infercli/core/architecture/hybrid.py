@@ -265,7 +265,8 @@ def _mamba2(config: Json, heads: str, head_dim: str, groups: str, state: str) ->
         conv_kernel=integer(config, ("mamba_d_conv", "conv_kernel"), 4),
         conv_bias=bool(config.get("mamba_conv_bias", config.get("use_conv_bias", True))),
         projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
-        state_dtype=config.get("mamba_ssm_cache_dtype"),
+        # Only Nemotron-H asks config.json, and takes float32 where it is silent (vLLM 0.29 models/config.py).
+        state_dtype=(config.get("mamba_ssm_cache_dtype") or "float32") if heads == "mamba_num_heads" else None,
         module="mixer" if heads in ("mamba_num_heads", "num_heads") else "mamba",
     )
 
