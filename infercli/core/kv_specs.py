@@ -116,7 +116,7 @@ def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings) ->
 
 def _attention(mixer: Attention, tensor_parallel_size: int, settings: CacheSettings) -> list[LayerCache]:
     """layers/attention/attention.py and chunked_local_attention.py."""
-    if mixer.shares_kv:
+    if mixer.shares_kv or not mixer.cached:
         return []
     heads, element = kv_heads_per_rank(mixer, tensor_parallel_size), settings.element_bytes()
     # Keys that are values too are still stored twice: vLLM's layer knows nothing of it.
