@@ -95,7 +95,9 @@ class CacheLayout:
     def _blocks(self, cache: LayerCache, tokens: int, in_flight: int) -> int:
         """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
         if cache.kind == "state":
-            return (2 if self.settings.prefix_caching else 1) + self.settings.speculative_tokens
+            cached = self.settings.prefix_caching
+            kept = self.rules.caches_states if cached is None else cached
+            return 1 + kept + self.settings.speculative_tokens
         if cache.kind == "full":
             return -(-tokens // self.settings.decode_context_parallel_size // cache.block_tokens)
         assert cache.reach is not None
@@ -111,8 +113,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     Data and expert parallelism do not change it. Raises Unsupported for a cache or a version that is not taught.
     """
     rules = rules_for(settings.engine_version)
-    caches = layer_caches(arch, layout, settings)
-    if not rules.groups_kinds:
+    caches = layer_caches(arch, layout, settings, rules)
+    if not rules.groups_kinds and len({placed.cache.kind for placed in caches}) > 1:
         caches = _all_full(caches)
     if not caches:
         return None

@@ -27,6 +27,8 @@ class CacheRules:
     """Sliding windows take the backend's smallest block whatever --block-size says."""
     counts_batches_in_flight: bool
     """A window is charged for every batch that may be scheduled at once; False: for one."""
+    state_dtype_from_config: bool
+    """States have the dtype that config.json asks for; False: that of the model."""
     caches_states: bool
     """Prefix caching is on by default for models with states, and costs a second state per request."""
     null_blocks: int
@@ -44,6 +46,7 @@ _V0_4 = CacheRules(
     prints_concurrency=False,
     window_has_own_block=False,
     counts_batches_in_flight=False,
+    state_dtype_from_config=False,
     caches_states=False,
     null_blocks=0,
 )
@@ -51,13 +54,14 @@ _V0_4 = CacheRules(
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read) and 0.20 (0.17 lacks it).
 _V0_9_1 = replace(_V0_4, since=(0, 9, 1), groups_kinds=True)
 _V0_12 = replace(_V0_9_1, since=(0, 12, 0), even_ratio=1.25)
-_V0_20 = replace(_V0_12, since=(0, 20, 0), even_ratio=1.5)
+_V0_13 = replace(_V0_12, since=(0, 13, 0), state_dtype_from_config=True)
+_V0_20 = replace(_V0_13, since=(0, 20, 0), even_ratio=1.5)
 _V0_21 = replace(_V0_20, since=(0, 21, 0), prints_concurrency=True)
 _V0_25 = replace(_V0_21, since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = replace(_V0_25, since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
 _V0_29 = replace(_V0_26, since=(0, 29, 0), null_blocks=1)
 
-RULES = (_V0_4, _V0_9_1, _V0_12, _V0_20, _V0_21, _V0_25, _V0_26, _V0_29)
+RULES = (_V0_4, _V0_9_1, _V0_12, _V0_13, _V0_20, _V0_21, _V0_25, _V0_26, _V0_29)
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
 
 

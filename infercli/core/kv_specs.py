@@ -21,6 +21,7 @@ from infercli.core.architecture.arch import (
     kv_heads_per_rank,
 )
 from infercli.core.kv_groups import LayerCache, PlacedCache
+from infercli.core.kv_rules import CacheRules
 from infercli.errors import Unsupported
 
 CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "float32", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
@@ -51,7 +52,8 @@ class CacheSettings:
     kernel_block_tokens: int = 16
     """The smallest block of the attention backend, which sliding windows take whatever `block_tokens` says."""
     max_num_batched_tokens: int = 2048
-    prefix_caching: bool = True
+    prefix_caching: bool | None = None
+    """None: the default of the version, which differs only for models with states."""
     async_scheduling: bool = True
     speculative_tokens: int = 0
     """Tokens drafted ahead by the model's own draft layers; 0: no speculation, and the draft layers are not loaded."""
@@ -80,7 +82,9 @@ def latent_kv_dtype(kv_dtype: str, sparse: bool, capability: tuple[int, int]) ->
     return kv_dtype
 
 
-def layer_caches(arch: ModelArch, layout: Layout, settings: CacheSettings) -> tuple[PlacedCache, ...]:
+def layer_caches(
+    arch: ModelArch, layout: Layout, settings: CacheSettings, rules: CacheRules
+) -> tuple[PlacedCache, ...]:
     """The caches of all layers, in the model's order, with blocks and pages that fit one another; () for none.
 
     Raises Unsupported for a mixer or a dtype whose cache is not taught.
@@ -88,7 +92,7 @@ def layer_caches(arch: ModelArch, layout: Layout, settings: CacheSettings) -> tu
     found = [
         PlacedCache(layer, cache)
         for layer, mixer in _mixers(arch, settings)
-        for cache in _caches(mixer, layout.tensor_parallel_size, settings)
+        for cache in _caches(mixer, layout.tensor_parallel_size, settings, rules)
     ]
     return tuple(_aligned(found, settings))
 
@@ -102,19 +106,21 @@ def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]
     return sorted(placed, key=lambda pair: pair[0])
 
 
-def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings) -> list[LayerCache]:
+def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
     if isinstance(mixer, Attention):
-        return _attention(mixer, tensor_parallel_size, settings)
+        return _attention(mixer, tensor_parallel_size, settings, rules)
     if isinstance(mixer, LatentAttention):
         return _latent(mixer, settings)
     if isinstance(mixer, CompressedAttention):
         raise Unsupported(
             "the KV cache of compressed attention (DeepSeek-V4) cannot be planned yet", "to teach it: core/kv_specs.py"
         )
-    return [_state(mixer, tensor_parallel_size, settings)]
+    return [_state(mixer, tensor_parallel_size, settings, rules)]
 
 
-def _attention(mixer: Attention, tensor_parallel_size: int, settings: CacheSettings) -> list[LayerCache]:
+def _attention(
+    mixer: Attention, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+) -> list[LayerCache]:
     """layers/attention/attention.py and chunked_local_attention.py."""
     if mixer.shares_kv or not mixer.cached:
         return []
@@ -124,7 +130,7 @@ def _attention(mixer: Attention, tensor_parallel_size: int, settings: CacheSetti
     shape = ("attention", heads, mixer.head_dim, mixer.v_head_dim, element)
     block = settings.block_tokens
     if mixer.window is not None:
-        block = settings.kernel_block_tokens
+        block = settings.kernel_block_tokens if rules.window_has_own_block else block
         own = LayerCache(
             kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window
         )
@@ -163,10 +169,12 @@ def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
     )
 
 
-def _state(mixer: StateSpace | GatedDelta, tensor_parallel_size: int, settings: CacheSettings) -> LayerCache:
+def _state(
+    mixer: StateSpace | GatedDelta, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+) -> LayerCache:
     """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
     tp, drafted = tensor_parallel_size, settings.speculative_tokens
-    state_dtype = mixer.state_dtype or settings.dtype
+    state_dtype = (mixer.state_dtype if rules.state_dtype_from_config else None) or settings.dtype
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
         state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
