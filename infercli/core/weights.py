@@ -6,6 +6,7 @@ that the checkpoint names for that module in that layer, and the size that PyTor
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from infercli.core.architecture.arch import (
 from infercli.core.architecture.tensors import layer_tensors
 from infercli.core.gpus import Gpu
 from infercli.core.quantization import METHODS, release
-from infercli.core.schemes import Quantization, Scheme, schemes_of
+from infercli.core.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib
 
 _GGUF_HEAD = Scheme(method="gguf", bits=6.5625)
@@ -136,18 +137,23 @@ def weights_bytes(
     weight_only: bool = False,
     gpu: Gpu | None = None,
     engine_version: str | None = None,
+    drafts: bool = False,
 ) -> int:
     """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
 
     `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
     how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
-    `engine_version`: of vLLM (`0.29.0`); None: the newest.
+    `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
+    last pipeline stage then loads.
     """
 
     def stage_bytes(stage: int) -> int:
         total = 0
-        for tensor in stage_tensors(arch, layout, stage):
-            for scheme, copies in _schemes(tensor, quantization):
+        tensors = [(t, quantization) for t in stage_tensors(arch, layout, stage)]
+        if drafts and stage == layout.pipeline_parallel_size - 1:
+            tensors += _draft_tensors(arch, quantization, layout)
+        for tensor, stored in tensors:
+            for scheme, copies in _schemes(tensor, stored):
                 if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
                     total += copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
                 else:
@@ -158,6 +164,16 @@ def weights_bytes(
     heaviest = max(stage_bytes(stage) for stage in range(layout.pipeline_parallel_size))
     tables = allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
     return round(heaviest * (1 + quantization.unexplained_fraction)) + tables
+
+
+def _draft_tensors(
+    arch: ModelArch, quantization: Quantization, layout: Layout
+) -> Iterator[tuple[RankTensor, Quantization]]:
+    """Weights of the draft layers, which checkpoints name `layers.N` behind the last or `mtp.layers.N`."""
+    left_out = quantization.skipped.covered("mtp.layers.0.mlp", ())
+    for group in arch.draft_layers:
+        for tensor in layer_tensors(group, arch.hidden, layout):
+            yield tensor, UNQUANTIZED if left_out else quantization
 
 
 def _mxfp4_bytes(
@@ -199,20 +215,19 @@ def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) 
 
     A tied lm_head may be stored all the same, and draft layers are stored whether or not they are loaded.
     """
-    tensors = [*stage_tensors(replace(arch, tied=False), Layout(), 0)]
-    for group in arch.draft_layers:
-        tensors += layer_tensors(group, arch.hidden, Layout())
-    return _stored(tensors, quantization, element_bytes)
+    tensors = stage_tensors(replace(arch, tied=False), Layout(), 0)
+    drafts = list(_draft_tensors(arch, quantization, Layout()))
+    return _stored([(t, quantization) for t in tensors] + drafts, element_bytes)
 
 
 def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
     """What they hold at least: without a second copy of a tied lm_head, and without draft layers."""
-    return _stored([*stage_tensors(arch, Layout(), 0)], quantization, element_bytes)
+    return _stored([(t, quantization) for t in stage_tensors(arch, Layout(), 0)], element_bytes)
 
 
-def _stored(tensors: list[RankTensor], quantization: Quantization, element_bytes: int) -> int:
+def _stored(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: int) -> int:
     total = 0
-    for tensor in tensors:
+    for tensor, quantization in tensors:
         for scheme, copies in _schemes(tensor, quantization):
             total += copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
     return total
