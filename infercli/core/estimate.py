@@ -136,6 +136,10 @@ class EstimateRequest(Asked):
 class Settings(Record):
     """What the engine would run with: as asked, or as that version of vLLM chooses."""
 
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    data_parallel_size: int
+    enable_expert_parallel: bool
     dtype: str
     kv_cache_dtype: str
     quantization: str
@@ -156,7 +160,7 @@ class Interval(Record):
 
 
 class EstimatedMemory(Record):
-    """The memory of the GPU that holds most, term by term; the terms inside the budget add up to it."""
+    """The memory of the GPU that holds most, term by term; those with `inside_budget` add up to the budget."""
 
     total_bytes: int
     budget_bytes: int

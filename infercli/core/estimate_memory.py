@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from infercli.core import sizing
 from infercli.core.architecture.arch import LatentAttention, Layout, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
-from infercli.core.engines import v0_29
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
 from infercli.core.gpus import Gpu
@@ -41,23 +40,18 @@ def size(
 ) -> Sized:
     """Raises Unsupported for a cache that is not taught."""
     load = sizing.Load(
-        tensor_parallel_size=request.tensor_parallel_size,
+        layout=request_layout(request),
+        gpu=gpu,
         max_num_seqs=settings.max_num_seqs,
         max_num_batched_tokens=settings.max_num_batched_tokens,
+        max_model_len=settings.max_model_len,
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
-        graph_sizes=0 if settings.enforce_eager else v0_29.capture_sizes(settings.max_num_seqs),
-        full_graph_sizes=facts.full_capture_sizes,
-        capability=gpu.capability or (9, 0),
-    )
-    weight_only = any(
-        m.native_from is not None and gpu.capability is not None and gpu.capability < m.native_from
-        for m in quantization.methods
+        enforce_eager=settings.enforce_eager,
     )
     found = sizing.gpu_memory(
-        arch, quantization, load, facts.memory,
+        arch, quantization, load, facts,
         total_bytes=gpu.memory_bytes,
         budget_bytes=int(gpu.memory_bytes * settings.gpu_memory_utilization),
-        weight_only=weight_only,
     )  # fmt: skip
     left = sizing.term(found, "kv_cache")
     cache = _cache_settings(request, arch, settings, quantization, gpu)
@@ -66,7 +60,12 @@ def size(
     starts = True if left.low_bytes >= need else False if left.high_bytes < need else None
     missing = max(0, need - left.low_bytes)
     return Sized(
-        memory=EstimatedMemory(total_bytes=found.total_bytes, budget_bytes=found.budget_bytes, terms=found.terms),
+        memory=EstimatedMemory(
+            total_bytes=found.total_bytes,
+            budget_bytes=found.budget_bytes,
+            terms=found.terms,
+            outside_budget_bytes=sum(t.bytes for t in found.terms if not t.inside_budget),
+        ),
         kv_cache=None if layout is None else _held(layout, left, arch, settings.max_model_len),
         starts=starts,
         reason=_reason(starts, left.bytes, need, missing, settings.max_model_len),

@@ -6,7 +6,6 @@ from typing import get_args
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
-from infercli.core.engines import v0_29
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
@@ -37,7 +36,7 @@ def settle(
     notes: tuple[str, ...] = ()
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu)
-    defaults = v0_29.device_defaults(gpu)
+    defaults = facts.device_defaults(gpu, max_model_len=request.max_model_len or arch.max_model_len)
     seqs = request.max_num_seqs or defaults.max_num_seqs
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
     if request.max_num_seqs is None:
@@ -54,6 +53,10 @@ def settle(
         )
     dtype = _dtype(request, arch, quantization, gpu, problems)
     return Settings(
+        tensor_parallel_size=request.tensor_parallel_size,
+        pipeline_parallel_size=request.pipeline_parallel_size,
+        data_parallel_size=request.data_parallel_size,
+        enable_expert_parallel=request.enable_expert_parallel,
         dtype=dtype,
         kv_cache_dtype=request.kv_cache_dtype,
         quantization=quantization.method,

@@ -14,7 +14,6 @@ from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.asked import read_asked
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
-from infercli.core.engines import v0_29
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
@@ -60,7 +59,7 @@ class GpuPlanner:
     ) -> None:
         self.arch, self.quantization, self.gpu, self.facts = arch, quantization, gpu, facts
         self.deployment, self.profile, self.args = deployment, profile, deployment.engine_args
-        self.defaults = v0_29.device_defaults(gpu)
+        self.defaults = facts.device_defaults(gpu)
         self.capability_note = require_capability(METHODS[quantization.method], gpu)
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
@@ -148,10 +147,9 @@ class GpuPlanner:
             self.arch,
             self.quantization,
             load,
-            self.facts.memory,
+            self.facts,
             total_bytes=total,
             budget_bytes=int(total * self.asked.utilization),
-            weight_only=self.capability_note is not None,
         )
         block = bytes_per_block(self.arch, size, self.asked.block_tokens, self.asked.kv_element_bytes)
         need = max(
@@ -168,13 +166,13 @@ class GpuPlanner:
 
     def _load(self, size: int, seqs: int) -> sizing.Load:
         return sizing.Load(
-            tensor_parallel_size=size,
+            layout=Layout(tensor_parallel_size=size),
+            gpu=self.gpu,
             max_num_seqs=seqs,
             max_num_batched_tokens=self._batched_tokens(),
+            max_model_len=self.asked.length or self.arch.max_model_len,
             element_bytes=sizing.ELEMENT_BYTES[self.asked.dtype],
-            graph_sizes=0 if self.args.get("enforce_eager") else v0_29.capture_sizes(seqs),
-            full_graph_sizes=self.facts.full_capture_sizes,
-            capability=self.gpu.capability or (0, 0),
+            enforce_eager=bool(self.args.get("enforce_eager")),
         )
 
     def _missing_while_loading(self, memory: GpuMemory, size: int, element_bytes: int) -> int:
@@ -317,7 +315,7 @@ class GpuPlanner:
     def _room_outside(self, tried: _Tried) -> list[str]:
         """The note where the memory beyond the budget may not do under load; empty where it does."""
         load = self._load(tried.tensor_parallel_size, tried.max_num_seqs)
-        need = sizing.outside_budget_bytes(self.arch, load, self.facts.memory)
+        need = sizing.outside_budget_bytes(self.arch, load, self.facts)
         left = tried.memory.total_bytes - tried.memory.budget_bytes - self.profile.reserved_gpu_memory_gib * GIB
         if left >= need:
             return []

@@ -72,6 +72,8 @@ class MemoryTerm(Record):
     high_bytes: int
     formula: str
     source: str
+    inside_budget: bool = True
+    """False: vLLM takes it beyond its budget, and the KV cache is not smaller for it (CUDA graphs until 0.19)."""
 
 
 class GpuMemory(Record):

@@ -1,143 +1,184 @@
 """The memory of one GPU, term by term, each with its formula and its source.
 
-Weights follow from the shapes and from PyTorch's allocator. The KV cache is vLLM's own arithmetic (core/kv_cache.py) on
-what is left. Between them stand three estimates (activation, non-torch, CUDA graphs) with bounds: "fits" is said with
-all of them at their high end.
+Weights follow from the shapes and from PyTorch's allocator (core/weights.py), the activation peak from what vLLM's
+profile run allocates (core/activation.py), the KV cache is what is left. Non-torch memory and CUDA graphs are measured,
+and come as bands by engine version: "fits" is said with all of them at their high end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infercli.core.architecture.arch import (
-    Experts,
-    Layout,
-    ModelArch,
-    feed_forwards,
-)
+from infercli.core.activation import Batch, uses_v2_runner
+from infercli.core.activation import activation as activation_peak
+from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
-from infercli.core.engines.facts import Band, MemoryCoefficients
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.plan import GpuMemory, MemoryTerm
+from infercli.core.units import GIB
 from infercli.core.weights import weights_bytes
 
 ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
+WEIGHTS_SLACK_FRACTION = 0.015
+"""Above the computed weights: what logs print beyond them at most (workspaces of the kernels)."""
+
+_OUTSIDE_SINGLE_BYTES, _OUTSIDE_LINKED_BYTES = 0.6 * GIB, 1.6 * GIB
+"""The CUDA context, taken before the budget is measured, with one GPU, and with NCCL from capability 9.0 on; no log
+prints it for older GPUs, which keep the figure of one. 0.19 on H100: 0.5 to 0.6 GiB, and 1.53 to 1.55."""
+
+_UNPROFILED_BYTES = 12
+"""Per max_num_seqs x vocabulary entry under load, where the V2 runner's profile skips top-k and top-p (its own comment
+says so): an fp32 copy of the logits, and two to sort them."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
-    """What the memory depends on besides model and GPU."""
+class Load(Batch):
+    """What the memory depends on besides model and engine version."""
 
-    tensor_parallel_size: int
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    element_bytes: int
-    """Of one unquantized weight or activation."""
-    graph_sizes: int
-    """CUDA graph sizes that are captured; 0 with enforce_eager."""
-    full_graph_sizes: int
-    capability: tuple[int, int]
+    enforce_eager: bool = False
+    """No CUDA graphs."""
 
 
-def activation(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
-    """The profile's peak, and what the sampler keeps: max(forward pass, sampler and expert workspace) + state."""
-    seqs, tokens, b = load.max_num_seqs, load.max_num_batched_tokens, load.element_bytes
-    hidden_states = b * tokens * arch.hidden
-    forward = workspace = 0
-    for feed_forward in feed_forwards(arch):
-        width = feed_forward.intermediate // load.tensor_parallel_size
-        if isinstance(feed_forward, Experts):
-            columns = max(width, arch.hidden) + max(2 * width, arch.hidden)
-            workspace = max(workspace, b * tokens * feed_forward.experts_per_token * columns)
-        else:
-            forward = max(forward, b * tokens * (3 * width + 4 * arch.hidden))
-    state = k.sampler_state_per_logit * seqs * arch.vocab
-
-    def at(end: str) -> float:
-        sampler = getattr(k.sampler_peak_per_logit, end) * seqs * arch.vocab + hidden_states
-        sampler += getattr(k.sampler_peak_per_vocab_entry, end) * arch.vocab + getattr(k.sampler_peak_extra, end)
-        factor = getattr(k.forward_peak_factor, end)
-        return float(state + max(factor * forward + k.forward_peak_extra, sampler + factor * workspace))
-
-    return Band(low=at("low"), typical=at("typical"), high=at("high"))
+def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
+    """The profile's peak, and what the sampler keeps."""
+    return activation_peak(arch, quantization, load, facts)
 
 
-def non_torch(load: Load, k: MemoryCoefficients) -> Band:
+def non_torch(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
     """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
-    if load.tensor_parallel_size == 1:
-        return k.non_torch_single
-    return k.non_torch_parallel if load.capability >= (9, 0) else k.non_torch_parallel_older
+    k, gpu, layout = facts.non_torch, load.gpu, load.layout
+    ranks = layout.tensor_parallel_size
+    if gpu.platform == "rocm":
+        return _nearest(k.rocm, ranks)
+    if gpu.unified_memory:
+        return k.unified
+    if ranks > 1:
+        if gpu.at_least((9, 0)) and gpu.nvlink_bytes_per_s is not None:
+            buffers = k.linked_per_hidden * ranks * arch.hidden
+            found = _nearest(k.linked, ranks).plus(Band(low=0.5 * buffers, typical=buffers, high=2 * buffers))
+        else:
+            found = _nearest(k.plain, ranks)
+        return found.plus(k.odd_vocab.times(0.25)) if _odd(arch) else found
+    if layout.pipeline_parallel_size > 1 and facts.sampler != "sort":
+        # 0.19 with 2 and 4 stages prints 0.07 GiB: NCCL is there before the budget is measured.
+        return Band(low=0.05 * GIB, typical=0.07 * GIB, high=0.6 * GIB)
+    found = k.single
+    if gpu.at_least((9, 0)):
+        found = k.single_blackwell if gpu.at_least((10, 0)) and not gpu.at_least((12, 0)) else k.single_hopper
+    if gpu.at_least((12, 0)):
+        found = Band(low=k.single.low, typical=k.single.typical, high=max(k.single.high, k.single_blackwell.high))
+    if layout.data_parallel_size > 1 or layout.expert_parallel:
+        found = found.plus(Band(low=0, typical=0.4 * GIB, high=1.0 * GIB))  # 0.12 with two data ranks: 0.61 GiB (n=1)
+    return found.plus(k.odd_vocab) if _odd(arch) else found
 
 
-def cuda_graphs(arch: ModelArch, load: Load, k: MemoryCoefficients) -> Band:
-    """The estimate that vLLM deducts from the budget: the first size of each mode, and less for every further one.
+def _odd(arch: ModelArch) -> bool:
+    """A vocabulary that Triton cannot specialize for: seen on Granite 3 (49,155 and 49,159; n=8)."""
+    return arch.vocab % 16 != 0 and not arch.pooling
 
-    The high end counts half of it as independent of the number of sizes. Logs of 0.22 and 0.26 with 19 and 7 sizes
-    printed a third of that.
+
+def _nearest(by_ranks: dict[int, Band], ranks: int) -> Band:
+    return by_ranks[max((n for n in by_ranks if n <= ranks), default=min(by_ranks))]
+
+
+def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
+    """What the capture takes, or (where it is deducted from the budget) vLLM's estimate of it.
+
+    Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
     """
-    if load.graph_sizes == 0:
-        return Band(low=0, typical=0, high=0)
-    share = load.graph_sizes / load.full_graph_sizes
+    if load.enforce_eager:
+        return NOTHING
+    gpu = load.gpu
+    kind = "hopper" if gpu.at_least((9, 0)) else "cuda"
+    if gpu.platform == "rocm":
+        kind = "cdna" if (gpu.multiprocessors or 0) > 128 else "rocm"  # Instinct has far more units than Radeon
+    g = facts.graphs[kind]
+    share = min(1.0, facts.graph_sizes(load.max_num_seqs) / facts.all_graph_sizes)
+    layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
+    ranks = load.layout.tensor_parallel_size
+    # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
+    split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
     return Band(
-        low=k.graph_base.low + k.graph_per_layer.low * arch.layer_count * share,
-        typical=k.graph_base.typical + k.graph_per_layer.typical * arch.layer_count * share,
-        high=k.graph_base.high + k.graph_per_layer.high * arch.layer_count * (1 + share) / 2,
+        low=g.base.low - split + g.per_layer.low * layers * share,
+        typical=max(0.0, g.base.typical - split * (kind == "hopper")) + g.per_layer.typical * layers * share,
+        high=g.base.high + g.per_layer.high * layers * (1 + share) / 2,
     )
 
 
-def outside_budget_bytes(arch: ModelArch, load: Load, k: MemoryCoefficients) -> int:
+def graphs_in_budget(arch: ModelArch, load: Load, facts: EngineFacts) -> bool:
+    """Whether the CUDA graphs are deducted before the KV cache is sized; never on ROCm (gpu_worker.py, since 0.19)."""
+    if load.gpu.platform == "rocm":
+        return False
+    if uses_v2_runner(arch, facts):
+        return facts.graphs_in_budget_v2
+    return facts.graphs_in_budget
+
+
+def outside_budget_bytes(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
     """What a GPU needs beyond the budget: the CUDA context, and what sampling takes only under load."""
-    several = load.tensor_parallel_size > 1 and load.capability >= (9, 0)
-    context = k.outside_parallel if several else k.outside_single
-    return round(context + k.unprofiled_per_logit * load.max_num_seqs * arch.vocab)
+    several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
+    context = _OUTSIDE_LINKED_BYTES if several else _OUTSIDE_SINGLE_BYTES
+    unprofiled = _UNPROFILED_BYTES * load.max_num_seqs * arch.vocab if uses_v2_runner(arch, facts) else 0
+    return round(context + unprofiled)
 
 
 def gpu_memory(
     arch: ModelArch,
     quantization: Quantization,
     load: Load,
-    k: MemoryCoefficients,
+    facts: EngineFacts,
     *,
     total_bytes: int,
     budget_bytes: int,
-    weight_only: bool = False,
 ) -> GpuMemory:
     """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is."""
-    tp = load.tensor_parallel_size
-    weights = weights_bytes(
-        arch, quantization, Layout(tensor_parallel_size=tp), load.element_bytes, weight_only=weight_only
-    )
+    layout = load.layout
+    weights = weights_bytes(arch, quantization, layout, load.element_bytes, gpu=load.gpu, engine_version=facts.version)
+    ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
+    inside = graphs_in_budget(arch, load, facts)
+    graphs = cuda_graphs(arch, load, facts)
+    kind = "rocm" if load.gpu.platform == "rocm" else "hopper" if load.gpu.at_least((9, 0)) else "cuda"
     terms = [
         MemoryTerm(
             name="weights",
             bytes=weights,
             low_bytes=weights,
-            high_bytes=round(weights * (1 + k.weights_slack_fraction)),
-            formula=f"every tensor of one of {tp} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
+            high_bytes=round(weights * (1 + WEIGHTS_SLACK_FRACTION)),
+            formula=f"every tensor of one of {ranks} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
             f"+ {arch.rope_positions:,} x {arch.rope_width} of rotary table",
             source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
         ),
         _term(
             "activation",
-            activation(arch, load, k),
+            activation(arch, quantization, load, facts),
             f"max(forward of {load.max_num_batched_tokens:,} tokens, sampler of {load.max_num_seqs} x {arch.vocab:,}) "
-            f"+ {k.sampler_state_per_logit:g} B x {load.max_num_seqs} x {arch.vocab:,}",
-            k.source,
+            "+ what stays between them",
+            "counted in the sources of vLLM and PyTorch (core/activation.py); printed peaks agree to 0.02 GiB (n=57)",
         ),
-        _term("non_torch", non_torch(load, k), "1 GPU" if tp == 1 else f"{tp} GPUs: NCCL and all-reduce", k.source),
+        _term(
+            "non_torch",
+            non_torch(arch, load, facts),
+            "1 GPU" if ranks == 1 else f"{ranks} GPUs: NCCL and all-reduce",
+            facts.non_torch.source,
+        ),
         _term(
             "cuda_graphs",
-            cuda_graphs(arch, load, k),
-            f"{arch.layer_count} layers, {load.graph_sizes} sizes",
-            k.source,
+            graphs,
+            f"{arch.layer_count} layers, {0 if load.enforce_eager else facts.graph_sizes(load.max_num_seqs)} sizes"
+            + ("" if inside else "; outside the budget, and not deducted from the KV cache"),
+            facts.graphs[kind].source,
+            inside_budget=inside,
         ),
     ]
+    counted = [t for t in terms if t.inside_budget]
     terms.append(
         MemoryTerm(
             name="kv_cache",
-            bytes=budget_bytes - sum(t.bytes for t in terms),
-            low_bytes=budget_bytes - sum(t.high_bytes for t in terms),
-            high_bytes=budget_bytes - sum(t.low_bytes for t in terms),
-            formula="budget - everything above",
+            bytes=budget_bytes - sum(t.bytes for t in counted),
+            low_bytes=budget_bytes - sum(t.high_bytes for t in counted),
+            high_bytes=budget_bytes - sum(t.low_bytes for t in counted),
+            formula="budget - everything above that is inside it",
             source="vLLM v1/worker/gpu_worker.py determine_available_memory",
         )
     )
@@ -149,7 +190,7 @@ def term(memory: GpuMemory, name: str) -> MemoryTerm:
     return next(t for t in memory.terms if t.name == name)
 
 
-def _term(name: str, band: Band, formula: str, source: str) -> MemoryTerm:
+def _term(name: str, band: Band, formula: str, source: str, *, inside_budget: bool = True) -> MemoryTerm:
     return MemoryTerm(
         name=name,
         bytes=round(band.typical),
@@ -157,4 +198,5 @@ def _term(name: str, band: Band, formula: str, source: str) -> MemoryTerm:
         high_bytes=round(band.high),
         formula=formula,
         source=source,
+        inside_budget=inside_budget,
     )

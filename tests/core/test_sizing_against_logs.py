@@ -16,9 +16,11 @@ import pytest
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import Quantization, typical
-from infercli.core.engines.v0_29 import FACTS, V1_RUNNER, capture_sizes
+from infercli.core.engines import find_engine
+from infercli.core.gpus import find_gpu
 from infercli.core.kv_cache import bytes_per_block
-from infercli.core.shapes import shapes
+from infercli.core.plan import GpuMemory
+from infercli.core.shapes import Shape, shapes
 from infercli.core.units import GIB
 from infercli.core.weights import weights_bytes
 from tests.parts.require import require
@@ -31,7 +33,6 @@ BASES = {  # checkpoints whose records name only themselves
     "redhatai/meta-llama-3.1-8b-instruct-quantized.w8a8": ("meta-llama/llama-3.1-8b-instruct", "int8"),
 }
 FP8_BLOCK = Quantization(method="fp8", bits=8, block=(128, 128))
-CAPABILITY = {"H100": (9, 0), "H200": (9, 0), "B200": (10, 0), "L40S": (8, 9), "L4 ": (8, 9), "4090": (8, 9)}
 
 
 def records(name: str) -> list[dict]:
@@ -70,20 +71,32 @@ def public_cases():
             yield record, shape, typical("fp8")
 
 
-def load_of(record: dict, capability: tuple[int, int], seqs: int, tokens: int) -> sizing.Load:
+def layout_of(record: dict) -> Layout:
+    return Layout(tensor_parallel_size=record["tensor_parallel"], pipeline_parallel_size=record["pipeline_parallel"])
+
+
+def load_of(record: dict) -> sizing.Load:
+    gpu, facts = find_gpu(record["gpu"]), find_engine(record["vllm_version"])
+    length = record["max_model_len"]
+    defaults = facts.device_defaults(gpu, max_model_len=length)
     return sizing.Load(
-        tensor_parallel_size=record["tensor_parallel"],
-        max_num_seqs=seqs,
-        max_num_batched_tokens=tokens,
+        layout=layout_of(record),
+        gpu=gpu,
+        max_num_seqs=record.get("max_num_seqs") or defaults.max_num_seqs,
+        max_num_batched_tokens=record.get("max_num_batched_tokens") or defaults.max_num_batched_tokens,
+        max_model_len=length,
         element_bytes=2,
-        graph_sizes=0 if record.get("enforce_eager") else capture_sizes(seqs),
-        full_graph_sizes=FACTS.full_capture_sizes,
-        capability=capability,
+        enforce_eager=bool(record.get("enforce_eager")),
     )
 
 
-def layout_of(record: dict) -> Layout:
-    return Layout(tensor_parallel_size=record["tensor_parallel"])
+def memory_of(record: dict, shape: Shape, quantization: Quantization) -> GpuMemory:
+    total = record.get("gpu_memory_gib") or record["gpu_memory_gib_physical"]
+    utilization = record.get("gpu_memory_utilization") or record["gpu_memory_utilization_default_assumed"]
+    return sizing.gpu_memory(
+        shape.arch, quantization, load_of(record), find_engine(record["vllm_version"]),
+        total_bytes=int(total * GIB), budget_bytes=int(total * utilization * GIB),
+    )  # fmt: skip
 
 
 def report(what: str, errors: list[float], unit: str) -> None:
@@ -122,46 +135,50 @@ def test_weights_of_awq_checkpoints_are_close_whatever_their_group_size():
     assert max(abs(e) for e in errors) < 3
 
 
-def test_the_activation_peak_of_the_v1_runner_is_what_017_to_019_print():
-    errors: list[float] = []
-    for record, shape, _ in h100_cases():
-        printed = record["observed"].get("activation_peak_gib")
-        if printed is None or record["vllm_version"] in ("0.15.0", "0.16.0"):
-            continue
-        load = load_of(record, (9, 0), record["max_num_seqs"], record["max_num_batched_tokens"])
-        errors.append(sizing.activation(shape.arch, load, V1_RUNNER).typical / GIB - printed)
-    report("activation peak, 0.17 to 0.19", errors, " GiB")
-    assert max(abs(e) for e in errors) < 0.1
-    assert len(errors) > 20
-
-
-def test_the_kv_cache_of_017_to_019_lies_within_our_band():
+def test_the_activation_peak_is_what_015_to_019_print():
     errors: list[float] = []
     for record, shape, quantization in h100_cases():
-        if record["vllm_version"] in ("0.15.0", "0.16.0"):
-            continue
-        load = load_of(record, (9, 0), record["max_num_seqs"], record["max_num_batched_tokens"])
-        memory = sizing.gpu_memory(
-            shape.arch, quantization, load, V1_RUNNER,
-            total_bytes=int(79.19 * GIB), budget_bytes=int(79.19 * record["gpu_memory_utilization"] * GIB),
-        )  # fmt: skip
-        left, graphs = sizing.term(memory, "kv_cache"), sizing.term(memory, "cuda_graphs")
-        printed = record["observed"]["available_kv_gib"] * GIB  # graphs were outside the budget before 0.21
-        errors.append((left.bytes + graphs.bytes - printed) / GIB)
-        assert left.low_bytes + graphs.high_bytes <= printed + 0.01 * GIB
-        assert printed <= left.high_bytes + graphs.low_bytes + 0.01 * GIB
-    report("available KV, 0.17 to 0.19 on H100", errors, " GiB")
-    assert statistics.mean(abs(e) for e in errors) < 0.1
+        printed = record["observed"].get("activation_peak_gib")
+        if printed is not None:
+            found = sizing.activation(shape.arch, quantization, load_of(record), find_engine(record["vllm_version"]))
+            errors.append(found.typical / GIB - printed)
+            assert found.low / GIB - 0.01 <= printed <= found.high / GIB + 0.01
+    report("activation peak, 0.15 to 0.19 on H100", errors, " GiB")
+    assert max(abs(e) for e in errors) < 0.03
+    assert len(errors) > 25
 
 
-def test_the_estimate_of_cuda_graphs_lies_within_our_band():
+def test_non_torch_memory_is_what_015_to_019_print():
+    errors: list[float] = []
+    for record, shape, _ in h100_cases():
+        printed = record["observed"].get("non_torch_gib")
+        if printed is not None:
+            found = sizing.non_torch(shape.arch, load_of(record), find_engine(record["vllm_version"]))
+            errors.append(found.typical / GIB - printed)
+            assert found.low / GIB - 0.01 <= printed <= found.high / GIB + 0.01
+    report("non-torch, 0.15 to 0.19 on H100", errors, " GiB")
+    assert statistics.mean(abs(e) for e in errors) < 0.03
+
+
+def test_the_kv_cache_of_015_to_019_lies_within_our_band():
+    errors: list[float] = []
+    for record, shape, quantization in h100_cases():
+        left = sizing.term(memory_of(record, shape, quantization), "kv_cache")
+        printed = record["observed"]["available_kv_gib"] * GIB
+        errors.append(100 * (left.bytes - printed) / printed)
+        assert left.low_bytes <= printed + 0.01 * GIB
+        assert printed <= left.high_bytes + 0.01 * GIB
+    report("available KV, 0.15 to 0.19 on H100", errors, " %")
+    assert statistics.mean(abs(e) for e in errors) < 0.5
+
+
+def test_the_estimate_of_cuda_graphs_lies_within_the_band_of_020_on():
     errors: list[float] = []
     for record, shape, _ in h100_cases():
         printed = record["observed"].get("cuda_graph_estimated_gib")
         if printed is None:
             continue
-        load = load_of(record, (9, 0), record["max_num_seqs"], record["max_num_batched_tokens"])
-        band = sizing.cuda_graphs(shape.arch, load, FACTS.memory)
+        band = sizing.cuda_graphs(shape.arch, load_of(record), find_engine("0.20.0"))
         errors.append(band.typical / GIB - printed)
         # One run of 35 estimated twice as much as its neighbours: the high end is not meant to hold it.
         assert band.low / GIB <= printed <= max(band.high / GIB, 1.7)
@@ -169,48 +186,33 @@ def test_the_estimate_of_cuda_graphs_lies_within_our_band():
     assert len(errors) > 20
 
 
-def test_logs_of_vllm_022_and_later_lie_within_the_band_that_029_is_planned_with():
+def test_printed_peaks_of_07_to_014_are_what_the_sampler_sorts():
     errors: list[float] = []
-    for record, shape, quantization in public_cases_of_late_versions():
-        capability, seqs, tokens = late_defaults(record)
-        load = load_of(record, capability, seqs, tokens)
-        budget = record["gpu_memory_gib"] * utilization(record) * GIB
-        memory = sizing.gpu_memory(
-            shape.arch, quantization, load, FACTS.memory,
-            total_bytes=int(record["gpu_memory_gib"] * GIB), budget_bytes=int(budget),
-        )  # fmt: skip
-        left, printed = sizing.term(memory, "kv_cache"), record["observed"]["available_kv_gib"]
-        errors.append(left.bytes / GIB - printed)
-        print(
-            f"\n  {record['vllm_version']} {record['model']} {record['gpu']} TP{record['tensor_parallel']}: printed "
-            f"{printed}, ours {left.low_bytes / GIB:.2f} / {left.bytes / GIB:.2f} / {left.high_bytes / GIB:.2f} GiB"
-        )
-        assert left.low_bytes / GIB <= printed + 0.01
-    report("available KV, 0.22 and later", errors, " GiB")
-    assert len(errors) >= 4
+    for record, shape, quantization in public_cases():
+        printed, version = (record["observed"] or {}).get("activation_peak_gib"), record.get("vllm_version") or ""
+        if printed is None or not version[:3].startswith("0.") or "max_num_seqs" not in record:
+            continue
+        facts = find_engine(version)
+        errors.append(sizing.activation(shape.arch, quantization, load_of(record), facts).typical / GIB - printed)
+    report("activation peak, public logs that say max_num_seqs", errors, " GiB")
+    assert all(abs(e) < 0.03 for e in errors)
+
+
+def test_logs_of_vllm_020_and_later_lie_within_their_band():
+    errors: list[float] = []
+    for record, shape, quantization in public_cases():
+        version, observed = record.get("vllm_version") or "", record["observed"] or {}
+        late = version.startswith(LATE) and record.get("gpu_memory_gib")
+        if not late or "available_kv_gib" not in observed or "GB10" in record["gpu"]:
+            continue
+        left = sizing.term(memory_of(record, shape, quantization), "kv_cache")
+        errors.append(left.bytes / GIB - observed["available_kv_gib"])
+        assert left.low_bytes / GIB <= observed["available_kv_gib"] + 0.01
+    report("available KV, 0.20 and later", errors, " GiB")
+    assert len(errors) >= 3
 
 
 LATE = ("0.20", "0.21", "0.22", "0.25", "0.26")
-
-
-def public_cases_of_late_versions():
-    for record in records("sizing_dev.jsonl"):
-        shape = BY_ID.get((record["base_model_for_config"] or "").lower())
-        version, observed = record.get("vllm_version") or "", record["observed"] or {}
-        usable = shape and version.startswith(LATE) and record.get("gpu_memory_gib") and "AMD" not in record["gpu"]
-        if usable and "available_kv_gib" in observed:
-            yield record, shape, typical({"fp8": "fp8-online"}.get(record.get("quantization"), "none"))
-
-
-def late_defaults(record: dict) -> tuple[tuple[int, int], int, int]:
-    capability = next((c for name, c in CAPABILITY.items() if name in record["gpu"]), (8, 0))
-    large = record["gpu_memory_gib"] > 70 and "A100" not in record["gpu"]
-    seqs = record.get("max_num_seqs") or (1024 if large else 256)
-    return capability, seqs, record.get("max_num_batched_tokens") or (8192 if large else 2048)
-
-
-def utilization(record: dict) -> float:
-    return record.get("gpu_memory_utilization") or record["gpu_memory_utilization_default_assumed"]
 
 
 def test_kv_bytes_per_token_are_what_the_logs_imply():

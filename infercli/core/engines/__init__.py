@@ -1,22 +1,42 @@
 """Facts keyed by engine version. The version is the backend's: a RayService runs the vLLM that its Ray pins.
 
-To add a version: a module with its facts, a table of its arguments (scripts/engine_facts.py writes it), a line here.
+To add a version: a row in core/engines/versions.py; where it is deployed, also a table of its arguments
+(scripts/engine_facts.py writes it).
 """
 
 from __future__ import annotations
 
-from infercli.core.engines import v0_29
+import re
+from dataclasses import replace
+
 from infercli.core.engines.facts import EngineFacts
+from infercli.core.engines.versions import NEWEST, ROWS
 from infercli.errors import UnknownName
 
-ENGINES: dict[str, EngineFacts] = {v0_29.FACTS.version: v0_29.FACTS}
+ENGINES: dict[str, EngineFacts] = {row.since: row for row in ROWS}
 
 RAY_SERVICE_ENGINE = "0.29.0"
 """What ray[llm] 2.60.0 pins, on the Kubernetes target; the local target runs the CPU build of the same version."""
 
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.?(?:post|dev|rc|a|b)\d*)*(?:\+\S+)?")
+"""As vLLM names releases, candidates and builds of its own: `0.9.2.dev364+g763963aa7`."""
+
 
 def find_engine(version: str) -> EngineFacts:
-    """The facts of that version. Raises UnknownName: memory changed by gigabytes between versions before."""
-    if version not in ENGINES:
-        raise UnknownName("engine version", version, ENGINES, "to add it: a module in core/engines/")
-    return ENGINES[version]
+    """The facts of that version: its own row, or the nearest one before it (`note` then says so).
+
+    A candidate or development build counts as the release it leads to. Raises UnknownName for what is older than the
+    oldest row, newer than the newest version that was read, or no version at all: memory changed by gigabytes before.
+    """
+    found = _VERSION.fullmatch(version.strip())
+    number = (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+    rows = [row for row in ROWS if number is not None and _number(row.since) <= number]
+    if number is None or not rows or number[:2] > NEWEST:
+        known = f"known are {ROWS[0].since} to {NEWEST[0]}.{NEWEST[1]}"
+        raise UnknownName("engine version", version, ENGINES, f"{known}; to add one: a row in core/engines/versions.py")
+    return replace(rows[-1], version=".".join(map(str, number)))
+
+
+def _number(version: str) -> tuple[int, int, int]:
+    major, minor, patch = (int(part) for part in version.split("."))
+    return major, minor, patch

@@ -1,8 +1,16 @@
-"""What a planner must know of an engine version."""
+"""What a planner must know of an engine version: its defaults, and the memory that no shape explains.
+
+The one thing to know: most of the activation peak is arithmetic read in vLLM's and PyTorch's sources
+(core/activation.py), so a version says here only which arithmetic is its own. What is measured is in the bands.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from infercli.core.gpus import Gpu
+from infercli.core.units import GIB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,65 +21,143 @@ class Band:
     typical: float
     high: float
 
+    def plus(self, other: Band) -> Band:
+        """The sum, end by end."""
+        return Band(low=self.low + other.low, typical=self.typical + other.typical, high=self.high + other.high)
 
-@dataclass(frozen=True, kw_only=True)
-class MemoryCoefficients:
-    """Coefficients of the memory that is neither weights nor KV cache. Sizes in bytes unless a name says otherwise."""
+    def times(self, factor: float) -> Band:
+        """Every end times `factor`."""
+        return Band(low=self.low * factor, typical=self.typical * factor, high=self.high * factor)
 
-    sampler_state_per_logit: float
-    """Kept for ever per max_num_seqs x vocabulary entry."""
-    sampler_peak_per_logit: Band
-    """Transient, per max_num_seqs x vocabulary entry, in the profile's sampler run."""
-    sampler_peak_per_vocab_entry: Band
-    """Transient, per vocabulary entry: the top-k buffer, 4 B per multiprocessor."""
-    sampler_peak_extra: Band
-    """Transient, a constant beside the sampler."""
-    forward_peak_extra: float
-    """Transient, a constant beside the forward pass."""
-    forward_peak_factor: Band
-    """Times the structural form of the forward pass."""
-    non_torch_single: Band
-    """CUDA context growth, cuBLAS and the like, with one GPU."""
-    non_torch_parallel: Band
-    """The same with tensor parallelism from capability 9.0 on: NCCL, and the workspaces of fused all-reduce."""
-    non_torch_parallel_older: Band
-    """The same below capability 9.0, where vLLM has no fused all-reduce."""
-    graph_per_layer: Band
-    """CUDA graphs per layer, with a full set of capture sizes."""
-    graph_base: Band
-    unprofiled_per_logit: float
-    """Under load, per max_num_seqs x vocabulary entry, outside all accounting: it must find room beyond the budget."""
-    outside_single: float
-    """CUDA context, taken before the budget is measured, with one GPU."""
-    outside_parallel: float
-    """The same with NCCL, from capability 9.0 on; no log prints it for older GPUs, which keep the figure of one."""
-    weights_slack_fraction: float
-    """Above the computed weights: what logs print beyond them at most (workspaces of the kernels)."""
-    source: str
-    applies_to: str
-    """The engine versions whose logs support it."""
+
+NOTHING = Band(low=0, typical=0, high=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceDefaults:
-    """vLLM's own defaults for a server, which depend on the device (engine/arg_utils.py get_batch_defaults)."""
+    """vLLM's own defaults, which depend on the device (engine/arg_utils.py get_batch_defaults)."""
 
     max_num_batched_tokens: int
     max_num_seqs: int
 
 
 @dataclass(frozen=True, kw_only=True)
+class NonTorch:
+    """Memory beside PyTorch's: CUDA modules, cuBLAS, NCCL, all-reduce buffers. Bytes per GPU, by number of ranks."""
+
+    single: Band
+    single_hopper: Band
+    single_blackwell: Band
+    linked: dict[int, Band]
+    """Tensor-parallel ranks -> bytes, on NVLink from capability 9.0 on; the nearest smaller number is taken."""
+    plain: dict[int, Band]
+    """The same below capability 9.0 or without NVLink."""
+    rocm: dict[int, Band]
+    """The same on ROCm, with one rank as well."""
+    unified: Band
+    """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
+    linked_per_hidden: float = 0
+    """Per rank and unit of the hidden width, on top of `linked`: the buffers of the fused all-reduce."""
+    odd_vocab: Band = NOTHING
+    """More with one rank where the vocabulary is not a multiple of 16: local memory of the sampler's kernel."""
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graphs:
+    """CUDA graphs: bytes = base + per_layer x layers, with all capture sizes."""
+
+    base: Band
+    per_layer: Band
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineFacts:
-    """One version of vLLM."""
+    """One version of vLLM, and those after it up to the next row."""
 
     version: str
-    ray_version: str
+    """As it was asked for."""
+    since: str
+    """The row that answers: the nearest one that is not newer."""
+    ray_version: str | None = None
+    """The Ray that pins it; None: none that infercli deploys."""
     gpu_memory_utilization: float
-    block_tokens: int
-    """KV cache block on a GPU."""
-    cpu_block_tokens: int
-    memory: MemoryCoefficients
-    full_capture_sizes: int
-    """Number of CUDA graph sizes when max_num_seqs allows all of them."""
-    extrapolated_from: str | None
-    """Newest version with public memory logs that the coefficients rest on; None where its own logs do."""
+    block_tokens: int = 16
+    """KV cache block on a GPU (config/cache.py DEFAULT_BLOCK_SIZE)."""
+    cpu_block_tokens: int = 128
+    """v1/attention/backends/cpu_attn.py"""
+    v1_from: Literal["never", "capability 8.0", "cuda", "always"]
+    """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
+    a100_like_h100: bool = False
+    """Whether an A100 80GB gets the large defaults (until #17885)."""
+    largest_from_gib: int | None = None
+    """From this memory on a server gets 16,384 batched tokens; None: no GPU does."""
+    chunked_tokens: int = 2048
+    """max_num_batched_tokens of V0 with chunked prefill, which is its default above 32,768 tokens of context."""
+    async_scheduling: bool
+    sampler: Literal["sort", "triton", "flashinfer"]
+    """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""
+    runner_v2: Literal["never", "dense", "always"] = "never"
+    """Models with the V2 model runner by default: `dense` leaves out experts and hybrids."""
+    keeps_expert_workspace: bool
+    """Workspaces of modular expert kernels stay beside the sampler (v1/worker/workspace.py)."""
+    graphs_in_budget: bool
+    """Whether an estimate of the CUDA graphs is deducted before the KV cache is sized."""
+    graphs_in_budget_v2: bool = False
+    """The same with the V2 runner (v1/worker/gpu/model_runner.py profile_cudagraph_memory)."""
+    all_graph_sizes: int = 51
+    """CUDA graph sizes when max_num_seqs allows all of them."""
+    non_torch: NonTorch
+    graphs: dict[str, Graphs]
+    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
+    extrapolated_from: str | None = None
+    """Newest version with public memory logs that this row rests on; None where its own logs do."""
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """(major, minor) of the version that was asked for."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def note(self) -> str | None:
+        """Said where a row of another minor version answers; None where its own does."""
+        if self.since.split(".")[:2] == self.version.split(".")[:2]:
+            return None
+        return f"vLLM {self.version} is planned with what is known of {self.since}, the nearest version before it"
+
+    def engine(self, gpu: Gpu) -> Literal["V0", "V1"]:
+        """The engine that runs by default."""
+        if self.v1_from == "always" or (self.v1_from == "cuda" and gpu.platform == "cuda"):
+            return "V1"
+        return "V1" if self.v1_from == "capability 8.0" and gpu.at_least((8, 0)) else "V0"
+
+    def device_defaults(
+        self, gpu: Gpu, *, max_model_len: int | None = None, usage: Literal["server", "offline"] = "server"
+    ) -> DeviceDefaults:
+        """What vLLM chooses where nobody does.
+
+        `max_model_len` matters to V0, whose batch holds the longest prompt; None counts as a short one.
+        """
+        length = max_model_len or 0
+        if self.engine(gpu) == "V0":
+            whole = max(length, 2048) if length <= 32768 else self.chunked_tokens
+            return DeviceDefaults(max_num_batched_tokens=whole, max_num_seqs=256)
+        offline = usage == "offline"
+        is_a100 = gpu.name.lower().startswith(("a100", "nvidia a100"))
+        if self.largest_from_gib is not None and gpu.memory_bytes >= self.largest_from_gib * GIB:
+            tokens, seqs = 16384, 1024
+        elif gpu.memory_bytes >= 70 * GIB and (self.a100_like_h100 or not is_a100):
+            tokens, seqs = 16384 if offline else 8192, 1024
+        else:
+            tokens, seqs = 8192 if offline else 2048, 256
+        if length:
+            tokens = min(tokens, seqs * length)
+        return DeviceDefaults(max_num_batched_tokens=tokens, max_num_seqs=min(seqs, tokens))
+
+    def graph_sizes(self, max_num_seqs: int) -> int:
+        """Number of CUDA graph sizes: up to twice max_num_seqs, at most 512 (config/vllm.py _set_cudagraph_sizes)."""
+        largest = min(2 * max_num_seqs, 512)
+        sizes = [1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)]
+        return sum(size <= largest for size in sizes)

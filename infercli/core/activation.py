@@ -1,0 +1,270 @@
+"""The activation peak of vLLM's profile run: what PyTorch allocates at most beside the weights.
+
+The one thing to know: it is the larger of two moments, the forward pass over max_num_batched_tokens and the sampler
+over max_num_seqs x vocabulary, on top of what stays from the first to the second (expert workspaces, encoder outputs,
+the indexer's buffer). The bytes of each are counted in the sources of vLLM and PyTorch, not fitted; printed peaks of
+0.7 to 0.19 agree to 0.02 GiB (n=57), which their rounding explains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infercli.core.architecture.arch import (
+    Attention,
+    CompressedAttention,
+    Dense,
+    Experts,
+    GatedDelta,
+    LatentAttention,
+    Layout,
+    Mixer,
+    ModelArch,
+    StateSpace,
+    expert_share,
+    feed_forwards,
+    kv_heads_per_rank,
+    mixers,
+)
+from infercli.core.checkpoint import Quantization
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts
+from infercli.core.gpus import Gpu
+from infercli.core.units import GIB, MIB
+from infercli.core.vision import kept_by_encoder
+
+_SOFTMAX_BYTES = 12
+"""Per logit beside the logits themselves: their fp32 copy, probabilities, noise (v1/sample/ops/topk_topp_sampler.py
+random_sample). An fp32 model, whose logits need no conversion, has them copied once all the same."""
+
+_SORT_BYTES = 36
+"""The same where torch.sort masks top-k and top-p: fp32 logits 4, sorted values 4, indices 8, and inside the sort
+(ATen/native/cuda/Sort.cu segmented_sort_pairs) the reverse indices 8 and cub's second buffer 12."""
+
+_SORT_BYTES_FEW = 48
+"""Below 128 rows ATen sorts everything at once (segmented_sort_pairs_by_full_sort): two buffers of index and segment 16
+and the sorted keys 4 instead of the reverse indices."""
+
+_FEW_ROWS = 128
+_TRITON_ROWS = 8
+"""From this many rows on Triton's kernel replaces the sort (0.17 to 0.20)."""
+
+_V2_TABLE_BYTES = 4 + 1 / 8
+"""The V2 runner keeps, per max_num_seqs x vocabulary: counts in int32 and a bit mask (v1/worker/gpu/sample/penalties.py
+output_bin_counts, prompt_bin_mask)."""
+
+_V2_PEAK_BYTES = Band(low=0, typical=2, high=_SOFTMAX_BYTES)
+"""Per logit beside the logits themselves, in the V2 runner's profile, which skips top-k and top-p; high: as in V1."""
+
+_FORWARD_EXTRA_BYTES = 16 * MIB
+"""Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""
+
+_INDEXER_KEY_BYTES = 132
+_INDEXER_LENGTHS = 40
+"""The indexer of DeepSeek-V3.2 reserves 40 x max_model_len keys of 128 B and a 4 B scale
+(v1/attention/backends/mla/indexer.py get_max_prefill_buffer_size)."""
+_INDEXER_LOGITS_BYTES = 512 * MIB
+"""VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass."""
+
+_CONTEXT_TOKENS = 64 * 1024
+"""Latent attention simulates a chunk of context of at most this many tokens (mla_attention.py
+determine_chunked_prefill_workspace_size)."""
+
+_TRANSIENT_EXPERTS = frozenset({"awq", "gptq", "w4a16", "w8a16", "mxfp4", "bitsandbytes", "gguf"})
+"""Methods whose expert kernels (Marlin, Triton for MXFP4) take their buffers in the forward pass and give them back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What the profile runs."""
+
+    layout: Layout
+    gpu: Gpu
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    max_model_len: int
+    element_bytes: int
+    """Of one unquantized activation."""
+
+
+def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
+    """Bytes at the peak of the profile run, and what the sampler keeps for ever."""
+    kept = _kept(arch, quantization, batch, facts)
+    forward, sampled = _forward(arch, quantization, batch, facts), _sampler(arch, batch, facts)
+    peak = Band(
+        low=max(forward.low, sampled.low), typical=max(forward.typical, sampled.typical),
+        high=max(forward.high, sampled.high),
+    )  # fmt: skip
+    return peak.plus(kept)
+
+
+def uses_v2_runner(arch: ModelArch, facts: EngineFacts) -> bool:
+    """Whether the V2 model runner serves the model by default (config/vllm.py use_v2_model_runner)."""
+    if facts.runner_v2 == "dense":
+        plain = all(isinstance(m, Attention) for m in mixers(arch))
+        return plain and not arch.pooling and not any(isinstance(f, Experts) for f in feed_forwards(arch))
+    return facts.runner_v2 == "always"
+
+
+def _exactly(size: float) -> Band:
+    return Band(low=size, typical=size, high=size)
+
+
+# The sampler.
+
+
+def _sampler(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
+    seqs, b = batch.max_num_seqs, batch.element_bytes
+    if arch.pooling or not arch.lm_head:
+        return NOTHING
+    hidden = b * batch.max_num_batched_tokens * arch.hidden
+    if batch.layout.pipeline_parallel_size > 1:
+        hidden *= 3  # hidden states and residual of the stage before (IntermediateTensors)
+    # Two copies of the last tokens' hidden states: picked from all, and random ones in their place.
+    base = hidden + 2 * b * seqs * arch.hidden + _cublas_bytes(batch.gpu)
+    logits = seqs * arch.vocab
+    if uses_v2_runner(arch, facts):
+        peak = Band(**{end: (b + getattr(_V2_PEAK_BYTES, end)) * logits for end in ("low", "typical", "high")})
+        return peak.plus(_exactly(base + _V2_TABLE_BYTES * logits))
+    typical = arch.vocab * _per_vocabulary(seqs, batch, facts)
+    low = high = typical
+    if facts.sampler == "sort":
+        low = min(low, (b + _SOFTMAX_BYTES) * logits)  # with FlashInfer's sampler, where it was installed
+    elif facts.sampler == "flashinfer":
+        high += 4 * arch.vocab * (batch.gpu.multiprocessors or 160)  # without it: Triton's buffer
+    return Band(low=low, typical=typical, high=high).plus(
+        Band(low=base, typical=base, high=base + 0.06 * GIB)  # the rounding of large blocks by PyTorch's allocator
+    )
+
+
+def _per_vocabulary(seqs: int, batch: Batch, facts: EngineFacts) -> int:
+    """Bytes per entry of the vocabulary.
+
+    Just below the change to another kernel vLLM takes more than just above it; here it takes as much as above, so that
+    fewer sequences never cost more: 98 to 127 (sort) and 3 to 7 (Triton) are then up to a fifth too low.
+    """
+    b = batch.element_bytes
+    if facts.engine(batch.gpu) == "V0" or facts.sampler == "sort":
+        many = (b + _SORT_BYTES) * max(seqs, _FEW_ROWS)
+        return many if seqs >= _FEW_ROWS else min((b + _SORT_BYTES_FEW) * seqs, many)
+    if facts.sampler == "flashinfer":
+        return (b + _SOFTMAX_BYTES) * seqs
+    units = batch.gpu.multiprocessors or 132
+    programs = min(units, max(seqs, _TRITON_ROWS))
+    # Triton's top-k kernel: a row of the vocabulary in fp32 per program (apply_top_k_top_p_triton).
+    many = (b + _SOFTMAX_BYTES) * max(seqs, _TRITON_ROWS) + 4 * min(1 << (programs - 1).bit_length(), units)
+    return many if seqs >= _TRITON_ROWS else min((b + _SORT_BYTES_FEW) * seqs, many)
+
+
+def _cublas_bytes(gpu: Gpu) -> int:
+    """The workspace that PyTorch gives cuBLAS (ATen/cuda/CUDABlas.cpp parseChosenWorkspaceSize)."""
+    hopper = gpu.platform == "rocm" or (gpu.at_least((9, 0)) and not gpu.at_least((12, 0)))
+    return 32 * MIB if hopper else 8 * MIB + 128 * 1024
+
+
+# The forward pass.
+
+
+def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
+    b, tokens, hidden = batch.element_bytes, batch.max_num_batched_tokens, arch.hidden
+    if facts.engine(batch.gpu) == "V0":
+        typical = max((_eager_bytes(f, arch, batch) for f in feed_forwards(arch)), default=0)
+        # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
+        return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
+    width = max(
+        [4 * hidden + _feed_forward_width(f, quantization, batch.layout) for f in feed_forwards(arch)]
+        + [2 * hidden + _mixer_width(m, batch.layout) for m in mixers(arch)]
+    )
+    if batch.layout.pipeline_parallel_size > 1:
+        width += 2 * hidden
+    passing = max(
+        (_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0
+    ) * (not _keeps_workspace(quantization, facts))  # fmt: skip
+    typical = b * tokens * width + max(passing, _context_bytes(arch, batch)) + _FORWARD_EXTRA_BYTES
+    return Band(low=0.85 * typical, typical=typical, high=1.2 * typical)
+
+
+def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch) -> float:
+    """V0 compiles nothing: 3 x (intermediate + hidden) per token (Llama-8B: 20,000 tokens 2.07 GiB, 29,000 2.99)."""
+    b, tokens = batch.element_bytes, batch.max_num_batched_tokens
+    if isinstance(feed_forward, Experts):
+        return _expert_bytes(feed_forward, arch, batch) + 4 * b * tokens * arch.hidden
+    factor = 1.08 if batch.gpu.platform == "rocm" else 1.0
+    return factor * b * tokens * 3 * (feed_forward.intermediate // batch.layout.tensor_parallel_size + arch.hidden)
+
+
+def _feed_forward_width(feed_forward: Dense | Experts, quantization: Quantization, layout: Layout) -> int:
+    """Elements per token: gate and up, and their product; one more copy where that is quantized to INT8 by itself.
+
+    The copy: a 70B INT8 model with one GPU read 2.25 GiB (0.19, n=1), 8 B per element of `intermediate`.
+    """
+    tp = layout.tensor_parallel_size
+    copies = 4 if quantization.method == "int8" else 3
+    if isinstance(feed_forward, Experts):
+        return copies * (feed_forward.shared_intermediate // tp)
+    return copies * (feed_forward.intermediate // tp)
+
+
+def _mixer_width(mixer: Mixer, layout: Layout) -> int:
+    """Elements per token of what a mixer projects from the hidden state, and of its output before projection."""
+    tp = layout.tensor_parallel_size
+    match mixer:
+        case Attention():
+            q = mixer.heads // tp * (mixer.head_dim + mixer.v_head_dim)
+            return q + kv_heads_per_rank(mixer, tp) * (mixer.head_dim + mixer.v_head_dim)
+        case LatentAttention():
+            per_head = mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim
+            return mixer.heads // tp * per_head + (mixer.q_lora_rank or 0) + mixer.kv_lora_rank + mixer.rope_dim
+        case CompressedAttention():
+            return 2 * (mixer.heads // tp) * mixer.head_dim + mixer.q_lora_rank
+        case StateSpace():
+            inner = mixer.heads * mixer.head_dim // tp
+            return 4 * inner + 4 * mixer.groups * mixer.state // tp
+        case GatedDelta():
+            keys, values = mixer.key_heads * mixer.key_dim // tp, mixer.value_heads * mixer.value_dim // tp
+            return 4 * keys + 4 * values
+
+
+def _context_bytes(arch: ModelArch, batch: Batch) -> int:
+    """What latent attention and its indexer allocate in the profile to stand for a long context."""
+    found = 0
+    for mixer in mixers(arch):
+        if isinstance(mixer, LatentAttention):
+            tokens = min(max(8 * batch.max_model_len, 64 * batch.max_num_seqs), _CONTEXT_TOKENS)
+            heads = mixer.heads // batch.layout.tensor_parallel_size
+            found = max(found, batch.element_bytes * tokens * heads * (mixer.nope_dim + mixer.v_head_dim))
+            if mixer.indexer is not None:
+                found = max(found, _INDEXER_LOGITS_BYTES)
+    return found
+
+
+# What stays from the forward pass to the sampler.
+
+
+def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
+    encoder = kept_by_encoder(
+        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, v0=facts.engine(batch.gpu) == "V0"
+    )
+    if facts.engine(batch.gpu) == "V0":
+        return encoder
+    indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
+    workspace = max((_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0)
+    typical = buffer + (workspace if _keeps_workspace(quantization, facts) else 0)
+    sure = buffer + (workspace if _keeps_workspace(quantization, facts) and quantization.method == "none" else 0)
+    possible = buffer + (workspace if facts.keeps_expert_workspace else 0)
+    return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder)
+
+
+def _keeps_workspace(quantization: Quantization, facts: EngineFacts) -> bool:
+    return facts.keeps_expert_workspace and quantization.method not in _TRANSIENT_EXPERTS
+
+
+def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch) -> int:
+    """The two buffers of the expert kernels (fused_moe.py workspace_shapes).
+
+    Per token and expert of it max(N / 2, hidden) + max(N, hidden) elements, N = 2 x width of an expert on this rank.
+    """
+    _, width = expert_share(experts, batch.layout)
+    up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
+    columns = max(width, hidden) + max(up, hidden)
+    return batch.element_bytes * batch.max_num_batched_tokens * experts.experts_per_token * columns

@@ -1,0 +1,156 @@
+"""vLLM 0.4 to 0.33 as rows. A version without a row takes the nearest row before it and says so.
+
+The one thing to know: rows begin where the arithmetic or a default changed, as read in the released sources (wheels of
+0.4.1, 0.5.5, 0.6.3, 0.7.3, 0.8.5, 0.9.2, 0.10.2 and each later minor version). Bands of non-torch memory and of CUDA
+graphs are measured: public start-up logs, and runs of 0.15 to 0.19 on H100 (llm-d-planner's accuracy results). They end
+near 0.26; what is later is extrapolated. Bytes are given in GiB here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs, NonTorch
+from infercli.core.units import GIB, MIB
+
+
+def _gib(low: float, typical: float, high: float) -> Band:
+    return Band(low=low * GIB, typical=typical * GIB, high=high * GIB)
+
+
+# Non-torch memory. n counts the records that print it, or that leave it when everything else is subtracted.
+
+_WITH_CONTEXT = NonTorch(
+    single=_gib(0.1, 1.0, 1.8),
+    single_hopper=_gib(0.5, 1.79, 2.2),
+    single_blackwell=_gib(0.5, 1.79, 2.2),
+    linked={2: _gib(1.5, 3.58, 4.0), 4: _gib(2.0, 4.5, 6.0), 8: _gib(3.0, 6.5, 7.7)},
+    plain={2: _gib(0.2, 1.5, 3.6), 4: _gib(0.2, 2.0, 4.5), 8: _gib(0.2, 3.0, 7.7)},
+    rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
+    unified=_gib(0.5, 2.0, 6.0),
+    source="until 0.6.5 the CUDA context and NCCL are counted: 1.79 and 3.58 GiB with 1 and 2 H100 "
+    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); other GPUs by bounds",
+)
+_V0 = NonTorch(
+    single=_gib(0.02, 0.05, 0.25),
+    single_hopper=_gib(0.07, 0.15, 0.25),
+    single_blackwell=_gib(0.05, 0.2, 0.6),
+    linked={2: _gib(0.3, 0.54, 1.0), 4: _gib(0.4, 0.75, 1.5), 8: _gib(0.6, 1.9, 2.7)},
+    plain={2: _gib(0.05, 0.25, 0.5), 4: _gib(0.05, 0.4, 0.8), 8: _gib(0.05, 0.2, 1.0)},
+    rocm={1: _gib(0.2, 0.45, 1.4), 2: _gib(0.2, 1.0, 3.0), 4: _gib(0.4, 1.6, 4.0), 8: _gib(1.0, 4.0, 5.3)},
+    unified=_gib(0.3, 1.0, 4.0),
+    source="V0 logs of 0.6.6 to 0.9 print 0.03 to 0.09 GiB with one GPU, 0.22 on H200, 0.25 and 0.66 on AMD, "
+    "0.11 to 0.40 with two to eight (n=19)",
+)
+_V1 = replace(
+    _V0,
+    single=_gib(0.01, 0.06, 0.2),
+    single_hopper=_gib(0.05, 0.13, 0.25),
+    plain={2: _gib(0.03, 0.15, 0.5), 4: _gib(0.05, 0.2, 0.8), 8: _gib(0.05, 0.3, 1.0)},
+    rocm={1: _gib(0.3, 0.9, 3.0), 2: _gib(0.3, 0.9, 3.0), 4: _gib(0.5, 1.6, 3.5), 8: _gib(1.5, 4.0, 5.5)},
+    source="logs of 0.8 to 0.16: 0.02 to 0.14 GiB with one GPU (n=31), 0.55 with two H100 and 2.3 with eight (n=4), "
+    "0.1 to 0.2 with two A100; ROCm by its attention backend, 0.4 to 3.0",
+)
+_FUSED = replace(
+    _V1,
+    linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.8, 2.3, 4.0)},
+    linked_per_hidden=4.5 * 1024,
+    odd_vocab=_gib(0.1, 0.21, 0.25),
+    source="0.17 brings the fused all-reduce: 2.06 to 2.11 GiB with two H100, 2.13 to 2.21 with four, growing with "
+    "hidden width and ranks (n=16, error 0.02); 1.9 to 4.0 with eight (H200, B200)",
+)
+_GRAPH_PROFILE = replace(
+    _FUSED,
+    single=_gib(0.02, 0.22, 0.5),
+    single_hopper=_gib(0.2, 0.248, 0.3),
+    single_blackwell=_gib(0.1, 0.4, 0.65),
+    plain={2: _gib(0.03, 0.2, 0.5), 4: _gib(0.05, 0.3, 0.9), 8: _gib(0.1, 1.0, 2.0)},
+    unified=_gib(0.3, 3.4, 6.0),
+    source="0.18 profiles CUDA graphs and leaves 0.12 GiB behind: 0.24 to 0.26 GiB with one H100, 0.46 where the "
+    "vocabulary is odd (n=24, error 0.01); A100 0.1 to 0.46 (n=3), two T4 0.05 to 0.2 (n=3), GB10 2.5 to 5 (n=5)",
+)
+_V2_RUNNER = replace(
+    _GRAPH_PROFILE,
+    single=_gib(0.02, 0.25, 0.61),
+    single_hopper=_gib(0.02, 0.25, 0.61),
+    single_blackwell=_gib(0.02, 0.4, 0.8),
+    linked={2: _gib(0.6, 2.1, 2.9), 4: _gib(0.6, 2.1, 2.9), 8: _gib(1.0, 2.4, 4.2)},
+    linked_per_hidden=0,
+    plain={2: _gib(0.05, 0.3, 1.5), 4: _gib(0.05, 0.3, 1.5), 8: _gib(0.1, 1.0, 2.5)},
+    odd_vocab=NOTHING,
+    source=f"no logs of its own: {_GRAPH_PROFILE.source}; wider on both sides",
+)
+
+# CUDA graphs. Until 0.19 what the capture takes, outside the budget; from 0.20 the estimate that is deducted from it.
+
+_GRAPHS_V0 = {
+    "cuda": Graphs(base=_gib(0.03, 0.42, 0.8), per_layer=NOTHING, source="19 V0 logs: 0.03 / 0.42 / 0.76 GiB"),
+    "hopper": Graphs(base=_gib(0.1, 0.3, 0.9), per_layer=NOTHING, source="19 V0 logs: 0.03 / 0.42 / 0.76 GiB"),
+    "rocm": Graphs(base=_gib(0.1, 0.43, 1.5), per_layer=NOTHING, source="V0 logs on MI300X: 0.43 GiB"),
+    "cdna": Graphs(base=_gib(0.1, 0.43, 1.5), per_layer=NOTHING, source="V0 logs on MI300X: 0.43 GiB"),
+}
+_GRAPHS_V1 = {
+    "cuda": Graphs(
+        base=_gib(-0.3, 0.6, 3.0), per_layer=NOTHING,
+        source="logs of 0.8 to 0.16: 0.1 to 1.0 GiB on GeForce and L4, 0.5 to 2.9 on A100; below 0: memory was freed",
+    ),
+    "hopper": Graphs(
+        base=_gib(-1.2, 0.3, 2.6), per_layer=NOTHING, source="logs of 0.8 to 0.16: median 0.12 (H100), -0.04 (H200)"
+    ),
+    "rocm": Graphs(base=_gib(0.2, 1.0, 4.1), per_layer=NOTHING, source="R9700 logs: 0.22 / 1.04 / 1.74 GiB"),
+    "cdna": Graphs(base=_gib(2.5, 5.0, 8.8), per_layer=NOTHING, source="MI300X logs: 2.57 / 4.92 / 8.77 GiB"),
+}  # fmt: skip
+_GRAPHS_CAPTURED = _GRAPHS_V1 | {
+    "hopper": Graphs(
+        base=_gib(0.0, 0.3, 0.6), per_layer=_gib(0.012, 0.0165, 0.02),
+        source="0.18 and 0.19 on H100: 0.51 GiB for 8 layers to 1.85 for 80 (n=34, error 0.1)",
+    ),
+    "cdna": Graphs(base=_gib(4.4, 6.9, 8.5), per_layer=NOTHING, source="MI300X logs: 4.48 / 6.95 / 8.44 GiB"),
+}  # fmt: skip
+_ESTIMATE = Graphs(
+    base=Band(low=0, typical=0, high=0.1 * GIB),
+    per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
+    source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.29 on an RTX 3090 17 MiB",
+)
+_GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1["rocm"], "cdna": _GRAPHS_V1["cdna"]}
+
+_OLDEST = EngineFacts(
+    version="0.4.0", since="0.4.0", gpu_memory_utilization=0.9, v1_from="never", chunked_tokens=512,
+    async_scheduling=False, sampler="sort", keeps_expert_workspace=False, graphs_in_budget=False, all_graph_sizes=35,
+    non_torch=_WITH_CONTEXT, graphs=_GRAPHS_V0,
+)  # fmt: skip
+
+
+def _rows() -> tuple[EngineFacts, ...]:
+    v066 = replace(_OLDEST, since="0.6.6", chunked_tokens=2048, non_torch=_V0)
+    v080 = replace(
+        v066, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67, non_torch=_V1,
+        graphs=_GRAPHS_V1,
+    )  # fmt: skip
+    v090 = replace(v080, since="0.9.0", a100_like_h100=False)
+    v0100 = replace(v090, since="0.10.0", v1_from="always")
+    v0120 = replace(v0100, since="0.12.0", all_graph_sizes=51)
+    v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True)
+    v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
+    v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
+    v0180 = replace(v0170, since="0.18.0", non_torch=_GRAPH_PROFILE, graphs=_GRAPHS_CAPTURED)
+    v0200 = replace(v0180, since="0.20.0", gpu_memory_utilization=0.92, graphs_in_budget=True, graphs=_GRAPHS_ESTIMATED)
+    # FlashInfer allocates its own copies and leaves no kernel of Triton's behind.
+    v0210 = replace(v0200, since="0.21.0", sampler="flashinfer", non_torch=replace(_GRAPH_PROFILE, odd_vocab=NOTHING))
+    v0250 = replace(v0210, since="0.25.0", runner_v2="dense")
+    v0260 = replace(v0250, since="0.26.0", extrapolated_from="0.25")
+    v0290 = replace(
+        v0260, since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
+        non_torch=_V2_RUNNER,
+    )  # fmt: skip
+    found = (
+        _OLDEST, v066, v080, v090, v0100, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260, v0290,
+    )  # fmt: skip
+    return tuple(replace(row, version=row.since) for row in found)
+
+
+ROWS: tuple[EngineFacts, ...] = _rows()
+"""Oldest first."""
+
+NEWEST = (0, 33)
+"""(major, minor) of the newest version that the newest row was compared with, in its source; later ones are refused."""

@@ -1,0 +1,68 @@
+"""What a vision encoder leaves on the GPU while vLLM profiles the decoder: its outputs, and the dummy images.
+
+The one thing to know: vLLM profiles with as many of the largest items as the encoder's budget holds, which is
+max_num_batched_tokens or one item if that is larger. How large an item is, and how many bytes of pixels stand behind
+one of its tokens, is the model's image processor's, which config.json does not hold: hence the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.engines.facts import NOTHING, Band
+from infercli.core.units import GIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The largest item of one family of encoders."""
+
+    item_tokens: int
+    """Tokens of the largest image."""
+    pixel_bytes: int
+    """Of the processor's output behind one token."""
+    outputs: int = 1
+    """Vectors of the hidden width per token: one, and one per layer that is fed from the encoder (deepstack)."""
+    video: bool = False
+    """Videos fill the context: an item has max_model_len tokens where that is more."""
+
+
+_QWEN2 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2)
+_QWEN3 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 16 * 16 * 4, outputs=4, video=True)
+_GEMMA3 = Encoder(item_tokens=256, pixel_bytes=3 * 896 * 896 * 2 // 256)
+_PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
+
+# Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
+# 0.12 models/qwen2_vl.py and qwen3_vl.py. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x 2.
+_ENCODERS: tuple[tuple[str, Encoder], ...] = (
+    ("Qwen2VL", _QWEN2),
+    ("Qwen2_5_VL", _QWEN2),
+    ("Qwen3VL", _QWEN3),
+    ("Gemma3For", _GEMMA3),
+    ("Mistral3", _PIXTRAL),
+    ("Pixtral", _PIXTRAL),
+    ("Llama4", Encoder(item_tokens=2448, pixel_bytes=3 * 336 * 336 * 2 // 144)),
+)
+"""First part of the architecture's name -> encoder."""
+
+_UNKNOWN = Encoder(item_tokens=0, pixel_bytes=0)
+"""An encoder that is not in the table: its outputs are counted for the batch, its images in the high end only."""
+
+
+def kept_by_encoder(arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0: bool) -> Band:
+    """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
+
+    Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
+    max_num_seqs whole prompts with images instead (Gemma-3-27B: 2.7 GiB at 64): its high end only says so.
+    """
+    if not arch.encoders:
+        return NOTHING
+    encoder = next((e for name, e in _ENCODERS if arch.architecture.startswith(name)), _UNKNOWN)
+    tokens = max(batched_tokens, encoder.item_tokens)
+    if encoder.video:
+        tokens = max(tokens, max_model_len)
+    outputs = tokens * arch.hidden * encoder.outputs * element_bytes
+    pixels = tokens * encoder.pixel_bytes
+    slack = 3 * GIB if v0 else 0.3 * GIB + (outputs if encoder is _UNKNOWN else 0)
+    return Band(low=0.3 * outputs, typical=outputs + pixels, high=1.3 * (outputs + pixels) + slack)

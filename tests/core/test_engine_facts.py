@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.engines import ENGINES, RAY_SERVICE_ENGINE, find_engine
+from infercli.core.engines.versions import ROWS
+from infercli.core.gpus import find_gpu
+from infercli.errors import UnknownName
+
+H100, A100, L4, T4, B200, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM", "L4", "T4", "B200", "MI300X"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "row"),
+    [
+        ("0.29.0", "0.29.0"),
+        ("0.33.0", "0.29.0"),
+        ("0.28.0", "0.26.0"),
+        ("0.19.1", "0.18.0"),
+        ("0.9.2.dev364+g763963aa7", "0.9.0"),
+        ("0.20.2rc1.dev249+glmkimirebase20260514", "0.20.0"),
+        ("0.8.5.post1", "0.8.0"),
+        ("0.6.5", "0.4.0"),
+        ("0.6.6.post1", "0.6.6"),
+        ("v0.11.2", "0.10.0"),
+        ("0.22", "0.21.0"),
+    ],
+)
+def test_a_version_takes_the_nearest_row_before_it(asked, row):
+    assert find_engine(asked).since == row
+
+
+@pytest.mark.parametrize("version", ["0.3.3", "0.34.0", "1.0.0", "latest", "", ">=0.21", "0.10-0.11", "0.7.x"])
+def test_what_no_row_speaks_of_is_refused_with_the_file_to_extend(version):
+    with pytest.raises(UnknownName, match="engine version") as refused:
+        find_engine(version)
+    assert "engines/versions.py" in refused.value.hint
+
+
+def test_a_version_of_its_own_row_says_nothing_and_one_in_between_names_the_row():
+    assert find_engine("0.29.0").note is None
+    assert find_engine("0.8.5").note is None
+    assert "0.29.0" in (find_engine("0.31.0").note or "")
+    assert find_engine("0.31.0").version == "0.31.0"
+
+
+def test_what_is_later_than_the_public_logs_says_so():
+    assert [find_engine(v).extrapolated_from for v in ("0.19.0", "0.25.1", "0.26.0", "0.29.0", "0.33.0")] == [
+        None, None, "0.25", "0.25", "0.25",
+    ]  # fmt: skip
+
+
+def test_only_the_deployed_version_names_a_ray():
+    assert find_engine(RAY_SERVICE_ENGINE).ray_version == "2.60.0"
+    assert find_engine("0.19.0").ray_version is None
+
+
+def test_rows_are_in_order_and_every_measured_band_names_its_source():
+    numbers = [tuple(map(int, row.since.split("."))) for row in ROWS]
+    assert numbers == sorted(set(numbers))
+    for row in ENGINES.values():
+        assert row.non_torch.source
+        assert all(g.source for g in row.graphs.values())
+        assert {"cuda", "hopper", "rocm", "cdna"} == set(row.graphs)
+
+
+def test_default_utilization_and_where_graphs_are_counted():
+    # config/cache.py and envs.py of the 0.19.0 and 0.20.0 wheels
+    assert find_engine("0.19.1").gpu_memory_utilization == 0.9
+    assert find_engine("0.20.0").gpu_memory_utilization == 0.92
+    assert [find_engine(v).graphs_in_budget for v in ("0.19.0", "0.20.0")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu", "tokens", "seqs"),
+    [
+        ("0.29.0", B200, 16384, 1024),
+        ("0.27.0", B200, 8192, 1024),
+        ("0.29.0", H100, 8192, 1024),
+        ("0.29.0", A100, 2048, 256),
+        ("0.8.5", A100, 8192, 1024),  # until #17885 it was treated as an H100
+        ("0.29.0", L4, 2048, 256),
+        ("0.19.0", MI300X, 8192, 1024),
+        ("0.7.3", H100, 2048, 256),
+    ],
+)
+def test_defaults_of_a_server(version, gpu, tokens, seqs):
+    found = find_engine(version).device_defaults(gpu)
+    assert (found.max_num_batched_tokens, found.max_num_seqs) == (tokens, seqs)
+
+
+def test_defaults_of_an_offline_engine():
+    found = find_engine("0.19.0").device_defaults(H100, usage="offline")
+    assert (found.max_num_batched_tokens, found.max_num_seqs) == (16384, 1024)
+    assert find_engine("0.19.0").device_defaults(L4, usage="offline").max_num_batched_tokens == 8192
+
+
+def test_v0_takes_the_longest_prompt_whole_until_it_is_chunked():
+    v0 = find_engine("0.7.3")
+    assert v0.device_defaults(L4, max_model_len=6600).max_num_batched_tokens == 6600
+    assert v0.device_defaults(L4, max_model_len=100).max_num_batched_tokens == 2048
+    assert v0.device_defaults(L4, max_model_len=131072).max_num_batched_tokens == 2048
+    assert find_engine("0.6.3").device_defaults(L4, max_model_len=131072).max_num_batched_tokens == 512
+
+
+def test_the_engine_that_runs_by_default():
+    assert [find_engine(v).engine(H100) for v in ("0.7.3", "0.8.0")] == ["V0", "V1"]
+    assert [find_engine(v).engine(T4) for v in ("0.9.2", "0.10.0")] == ["V0", "V1"]
+    assert [find_engine(v).engine(MI300X) for v in ("0.9.2", "0.10.0")] == ["V0", "V1"]
+
+
+def test_graph_sizes_are_counted_as_vllm_captures_them():
+    facts = find_engine("0.29.0")
+    assert facts.graph_sizes(1024) == facts.graph_sizes(256) == facts.all_graph_sizes
+    assert facts.graph_sizes(16) == 7  # 1 2 4 8 16 24 32
