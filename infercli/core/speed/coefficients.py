@@ -1,0 +1,96 @@
+"""Constants of the speed model: what hardware reaches of its datasheet, what a kernel, a step and a request cost.
+
+Datasheet figures, shapes and bytes are not here: those are exact. The rows were fitted together on public measurements
+(vLLM only), each group of equal model, GPU, quantization and source counting as eight records at most; `FIT` says on
+how many and how well they predict groups that they were not fitted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficients:
+    """One generation of the engine. Shares are of the GPU row's figures; times end in _s."""
+
+    bandwidth_fraction: float
+    """Of the memory bandwidth while dense weights are read."""
+    experts_bandwidth_fraction: float
+    """The same for expert weights, which lie apart."""
+    kv_bandwidth_fraction: float
+    """The same for the KV cache."""
+    matmul_fraction: float
+    """Of the peak in large products."""
+    experts_matmul_fraction: float
+    """The same in grouped products of experts."""
+    attention_fraction: float
+    """Of the 16-bit peak in attention over a prompt."""
+    weight_only_fraction: float
+    """Of the rate of a product whose weights need no widening."""
+    early_fraction: float
+    """Of all rates of computing on GPUs before capability 8.0, which newer kernels leave behind."""
+    expert_tile_tokens: float
+    """Tokens of work that each expert touched costs beside its own: products are padded to tiles."""
+    kernel_s: float
+    """Gap that each kernel of a CUDA graph leaves."""
+    eager_layer_s: float
+    """Host time to launch one layer's kernels without a CUDA graph."""
+    nvlink_reduction_s: float
+    """Latency of one all-reduce over NVLink."""
+    pcie_reduction_s: float
+    """The same over PCIe."""
+    nvlink_fraction: float
+    """Of one direction's bandwidth in large all-reduces."""
+    pcie_fraction: float
+    """The same over PCIe."""
+    step_s: float
+    """Host time of a step: scheduling, input preparation, sampling's results."""
+    async_step_s: float
+    """What is left of it where the engine prepares the next step while the GPU computes."""
+    sequence_s: float
+    """Host time of a step per sequence that gets a token."""
+    streamed_sequence_s: float
+    """The same on top, where a server streams each token to a client."""
+    request_s: float
+    """Of a request beside its steps: HTTP, tokenizer, queues, from client to scheduler and back."""
+    intake_s: float
+    """Between two requests of a burst: the server reads and tokenizes them one after the other."""
+
+
+ROOFLINE = Coefficients(
+    bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
+    experts_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1, early_fraction=1, expert_tile_tokens=0,
+    kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1,
+    step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, request_s=0, intake_s=0,
+)  # fmt: skip
+"""Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
+
+_GPU: dict[str, float] = {
+    "bandwidth_fraction": 0.9,
+    "experts_bandwidth_fraction": 0.93,
+    "kv_bandwidth_fraction": 0.8,
+    "matmul_fraction": 0.626,
+    "experts_matmul_fraction": 0.3,
+    "attention_fraction": 0.675,
+    "weight_only_fraction": 1.0,
+    "early_fraction": 0.516,
+    "expert_tile_tokens": 7.57,
+    "kernel_s": 3.4e-6,
+    "eager_layer_s": 780e-6,
+    "nvlink_reduction_s": 15.7e-6,
+    "pcie_reduction_s": 34.9e-6,
+    "nvlink_fraction": 0.204,
+    "pcie_fraction": 0.2,
+    "async_step_s": 982e-6,
+}
+
+V0 = Coefficients(
+    **_GPU, step_s=2.91e-3, sequence_s=51.6e-6, streamed_sequence_s=170e-6, request_s=0.013, intake_s=1e-3
+)
+"""vLLM below 0.8: one process schedules, launches and streams."""
+
+V1 = Coefficients(
+    **_GPU, step_s=815e-6, sequence_s=10.3e-6, streamed_sequence_s=11.1e-6, request_s=0.0466, intake_s=1e-3
+)
+"""vLLM 0.8 and later."""

@@ -1,0 +1,166 @@
+"""vLLM's scheduler, step by step, without the GPU: who waits, what a step computes, when a request's tokens leave.
+
+Decode-only stretches are jumped over in one go (every running sequence gets one token a step, so nothing can happen
+before the next one finishes, arrives or runs out of KV room); steps with prefill are played one by one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import ceil
+
+StepSeconds = Callable[[float, float, float, float, float], float]
+"""Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the scheduler may put into a step."""
+
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    kv_tokens: float | None
+    """Tokens that the KV cache holds; None: it is never the limit."""
+    chunked_prefill: bool
+    """Prompts are cut to fill steps in which others decode; False: whole prompts first, in steps of their own (V0)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """Of each request, on one clock: when the client sent it, saw its first token, saw its last."""
+
+    sent_s: list[float]
+    first_s: list[float]
+    done_s: list[float]
+
+
+def play(
+    step_s: StepSeconds,
+    limits: Limits,
+    prompts: Sequence[float],
+    outputs: Sequence[float],
+    *,
+    arrivals_s: Sequence[float] | None = None,
+    concurrency: int | None = None,
+    request_s: float = 0.0,
+    intake_s: float = 0.0,
+    cached_fraction: float = 0.0,
+    tokens_per_step: float = 1.0,
+) -> Played:
+    """The requests through the engine, in order. Lengths in tokens; `outputs` counts the first token as well.
+
+    `arrivals_s`: an open loop; `concurrency`: a closed loop of so many clients, each sending its next request when its
+    last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each;
+    `intake_s` between two requests that arrive together. `cached_fraction` of a prompt is in the prefix cache.
+    `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1.
+    """
+    n = len(prompts)
+    half = request_s / 2
+    if arrivals_s is None:
+        at_once = n if concurrency is None else min(n, concurrency)
+        events = [(half + i * intake_s, i) for i in range(at_once)]
+        sent, coming = [0.0] * n, at_once
+    else:
+        events = [(a + half, i) for i, a in enumerate(arrivals_s)]
+        sent, coming = list(arrivals_s), n
+    first = [-1.0] * n
+    done = [0.0] * n
+    made = [0.0] * n  # tokens generated so far, kept over a preemption
+    waiting: deque[int] = deque()
+    partial: deque[list[float]] = deque()  # [request, computed, to compute]
+    running: list[tuple[float, int, float]] = []  # heap of (decode count at which it ends, request, count at start)
+    count = 0.0  # tokens that every running sequence has got since the start
+    context = 0.0  # summed context of the running sequences
+    held = 0.0  # tokens held by requests that are being prefilled
+    now = 0.0
+    kv = limits.kv_tokens
+    left = n
+    while left:
+        while events and events[0][0] <= now:
+            waiting.append(heappop(events)[1])
+        decodes = len(running)
+        prefill = pairs = 0.0
+        started: list[int] = []
+        budget = float(limits.max_num_batched_tokens - (decodes if limits.chunked_prefill else 0))
+        for part in partial:
+            take = min(budget, part[2] - part[1])
+            if take <= 0:
+                break
+            i = int(part[0])
+            pairs += take * (prompts[i] + made[i] - part[2] + part[1] + take / 2)
+            prefill += take
+            budget -= take
+            part[1] += take
+        while partial and partial[0][1] >= partial[0][2]:
+            started.append(int(partial.popleft()[0]))
+        room = limits.max_num_seqs - decodes - len(partial) - len(started)
+        while waiting and room > 0 and budget > 0:
+            i = waiting[0]
+            tokens = prompts[i] + made[i]
+            compute = max(1.0, tokens - prompts[i] * cached_fraction)
+            if kv is not None and context + held + tokens + decodes > kv and (decodes or held):
+                break
+            if not limits.chunked_prefill and compute > budget and prefill:
+                break
+            waiting.popleft()
+            room -= 1
+            take = min(budget, compute) if limits.chunked_prefill else compute
+            pairs += take * (tokens - compute + take / 2)
+            prefill += take
+            budget -= take
+            held += tokens
+            if take >= compute:
+                started.append(i)
+            else:
+                partial.append([i, take, compute])
+        if prefill:
+            along = decodes if limits.chunked_prefill else 0
+            now += step_s(along, context if along else 0.0, prefill, pairs, len(started))
+            if along:
+                count += tokens_per_step
+                context += decodes * tokens_per_step
+            for i in started:
+                held -= prompts[i] + made[i]
+                if first[i] < 0:
+                    first[i] = now + half
+                made[i] += 1
+                context += prompts[i] + made[i]
+                heappush(running, (count + max(0.0, outputs[i] - made[i]), i, count))
+        elif running:
+            steps = max(1, ceil((running[0][0] - count) / tokens_per_step - 1e-9))
+            growth = decodes * tokens_per_step
+            if kv is not None and context + growth * steps > kv and decodes > 1:
+                steps = int((kv - context) / growth)
+                if steps < 1:  # the youngest gives its blocks up and is computed again, as vLLM's V1 scheduler does
+                    j = max(range(decodes), key=lambda k: (running[k][2], running[k][1]))
+                    _, i, since = running.pop(j)
+                    heapify(running)
+                    context -= prompts[i] + made[i] + count - since
+                    made[i] += count - since
+                    waiting.appendleft(i)
+                    continue
+            took = step_s(decodes, context + growth * (steps - 1) / 2, 0.0, 0.0, 0.0)
+            if steps > 1 and events and decodes < limits.max_num_seqs and now + steps * took > events[0][0]:
+                steps = max(1, min(steps, ceil((events[0][0] - now) / took)))
+                took = step_s(decodes, context + growth * (steps - 1) / 2, 0.0, 0.0, 0.0)
+            now += steps * took
+            count += steps * tokens_per_step
+            context += growth * steps
+        elif events:
+            now = events[0][0]
+            continue
+        else:
+            raise AssertionError("requests wait and nothing runs")
+        while running and running[0][0] <= count + 1e-9:
+            _, i, since = heappop(running)
+            context -= prompts[i] + made[i] + count - since
+            done[i] = now + half
+            left -= 1
+            if coming < n:
+                sent[coming] = done[i]
+                heappush(events, (now + request_s, coming))
+                coming += 1
+    return Played(sent_s=sent, first_s=first, done_s=done)

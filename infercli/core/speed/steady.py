@@ -1,0 +1,74 @@
+"""The steady state in closed form, and the highest rate that keeps an objective.
+
+The one thing to know: the closed form costs microseconds and knows no queue, so a search sorts with it; what is
+answered is played (core/throughput.py). An objective on a percentile of TTFT is always played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infercli.core.speed.schedule import Limits
+from infercli.core.speed.steps import StepTime
+
+_HALVINGS = 7
+"""Of the bracket around the highest rate: to 1 % of the capacity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steady:
+    """One engine at a constant number of requests that are decoded."""
+
+    requests_per_s: float
+    step_s: float
+    """Between two tokens of one request, with the prompts of its successors mixed in."""
+    first_s: float
+    """From the scheduler to the first token where nobody waits: the prompt's own steps."""
+
+
+def most_running(limits: Limits, prompt: float, output: float, concurrency: float | None = None) -> float:
+    """Requests that decode at a time at most: by max_num_seqs, by KV room for half-grown answers, by who asks."""
+    most = float(limits.max_num_seqs)
+    if limits.kv_tokens is not None:
+        most = min(most, max(1.0, limits.kv_tokens / (prompt + output / 2)))
+    return most if concurrency is None else max(1.0, min(most, concurrency))
+
+
+def steady(
+    step: StepTime, limits: Limits, prompt: float, output: float, running: float, cached_fraction: float = 0.0,
+    tokens_per_step: float = 1.0,
+) -> Steady:  # fmt: skip
+    """The engine while `running` requests of these mean lengths decode. Prompts are computed as answers end."""
+    fresh = max(1.0, prompt * (1 - cached_fraction))
+    pairs = fresh * (prompt - fresh / 2)
+    steps = max(1.0, output / tokens_per_step)
+    context = running * (prompt + output / 2)
+    alone = step(0.0, 0.0, fresh, pairs, 1.0)
+    if limits.chunked_prefill:
+        started = running / steps
+        mixed = step(running, context, fresh * started, pairs * started, started)
+        room = max(1.0, limits.max_num_batched_tokens - running)
+        between = max(mixed, step(running, context) * fresh * started / room)
+        first = step(running, context, fresh, pairs, 1.0) if fresh <= room else between * fresh / room
+    else:
+        between = step(running, context) + alone * running / steps
+        first = alone
+    return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step, first_s=first)
+
+
+def highest_rate(keeps: Callable[[float], bool], capacity: float) -> float:
+    """The highest requests a second for which `keeps` holds, at most 1.25 of the capacity; 0 where none does.
+
+    `keeps` is taken to be true below a rate and false above it.
+    """
+    low, high = 0.0, 1.25 * capacity
+    if keeps(high):
+        return high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if keeps(middle):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,153 @@
+"""How long one step of the engine takes: bytes and FLOP of work.py, at the rates of coefficients.py.
+
+The one thing to know: reading and computing overlap, but not wholly. Where one takes r and the other c, both take
+(r^3 + c^3)^(1/3): the longer of the two where one is short, and a quarter more where they are alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infercli.core.gpus import Gpu
+from infercli.core.speed.coefficients import Coefficients
+from infercli.core.speed.work import Work, half_flops_per_s
+
+GPUS_PER_NODE = 8
+"""GPUs that NVLink or one PCIe root connects; beyond them ranks talk over the network."""
+NETWORK_BYTES_PER_S = 50e9
+"""Per GPU and direction: one 400 Gb/s adapter for each GPU, as in HGX and DGX servers. Textbook, not fitted."""
+_PCIE_BYTES_PER_S = 64e9
+"""Both directions, where a row does not say: PCIe 4.0 x16."""
+_ACTIVATION_BYTES = 2
+"""Of one element between layers, and in all-reduces: 16 bits."""
+_GRAPH_TOKENS = 512
+"""Largest step that V1 captures as a CUDA graph (vLLM config/compilation.py max_cudagraph_capture_size)."""
+_V0_GRAPH_CONTEXT = 8192
+"""V0 runs without graphs beyond this context (max_seq_len_to_capture)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What of the engine changes a step."""
+
+    v0: bool
+    """vLLM below 0.8: one process schedules, launches and streams."""
+    asynchronous: bool
+    """The next step is prepared while the GPU computes: the default from vLLM 0.14 on."""
+    eager: bool = False
+    """No CUDA graphs."""
+    served: bool = True
+    """A server streams tokens to clients; False: prompts from a list, in the engine's own process."""
+    tokens_per_sequence: float = 1.0
+    """Tokens that a decoding sequence brings into a step: more than one with speculative decoding."""
+
+
+class StepTime:
+    """Seconds of a step, by what is in it. Made once for a layout, called for every step."""
+
+    def __init__(self, work: Work, gpu: Gpu, c: Coefficients, runtime: Runtime) -> None:
+        layout, stages = work.layout, work.layout.pipeline_parallel_size
+        bandwidth = gpu.memory_bandwidth_bytes_per_s
+        self._c, self._runtime, self._stages = c, runtime, stages
+        early = c.early_fraction if gpu.platform == "cuda" and not gpu.at_least((8, 0)) else 1.0
+        self._products: list[tuple[float, float, float, bool, int, float]] = []
+        for m in work.matrices:
+            read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
+            rate = m.flops_per_s * (c.experts_matmul_fraction if m.experts else c.matmul_fraction)
+            rate *= early * (c.weight_only_fraction if m.weight_only else 1.0)
+            share = m.experts_per_token / m.experts if m.experts else 0.0
+            token_s = 2 * m.parameters * (share or 1.0) / rate / stages
+            self._products.append((
+                m.bytes / (bandwidth * read) / stages, token_s, share, m.sampled,
+                layout.data_parallel_size if m.experts else 1,
+                token_s * c.expert_tile_tokens / share if share else 0.0,
+            ))  # fmt: skip
+        attention_rate = half_flops_per_s(gpu) * c.attention_fraction * early
+        cache_rate = bandwidth * c.kv_bandwidth_fraction
+        self._reads = [
+            (
+                r.layers / stages, r.window, r.token_bytes / cache_rate, r.sequence_bytes / cache_rate,
+                r.decode_flops / attention_rate, r.prefill_flops / attention_rate,
+            )
+            for r in work.reads
+        ]  # fmt: skip
+        self._fixed_s = work.kernels * c.kernel_s / stages
+        self._token_s = 0.0
+        ranks = layout.tensor_parallel_size
+        if ranks > 1:
+            latency, rate = _link(gpu, c, ranks)
+            self._fixed_s += work.reductions * latency / stages
+            sent = 2 * (ranks - 1) / ranks * work.hidden * _ACTIVATION_BYTES
+            self._token_s += work.reductions * sent / rate / stages
+        groups = layout.data_parallel_size
+        if groups > 1 and work.expert_layers:
+            # Tokens go to the experts' ranks and come back: an all-gather and a reduce-scatter over the groups.
+            latency, rate = _link(gpu, c, ranks * groups)
+            self._fixed_s += 2 * work.expert_layers * latency / stages
+            sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
+            self._token_s += work.expert_layers * sent / rate / stages
+        self._launch_s = work.layers * c.eager_layer_s
+        self._sequence_s = c.sequence_s + (c.streamed_sequence_s if runtime.served else 0.0)
+
+    def __call__(
+        self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, started: float = 0.0
+    ) -> float:
+        """A step in which `decodes` sequences get a token, with `context` tokens of context in all.
+
+        `prefill`: prompt tokens; `pairs`: their contexts, summed over these tokens; `started`: prompts that end here
+        and get their first token.
+        """
+        stages, runtime = self._stages, self._runtime
+        if stages == 1:
+            busy = self._gpu(decodes, context, prefill, pairs, started)
+        else:
+            # The batch is dealt out to as many micro-batches as there are stages, and each goes through all of them.
+            share = max(1.0 / decodes, 1 / stages) if decodes else 0.0
+            few = self._gpu(decodes * share, context * share, prefill / stages, pairs / stages, started / stages)
+            busy = few * stages
+        graphs = not runtime.eager
+        if prefill:
+            graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
+        if runtime.v0 and decodes and context > decodes * _V0_GRAPH_CONTEXT:
+            graphs = False
+        if not graphs and busy < self._launch_s:
+            busy = self._launch_s
+        host = self._c.step_s + self._sequence_s * (decodes + started)
+        if runtime.asynchronous:
+            return max(busy + self._c.async_step_s, host)
+        return busy + host
+
+    def _gpu(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
+        """Seconds of one pipeline stage."""
+        decoded = decodes * self._runtime.tokens_per_sequence
+        tokens = decoded + prefill
+        total = self._fixed_s + self._token_s * tokens
+        for read_s, token_s, share, sampled, groups, tile_s in self._products:
+            n = (decoded + started if sampled else tokens) * groups
+            compute = token_s * n
+            read = read_s
+            if share:
+                touched = 1.0 - (1.0 - share) ** n
+                read *= touched
+                compute += tile_s * touched
+            total += (read * read * read + compute * compute * compute) ** (1 / 3)
+        mean = context / decodes if decodes else 0.0
+        for layers, window, cache_s, state_s, decode_s, prefill_s in self._reads:
+            if decodes:
+                seen = mean if window is None or mean < window else window
+                read = decodes * (seen * cache_s + state_s)
+                compute = decoded * seen * decode_s
+                total += layers * (read * read * read + compute * compute * compute) ** (1 / 3)
+            if prefill:
+                seen = pairs if window is None else min(pairs, prefill * window)
+                total += layers * (seen * prefill_s + prefill * cache_s)
+        return total
+
+
+def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float]:
+    """(latency of a collective in s, bytes a second per GPU) between so many ranks."""
+    if ranks > GPUS_PER_NODE:
+        return c.pcie_reduction_s, NETWORK_BYTES_PER_S * c.nvlink_fraction
+    if gpu.nvlink_bytes_per_s is not None:
+        return c.nvlink_reduction_s, gpu.nvlink_bytes_per_s / 2 * c.nvlink_fraction
+    return c.pcie_reduction_s, (gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S) / 2 * c.pcie_fraction

@@ -1,0 +1,262 @@
+"""What one GPU reads, computes and sends in a step of the engine: from a ModelArch to bytes and FLOP.
+
+The one thing to know: everything is counted for one rank of all pipeline stages together; steps.py shares it out among
+the stages. Nothing here is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infercli.core.architecture.arch import (
+    Attention,
+    CompressedAttention,
+    Experts,
+    GatedDelta,
+    Indexer,
+    LatentAttention,
+    Layout,
+    Mixer,
+    ModelArch,
+    RankTensor,
+    StateSpace,
+    kv_heads_per_rank,
+    stage_tensors,
+)
+from infercli.core.gpus import Gpu
+from infercli.core.quantization import METHODS
+from infercli.core.schemes import Quantization, Scheme, schemes_of
+from infercli.core.weights import stored_bytes
+
+_COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4", "mxfp4": "fp8", "mxfp8": "fp8",
+                "w4a8": "fp8"}  # fmt: skip
+"""The dtype that the tensor cores work in where the method is native. MXFP4 (gpt-oss) takes FP8 activations on
+Blackwell (vLLM 0.29 fused_moe/oracle/mxfp4.py)."""
+
+_STATE_BYTES = 4
+"""Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
+
+_KERNELS_ATTENTION = 6
+"""Kernels of an attention layer in one step: norm, query-key-value, RoPE, cache write, attention, output."""
+_KERNELS_LATENT = 14
+"""Norm, down-projections, two norms, query, RoPE, cache write, absorption, attention, value, output, and casts."""
+_KERNELS_STATE = 7
+"""Norm, input projection, convolution, gates, scan, gated norm, output."""
+_KERNELS_DENSE = 4
+"""Norm, gate-up, activation, down."""
+_KERNELS_EXPERTS = 10
+"""Norm, router, top-k, alignment of tokens to experts, two quantizations, two products, activation, sum."""
+_KERNELS_SHARED = 3
+"""Gate-up, activation, down of the shared experts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrices:
+    """Weights that are stored alike and multiplied by the same tokens."""
+
+    bytes: float
+    parameters: float
+    flops_per_s: float
+    """Of the dtype that the tensor cores work in; datasheet, dense."""
+    weight_only: bool
+    """The weights are widened first: small in memory, not faster to compute with."""
+    experts: int = 0
+    """0: every token passes all of it."""
+    experts_per_token: int = 0
+    sampled: bool = False
+    """Only the last token of a sequence passes it (lm_head)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reads:
+    """What `layers` equal layers read of the KV cache, and compute with it."""
+
+    layers: int
+    token_bytes: float
+    """Per layer and token of context."""
+    window: int | None
+    """Tokens at most; None: the whole context."""
+    decode_flops: float
+    """Per layer, sequence and token of context."""
+    prefill_flops: float
+    """Per layer, new token and token of context."""
+    sequence_bytes: float = 0.0
+    """Per layer and sequence whatever the context is: a recurrent state, read and written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One rank's share of a step."""
+
+    layers: int
+    hidden: int
+    kernels: int
+    """Launched one after the other in a step; each leaves a gap."""
+    reductions: int
+    """All-reduces over the tensor-parallel ranks in a step."""
+    expert_layers: int
+    matrices: tuple[Matrices, ...]
+    reads: tuple[Reads, ...]
+    layout: Layout
+
+
+def half_flops_per_s(gpu: Gpu) -> float:
+    """Dense 16-bit tensor throughput; 0 where the row does not say."""
+    return gpu.peak_flops.get("bf16") or gpu.peak_flops.get("fp16") or 0.0
+
+
+def rank_work(
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    layout: Layout,
+    *,
+    element_bytes: int,
+    kv_element_bytes: float,
+) -> Work:
+    """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
+    matrices: dict[tuple[float, bool, int, int, bool], list[float]] = {}
+    for stage in range(layout.pipeline_parallel_size):
+        for tensor in stage_tensors(arch, layout, stage):
+            for key, bytes_, parameters in _matrices(tensor, arch, quantization, gpu, element_bytes):
+                total = matrices.setdefault(key, [0.0, 0.0])
+                total[0] += bytes_
+                total[1] += parameters
+    if arch.tied and arch.lm_head:
+        parameters = arch.padded_vocab // layout.tensor_parallel_size * arch.hidden
+        total = matrices.setdefault((half_flops_per_s(gpu), False, 0, 0, True), [0.0, 0.0])
+        total[0] += parameters * element_bytes
+        total[1] += parameters
+    kernels = reductions = expert_layers = 0
+    reads: list[Reads] = []
+    for group in arch.layers:
+        layers = len(group.indices)
+        if group.mixer is not None:
+            kernels += layers * _mixer_kernels(group.mixer)
+            reductions += layers
+            reads += _reads(group.mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+        if group.feed_forward is not None:
+            reductions += layers
+            if isinstance(group.feed_forward, Experts):
+                expert_layers += layers
+                shared = _KERNELS_SHARED if group.feed_forward.shared_intermediate else 0
+                kernels += layers * (_KERNELS_EXPERTS + shared)
+            else:
+                kernels += layers * _KERNELS_DENSE
+    return Work(
+        layers=arch.layer_count,
+        hidden=arch.hidden,
+        kernels=kernels,
+        reductions=reductions,
+        expert_layers=expert_layers,
+        matrices=tuple(
+            Matrices(
+                bytes=total[0], parameters=total[1], flops_per_s=flops, weight_only=weight_only, experts=experts,
+                experts_per_token=per_token, sampled=sampled,
+            )
+            for (flops, weight_only, experts, per_token, sampled), total in matrices.items()
+        ),
+        reads=tuple(reads),
+        layout=layout,
+    )  # fmt: skip
+
+
+def _matrices(
+    tensor: RankTensor, arch: ModelArch, quantization: Quantization, gpu: Gpu, element_bytes: int
+) -> Iterator[tuple[tuple[float, bool, int, int, bool], float, float]]:
+    """((rate, weight-only, experts, experts per token, sampled), bytes, parameters) of each way a tensor is stored."""
+    if tensor.role in ("embedding", "norm", "encoder", "draft") or tensor.inputs == 1:
+        return  # looked up, or too small to see; encoders run once a request, drafts only when speculation is asked for
+    head, experts, per_token = tensor.role == "lm_head", 0, 0
+    if tensor.role == "experts":
+        routed = next(
+            g.feed_forward
+            for g in arch.layers
+            if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
+        )
+        experts, per_token = routed.experts, routed.experts_per_token
+    schemes: tuple[tuple[Scheme | None, int], ...] = ((None, len(tensor.indices) or 1),)
+    if tensor.linear or head:
+        schemes = schemes_of(quantization, tensor.modules, tensor.indices, head=head)
+    for scheme, layers in schemes:
+        copies = tensor.copies * layers / (len(tensor.indices) or 1)
+        rate, weight_only = _rate(scheme, gpu)
+        size = copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
+        yield (rate, weight_only, experts, per_token, head), size, copies * tensor.outputs * tensor.inputs
+
+
+def _rate(scheme: Scheme | None, gpu: Gpu) -> tuple[float, bool]:
+    """(FLOP/s that its products run at, whether its weights are widened first)."""
+    half = half_flops_per_s(gpu)
+    if scheme is None or scheme.bits is None:
+        return half, False
+    native_from = METHODS[scheme.method].native_from
+    rate = gpu.peak_flops.get(_COMPUTES_IN.get(scheme.method, ""))
+    native = native_from is not None and (gpu.platform == "rocm" or gpu.at_least(native_from))
+    return (half, True) if rate is None or not native else (rate, False)
+
+
+def _mixer_kernels(mixer: Mixer) -> int:
+    if isinstance(mixer, LatentAttention | CompressedAttention):
+        return _KERNELS_LATENT
+    return _KERNELS_ATTENTION if isinstance(mixer, Attention) else _KERNELS_STATE
+
+
+def _reads(mixer: Mixer, layers: int, tp: int, kv_bytes: float) -> list[Reads]:
+    if isinstance(mixer, Attention):
+        width = mixer.head_dim + mixer.v_head_dim
+        flops = 2 * mixer.heads / tp * width
+        size = kv_heads_per_rank(mixer, tp) * width * kv_bytes
+        window = mixer.window or mixer.chunk
+        picked = [] if mixer.indexer is None else _indexed(mixer.indexer, layers)
+        top = window if mixer.indexer is None else mixer.indexer.top_k
+        return [
+            Reads(layers=layers, token_bytes=size, window=top, decode_flops=flops, prefill_flops=flops),
+            *picked,
+        ]
+    if isinstance(mixer, LatentAttention):
+        heads, latent = mixer.heads / tp, mixer.kv_lora_rank
+        # While decoding, queries and values stay in the compressed space; a prefill widens keys and values
+        # (vLLM 0.29 model_executor/layers/attention/mla_attention.py).
+        decode = 2 * heads * (2 * latent + mixer.rope_dim)
+        prefill = 2 * heads * (mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim)
+        size = (latent + mixer.rope_dim) * kv_bytes
+        window = None if mixer.indexer is None else mixer.indexer.top_k
+        return [
+            Reads(layers=layers, token_bytes=size, window=window, decode_flops=decode, prefill_flops=prefill),
+            *([] if mixer.indexer is None else _indexed(mixer.indexer, layers)),
+        ]
+    if isinstance(mixer, CompressedAttention):
+        flops, size = 4 * mixer.heads / tp * mixer.head_dim, mixer.head_dim * kv_bytes
+        near = Reads(layers=layers, token_bytes=size, window=mixer.window, decode_flops=flops, prefill_flops=flops)
+        if not mixer.compress_ratio:
+            return [near]
+        share = 1 / mixer.compress_ratio
+        far = Reads(
+            layers=layers, token_bytes=size * share, decode_flops=flops * share, prefill_flops=flops * share,
+            window=None if mixer.indexer is None else mixer.indexer.top_k * mixer.compress_ratio,
+        )  # fmt: skip
+        return [near, far, *([] if mixer.indexer is None else _indexed(mixer.indexer, layers, share))]
+    state = _state_elements(mixer) / tp
+    return [
+        Reads(
+            layers=layers, token_bytes=0.0, window=1, decode_flops=0.0, prefill_flops=4 * state,
+            sequence_bytes=2 * state * _STATE_BYTES,
+        )
+    ]  # fmt: skip
+
+
+def _indexed(indexer: Indexer, layers: int, share: float = 1.0) -> list[Reads]:
+    """The indexer scans every key: 8 bits an element and a 4-byte scale, whole on each rank (DeepSeek-V3.2)."""
+    if not indexer.cached:
+        return []
+    flops = 2 * indexer.heads * indexer.head_dim * share
+    size = (indexer.head_dim + 4) * share
+    return [Reads(layers=layers, token_bytes=size, window=None, decode_flops=flops, prefill_flops=flops)]
+
+
+def _state_elements(mixer: StateSpace | GatedDelta) -> float:
+    if isinstance(mixer, StateSpace):
+        return mixer.heads * mixer.head_dim * mixer.state
+    return mixer.value_heads * mixer.value_dim * mixer.key_dim

@@ -1,0 +1,305 @@
+"""What a load would see of an engine: TTFT, TPOT, tokens and requests a second, each with an interval.
+
+The one thing to know: the scheduler is played step by step (core/speed/schedule.py) with step times from bytes and FLOP
+(core/speed/steps.py); only the shares of the datasheet that hardware reaches are fitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from infercli.core.architecture.arch import Experts, Layout, ModelArch, feed_forwards
+from infercli.core.gpus import Gpu
+from infercli.core.schemes import Quantization
+from infercli.core.speed.coefficients import ROOFLINE, V0, V1, Coefficients
+from infercli.core.speed.errors import LoadKind, Metric, error_of, interval
+from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths
+from infercli.core.speed.schedule import Limits, Played, play
+from infercli.core.speed.steady import highest_rate, most_running, steady
+from infercli.core.speed.steps import Runtime, StepTime
+from infercli.core.speed.work import half_flops_per_s, rank_work
+from infercli.errors import InputError, Unsupported
+
+_ARRIVALS = 600
+"""Requests that an open loop plays where the load does not say: queues beyond max_num_seqs then show."""
+_AT_ONCE = 256
+"""Prompts of an offline run, where the load does not say."""
+_LOOPS = 5
+"""Requests of each client that a closed loop plays at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How the engine runs, as far as speed depends on it."""
+
+    engine_version: str
+    """Of vLLM: `0.29.0`."""
+    layout: Layout = field(default_factory=Layout)
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    kv_tokens: float | None
+    """Tokens that one replica's KV cache holds; None: it is never the limit."""
+    element_bytes: int = 2
+    """Of one unquantized weight."""
+    kv_element_bytes: float = 2
+    eager: bool = False
+    chunked_prefill: bool | None = None
+    """None: as the version does by default."""
+    draft_tokens: int = 0
+    """Tokens that speculative decoding proposes in each step."""
+    acceptance_fraction: float = 0.0
+    """Of the proposed tokens; stated, never assumed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is asked of all replicas together. Neither concurrency nor request_rate: all prompts are there at once."""
+
+    prompt: Lengths
+    output: Lengths
+    concurrency: float | None = None
+    request_rate: float | None = None
+    """Requests a second, Poisson."""
+    requests: int | None = None
+    """In all; None: enough for a steady state."""
+    cached_fraction: float = 0.0
+    """Share of the prompt's tokens that the prefix cache already holds."""
+    served: bool = True
+    """Through an HTTP server; False: a list of prompts given to the engine itself."""
+    replicas: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A value of a latency over requests, in s."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Of all replicas together; latencies of one request."""
+
+    output_tokens_per_s: float
+    total_tokens_per_s: float
+    requests_per_s: float
+    ttft_s: Spread
+    tpot_s: Spread | None
+    """None: answers of one token."""
+    running: float
+    """Mean requests that are decoded at a time, of one replica."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objectives:
+    """What must hold over requests, in s. None: not asked."""
+
+    ttft_p95_s: float | None = None
+    ttft_p99_s: float | None = None
+    tpot_p95_s: float | None = None
+
+    def keeps(self, speed: Speed) -> bool:
+        """Whether that speed keeps all of them."""
+        pairs = [(speed.ttft_s.p95, self.ttft_p95_s), (speed.ttft_s.p99, self.ttft_p99_s)]
+        if speed.tpot_s is not None:
+            pairs.append((speed.tpot_s.p95, self.tpot_p95_s))
+        return all(limit is None or value <= limit for value, limit in pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounded:
+    """A value with the interval that is meant to hold 80 % of measurements."""
+
+    value: float
+    low: float
+    high: float
+
+
+MEASURED = frozenset({
+    "A10G", "A100-40-SXM", "A100-80-SXM", "A40", "A800-80-SXM", "B200", "B300", "H100", "H20-3e", "H200", "L4", "L40S",
+    "MI300X", "RTX-3090", "RTX-4000-Ada", "RTX-4090", "RTX-4090-D", "RTX-5090", "RTX-6000-Ada", "RTX-A6000",
+    "RTX-PRO-6000", "T4", "V100S-32",
+})  # fmt: skip
+"""GPUs with rows among the measurements that the constants were fitted on."""
+NEWEST_MEASURED = (0, 20)
+"""Newest vLLM among them."""
+_WIDENED = 1.3
+"""Intervals where nothing was measured, as against where it was: leaving one GPU out of the fit widened the error by
+about as much."""
+
+
+def kind_of(load: Load) -> LoadKind:
+    """Which rows of the measured errors speak of it."""
+    if load.concurrency is not None:
+        return "concurrency"
+    return "at_once" if load.request_rate is None else "rate"
+
+
+def bounded(
+    value: float, metric: Metric, arch: ModelArch, gpu: Gpu, serving: Serving, load: Load
+) -> tuple[Bounded, tuple[str, ...]]:
+    """(the value with its bounds, why they are wider than usual)."""
+    notes = []
+    if gpu.name not in MEASURED:
+        notes.append(f"no public measurement of vLLM on {gpu.name} was used: its interval is widened")
+    if version_of(serving.engine_version) > NEWEST_MEASURED:
+        newest = ".".join(map(str, NEWEST_MEASURED))
+        notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
+    experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
+    error = error_of(metric, kind_of(load), experts=experts)
+    low, high = interval(value, error, widened=_WIDENED if notes else 1.0)
+    return Bounded(value=value, low=low, high=high), tuple(notes)
+
+
+def version_of(engine_version: str) -> tuple[int, int]:
+    """`0.29.0` -> (0, 29). Raises InputError."""
+    try:
+        major, minor, *_ = engine_version.split(".")
+        return int(major), int(minor)
+    except ValueError:
+        raise InputError(
+            f"engine version `{engine_version}` is not one of vLLM's", "write for example 0.29.0"
+        ) from None
+
+
+def coefficients_for(engine_version: str) -> Coefficients:
+    """The constants of that version's generation."""
+    return V0 if version_of(engine_version) < (0, 8) else V1
+
+
+def step_time(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, *, served: bool = True,
+    coefficients: Coefficients | None = None,
+) -> StepTime:  # fmt: skip
+    """Step times of one replica. Raises Unsupported where the GPU row does not say how fast it computes."""
+    if not half_flops_per_s(gpu):
+        raise Unsupported(f"{gpu.name}: its row does not say how fast it computes", "add peak_flops: core/gpu_rows.py")
+    if arch.pooling:
+        raise Unsupported(f"{arch.architecture} pools: it generates no tokens", "leave the workload out")
+    version = version_of(serving.engine_version)
+    v0 = version < (0, 8)
+    runtime = Runtime(
+        v0=v0,
+        asynchronous=version >= (0, 14),
+        eager=serving.eager or (v0 and gpu.platform == "rocm"),
+        served=served,
+        tokens_per_sequence=1.0 + serving.draft_tokens,
+    )
+    work = rank_work(
+        arch, quantization, gpu, serving.layout,
+        element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes,
+    )  # fmt: skip
+    return StepTime(work, gpu, coefficients or coefficients_for(serving.engine_version), runtime)
+
+
+def limits_of(serving: Serving) -> Limits:
+    """What the scheduler of that version may put into a step."""
+    chunked = serving.chunked_prefill
+    return Limits(
+        max_num_seqs=serving.max_num_seqs,
+        max_num_batched_tokens=serving.max_num_batched_tokens,
+        kv_tokens=serving.kv_tokens,
+        chunked_prefill=version_of(serving.engine_version) >= (0, 8) if chunked is None else chunked,
+    )
+
+
+def capacity_requests_per_s(step: StepTime, serving: Serving, load: Load) -> float:
+    """Requests a second of all replicas that no queue outlives: with as many decoding as fit. In closed form."""
+    prompt, output = load.prompt.mean, load.output.mean
+    limits = limits_of(serving)
+    running = most_running(limits, prompt, output)
+    tokens = 1.0 + serving.draft_tokens * serving.acceptance_fraction
+    engines = load.replicas * serving.layout.data_parallel_size
+    return engines * steady(step, limits, prompt, output, running, load.cached_fraction, tokens).requests_per_s
+
+
+def highest_request_rate(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load, objectives: Objectives, *,
+    step: StepTime | None = None, coefficients: Coefficients | None = None,
+) -> float:  # fmt: skip
+    """Requests a second, of all replicas, that keep the objectives; 0 where none does. Ignores the load's own rate."""
+    timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=coefficients)
+
+    def keeps(rate: float) -> bool:
+        asked = replace(load, concurrency=None, request_rate=rate, requests=None)
+        return objectives.keeps(predict(arch, quantization, gpu, serving, asked, step=timed, coefficients=coefficients))
+
+    return highest_rate(keeps, capacity_requests_per_s(timed, serving, load))
+
+
+def roofline_requests_per_s(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load
+) -> float:
+    """Requests a second were nothing ever lost: every datasheet figure reached, every step free of overhead."""
+    return capacity_requests_per_s(
+        step_time(arch, quantization, gpu, serving, served=load.served, coefficients=ROOFLINE), serving, load
+    )
+
+
+def predict(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load, *,
+    step: StepTime | None = None, coefficients: Coefficients | None = None,
+) -> Speed:  # fmt: skip
+    """What the load sees. `step`: of `step_time`, where several loads are asked of one engine."""
+    c = coefficients or coefficients_for(serving.engine_version)
+    timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=c)
+    engines = load.replicas * serving.layout.data_parallel_size
+    concurrency = None if load.concurrency is None else max(1, round(load.concurrency / engines))
+    count = _count(load, concurrency, engines)
+    prompts = sample_lengths(load.prompt, count, 1)
+    outputs = sample_lengths(load.output, count, 2)
+    played = play(
+        timed,
+        limits_of(serving),
+        prompts,
+        outputs,
+        arrivals_s=None if load.request_rate is None else sample_arrivals_s(load.request_rate / engines, count, 3),
+        concurrency=concurrency,
+        request_s=c.request_s if load.served else 0.0,
+        intake_s=c.intake_s if load.served else 0.0,
+        cached_fraction=load.cached_fraction,
+        tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
+    )
+    return _measured(played, prompts, outputs, concurrency, load, engines)
+
+
+def _count(load: Load, concurrency: int | None, engines: int) -> int:
+    """Requests that one engine plays: as many as asked, or as a steady state needs."""
+    asked = None if load.requests is None else max(1, ceil(load.requests / engines))
+    if concurrency is not None:
+        enough = max(_LOOPS * concurrency, 24)
+        return max(concurrency, enough if asked is None else min(asked, enough))
+    if load.request_rate is not None:
+        return asked or _ARRIVALS
+    return asked or _AT_ONCE
+
+
+def _measured(
+    played: Played, prompts: list[float], outputs: list[float], concurrency: int | None, load: Load, engines: int
+) -> Speed:
+    count = len(prompts)
+    ttft = sorted(f - s for f, s in zip(played.first_s, played.sent_s, strict=True))
+    tpot = sorted((d - f) / (o - 1) for d, f, o in zip(played.done_s, played.first_s, outputs, strict=True) if o > 1)
+    taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True))
+    span = max(played.done_s) - min(played.sent_s)
+    rate = count / span
+    if concurrency is not None and (load.requests is None or count * engines < load.requests):
+        rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
+    rate *= engines
+    output, prompt = sum(outputs) / count, sum(prompts) / count
+    return Speed(
+        output_tokens_per_s=rate * output,
+        total_tokens_per_s=rate * (output + prompt),
+        requests_per_s=rate,
+        ttft_s=_spread(ttft),
+        tpot_s=_spread(tpot) if tpot else None,
+        running=taken / span,
+    )
+
+
+def _spread(values: list[float]) -> Spread:
+    last = len(values) - 1
+    return Spread(p50=values[round(0.5 * last)], p95=values[round(0.95 * last)], p99=values[round(0.99 * last)])

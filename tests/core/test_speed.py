@@ -1,0 +1,253 @@
+"""Step times by hand, the scheduler played by hand, and what must hold for any model and load."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core.architecture.arch import Layout
+from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.schemes import UNQUANTIZED, typical
+from infercli.core.shapes import find_shape
+from infercli.core.speed.coefficients import ROOFLINE, V0, V1
+from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths
+from infercli.core.speed.schedule import Limits, play
+from infercli.core.speed.steady import highest_rate, most_running, steady
+from infercli.core.speed.steps import Runtime, StepTime
+from infercli.core.speed.work import rank_work
+
+LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
+MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch
+ROUND = Gpu(
+    name="round", memory_bytes=80 * 10**9, memory_bandwidth_bytes_per_s=1e12, capability=(9, 0),
+    peak_flops={"bf16": 1e15, "fp8": 2e15}, nvlink_bytes_per_s=900e9, source="made up: round figures",
+)  # fmt: skip
+NOW = Runtime(v0=False, asynchronous=True)
+
+
+def step(arch=LLAMA, gpu=ROUND, coefficients=ROOFLINE, quantization=UNQUANTIZED, runtime=NOW, **layout):
+    work = rank_work(arch, quantization, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=2)
+    return StepTime(work, gpu, coefficients, runtime)
+
+
+# Per layer of Llama-3.1-8B: qkv 6144 x 4096, output 4096 x 4096, gate-up 28672 x 4096, down 4096 x 14336.
+LAYER = 6144 * 4096 + 4096 * 4096 + 28672 * 4096 + 4096 * 14336
+HEAD = 128256 * 4096
+
+
+def test_one_token_reads_all_weights_and_nothing_of_the_embedding():
+    read_s = (32 * LAYER + HEAD) * 2 / 1e12  # 15.0 ms; computing takes 0.015 ms and hides behind it
+    assert step()(1, 0) == pytest.approx(read_s, rel=1e-4)
+
+
+def test_context_adds_the_keys_and_values_of_every_layer():
+    token_bytes = 32 * 2 * 8 * 128 * 2
+    assert step()(4, 4000) - step()(4, 0) == pytest.approx(4000 * token_bytes / 1e12, rel=1e-3)
+
+
+def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():
+    tokens, weights = 100_000, 32 * LAYER
+    pairs = tokens * tokens / 2
+    attention = 32 * 4 * 32 * 128 * pairs  # two products of head_dim, two FLOP each, for 32 heads
+    cache_s = tokens * 32 * 4096 / 1e12
+    assert step()(0, 0, tokens, pairs, 1) == pytest.approx(
+        (2 * weights * tokens + attention) / 1e15 + cache_s, rel=2e-3
+    )
+
+
+def test_tensor_parallel_ranks_read_their_share_and_send_each_layers_result_twice():
+    alone, shared = step()(1, 0), step(tensor_parallel_size=4)(1, 0)
+    sent_s = 64 * 2 * 3 / 4 * 4096 * 2 / 450e9  # 64 all-reduces, ring: 2 (n-1)/n of a 4096-wide 16-bit vector
+    assert shared == pytest.approx(alone / 4 + sent_s, rel=1e-4)
+
+
+def test_experts_are_read_as_tokens_touch_them():
+    expert = 3 * 4096 * 14336  # parameters of one of eight, in each of 32 layers
+    one, many = step(MIXTRAL)(1, 0), step(MIXTRAL)(64, 0)
+    touched_by_64 = 8 * (1 - (1 - 2 / 8) ** 64)
+    assert many - one == pytest.approx(32 * (touched_by_64 - 2) * expert * 2 / 1e12, rel=1e-2)
+
+
+def test_pipeline_stages_take_turns():
+    """Two stages, eight sequences: each half of the batch passes both stages, four sequences at a time."""
+    whole, two = step()(4, 0), step(pipeline_parallel_size=2)(8, 0)
+    assert two == pytest.approx(whole, rel=1e-6)
+
+
+def test_fp8_computes_natively_where_the_gpu_can_and_only_shrinks_weights_where_it_cannot():
+    early = ROUND.model_copy(update={"capability": (8, 0), "peak_flops": {"bf16": 1e15}})
+    fp8 = typical("fp8")
+    native, widened = step(quantization=fp8)(0, 0, 50_000, 0, 0), step(gpu=early, quantization=fp8)(0, 0, 50_000, 0, 0)
+    plain = step()(0, 0, 50_000, 0, 0)
+    assert native == pytest.approx(plain / 2, rel=0.02)
+    assert widened == pytest.approx(plain, rel=0.02)
+    assert step(gpu=early, quantization=fp8)(1, 0) < 0.6 * step()(1, 0)
+
+
+def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
+    eager = step(coefficients=V1, runtime=replace(NOW, eager=True))
+    assert eager(1, 0) >= 32 * V1.eager_layer_s
+    assert step(coefficients=V1)(1, 0) < eager(1, 0)
+
+
+@given(
+    decodes=st.integers(0, 512), context=st.integers(1, 8192), prefill=st.integers(0, 8192), part=st.floats(1, 3),
+    arch=st.sampled_from([LLAMA, MIXTRAL]), c=st.sampled_from([V0, V1, ROOFLINE]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_more_of_anything_is_never_faster(decodes, context, prefill, part, arch, c):
+    timed = step(arch, coefficients=c, runtime=Runtime(v0=c is V0, asynchronous=False))
+    base = timed(decodes, decodes * context, prefill, prefill * context, 1)
+    assert timed(decodes + 1, (decodes + 1) * context, prefill, prefill * context, 1) >= base * (1 - 1e-9)
+    assert timed(decodes, decodes * context * part, prefill, prefill * context, 1) >= base * (1 - 1e-9)
+    assert timed(decodes, decodes * context, prefill * part, prefill * context * part, 1) >= base * (1 - 1e-9)
+
+
+@given(factor=st.floats(1, 4), name=st.sampled_from(["L4", "A100-80-SXM", "H100", "B200"]), batch=st.integers(1, 256))
+@settings(max_examples=60, deadline=None)
+def test_more_bandwidth_or_compute_is_never_slower(factor, name, batch):
+    gpu = find_gpu(name)
+    wide = gpu.model_copy(update={"memory_bandwidth_bytes_per_s": gpu.memory_bandwidth_bytes_per_s * factor})
+    quick = gpu.model_copy(update={"peak_flops": {k: v * factor for k, v in gpu.peak_flops.items()}})
+    load = (batch, batch * 1000, 512, 512 * 500, 1)
+    base = step(gpu=gpu, coefficients=V1)(*load)
+    assert step(gpu=wide, coefficients=V1)(*load) <= base
+    assert step(gpu=quick, coefficients=V1)(*load) <= base
+
+
+# The scheduler, with steps of one second whatever is in them: what happens when is then counted on fingers.
+
+
+def second(decodes, context, prefill, pairs, started):
+    return 1.0
+
+
+def limits(**changed):
+    return Limits(
+        **{"max_num_seqs": 8, "max_num_batched_tokens": 16, "kv_tokens": None, "chunked_prefill": True} | changed
+    )
+
+
+def test_one_at_a_time():
+    played = play(second, limits(max_num_seqs=1), [10, 10], [3, 3])
+    assert played.first_s == [1, 4]  # a step with the prompt, two with one token each; then the other's turn
+    assert played.done_s == [3, 6]
+
+
+def test_a_prompt_is_cut_to_the_tokens_that_a_step_has_left():
+    played = play(second, limits(), [10, 10], [3, 3])
+    assert played.first_s == [1, 2]  # 10 + 6 tokens; then one decode and the other 4
+    assert played.done_s == [3, 4]
+
+
+def test_whole_prompts_go_first_and_hold_up_the_decoding_without_chunks():
+    played = play(second, limits(chunked_prefill=False), [10, 10], [3, 3])
+    assert played.first_s == [1, 2]
+    assert played.done_s == [4, 4]  # the first one waited while the second one's prompt was computed
+
+
+def test_a_cached_prefix_is_not_computed():
+    played = play(second, limits(), [32], [1], cached_fraction=0.5)
+    assert played.done_s == [1]
+    assert play(second, limits(), [32], [1]).done_s == [2]
+
+
+def test_clients_of_a_closed_loop_send_again_when_they_are_answered():
+    played = play(second, limits(), [4, 4, 4], [2, 2, 2], concurrency=1)
+    assert played.sent_s == [0, 2, 4]
+    assert played.done_s == [2, 4, 6]
+
+
+def test_a_request_passes_the_server_on_its_way_in_and_out():
+    played = play(second, limits(), [4], [2], request_s=0.5)
+    assert played.first_s == [1.5]
+    assert played.done_s == [2.5]
+
+
+def test_without_room_in_the_cache_the_next_request_waits():
+    played = play(second, limits(kv_tokens=16), [10, 10], [3, 3])
+    assert played.first_s == [1, 4]
+
+
+def test_who_came_last_gives_its_blocks_up_and_is_computed_again():
+    """22 tokens: two prompts of ten fit and leave two more tokens; the third makes the younger one start again."""
+    played = play(second, limits(kv_tokens=22, max_num_batched_tokens=64), [10, 10], [4, 4])
+    assert played.first_s == [1, 1]
+    assert played.done_s[0] == 4
+    assert played.done_s[1] > played.done_s[0]
+
+
+def test_speculation_brings_several_tokens_a_step():
+    assert play(second, limits(), [4], [9], tokens_per_step=2.0).done_s == [5]  # one, then four steps of two
+
+
+def test_arrivals_between_steps_are_seen_at_the_next_one():
+    played = play(second, limits(), [4, 4], [10, 2], arrivals_s=[0, 2.5])
+    assert played.first_s == [1, 4]
+
+
+@given(
+    prompts=st.lists(st.integers(1, 60), min_size=1, max_size=20), outputs=st.integers(1, 30),
+    seqs=st.integers(1, 8), kv=st.sampled_from([None, 100, 400]), chunked=st.booleans(),
+    concurrency=st.sampled_from([None, 1, 3]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_every_request_ends_once_and_in_order(prompts, outputs, seqs, kv, chunked, concurrency):
+    budget = 16 if chunked else 64
+    asked = limits(max_num_seqs=seqs, kv_tokens=kv, chunked_prefill=chunked, max_num_batched_tokens=budget)
+    played = play(second, asked, prompts, [outputs] * len(prompts), concurrency=concurrency)
+    for sent, first, done in zip(played.sent_s, played.first_s, played.done_s, strict=True):
+        assert sent < first <= done
+        assert done - first >= outputs - 1 - 1e-9  # a token a step at most
+
+
+@given(output=st.integers(2, 200), longer=st.integers(1, 100), batch=st.integers(1, 64))
+@settings(max_examples=40, deadline=None)
+def test_longer_answers_never_end_earlier(output, longer, batch):
+    timed = step(coefficients=V1)
+    asked = limits(max_num_seqs=16, max_num_batched_tokens=2048)
+    short = play(timed, asked, [100] * batch, [output] * batch)
+    long = play(timed, asked, [100] * batch, [output + longer] * batch)
+    assert max(long.done_s) > max(short.done_s)
+
+
+def test_samples_have_their_mean_and_are_the_same_every_time():
+    for lengths in (Lengths(300), Lengths(300, 0.5), Lengths(300, 1.0, "skewed")):
+        values = sample_lengths(lengths, 200, seed=1)
+        assert sum(values) / 200 == pytest.approx(300, rel=1e-6)
+        assert values == sample_lengths(lengths, 200, seed=1)
+    assert max(sample_lengths(Lengths(300, 0.5), 200, seed=1)) < 450
+    gaps = sample_arrivals_s(4.0, 1000, seed=1)
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == pytest.approx(250, rel=0.01)
+
+
+def test_the_closed_form_agrees_with_the_played_steady_state():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=64, max_num_batched_tokens=8192)
+    closed = steady(timed, asked, 500, 200, 32)
+    played = play(timed, asked, [500] * 320, sample_lengths(Lengths(200, 0.3), 320, 1), concurrency=32)
+    taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True)) / 320
+    assert closed.requests_per_s == pytest.approx(32 / taken, rel=0.1)
+
+
+@given(running=st.integers(1, 200), prompt=st.integers(10, 4000), output=st.integers(10, 1000))
+@settings(max_examples=100, deadline=None)
+def test_more_users_never_get_more_tokens_each(running, prompt, output):
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=8192)
+    one, more = (steady(timed, asked, prompt, output, n) for n in (running, running + 1))
+    assert more.step_s >= one.step_s * (1 - 1e-9)
+
+
+def test_the_room_for_half_grown_answers_limits_who_runs():
+    assert most_running(limits(max_num_seqs=64, kv_tokens=6000), 100, 100) == 40
+    assert most_running(limits(max_num_seqs=16, kv_tokens=6000), 100, 100) == 16
+    assert most_running(limits(max_num_seqs=16), 100, 100, concurrency=3) == 3
+
+
+def test_the_highest_rate_is_found_between_what_keeps_and_what_breaks():
+    assert highest_rate(lambda rate: rate <= 3.0, 10.0) == pytest.approx(3.0, abs=0.1)
+    assert highest_rate(lambda rate: False, 10.0) == 0
+    assert highest_rate(lambda rate: True, 10.0) == 12.5

@@ -1,0 +1,166 @@
+"""What a load sees of an engine: by hand where the arithmetic is short, by law elsewhere, and beside public records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core import throughput
+from infercli.core.architecture.arch import Layout
+from infercli.core.gpus import find_gpu
+from infercli.core.schemes import UNQUANTIZED, typical
+from infercli.core.shapes import find_shape
+from infercli.core.speed.coefficients import ROOFLINE
+from infercli.core.speed.errors import ERRORS, error_of, interval
+from infercli.core.speed.samples import Lengths
+from infercli.core.throughput import Load, Objectives, Serving, predict
+from infercli.errors import InferError
+
+LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
+H100 = find_gpu("H100")
+SERVING = Serving(engine_version="0.29.0", max_num_seqs=256, max_num_batched_tokens=8192, kv_tokens=400_000)
+
+
+def load(prompt=1000.0, output=200.0, **changed):
+    return Load(prompt=Lengths(prompt), output=Lengths(output), **changed)
+
+
+def ask(asked, serving=SERVING, gpu=H100, arch=LLAMA, quantization=UNQUANTIZED, **given_):
+    return predict(arch, quantization, gpu, serving, asked, **given_)
+
+
+def test_one_client_waits_for_the_prompt_and_then_for_each_token():
+    speed = ask(load(concurrency=1))
+    assert speed.tpot_s is not None
+    request_s = speed.ttft_s.p50 + 199 * speed.tpot_s.p50
+    assert speed.requests_per_s == pytest.approx(1 / request_s, rel=1e-6)
+    assert speed.output_tokens_per_s == pytest.approx(200 / request_s, rel=1e-6)
+    assert speed.total_tokens_per_s == pytest.approx(1200 / request_s, rel=1e-6)
+
+
+def test_a_lossless_h100_reads_an_8b_model_for_every_token():
+    speed = ask(load(prompt=10, output=100, concurrency=1), coefficients=ROOFLINE)
+    assert speed.tpot_s is not None
+    read_s = (8.03e9 - 128256 * 4096) * 2 / 3.35e12  # all weights but the embedding, at 3.35 TB/s
+    assert speed.tpot_s.p50 == pytest.approx(read_s, rel=0.01)
+
+
+def test_replicas_share_the_clients():
+    one, two = ask(load(concurrency=8)), ask(load(concurrency=16, replicas=2))
+    assert two.output_tokens_per_s == pytest.approx(2 * one.output_tokens_per_s, rel=1e-6)
+    assert two.ttft_s == one.ttft_s
+
+
+def test_a_queue_lengthens_the_first_token_and_not_the_others():
+    few = replace(SERVING, max_num_seqs=4)
+    crowded, free = ask(load(concurrency=16), few), ask(load(concurrency=4), few)
+    assert crowded.ttft_s.p50 > 3 * free.ttft_s.p50
+    assert crowded.tpot_s is not None
+    assert free.tpot_s is not None
+    assert crowded.tpot_s.p50 < 1.5 * free.tpot_s.p50
+
+
+def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():
+    timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
+    capacity = throughput.capacity_requests_per_s(timed, SERVING, load())
+    below, beyond = ask(load(request_rate=capacity * 0.5)), ask(load(request_rate=capacity * 2, requests=2000))
+    assert below.ttft_s.p99 < 1.0
+    assert beyond.ttft_s.p99 > 5 * below.ttft_s.p99
+    assert below.requests_per_s == pytest.approx(capacity * 0.5, rel=0.1)
+    assert beyond.requests_per_s < capacity * 1.1
+
+
+def test_a_cached_prefix_brings_the_first_token_earlier():
+    assert ask(load(4000, concurrency=8, cached_fraction=0.8)).ttft_s.p50 < ask(load(4000, concurrency=8)).ttft_s.p50
+
+
+def test_accepted_drafts_bring_tokens_earlier_and_refused_ones_later():
+    plain = ask(load(concurrency=4))
+    good = ask(load(concurrency=4), replace(SERVING, draft_tokens=3, acceptance_fraction=0.8))
+    bad = ask(load(concurrency=4), replace(SERVING, draft_tokens=3, acceptance_fraction=0.0))
+    assert good.output_tokens_per_s > plain.output_tokens_per_s > bad.output_tokens_per_s
+
+
+def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
+    objectives = Objectives(ttft_p95_s=0.5, tpot_p95_s=0.02)
+    rate = throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, SERVING, load(), objectives)
+    assert rate > 0
+    assert objectives.keeps(ask(load(request_rate=rate)))
+    assert not objectives.keeps(ask(load(request_rate=rate * 1.1)))
+    assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, SERVING, load(), Objectives(ttft_p99_s=1e-4)) == 0
+
+
+def test_the_roofline_is_above_what_is_predicted():
+    timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
+    predicted = throughput.capacity_requests_per_s(timed, SERVING, load())
+    assert throughput.roofline_requests_per_s(LLAMA, UNQUANTIZED, H100, SERVING, load()) > predicted
+
+
+@pytest.mark.parametrize("version", ["0.6.3", "0.7.3", "0.8.0", "0.13.0", "0.14.0", "0.29.0", "0.33.0"])
+def test_every_version_is_answered_and_a_word_is_not(version):
+    assert ask(load(concurrency=2), replace(SERVING, engine_version=version)).output_tokens_per_s > 0
+
+
+def test_a_version_that_is_none_is_refused():
+    with pytest.raises(InferError, match="latest"):
+        ask(load(concurrency=2), replace(SERVING, engine_version="latest"))
+
+
+def test_a_gpu_whose_row_does_not_say_how_fast_it_computes_is_refused():
+    with pytest.raises(InferError, match="how fast"):
+        ask(load(concurrency=2), gpu=H100.model_copy(update={"peak_flops": {}}))
+
+
+def test_intervals_widen_where_nothing_was_measured_and_say_why():
+    speed, asked = ask(load(concurrency=8)), load(concurrency=8)
+    known = replace(SERVING, engine_version="0.19.0")
+    usual, none = throughput.bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, known, asked)
+    wide, why = throughput.bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, SERVING, asked)
+    assert none == ()
+    assert "0.29.0 extrapolates" in why[0]
+    assert wide.low < usual.low < usual.value < usual.high < wide.high
+
+
+def test_every_metric_and_load_has_a_measured_error():
+    for metric in ("output_tokens_per_s", "ttft", "tpot"):
+        for kind in ("concurrency", "rate", "at_once"):
+            for experts in (False, True):
+                error = error_of(metric, kind, experts=experts)
+                low, high = interval(100.0, error)
+                assert low < 100 < high
+    assert len(ERRORS) == 18
+
+
+@given(
+    concurrency=st.integers(1, 64), gpu=st.sampled_from(["L4", "A100-80-SXM", "H100", "B200"]),
+    prompt=st.integers(16, 4000), output=st.integers(2, 300), factor=st.floats(1.1, 4),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_more_bandwidth_never_gives_fewer_tokens(concurrency, gpu, prompt, output, factor):
+    slow = find_gpu(gpu)
+    fast = slow.model_copy(update={"memory_bandwidth_bytes_per_s": slow.memory_bandwidth_bytes_per_s * factor})
+    asked = load(prompt, output, requests=concurrency)
+    assert ask(asked, gpu=fast).output_tokens_per_s >= ask(asked, gpu=slow).output_tokens_per_s * (1 - 1e-9)
+
+
+@given(concurrency=st.integers(1, 32), prompt=st.integers(16, 2000), output=st.integers(16, 200))
+@settings(max_examples=40, deadline=None)
+def test_doubling_the_clients_never_gives_each_of_them_more(concurrency, prompt, output):
+    one, two = (
+        ask(load(prompt, output, concurrency=n)).output_tokens_per_s / n for n in (concurrency, 2 * concurrency)
+    )
+    assert two <= one * 1.02  # whose prompts meet whose tokens differs between the two: a hundredth either way
+
+
+def test_fp8_is_faster_than_bf16_where_it_is_native():
+    asked = load(concurrency=32)
+    assert ask(asked, quantization=typical("fp8")).output_tokens_per_s > ask(asked).output_tokens_per_s
+
+
+def test_two_gpus_by_nvlink_are_faster_than_one_and_less_than_twice():
+    asked = load(concurrency=8)
+    one, two = ask(asked), ask(asked, replace(SERVING, layout=Layout(tensor_parallel_size=2)))
+    assert one.output_tokens_per_s < two.output_tokens_per_s < 2 * one.output_tokens_per_s
