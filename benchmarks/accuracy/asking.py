@@ -26,12 +26,15 @@ METHODS = {
     "gptq-int8": "gptq-int8", "int4-w4a16": "w4a16", "w4a16-int4": "w4a16", "w4a16": "w4a16", "int4": "w4a16",
     "int8-w8a8": "int8", "w8a8": "int8", "int8-w8a16": "w8a16", "w8a16": "w8a16", "int8": "int8",
     "fp8": "fp8", "fp8-dynamic": "fp8", "nvfp4": "nvfp4", "modelopt_fp4": "nvfp4", "fp4": "nvfp4", "mxfp4": "mxfp4",
-    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf": "gguf-q4_k_m", "gguf-q4_k_m": "gguf-q4_k_m",
+    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf": "gguf", "gguf-q4_k_m": "gguf",
 }  # fmt: skip
 """What a record calls its quantization -> a row of core/quantization.py."""
 
-_FP8_BLOCK = {"quant_method": "fp8", "weight_block_size": [128, 128]}
-"""What the config of a block-quantized checkpoint says, for records whose own config was not given."""
+_AS_CONFIGS = {
+    "fp8-block": {"quant_method": "fp8", "weight_block_size": [128, 128]},
+    "gptq-int8": {"quant_method": "gptq", "bits": 8, "group_size": 128},
+}
+"""What the config of such a checkpoint says, for records whose own config was not given."""
 
 _NAME_HINTS = (
     (r"fp8[-_]block", "fp8-block"), (r"nvfp4|[-_]fp4\b", "nvfp4"), (r"mxfp4", "mxfp4"), (r"w8a8|[-_]int8", "int8"),
@@ -51,11 +54,15 @@ class Question:
     """What the record does not say and had to be assumed; empty where it says all."""
     version_known: bool = True
     gpu_known: bool = True
+    memory_known: bool = True
+    """False: not even how much memory the GPU has, so that nothing can be said of the start."""
 
 
 def question(row: Row, library: Library) -> Question:
     """The request of a record of any of the truth files, without its load."""
-    found = library.find(str(row.get("model") or ""), row.get("base_model_for_config"))
+    length = row.get("max_model_len")
+    model, base = str(row.get("model") or ""), row.get("base_model_for_config")
+    found = library.find(model, base, int(length) if length else None)
     asked = Question({"id": str(row["id"])}, None if found is None else found.id)
     request = asked.request
     if found is None:
@@ -90,6 +97,8 @@ def question(row: Row, library: Library) -> Question:
     if row.get("dtype"):
         request["dtype"] = str(row["dtype"])
     _speculation(request, row)
+    if row.get("enable_lora"):
+        asked.assumed.append("no LoRA adapters: the record has some, of unknown rank")
     return asked
 
 
@@ -111,8 +120,10 @@ def _model(asked: Question, row: Row, found: Found) -> None:
             request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
         else:
             return
-    if method == "fp8-block":
-        request["hf_quant_config"] = _FP8_BLOCK
+    if found.config is None and method in _AS_CONFIGS:
+        method = "fp8" if method == "fp8-block" else "gptq"
+    if method in _AS_CONFIGS:
+        request["hf_quant_config"] = _AS_CONFIGS[method]
     elif method is not None:
         request["quantization"] = method
 
@@ -159,10 +170,10 @@ def _version(asked: Question, row: Row) -> None:
     said = str(row.get("vllm_version") or row.get("engine_version") or "")
     if row.get("engine") not in (None, "vLLM", "V0", "V1"):
         said = ""  # another engine's version says nothing about vLLM
-    match = re.search(r"\bv(\d+\.\d+(?:\.\d+)?)", said) or re.search(r"(\d+\.\d+(?:\.\d+)?)", said)
+    number = r"(\d+\.\d+(?:\.\d+)?(?:\.?(?:post|dev|rc)\d+)*)"
+    match = re.search(rf"\bv{number}", said) or re.search(number, said)
     if match:
-        version = match.group(1)
-        asked.request["engine_version"] = version if version.count(".") == 2 else f"{version}.0"
+        asked.request["engine_version"] = match.group(1)
         return
     asked.version_known = False
     version = ASSUMED_VERSIONS.get(str(row.get("engine") or ""), ASSUMED_VERSIONS[""])
@@ -179,17 +190,15 @@ def _gpu(asked: Question, row: Row) -> None:
     size = re.search(r"(\d+)GB-class", said)
     if not name.lower().startswith("unstated") and "class" not in name.lower():
         asked.request["gpu"] = name
-        asked.gpu_known = "inferred" not in said
         return
     asked.gpu_known = bool(memory) and row.get("gpu_memory_gib_basis") == "printed"
     printed = re.search(r"([\d.]+) GiB", said)
     gib = float(memory) if memory else float(printed.group(1)) if printed else float(size.group(1)) if size else None
-    if gib is None:
-        asked.request["gpu"] = name
-        return
-    stand_in = next((gpu for limit, gpu in _CLASS_GPUS if gib <= limit), "A100-80-SXM")
+    asked.memory_known = gib is not None
+    if gib is not None:
+        asked.request.setdefault("gpu_memory_gib", gib)
+    stand_in = next((gpu for limit, gpu in _CLASS_GPUS if gib is not None and gib <= limit), "A100-80-SXM")
     asked.request["gpu"] = stand_in
-    asked.request.setdefault("gpu_memory_gib", gib)
     asked.assumed.append(f"a {stand_in}: the record says only `{said}`")
 
 

@@ -55,18 +55,36 @@ class Library:
         self._shipped = {name.lower(): name for name in shapes()}
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
+        self._whole = {kin(name): name for name in self._configs}
         self._generation = {kin(name, generation=True): name for name in known}
 
-    def find(self, model: str, base: str | None) -> Found | None:
-        """The config of a record, or None where nothing that was given is kin to it."""
+    def find(self, model: str, base: str | None, max_model_len: int | None = None) -> Found | None:
+        """The config of a record, or None where nothing that was given is kin to it.
+
+        `max_model_len` is what the engine accepted: a borrowed shape must take as much.
+        """
         own = self._exact(_clean(model))
-        if own is not None:
-            return replace(own, own=own.config is not None and not own.assumed)
+        if own is not None and own.config is not None and not own.assumed:
+            return replace(own, own=True)
         if base:
-            found = self._exact(_clean(base)) or self._nearest(base)
-            if found is not None:
+            own = own or self._exact(_clean(base)) or self._nearest(base)
+        found = own or self._nearest(model)
+        return None if found is None else self._long_enough(found, max_model_len)
+
+    def _long_enough(self, found: Found, length: int | None) -> Found:
+        if length is None:
+            return found
+        if found.config is None:
+            if length <= shapes()[found.id].arch.max_model_len or found.id.lower() not in self._reduced:
                 return found
-        return self._nearest(model)
+            found = self._expanded(found.id.lower()) or found
+        config = found.config or {}
+        text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+        if not isinstance(text, dict) or length <= int(text.get("max_position_embeddings") or length):
+            return found
+        longer = text | {"max_position_embeddings": length}
+        config = longer if text is config else config | {"text_config": longer}
+        return replace(found, config=config, assumed=(*found.assumed, f"max_position_embeddings {length}"))
 
     def _exact(self, model: str) -> Found | None:
         folded = model.lower()
@@ -74,14 +92,18 @@ class Library:
             return self._configs[folded]
         if folded in self._shipped:
             return Found(self._shipped[folded], None, None)
-        if folded in self._reduced:
-            name, shape = self._reduced[folded]
-            try:
-                config, assumed = expand(name, shape)
-            except KeyError:
-                return None
-            return Found(name, config, None, method=shape.get("quantization_config_method"), assumed=assumed)
-        return None
+        if folded not in self._reduced:
+            return None
+        whole = self._whole.get(kin(model))  # the same model in another quantization: nothing is assumed of it
+        return self._expanded(folded) if whole is None else self._configs[whole]
+
+    def _expanded(self, folded: str) -> Found | None:
+        name, shape = self._reduced[folded]
+        try:
+            config, assumed = expand(name, shape)
+        except KeyError:
+            return None
+        return Found(name, config, None, method=shape.get("quantization_config_method"), assumed=assumed)
 
     def _nearest(self, model: str) -> Found | None:
         alone, shared = kin(_clean(model)), kin(_clean(model), generation=True)

@@ -29,7 +29,10 @@ def score(rows: list[Row], library: Library) -> Scores:
             scores.refused.append((asked.request["id"], reason))
             _judge_refused(scores, row, reason)
             continue
-        _judge(scores, row, answer)
+        if asked.memory_known:
+            _judge(scores, row, answer)
+        else:
+            scores.uncounted.append((str(row["id"]), "verdict", "the record does not say how much memory the GPU has"))
         compared = _compare(scores, row, asked, answer)
         if compared.pairs:
             scores.compared.append(compared)

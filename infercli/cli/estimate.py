@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
+    from infercli.core.learning import LearnedRuns
 
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
     # flag: the field of the request, or of its `workload`
@@ -117,7 +118,7 @@ def _one(given: dict[str, object], output: str) -> int:
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
     request = {name: value for name, value in given.items() if name not in load}
-    answer = Answers().answer(request | ({"workload": workload} if workload else {}))
+    answer = Answers(_learned()).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
         raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -137,7 +138,7 @@ def _stream(output: str) -> int:
             "there is nothing to estimate: stdin is a terminal",
             "give flags (`infercli estimate --model Qwen/Qwen3-32B --gpu H100`), or requests on stdin",
         )
-    answers, failed = Answers(), False
+    answers, failed = Answers(_learned()), False
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue
@@ -149,6 +150,16 @@ def _stream(output: str) -> int:
             sys.stdout.write((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n\n")
         sys.stdout.flush()  # whoever asks line by line waits for this answer before the next question
     return ExitCode.COULD_NOT if failed else ExitCode.YES
+
+
+def _learned() -> LearnedRuns | None:
+    """What this directory's `infercli learn` has kept; None where there is nothing."""
+    from pathlib import Path
+
+    from infercli.cli.learn import LEARNED_FILE, load
+
+    path = Path(LEARNED_FILE)
+    return load(path) if path.exists() else None
 
 
 def error_text(error: EstimateError) -> str:

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING
 
 from infercli.core.estimate import Estimate, EstimateError
 from infercli.core.estimating import Model, estimate, read_model, read_request, shipped_model
+from infercli.core.learning import notes
 from infercli.core.problems import Problems
 from infercli.core.record import canonical
 from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.core.estimate import EstimateRequest
+    from infercli.core.learning import LearnedRuns
     from infercli.core.record import Json
 
 
 class Answers:
-    """Answers requests; remembers the models that it has read, and nothing else."""
+    """Answers requests; remembers the models that it has read, and nothing else.
 
-    def __init__(self) -> None:
+    `learned`: what this installation's own runs printed, said in the notes of estimates of their kind.
+    """
+
+    def __init__(self, learned: LearnedRuns | None = None) -> None:
         self._models: dict[object, Model | InferError] = {}
+        self._learned = learned
 
     def answer_line(self, line: bytes, number: int) -> Estimate | EstimateError:
         """The answer to a line of a stream; `number` counts from 1."""
@@ -46,6 +52,8 @@ class Answers:
                 raise
             what = f"infercli's own fault: {type(error).__name__}: {error}"
             return _refused(asked.id, number, what, "run again with INFERCLI_DEBUG=1 and report the traceback")
+        if self._learned is not None and isinstance(answer, Estimate):
+            answer = answer.model_copy(update={"notes": (*answer.notes, *notes(self._learned, answer))})
         return answer.model_copy(update={"line": number})
 
     def _model(self, asked: EstimateRequest) -> Model | InferError:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pin": ("Prepare", "Pin a model to a commit and its hashes in models.lock.yaml."),
     "plan": ("Prepare", "Say whether a model fits, with every choice and its reason."),
     "estimate": ("Prepare", "Size many configurations: a JSON request a line, a JSON answer a line."),
+    "learn": ("Prepare", "Learn from start-up logs how far each memory term was off here."),
     "render": ("Prepare", "Print the Kubernetes objects of a deployment."),
     "diff": ("Prepare", "Compare what would run with what runs."),
     "deploy": ("Run", "Bring a deployment up beside what serves, verify it, shift to it."),

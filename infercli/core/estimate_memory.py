@@ -17,6 +17,10 @@ from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
 from infercli.errors import Unsupported
 
+_UNDERESTIMATED_FRACTION = 0.02
+"""Of the budget. Nine in ten public start-up logs (139 of vLLM 0.4 to 0.25, benchmarks/accuracy) left at most 1.1 % of
+it more for the KV cache than estimated; the others ran inside a training process or shared their memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sized:
@@ -47,6 +51,7 @@ def size(
         max_model_len=settings.max_model_len,
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         enforce_eager=settings.enforce_eager,
+        drafts=_own_drafts(request.speculation) > 0,
     )
     found = sizing.gpu_memory(
         arch, quantization, load, facts,
@@ -57,7 +62,7 @@ def size(
     cache = _cache_settings(request, arch, settings, quantization, gpu)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    starts = True if left.low_bytes >= need else False if left.high_bytes < need else None
+    starts = _starts(left, need, found.budget_bytes)
     missing = max(0, need - left.low_bytes)
     return Sized(
         memory=EstimatedMemory(
@@ -71,6 +76,14 @@ def size(
         reason=_reason(starts, left.bytes, need, missing, settings.max_model_len),
         missing_bytes=missing,
     )
+
+
+def _starts(left: MemoryTerm, need_bytes: int, budget_bytes: int) -> bool | None:
+    """True at the pessimistic end of every estimate; false where even an error as large as logs show does not help."""
+    if left.low_bytes >= need_bytes:
+        return True
+    best = min(left.high_bytes, left.bytes + round(_UNDERESTIMATED_FRACTION * budget_bytes))
+    return False if best < need_bytes else None
 
 
 def request_layout(request: EstimateRequest) -> Layout:

@@ -14,6 +14,7 @@ from infercli.core import architecture, tensor_parallel
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
+from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
 from infercli.core.estimate_memory import size
 from infercli.core.estimate_settings import settle
@@ -122,6 +123,7 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
         problems.add("tensor_parallel_size", what)
     if gpu is None or facts is None:
         return problems.answer(request.id)
+    notes += _engine_notes(facts)
     settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
     notes += said
     with problems.at(""):
@@ -145,6 +147,17 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
                 notes=notes,
             )
     return problems.answer(request.id)
+
+
+def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
+    """What the row that answers cannot vouch for."""
+    notes = [] if facts.note is None else [facts.note]
+    if facts.extrapolated_from is not None:
+        notes.append(
+            f"memory of vLLM {facts.version} is extrapolated: public logs end near {facts.extrapolated_from}; `starts` "
+            "is true only with every estimate at its high end"
+        )
+    return tuple(notes)
 
 
 def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:

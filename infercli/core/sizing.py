@@ -38,6 +38,8 @@ class Load(Batch):
 
     enforce_eager: bool = False
     """No CUDA graphs."""
+    drafts: bool = False
+    """Speculation by the model's own draft layers, which are then loaded."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
@@ -134,7 +136,10 @@ def gpu_memory(
 ) -> GpuMemory:
     """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is."""
     layout = load.layout
-    weights = weights_bytes(arch, quantization, layout, load.element_bytes, gpu=load.gpu, engine_version=facts.version)
+    weights = weights_bytes(
+        arch, quantization, layout, load.element_bytes,
+        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts,
+    )  # fmt: skip
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
     inside = graphs_in_budget(arch, load, facts)
     graphs = cuda_graphs(arch, load, facts)

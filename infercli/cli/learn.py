@@ -1,0 +1,131 @@
+"""learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infercli.core.learning import LearnedRun, LearnedRuns
+    from infercli.core.record import Json
+
+LEARNED_FILE = "infercli-learned.json"
+"""In the project, beside deployment.yaml: it is about this installation, and may be committed with it."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(dir_okay=False))
+@click.option("--show", is_flag=True, help="List what was learned.")
+@click.option("--gpu", help="The GPU of these runs: no log names it.")
+@click.option("--model", help="Model id, where a log has a path that says nothing.")
+@click.option("--config-path", help="config.json of the model, where its shape does not ship with infercli.")
+@click.option("--hf-quant-config-path", help="hf_quant_config.json, where it is not beside it.")
+@click.option("--engine-version", help="Of vLLM, where a file does not say it (/metrics never does).")
+@click.option("--tensor-parallel-size", type=click.IntRange(1), help="Where a file does not say it.")
+@click.option("--gpu-memory-utilization", type=float, help="Where a file does not say it.")
+@options.common
+def command(files: tuple[str, ...], show: bool, output: str, **given: object) -> int:
+    """Learn from start-up logs: how far each memory term was off here.
+
+    Reads logs of vLLM from 0.6 on, and saved answers of its /metrics. What each run printed is kept beside what was
+    predicted, in infercli-learned.json in this directory; later estimates of the same architecture, GPU, engine
+    version, quantization and split say what those runs make of them. Deleting the file forgets.
+
+    \b
+    Examples:
+      infercli learn startup.log --gpu H100
+      kubectl logs deploy/chat | infercli learn - --gpu L40S
+      infercli learn --show
+    """
+    from pathlib import Path
+
+    from infercli.errors import InputError
+
+    path = Path(LEARNED_FILE)
+    if show:
+        return _show(path, output)
+    if not files:
+        raise InputError("there is nothing to learn from", "name start-up logs, `-` for stdin, or --show")
+    from infercli.adapters.files import to_json, write_text
+
+    known = {name: value for name, value in given.items() if value is not None}
+    runs = tuple(_learn(file, known) for file in files)
+    learned = load(path).with_runs(runs)
+    write_text(path, to_json(learned.model_dump(mode="json")))
+    return _report(runs, learned, output)
+
+
+def load(path: Path) -> LearnedRuns:
+    """What was learned; nothing where there is no file."""
+    from infercli.adapters.files import read_document
+    from infercli.core.learning import LearnedRuns
+
+    return read_document(path, LearnedRuns, "deleting it forgets what was learned") if path.exists() else LearnedRuns()
+
+
+def _read(file: str) -> bytes:
+    import sys
+    from pathlib import Path
+
+    from infercli.errors import InputError
+
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}", f"`ls -l {file}`") from error
+
+
+def _learn(file: str, known: dict[str, Json]) -> LearnedRun:
+    import hashlib
+
+    from infercli.cli.estimating import Answers
+    from infercli.core.estimate import EstimateError
+    from infercli.core.learning import learn, question_of
+    from infercli.core.startup_log import read_startup_log
+    from infercli.errors import InputError, InvalidFile
+
+    data = _read(file)
+    log = read_startup_log(data.decode("utf-8", errors="replace"))
+    if log is None:
+        raise InputError(
+            f"{file}: prints no memory of vLLM",
+            "a whole start-up log has `Model loading took`, `Available KV cache memory` or `GPU KV cache size` in it",
+        )
+    if "gpu" not in known:
+        raise InputError("no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them")
+    answer = Answers().answer(question_of(log, known))
+    if isinstance(answer, EstimateError):
+        problems = [(p.where, p.what) for p in answer.problems]
+        raise InvalidFile(file, problems, answer.hint)
+    return learn(log, answer, digest=hashlib.sha256(data).hexdigest(), source=file)
+
+
+def _show(path: Path, output: str) -> int:
+    learned = load(path)
+    return _report(learned.runs, learned, output)
+
+
+def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> int:
+    from infercli.cli.output import columns, emit
+    from infercli.core.units import GIB
+    from infercli.errors import ExitCode
+
+    rows = [
+        (
+            run.model, run.gpu, f"TP{run.tensor_parallel_size}", run.engine_version, run.quantization, r.term,
+            f"{r.predicted_bytes / GIB:.2f}", f"{r.printed_bytes / GIB:.2f}", f"{r.off_bytes / GIB:+.2f}", run.source,
+        )
+        for run in runs
+        for r in run.residuals
+    ]  # fmt: skip
+    header = ("MODEL", "GPU", "SPLIT", "VLLM", "QUANTIZATION", "TERM", "PREDICTED GIB", "PRINTED", "OFF", "FROM")
+    text = columns(rows, header) if rows else "nothing was learned yet: `infercli learn startup.log --gpu H100`"
+    emit(learned.model_dump(mode="json"), output, text)
+    return ExitCode.YES

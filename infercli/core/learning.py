@@ -1,0 +1,172 @@
+"""What an installation's own start-up logs teach: how far each term was off, kept as residuals by kind of run.
+
+The one thing to know: nothing is refitted. An estimate is moved by the mean residual of runs of the same architecture,
+GPU, engine version, quantization and split, and only by those; forgetting is deleting the file.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from infercli.core.engines import RAY_SERVICE_ENGINE
+from infercli.core.estimate import Estimate
+from infercli.core.record import Document, Json, Record
+from infercli.core.startup_log import StartupLog
+from infercli.core.units import GIB, gib
+
+_TERMS = (
+    ("weights", "weights_gib"),
+    ("activation", "activation_gib"),
+    ("non_torch", "non_torch_gib"),
+    ("cuda_graphs", "cuda_graphs_gib"),
+    ("kv_cache", "available_kv_gib"),
+)
+"""Term of an estimate -> what a log prints of it."""
+
+
+class Kind(NamedTuple):
+    """Runs whose residuals are alike."""
+
+    architecture: str
+    gpu: str
+    engine_version: str
+    """Major and minor."""
+    quantization: str
+    tensor_parallel_size: int
+
+
+class Residual(Record):
+    """One term of one run, in bytes per GPU."""
+
+    term: str
+    predicted_bytes: int
+    printed_bytes: int
+
+    @property
+    def off_bytes(self) -> int:
+        """What must be added to the prediction."""
+        return self.printed_bytes - self.predicted_bytes
+
+
+class LearnedRun(Record):
+    """One start-up."""
+
+    digest: str
+    """sha256 of the log: the same log teaches once."""
+    source: str
+    """The file that it was read from."""
+    model: str
+    architecture: str
+    gpu: str
+    engine_version: str
+    quantization: str
+    tensor_parallel_size: int
+    residuals: tuple[Residual, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What its residuals hold for."""
+        return Kind(
+            self.architecture, self.gpu, minor(self.engine_version), self.quantization, self.tensor_parallel_size
+        )
+
+
+class LearnedRuns(Document):
+    """infercli-learned.json."""
+
+    kind: Literal["LearnedRuns"] = "LearnedRuns"
+    runs: tuple[LearnedRun, ...] = ()
+
+    def with_runs(self, new: Iterable[LearnedRun]) -> LearnedRuns:
+        """These and the new ones, each log once, the newest reading of it."""
+        by_digest = {run.digest: run for run in (*self.runs, *new)}
+        return self.model_copy(update={"runs": tuple(by_digest.values())})
+
+
+class Learned(NamedTuple):
+    """What runs of one kind say of one term."""
+
+    bytes: int
+    """The prediction, moved by the mean residual."""
+    spread_bytes: int | None
+    """Standard deviation of the residuals; None: one run says nothing about it."""
+    runs: int
+
+    def said(self) -> str:
+        """`58.10 GiB +- 0.40 from 3 of your runs`."""
+        spread = "" if self.spread_bytes is None else f" +- {self.spread_bytes / GIB:.2f}"
+        return f"{gib(self.bytes, 2)}{spread} from {self.runs} of your runs"
+
+
+def minor(version: str) -> str:
+    """`0.19.0.post1` -> `0.19`: memory changes between these, not within."""
+    return ".".join(version.split(".")[:2])
+
+
+def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
+    """The estimate request of a log; what the user says in `known` (the GPU, the config) wins.
+
+    Left out is what neither says: the estimate then takes that version's default, as the engine did.
+    """
+    said: dict[str, Json] = {
+        name: value
+        for name in (
+            "model", "dtype", "kv_cache_dtype", "max_model_len", "tensor_parallel_size", "pipeline_parallel_size",
+            "data_parallel_size", "decode_context_parallel_size", "enforce_eager", "max_num_seqs",
+            "max_num_batched_tokens", "gpu_memory_utilization", "gpu_memory_gib",
+        )
+        if (value := getattr(log, name)) is not None
+    }  # fmt: skip
+    said["engine_version"] = log.engine_version or RAY_SERVICE_ENGINE
+    return said | known
+
+
+def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
+    """How far the estimate of a log's own settings was off."""
+    terms = {term.name: term.bytes for term in estimate.memory.terms}
+    residuals = [
+        Residual(term=term, predicted_bytes=terms[term], printed_bytes=round(printed * GIB))
+        for term, field in _TERMS
+        if (printed := getattr(log, field)) is not None and term in terms
+    ]
+    printed_terms = {r.term for r in residuals}
+    if "kv_cache" not in printed_terms and log.kv_cache_tokens and estimate.kv_cache and estimate.kv_cache.tokens:
+        # Only its tokens were printed: as many bytes as ours take.
+        pool = estimate.kv_cache
+        printed_bytes = round(pool.bytes * log.kv_cache_tokens / pool.tokens)
+        residuals.append(Residual(term="kv_cache", predicted_bytes=pool.bytes, printed_bytes=printed_bytes))
+    return LearnedRun(
+        digest=digest,
+        source=source,
+        model=estimate.model,
+        architecture=estimate.architecture,
+        gpu=estimate.gpu,
+        engine_version=estimate.engine_version,
+        quantization=estimate.settings.quantization,
+        tensor_parallel_size=estimate.settings.tensor_parallel_size,
+        residuals=tuple(residuals),
+    )
+
+
+def apply(learned: LearnedRuns, kind: Kind, term: str, predicted_bytes: int) -> Learned | None:
+    """A term as runs of its kind would have it; None where there was none."""
+    off = [r.off_bytes for run in learned.runs if run.kind == kind for r in run.residuals if r.term == term]
+    if not off:
+        return None
+    return Learned(
+        bytes=predicted_bytes + round(statistics.mean(off)),
+        spread_bytes=round(statistics.stdev(off)) if len(off) > 1 else None,
+        runs=len(off),
+    )
+
+
+def notes(learned: LearnedRuns, estimate: Estimate) -> tuple[str, ...]:
+    """One line per term that the installation's own runs know better."""
+    kind = Kind(
+        estimate.architecture, estimate.gpu, minor(estimate.engine_version), estimate.settings.quantization,
+        estimate.settings.tensor_parallel_size,
+    )  # fmt: skip
+    said = ((t.name, apply(learned, kind, t.name, t.bytes)) for t in estimate.memory.terms)
+    return tuple(f"{name}: predicted {known.said()}" for name, known in said if known is not None)

@@ -1,0 +1,157 @@
+"""What vLLM says of a start: how it was started, and the memory that it printed. Logs from 0.6 on, and /metrics.
+
+The one thing to know: every rank prints. The largest weights and the smallest KV cache count, since vLLM gives all
+ranks the blocks that the smallest one has room for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from infercli.core.record import Record
+
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+
+
+class StartupLog(Record):
+    """None: the log does not say it. GiB are vLLM's own, printed with two to four decimals."""
+
+    engine_version: str | None = None
+    model: str | None = None
+    dtype: str | None = None
+    quantization: str | None = None
+    """vLLM's name for it; `none` where the log says None."""
+    kv_cache_dtype: str | None = None
+    max_model_len: int | None = None
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    data_parallel_size: int | None = None
+    decode_context_parallel_size: int | None = None
+    enforce_eager: bool | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    gpu_memory_gib: float | None = None
+    """The driver's total."""
+    weights_gib: float | None = None
+    activation_gib: float | None = None
+    non_torch_gib: float | None = None
+    cuda_graphs_gib: float | None = None
+    available_kv_gib: float | None = None
+    kv_cache_tokens: int | None = None
+    max_concurrency: float | None = None
+
+
+# Patterns: the log statements of vLLM 0.6.3 to 0.29 (worker/worker.py, v1/worker/gpu_worker.py, gpu_model_runner.py,
+# v1/core/kv_cache_utils.py, v1/engine/core.py, engine/llm_engine.py, entrypoints/openai/api_server.py).
+_VERSION = (r"LLM engine \(v?([^)\s]+)\) with config", r"vLLM API server version v?(\S+)")
+_SETTINGS = {
+    "model": (r"with config: model='([^']+)'", r"\bmodel='([^']+)'"),
+    "dtype": (r"\bdtype=(?:torch\.)?(\w+)",),
+    "quantization": (r"\bquantization=(\w+)",),
+    "kv_cache_dtype": (r"\bkv_cache_dtype=(?:torch\.)?(\w+)",),
+}
+_COUNTS = {
+    "max_model_len": (r"\bmax_seq_len=(\d+)",),
+    "tensor_parallel_size": (r"\btensor_parallel_size=(\d+)",),
+    "pipeline_parallel_size": (r"\bpipeline_parallel_size=(\d+)",),
+    "data_parallel_size": (r"\bdata_parallel_size=(\d+)",),
+    "decode_context_parallel_size": (r"\bdecode_context_parallel_size=(\d+)",),
+    # Arguments are a Namespace(...) in older versions and a dict of the non-default ones since.
+    "max_num_seqs": (r"max_num_seqs['\"]?[=:] ?(\d+)",),
+    "max_num_batched_tokens": (
+        r"max_num_batched_tokens['\"]?[=:] ?(\d+)",
+        r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)",
+    ),
+}
+_WEIGHTS = (rf"Model loading took {_NUMBER} Gi?B", rf"Loading model weights took {_NUMBER} GB")
+_POOL = (
+    rf"Available KV cache memory: {_NUMBER} GiB",
+    rf"memory reserved for KV Cache is {_NUMBER} ?GiB",
+    rf"kv_cache_size={_NUMBER}GiB",
+)
+_ACTIVATION = (rf"activation peak memory takes {_NUMBER} ?GiB", rf"{_NUMBER} GiB for peak activation")
+_NON_TORCH = (rf"non_torch_memory takes {_NUMBER} ?GiB", rf"{_NUMBER} GiB for non-torch memory")
+_GRAPHS = (rf"Estimated CUDA graph memory: {_NUMBER} GiB", rf"Graph capturing finished in .*?took {_NUMBER} GiB")
+_TOKENS = (r"GPU KV cache size: ([\d,]+) tokens",)
+_CONCURRENCY = (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",)
+_UTILIZATION = (
+    rf"gpu_memory_utilization['\"]?[=:] ?{_NUMBER}",
+    rf"gpu_memory_utilization \({_NUMBER}\)",
+    rf"Desired GPU memory utilization is \({_NUMBER},",
+)
+_TOTAL = (
+    rf"total_gpu_memory[ =]\(?{_NUMBER} ?GiB",
+    rf"Free memory on device \({_NUMBER}/(?P<total>\d+(?:\.\d+)?) GiB\)",
+)
+
+
+def read_startup_log(text: str) -> StartupLog | None:
+    """What a log, or a saved answer of /metrics, says; None where it is none of vLLM's: it prints no memory."""
+    cache = re.search(r"^vllm:cache_config_info\{(.*)\}", text, re.MULTILINE)
+    if cache is not None:
+        return _read_metrics(cache[1], text)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    found: dict[str, object] = {"engine_version": _first(_VERSION, plain)}
+    for name, patterns in _SETTINGS.items():
+        value = _first(patterns, plain)
+        found[name] = value.lower() if name == "quantization" and value else value
+    for name, patterns in _COUNTS.items():
+        value = _first(patterns, plain)
+        found[name] = None if value is None else int(value)
+    eager = _first((r"\benforce_eager=(True|False)",), plain)
+    found["enforce_eager"] = None if eager is None else eager == "True"
+    found["gpu_memory_utilization"] = _number(_first(_UTILIZATION, plain))
+    found["gpu_memory_gib"] = _number(_first(_TOTAL, plain))
+    found["weights_gib"] = _largest(_WEIGHTS, plain)
+    found["activation_gib"] = _largest(_ACTIVATION, plain)
+    found["non_torch_gib"] = _largest(_NON_TORCH, plain)
+    found["cuda_graphs_gib"] = _largest(_GRAPHS, plain)
+    found["available_kv_gib"] = _smallest(_POOL, plain)
+    tokens = [int(t.replace(",", "")) for t in _all(_TOKENS, plain)]
+    found["kv_cache_tokens"] = min(tokens) if tokens else None
+    found["max_concurrency"] = _smallest(_CONCURRENCY, plain)
+    log = StartupLog.model_validate(found)
+    if log.weights_gib is None and log.available_kv_gib is None and log.kv_cache_tokens is None:
+        return None
+    return log
+
+
+def _read_metrics(cache_labels: str, text: str) -> StartupLog | None:
+    """The gauge that carries the cache's settings as labels (v1/metrics/loggers.py, engine/metrics.py)."""
+    labels = dict(re.findall(r'(\w+)="([^"]*)"', cache_labels))
+    blocks, block_tokens = labels.get("num_gpu_blocks", ""), labels.get("block_size", "")
+    if not (blocks.isdigit() and block_tokens.isdigit()):
+        return None
+    return StartupLog(
+        model=_first((r'model_name="([^"]+)"',), text),
+        kv_cache_dtype=labels.get("cache_dtype"),
+        gpu_memory_utilization=_number(labels.get("gpu_memory_utilization")),
+        kv_cache_tokens=int(blocks) * int(block_tokens),
+    )
+
+
+def _all(patterns: Iterable[str], text: str) -> list[str]:
+    """Every hit of the first pattern that has one: versions print a thing in one way."""
+    for pattern in patterns:
+        hits = [m.groupdict().get("total") or m[1] for m in re.finditer(pattern, text)]
+        if hits:
+            return hits
+    return []
+
+
+def _first(patterns: Iterable[str], text: str) -> str | None:
+    return next(iter(_all(patterns, text)), None)
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
+
+
+def _largest(patterns: Iterable[str], text: str) -> float | None:
+    return max((float(hit) for hit in _all(patterns, text)), default=None)
+
+
+def _smallest(patterns: Iterable[str], text: str) -> float | None:
+    return min((float(hit) for hit in _all(patterns, text)), default=None)

@@ -1,0 +1,178 @@
+"""What is asked for a record: what was known when the engine was started, and never what was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks.accuracy import sizing, slo, throughput
+from benchmarks.accuracy.__main__ import main
+from benchmarks.accuracy.asking import question
+from benchmarks.accuracy.models import Library, read_rows
+from infercli.core.shapes import shapes
+from tests.core.configs import config_of
+from tests.parts.require import require
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+LOG = {
+    "id": "r1", "model": LLAMA, "base_model_for_config": LLAMA, "engine": "V1", "gpu": "NVIDIA H100 80GB",
+    "dtype": "auto", "gpu_memory_gib": 79.19, "gpu_memory_utilization": 0.9, "kv_cache_dtype": "auto",
+    "max_model_len": 8192,
+    "pipeline_parallel": 1, "tensor_parallel": 2, "quantization": "none", "startup_result": "ok",
+    "vllm_version": "0.19.0",
+    "observed": {"weights_gib": 7.51, "available_kv_gib": 60.0, "max_concurrency": 120.0, "max_concurrency_len": 8192},
+}  # fmt: skip
+LOAD = {
+    "id": "t1", "model": LLAMA, "engine": "vLLM", "engine_version": "0.11.0", "gpu": "H100-SXM-80", "gpu_count": 1,
+    "tp": 1, "pp": 1, "dp": None, "ep": None, "replicas": 1, "quantization": "bf16", "kv_dtype": None, "load": "closed",
+    "concurrency": 8, "num_prompts": None, "request_rate": None, "input_len": 500.0, "output_len": 200.0,
+    "output_tok_per_s": 800.0, "ttft_ms": {"p50": 40.0}, "tpot_ms": {"mean": 9.0}, "plausibility": "checked",
+    "notes": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def library():
+    return Library([])
+
+
+def asked(row, library, **changes):
+    return question(row | changes, library).request
+
+
+def test_a_log_is_asked_with_what_it_was_started_with_and_nothing_that_it_printed(library):
+    assert asked(LOG, library) == {
+        "id": "r1", "model": LLAMA, "quantization": "none", "engine_version": "0.19.0", "gpu": "NVIDIA H100 80GB",
+        "gpu_memory_gib": 79.19, "tensor_parallel_size": 2, "pipeline_parallel_size": 1, "max_model_len": 8192,
+        "gpu_memory_utilization": 0.9, "kv_cache_dtype": "auto", "dtype": "auto",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("printed", "version", "known"),
+    [
+        ("0.13.0rc2.dev112+g763963aa7.d20251213", "0.13.0rc2.dev112", True),
+        ("0.10-0.11 (image v0.11.0 in how-to)", "0.11.0", True),
+        ("0.13.0+faa43dbf.nv26.01", "0.13.0", True),
+        ("0.7.x", "0.7", True),
+        ("vllm-v0.20.1", "0.20.1", True),
+        ("unstated (2025)", "0.11.0", False),
+        (None, "0.11.0", False),
+    ],
+)
+def test_a_version_is_read_however_it_is_written(library, printed, version, known):
+    found = question(LOG | {"vllm_version": printed}, library)
+    assert (found.request["engine_version"], found.version_known) == (version, known)
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "method"),
+    [
+        (LLAMA, "fp8", "fp8-online"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", "compressed-tensors", "fp8"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8", "compressed-tensors", "int8"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", "gptq"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "int4-w4a16", "w4a16"),
+        ("someone/Llama-3.1-8B-Instruct-AWQ-4bit", "compressed-tensors", "w4a16"),
+        ("someone/Llama-3.1-8B-Instruct", "awq_marlin", "awq"),
+        ("RedHatAI/Llama-3.1-8B-Instruct-NVFP4", "compressed-tensors", "nvfp4"),
+        (LLAMA, None, None),
+    ],
+)
+def test_a_quantization_is_read_from_the_field_and_from_the_name(library, model, said, method):
+    assert asked(LOG, library, model=model, quantization=said).get("quantization") == method
+
+
+def test_a_memory_class_stands_for_no_gpu_that_is_scored(library):
+    found = question(LOG | {"gpu": "unstated (24GB-class)", "gpu_memory_gib": None}, library)
+    assert not found.gpu_known
+    assert found.request["gpu_memory_gib"] == 24
+    assert question(LOG | {"gpu": "NVIDIA H100 80GB (inferred)"}, library).gpu_known
+    unknown = question(LOG | {"gpu": "unstated", "gpu_memory_gib": None}, library)
+    assert not unknown.memory_known
+
+
+def test_a_load_is_a_closed_loop_a_rate_or_a_batch(library):
+    def load(**changes):
+        return throughput.ask(LOAD | changes, library).request["workload"]
+
+    lengths = {"input_len": 500.0, "output_len": 200.0}
+    assert load() == lengths | {"concurrency": 8}
+    assert load(load="all-at-once", concurrency=None, num_prompts=300, request_rate="inf") == lengths | {
+        "num_prompts": 300
+    }
+    assert load(load="open", concurrency=None, request_rate=5) == lengths | {"request_rate": 5}
+    assert load(load="offline-max", concurrency=None)["num_prompts"] == 2000
+
+
+def test_a_quoted_command_says_the_engines_settings(library):
+    notes = "cmd: vllm serve x --max-num-seqs 64 --enforce-eager --gpu-memory-utilization=0.8 --kv-cache-dtype fp8"
+    request = throughput.ask(LOAD | {"notes": notes}, library).request
+    assert (request["max_num_seqs"], request["enforce_eager"]) == (64, True)
+    assert (request["gpu_memory_utilization"], request["kv_cache_dtype"]) == (0.8, "fp8")
+
+
+def test_replicas_are_gpus_in_multiples(library):
+    assert throughput.ask(LOAD | {"replicas": 2, "tp": 2}, library).request["gpu_count"] == 4
+
+
+def test_a_log_is_compared_term_by_term(library):
+    scores = sizing.score([LOG], library)
+    (row,) = scores.compared
+    assert {"weights", "kv_cache", "max_concurrency"} == set(row.pairs)
+    assert row.pairs["weights"][1] == 7.51
+    assert row.groups == ("dense", "gpu H100", "vllm 0.19")
+    assert scores.wrong_verdicts == []
+
+
+def test_verdicts_are_wrong_where_the_log_says_otherwise(library):
+    failed = LOG | {"id": "f1", "startup_result": "oom", "observed": {}}
+    impossible = LOG | {"id": "f2", "gpu": "NVIDIA T4", "gpu_memory_gib": 14.56, "tensor_parallel": 1}
+    rejected = LOG | {"id": "f3", "startup_result": "failed_config_rejected", "tensor_parallel": 5, "observed": None}
+    scores = sizing.score([LOG, failed, impossible, rejected], library)
+    assert [name for name, _ in scores.wrong_verdicts] == ["f1", "f2"]
+    assert [name for name, _ in scores.refused] == ["f3"]
+
+
+def test_every_record_is_answered_refused_or_said_not_to_count(library):
+    rows = [
+        LOG,
+        LOG | {"id": "r2", "vllm_version": None},
+        LOG | {"id": "r3", "model": "a/b", "base_model_for_config": None},
+    ]
+    scores = sizing.score(rows, library)
+    assert [row.id for row in scores.compared] == ["r1", "r2"]
+    assert {(name, term) for name, term, _ in scores.uncounted} == {("r2", "kv_cache"), ("r2", "max_concurrency")}
+    assert [name for name, _ in scores.refused] == ["r3"]
+
+
+def test_the_command_prints_json_for_a_file(tmp_path, capsys):
+    (tmp_path / "rows.jsonl").write_text(json.dumps(LOG | {"model": "org/mine", "base_model_for_config": None}) + "\n")
+    (tmp_path / "org--mine_config.json").write_text(json.dumps(config_of(shapes()[LLAMA].arch)))
+    assert main(["sizing", str(tmp_path / "rows.jsonl"), "--configs", str(tmp_path), "-o", "json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["answered"] == 1
+    assert set(answer) >= {"terms", "groups", "wrong_verdicts", "answered", "coverage_80", "refused"}
+    assert main(["sizing", str(tmp_path / "rows.jsonl"), "--configs", str(tmp_path)]) == 0
+    assert "answered: 1 of 1" in capsys.readouterr().out
+
+
+def test_records_with_fields_left_out_are_answered_or_refused_and_never_a_crash():
+    folder = os.environ.get("INFERCLI_TRUTH")
+    require("truth", None if folder else "INFERCLI_TRUTH is not set: the folder with the truth files")
+    library = Library([str(Path(folder, "configs")), str(Path(folder, "model_configs.json"))])
+    chance = random.Random(4)
+    for name, score in (("sizing_dev", sizing.score), ("throughput_dev", throughput.score), ("slo_dev", slo.score)):
+        rows = []
+        for row in chance.sample(read_rows(str(Path(folder, f"{name}.jsonl"))), 40):
+            kept = {
+                key: value
+                for key, value in row.items()
+                if key in ("id", "input_len", "output_len") or chance.random() < 0.8
+            }
+            rows.append(kept | {"surprise": 1})
+        assert score(rows, library)

@@ -1,0 +1,83 @@
+"""infercli learn: what this installation's runs printed, kept and said again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infercli.errors import ExitCode
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+LOG = """
+INFO [core.py:123] Initializing a V1 LLM engine (v0.29.0) with config: model='{model}', dtype=torch.bfloat16, \
+max_seq_len=8192, tensor_parallel_size=1, quantization=None, enforce_eager=False, kv_cache_dtype=auto
+INFO [model_runner.py:405] Model loading took {weights} GiB memory and 1.2 seconds
+INFO [gpu_worker.py:625] Available KV cache memory: {pool} GiB
+"""
+GPU = ("--gpu", "H100")
+
+
+@pytest.fixture
+def log(tmp_path):
+    def write(name, weights, pool, model=LLAMA):
+        (tmp_path / name).write_text(LOG.format(model=model, weights=weights, pool=pool))
+        return name
+
+    return write
+
+
+def estimate(infercli, *words):
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", 8192, *words)
+    assert ran.code == ExitCode.YES, ran.err
+    return json.loads(ran.out)
+
+
+def test_later_estimates_of_the_same_kind_are_moved_by_the_mean_and_say_the_spread(infercli, log):
+    pool = next(t["bytes"] for t in estimate(infercli)["memory"]["terms"] if t["name"] == "kv_cache") / 2**30
+    # 1 GiB and 3 GiB less than predicted: 2 on average, and a standard deviation of sqrt(2)
+    files = [log("a.log", 15.0, round(pool - 1, 2)), log("b.log", 15.0, round(pool - 3, 2))]
+    assert infercli("learn", *files, *GPU).code == ExitCode.YES
+    said = next(n for n in estimate(infercli)["notes"] if n.startswith("kv_cache: "))
+    assert said.startswith(f"kv_cache: predicted {pool - 2:.2f} GiB +- 1.41 from 2 of your runs"[:30])
+    assert said.endswith("+- 1.41 from 2 of your runs")
+    # Another split, GPU or quantization is another kind: nothing is said.
+    assert "your runs" not in str(estimate(infercli, "--tensor-parallel-size", 2)["notes"])
+    assert "your runs" not in str(estimate(infercli, "--quantization", "fp8")["notes"])
+
+
+def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, tmp_path):
+    infercli("learn", log("a.log", 15.0, 50.0), *GPU)
+    infercli("learn", log("again.log", 15.0, 50.0), *GPU)
+    shown = json.loads(infercli("learn", "--show", "-o", "json").out)
+    assert [run["source"] for run in shown["runs"]] == ["again.log"]
+    assert "15.00" in infercli("learn", "--show").out
+    (tmp_path / "infercli-learned.json").unlink()
+    assert "nothing was learned yet" in infercli("learn", "--show").out
+    assert "your runs" not in str(estimate(infercli)["notes"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "nothing to learn from"),
+        (("gone.log", *GPU), "gone.log: cannot be read"),
+        (("good.log",), "no log names its GPU"),
+        (("good.log", "--gpu", "H1000"), "unknown GPU `H1000`"),
+        (("empty.log", *GPU), "empty.log: prints no memory of vLLM"),
+        (("path.log", *GPU), "unknown model `/models/abc`"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_named(infercli, log, tmp_path, words, said):
+    log("good.log", 15.0, 50.0)
+    log("path.log", 15.0, 50.0, model="/models/abc")
+    (tmp_path / "empty.log").write_text("INFO vLLM API server version 0.29.0\n")
+    ran = infercli("learn", *words)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+
+
+def test_a_path_in_a_log_is_named_by_a_flag(infercli, log):
+    assert (
+        infercli("learn", log("path.log", 15.0, 50.0, model="/models/abc"), "--model", LLAMA, *GPU).code == ExitCode.YES
+    )

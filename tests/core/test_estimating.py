@@ -1,0 +1,143 @@
+"""What holds of every estimate, whatever the model, the GPU and the settings."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
+from infercli.core.estimating import estimate, read_model, read_request
+from infercli.core.gpus import GPUS
+from infercli.core.shapes import shapes
+from tests.core.configs import config_of
+
+BASES = ("meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B", "Qwen/Qwen2.5-7B-Instruct")
+VERSIONS = ("0.8.5", "0.11.0", "0.19.0", "0.29.0")
+ORDER = {False: 0, None: 1, True: 2}
+"""Of what is said of the start: no, cannot be told, yes."""
+
+layers = st.integers(1, 96)
+gpus = st.sampled_from(["T4", "L4", "RTX-4090", "L40S", "A100-80-SXM", "H100", "H200", "B200", "MI300X"])
+requests = st.fixed_dictionaries({
+    "gpu": gpus,
+    "engine_version": st.sampled_from(VERSIONS),
+    "max_num_seqs": st.integers(1, 1024),
+    "max_num_batched_tokens": st.sampled_from([2048, 8192, 16384]),
+    "max_model_len": st.integers(16, 32768),
+})  # fmt: skip
+questions = st.tuples(st.sampled_from(BASES), layers, requests)
+
+
+def answer(base: str, count: int, asked: dict, **changes) -> Estimate:
+    config = config_of(shapes()[base].arch) | {"num_hidden_layers": count}
+    request = EstimateRequest.model_validate(asked | {"config": config} | changes)
+    found = estimate(request, read_model(base, config))
+    assert isinstance(found, Estimate), found
+    return found
+
+
+def bytes_of(found: Estimate, name: str) -> int:
+    return next(t.bytes for t in found.memory.terms if t.name == name)
+
+
+def fits_no_less(more: Estimate, less: Estimate) -> bool:
+    """Whether the cheaper question is answered at least as kindly, and lacks no more."""
+    return ORDER[less.starts] >= ORDER[more.starts] and less.missing_bytes <= more.missing_bytes
+
+
+@given(questions)
+@settings(max_examples=60, deadline=None)
+def test_the_terms_inside_the_budget_add_up_to_it(question):
+    found = answer(*question)
+    assert sum(t.bytes for t in found.memory.terms if t.inside_budget) == found.memory.budget_bytes
+    assert found.kv_cache.bytes == bytes_of(found, "kv_cache")
+    for term in found.memory.terms:
+        assert term.low_bytes <= term.bytes <= term.high_bytes, term
+
+
+@given(questions, st.integers(1, 32))
+@settings(max_examples=60, deadline=None)
+def test_more_layers_never_cost_less(question, extra):
+    base, count, asked = question
+    less, more = answer(base, count, asked), answer(base, count + extra, asked)
+    assert bytes_of(more, "weights") > bytes_of(less, "weights")
+    assert more.kv_cache.bytes_per_token > less.kv_cache.bytes_per_token
+    assert more.kv_cache.tokens <= less.kv_cache.tokens
+    assert fits_no_less(more, less)
+
+
+@given(questions, st.integers(1, 1024), st.sampled_from([0, 1024, 8192]), st.integers(0, 8000))
+@settings(max_examples=60, deadline=None)
+def test_more_sequences_and_more_tokens_never_cost_less(question, seqs, tokens, length):
+    base, count, asked = question
+    less = answer(base, count, asked)
+    more = answer(
+        base, count, asked,
+        max_num_seqs=asked["max_num_seqs"] + seqs,
+        max_num_batched_tokens=asked["max_num_batched_tokens"] + tokens,
+        max_model_len=asked["max_model_len"] + length,
+    )  # fmt: skip
+    assert bytes_of(more, "activation") >= bytes_of(less, "activation")
+    assert more.kv_cache.bytes <= less.kv_cache.bytes
+    assert fits_no_less(more, less)
+
+
+@given(questions, st.sampled_from([1, 2, 4]))
+@settings(max_examples=60, deadline=None)
+def test_more_gpus_never_fit_less(question, size):
+    base, count, asked = question
+    assume(shapes()[base].arch.layers[0].mixer.heads % (2 * size) == 0)
+    fewer, more = (answer(base, count, asked, tensor_parallel_size=n) for n in (size, 2 * size))
+    assert bytes_of(more, "weights") < bytes_of(fewer, "weights")
+    assert ORDER[more.starts] >= ORDER[fewer.starts]
+
+
+@given(questions, st.floats(1, 100))
+@settings(max_examples=60, deadline=None)
+def test_what_starts_still_starts_on_the_same_gpu_with_more_memory(question, extra):
+    base, count, asked = question
+    memory = GPUS[asked["gpu"]].memory_bytes / 2**30
+    less = answer(base, count, asked, gpu_memory_gib=memory)
+    more = answer(base, count, asked, gpu_memory_gib=memory + extra)
+    assert fits_no_less(less, more)
+    assert more.kv_cache.tokens >= less.kv_cache.tokens
+
+
+@given(questions)
+@settings(max_examples=40, deadline=None)
+def test_what_is_said_to_start_holds_one_request_at_every_bound(question):
+    found = answer(*question)
+    if found.starts:
+        assert found.kv_cache.concurrency_low >= 1
+        assert found.kv_cache.longest_max_model_len >= found.settings.max_model_len
+    if found.starts is False:
+        assert found.missing_bytes > 0
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from(list(EstimateRequest.model_fields))
+
+
+@given(st.dictionaries(fields, json_values, max_size=6) | json_values)
+@settings(max_examples=200, deadline=None)
+def test_any_json_is_a_request_or_a_list_of_what_is_wrong_with_it(value):
+    found = read_request(value)
+    if isinstance(found, EstimateError):
+        assert found.problems
+        assert all(p.what for p in found.problems)
+
+
+@pytest.mark.parametrize("model", sorted(shapes()))
+def test_every_shipped_model_is_answered_on_its_own(model):
+    request = EstimateRequest.model_validate({"model": model, "gpu": "H200", "tensor_parallel_size": 1})
+    shape = shapes()[model]
+    from infercli.core.estimating import shipped_model
+
+    found = estimate(request, shipped_model(model))
+    assert isinstance(found, Estimate), found
+    assert found.settings.max_model_len == shape.arch.max_model_len
