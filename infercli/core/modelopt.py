@@ -61,7 +61,7 @@ def modelopt(config: Json) -> Quantization:
         group_size=scheme.group_size,
         block=scheme.block,
         skipped=skipped,
-        lm_head=True,
+        lm_head=excluded is not None,  # every recipe of ModelOpt leaves it out, and a whole file says so
         kv_cache_fp8=kv_fp8,
         format_capability=_FP8_CAPABILITY if scheme.method == "fp8" else None,
         unstated=() if excluded is not None else ("exclude_modules",),

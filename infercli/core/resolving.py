@@ -99,7 +99,13 @@ def _as_the_files_say(
     )
     evidence = Evidence(on_disk, "file sizes")
     known, note = as_the_files_say(arch, stored, evidence, ELEMENT_BYTES.get(arch.dtype or "", 2))
-    return known, (note,) if note else ()
+    notes = [note] if note else []
+    if stored.unstated:
+        notes.append(
+            f"the quantization config has no {' and no '.join(stored.unstated)}: planned as if every linear layer but "
+            "lm_head were quantized"
+        )
+    return known, tuple(notes)
 
 
 def _from_shape(

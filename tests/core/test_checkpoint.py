@@ -58,7 +58,6 @@ RECOGNISED = {
             method="fp8",
             bits=8,
             kv_cache_fp8=True,
-            lm_head=True,
             format_capability=(8, 0),
             unstated=("exclude_modules",),
         ),

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from infercli.core.checkpoint import detect, typical
 from infercli.core.gpus import find_gpu
-from infercli.core.quantization import METHODS, expand, require_capability
-from infercli.errors import InputError, UnknownName
+from infercli.core.quantization import METHODS, expand, require_capability, require_engine
+from infercli.core.schemes import require_gpu
+from infercli.errors import InputError, UnknownName, Unsupported
 
 
 def test_q4_stands_for_any_four_bit_method_and_keeps_the_order_of_preference():
@@ -40,3 +42,72 @@ def test_a_gpu_that_is_too_old_is_refused():
     volta = find_gpu("T4").model_copy(update={"name": "V100", "capability": (7, 0)})
     with pytest.raises(InputError, match=r"awq needs compute capability 7\.5, and V100 has 7\.0"):
         require_capability(METHODS["awq"], volta)
+
+
+@pytest.mark.parametrize(
+    ("method", "gpu", "words"),
+    [
+        ("nvfp4", "H100", "nvfp4 is weight-only on H100 (capability 9.0, native from 10.0)"),
+        ("nvfp4", "A100-80-SXM", "native from 10.0"),
+        ("mxfp4", "H100", "native from 10.0"),
+        ("mxfp8", "L40S", "native from 10.0"),
+        ("nvfp4", "B200", None),
+        ("mxfp4", "RTX-5090", None),
+        ("nvfp4a16", "B200", None),  # weights only everywhere: no GPU gets a note
+        ("w8a16", "T4", None),
+        ("w4a8", "H100", None),
+    ],
+)
+def test_four_bit_floats_say_where_they_are_native(method, gpu, words):
+    note = require_capability(METHODS[method], find_gpu(gpu))
+    assert (note is None) if words is None else (note is not None and words in note)
+
+
+@pytest.mark.parametrize(("method", "gpu"), [("w4a8", "L40S"), ("w4a8", "B200"), ("int8", "RTX-5090"), ("mxfp4", "T4")])
+def test_a_method_without_a_kernel_on_the_gpu_is_refused(method, gpu):
+    with pytest.raises(InputError, match=rf"{method} (needs|does not run on) compute capability"):
+        require_capability(METHODS[method], find_gpu(gpu))
+
+
+@pytest.mark.parametrize(
+    ("method", "last", "first", "package"),
+    [
+        ("gguf", "0.23.1", "0.24.0", "vllm-gguf-plugin"),  # vllm-project/vllm#39612
+        ("bitsandbytes", "0.27.1", "0.28.0", "vllm-bnb-plugin"),  # vllm-project/vllm#43529
+    ],
+)
+def test_what_left_vllm_is_refused_with_its_plugin_and_a_way_out(method, last, first, package):
+    require_engine(METHODS[method], last)
+    with pytest.raises(Unsupported) as refused:
+        require_engine(METHODS[method], first)
+    assert package in refused.value.message
+    assert "AWQ or W4A16" in refused.value.hint
+    for name in ("awq", "fp8", "nvfp4"):
+        require_engine(METHODS[name], first)
+
+
+def test_a_format_may_need_more_of_a_gpu_than_its_method():
+    # ModelOptFp8Config.get_min_capability is 8.0 where Fp8Config's is 7.5
+    modelopt = detect({"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["lm_head"]})
+    with pytest.raises(InputError, match=r"format needs compute capability 8\.0, and T4 has 7\.5"):
+        require_gpu(modelopt, find_gpu("T4"))
+    assert len(require_gpu(modelopt, find_gpu("A100-80-SXM"))) == 1
+    assert require_gpu(typical("fp8"), find_gpu("T4")) != ()
+
+
+def test_a_mixed_checkpoint_needs_what_each_of_its_methods_needs():
+    layers = {
+        "model.layers.0.mlp.up_proj": {"quant_algo": "NVFP4"},
+        "model.layers.0.self_attn.o_proj": {"quant_algo": "FP8"},
+    }
+    mixed = detect({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": layers})
+    assert [n.split()[0] for n in require_gpu(mixed, find_gpu("A100-80-SXM"))] == ["nvfp4", "fp8"]
+    assert [n.split()[0] for n in require_gpu(mixed, find_gpu("H100"))] == ["nvfp4"]
+    assert require_gpu(mixed, find_gpu("B200")) == ()
+
+
+def test_every_row_says_what_a_checkpoint_says_and_where_that_was_read():
+    assert all(m.checkpoint and m.source for m in METHODS.values())
+    assert all(
+        m.kernels for m in METHODS.values() if m.bits is not None and m.plugin is None and not m.loads_as_model_dtype
+    )
