@@ -23,6 +23,8 @@ LONG_FLIP_S = 3.0
 """A table that takes longer than this is not only a table: six times what a flip takes."""
 UNREACHABLE_S = 30.0
 """How long a silent Ray or API server is tolerated during a wait: an operator or dashboard restart takes 5 to 17 s."""
+WRONG_S = 10.0
+"""An engine whose own answer is an error for this long stays so: a fresh one answered 0.3 s after it ran (measured)."""
 REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
@@ -205,11 +207,13 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
     plain = {"model": model_id, "max_tokens": 8, "temperature": 0, "prompt": "Hello"}
     path, body = "/v1/chat/completions", chat
     last = "no answer"
+    wrong_since: float | None = None
     while True:
+        now = deadline.clock.monotonic()
         try:
             answer = platform.front("POST", path, body=body, engine=app, timeout_s=min(60, deadline.left_s))
         except EndpointError as error:
-            last = error.message
+            last, wrong_since = error.message, None
         else:
             if answer.status == 200:
                 return _completion(answer.body, app, path)
@@ -217,7 +221,10 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
             if answer.status == 400 and path.endswith("chat/completions"):
                 path, body = "/v1/completions", plain  # a base model has no chat template
                 continue
-            if answer.status < 500 and answer.status not in (404, 429):
+            # 500 is the engine's own; 502 to 504 are the front's, of an engine that it has not found yet.
+            wrong_since = None if answer.status != 500 else now if wrong_since is None else wrong_since
+            gone_on = wrong_since is not None and deadline.clock.monotonic() - wrong_since >= WRONG_S
+            if gone_on or (answer.status < 500 and answer.status not in (404, 429)):
                 raise DeployFailed(f"{app} answered its verification with {last}")
             if answer.status == 404 and b"does not exist" in answer.body:
                 raise DeployFailed(f"{app} does not serve the model `{model_id}`: {last}")

@@ -73,6 +73,16 @@ def test_an_engine_that_answers_its_verification_with_an_error_gets_no_request(w
     assert weights(world) == {GOOD: 100}
 
 
+def test_an_engine_that_fails_every_verification_is_given_up_after_ten_seconds(world, request_for):
+    deploy(request_for(), world)
+    world.platform.answers[OTHER] = (500, b'{"error": {"message": "no kernel image"}}')
+    began = world.clock.monotonic()
+    with pytest.raises(DeployFailed, match=r"HTTP 500.*no kernel image"):
+        deploy(request_for("int8"), world)
+    assert 15 <= world.clock.monotonic() - began < 20  # 5 s to start, 10 s of errors, going back
+    assert weights(world) == {GOOD: 100}
+
+
 def test_an_engine_that_answers_without_tokens_is_not_verified(world, request_for):
     world.platform.answers[GOOD] = (200, b'{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}')
     with pytest.raises(DeployFailed, match="no tokens"):

@@ -9,6 +9,7 @@ import json
 import shutil
 import signal
 import time
+from datetime import datetime
 
 import pytest
 import yaml
@@ -68,19 +69,33 @@ def test_a_bad_quantization_is_seen_and_taken_back_without_losing_a_request(rele
     done = released.deploy("./models/int8-spoilt", "--reason", "int8 halves the memory")
     assert done.returncode == 0, done.stderr
     assert right(released, GOLDEN[:8]) < 8, "the spoilt scales should be heard"
-    log = released.start("load", "bench", "chat", "--duration", "12s", "--concurrency", "8", "--save", "load.json")
-    time.sleep(4)
-    began = time.monotonic()
+    log = released.start(
+        "load", "bench", "chat", "--duration", "15s", "--concurrency", "8", "--workload", "chat", "--save", "load.json"
+    )
+    time.sleep(5)
+    typed = time.time()
     back = released.answer("rollback", "chat", "--reason", "wrong answers")
-    first = ask(released, GOLDEN[0])
-    print(f"\nrollback: {back['seconds']} s, first answer {time.monotonic() - began:.2f} s after it was typed")
+    returned = time.time()
     assert back["is_shift"] is True
+    first = ask(released, GOLDEN[0])
     assert first["text"].strip() == GOLDEN[0]["expected"]
     assert first["engine"] == back["engine"]
     released.sandbox.wait("load", 120)
-    metrics = json.loads((released.project / "load.json").read_text())["metrics"]
+    load = json.loads((released.project / "load.json").read_text())
+    metrics = load["metrics"]
     assert metrics["failed"] == 0, (metrics["errors"], log.read_text())
     assert metrics["answered"] > 8
+    origin = datetime.fromisoformat(load["started_at"]).timestamp()
+    answers = [(origin + trace["ended_s"] - typed, trace["engine"]) for trace in load["traces"]]
+    engines = {engine for after_s, engine in answers if after_s < 0}
+    assert engines, "the load began too late to see both engines"
+    assert back["engine"] not in engines
+    good = [after_s for after_s, engine in answers if engine == back["engine"]]
+    assert good, "the load should have been answered by the good revision"
+    print(
+        f"\nrollback under 8 streams: {back['seconds']} s by its own count, returned after {returned - typed:.2f} s; "
+        f"first answer of the good revision {min(good):.2f} s after it was typed; {metrics['answered']} answered"
+    )
     standings = [r["standing"] for r in released.answer("history", "chat")["revisions"]][-3:]
     assert standings[-2:] == ["rolled back", "serving"]
     assert serving(released)["newest_standing"] == "serving"

@@ -29,6 +29,7 @@ DASHBOARD_PORT, SERVE_PORT, METRICS_PORT = 8265, 8000, 8090  # inside the sandbo
 CPUS = 16  # logical: what replicas ask for, not what the machine has
 OBJECT_STORE_BYTES = 200_000_000  # Ray would take 30 % of the memory
 HEAD_S = 120.0  # 10 to 21 s were measured
+ATTEMPTS = 3  # Ray gives its own node 30 s (ray/_private/node.py), too few beside heavy work
 
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "",  # importing vLLM without its bytecode costs 7 s of CPU more
@@ -82,12 +83,20 @@ class Ray:
             f"--temp-dir={self.directory / 't'}",
         ]  # fmt: skip
         environment = {**ENVIRONMENT, "RAY_AUTH_TOKEN_PATH": str(token)}
-        self.sandbox.start("ray", command, log=self.directory / "ray.log", env=environment, cwd=self.directory)
-        deadline = time.monotonic() + HEAD_S
-        while not self._answers():
-            if self.sandbox.returncode("ray") is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Ray did not start:\n{(self.directory / 'ray.log').read_text()[-3000:]}")
-            time.sleep(0.2)
+        for attempt in range(1, ATTEMPTS + 1):
+            log = self.directory / f"ray-{attempt}.log"
+            self.sandbox.start("ray", command, log=log, env=environment, cwd=self.directory)
+            deadline = time.monotonic() + HEAD_S
+            while not self._answers():
+                if self.sandbox.returncode("ray") is not None or time.monotonic() > deadline:
+                    break
+                time.sleep(0.2)
+            else:
+                return
+            said = log.read_text()
+            if attempt == ATTEMPTS or "timed out during startup" not in said:
+                raise RuntimeError(f"Ray did not start:\n{said[-3000:]}")
+            self.sandbox.run([self.python.with_name("ray"), "stop", "--force"], env=environment)
 
     def _answers(self) -> bool:
         try:
