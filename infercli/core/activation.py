@@ -241,10 +241,15 @@ def _context_bytes(arch: ModelArch, batch: Batch) -> int:
 
 
 def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
+    v0 = facts.engine(batch.gpu) == "V0"
     encoder = kept_by_encoder(
-        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, v0=facts.engine(batch.gpu) == "V0"
+        arch,
+        batch.max_num_batched_tokens,
+        batch.max_model_len,
+        batch.element_bytes,
+        v0_sequences=batch.max_num_seqs if v0 else None,
     )
-    if facts.engine(batch.gpu) == "V0":
+    if v0:
         return encoder
     indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0

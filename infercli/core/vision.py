@@ -24,13 +24,19 @@ class Encoder:
     """Of the processor's output behind one token."""
     outputs: int = 1
     """Vectors of the hidden width per token: one, and one per layer that is fed from the encoder (deepstack)."""
+    v0_image_bytes: int = 0
+    """V0 profiles one image of every sequence, through the whole encoder at once; 0: not known."""
     video: bool = False
     """Videos fill the context: an item has max_model_len tokens where that is more."""
 
 
 _QWEN2 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2)
 _QWEN3 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 16 * 16 * 4, outputs=4, video=True)
-_GEMMA3 = Encoder(item_tokens=256, pixel_bytes=3 * 896 * 896 * 2 // 256)
+_GEMMA3 = Encoder(
+    item_tokens=256,
+    pixel_bytes=3 * 896 * 896 * 2 // 256,
+    v0_image_bytes=4096 * 2 * (4304 + 1152),  # patches x 2 B x (intermediate + hidden) of SigLIP: two logs agree to 6 %
+)
 _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 
 # Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
@@ -50,11 +56,13 @@ _UNKNOWN = Encoder(item_tokens=0, pixel_bytes=0)
 """An encoder that is not in the table: its outputs are counted for the batch, its images in the high end only."""
 
 
-def kept_by_encoder(arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0: bool) -> Band:
+def kept_by_encoder(
+    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0_sequences: int | None
+) -> Band:
     """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
 
     Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
-    max_num_seqs whole prompts with images instead (Gemma-3-27B: 2.7 GiB at 64): its high end only says so.
+    max_num_seqs prompts with an image each instead: `v0_sequences` of them; None: V1.
     """
     if not arch.encoders:
         return NOTHING
@@ -62,7 +70,10 @@ def kept_by_encoder(arch: ModelArch, batched_tokens: int, max_model_len: int, el
     tokens = max(batched_tokens, encoder.item_tokens)
     if encoder.video:
         tokens = max(tokens, max_model_len)
+    if v0_sequences is not None:
+        images = v0_sequences * encoder.v0_image_bytes
+        return Band(low=0.5 * images, typical=images, high=1.3 * images + (0.5 if images else 3) * GIB)
     outputs = tokens * arch.hidden * encoder.outputs * element_bytes
     pixels = tokens * encoder.pixel_bytes
-    slack = 3 * GIB if v0 else 0.3 * GIB + (outputs if encoder is _UNKNOWN else 0)
+    slack = 0.3 * GIB + (outputs if encoder is _UNKNOWN else 0)
     return Band(low=0.3 * outputs, typical=outputs + pixels, high=1.3 * (outputs + pixels) + slack)

@@ -21,7 +21,7 @@ def _gib(low: float, typical: float, high: float) -> Band:
 # Non-torch memory. n counts the records that print it, or that leave it when everything else is subtracted.
 
 _WITH_CONTEXT = NonTorch(
-    single=_gib(0.1, 1.0, 1.8),
+    single=_gib(0.1, 0.6, 1.8),
     single_hopper=_gib(0.5, 1.79, 2.2),
     single_blackwell=_gib(0.5, 1.79, 2.2),
     linked={2: _gib(1.5, 3.58, 4.0), 4: _gib(2.0, 4.5, 6.0), 8: _gib(3.0, 6.5, 7.7)},
@@ -29,7 +29,7 @@ _WITH_CONTEXT = NonTorch(
     rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
     unified=_gib(0.5, 2.0, 6.0),
     source="until 0.6.5 the CUDA context and NCCL are counted: 1.79 and 3.58 GiB with 1 and 2 H100 "
-    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); other GPUs by bounds",
+    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); about 0.45 on a T4 (n=1); other GPUs by bounds",
 )
 _V0 = NonTorch(
     single=_gib(0.02, 0.05, 0.25),
@@ -47,12 +47,17 @@ _V1 = replace(
     single=_gib(0.01, 0.06, 0.2),
     single_hopper=_gib(0.05, 0.13, 0.25),
     plain={2: _gib(0.03, 0.15, 0.5), 4: _gib(0.05, 0.2, 0.8), 8: _gib(0.05, 0.3, 1.0)},
-    rocm={1: _gib(0.3, 0.9, 3.0), 2: _gib(0.3, 0.9, 3.0), 4: _gib(0.5, 1.6, 3.5), 8: _gib(1.5, 4.0, 5.5)},
+    rocm={1: _gib(0.3, 2.0, 3.2), 2: _gib(0.3, 2.0, 3.2), 4: _gib(0.5, 2.0, 3.5), 8: _gib(1.5, 4.0, 5.5)},
     source="logs of 0.8 to 0.16: 0.02 to 0.14 GiB with one GPU (n=31), 0.55 with two H100 and 2.3 with eight (n=4), "
-    "0.1 to 0.2 with two A100; ROCm by its attention backend, 0.4 to 3.0",
+    "0.1 to 0.2 with two A100; ROCm by its attention backend: R9700 with 0.11 1.0 to 3.0 (n=4), MI300X 1.2 to 1.4",
+)
+_V1_ROCM = replace(
+    _V1,
+    rocm={1: _gib(0.3, 0.6, 3.2), 2: _gib(0.3, 0.6, 3.2), 4: _gib(0.5, 1.6, 3.5), 8: _gib(1.5, 4.0, 5.5)},
+    source=f"{_V1.source}; with 0.13 R9700 0.4 to 0.5 (n=4), RX 9070 XT 0.7 with 0.14 (n=1)",
 )
 _FUSED = replace(
-    _V1,
+    _V1_ROCM,
     linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.8, 2.3, 4.0)},
     linked_per_hidden=4.5 * 1024,
     odd_vocab=_gib(0.1, 0.21, 0.25),
@@ -64,10 +69,11 @@ _GRAPH_PROFILE = replace(
     single=_gib(0.02, 0.22, 0.5),
     single_hopper=_gib(0.2, 0.248, 0.3),
     single_blackwell=_gib(0.1, 0.4, 0.65),
-    plain={2: _gib(0.03, 0.2, 0.5), 4: _gib(0.05, 0.3, 0.9), 8: _gib(0.1, 1.0, 2.0)},
+    plain={2: _gib(0.03, 0.2, 0.5), 4: _gib(0.05, 0.3, 0.9), 8: _gib(0.1, 2.0, 3.5)},
     unified=_gib(0.3, 3.4, 6.0),
     source="0.18 profiles CUDA graphs and leaves 0.12 GiB behind: 0.24 to 0.26 GiB with one H100, 0.46 where the "
-    "vocabulary is odd (n=24, error 0.01); A100 0.1 to 0.46 (n=3), two T4 0.05 to 0.2 (n=3), GB10 2.5 to 5 (n=5)",
+    "vocabulary is odd (n=24, error 0.01); A100 0.1 to 0.46 (n=3), two T4 0.05 to 0.2 (n=3), eight RTX PRO 6000 about "
+    "2.5 (n=1), GB10 2.5 to 5 (n=5)",
 )
 _V2_RUNNER = replace(
     _GRAPH_PROFILE,
@@ -76,7 +82,7 @@ _V2_RUNNER = replace(
     single_blackwell=_gib(0.02, 0.4, 0.8),
     linked={2: _gib(0.6, 2.1, 2.9), 4: _gib(0.6, 2.1, 2.9), 8: _gib(1.0, 2.4, 4.2)},
     linked_per_hidden=0,
-    plain={2: _gib(0.05, 0.3, 1.5), 4: _gib(0.05, 0.3, 1.5), 8: _gib(0.1, 1.0, 2.5)},
+    plain={2: _gib(0.05, 0.3, 1.5), 4: _gib(0.05, 0.3, 1.5), 8: _gib(0.1, 2.0, 3.5)},
     odd_vocab=NOTHING,
     source=f"no logs of its own: {_GRAPH_PROFILE.source}; wider on both sides",
 )
@@ -130,7 +136,7 @@ def _rows() -> tuple[EngineFacts, ...]:
     v090 = replace(v080, since="0.9.0", a100_like_h100=False)
     v0100 = replace(v090, since="0.10.0", v1_from="always")
     v0120 = replace(v0100, since="0.12.0", all_graph_sizes=51)
-    v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True)
+    v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM)
     v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
     v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
     v0180 = replace(v0170, since="0.18.0", non_torch=_GRAPH_PROFILE, graphs=_GRAPHS_CAPTURED)
