@@ -69,9 +69,6 @@ _CONTEXT_TOKENS = 64 * 1024
 """Latent attention simulates a chunk of context of at most this many tokens (mla_attention.py
 determine_chunked_prefill_workspace_size)."""
 
-_TRANSIENT_EXPERTS = frozenset({"awq", "gptq", "w4a16", "w8a16", "mxfp4", "bitsandbytes", "gguf"})
-"""Methods whose expert kernels (Marlin, Triton for MXFP4) take their buffers in the forward pass and give them back."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -261,7 +258,13 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
 
 
 def _keeps_workspace(quantization: Quantization, facts: EngineFacts) -> bool:
-    return facts.keeps_expert_workspace and quantization.method not in _TRANSIENT_EXPERTS
+    """Whether the experts' kernel takes its buffers from the shared workspace, which stays.
+
+    Triton does (16 bits, FP8 by blocks). FlashInfer's CUTLASS asks for one small buffer (FP8 by tensor, NVFP4), and
+    Marlin, INT8 and MXFP4 take theirs in the forward pass and give them back (0.19 layers/fused_moe, oracle/).
+    """
+    by_triton = quantization.method == "none" or (quantization.method == "fp8" and quantization.block is not None)
+    return facts.keeps_expert_workspace and by_triton
 
 
 def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch) -> int:
