@@ -11,11 +11,14 @@ from typing import Any
 
 from benchmarks.accuracy.asking import question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.throughput import answer_with_room, refused
+from benchmarks.accuracy.throughput import answer_with_room, lengths_of, refused
 from infercli.cli.estimating import Answers
 from infercli.core.estimate import Estimate
 
 Row = dict[str, Any]
+
+_LONG_CONTEXT = 5000
+"""Mean tokens of a prompt above which AccelMark's suite is one of fixed lengths."""
 
 
 @dataclass
@@ -65,6 +68,7 @@ def score(rows: list[Row], library: Library) -> Rates:
             "input_len": float(row["input_len"]),
             "output_len": float(row["output_len"]),
             objective: float(percentile.group(3)),
+            **lengths_of({"workload": _workload(row)}),
         }
         answer = answer_with_room(answers, asked, row)
         reason = refused(answer)
@@ -85,6 +89,13 @@ def score(rows: list[Row], library: Library) -> Rates:
         else:
             rates.refused.append((str(row["id"]), reason or "no highest rate was said"))
     return rates
+
+
+def _workload(row: Row) -> str:
+    """The sample of lengths: records do not name it, and its suite stands in the address of the result."""
+    if row.get("workload") or float(row["input_len"]) > _LONG_CONTEXT:
+        return str(row.get("workload") or "")
+    return "sharegpt_edge_v1" if "_suite_F_" in str(row.get("source_url")) else "sharegpt_standard_v1"
 
 
 def _roofline(answer: Estimate) -> float | None:

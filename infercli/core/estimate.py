@@ -40,12 +40,17 @@ class Traffic(Asked):
     """Mean tokens of a prompt."""
     output_len: float = Field(gt=0)
     """Mean tokens of an answer."""
-    concurrency: float | None = Field(default=None, gt=0)
+    concurrency: float | None = Field(default=None, gt=0, le=100_000)
     """Requests in flight at a time: a closed loop."""
     request_rate: float | None = Field(default=None, gt=0)
     """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
-    num_prompts: Count | None = None
-    """Prompts in all. Alone: offline, all there at once."""
+    num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Prompts in all. Alone: all there at once."""
+    offline: bool = False
+    """The prompts are handed to the engine itself (`LLM.generate`), and not sent to its server."""
+    length_spread_fraction: float = Field(default=0, ge=0, le=4)
+    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`."""
+    length_shape: Literal["uniform", "skewed"] = "uniform"
     prefix_hit_fraction: float = Field(default=0, ge=0, lt=1)
     """Share of the prompt's tokens that the prefix cache already holds."""
     ttft_p95_ms: float | None = Field(default=None, gt=0)
@@ -57,13 +62,19 @@ class Traffic(Asked):
     def _one_load(self) -> Self:
         if self.concurrency is not None and self.request_rate is not None:
             raise ValueError("concurrency and request_rate exclude each other")
-        loads = (self.concurrency, self.request_rate, self.num_prompts)
-        if all(load is None for load in loads) and not self.has_objectives:
+        if self.offline and (self.num_prompts is None or self.concurrency or self.request_rate):
+            raise ValueError("offline: takes num_prompts, and neither concurrency nor request_rate")
+        if not (self.has_load or self.has_objectives):
             raise ValueError(
                 "says no load: give concurrency, request_rate, num_prompts (offline), or an objective such as "
                 "ttft_p99_ms"
             )
         return self
+
+    @property
+    def has_load(self) -> bool:
+        """Whether a load is stated, besides objectives."""
+        return any(load is not None for load in (self.concurrency, self.request_rate, self.num_prompts))
 
     @property
     def has_objectives(self) -> bool:
@@ -201,14 +212,15 @@ class EstimatedSpeed(Record):
     """Median."""
     ttft_p95_s: Interval | None = None
     ttft_p99_s: Interval | None = None
-    tpot_s: Interval
-    """Median over requests, without the first token."""
+    tpot_s: Interval | None
+    """Median over requests, without the first token; None: answers of one token."""
     tpot_p95_s: Interval | None = None
     roofline_requests_per_s: float | None = None
     """Requests a second of all replicas, were nothing ever lost: a bound, and a baseline to be compared with."""
     highest_request_rate: Interval | None = None
     """Requests a second that keep the asked objectives, by all replicas together; 0 where none does."""
     notes: tuple[str, ...] = ()
+    """Why intervals are wider than usual; empty where they are not."""
 
 
 class Estimate(Document):

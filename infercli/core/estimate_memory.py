@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from infercli.core import sizing
@@ -32,6 +33,15 @@ class Sized:
     starts: bool | None
     reason: str
     missing_bytes: int
+    kv_element_bytes: int = 2
+    layout: CacheLayout | None = None
+
+    def tokens_held(self, tokens_each: float) -> float | None:
+        """Tokens of requests of this length that are held at once, one request at least; None: no limit."""
+        if self.layout is None or self.kv_cache is None:
+            return None
+        each = max(1, math.ceil(tokens_each))
+        return max(tokens_each, self.kv_cache.blocks / self.layout.blocks_per_request(each) * tokens_each)
 
 
 def size(
@@ -75,6 +85,8 @@ def size(
         starts=starts,
         reason=_reason(starts, left.bytes, need, missing, settings.max_model_len),
         missing_bytes=missing,
+        kv_element_bytes=cache.element_bytes(),
+        layout=layout,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
@@ -34,9 +34,13 @@ def settle(
 ) -> tuple[Settings, tuple[str, ...]]:
     """(settings, notes). What cannot be goes into `problems`; the settings then say what was asked."""
     notes: tuple[str, ...] = ()
+    with problems.at("gpu"):
+        facts.require_gpu(gpu)
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu)
-    defaults = facts.device_defaults(gpu, max_model_len=request.max_model_len or arch.max_model_len)
+    offline = request.workload is not None and request.workload.offline
+    usage: Literal["server", "offline"] = "offline" if offline else "server"
+    defaults = facts.device_defaults(gpu, max_model_len=request.max_model_len or arch.max_model_len, usage=usage)
     seqs = request.max_num_seqs or defaults.max_num_seqs
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
     if request.max_num_seqs is None:

@@ -15,9 +15,10 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimate_memory import size
+from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings
+from infercli.core.estimate_memory import Sized, size
 from infercli.core.estimate_settings import settle
+from infercli.core.estimate_speed import speed
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand
@@ -25,7 +26,7 @@ from infercli.core.record import Json
 from infercli.core.shapes import find_shape
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
-from infercli.errors import InferError, InputError
+from infercli.errors import InferError, InputError, Unsupported
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
@@ -126,9 +127,11 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     notes += _engine_notes(facts)
     settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
     notes += said
+    replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     with problems.at(""):
         if not problems:
             sized = size(request, model.arch, quantization, gpu, facts, settings)
+            found, why = _speed(request, model.arch, quantization, gpu, settings, sized, replicas)
             return Estimate(
                 id=request.id,
                 model=model.name,
@@ -136,7 +139,7 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
                 family=model.arch.kind,
                 gpu=gpu.name,
                 gpu_count=request.gpu_count or request.gpus_per_replica,
-                replicas=(request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica,
+                replicas=replicas,
                 engine_version=request.engine_version,
                 settings=settings,
                 memory=sized.memory,
@@ -144,9 +147,29 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
                 starts=sized.starts,
                 reason=sized.reason,
                 missing_bytes=sized.missing_bytes,
-                notes=notes,
+                speed=found,
+                notes=(*notes, *why),
             )
     return problems.answer(request.id)
+
+
+def _speed(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    settings: Settings,
+    sized: Sized,
+    replicas: int,
+) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
+    """(the speed where a workload is asked, notes). Memory is answered all the same where no speed can be said."""
+    if request.workload is None:
+        return None, ()
+    try:
+        found = speed(request, arch, quantization, gpu, settings, sized, replicas)
+    except Unsupported as error:
+        return None, (f"no speed: {error.message}",)
+    return found, found.notes
 
 
 def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:

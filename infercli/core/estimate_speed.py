@@ -1,0 +1,111 @@
+"""The speed of an estimate: what the stated load sees of an engine whose memory was sized before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core import throughput
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization
+from infercli.core.estimate import EstimatedSpeed, EstimateRequest, Interval, Settings, Traffic
+from infercli.core.estimate_memory import Sized, request_layout
+from infercli.core.gpus import Gpu
+from infercli.core.sizing import ELEMENT_BYTES
+from infercli.core.speed.errors import Metric
+from infercli.core.speed.samples import Lengths
+from infercli.errors import Unsupported
+
+
+def speed(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    settings: Settings,
+    sized: Sized,
+    replicas: int,
+) -> EstimatedSpeed:
+    """Raises Unsupported where no speed can be said: it does not start, pools, or its acceptance is not stated."""
+    traffic = request.workload
+    assert traffic is not None
+    serving = _serving(request, settings, sized, traffic)
+    load = _load(traffic, replicas)
+    step = throughput.step_time(arch, quantization, gpu, serving, served=load.served)
+
+    def bounded(value: float, metric: Metric, of: throughput.Load) -> Interval:
+        found, why = throughput.bounded(value, metric, arch, gpu, serving, of)
+        notes.update(dict.fromkeys(why))
+        return Interval(value=found.value, low=found.low, high=found.high)
+
+    notes: dict[str, None] = {}
+    highest = None
+    if traffic.has_objectives:
+        rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
+        at_rate = replace(load, concurrency=None, request_rate=rate or None, requests=None)
+        highest = bounded(rate, "output_tokens_per_s", at_rate)
+        if not traffic.has_load:
+            # Nothing else was asked: the rest is said at that rate, or for a single client where none keeps it.
+            load = at_rate if rate else replace(load, concurrency=1.0)
+    seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
+    tpot = seen.tpot_s
+    return EstimatedSpeed(
+        output_tok_per_s=bounded(seen.output_tokens_per_s, "output_tokens_per_s", load),
+        total_tok_per_s=bounded(seen.total_tokens_per_s, "output_tokens_per_s", load),
+        requests_per_s=bounded(seen.requests_per_s, "output_tokens_per_s", load),
+        ttft_s=bounded(seen.ttft_s.p50, "ttft", load),
+        ttft_p95_s=bounded(seen.ttft_s.p95, "ttft", load),
+        ttft_p99_s=bounded(seen.ttft_s.p99, "ttft", load),
+        tpot_s=None if tpot is None else bounded(tpot.p50, "tpot", load),
+        tpot_p95_s=None if tpot is None else bounded(tpot.p95, "tpot", load),
+        roofline_requests_per_s=throughput.roofline_requests_per_s(arch, quantization, gpu, serving, load),
+        highest_request_rate=highest,
+        notes=tuple(notes),
+    )
+
+
+def _serving(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> throughput.Serving:
+    if sized.starts is False:
+        raise Unsupported(f"it does not start: {sized.reason}")
+    drafted = request.speculation
+    if drafted is not None and drafted.acceptance_fraction is None:
+        raise Unsupported(
+            "the speed of speculation depends on how many drafted tokens are accepted, which is not stated",
+            "add speculation.acceptance_fraction",
+        )
+    return throughput.Serving(
+        engine_version=request.engine_version,
+        layout=request_layout(request),
+        max_num_seqs=settings.max_num_seqs,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        kv_tokens=sized.tokens_held(traffic.input_len + traffic.output_len),
+        element_bytes=ELEMENT_BYTES[settings.dtype],
+        kv_element_bytes=sized.kv_element_bytes,
+        eager=settings.enforce_eager,
+        draft_tokens=0 if drafted is None else drafted.num_speculative_tokens,
+        acceptance_fraction=0.0 if drafted is None else drafted.acceptance_fraction or 0.0,
+    )
+
+
+def _load(traffic: Traffic, replicas: int) -> throughput.Load:
+    spread, shape = traffic.length_spread_fraction, traffic.length_shape
+    return throughput.Load(
+        prompt=Lengths(traffic.input_len, spread, shape),
+        output=Lengths(traffic.output_len, spread, shape),
+        concurrency=traffic.concurrency,
+        request_rate=traffic.request_rate,
+        requests=traffic.num_prompts,
+        cached_fraction=traffic.prefix_hit_fraction,
+        served=not traffic.offline,
+        replicas=replicas,
+    )
+
+
+def _objectives(traffic: Traffic) -> throughput.Objectives:
+    def seconds(limit_ms: float | None) -> float | None:
+        return None if limit_ms is None else limit_ms / 1000
+
+    return throughput.Objectives(
+        ttft_p95_s=seconds(traffic.ttft_p95_ms),
+        ttft_p99_s=seconds(traffic.ttft_p99_ms),
+        tpot_p95_s=seconds(traffic.tpot_p95_ms),
+    )
