@@ -60,6 +60,7 @@ class GpuPlanner:
         self.arch, self.quantization, self.gpu, self.facts = arch, quantization, gpu, facts
         self.deployment, self.profile, self.args = deployment, profile, deployment.engine_args
         self.defaults = facts.device_defaults(gpu)
+        facts.require_gpu(gpu)
         self.capability_note = require_capability(METHODS[quantization.method], gpu)
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens

@@ -55,8 +55,8 @@ METHODS: dict[str, Method] = {
     m.name: m
     for m in (
         Method(
-            name="none", checkpoint="no quantization_config", bits=None, minimum_capability=(7, 5), native_from=(7, 5),
-            source="vLLM 0.29 image: built for 7.5 and above",
+            name="none", checkpoint="no quantization_config", bits=None, minimum_capability=(7, 0), native_from=(7, 0),
+            source="the engine decides: core/engines/versions.py minimum_capability",
         ),
         Method(
             name="awq", checkpoint="quant_method awq", bits=4, group_size=128, zero_points=True,

@@ -5,7 +5,7 @@ import pytest
 from infercli.core.engines import ENGINES, RAY_SERVICE_ENGINE, find_engine
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
-from infercli.errors import UnknownName
+from infercli.errors import InputError, UnknownName
 
 H100, A100, L4, T4, B200, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM", "L4", "T4", "B200", "MI300X"))
 
@@ -22,7 +22,7 @@ H100, A100, L4, T4, B200, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM",
         ("0.8.5.post1", "0.8.0"),
         ("0.6.5", "0.4.0"),
         ("0.6.6.post1", "0.6.6"),
-        ("v0.11.2", "0.10.0"),
+        ("v0.11.2", "0.10.2"),
         ("0.22", "0.21.0"),
     ],
 )
@@ -107,6 +107,16 @@ def test_the_engine_that_runs_by_default():
     assert [find_engine(v).engine(H100) for v in ("0.7.3", "0.8.0")] == ["V0", "V1"]
     assert [find_engine(v).engine(T4) for v in ("0.9.2", "0.10.0")] == ["V0", "V1"]
     assert [find_engine(v).engine(MI300X) for v in ("0.9.2", "0.10.0")] == ["V0", "V1"]
+
+
+def test_volta_ends_with_the_pytorch_that_left_it_out():
+    v100 = find_gpu("V100")
+    find_engine("0.7.3").require_gpu(v100)
+    find_engine("0.10.1").require_gpu(v100)
+    for version in ("0.10.2", "0.29.0"):
+        with pytest.raises(InputError, match=r"needs compute capability 7\.5, and V100-32 has 7\.0"):
+            find_engine(version).require_gpu(v100)
+    find_engine("0.29.0").require_gpu(MI300X)  # no CUDA capability to lack
 
 
 def test_graph_sizes_are_counted_as_vllm_captures_them():

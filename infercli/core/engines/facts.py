@@ -11,6 +11,7 @@ from typing import Literal
 
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB
+from infercli.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,8 @@ class EngineFacts:
     """KV cache block on a GPU (config/cache.py DEFAULT_BLOCK_SIZE)."""
     cpu_block_tokens: int = 128
     """v1/attention/backends/cpu_attn.py"""
+    minimum_capability: tuple[int, int] = (7, 0)
+    """Of any CUDA GPU. From 0.10.2 on PyTorch is 2.8, whose CUDA 12.8 wheels have no kernels for Volta."""
     v1_from: Literal["never", "capability 8.0", "cuda", "always"]
     """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
     a100_like_h100: bool = False
@@ -126,6 +129,15 @@ class EngineFacts:
         if self.since.split(".")[:2] == self.version.split(".")[:2]:
             return None
         return f"vLLM {self.version} is planned with what is known of {self.since}, the nearest version before it"
+
+    def require_gpu(self, gpu: Gpu) -> None:
+        """Raises InputError where this version has no kernels for the GPU, whatever the checkpoint."""
+        if gpu.capability is not None and gpu.capability < self.minimum_capability:
+            have, need = (".".join(map(str, c)) for c in (gpu.capability, self.minimum_capability))
+            raise InputError(
+                f"vLLM {self.version} needs compute capability {need}, and {gpu.name} has {have}",
+                "choose another GPU; `infercli gpus` lists the capabilities",
+            )
 
     def engine(self, gpu: Gpu) -> Literal["V0", "V1"]:
         """The engine that runs by default."""

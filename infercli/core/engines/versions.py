@@ -135,7 +135,8 @@ def _rows() -> tuple[EngineFacts, ...]:
     )  # fmt: skip
     v090 = replace(v080, since="0.9.0", a100_like_h100=False)
     v0100 = replace(v090, since="0.10.0", v1_from="always")
-    v0120 = replace(v0100, since="0.12.0", all_graph_sizes=51)
+    v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5))
+    v0120 = replace(v0102, since="0.12.0", all_graph_sizes=51)
     v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM)
     v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
     v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
@@ -150,7 +151,7 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v066, v080, v090, v0100, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260, v0290,
+        _OLDEST, v066, v080, v090, v0100, v0102, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260, v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
 
