@@ -159,4 +159,7 @@ def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[L
     if not number:
         return ()
     last = next(g for g in layers if count - 1 in g.indices)
+    if isinstance(last.mixer, LatentAttention) and last.mixer.indexer is not None:
+        # A draft layer picks for itself, whatever the last layer does (vLLM 0.29 models/deepseek_v2.py is_mtp_layer).
+        last = replace(last, mixer=replace(last.mixer, indexer=replace(last.mixer.indexer, cached=True)))
     return (replace(last, indices=tuple(range(count, count + number))),)
