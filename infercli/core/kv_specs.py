@@ -192,7 +192,7 @@ def _state(
     return LayerCache(
         kind="state",
         shape=(type(mixer).__name__, convolved // tp, window, state, state_dtype),
-        block_tokens=0,
+        block_tokens=settings.block_tokens,
         page_bytes=size,
     )
 
@@ -200,7 +200,7 @@ def _state(
 def _aligned(layers: list[PlacedCache], settings: CacheSettings) -> list[PlacedCache]:
     """Attention blocks as large as a state, and states padded to them (_align_hybrid_block_size).
 
-    A state's page has no tokens of its own: it counts as long as a block of attention.
+    A state has no tokens of its own: its block is called as long as one of attention.
     """
     states = [c.page_bytes for _, c in layers if c.kind == "state"]
     attention = [c for _, c in layers if c.kind != "state"]
