@@ -130,11 +130,12 @@ _OLDEST = EngineFacts(
 def _rows() -> tuple[EngineFacts, ...]:
     v066 = replace(_OLDEST, since="0.6.6", chunked_tokens=2048, non_torch=_V0)
     v080 = replace(
-        v066, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67, non_torch=_V1,
+        v066, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67,
+        non_torch=replace(_V1, rocm=_V0.rocm),
         graphs=_GRAPHS_V1,
     )  # fmt: skip
     v090 = replace(v080, since="0.9.0", a100_like_h100=False)
-    v0100 = replace(v090, since="0.10.0", v1_from="always")
+    v0100 = replace(v090, since="0.10.0", v1_from="always", non_torch=_V1)
     v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5))
     v0120 = replace(v0102, since="0.12.0", all_graph_sizes=51)
     v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM)
