@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.accuracy.models import Found, Library
+from benchmarks.accuracy.models import Found, Library, stored_method
 
 Row = dict[str, Any]
 
@@ -26,7 +26,7 @@ METHODS = {
     "gptq-int8": "gptq-int8", "int4-w4a16": "w4a16", "w4a16-int4": "w4a16", "w4a16": "w4a16", "int4": "w4a16",
     "int8-w8a8": "int8", "w8a8": "int8", "int8-w8a16": "w8a16", "w8a16": "w8a16", "int8": "int8",
     "fp8": "fp8", "fp8-dynamic": "fp8", "nvfp4": "nvfp4", "modelopt_fp4": "nvfp4", "fp4": "nvfp4", "mxfp4": "mxfp4",
-    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf": "gguf", "gguf-q4_k_m": "gguf",
+    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf-q4_k_m": "gguf", "gguf": "GGUF of unstated bits",
 }  # fmt: skip
 """What a record calls its quantization -> a row of core/quantization.py."""
 
@@ -60,9 +60,7 @@ class Question:
 
 def question(row: Row, library: Library) -> Question:
     """The request of a record of any of the truth files, without its load."""
-    length = row.get("max_model_len")
-    model, base = str(row.get("model") or ""), row.get("base_model_for_config")
-    found = library.find(model, base, int(length) if length else None)
+    found = find(row, library)
     asked = Question({"id": str(row["id"])}, None if found is None else found.id)
     request = asked.request
     if found is None:
@@ -102,64 +100,69 @@ def question(row: Row, library: Library) -> Question:
     return asked
 
 
+def find(row: Row, library: Library) -> Found | None:
+    """The config that a record means."""
+    length = row.get("max_model_len")
+    return library.find(
+        str(row.get("model") or ""),
+        row.get("base_model_for_config"),
+        method=_named_method(row),
+        max_model_len=int(length) if length else None,
+    )
+
+
 def _model(asked: Question, row: Row, found: Found) -> None:
-    request, said = asked.request, row.get("quantization")
+    request = asked.request
     request["model"] = found.id if found.config is None else str(row.get("model") or found.id)
     if found.assumed:
         asked.assumed.append(f"shape of {found.id}, with {', '.join(found.assumed)}")
     method = _method(row, found)
     if found.config is not None:
         request["config"] = found.config
-        if found.own or method is None:
+        stored = "none" if found.assumed else stored_method(found)
+        if found.own or method is None or method == stored:
             if found.hf_quant_config is not None:
                 request["hf_quant_config"] = found.hf_quant_config
-            if said is None or _says(found, method):
+            if method is None or stored in (None, method) or (found.own and stored != "none"):
                 return
-        elif method == "none" or not _says(found, method):
-            # The base model's own checkpoint is quantized otherwise than this record's.
-            request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
         else:
-            return
-    if found.config is None and method in _AS_CONFIGS:
-        method = "fp8" if method == "fp8-block" else "gptq"
+            # The base model's own checkpoint is stored otherwise than this record's.
+            request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
+    elif method in _AS_CONFIGS:
+        method = {"fp8-block": "fp8", "gptq-int8": "w8a16"}[method]
     if method in _AS_CONFIGS:
         request["hf_quant_config"] = _AS_CONFIGS[method]
     elif method is not None:
         request["quantization"] = method
 
 
-def _says(found: Found, method: str | None) -> bool:
-    """Whether a config says a quantization that this method may be a name of."""
-    stored = (found.config or {}).get("quantization_config") or found.hf_quant_config
-    if not stored:
-        return False
-    if found.own or method is None:
-        return True
-    name = str(stored.get("quant_method", "modelopt")).lower().replace("_", "-")
-    return {"fp8": "fp8", "mxfp4": "mxfp4", "awq": "awq", "gptq": "gptq"}.get(name) == method
-
-
-def _method(row: Row, found: Found) -> str | None:
+def _named_method(row: Row) -> str | None:
     """The row of METHODS that a record names, by its field, else by the model's name; None: neither says."""
     name = str(row.get("model") or "").lower()
     said = row.get("quantization")
+    if said == "none" and "(quantized" in name:
+        return None  # the collector's remark: by what, only the checkpoint's config knows
     if said is not None:
         text = re.sub(r"\s*\(.*", "", str(said)).strip().lower()
         if text in ("compressed-tensors", "modelopt"):
             detail = re.search(r"\((.*)\)", str(said))
             return _hinted(f"{name} {detail.group(1) if detail else ''}")
-        if text == "fp8" and ("online" in name or ("fp8" not in name.partition("(")[0] and not _native_fp8(found))):
-            return "fp8-online"  # asked of the engine: the checkpoint's name and config know nothing of it
         return METHODS.get(text, text)
     if row.get("engine") is None and "quantization" in row and not re.search(r"awq|gptq|w\da\d|fp8|fp4|int4", name):
         return None  # start-up logs write null where nothing was asked: the checkpoint decides
-    hinted = _hinted(name)
-    return hinted or (METHODS.get(found.method, found.method) if found.method else None)
+    return _hinted(name)
 
 
-def _native_fp8(found: Found) -> bool:
-    stored = (found.config or {}).get("quantization_config") or {}
-    return found.method == "fp8" or stored.get("quant_method") == "fp8"
+def _method(row: Row, found: Found) -> str | None:
+    """As `_named_method`, told apart from what the engine was asked to do while loading."""
+    method = _named_method(row)
+    if method is None:
+        return METHODS.get(found.method, found.method) if found.method else None
+    name = str(row.get("model") or "").lower()
+    native = found.method == "fp8" or (not found.assumed and stored_method(found) == "fp8")
+    if method == "fp8" and ("online" in name or ("fp8" not in name.partition("(")[0] and not native)):
+        return "fp8-online"  # asked of the engine: the checkpoint's name and config know nothing of it
+    return method
 
 
 def _hinted(text: str) -> str | None:

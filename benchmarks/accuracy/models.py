@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.accuracy.reduced import expand, is_reduced
 from infercli.adapters.model_config import read_object
+from infercli.core.checkpoint import detect_in
 from infercli.core.shapes import shapes
-from infercli.errors import InputError
+from infercli.errors import InferError, InputError
 
 Config = dict[str, Any]
 
@@ -56,19 +57,29 @@ class Library:
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
         self._whole = {kin(name): name for name in self._configs}
+        self._kin_configs: dict[str, list[Found]] = {}
+        for found in self._configs.values():
+            self._kin_configs.setdefault(kin(found.id), []).append(found)
         self._generation = {kin(name, generation=True): name for name in known}
 
-    def find(self, model: str, base: str | None, max_model_len: int | None = None) -> Found | None:
+    def find(
+        self, model: str, base: str | None, *, method: str | None = None, max_model_len: int | None = None
+    ) -> Found | None:
         """The config of a record, or None where nothing that was given is kin to it.
 
+        `method` is how its weights are stored (a row of METHODS): of several kin the one that is stored so comes first.
         `max_model_len` is what the engine accepted: a borrowed shape must take as much.
         """
-        own = self._exact(_clean(model))
-        if own is not None and own.config is not None and not own.assumed:
+        own = self._configs.get(_clean(model).lower())
+        if own is not None and (method is None or stored_method(own) in (None, method)):
             return replace(own, own=True)
-        if base:
-            own = own or self._exact(_clean(base)) or self._nearest(base)
-        found = own or self._nearest(model)
+        alike = [f for f in self._kin_configs.get(kin(_clean(model)), ()) if stored_method(f) == method]
+        if method not in (None, "none") and alike:
+            return replace(alike[0], own=True)
+        found = own or self._exact(_clean(model))
+        if found is None and base:
+            found = self._exact(_clean(base)) or self._nearest(base)
+        found = found or self._nearest(model)
         return None if found is None else self._long_enough(found, max_model_len)
 
     def _long_enough(self, found: Found, length: int | None) -> Found:
@@ -141,6 +152,16 @@ class Library:
                 self._reduced[name.lower()] = (name, shape)
             else:
                 self._configs[name.lower()] = Found(name, shape, None)
+
+
+def stored_method(found: Found) -> str | None:
+    """The row of METHODS that a config says; `none` where it is not quantized, None where it cannot be understood."""
+    if found.config is None:
+        return shapes()[found.id].quantization.method
+    try:
+        return detect_in(found.config, found.hf_quant_config).method
+    except InferError:
+        return None
 
 
 def _clean(model: str) -> str:
