@@ -7,10 +7,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimating import estimate, read_model, read_request
+from infercli.core.estimating import estimate, read_model, read_request, shipped_model
 from infercli.core.gpus import GPUS
 from infercli.core.shapes import shapes
 from tests.core.configs import config_of
+from tests.core.plans import plan as plan_of
 
 BASES = ("meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B", "Qwen/Qwen2.5-7B-Instruct")
 VERSIONS = ("0.8.5", "0.11.0", "0.19.0", "0.29.0")
@@ -136,8 +137,30 @@ def test_any_json_is_a_request_or_a_list_of_what_is_wrong_with_it(value):
 def test_every_shipped_model_is_answered_on_its_own(model):
     request = EstimateRequest.model_validate({"model": model, "gpu": "H200", "tensor_parallel_size": 1})
     shape = shapes()[model]
-    from infercli.core.estimating import shipped_model
-
     found = estimate(request, shipped_model(model))
     assert isinstance(found, Estimate), found
     assert found.settings.max_model_len == shape.arch.max_model_len
+
+
+@pytest.mark.parametrize(
+    ("model", "profile", "quantization"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", "l4", None),
+        ("meta-llama/Llama-3.1-8B-Instruct", "a100-80", None),
+        ("meta-llama/Llama-3.1-70B-Instruct", "h100-x2", "fp8"),
+        ("Qwen/Qwen3-32B", "a100-80", "fp8"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "a100-80", "awq"),
+    ],
+)
+def test_the_estimate_of_a_plans_own_choice_is_the_plan(model, profile, quantization):
+    plan = plan_of(model, profile, quantization=quantization)
+    args = {k: v for k, v in plan.engine.engine_args.items() if k in EstimateRequest.model_fields}
+    asked = args | {"model": model, "gpu": plan.profile.gpu, "engine_version": plan.engine.engine_version}
+    if plan.engine.quantization != "none":
+        asked["quantization"] = plan.engine.quantization
+    found = estimate(EstimateRequest.model_validate(asked), shipped_model(model))
+    assert isinstance(found, Estimate), found
+    assert found.memory.terms == plan.memory.terms
+    assert found.memory.budget_bytes == plan.memory.budget_bytes
+    assert found.kv_cache.concurrency_low == plan.kv_cache.concurrency
+    assert found.starts is plan.fits
