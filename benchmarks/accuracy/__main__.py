@@ -46,7 +46,7 @@ Report = tuple[dict[str, object], list[str]]
 
 def _sizing(rows: list[sizing.Row], library: Library) -> Report:
     scores = sizing.score(rows, library)
-    lines = [*report.summary(scores), *report.by_group(scores)]
+    lines = [*report.summary(scores), *report.by_group(scores), *report.left_out(scores)]
     return to_json(scores), lines + report.names(scores, ("kv_cache", "max_concurrency", "weights"))
 
 
@@ -54,7 +54,7 @@ def _throughput(rows: list[throughput.Row], library: Library) -> Report:
     by_engine = throughput.score(rows, library)
     vllm = by_engine.pop("vLLM")
     answer = to_json(vllm) | {"other_engines": {engine: to_json(scores) for engine, scores in by_engine.items()}}
-    lines = ["vLLM", *report.summary(vllm), *report.by_group(vllm)]
+    lines = ["vLLM", *report.summary(vllm), *report.by_group(vllm), *report.left_out(vllm)]
     for engine, scores in by_engine.items():
         lines += [f"{engine}: shown apart, not counted", *report.summary(scores), *report.table(scores, "ALL", [None])]
     return answer, lines + report.names(vllm, ("output_tok_per_s", "tpot"))

@@ -26,6 +26,18 @@ def table(scores: Scores, title: str, groups: list[str | None]) -> list[str]:
     return [columns(rows, header), ""]
 
 
+def left_out(scores: Scores) -> list[str]:
+    """Each term with one factor refitted without the record's own model class, beside nothing: what was not fitted."""
+    rows = []
+    for term in scores.terms():
+        s = stats(scores.left_out(term))
+        if s is not None:
+            shown = (f"{s[name]:.2f}" for name in ("mean_abs_pct", "median_abs_pct", "p90_abs_pct"))
+            rows.append((term, str(s["n"]), *shown))
+    title = "each term times one factor, refitted without the model class of the record:"
+    return [title, columns(rows, ("TERM", "N", "MEAN %", "MEDIAN %", "P90 %"), indent="  "), ""] if rows else []
+
+
 def by_group(scores: Scores) -> list[str]:
     """Every table: all, by family, by whatever else the records are grouped by."""
     lines = table(scores, "ALL", [None])

@@ -24,6 +24,8 @@ class Compared:
     """term -> what may explain a large miss: what was assumed of the record."""
     within_80: bool | None = None
     """Whether what was printed lies within our 80 % interval; None: not to be said of this record."""
+    architecture: str = ""
+    """The model class, which is left out as a whole."""
 
 
 @dataclass
@@ -52,6 +54,20 @@ class Scores:
                 ours, printed = row.pairs[term]
                 if printed > 0:
                     found.append((100 * (ours - printed) / printed, row.id))
+        return found
+
+    def left_out(self, term: str) -> list[tuple[float, str]]:
+        """As `errors`, each record with one factor on the term that is refitted without its model class.
+
+        The factor is the median of printed over ours of all other classes: what a refit on them would have moved the
+        term by. Where it differs from the plain error, the term's constants lean on the class that was left out.
+        """
+        pairs = [(r, *r.pairs[term]) for r in self.compared if term in r.pairs and min(r.pairs[term]) > 0]
+        found = []
+        for row, ours, printed in pairs:
+            others = [p / o for r, o, p in pairs if r.architecture != row.architecture]
+            if others:
+                found.append((abs(100 * (ours * statistics.median(others) - printed) / printed), row.id))
         return found
 
     def without_percentage(self) -> list[tuple[str, str]]:
@@ -103,6 +119,7 @@ def to_json(scores: Scores) -> dict[str, Any]:
             group: {term: s for term in scores.terms() if (s := stats(scores.errors(term, group)))}
             for group in scores.groups()
         },
+        "left_out": {term: s for term in scores.terms() if (s := stats(scores.left_out(term)))},
         "wrong_verdicts": len(scores.wrong_verdicts),
         "answered": round(answered / scores.rows, 4) if scores.rows else None,
         "coverage_80": None if covered is None else round(covered, 4),

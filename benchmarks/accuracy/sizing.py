@@ -74,6 +74,7 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
         id=str(row["id"]),
         groups=(answer.family, f"gpu {answer.gpu}", f"vllm {version if asked.version_known else 'unknown'}"),
         pairs={},
+        architecture=answer.architecture,
     )
     note = "; ".join(asked.assumed)
     for name, key in (

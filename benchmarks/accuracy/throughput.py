@@ -179,7 +179,8 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
     if tpot is not None and ours_tpot is not None:
         pairs["tpot"] = (1000 * ours_tpot.value, tpot)
     within = speed.output_tok_per_s.low <= printed <= speed.output_tok_per_s.high
-    return Compared(str(row["id"]), tuple(groups), pairs, dict.fromkeys(pairs, note), within)
+    why = dict.fromkeys(pairs, note)
+    return Compared(str(row["id"]), tuple(groups), pairs, why, within, architecture=answer.architecture)
 
 
 def _typical(printed: Row | None) -> float | None:

@@ -44,6 +44,18 @@ def test_the_json_has_terms_groups_shares_and_every_refusal():
     assert answer["without_percentage"] == [{"id": "d", "term": "kv_cache"}]
 
 
+def test_a_left_out_class_is_scored_with_the_others_factor():
+    rows = [
+        Compared("a", ("dense",), {"graphs": (1.0, 2.0)}, architecture="A"),
+        Compared("b", ("dense",), {"graphs": (1.0, 2.0)}, architecture="A"),
+        Compared("c", ("dense",), {"graphs": (1.0, 1.0)}, architecture="B"),
+        Compared("d", ("dense",), {"graphs": (1.0, 0.0)}, architecture="B"),
+    ]
+    # Without A the factor is 1, which leaves 50 %; without B it is 2, which makes c twice what was printed.
+    assert Scores(rows=4, compared=rows).left_out("graphs") == [(50.0, "a"), (50.0, "b"), (100.0, "c")]
+    assert Scores(rows=2, compared=rows[:2]).left_out("graphs") == []
+
+
 def test_the_text_names_the_worst_the_refused_and_the_wrong():
     text = "\n".join([*summary(SCORES), *table(SCORES, "ALL", [None]), *names(SCORES, ("weights",))])
     assert "answered: 4 of 6 (66.7 %)" in text
