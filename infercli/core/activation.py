@@ -2,9 +2,9 @@
 
 The one thing to know: it is the larger of two moments, the forward pass over max_num_batched_tokens and the sampler
 over max_num_seqs x vocabulary, on top of what stays from the first to the second (expert workspaces, encoder outputs,
-the indexer's buffer). The bytes of each are counted in the sources of vLLM and PyTorch, not fitted: 55 printed peaks of
-0.6 to 0.19, with 1 to 1024 sequences and 2,048 to 16,000 tokens, agree to 0.02 GiB. Of 17 others 11 do not say
-max_num_seqs, two had FlashInfer's sampler installed, and four are V0 with images or on ROCm.
+the indexer's buffer). The bytes of each are counted in the sources of vLLM and PyTorch, not fitted: 54 printed peaks of
+0.6 to 0.19, with 1 to 1024 sequences and 2,048 to 16,000 tokens, agree to 0.02 GiB. Of 18 others 11 do not say
+max_num_seqs, two had FlashInfer's sampler installed, four are V0 with images or on ROCm, one names no model.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def gpu_memory(
             activation(arch, quantization, load, facts),
             f"max(forward of {load.max_num_batched_tokens:,} tokens, sampler of {load.max_num_seqs} x {arch.vocab:,}) "
             "+ what stays between them",
-            "counted in the sources of vLLM and PyTorch (core/activation.py); 55 printed peaks agree to 0.02 GiB",
+            "counted in the sources of vLLM and PyTorch (core/activation.py); 54 printed peaks agree to 0.02 GiB",
         ),
         _term(
             "non_torch",

@@ -15,7 +15,7 @@ import pytest
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout
-from infercli.core.checkpoint import Quantization, typical
+from infercli.core.checkpoint import UNQUANTIZED, Quantization, typical
 from infercli.core.engines import find_engine
 from infercli.core.gpus import find_gpu
 from infercli.core.kv_cache import bytes_per_block
@@ -25,7 +25,7 @@ from infercli.core.units import GIB
 from infercli.core.weights import weights_bytes
 from tests.parts.require import require
 
-BY_ID = {model_id.lower(): shape for model_id, shape in shapes().items()}
+BY_ID = {n.lower(): shape for n, shape in shapes().items() if shape.quantization == UNQUANTIZED}
 BASES = {  # checkpoints whose records name only themselves
     "redhatai/llama-3.3-70b-instruct-fp8-dynamic": ("meta-llama/llama-3.3-70b-instruct", "fp8"),
     "redhatai/llama-3.3-70b-instruct-quantized.w8a8": ("meta-llama/llama-3.3-70b-instruct", "int8"),

@@ -25,11 +25,12 @@ _WITH_CONTEXT = NonTorch(
     single_hopper=_gib(0.5, 1.79, 2.2),
     single_blackwell=_gib(0.5, 1.79, 2.2),
     linked={2: _gib(1.5, 3.58, 4.0), 4: _gib(2.0, 4.5, 6.0), 8: _gib(3.0, 6.5, 7.7)},
-    plain={2: _gib(0.2, 1.5, 3.6), 4: _gib(0.2, 2.0, 4.5), 8: _gib(0.2, 3.0, 7.7)},
+    plain={2: _gib(0.2, 2.6, 3.6), 4: _gib(0.2, 2.6, 4.5), 8: _gib(0.2, 3.0, 7.7)},
     rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
     unified=_gib(0.5, 2.0, 6.0),
     source="until 0.6.5 the CUDA context and NCCL are counted: 1.79 and 3.58 GiB with 1 and 2 H100 "
-    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); about 0.45 on a T4 (n=1); other GPUs by bounds",
+    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); 0.45 and 1.0 on T4, 0.85 on A10G, "
+    "2.7 on two V100 (n=4); other GPUs by bounds",
 )
 _V0 = NonTorch(
     single=_gib(0.02, 0.05, 0.25),
