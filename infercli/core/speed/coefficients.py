@@ -51,7 +51,7 @@ class Coefficients:
     sequence_s: float
     """Host time of a step per sequence that gets a token."""
     streamed_sequence_s: float
-    """The same on top, where a server streams each token to a client."""
+    """The same on top, where a server streams each token to a client; less for each of many (core/speed/steps.py)."""
     request_s: float
     """Of a request beside its steps: HTTP, tokenizer, queues, from client to scheduler and back."""
     intake_s: float
@@ -69,28 +69,28 @@ ROOFLINE = Coefficients(
 _GPU: dict[str, float] = {
     "bandwidth_fraction": 0.9,
     "experts_bandwidth_fraction": 0.93,
-    "kv_bandwidth_fraction": 0.8,
+    "kv_bandwidth_fraction": 0.93,
     "matmul_fraction": 0.626,
     "experts_matmul_fraction": 0.3,
     "attention_fraction": 0.675,
     "weight_only_fraction": 1.0,
     "early_fraction": 0.516,
-    "expert_tile_tokens": 7.57,
+    "expert_tile_tokens": 7.03,
     "kernel_s": 3.4e-6,
     "eager_layer_s": 780e-6,
-    "nvlink_reduction_s": 15.7e-6,
+    "nvlink_reduction_s": 14.6e-6,
     "pcie_reduction_s": 34.9e-6,
-    "nvlink_fraction": 0.204,
-    "pcie_fraction": 0.2,
-    "async_step_s": 982e-6,
+    "nvlink_fraction": 0.175,
+    "pcie_fraction": 0.148,
+    "async_step_s": 1.06e-3,
 }
 
 V0 = Coefficients(
-    **_GPU, step_s=2.91e-3, sequence_s=51.6e-6, streamed_sequence_s=170e-6, request_s=0.013, intake_s=1e-3
+    **_GPU, step_s=2.91e-3, sequence_s=51.6e-6, streamed_sequence_s=220e-6, request_s=0.0175, intake_s=1e-3
 )
 """vLLM below 0.8: one process schedules, launches and streams."""
 
 V1 = Coefficients(
-    **_GPU, step_s=815e-6, sequence_s=10.3e-6, streamed_sequence_s=11.1e-6, request_s=0.0466, intake_s=1e-3
+    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, request_s=0.0466, intake_s=1e-3
 )
 """vLLM 0.8 and later."""
