@@ -1,61 +1,257 @@
-"""Runs in the engine's environment, not in the tests': asks vLLM's own planner functions what a KV cache holds.
+"""Runs in the engine's environment, not in the tests': asks vLLM itself what a KV cache holds.
 
-Reads a JSON list of {config, tensor_parallel_size, questions} on standard input and writes the list of answers to the
-file named as argument (vLLM logs to standard output). A question is {block_tokens, kv_dtype, available_bytes,
-max_model_len}.
+It builds vLLM's own model class from config.json, on PyTorch's meta device (shapes without memory), for one rank of a
+split that is only pretended, and asks its layers for their cache specs; then vLLM's planner functions for the rest. So
+head counts, state shapes, layer types and dtypes are vLLM's reading of config.json, not ours.
+
+What is ours: the machine has no GPU, so the attention backend is a stand-in that declares what FlashAttention, FlashMLA
+and the sparse backends declare (kernel block sizes, FP8 layout); experts are left out, which keep no cache.
+
+Reads a JSON list of cases on standard input and writes the list of answers to the file named as argument (vLLM logs to
+standard output). A case is {config, tp, pp, dcp, kv_dtype, block_tokens, max_num_batched_tokens, prefix_caching,
+async_scheduling, speculative_tokens, packed_latent, questions}; a question is {available_bytes, max_model_len}.
 """
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import json
+import logging
+import re
 import sys
 import tempfile
+import types
 from pathlib import Path
+from unittest.mock import MagicMock, patch
 
-import torch
-from vllm.config import CacheConfig, ModelConfig, ParallelConfig, VllmConfig
-from vllm.v1.core.kv_cache_utils import get_kv_cache_capacity, get_kv_cache_configs
-from vllm.v1.kv_cache_interface import FullAttentionSpec
 
-DTYPES = {"bfloat16": torch.bfloat16, "fp8": torch.uint8}
+class _Torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """transformers imports image processors that no model class here runs; torchvision is not in the CPU engine."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torchvision":
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec):
+        module = types.ModuleType(spec.name)
+        module.__getattr__ = self._part
+        return module
+
+    def exec_module(self, module):
+        module.__path__, module.__version__ = [], "0.99"
+
+    @staticmethod
+    def _part(name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return MagicMock()
+
+
+sys.meta_path.append(_Torchvision())
+
+import torch  # noqa: E402
+from vllm.config import (  # noqa: E402
+    CacheConfig,
+    ModelConfig,
+    ParallelConfig,
+    SchedulerConfig,
+    SpeculativeConfig,
+    VllmConfig,
+)
+from vllm.distributed import parallel_state  # noqa: E402
+from vllm.model_executor.layers import fused_moe  # noqa: E402
+from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
+from vllm.model_executor.models import registry  # noqa: E402
+from vllm.platforms import current_platform  # noqa: E402
+from vllm.v1.attention.backend import MultipleOf  # noqa: E402
+from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend  # noqa: E402
+from vllm.v1.attention.backends.mla.cpu_mla import CPUMLABackend  # noqa: E402
+from vllm.v1.core.kv_cache_utils import get_kv_cache_capacity, get_kv_cache_configs  # noqa: E402
+from vllm.v1.worker.gpu.attn_utils import get_kv_cache_spec  # noqa: E402
+
+
+class Plain(CPUAttentionBackend):
+    """As FLASH_ATTN and TRITON_ATTN: blocks in multiples of 16, any layout."""
+
+    get_supported_kernel_block_sizes = staticmethod(lambda: [MultipleOf(16)])
+    get_supported_head_sizes = classmethod(lambda cls: [])
+    supported_kv_cache_layouts = classmethod(lambda cls: None)
+    supports_sink = classmethod(lambda cls: True)
+
+
+class Latent(CPUMLABackend):
+    """As FLASH_ATTN_MLA and TRITON_MLA."""
+
+    get_supported_kernel_block_sizes = staticmethod(lambda: [MultipleOf(16)])
+
+
+class PlainSparse(Latent):
+    """As FLASHINFER_MLA_SPARSE, which keeps plain FP8."""
+
+    is_sparse = classmethod(lambda cls: True)
+
+
+class PackedSparse(PlainSparse):
+    """As FLASHMLA_SPARSE, by whose name vLLM packs FP8."""
+
+    get_name = staticmethod(lambda: "FLASHMLA_SPARSE")
+
+
+class NoExperts(torch.nn.Module):
+    """Instead of a mixture of experts, whose kernels need a GPU."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return MagicMock()
+
+
+class Ranks:
+    """Rank `rank` of a group of `size`, instead of torch.distributed."""
+
+    def __init__(self, size, rank=0):
+        self.world_size = size
+        self.rank_in_group = self.rank = self.local_rank = rank
+        self.ranks = list(range(size))
+        self.is_first_rank, self.is_last_rank = rank == 0, rank == size - 1
+        self.device_group = self.cpu_group = self
+        self.device_communicator = None
+        self.device = torch.device("cpu")
+
+    def size(self):
+        return self.world_size
+
+
+def pretend() -> None:
+    """Once: no GPU, no processes, no experts, no check of this machine."""
+    logging.disable(logging.CRITICAL)
+    torch.cuda.Event = torch.cuda.Stream = MagicMock()
+    registry._run_in_subprocess = lambda function: function()
+    type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
+    fused_moe.FusedMoEFactory = NoExperts
+
+
+def split(case: dict, stage: int) -> None:
+    """This process is rank 0 of pipeline stage `stage`."""
+    for name in ("_DP", "_PCP", "_EPLB"):
+        setattr(parallel_state, name, Ranks(1))
+    for name in ("_TP", "_EP", "_WORLD"):
+        setattr(parallel_state, name, Ranks(case["tp"]))
+    parallel_state._DCP = Ranks(case["dcp"])
+    parallel_state._PP = Ranks(case["pp"], stage)
+    sparse = PackedSparse if case["packed_latent"] else PlainSparse
+
+    def backend(selected, attn_selector_config, num_heads=None):
+        wanted = attn_selector_config
+        return f"{__name__}.{(sparse if wanted.use_sparse else Latent if wanted.use_mla else Plain).__name__}"
+
+    type(current_platform).get_attn_backend_cls = staticmethod(backend)
+
+
+def configured(case: dict, folder: Path) -> VllmConfig:
+    """vLLM's own config of the case, with nothing of this machine in it."""
+    model = ModelConfig(str(folder), skip_tokenizer_init=True, tokenizer=None, language_model_only=True)
+    parallel = ParallelConfig(
+        tensor_parallel_size=case["tp"],
+        pipeline_parallel_size=case["pp"],
+        decode_context_parallel_size=case["dcp"],
+        distributed_executor_backend="mp",
+    )
+    scheduler = SchedulerConfig(
+        max_num_batched_tokens=case["max_num_batched_tokens"],
+        max_num_seqs=16,
+        max_model_len=model.max_model_len,
+        is_encoder_decoder=False,
+        async_scheduling=case["async_scheduling"],
+    )
+    speculative = None
+    if case["speculative_tokens"]:
+        speculative = SpeculativeConfig(
+            method="mtp",
+            num_speculative_tokens=case["speculative_tokens"],
+            target_model_config=model,
+            target_parallel_config=parallel,
+        )
+    # engine/arg_utils.py create_engine_config: a window that all layers share is the cache's
+    kinds = getattr(model.hf_text_config, "layer_types", None)
+    window = model.get_sliding_window() if kinds is None or set(kinds) == {"sliding_attention"} else None
+    config = VllmConfig(
+        model_config=model,
+        cache_config=CacheConfig(
+            block_size=case["block_tokens"],
+            cache_dtype=case["kv_dtype"],
+            enable_prefix_caching=case["prefix_caching"],
+            sliding_window=window,
+        ),
+        parallel_config=parallel,
+        scheduler_config=scheduler,
+        speculative_config=speculative,
+    )
+    config.scheduler_config.async_scheduling = case["async_scheduling"]
+    return config
+
+
+def specs(config: VllmConfig) -> dict:
+    """What the layers of this stage keep, by vLLM's model class and its draft's."""
+    torch.set_default_dtype(config.model_config.dtype)
+    with torch.device("meta"):
+        initialize_model(config)
+        if config.speculative_config is not None and parallel_state._PP.is_last_rank:
+            initialize_model(config, prefix="draft", model_config=config.speculative_config.draft_model_config)
+    if config.model_config.is_hybrid:
+        current_platform._align_hybrid_block_size(config, Latent if config.model_config.use_mla else Plain)
+    return get_kv_cache_spec(config)
 
 
 def answer(case: dict, folder: Path) -> dict:
     """What vLLM makes of one model and split: its derived maximum length, and an answer to each question."""
     (folder / "config.json").write_text(json.dumps(case["config"]))
-    model = ModelConfig(str(folder), skip_tokenizer_init=True)
-    parallel = ParallelConfig(tensor_parallel_size=case["tensor_parallel_size"], distributed_executor_backend="mp")
-    config = VllmConfig(model_config=model, cache_config=CacheConfig(), parallel_config=parallel)
-    config.cache_config.kv_cache_layout = "LBNHC"  # the engine core chooses it; the number of blocks is the same in all
-    derived = model.max_model_len
-    return {
-        "derived_max_model_len": derived,
-        "answers": [capacity(config, question) for question in case["questions"]],
-    }
-
-
-def capacity(config: VllmConfig, question: dict) -> dict:
-    """Blocks, tokens and concurrency, or the sentence with which vLLM refuses to start."""
-    model, block = config.model_config, question["block_tokens"]
-    config.cache_config.block_size = block
-    model.max_model_len = question["max_model_len"]
-    spec = FullAttentionSpec(
-        block_size=block,
-        num_kv_heads=model.get_num_kv_heads(config.parallel_config),
-        head_size=model.get_head_size(),
-        dtype=DTYPES[question["kv_dtype"]],
-    )
-    layers = {f"model.layers.{n}.self_attn.attn": spec for n in range(model.get_num_layers(config.parallel_config))}
     try:
-        cache = get_kv_cache_configs(config, [layers], [question["available_bytes"]])[0]
+        stages = []
+        for stage in range(case["pp"]):
+            split(case, stage)
+            config = configured(case, folder)
+            stages.append(specs(config))
+    except Exception as error:  # noqa: BLE001 - a class that this vLLM or this machine cannot build: the test says which
+        return {"not_built": f"{type(error).__name__}: {str(error)[:500]}"}
+    derived = config.model_config.max_model_len
+    config.cache_config.kv_cache_layout = "LBNHC"  # resolve_kv_cache_layout's preference; counts are alike in all
+    with patch.object(VllmConfig, "use_v2_model_runner", True):  # what a GPU's engine runs, which has Triton
+        answers = [capacity(config, stages, question) for question in case["questions"]]
+    return {"derived_max_model_len": derived, "answers": answers}
+
+
+def capacity(config: VllmConfig, stages: list[dict], question: dict) -> dict:
+    """Blocks, tokens and concurrency, or the sentence with which vLLM refuses to start; and the longest that fits."""
+    model, length = config.model_config, question["max_model_len"]
+    memory = [question["available_bytes"]] * len(stages)
+    model.max_model_len, model.original_max_model_len = length, -1  # as with --max-model-len -1
+    try:
+        get_kv_cache_configs(config, [dict(s) for s in stages], memory)
+        longest = model.max_model_len
+    except ValueError:
+        longest = 0
+    model.max_model_len = model.original_max_model_len = length
+    try:
+        caches = get_kv_cache_configs(config, [dict(s) for s in stages], memory)
     except ValueError as error:
-        return {"refusal": str(error)}
-    tokens, concurrency = get_kv_cache_capacity(config, cache)
-    return {"blocks": cache.num_blocks, "tokens": tokens, "concurrency": concurrency}
+        printed = re.search(r"estimated maximum model length is (\d+)", str(error))
+        return {"refusal": str(error), "longest": longest, "printed_longest": int(printed[1]) if printed else None}
+    if not caches[0].kv_cache_groups:
+        return {"no_cache": True, "longest": longest}
+    tokens, concurrency = get_kv_cache_capacity(config, caches[0])
+    return {"blocks": caches[0].num_blocks, "tokens": tokens, "concurrency": concurrency, "longest": longest}
 
 
 def main() -> None:
     """Answer all cases of standard input."""
+    pretend()
     with tempfile.TemporaryDirectory() as folder:
         answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
     Path(sys.argv[1]).write_text(json.dumps(answers))
