@@ -1,16 +1,29 @@
 """Shipped shapes: models that can be planned offline, without a lock. One row each, with every id that has it.
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
-"unpinned: can be planned, not deployed". `parameters` is the Hub's own count, and a test adds the shape up to it.
+"unpinned: can be planned, not deployed". Rows of Llama-like models stand here, those of others in
+core/shape_facts.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
-from infercli.core.architecture.arch import Attention, Dense, Experts, FeedForward, LayerGroup, ModelArch
-from infercli.core.checkpoint import UNQUANTIZED, Quantization
+from infercli.core import architecture
+from infercli.core.architecture.arch import (
+    Attention,
+    Dense,
+    Experts,
+    FeedForward,
+    LayerGroup,
+    ModelArch,
+    parameter_count,
+)
+from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect
+from infercli.core.record import Json
+from infercli.core.shape_facts import FACTS
 from infercli.errors import UnknownName
 
 _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
@@ -24,6 +37,7 @@ class Shape:
     arch: ModelArch
     quantization: Quantization = UNQUANTIZED
     parameters: int
+    """The Hub's own count, or that of the shape where `source` has no count."""
     source: str
 
 
@@ -204,28 +218,59 @@ def _arch(family: str, numbers: tuple[int, ...]) -> ModelArch:
     )
 
 
+def _from_facts(config: Json, quantization: Json, source: str) -> Shape:
+    arch = architecture.parse(config)
+    return Shape(
+        arch=arch, quantization=detect(quantization, model=config), parameters=parameter_count(arch), source=source
+    )
+
+
+def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: str) -> Shape:
+    return Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
+
+
+def _quantized(base: str, quantization: Quantization, source: str) -> Shape:
+    return replace(_builders()[base](), quantization=quantization, source=source)
+
+
+@cache
+def _builders() -> dict[str, Callable[[], Shape]]:
+    """How to make each shape: a plan needs one of them, and parsing all takes longer than a plan does."""
+    table: dict[str, Callable[[], Shape]] = {}
+    for ids, family, numbers, parameters, source in (*_DENSE, *_MOE):
+        table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
+    for ids, config, quantization, file in FACTS:
+        table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, _CONFIGS + file))
+    for model_id, (base, stored, source) in _QUANTIZED.items():
+        table[model_id] = partial(_quantized, base, stored, source)
+    return table
+
+
 @cache
 def shapes() -> dict[str, Shape]:
-    """All shapes by id. Built on first use: most commands need none."""
-    table: dict[str, Shape] = {}
-    for ids, family, numbers, parameters, source in (*_DENSE, *_MOE):
-        shape = Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
-        table |= dict.fromkeys(ids, shape)
-    for model_id, (base, quantization, source) in _QUANTIZED.items():
-        table[model_id] = replace(table[base], quantization=quantization, source=source)
-    return table
+    """All shapes by id."""
+    return {model_id: build() for model_id, build in _builders().items()}
+
+
+def counted_ids() -> tuple[str, ...]:
+    """Ids whose parameters the Hub counted."""
+    return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
+
+
+@cache
+def _shape(model_id: str) -> Shape:
+    return _builders()[model_id]()
 
 
 def find_shape(model_id: str) -> Shape:
     """The shape of that id, whatever its case. Raises UnknownName, with the nearest ids."""
-    folded = {known.lower(): known for known in shapes()}
-    known = folded.get(model_id.lower())
+    known = {known.lower(): known for known in _builders()}.get(model_id.lower())
     if known is None:
         raise UnknownName(
             "model",
             model_id,
-            shapes(),
+            _builders(),
             f"`infercli pin {model_id}` reads its config.json, after which any model of a taught architecture can be "
             "planned",
         )
-    return shapes()[known]
+    return _shape(known)

@@ -13,7 +13,7 @@ from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect, typical
 from infercli.core.gpus import find_gpu
 from infercli.core.quantization import METHODS
 from infercli.core.schemes import Scheme
-from infercli.core.shapes import shapes
+from infercli.core.shapes import counted_ids, shapes
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import MIB
 from infercli.core.weights import (
@@ -27,7 +27,7 @@ from infercli.core.weights import (
 )  # fmt: skip
 
 LLAMA = shapes()["meta-llama/Llama-3.1-8B"].arch
-ARCHS = list({s.arch: None for s in shapes().values()})
+ARCHS = list({shapes()[i].arch: None for i in counted_ids()})
 archs = st.sampled_from(ARCHS)
 SIZED = [typical(m) for m in METHODS if m != "mixed"]
 methods = st.sampled_from(SIZED)
@@ -86,6 +86,19 @@ def test_marlin_spreads_block_scales_over_every_output():
     # The GPU decides where it is known: an A100 has no FP8, an H100 has.
     assert tensor_bytes(DOWN, BLOCKS, 2, gpu=find_gpu("A100-80-SXM")) == 4 * (ELEMENTS + GROUPS * 2)
     assert tensor_bytes(DOWN, BLOCKS, 2, gpu=find_gpu("H100")) == tensor_bytes(DOWN, BLOCKS, 2)
+
+
+def test_marlin_pads_what_does_not_fill_its_tiles():
+    # 4864 x 1000: 64 x 128 holds 4864 x 1024, 128 x 64 as well, and group 128 asks for no more; Machete on 9.0 does not
+    odd = tensor("down", 4864, 1000, "mlp.down_proj", copies=4)
+    padded, plain = 4864 * 1024, 4864 * 1000
+    assert tensor_bytes(odd, typical("nvfp4a16"), 2, gpu=find_gpu("L4")) == 4 * (padded // 2 + padded // 16)
+    groups = 4864 * 8
+    assert tensor_bytes(odd, typical("w4a16"), 2, gpu=find_gpu("L4")) == 4 * (padded // 2 + groups * 2)
+    assert tensor_bytes(odd, typical("w4a16"), 2, gpu=find_gpu("H100")) == 4 * (plain // 2 + groups * 2)
+    # 96 x 192: 128 x 192 is smaller than 128 x 256
+    small = tensor("down", 96, 192, "mlp.down_proj", copies=4)
+    assert tensor_bytes(small, typical("fp8"), 2, gpu=find_gpu("A100-80-SXM")) == 4 * (128 * 192 + 512)
 
 
 def test_embeddings_norms_and_encoders_keep_the_models_dtype():

@@ -1,0 +1,190 @@
+"""Public config.json files, parsed: each counts the parameters that its name or its publisher says.
+
+The files are not in the repository: INFERCLI_TRUTH names the folder that has them in configs/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import (
+    Layout,
+    active_parameters,
+    parameter_count,
+    rank_tensors,
+    stage_layers,
+    stage_tensors,
+)  # fmt: skip
+from infercli.core.shape_facts import FACTS
+from tests.parts.require import require
+
+# Billions, by the Hub's own count of the safetensors; the last decimal is rounded.
+HUB = {
+    "Qwen/Qwen3-VL-30B-A3B-Instruct": 31.071,
+    "deepseek-ai/DeepSeek-R1": 671.026,  # without its draft layer, which the Hub counts to 684.5
+    "meta-llama/Llama-4-Maverick-17B-128E-Instruct": 401.584,
+    "meta-llama/Llama-4-Scout-17B-16E-Instruct": 108.642,
+    "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": 31.578,
+    "nvidia/Llama-3_3-Nemotron-Super-49B-v1": 49.867,
+    "openai/gpt-oss-120b": 116.829,
+    "openai/gpt-oss-20b": 20.915,
+}
+LOOSE = {
+    # Names that round far: 7.6, 31.6, 4.4, 2.1 billion.
+    "XiaomiMiMo/MiMo-7B-Base": 0.1, "Qwen/Qwen3-VL-4B-Instruct": 0.12, "Qwen/Qwen3-VL-2B-Instruct": 0.07,
+}  # fmt: skip
+
+
+def configs() -> dict[str, dict]:
+    folder = os.environ.get("INFERCLI_TRUTH")
+    missing = "INFERCLI_TRUTH is not set: the folder with the config.json files" if not folder else None
+    require("truth", missing)
+    paths = sorted(p for p in Path(folder or "", "configs").glob("*_config.json") if "hf_quant" not in p.name)
+    assert len(paths) > 60
+    return {p.name.removesuffix("_config.json").replace("--", "/", 1): json.loads(p.read_text()) for p in paths}
+
+
+def test_every_public_config_counts_as_many_parameters_as_its_name_says():
+    compared = 0
+    for model_id, config in configs().items():
+        arch = architecture.parse(config)
+        billions = parameter_count(arch) / 1e9
+        if model_id in HUB:
+            assert billions == pytest.approx(HUB[model_id], abs=6e-4), model_id
+            compared += 1
+        named = re.search(r"-(\d+(?:\.\d+)?)B\b", model_id)
+        if named and "17B" not in model_id:  # Llama 4 names what is active
+            assert billions == pytest.approx(float(named[1]), rel=LOOSE.get(model_id, 0.06)), model_id
+            compared += 1
+        active = re.search(r"-A(\d+)B\b", model_id)
+        if active:
+            # Names leave out embeddings, lm_head and encoders, at most a billion and a half of these.
+            assert -0.1 <= active_parameters(arch) / 1e9 - int(active[1]) < 1.5, model_id
+            compared += 1
+    print(f"\n{compared} counts of public models compared")
+    assert compared > 50
+
+
+def test_a_shipped_row_of_facts_is_its_config_file():
+    found = configs()
+    for ids, facts, _, file in FACTS:
+        whole = found[file.removesuffix("_config.json").replace("--", "/", 1)]
+        assert architecture.parse(facts) == architecture.parse(whole), ids
+
+
+@pytest.mark.parametrize(("ids", "facts"), [(row[0], row[1]) for row in FACTS], ids=lambda v: str(v)[:40])
+def test_ranks_hold_every_element_at_least_once_and_stages_share_the_layers(ids, facts):
+    arch = architecture.parse(facts)
+    whole = sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, Layout()))
+    for layout in (Layout(tensor_parallel_size=4), Layout(data_parallel_size=2, expert_parallel=True)):
+        ranks = layout.tensor_parallel_size * layout.data_parallel_size
+        one = sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, layout))
+        assert whole <= ranks * one
+        assert one <= whole
+    staged = Layout(pipeline_parallel_size=3)
+    assert [i for s in range(3) for i in stage_layers(arch, staged, s)] == list(range(arch.layer_count))
+    together = sum(t.copies * t.outputs * t.inputs for s in range(3) for t in stage_tensors(arch, staged, s))
+    # A tied embedding stands on the first and on the last stage.
+    assert together == whole + (arch.padded_vocab * arch.hidden if arch.tied else 0)
+
+
+def test_the_stages_before_the_last_take_what_does_not_divide():
+    # vLLM distributed/utils.py get_pp_indices: 61 layers on 4 stages are 15, 15, 16, 15.
+    arch = next(architecture.parse(row[1]) for row in FACTS if "deepseek-ai/DeepSeek-V3" in row[0])
+    sizes = [len(stage_layers(arch, Layout(pipeline_parallel_size=4), s)) for s in range(4)]
+    assert sizes == [15, 15, 16, 15]
+
+
+DEEPSEEK = next(row[1] for row in FACTS if "deepseek-ai/DeepSeek-V3" in row[0])
+
+
+def test_latent_attention_is_cut_by_heads_and_its_latent_vectors_are_whole():
+    tensors = {t.name: t for t in rank_tensors(architecture.parse(DEEPSEEK), Layout(tensor_parallel_size=8))}
+    # 1536 for queries, 512 + 64 for keys and values, on every rank; 128 heads / 8 = 16 of 128 + 64, and 128 + 128
+    assert (tensors["latent down"].outputs, tensors["latent down"].inputs) == (1536 + 512 + 64, 7168)
+    assert (tensors["query up"].outputs, tensors["query up"].inputs) == (16 * 192, 1536)
+    assert (tensors["key-value up"].outputs, tensors["key-value up"].inputs) == (16 * 256, 512)
+    assert (tensors["attention output"].outputs, tensors["attention output"].inputs) == (7168, 16 * 128)
+    assert tensors["router"].outputs == 256  # whole
+    assert tensors["shared gate-up"].outputs == 2 * 2048 // 8
+    assert tensors["expert down"].inputs == 2048 // 8
+
+
+def test_experts_are_dealt_out_whole_where_asked_over_data_parallel_ranks_too():
+    arch = architecture.parse(DEEPSEEK)
+    layout = Layout(tensor_parallel_size=2, data_parallel_size=8, expert_parallel=True)
+    tensors = {t.name: t for t in rank_tensors(arch, layout)}
+    assert tensors["expert gate-up"].outputs == 256 // 16 * 2 * 2048
+    assert tensors["expert down"].inputs == 2048
+    cut = {t.name: t for t in rank_tensors(arch, Layout(tensor_parallel_size=2, data_parallel_size=8))}
+    assert (cut["expert gate-up"].outputs, cut["expert down"].inputs) == (256 * 2 * 2048 // 16, 2048 // 16)
+
+
+def test_a_state_space_layer_by_hand():
+    # Nemotron-3-Nano: 64 heads x 64 = 4096 inside, 8 groups x 128 states, on 2 ranks
+    facts = next(row[1] for row in FACTS if "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16" in row[0])
+    arch = architecture.parse(facts)
+    tensors = {t.name: t for t in rank_tensors(arch, Layout(tensor_parallel_size=2))}
+    assert tensors["state-space input"].outputs == 2 * 2048 + 2 * 4 * 128 + 32
+    assert (tensors["convolution"].outputs, tensors["convolution"].inputs) == (2048 + 2 * 4 * 128, 4 + 1)
+    assert tensors["state-space output"].inputs == 2048
+    assert tensors["state-space input"].copies == 23
+
+
+CLASSES = {
+    "a window given by a pattern": (
+        {"architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 13, "hidden_size": 64, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 128, "vocab_size": 256, "sliding_window": 512,
+         "max_position_embeddings": 1024},
+        [i for i in range(13) if i not in (5, 11)],
+    ),
+    "a window in every second layer": (
+        {"architectures": ["Gemma2ForCausalLM"], "num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 128, "vocab_size": 256, "sliding_window": 512,
+         "max_position_embeddings": 1024},
+        [0, 2],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_windows_lie_where_the_class_has_them(name):
+    config, expected = CLASSES[name]
+    windowed = [i for g in architecture.parse(config).layers if g.mixer.window == 512 for i in g.indices]
+    assert sorted(windowed) == expected
+
+
+def test_an_encoder_only_model_pools_and_keeps_no_cache():
+    # BERT base: 109.48 M with its pooler, as the Hub counts bert-base-uncased without its language-model head
+    config = {
+        "architectures": ["BertModel"], "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 3072, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2,
+    }  # fmt: skip
+    arch = architecture.parse(config)
+    assert parameter_count(arch) == 109_482_240
+    assert arch.pooling
+    assert not any(g.mixer.cached for g in arch.layers)
+
+
+def test_a_decoder_that_pools_has_no_lm_head():
+    config = {
+        "architectures": ["Qwen2ForCausalLM"], "hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14,
+        "num_key_value_heads": 2, "intermediate_size": 4864, "vocab_size": 151936, "max_position_embeddings": 32768,
+        "tie_word_embeddings": False,
+    }  # fmt: skip
+    whole = architecture.parse(config)
+    pooled = architecture.parse(config | {"architectures": ["Qwen2ForSequenceClassification"]})
+    assert pooled.pooling
+    assert parameter_count(whole) - parameter_count(pooled) == 151936 * 896
+
+
+def test_more_experts_layers_or_width_are_never_fewer_parameters():
+    arch = architecture.parse(DEEPSEEK)
+    for changed in ({"n_routed_experts": 257}, {"num_hidden_layers": 62}, {"intermediate_size": 18433}):
+        assert parameter_count(architecture.parse(DEEPSEEK | changed)) > parameter_count(arch)
