@@ -139,9 +139,13 @@ METHODS: dict[str, Method] = {
             source=f"{_GUIDE}/online: weights arrive in the checkpoint's dtype and are quantized on the GPU",
         ),
         Method(
-            # llama.cpp ggml-quants.h: 144 B per 256 weights of Q4_K, 210 of Q6_K. Q4_K_M stores half of attn_v and
-            # ffn_down as Q6_K: 4.84 bits on average, with the 16-bit padding where vLLM merges unlike tensors.
-            name="gguf", checkpoint="a .gguf file; Q4_K_M unless said otherwise", bits=4.84, minimum_capability=(7, 5),
+            # llama.cpp: 144 B per 256 weights of Q4_K, 210 of Q6_K (ggml/src/ggml-common.h). Q4_K_M stores half of
+            # attn_v and ffn_down as Q6_K (src/llama-quant.cpp), and vLLM pads query and key beside such a value: 4.5
+            # bits, and 2.06 more for half of what is 38 % of the linear weights of Llama-3.1-8B and Qwen2.5-32B.
+            name="gguf",
+            checkpoint="a .gguf file; Q4_K_M unless said otherwise",
+            bits=4.89,
+            minimum_capability=(7, 5),
             plugin=("vllm-gguf-plugin", (0, 24)), source="vllm-project/vllm#39612; 0.24 docs/features/quantization",
         ),
         Method(

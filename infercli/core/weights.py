@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import lcm
 from typing import Literal, NamedTuple
 
 from infercli.core.architecture.arch import (
@@ -120,12 +121,32 @@ def _copy_bytes(
         # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
         # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
         scheme = replace(scheme, zero_points=True)
-    size = stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes, weight_only=weight_only)
+    outputs, inputs = tensor.outputs, tensor.inputs
+    if scheme is not None and tensor.role != "experts" and _runs_on_marlin(scheme, weight_only, gpu):
+        outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
+    size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only)
     if scheme is not None and any(m.endswith("kv_b_proj") for m in tensor.modules):
         # vLLM multiplies by this matrix in 16 bits while it decodes, and keeps such a copy beside the quantized one
         # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
         size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
     return size
+
+
+def _runs_on_marlin(scheme: Scheme, weight_only: bool, gpu: Gpu | None) -> bool:
+    """Whether its dense layers are repacked for Marlin, which pads; act-order demands aligned shapes instead."""
+    if scheme.act_order or gpu is None or gpu.capability is None:
+        return False
+    integer = scheme.method in ("awq", "gptq", "w4a16", "w8a16") and gpu.capability != (9, 0)
+    return integer or scheme.method == "nvfp4a16" or (weight_only and scheme.method in ("nvfp4", "mxfp8", "fp8"))
+
+
+def _marlin_shape(outputs: int, inputs: int, group: int) -> tuple[int, int]:
+    """The smaller of the two tilings that hold the matrix (quantization/utils/marlin_utils.py marlin_padded_nk)."""
+    shapes = (
+        (_up(outputs, 64), _up(inputs, lcm(128, group))),
+        (_up(outputs, 128), _up(inputs, lcm(64, group))),
+    )
+    return min(shapes, key=lambda shape: (shape[0] * shape[1], sum(shape)))
 
 
 def weights_bytes(
