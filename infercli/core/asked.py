@@ -124,6 +124,12 @@ def _utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: H
                 "lower it, or leave it out",
             )
         return float(asked)
+    return default_utilization(gpu, facts, profile)
+
+
+def default_utilization(gpu: Gpu, facts: EngineFacts, profile: HardwareProfile) -> float:
+    """gpu_memory_utilization where nobody decides it: vLLM's default, or less where others hold memory."""
+    total, reserved = gpu.memory_bytes, profile.reserved_gpu_memory_gib * GIB
     # vLLM refuses to start unless this much is free, besides the CUDA context and NCCL (1.5 GiB on H100).
     free_fraction = (total - reserved - 1.6 * GIB) / total if reserved else 1.0
     return max(0.05, min(facts.gpu_memory_utilization, int(free_fraction * 100) / 100))

@@ -28,8 +28,8 @@ def speed(
     """Raises Unsupported where no speed can be said: it does not start, pools, or its acceptance is not stated."""
     traffic = request.workload
     assert traffic is not None
-    serving = _serving(request, settings, sized, traffic)
-    load = _load(traffic, replicas)
+    serving = serving_of(request, settings, sized, traffic)
+    load = load_of(traffic, replicas)
     step = throughput.step_time(arch, quantization, gpu, serving, served=load.served)
 
     def bounded(value: float, metric: Metric, of: throughput.Load) -> Interval:
@@ -63,7 +63,8 @@ def speed(
     )
 
 
-def _serving(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> throughput.Serving:
+def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> throughput.Serving:
+    """The engine as speed sees it. Raises Unsupported where it does not start or its acceptance is not stated."""
     if sized.starts is False:
         raise Unsupported(f"it does not start: {sized.reason}")
     drafted = request.speculation
@@ -86,7 +87,8 @@ def _serving(request: EstimateRequest, settings: Settings, sized: Sized, traffic
     )
 
 
-def _load(traffic: Traffic, replicas: int) -> throughput.Load:
+def load_of(traffic: Traffic, replicas: int) -> throughput.Load:
+    """What is asked of all replicas together."""
     spread, shape = traffic.length_spread_fraction, traffic.length_shape
     return throughput.Load(
         prompt=Lengths(traffic.input_len, spread, shape),
