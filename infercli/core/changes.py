@@ -81,9 +81,9 @@ def _lengths(d: ModelDeployment, p: HardwareProfile, q: Quantization, outcome: O
     asked = d.engine_args.get("max_model_len")
     if asked is None and d.workload.max_context_tokens is not None:
         where, asked = "workload.max_context_tokens", d.workload.max_context_tokens
-    if asked is None or outcome.kv_cache is None:
+    if asked is None:
         return
-    room = (outcome.kv_cache.blocks - 1) * outcome.kv_cache.block_tokens
+    room = outcome.longest_that_fits
     for length in sorted({room, room // 1024 * 1024}):
         if 0 < length < asked:
             changed = _with_args(d, max_model_len=length)

@@ -17,7 +17,8 @@ from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache import bytes_per_block, bytes_to_admit, bytes_to_hold, kv_cache, longest_that_fits
+from infercli.core.kv_cache import CacheLayout, cache_layout
+from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.outcome import Outcome
 from infercli.core.placement import placement_problem
 from infercli.core.plan import Choice, GpuMemory
@@ -27,7 +28,7 @@ from infercli.core.record import Json
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, gib
 from infercli.core.weights import weights_bytes
-from infercli.errors import InputError
+from infercli.errors import InputError, Unsupported
 
 _STEP = 1024
 """Chosen lengths are multiples of it, for people's sake."""
@@ -39,7 +40,7 @@ class _Tried(NamedTuple):
     tensor_parallel_size: int
     max_num_seqs: int
     memory: GpuMemory
-    block_bytes: int
+    cache: CacheLayout
     missing_bytes: int
     """With every estimate at its high end; 0 where it fits."""
     missing_at_best_bytes: int
@@ -71,7 +72,7 @@ class GpuPlanner:
         tried = self._choose()
         length, length_reason = self._length(tried)
         kv_term = sizing.term(tried.memory, "kv_cache")
-        cache = kv_cache(kv_term.low_bytes, tried.block_bytes, self.asked.block_tokens, length)
+        cache = tried.cache.capacity(kv_term.low_bytes, length)
         open_questions = unplanned(self.args, "gpu")
         placement = placement_problem(self.profile, tried.tensor_parallel_size, self.deployment.replicas)
         fits = self._fits(tried, open_questions, placement)
@@ -82,6 +83,7 @@ class GpuPlanner:
             choices=self._choices(tried, length, length_reason),
             memory=tried.memory,
             kv_cache=cache,
+            longest_that_fits=tried.cache.longest_that_fits(kv_term.low_bytes, self.arch.max_model_len),
             fits=fits,
             verdict=self._verdict(fits, tried, length, cache.concurrency, open_questions, placement),
             missing_bytes=tried.missing_bytes,
@@ -152,18 +154,33 @@ class GpuPlanner:
             total_bytes=total,
             budget_bytes=int(total * self.asked.utilization),
         )
-        block = bytes_per_block(self.arch, size, self.asked.block_tokens, self.asked.kv_element_bytes)
+        cache = self._cache(size)
         need = max(
-            bytes_to_admit(self.asked.length or self.tokens_each, block, self.asked.block_tokens),
-            bytes_to_hold(self.requests, self.tokens_each, block, self.asked.block_tokens),
+            cache.bytes_to_admit(self.asked.length or self.tokens_each),
+            cache.bytes_to_hold(self.requests, self.tokens_each),
         )
         left = sizing.term(memory, "kv_cache")
         loading = self._missing_while_loading(memory, size, load.element_bytes)
         return _Tried(
-            size, seqs, memory, block,
+            size, seqs, memory, cache,
             max(0, need - left.low_bytes, loading),
             max(0, need - left.high_bytes, loading),
         )  # fmt: skip
+
+    def _cache(self, size: int) -> CacheLayout:
+        """Raises Unsupported for a cache that is not taught, and for a model without one."""
+        asked = CacheSettings(
+            engine_version=self.facts.version,
+            dtype=self.asked.dtype,
+            kv_dtype=kv_dtype(self.asked.kv_dtype, self.quantization.kv_cache_fp8, self.arch, self.gpu.capability),
+            block_tokens=self.asked.block_tokens,
+            max_num_batched_tokens=self._batched_tokens(),
+            prefix_caching=self.args.get("enable_prefix_caching"),
+        )
+        cache = cache_layout(self.arch, Layout(tensor_parallel_size=size), asked)
+        if cache is None:
+            raise Unsupported(f"{self.arch.architecture} keeps nothing between tokens: encoders cannot be planned yet")
+        return cache
 
     def _load(self, size: int, seqs: int) -> sizing.Load:
         return sizing.Load(
@@ -191,9 +208,8 @@ class GpuPlanner:
         if self.asked.length is not None:
             where = "engine_args" if "max_model_len" in self.args else "workload.max_context_tokens"
             return self.asked.length, f"{where} says so"
-        room = longest_that_fits(
-            sizing.term(tried.memory, "kv_cache").low_bytes, tried.block_bytes, self.asked.block_tokens
-        )
+        # Twice the model's length is as good as any more.
+        room = tried.cache.longest_that_fits(sizing.term(tried.memory, "kv_cache").low_bytes, 2 * limit)
         if room // 2 >= limit:
             return limit, "the model's own maximum: one request takes at most half of the KV cache"
         chosen = max(self.tokens_each, room // 2 // _STEP * _STEP)

@@ -19,6 +19,7 @@ from infercli.core.architecture.arch import (
     ModelArch,
     StateSpace,
     kv_heads_per_rank,
+    mixers,
 )
 from infercli.core.kv_groups import LayerCache, PlacedCache
 from infercli.core.kv_rules import CacheRules
@@ -68,6 +69,13 @@ class CacheSettings:
                 f"a KV cache of {name} cannot be planned", f"taught are auto, {', '.join(ELEMENT_BYTES)} and fp8_ds_mla"
             )
         return ELEMENT_BYTES[name]
+
+
+def kv_dtype(asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None) -> str:
+    """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend."""
+    named = "fp8" if asked == "auto" and checkpoint_fp8 else asked
+    sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    return latent_kv_dtype(named, sparse, capability or (0, 0))
 
 
 def latent_kv_dtype(kv_dtype: str, sparse: bool, capability: tuple[int, int]) -> str:

@@ -12,7 +12,8 @@ from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.kv_cache import bytes_per_block, bytes_to_admit, bytes_to_hold, kv_cache
+from infercli.core.kv_cache import CacheLayout, cache_layout
+from infercli.core.kv_specs import CacheSettings
 from infercli.core.outcome import Outcome
 from infercli.core.plan import Choice
 from infercli.core.profile import HardwareProfile
@@ -56,15 +57,11 @@ def plan_local(
     batched = int(args.get("max_num_batched_tokens") or max(_BATCHED, args.get("max_num_seqs") or 0))
     seqs = int(args.get("max_num_seqs") or min(batched, max(_SEQS, requests)))
     block = int(args.get("block_size") or facts.cpu_block_tokens)
-    block_bytes = bytes_per_block(arch, 1, block, sizing.ELEMENT_BYTES[_dtype(arch, args)])
-    wanted = max(
-        bytes_to_admit(length, block_bytes, block),
-        bytes_to_hold(requests, tokens_each, block_bytes, block),
-        _LEAST_KV_BYTES,
-    )
+    layout = _cache(arch, facts, _dtype(arch, args), block, batched)
+    wanted = max(layout.bytes_to_admit(length), layout.bytes_to_hold(requests, tokens_each), _LEAST_KV_BYTES)
     kv_bytes = int(args.get("kv_cache_memory_bytes") or -(-wanted // MIB) * MIB)
     missing = max(0, wanted - kv_bytes) if "kv_cache_memory_bytes" in args else 0
-    cache = kv_cache(kv_bytes, block_bytes, block, length)
+    cache = layout.capacity(kv_bytes, length)
     memory_missing, memory_verdict = _machine(arch, quantization, kv_bytes, deployment, profile, args)
     open_questions = unplanned(args, "cpu")
     engine_args: dict[str, Json] = {
@@ -112,10 +109,26 @@ def plan_local(
         choices=choices,
         memory=None,
         kv_cache=cache,
+        longest_that_fits=layout.longest_that_fits(kv_bytes, arch.max_model_len),
         fits=fits,
         verdict=verdict,
         missing_bytes=missing or memory_missing,
     )
+
+
+def _cache(arch: ModelArch, facts: EngineFacts, dtype: str, block_tokens: int, batched_tokens: int) -> CacheLayout:
+    """The CPU engine schedules no batch ahead, and its attention takes blocks of 32 (platforms/cpu.py, cpu_attn.py)."""
+    asked = CacheSettings(
+        engine_version=facts.version,
+        dtype=dtype,
+        block_tokens=block_tokens,
+        kernel_block_tokens=32,
+        max_num_batched_tokens=batched_tokens,
+        async_scheduling=False,
+    )
+    found = cache_layout(arch, Layout(), asked)
+    assert found is not None, "every layer has full attention"
+    return found
 
 
 def _dtype(arch: ModelArch, args: dict[str, Json]) -> str:

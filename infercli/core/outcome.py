@@ -18,6 +18,8 @@ class Outcome:
     choices: tuple[Choice, ...]
     memory: GpuMemory | None
     kv_cache: KvCache | None
+    longest_that_fits: int
+    """The largest max_model_len that the KV cache admits, up to the model's own; 0: none."""
     fits: bool | None
     verdict: str
     missing_bytes: int = 0

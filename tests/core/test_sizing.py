@@ -10,39 +10,18 @@ from hypothesis import strategies as st
 
 from infercli.core import sizing
 from infercli.core.activation import uses_v2_runner
-from infercli.core.architecture.arch import Attention, Layout, mixers, uniform_attention
+from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
-from infercli.core.kv_cache import (
-    bytes_per_block,
-    bytes_to_admit,
-    bytes_to_hold,
-    kv_cache,
-    longest_that_fits,
-)  # fmt: skip
 from infercli.core.shapes import counted_ids, shapes
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, MIB
 
-
-def is_uniform(arch):
-    """Whether every layer has the same full attention, which the tests of the plain KV arithmetic need."""
-    return (
-        len(mixers(arch)) == 1
-        and all(
-            isinstance(m, Attention) and m.window is None and m.chunk is None and m.indexer is None
-            for m in mixers(arch)
-        )
-        and all(g.mixer is not None for g in arch.layers)
-    )
-
-
 LLAMA = shapes()["meta-llama/Llama-3.1-8B"].arch
 ARCHS = list({shapes()[i].arch: None for i in counted_ids()})
 archs = st.sampled_from(ARCHS)
-uniform = st.sampled_from([a for a in ARCHS if is_uniform(a)])
 ranks = st.sampled_from([1, 2, 4, 8])
 seqs = st.sampled_from([1, 16, 64, 256, 1024])
 tokens = st.sampled_from([512, 2048, 8192, 16384])
@@ -207,28 +186,3 @@ def test_every_band_is_ordered(arch, tp, s, t, facts, gpu):
         assert 0 <= band.low <= band.typical <= band.high
     graphs = sizing.cuda_graphs(arch, at, facts)
     assert graphs.low <= graphs.typical <= graphs.high
-
-
-@given(uniform, ranks, st.integers(0, 200 * 2**30), st.integers(1, 131072), st.sampled_from([16, 32, 128]))
-@settings(max_examples=200)
-def test_what_admits_a_length_holds_it(arch, tp, available, length, block_tokens):
-    block = bytes_per_block(arch, tp, block_tokens, 2)
-    admitted = bytes_to_admit(length, block, block_tokens) <= available
-    assert admitted == (length <= longest_that_fits(available, block, block_tokens))
-    cache = kv_cache(available, block, block_tokens, length)
-    if admitted:
-        assert cache.concurrency >= 1
-        assert cache.tokens >= length
-    assert cache.blocks * block <= available
-
-
-@given(uniform, st.integers(1, 500), st.integers(1, 500), st.integers(1, 40000), st.integers(1, 40000))
-def test_more_or_longer_requests_never_need_less(arch, n1, n2, t1, t2):
-    block = bytes_per_block(arch, 1, 16, 2)
-    assert bytes_to_hold(min(n1, n2), min(t1, t2), block, 16) <= bytes_to_hold(max(n1, n2), max(t1, t2), block, 16)
-
-
-@given(uniform, st.sampled_from([(1, 2), (2, 4), (4, 8)]))
-def test_kv_bytes_per_gpu_halve_with_ranks_until_heads_are_replicated(arch, pair):
-    few, many = (bytes_per_block(arch, tp, 16, 2) for tp in pair)
-    assert many == (few // 2 if uniform_attention(arch).kv_heads >= pair[1] else few)

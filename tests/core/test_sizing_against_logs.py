@@ -18,7 +18,8 @@ from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, typical
 from infercli.core.engines import find_engine
 from infercli.core.gpus import find_gpu
-from infercli.core.kv_cache import bytes_per_block
+from infercli.core.kv_cache import cache_layout
+from infercli.core.kv_specs import CacheSettings
 from infercli.core.plan import GpuMemory
 from infercli.core.shapes import Shape, shapes
 from infercli.core.units import GIB
@@ -222,8 +223,8 @@ def test_kv_bytes_per_token_are_what_the_logs_imply():
         gib, tokens = observed.get("available_kv_gib"), observed.get("kv_cache_tokens")
         if not gib or not tokens or gib < 4 or "kv_cache_tokens_per_rank" in observed:
             continue
-        element = 1 if record["kv_cache_dtype"] == "fp8" else 2
-        ours = bytes_per_block(shape.arch, record["tensor_parallel"], 16, element) // 16
+        asked = CacheSettings(engine_version="0.12", dtype="bfloat16", kv_dtype=record["kv_cache_dtype"])
+        ours = cache_layout(shape.arch, Layout(tensor_parallel_size=record["tensor_parallel"]), asked).bytes_per_token
         implied = gib * GIB / tokens
         # The printed GiB is rounded to 0.005, and the last block is cut off.
         assert ours == pytest.approx(implied, rel=0.005 / gib + 0.002), record["model"]
