@@ -58,6 +58,9 @@ def score(rows: list[Row], library: Library) -> Rates:
     """Every record asked for its highest rate."""
     answers, rates = Answers(), Rates(rows=len(rows))
     for row in rows:
+        if not (row.get("input_len") and row.get("output_len")):
+            rates.refused.append((str(row["id"]), "the record does not say its lengths"))
+            continue
         asked = question(row, library)
         percentile = re.search(r"(TTFT|TPOT) p(95|99) <= ([\d.]+) ms", str(row.get("slo") or ""))
         if percentile is None:

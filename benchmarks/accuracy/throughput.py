@@ -34,6 +34,9 @@ def score(rows: list[Row], library: Library) -> dict[str, Scores]:
         engine = str(row.get("engine") or "vLLM")
         mine = scores.setdefault(engine, Scores())
         mine.rows += 1
+        if not (row.get("input_len") and row.get("output_len")):
+            mine.refused.append((str(row["id"]), "the record does not say its lengths"))
+            continue
         asked = ask(row, library)
         answer = answer_with_room(answers, asked, row)
         reason = refused(answer)
@@ -43,7 +46,9 @@ def score(rows: list[Row], library: Library) -> dict[str, Scores]:
         assert isinstance(answer, Estimate)
         assert answer.speed is not None
         compared = _compare(row, asked, answer, answer.speed)
-        if str(row.get("plausibility", "checked")) == "above-roofline":
+        if not compared.pairs:
+            mine.uncounted.append((compared.id, "all", "nothing was measured"))
+        elif str(row.get("plausibility", "checked")) == "above-roofline":
             mine.uncounted.append((compared.id, "all", "beyond what the hardware can do: the record is not believed"))
         else:
             mine.compared.append(compared)
@@ -170,17 +175,23 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
     ]
     groups += [f"source {row.get('source') or 'unstated'}"]
     note = "; ".join([*asked.assumed, *([f"config of {asked.config_of}"] if asked.config_of else [])])
-    printed = float(row["output_tok_per_s"])
-    pairs = {"output_tok_per_s": (speed.output_tok_per_s.value, printed)}
+    pairs: dict[str, tuple[float, float]] = {}
+    printed, within = _number(row.get("output_tok_per_s")), None
+    if printed is not None:
+        pairs["output_tok_per_s"] = (speed.output_tok_per_s.value, printed)
+        within = speed.output_tok_per_s.low <= printed <= speed.output_tok_per_s.high
     ours_tpot = speed.tpot_s
     ttft, tpot = _typical(row.get("ttft_ms")), _typical(row.get("tpot_ms"))
     if ttft is not None:
         pairs["ttft"] = (1000 * speed.ttft_s.value, ttft)
     if tpot is not None and ours_tpot is not None:
         pairs["tpot"] = (1000 * ours_tpot.value, tpot)
-    within = speed.output_tok_per_s.low <= printed <= speed.output_tok_per_s.high
     why = dict.fromkeys(pairs, note)
     return Compared(str(row["id"]), tuple(groups), pairs, why, within, architecture=answer.architecture)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _typical(printed: Row | None) -> float | None:
