@@ -105,7 +105,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (
         ("XiaomiMiMo/MiMo-7B-Base",),
-        {"architectures": ["MiMoForCausalLM"], "num_hidden_layers": 36, "hidden_size": 4096,
+        {"architectures": ["MiMoForCausalLM"], "num_nextn_predict_layers": 1, "num_hidden_layers": 36,
+         "hidden_size": 4096,
          "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 11008, "vocab_size":
          151680, "max_position_embeddings": 32768, "torch_dtype": "bfloat16"},
         None,
@@ -192,7 +193,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (
         ("stepfun-ai/Step-3.7-Flash-FP8",),
-        {"architectures": ["Step3p7FlashForCausalLM"], "num_hidden_layers": 45, "hidden_size": 4096,
+        {"architectures": ["Step3p7FlashForCausalLM"], "num_nextn_predict_layers": 3, "num_hidden_layers": 45,
+         "hidden_size": 4096,
          "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 128896,
          "max_position_embeddings": 65536, "torch_dtype": "bfloat16", "intermediate_size": 11264,
          "sliding_window": 512, "layer_types": [_FULL, _SLIDING, _SLIDING, _SLIDING] * 11 + [_FULL],

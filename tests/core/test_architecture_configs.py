@@ -16,6 +16,7 @@ from infercli.core import architecture
 from infercli.core.architecture.arch import (
     Layout,
     active_parameters,
+    draft_tensors,
     parameter_count,
     rank_tensors,
     stage_layers,
@@ -135,6 +136,40 @@ def test_a_state_space_layer_by_hand():
     assert (tensors["convolution"].outputs, tensors["convolution"].inputs) == (2048 + 2 * 4 * 128, 4 + 1)
     assert tensors["state-space output"].inputs == 2048
     assert tensors["state-space input"].copies == 23
+
+
+OLDER = {
+    # tiiuae/falcon-7b: 65024 x 4544 + 32 x ((71 + 2) x 64 x 4544 + 4544^2 + 8 x 4544^2 + 2 x 4544) + 2 x 4544
+    "falcon-7b": (
+        {"architectures": ["FalconForCausalLM"], "hidden_size": 4544, "num_hidden_layers": 32,
+         "num_attention_heads": 71, "vocab_size": 65024, "multi_query": True, "parallel_attn": True, "bias": False,
+         "new_decoder_architecture": False},
+        6_921_720_704,
+    ),
+    # databricks/dbrx-base is 131,596,523,520 by the Hub's count
+    "dbrx": (
+        {"architectures": ["DbrxForCausalLM"], "d_model": 6144, "n_heads": 48, "n_layers": 40, "max_seq_len": 32768,
+         "vocab_size": 100352, "attn_config": {"kv_n_heads": 8},
+         "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16, "moe_top_k": 4}},
+        131_596_523_520,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_older_classes_count_as_the_hub_counts_them(name):
+    config, parameters = OLDER[name]
+    assert parameter_count(architecture.parse(config)) == parameters
+
+
+def test_draft_layers_are_the_last_layer_with_a_projection_of_its_own():
+    # The Hub counts 684.53 billion in DeepSeek-V3: with the draft layer, embedding and lm_head stored a second time,
+    # and one FP8 scale for every 128 x 128 weights.
+    arch = architecture.parse(DEEPSEEK)
+    drafts = sum(t.copies * t.outputs * t.inputs for t in draft_tensors(arch, Layout()))
+    again = 2 * 129280 * 7168
+    counted = (parameter_count(arch) + drafts + again) * (1 + 1 / 128**2)
+    assert counted / 1e9 == pytest.approx(684.53, abs=0.005)
 
 
 CLASSES = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.architecture import bert, gemma, hybrid, latent, sparse
+from infercli.core.architecture import bert, gemma, hybrid, latent, older, sparse
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
@@ -44,6 +44,12 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Step3p5ForCausalLM": sparse.step,
     "Step3p7FlashForCausalLM": sparse.step,
     "MiniMaxM3SparseForCausalLM": sparse.minimax_m3,
+    "QWenLMHeadModel": older.qwen,
+    "FalconForCausalLM": older.falcon,
+    "RWForCausalLM": older.falcon,
+    "DbrxForCausalLM": older.dbrx,
+    "MPTForCausalLM": older.mpt,
+    "MptForCausalLM": older.mpt,
     **bert.FAMILIES,
 }
 """Classes with a parser of their own; those of the Llama type have a row in ROWS, those with an encoder in WRAPPERS."""

@@ -46,6 +46,7 @@ __all__ = [
     "StateSpace",
     "Weight",
     "active_parameters",
+    "draft_tensors",
     "expert_share",
     "feed_forwards",
     "kv_heads_per_rank",
@@ -184,6 +185,23 @@ def rank_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
     """Every weight of the rank that holds most elements. The split must be valid (core/tensor_parallel.py)."""
     stages = (stage_tensors(arch, layout, stage) for stage in range(layout.pipeline_parallel_size))
     return max(stages, key=_elements)
+
+
+def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
+    """Weights of the draft layers on one rank of the last stage, where speculation loads them.
+
+    Each also projects the hidden state and the embedding of the next token back to the hidden width, behind a norm on
+    each and one at the end, whole on every rank (vLLM 0.29 models/deepseek_mtp.py, glm4_moe_mtp.py, qwen3_5_mtp.py).
+    """
+    tensors: list[RankTensor] = []
+    for group in arch.draft_layers:
+        tensors += layer_tensors(group, arch.hidden, layout)
+        copies = len(group.indices)
+        tensors += [
+            RankTensor("draft projection", "draft", ("eh_proj",), group.indices, copies, arch.hidden, 2 * arch.hidden),
+            RankTensor("draft norms", "norm", ("enorm", "hnorm", "norm"), group.indices, copies, 3 * arch.hidden, 1),
+        ]
+    return tuple(tensors)
 
 
 def parameter_count(arch: ModelArch) -> int:

@@ -96,6 +96,7 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
         )
         for i in range(count)
     ]
+    drafts = [layers[-1]] * (optional(config, "num_nextn_predict_layers") or 0)
     return ModelArch(
         architecture=family_of(config),
         hidden=hidden,
@@ -106,6 +107,7 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
         rope_positions=length.rows,
         rope_width=rotary_width(config, head_dim) if length.rows else 0,
         layers=grouped(layers),
+        draft_layers=grouped(drafts, first=count),
         outside=_outside(config, row, hidden),
         final_norm=row.final_norm,
     )
