@@ -6,7 +6,7 @@ failed; only where there is nothing to check against is it left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -16,12 +16,12 @@ from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings
-from infercli.core.estimate_memory import Sized, size
+from infercli.core.estimate_memory import Sized, request_layout, size
 from infercli.core.estimate_settings import settle
 from infercli.core.estimate_speed import speed
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.problems import Problems
-from infercli.core.quantization import METHODS, expand
+from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
 from infercli.core.shapes import find_shape
 from infercli.core.units import GIB
@@ -119,7 +119,8 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     with problems.at("quantization"):
         quantization, said = model_quantization(request.quantization, model)
         notes += said
-    broken = tensor_parallel.problems(model.arch, quantization, request.tensor_parallel_size)
+    version = None if facts is None else facts.version
+    broken = tensor_parallel.layout_problems(model.arch, quantization, request_layout(request), version)
     for what in broken:
         problems.add("tensor_parallel_size", what)
     if gpu is None or facts is None:
@@ -131,6 +132,7 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     with problems.at(""):
         if not problems:
             sized = size(request, model.arch, quantization, gpu, facts, settings)
+            sized = _in_engine(sized, quantization, facts)
             found, why = _speed(request, model.arch, quantization, gpu, settings, sized, replicas)
             return Estimate(
                 id=request.id,
@@ -151,6 +153,16 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
                 notes=(*notes, *why),
             )
     return problems.answer(request.id)
+
+
+def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own for the checkpoint (GGUF)."""
+    try:
+        for method in quantization.methods:
+            require_engine(method, facts.version)
+    except Unsupported as error:
+        return replace(sized, starts=False, reason=f"{error.message}: {error.hint}")
+    return sized
 
 
 def _speed(

@@ -77,7 +77,7 @@ def test_more_sequences_and_more_tokens_never_cost_less(question, seqs, tokens, 
         base, count, asked,
         max_num_seqs=asked["max_num_seqs"] + seqs,
         max_num_batched_tokens=asked["max_num_batched_tokens"] + tokens,
-        max_model_len=asked["max_model_len"] + length,
+        max_model_len=min(32768, asked["max_model_len"] + length),  # no base takes less
     )  # fmt: skip
     assert bytes_of(more, "activation") >= bytes_of(less, "activation")
     assert more.kv_cache.bytes <= less.kv_cache.bytes
@@ -164,3 +164,38 @@ def test_the_estimate_of_a_plans_own_choice_is_the_plan(model, profile, quantiza
     assert found.memory.budget_bytes == plan.memory.budget_bytes
     assert found.kv_cache.concurrency_low == plan.kv_cache.concurrency
     assert found.starts is plan.fits
+
+
+@pytest.mark.parametrize(
+    ("method", "in_vllm", "outside", "package"),
+    [("gguf", "0.19.0", "0.29.0", "vllm-gguf-plugin"), ("bitsandbytes", "0.19.0", "0.29.0", "vllm-bnb-plugin")],
+)
+def test_what_left_vllm_is_sized_and_then_refused_with_a_way_out(method, in_vllm, outside, package):
+    base = "meta-llama/Llama-3.1-8B-Instruct"
+    before, after = (
+        estimate(
+            EstimateRequest(model=base, gpu="L40S", quantization=method, engine_version=version, max_model_len=4096),
+            shipped_model(base),
+        )
+        for version in (in_vllm, outside)
+    )
+    assert isinstance(before, Estimate)
+    assert isinstance(after, Estimate)
+    assert before.starts is True
+    assert after.starts is False
+    assert package in after.reason
+    assert "AWQ or W4A16" in after.reason
+    assert 4.5 * 2**30 < bytes_of(after, "weights") < 6 * 2**30  # 8.03e9 parameters at 4.5 to 4.9 bits, and the tables
+
+
+def test_ranks_that_split_data_split_experts_as_well():
+    base = "Qwen/Qwen3-30B-A3B"
+    found = estimate(
+        EstimateRequest(model=base, gpu="H100", tensor_parallel_size=2, data_parallel_size=5), shipped_model(base)
+    )
+    assert isinstance(found, EstimateError)
+    assert [p.what for p in found.problems] == ["expert width (768) is not divisible by 10"]
+    dealt = EstimateRequest(
+        model=base, gpu="H100", tensor_parallel_size=2, data_parallel_size=5, enable_expert_parallel=True
+    )
+    assert isinstance(estimate(dealt, shipped_model(base)), Estimate)
