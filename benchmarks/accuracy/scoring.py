@@ -90,6 +90,9 @@ class Scores:
         return (sum(known) / len(known) if known else None), len(known)
 
 
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a record raises whose fields are of another kind than a truth file's: it is refused, by name."""
+
 FAMILIES = ("dense", "moe", "latent", "hybrid")
 
 

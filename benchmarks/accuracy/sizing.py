@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.accuracy.asking import Question, question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.scoring import Compared, Scores
+from benchmarks.accuracy.scoring import UNREADABLE, Compared, Scores
 from infercli.cli.estimating import Answers
 from infercli.core.estimate import Estimate, EstimateError
 from infercli.core.units import GIB
@@ -22,23 +22,30 @@ def score(rows: list[Row], library: Library) -> Scores:
     """Every record asked, and compared where something was printed."""
     answers, scores = Answers(), Scores(rows=len(rows))
     for row in rows:
-        asked = question(row, library)
-        answer = answers.answer(asked.request)
-        if isinstance(answer, EstimateError):
-            reason = "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in answer.problems)
-            scores.refused.append((asked.request["id"], reason))
-            _judge_refused(scores, row, reason)
-            continue
-        if asked.memory_known:
-            _judge(scores, row, answer)
-        else:
-            scores.uncounted.append((str(row["id"]), "verdict", "the record does not say how much memory the GPU has"))
-        compared = _compare(scores, row, asked, answer)
-        if compared.pairs:
-            scores.compared.append(compared)
-        else:
-            scores.uncounted.append((compared.id, "all", f"nothing was printed: {row.get('startup_result')}"))
+        try:
+            _score(row, library, answers, scores)
+        except UNREADABLE as error:
+            scores.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return scores
+
+
+def _score(row: Row, library: Library, answers: Answers, scores: Scores) -> None:
+    asked = question(row, library)
+    answer = answers.answer(asked.request)
+    if isinstance(answer, EstimateError):
+        reason = "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in answer.problems)
+        scores.refused.append((asked.request["id"], reason))
+        _judge_refused(scores, row, reason)
+        return
+    compared = _compare(scores, row, asked, answer)
+    if asked.memory_known:
+        _judge(scores, row, answer)
+    else:
+        scores.uncounted.append((compared.id, "verdict", "the record does not say how much memory the GPU has"))
+    if compared.pairs:
+        scores.compared.append(compared)
+    else:
+        scores.uncounted.append((compared.id, "all", f"nothing was printed: {row.get('startup_result')}"))
 
 
 def _judge(scores: Scores, row: Row, answer: Estimate) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.accuracy.asking import question
 from benchmarks.accuracy.models import Library
+from benchmarks.accuracy.scoring import UNREADABLE
 from benchmarks.accuracy.throughput import answer_with_room, lengths_of, refused
 from infercli.cli.estimating import Answers
 from infercli.core.estimate import Estimate
@@ -58,40 +59,48 @@ def score(rows: list[Row], library: Library) -> Rates:
     """Every record asked for its highest rate."""
     answers, rates = Answers(), Rates(rows=len(rows))
     for row in rows:
-        if not (row.get("input_len") and row.get("output_len")):
-            rates.refused.append((str(row["id"]), "the record does not say its lengths"))
-            continue
-        asked = question(row, library)
-        percentile = re.search(r"(TTFT|TPOT) p(95|99) <= ([\d.]+) ms", str(row.get("slo") or ""))
-        if percentile is None:
-            rates.refused.append((str(row["id"]), f"the objective is not understood: {row.get('slo')}"))
-            continue
-        objective = f"{percentile.group(1).lower()}_p{percentile.group(2)}_ms"
-        asked.request["workload"] = {
-            "input_len": float(row["input_len"]),
-            "output_len": float(row["output_len"]),
-            objective: float(percentile.group(3)),
-            **lengths_of({"workload": _workload(row)}),
-        }
-        answer = answer_with_room(answers, asked, row)
-        reason = refused(answer)
-        if reason is None and isinstance(answer, Estimate) and answer.speed and answer.speed.highest_request_rate:
-            rate = answer.speed.highest_request_rate
-            broken = row.get("min_qps_violated")
-            rates.levels.append(
-                Level(
-                    id=str(row["id"]),
-                    groups=(answer.family, f"gpu {answer.gpu}", f"engine {row.get('engine') or 'vLLM'}"),
-                    met=float(row.get("max_qps_met") or 0),
-                    broken=None if broken is None else float(broken),
-                    ours=rate.value, low=rate.low, high=rate.high,
-                    roofline=_roofline(answer),
-                    monotone=row.get("monotone") is not False,
-                )
-            )  # fmt: skip
-        else:
-            rates.refused.append((str(row["id"]), reason or "no highest rate was said"))
+        try:
+            _score(row, library, answers, rates)
+        except UNREADABLE as error:
+            rates.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return rates
+
+
+def _score(row: Row, library: Library, answers: Answers, rates: Rates) -> None:
+    if not (row.get("input_len") and row.get("output_len")):
+        rates.refused.append((str(row["id"]), "the record does not say its lengths"))
+        return
+    said = re.search(r"(TTFT|TPOT) p(95|99) <= ([\d.]+) ms", str(row.get("slo") or ""))
+    if said is None:
+        rates.refused.append((str(row["id"]), f"the objective is not understood: {row.get('slo')}"))
+        return
+    asked = question(row, library)
+    asked.request["workload"] = {
+        "input_len": float(row["input_len"]),
+        "output_len": float(row["output_len"]),
+        f"{said.group(1).lower()}_p{said.group(2)}_ms": float(said.group(3)),
+        **lengths_of({"workload": _workload(row)}),
+    }
+    answer = answer_with_room(answers, asked, row)
+    reason = refused(answer)
+    speed = answer.speed if isinstance(answer, Estimate) else None
+    if reason is not None or not isinstance(answer, Estimate) or speed is None or speed.highest_request_rate is None:
+        rates.refused.append((str(row["id"]), reason or "no highest rate was said"))
+        return
+    rate, broken = speed.highest_request_rate, row.get("min_qps_violated")
+    rates.levels.append(
+        Level(
+            id=str(row["id"]),
+            groups=(answer.family, f"gpu {answer.gpu}", f"engine {row.get('engine') or 'vLLM'}"),
+            met=float(row.get("max_qps_met") or 0),
+            broken=None if broken is None else float(broken),
+            ours=rate.value,
+            low=rate.low,
+            high=rate.high,
+            roofline=speed.roofline_requests_per_s,
+            monotone=row.get("monotone") is not False,
+        )
+    )
 
 
 def _workload(row: Row) -> str:
@@ -99,10 +108,6 @@ def _workload(row: Row) -> str:
     if row.get("workload") or float(row["input_len"]) > _LONG_CONTEXT:
         return str(row.get("workload") or "")
     return "sharegpt_edge_v1" if "_suite_F_" in str(row.get("source_url")) else "sharegpt_standard_v1"
-
-
-def _roofline(answer: Estimate) -> float | None:
-    return None if answer.speed is None else answer.speed.roofline_requests_per_s
 
 
 def to_json(rates: Rates) -> dict[str, Any]:

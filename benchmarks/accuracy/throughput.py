@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.accuracy.asking import Question, question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.scoring import Compared, Scores
+from benchmarks.accuracy.scoring import UNREADABLE, Compared, Scores
 from infercli.cli.estimating import Answers
 from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError
 
@@ -34,25 +34,32 @@ def score(rows: list[Row], library: Library) -> dict[str, Scores]:
         engine = str(row.get("engine") or "vLLM")
         mine = scores.setdefault(engine, Scores())
         mine.rows += 1
-        if not (row.get("input_len") and row.get("output_len")):
-            mine.refused.append((str(row["id"]), "the record does not say its lengths"))
-            continue
-        asked = ask(row, library)
-        answer = answer_with_room(answers, asked, row)
-        reason = refused(answer)
-        if reason is not None:
-            mine.refused.append((str(row["id"]), reason))
-            continue
-        assert isinstance(answer, Estimate)
-        assert answer.speed is not None
-        compared = _compare(row, asked, answer, answer.speed)
-        if not compared.pairs:
-            mine.uncounted.append((compared.id, "all", "nothing was measured"))
-        elif str(row.get("plausibility", "checked")) == "above-roofline":
-            mine.uncounted.append((compared.id, "all", "beyond what the hardware can do: the record is not believed"))
-        else:
-            mine.compared.append(compared)
+        try:
+            _score(row, library, answers, mine)
+        except UNREADABLE as error:
+            mine.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return scores
+
+
+def _score(row: Row, library: Library, answers: Answers, scores: Scores) -> None:
+    if not (row.get("input_len") and row.get("output_len")):
+        scores.refused.append((str(row["id"]), "the record does not say its lengths"))
+        return
+    asked = ask(row, library)
+    answer = answer_with_room(answers, asked, row)
+    reason = refused(answer)
+    if reason is not None:
+        scores.refused.append((str(row["id"]), reason))
+        return
+    assert isinstance(answer, Estimate)
+    assert answer.speed is not None
+    compared = _compare(row, asked, answer, answer.speed)
+    if not compared.pairs:
+        scores.uncounted.append((compared.id, "all", "nothing was measured"))
+    elif str(row.get("plausibility", "checked")) == "above-roofline":
+        scores.uncounted.append((compared.id, "all", "beyond what the hardware can do: the record is not believed"))
+    else:
+        scores.compared.append(compared)
 
 
 def refused(answer: Estimate | EstimateError) -> str | None:
