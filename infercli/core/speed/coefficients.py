@@ -44,6 +44,8 @@ class Coefficients:
     """Of one direction's bandwidth in large all-reduces."""
     pcie_fraction: float
     """The same over PCIe."""
+    exchange_fraction: float
+    """Of one direction's bandwidth, NVLink or network, when tokens go to experts of other data-parallel ranks."""
     step_s: float
     """Host time of a step: scheduling, input preparation, sampling's results."""
     async_step_s: float
@@ -62,7 +64,7 @@ ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
     experts_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1, early_fraction=1, expert_tile_tokens=0,
     kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1,
-    step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, request_s=0, intake_s=0,
+    exchange_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, request_s=0, intake_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
 
@@ -71,22 +73,23 @@ _GPU: dict[str, float] = {
     "experts_bandwidth_fraction": 0.93,
     "kv_bandwidth_fraction": 0.93,
     "matmul_fraction": 0.626,
-    "experts_matmul_fraction": 0.3,
-    "attention_fraction": 0.675,
+    "experts_matmul_fraction": 0.165,
+    "attention_fraction": 0.8,
     "weight_only_fraction": 1.0,
     "early_fraction": 0.516,
     "expert_tile_tokens": 7.03,
     "kernel_s": 3.4e-6,
     "eager_layer_s": 780e-6,
-    "nvlink_reduction_s": 14.6e-6,
+    "nvlink_reduction_s": 10.8e-6,
     "pcie_reduction_s": 34.9e-6,
-    "nvlink_fraction": 0.175,
-    "pcie_fraction": 0.148,
-    "async_step_s": 1.06e-3,
+    "nvlink_fraction": 0.35,
+    "pcie_fraction": 0.2,
+    "exchange_fraction": 0.18,
+    "async_step_s": 810e-6,
 }
 
 V0 = Coefficients(
-    **_GPU, step_s=2.91e-3, sequence_s=51.6e-6, streamed_sequence_s=220e-6, request_s=0.0175, intake_s=1e-3
+    **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, request_s=0.013, intake_s=1e-3
 )
 """vLLM below 0.8: one process schedules, launches and streams."""
 

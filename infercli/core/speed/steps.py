@@ -78,14 +78,16 @@ class StepTime:
         self._token_s = 0.0
         ranks = layout.tensor_parallel_size
         if ranks > 1:
-            latency, rate = _link(gpu, c, ranks)
+            latency, rate, share = _link(gpu, c, ranks)
+            rate *= share
             self._fixed_s += work.reductions * latency / stages
             sent = 2 * (ranks - 1) / ranks * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.reductions * sent / rate / stages
         groups = layout.data_parallel_size
         if groups > 1 and work.expert_layers:
             # Tokens go to the experts' ranks and come back: an all-gather and a reduce-scatter over the groups.
-            latency, rate = _link(gpu, c, ranks * groups)
+            latency, rate, _ = _link(gpu, c, ranks * groups)
+            rate *= c.exchange_fraction
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.expert_layers * sent / rate / stages
@@ -148,10 +150,10 @@ class StepTime:
         return total
 
 
-def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float]:
-    """(latency of a collective in s, bytes a second per GPU) between so many ranks."""
+def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float, float]:
+    """(latency of a collective in s, bytes a second per GPU and direction, the share reached) between so many ranks."""
     if ranks > GPUS_PER_NODE:
-        return c.pcie_reduction_s, NETWORK_BYTES_PER_S * c.nvlink_fraction
+        return c.pcie_reduction_s, NETWORK_BYTES_PER_S, c.nvlink_fraction
     if gpu.nvlink_bytes_per_s is not None:
-        return c.nvlink_reduction_s, gpu.nvlink_bytes_per_s / 2 * c.nvlink_fraction
-    return c.pcie_reduction_s, (gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S) / 2 * c.pcie_fraction
+        return c.nvlink_reduction_s, gpu.nvlink_bytes_per_s / 2, c.nvlink_fraction
+    return c.pcie_reduction_s, (gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S) / 2, c.pcie_fraction
