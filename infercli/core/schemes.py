@@ -69,6 +69,11 @@ EXPERTS = read_modules(["*.experts*"], plain="path")
 """The routed experts: all that MXFP4 quantizes (vLLM 0.29 quantization/mxfp4.py: no linear method)."""
 
 
+_LEFT_OUT_OF_NVFP4 = read_modules(["re:.*linear_attn.*", "mtp*"], plain="path")
+"""What NVFP4 checkpoints keep in more bits where the model has it: gated-delta layers and draft layers. All that were
+seen do (nvidia/Qwen3.5-122B and 397B, Qwen3.6-35B, by their ignore lists; RedHatAI/Qwen3.6-35B by its printed size)."""
+
+
 def typical(method_name: str) -> Quantization:
     """What a checkpoint of that method usually is: used where a shape is planned without a checkpoint.
 
@@ -85,6 +90,7 @@ def typical(method_name: str) -> Quantization:
         bits=method.bits,
         group_size=method.group_size,
         zero_points=method.zero_points,
+        skipped=_LEFT_OUT_OF_NVFP4 if method.name == "nvfp4" else NO_MODULES,
         only=EXPERTS if method.name == "mxfp4" else NO_MODULES,
     )
 

@@ -303,3 +303,11 @@ def test_the_statement_is_found_where_vllm_looks():
 def test_mixed_precision_without_a_checkpoint_is_nothing():
     with pytest.raises(InputError, match="what a checkpoint says of each module"):
         typical("mixed")
+
+
+def test_a_usual_nvfp4_checkpoint_keeps_gated_delta_and_draft_layers_in_16_bits():
+    # As nvidia/Qwen3.5-122B-A10B-NVFP4 and -397B list them; Sehyo's drafts took 16 bits as well (75.17 - 70.47 GiB)
+    usual = typical("nvfp4")
+    assert schemes_of(usual, ("linear_attn.out_proj",), LAYERS) == ((None, 4),)
+    assert schemes_of(usual, ("mlp.experts.up_proj",), LAYERS) == ((NVFP4, 4),)
+    assert usual.skipped.covered("mtp.layers.0.mlp", ())
