@@ -42,6 +42,18 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examined:
+    """A request that can be answered: what it means, and its memory."""
+
+    arch: ModelArch
+    quantization: Quantization
+    gpu: Gpu
+    settings: Settings
+    sized: Sized
+    notes: tuple[str, ...]
+
+
 def read_model(name: str, config: Json, hf_quant_config: Json = None) -> Model:
     """The model of a config.json. Raises Unsupported or InputError for what is not taught or not whole."""
     return Model(name, architecture.parse(config), detect_in(config, hf_quant_config))
@@ -109,12 +121,39 @@ def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, t
 def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | EstimateError:
     """The answer to a request whose model was read, or could not be (`model` then says why)."""
     problems = Problems()
+    found = examine(request, model, problems)
+    if found is None or isinstance(model, InferError):
+        return problems.answer(request.id)
+    replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
+    speed_, why = _speed(request, found, replicas)
+    return Estimate(
+        id=request.id,
+        model=model.name,
+        architecture=model.arch.architecture,
+        family=model.arch.kind,
+        gpu=found.gpu.name,
+        gpu_count=request.gpu_count or request.gpus_per_replica,
+        replicas=replicas,
+        engine_version=request.engine_version,
+        settings=found.settings,
+        memory=found.sized.memory,
+        kv_cache=found.sized.kv_cache,
+        starts=found.sized.starts,
+        reason=found.sized.reason,
+        missing_bytes=found.sized.missing_bytes,
+        speed=speed_,
+        notes=(*found.notes, *why),
+    )
+
+
+def examine(request: EstimateRequest, model: Model | InferError, problems: Problems) -> Examined | None:
+    """Everything of an answer but its speed; None where something is wrong, which `problems` then says."""
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
         facts = find_engine(request.engine_version)
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
-        return problems.answer(request.id)
+        return None
     quantization, notes = model.quantization, model.notes
     with problems.at("quantization"):
         quantization, said = model_quantization(request.quantization, model)
@@ -124,35 +163,18 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     for what in broken:
         problems.add("tensor_parallel_size", what)
     if gpu is None or facts is None:
-        return problems.answer(request.id)
+        return None
     notes += _engine_notes(facts)
     settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
     notes += said
-    replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     with problems.at(""):
         if not problems:
             sized = size(request, model.arch, quantization, gpu, facts, settings)
             sized = _in_engine(sized, quantization, facts)
-            found, why = _speed(request, model.arch, quantization, gpu, settings, sized, replicas)
-            return Estimate(
-                id=request.id,
-                model=model.name,
-                architecture=model.arch.architecture,
-                family=model.arch.kind,
-                gpu=gpu.name,
-                gpu_count=request.gpu_count or request.gpus_per_replica,
-                replicas=replicas,
-                engine_version=request.engine_version,
-                settings=settings,
-                memory=sized.memory,
-                kv_cache=sized.kv_cache,
-                starts=sized.starts,
-                reason=sized.reason,
-                missing_bytes=sized.missing_bytes,
-                speed=found,
-                notes=(*notes, *why),
+            return Examined(
+                arch=model.arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes
             )
-    return problems.answer(request.id)
+    return None
 
 
 def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts) -> Sized:
@@ -165,23 +187,15 @@ def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts) -> 
     return sized
 
 
-def _speed(
-    request: EstimateRequest,
-    arch: ModelArch,
-    quantization: Quantization,
-    gpu: Gpu,
-    settings: Settings,
-    sized: Sized,
-    replicas: int,
-) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
+def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
     """(the speed where a workload is asked, notes). Memory is answered all the same where no speed can be said."""
     if request.workload is None:
         return None, ()
     try:
-        found = speed(request, arch, quantization, gpu, settings, sized, replicas)
+        said = speed(request, found.arch, found.quantization, found.gpu, found.settings, found.sized, replicas)
     except Unsupported as error:
         return None, (f"no speed: {error.message}",)
-    return found, found.notes
+    return said, said.notes
 
 
 def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
