@@ -22,7 +22,10 @@ from infercli.core.architecture.arch import (
     stage_layers,
     stage_tensors,
 )  # fmt: skip
+from infercli.core.architecture.families import ROWS
+from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.core.shape_facts import FACTS
+from infercli.errors import InferError
 from tests.parts.require import require
 
 # Billions, by the Hub's own count of the safetensors; the last decimal is rounded.
@@ -217,6 +220,22 @@ def test_a_decoder_that_pools_has_no_lm_head():
     pooled = architecture.parse(config | {"architectures": ["Qwen2ForSequenceClassification"]})
     assert pooled.pooling
     assert parameter_count(whole) - parameter_count(pooled) == 151936 * 896
+
+
+@pytest.mark.parametrize("name", sorted({*architecture.FAMILIES, *ROWS, *WRAPPERS}))
+def test_a_truncated_config_is_refused_in_words(name):
+    with pytest.raises(InferError, match=r"config\.json"):
+        architecture.parse({"architectures": [name]})
+
+
+@pytest.mark.parametrize("value", ["x", [], {"a": 1}, -1, 1.5, True])
+@pytest.mark.parametrize("key", ["num_attention_heads", "moe_layer_freq", "n_shared_experts", "architectures"])
+def test_a_value_of_the_wrong_kind_is_never_our_bug(key, value):
+    try:
+        architecture.parse(DEEPSEEK | {key: value})
+    except InferError:
+        return
+    assert key not in ("num_attention_heads", "architectures")  # the others have meanings as -1 or true
 
 
 def test_more_experts_layers_or_width_are_never_fewer_parameters():

@@ -15,7 +15,7 @@ from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
-from infercli.errors import Unsupported
+from infercli.errors import InputError, Unsupported
 
 FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "DeepseekV2ForCausalLM": latent.deepseek,
@@ -59,9 +59,23 @@ _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification
 
 
 def parse(config: Json) -> ModelArch:
-    """The architecture of a config.json. Raises Unsupported for a class or a feature that is not taught."""
+    """The architecture of a config.json.
+
+    Raises Unsupported for a class or a feature that is not taught, and InputError for a value of the wrong kind.
+    """
     classes = config.get("architectures") or []
-    name = str(classes[0]) if classes else ""
+    name = str(classes[0]) if isinstance(classes, list) and classes else ""
+    try:
+        return _parse(name, config)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        # Optional fields are read as transformers writes them; here one holds something else.
+        raise InputError(
+            f"config.json: a field of {name} holds a value of the wrong kind: {error}",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        ) from error
+
+
+def _parse(name: str, config: Json) -> ModelArch:
     if name in FAMILIES:
         return FAMILIES[name](config)
     if name in ROWS:

@@ -99,8 +99,9 @@ def decoder_config(name: str, config: Json) -> Json:
     for key in _INHERITED:
         if found.get(key) is None and config.get(key) is not None:
             found[key] = config[key]
-    inner = WRAPPERS[name].decoder or next(iter(found.get("architectures") or ()), None) or _DECODERS.get(kind)
-    if inner is None:
+    inside = None if text is None else next(iter(found.get("architectures") or ()), None)
+    inner = WRAPPERS[name].decoder or inside or _DECODERS.get(kind)
+    if inner is None or inner in WRAPPERS:
         raise Unsupported(
             f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
             "to teach it: core/architecture/wrappers.py",
