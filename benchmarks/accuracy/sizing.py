@@ -13,6 +13,11 @@ from infercli.core.units import GIB
 
 Row = dict[str, Any]
 
+_UNSLOTH_SEQUENCES = (
+    (2, 128), (4, 160), (8, 192), (12, 224), (16, 256), (24, 288), (40, 320), (48, 226), (80, 368), (float("inf"), 400),
+)  # fmt: skip
+"""(GiB beside the weights up to which, max_num_seqs): unslothai/unsloth-zoo, vllm_utils.py load_vllm."""
+
 _STARTED = ("ok",)
 _REJECTED = ("failed_config_rejected",)
 _NOT_ENOUGH = ("kv_too_small", "oom")
@@ -32,6 +37,8 @@ def score(rows: list[Row], library: Library) -> Scores:
 def _score(row: Row, library: Library, answers: Answers, scores: Scores) -> None:
     asked = question(row, library)
     answer = answers.answer(asked.request)
+    if "max_num_seqs" not in asked.request and "unsloth" in str(row.get("notes") or "").lower():
+        answer = _as_unsloth_starts(asked, answers, answer)
     if isinstance(answer, EstimateError):
         reason = "; ".join(f"{p.where}: {p.what}" if p.where else p.what for p in answer.problems)
         scores.refused.append((asked.request["id"], reason))
@@ -46,6 +53,17 @@ def _score(row: Row, library: Library, answers: Answers, scores: Scores) -> None
         scores.compared.append(compared)
     else:
         scores.uncounted.append((compared.id, "all", f"nothing was printed: {row.get('startup_result')}"))
+
+
+def _as_unsloth_starts(asked: Question, answers: Answers, answer: Estimate | EstimateError) -> Estimate | EstimateError:
+    """Asked again with the max_num_seqs that Unsloth gives the engine it starts, which its logs do not print."""
+    if isinstance(answer, EstimateError):
+        return answer
+    weights = next(term.bytes for term in answer.memory.terms if term.name == "weights")
+    left_gib = (answer.memory.budget_bytes - weights) / GIB
+    seqs = next(seqs for limit, seqs in _UNSLOTH_SEQUENCES if left_gib <= limit)
+    asked.assumed.append(f"max_num_seqs {seqs}, as Unsloth chooses it")
+    return answers.answer(asked.request | {"max_num_seqs": seqs})
 
 
 def _judge(scores: Scores, row: Row, answer: Estimate) -> None:

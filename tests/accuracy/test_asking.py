@@ -129,6 +129,17 @@ def test_a_log_is_compared_term_by_term(library):
     assert scores.wrong_verdicts == []
 
 
+def test_a_log_of_unsloth_is_asked_with_the_sequences_that_it_chooses(library):
+    # 0.9 x 79.19 - 7.5 GiB of weights are 63.8 GiB: 368 sequences, and not the 1024 of the version's default.
+    log = LOG | {"notes": "Unsloth in-process vLLM"}
+    (row,) = sizing.score([log], library).compared
+    (usual,) = sizing.score([LOG], library).compared
+    assert "max_num_seqs 368" in row.why["kv_cache"]
+    assert row.pairs["kv_cache"][0] > usual.pairs["kv_cache"][0]
+    (said,) = sizing.score([log | {"max_num_seqs": 1024}], library).compared
+    assert said.pairs == usual.pairs
+
+
 def test_verdicts_are_wrong_where_the_log_says_otherwise(library):
     failed = LOG | {"id": "f1", "startup_result": "oom", "observed": {}}
     impossible = LOG | {"id": "f2", "gpu": "NVIDIA T4", "gpu_memory_gib": 14.56, "tensor_parallel": 1}
