@@ -20,6 +20,8 @@ from infercli.errors import InferError, InputError
 
 Config = dict[str, Any]
 
+_KNOWN = Path(__file__).with_name("known.json")
+"""Configs of models that records name and that are easily had; what is given besides wins."""
 _CONFIG, _QUANTIZATION = "_config.json", "_hf_quant_config.json"
 
 
@@ -45,6 +47,7 @@ class Library:
     def __init__(self, places: list[str]) -> None:
         self._configs: dict[str, Found] = {}
         self._reduced: dict[str, tuple[str, Config]] = {}
+        self._read_list(_KNOWN)
         for place in places:
             path = Path(place)
             if path.is_dir():
