@@ -92,8 +92,8 @@ _GPU: dict[str, float] = {
 V0 = Coefficients(
     **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, request_s=0.013, intake_s=1e-3
 )
-"""vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts and
-69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
+"""vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts
+and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
     **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, request_s=0.0466, intake_s=1e-3
