@@ -198,3 +198,48 @@ def test_a_fault_of_ours_in_one_line_is_said_and_stops_nothing(piped, monkeypatc
     assert code == ExitCode.COULD_NOT
     assert "infercli's own fault: ZeroDivisionError" in broken["problems"][0]["what"]
     assert answer["kind"] == "Estimate"
+
+
+LOAD = {"input_len": 1000, "output_len": 200, "concurrency": 8}
+
+
+def test_a_workload_is_answered_with_speed_and_intervals(piped):
+    _, (answer, none) = piped(GOOD | {"workload": LOAD}, GOOD)
+    speed = answer["speed"]
+    for name in ("output_tok_per_s", "total_tok_per_s", "requests_per_s", "ttft_s", "tpot_s"):
+        assert 0 < speed[name]["low"] < speed[name]["value"] < speed[name]["high"]
+    # 200 of the 1200 tokens of a request are put out.
+    assert speed["output_tok_per_s"]["value"] == pytest.approx(speed["total_tok_per_s"]["value"] / 6, rel=0.01)
+    assert speed["highest_request_rate"] is None
+    assert none["speed"] is None
+
+
+def test_more_gpus_than_an_engine_takes_are_replicas_that_share_the_load(piped):
+    _, (one, two) = piped(GOOD | {"workload": LOAD}, GOOD | {"gpu_count": 2, "workload": LOAD | {"concurrency": 16}})
+    assert (one["replicas"], two["replicas"]) == (1, 2)
+    rates = [answer["speed"]["requests_per_s"]["value"] for answer in (one, two)]
+    assert rates[1] == pytest.approx(2 * rates[0], rel=0.01)
+
+
+def test_an_objective_is_answered_with_the_highest_rate_that_keeps_it(piped):
+    lengths = {"input_len": 1000, "output_len": 200}
+    loose, strict, hopeless = (GOOD | {"workload": lengths | {"ttft_p95_ms": ms}} for ms in (2000, 200, 0.01))
+    _, answers = piped(loose, strict, hopeless)
+    rates = [answer["speed"]["highest_request_rate"]["value"] for answer in answers]
+    assert rates[0] >= rates[1] > rates[2] == 0
+    assert all(rate <= answer["speed"]["roofline_requests_per_s"] for rate, answer in zip(rates, answers, strict=True))
+
+
+def test_where_no_speed_can_be_said_memory_is_answered_and_the_note_says_why(piped):
+    drafted = {"speculation": {"method": "ngram", "num_speculative_tokens": 3}}
+    too_big = {"model": "meta-llama/Llama-3.1-70B-Instruct", "max_model_len": 8192}
+    _, (unstated, stated, does_not_start) = piped(
+        GOOD | drafted | {"workload": LOAD},
+        GOOD | {"speculation": drafted["speculation"] | {"acceptance_fraction": 0.5}, "workload": LOAD},
+        GOOD | too_big | {"workload": LOAD},
+    )
+    assert unstated["speed"] is None
+    assert any("not stated" in note for note in unstated["notes"])
+    assert stated["speed"] is not None
+    assert (does_not_start["starts"], does_not_start["speed"]) == (False, None)
+    assert any("it does not start" in note for note in does_not_start["notes"])
