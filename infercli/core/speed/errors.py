@@ -5,7 +5,8 @@ quantization) that a fit from textbook values had not seen, in three parts; the 
 of these rows. Those under `rate` are of the open-loop levels that the constants were fitted on.
 
 Closed loops, all vLLM: with whole sources left out instead, output tokens/s were off by 11.3 % (dense, 90 rows) and
-12.9 % (experts, 41 rows), TPOT by 14.7 and 14.3 %, TTFT by 19 and 40 %.
+12.9 % (experts, 41 rows), TPOT by 14.7 and 14.3 %, TTFT by 19 and 40 %; with a third of the GPUs left out by 11.4 and
+13.7 %, 12.8 and 16.2 %, 23 and 33 %. All medians.
 """
 
 from __future__ import annotations
