@@ -14,10 +14,10 @@ from infercli.core.plan import Change
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import expand
 from infercli.core.record import Json
-from infercli.errors import InputError
+from infercli.errors import InputError, Unsupported
 
 Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization], Outcome]
-"""Plans a variant. Raises InputError where the variant is impossible."""
+"""Plans a variant. Raises InputError where the variant is impossible, Unsupported where it is not taught."""
 
 _MOST_GPUS_PER_NODE = 8  # the largest machines that profiles describe
 
@@ -39,7 +39,7 @@ def changes(
 ) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
     found: list[Change] = []
-    for direction in (_splits, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas, _more_gpus):
+    for direction in (_splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas, _more_gpus):
         for variant in direction(deployment, profile, quantization, outcome):
             tried = _fitting(variant, attempt)
             if tried is not None:
@@ -51,7 +51,7 @@ def changes(
 def _fitting(variant: _Variant, attempt: Attempt) -> Outcome | None:
     try:
         tried = attempt(variant.deployment, variant.profile, variant.quantization)
-    except InputError:
+    except (InputError, Unsupported):
         return None
     return tried if tried.fits else None
 
@@ -63,10 +63,22 @@ def _with_args(deployment: ModelDeployment, **args: Json) -> ModelDeployment:
 
 
 def _splits(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    if "tensor_parallel_size" not in d.engine_args:
+    if d.engine_args.get("tensor_parallel_size") is None:
         return  # every size of the profile was tried
     for size in range(d.engine_args["tensor_parallel_size"] + 1, p.gpus_per_node + 1):
         yield _Variant(f"engine_args.tensor_parallel_size: {size}", _with_args(d, tensor_parallel_size=size), p, q)
+
+
+def _stages(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
+    """Whole nodes in a pipeline, where the profile has several."""
+    if p.accelerator != "gpu" or d.engine_args.get("pipeline_parallel_size") not in (None, 1):
+        return
+    ranks = p.gpus_per_node
+    stages = 2
+    while engines_that_fit(p, stages * ranks, grown=True) >= d.replicas:
+        words = f"engine_args.tensor_parallel_size: {ranks} and pipeline_parallel_size: {stages}, over {stages} nodes"
+        yield _Variant(words, _with_args(d, tensor_parallel_size=ranks, pipeline_parallel_size=stages), p, q)
+        stages += 1
 
 
 def _methods(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
@@ -81,7 +93,7 @@ def _lengths(d: ModelDeployment, p: HardwareProfile, q: Quantization, outcome: O
     asked = d.engine_args.get("max_model_len")
     if asked is None and d.workload.max_context_tokens is not None:
         where, asked = "workload.max_context_tokens", d.workload.max_context_tokens
-    if asked is None:
+    if asked is None or outcome.longest_that_fits is None:
         return
     room = outcome.longest_that_fits
     for length in sorted({room, room // 1024 * 1024}):
@@ -121,7 +133,9 @@ def _workload(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcom
 
 
 def _replicas(d: ModelDeployment, p: HardwareProfile, q: Quantization, outcome: Outcome) -> Iterator[_Variant]:
-    room = engines_that_fit(p, outcome.tensor_parallel_size, grown=True)
+    if p.accelerator != "gpu":
+        return
+    room = engines_that_fit(p, outcome.gpus, grown=True)
     if 0 < room < d.replicas:
         yield _Variant(f"replicas: {room}", d.model_copy(update={"replicas": room}), p, q)
 

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import LatentAttention, Layout, ModelArch, mixers
+from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
 from infercli.core.gpus import Gpu
 from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_rules import rules_for
-from infercli.core.kv_specs import CacheSettings, latent_kv_dtype
+from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
 from infercli.errors import Unsupported
@@ -27,6 +27,8 @@ it more for the KV cache than estimated; the others ran inside a training proces
 class Sized:
     """The memory part of an answer."""
 
+    load: sizing.Load
+    """What was sized."""
     memory: EstimatedMemory
     kv_cache: EstimatedKvCache | None
     """None: a model that keeps nothing between tokens."""
@@ -72,9 +74,10 @@ def size(
     cache = _cache_settings(request, arch, settings, quantization, gpu)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    starts = _starts(left, need, found.budget_bytes)
+    starts = holds(left, need, found.budget_bytes)
     missing = max(0, need - left.low_bytes)
     return Sized(
+        load=load,
         memory=EstimatedMemory(
             total_bytes=found.total_bytes,
             budget_bytes=found.budget_bytes,
@@ -90,8 +93,11 @@ def size(
     )
 
 
-def _starts(left: MemoryTerm, need_bytes: int, budget_bytes: int) -> bool | None:
-    """True at the pessimistic end of every estimate; false where even an error as large as logs show does not help."""
+def holds(left: MemoryTerm, need_bytes: int, budget_bytes: int) -> bool | None:
+    """Whether what is left for the KV cache holds `need_bytes`.
+
+    True at the pessimistic end of every estimate; false where even an error as large as logs show does not help.
+    """
     if left.low_bytes >= need_bytes:
         return True
     best = min(left.high_bytes, left.bytes + round(_UNDERESTIMATED_FRACTION * budget_bytes))
@@ -111,15 +117,11 @@ def request_layout(request: EstimateRequest) -> Layout:
 def _cache_settings(
     request: EstimateRequest, arch: ModelArch, settings: Settings, quantization: Quantization, gpu: Gpu
 ) -> CacheSettings:
-    asked = settings.kv_cache_dtype
-    if asked == "auto" and quantization.kv_cache_fp8:
-        asked = "fp8"
-    sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     prefix_caching = request.enable_prefix_caching
     return CacheSettings(
         engine_version=request.engine_version,
         dtype=settings.dtype,
-        kv_dtype=asked if gpu.capability is None else latent_kv_dtype(asked, sparse, gpu.capability),
+        kv_dtype=kv_dtype(settings.kv_cache_dtype, quantization.kv_cache_fp8, arch, gpu.capability),
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         prefix_caching=rules_for(request.engine_version).caches_states if prefix_caching is None else prefix_caching,

@@ -1,7 +1,7 @@
 """The choices of the Kubernetes target: how many GPUs an engine takes, and its memory-bound arguments.
 
-A choice that the user made in `engine_args` or in the workload is kept and marked; the rest follow from it. Whatever
-is said to fit does so with every estimate at its high end.
+The one thing to know: nothing is computed here. Each candidate is a question as `infercli estimate` takes it, answered
+by the same functions; what is said to fit does so with every estimate at its high end. What the user decided is kept.
 """
 
 from __future__ import annotations
@@ -11,39 +11,51 @@ from typing import NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
-from infercli.core.asked import read_asked
+from infercli.core.asked import length_source, read_request, settled
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimate import EstimateRequest, Settings
+from infercli.core.estimate_memory import Sized, holds, size
+from infercli.core.gpu_notes import gpu_notes
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache import CacheLayout, cache_layout
-from infercli.core.kv_specs import CacheSettings, kv_dtype
-from infercli.core.outcome import Outcome
-from infercli.core.placement import placement_problem
-from infercli.core.plan import Choice, GpuMemory
+from infercli.core.outcome import Outcome, Question
+from infercli.core.placement import nodes_of, placement_problem
+from infercli.core.plan import Choice, GpuMemory, KvCache, MemoryTerm
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import METHODS, require_capability
+from infercli.core.quantization import METHODS
 from infercli.core.record import Json
-from infercli.core.tensor_parallel import problems
-from infercli.core.units import GIB, gib
-from infercli.core.weights import weights_bytes
-from infercli.errors import InputError, Unsupported
+from infercli.core.tensor_parallel import layout_problems
+from infercli.core.units import gib
+from infercli.core.weights import largest_unquantized_bytes
+from infercli.errors import InputError
 
 _STEP = 1024
 """Chosen lengths are multiples of it, for people's sake."""
 
+_FEWEST_SEQS = 16
+"""max_num_seqs is not lowered below it: a GPU that decodes fewer at a time idles."""
+
 
 class _Tried(NamedTuple):
-    """One combination of tensor_parallel_size and max_num_seqs."""
+    """One candidate, sized."""
 
-    tensor_parallel_size: int
-    max_num_seqs: int
-    memory: GpuMemory
-    cache: CacheLayout
-    missing_bytes: int
-    """With every estimate at its high end; 0 where it fits."""
-    missing_at_best_bytes: int
+    request: EstimateRequest
+    settings: Settings
+    sized: Sized
+    need_bytes: int
+    """What the KV cache must hold at least."""
+
+    @property
+    def left(self) -> MemoryTerm:
+        """What is left for the KV cache."""
+        return next(t for t in self.sized.memory.terms if t.name == "kv_cache")
+
+    @property
+    def missing_bytes(self) -> int:
+        """With every estimate at its high end; 0 where it fits."""
+        return max(0, self.need_bytes - self.left.low_bytes)
 
 
 class GpuPlanner:
@@ -59,285 +71,290 @@ class GpuPlanner:
         profile: HardwareProfile,
     ) -> None:
         self.arch, self.quantization, self.gpu, self.facts = arch, quantization, gpu, facts
-        self.deployment, self.profile, self.args = deployment, profile, deployment.engine_args
-        self.defaults = facts.device_defaults(gpu)
-        facts.require_gpu(gpu)
-        self.capability_note = require_capability(METHODS[quantization.method], gpu)
+        self.deployment, self.profile = deployment, profile
+        self.args = {name: value for name, value in deployment.engine_args.items() if value is not None}
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
-        self.asked = read_asked(arch, quantization, gpu, facts, deployment, profile)
+        self.request = read_request(arch, gpu, facts, deployment, profile)
+        self.settings, self.said = settled(self.request, arch, quantization, gpu, facts)
+        self.online = METHODS[quantization.method].loads_as_model_dtype
 
     def outcome(self) -> Outcome:
         """The smallest tensor-parallel size that fits; where none does, the one that comes nearest."""
-        tried = self._choose()
-        length, length_reason = self._length(tried)
-        kv_term = sizing.term(tried.memory, "kv_cache")
-        cache = tried.cache.capacity(kv_term.low_bytes, length)
+        tried, length_reason = self._with_length(self._choose())
+        gpus = tried.request.gpus_per_replica
+        memory = tried.sized.memory
+        cache = self._cache(tried)
         open_questions = unplanned(self.args, "gpu")
-        placement = placement_problem(self.profile, tried.tensor_parallel_size, self.deployment.replicas)
-        fits = self._fits(tried, open_questions, placement)
+        placement = placement_problem(self.profile, gpus, self.deployment.replicas)
+        held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes)
+        fits = False if placement else None if held and open_questions else held
+        layout = tried.sized.layout
         return Outcome(
-            engine_args=self._engine_args(tried, length),
-            tensor_parallel_size=tried.tensor_parallel_size,
-            max_num_seqs=tried.max_num_seqs,
-            choices=self._choices(tried, length, length_reason),
-            memory=tried.memory,
+            engine_args=self._engine_args(tried),
+            gpus=gpus,
+            max_num_seqs=tried.settings.max_num_seqs,
+            choices=self._choices(tried, length_reason),
+            memory=GpuMemory(total_bytes=memory.total_bytes, budget_bytes=memory.budget_bytes, terms=memory.terms),
             kv_cache=cache,
-            longest_that_fits=tried.cache.longest_that_fits(kv_term.low_bytes, self.arch.max_model_len),
+            longest_that_fits=None
+            if layout is None
+            else layout.longest_that_fits(max(0, tried.left.low_bytes), self.arch.max_model_len),
             fits=fits,
-            verdict=self._verdict(fits, tried, length, cache.concurrency, open_questions, placement),
+            verdict=self._verdict(held, tried, cache, open_questions, placement),
             missing_bytes=tried.missing_bytes,
-            notes=self._notes(tried),
+            notes=gpu_notes(self._question(tried), self.profile, self.said),
+            question=self._question(tried),
+        )
+
+    def _question(self, tried: _Tried) -> Question:
+        return Question(
+            request=tried.request,
+            settings=tried.settings,
+            sized=tried.sized,
+            arch=self.arch,
+            quantization=self.quantization,
+            gpu=self.gpu,
+            facts=self.facts,
+            requests=self.requests,
+            tokens_each=self.tokens_each,
+            need_bytes=tried.need_bytes,
         )
 
     # What is tried.
 
     def _sizes(self) -> list[int]:
         """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
-        asked = self.args.get("tensor_parallel_size")
-        per_node = self.profile.gpus_per_node
+        asked, per_node = self.args.get("tensor_parallel_size"), self.profile.gpus_per_node
         if asked is not None:
-            broken = list(problems(self.arch, self.quantization, asked)) if asked >= 1 else ["it must be at least 1"]
-            if asked > per_node:
-                broken.append(f"a node has {per_node} GPUs")
+            broken = [f"a node has {per_node} GPUs"] if asked > per_node else []
+            broken = [*layout_problems(self.arch, self.quantization, self._layout(asked), self.facts.version), *broken]
             if broken:
                 valid = ", ".join(str(s) for s in self._valid_sizes()) or "none"
                 raise InputError(
                     f"engine_args.tensor_parallel_size: {asked} is not possible: {'; '.join(broken)}",
                     f"possible on this profile: {valid}",
                 )
-            return [asked]
-        sizes = self._valid_sizes()
-        if not sizes:
-            reasons = "; ".join(problems(self.arch, self.quantization, 1))
-            raise InputError(f"vLLM cannot run this checkpoint on this profile: {reasons}")
-        return sizes
+            sizes = [int(asked)]
+        else:
+            sizes = self._valid_sizes()
+            if not sizes:
+                reasons = "; ".join(layout_problems(self.arch, self.quantization, self._layout(1), self.facts.version))
+                raise InputError(f"vLLM cannot run this checkpoint on this profile: {reasons}")
+        whole = [s for s in sizes if nodes_of(self.profile, s * self.settings.pipeline_parallel_size) is not None]
+        if not whole:
+            raise InputError(
+                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of {sizes[-1]} "
+                f"GPUs do not fill whole nodes of {per_node}",
+                "make tensor_parallel_size x pipeline_parallel_size a multiple of the GPUs of a node",
+            )
+        return whole
 
     def _valid_sizes(self) -> list[int]:
         per_node = self.profile.gpus_per_node
         sizes = [n for n in range(1, per_node + 1) if per_node % n == 0]
-        return [n for n in sizes if not problems(self.arch, self.quantization, n)]
+        return [
+            n for n in sizes if not layout_problems(self.arch, self.quantization, self._layout(n), self.facts.version)
+        ]
+
+    def _layout(self, tensor_parallel_size: int) -> Layout:
+        return Layout(
+            tensor_parallel_size=tensor_parallel_size,
+            pipeline_parallel_size=self.settings.pipeline_parallel_size,
+            expert_parallel=self.settings.enable_expert_parallel,
+        )
 
     def _sequences(self) -> Iterator[int]:
         """max_num_seqs to try: vLLM's default for the device, then less, down to what the workload needs."""
-        asked = self.args.get("max_num_seqs")
-        if asked is not None:
-            yield int(asked)
-            return
-        seqs = min(self.defaults.max_num_seqs, self._batched_tokens())
+        seqs = self.settings.max_num_seqs
         yield seqs
-        while seqs // 2 >= max(16, self.requests):
-            seqs //= 2
-            yield seqs
-
-    def _batched_tokens(self) -> int:
-        default = max(self.defaults.max_num_batched_tokens, self.args.get("max_num_seqs") or 0)
-        return int(self.args.get("max_num_batched_tokens") or default)
+        if "max_num_seqs" not in self.args:
+            while seqs // 2 >= max(_FEWEST_SEQS, self.requests):
+                seqs //= 2
+                yield seqs
 
     def _choose(self) -> _Tried:
         tried: list[_Tried] = []
-        for size in self._sizes():
+        for ranks in self._sizes():
             for seqs in self._sequences():
-                tried.append(self._try(size, seqs))
-                if tried[-1].missing_bytes == 0:
-                    return tried[-1]
+                for length in self._lengths():
+                    tried.append(self._try(ranks, seqs, length))
+                    if tried[-1].missing_bytes == 0:
+                        return tried[-1]
         return min(tried, key=lambda t: t.missing_bytes)
 
-    def _try(self, size: int, seqs: int) -> _Tried:
-        load = self._load(size, seqs)
-        total = self.gpu.memory_bytes
-        memory = sizing.gpu_memory(
-            self.arch,
-            self.quantization,
-            load,
-            self.facts,
-            total_bytes=total,
-            budget_bytes=int(total * self.asked.utilization),
-        )
-        cache = self._cache(size)
-        need = max(
-            cache.bytes_to_admit(self.asked.length or self.tokens_each),
-            cache.bytes_to_hold(self.requests, self.tokens_each),
-        )
-        left = sizing.term(memory, "kv_cache")
-        loading = self._missing_while_loading(memory, size, load.element_bytes)
-        return _Tried(
-            size, seqs, memory, cache,
-            max(0, need - left.low_bytes, loading),
-            max(0, need - left.high_bytes, loading),
-        )  # fmt: skip
+    def _lengths(self) -> Iterator[int]:
+        """max_model_len to size with: the longest first, since some models reserve memory by it."""
+        if self.request.max_model_len is not None:
+            yield self.request.max_model_len
+            return
+        yield self.arch.max_model_len
+        if self.arch.max_model_len > self.tokens_each:
+            yield self.tokens_each
 
-    def _cache(self, size: int) -> CacheLayout:
-        """Raises Unsupported for a cache that is not taught, and for a model without one."""
-        asked = CacheSettings(
-            engine_version=self.facts.version,
-            dtype=self.asked.dtype,
-            kv_dtype=kv_dtype(self.asked.kv_dtype, self.quantization.kv_cache_fp8, self.arch, self.gpu.capability),
-            block_tokens=self.asked.block_tokens,
-            max_num_batched_tokens=self._batched_tokens(),
-            prefix_caching=self.args.get("enable_prefix_caching"),
-        )
-        cache = cache_layout(self.arch, Layout(tensor_parallel_size=size), asked)
-        if cache is None:
-            raise Unsupported(f"{self.arch.architecture} keeps nothing between tokens: encoders cannot be planned yet")
-        return cache
+    def _try(self, ranks: int, seqs: int, length: int) -> _Tried:
+        said = {
+            "tensor_parallel_size": ranks,
+            "max_num_seqs": seqs,
+            "max_num_batched_tokens": self.settings.max_num_batched_tokens,
+            "max_model_len": length,
+        }
+        request = self.request.model_copy(update=said)
+        settings = self.settings.model_copy(update=said)
+        sized = size(request, self.arch, self.quantization, self.gpu, self.facts, settings)
+        return _Tried(request, settings, sized, self._need_bytes(sized, settings))
 
-    def _load(self, size: int, seqs: int) -> sizing.Load:
-        return sizing.Load(
-            layout=Layout(tensor_parallel_size=size),
-            gpu=self.gpu,
-            max_num_seqs=seqs,
-            max_num_batched_tokens=self._batched_tokens(),
-            max_model_len=self.asked.length or self.arch.max_model_len,
-            element_bytes=sizing.ELEMENT_BYTES[self.asked.dtype],
-            enforce_eager=bool(self.args.get("enforce_eager")),
+    def _need_bytes(self, sized: Sized, settings: Settings) -> int:
+        """What must be left for the KV cache: a request of max_model_len where one was asked for, and the workload."""
+        loading = 0
+        if self.online:
+            # vLLM quantizes matrix by matrix while it loads (0.29 model_loader/reload/layerwise.py): the last of them
+            # needs room beside all others, of which more than the KV cache's is free by then.
+            loading = largest_unquantized_bytes(
+                self.arch, self._layout(settings.tensor_parallel_size), sizing.ELEMENT_BYTES[settings.dtype]
+            )
+        if sized.layout is None:
+            return loading
+        return max(
+            sized.layout.bytes_to_admit(self.request.max_model_len or self.tokens_each),
+            sized.layout.bytes_to_hold(self.requests, self.tokens_each),
+            loading,
         )
-
-    def _missing_while_loading(self, memory: GpuMemory, size: int, element_bytes: int) -> int:
-        """Quantizing while loading holds the unquantized weights first, all of them at worst."""
-        if not METHODS[self.quantization.method].loads_as_model_dtype:
-            return 0
-        unquantized = Quantization(method="none", bits=None)
-        peak = weights_bytes(self.arch, unquantized, Layout(tensor_parallel_size=size), element_bytes)
-        return max(0, peak + sizing.term(memory, "non_torch").high_bytes - memory.budget_bytes)
 
     # What is decided.
 
-    def _length(self, tried: _Tried) -> tuple[int, str]:
+    def _with_length(self, tried: _Tried) -> tuple[_Tried, str]:
+        """`tried` with the max_model_len that is chosen, and why."""
         limit = self.arch.max_model_len
-        if self.asked.length is not None:
-            where = "engine_args" if "max_model_len" in self.args else "workload.max_context_tokens"
-            return self.asked.length, f"{where} says so"
-        # Twice the model's length is as good as any more.
-        room = tried.cache.longest_that_fits(sizing.term(tried.memory, "kv_cache").low_bytes, 2 * limit)
-        if room // 2 >= limit:
-            return limit, "the model's own maximum: one request takes at most half of the KV cache"
-        chosen = max(self.tokens_each, room // 2 // _STEP * _STEP)
-        return min(limit, chosen), (
-            f"half of what the KV cache holds, so that one request never blocks all others; the model takes {limit:,}"
-            if chosen > self.tokens_each
-            else "no more than the workload's input and output"
-        )
+        if self.request.max_model_len is not None:
+            where = length_source(self.deployment)
+            return tried, f"{where.removesuffix('.max_model_len')} says so"
+        layout = tried.sized.layout
+        half = limit if layout is None else layout.longest_that_fits(max(0, tried.left.low_bytes) // 2, limit)
+        if half >= limit:
+            chosen, reason = limit, "the model's own maximum: one request takes at most half of the KV cache"
+        else:
+            chosen = max(self.tokens_each, half // _STEP * _STEP)
+            reason = "no more than the workload's input and output"
+            if chosen > self.tokens_each:
+                reason = (
+                    f"half of what the KV cache holds, so that one request never blocks all others; the model takes "
+                    f"{limit:,}"
+                )
+        ranks, seqs = tried.settings.tensor_parallel_size, tried.settings.max_num_seqs
+        made = self._try(ranks, seqs, chosen)
+        while made.missing_bytes > tried.missing_bytes and chosen > self.tokens_each:
+            # What is reserved by max_model_len (a video of that length, an indexer's keys) is more than that frees.
+            chosen = max(self.tokens_each, chosen // 2 // _STEP * _STEP)
+            made = self._try(ranks, seqs, chosen)
+            reason = f"more would take the memory that the workload needs; the model takes {limit:,}"
+        return made, reason
 
-    def _engine_args(self, tried: _Tried, length: int) -> dict[str, Json]:
+    def _cache(self, tried: _Tried) -> KvCache | None:
+        """What the KV cache holds at the pessimistic end; None for a model that keeps nothing between tokens."""
+        layout = tried.sized.layout
+        return None if layout is None else layout.capacity(tried.left.low_bytes, tried.settings.max_model_len)
+
+    def _engine_args(self, tried: _Tried) -> dict[str, Json]:
+        chosen = tried.settings
         args: dict[str, Json] = {
-            "tensor_parallel_size": tried.tensor_parallel_size,
-            "max_model_len": length,
-            "max_num_seqs": tried.max_num_seqs,
-            "max_num_batched_tokens": self._batched_tokens(),
-            "gpu_memory_utilization": self.asked.utilization,
-            "kv_cache_dtype": self.asked.kv_dtype,
-            "dtype": self.asked.dtype,
+            "tensor_parallel_size": chosen.tensor_parallel_size,
+            "max_model_len": chosen.max_model_len,
+            "max_num_seqs": chosen.max_num_seqs,
+            "max_num_batched_tokens": chosen.max_num_batched_tokens,
+            "gpu_memory_utilization": chosen.gpu_memory_utilization,
+            "kv_cache_dtype": chosen.kv_cache_dtype,
+            "dtype": chosen.dtype,
             "trust_remote_code": False,
         }
         online = METHODS[self.quantization.method].engine_quantization
         return args | ({"quantization": online} if online else {}) | self.args
 
-    def _choices(self, tried: _Tried, length: int, length_reason: str) -> tuple[Choice, ...]:
-        size, seqs = tried.tensor_parallel_size, tried.max_num_seqs
-        limit = self.defaults.max_num_seqs
-        seqs_reason = f"vLLM's default on {self.gpu.name}"
-        if seqs != limit:
-            why = "the memory that its sampler takes is needed for the KV cache"
-            seqs_reason = f"{seqs_reason} is {limit}; {why if not tried.missing_bytes else 'even this few do not help'}"
+    def _choices(self, tried: _Tried, length_reason: str) -> tuple[Choice, ...]:
+        chosen = tried.settings
         fit = "the smallest that fits" if tried.missing_bytes == 0 else "none fits, this one comes nearest"
+        given = self.request.max_model_len is not None
         tokens_reason = (
             f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
         )
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
-        if self.asked.kv_element_bytes == 1:
+        if self.quantization.kv_cache_fp8:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
-        return (
-            self._choice("tensor_parallel_size", size, f"{fit}; GPUs per node: {self.profile.gpus_per_node}"),
-            Choice(name="max_model_len", value=length, reason=length_reason, given=self.asked.length is not None),
-            self._choice("max_num_seqs", seqs, seqs_reason),
-            self._choice("max_num_batched_tokens", self._batched_tokens(), tokens_reason),
-            self._choice("kv_cache_dtype", self.asked.kv_dtype, kv_reason),
-            self._choice("gpu_memory_utilization", self.asked.utilization, self._utilization_reason()),
-            self._choice("dtype", self.asked.dtype, self._dtype_reason()),
-        )
+        choices = [
+            self._choice(
+                "tensor_parallel_size",
+                chosen.tensor_parallel_size,
+                f"{fit}; GPUs per node: {self.profile.gpus_per_node}",
+            ),
+            Choice(name="max_model_len", value=chosen.max_model_len, reason=length_reason, given=given),
+            self._choice("max_num_seqs", chosen.max_num_seqs, self._sequences_reason(tried)),
+            self._choice("max_num_batched_tokens", chosen.max_num_batched_tokens, tokens_reason),
+            self._choice("kv_cache_dtype", chosen.kv_cache_dtype, kv_reason),
+            self._choice("gpu_memory_utilization", chosen.gpu_memory_utilization, self._utilization_reason()),
+            self._choice("dtype", chosen.dtype, self._dtype_reason()),
+        ]
+        choices[1:1] = [
+            self._choice(name, self.args[name], "")
+            for name in ("pipeline_parallel_size", "enable_expert_parallel")
+            if name in self.args
+        ]
+        return tuple(choices)
 
     def _choice(self, name: str, value: Json, reason: str) -> Choice:
         given = name in self.args
         return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)
 
+    def _sequences_reason(self, tried: _Tried) -> str:
+        default = self.settings.max_num_seqs
+        reason = f"vLLM's default on {self.gpu.name}"
+        if tried.settings.max_num_seqs == default:
+            return reason
+        why = "the memory that its sampler takes is needed for the KV cache"
+        return f"{reason} is {default}; {why if not tried.missing_bytes else 'even this few do not help'}"
+
     def _utilization_reason(self) -> str:
-        if self.asked.utilization == self.facts.gpu_memory_utilization:
+        if self.settings.gpu_memory_utilization == self.facts.gpu_memory_utilization:
             return f"vLLM {self.facts.version}'s default"
         return f"others hold {self.profile.reserved_gpu_memory_gib:g} GiB of every GPU"
 
     def _dtype_reason(self) -> str:
-        if self.asked.dtype == "float16" and self.arch.dtype == "bfloat16":
+        if self.settings.dtype == "float16" and self.arch.dtype == "bfloat16":
             return f"{self.gpu.name} has no bfloat16"
-        return (
-            "what the checkpoint says"
-            if self.arch.dtype == self.asked.dtype
-            else "what vLLM makes of the checkpoint's dtype"
-        )
-
-    def _fits(self, tried: _Tried, open_questions: list[str], placement: str | None) -> bool | None:
-        if tried.missing_at_best_bytes or placement:
-            return False
-        return None if tried.missing_bytes or open_questions else True
+        same = self.arch.dtype == self.settings.dtype
+        return "what the checkpoint says" if same else "what vLLM makes of the checkpoint's dtype"
 
     def _verdict(
         self,
-        fits: bool | None,
+        held: bool | None,
         tried: _Tried,
-        length: int,
-        concurrency: float,
+        cache: KvCache | None,
         open_questions: list[str],
         placement: str | None,
     ) -> str:
-        gpus = f"{tried.tensor_parallel_size} x {self.gpu.name}"
-        if fits:
-            return (
-                f"fits on {gpus}: at least {concurrency:.1f} requests of {length:,} tokens at once, "
-                f"{self.requests} of {self.tokens_each:,} as the workload says"
-            )
-        if tried.missing_at_best_bytes:
+        gpus = self._gpus_text(tried)
+        if held is False:
             return f"does not fit on {gpus}: {gib(tried.missing_bytes)} missing per GPU"
         if placement:
             return f"does not fit on the profile: {placement}"
         if open_questions:
             return f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet"
+        if held is None:
+            return (
+                f"cannot be told on {gpus}: within the error of the estimates, and {gib(tried.missing_bytes)} per GPU "
+                "are missing at their high end"
+            )
+        if cache is None:
+            return f"fits on {gpus}: it keeps nothing between tokens"
         return (
-            f"cannot be told on {gpus}: it fits at the estimates' low end, and {gib(tried.missing_bytes)} per GPU are "
-            "missing at their high end"
+            f"fits on {gpus}: at least {cache.concurrency:.1f} requests of {tried.settings.max_model_len:,} tokens at "
+            f"once, {self.requests} of {self.tokens_each:,} as the workload says"
         )
 
-    def _notes(self, tried: _Tried) -> tuple[str, ...]:
-        notes = [self.capability_note] if self.capability_note else []
-        if self.facts.extrapolated_from:
-            notes.append(
-                f"memory of vLLM {self.facts.version} is extrapolated: public logs end near "
-                f"{self.facts.extrapolated_from}; `fits` is said with every estimate at its high end"
-            )
-        if METHODS[self.quantization.method].loads_as_model_dtype:
-            notes.append(
-                "quantizing while loading is planned with its peak: the unquantized weights. Pin an FP8 checkpoint to "
-                "avoid it"
-            )
-        if self.profile.interconnect == "pcie" and tried.tensor_parallel_size > 1:
-            notes.append(
-                f"{tried.tensor_parallel_size} GPUs talk over PCIe: tensor parallelism costs more time than over NVLink"
-            )
-        notes += self._room_outside(tried)
-        if self.asked.kv_element_bytes == 1 and not self.gpu.at_least((8, 9)):
-            notes.append(
-                f"an FP8 KV cache on {self.gpu.name} depends on the attention backend: try it before you rely on it"
-            )
-        return tuple(notes)
-
-    def _room_outside(self, tried: _Tried) -> list[str]:
-        """The note where the memory beyond the budget may not do under load; empty where it does."""
-        load = self._load(tried.tensor_parallel_size, tried.max_num_seqs)
-        need = sizing.outside_budget_bytes(self.arch, load, self.facts)
-        left = tried.memory.total_bytes - tried.memory.budget_bytes - self.profile.reserved_gpu_memory_gib * GIB
-        if left >= need:
-            return []
-        note = (
-            f"{gib(left, 2)} are left outside the budget, and the CUDA context and sampling with top_p may take "
-            f"{gib(need, 2)}: it can run out of memory under load; lower gpu_memory_utilization or max_num_seqs"
-        )
-        return [note]
+    def _gpus_text(self, tried: _Tried) -> str:
+        """`2 x H100`, or `16 x H100 (8 a stage, on 2 nodes)`."""
+        gpus, stages = tried.request.gpus_per_replica, tried.settings.pipeline_parallel_size
+        text = f"{gpus} x {self.gpu.name}"
+        if stages == 1:
+            return text
+        nodes = nodes_of(self.profile, gpus) or 1
+        return f"{text} ({stages} stages of {tried.settings.tensor_parallel_size}{f', {nodes} nodes' * (nodes > 1)})"

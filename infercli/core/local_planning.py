@@ -104,7 +104,7 @@ def plan_local(
         )
     return Outcome(
         engine_args=engine_args | args,
-        tensor_parallel_size=1,
+        gpus=0,
         max_num_seqs=seqs,
         choices=choices,
         memory=None,

@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.checkpoint import Quantization
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimate import EstimateRequest, Settings
+from infercli.core.estimate_memory import Sized
+from infercli.core.gpus import Gpu
 from infercli.core.plan import Choice, GpuMemory, KvCache
 from infercli.core.record import Json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The estimate that a GPU plan rests on: what is said beside the plan (speed, derivation) is asked of it too."""
+
+    request: EstimateRequest
+    settings: Settings
+    sized: Sized
+    arch: ModelArch
+    quantization: Quantization
+    gpu: Gpu
+    facts: EngineFacts
+    requests: int
+    """Of one replica at a time, as the workload says."""
+    tokens_each: int
+    """Of one such request, prompt and answer."""
+    need_bytes: int
+    """What the KV cache must hold at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,14 +38,17 @@ class Outcome:
     """The engine's arguments and whether they fit. `fits` None: it cannot be told."""
 
     engine_args: dict[str, Json]
-    tensor_parallel_size: int
+    gpus: int
+    """Of one replica."""
     max_num_seqs: int
     choices: tuple[Choice, ...]
     memory: GpuMemory | None
     kv_cache: KvCache | None
-    longest_that_fits: int
-    """The largest max_model_len that the KV cache admits, up to the model's own; 0: none."""
+    longest_that_fits: int | None = None
+    """The largest max_model_len that the KV cache admits, up to the model's own; None: not looked for."""
     fits: bool | None
     verdict: str
     missing_bytes: int = 0
     notes: tuple[str, ...] = ()
+    question: Question | None = None
+    """None on the local target."""

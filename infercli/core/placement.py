@@ -1,14 +1,29 @@
-"""Whether the replicas of an engine find room on a profile's nodes. An engine never spans two nodes."""
+"""Whether the replicas of an engine find room on a profile's nodes.
+
+An engine stands on one node, or, where its pipeline stages are more than a node holds, on whole nodes.
+"""
 
 from __future__ import annotations
 
 from infercli.core.profile import HardwareProfile
 
 
+def nodes_of(profile: HardwareProfile, gpus_per_engine: int) -> int | None:
+    """Nodes that an engine of that many GPUs stands on; None where it is more than one node and no whole number."""
+    per_node = profile.gpus_per_node
+    if gpus_per_engine <= per_node:
+        return 1
+    return None if gpus_per_engine % per_node else gpus_per_engine // per_node
+
+
 def engines_that_fit(profile: HardwareProfile, gpus_per_engine: int, *, grown: bool) -> int:
     """Engines of that many GPUs that the nodes hold; `grown`: after autoscaling has added all it may."""
-    nodes = ((n.max_count or n.count) if grown else n.count for n in profile.nodes)
-    return sum(count * (n.gpus // gpus_per_engine) for count, n in zip(nodes, profile.nodes, strict=True))
+    nodes = nodes_of(profile, gpus_per_engine)
+    if nodes is None:
+        return 0
+    on_one = gpus_per_engine // nodes
+    groups = ((n.max_count or n.count) if grown else n.count for n in profile.nodes)
+    return sum(count * (n.gpus // on_one) for count, n in zip(groups, profile.nodes, strict=True)) // nodes
 
 
 def placement_problem(profile: HardwareProfile, gpus_per_engine: int, replicas: int) -> str | None:

@@ -65,7 +65,7 @@ def make_plan(
             f"download it, then `infercli pin ./{deployment.model.rpartition('/')[2]}`",
         )
     subject = resolve(deployment, profile, locked)
-    gpu = None if profile.gpu is None else find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
+    gpu = _gpu(profile)
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization) -> Outcome:
         return _outcome(d, p, q, subject, gpu, facts)
@@ -96,6 +96,14 @@ def make_plan(
         changes=() if outcome.fits else changes(deployment, profile, subject.quantization, outcome, attempt),
         notes=_notes(deployment, profile, locked, subject, outcome),
     )
+
+
+def _gpu(profile: HardwareProfile) -> Gpu | None:
+    """The profile's GPU as it is linked there; None for a profile without."""
+    if profile.gpu is None:
+        return None
+    gpu = find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
+    return gpu.model_copy(update={"nvlink_bytes_per_s": None}) if profile.interconnect == "pcie" else gpu
 
 
 def _outcome(
@@ -133,7 +141,7 @@ def _engine(
         engine_args=outcome.engine_args,
         accelerator=profile.accelerator,
         accelerator_type=None if gpu is None else gpu.ray_accelerator_type,
-        gpus=0 if gpu is None else outcome.tensor_parallel_size,
+        gpus=outcome.gpus,
         # Twice what runs at once: vLLM's own queue stays full and visible in its metrics, the rest waits at the front.
         max_ongoing_requests=max(64, 2 * outcome.max_num_seqs),
         graceful_shutdown_timeout_s=_DRAIN_S[profile.target],
@@ -169,6 +177,6 @@ def _notes(
     if locked is None:
         notes.insert(0, f"unpinned: can be planned, not deployed; `infercli pin {deployment.model}` pins it")
     if profile.accelerator == "gpu":
-        waits = placement_note(profile, outcome.tensor_parallel_size, deployment.replicas)
+        waits = placement_note(profile, outcome.gpus, deployment.replicas)
         notes += [waits] if waits else []
     return tuple(notes)

@@ -167,24 +167,61 @@ def weights_bytes(
     `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
     last pipeline stage then loads.
     """
+    parts = weights_by_role(
+        arch, quantization, layout, element_bytes,
+        weight_only=weight_only, gpu=gpu, engine_version=engine_version, drafts=drafts,
+    )  # fmt: skip
+    return sum(parts.values())
 
-    def stage_bytes(stage: int) -> int:
-        total = 0
+
+ROTARY, UNEXPLAINED = "rotary_table", "unexplained"
+"""Parts of the weights that are no role of a tensor: the table of rotary embeddings, and what files hold beyond."""
+
+
+def weights_by_role(
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+    gpu: Gpu | None = None,
+    engine_version: str | None = None,
+    drafts: bool = False,
+) -> dict[str, int]:
+    """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and UNEXPLAINED where there is any."""
+
+    def stage_bytes(stage: int) -> dict[str, int]:
+        found: dict[str, int] = {}
         tensors = [(t, quantization) for t in stage_tensors(arch, layout, stage)]
         if drafts and stage == layout.pipeline_parallel_size - 1:
             tensors += _draft_tensors(arch, quantization, layout)
         for tensor, stored in tensors:
             for scheme, copies in _schemes(tensor, stored):
                 if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
-                    total += copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
+                    size = copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
                 else:
                     only = _weight_only(scheme, gpu) if gpu is not None else weight_only
-                    total += copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
-        return total
+                    size = copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
+                found[tensor.role] = found.get(tensor.role, 0) + size
+        return found
 
-    heaviest = max(stage_bytes(stage) for stage in range(layout.pipeline_parallel_size))
-    tables = allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
-    return round(heaviest * (1 + quantization.unexplained_fraction)) + tables
+    heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
+    computed = sum(heaviest.values())
+    unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
+    heaviest[ROTARY] = allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
+    return heaviest | ({UNEXPLAINED: unexplained} if unexplained else {})
+
+
+def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:
+    """The largest linear layer of a rank in the model's dtype; all experts of a layer are one."""
+    largest = 0
+    for group in arch.layers:
+        tensors = [t for t in layer_tensors(group, arch.hidden, layout) if t.linear]
+        sizes = [t.copies // (len(t.indices) or 1) * t.outputs * t.inputs * element_bytes for t in tensors]
+        experts = sum(size for size, t in zip(sizes, tensors, strict=True) if t.role == "experts")
+        largest = max([largest, experts, *sizes])
+    return largest
 
 
 def _draft_tensors(

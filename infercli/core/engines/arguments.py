@@ -37,8 +37,8 @@ _OURS = {
 UNPLANNED = frozenset(
     {
         "additional_config", "async_scheduling", "compilation_config", "cpu_offload_gb", "cudagraph_capture_sizes",
-        "disable_sliding_window", "enable_dbo", "enable_expert_parallel", "enable_lora", "enable_prompt_embeds",
-        "enable_return_routed_experts", "enable_sleep_mode", "kv_cache_dtype_skip_layers", "kv_offloading_size",
+        "disable_sliding_window", "enable_dbo", "enable_lora", "enable_prompt_embeds", "enable_return_routed_experts",
+        "enable_sleep_mode", "kv_cache_dtype_skip_layers", "kv_offloading_size",
         "kv_transfer_config", "load_format", "lora_modules", "max_cudagraph_capture_size", "max_lora_rank",
         "max_loras", "num_gpu_blocks_override", "offload_backend", "optimization_level", "performance_mode",
         "quantization_config", "runner", "spec_method", "spec_model", "speculative_config", "worker_cls",
@@ -47,12 +47,7 @@ UNPLANNED = frozenset(
 )  # fmt: skip
 """Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
 
-PARALLEL_ONE = frozenset(
-    {
-        "data_parallel_size", "decode_context_parallel_size", "pipeline_parallel_size",
-        "prefill_context_parallel_size",
-    }
-)  # fmt: skip
+PARALLEL_ONE = frozenset({"data_parallel_size", "decode_context_parallel_size", "prefill_context_parallel_size"})
 """Parallelism that is not planned yet: only 1 is taken."""
 
 
@@ -71,7 +66,12 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
         elif not _takes(known[name], value):
             found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
         elif name in PARALLEL_ONE and value not in (None, 1):
-            found.append((where, "only 1 can be planned yet; tensor_parallel_size spreads a model over GPUs"))
+            found.append(
+                (
+                    where,
+                    "only 1 can be planned yet; tensor_ and pipeline_parallel_size spread a model over GPUs",
+                )
+            )
     seqs, tokens = engine_args.get("max_num_seqs"), engine_args.get("max_num_batched_tokens")
     if isinstance(seqs, int) and isinstance(tokens, int) and tokens < seqs:
         found.append(("engine_args.max_num_batched_tokens", f"must be at least max_num_seqs ({seqs})"))

@@ -1,0 +1,139 @@
+"""What an operator must know of a GPU plan beside its numbers: what costs time, what scales otherwise than it seems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infercli.core import sizing
+from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.kv_cache import CacheLayout
+from infercli.core.outcome import Question
+from infercli.core.profile import HardwareProfile
+from infercli.core.quantization import METHODS
+from infercli.core.units import GIB, gib
+from infercli.core.weights import largest_unquantized_bytes, weights_by_role
+
+
+def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...]) -> tuple[str, ...]:
+    """`said` by whoever checked GPU and quantization, and everything else worth a line."""
+    return (
+        *said,
+        *_engine(question),
+        *_loading(question),
+        *_links(question, profile),
+        *_room_outside(question, profile),
+        *_fp8_cache(question),
+        *_architecture(question),
+    )
+
+
+def _engine(question: Question) -> Iterator[str]:
+    facts = question.facts
+    if facts.extrapolated_from:
+        yield (
+            f"memory of vLLM {facts.version} is extrapolated: public logs end near {facts.extrapolated_from}; `fits` "
+            "is said with every estimate at its high end"
+        )
+
+
+def _loading(question: Question) -> Iterator[str]:
+    if METHODS[question.quantization.method].loads_as_model_dtype:
+        settings = question.settings
+        layout = question.sized.load.layout
+        peak = largest_unquantized_bytes(question.arch, layout, sizing.ELEMENT_BYTES[settings.dtype])
+        yield (
+            f"quantized layer by layer while it loads: {gib(peak, 2)} more at most than afterwards, and the whole "
+            "unquantized checkpoint is read at every start. Pin an FP8 checkpoint to avoid it"
+        )
+
+
+def _links(question: Question, profile: HardwareProfile) -> Iterator[str]:
+    settings, gpus = question.settings, question.request.gpus_per_replica
+    ranks = settings.tensor_parallel_size
+    if profile.interconnect == "pcie" and ranks > 1:
+        yield f"{ranks} GPUs talk over PCIe: tensor parallelism costs more time than over NVLink"
+    if gpus > profile.gpus_per_node:
+        yield (
+            f"one engine spans {gpus // profile.gpus_per_node} nodes: every token crosses the network between them, "
+            "and losing one node stops the engine"
+        )
+
+
+def _room_outside(question: Question, profile: HardwareProfile) -> Iterator[str]:
+    """Where the memory beyond the budget may not do under load."""
+    memory = question.sized.memory
+    need = sizing.outside_budget_bytes(question.arch, question.sized.load, question.facts)
+    left = memory.total_bytes - memory.budget_bytes - profile.reserved_gpu_memory_gib * GIB
+    if left < need:
+        yield (
+            f"{gib(left, 2)} are left outside the budget, and the CUDA context and sampling with top_p may take "
+            f"{gib(need, 2)}: it can run out of memory under load; lower gpu_memory_utilization or max_num_seqs"
+        )
+
+
+def _fp8_cache(question: Question) -> Iterator[str]:
+    gpu = question.gpu
+    if question.sized.kv_element_bytes == 1 and gpu.platform == "cuda" and not gpu.at_least((8, 9)):
+        yield f"an FP8 KV cache on {gpu.name} depends on the attention backend: try it before you rely on it"
+
+
+# What is particular to the architecture.
+
+
+def _architecture(question: Question) -> Iterator[str]:
+    arch, cache = question.arch, question.sized.layout
+    if arch.pooling:
+        yield "it pools hidden states and generates no tokens: output_tokens of the workload mean nothing to it"
+    if cache is not None:
+        yield from _replicated_cache(arch, question.settings.tensor_parallel_size)
+        yield from _kinds_of_cache(arch, cache)
+    if arch.encoders:
+        yield _encoder(question)
+    if arch.draft_layers:
+        count = sum(len(g.indices) for g in arch.draft_layers)
+        yield f"the checkpoint's {count} draft layers are not loaded: speculation is not asked for"
+
+
+def _replicated_cache(arch: ModelArch, ranks: int) -> Iterator[str]:
+    """Keys and values that every rank holds whole."""
+    if ranks == 1:
+        return
+    if any(isinstance(m, LatentAttention | CompressedAttention) for m in mixers(arch)):
+        yield (
+            f"latent attention has one key-value vector for all heads: each of {ranks} GPUs keeps the whole KV cache, "
+            "so that more GPUs leave more room for it and do not split it"
+        )
+    fewest = min((m.kv_heads for m in mixers(arch) if isinstance(m, Attention) and m.cached), default=ranks)
+    if fewest < ranks:
+        yield f"{fewest} KV heads on {ranks} GPUs: each is kept {ranks // fewest} times"
+
+
+def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
+    kinds = {group.first.kind for group in cache.groups}
+    if "state" in kinds:
+        yield (
+            f"states beside attention: vLLM makes a block {cache.block_tokens} tokens so that a page holds a state, "
+            "and every request takes its states whatever its length"
+        )
+    elif kinds & {"sliding", "chunked"} and "full" in kinds:
+        local = sum(
+            len(g.indices) for g in arch.layers
+            if isinstance(g.mixer, Attention) and (g.mixer.window is not None or g.mixer.chunk is not None)
+        )  # fmt: skip
+        yield (
+            f"{local} of {arch.layer_count} layers keep only a window of the tokens: bytes per token are those of a "
+            "longer request, and concurrency, not the printed number of tokens, is the capacity"
+        )
+
+
+def _encoder(question: Question) -> str:
+    arch, settings = question.arch, question.settings
+    parts = weights_by_role(
+        arch, question.quantization, question.sized.load.layout, sizing.ELEMENT_BYTES[settings.dtype],
+        gpu=question.gpu, engine_version=question.facts.version,
+    )  # fmt: skip
+    encoder = gib(parts.get("encoder", 0), 2)
+    return (
+        f"encoders take {encoder} of the weights of each GPU; an image counts as its tokens in the prompt, and the "
+        "workload's input_tokens must include them"
+    )
