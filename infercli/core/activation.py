@@ -10,6 +10,7 @@ max_num_seqs, two had FlashInfer's sampler installed, four are V0 with images or
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import (
     Attention,
@@ -86,13 +87,31 @@ class Batch:
 
 def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
     """Bytes at the peak of the profile run, and what the sampler keeps for ever."""
-    kept = _kept(arch, quantization, batch, facts)
-    forward, sampled = _forward(arch, quantization, batch, facts), _sampler(arch, batch, facts)
+    found = moments(arch, quantization, batch, facts)
+    forward, sampler = found.forward, found.sampler
     peak = Band(
-        low=max(forward.low, sampled.low), typical=max(forward.typical, sampled.typical),
-        high=max(forward.high, sampled.high),
+        low=max(forward.low, sampler.low), typical=max(forward.typical, sampler.typical),
+        high=max(forward.high, sampler.high),
     )  # fmt: skip
-    return peak.plus(kept)
+    return peak.plus(found.kept)
+
+
+class Moments(NamedTuple):
+    """What the peak is made of, in bytes: the larger of the first two, and the third."""
+
+    forward: Band
+    sampler: Band
+    kept: Band
+    """What stays from the forward pass to the sampler."""
+
+
+def moments(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Moments:
+    """The two moments of the profile run, and what stays from the first to the second."""
+    return Moments(
+        forward=_forward(arch, quantization, batch, facts),
+        sampler=_sampler(arch, batch, facts),
+        kept=_kept(arch, quantization, batch, facts),
+    )
 
 
 def uses_v2_runner(arch: ModelArch, facts: EngineFacts) -> bool:

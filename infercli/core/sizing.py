@@ -7,6 +7,7 @@ and come as bands by engine version: "fits" is said with all of them at their hi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infercli.core.activation import Batch, uses_v2_runner
@@ -14,6 +15,7 @@ from infercli.core.activation import activation as activation_peak
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
+from infercli.core.gpus import Gpu
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.units import GIB
 from infercli.core.weights import weights_bytes
@@ -49,30 +51,45 @@ def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: E
 
 def non_torch(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
     """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
+    return _sum(non_torch_parts(arch, load, facts).values())
+
+
+def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
+    """What `non_torch` adds up: the measured figure, and what goes with a width, a split or a vocabulary."""
     k, gpu, layout = facts.non_torch, load.gpu, load.layout
     ranks = layout.tensor_parallel_size
     if gpu.platform == "rocm":
-        return _nearest(k.rocm, ranks)
+        return {"measured": _nearest(k.rocm, ranks)}
     if gpu.unified_memory:
-        return k.unified
+        return {"measured": k.unified}
     if ranks > 1:
+        parts = {"measured": _nearest(k.plain, ranks)}
         if gpu.at_least((9, 0)) and gpu.nvlink_bytes_per_s is not None:
             buffers = k.linked_per_hidden * ranks * arch.hidden
-            found = _nearest(k.linked, ranks).plus(Band(low=0.5 * buffers, typical=buffers, high=2 * buffers))
-        else:
-            found = _nearest(k.plain, ranks)
-        return found.plus(k.odd_vocab.times(0.25)) if _odd(arch) else found
+            parts = {"measured": _nearest(k.linked, ranks)}
+            if buffers:
+                parts["all_reduce_buffers"] = Band(low=0.5 * buffers, typical=buffers, high=2 * buffers)
+        return parts | ({"odd_vocabulary": k.odd_vocab.times(0.25)} if _odd(arch) else {})
     if layout.pipeline_parallel_size > 1 and facts.sampler != "sort":
         # 0.19 with 2 and 4 stages prints 0.07 GiB: NCCL is there before the budget is measured.
-        return Band(low=0.05 * GIB, typical=0.07 * GIB, high=0.6 * GIB)
+        return {"measured": Band(low=0.05 * GIB, typical=0.07 * GIB, high=0.6 * GIB)}
     found = k.single
     if gpu.at_least((9, 0)):
         found = k.single_blackwell if gpu.at_least((10, 0)) and not gpu.at_least((12, 0)) else k.single_hopper
     if gpu.at_least((12, 0)):
         found = Band(low=k.single.low, typical=k.single.typical, high=max(k.single.high, k.single_blackwell.high))
+    parts = {"measured": found}
     if layout.data_parallel_size > 1 or layout.expert_parallel:
-        found = found.plus(Band(low=0, typical=0.4 * GIB, high=1.0 * GIB))  # 0.12 with two data ranks: 0.61 GiB (n=1)
-    return found.plus(k.odd_vocab) if _odd(arch) else found
+        # 0.12 with two data ranks: 0.61 GiB (n=1)
+        parts["exchange_between_ranks"] = Band(low=0, typical=0.4 * GIB, high=1.0 * GIB)
+    return parts | ({"odd_vocabulary": k.odd_vocab} if _odd(arch) else {})
+
+
+def _sum(bands: Iterable[Band]) -> Band:
+    total = NOTHING
+    for band in bands:
+        total = total.plus(band)
+    return total
 
 
 def _odd(arch: ModelArch) -> bool:
@@ -89,23 +106,37 @@ def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
 
     Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
     """
+    return _sum(graph_parts(arch, load, facts).values())
+
+
+def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
+    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs."""
     if load.enforce_eager:
-        return NOTHING
-    gpu = load.gpu
-    kind = "hopper" if gpu.at_least((9, 0)) else "cuda"
-    if gpu.platform == "rocm":
-        kind = "cdna" if (gpu.multiprocessors or 0) > 128 else "rocm"  # Instinct has far more units than Radeon
+        return {}
+    kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]
     share = min(1.0, facts.graph_sizes(load.max_num_seqs) / facts.all_graph_sizes)
     layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
     ranks = load.layout.tensor_parallel_size
     # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
     split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
-    return Band(
-        low=g.base.low - split + g.per_layer.low * layers * share,
-        typical=max(0.0, g.base.typical - split * (kind == "hopper")) + g.per_layer.typical * layers * share,
-        high=g.base.high + g.per_layer.high * layers * (1 + share) / 2,
-    )
+    return {
+        "any_capture": Band(
+            low=g.base.low - split, typical=max(0.0, g.base.typical - split * (kind == "hopper")), high=g.base.high
+        ),
+        "layers": Band(
+            low=g.per_layer.low * layers * share,
+            typical=g.per_layer.typical * layers * share,
+            high=g.per_layer.high * layers * (1 + share) / 2,
+        ),
+    }
+
+
+def graphs_kind(gpu: Gpu) -> str:
+    """The row of `EngineFacts.graphs` that speaks of a GPU."""
+    if gpu.platform == "rocm":
+        return "cdna" if (gpu.multiprocessors or 0) > 128 else "rocm"  # Instinct has far more units than Radeon
+    return "hopper" if gpu.at_least((9, 0)) else "cuda"
 
 
 def graphs_in_budget(arch: ModelArch, load: Load, facts: EngineFacts) -> bool:
@@ -143,7 +174,6 @@ def gpu_memory(
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
     inside = graphs_in_budget(arch, load, facts)
     graphs = cuda_graphs(arch, load, facts)
-    kind = "rocm" if load.gpu.platform == "rocm" else "hopper" if load.gpu.at_least((9, 0)) else "cuda"
     terms = [
         MemoryTerm(
             name="weights",
@@ -172,7 +202,7 @@ def gpu_memory(
             graphs,
             f"{arch.layer_count} layers, {0 if load.enforce_eager else facts.graph_sizes(load.max_num_seqs)} sizes"
             + ("" if inside else "; outside the budget, and not deducted from the KV cache"),
-            facts.graphs[kind].source,
+            facts.graphs[graphs_kind(load.gpu)].source,
             inside_budget=inside,
         ),
     ]
