@@ -15,6 +15,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from infercli.core.prices import PriceList
 from infercli.core.record import Json
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, InvalidFile
@@ -121,6 +122,12 @@ def profile_files(project: Path) -> Iterator[Path]:
             if path.name not in seen and path.name != "prices.yaml":
                 seen.add(path.name)
                 yield path
+
+
+def price_list(project: Path) -> PriceList:
+    """The project's own prices.yaml where there is one, else what is shipped. Raises InvalidFile."""
+    own = project / "profiles" / "prices.yaml"
+    return read_document(own if own.is_file() else shipped("profiles") / "prices.yaml", PriceList)
 
 
 def state_home() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli import options
+from infercli.cli import choosing, options
 
 if TYPE_CHECKING:
     from infercli.core.plan import GpuMemory, Plan
@@ -19,28 +19,45 @@ _LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": 
 @click.command()
 @click.argument("model", required=False)
 @options.deployment_file
-@click.option("--profile", help="Hardware profile; see `infercli profiles`.")
-@click.option("--quantization", help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.")
-@click.option("--max-model-len", type=click.IntRange(1), help="Longest prompt plus answer, tokens.")
-@click.option("--tensor-parallel-size", type=click.IntRange(1), help="GPUs per engine replica.")
-@click.option("--concurrency", type=click.IntRange(1), help="Requests in flight that it must hold.")
-@click.option("--input-tokens", type=click.IntRange(1), help="Of a typical request.")
-@click.option("--output-tokens", type=click.IntRange(1), help="Of a typical request.")
-@click.option("--replicas", type=click.IntRange(1), help="Engine replicas.")
+@click.option(
+    "--profile", "profiles", multiple=True, help="Hardware profile; see `infercli profiles`. Several: a search."
+)
+@click.option(
+    "--quantization",
+    "quantizations",
+    multiple=True,
+    help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.",
+)
+@click.option("--max-model-len", type=int, help="Longest prompt plus answer, tokens.")
+@click.option("--tensor-parallel-size", type=int, help="GPUs per engine replica.")
+@click.option("--pipeline-parallel-size", type=int, help="Stages per engine replica.")
+@click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")
+@click.option("--kv-cache-dtype", help="auto (the model's), fp8, ...")
+@click.option("--concurrency", type=int, help="Requests in flight that it must hold.")
+@click.option("--input-len", "--input-tokens", "input_tokens", type=int, help="Of a typical request.")
+@click.option("--output-len", "--output-tokens", "output_tokens", type=int, help="Of a typical request.")
+@click.option("--replicas", type=int, help="Engine replicas.")
+@choosing.options
 @click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
 @click.option("-n", "--namespace", help="Namespace of the objects in a saved plan.")
 @options.common
 def command(
     model: str | None,
     deployment_path: str | None,
-    profile: str | None,
-    quantization: str | None,
+    profiles: tuple[str, ...],
+    quantizations: tuple[str, ...],
     max_model_len: int | None,
     tensor_parallel_size: int | None,
+    pipeline_parallel_size: int | None,
+    max_num_seqs: int | None,
+    kv_cache_dtype: str | None,
     concurrency: int | None,
     input_tokens: int | None,
     output_tokens: int | None,
     replicas: int | None,
+    rate: float | None,
+    slos: tuple[str, ...],
+    spare: bool,
     save_path: str | None,
     namespace: str | None,
     output: str,
@@ -51,9 +68,13 @@ def command(
     planned offline. Exit code 0: it fits; 3: it does not, and the smallest changes that would fit are printed; 4: it
     cannot be told.
 
+    With --rate, --slo or several profiles it searches: for the cheapest configuration that holds, over the profiles
+    that are named or all that ship.
+
     \b
     Examples:
       infercli plan
+      infercli plan Qwen/Qwen3-32B --input-len 1000 --output-len 300 --rate 5 --slo ttft_p95=1s --slo tpot_p95=50ms
       infercli plan meta-llama/Llama-3.1-70B-Instruct --profile h100-x2 --quantization fp8
       infercli plan --save plan.json
     """
@@ -66,6 +87,24 @@ def command(
     from infercli.errors import ExitCode, InputError
 
     project = path_of(deployment_path).parent
+    arguments = {
+        "max_model_len": max_model_len,
+        "tensor_parallel_size": tensor_parallel_size,
+        "pipeline_parallel_size": pipeline_parallel_size,
+        "max_num_seqs": max_num_seqs,
+        "kv_cache_dtype": kv_cache_dtype,
+    }
+    typed = choosing.Typed(
+        model=model, deployment_path=deployment_path, profiles=profiles, quantizations=quantizations,
+        input_tokens=input_tokens, output_tokens=output_tokens, concurrency=concurrency, rate=rate, slos=slos,
+        spare=spare, replicas=replicas, engine_args={k: v for k, v in arguments.items() if v is not None},
+    )  # fmt: skip
+    if typed.is_search:
+        if save_path is not None:
+            raise InputError("a search writes no plan", "plan what it chose: it prints the command; add --save to it")
+        return choosing.run(typed, output)
+    choosing.check_counts(typed)
+    profile, quantization = next(iter(profiles), None), next(iter(quantizations), None)
     if model is not None:
         if deployment_path is not None:
             raise InputError("a MODEL and --file say what to plan twice", "give one of them")
@@ -79,11 +118,6 @@ def command(
         for k, v in (("concurrency", concurrency), ("input_tokens", input_tokens), ("output_tokens", output_tokens))
         if v is not None
     }
-    arguments = {
-        k: v
-        for k, v in (("max_model_len", max_model_len), ("tensor_parallel_size", tensor_parallel_size))
-        if v is not None
-    }
     changes = {
         k: v for k, v in (("profile", profile), ("quantization", quantization), ("replicas", replicas)) if v is not None
     }
@@ -91,7 +125,7 @@ def command(
         update={
             **changes,
             "workload": deployment.workload.model_copy(update=workload),
-            "engine_args": {**deployment.engine_args, **arguments},
+            "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
     plan = build_plan(deployment, project)

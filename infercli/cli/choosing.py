@@ -1,0 +1,424 @@
+"""`infercli plan` with a load and objectives: what the flags mean, and the answer for people.
+
+The one thing to know: everything that is wrong with a command line is said at once, so each flag is looked at although
+an earlier one failed.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from infercli.core.choice import Hardware, Loser, Point, Question, Selection, Winner
+    from infercli.core.deployment import ModelDeployment
+    from infercli.core.estimate import Traffic
+    from infercli.core.estimating import Model
+    from infercli.core.prices import PriceList
+    from infercli.core.problems import Problems
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LOSERS_SHOWN = 14
+"""Kinds of losers in the text; the JSON has every candidate."""
+_UNITS = {"ms": 1.0, "s": 1000.0}
+"""Of an objective, in ms."""
+
+
+def options(function: F) -> F:
+    """The flags that make a plan a search."""
+    for option in (
+        click.option(
+            "--spare", is_flag=True, help="Keep the GPUs of one more replica (N+1), unless the pool grows by itself."
+        ),
+        click.option(
+            "--slo", "slos", multiple=True, metavar="NAME=TIME", help="ttft_p95=1s, ttft_p99=2s, tpot_p95=50ms; repeat."
+        ),
+        click.option("--rate", type=float, help="Requests a second that arrive: search for the cheapest that holds."),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """What was typed, as far as a search reads it; None: not given."""
+
+    model: str | None
+    deployment_path: str | None
+    profiles: tuple[str, ...]
+    quantizations: tuple[str, ...]
+    input_tokens: int | None
+    output_tokens: int | None
+    concurrency: int | None
+    rate: float | None
+    slos: tuple[str, ...]
+    spare: bool
+    replicas: int | None
+    engine_args: dict[str, Any]
+    """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
+
+    @property
+    def is_search(self) -> bool:
+        """Whether this asks for the cheapest, and not whether one thing fits."""
+        loaded = self.model is not None and not self.profiles and self.concurrency is not None
+        several = len(self.profiles) > 1 or len(self.quantizations) > 1
+        return self.rate is not None or bool(self.slos) or self.spare or several or loaded
+
+
+def run(typed: Typed, output: str) -> int:
+    """Search and print. Exit code 0: something holds; 3: nothing does, and the changes that would are printed."""
+    from infercli.cli.output import emit
+    from infercli.core.choosing import select
+    from infercli.core.relaxing import changes
+    from infercli.errors import ExitCode
+
+    question = question_of(typed)
+    found = select(question)
+    if found.chosen is None:
+        found = found.model_copy(update={"changes": changes(question)})
+    else:
+        found = found.model_copy(update={"command": command_of(typed, found)})
+    emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
+    return ExitCode.NO if found.chosen is None else ExitCode.YES
+
+
+# What was typed.
+
+
+def question_of(typed: Typed) -> Question:
+    """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
+    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.core.choice import Fixed, Question
+    from infercli.core.problems import Problems
+    from infercli.errors import InvalidFile
+
+    problems = Problems()
+    deployment: ModelDeployment | None = None
+    if typed.model is None:
+        deployment = load_deployment(typed.deployment_path)
+    elif typed.deployment_path is not None:
+        problems.add("--file", "says what to plan a second time, beside MODEL", "give one of them")
+    project = deployment_path(typed.deployment_path).parent
+    model_id = typed.model if deployment is None else deployment.model
+    assert model_id is not None
+    args = {**(deployment.engine_args if deployment else {}), **typed.engine_args}
+    _whole_numbers(typed, args, problems)
+    model, pinned = _model(model_id, deployment, project, problems)
+    prices, hardware = _hardware(typed, deployment, project, problems)
+    quantizations = _quantizations(typed, model, pinned, problems)
+    traffic = _traffic(typed, deployment, problems)
+    length = _length(args, deployment, traffic, model, problems)
+    if problems or model is None or traffic is None:
+        answer = problems.answer(None)
+        raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
+    kv_dtype = args.get("kv_cache_dtype")
+    return Question(
+        model=model,
+        hardware=hardware,
+        traffic=traffic,
+        max_model_len=length,
+        quantizations=quantizations,
+        pinned=pinned,
+        fixed=Fixed(
+            tensor_parallel_size=args.get("tensor_parallel_size"),
+            pipeline_parallel_size=args.get("pipeline_parallel_size"),
+            replicas=typed.replicas,
+            max_num_seqs=args.get("max_num_seqs"),
+            kv_cache_dtype=None if kv_dtype == "auto" else kv_dtype,
+        ),
+        spare=typed.spare,
+        prices_as_of=prices.as_of,
+    )
+
+
+def check_counts(typed: Typed) -> None:
+    """Raises InvalidFile with every flag that must be a positive number and is not."""
+    from infercli.core.problems import Problems
+    from infercli.errors import InvalidFile
+
+    problems = Problems()
+    _whole_numbers(typed, typed.engine_args, problems)
+    if problems:
+        raise InvalidFile("plan", [(p.where, p.what) for p in problems.answer(None).problems])
+
+
+def _whole_numbers(typed: Typed, args: dict[str, Any], problems: Problems) -> None:
+    names = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs")
+    counts = {f"--{name.replace('_', '-')}": args.get(name) for name in names}
+    counts |= {"--input-len": typed.input_tokens, "--output-len": typed.output_tokens, "--replicas": typed.replicas}
+    for flag, value in (counts | {"--concurrency": typed.concurrency}).items():
+        if value is not None and value < 1:
+            problems.add(flag, f"must be at least 1, and is {value}")
+
+
+def _model(
+    model_id: str, deployment: ModelDeployment | None, project: Path, problems: Problems
+) -> tuple[Model | None, bool]:
+    """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
+    from infercli.cli.project import load_lock
+    from infercli.core.deployment import ModelDeployment
+    from infercli.core.estimating import Model
+    from infercli.core.profile import HardwareProfile, NodeGroup
+    from infercli.core.quantization import METHODS
+    from infercli.core.resolving import resolve
+
+    with problems.at("MODEL"):
+        locked = load_lock(project).find(model_id)
+        anything = HardwareProfile(name="any", accelerator="cpu", nodes=(NodeGroup(),), quantizations=tuple(METHODS))
+        asked = deployment or ModelDeployment(name="any", model=model_id, profile="any")
+        subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
+        return Model(model_id, subject.arch, subject.quantization, subject.notes), locked is not None
+    return None, False
+
+
+def _hardware(
+    typed: Typed, deployment: ModelDeployment | None, project: Path, problems: Problems
+) -> tuple[PriceList, tuple[Hardware, ...]]:
+    """(prices, the profiles that were named, else the deployment's, else all with GPUs)."""
+    from infercli.adapters.files import price_list, profile_files
+    from infercli.cli.project import load_profile
+    from infercli.core.candidates import hardware_of
+
+    prices = price_list(project)
+    named = list(typed.profiles) or ([] if deployment is None else [deployment.profile])
+    found = []
+    for name in dict.fromkeys(named or [path.stem for path in profile_files(project)]):
+        with problems.at("--profile"):
+            profile = load_profile(name, project)
+            if named or profile.gpu is not None:
+                found.append(hardware_of(profile, prices))
+    return prices, tuple(found)
+
+
+def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:
+    from infercli.core.quantization import expand
+
+    wanted: list[str] = []
+    for name in typed.quantizations:
+        with problems.at("--quantization"):
+            wanted += expand([name])
+    if model is None or not wanted:
+        return tuple(dict.fromkeys(wanted))
+    stored = model.quantization.method
+    if (pinned or stored != "none") and stored not in wanted:
+        problems.add(
+            "--quantization",
+            f"{model.name} is {stored}: a checkpoint is what it is",
+            f"leave it out, or name {'a checkpoint' if pinned else 'the base model'} that is {' or '.join(wanted)}",
+        )
+    return (stored,) if pinned or stored != "none" else tuple(dict.fromkeys(wanted))
+
+
+def _traffic(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> Traffic | None:
+    from infercli.core.estimate import Traffic
+    from infercli.core.workload import Workload
+
+    workload = Workload() if deployment is None else deployment.workload
+    if typed.rate is not None and typed.concurrency is not None:
+        problems.add("--rate", "and --concurrency exclude each other", "give one of them")
+    if typed.rate is not None and not 0 < typed.rate < float("inf"):
+        problems.add("--rate", f"must be more than 0, and is {typed.rate:g}")
+    objectives = _objectives(typed, deployment, problems)
+    concurrency = typed.concurrency
+    if typed.rate is None and concurrency is None and deployment is not None:
+        concurrency = workload.concurrency
+    if typed.rate is None and concurrency is None:
+        problems.add(
+            "--rate", "is missing: how many requests arrive a second", "or --concurrency: how many are in flight"
+        )
+    if concurrency is not None and not objectives:
+        problems.add("--slo", "is missing: any speed would hold", "for example --slo tpot_p95=50ms")
+    if problems:
+        return None
+    return Traffic(
+        input_len=typed.input_tokens or workload.input_tokens,
+        output_len=typed.output_tokens or workload.output_tokens,
+        concurrency=concurrency,
+        request_rate=typed.rate,
+        ttft_p95_ms=objectives.get("ttft_p95"),
+        ttft_p99_ms=objectives.get("ttft_p99"),
+        tpot_p95_ms=objectives.get("tpot_p95"),
+    )
+
+
+def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> dict[str, float]:
+    """By name, in ms: what was typed, else what deployment.yaml says."""
+    import re
+
+    from infercli.core.choice import OBJECTIVES
+    from infercli.errors import UnknownName
+
+    if not typed.slos and deployment is not None:
+        said = deployment.objectives
+        found = {"ttft_p95": said.ttft_p95_ms, "tpot_p95": said.tpot_p95_ms}
+        return {name: value for name, value in found.items() if value is not None}
+    objectives: dict[str, float] = {}
+    for slo in typed.slos:
+        name, _, value = (part.strip() for part in slo.partition("="))
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s)?", value)
+        if name not in OBJECTIVES:
+            problems.add_error("--slo", UnknownName("objective", name, OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"))
+        if match is None:
+            problems.add("--slo", f"`{slo}` says no time", f"write for example --slo {OBJECTIVES[0]}=1s")
+        elif match[2] is None:
+            problems.add("--slo", f"`{slo}` has no unit", f"write {name}={match[1]}s or {name}={match[1]}ms")
+        elif float(match[1]) == 0:
+            problems.add("--slo", f"`{slo}` must be more than 0")
+        else:
+            limit_ms = float(match[1]) * _UNITS[match[2]]
+            if objectives.setdefault(name, limit_ms) != limit_ms:
+                problems.add("--slo", f"{name} is said twice, differently")
+    return objectives
+
+
+def _length(
+    args: dict[str, Any],
+    deployment: ModelDeployment | None,
+    traffic: Traffic | None,
+    model: Model | None,
+    problems: Problems,
+) -> int:
+    """max_model_len: what was asked for, else twice the mean request in whole 1,024s, as far as the model goes."""
+    asked = args.get("max_model_len") or (deployment.workload.max_context_tokens if deployment else None)
+    if traffic is None or model is None:
+        return 0
+    each, limit = int(traffic.input_len + traffic.output_len), model.arch.max_model_len
+    if asked is not None and asked > limit:
+        problems.add("--max-model-len", f"{asked:,} is more than the model's own maximum of {limit:,}")
+    if each > (asked or limit):
+        problems.add("--input-len", f"{each:,} tokens a request (in and out) are more than {asked or limit:,}")
+    return int(asked or min(limit, -(-2 * each // 1024) * 1024))
+
+
+# What is printed.
+
+
+def command_of(typed: Typed, found: Selection) -> str:
+    """The plan of exactly what was chosen, as it is typed."""
+    from math import ceil
+
+    assert found.chosen is not None
+    c, speed, load = found.chosen.candidate, found.chosen.estimate.speed, found.workload
+    assert speed is not None
+    in_flight = load.concurrency
+    if load.request_rate is not None:
+        tpot_s = 0.0 if speed.tpot_s is None else speed.tpot_s.value
+        in_flight = load.request_rate * (speed.ttft_s.value + tpot_s * load.output_len)  # Little's law
+    assert in_flight is not None
+    profile = next((name for name in typed.profiles if Path(name).stem == c.profile), c.profile)
+    words = ["infercli", "plan", *([typed.model] if typed.model else [])]
+    if typed.deployment_path:
+        words += ["--file", typed.deployment_path]
+    words += ["--profile", profile, "--quantization", c.quantization, "--replicas", str(c.replicas)]
+    words += ["--tensor-parallel-size", str(c.tensor_parallel_size)]
+    if c.pipeline_parallel_size > 1:
+        words += ["--pipeline-parallel-size", str(c.pipeline_parallel_size)]
+    if c.kv_cache_dtype != "auto":
+        words += ["--kv-cache-dtype", c.kv_cache_dtype]
+    words += ["--max-num-seqs", str(c.max_num_seqs), "--max-model-len", str(found.max_model_len)]
+    words += ["--concurrency", str(max(1, ceil(in_flight)))]
+    words += ["--input-len", f"{load.input_len:.0f}", "--output-len", f"{load.output_len:.0f}"]
+    return shlex.join(words)
+
+
+def text(found: Selection) -> str:
+    """The answer for people."""
+    from infercli.cli.output import columns, heading
+
+    lines = [f"{found.model}: {_load(found)}"]
+    if found.chosen is None:
+        lines.append(click.style("Nothing holds at the pessimistic end of the estimates", fg="red", bold=True))
+    else:
+        title = click.style(f"Cheapest that holds: {found.chosen.candidate.words}", fg="green", bold=True)
+        lines += [title, *_winner(found.chosen, found)]
+        lines += ["", heading("Plan exactly this"), f"  {found.command}"]
+    nearly = found.cheaper_at_the_estimate
+    if nearly is not None:
+        less = "Cheaper, and" if found.chosen is not None else "The cheapest that"
+        lines += ["", heading(f"{less} holds only at the estimate: {nearly.candidate.words}"), *_winner(nearly, found)]
+    if found.changes:
+        rows = [(c.change, c.effect) for c in found.changes]
+        lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
+    if found.front:
+        lines += ["", *_front(found.front)]
+    lines += ["", heading(f"Why the others were not taken ({len(found.losers):,} of {found.candidates:,})")]
+    lines.append(columns(_losers(found.losers), ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  "))
+    chosen_notes = found.chosen.estimate.notes if found.chosen else ()
+    notes = (*found.notes, *chosen_notes)
+    if notes:
+        lines += ["", heading("Notes"), *(f"  {n}" for n in dict.fromkeys(notes))]
+    return "\n".join(lines)
+
+
+def _load(found: Selection) -> str:
+    from infercli.core.weighing import limits
+
+    load = found.workload
+    amount = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} in flight"
+    words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
+    words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
+    return ", ".join(words) + (", one replica spare" if found.spare else "")
+
+
+def _winner(winner: Winner, found: Selection) -> list[str]:
+    from infercli.cli.output import columns
+
+    cost, speed = winner.cost, winner.estimate.speed
+    assert speed is not None
+    price = "unknown: its profile names none"
+    if cost is not None:
+        price = f"${cost.median_usd_per_h:,.2f} an hour (${cost.low_usd_per_h:,.2f} to ${cost.high_usd_per_h:,.2f}; "
+        price += f"{cost.quotes} quotes, {found.prices_as_of})"
+    rows = [("price", price), ("at worst", winner.at_worst)]
+    latencies = [("TTFT p50", speed.ttft_s), ("TTFT p95", speed.ttft_p95_s)]
+    latencies += [("TPOT p50", speed.tpot_s), ("TPOT p95", speed.tpot_p95_s)]
+    rows += [(name, f"{_time(q.value)} ({_time(q.low)} to {_time(q.high)})") for name, q in latencies if q is not None]
+    tokens, most = speed.output_tok_per_s, speed.highest_request_rate
+    rows.append(("output", f"{tokens.value:,.0f} tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f})"))
+    if most is not None:
+        rows.append(("highest rate", f"{most.value:.3g} requests/s ({most.low:.3g} to {most.high:.3g})"))
+    return [columns(rows, indent="  ")]
+
+
+def _front(front: tuple[Point, ...]) -> list[str]:
+    from infercli.cli.output import columns, heading
+    from infercli.core.frontier import letter, plot
+
+    rows = [
+        (
+            letter(i, chosen=p.chosen),
+            f"{p.tokens_per_s_per_user.value:,.1f}",
+            f"{p.tokens_per_s_per_usd_h:,.0f}",
+            f"${p.cost.median_usd_per_h:,.2f}",
+            {"at the pessimistic end": "yes", "at the estimate": "maybe", "no": "no"}[p.holds],
+            p.candidate.words,
+        )
+        for i, p in enumerate(front)
+    ]
+    header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
+    title = heading("Pareto front: faster for a user, or cheaper (a capital is what was chosen)")
+    return [title, columns(rows, header, indent="  "), "", *plot(front)]
+
+
+def _losers(losers: tuple[Loser, ...]) -> list[tuple[str, str, str, str]]:
+    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first."""
+    kinds: dict[tuple[str, str], list[Loser]] = {}
+    for loser in losers:
+        kinds.setdefault((loser.candidate.gpu, loser.verdict), []).append(loser)
+
+    def price(loser: Loser) -> float:
+        return float("inf") if loser.cost is None else loser.cost.median_usd_per_h
+
+    nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
+    nearest.sort(key=lambda found: price(found[0]))
+    return [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
+
+
+def _time(value_s: float) -> str:
+    return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"

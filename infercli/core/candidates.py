@@ -1,0 +1,165 @@
+"""Which configurations a search weighs: GPU x split x replicas x quantization x KV dtype x max_num_seqs.
+
+The one thing to know: tensor parallelism stays within a node, a pipeline may span whole nodes; and what two profiles of
+the same GPU both hold is weighed once, on the smaller one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infercli.core.asked import default_utilization
+from infercli.core.choice import Candidate, Hardware, Question
+from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
+from infercli.core.gpus import find_gpu
+from infercli.core.placement import engines_that_fit
+from infercli.core.prices import PriceList
+from infercli.core.profile import HardwareProfile
+from infercli.errors import InputError
+
+FEWEST_SEQUENCES = 16
+"""max_num_seqs is not tried below it: a sampler for so few takes next to no memory."""
+_ONE_BY_ONE = 16
+"""Up to here every count of replicas is tried; beyond, each is a sixteenth more than the last."""
+_NATIVE_FP8 = (8, 9)
+"""Compute capability from which an FP8 KV cache does not depend on the attention backend."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """A candidate and the hardware that it is on."""
+
+    candidate: Candidate
+    hardware: Hardware
+    preference: tuple[int, int]
+    """Between equal prices, the least first: (an FP8 KV cache that nobody asked for, place among the profile's
+    quantizations)."""
+    default_batch: Weighed | None = None
+    """The same with vLLM's default max_num_seqs; None: this is it."""
+
+
+def hardware_of(profile: HardwareProfile, prices: PriceList) -> Hardware:
+    """Raises InputError for a profile without GPUs, UnknownName for a GPU or a price that no table has."""
+    if profile.gpu is None:
+        raise InputError(f"profile {profile.name} has no GPU to choose", "`infercli profiles` lists those with GPUs")
+    gpu = find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
+    if profile.interconnect == "pcie" and gpu.nvlink_bytes_per_s is not None:
+        gpu = gpu.model_copy(update={"nvlink_bytes_per_s": None})
+    return Hardware(
+        profile=profile,
+        gpu=gpu,
+        gpu_memory_utilization=default_utilization(gpu, find_engine(RAY_SERVICE_ENGINE), profile),
+        price=None if profile.price is None else prices.find(profile.price),
+    )
+
+
+def candidates(question: Question) -> tuple[Weighed, ...]:
+    """Every configuration, each once. Smaller profiles come first, so that they stand for larger ones."""
+    found: list[Weighed] = []
+    kinds: list[tuple[object, ...]] = []
+    seen: set[tuple[object, ...]] = set()
+    default: Weighed | None = None
+    for hardware in sorted(question.hardware, key=lambda h: h.profile.max_gpus):
+        kind = (hardware.gpu, hardware.gpu_memory_utilization, hardware.price, hardware.profile.quantizations)
+        if kind not in kinds:
+            kinds.append(kind)
+        for method, place in _methods(hardware, question):
+            for shape in _shapes(hardware, question):
+                key = (kinds.index(kind), method, *shape)
+                if key in seen:
+                    continue
+                seen.add(key)
+                tp, pp, replicas, kv_dtype, seqs, spare_gpus = shape
+                candidate = Candidate(
+                    profile=hardware.profile.name,
+                    gpu=hardware.gpu.name,
+                    tensor_parallel_size=tp,
+                    pipeline_parallel_size=pp,
+                    replicas=replicas,
+                    quantization=method,
+                    kv_cache_dtype=kv_dtype,
+                    max_num_seqs=seqs,
+                    spare_gpus=spare_gpus,
+                )
+                silent_fp8 = kv_dtype != "auto" and question.fixed.kv_cache_dtype is None
+                preference = (int(silent_fp8), place)
+                # Shapes that differ in max_num_seqs only come one after the other, the default first.
+                if default is not None and _same_but_batch(default.candidate, candidate):
+                    found.append(Weighed(candidate, hardware, preference, default))
+                else:
+                    default = Weighed(candidate, hardware, preference)
+                    found.append(default)
+    return tuple(found)
+
+
+def _same_but_batch(a: Candidate, b: Candidate) -> bool:
+    return all(getattr(a, name) == getattr(b, name) for name in Candidate.model_fields if name != "max_num_seqs")
+
+
+def _methods(hardware: Hardware, question: Question) -> Iterator[tuple[str, int]]:
+    """(method, its place among the profile's preferences). A quantized checkpoint is what it is."""
+    accepted, stored = hardware.methods, question.model.quantization.method
+    free = stored == "none" and not question.pinned
+    for method in question.quantizations or (accepted if free else (stored,)):
+        yield method, accepted.index(method) if method in accepted else len(accepted)
+
+
+def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, int, str, int, int]]:
+    """(tensor-parallel, pipeline-parallel, replicas, KV dtype, max_num_seqs, spare GPUs)."""
+    fixed, profile = question.fixed, hardware.profile
+    sizes = [n for n in range(1, profile.gpus_per_node + 1) if profile.gpus_per_node % n == 0]
+    doubled = [2**i for i in range(profile.max_gpus.bit_length())]
+    stages = [1] if question.plain else sorted({*sizes, *doubled})
+    for tp in sizes if fixed.tensor_parallel_size is None else [fixed.tensor_parallel_size]:
+        for pp in stages if fixed.pipeline_parallel_size is None else [fixed.pipeline_parallel_size]:
+            # A split that the user fixed is weighed even where no node holds it, so that the answer says so.
+            both_fixed = fixed.tensor_parallel_size is not None and fixed.pipeline_parallel_size is not None
+            if not engines_that_fit(profile, tp * pp, grown=True) and not both_fixed:
+                continue
+            spare_gpus = tp * pp if question.spare and not hardware.grows else 0
+            room = max(1, engines_that_fit(profile, tp * pp, grown=True))
+            for replicas in _replicas(room) if fixed.replicas is None else [fixed.replicas]:
+                for kv_dtype in _kv_dtypes(hardware, question):
+                    for seqs in _sequences(hardware, question):
+                        yield tp, pp, replicas, kv_dtype, seqs, spare_gpus
+
+
+def _replicas(room: int) -> Iterator[int]:
+    count = 1
+    while count <= room:
+        yield count
+        count += max(1, count // _ONE_BY_ONE)
+
+
+def _kv_dtypes(hardware: Hardware, question: Question) -> tuple[str, ...]:
+    if question.fixed.kv_cache_dtype is not None:
+        return (question.fixed.kv_cache_dtype,)
+    if question.plain or question.model.quantization.kv_cache_fp8 or not hardware.gpu.at_least(_NATIVE_FP8):
+        return ("auto",)
+    return ("auto", "fp8")
+
+
+def _sequences(hardware: Hardware, question: Question) -> tuple[int, ...]:
+    """First what vLLM does by default on that GPU, then a quarter of it, and so on."""
+    if question.fixed.max_num_seqs is not None:
+        return (question.fixed.max_num_seqs,)
+    facts = find_engine(RAY_SERVICE_ENGINE)
+    seqs = [facts.device_defaults(hardware.gpu, max_model_len=question.max_model_len).max_num_seqs]
+    while seqs[-1] // 4 >= FEWEST_SEQUENCES and not question.plain:
+        seqs.append(seqs[-1] // 4)
+    return tuple(seqs)
+
+
+def room_problem(weighed: Weighed) -> str | None:
+    """Why the profile's nodes do not hold it with its spare; None where they do."""
+    candidate, profile = weighed.candidate, weighed.hardware.profile
+    each = candidate.gpus_per_replica
+    room = engines_that_fit(profile, each, grown=True)
+    wanted = candidate.replicas + candidate.spare_gpus // each
+    if wanted <= room:
+        return None
+    if not room:
+        return f"{each} GPUs for one replica: {profile.name} has nodes of {profile.gpus_per_node}"
+    spare = " with the spare" if candidate.spare_gpus else ""
+    return f"{wanted * each} GPUs{spare}: {profile.name} has room for {room * each}"

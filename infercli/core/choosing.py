@@ -1,0 +1,278 @@
+"""The search: which configuration is the cheapest that holds, and why each other one was not taken.
+
+The one thing to know: candidates are weighed from the cheapest on: by memory, then by what the closed form bounds
+(core/weighing.py); only those that may win, and those that may be on the front, are played.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import NamedTuple
+
+from infercli.core.candidates import Weighed, candidates, room_problem
+from infercli.core.choice import Cost, Loser, Point, Question, Selection, Verdict, Winner
+from infercli.core.estimate import Estimate, Interval
+from infercli.core.estimating import estimate
+from infercli.core.frontier import undominated
+from infercli.core.units import GIB, gib
+from infercli.core.weighing import Engine, Measure, Played, request_of
+
+_FASTER = 1.01
+"""A dearer candidate is played for the front where the closed form says that it is faster by more than this."""
+_NEARLY = 1.25
+"""A batch's limit that is missed by less is looked at with its own memory, not with that of vLLM's default batch."""
+
+
+class _Open(NamedTuple):
+    """A candidate that the closed form does not rule out."""
+
+    weighed: Weighed
+    cost: Cost | None
+    engine: Engine
+    step_s: float
+    """Of one token of an answer, in closed form."""
+    worst: Measure | None
+    """What it cannot keep at the pessimistic end, by the closed form; None: it may."""
+
+    @property
+    def price(self) -> tuple[int, float]:
+        """Unknown prices come last, by the GPUs that they take."""
+        return (1, self.weighed.candidate.gpus) if self.cost is None else (0, self.cost.median_usd_per_h)
+
+
+class Search:
+    """One question, looked at once. `selection` is the answer."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._engines: dict[tuple[object, ...], Engine] = {}
+        self.all = candidates(question)
+        found = [self._screen(w) for w in self.all]
+        self._losers = [f for f in found if isinstance(f, Loser)]
+        self.open = sorted((f for f in found if isinstance(f, _Open)), key=_order)
+        self.winner: _Open | None = None
+        self.nearly: _Open | None = None
+        """The cheapest that holds only at the estimate, where it costs less than the winner."""
+        for candidate in self.open:
+            lost = self._weigh(candidate)
+            if lost is not None:
+                self._losers.append(lost)
+
+    def selection(self) -> Selection:
+        """The answer, without changes and command."""
+        winner, question = self.winner, self.question
+        front = self._front()
+        return Selection(
+            model=question.model.name,
+            workload=question.traffic,
+            max_model_len=question.max_model_len,
+            spare=question.spare,
+            prices_as_of=question.prices_as_of,
+            candidates=len(self.all),
+            chosen=None if winner is None else self._winner(winner),
+            cheaper_at_the_estimate=None if self.nearly is None else self._winner(self.nearly),
+            front=front,
+            losers=tuple(self._losers),
+            notes=self._notes(front),
+        )
+
+    # What can be said without playing.
+
+    def engine(self, weighed: Weighed) -> Engine:
+        """That engine, examined once whatever its replicas."""
+        c = weighed.candidate
+        key = (
+            id(weighed.hardware.gpu), weighed.hardware.gpu_memory_utilization, c.quantization, c.tensor_parallel_size,
+            c.pipeline_parallel_size, c.kv_cache_dtype, c.max_num_seqs,
+        )  # fmt: skip
+        if key not in self._engines:
+            self._engines[key] = Engine(self.question, weighed)
+        return self._engines[key]
+
+    def _screen(self, weighed: Weighed) -> _Open | Loser:
+        cost = cost_of(weighed)
+        no_room = room_problem(weighed)
+        if no_room is not None:
+            return _lost(weighed, cost, "no_room", no_room)
+        # A smaller batch takes no more memory: where the default batch starts, it need not be examined yet.
+        # Nor does it help where more is missing than a batch takes at all.
+        engine = self.engine(weighed.default_batch or weighed)
+        if engine.starts is not True and engine.missing_bytes < engine.batch_bytes:
+            engine = self.engine(weighed)
+        if engine.examined is None:
+            return _lost(weighed, cost, "impossible", engine.problem)
+        sized = engine.examined.sized
+        missing = f"{gib(sized.missing_bytes, 2)} missing per GPU"
+        if sized.starts is False:
+            return _lost(weighed, cost, "does_not_fit", missing, sized.missing_bytes / GIB)
+        if sized.starts is None:
+            reason = f"within the error of the estimates: {missing} at worst"
+            return _lost(weighed, cost, "cannot_be_told", reason, sized.missing_bytes / GIB)
+        if engine.no_speed is not None:
+            return _lost(weighed, cost, "cannot_be_told", f"no speed: {engine.no_speed}")
+        measures = self._bounds(engine, weighed)
+        slow = max((m for m in measures if m.share > 1), key=lambda m: m.share, default=None)
+        if slow is not None:
+            return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
+        worst = max((m for m in measures if m.worst_share > 1), key=lambda m: m.worst_share, default=None)
+        return _Open(weighed, cost, engine, engine.step_s(weighed.candidate.replicas)[1], worst)
+
+    def _bounds(self, engine: Engine, weighed: Weighed) -> list[Measure]:
+        c = weighed.candidate
+        measures = [*engine.least(c.replicas)]
+        if self.question.traffic.request_rate is not None:
+            carries = engine.carries(c.replicas, c.max_num_seqs)
+            if 1 < carries.share < _NEARLY or 1 < carries.worst_share < _NEARLY:
+                carries = self.engine(weighed).carries(c.replicas, c.max_num_seqs)
+            measures.append(carries)
+        return measures
+
+    # Who wins.
+
+    def play(self, candidate: _Open) -> Played:
+        """The asked load on it, with the memory that is its own.
+
+        A batch that the load never fills changes nothing: what the default batch did stands for it.
+        """
+        weighed = candidate.weighed
+        replicas = weighed.candidate.replicas
+        if weighed.default_batch is not None:
+            before = self.engine(weighed.default_batch).played(replicas)
+            if before is not None and weighed.candidate.max_num_seqs > _most_at_once(before.speed.running):
+                return before
+        return self.engine(weighed).play(replicas)
+
+    def _weigh(self, candidate: _Open) -> Loser | None:
+        """None: it won."""
+        weighed, cost, worst = candidate.weighed, candidate.cost, candidate.worst
+        if self.winner is not None:
+            return self._too_late(candidate, self.winner)
+        if worst is not None and self.nearly is not None:
+            reason = f"at the pessimistic end {worst.worst_words}"
+            return _lost(weighed, cost, "uncertain", reason, worst.worst_share - 1)
+        played = self.play(candidate)
+        if played.surely:
+            self.winner = candidate
+            if self.nearly is not None and self.nearly.price == candidate.price:
+                self.nearly = None
+            return None
+        if played.keeps:
+            self.nearly = self.nearly or candidate
+            tightest = played.tightest
+            reason = f"holds at the estimate; at the pessimistic end {tightest.worst_words}"
+            return _lost(weighed, cost, "uncertain", reason, tightest.worst_share - 1)
+        slow = max(played.measures, key=lambda m: m.share)
+        return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
+
+    def _too_late(self, candidate: _Open, winner: _Open) -> Loser:
+        weighed, cost = candidate.weighed, candidate.cost
+        if candidate.price == winner.price:
+            return _lost(weighed, cost, "not_preferred", _preference(candidate, winner))
+        if cost is None or winner.cost is None:
+            return _lost(weighed, cost, "unpriced", "nobody says what it costs")
+        more = cost.median_usd_per_h / winner.cost.median_usd_per_h - 1
+        return _lost(weighed, cost, "dearer", f"{more:.0%} dearer", more)
+
+    def _winner(self, candidate: _Open) -> Winner:
+        tightest = self.play(candidate).tightest
+        found = self.estimate(candidate)
+        return Winner(
+            candidate=candidate.weighed.candidate,
+            cost=candidate.cost,
+            holds="at the pessimistic end" if candidate is self.winner else "at the estimate",
+            at_worst=tightest.worst_words,
+            estimate=found,
+        )
+
+    def estimate(self, candidate: _Open) -> Estimate:
+        """What `infercli estimate` says of it, with the highest rate that keeps the objectives."""
+        request = request_of(self.question, candidate.weighed)
+        found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
+        assert isinstance(found, Estimate)  # it was examined before
+        return found
+
+    # The front.
+
+    def _front(self) -> tuple[Point, ...]:
+        """Of those that hold at the estimate; where none does, of those that carry the load."""
+        holding, carrying = [], []
+        best_s = float("inf")
+        for candidate in sorted((o for o in self.open if o.cost is not None), key=lambda o: (o.price, o.step_s)):
+            if candidate is not self.winner and candidate.step_s * _FASTER > best_s:
+                continue
+            played = self.play(candidate)
+            if played.speed.tpot_s is None:
+                continue
+            point = self._point(candidate, played)
+            if played.keeps:
+                best_s = min(best_s, candidate.step_s)
+                holding.append(point)
+            elif all(m.share <= 1 for m in played.measures if not m.is_objective):
+                carrying.append(point)
+        return undominated(holding or carrying)
+
+    def _point(self, candidate: _Open, played: Played) -> Point:
+        assert candidate.cost is not None
+        tpot = self.engine(candidate.weighed).bounded_tpot(candidate.weighed.candidate.replicas)
+        return Point(
+            candidate=candidate.weighed.candidate,
+            cost=candidate.cost,
+            tokens_per_s_per_user=Interval(value=1 / tpot.value, low=1 / tpot.high, high=1 / tpot.low),
+            tokens_per_s_per_usd_h=played.speed.output_tokens_per_s / candidate.cost.median_usd_per_h,
+            holds="at the pessimistic end" if played.surely else "at the estimate" if played.keeps else "no",
+            chosen=candidate is self.winner,
+        )
+
+    def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
+        notes = []
+        if self.open and not front:
+            notes.append("no front: no price is known of those that carry the load")
+        if self.winner is not None and self.winner.cost is not None and front and not any(p.chosen for p in front):
+            notes.append("the chosen one is not on the front: another is faster at its price, and less preferred")
+        return tuple(notes)
+
+
+def select(question: Question) -> Selection:
+    """The answer to a question, without the changes that a refusal needs (core/relaxing.py)."""
+    return Search(question).selection()
+
+
+def cost_of(weighed: Weighed) -> Cost | None:
+    """What all its GPUs cost, those that are kept free included; None where the profile has no price."""
+    price, gpus = weighed.hardware.price, weighed.candidate.gpus
+    if price is None:
+        return None
+    return Cost(
+        low_usd_per_h=price.low_usd * gpus,
+        median_usd_per_h=price.median_usd * gpus,
+        high_usd_per_h=price.high_usd * gpus,
+        quotes=price.quotes,
+    )
+
+
+def _most_at_once(mean: float) -> float:
+    """Requests that are decoded at once at most, where `mean` are: arrivals at random, and twice that for bursts."""
+    return 2 * (mean + 6 * sqrt(mean) + 8)
+
+
+def _lost(weighed: Weighed, cost: Cost | None, verdict: Verdict, reason: str, shortfall: float = 0.0) -> Loser:
+    return Loser(candidate=weighed.candidate, cost=cost, verdict=verdict, reason=reason, shortfall=shortfall)
+
+
+def _order(o: _Open) -> tuple[object, ...]:
+    c = o.weighed.candidate
+    return (o.price, o.weighed.preference, o.step_s, -c.max_num_seqs, c.gpus_per_replica, c.pipeline_parallel_size)
+
+
+def _preference(loser: _Open, winner: _Open) -> str:
+    """Why another one of the same price was taken."""
+    silent, place = loser.weighed.preference
+    if silent > winner.weighed.preference[0]:
+        return "same price; an FP8 KV cache is taken only where nothing else holds, or where it is asked for"
+    if place > winner.weighed.preference[1]:
+        preferred = winner.weighed.candidate.quantization
+        return f"same price; profile {loser.weighed.hardware.profile.name} prefers {preferred}"
+    slower = loser.step_s / winner.step_s - 1
+    if slower > 0:
+        return f"same price; {slower:.0%} slower for a user"
+    return "same price and speed; more requests at a time, fewer GPUs per replica or fewer stages go first"

@@ -1,0 +1,334 @@
+"""One candidate of a search, weighed: its memory, what it can do at best in closed form, and what it does when played.
+
+The one thing to know: all numbers are those of `infercli estimate`, through the same functions; the closed form only
+says which candidates need not be played.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+from infercli.core import throughput
+from infercli.core.candidates import Weighed
+from infercli.core.choice import OBJECTIVES, Question
+from infercli.core.estimate import EstimateRequest, Traffic
+from infercli.core.estimate_speed import load_of, serving_of
+from infercli.core.estimating import Examined, examine
+from infercli.core.gpus import GPUS
+from infercli.core.problems import Problems
+from infercli.core.speed.errors import Metric
+from infercli.core.speed.steady import most_running, steady
+from infercli.core.speed.steps import StepTime
+from infercli.errors import Unsupported
+
+_ITERATIONS = 4
+"""Of the running requests towards those at the asked rate: they come from below, so fewer only bound less tightly."""
+_BELOW = 0.95
+"""Of a decoding step in closed form: of 455 plays no p95 of TPOT was below 1.00 of it (tests/core/test_choosing.py)."""
+_BUSIEST = 0.95
+"""Share of the time that prompts take at most, in the closed form: beyond it there is no steady state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One objective: a latency that must not be passed."""
+
+    name: str
+    """`ttft_p95`"""
+    metric: Metric
+    limit_s: float
+
+    @property
+    def label(self) -> str:
+        """Its name for people: `TTFT p95`."""
+        what, _, percentile = self.name.partition("_")
+        return f"{what.upper()} {percentile}"
+
+    @property
+    def fraction(self) -> float:
+        """Of requests that must keep it."""
+        return int(self.name.rpartition("p")[2]) / 100
+
+
+class Measure(NamedTuple):
+    """What a candidate reaches of one requirement, at the estimate and at the pessimistic end.
+
+    Shares are of what is allowed: 1.2 misses it by 20 %.
+    """
+
+    of: str
+    """`TTFT p95`; `carries` where it is the load itself."""
+    value: float
+    worst: float
+    allowed: float
+    share: float
+    worst_share: float
+    least: str = ""
+    """Said before a value that is a bound."""
+
+    @property
+    def is_objective(self) -> bool:
+        """False: it is the load itself that is not carried."""
+        return self.of != "carries"
+
+    @property
+    def words(self) -> str:
+        """At the estimate: `TTFT p95 1.20 s, 20% over 1.00 s`."""
+        if not self.is_objective:
+            return f"carries {self.value:.3g} of {self.allowed:.3g} requests/s"
+        return f"{self.of} {self.least}{_ms(self.value)}, {_off(self.share)} {_ms(self.allowed)}"
+
+    @property
+    def worst_words(self) -> str:
+        """At the pessimistic end."""
+        if not self.is_objective:
+            return f"carries {self.worst:.3g} of {self.allowed:.3g} requests/s"
+        return f"{self.of} up to {_ms(self.worst)}, {_off(self.worst_share)} {_ms(self.allowed)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """A candidate's speed, measured against every requirement."""
+
+    speed: throughput.Speed
+    measures: tuple[Measure, ...]
+
+    @property
+    def keeps(self) -> bool:
+        """At the estimate."""
+        return all(m.share <= 1 for m in self.measures)
+
+    @property
+    def surely(self) -> bool:
+        """At the pessimistic end."""
+        return all(m.worst_share <= 1 for m in self.measures)
+
+    @property
+    def tightest(self) -> Measure:
+        """The requirement with the least room at the pessimistic end."""
+        return max(self.measures, key=lambda m: m.worst_share)
+
+
+def limits(traffic: Traffic) -> tuple[Limit, ...]:
+    """The objectives of a load."""
+    asked = {name: getattr(traffic, f"{name}_ms") for name in OBJECTIVES}
+    return tuple(
+        Limit(name=name, metric="ttft" if name.startswith("ttft") else "tpot", limit_s=ms / 1000)
+        for name, ms in asked.items()
+        if ms is not None
+    )
+
+
+def request_of(question: Question, weighed: Weighed) -> EstimateRequest:
+    """What `infercli estimate` is asked for this candidate, with its load and without objectives."""
+    c, hardware = weighed.candidate, weighed.hardware
+    return EstimateRequest(
+        model=question.model.name,
+        gpu=c.gpu if GPUS.get(c.gpu) is hardware.gpu else hardware.gpu,
+        gpu_count=c.gpus_per_replica * c.replicas,
+        tensor_parallel_size=c.tensor_parallel_size,
+        pipeline_parallel_size=c.pipeline_parallel_size,
+        quantization=c.quantization,
+        kv_cache_dtype=c.kv_cache_dtype,
+        max_num_seqs=c.max_num_seqs,
+        max_model_len=question.max_model_len,
+        gpu_memory_utilization=hardware.gpu_memory_utilization,
+        workload=question.traffic.model_copy(update={f"{name}_ms": None for name in OBJECTIVES}),
+    )
+
+
+class Engine:
+    """One way to run the model, whatever the number of replicas: examined once, played for each number asked."""
+
+    def __init__(self, question: Question, weighed: Weighed) -> None:
+        self._request = request_of(question, weighed)
+        self._limits = limits(question.traffic)
+        problems = Problems()
+        self.examined: Examined | None = examine(self._request, question.model, problems)
+        self.problem = "; ".join(p.what for p in problems.answer(None).problems)
+        """Why it cannot be; empty where it can."""
+        self._operating: dict[int, tuple[float, float]] = {}
+        self._played: dict[int, Played] = {}
+        self._capacities: dict[int, float] = {}
+
+    @property
+    def starts(self) -> bool | None:
+        """As an estimate says it."""
+        return False if self.examined is None else self.examined.sized.starts
+
+    @property
+    def missing_bytes(self) -> int:
+        """Per GPU, with every estimate at its high end; 0 where it starts or cannot be."""
+        return 0 if self.examined is None else self.examined.sized.missing_bytes
+
+    @property
+    def batch_bytes(self) -> int:
+        """All memory that depends on max_num_seqs, at its high end: no smaller batch frees more."""
+        terms = () if self.examined is None else self.examined.sized.memory.terms
+        return sum(t.high_bytes for t in terms if t.name in ("activation", "cuda_graphs"))
+
+    @cached_property
+    def serving(self) -> throughput.Serving:
+        """The engine as speed sees it."""
+        assert self.examined is not None
+        assert self._request.workload is not None
+        return serving_of(self._request, self.examined.settings, self.examined.sized, self._request.workload)
+
+    @cached_property
+    def step(self) -> StepTime:
+        """Raises Unsupported where the GPU's row does not say how fast it computes."""
+        e = self.examined
+        assert e is not None
+        return throughput.step_time(e.arch, e.quantization, e.gpu, self.serving)
+
+    @cached_property
+    def no_speed(self) -> str | None:
+        """Why no speed can be said; None where it can."""
+        try:
+            _ = self.step
+        except Unsupported as error:
+            return error.message
+        return None
+
+    def played(self, replicas: int) -> Played | None:
+        """What was played before; None: nothing yet."""
+        return self._played.get(replicas)
+
+    def load(self, replicas: int) -> throughput.Load:
+        """What is asked of so many replicas together."""
+        return replace(self._load, replicas=replicas)
+
+    @cached_property
+    def _load(self) -> throughput.Load:
+        assert self._request.workload is not None
+        return load_of(self._request.workload, 1)
+
+    @cached_property
+    def _widths(self) -> dict[Metric, tuple[float, float]]:
+        """(low, high) of an interval as shares of its value."""
+        metrics: tuple[Metric, ...] = ("output_tokens_per_s", "ttft", "tpot")
+        found = {metric: self._bounded(1.0, metric, self._load) for metric in metrics}
+        return {metric: (b.low, b.high) for metric, b in found.items()}
+
+    def _capacity(self, max_num_seqs: int) -> float:
+        """Requests a second of one replica that no queue outlives."""
+        if max_num_seqs not in self._capacities:
+            serving = replace(self.serving, max_num_seqs=max_num_seqs)
+            self._capacities[max_num_seqs] = throughput.capacity_requests_per_s(self.step, serving, self._load)
+        return self._capacities[max_num_seqs]
+
+    def step_s(self, replicas: int) -> tuple[float, float]:
+        """Between two tokens of one answer at the asked load, in closed form: (without prompts, with prompts between).
+
+        The first is a bound, the second an estimate. Requests that decode follow from Little's law.
+        """
+        if replicas not in self._operating:
+            self._operating[replicas] = self._closed_form_s(self.load(replicas))
+        return self._operating[replicas]
+
+    def _closed_form_s(self, load: throughput.Load) -> tuple[float, float]:
+        prompt, output = load.prompt.mean, load.output.mean
+        limits_ = throughput.limits_of(self.serving)
+        most = most_running(limits_, prompt, output)
+        if load.concurrency is not None:
+            running = max(1.0, min(most, load.concurrency / load.replicas))
+            decode = self.step(running, running * (prompt + output / 2))
+            return decode, steady(self.step, limits_, prompt, output, running).step_s
+        assert load.request_rate is not None
+        rate = load.request_rate / load.replicas
+        busy = min(_BUSIEST, rate * self.step(0.0, 0.0, prompt, prompt * prompt / 2, 1.0))  # with prompts
+        found = []
+        for free in (1.0, 1.0 - busy):
+            decode = 0.0
+            for _ in range(_ITERATIONS):
+                running = max(1.0, min(most, rate * output * decode / free))
+                decode = self.step(running, running * (prompt + output / 2))
+            found.append(decode / free)
+        return found[0], found[1]
+
+    def least(self, replicas: int) -> tuple[Measure, ...]:
+        """Of each objective what it is at best, by the closed form: a play finds no less."""
+        load, found = self.load(replicas), []
+        for limit in self._limits:
+            value = _BELOW * self.step_s(replicas)[0] if limit.metric == "tpot" else self._first_s(limit, load)
+            found.append(self._measure(limit, value, "at least "))
+        return tuple(found)
+
+    def _first_s(self, limit: Limit, load: throughput.Load) -> float:
+        """A percentile of TTFT is at least the prompts of all whose first token must be there by then.
+
+        A closed loop begins with all its clients at once, and few requests may be slower than the percentile.
+        """
+        prompts = 1
+        if load.concurrency is not None:
+            clients = max(1, round(load.concurrency / load.replicas))
+            last = throughput.requests_played(load, clients, load.replicas) - 1
+            prompts = max(1, clients - (last - round(limit.fraction * last)))
+        each = load.prompt.mean
+        return self.step(0.0, 0.0, prompts * each, prompts * each * each / 2, prompts)
+
+    def play(self, replicas: int) -> Played:
+        """The asked load, step by step."""
+        if replicas not in self._played:
+            e, load = self.examined, self.load(replicas)
+            assert e is not None
+            speed = throughput.predict(e.arch, e.quantization, e.gpu, self.serving, load, step=self.step)
+            measures = [self._measure(limit, _of(speed, limit)) for limit in self._limits]
+            carried = self._carried(replicas)
+            self._played[replicas] = Played(speed=speed, measures=(*carried, *measures))
+        return self._played[replicas]
+
+    def _carried(self, replicas: int) -> tuple[Measure, ...]:
+        return () if self._load.request_rate is None else (self.carries(replicas, self.serving.max_num_seqs),)
+
+    def carries(self, replicas: int, max_num_seqs: int) -> Measure:
+        """The asked rate against what it can carry: beyond that a queue grows for ever."""
+        rate = self._load.request_rate
+        assert rate is not None
+        value = replicas * self._capacity(max_num_seqs)
+        low = value * self._widths["output_tokens_per_s"][0]
+        return Measure(of="carries", value=value, worst=low, allowed=rate, share=rate / value, worst_share=rate / low)
+
+    def _measure(self, limit: Limit, value: float, least: str = "") -> Measure:
+        worst, allowed = value * self._widths[limit.metric][1], limit.limit_s
+        return Measure(
+            of=limit.label, value=value, worst=worst, allowed=allowed, share=value / allowed,
+            worst_share=worst / allowed, least=least,
+        )  # fmt: skip
+
+    def worst_s(self, limit: Limit, replicas: int) -> float:
+        """An objective's latency at the pessimistic end, as played."""
+        return _of(self.play(replicas).speed, limit) * self._widths[limit.metric][1]
+
+    def capacity(self, replicas: int) -> float:
+        """Requests a second that no queue outlives."""
+        return replicas * self._capacity(self.serving.max_num_seqs)
+
+    def bounded_tpot(self, replicas: int) -> throughput.Bounded:
+        """The median TPOT of the asked load, as an estimate says it. Needs answers of more than one token."""
+        tpot = self.play(replicas).speed.tpot_s
+        assert tpot is not None
+        return self._bounded(tpot.p50, "tpot", self.load(replicas))
+
+    def _bounded(self, value: float, metric: Metric, load: throughput.Load) -> throughput.Bounded:
+        e = self.examined
+        assert e is not None
+        return throughput.bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
+
+
+def _of(speed: throughput.Speed, limit: Limit) -> float:
+    """The latency that the objective is on; answers of one token have no TPOT and keep any."""
+    spread = speed.ttft_s if limit.metric == "ttft" else speed.tpot_s
+    return 0.0 if spread is None else float(getattr(spread, limit.name.partition("_")[2]))
+
+
+def _ms(value_s: float) -> str:
+    return f"{value_s:.2f} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"
+
+
+def _off(share: float) -> str:
+    if share <= 1:
+        return f"{1 - share:.0%} under"
+    return f"{share - 1:.0%} over" if share < 10 else f"{share:.0f} times"
