@@ -1,4 +1,4 @@
-"""`infercli plan` with a load and objectives: what the flags mean, and the answer for people.
+"""`infercli plan` with a load and objectives: what the flags mean.
 
 The one thing to know: everything that is wrong with a command line is said at once, so each flag is looked at although
 an earlier one failed.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from infercli.core.choice import Hardware, Loser, Point, Question, Selection, Winner
+    from infercli.core.choice import Hardware, Question, Selection
     from infercli.core.deployment import ModelDeployment
     from infercli.core.estimate import Traffic
     from infercli.core.estimating import Model
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LOSERS_SHOWN = 14
-"""Kinds of losers in the text; the JSON has every candidate."""
 _UNITS = {"ms": 1.0, "s": 1000.0}
 """Of an objective, in ms."""
 
@@ -73,15 +71,16 @@ class Typed:
 
 def run(typed: Typed, output: str) -> int:
     """Search and print. Exit code 0: something holds; 3: nothing does, and the changes that would are printed."""
+    from infercli.cli.choosing_text import text
     from infercli.cli.output import emit
-    from infercli.core.choosing import select
+    from infercli.core.choosing import Search
     from infercli.core.relaxing import changes
     from infercli.errors import ExitCode
 
-    question = question_of(typed)
-    found = select(question)
+    search = Search(question_of(typed))
+    found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(question)})
+        found = found.model_copy(update={"changes": changes(search)})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -117,7 +116,6 @@ def question_of(typed: Typed) -> Question:
     if problems or model is None or traffic is None:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
-    kv_dtype = args.get("kv_cache_dtype")
     return Question(
         model=model,
         hardware=hardware,
@@ -130,7 +128,7 @@ def question_of(typed: Typed) -> Question:
             pipeline_parallel_size=args.get("pipeline_parallel_size"),
             replicas=typed.replicas,
             max_num_seqs=args.get("max_num_seqs"),
-            kv_cache_dtype=None if kv_dtype == "auto" else kv_dtype,
+            kv_cache_dtype=args.get("kv_cache_dtype"),
         ),
         spare=typed.spare,
         prices_as_of=prices.as_of,
@@ -296,9 +294,6 @@ def _length(
     return int(asked or min(limit, -(-2 * each // 1024) * 1024))
 
 
-# What is printed.
-
-
 def command_of(typed: Typed, found: Selection) -> str:
     """The plan of exactly what was chosen, as it is typed."""
     from math import ceil
@@ -325,100 +320,3 @@ def command_of(typed: Typed, found: Selection) -> str:
     words += ["--concurrency", str(max(1, ceil(in_flight)))]
     words += ["--input-len", f"{load.input_len:.0f}", "--output-len", f"{load.output_len:.0f}"]
     return shlex.join(words)
-
-
-def text(found: Selection) -> str:
-    """The answer for people."""
-    from infercli.cli.output import columns, heading
-
-    lines = [f"{found.model}: {_load(found)}"]
-    if found.chosen is None:
-        lines.append(click.style("Nothing holds at the pessimistic end of the estimates", fg="red", bold=True))
-    else:
-        title = click.style(f"Cheapest that holds: {found.chosen.candidate.words}", fg="green", bold=True)
-        lines += [title, *_winner(found.chosen, found)]
-        lines += ["", heading("Plan exactly this"), f"  {found.command}"]
-    nearly = found.cheaper_at_the_estimate
-    if nearly is not None:
-        less = "Cheaper, and" if found.chosen is not None else "The cheapest that"
-        lines += ["", heading(f"{less} holds only at the estimate: {nearly.candidate.words}"), *_winner(nearly, found)]
-    if found.changes:
-        rows = [(c.change, c.effect) for c in found.changes]
-        lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
-    if found.front:
-        lines += ["", *_front(found.front)]
-    lines += ["", heading(f"Why the others were not taken ({len(found.losers):,} of {found.candidates:,})")]
-    lines.append(columns(_losers(found.losers), ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  "))
-    chosen_notes = found.chosen.estimate.notes if found.chosen else ()
-    notes = (*found.notes, *chosen_notes)
-    if notes:
-        lines += ["", heading("Notes"), *(f"  {n}" for n in dict.fromkeys(notes))]
-    return "\n".join(lines)
-
-
-def _load(found: Selection) -> str:
-    from infercli.core.weighing import limits
-
-    load = found.workload
-    amount = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} in flight"
-    words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
-    words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
-    return ", ".join(words) + (", one replica spare" if found.spare else "")
-
-
-def _winner(winner: Winner, found: Selection) -> list[str]:
-    from infercli.cli.output import columns
-
-    cost, speed = winner.cost, winner.estimate.speed
-    assert speed is not None
-    price = "unknown: its profile names none"
-    if cost is not None:
-        price = f"${cost.median_usd_per_h:,.2f} an hour (${cost.low_usd_per_h:,.2f} to ${cost.high_usd_per_h:,.2f}; "
-        price += f"{cost.quotes} quotes, {found.prices_as_of})"
-    rows = [("price", price), ("at worst", winner.at_worst)]
-    latencies = [("TTFT p50", speed.ttft_s), ("TTFT p95", speed.ttft_p95_s)]
-    latencies += [("TPOT p50", speed.tpot_s), ("TPOT p95", speed.tpot_p95_s)]
-    rows += [(name, f"{_time(q.value)} ({_time(q.low)} to {_time(q.high)})") for name, q in latencies if q is not None]
-    tokens, most = speed.output_tok_per_s, speed.highest_request_rate
-    rows.append(("output", f"{tokens.value:,.0f} tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f})"))
-    if most is not None:
-        rows.append(("highest rate", f"{most.value:.3g} requests/s ({most.low:.3g} to {most.high:.3g})"))
-    return [columns(rows, indent="  ")]
-
-
-def _front(front: tuple[Point, ...]) -> list[str]:
-    from infercli.cli.output import columns, heading
-    from infercli.core.frontier import letter, plot
-
-    rows = [
-        (
-            letter(i, chosen=p.chosen),
-            f"{p.tokens_per_s_per_user.value:,.1f}",
-            f"{p.tokens_per_s_per_usd_h:,.0f}",
-            f"${p.cost.median_usd_per_h:,.2f}",
-            {"at the pessimistic end": "yes", "at the estimate": "maybe", "no": "no"}[p.holds],
-            p.candidate.words,
-        )
-        for i, p in enumerate(front)
-    ]
-    header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
-    title = heading("Pareto front: faster for a user, or cheaper (a capital is what was chosen)")
-    return [title, columns(rows, header, indent="  "), "", *plot(front)]
-
-
-def _losers(losers: tuple[Loser, ...]) -> list[tuple[str, str, str, str]]:
-    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first."""
-    kinds: dict[tuple[str, str], list[Loser]] = {}
-    for loser in losers:
-        kinds.setdefault((loser.candidate.gpu, loser.verdict), []).append(loser)
-
-    def price(loser: Loser) -> float:
-        return float("inf") if loser.cost is None else loser.cost.median_usd_per_h
-
-    nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
-    nearest.sort(key=lambda found: price(found[0]))
-    return [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
-
-
-def _time(value_s: float) -> str:
-    return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"

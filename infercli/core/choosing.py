@@ -15,7 +15,7 @@ from infercli.core.estimate import Estimate, Interval
 from infercli.core.estimating import estimate
 from infercli.core.frontier import undominated
 from infercli.core.units import GIB, gib
-from infercli.core.weighing import Engine, Measure, Played, request_of
+from infercli.core.weighing import Engine, Examination, Measure, Played, examination, request_of
 
 _FASTER = 1.01
 """A dearer candidate is played for the front where the closed form says that it is faster by more than this."""
@@ -23,7 +23,11 @@ _NEARLY = 1.25
 """A batch's limit that is missed by less is looked at with its own memory, not with that of vLLM's default batch."""
 
 
-class _Open(NamedTuple):
+Key = tuple[object, ...]
+"""Of an engine: everything but its replicas."""
+
+
+class Open(NamedTuple):
     """A candidate that the closed form does not rule out."""
 
     weighed: Weighed
@@ -41,26 +45,34 @@ class _Open(NamedTuple):
 
 
 class Search:
-    """One question, looked at once. `selection` is the answer."""
+    """One question: screened when it is made, decided when it is asked for a winner or for its whole answer.
 
-    def __init__(self, question: Question) -> None:
+    `known`: what was examined for another question of the same model and max_model_len; memory does not depend on load.
+    """
+
+    def __init__(self, question: Question, known: dict[Key, Examination] | None = None) -> None:
         self.question = question
-        self._engines: dict[tuple[object, ...], Engine] = {}
+        self.known: dict[Key, Examination] = {} if known is None else known
+        self._engines: dict[Key, Engine] = {}
         self.all = candidates(question)
         found = [self._screen(w) for w in self.all]
         self._losers = [f for f in found if isinstance(f, Loser)]
-        self.open = sorted((f for f in found if isinstance(f, _Open)), key=_order)
-        self.winner: _Open | None = None
-        self.nearly: _Open | None = None
+        self.open = sorted((f for f in found if isinstance(f, Open)), key=_order)
+        self._winner: Open | None = None
+        self._nearly: Open | None = None
         """The cheapest that holds only at the estimate, where it costs less than the winner."""
-        for candidate in self.open:
-            lost = self._weigh(candidate)
-            if lost is not None:
-                self._losers.append(lost)
+        self._decided = False
+
+    def winner(self) -> Open | None:
+        """The cheapest that holds at the pessimistic end; None where none does."""
+        if not self._decided:
+            self._decided = True
+            self._losers += [lost for lost in map(self._weigh, self.open) if lost is not None]
+        return self._winner
 
     def selection(self) -> Selection:
-        """The answer, without changes and command."""
-        winner, question = self.winner, self.question
+        """The whole answer, but for changes and the command."""
+        winner, question = self.winner(), self.question
         front = self._front()
         return Selection(
             model=question.model.name,
@@ -69,8 +81,8 @@ class Search:
             spare=question.spare,
             prices_as_of=question.prices_as_of,
             candidates=len(self.all),
-            chosen=None if winner is None else self._winner(winner),
-            cheaper_at_the_estimate=None if self.nearly is None else self._winner(self.nearly),
+            chosen=None if winner is None else self._said(winner),
+            cheaper_at_the_estimate=None if self._nearly is None else self._said(self._nearly),
             front=front,
             losers=tuple(self._losers),
             notes=self._notes(front),
@@ -85,15 +97,22 @@ class Search:
             id(weighed.hardware.gpu), weighed.hardware.gpu_memory_utilization, c.quantization, c.tensor_parallel_size,
             c.pipeline_parallel_size, c.kv_cache_dtype, c.max_num_seqs,
         )  # fmt: skip
-        if key not in self._engines:
-            self._engines[key] = Engine(self.question, weighed)
-        return self._engines[key]
+        found = self._engines.get(key)
+        if found is None:
+            if key not in self.known:
+                self.known[key] = examination(self.question, weighed)
+            found = self._engines[key] = Engine(self.question, weighed, self.known[key])
+        return found
 
-    def _screen(self, weighed: Weighed) -> _Open | Loser:
+    def _screen(self, weighed: Weighed) -> Open | Loser:
         cost = cost_of(weighed)
         no_room = room_problem(weighed)
         if no_room is not None:
             return _lost(weighed, cost, "no_room", no_room)
+        if not self.question.quantizations and weighed.candidate.quantization not in weighed.hardware.methods:
+            accepted = ", ".join(weighed.hardware.methods)
+            reason = f"the checkpoint is {weighed.candidate.quantization}, and the profile accepts {accepted}"
+            return _lost(weighed, cost, "impossible", reason)
         # A smaller batch takes no more memory: where the default batch starts, it need not be examined yet.
         # Nor does it help where more is missing than a batch takes at all.
         engine = self.engine(weighed.default_batch or weighed)
@@ -115,7 +134,7 @@ class Search:
         if slow is not None:
             return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
         worst = max((m for m in measures if m.worst_share > 1), key=lambda m: m.worst_share, default=None)
-        return _Open(weighed, cost, engine, engine.step_s(weighed.candidate.replicas)[1], worst)
+        return Open(weighed, cost, engine, engine.step_s(weighed.candidate.replicas)[1], worst)
 
     def _bounds(self, engine: Engine, weighed: Weighed) -> list[Measure]:
         c = weighed.candidate
@@ -129,7 +148,7 @@ class Search:
 
     # Who wins.
 
-    def play(self, candidate: _Open) -> Played:
+    def play(self, candidate: Open) -> Played:
         """The asked load on it, with the memory that is its own.
 
         A batch that the load never fills changes nothing: what the default batch did stands for it.
@@ -142,29 +161,29 @@ class Search:
                 return before
         return self.engine(weighed).play(replicas)
 
-    def _weigh(self, candidate: _Open) -> Loser | None:
+    def _weigh(self, candidate: Open) -> Loser | None:
         """None: it won."""
         weighed, cost, worst = candidate.weighed, candidate.cost, candidate.worst
-        if self.winner is not None:
-            return self._too_late(candidate, self.winner)
-        if worst is not None and self.nearly is not None:
+        if self._winner is not None:
+            return self._too_late(candidate, self._winner)
+        if worst is not None and self._nearly is not None:
             reason = f"at the pessimistic end {worst.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, worst.worst_share - 1)
         played = self.play(candidate)
         if played.surely:
-            self.winner = candidate
-            if self.nearly is not None and self.nearly.price == candidate.price:
-                self.nearly = None
+            self._winner = candidate
+            if self._nearly is not None and self._nearly.price == candidate.price:
+                self._nearly = None
             return None
         if played.keeps:
-            self.nearly = self.nearly or candidate
+            self._nearly = self._nearly or candidate
             tightest = played.tightest
             reason = f"holds at the estimate; at the pessimistic end {tightest.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, tightest.worst_share - 1)
         slow = max(played.measures, key=lambda m: m.share)
         return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
 
-    def _too_late(self, candidate: _Open, winner: _Open) -> Loser:
+    def _too_late(self, candidate: Open, winner: Open) -> Loser:
         weighed, cost = candidate.weighed, candidate.cost
         if candidate.price == winner.price:
             return _lost(weighed, cost, "not_preferred", _preference(candidate, winner))
@@ -173,18 +192,18 @@ class Search:
         more = cost.median_usd_per_h / winner.cost.median_usd_per_h - 1
         return _lost(weighed, cost, "dearer", f"{more:.0%} dearer", more)
 
-    def _winner(self, candidate: _Open) -> Winner:
+    def _said(self, candidate: Open) -> Winner:
         tightest = self.play(candidate).tightest
-        found = self.estimate(candidate)
+        found = self._estimate(candidate)
         return Winner(
             candidate=candidate.weighed.candidate,
             cost=candidate.cost,
-            holds="at the pessimistic end" if candidate is self.winner else "at the estimate",
+            holds="at the pessimistic end" if candidate is self._winner else "at the estimate",
             at_worst=tightest.worst_words,
             estimate=found,
         )
 
-    def estimate(self, candidate: _Open) -> Estimate:
+    def _estimate(self, candidate: Open) -> Estimate:
         """What `infercli estimate` says of it, with the highest rate that keeps the objectives."""
         request = request_of(self.question, candidate.weighed)
         found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
@@ -198,7 +217,7 @@ class Search:
         holding, carrying = [], []
         best_s = float("inf")
         for candidate in sorted((o for o in self.open if o.cost is not None), key=lambda o: (o.price, o.step_s)):
-            if candidate is not self.winner and candidate.step_s * _FASTER > best_s:
+            if candidate is not self._winner and candidate.step_s * _FASTER > best_s:
                 continue
             played = self.play(candidate)
             if played.speed.tpot_s is None:
@@ -211,7 +230,7 @@ class Search:
                 carrying.append(point)
         return undominated(holding or carrying)
 
-    def _point(self, candidate: _Open, played: Played) -> Point:
+    def _point(self, candidate: Open, played: Played) -> Point:
         assert candidate.cost is not None
         tpot = self.engine(candidate.weighed).bounded_tpot(candidate.weighed.candidate.replicas)
         return Point(
@@ -220,21 +239,21 @@ class Search:
             tokens_per_s_per_user=Interval(value=1 / tpot.value, low=1 / tpot.high, high=1 / tpot.low),
             tokens_per_s_per_usd_h=played.speed.output_tokens_per_s / candidate.cost.median_usd_per_h,
             holds="at the pessimistic end" if played.surely else "at the estimate" if played.keeps else "no",
-            chosen=candidate is self.winner,
+            chosen=candidate is self._winner,
         )
 
     def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
         notes = []
         if self.open and not front:
             notes.append("no front: no price is known of those that carry the load")
-        if self.winner is not None and self.winner.cost is not None and front and not any(p.chosen for p in front):
+        if self._winner is not None and self._winner.cost is not None and front and not any(p.chosen for p in front):
             notes.append("the chosen one is not on the front: another is faster at its price, and less preferred")
+        if self._winner is not None and self._winner.weighed.preference[0]:
+            notes.append(
+                "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
+                "set, or rule it out with --kv-cache-dtype auto"
+            )
         return tuple(notes)
-
-
-def select(question: Question) -> Selection:
-    """The answer to a question, without the changes that a refusal needs (core/relaxing.py)."""
-    return Search(question).selection()
 
 
 def cost_of(weighed: Weighed) -> Cost | None:
@@ -259,12 +278,12 @@ def _lost(weighed: Weighed, cost: Cost | None, verdict: Verdict, reason: str, sh
     return Loser(candidate=weighed.candidate, cost=cost, verdict=verdict, reason=reason, shortfall=shortfall)
 
 
-def _order(o: _Open) -> tuple[object, ...]:
+def _order(o: Open) -> tuple[object, ...]:
     c = o.weighed.candidate
     return (o.price, o.weighed.preference, o.step_s, -c.max_num_seqs, c.gpus_per_replica, c.pipeline_parallel_size)
 
 
-def _preference(loser: _Open, winner: _Open) -> str:
+def _preference(loser: Open, winner: Open) -> str:
     """Why another one of the same price was taken."""
     silent, place = loser.weighed.preference
     if silent > winner.weighed.preference[0]:
@@ -273,6 +292,8 @@ def _preference(loser: _Open, winner: _Open) -> str:
         preferred = winner.weighed.candidate.quantization
         return f"same price; profile {loser.weighed.hardware.profile.name} prefers {preferred}"
     slower = loser.step_s / winner.step_s - 1
-    if slower > 0:
+    if slower > _FASTER - 1:
         return f"same price; {slower:.0%} slower for a user"
-    return "same price and speed; more requests at a time, fewer GPUs per replica or fewer stages go first"
+    if loser.weighed.candidate.max_num_seqs < winner.weighed.candidate.max_num_seqs:
+        return f"same price and speed; max_num_seqs {winner.weighed.candidate.max_num_seqs} takes more at a time"
+    return "same price, and no faster for a user"

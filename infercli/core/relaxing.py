@@ -11,11 +11,11 @@ from dataclasses import replace
 from math import floor, log10
 
 from infercli.core.candidates import Weighed, room_problem
-from infercli.core.choice import Hardware, Question
-from infercli.core.choosing import Search
+from infercli.core.choice import Fixed, Hardware, Question
+from infercli.core.choosing import Open, Search
 from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
-from infercli.core.weighing import Engine, Limit, limits
+from infercli.core.weighing import limits
 
 _NEAREST = 8
 """Candidates that are looked at in a direction: the fastest and the most capable by the closed form."""
@@ -23,116 +23,135 @@ _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
 _MOST_PER_NODE = 8
 """GPUs of the largest machines that profiles describe."""
-_GROWTHS = (2, 4, 8)
+_GROWTHS = (2, 4, 8, 16, 32)
 """Times as many GPUs as a profile has."""
-_HALVINGS = 6
-"""Of the asked rate, towards the highest that holds: to 2 % of it."""
+_HALVINGS = 10
+"""Of the asked load until something holds: to a thousandth of it."""
+_STEPS = 5
+"""Halvings between a load that holds and twice that: to 3 % of it."""
 
 
-def changes(question: Question) -> tuple[Change, ...]:
+def changes(search: Search) -> tuple[Change, ...]:
     """At most one in each direction, as the user would type it; empty where none of them helps alone."""
-    found: list[Change] = []
-    for direction in (_quantization, _objectives, _load, _more_gpus):
-        found += direction(replace(question, plain=True))
-    return tuple(found)
+    return (*_quantization(search), *_objectives(search), *_load(search), *_more_gpus(search))
 
 
-def _checked(words: str, question: Question) -> list[Change]:
-    """The change, where a search with it finds a winner."""
-    winner = Search(question).winner
+def _holding(words: str, search: Search) -> list[Change]:
+    """The change, where the search with it finds a winner."""
+    winner = search.winner()
     if winner is None:
         return []
     cost = "price unknown" if winner.cost is None else f"${winner.cost.median_usd_per_h:,.2f} an hour"
     return [Change(change=words, effect=f"holds on {winner.weighed.candidate.words}: {cost}")]
 
 
-def _quantization(question: Question) -> list[Change]:
-    stored = question.model.quantization.method
-    tried = set(question.quantizations)
+def _quantization(search: Search) -> list[Change]:
+    question = search.question
+    stored, tried = question.model.quantization.method, set(question.quantizations)
     for method in _METHODS if stored == "none" and not question.pinned else (stored,):
         accepted_everywhere = all(method in h.methods for h in question.hardware)
         if method in tried or (not tried and accepted_everywhere):
             continue
-        found = _checked(f"--quantization {method}", replace(question, quantizations=(method,)))
+        other = Search(replace(question, quantizations=(method,)), search.known)
+        found = _holding(f"--quantization {method}", other)
         if found:
             return found
     return []
 
 
-def _objectives(question: Question) -> Iterator[Change]:
+def _objectives(search: Search) -> Iterator[Change]:
     """Each objective alone: the least that would hold."""
+    question = search.question
     for limit in limits(question.traffic):
         name = f"{limit.name}_ms"
-        least_s = _least_s(limit, replace(question, traffic=_with(question.traffic, **{name: None})))
-        if least_s is None:
+        without = Search(replace(question, traffic=_with(question.traffic, **{name: None})), search.known)
+        able = [o for o in without.open if o.worst is None]
+        holding = [o.weighed for o in _nearest(able) if without.play(o).surely]
+        if not holding:
             continue
-        rounded = _up(least_s * 1000)
-        changed = replace(question, traffic=_with(question.traffic, **{name: rounded}))
-        yield from _checked(f"--slo {limit.name}={rounded:g}ms", changed)
+        found = min((without.engine(w).worst_s(limit, w.candidate.replicas), i) for i, w in enumerate(holding))
+        rounded_ms = _up(found[0] * 1000)
+        changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
+        only = Search(_only(changed, holding[found[1]]), search.known)
+        yield from _holding(f"--slo {limit.name}={rounded_ms:g}ms", only)
 
 
-def _least_s(limit: Limit, without: Question) -> float | None:
-    """The least of that objective which holds at the pessimistic end with all others kept; None where none does."""
-    search = Search(without)
-    able = [o for o in search.open if o.worst is None]
+def _nearest(able: list[Open]) -> list[Open]:
+    """The fastest by the closed form, and those with the most GPUs among which the load is dealt out."""
     fastest = sorted(able, key=lambda o: o.step_s)
-    most = sorted(able, key=lambda o: -o.weighed.candidate.gpus)
-    nearest = dict.fromkeys((*fastest[: _NEAREST // 2], *most[: _NEAREST // 2]))
-    holding = [o.weighed for o in nearest if search.play(o).surely]
-    return min((search.engine(w).worst_s(limit, w.candidate.replicas) for w in holding), default=None)
+    most = sorted(able, key=lambda o: (-o.weighed.candidate.gpus, o.step_s))
+    return list(dict.fromkeys((*fastest[: _NEAREST // 2], *most[: _NEAREST // 2])))
 
 
-def _load(question: Question) -> list[Change]:
+def _load(search: Search) -> list[Change]:
     """The highest rate, or the most requests in flight, that hold."""
-    traffic = question.traffic
-    by_rate = traffic.request_rate is not None
+    traffic = search.question.traffic
     asked = traffic.request_rate or traffic.concurrency
     assert asked is not None
+    field = "request_rate" if traffic.request_rate is not None else "concurrency"
+    halves = [asked / 2**i for i in range(1, _HALVINGS + 1)]
 
-    def at(amount: float) -> Question:
-        field = "request_rate" if by_rate else "concurrency"
-        return replace(question, traffic=_with(traffic, **{field: amount}))
+    def at(amount: float, weighed: Weighed) -> Search:
+        changed = replace(search.question, traffic=_with(traffic, **{field: amount}))
+        return Search(_only(changed, weighed), search.known)
 
-    best = 0.0
-    for weighed in _most_able(question):
-        low, high = best, asked
-        for _ in range(_HALVINGS):
+    best, holder = 0.0, None
+    for weighed in _most_able(search):
+        low = next((x for x in ([best] if best else halves) if at(x, weighed).winner() is not None), None)
+        if low is None:
+            continue
+        high = min(asked, 2 * low)
+        for _ in range(_STEPS):
             middle = (low + high) / 2
-            engine = Engine(at(middle), weighed)
-            low, high = (middle, high) if engine.play(weighed.candidate.replicas).surely else (low, middle)
-        best = max(best, low)
-    amount = _down(best) if by_rate else float(floor(best))
-    if amount <= 0:
+            low, high = (middle, high) if at(middle, weighed).winner() is not None else (low, middle)
+        if low > best:
+            best, holder = low, weighed
+    amount = _down(best) if field == "request_rate" else float(floor(best))
+    if holder is None or amount <= 0:
         return []
-    return _checked(f"{'--rate' if by_rate else '--concurrency'} {amount:g}", at(amount))
+    return _holding(f"--{'rate' if field == 'request_rate' else 'concurrency'} {amount:g}", at(amount, holder))
 
 
-def _most_able(question: Question) -> list[Weighed]:
-    """Candidates that start, the most capable first: with as many replicas as there is room for."""
-    search = Search(question)
+def _most_able(search: Search) -> list[Weighed]:
+    """Candidates that start: the most capable, and the fastest at what is asked, by the closed form."""
     starting: list[tuple[float, float, int, Weighed]] = []
     for weighed in search.all:
-        engine = search.engine(weighed)
+        engine, replicas = search.engine(weighed.default_batch or weighed), weighed.candidate.replicas
         if engine.starts is True and engine.no_speed is None and room_problem(weighed) is None:
-            capacity = engine.capacity(weighed.candidate.replicas)
-            starting.append((-capacity, engine.step_s(weighed.candidate.replicas)[0], len(starting), weighed))
+            starting.append((-engine.capacity(replicas), engine.step_s(replicas)[0], len(starting), weighed))
     by_capacity = sorted(starting)[: _NEAREST // 2]
     by_speed = sorted(starting, key=lambda s: s[1])[: _NEAREST // 2]
     return [s[3] for s in dict.fromkeys((*by_capacity, *by_speed))]
 
 
-def _more_gpus(question: Question) -> list[Change]:
+def _more_gpus(search: Search) -> list[Change]:
     """The same hardware, with more GPUs in a node as far as nodes go, and with more nodes beyond."""
+    question = replace(search.question, plain=True)
     for times in _GROWTHS:
-        grown = tuple(_grown(h, times) for h in question.hardware)
-        winner = Search(replace(question, hardware=grown)).winner
+        grown = Search(replace(question, hardware=tuple(_grown(h, times) for h in question.hardware)), search.known)
+        winner = grown.winner()
         if winner is not None:
             profile = winner.weighed.hardware.profile
             nodes = profile.nodes[0]
-            words = f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs"
-            chosen = next(h for h in grown if h.profile.name == profile.name)
-            return _checked(words, replace(question, hardware=(chosen,)))
+            return _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
     return []
+
+
+def _only(question: Question, weighed: Weighed) -> Question:
+    """The same question with this candidate alone."""
+    c = weighed.candidate
+    return replace(
+        question,
+        hardware=(weighed.hardware,),
+        quantizations=(c.quantization,),
+        fixed=Fixed(
+            tensor_parallel_size=c.tensor_parallel_size,
+            pipeline_parallel_size=c.pipeline_parallel_size,
+            replicas=c.replicas,
+            max_num_seqs=c.max_num_seqs,
+            kv_cache_dtype=c.kv_cache_dtype,
+        ),
+    )
 
 
 def _grown(hardware: Hardware, times: int) -> Hardware:

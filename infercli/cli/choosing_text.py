@@ -1,0 +1,116 @@
+"""The answer of a search, for people.
+
+The one thing to know: losers are told by kind, the nearest of each; the JSON has every candidate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.cli.output import columns, heading
+
+if TYPE_CHECKING:
+    from infercli.core.choice import Loser, Point, Selection, Winner
+
+_LOSERS_SHOWN = 14
+"""Kinds of losers at most."""
+
+
+def text(found: Selection) -> str:
+    """The answer for people."""
+    lines = [f"{found.model}: {_load(found)}"]
+    if found.chosen is None:
+        lines.append(click.style("Nothing holds at the pessimistic end of the estimates", fg="red", bold=True))
+    else:
+        title = click.style(f"Cheapest that holds: {found.chosen.candidate.words}", fg="green", bold=True)
+        lines += [title, *_winner(found.chosen, found)]
+        lines += ["", heading("Plan exactly this"), f"  {found.command}"]
+    nearly = found.cheaper_at_the_estimate
+    if nearly is not None:
+        less = "Cheaper, and" if found.chosen is not None else "The cheapest that"
+        lines += ["", heading(f"{less} holds only at the estimate: {nearly.candidate.words}"), *_winner(nearly, found)]
+    if found.changes:
+        rows = [(c.change, c.effect) for c in found.changes]
+        lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
+    elif found.chosen is None:
+        lines += [
+            "",
+            "No change in one direction alone would hold: of the load, the objectives, the GPUs, the checkpoint",
+        ]
+    if found.front:
+        lines += ["", *_front(found.front)]
+    lines += ["", heading(f"Why the others were not taken ({len(found.losers):,} of {found.candidates:,})")]
+    lines.append(columns(_losers(found.losers), ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  "))
+    chosen_notes = found.chosen.estimate.notes if found.chosen else ()
+    notes = (*found.notes, *chosen_notes)
+    if notes:
+        lines += ["", heading("Notes"), *(f"  {n}" for n in dict.fromkeys(notes))]
+    return "\n".join(lines)
+
+
+def _load(found: Selection) -> str:
+    from infercli.core.weighing import limits
+
+    load = found.workload
+    amount = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} in flight"
+    words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
+    words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
+    return ", ".join(words) + (", one replica spare" if found.spare else "")
+
+
+def _winner(winner: Winner, found: Selection) -> list[str]:
+    cost, speed = winner.cost, winner.estimate.speed
+    assert speed is not None
+    price = "unknown: its profile names none"
+    if cost is not None:
+        price = f"${cost.median_usd_per_h:,.2f} an hour (${cost.low_usd_per_h:,.2f} to ${cost.high_usd_per_h:,.2f}; "
+        price += f"{cost.quotes} quotes, {found.prices_as_of})"
+    rows = [("price", price), ("at worst", winner.at_worst)]
+    latencies = [("TTFT p50", speed.ttft_s), ("TTFT p95", speed.ttft_p95_s)]
+    latencies += [("TPOT p50", speed.tpot_s), ("TPOT p95", speed.tpot_p95_s)]
+    rows += [(name, f"{_time(q.value)} ({_time(q.low)} to {_time(q.high)})") for name, q in latencies if q is not None]
+    tokens, most = speed.output_tok_per_s, speed.highest_request_rate
+    rows.append(("output", f"{tokens.value:,.0f} tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f})"))
+    if most is not None:
+        rows.append(("highest rate", f"{most.value:.3g} requests/s ({most.low:.3g} to {most.high:.3g})"))
+    return [columns(rows, indent="  ")]
+
+
+def _front(front: tuple[Point, ...]) -> list[str]:
+    from infercli.core.frontier import letter, plot
+
+    rows = [
+        (
+            letter(i, chosen=p.chosen),
+            f"{p.tokens_per_s_per_user.value:,.1f}",
+            f"{p.tokens_per_s_per_usd_h:,.0f}",
+            f"${p.cost.median_usd_per_h:,.2f}",
+            {"at the pessimistic end": "yes", "at the estimate": "maybe", "no": "no"}[p.holds],
+            p.candidate.words,
+        )
+        for i, p in enumerate(front)
+    ]
+    header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
+    chosen = " (the capital is what was chosen)" if any(p.chosen for p in front) else ""
+    title = heading(f"Pareto front: faster for a user, or cheaper{chosen}")
+    return [title, columns(rows, header, indent="  "), "", *plot(front)]
+
+
+def _losers(losers: tuple[Loser, ...]) -> list[tuple[str, str, str, str]]:
+    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first."""
+    kinds: dict[tuple[str, str], list[Loser]] = {}
+    for loser in losers:
+        kinds.setdefault((loser.candidate.gpu, loser.verdict), []).append(loser)
+
+    def price(loser: Loser) -> float:
+        return float("inf") if loser.cost is None else loser.cost.median_usd_per_h
+
+    nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
+    nearest.sort(key=lambda found: price(found[0]))
+    return [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
+
+
+def _time(value_s: float) -> str:
+    return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"

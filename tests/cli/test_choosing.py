@@ -1,0 +1,173 @@
+"""infercli plan as a search, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from infercli.errors import ExitCode
+
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+LOAD = ("--input-len", "1000", "--output-len", "300")
+SLOS = ("--slo", "ttft_p95=1s", "--slo", "tpot_p95=50ms")
+HARDWARE = ("--profile", "h100-x2", "--profile", "l4")
+
+
+def search(infercli, *words):
+    ran = infercli("plan", *words, "-o", "json")
+    return ran.code, json.loads(ran.out)
+
+
+def test_the_cheapest_that_holds_is_printed_with_the_front_and_the_reasons(infercli):
+    ran = infercli("plan", MODEL, *LOAD, "--rate", "5", *SLOS, *HARDWARE)
+    assert ran.code == ExitCode.YES
+    assert "Cheapest that holds: 1 x H100 (h100-x2), fp8" in ran.out
+    # One H100: 1.99, 3.50 and 6.88 dollars in the list that ships
+    assert "$3.50 an hour ($1.99 to $6.88; 15 quotes, 2026-11-20)" in ran.out
+    for part in ("Pareto front", "tokens/s per user", "Why the others were not taken", "missing per GPU", "dearer"):
+        assert part in ran.out or part == "missing per GPU"
+    plot = ran.out[ran.out.index("tokens/s per dollar an hour") : ran.out.index("Why the others")]
+    assert max(map(len, plot.splitlines())) < 80
+    assert plot.isascii()
+
+
+def test_the_json_has_every_candidate_once(infercli):
+    code, value = search(infercli, MODEL, *LOAD, "--rate", "5", *SLOS, *HARDWARE)
+    assert (code, value["kind"]) == (ExitCode.YES, "Selection")
+    told = [json.dumps(x["candidate"]) for x in (*value["losers"], value["chosen"])]
+    assert len(told) == len(set(told)) == value["candidates"]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (MODEL, ("--rate", "5", "--profile", "h100-x2")),
+        (MODEL, ("--rate", "20", "--profile", "h100-x8", "--quantization", "none")),
+        (MODEL, ("--concurrency", "8", "--profile", "a100-80-x4", "--kv-cache-dtype", "auto")),
+        ("Qwen/Qwen3-30B-A3B", ("--rate", "2", "--profile", "h100-x8", "--pipeline-parallel-size", "2")),
+        ("openai/gpt-oss-20b", ("--rate", "2", "--profile", "h100", "--quantization", "mxfp4")),
+    ],
+)
+def test_the_printed_command_plans_what_was_chosen(infercli, model, words):
+    code, value = search(infercli, model, *LOAD, *SLOS, *words)
+    assert code == ExitCode.YES
+    program, verb, *rest = shlex.split(value["command"])
+    assert (program, verb) == ("infercli", "plan")
+    ran = infercli("plan", *rest, "-o", "json")
+    plan = json.loads(ran.out)
+    chosen = value["chosen"]
+    assert (ran.code, plan["kind"], plan["fits"]) == (ExitCode.YES, "Plan", True)
+    args, settings = plan["engine"]["engine_args"], chosen["estimate"]["settings"]
+    for name in ("tensor_parallel_size", "max_num_seqs", "max_model_len", "max_num_batched_tokens", "kv_cache_dtype"):
+        assert args[name] == settings[name]
+    assert args.get("pipeline_parallel_size", 1) == settings["pipeline_parallel_size"]
+    assert args["gpu_memory_utilization"] == settings["gpu_memory_utilization"]
+    assert plan["engine"]["quantization"] == chosen["candidate"]["quantization"]
+    assert plan["replicas"] == chosen["candidate"]["replicas"]
+    assert [t["bytes"] for t in plan["memory"]["terms"]] == [t["bytes"] for t in chosen["estimate"]["memory"]["terms"]]
+
+
+def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infercli):
+    words = (MODEL, *LOAD, "--profile", "l4", "--slo", "ttft_p95=1s", "--slo", "tpot_p95=100ms")
+    ran = infercli("plan", *words, "--rate", "20")
+    assert ran.code == ExitCode.NO
+    assert "Nothing holds at the pessimistic end" in ran.out
+    code, value = search(infercli, *words, "--rate", "20")
+    assert (code, value["chosen"], value["command"]) == (ExitCode.NO, None, None)
+    kinds = {c["change"].split(" ")[0] for c in value["changes"]}
+    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`
+    rate = next(c["change"] for c in value["changes"] if c["change"].startswith("--rate ")).split()[1]
+    assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
+
+
+def test_where_no_change_alone_would_hold_it_says_so(infercli):
+    ran = infercli("plan", MODEL, *LOAD, "--profile", "l4", "--slo", "tpot_p95=1ms", "--rate", "1000")
+    assert ran.code == ExitCode.NO
+    assert "No change in one direction alone would hold" in ran.out
+
+
+def test_without_a_profile_all_that_ship_are_searched(infercli):
+    _, value = search(infercli, MODEL, *LOAD, "--rate", "1", "--slo", "tpot_p95=100ms", "--quantization", "fp8")
+    profiles = {x["candidate"]["profile"] for x in value["losers"]} | {value["chosen"]["candidate"]["profile"]}
+    # h100 stands for what h100-x2 and h100-x8 hold as well; cpu-local has no GPU
+    assert {"l4", "l40s", "rtx4090", "h100", "h100-x2", "h100-x8", "h200-x8"} <= profiles
+    assert "cpu-local" not in profiles
+
+
+def test_a_deployment_says_model_profile_load_and_objectives(infercli, deployment):
+    deployment(
+        f"name: chat\nmodel: {MODEL}\nprofile: h100-x2\nworkload: {{input_tokens: 500, output_tokens: 100, "
+        "concurrency: 4}\nobjectives: {ttft_p95_ms: 2000, tpot_p95_ms: 60}\n"
+    )
+    code, value = search(infercli, "--rate", "3")
+    assert code == ExitCode.YES
+    load = value["workload"]
+    assert (load["input_len"], load["output_len"], load["request_rate"]) == (500, 100, 3)
+    assert (load["ttft_p95_ms"], load["tpot_p95_ms"]) == (2000, 60)
+    assert value["chosen"]["candidate"]["profile"] == "h100-x2"
+    assert value["command"].startswith("infercli plan --profile h100-x2")
+
+
+def test_prices_of_the_project_go_before_those_that_ship(infercli, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    price = "{low_usd: 1, median_usd: 2, high_usd: 3, quotes: 1, source: our contract}"
+    (tmp_path / "profiles" / "prices.yaml").write_text(
+        f"apiVersion: infercli/v1\nkind: PriceList\nas_of: 2026-11-01\nprices: {{H100-SXM-80: {price}}}\n"
+    )
+    _, value = search(infercli, MODEL, *LOAD, "--rate", "5", *SLOS, "--profile", "h100")
+    assert value["chosen"]["cost"]["median_usd_per_h"] == 2
+    assert value["prices_as_of"] == "2026-11-01"
+
+
+def test_everything_that_is_wrong_is_said_at_once(infercli):
+    ran = infercli(
+        "plan", "meta-lama/Llama-3.1-8B-Instruct", "--rate", "-5", "--concurrency", "3", "--input-len", "-1",
+        "--output-len", "0", "--profile", "h100x2", "--quantization", "awk", "--slo", "ttft_p95=1", "--slo",
+        "tpt_p95=50ms", "--slo", "tpot_p95=0ms", "--slo", "ttft_p99",
+    )  # fmt: skip
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    for said in (
+        "--input-len: must be at least 1, and is -1",
+        "--output-len: must be at least 1, and is 0",
+        "MODEL: unknown model `meta-lama/Llama-3.1-8B-Instruct`",
+        "--profile: unknown profile `h100x2`",
+        "--quantization: unknown quantization `awk`",
+        "--rate: and --concurrency exclude each other",
+        "--rate: must be more than 0, and is -5",
+        "--slo: `ttft_p95=1` has no unit",
+        "--slo: unknown objective `tpt_p95`",
+        "--slo: `tpot_p95=0ms` must be more than 0",
+        "--slo: `ttft_p99` says no time",
+        "`tpot_p95`",
+        "`h100-x2`",
+        "`awq`",
+    ):
+        assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((MODEL, "--slo", "tpot_p95=50ms"), "--rate: is missing"),
+        ((MODEL, "--concurrency", "8"), "--slo: is missing"),
+        ((MODEL, "--rate", "1", "--input-len", "200000"), "more than 131,072"),
+        ((MODEL, "--rate", "1", "--max-model-len", "200000"), "model's own maximum"),
+        ((MODEL, "--rate", "1", "--max-model-len", "1000"), "more than 1,000"),
+        ((MODEL, "--rate", "1", "--profile", "cpu-local"), "has no GPU to choose"),
+        ((MODEL, "--rate", "1", "--save", "plan.json"), "a search writes no plan"),
+        ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),
+        (("openai/gpt-oss-20b", "--rate", "1", "--quantization", "awq"), "a checkpoint is what it is"),
+        ((MODEL, "--profile", "l4", "--replicas", "0"), "--replicas: must be at least 1"),
+    ],
+)
+def test_bad_input_is_named(infercli, words, said):
+    ran = infercli("plan", *words)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+
+
+def test_one_profile_and_no_objective_is_still_a_plan(infercli):
+    ran = infercli("plan", MODEL, "--profile", "l4", "--concurrency", "8", *LOAD, "-o", "json")
+    assert json.loads(ran.out)["kind"] == "Plan"

@@ -1,0 +1,359 @@
+"""The search: the cheapest that holds, the front, and why the others lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core import throughput
+from infercli.core.candidates import candidates, hardware_of
+from infercli.core.choice import Candidate, Cost, Fixed, Point, Question
+from infercli.core.choosing import Search
+from infercli.core.estimate import EstimateRequest, Interval, Traffic
+from infercli.core.estimate_speed import load_of, serving_of
+from infercli.core.estimating import estimate, examine, shipped_model
+from infercli.core.frontier import plot, undominated
+from infercli.core.prices import Price, PriceList
+from infercli.core.problems import Problems
+from infercli.core.profile import HardwareProfile, NodeGroup
+from infercli.core.relaxing import changes
+from infercli.core.units import GIB
+from infercli.core.weighing import Engine, examination
+from infercli.errors import InputError, UnknownName
+
+LLAMA_8B, LLAMA_70B = "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-70B-Instruct"
+PRICES = PriceList(
+    as_of=date(2026, 11, 20),
+    prices={
+        "cheap": Price(low_usd=0.5, median_usd=1, high_usd=2, quotes=3, source="made up"),
+        "dear": Price(low_usd=3, median_usd=4, high_usd=5, quotes=2, source="made up"),
+    },
+)
+
+
+def profile(name, gpu="L4", gpus=1, count=1, price="cheap", quantizations=("fp8", "none"), **more):
+    group = NodeGroup(count=count, gpus=gpus, max_count=more.pop("max_count", None))
+    return HardwareProfile(name=name, gpu=gpu, nodes=(group,), price=price, quantizations=quantizations, **more)
+
+
+SMALL = (
+    profile("l4", "L4", max_count=3),
+    profile("a100", "A100-40-SXM", gpus=2, price="dear", interconnect="nvlink"),
+)
+
+
+def ask(*profiles, model=LLAMA_8B, load=None, ttft_s=1.0, tpot_s=0.05, **more):
+    load = load or {"request_rate": 2.0}
+    traffic = Traffic(input_len=1000.0, output_len=200.0, ttft_p95_ms=ttft_s * 1000, tpot_p95_ms=tpot_s * 1000, **load)
+    return Question(
+        model=shipped_model(model),
+        hardware=tuple(hardware_of(p, PRICES) for p in profiles or SMALL),
+        traffic=traffic,
+        max_model_len=3072,
+        prices_as_of=PRICES.as_of,
+        **more,
+    )
+
+
+def request(question, c: Candidate, **workload):
+    """The question that `infercli estimate` is asked, written from the candidate as a user would."""
+    hardware = next(h for h in question.hardware if h.profile.name == c.profile)
+    traffic = question.traffic.model_dump(exclude_none=True) | workload
+    return EstimateRequest.model_validate({
+        "model": question.model.name, "gpu": hardware.gpu, "gpu_count": c.gpus_per_replica * c.replicas,
+        "tensor_parallel_size": c.tensor_parallel_size, "pipeline_parallel_size": c.pipeline_parallel_size,
+        "quantization": c.quantization, "kv_cache_dtype": c.kv_cache_dtype, "max_num_seqs": c.max_num_seqs,
+        "max_model_len": question.max_model_len, "gpu_memory_utilization": hardware.gpu_memory_utilization,
+        "workload": traffic,
+    })  # fmt: skip
+
+
+def holds(question, c: Candidate) -> bool:
+    """Whether it holds at the pessimistic end, by nothing but an estimate and the closed form of what it can carry."""
+    asked = request(question, c)
+    answer = estimate(asked, question.model)
+    if getattr(answer, "starts", None) is not True:
+        return False
+    speed, traffic = answer.speed, question.traffic
+    kept = speed.ttft_p95_s.high * 1000 <= traffic.ttft_p95_ms and speed.tpot_p95_s.high * 1000 <= traffic.tpot_p95_ms
+    if traffic.request_rate is None or not kept:
+        return kept
+    found = examine(asked, question.model, Problems())
+    serving, load = serving_of(asked, found.settings, found.sized, traffic), load_of(traffic, c.replicas)
+    step = throughput.step_time(found.arch, found.quantization, found.gpu, serving)
+    capacity = throughput.capacity_requests_per_s(step, serving, load)
+    low = throughput.bounded(capacity, "output_tokens_per_s", found.arch, found.gpu, serving, load)[0].low
+    return low >= traffic.request_rate
+
+
+# Who wins.
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        ask(),
+        ask(load={"concurrency": 4.0}),
+        ask(load={"request_rate": 6.0}, tpot_s=0.04),
+        ask(load={"request_rate": 0.1}, tpot_s=0.2),
+        ask(tpot_s=0.02),
+    ],
+)
+def test_the_winner_is_the_cheapest_of_all_that_hold_when_each_is_estimated(question):
+    question = replace(question, plain=True)
+    price = {"l4": 1, "a100": 4}
+    held = [w.candidate for w in candidates(question) if holds(question, w.candidate)]
+    found = Search(question).selection().chosen
+    if not held:
+        assert found is None
+        return
+    assert found is not None
+    assert found.candidate in held
+    assert found.cost.median_usd_per_h == min(price[c.profile] * c.gpus for c in held)
+
+
+@pytest.mark.parametrize("load", [{"request_rate": 2.0}, {"concurrency": 4.0}])
+def test_an_estimate_of_what_was_chosen_is_what_the_search_prints(load):
+    question = ask(load=load, tpot_s=0.2, ttft_s=4.0)
+    found = Search(question).selection()
+    assert found.chosen.estimate == estimate(request(question, found.chosen.candidate), question.model)
+    assert len(found.front) > 1
+    for point in found.front:
+        speed = estimate(request(question, point.candidate), question.model).speed
+        assert point.tokens_per_s_per_user.value == 1 / speed.tpot_s.value
+        assert point.tokens_per_s_per_user.low == 1 / speed.tpot_s.high
+        assert point.tokens_per_s_per_usd_h == speed.output_tok_per_s.value / point.cost.median_usd_per_h
+
+
+def test_every_candidate_is_in_the_answer_once():
+    question = ask()
+    found = Search(question).selection()
+    told = [loser.candidate for loser in found.losers] + [found.chosen.candidate]
+    weighed = [w.candidate for w in candidates(question)]
+    assert len(weighed) == len(set(weighed)) == found.candidates
+    assert sorted(map(str, told)) == sorted(map(str, weighed))
+    assert all(loser.reason for loser in found.losers)
+
+
+def test_one_that_holds_only_at_the_estimate_is_said_and_not_recommended():
+    question = ask(tpot_s=0.06)
+    found = Search(question).selection()
+    nearly, chosen = found.cheaper_at_the_estimate, found.chosen
+    assert nearly.holds == "at the estimate"
+    assert nearly.estimate.speed.tpot_p95_s.value <= 0.06 < nearly.estimate.speed.tpot_p95_s.high
+    assert nearly.cost.median_usd_per_h < chosen.cost.median_usd_per_h
+    assert chosen.estimate.speed.tpot_p95_s.high <= 0.06
+
+
+def test_between_equal_prices_the_profile_decides_and_an_fp8_kv_cache_comes_last():
+    for preferred in ("fp8", "none"):
+        order = (preferred, *({"fp8", "none"} - {preferred}))
+        found = Search(ask(profile("h100", "H100", quantizations=order))).selection()
+        assert (found.chosen.candidate.quantization, found.chosen.candidate.kv_cache_dtype) == (preferred, "auto")
+        assert {x.verdict for x in found.losers} == {"not_preferred"}
+
+
+# What it costs.
+
+
+def test_all_gpus_are_paid_for():
+    found = Search(ask(profile("a", "H100", gpus=4), fixed=Fixed(tensor_parallel_size=2, replicas=2))).selection()
+    # 2 replicas of 2 GPUs, at 0.5, 1 and 2 dollars
+    assert found.chosen.cost == Cost(low_usd_per_h=2, median_usd_per_h=4, high_usd_per_h=8, quotes=3)
+
+
+def test_an_unknown_price_is_unknown_and_comes_last():
+    free, priced = profile("free", "H100", price=None), profile("priced", "H100", price="dear")
+    found = Search(ask(free, priced)).selection()
+    assert found.chosen.candidate.profile == "priced"
+    lost = [x for x in found.losers if x.candidate.profile == "free"]
+    assert lost
+    assert all(x.cost is None and x.verdict == "unpriced" for x in lost)
+    alone = Search(ask(free)).selection()
+    assert (alone.chosen.cost, alone.front) == (None, ())
+    assert any("no price" in note for note in alone.notes)
+
+
+def test_a_spare_is_kept_and_paid_for_unless_the_pool_grows():
+    fixed = Search(ask(profile("fixed", "H100", gpus=2), spare=True)).selection()
+    assert (fixed.chosen.candidate.replicas, fixed.chosen.candidate.spare_gpus) == (1, 1)
+    assert fixed.chosen.cost.median_usd_per_h == 2
+    assert {x.verdict for x in fixed.losers if x.candidate.gpus > 2} == {"no_room"}
+    pool = Search(ask(profile("pool", "H100", max_count=2), spare=True)).selection()
+    assert (pool.chosen.candidate.spare_gpus, pool.chosen.cost.median_usd_per_h) == (0, 1)
+    full = Search(ask(profile("full", "H100"), spare=True)).selection()
+    assert full.chosen is None
+    assert full.losers[0].reason == "2 GPUs with the spare: full has room for 1"
+
+
+# Why the others lost.
+
+
+def test_reasons_name_what_is_missing():
+    question = ask(profile("l4"), profile("h100", "H100", price="dear"), quantizations=("none",), model=LLAMA_70B)
+    found = Search(question).selection()
+    assert {x.verdict for x in found.losers} == {"does_not_fit"}
+    for loser in found.losers:
+        missing = loser.shortfall * GIB
+        answer = estimate(request(question, loser.candidate), question.model)
+        # A smaller batch frees at most what its sampler takes.
+        assert 0 <= missing - answer.missing_bytes < 2 * GIB
+        assert loser.reason == f"{loser.shortfall:,.2f} GiB missing per GPU"
+
+
+def test_what_cannot_be_split_says_why():
+    found = Search(ask(profile("l4", gpus=4), model="Qwen/Qwen2.5-0.5B-Instruct", tpot_s=1.0)).selection()
+    split = [x for x in found.losers if x.candidate.tensor_parallel_size == 4]
+    assert split
+    assert all("attention heads (14) is not divisible by 4" in x.reason for x in split)
+
+
+def test_dearer_is_by_how_much():
+    found = Search(ask(profile("a", "H100"), profile("b", "H200", price="dear"))).selection()
+    assert {x.reason for x in found.losers if x.verdict == "dearer"} == {"300% dearer"}
+
+
+def test_a_quantized_checkpoint_is_what_it_is():
+    question = ask(profile("h100", "H100"), model="openai/gpt-oss-20b")
+    search = Search(question)
+    found = search.selection()
+    assert found.chosen is None
+    assert {x.reason for x in found.losers} == {"the checkpoint is mxfp4, and the profile accepts fp8, none"}
+    assert changes(search)[0].change == "--quantization mxfp4"
+    assert Search(replace(question, quantizations=("mxfp4",))).selection().chosen is not None
+
+
+def test_the_same_on_two_profiles_is_weighed_once():
+    one, two = profile("h100-x2", "H100", gpus=2), profile("h100", "H100", gpus=1)
+    names = {w.candidate.profile for w in candidates(ask(one, two)) if w.candidate.gpus == 1}
+    assert names == {"h100"}
+
+
+def test_pcie_of_a_profile_takes_nvlink_away():
+    gpu = hardware_of(profile("x", "H100", gpus=2, interconnect="pcie"), PRICES).gpu
+    assert gpu.nvlink_bytes_per_s is None
+    assert hardware_of(profile("x", "H100", gpus=2, interconnect="nvlink"), PRICES).gpu.nvlink_bytes_per_s
+
+
+def test_hardware_without_gpu_or_price_is_refused_by_name():
+    with pytest.raises(InputError, match="no GPU"):
+        hardware_of(HardwareProfile(name="c", accelerator="cpu", nodes=(NodeGroup(),)), PRICES)
+    with pytest.raises(UnknownName, match="chep"):
+        hardware_of(profile("x", price="chep"), PRICES)
+
+
+# Laws.
+
+loads = st.one_of(
+    st.fixed_dictionaries({"request_rate": st.sampled_from([0.2, 1.0, 3.0, 8.0])}),
+    st.fixed_dictionaries({"concurrency": st.sampled_from([1.0, 8.0, 32.0])}),
+)
+
+
+def cost_of_the_winner(question) -> float:
+    found = Search(replace(question, plain=True)).winner()
+    return float("inf") if found is None else found.cost.median_usd_per_h
+
+
+@given(loads, st.floats(0.01, 0.3), st.floats(0.05, 5), st.floats(1, 3), st.floats(1, 3))
+@settings(max_examples=25, deadline=None)
+def test_looser_objectives_never_cost_more(load, tpot_s, ttft_s, slower, later):
+    tight = cost_of_the_winner(ask(load=load, tpot_s=tpot_s, ttft_s=ttft_s))
+    assert cost_of_the_winner(ask(load=load, tpot_s=tpot_s * slower, ttft_s=ttft_s * later)) <= tight
+
+
+@given(st.floats(0.2, 10), st.floats(1.5, 10), st.sampled_from([0.03, 0.06, 0.15]))
+@settings(max_examples=25, deadline=None)
+def test_a_lower_rate_never_costs_more(rate, times, tpot_s):
+    high = cost_of_the_winner(ask(load={"request_rate": rate}, tpot_s=tpot_s))
+    assert cost_of_the_winner(ask(load={"request_rate": rate / times}, tpot_s=tpot_s)) <= high
+
+
+@given(loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which):
+    question = ask(load=load)
+    question = replace(
+        question, traffic=question.traffic.model_copy(update={"input_len": prompt, "output_len": output})
+    )
+    weighed = candidates(question)
+    chosen = weighed[which % len(weighed)]
+    engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
+    carried = question.traffic.request_rate is None or engine.carries(replicas, chosen.candidate.max_num_seqs).share < 1
+    if engine.starts and carried:
+        played = {m.of: m.value for m in engine.play(replicas).measures}
+        for least in engine.least(replicas):
+            assert least.value <= played[least.of]
+
+
+def point(x: float, y: float) -> Point:
+    candidate = Candidate(
+        profile="p", gpu="L4", tensor_parallel_size=1, pipeline_parallel_size=1, replicas=1, quantization="none",
+        kv_cache_dtype="auto", max_num_seqs=256,
+    )  # fmt: skip
+    cost = Cost(low_usd_per_h=1, median_usd_per_h=1, high_usd_per_h=1, quotes=1)
+    return Point(
+        candidate=candidate, cost=cost, tokens_per_s_per_user=Interval(value=x, low=x, high=x),
+        tokens_per_s_per_usd_h=y, holds="at the estimate",
+    )  # fmt: skip
+
+
+points = st.lists(st.builds(point, st.integers(1, 9).map(float), st.integers(1, 9).map(float)), min_size=1)
+
+
+@given(points)
+def test_the_front_is_all_that_is_not_dominated(given_points):
+    def places(found):
+        return {(p.tokens_per_s_per_user.value, p.tokens_per_s_per_usd_h) for p in found}
+
+    every = places(given_points)
+    best = {(x, y) for x, y in every if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in every)}
+    front = undominated(given_points)
+    assert places(front) == best
+    assert len(front) == len(best)
+
+
+@given(st.lists(st.builds(point, st.floats(0.01, 9e4), st.floats(0.01, 9e4)), min_size=1, max_size=40))
+def test_a_plot_is_plain_and_narrow_and_has_every_point(given_points):
+    front = undominated(given_points)
+    lines = plot(front)
+    assert all(len(line) < 80 and line.isascii() and line.isprintable() for line in lines)
+    letters = {c for line in lines[1:-3] for c in line.split("|")[1] if c != " "}
+    assert letters <= {"abcdefghijklmnopqrstuvwxyz*"[min(i, 26)] for i in range(len(front))}
+    assert "a" in letters
+
+
+# What would hold.
+
+
+def test_changes_hold_when_they_are_searched_again():
+    def small(gpus=2, count=1, rate=5.0):
+        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.1)
+
+    search = Search(small())
+    assert search.selection().chosen is None
+    found = changes(search)
+    assert all(c.effect.startswith("holds on ") for c in found)
+
+    rate = next(float(c.change.split()[1]) for c in found if c.change.startswith("--rate "))
+    assert Search(small(rate=rate)).winner() is not None
+    assert Search(small(rate=1.3 * rate)).winner() is None
+
+    words = next(c.change for c in found if c.change.startswith("a profile like l4 with "))
+    count, gpus = words.removeprefix("a profile like l4 with ").removesuffix(" GPUs").split(" x ")
+    assert Search(small(gpus=int(gpus), count=int(count))).winner() is not None
+
+
+def test_the_relaxed_objective_holds_and_a_tenth_less_does_not():
+    question = ask(profile("l4"), load={"concurrency": 1.0}, tpot_s=0.03, ttft_s=5.0)
+    search = Search(question)
+    assert search.winner() is None
+    words = next(c.change for c in changes(search) if c.change.startswith("--slo tpot_p95="))
+    limit_ms = float(words.removeprefix("--slo tpot_p95=").removesuffix("ms"))
+    for share, found in ((1, True), (0.9, False)):
+        traffic = question.traffic.model_copy(update={"tpot_p95_ms": share * limit_ms})
+        assert (Search(replace(question, traffic=traffic)).winner() is not None) is found
