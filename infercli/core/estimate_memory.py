@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
@@ -74,7 +75,7 @@ def size(
     cache = _cache_settings(request, arch, settings, quantization, gpu)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    starts = holds(left, need, found.budget_bytes)
+    starts = holds(left, need, found.budget_bytes, confirmed=arch.confirmed)
     missing = max(0, need - left.low_bytes)
     return Sized(
         load=load,
@@ -86,20 +87,21 @@ def size(
         ),
         kv_cache=None if layout is None else _held(layout, left, arch, settings.max_model_len),
         starts=starts,
-        reason=_reason(starts, left.bytes, need, missing, settings.max_model_len),
+        reason=_reason(starts, left, need, missing, settings.max_model_len, unseen_note(arch)),
         missing_bytes=missing,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
     )
 
 
-def holds(left: MemoryTerm, need_bytes: int, budget_bytes: int) -> bool | None:
+def holds(left: MemoryTerm, need_bytes: int, budget_bytes: int, *, confirmed: bool) -> bool | None:
     """Whether what is left for the KV cache holds `need_bytes`.
 
-    True at the pessimistic end of every estimate; false where even an error as large as logs show does not help.
+    True at the pessimistic end of every estimate, and never for an architecture that is not `confirmed`; false where
+    even an error as large as logs show does not help.
     """
     if left.low_bytes >= need_bytes:
-        return True
+        return True if confirmed else None
     best = min(left.high_bytes, left.bytes + round(_UNDERESTIMATED_FRACTION * budget_bytes))
     return False if best < need_bytes else None
 
@@ -161,12 +163,16 @@ def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -
     )
 
 
-def _reason(starts: bool | None, left_bytes: int, need_bytes: int, missing_bytes: int, length: int) -> str:
-    left, need = gib(left_bytes, 2), gib(need_bytes, 2)
-    room = f"{left} are left for the KV cache, and one request of {length:,} tokens needs {need}"
+def _reason(
+    starts: bool | None, left: MemoryTerm, need_bytes: int, missing_bytes: int, length: int, unseen: str | None
+) -> str:
+    room_left, need = gib(left.bytes, 2), gib(need_bytes, 2)
+    room = f"{room_left} are left for the KV cache, and one request of {length:,} tokens needs {need}"
     if starts:
         return room
     if starts is False:
         return f"{room}: {gib(missing_bytes, 2)} are missing per GPU"
-    likely = "more likely than not it starts" if left_bytes >= need_bytes else "more likely than not it does not"
+    if not missing_bytes:
+        return f"{room}; {unseen}"
+    likely = "more likely than not it starts" if left.bytes >= need_bytes else "more likely than not it does not"
     return f"{room}; within the error of the estimates: {likely}"

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from infercli.core import architecture, tensor_parallel
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
@@ -154,7 +155,8 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
         return None
-    quantization, notes = model.quantization, model.notes
+    unseen = unseen_note(model.arch)
+    quantization, notes = model.quantization, model.notes + ((unseen,) if unseen else ())
     with problems.at("quantization"):
         quantization, said = model_quantization(request.quantization, model)
         notes += said

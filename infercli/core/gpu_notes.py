@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.architecture.unseen import unseen_note
 from infercli.core.kv_cache import CacheLayout
 from infercli.core.outcome import Question
 from infercli.core.profile import HardwareProfile
@@ -18,6 +19,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
     """`said` by whoever checked GPU and quantization, and everything else worth a line."""
     return (
         *said,
+        *filter(None, [unseen_note(question.arch)]),
         *_engine(question),
         *_loading(question),
         *_links(question, profile),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.unseen import unseen_note
 from infercli.core.asked import length_source, read_request, settled
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
@@ -87,7 +88,7 @@ class GpuPlanner:
         cache = self._cache(tried)
         open_questions = unplanned(self.args, "gpu")
         placement = placement_problem(self.profile, gpus, self.deployment.replicas)
-        held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes)
+        held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes, confirmed=self.arch.confirmed)
         fits = False if placement else None if held and open_questions else held
         layout = tried.sized.layout
         return Outcome(
@@ -338,6 +339,8 @@ class GpuPlanner:
             return f"does not fit on the profile: {placement}"
         if open_questions:
             return f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet"
+        if held is None and not tried.missing_bytes:
+            return f"cannot be told on {gpus}: {unseen_note(self.arch)}"
         if held is None:
             return (
                 f"cannot be told on {gpus}: within the error of the estimates, and {gib(tried.missing_bytes)} per GPU "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
@@ -14,7 +14,7 @@ from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import ALIASES, METHODS, expand, require_engine
 from infercli.core.shapes import find_shape
 from infercli.core.sizing import ELEMENT_BYTES
-from infercli.core.weights import Evidence, as_the_files_say
+from infercli.core.weights import Evidence, as_the_files_say, files_confirm
 from infercli.errors import InputError
 
 
@@ -58,7 +58,10 @@ def _from_lock(
     stored = detect(locked.quantization_config, model=locked.config)
     for method in stored.methods:
         require_engine(method, RAY_SERVICE_ENGINE)
-    is_, left_out = _as_the_files_say(locked, arch, stored)
+    held = _held(locked)
+    is_, left_out = _as_the_files_say(held, arch, stored)
+    if not arch.confirmed and files_confirm(arch, stored, held, ELEMENT_BYTES.get(arch.dtype or "", 2)):
+        arch = replace(arch, confirmed=True)
     if wanted is None:
         if is_.method not in accepted:
             raise InputError(
@@ -85,19 +88,20 @@ def _from_lock(
     )
 
 
-def _as_the_files_say(
-    locked: LockedModel, arch: ModelArch, stored: Quantization
-) -> tuple[Quantization, tuple[str, ...]]:
-    """`stored` with what the files hold beyond it, and the note on that.
-
-    Mistral ships the same weights twice; its second set is not counted.
-    """
+def _held(locked: LockedModel) -> Evidence:
+    """What the pinned safetensors hold. Mistral ships the same weights twice; its second set is not counted."""
     on_disk = sum(
         f.size_bytes
         for f in locked.files
         if f.path.endswith(".safetensors") and not f.path.rpartition("/")[2].startswith("consolidated")
     )
-    evidence = Evidence(on_disk, "file sizes")
+    return Evidence(on_disk, "file sizes")
+
+
+def _as_the_files_say(
+    evidence: Evidence, arch: ModelArch, stored: Quantization
+) -> tuple[Quantization, tuple[str, ...]]:
+    """`stored` with what the files hold beyond it, and the note on that."""
     known, note = as_the_files_say(arch, stored, evidence, ELEMENT_BYTES.get(arch.dtype or "", 2))
     notes = [note] if note else []
     if stored.unstated:

@@ -291,6 +291,17 @@ def _stored(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: i
     return total
 
 
+_CONFIRMED_WITHIN = 0.01
+"""Fraction. A wrong width, a missed matrix or a miscounted layer is further off; headers and buffers stay below, and so
+does a missed bias or norm, which memory does not feel either."""
+
+
+def files_confirm(arch: ModelArch, quantization: Quantization, evidence: Evidence, element_bytes: int) -> bool:
+    """Whether the files hold what was counted, so that the shape is that of the checkpoint."""
+    most, least = (count(arch, quantization, element_bytes) for count in (file_bytes, loaded_file_bytes))
+    return least * (1 - _CONFIRMED_WITHIN) <= evidence.total_bytes <= most * (1 + _CONFIRMED_WITHIN)
+
+
 def as_the_files_say(
     arch: ModelArch, quantization: Quantization, evidence: Evidence, element_bytes: int
 ) -> tuple[Quantization, str | None]:

@@ -13,6 +13,7 @@ from infercli.core.architecture import bert, gemma, hybrid, latent, older, spars
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
+from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
@@ -23,7 +24,6 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "DeepseekV32ForCausalLM": latent.deepseek,
     "GlmMoeDsaForCausalLM": latent.deepseek,
     "Glm4MoeLiteForCausalLM": latent.deepseek,
-    "KimiK2ForCausalLM": latent.deepseek,
     "MistralLarge3ForCausalLM": latent.deepseek,
     "DeepseekV4ForCausalLM": latent.deepseek_v4,
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
@@ -66,13 +66,14 @@ def parse(config: Json) -> ModelArch:
     classes = config.get("architectures") or []
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
     try:
-        return _parse(name, config)
+        arch = _parse(name, config)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         # Optional fields are read as transformers writes them; here one holds something else.
         raise InputError(
             f"config.json: a field of {name} holds a value of the wrong kind: {error}",
             "the checkpoint is damaged; pin it again, or fix the file at its source",
         ) from error
+    return replace(arch, confirmed=False) if name in UNSEEN else arch
 
 
 def _parse(name: str, config: Json) -> ModelArch:

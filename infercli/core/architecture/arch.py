@@ -90,6 +90,8 @@ class ModelArch:
     """False: an embedding or classification model without one."""
     pooling: bool = False
     """It pools hidden states instead of sampling tokens."""
+    confirmed: bool = True
+    """Something real was checked: a config.json or log of the class, or these files (core/architecture/unseen.py)."""
 
     @property
     def kind(self) -> Literal["dense", "moe", "latent", "hybrid"]:

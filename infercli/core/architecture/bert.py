@@ -104,7 +104,6 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "RobertaForMaskedLM": bert,
     "RobertaForSequenceClassification": bert,
     "XLMRobertaModel": bert,
-    "XLMRobertaForMaskedLM": bert,
     "XLMRobertaForSequenceClassification": bert,
     "ModernBertModel": modern_bert,
     "ModernBertForSequenceClassification": modern_bert,

@@ -161,7 +161,6 @@ ROWS: dict[str, Row] = {
         mixture=_MIXTRAL._replace(router_bias=True),
     ),
     "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_BIASED_ROUTER),
-    "ExaoneMoEForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
     "ExaoneMoeForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
     "GptOssForCausalLM": Row(
         qkv_bias=True, output_bias=True, sinks=True, windows="alternate", window_default=128,
