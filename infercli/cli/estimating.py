@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from infercli.core.estimate import Estimate, EstimateError
 from infercli.core.estimating import Model, estimate, read_model, read_request, shipped_model
+from infercli.core.learned_speed import speed_notes
 from infercli.core.learning import notes
 from infercli.core.problems import Problems
 from infercli.core.record import canonical
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Answers:
     """Answers requests; remembers the models that it has read, and nothing else.
 
-    `learned`: what this installation's own runs printed, said in the notes of estimates of their kind.
+    `learned`: what this installation's own runs printed and measured, said in the notes of estimates of their kind.
     """
 
     def __init__(self, learned: LearnedRuns | None = None) -> None:
@@ -53,7 +54,8 @@ class Answers:
             what = f"infercli's own fault: {type(error).__name__}: {error}"
             return _refused(asked.id, number, what, "run again with INFERCLI_DEBUG=1 and report the traceback")
         if self._learned is not None and isinstance(answer, Estimate):
-            answer = answer.model_copy(update={"notes": (*answer.notes, *notes(self._learned, answer))})
+            known = (*notes(self._learned, answer), *speed_notes(self._learned, answer, asked.workload))
+            answer = answer.model_copy(update={"notes": (*answer.notes, *known)})
         return answer.model_copy(update={"line": number})
 
     def _model(self, asked: EstimateRequest) -> Model | InferError:

@@ -11,7 +11,10 @@ from infercli.cli import options
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infercli.core.bench import BenchResult
+    from infercli.core.estimate import Estimate
     from infercli.core.learning import LearnedRun, LearnedRuns
+    from infercli.core.plan import Plan
     from infercli.core.record import Json
 
 LEARNED_FILE = "infercli-learned.json"
@@ -22,6 +25,7 @@ LEARNED_FILE = "infercli-learned.json"
 @click.argument("files", nargs=-1, type=click.Path(dir_okay=False))
 @click.option("--show", is_flag=True, help="List what was learned.")
 @click.option("--gpu", help="The GPU of these runs: no log names it.")
+@click.option("--plan", type=click.Path(dir_okay=False), help="plan.json of the release that was benchmarked.")
 @click.option("--model", help="Model id, where a log has a path that says nothing.")
 @click.option("--config-path", help="config.json of the model, where its shape does not ship with infercli.")
 @click.option("--hf-quant-config-path", help="hf_quant_config.json, where it is not beside it.")
@@ -29,17 +33,19 @@ LEARNED_FILE = "infercli-learned.json"
 @click.option("--tensor-parallel-size", type=click.IntRange(1), help="Where a file does not say it.")
 @click.option("--gpu-memory-utilization", type=float, help="Where a file does not say it.")
 @options.common
-def command(files: tuple[str, ...], show: bool, output: str, **given: object) -> int:
-    """Learn from start-up logs: how far each memory term was off here.
+def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, **given: object) -> int:
+    """Learn from start-up logs and benchmarks: how far memory and speed were off here.
 
-    Reads logs of vLLM from 0.6 on, and saved answers of its /metrics. What each run printed is kept beside what was
-    predicted, in infercli-learned.json in this directory; later estimates of the same architecture, GPU, engine
-    version, quantization and split say what those runs make of them. Deleting the file forgets.
+    Reads logs of vLLM from 0.6 on, saved answers of its /metrics, and results of `infercli bench`. What each run
+    printed or measured is kept beside what was predicted, in infercli-learned.json in this directory; later estimates
+    of the same architecture, GPU, engine version, quantization and split say what those runs make of them, of speed
+    where the load is like it. A result names no engine: --plan says it, or flags. Deleting the file forgets.
 
     \b
     Examples:
       infercli learn startup.log --gpu H100
       kubectl logs deploy/chat | infercli learn - --gpu L40S
+      infercli learn result.json --plan plan.json
       infercli learn --show
     """
     from pathlib import Path
@@ -50,11 +56,13 @@ def command(files: tuple[str, ...], show: bool, output: str, **given: object) ->
     if show:
         return _show(path, output)
     if not files:
-        raise InputError("there is nothing to learn from", "name start-up logs, `-` for stdin, or --show")
+        raise InputError(
+            "there is nothing to learn from", "name start-up logs or bench results, `-` for stdin, or --show"
+        )
     from infercli.adapters.files import to_json, write_text
 
     known = {name: value for name, value in given.items() if value is not None}
-    runs = tuple(_learn(file, known) for file in files)
+    runs = tuple(_learn(file, known, plan) for file in files)
     learned = load(path).with_runs(runs)
     write_text(path, to_json(learned.model_dump(mode="json")))
     return _report(runs, learned, output)
@@ -82,29 +90,65 @@ def _read(file: str) -> bytes:
         raise InputError(f"{file}: cannot be read: {error.strerror}", f"`ls -l {file}`") from error
 
 
-def _learn(file: str, known: dict[str, Json]) -> LearnedRun:
+def _learn(file: str, known: dict[str, Json], plan: str | None) -> LearnedRun:
     import hashlib
 
-    from infercli.cli.estimating import Answers
-    from infercli.core.estimate import EstimateError
+    from infercli.core import learned_speed
     from infercli.core.learning import learn, question_of
     from infercli.core.startup_log import read_startup_log
-    from infercli.errors import InputError, InvalidFile
+    from infercli.errors import InputError
 
     data = _read(file)
+    digest = hashlib.sha256(data).hexdigest()
+    result = _bench_result(file, data)
+    if result is not None:
+        answer = _answer(file, learned_speed.question_of(result, _read_plan(plan), known))
+        return learned_speed.learn_speed(result, answer, digest=digest, source=file)
     log = read_startup_log(data.decode("utf-8", errors="replace"))
     if log is None:
         raise InputError(
-            f"{file}: prints no memory of vLLM",
+            f"{file}: prints no memory of vLLM, and is no result of `infercli bench`",
             "a whole start-up log has `Model loading took`, `Available KV cache memory` or `GPU KV cache size` in it",
         )
     if "gpu" not in known:
         raise InputError("no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them")
-    answer = Answers().answer(question_of(log, known))
+    return learn(log, _answer(file, question_of(log, known)), digest=digest, source=file)
+
+
+def _answer(file: str, question: dict[str, Json]) -> Estimate:
+    from infercli.cli.estimating import Answers
+    from infercli.core.estimate import EstimateError
+    from infercli.errors import InvalidFile
+
+    answer = Answers().answer(question)
     if isinstance(answer, EstimateError):
-        problems = [(p.where, p.what) for p in answer.problems]
-        raise InvalidFile(file, problems, answer.hint)
-    return learn(log, answer, digest=hashlib.sha256(data).hexdigest(), source=file)
+        raise InvalidFile(file, [(p.where, p.what) for p in answer.problems], answer.hint)
+    return answer
+
+
+def _bench_result(file: str, data: bytes) -> BenchResult | None:
+    """A result of `infercli bench`; None where the file is something else. Raises InvalidFile for a broken one."""
+    import json
+
+    from infercli.adapters.files import parse_document
+    from infercli.core.bench import BenchResult
+
+    try:
+        value = json.loads(data) if data.lstrip().startswith(b"{") else None
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or value.get("kind") != "BenchResult":
+        return None
+    return parse_document(value, BenchResult, file)
+
+
+def _read_plan(plan: str | None) -> Plan | None:
+    from pathlib import Path
+
+    from infercli.adapters.files import read_document
+    from infercli.core.plan import Plan
+
+    return None if plan is None else read_document(Path(plan), Plan, "`infercli plan` writes it")
 
 
 def _show(path: Path, output: str) -> int:
@@ -118,14 +162,22 @@ def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> 
     from infercli.errors import ExitCode
 
     rows = [
-        (
-            run.model, run.gpu, f"TP{run.tensor_parallel_size}", run.engine_version, run.quantization, r.term,
-            f"{r.predicted_bytes / GIB:.2f}", f"{r.printed_bytes / GIB:.2f}", f"{r.off_bytes / GIB:+.2f}", run.source,
-        )
+        (*_run(run), r.term, f"{r.predicted_bytes / GIB:.2f} GiB", f"{r.printed_bytes / GIB:.2f} GiB",
+         f"{r.off_bytes / GIB:+.2f} GiB", run.source)
         for run in runs
         for r in run.residuals
     ]  # fmt: skip
-    header = ("MODEL", "GPU", "SPLIT", "VLLM", "QUANTIZATION", "TERM", "PREDICTED GIB", "PRINTED", "OFF", "FROM")
+    rows += [
+        (*_run(run), r.quantity, f"{r.predicted:.4g}", f"{r.measured:.4g}", f"x {r.ratio:.2f}", run.source)
+        for run in runs
+        for r in run.speeds
+    ]
+    header = ("MODEL", "GPU", "SPLIT", "VLLM", "QUANTIZATION", "OF", "PREDICTED", "FOUND", "OFF", "FROM")
     text = columns(rows, header) if rows else "nothing was learned yet: `infercli learn startup.log --gpu H100`"
     emit(learned.model_dump(mode="json"), output, text)
     return ExitCode.YES
+
+
+def _run(run: LearnedRun) -> tuple[str, ...]:
+    split = f"TP{run.tensor_parallel_size}"
+    return (run.model, run.gpu, split, run.engine_version, run.quantization)

@@ -1,7 +1,8 @@
-"""What an installation's own start-up logs teach: how far each term was off, kept as residuals by kind of run.
+"""What an installation's own logs and benchmarks teach: how far each estimate was off, as residuals by kind of run.
 
 The one thing to know: nothing is refitted. An estimate is moved by the mean residual of runs of the same architecture,
-GPU, engine version, quantization and split, and only by those; forgetting is deleting the file.
+GPU, engine version, quantization and split, and only by those; forgetting is deleting the file. Speed is in
+core/learned_speed.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
+
+from pydantic import Field
 
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimate import Estimate
@@ -50,11 +53,34 @@ class Residual(Record):
         return self.printed_bytes - self.predicted_bytes
 
 
+class LearnedLoad(Record):
+    """The load of a benchmark: a closed loop."""
+
+    concurrency: float
+    """Of one replica."""
+    input_len: float
+    """Mean tokens of a prompt, by the server's `usage`."""
+    output_len: float
+
+
+class SpeedResidual(Record):
+    """One quantity of one benchmark, in tokens/s or s."""
+
+    quantity: Literal["output_tok_per_s", "ttft_s", "tpot_s"]
+    predicted: float = Field(gt=0)
+    measured: float = Field(gt=0)
+
+    @property
+    def ratio(self) -> float:
+        """What the prediction must be multiplied by."""
+        return self.measured / self.predicted
+
+
 class LearnedRun(Record):
-    """One start-up."""
+    """One start-up, or one benchmark."""
 
     digest: str
-    """sha256 of the log: the same log teaches once."""
+    """sha256 of the file: the same file teaches once."""
     source: str
     """The file that it was read from."""
     model: str
@@ -63,7 +89,10 @@ class LearnedRun(Record):
     engine_version: str
     quantization: str
     tensor_parallel_size: int
-    residuals: tuple[Residual, ...]
+    residuals: tuple[Residual, ...] = ()
+    load: LearnedLoad | None = None
+    """What a benchmark sent; None: a start-up."""
+    speeds: tuple[SpeedResidual, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -162,11 +191,16 @@ def apply(learned: LearnedRuns, kind: Kind, term: str, predicted_bytes: int) -> 
     )
 
 
-def notes(learned: LearnedRuns, estimate: Estimate) -> tuple[str, ...]:
-    """One line per term that the installation's own runs know better."""
-    kind = Kind(
+def kind_of(estimate: Estimate) -> Kind:
+    """Whose residuals hold for an estimate."""
+    return Kind(
         estimate.architecture, estimate.gpu, minor(estimate.engine_version), estimate.settings.quantization,
         estimate.settings.tensor_parallel_size,
     )  # fmt: skip
+
+
+def notes(learned: LearnedRuns, estimate: Estimate) -> tuple[str, ...]:
+    """One line per term that the installation's own runs know better."""
+    kind = kind_of(estimate)
     said = ((t.name, apply(learned, kind, t.name, t.bytes)) for t in estimate.memory.terms)
     return tuple(f"{name}: predicted {known.said()}" for name, known in said if known is not None)

@@ -1,0 +1,153 @@
+"""infercli learn of benchmarks: what was measured here beside what was predicted, said where the load is alike."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infercli.core.bench import BenchResult, BenchTarget, Client, GpuSamples, GpuTelemetry, Telemetry, digest_prompts
+from infercli.core.metrics import measure
+from infercli.core.traces import ClosedLoad, Trace
+from infercli.errors import ExitCode
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+ENGINE = ("--gpu", "H100", "--engine-version", "0.29.0", "--tensor-parallel-size", 1)
+LOAD = ("--input-len", 1000, "--output-len", 300, "--num-prompts", 8)
+NO_SAMPLES = GpuSamples(
+    at_s=(), memory_used_bytes=(), power_w=(), busy_fraction=(), sm_clock_mhz=(), temperature_c=()
+)  # fmt: skip
+
+
+def trace(number, ttft_s, prompt_tokens=1000):
+    """300 tokens, the first after `ttft_s` and all others 20 ms apart: the last is 299 x 0.02 = 5.98 s later."""
+    return Trace(
+        request=number, prompt=0, intended_s=0.0, sent_s=0.0, arrivals_s=(ttft_s, ttft_s + 5.98), frames=(1, 299),
+        lags_s=(None, None), ended_s=ttft_s + 5.98, prompt_tokens=prompt_tokens, completion_tokens=300, status=200,
+    )  # fmt: skip
+
+
+def result(ttft_s=0.5, *, prompt_tokens=1000, model=LLAMA, gpu=None, url="http://127.0.0.1:8000", **more):
+    traces = tuple(trace(i, ttft_s, prompt_tokens) for i in range(8))
+    telemetry = Telemetry(
+        interval_s=1, window_s=1, driver_version=None,
+        gpus=(GpuTelemetry(index=0, name=gpu, memory_total_bytes=None, samples=NO_SAMPLES, energy_j=None),),
+    )  # fmt: skip
+    watched = {"telemetry": telemetry} if gpu else {"telemetry_reason": "no GPU telemetry: none here"}
+    fields = {
+        "infercli_version": "1",
+        "started_at": "2026-11-21T00:00:00+00:00",
+        "target": BenchTarget(url=url, model=model, api="chat"),
+        "load": ClosedLoad(concurrency=8, requests=8),
+        "prompts": digest_prompts(["a"], "test", bytes(32)),
+        "metrics": measure(traces),
+        "client": Client(
+            infercli_version="1", python="3.11", cpu=None, cpus=2, kernel="6", clock="kernel", wall_s=7.0, cpu_s=1.0,
+            reads=4, unstamped_reads=0, reconnects=0,
+        ),
+        "traces": traces,
+    }  # fmt: skip
+    return BenchResult(**(fields | watched | more))
+
+
+@pytest.fixture
+def bench(tmp_path):
+    def write(name, **changes):
+        (tmp_path / name).write_text(result(**changes).model_dump_json())
+        return name
+
+    return write
+
+
+def estimate(infercli, *words, concurrency=8):
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", *LOAD, "--concurrency", concurrency, *words)
+    assert ran.code == ExitCode.YES, ran.err
+    return json.loads(ran.out)
+
+
+def said(answer):
+    return [note for note in answer["notes"] if note.endswith("of your runs")]
+
+
+def test_what_was_measured_is_said_beside_what_was_predicted(infercli, bench):
+    ran = infercli("learn", bench("a.json"), *ENGINE)
+    assert ran.code == ExitCode.YES, ran.err
+    answer = estimate(infercli)
+    predicted = answer["speed"]["output_tok_per_s"]["value"]
+    # 8 x 300 tokens, from the first sending to the last token after 0.5 + 5.98 s: 2,400 / 6.48 = 370.4
+    output, ttft, tpot = said(answer)
+    assert output == f"output: predicted {predicted:,.1f} tok/s, 370.4 from 1 of your runs"
+    assert ttft.endswith(" ms, 500.0 from 1 of your runs")
+    assert tpot.endswith(" ms, 20.0 from 1 of your runs")
+    table = infercli("learn", "--show").out
+    assert "tpot_s" in table
+    assert "0.02" in table
+
+
+def test_several_runs_are_their_mean_with_the_spread(infercli, bench):
+    infercli("learn", bench("a.json", ttft_s=0.4), bench("b.json", ttft_s=0.6), *ENGINE)
+    # mean of 400 and 600, standard deviation sqrt(2) x 100
+    assert said(estimate(infercli))[1].endswith(" ms, 500.0 +- 141.4 from 2 of your runs")
+
+
+def test_other_loads_and_other_kinds_of_run_are_left_alone(infercli, bench):
+    infercli("learn", bench("a.json"), *ENGINE)
+    assert len(said(estimate(infercli, concurrency=16))) == 3  # a factor of two
+    assert not said(estimate(infercli, concurrency=17))
+    assert not said(estimate(infercli, "--output-len", 601))
+    assert not said(estimate(infercli, "--tensor-parallel-size", 2))
+    assert not said(estimate(infercli, "--engine-version", "0.19.0"))
+    assert not said(estimate(infercli, "--prefix-hit-fraction", 0.5))
+    assert len(said(estimate(infercli, "--gpu-count", 2, concurrency=16))) == 3  # two replicas, as much for each
+    assert not said(estimate(infercli, "--gpu-count", 2, concurrency=34))
+
+
+def test_deleting_the_file_forgets(infercli, bench, tmp_path):
+    infercli("learn", bench("a.json"), *ENGINE)
+    (tmp_path / "infercli-learned.json").unlink()
+    assert not said(estimate(infercli))
+
+
+def test_the_gpu_that_was_watched_on_the_same_machine_needs_no_flag(infercli, bench):
+    ran = infercli("learn", bench("a.json", gpu="NVIDIA H100 80GB HBM3"), *ENGINE[2:])
+    assert ran.code == ExitCode.YES, ran.err
+    elsewhere = bench("b.json", gpu="NVIDIA H100 80GB HBM3", url="http://chat.example:8000")
+    ran = infercli("learn", elsewhere, *ENGINE[2:])
+    assert (ran.code, "does not say gpu" in ran.err) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "expected"),
+    [
+        ({}, (), "does not say gpu or engine_version or tensor_parallel_size"),
+        ({}, ENGINE[:4], "does not say tensor_parallel_size"),
+        ({"model": "chat"}, ENGINE, "unknown model `chat`"),
+        ({"stopped": "interrupted"}, ENGINE, "the run is not complete: interrupted"),
+        ({"prompt_tokens": None}, ENGINE, "sent no `usage`"),
+    ],
+)
+def test_what_a_result_does_not_say_is_asked_for(infercli, bench, changes, words, expected):
+    ran = infercli("learn", bench("a.json", **changes), *words)
+    assert ran.code == ExitCode.USAGE
+    assert expected in ran.err
+
+
+def test_a_plan_names_the_engine(infercli, bench, tmp_path):
+    ran = infercli("plan", LLAMA, "--profile", "l4", "-o", "json")
+    assert ran.code in (ExitCode.YES, ExitCode.NO), ran.err
+    (tmp_path / "plan.json").write_text(ran.out)
+    plan = json.loads(ran.out)
+    ran = infercli("learn", bench("a.json", model="chat"), "--plan", "plan.json", "-o", "json")
+    assert ran.code == ExitCode.YES, ran.err
+    (run,) = json.loads(ran.out)["runs"]
+    args = plan["engine"]["engine_args"]
+    assert (run["model"], run["gpu"], run["tensor_parallel_size"]) == (LLAMA, "L4", args["tensor_parallel_size"])
+    assert run["quantization"] == plan["engine"]["quantization"]
+    assert run["load"] == {"concurrency": 8, "input_len": 1000, "output_len": 300}
+
+
+def test_a_broken_result_names_its_fields(infercli, tmp_path):
+    (tmp_path / "a.json").write_text('{"kind": "BenchResult"}')
+    ran = infercli("learn", "a.json", *ENGINE)
+    assert ran.code == ExitCode.USAGE
+    assert "a.json: started_at" in ran.err
