@@ -4,9 +4,9 @@
 
 `--help` is measured beside huggingface_hub's `hf --help` and `helm --help`, `render` beside `helm template`, `status`
 beside `helm status` and `kubectl get`, all in the same run and in turn. `plan` has no peer here: what estimates a
-model's memory elsewhere reads its files over the network; its search weighs 516 configurations for one load. Caches
-are warm: byte code, and for `status` what the API server serves. `render` and `status` say more than their peers do, and in Python rather than Go: the ratio is that of
-their costs, not of the same work.
+model's memory elsewhere reads its files over the network. Its search weighs 516 configurations for one load. Caches are
+warm: byte code, and for `status` what the API server serves. `render` and `status` say more than their peers do, and in
+Python rather than Go: the ratio is that of their costs, not of the same work.
 
 The table goes to standard output and the numbers to benchmarks/results/perf-commands.json. What this machine cannot
 measure is left out and said; nothing is carried over from an earlier run.
@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,8 @@ def offline_rows(helm: str | None) -> list[Row]:
     """Commands that contact nothing. `helm` None: it is not on this machine, and its rows are left out."""
     infercli = str(BIN / "infercli")
     shape = ["plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4"]
-    load = "--input-len 1000 --output-len 300 --rate 5 --slo ttft_p95=1s --slo tpot_p95=50ms".split()
-    hardware = "--profile l4-x4 --profile l40s --profile rtx4090 --profile h100".split()
+    load = shlex.split("--input-len 1000 --output-len 300 --rate 5 --slo ttft_p95=1s --slo tpot_p95=50ms")
+    hardware = shlex.split("--profile l4-x4 --profile l40s --profile rtx4090 --profile h100")
     chart = str(ROOT / "charts" / "infercli-platform")
     helm_help, helm_template = (
         (_peer([helm, "--help"]), _peer([helm, "template", chart], "helm template CHART")) if helm else (None, None)
