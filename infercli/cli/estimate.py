@@ -9,7 +9,6 @@ import click
 
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
-    from infercli.core.learning import LearnedRuns
 
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
     # flag: the field of the request, or of its `workload`
@@ -112,14 +111,17 @@ def _print_schema() -> int:
 
 
 def _one(given: dict[str, object], output: str) -> int:
+    from pathlib import Path
+
     from infercli.cli.estimating import Answers
+    from infercli.cli.project import load_learned
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
     request = {name: value for name, value in given.items() if name not in load}
-    answer = Answers(_learned()).answer(request | ({"workload": workload} if workload else {}))
+    answer = Answers(load_learned(Path())).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
         raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -129,8 +131,10 @@ def _one(given: dict[str, object], output: str) -> int:
 
 def _stream(output: str) -> int:
     import sys
+    from pathlib import Path
 
     from infercli.cli.estimating import Answers
+    from infercli.cli.project import load_learned
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InputError
 
@@ -139,7 +143,7 @@ def _stream(output: str) -> int:
             "there is nothing to estimate: stdin is a terminal",
             "give flags (`infercli estimate --model Qwen/Qwen3-32B --gpu H100`), or requests on stdin",
         )
-    answers, failed = Answers(_learned()), False
+    answers, failed = Answers(load_learned(Path())), False
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue
@@ -151,16 +155,6 @@ def _stream(output: str) -> int:
             sys.stdout.write((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n\n")
         sys.stdout.flush()  # whoever asks line by line waits for this answer before the next question
     return ExitCode.COULD_NOT if failed else ExitCode.YES
-
-
-def _learned() -> LearnedRuns | None:
-    """What this directory's `infercli learn` has kept; None where there is nothing."""
-    from pathlib import Path
-
-    from infercli.cli.learn import LEARNED_FILE, load
-
-    path = Path(LEARNED_FILE)
-    return load(path) if path.exists() else None
 
 
 def error_text(error: EstimateError) -> str:

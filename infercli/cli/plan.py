@@ -9,11 +9,12 @@ import click
 from infercli.cli import choosing, options
 
 if TYPE_CHECKING:
-    from infercli.core.plan import GpuMemory, Plan
+    from pathlib import Path
 
-BAR_WIDTH = 50
-"""Characters of the memory bar; with its label it stays under 80 columns."""
-_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "reserved": "R"}
+    from infercli.core.derivation import Derivation
+    from infercli.core.outlook import Outlook
+    from infercli.core.plan import Plan
+    from infercli.core.planning import Planned
 
 
 @click.command()
@@ -38,6 +39,13 @@ _LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": 
 @click.option("--output-len", "--output-tokens", "output_tokens", type=int, help="Of a typical request.")
 @click.option("--replicas", type=int, help="Engine replicas.")
 @choosing.options
+@click.option(
+    "--explain",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Print how each number came about; with a NAME (kv_cache_bytes) only that one.",
+)
 @click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
 @click.option("-n", "--namespace", help="Namespace of the objects in a saved plan.")
 @options.common
@@ -58,6 +66,7 @@ def command(
     rate: float | None,
     slos: tuple[str, ...],
     spare: bool,
+    explain: str | None,
     save_path: str | None,
     namespace: str | None,
     output: str,
@@ -76,12 +85,13 @@ def command(
       infercli plan
       infercli plan Qwen/Qwen3-32B --input-len 1000 --output-len 300 --rate 5 --slo ttft_p95=1s --slo tpot_p95=50ms
       infercli plan meta-llama/Llama-3.1-70B-Instruct --profile h100-x2 --quantization fp8
+      infercli plan --explain kv_cache_bytes
       infercli plan --save plan.json
     """
     from pathlib import Path
 
     from infercli.cli.output import emit, note
-    from infercli.cli.project import build_plan, load_deployment
+    from infercli.cli.project import build_planned, load_deployment
     from infercli.cli.project import deployment_path as path_of
     from infercli.core.deployment import ModelDeployment
     from infercli.errors import ExitCode, InputError
@@ -102,6 +112,10 @@ def command(
     if typed.is_search:
         if save_path is not None:
             raise InputError("a search writes no plan", "plan what it chose: it prints the command; add --save to it")
+        if explain is not None:
+            raise InputError(
+                "a search explains no plan", "plan what it chose: it prints the command; add --explain to it"
+            )
         return choosing.run(typed, output)
     choosing.check_counts(typed)
     profile, quantization = next(iter(profiles), None), next(iter(quantizations), None)
@@ -128,11 +142,13 @@ def command(
             "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
-    plan = build_plan(deployment, project)
+    planned = build_planned(deployment, project)
+    plan, said = planned.plan, _outlook(planned, project)
+    derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
         plan = _save(plan, Path(save_path), namespace)
         note(f"{save_path} is written")
-    emit(plan.model_dump(mode="json"), output, text(plan))
+    emit(_json(plan, said, derivations), output, _text(plan, said, derivations, only=bool(explain)))
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
@@ -161,54 +177,48 @@ def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
     return sealed
 
 
-def text(plan: Plan) -> str:
-    """A plan for people."""
-    from infercli.cli.output import columns, heading
-    from infercli.core.units import gib
+def _outlook(planned: Planned, project: Path) -> Outlook | None:
+    """What is said beside the plan; None on the local target."""
+    from infercli.adapters.files import price_list
+    from infercli.cli.project import load_learned
+    from infercli.core.outlook import outlook
 
-    colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
-    lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
-    if plan.memory is not None:
-        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
-    if plan.kv_cache is not None and plan.kv_cache.blocks:
-        cache = plan.kv_cache
-        length = plan.engine.engine_args.get("max_model_len")
-        lines += [
-            "",
-            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}",
-            f"Bytes of KV cache per token: {cache.bytes_per_token:,}",
-            f"Concurrency: {cache.concurrency:.2f} requests of {length:,} tokens at once",
-        ]
-    rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
-    lines += ["", heading("Choices"), columns(rows, indent="  ")]
-    if plan.missing_bytes:
-        lines += ["", f"Missing: {gib(plan.missing_bytes, 2)} per GPU"]
-    if plan.changes:
-        lines += ["", heading("What would fit"), columns([(c.change, c.effect) for c in plan.changes], indent="  ")]
-    if plan.notes:
-        lines += ["", heading("Notes"), *(f"  {n}" for n in plan.notes)]
-    return "\n".join(lines)
+    if planned.question is None:
+        return None
+    return outlook(planned.plan, planned.question, price_list(project), load_learned(project))
 
 
-def _memory(memory: GpuMemory) -> list[str]:
-    from infercli.cli.output import columns
-    from infercli.core.units import gib
+def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:
+    """All derivations, or the one of that name."""
+    from infercli.core.derivation import find
+    from infercli.core.explaining import explain
+    from infercli.errors import InputError
 
-    bar = ""
-    for term in memory.terms:
-        width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
-        bar += _LETTERS.get(term.name, "?") * width
-    bar = bar[:BAR_WIDTH]
-    rows = []
-    for term in memory.terms:
-        exact = term.low_bytes == term.high_bytes
-        band = "" if exact else f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
-        rows.append((f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band))
-    budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
-    return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
+    if planned.question is None:
+        raise InputError(
+            "the local target has no estimate to explain: its KV cache is given in bytes",
+            "--explain needs a profile with GPUs; `infercli profiles` lists them",
+        )
+    found = explain(planned.question, said)
+    return (find(found, name),) if name else found
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "unset"}[value]
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _json(plan: Plan, said: Outlook | None, derivations: tuple[Derivation, ...] | None) -> dict[str, object]:
+    """The plan as it is saved, with what is never part of it and of its digest."""
+    value: dict[str, object] = plan.model_dump(mode="json")
+    if said is not None:
+        value["outlook"] = said.model_dump(mode="json")
+    if derivations is not None:
+        value["derivation"] = [d.model_dump(mode="json") for d in derivations]
+    return value
+
+
+def _text(plan: Plan, said: Outlook | None, derivations: tuple[Derivation, ...] | None, *, only: bool) -> str:
+    from infercli.cli.output import heading
+    from infercli.cli.plan_text import explained, text
+
+    if derivations is None:
+        return text(plan, said)
+    if only:
+        return explained(derivations)
+    return "\n".join([text(plan, said), "", heading("Derivation"), "", explained(derivations)])

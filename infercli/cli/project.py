@@ -10,12 +10,16 @@ from infercli.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from infercli.core.deployment import ModelDeployment
+    from infercli.core.learning import LearnedRuns
     from infercli.core.model import LockedModel, ModelLock
     from infercli.core.plan import Plan
+    from infercli.core.planning import Planned
     from infercli.core.profile import HardwareProfile
 
 DEPLOYMENT_FILE = "deployment.yaml"
 LOCK_FILE = "models.lock.yaml"
+LEARNED_FILE = "infercli-learned.json"
+"""In the project, beside deployment.yaml: it is about this installation, and may be committed with it."""
 
 
 def deployment_path(given: str | None) -> Path:
@@ -44,6 +48,18 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
     if name not in known:
         raise UnknownName("profile", name, known, "`infercli profiles` lists them")
     return read_document(known[name], HardwareProfile)
+
+
+def load_learned(project: Path) -> LearnedRuns | None:
+    """What `infercli learn` has kept in `project`; None where there is nothing."""
+    from infercli.adapters.files import read_document
+
+    path = project / LEARNED_FILE
+    if not path.exists():
+        return None
+    from infercli.core.learning import LearnedRuns
+
+    return read_document(path, LearnedRuns, "deleting it forgets what was learned")
 
 
 def load_lock(project: Path) -> ModelLock:
@@ -79,11 +95,16 @@ def code_digests(code: dict[str, bytes]) -> dict[str, str]:
 
 def build_plan(deployment: ModelDeployment, project: Path) -> Plan:
     """Plan `deployment` with the lock and profiles of `project`."""
-    from infercli.core.planning import make_plan
+    return build_planned(deployment, project).plan
+
+
+def build_planned(deployment: ModelDeployment, project: Path) -> Planned:
+    """As `build_plan`, with the estimate that the plan rests on."""
+    from infercli.core.planning import planned
 
     profile = load_profile(deployment.profile, project)
     digests = code_digests(serving_code())
-    return make_plan(
+    return planned(
         deployment,
         profile,
         locked_model(deployment, project),

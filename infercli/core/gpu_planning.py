@@ -119,6 +119,7 @@ class GpuPlanner:
             facts=self.facts,
             requests=self.requests,
             tokens_each=self.tokens_each,
+            asked_length=self.request.max_model_len,
             need_bytes=tried.need_bytes,
         )
 

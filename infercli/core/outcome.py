@@ -31,6 +31,8 @@ class Question:
     """Of one such request, prompt and answer."""
     need_bytes: int
     """What the KV cache must hold at least."""
+    asked_length: int | None = None
+    """max_model_len where the user decided it; None: the planner did."""
 
 
 @dataclass(frozen=True, kw_only=True)

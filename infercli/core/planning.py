@@ -5,6 +5,8 @@ Pure: the same input gives the same plan, whatever the time or the cluster.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from infercli.core.changes import changes
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
@@ -15,7 +17,7 @@ from infercli.core.gpu_planning import GpuPlanner
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.local_planning import plan_local
 from infercli.core.model import LockedModel
-from infercli.core.outcome import Outcome
+from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import placement_note
 from infercli.core.plan import Choice, EngineSpec, FrontSpec, Plan
 from infercli.core.profile import HardwareProfile
@@ -42,6 +44,14 @@ _DRAIN_S = {"kubernetes": 600.0, "local": 60.0}
 timeout of Ray's LLM router; locally nobody wants to wait for more than a minute."""
 
 
+class Planned(NamedTuple):
+    """A plan, and the estimate that it rests on: for what is said beside it and never stored in it."""
+
+    plan: Plan
+    question: Question | None
+    """None on the local target."""
+
+
 def make_plan(
     deployment: ModelDeployment,
     profile: HardwareProfile,
@@ -55,6 +65,26 @@ def make_plan(
 
     Raises InputError, UnknownName or InvalidFile for what was written, Unsupported for what is not taught.
     """
+    return planned(
+        deployment,
+        profile,
+        locked,
+        infercli_version=infercli_version,
+        engine_code_digest=engine_code_digest,
+        front_code_digest=front_code_digest,
+    ).plan
+
+
+def planned(
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    locked: LockedModel | None,
+    *,
+    infercli_version: str,
+    engine_code_digest: str,
+    front_code_digest: str,
+) -> Planned:
+    """As `make_plan`, with the estimate that the plan rests on."""
     facts = find_engine(RAY_SERVICE_ENGINE)
     wrong = problems(deployment.engine_args, facts.version)
     if wrong:
@@ -73,7 +103,7 @@ def make_plan(
     outcome = attempt(deployment, profile, subject.quantization)
     engine = _engine(deployment, profile, locked, subject, outcome, gpu, facts, engine_code_digest)
     front = deployment.front
-    return Plan(
+    plan = Plan(
         infercli_version=infercli_version,
         deployment=deployment,
         profile=profile,
@@ -96,6 +126,7 @@ def make_plan(
         changes=() if outcome.fits else changes(deployment, profile, subject.quantization, outcome, attempt),
         notes=_notes(deployment, profile, locked, subject, outcome),
     )
+    return Planned(plan, outcome.question)
 
 
 def _gpu(profile: HardwareProfile) -> Gpu | None:

@@ -107,3 +107,74 @@ def test_an_unpinned_plan_is_not_saved(infercli, deployment):
     ran = infercli("plan", "--save", "plan.json")
     assert ran.code == ExitCode.USAGE
     assert "infercli pin meta-llama/Llama-3.1-8B-Instruct" in ran.err
+
+
+PLAN = ("meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4", "--quantization", "awq")
+
+
+def test_explain_prints_formula_inputs_sources_and_measured_errors(infercli):
+    ran = infercli("plan", *PLAN, "--explain")
+    assert ran.code == ExitCode.YES
+    assert "= budget_bytes - weights_bytes - activation_bytes - non_torch_bytes - cuda_graphs_bytes" in ran.out
+    assert "off by: " in ran.out
+    assert "fits on 1 x L4" in ran.out
+    one = infercli("plan", *PLAN, "--explain", "kv_cache_bytes")
+    assert one.out.startswith("kv_cache_bytes\n")
+    assert "weights_bytes\n  =" not in one.out
+
+
+def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
+    ran = infercli("plan", *PLAN, "--explain", "kv_cache_byte")
+    assert ran.code == ExitCode.USAGE
+    assert "`kv_cache_bytes`" in ran.err
+
+
+def test_derivations_are_in_the_json_only_where_they_are_asked_for(infercli):
+    _, without = plan(infercli, *PLAN)
+    assert "derivation" not in without
+    _, every = plan(infercli, *PLAN, "--explain")
+    names = [d["name"] for d in every["derivation"]]
+    assert {"weights_bytes", "kv_cache_bytes", "concurrency", "output_tok_per_s", "usd_per_h"} <= set(names)
+    assert {k: v for k, v in every.items() if k != "derivation"} == without
+    _, one = plan(infercli, *PLAN, "--explain", "concurrency")
+    assert [d["name"] for d in one["derivation"]] == ["concurrency"]
+
+
+def test_speed_and_price_are_printed_beside_the_plan(infercli):
+    ran = infercli("plan", *PLAN, "--concurrency", 4)
+    assert "Expected with 4 requests in flight, 1,000 tokens in and 300 out" in ran.out
+    for row in ("output tokens/s", "TTFT, median", "TPOT, median", "price", "per 1M output tokens"):
+        assert f"\n  {row} " in ran.out
+    _, value = plan(infercli, *PLAN)
+    speed = value["outlook"]["speed"]["output_tok_per_s"]
+    assert speed["low"] < speed["value"] < speed["high"]
+    assert value["outlook"]["cost"]["gpus"] == 1
+
+
+def test_the_projects_own_prices_are_taken(infercli, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "prices.yaml").write_text(
+        "kind: PriceList\nas_of: 2030-01-01\n"
+        "prices: {L4: {low_usd: 3, median_usd: 3, high_usd: 3, quotes: 1, source: x}}\n"
+    )
+    assert "$3.00/h" in infercli("plan", *PLAN).out
+
+
+def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path):
+    whole = ("meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4", "--quantization", "none")
+    _, before = plan(infercli, *whole)
+    terms = {t["name"]: t["bytes"] / 2**30 for t in before["memory"]["terms"]}
+    engine = before["engine"]["engine_args"]
+    for number, more in enumerate((0.2, 0.4)):
+        (tmp_path / f"{number}.log").write_text(
+            "Initializing a V1 LLM engine (v0.29.0) with config: model='meta-llama/Llama-3.1-8B-Instruct', "
+            f"max_seq_len={engine['max_model_len']}, tensor_parallel_size=1, quantization=None, enforce_eager=False\n"
+            f"Model loading took {terms['weights'] + more:.2f} GiB memory and 1.2 seconds\n"
+        )
+    assert infercli("learn", "0.log", "1.log", "--gpu", "L4").code == ExitCode.YES
+    ran = infercli("plan", *whole)
+    # 0.2 and 0.4 GiB more: 0.3 on average, and a standard deviation of 0.14
+    assert f"predicted {terms['weights'] + 0.3:.2f} GiB +- 0.14 from 2 of your runs" in ran.out
+    (tmp_path / "infercli-learned.json").unlink()
+    assert plan(infercli, *whole)[1] == before
+    assert "your runs" not in infercli("plan", *whole).out

@@ -1,0 +1,174 @@
+"""A plan for people, with what is expected of it and with the derivation of its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from infercli.core.derivation import Derivation, Measured
+    from infercli.core.estimate import Interval
+    from infercli.core.outlook import Outlook
+    from infercli.core.plan import GpuMemory, Plan
+
+BAR_WIDTH = 50
+"""Characters of the memory bar; with its label it stays under 80 columns."""
+_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "reserved": "R"}
+
+
+def text(plan: Plan, said: Outlook | None = None) -> str:
+    """A plan, and what is expected of it; `said` None on the local target."""
+    from infercli.cli.output import columns, heading
+    from infercli.core.units import gib
+
+    colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
+    lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
+    if plan.memory is not None:
+        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory, said)]
+    if plan.kv_cache is not None and plan.kv_cache.blocks:
+        cache = plan.kv_cache
+        length = plan.engine.engine_args.get("max_model_len")
+        lines += [
+            "",
+            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}",
+            f"Bytes of KV cache per token: {cache.bytes_per_token:,}",
+            f"Concurrency: {cache.concurrency:.2f} requests of {length:,} tokens at once",
+        ]
+    if said is not None:
+        lines += _outlook(said)
+    rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
+    lines += ["", heading("Choices"), columns(rows, indent="  ")]
+    if plan.missing_bytes:
+        lines += ["", f"Missing: {gib(plan.missing_bytes, 2)} per GPU"]
+    if plan.changes:
+        lines += ["", heading("What would fit"), columns([(c.change, c.effect) for c in plan.changes], indent="  ")]
+    notes = (*plan.notes, *(said.notes if said is not None else ()))
+    if notes:
+        lines += ["", heading("Notes"), *(f"  {n}" for n in notes)]
+    return "\n".join(lines)
+
+
+def explained(derivations: tuple[Derivation, ...]) -> str:
+    """Derivations, each with its formula, its inputs and what was measured."""
+    from infercli.cli.output import heading
+
+    return "\n\n".join("\n".join([heading(d.name), *_derivation(d)]) for d in derivations)
+
+
+def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
+    from infercli.cli.output import columns
+    from infercli.core.units import gib
+
+    learned = {} if said is None else {known.term: known.said for known in said.learned}
+    bar = ""
+    for term in memory.terms:
+        width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
+        bar += _LETTERS.get(term.name, "?") * width
+    bar = bar[:BAR_WIDTH]
+    rows = []
+    for term in memory.terms:
+        exact = term.low_bytes == term.high_bytes
+        band = "" if exact else f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
+        row = (f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band)
+        rows.append((*row, learned.get(term.name, "")) if learned else row)
+    budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
+    return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
+
+
+def _outlook(said: Outlook) -> list[str]:
+    """Speed and price; empty where neither is known."""
+    from infercli.cli.output import columns, heading
+
+    rows = []
+    if said.speed is not None:
+        rows = [
+            ("output tokens/s", f"{said.speed.output_tok_per_s.value:,.0f}", _range(said.speed.output_tok_per_s, 1, 0)),
+            ("TTFT, median", f"{1000 * said.speed.ttft_s.value:,.0f} ms", _range(said.speed.ttft_s, 1000, 0)),
+        ]
+        if said.speed.tpot_s is not None:
+            tpot = said.speed.tpot_s
+            rows.append(("TPOT, median", f"{1000 * tpot.value:,.1f} ms", _range(tpot, 1000, 1)))
+    kept = {True: "kept", False: "not kept", None: "cannot be told"}
+    rows += [
+        (
+            f"{o.name} under {1000 * o.limit_s:,.0f} ms", kept[o.kept],
+            f"{1000 * o.expected_s.value:,.0f} ms expected, {_range(o.expected_s, 1000, 0)}",
+        )
+        for o in said.objectives
+    ]  # fmt: skip
+    if said.cost is not None:
+        cost = said.cost
+        quotes = "one quote" if cost.quotes == 1 else f"median of {cost.quotes} quotes, {_range(cost.usd_per_h, 1, 2)}"
+        gpus = "1 GPU" if cost.gpus == 1 else f"{cost.gpus} GPUs"
+        rows.append(("price", f"${cost.usd_per_h.value:,.2f}/h", f"{gpus}, {cost.as_of}: {quotes}"))
+        if cost.usd_per_million_output_tokens is not None:
+            each = cost.usd_per_million_output_tokens
+            rows.append(("per 1M output tokens", f"${each.value:,.2f}", f"{_range(each, 1, 2)}; at this load all day"))
+    if not rows:
+        return []
+    requests = "1 request" if said.concurrency == 1 else f"{said.concurrency:,} requests"
+    load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in and {said.output_tokens:,} out"
+    return ["", heading(load), columns(rows, indent="  ")]
+
+
+def _range(interval: Interval, scale: float, digits: int) -> str:
+    return f"{scale * interval.low:,.{digits}f} to {scale * interval.high:,.{digits}f}"
+
+
+def _derivation(derivation: Derivation) -> list[str]:
+    from infercli.cli.output import columns
+
+    d = derivation
+    value = _amount(d.value, d.unit)
+    if d.low != d.high:
+        value += f", {_short(d.low, d.unit)} to {_short(d.high, d.unit)}"
+    lines = [f"  = {value}"]
+    if d.formula:
+        lines.append(f"  = {d.formula}")
+    rows, last = [], ""
+    for given in d.inputs:
+        # What comes from the same place as the line above says so once.
+        rows.append((f"  {given.name}", _amount(given.value, given.unit), given.source if given.source != last else ""))
+        last = given.source
+    if rows:
+        lines.append(columns(rows, indent="  "))
+    lines.append(f"  from: {d.source}")
+    lines += [f"  off by: {_error(error)}" for error in d.errors]
+    return lines + ([f"  note: {d.note}"] if d.note else [])
+
+
+def _error(error: Measured) -> str:
+    if not error.count:
+        return f"never measured ({error.logs})"
+    means = [] if error.mean_fraction is None else [f"{_percent(error.mean_fraction)} on average"]
+    if error.median_fraction is not None:
+        means.append(f"{_percent(error.median_fraction)} median")
+    return f"{', '.join(means)} (n = {error.count}: {error.logs})"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2g} %"
+
+
+def _amount(value: object, unit: str) -> str:
+    """`33.25 GiB (35,704,123,392 bytes)`, `0.0123 s`, `16`."""
+    from infercli.core.units import gib
+
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return _shown(value)
+    if unit == "bytes":
+        return f"{value:,.0f} B" if abs(value) < 2**20 else f"{gib(value, 3)} ({value:,.0f} B)"
+    number = f"{value:,.0f}" if value == int(value) or abs(value) >= 1e6 else f"{value:,.4g}"
+    return f"{number} {unit}".rstrip()
+
+
+def _short(value: float, unit: str) -> str:
+    """As `_amount`, without the exact bytes."""
+    return _amount(value, unit).partition(" (")[0]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "unset"}[value]
+    return f"{value:,}" if isinstance(value, int) else str(value)

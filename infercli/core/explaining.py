@@ -1,0 +1,256 @@
+"""The derivations of a plan on GPUs: one per number that it prints, from the estimate that it rests on.
+
+Nothing is computed here that the plan did not compute: each part is asked of the function that made the term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from infercli.core import sizing
+from infercli.core.activation import moments
+from infercli.core.architecture.arch import parameter_count
+from infercli.core.derivation import Derivation, Given, Measured
+from infercli.core.engines.errors import errors_of
+from infercli.core.engines.facts import Band
+from infercli.core.explaining_speed import explain_outlook
+from infercli.core.kv_cache import CacheLayout
+from infercli.core.outcome import Question
+from infercli.core.outlook import Outlook
+from infercli.core.plan import MemoryTerm
+from infercli.core.units import gib
+from infercli.core.weights import ROTARY, UNEXPLAINED, weights_by_role
+
+_PROFILE = "the profile's GPU: "
+_SETTING = "what the engine is told"
+_LOGS = "start-up logs, by version, platform and ranks: see `from`"
+_CONFIG = "config.json of the model"
+
+
+def explain(question: Question, said: Outlook | None) -> tuple[Derivation, ...]:
+    """Every number of a plan, in the order in which one rests on another."""
+    terms = {t.name: t for t in question.sized.memory.terms}
+    derivations = [
+        _budget(question),
+        _weights(question, terms["weights"]),
+        _activation(question, terms["activation"]),
+        _non_torch(question, terms["non_torch"]),
+        _cuda_graphs(question, terms["cuda_graphs"]),
+        _kv_cache_bytes(question, terms),
+    ]
+    if question.sized.layout is not None:
+        derivations += _held(question, question.sized.layout, terms["kv_cache"])
+    if said is not None:
+        derivations += explain_outlook(question, said)
+    return tuple(derivations)
+
+
+# Memory.
+
+
+def _budget(q: Question) -> Derivation:
+    memory = q.sized.memory
+    return _exact(
+        "budget_bytes", memory.budget_bytes, "bytes", "int(total_bytes * gpu_memory_utilization)",
+        [
+            Given(name="total_bytes", value=memory.total_bytes, unit="bytes", source=_PROFILE + q.gpu.source),
+            _setting("gpu_memory_utilization", q.settings.gpu_memory_utilization),
+        ],
+        "vLLM v1/worker/utils.py request_memory",
+    )  # fmt: skip
+
+
+def _weights(q: Question, term: MemoryTerm) -> Derivation:
+    parts = weights_by_role(
+        q.arch, q.quantization, q.sized.load.layout, q.sized.load.element_bytes,
+        gpu=q.gpu, engine_version=q.facts.version, drafts=q.sized.load.drafts,
+    )  # fmt: skip
+    stored = f"tensors of that role as {q.quantization.method} stores them, rounded as PyTorch's allocator does"
+    sources = {
+        ROTARY: f"cosines and sines: {q.arch.rope_positions:,} positions x {q.arch.rope_width} in {q.settings.dtype}",
+        UNEXPLAINED: "what the checkpoint's files hold beyond its config",
+    }
+    return Derivation(
+        name="weights_bytes", value=term.bytes, low=term.low_bytes, high=term.high_bytes, unit="bytes",
+        formula=" + ".join(parts),
+        inputs=tuple(
+            Given(name=name, value=size, unit="bytes", source=sources.get(name, stored)) for name, size in parts.items()
+        ),
+        source=f"{term.source}; the model has {parameter_count(q.arch):,} parameters",
+        errors=_errors("weights"),
+        note=_split(q),
+    )  # fmt: skip
+
+
+def _activation(q: Question, term: MemoryTerm) -> Derivation:
+    load = q.sized.load
+    found = moments(q.arch, q.quantization, load, q.facts)
+    return _term(
+        "activation_bytes", term, "round(max(forward, sampler) + kept)",
+        [
+            _band("forward", found.forward, "the largest layer over max_num_batched_tokens (core/activation.py)"),
+            _band("sampler", found.sampler, "logits of max_num_seqs x vocabulary, and what sampling makes of them"),
+            _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, indexer's keys"),
+            _setting("max_num_batched_tokens", load.max_num_batched_tokens),
+            _setting("max_num_seqs", load.max_num_seqs),
+            Given(name="vocabulary", value=q.arch.vocab, source=_CONFIG),
+            Given(name="hidden", value=q.arch.hidden, source=_CONFIG),
+            Given(name="element_bytes", value=load.element_bytes, unit="bytes", source=f"dtype {q.settings.dtype}"),
+        ],
+    )  # fmt: skip
+
+
+def _non_torch(q: Question, term: MemoryTerm) -> Derivation:
+    parts = sizing.non_torch_parts(q.arch, q.sized.load, q.facts)
+    sources = {
+        "all_reduce_buffers": "grow with hidden width and ranks (fused all-reduce)",
+        "exchange_between_ranks": "expert or data parallel ranks; one log",
+        "odd_vocabulary": "the sampler's kernel on a vocabulary that is no multiple of 16",
+    }
+    inputs = [_band(name, band, sources.get(name, _LOGS)) for name, band in parts.items()]
+    return _term("non_torch_bytes", term, f"round({' + '.join(parts)})", inputs)
+
+
+def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
+    parts = sizing.graph_parts(q.arch, q.sized.load, q.facts)
+    if not parts:
+        return _term("cuda_graphs_bytes", term, "0", [])
+    row, stages = q.facts.graphs[sizing.graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
+    inputs = [
+        _band("any_capture", parts["any_capture"], _LOGS),
+        _band("per_layer", row.per_layer, _LOGS),
+        Given(name="layers", value=-(-q.arch.layer_count // stages), source=f"{_CONFIG}; of one stage"),
+        Given(
+            name="sizes", value=q.facts.graph_sizes(q.settings.max_num_seqs),
+            source="captured batch sizes, by max_num_seqs (config/vllm.py _set_cudagraph_sizes)",
+        ),
+        Given(name="all_sizes", value=q.facts.all_graph_sizes, source="the same where max_num_seqs allows all"),
+    ]  # fmt: skip
+    formula = "round(any_capture + per_layer * layers * min(1, sizes / all_sizes))"
+    return _term("cuda_graphs_bytes", term, formula, inputs)
+
+
+def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
+    left = terms["kv_cache"]
+    counted = [t for t in terms.values() if t.inside_budget and t is not left]
+    outside = [t.name for t in terms.values() if not t.inside_budget]
+    inputs = [_bytes("budget_bytes", q.sized.memory.budget_bytes, "derived above")]
+    inputs += [
+        Given(name=f"{t.name}_bytes", value=t.bytes, unit="bytes", source=f"derived above: {_ends(t)}") for t in counted
+    ]
+    return Derivation(
+        name="kv_cache_bytes", value=left.bytes, low=left.low_bytes, high=left.high_bytes, unit="bytes",
+        formula=" - ".join(g.name for g in inputs), inputs=tuple(inputs), source=left.source,
+        errors=_errors("kv_cache"),
+        note=f"{', '.join(outside)}: beyond the budget, not deducted" if outside else "",
+    )  # fmt: skip
+
+
+# What the KV cache holds. Always at the pessimistic end: that is what the plan says.
+
+
+def _held(q: Question, layout: CacheLayout, left: MemoryTerm) -> Iterator[Derivation]:
+    length = q.settings.max_model_len
+    ends = [layout.capacity(size, length) for size in (left.low_bytes, left.bytes, left.high_bytes)]
+    low, typical, high = ends
+    rules = "vLLM v1/core/kv_cache_utils.py; equality with its own functions is tested"
+    groups = "; ".join(f"{len(g.layers)} layers of kind {g.first.kind}" for g in layout.groups)
+    block = _bytes("bytes_per_block", layout.bytes_per_block, f"one block of {groups}, dtype {_kv_dtype(q)}")
+    each = layout.blocks_per_request(length)
+    room = _bytes("kv_cache_bytes_low", left.low_bytes, "derived above, at its low end")
+    yield Derivation(
+        name="kv_cache_blocks", value=low.blocks, low=low.blocks, high=high.blocks, unit="blocks",
+        formula="max(0, kv_cache_bytes_low // bytes_per_block)", inputs=(room, block), source=rules,
+        note=f"{typical.blocks:,} where every estimate is right",
+    )  # fmt: skip
+    blocks = Given(name="kv_cache_blocks", value=low.blocks, unit="blocks", source="derived above")
+    request = Given(
+        name="blocks_per_request", value=each, unit="blocks",
+        source=f"one request of max_model_len takes blocks of each group: {groups}",
+    )  # fmt: skip
+    yield Derivation(
+        name="concurrency", value=low.concurrency, low=low.concurrency, high=high.concurrency, unit="requests",
+        formula="kv_cache_blocks / blocks_per_request", inputs=(blocks, request), source=rules,
+        errors=_errors("max_concurrency"), note=f"{typical.concurrency:.2f} where every estimate is right",
+    )  # fmt: skip
+    yield Derivation(
+        name="kv_cache_tokens", value=low.tokens, low=low.tokens, high=high.tokens, unit="tokens",
+        formula="int(kv_cache_blocks / blocks_per_request * max_model_len)",
+        inputs=(blocks, request, _setting("max_model_len", length)), source=rules,
+        note=f"as the engine prints it; {typical.tokens:,} where every estimate is right",
+    )  # fmt: skip
+    yield _need(q, layout)
+
+
+def _need(q: Question, layout: CacheLayout) -> Derivation:
+    """What the KV cache must hold: the largest of what is asked of it."""
+    length, why = q.asked_length, "vLLM starts only if one request of max_model_len fits (v1/core/kv_cache_utils.py)"
+    if length is None:
+        length, why = q.tokens_each, f"one request of {q.tokens_each:,} tokens: max_model_len was chosen to fit"
+    held = f"{q.requests} requests of {q.tokens_each:,} tokens, one of them in its prefill"
+    inputs = [
+        _bytes("one_request", layout.bytes_to_admit(length), why),
+        _bytes("workload", layout.bytes_to_hold(q.requests, q.tokens_each), held),
+    ]
+    formula = "max(one_request, workload)"
+    if q.need_bytes > max(i.value for i in inputs):
+        formula = "max(one_request, workload, loading)"
+        inputs.append(_bytes("loading", q.need_bytes, "the largest layer before it is quantized"))
+    source = "what `fits` asks of kv_cache_bytes at its low end"
+    return _exact("needed_bytes", q.need_bytes, "bytes", formula, inputs, source)
+
+
+# Pieces.
+
+
+def _term(name: str, term: MemoryTerm, formula: str, inputs: Iterable[Given]) -> Derivation:
+    return Derivation(
+        name=name, value=term.bytes, low=term.low_bytes, high=term.high_bytes, unit="bytes", formula=formula,
+        inputs=tuple(inputs), source=term.source, errors=_errors(term.name),
+        note="" if term.inside_budget else "beyond the budget: the KV cache is not smaller for it",
+    )  # fmt: skip
+
+
+def _exact(name: str, value: int, unit: str, formula: str, inputs: Iterable[Given], source: str) -> Derivation:
+    return Derivation.model_validate(
+        {
+            "name": name, "value": value, "low": value, "high": value, "unit": unit, "formula": formula,
+            "inputs": tuple(inputs), "source": source,
+        }
+    )  # fmt: skip
+
+
+def _errors(term: str) -> tuple[Measured, ...]:
+    return tuple(
+        Measured(logs=e.logs, count=e.count, mean_fraction=e.mean_fraction, median_fraction=e.median_fraction)
+        for e in errors_of(term)
+    )
+
+
+def _band(name: str, band: Band, source: str) -> Given:
+    return Given(name=name, value=band.typical, unit="bytes", source=source)
+
+
+def _ends(term: MemoryTerm) -> str:
+    if term.low_bytes == term.high_bytes:
+        return "exact"
+    return f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
+
+
+def _split(q: Question) -> str:
+    layout = q.sized.load.layout
+    ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
+    return "" if ranks == 1 else f"of the rank that holds most, of {ranks}"
+
+
+def _kv_dtype(q: Question) -> str:
+    asked = q.settings.kv_cache_dtype
+    return f"{asked} ({q.sized.kv_element_bytes} B an element)"
+
+
+def _bytes(name: str, value: int, source: str) -> Given:
+    return Given(name=name, value=value, unit="bytes", source=source)
+
+
+def _setting(name: str, value: float) -> Given:
+    return Given(name=name, value=value, source=_SETTING)
