@@ -93,7 +93,10 @@ def run(typed: Typed, output: str) -> int:
 def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
     from infercli.cli.project import deployment_path, load_deployment
-    from infercli.core.choice import Fixed, Question
+    from infercli.core.choice import KEPT, Fixed, Question
+    from infercli.core.engines import RAY_SERVICE_ENGINE
+    from infercli.core.engines.arguments import problems as argument_problems
+    from infercli.core.engines.arguments import unplanned
     from infercli.core.problems import Problems
     from infercli.errors import InvalidFile
 
@@ -108,8 +111,14 @@ def question_of(typed: Typed) -> Question:
     assert model_id is not None
     args = {**(deployment.engine_args if deployment else {}), **typed.engine_args}
     _whole_numbers(typed, args, problems)
+    for where, what in argument_problems(args, RAY_SERVICE_ENGINE):
+        problems.add(where, what)
+    for name in unplanned(args, "gpu"):
+        problems.add(
+            f"engine_args.{name}", "changes memory in a way that is not planned yet", "leave it out of a search"
+        )
     model, pinned = _model(model_id, deployment, project, problems)
-    prices, hardware = _hardware(typed, deployment, project, problems)
+    prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     traffic = _traffic(typed, deployment, problems)
     length = _length(args, deployment, traffic, model, problems)
@@ -130,6 +139,7 @@ def question_of(typed: Typed) -> Question:
             max_num_seqs=args.get("max_num_seqs"),
             kv_cache_dtype=args.get("kv_cache_dtype"),
         ),
+        engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
     )
@@ -176,7 +186,7 @@ def _model(
 
 
 def _hardware(
-    typed: Typed, deployment: ModelDeployment | None, project: Path, problems: Problems
+    typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], project: Path, problems: Problems
 ) -> tuple[PriceList, tuple[Hardware, ...]]:
     """(prices, the profiles that were named, else the deployment's, else all with GPUs)."""
     from infercli.adapters.files import price_list, profile_files
@@ -190,7 +200,7 @@ def _hardware(
         with problems.at("--profile"):
             profile = load_profile(name, project)
             if named or profile.gpu is not None:
-                found.append(hardware_of(profile, prices))
+                found.append(hardware_of(profile, prices, args))
     return prices, tuple(found)
 
 

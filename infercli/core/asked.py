@@ -52,7 +52,7 @@ def read_request(
         "gpu": gpu,
         "engine_version": facts.version,
         "max_model_len": _length(deployment, arch),
-        "gpu_memory_utilization": _utilization(args, gpu, facts, profile),
+        "gpu_memory_utilization": utilization(args, gpu, facts, profile),
     }
     try:
         return EstimateRequest.model_validate(question)
@@ -98,7 +98,8 @@ def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     return asked
 
 
-def _utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: HardwareProfile) -> float:
+def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: HardwareProfile) -> float:
+    """gpu_memory_utilization: as asked, or what is chosen. Raises InputError for more than others leave free."""
     total, reserved = gpu.memory_bytes, profile.reserved_gpu_memory_gib * GIB
     asked = args.get("gpu_memory_utilization")
     if asked is not None:
@@ -111,11 +112,5 @@ def _utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: H
                 "lower it, or leave it out",
             )
         return float(asked)
-    return default_utilization(gpu, facts, profile)
-
-
-def default_utilization(gpu: Gpu, facts: EngineFacts, profile: HardwareProfile) -> float:
-    """gpu_memory_utilization where nobody decides it: vLLM's default, or less where others hold memory."""
-    total, reserved = gpu.memory_bytes, profile.reserved_gpu_memory_gib * GIB
     free_fraction = (total - reserved - _START_UP_BYTES) / total if reserved else 1.0
     return max(_LEAST_UTILIZATION, min(facts.gpu_memory_utilization, int(free_fraction * 100) / 100))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infercli.core.asked import default_utilization
+from infercli.core.asked import utilization
 from infercli.core.choice import Candidate, Hardware, Question
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.gpus import find_gpu
 from infercli.core.placement import engines_that_fit
 from infercli.core.prices import PriceList
 from infercli.core.profile import HardwareProfile
+from infercli.core.record import Json
 from infercli.errors import InputError
 
 FEWEST_SEQUENCES = 16
@@ -39,7 +40,7 @@ class Weighed:
     """The same with vLLM's default max_num_seqs; None: this is it."""
 
 
-def hardware_of(profile: HardwareProfile, prices: PriceList) -> Hardware:
+def hardware_of(profile: HardwareProfile, prices: PriceList, engine_args: dict[str, Json] | None = None) -> Hardware:
     """Raises InputError for a profile without GPUs, UnknownName for a GPU or a price that no table has."""
     if profile.gpu is None:
         raise InputError(f"profile {profile.name} has no GPU to choose", "`infercli profiles` lists those with GPUs")
@@ -49,7 +50,7 @@ def hardware_of(profile: HardwareProfile, prices: PriceList) -> Hardware:
     return Hardware(
         profile=profile,
         gpu=gpu,
-        gpu_memory_utilization=default_utilization(gpu, find_engine(RAY_SERVICE_ENGINE), profile),
+        gpu_memory_utilization=utilization(engine_args or {}, gpu, find_engine(RAY_SERVICE_ENGINE), profile),
         price=None if profile.price is None else prices.find(profile.price),
     )
 
@@ -145,7 +146,8 @@ def _sequences(hardware: Hardware, question: Question) -> tuple[int, ...]:
     if question.fixed.max_num_seqs is not None:
         return (question.fixed.max_num_seqs,)
     facts = find_engine(RAY_SERVICE_ENGINE)
-    seqs = [facts.device_defaults(hardware.gpu, max_model_len=question.max_model_len).max_num_seqs]
+    default = facts.device_defaults(hardware.gpu, max_model_len=question.max_model_len).max_num_seqs
+    seqs = [min(default, question.engine_args.get("max_num_batched_tokens") or default)]
     while seqs[-1] // 4 >= FEWEST_SEQUENCES and not question.plain:
         seqs.append(seqs[-1] // 4)
     return tuple(seqs)

@@ -17,10 +17,15 @@ from infercli.core.plan import Change
 from infercli.core.prices import Price
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import expand
-from infercli.core.record import Document, Record
+from infercli.core.record import Document, Json, Record
 
 OBJECTIVES = ("ttft_p95", "ttft_p99", "tpot_p95")
 """Objectives that can be asked: those that an estimate says. Each is a time that must not be passed."""
+
+KEPT = (
+    "enable_expert_parallel", "dtype", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
+)  # fmt: skip
+"""engine_args that a search leaves as they are."""
 
 Verdict = Literal[
     "chosen", "dearer", "not_preferred", "unpriced", "uncertain", "too_slow", "does_not_fit", "cannot_be_told",
@@ -184,6 +189,8 @@ class Question:
     pinned: bool = False
     """The checkpoint is known, and is what it is; False: a shape, of which other checkpoints may be had."""
     fixed: Fixed = field(default_factory=Fixed)
+    engine_args: dict[str, Json] = field(default_factory=dict)
+    """What else the user decided that an estimate takes by the same name: KEPT."""
     spare: bool = False
     plain: bool = False
     """Only vLLM's own max_num_seqs and KV dtype, and no pipelines: for a first look at much hardware."""

@@ -116,7 +116,7 @@ class Search:
         # A smaller batch takes no more memory: where the default batch starts, it need not be examined yet.
         # Nor does it help where more is missing than a batch takes at all.
         engine = self.engine(weighed.default_batch or weighed)
-        if engine.starts is not True and engine.missing_bytes < engine.batch_bytes:
+        if engine.starts is not True and (engine.examined is None or engine.missing_bytes < engine.batch_bytes):
             engine = self.engine(weighed)
         if engine.examined is None:
             return _lost(weighed, cost, "impossible", engine.problem)

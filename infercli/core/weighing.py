@@ -125,6 +125,7 @@ def request_of(question: Question, weighed: Weighed) -> EstimateRequest:
     """What `infercli estimate` is asked for this candidate, with its load and without objectives."""
     c, hardware = weighed.candidate, weighed.hardware
     return EstimateRequest(
+        **question.engine_args,
         model=question.model.name,
         gpu=c.gpu if GPUS.get(c.gpu) is hardware.gpu else hardware.gpu,
         gpu_count=c.gpus_per_replica * c.replicas,

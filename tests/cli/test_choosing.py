@@ -171,3 +171,34 @@ def test_bad_input_is_named(infercli, words, said):
 def test_one_profile_and_no_objective_is_still_a_plan(infercli):
     ran = infercli("plan", MODEL, "--profile", "l4", "--concurrency", "8", *LOAD, "-o", "json")
     assert json.loads(ran.out)["kind"] == "Plan"
+
+
+def test_what_a_deployment_fixes_is_kept(infercli, deployment):
+    deployment(
+        f"name: chat\nmodel: {MODEL}\nprofile: h100\nengine_args: {{gpu_memory_utilization: 0.7, enforce_eager: true, "
+        "max_num_batched_tokens: 512}\n"
+    )
+    code, value = search(infercli, "--rate", "1", "--slo", "tpot_p95=200ms")
+    assert code == ExitCode.YES
+    settings = value["chosen"]["estimate"]["settings"]
+    assert (settings["gpu_memory_utilization"], settings["enforce_eager"]) == (0.7, True)
+    assert (settings["max_num_batched_tokens"], settings["max_num_seqs"]) == (512, 512)
+    plan = json.loads(infercli("plan", *shlex.split(value["command"])[2:], "-o", "json").out)
+    assert [t["bytes"] for t in plan["memory"]["terms"]] == [
+        t["bytes"] for t in value["chosen"]["estimate"]["memory"]["terms"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("{max_num_sqs: 4}", "did you mean `max_num_seqs`"),
+        ("{enable_lora: true}", "engine_args.enable_lora: changes memory"),
+        ("{gpu_memory_utilization: 1.5}", "must be above 0 and at most 1"),
+    ],
+)
+def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, args, said):
+    deployment(f"name: chat\nmodel: {MODEL}\nprofile: h100\nengine_args: {args}\n")
+    ran = infercli("plan", "--rate", "1")
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
