@@ -7,7 +7,7 @@ looked for among the few candidates that come nearest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import floor, log10
 
 from infercli.core.candidates import Weighed, room_problem
@@ -33,7 +33,8 @@ _STEPS = 5
 
 def changes(search: Search) -> tuple[Change, ...]:
     """At most one in each direction, as the user would type it; empty where none of them helps alone."""
-    return (*_quantization(search), *_objectives(search), *_load(search), *_more_gpus(search))
+    directions = (_freed, _quantization, _objectives, _load, _more_gpus)
+    return tuple(change for direction in directions for change in direction(search))
 
 
 def _holding(words: str, search: Search) -> list[Change]:
@@ -43,6 +44,18 @@ def _holding(words: str, search: Search) -> list[Change]:
         return []
     cost = "price unknown" if winner.cost is None else f"${winner.cost.median_usd_per_h:,.2f} an hour"
     return [Change(change=words, effect=f"holds on {winner.weighed.candidate.words}: {cost}")]
+
+
+def _freed(search: Search) -> list[Change]:
+    """Without one of the arguments that the user fixed."""
+    question = search.question
+    for field in fields(Fixed):
+        if getattr(question.fixed, field.name) is not None:
+            freed = replace(question, fixed=replace(question.fixed, **{field.name: None}))
+            found = _holding(f"without --{field.name.replace('_', '-')}", Search(freed, search.known))
+            if found:
+                return found
+    return []
 
 
 def _quantization(search: Search) -> list[Change]:

@@ -348,6 +348,17 @@ def test_changes_hold_when_they_are_searched_again():
     assert Search(small(gpus=int(gpus), count=int(count))).winner() is not None
 
 
+def test_what_the_user_fixed_is_named_where_nothing_holds_with_it():
+    question = ask(profile("h100", "H100", gpus=4), fixed=Fixed(tensor_parallel_size=3))
+    assert changes(Search(question))[0].change == "without --tensor-parallel-size"
+
+
+def test_what_needs_a_package_of_its_own_says_so():
+    found = Search(ask(profile("h100", "H100"), quantizations=("gguf",))).selection()
+    assert {x.verdict for x in found.losers} == {"impossible"}
+    assert all("vllm-gguf-plugin" in x.reason for x in found.losers)
+
+
 def test_the_relaxed_objective_holds_and_a_tenth_less_does_not():
     question = ask(profile("l4"), load={"concurrency": 1.0}, tpot_s=0.03, ttft_s=5.0)
     search = Search(question)
