@@ -21,6 +21,8 @@ class Command:
     label: str
     argv: list[str]
     folder: Path
+    stdin: Path | None = None
+    """What it reads; None: nothing."""
     exit_code: int = 0
     """What it must end with; anything else is an error, not a measurement."""
     cpu_s: list[float] = field(default_factory=list)
@@ -45,7 +47,7 @@ def run_once(command: Command, environment: dict[str, str]) -> tuple[float, int]
         os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
         try:
             actions = [
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 0, command.stdin or os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
             ]

@@ -65,3 +65,32 @@ def test_the_script_measures_help_and_its_peer_and_writes_them_down(tmp_path):
     assert own["peak_memory_bytes"] is None or own["peak_memory_bytes"] > document["memory_floor_bytes"]
     # Its exit code says whether a target was missed, which a busy machine may decide.
     assert done.returncode == int(own["cpu_s"]["median"] > own["targets"]["cpu_s"])
+
+
+def test_a_command_reads_what_it_is_given(tmp_path):
+    (tmp_path / "in").write_text("17")
+    reads = python(tmp_path, "raise SystemExit(int(input()))", stdin=tmp_path / "in", exit_code=17)
+    measure([reads], 1, dict(os.environ))
+    assert len(reads.cpu_s) == 1
+
+
+def test_the_planner_script_measures_an_estimate_and_says_which_peers_it_lacks(tmp_path):
+    path = tmp_path / "costs.json"
+    script = ROOT / "benchmarks" / "perf" / "planner.py"
+    broken = tmp_path / "planner"
+    broken.write_text("#!/bin/sh\necho no such luck >&2\nexit 1\n")
+    broken.chmod(0o755)
+    (tmp_path / "python").symlink_to(sys.executable)
+    done = subprocess.run(
+        [sys.executable, script, "--runs", "1", "--only=one, memory", "--to", path, "--llm-d-planner", broken],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "left out: aiconfigurator: not named" in done.stderr
+    assert path.exists(), done.stderr
+    document = json.loads(path.read_text())
+    (own,) = document["results"]
+    assert (own["command"], own["peers"], own["candidates"]) == ("infercli estimate, one, memory", [], None)
+    assert own["cpu_s"]["median"] > 0
+    assert any("no such luck" in line for line in document["left_out"])
