@@ -9,6 +9,7 @@ from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
+from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_specs import CacheDtype
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
@@ -56,6 +57,10 @@ def settle(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
     dtype = _dtype(request, arch, quantization, gpu, problems)
+    fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
+        request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
+    )
+    block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)
     return Settings(
         tensor_parallel_size=request.tensor_parallel_size,
         pipeline_parallel_size=request.pipeline_parallel_size,
@@ -68,7 +73,7 @@ def settle(
         max_num_seqs=seqs,
         max_num_batched_tokens=tokens,
         gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
-        block_size=request.block_size or facts.block_tokens,
+        block_size=block or facts.block_tokens,
         enforce_eager=request.enforce_eager,
     ), notes
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
+from infercli.core.kv_packing import packed_block_bytes, packed_blocks_printed, packed_groups
 from infercli.core.kv_rules import CacheRules, rules_for
 from infercli.core.kv_specs import CacheSettings, layer_caches
 from infercli.core.plan import KvCache
@@ -40,7 +41,7 @@ class CacheLayout:
 
     def blocks_per_request(self, max_model_len: int) -> int:
         """Blocks that vLLM counts on for one request of this length (max_memory_usage_bytes of each group)."""
-        return sum(self._blocks(group.first, max_model_len, self.in_flight_tokens) for group in self.groups)
+        return sum(self._blocks_by_group(max_model_len))
 
     def bytes_to_admit(self, max_model_len: int) -> int:
         """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block."""
@@ -77,7 +78,9 @@ class CacheLayout:
         `tokens` is what vLLM logs, which is no capacity on a model with several kinds of cache: see core/kv_rules.py.
         """
         blocks = max(0, available_bytes // self.bytes_per_block)
-        concurrency = blocks / self.blocks_per_request(max_model_len)
+        by_group = self._blocks_by_group(max_model_len)
+        packed = self.groups[0].first.side_by_side
+        concurrency = blocks / (packed_blocks_printed(self.groups, by_group, self.rules) if packed else sum(by_group))
         return KvCache(
             bytes_per_token=self.bytes_per_token,
             block_tokens=self.block_tokens,
@@ -91,6 +94,9 @@ class CacheLayout:
             return int(concurrency * max_model_len)
         smallest = min(group.first.block_tokens for group in self.groups)
         return blocks // len(self.groups) * smallest * self.settings.decode_context_parallel_size
+
+    def _blocks_by_group(self, max_model_len: int) -> list[int]:
+        return [self._blocks(group.first, max_model_len, self.in_flight_tokens) for group in self.groups]
 
     def _blocks(self, cache: LayerCache, tokens: int, in_flight: int) -> int:
         """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
@@ -118,14 +124,14 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
         caches = _all_full(caches)
     if not caches:
         return None
-    made = groups(caches, rules.even_ratio)
+    made = packed_groups(caches, rules) if caches[0].cache.side_by_side else groups(caches, rules.even_ratio)
     if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
         raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
     stages = layout.pipeline_parallel_size
     full = next((g.first for g in made if g.first.kind == "full"), made[0].first)
     return CacheLayout(
         groups=made,
-        bytes_per_block=max(_stage_bytes(arch, layout, made, stage) for stage in range(stages)),
+        bytes_per_block=max(_stage_bytes(arch, layout, made, rules, stage) for stage in range(stages)),
         block_tokens=full.block_tokens,
         in_flight_tokens=rules.batches_in_flight(stages, settings.async_scheduling) * settings.max_num_batched_tokens,
         settings=settings,
@@ -133,11 +139,13 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     )
 
 
-def _stage_bytes(arch: ModelArch, layout: Layout, made: tuple[CacheGroup, ...], stage: int) -> int:
+def _stage_bytes(arch: ModelArch, layout: Layout, made: tuple[CacheGroup, ...], rules: CacheRules, stage: int) -> int:
     """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Draft layers stand in the last."""
     here = stage_layers(arch, layout, stage)
     if stage == layout.pipeline_parallel_size - 1:
         here = range(here.start, here.stop + sum(len(g.indices) for g in arch.draft_layers))
+    if made[0].first.side_by_side:
+        return packed_block_bytes(made, here, rules)
     return max(group.bytes_within(here) for group in made)
 
 

@@ -4,8 +4,8 @@ The one thing to know: a block belongs to one group at a time and has room for a
 all groups are cut to one size, and what is missing in the last group of a kind is padding that is paid for.
 
 vLLM 0.29 v1/core/kv_cache_utils.py: get_kv_cache_groups, unify_kv_cache_spec_page_size,
-_get_kv_cache_groups_uniform_page_size, _get_kv_cache_bytes_per_block. The layouts in which blocks stand outermost (only
-DeepSeek-V4's backends ask for them) are packed by other rules, which are not taught here.
+_get_kv_cache_groups_uniform_page_size, _get_kv_cache_bytes_per_block. DeepSeek-V4 is grouped by other rules:
+core/kv_packing.py.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class LayerCache:
     """Tokens of the window or the chunk; None for the other kinds."""
     padding_allowed: bool = True
     """vLLM does not pad the pages of latent attention to a size that is not its own."""
+    side_by_side: bool = False
+    """Its pages keep their size and share a block with pages of other sizes."""
 
 
 class PlacedCache(NamedTuple):
@@ -82,10 +84,10 @@ def groups(layers: Sequence[PlacedCache], even_ratio: float) -> tuple[CacheGroup
 
 def _one_kind(caches: Sequence[LayerCache]) -> bool:
     """Whether all need the same number of blocks whatever the request: then one group holds them, of any sizes."""
-    return len({_blocks_needed_by(cache) for cache in caches}) == 1
+    return len({blocks_needed_by(cache) for cache in caches}) == 1
 
 
-def _blocks_needed_by(cache: LayerCache) -> tuple[str, int, int | None]:
+def blocks_needed_by(cache: LayerCache) -> tuple[str, int, int | None]:
     """UniformTypeKVCacheSpecs.is_uniform_type: states of one kind must be of one size as well."""
     return cache.kind, cache.block_tokens, cache.page_bytes if cache.kind == "state" else cache.reach
 

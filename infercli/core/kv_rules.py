@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from infercli.errors import Unsupported
 
@@ -31,6 +32,10 @@ class CacheRules:
     """States have the dtype that config.json asks for; False: that of the model."""
     caches_states: bool
     """Prefix caching is on by default for models with states, and costs a second state per request."""
+    packing: Literal["columns", "slots", "widest"] | None
+    """What a block has room for where pages of unequal size share it (core/kv_packing.py). None: no model needs it."""
+    splits_by_windows: bool
+    """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
     null_blocks: int
     """Blocks that the check of max_model_len leaves out because the pool never hands them out."""
 
@@ -48,20 +53,24 @@ _V0_4 = CacheRules(
     counts_batches_in_flight=False,
     state_dtype_from_config=False,
     caches_states=False,
+    packing=None,
+    splits_by_windows=False,
     null_blocks=0,
 )
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
-# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read) and 0.20 (0.17 lacks it).
+# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read), 0.20 (0.17 lacks it).
 _V0_9_1 = replace(_V0_4, since=(0, 9, 1), groups_kinds=True)
 _V0_12 = replace(_V0_9_1, since=(0, 12, 0), even_ratio=1.25)
 _V0_13 = replace(_V0_12, since=(0, 13, 0), state_dtype_from_config=True)
-_V0_20 = replace(_V0_13, since=(0, 20, 0), even_ratio=1.5)
+_V0_20 = replace(_V0_13, since=(0, 20, 0), even_ratio=1.5, packing="columns")
 _V0_21 = replace(_V0_20, since=(0, 21, 0), prints_concurrency=True)
-_V0_25 = replace(_V0_21, since=(0, 25, 0), window_has_own_block=True)
+_V0_23 = replace(_V0_21, since=(0, 23, 0), packing="slots")
+_V0_25 = replace(_V0_23, since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = replace(_V0_25, since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
-_V0_29 = replace(_V0_26, since=(0, 29, 0), null_blocks=1)
+_V0_27 = replace(_V0_26, since=(0, 27, 0), packing="widest")
+_V0_29 = replace(_V0_27, since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
-RULES = (_V0_4, _V0_9_1, _V0_12, _V0_13, _V0_20, _V0_21, _V0_25, _V0_26, _V0_29)
+RULES = (_V0_4, _V0_9_1, _V0_12, _V0_13, _V0_20, _V0_21, _V0_23, _V0_25, _V0_26, _V0_27, _V0_29)
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
 
 

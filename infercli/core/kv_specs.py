@@ -33,6 +33,17 @@ ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3"
 _PACKED_LATENT_BYTES = 656
 """Of one token in DeepSeek's own FP8 layout: 512 x 1 B, 4 scales of 4 B, and 64 rotary values of 2 B (fp8_ds_mla;
 vLLM 0.29 layers/attention/mla_attention.py get_kv_cache_spec)."""
+_COMPRESSED_BLOCK = 256
+"""Tokens of a block of DeepSeek-V4: its kernels take no other, and its pages cannot be split into several (vLLM 0.29
+models/deepseek_v4/sparse_mla.py get_supported_kernel_block_sizes, v1/kv_cache_interface.py create_kv_cache_views)."""
+_COMPRESSED_KEY_BYTES = 584
+"""Of one of its keys: 448 x 1 B, 64 rotary values of 2 B and 8 B of scales (models/deepseek_v4/attention.py)."""
+_COMPRESSED_ALIGNMENT_BYTES = 576
+"""Its pages are multiples of this, for FlashMLA (the same file)."""
+_COMPRESSED_WINDOW_BLOCK = 64
+"""Tokens of a block of its windows (v1/attention/backends/mla/sparse_swa.py)."""
+_COMPRESSOR_BLOCKS = {4: 4, 128: 8}
+"""Tokens of a block of what is not compressed yet, by ratio (models/deepseek_v4/compressor.py)."""
 _INDEXER_SCALE_BLOCK = 128
 """Values of an indexer key that share one 4 B scale (vLLM 0.29 models/deepseek_v2.py Indexer.quant_block_size)."""
 _LATENT_HYBRID_BLOCK = 128
@@ -120,9 +131,7 @@ def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings, ru
     if isinstance(mixer, LatentAttention):
         return _latent(mixer, settings)
     if isinstance(mixer, CompressedAttention):
-        raise Unsupported(
-            "the KV cache of compressed attention (DeepSeek-V4) cannot be planned yet", "to teach it: core/kv_specs.py"
-        )
+        return _compressed(mixer, settings, rules)
     return [_state(mixer, tensor_parallel_size, settings, rules)]
 
 
@@ -165,6 +174,59 @@ def _latent(mixer: LatentAttention, settings: CacheSettings) -> list[LayerCache]
         return [own]
     key = mixer.indexer.head_dim
     return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
+
+
+def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
+    """models/deepseek_v4/attention.py, compressor.py and sparse_swa.py; one key for all heads, whole on every rank.
+
+    A window of keys; behind it compressed ones, a page of which has block / ratio; the last tokens in float32 while
+    they wait to be compressed; and both again, smaller, for the indexer.
+    """
+    if rules.packing is None:
+        raise Unsupported(f"vLLM {settings.engine_version} does not have compressed attention", "0.20 and later do")
+    if settings.kv_dtype not in ("fp8", "fp8_e4m3", "fp8_ds_mla"):
+        raise Unsupported(
+            "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name",
+            "ask for a kv_cache_dtype of fp8",
+        )
+    if settings.block_tokens != _COMPRESSED_BLOCK:
+        raise Unsupported(
+            f"compressed attention has blocks of {_COMPRESSED_BLOCK} tokens, not of {settings.block_tokens}",
+            f"ask for a block_size of {_COMPRESSED_BLOCK}, or for none",
+        )
+    window = _side_by_side("window", _COMPRESSED_WINDOW_BLOCK, _COMPRESSED_WINDOW_BLOCK * _COMPRESSED_KEY_BYTES)
+    found = [replace(window, kind="sliding", reach=mixer.window)]
+    if not mixer.compress_ratio:
+        return found
+    stored = _COMPRESSED_BLOCK // mixer.compress_ratio
+    found.append(_side_by_side("keys", _COMPRESSED_BLOCK, stored * _COMPRESSED_KEY_BYTES))
+    found.append(_waiting(mixer.compress_ratio, mixer.head_dim))
+    if mixer.indexer is not None:
+        key = mixer.indexer.head_dim
+        page_bytes = stored * (key + key // _INDEXER_SCALE_BLOCK * 4)
+        found.append(_side_by_side("indexer", _COMPRESSED_BLOCK, page_bytes))
+        found.append(_waiting(mixer.compress_ratio, key))
+    return found
+
+
+def _waiting(ratio: int, head_dim: int) -> LayerCache:
+    """CompressorStateCache: a key and a score, in float32, for the tokens of one key; of two where those overlap."""
+    overlapping = 2 if ratio == 4 else 1
+    block = _COMPRESSOR_BLOCKS[ratio]
+    page_bytes = block * 2 * overlapping * head_dim * ELEMENT_BYTES["float32"]
+    return replace(_side_by_side("waiting", block, page_bytes), kind="sliding", reach=overlapping * ratio)
+
+
+def _side_by_side(name: str, block_tokens: int, page_bytes: int) -> LayerCache:
+    aligned = -(-page_bytes // _COMPRESSED_ALIGNMENT_BYTES) * _COMPRESSED_ALIGNMENT_BYTES
+    return LayerCache(
+        kind="full",
+        shape=(name, aligned),
+        block_tokens=block_tokens,
+        page_bytes=aligned,
+        padding_allowed=False,
+        side_by_side=True,
+    )
 
 
 def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:

@@ -261,6 +261,45 @@ MODELS: dict[str, Config] = {
     },
 }
 
+COMPRESSED: Config = _LLAMA | {
+    "architectures": ["DeepseekV4ForCausalLM"],
+    "model_type": "deepseek_v4",
+    "num_hidden_layers": 9,
+    "num_key_value_heads": 1,
+    "head_dim": 512,
+    "q_lora_rank": 512,
+    "o_lora_rank": 256,
+    "o_groups": 8,
+    "qk_rope_head_dim": 64,
+    "sliding_window": 128,
+    "compress_ratios": [0, 0, 4, 128, 4, 128, 4, 128, 4, 0],
+    "compress_rope_theta": 160000.0,
+    **_INDEXER,
+    "hc_mult": 4,
+    "hc_sinkhorn_iters": 20,
+    "hc_eps": 1e-6,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "n_shared_experts": 1,
+    "moe_intermediate_size": 256,
+    "scoring_func": "sqrtsoftplus",
+    "topk_method": "noaux_tc",
+    "norm_topk_prob": True,
+    "routed_scaling_factor": 1.5,
+    "swiglu_limit": 10.0,
+    "num_hash_layers": 3,
+    "num_nextn_predict_layers": 1,
+    "rope_scaling": {
+        "rope_type": "yarn",
+        "factor": 16.0,
+        "beta_fast": 32,
+        "beta_slow": 1,
+        "original_max_position_embeddings": 65536,
+    },
+    "max_position_embeddings": 1048576,
+}
+"""Compressed attention (DeepSeek-V4), apart from the others: it runs with an FP8 cache and blocks of 256 only."""
+
 NO_STAGES = {
     "nothing but states": "its class has no pipeline parallelism",
     "an encoder": "its class has no pipeline parallelism",

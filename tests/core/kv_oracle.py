@@ -5,7 +5,9 @@ split that is only pretended, and asks its layers for their cache specs; then vL
 head counts, state shapes, layer types and dtypes are vLLM's reading of config.json, not ours.
 
 What is ours: the machine has no GPU, so the attention backend is a stand-in that declares what FlashAttention, FlashMLA
-and the sparse backends declare (kernel block sizes, FP8 layout); experts are left out, which keep no cache.
+and the sparse backends declare (kernel block sizes, FP8 layout); experts are left out, which keep no cache. The classes
+of compressed attention and of indexers bring backends of their own, which are vLLM's; the former ask for a GPU, and get
+a Hopper that is only pretended.
 
 Reads a JSON list of cases on standard input and writes the list of answers to the file named as argument (vLLM logs to
 standard output). A case is {config, tp, pp, dcp, kv_dtype, block_tokens, max_num_batched_tokens, prefix_caching,
@@ -60,11 +62,14 @@ from vllm.config import (  # noqa: E402
     SpeculativeConfig,
     VllmConfig,
 )
+from vllm.config.vllm import get_layers_from_vllm_config  # noqa: E402
 from vllm.distributed import parallel_state  # noqa: E402
 from vllm.model_executor.layers import fused_moe  # noqa: E402
+from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase  # noqa: E402
 from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
 from vllm.model_executor.models import registry  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
+from vllm.platforms.interface import DeviceCapability  # noqa: E402
 from vllm.v1.attention.backend import MultipleOf  # noqa: E402
 from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend  # noqa: E402
 from vllm.v1.attention.backends.mla.cpu_mla import CPUMLABackend  # noqa: E402
@@ -152,6 +157,9 @@ def split(case: dict, stage: int) -> None:
         return f"{__name__}.{(sparse if wanted.use_sparse else Latent if wanted.use_mla else Plain).__name__}"
 
     type(current_platform).get_attn_backend_cls = staticmethod(backend)
+    compressed = "compress_ratios" in case["config"]
+    capability = DeviceCapability(9, 0) if compressed else None
+    type(current_platform).get_device_capability = classmethod(lambda cls, device_id=0: capability)
 
 
 def configured(case: dict, folder: Path) -> VllmConfig:
@@ -221,10 +229,19 @@ def answer(case: dict, folder: Path) -> dict:
     except Exception as error:  # noqa: BLE001 - a class that this vLLM or this machine cannot build: the test says which
         return {"not_built": f"{type(error).__name__}: {str(error)[:500]}"}
     derived = config.model_config.max_model_len
-    config.cache_config.kv_cache_layout = "LBNHC"  # resolve_kv_cache_layout's preference; counts are alike in all
+    config.cache_config.kv_cache_layout = layout(config)
+    first = current_platform._find_non_ssm_backend(config)
+    preferred = first.get_preferred_block_size(CacheConfig.DEFAULT_BLOCK_SIZE) if first else None
     with patch.object(VllmConfig, "use_v2_model_runner", True):  # what a GPU's engine runs, which has Triton
         answers = [capacity(config, stages, question) for question in case["questions"]]
-    return {"derived_max_model_len": derived, "answers": answers}
+    return {"derived_max_model_len": derived, "preferred_block": preferred, "answers": answers}
+
+
+def layout(config: VllmConfig) -> str:
+    """A layout with blocks outermost where a backend asks for it; else the usual one, as counts are alike in all."""
+    layers = get_layers_from_vllm_config(config, AttentionLayerBase).values()
+    asked = [layer.get_attn_backend().supported_kv_cache_layouts() for layer in layers]
+    return next((names[0].name for names in asked if names and names[0].is_block_outermost), "LBNHC")
 
 
 def capacity(config: VllmConfig, stages: list[dict], question: dict) -> dict:

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.arch import Attention, CompressedAttention, Layout, ModelArch, mixers
+from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_specs import CacheSettings
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
 from tests.core.configs import MODEL_TYPES, config_of
-from tests.core.kv_models import MODELS, NO_STAGES
+from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.parts.engine_python import engine_python
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
@@ -51,11 +52,22 @@ VARIANTS = (
     {"kv_dtype": "fp8"},
     {"kv_dtype": "fp8", "packed_latent": True, "tp": 4},
 )
+COMPRESSED_ONLY = {"kv_dtype": "fp8", "block_tokens": 256}
+"""What compressed attention runs with, and nothing else."""
+COMPRESSED_VARIANTS = (
+    {},
+    {"tp": 8, "max_num_batched_tokens": 2048},
+    {"pp": 2, "tp": 2},
+    {"pp": 3, "async_scheduling": False},
+    {"prefix_caching": False, "max_num_batched_tokens": 100},
+    {"speculative_tokens": 1},
+    {"speculative_tokens": 3, "tp": 2},
+)
 UNBUILT = {
     "XiaomiMiMo--MiMo-7B-Base": "its class needs code of its repository",
     "nvidia--Llama-3_3-Nemotron-Super-49B-v1": "its class needs code of its repository",
     "stepfun-ai--Step-3.7-Flash-FP8": "vLLM 0.29 does not have the class",
-    "DeepSeek-V4": "its class asks CUDA for streams, and our arithmetic refuses it too",
+    "sgl-project--DeepSeek-V4": "vLLM 0.29 does not know its model_type",
 }
 """Real files that the oracle cannot build, by name or a part of it."""
 
@@ -119,6 +131,10 @@ def cases() -> Iterator[Case]:
         if "latent attention" in name and "states" not in name:
             yield Case(name, config, tp=8, dcp=8)
     yield Case("full attention", MODELS["full attention"], tp=8, dcp=2)
+    for ratios in (None, [4, 4, 4, 4, 4, 4, 4, 128, 128], [0] * 9):
+        config = COMPRESSED | ({"compress_ratios": ratios} if ratios else {})
+        for variant in COMPRESSED_VARIANTS:
+            yield Case("compressed attention", config, **COMPRESSED_ONLY | variant)
     for arch in dict.fromkeys(s.arch for s in shapes().values()):
         if arch.architecture in MODEL_TYPES:
             yield Case(arch.architecture, config_of(arch), tp=2)
@@ -135,14 +151,15 @@ def real_cases() -> Iterator[Case]:
             continue
         name, config = path.name.removesuffix("_config.json"), json.loads(path.read_text())
         try:
-            drafts = bool(architecture.parse(config).draft_layers)
+            arch = architecture.parse(config)
         except Unsupported as refusal:
             print(f"\n{name}: not asked, because we refuse it: {refusal}")
             continue
+        only = COMPRESSED_ONLY if any(isinstance(m, CompressedAttention) for m in mixers(arch)) else {}
         for tp in (1, 8):
-            yield Case(name, config, tp=tp)
-        if drafts:
-            yield Case(name, config, tp=4, speculative_tokens=2)
+            yield Case(name, config, tp=tp, **only)
+        if arch.draft_layers:
+            yield Case(name, config, tp=4, speculative_tokens=2, **only)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +198,20 @@ def test_vllm_builds_every_model_but_those_that_are_known_not_to(answered):
 def test_the_length_that_vllm_derives_from_config_json_is_ours(answered):
     for case in built(answered):
         assert case.arch.max_model_len == case.answer["derived_max_model_len"], case
+
+
+def test_the_block_that_vllm_chooses_is_ours(answered):
+    # On a Hopper, where the stand-ins for what needs a GPU declare what its first backends do: 16.
+    chosen = set()
+    for case in built(answered):
+        arch, preferred = case.arch, case.answer["preferred_block"]
+        ours = backend_block_tokens(arch, (0, 29), (9, 0), fp8=False) or 16
+        if any(isinstance(m, Attention) and m.indexer is not None for m in mixers(arch)):
+            assert (ours, preferred) == (128, 16), case  # vLLM's choice does not run: see core/kv_blocks.py
+        elif preferred is not None:
+            assert ours == preferred, case
+            chosen.add(ours)
+    assert chosen == {16, 64, 256}
 
 
 def test_blocks_tokens_and_concurrency_are_vllms_for_every_cache_and_split(answered):

@@ -162,4 +162,7 @@ def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[L
     if isinstance(last.mixer, LatentAttention) and last.mixer.indexer is not None:
         # A draft layer picks for itself, whatever the last layer does (vLLM 0.29 models/deepseek_v2.py is_mtp_layer).
         last = replace(last, mixer=replace(last.mixer, indexer=replace(last.mixer.indexer, cached=True)))
+    if isinstance(last.mixer, CompressedAttention):
+        # A draft layer has the window only (vLLM 0.29 models/deepseek_v4/attention.py: layer_id < num_hidden_layers).
+        last = replace(last, mixer=replace(last.mixer, compress_ratio=0, indexer=None))
     return (replace(last, indices=tuple(range(count, count + number))),)
