@@ -9,16 +9,11 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infercli.core.bench import BenchResult
     from infercli.core.estimate import Estimate
     from infercli.core.learning import LearnedRun, LearnedRuns
     from infercli.core.plan import Plan
     from infercli.core.record import Json
-
-LEARNED_FILE = "infercli-learned.json"
-"""In the project, beside deployment.yaml: it is about this installation, and may be committed with it."""
 
 
 @click.command()
@@ -50,11 +45,13 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     """
     from pathlib import Path
 
+    from infercli.cli.project import LEARNED_FILE, load_learned
+    from infercli.core.learning import LearnedRuns
     from infercli.errors import InputError
 
-    path = Path(LEARNED_FILE)
+    had = load_learned(Path()) or LearnedRuns()
     if show:
-        return _show(path, output)
+        return _report(had.runs, had, output)
     if not files:
         raise InputError(
             "there is nothing to learn from", "name start-up logs or bench results, `-` for stdin, or --show"
@@ -63,17 +60,9 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
 
     known = {name: value for name, value in given.items() if value is not None}
     runs = tuple(_learn(file, known, plan) for file in files)
-    learned = load(path).with_runs(runs)
-    write_text(path, to_json(learned.model_dump(mode="json")))
+    learned = had.with_runs(runs)
+    write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
     return _report(runs, learned, output)
-
-
-def load(path: Path) -> LearnedRuns:
-    """What was learned; nothing where there is no file."""
-    from infercli.adapters.files import read_document
-    from infercli.core.learning import LearnedRuns
-
-    return read_document(path, LearnedRuns, "deleting it forgets what was learned") if path.exists() else LearnedRuns()
 
 
 def _read(file: str) -> bytes:
@@ -112,7 +101,7 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> LearnedRun:
         )
     if "gpu" not in known:
         raise InputError("no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them")
-    return learn(log, _answer(file, question_of(log, known)), digest=digest, source=file)
+    return learn(log, _answer(file, question_of(log, _pinned(log.model, known) | known)), digest=digest, source=file)
 
 
 def _answer(file: str, question: dict[str, Json]) -> Estimate:
@@ -151,9 +140,20 @@ def _read_plan(plan: str | None) -> Plan | None:
     return None if plan is None else read_document(Path(plan), Plan, "`infercli plan` writes it")
 
 
-def _show(path: Path, output: str) -> int:
-    learned = load(path)
-    return _report(learned.runs, learned, output)
+def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
+    """The config of the project's pinned model that an engine served as `/models/<commit>`; empty for any other."""
+    from pathlib import Path
+
+    from infercli.cli.project import load_lock
+
+    if served is None or {"model", "config_path"} & set(known):
+        return {}
+    name = served.rstrip("/").rpartition("/")[2]
+    for model in load_lock(Path()).models:
+        if name in (model.commit, model.content_digest[:40]) or served in (model.id, model.directory):
+            stored = {} if model.quantization_config is None else {"quantization_config": model.quantization_config}
+            return {"model": model.id, "config": model.config | stored}
+    return {}
 
 
 def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> int:

@@ -29,6 +29,10 @@ _TERMS = (
 """Term of an estimate -> what a log prints of it."""
 
 
+_STORED = {"awq": "awq", "awq_marlin": "awq", "gptq": "gptq", "gptq_marlin": "gptq", "fp8": "fp8"}
+"""vLLM's name of a quantization in a log -> ours, where one means the other; a config says it of the rest."""
+
+
 class Kind(NamedTuple):
     """Runs whose residuals are alike."""
 
@@ -148,6 +152,9 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
         )
         if (value := getattr(log, name)) is not None
     }  # fmt: skip
+    stored = _STORED.get(log.quantization or "")
+    if stored is not None and not {"config", "config_path"} & set(known):
+        said["quantization"] = stored  # a model that is known by its id alone is the unquantized one
     said["engine_version"] = log.engine_version or RAY_SERVICE_ENGINE
     return said | known
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import TYPE_CHECKING
 
 from infercli.core.estimate import EstimatedSpeed, Interval, Traffic
 from infercli.core.estimate_speed import speed
-from infercli.core.learning import Kind, LearnedRuns, apply, minor
 from infercli.core.outcome import Question
 from infercli.core.plan import Plan
 from infercli.core.prices import PriceList
@@ -19,6 +19,9 @@ from infercli.core.record import Record
 from infercli.core.units import gib
 from infercli.core.workload import Objectives
 from infercli.errors import Unsupported
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 
 class Cost(Record):
@@ -151,6 +154,8 @@ def _per_million(usd_per_h: float, tokens_per_s: float) -> float:
 
 
 def _learned(plan: Plan, question: Question, learned: LearnedRuns) -> Iterator[LearnedTerm]:
+    from infercli.core.learning import Kind, apply, minor  # only where something was learned
+
     assert plan.memory is not None
     kind = Kind(
         question.arch.architecture, question.gpu.name, minor(question.facts.version), question.quantization.method,

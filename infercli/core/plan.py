@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from infercli.core.deployment import ModelDeployment
 from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
@@ -106,6 +108,10 @@ class Change(Record):
     effect: str
 
 
+BESIDE = ("outlook", "derivation")
+"""Keys of `infercli plan -o json` that stand beside the plan's own: speed, price and what was learned; derivations."""
+
+
 class Plan(Document):
     """What would run. `fits` is None when it cannot be told."""
 
@@ -133,6 +139,12 @@ class Plan(Document):
     """Of the objects that render makes of this plan; filled when the plan is saved."""
     digest: str = ""
     """Of everything above; filled when the plan is saved."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: Json) -> Json:
+        """Without what `infercli plan -o json` prints beside the plan, which is no part of it."""
+        return {k: v for k, v in value.items() if k not in BESIDE} if isinstance(value, dict) else value
 
     @property
     def name(self) -> str:

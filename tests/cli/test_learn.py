@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from infercli.core.model import ModelLock
+from infercli.core.shapes import shapes
 from infercli.errors import ExitCode
+from tests.core.configs import config_of
+from tests.core.plans import COMMIT, locked
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 LOG = """
@@ -81,3 +85,20 @@ def test_a_path_in_a_log_is_named_by_a_flag(infercli, log):
     assert (
         infercli("learn", log("path.log", 15.0, 50.0, model="/models/abc"), "--model", LLAMA, *GPU).code == ExitCode.YES
     )
+
+
+def test_an_engine_of_this_project_is_known_by_the_path_it_serves(infercli, log, tmp_path):
+    model = locked(config_of(shapes()[LLAMA].arch), {"quant_method": "awq", "bits": 4})
+    lock = ModelLock(models=(model,)).model_dump(mode="json")
+    (tmp_path / "models.lock.yaml").write_text(json.dumps(lock))
+    assert infercli("learn", log("pod.log", 5.5, 50.0, model=f"/models/{COMMIT}"), *GPU).code == ExitCode.YES
+    (run,) = json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]
+    assert (run["model"], run["quantization"]) == ("some/model", "awq")
+
+
+def test_the_quantization_that_only_a_log_says_is_that_of_its_run(infercli, log, tmp_path):
+    path = tmp_path / log("awq.log", 5.4, 12.0)
+    path.write_text(path.read_text().replace("quantization=None", "quantization=awq_marlin"))
+    infercli("learn", "awq.log", *GPU)
+    (run,) = json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]
+    assert run["quantization"] == "awq"

@@ -371,6 +371,12 @@ def test_a_sealed_plan_survives_json():
     assert made.digest == made.content_digest()
 
 
+def test_what_is_printed_beside_a_plan_is_no_part_of_it():
+    made = plan()
+    printed = made.model_dump(mode="json") | {"outlook": {"speed": None}, "derivation": []}
+    assert type(made).model_validate(printed) == made
+
+
 def test_the_terms_add_up_to_the_budget_at_every_end():
     made = plan(LLAMA_70B, "h100-x2", quantization="fp8")
     terms = made.memory.terms
