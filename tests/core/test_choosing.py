@@ -17,6 +17,7 @@ from infercli.core.estimate import EstimateRequest, Interval, Traffic
 from infercli.core.estimate_speed import load_of, serving_of
 from infercli.core.estimating import estimate, examine, shipped_model
 from infercli.core.frontier import plot, undominated
+from infercli.core.gpus import GPUS
 from infercli.core.prices import Price, PriceList
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
@@ -188,6 +189,21 @@ def test_a_spare_is_kept_and_paid_for_unless_the_pool_grows():
     full = Search(ask(profile("full", "H100"), spare=True)).selection()
     assert full.chosen is None
     assert full.losers[0].reason == "2 GPUs with the spare: full has room for 1"
+
+
+def test_a_smaller_batch_is_taken_where_only_it_starts():
+    def starts(memory_bytes, seqs):
+        asked = {"model": LLAMA_8B, "gpu": GPUS["H100"].model_copy(update={"memory_bytes": memory_bytes})}
+        asked |= {"max_model_len": 3072, "max_num_seqs": seqs, "quantization": "none"}
+        return estimate(EstimateRequest.model_validate(asked), shipped_model(LLAMA_8B)).starts
+
+    # vLLM's default for so little memory is 256.
+    memory_bytes = next(m for m in range(18 * GIB, 30 * GIB, 2**24) if starts(m, 16))
+    assert starts(memory_bytes, 256) is not True
+    gpu = GPUS["H100"].model_copy(update={"memory_bytes": memory_bytes})
+    found = Search(ask(profile("small", gpu, quantizations=("none",)), load={"request_rate": 0.01})).selection()
+    assert found.chosen.candidate.max_num_seqs < 256
+    assert {x.verdict for x in found.losers if x.candidate.max_num_seqs == 256} & {"does_not_fit", "cannot_be_told"}
 
 
 # Why the others lost.
