@@ -70,7 +70,6 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
                 key = (kinds.index(kind), method, *shape)
                 if key in seen:
                     continue
-                seen.add(key)
                 tp, pp, replicas, kv_dtype, seqs, spare_gpus = shape
                 candidate = Candidate(
                     profile=hardware.profile.name,
@@ -91,6 +90,8 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
                 else:
                     default = Weighed(candidate, hardware, preference)
                     found.append(default)
+                if room_problem(found[-1]) is None:
+                    seen.add(key)  # where a small profile has no room, a larger one may
     return tuple(found)
 
 

@@ -206,6 +206,12 @@ def test_a_smaller_batch_is_taken_where_only_it_starts():
     assert {x.verdict for x in found.losers if x.candidate.max_num_seqs == 256} & {"does_not_fit", "cannot_be_told"}
 
 
+def test_a_profile_without_room_for_the_spare_does_not_stand_for_one_that_has_it():
+    found = Search(ask(profile("one", "H100"), profile("two", "H100", gpus=2), spare=True)).selection()
+    chosen = found.chosen.candidate
+    assert (chosen.profile, chosen.replicas, chosen.gpus_per_replica, chosen.spare_gpus) == ("two", 1, 1, 1)
+
+
 # Why the others lost.
 
 
