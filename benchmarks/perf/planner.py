@@ -167,7 +167,8 @@ def main() -> int:
         began = machine(cpu)
         found = [without_broken(row, settings, left_out) for row in found]
         for row in found:
-            processes.measure([row.command, *row.peers], given.runs, settings)
+            processes.run_once(row.command, settings)
+            processes.measure([row.command, *row.peers], given.runs, settings, warm=True)
         looked_at = [candidates(row, settings) for row in found]
         ended = machine(cpu)["load_average"]
 

@@ -63,9 +63,12 @@ def run_once(command: Command, environment: dict[str, str]) -> tuple[float, int]
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def measure(commands: list[Command], runs: int, environment: dict[str, str]) -> None:
-    """Run each command once to warm caches and byte code, then `runs` times in turn; the numbers go into them."""
-    for command in commands:
+def measure(commands: list[Command], runs: int, environment: dict[str, str], *, warm: bool = False) -> None:
+    """Run each command once to warm caches and byte code, then `runs` times in turn; the numbers go into them.
+
+    `warm`: they ran already.
+    """
+    for command in commands if not warm else ():
         run_once(command, environment)
     for _ in range(runs):
         for command in commands:
