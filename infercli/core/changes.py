@@ -83,7 +83,7 @@ def _stages(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome)
 
 def _methods(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
     for method in expand(p.quantizations):
-        if method not in (q.method, "none"):
+        if method not in (q.method, "none", "mixed"):  # mixed is nothing without a checkpoint's own list of modules
             changed = d.model_copy(update={"quantization": method})
             yield _Variant(f"--quantization {method}, with a checkpoint that is it", changed, p, typical(method))
 

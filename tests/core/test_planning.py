@@ -53,6 +53,12 @@ def test_llama_70b_awq_fits_one_a100_80_and_bf16_is_refused_with_changes_that_fi
     assert all(c.effect.startswith("fits on") for c in made.changes)
 
 
+def test_a_profile_that_accepts_mixed_precision_is_refused_without_offering_it():
+    made = plan(LLAMA_70B, profile("a100-80", quantizations=["mixed", "none"]), quantization="none")
+    assert made.fits is False
+    assert not any("mixed" in c.change for c in made.changes)
+
+
 def test_llama_70b_fp8_takes_two_h100():
     made = plan(LLAMA_70B, "h100-x2", quantization="fp8")
     assert made.fits is True
