@@ -21,6 +21,7 @@ from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.estimate_memory import Sized, holds, size
 from infercli.core.gpu_notes import gpu_notes
 from infercli.core.gpus import Gpu
+from infercli.core.kv_blocks import block_must_be_said
 from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import nodes_of, placement_problem
 from infercli.core.plan import Choice, GpuMemory, KvCache, MemoryTerm
@@ -270,7 +271,8 @@ class GpuPlanner:
             "trust_remote_code": False,
         }
         online = METHODS[self.quantization.method].engine_quantization
-        return args | ({"quantization": online} if online else {}) | self.args
+        block = {"block_size": chosen.block_size} if block_must_be_said(self.arch) else {}
+        return args | block | ({"quantization": online} if online else {}) | self.args
 
     def _choices(self, tried: _Tried, length_reason: str) -> tuple[Choice, ...]:
         chosen = tried.settings

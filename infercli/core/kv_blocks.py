@@ -82,3 +82,8 @@ def backend_block_tokens(
         if here and engine_minor >= row.since and any(row.mixer(mixer) for mixer in kinds):
             return row.fp8_tokens if fp8 and row.fp8_tokens is not None else row.tokens
     return None
+
+
+def block_must_be_said(arch: ModelArch) -> bool:
+    """Whether vLLM, left alone, takes a block with which the model cannot run (MiniMax-M3; see its row above)."""
+    return any(_sparse_heads(mixer) for mixer in mixers(arch))

@@ -9,6 +9,7 @@ Equality with vLLM 0.29's functions is tested over real model classes; older ver
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
@@ -113,6 +114,7 @@ class CacheLayout:
         return -(-min(cache.reach - 1 + in_flight, tokens) // cache.block_tokens) + 1
 
 
+@lru_cache(maxsize=256)  # a plan asks again for each number of sequences that it tries, and they do not change it
 def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> CacheLayout | None:
     """None for a model that keeps nothing between tokens: encoder-only ones.
 

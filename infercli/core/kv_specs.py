@@ -108,11 +108,12 @@ def layer_caches(
 
     Raises Unsupported for a mixer or a dtype whose cache is not taught.
     """
-    found = [
-        PlacedCache(layer, cache)
-        for layer, mixer in _mixers(arch, settings)
-        for cache in _caches(mixer, layout.tensor_parallel_size, settings, rules)
-    ]
+    placed = _mixers(arch, settings)
+    # Layers share a few mixers: a hundred equal layers are worked out once.
+    made = {
+        id(m): _caches(m, layout.tensor_parallel_size, settings, rules) for m in {id(m): m for _, m in placed}.values()
+    }
+    found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
     return tuple(_aligned(found, settings))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
+from infercli.core.endpoint import parse_endpoint
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimate import Estimate, Interval, Traffic
 from infercli.core.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
 
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
-_ON_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "block_size", "enforce_eager",
@@ -92,7 +91,7 @@ _EXAMPLES = {"gpu": "H100", "engine_version": RAY_SERVICE_ENGINE, "tensor_parall
 def _gpu_here(result: BenchResult) -> dict[str, Json]:
     """The GPU that was watched, where the endpoint ran on the machine that measured and its GPUs are of one kind."""
     names = {gpu.name for gpu in result.telemetry.gpus} if result.telemetry is not None else set()
-    here = urlsplit(result.target.url).hostname in _ON_THIS_MACHINE
+    here = parse_endpoint(result.target.url).is_loopback
     name = names.pop() if here and len(names) == 1 else None
     return {} if name is None else {"gpu": name}
 
