@@ -26,7 +26,7 @@ from infercli.errors import Unsupported
 _ITERATIONS = 4
 """Of the running requests towards those at the asked rate: they come from below, so fewer only bound less tightly."""
 _BELOW = 0.8
-"""Of that bound: the least p95 of TPOT that was played was 0.84 of it (some 1,100 plays of dense models and mixtures)."""
+"""Of that bound: the least p95 of TPOT that was played was 0.84 of it (1,100 plays of dense models and mixtures)."""
 _BUSIEST = 0.95
 """Share of the time that prompts take at most, in the closed form: beyond it there is no steady state."""
 
