@@ -145,7 +145,8 @@ def cases() -> Iterator[Case]:
 
 
 def real_cases() -> Iterator[Case]:
-    """Whole and split eightfold, with draft layers where the file has some."""
+    """Whole and split eightfold, with draft layers where the file has some; one file of each architecture."""
+    seen: set[ModelArch] = set()
     for path in sorted(Path(os.environ.get("INFERCLI_TRUTH", ""), "configs").glob("*_config.json")):
         if path.name.endswith("hf_quant_config.json"):
             continue
@@ -155,6 +156,9 @@ def real_cases() -> Iterator[Case]:
         except Unsupported as refusal:
             print(f"\n{name}: not asked, because we refuse it: {refusal}")
             continue
+        if arch in seen:  # the same model in another quantization, which no cache depends on
+            continue
+        seen.add(arch)
         only = COMPRESSED_ONLY if any(isinstance(m, CompressedAttention) for m in mixers(arch)) else {}
         for tp in (1, 8):
             yield Case(name, config, tp=tp, **only)
