@@ -162,7 +162,7 @@ def test_another_image_builds_a_second_ray_cluster_and_what_served_serves_until_
 def test_an_image_that_cannot_be_pulled_says_so_and_the_old_pods_are_applied_again(user):
     first = deploy(user)
     user.write(kubernetes={"image": NO_SUCH_IMAGE})
-    said = user.infercli("deploy", "--timeout", "12s")
+    said = user.infercli("deploy", "--timeout", "20s")
     assert said.code == 5
     assert "ImagePullBackOff" in said.err
     assert user.weights() == {first: 100}
@@ -182,7 +182,7 @@ def test_too_few_gpus_are_said_in_the_schedulers_words(user):
         "node_selector": {"nvidia.com/gpu.product": "NVIDIA-NONE"},
     }
     (user.folder / "l4-x4.yaml").write_text(json.dumps(profile))
-    said = user.infercli("deploy", "--timeout", "10s")
+    said = user.infercli("deploy", "--timeout", "20s")
     assert said.code == 5
     assert "engine: Unschedulable" in said.err
     assert "node affinity/selector" in said.err

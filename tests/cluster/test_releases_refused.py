@@ -153,7 +153,7 @@ def test_pod_security_that_refuses_the_pods_is_told_and_a_corrected_spec_is_take
         "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]},
     }
     user.plane.api.request("POST", f"/api/v1/namespaces/{user.namespace}/limitranges", quota)
-    said = user.infercli("deploy", "--timeout", "10s")
+    said = user.infercli("deploy", "--timeout", "20s")
     assert said.code == 5
     assert "maximum memory usage per Container is 1Gi" in said.err
     user.plane.api.request("DELETE", f"/api/v1/namespaces/{user.namespace}/limitranges/small")
