@@ -113,3 +113,6 @@ class Watcher(Protocol):
 
     def detail(self, text: str) -> None:
         """Something inside the step changed; the newest replaces the last."""
+
+    def note(self, text: str) -> None:
+        """Something that whoever waits has to know, also where no detail is shown; said once."""

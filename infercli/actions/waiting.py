@@ -7,7 +7,7 @@ front replica says so, and an engine is up when it answers a real request throug
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from infercli.actions.ports import Clock, Platform, Watcher
@@ -25,6 +25,8 @@ UNREACHABLE_S = 30.0
 """How long a silent Ray or API server is tolerated during a wait: an operator or dashboard restart takes 5 to 17 s."""
 WRONG_S = 10.0
 """An engine whose own answer is an error for this long stays so: a fresh one answered 0.3 s after it ran (measured)."""
+TOLD_S = 10.0
+"""What keeps an engine waiting for this long is told in a line of its own: most reasons pass within seconds."""
 REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
@@ -81,11 +83,44 @@ def failure_of(name: str, app: Application) -> str | None:
     for message in app.deployment_messages:
         if "failed to start" in message:
             return f"{name}: {message.strip()}"
-        if "taken more than" in message and "to be scheduled" in message:
-            return f"{name} cannot be placed: {message.strip()}"
     if app.status == "DEPLOY_FAILED":
         return f"{name}: {(app.message or 'no reason given').strip()}"
     return None
+
+
+def waits_of(name: str, app: Application) -> Iterator[str]:
+    """What this application waits for, in Ray's words, once Ray says that it takes long.
+
+    It may pass by itself: nodes of an autoscaled pool come after minutes, and a machine that is busy takes more than
+    Ray's 30 s to start a process. So it is told, and the deadline decides.
+    """
+    for message in app.deployment_messages:
+        if "taken more than" in message and "to be scheduled" in message:
+            yield f"{name} is not placed yet: {message.strip()}"
+
+
+class Told:
+    """Tells the watcher of each reason to wait that lasts, once."""
+
+    def __init__(self, clock: Clock, watcher: Watcher) -> None:
+        self.clock, self.watcher = clock, watcher
+        self.since: dict[str, float] = {}
+        self.told: set[str] = set()
+
+    def __call__(self, reasons: Collection[str]) -> None:
+        """`reasons` as they are now."""
+        now = self.clock.monotonic()
+        self.since = {reason: self.since.get(reason, now) for reason in reasons}
+        for reason, at in self.since.items():
+            if now - at >= TOLD_S and reason not in self.told:
+                self.told.add(reason)
+                self.watcher.note(reason)
+
+
+def _trouble(seen: Applications, names: Collection[str]) -> tuple[str, ...]:
+    """What keeps `names` from coming up and may pass: of the pods, in Kubernetes' words, and of Ray, in Ray's."""
+    apps = {name: seen.apps[name] for name in names if name in seen.apps} if seen.accepted else {}
+    return (*seen.trouble, *(reason for name, app in apps.items() for reason in waits_of(name, app)))
 
 
 def until_running(
@@ -99,10 +134,12 @@ def until_running(
     good_since: float | None = None
     bad_since: float | None = None
     trouble: tuple[str, ...] = ()
+    told = Told(clock, watcher)
     while True:
         seen = look()
         if seen is not None:
-            trouble = seen.trouble
+            trouble = _trouble(seen, wanted)
+            told(trouble)
             if not seen.accepted:
                 behind_since = behind_since if behind_since is not None else clock.monotonic()
                 if seen.rejected and clock.monotonic() - behind_since > REJECTED_S:
@@ -154,6 +191,7 @@ def until_routed(
     look = _tolerant(platform, deadline, f"the front to route to {engine}")
     looked = began
     trouble: tuple[str, ...] = ()
+    told = Told(clock, watcher)
     while True:
         refused: str | None = None
         try:
@@ -170,7 +208,8 @@ def until_routed(
         if clock.monotonic() - looked > LONG_FLIP_S:
             # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
             looked, seen = clock.monotonic(), look()
-            trouble = seen.trouble if seen is not None else trouble
+            trouble = _trouble(seen, [engine]) if seen is not None else trouble
+            told(trouble)
             failed = failure_of(engine, seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
             if failed:
                 raise DeployFailed(f"engine {failed}")

@@ -51,6 +51,11 @@ class Steps:
             click.echo(f"\r\033[K{shown}", err=True, nl=False)
             self._pending = True
 
+    def note(self, text: str) -> None:
+        """What keeps the step waiting, in a line that stays."""
+        self._clear()
+        click.echo(f"note: {text}", err=True)
+
     def done(self) -> None:
         """Leave the line clean."""
         self._clear()

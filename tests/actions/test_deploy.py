@@ -115,6 +115,23 @@ def test_a_deadline_takes_the_new_engine_out_and_says_what_was_waited_for(world,
     assert applications(world) == {"front", GOOD}
 
 
+def test_an_engine_that_finds_room_late_is_waited_for_and_whoever_waits_is_told_once(world, request_for):
+    world.platform.placed_after_s[GOOD] = 400
+    assert deploy(request_for(), world).progress.outcome == "good"
+    notes = [text for text in world.watcher.said if text.startswith("note: ")]
+    assert len(notes) == 1
+    assert f"{GOOD} is not placed yet" in notes[0]
+    assert "auto-scale" in notes[0]
+
+
+def test_an_engine_that_finds_no_room_is_given_up_at_the_deadline_in_rays_words(world, request_for):
+    deploy(request_for(), world)
+    world.platform.placed_after_s[OTHER] = 1e9
+    with pytest.raises(TimedOut, match=rf"waiting for {OTHER} to run \({OTHER} is not placed yet: .*auto-scale"):
+        deploy(request_for("int8", timeout_s=120), world)
+    assert applications(world) == {"front", GOOD}
+
+
 def test_ctrl_c_before_the_shift_leaves_what_served_and_no_half_done_state(world, request_for):
     deploy(request_for(), world)
 

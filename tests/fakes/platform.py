@@ -32,6 +32,13 @@ class Quiet:
     def detail(self, text):
         pass
 
+    def note(self, text):
+        self.said.append(f"note: {text}")
+
+
+NOT_PLACED = "taken more than 30s to be scheduled. This may be due to waiting for the cluster to auto-scale"
+"""Ray 2.60's words, as far as they do not depend on the replica."""
+
 
 class FakePlatform:
     """Applications become RUNNING after `start_s`; the front follows the table that was put last after `flip_s`."""
@@ -48,6 +55,8 @@ class FakePlatform:
         self.at = 0.0
         self.fail_start = {}
         """app -> message of a replica that cannot start."""
+        self.placed_after_s = {}
+        """app -> seconds until Ray finds room for it; after 30 s it says that it found none yet."""
         self.answers = {}
         """app -> (status, body) instead of a completion."""
         self.faults = {}
@@ -86,14 +95,21 @@ class FakePlatform:
     def _status(self, name):
         if name in self.fail_start:
             return "DEPLOYING"
-        return "RUNNING" if self.clock.time - self.began[name] >= self.start_s else "DEPLOYING"
+        starts_s = self.start_s + self.placed_after_s.get(name, 0)
+        return "RUNNING" if self.clock.time - self.began[name] >= starts_s else "DEPLOYING"
+
+    def _messages(self, name):
+        if name in self.fail_start:
+            return (self.fail_start[name],)
+        if 30 < self.clock.time - self.began[name] < self.placed_after_s.get(name, 0):
+            return (f"Deployment 'engine' in application '{name}' has 1 replicas that have {NOT_PLACED}",)
+        return ()
 
     def applications(self):
         self._fault("applications")
         apps = {}
         for name in self.began:
-            messages = (self.fail_start[name],) if name in self.fail_start else ()
-            apps[name] = Application(self._status(name), "", messages)
+            apps[name] = Application(self._status(name), "", self._messages(name))
         for name, until in list(self.leaving.items()):
             if self.clock.time < until:
                 apps[name] = Application("DELETING", "", ())
