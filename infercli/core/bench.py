@@ -5,25 +5,18 @@ The traces are the measurement. `metrics` stands beside them for readers, and `r
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from infercli.core.conversation import Prompt, PromptsUsed
+from infercli.core.goodput import Goodput, Objectives, goodput
 from infercli.core.metrics import Metrics, measure
-from infercli.core.record import Document, Json, Record, canonical
-from infercli.core.traces import Api, ClosedLoad, Trace
+from infercli.core.record import Document, Record
+from infercli.core.self_check import ADVICE, Client, SelfCheck, check_client
+from infercli.core.traces import Api, Load, Trace
 
-Prompt = str | tuple[dict[str, Json], ...]
-"""Text, or chat messages (`{"role": ..., "content": ...}`)."""
-
-LAG_LIMIT_S = 0.005
-"""Seconds, at p99. A client that looks later than this merges tokens of one stream: engines make one every 5 to 50 ms
-at the speeds people deploy for. Our choice; the times themselves are the kernel's and do not move with the lag."""
-CPU_LIMIT_FRACTION = 0.9
-"""Of one core, the loop being one thread: nearer to 1 it queues behind itself. Our choice."""
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
 
@@ -37,19 +30,6 @@ class Workload(Document):
     prompts: tuple[Prompt, ...] = Field(min_length=1)
 
 
-class PromptsUsed(Record):
-    """Which prompts were sent, without saying them: traffic may be private."""
-
-    source: str
-    """`workload chat`, `synthetic (64 words, seed 1)`, ..."""
-    count: int
-    digest: str
-    """HMAC-SHA256 of the prompts with this machine's key: equal for equal prompts, and not to be guessed from a
-    list of likely ones."""
-    key_id: str
-    """Which key: digests under different keys cannot be compared."""
-
-
 class BenchTarget(Record):
     """What was measured. Holds no secret."""
 
@@ -57,31 +37,6 @@ class BenchTarget(Record):
     model: str
     api: Api
     release: str | None = None
-
-
-class Client(Record):
-    """The measuring side."""
-
-    infercli_version: str
-    python: str
-    cpu: str | None
-    cpus: int
-    """That this process may use."""
-    kernel: str
-    clock: Literal["kernel", "user"]
-    """Who stamped the arrivals: the kernel on receipt, or the client when it had read them (TLS, or no support)."""
-    clock_reason: str | None = None
-    """Why not the kernel."""
-    wall_s: float
-    cpu_s: float
-    """CPU time of the measuring process in that wall time, progress display included."""
-    reads: int
-    unstamped_reads: int
-    """Reads for which the kernel gave no time and the client's own was taken."""
-    reconnects: int
-    """Kept connections that the server had closed; the request went out again on a new one."""
-    load_average: float | None = None
-    """Of this machine over the last minute, when the run ended."""
 
 
 class GpuSamples(Record):
@@ -129,6 +84,23 @@ class EngineTokens(Record):
     """Of all requests in that time, warm-up included."""
 
 
+class StageResult(Record):
+    """One level of load: a run has one, a sweep or a search several, one after another."""
+
+    load: Load
+    began_s: float
+    """Since the run began; the traces count from here."""
+    ended_s: float
+    metrics: Metrics
+    goodput: Goodput | None = None
+    """None: no objectives were given."""
+    client: Client
+    check: SelfCheck
+    stopped: str | None = None
+    """Why it ended before its load was done (interrupted, gave up, saturated); None: it was done."""
+    traces: tuple[Trace, ...]
+
+
 class BenchResult(Document):
     """One run."""
 
@@ -136,24 +108,43 @@ class BenchResult(Document):
     infercli_version: str
     started_at: str
     """UTC, ISO 8601."""
+    origin_monotonic_ns: int
+    """CLOCK_MONOTONIC of the machine that measured when the run began: what else was stamped on it can be laid beside."""
     target: BenchTarget
-    load: ClosedLoad
     prompts: PromptsUsed
-    metrics: Metrics
+    objectives: Objectives | None = None
+    stages: tuple[StageResult, ...] = Field(min_length=1)
     engine_tokens: EngineTokens | None = None
     telemetry: Telemetry | None = None
     telemetry_reason: str | None = None
     """Why there is no telemetry: `no GPU telemetry: ...`."""
-    client: Client
-    stopped: str | None = None
-    """Why the run ended before its load was done (interrupted, gave up); None: it was done."""
-    traces: tuple[Trace, ...]
 
     @model_validator(mode="after")
     def _telemetry_or_why_not(self) -> BenchResult:
         if (self.telemetry is None) == (self.telemetry_reason is None):
             raise ValueError("give either telemetry or telemetry_reason")
         return self
+
+    @property
+    def traces(self) -> Iterator[Trace]:
+        """Of all stages."""
+        return (trace for stage in self.stages for trace in stage.traces)
+
+    @property
+    def answered(self) -> int:
+        """Measured requests, of all stages."""
+        return sum(stage.metrics.answered for stage in self.stages)
+
+    @property
+    def client_limited(self) -> bool | None:
+        """Whether the client was the limit in any stage; None where that cannot be told of one and is true of none."""
+        verdicts = {stage.check.client_limited for stage in self.stages}
+        return True if True in verdicts else None if None in verdicts else False
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the run ended early."""
+        return next((stage.stopped for stage in self.stages if stage.stopped is not None), None)
 
     @property
     def engine_agrees(self) -> bool | None:
@@ -166,56 +157,78 @@ class BenchResult(Document):
         return sum(t.output_tokens for t in self.traces) == self.engine_tokens.output_tokens
 
 
-def recompute(result: BenchResult) -> Metrics:
-    """The metrics as they follow from the traces of a result."""
-    return measure(result.traces)
-
-
-def digest_prompts(prompts: Sequence[Prompt], source: str, key: bytes) -> PromptsUsed:
-    """What a result says of its prompts. `key`: at least 16 bytes, the same on a machine for ever."""
-    if len(key) < 16:
-        raise ValueError("a key of fewer than 16 bytes can be guessed")
-    return PromptsUsed(
-        source=source,
-        count=len(prompts),
-        digest=hmac.new(key, canonical(list(prompts)), hashlib.sha256).hexdigest(),
-        key_id=hashlib.sha256(b"infercli prompt key\0" + key).hexdigest()[:8],
+def stage_result(
+    load: Load,
+    client: Client,
+    traces: Sequence[Trace],
+    *,
+    began_s: float,
+    ended_s: float,
+    stopped: str | None = None,
+    objectives: Objectives | None = None,
+) -> StageResult:
+    """Everything that follows from the traces of one level. `recompute` must come to the same."""
+    metrics = measure(traces)
+    return StageResult(
+        load=load,
+        began_s=began_s,
+        ended_s=ended_s,
+        metrics=metrics,
+        goodput=None if objectives is None else goodput(traces, metrics.duration_s, objectives),
+        client=client,
+        check=check_client(client, metrics),
+        stopped=stopped,
+        traces=tuple(traces),
     )
+
+
+def recompute(result: BenchResult) -> tuple[StageResult, ...]:
+    """The stages as they follow from the traces, loads and clients of a result."""
+    return tuple(
+        stage_result(
+            s.load, s.client, s.traces,
+            began_s=s.began_s, ended_s=s.ended_s, stopped=s.stopped, objectives=result.objectives,
+        )
+        for s in result.stages
+    )  # fmt: skip
 
 
 def caveats(result: BenchResult) -> tuple[str, ...]:
     """What a reader must know before believing the numbers, most important first; empty when there is nothing."""
-    m, client = result.metrics, result.client
     lines = []
     if result.stopped is not None:
         lines.append(f"the run is not complete: {result.stopped}")
-    if m.answered == 0:
+    if result.answered == 0:
         lines.append("no request was answered: there is nothing to measure")
         return tuple(lines)
-    check = m.token_check
+    several = len(result.stages) > 1
     if result.engine_agrees is False and result.engine_tokens is not None:
         told = sum(t.output_tokens for t in result.traces)
         lines.append(f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}")
+    sent = sum(1 for _ in result.traces)
+    if sent > result.prompts.count:
+        lines.append(f"{result.prompts.count} prompts for {sent} requests: repeats hit the prefix cache")
+    for stage in result.stages:
+        lines += [f"{stage.load.label}: {line}" if several else line for line in _stage_caveats(stage)]
+    return tuple(lines)
+
+
+def _stage_caveats(stage: StageResult) -> Iterator[str]:
+    m, client, check = stage.metrics, stage.client, stage.metrics.token_check
+    if stage.check.client_limited:
+        yield f"the client was the limit, not the server: {'; '.join(stage.check.reasons)}; {ADVICE}"
+    elif stage.check.client_limited is None and m.answered:
+        yield f"whether the client was the limit is unknown: {'; '.join(stage.check.reasons)}"
     if check.more_frames:
-        lines.append(f"{check.more_frames} requests had more token frames than `usage` says: TTFT and ITL are in doubt")
+        yield f"{check.more_frames} requests had more token frames than `usage` says: TTFT and ITL are in doubt"
     if check.with_usage < m.answered:
-        lines.append(f"{m.answered - check.with_usage} answers carried no `usage`: their tokens are frames counted")
+        yield f"{m.answered - check.with_usage} answers carried no `usage`: their tokens are frames counted"
     if check.fewer_frames:
-        lines.append(f"in {check.fewer_frames} requests a frame carried several tokens: ITL is between frames")
-    if m.client_lag_s is not None and m.client_lag_s.p99 > LAG_LIMIT_S:
-        lag_ms = m.client_lag_s.p99 * 1000
-        lines.append(f"the client was late (p99 {lag_ms:.1f} ms): it may have been the limit, not the server")
-    if client.wall_s > 0 and client.cpu_s / client.wall_s > CPU_LIMIT_FRACTION:
-        lines.append(f"the client used {client.cpu_s / client.wall_s:.0%} of a core: it may have been the limit")
+        yield f"in {check.fewer_frames} requests a frame carried several tokens: ITL is between frames"
     if client.reconnects:
-        lines.append(f"{client.reconnects} requests were sent again: the server had closed their kept connections")
-    if client.clock == "user":
-        lines.append(f"times are the client's own, its delays included: {client.clock_reason}")
-    if len(result.traces) > result.prompts.count:
-        lines.append(f"{result.prompts.count} prompts for {len(result.traces)} requests: repeats hit the prefix cache")
+        yield f"{client.reconnects} requests were sent again: the server had closed their kept connections"
     if m.multi_token_read_fraction:
         share = m.multi_token_read_fraction
-        lines.append(f"{share:.0%} of the tokens shared a read with another: the gaps between those are unknown")
+        yield f"{share:.0%} of the tokens shared a read with another: the gaps between those are unknown"
     if m.answered < P99_MIN_REQUESTS:
-        lines.append(f"p99 of {m.answered} requests rests on the few slowest; it takes about {P99_MIN_REQUESTS}")
-    return tuple(lines)
+        yield f"p99 of {m.answered} requests rests on the few slowest; it takes about {P99_MIN_REQUESTS}"

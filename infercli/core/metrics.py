@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from infercli.core.record import Record
 from infercli.core.traces import Trace
@@ -39,7 +39,7 @@ class TokenCheck(Record):
 
 
 class Metrics(Record):
-    """Of the measured requests: warm-up is left out, and so are requests cut by an interrupt."""
+    """Of the measured requests: warm-up and cool-down are left out, and so are requests cut by an interrupt."""
 
     requests: int
     """answered + failed."""
@@ -59,17 +59,23 @@ class Metrics(Record):
     input_tokens: int | None
     """None when a server's `usage` is missing for any answered request."""
     output_tokens: int
+    in_flight: float | None
+    """Requests between sending and end, on average over `duration_s`."""
     ttft_s: Distribution | None
     """Time to first token: first token frame - sent. One value per answered request with a token."""
+    ttft_due_s: Distribution | None
+    """The same from when the request was due: what its user waited, a client that sent late included."""
     tpot_s: Distribution | None
     """Time per output token: (last token - first token) / (output tokens - 1), the first token left out. One value per
     answered request with two arrivals or more: in a single arrival the times between tokens are unknown."""
     itl_s: Distribution | None
     """Inter-token latency: gaps between consecutive arrivals, pooled over all requests."""
     e2e_s: Distribution | None
-    """End to end: last token - sent. One value per answered request with a token."""
+    """End to end: last token - sent; for an answer without tokens (an embedding) its last byte - sent."""
+    e2e_due_s: Distribution | None
+    """The same from when the request was due."""
     send_lag_s: Distribution | None
-    """Sent - intended: connecting, and the client's own delay. Not part of TTFT."""
+    """How late the client began on a request that was due and for which its cap had room. Not part of TTFT."""
     token_check: TokenCheck
     known_gap_fraction: float | None
     """Gaps that `itl_s` saw / (output tokens - 1) summed: the rest lay inside a read or a frame."""
@@ -109,8 +115,15 @@ def ttft_s(trace: Trace) -> float | None:
 
 
 def e2e_s(trace: Trace) -> float | None:
-    """Last token frame - sent; None without a token."""
-    return trace.arrivals_s[-1] - trace.sent_s if trace.arrivals_s and trace.sent_s is not None else None
+    """Last token frame - sent; without tokens the last byte - sent; None for what was not answered."""
+    if trace.sent_s is None or not trace.answered:
+        return None
+    return (trace.arrivals_s[-1] if trace.arrivals_s else trace.ended_s) - trace.sent_s
+
+
+def wait_s(trace: Trace) -> float | None:
+    """Sent - due: to be added where a latency counts from when its user wanted the answer."""
+    return None if trace.sent_s is None else max(0.0, trace.sent_s - trace.intended_s)
 
 
 def tpot_s(trace: Trace) -> float | None:
@@ -127,11 +140,12 @@ def gaps_s(trace: Trace) -> list[float]:
 
 def measure(traces: Sequence[Trace]) -> Metrics:
     """The metrics of a run."""
-    measured = [t for t in traces if not t.warmup]
+    measured = [t for t in traces if t.phase == "measured"]
     answered = [t for t in measured if t.answered]
     failed = [t for t in measured if t.error is not None]
     begun = [t.sent_s for t in [*answered, *failed] if t.sent_s is not None]
     duration_s = max(t.ended_s for t in [*answered, *failed]) - min(begun) if begun else None
+    flights = [t.ended_s - t.sent_s for t in [*answered, *failed] if t.sent_s is not None]
     output_tokens = sum(t.output_tokens for t in answered)
     inputs = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
     gaps = [gap for t in answered for gap in gaps_s(t)]
@@ -150,11 +164,14 @@ def measure(traces: Sequence[Trace]) -> Metrics:
         output_tokens_per_s=output_tokens / duration_s if duration_s else None,
         input_tokens=sum(inputs) if answered and len(inputs) == len(answered) else None,
         output_tokens=output_tokens,
+        in_flight=math.fsum(flights) / duration_s if duration_s else None,
         ttft_s=distribution(_known(map(ttft_s, answered))),
+        ttft_due_s=distribution(_from_due(ttft_s, answered)),
         tpot_s=distribution(_known(map(tpot_s, answered))),
         itl_s=distribution(gaps),
         e2e_s=distribution(_known(map(e2e_s, answered))),
-        send_lag_s=distribution(t.sent_s - t.intended_s for t in answered if t.sent_s is not None),
+        e2e_due_s=distribution(_from_due(e2e_s, answered)),
+        send_lag_s=distribution(t.late_s for t in answered),
         token_check=check_tokens(answered),
         known_gap_fraction=len(gaps) / possible_gaps if possible_gaps else None,
         multi_token_read_fraction=sum(n for t in answered for n in t.frames if n > 1) / frames if frames else None,
@@ -176,6 +193,11 @@ def check_tokens(answered: Iterable[Trace]) -> TokenCheck:
 def error_label(trace: Trace) -> str:
     """What a failure is counted under: its kind, and for HTTP the status."""
     return f"http {trace.status}" if trace.error == "http" else str(trace.error)
+
+
+def _from_due(latency: Callable[[Trace], float | None], answered: Iterable[Trace]) -> list[float]:
+    pairs = ((latency(t), wait_s(t)) for t in answered)
+    return [value + wait for value, wait in pairs if value is not None and wait is not None]
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

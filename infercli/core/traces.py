@@ -1,11 +1,13 @@
-"""What was measured, request by request, before any arithmetic. Metrics are derived from these and from nothing else.
+"""What was asked for and what was measured, request by request, before any arithmetic.
 
-An *arrival* is one read from the socket that completed at least one token frame. When a read carries several frames,
-or a frame several tokens, only the arrival of the whole is known: the gaps inside are unknown, not zero.
+Metrics are derived from traces and from nothing else. An *arrival* is one read from the socket that completed at least
+one token frame. When a read carries several frames, or a frame several tokens, only the arrival of the whole is known:
+the gaps inside are unknown, not zero.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -14,47 +16,114 @@ from infercli.core.record import Record
 
 ErrorKind = Literal["connect", "timeout", "http", "truncated", "stream_error", "protocol"]
 """`connect`: no connection. `timeout`: not finished in time. `http`: a status other than 200. `truncated`: the answer
-ended early. `stream_error`: an error event inside the stream. `protocol`: not HTTP, or not an event stream."""
+ended early. `stream_error`: an error event inside the stream. `protocol`: not HTTP, or not what was asked for."""
 
-Api = Literal["chat", "completions"]
+Api = Literal["chat", "completions", "embeddings"]
+Arrivals = Literal["constant", "poisson", "gamma", "trace"]
+"""How the requests of an open loop are spaced: evenly; independent of one another; gamma-distributed gaps, bunched
+below a `burstiness` of 1 and evener above it; or as the conversations' own times say."""
+Phase = Literal["warmup", "measured", "cooldown"]
 
 
-class ClosedLoad(Record):
-    """A closed loop: `concurrency` users, each sending its next request when the last one was answered."""
+class Load(Record):
+    """One level of load: who sends when, and what is asked of each answer.
 
-    concurrency: int = Field(ge=1)
+    Closed loop (`arrivals` None): `concurrency` users, each sending its next request when the last one was answered.
+    Open loop: requests begin when they are due, whatever became of those before; `concurrency` then caps those in
+    flight (None: no cap), and one that has to wait for the cap still counts from when it was due.
+    """
+
+    concurrency: int | None = Field(default=None, ge=1)
+    arrivals: Arrivals | None = None
+    rate_per_s: float | None = Field(default=None, gt=0)
+    """Requests per second of an open loop, on average."""
+    ramp_to_per_s: float | None = Field(default=None, gt=0)
+    """The rate changes evenly from `rate_per_s` to this over `duration_s`."""
+    burstiness: float | None = Field(default=None, gt=0)
+    """Shape of the gamma distribution of the gaps: 1 is Poisson; their coefficient of variation is its -1/2 power."""
+    speed: float = Field(default=1.0, gt=0)
+    """A trace is replayed so many times as fast as it was taken."""
     requests: int | None = Field(default=None, ge=1)
     """How many to measure; or"""
     duration_s: float | None = Field(default=None, gt=0)
     """for how long requests are begun. Those in flight at its end are waited for and counted."""
     warmup_requests: int = Field(default=0, ge=0)
-    """Sent and finished before measuring begins; kept in the traces, left out of the metrics."""
+    """Sent and finished, in a closed loop, before measuring begins."""
+    warmup_s: float = Field(default=0.0, ge=0)
+    """Requests due in the first seconds of the load itself are not measured."""
+    cooldown_s: float = Field(default=0.0, ge=0)
+    """Nor are those due in the last seconds of `duration_s`."""
     max_tokens: int = Field(default=128, ge=1)
     ignore_eos: bool = False
     """Always `max_tokens` tokens. vLLM and SGLang know it, others answer 400."""
     temperature: float = Field(default=0.0, ge=0)
+    seed: int = 0
+    """Of the arrivals."""
     timeout_s: float = Field(default=300.0, gt=0)
     """For one request, from its sending to its last byte."""
     connect_timeout_s: float = Field(default=10.0, gt=0)
     give_up_after: int = Field(default=20, ge=1)
     """Stop when this many requests failed and none was ever answered: the endpoint is not there."""
+    stop_when_saturated: bool = False
+    """End an open loop once the endpoint plainly cannot keep up (`core/saturation.py`)."""
 
     @model_validator(mode="after")
-    def _one_end(self) -> ClosedLoad:
-        if (self.requests is None) == (self.duration_s is None):
-            raise ValueError("give either requests or duration_s")
+    def _consistent(self) -> Load:
+        wrong = []
+        if self.requests is not None and self.duration_s is not None:
+            wrong.append("requests and duration_s both say when to end")
+        if self.requests is None and self.duration_s is None and self.arrivals != "trace":
+            wrong.append("give either requests or duration_s")
+        if self.arrivals is None and self.concurrency is None:
+            wrong.append("a closed loop needs a concurrency")
+        if (self.rate_per_s is None) == (self.arrivals in ("constant", "poisson", "gamma")):
+            wrong.append("rate_per_s belongs to constant, poisson and gamma arrivals, and they need it")
+        if (self.burstiness is None) == (self.arrivals == "gamma"):
+            wrong.append("burstiness belongs to gamma arrivals, and they need it")
+        if self.ramp_to_per_s is not None and (self.rate_per_s is None or self.duration_s is None):
+            wrong.append("a ramp needs rate_per_s and duration_s")
+        if self.cooldown_s and self.duration_s is None:
+            wrong.append("cooldown_s needs duration_s")
+        if self.duration_s is not None and self.warmup_s + self.cooldown_s >= self.duration_s:
+            wrong.append("warmup_s and cooldown_s leave nothing to measure of duration_s")
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def label(self) -> str:
+        """For people: `16 at a time`, `5 requests/s`, `a trace`."""
+        cap = f", at most {self.concurrency} in flight" if self.concurrency else ""
+        if self.arrivals is None:
+            return f"{self.concurrency} at a time"
+        if self.rate_per_s is None:
+            return "a trace" + (f" at {self.speed:g} times its speed" if self.speed != 1 else "") + cap
+        to = f" to {self.ramp_to_per_s:g}" if self.ramp_to_per_s is not None else ""
+        how = {"constant": ", evenly spaced", "gamma": f", burstiness {self.burstiness:g}" if self.burstiness else ""}
+        return f"{self.rate_per_s:g}{to} requests/s{how.get(self.arrivals, '')}{cap}"
+
+    def phase_at(self, since_s: float) -> Phase:
+        """Which phase a request belongs to that is due so long after the load began."""
+        if since_s < self.warmup_s:
+            return "warmup"
+        end_s = math.inf if self.duration_s is None else self.duration_s - self.cooldown_s
+        return "cooldown" if self.cooldown_s and since_s >= end_s else "measured"
 
 
 class Trace(Record):
-    """One request. Times are seconds since the run began, on the monotonic clock, to a microsecond."""
+    """One request. Times are seconds since the load began, on the monotonic clock, to a microsecond."""
 
     request: int
-    prompt: int
-    """Index into the prompts of the run."""
-    warmup: bool = False
+    """In the order in which they were due."""
+    conversation: int
+    """Index into the conversations of the run."""
+    turn: int = 0
+    phase: Phase = "measured"
     intended_s: float
-    """When it could have been sent: its user was free. Later than that, and the client was the cause."""
+    """When it was due: by the arrivals of an open loop; in a closed one when the kernel had the last byte of its user's
+    last answer."""
+    late_s: float = Field(default=0.0, ge=0)
+    """How late the client itself began on it: after it was due, and the cap had room."""
     sent_s: float | None = None
     """Just before the first byte was written; None when no connection was made."""
     first_byte_s: float | None = None
@@ -68,6 +137,8 @@ class Trace(Record):
     """Per arrival: when the client looked minus when the kernel had it; None where the kernel gave no time."""
     prompt_tokens: int | None = None
     """By the server's `usage`; None when it sent none."""
+    cached_tokens: int | None = None
+    """Of the prompt, read from the prefix cache by the server's `usage`; None when it does not say."""
     completion_tokens: int | None = None
     """By the server's `usage`; None when it sent none."""
     finish_reason: str | None = None
