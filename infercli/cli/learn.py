@@ -59,7 +59,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     from infercli.adapters.files import to_json, write_text
 
     known = {name: value for name, value in given.items() if value is not None}
-    runs = tuple(_learn(file, known, plan) for file in files)
+    runs = tuple(run for file in files for run in _learn(file, known, plan))
     learned = had.with_runs(runs)
     write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
     return _report(runs, learned, output)
@@ -79,10 +79,9 @@ def _read(file: str) -> bytes:
         raise InputError(f"{file}: cannot be read: {error.strerror}", f"`ls -l {file}`") from error
 
 
-def _learn(file: str, known: dict[str, Json], plan: str | None) -> LearnedRun:
+def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedRun]:
     import hashlib
 
-    from infercli.core import learned_speed
     from infercli.core.learning import learn, question_of
     from infercli.core.startup_log import read_startup_log
     from infercli.errors import InputError
@@ -91,8 +90,7 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> LearnedRun:
     digest = hashlib.sha256(data).hexdigest()
     result = _bench_result(file, data)
     if result is not None:
-        answer = _answer(file, learned_speed.question_of(result, _read_plan(plan), known))
-        return learned_speed.learn_speed(result, answer, digest=digest, source=file)
+        return _learn_levels(file, digest, result, known, _read_plan(plan))
     log = read_startup_log(data.decode("utf-8", errors="replace"))
     if log is None:
         raise InputError(
@@ -101,7 +99,37 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> LearnedRun:
         )
     if "gpu" not in known:
         raise InputError("no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them")
-    return learn(log, _answer(file, question_of(log, _pinned(log.model, known) | known)), digest=digest, source=file)
+    answer = _answer(file, question_of(log, _pinned(log.model, known) | known))
+    return [learn(log, answer, digest=digest, source=file)]
+
+
+def _learn_levels(
+    file: str, digest: str, result: BenchResult, known: dict[str, Json], plan: Plan | None
+) -> list[LearnedRun]:
+    """A run of each level of load that says something about the engine's speed; the others are named.
+
+    Raises InputError where none does.
+    """
+    import hashlib
+
+    from infercli.cli.output import note
+    from infercli.core.learned_speed import learn_speed, question_of
+    from infercli.errors import InputError
+
+    runs = []
+    refused: InputError | None = None
+    for index, stage in enumerate(result.stages):
+        of_level = digest if len(result.stages) == 1 else hashlib.sha256(f"{digest}/{index}".encode()).hexdigest()
+        try:
+            answer = _answer(file, question_of(result, stage, plan, known))
+            runs.append(learn_speed(stage, answer, digest=of_level, source=file))
+        except InputError as error:
+            refused = error
+            if len(result.stages) > 1:
+                note(f"{file}: {stage.load.label}: nothing is learned: {error.message}")
+    if not runs and refused is not None:
+        raise refused
+    return runs
 
 
 def _answer(file: str, question: dict[str, Json]) -> Estimate:

@@ -109,7 +109,7 @@ class BenchResult(Document):
     started_at: str
     """UTC, ISO 8601."""
     origin_monotonic_ns: int
-    """CLOCK_MONOTONIC of the machine that measured when the run began: what else was stamped on it can be laid beside."""
+    """CLOCK_MONOTONIC of the machine that measured when the run began: its other stamps can be laid beside."""
     target: BenchTarget
     prompts: PromptsUsed
     objectives: Objectives | None = None

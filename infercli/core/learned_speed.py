@@ -14,10 +14,11 @@ from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimate import Estimate, Interval, Traffic
 from infercli.core.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of
 from infercli.core.record import Json
+from infercli.core.self_check import ADVICE
 from infercli.errors import InputError
 
 if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
-    from infercli.core.bench import BenchResult
+    from infercli.core.bench import BenchResult, StageResult
     from infercli.core.plan import Plan
 
 _ALIKE = 2.0
@@ -30,19 +31,24 @@ _PLANNED = (
 """Engine arguments of a plan that an estimate takes by the same name."""
 
 
-def load_of(result: BenchResult, replicas: int = 1) -> LearnedLoad:
-    """What was sent to each replica. Raises InputError for a run that says nothing about speed."""
-    m = result.metrics
-    if result.stopped is not None:
-        raise InputError(f"the run is not complete: {result.stopped}", "run `infercli bench` again")
+def load_of(stage: StageResult, replicas: int = 1) -> LearnedLoad:
+    """What was sent to each replica. Raises InputError for a run that says nothing about an engine's speed."""
+    m = stage.metrics
+    if stage.stopped is not None:
+        raise InputError(f"the run is not complete: {stage.stopped}", "run `infercli bench` again")
+    if stage.check.client_limited:
+        raise InputError(f"the client was the limit: {'; '.join(stage.check.reasons)}", ADVICE)
     if not m.answered or m.failed:
         raise InputError(f"{m.failed} of {m.requests} requests failed: their time is in the rate", "mend that first")
     if m.input_tokens is None or not m.output_tokens:
         raise InputError(
             "the server sent no `usage`: how long the prompts were is not known", "a vLLM endpoint sends it"
         )
+    closed = stage.load.arrivals is None and stage.load.concurrency is not None
+    in_flight = stage.load.concurrency if closed else m.in_flight
+    assert in_flight is not None  # what was answered was in flight
     return LearnedLoad(
-        concurrency=result.load.concurrency / replicas,
+        concurrency=in_flight / replicas,
         input_len=m.input_tokens / m.answered,
         output_len=m.output_tokens / m.answered,
     )
@@ -66,12 +72,12 @@ def of_plan(plan: Plan) -> dict[str, Json]:
     return said | {"model": plan.model.id, "config": plan.model.config}
 
 
-def question_of(result: BenchResult, plan: Plan | None, known: dict[str, Json]) -> dict[str, Json]:
-    """The estimate request of a benchmark: flags win over the plan, the plan over what the result itself says.
+def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, known: dict[str, Json]) -> dict[str, Json]:
+    """The estimate request of one level of a benchmark: flags win over the plan, the plan over what the result itself says.
 
     Raises InputError for what none of them says: a result names its model and its load, and no engine.
     """
-    load = load_of(result)
+    load = load_of(stage)
     said: dict[str, Json] = {"model": result.target.model, **_gpu_here(result)}
     said |= ({} if plan is None else of_plan(plan)) | known
     missing = [name for name in ("gpu", "engine_version", "tensor_parallel_size") if said.get(name) is None]
@@ -82,7 +88,7 @@ def question_of(result: BenchResult, plan: Plan | None, known: dict[str, Json]) 
             + " ".join(f"--{name.replace('_', '-')} {_EXAMPLES[name]}" for name in missing),
         )
     sent = {"input_len": load.input_len, "output_len": load.output_len, "concurrency": load.concurrency}
-    return said | {"workload": sent | {"num_prompts": result.metrics.answered}}
+    return said | {"workload": sent | {"num_prompts": stage.metrics.answered}}
 
 
 _EXAMPLES = {"gpu": "H100", "engine_version": RAY_SERVICE_ENGINE, "tensor_parallel_size": "1"}
@@ -96,9 +102,9 @@ def _gpu_here(result: BenchResult) -> dict[str, Json]:
     return {} if name is None else {"gpu": name}
 
 
-def learn_speed(result: BenchResult, estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
+def learn_speed(stage: StageResult, estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
     """How far the estimate of a benchmark's own settings was off. Raises InputError where no speed was predicted."""
-    speed, m = estimate.speed, result.metrics
+    speed, m = estimate.speed, stage.metrics
     if speed is None:
         why = next((note for note in estimate.notes if note.startswith("no speed: ")), "no speed was predicted")
         raise InputError(why, "`infercli estimate` with the same flags says more")
@@ -116,7 +122,7 @@ def learn_speed(result: BenchResult, estimate: Estimate, *, digest: str, source:
         engine_version=estimate.engine_version,
         quantization=estimate.settings.quantization,
         tensor_parallel_size=estimate.settings.tensor_parallel_size,
-        load=load_of(result, estimate.replicas),
+        load=load_of(stage, estimate.replicas),
         speeds=tuple(
             SpeedResidual.model_validate({"quantity": name, "predicted": ours.value, "measured": measured})
             for name, ours, measured in pairs

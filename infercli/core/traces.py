@@ -44,11 +44,12 @@ class Load(Record):
     speed: float = Field(default=1.0, gt=0)
     """A trace is replayed so many times as fast as it was taken."""
     requests: int | None = Field(default=None, ge=1)
-    """How many to measure; or"""
+    """How many to begin; of conversations in an open loop, whose later turns follow; or"""
     duration_s: float | None = Field(default=None, gt=0)
     """for how long requests are begun. Those in flight at its end are waited for and counted."""
     warmup_requests: int = Field(default=0, ge=0)
-    """Sent and finished, in a closed loop, before measuring begins."""
+    """Sent and finished, in a closed loop, before measuring begins. Not for a trace, which begins with its own
+    beginning: there `warmup_s` leaves out what is not to be measured."""
     warmup_s: float = Field(default=0.0, ge=0)
     """Requests due in the first seconds of the load itself are not measured."""
     cooldown_s: float = Field(default=0.0, ge=0)
@@ -82,6 +83,8 @@ class Load(Record):
             wrong.append("burstiness belongs to gamma arrivals, and they need it")
         if self.ramp_to_per_s is not None and (self.rate_per_s is None or self.duration_s is None):
             wrong.append("a ramp needs rate_per_s and duration_s")
+        if self.arrivals == "trace" and self.warmup_requests:
+            wrong.append("a trace takes warmup_s, and no warmup_requests")
         if self.cooldown_s and self.duration_s is None:
             wrong.append("cooldown_s needs duration_s")
         if self.duration_s is not None and self.warmup_s + self.cooldown_s >= self.duration_s:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from infercli.loadgen.loop import Progress
 from infercli.loadgen.prompts import digest_key, synthetic_prompts
-from infercli.loadgen.run import Measurement, run
+from infercli.loadgen.run import Measurement, Progress, run, workers_of
 from infercli.loadgen.target import Target
 
-__all__ = ["Measurement", "Progress", "Target", "digest_key", "run", "synthetic_prompts"]
+__all__ = ["Measurement", "Progress", "Target", "digest_key", "run", "synthetic_prompts", "workers_of"]

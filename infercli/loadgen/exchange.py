@@ -8,9 +8,10 @@ import socket
 import ssl
 from array import array
 from dataclasses import dataclass
+from typing import Any
 
-from infercli.core.traces import ErrorKind, Trace
-from infercli.loadgen.frames import error_message, parse_stream
+from infercli.core.traces import ErrorKind, Phase
+from infercli.loadgen.frames import Stream, answer_text, dechunk, error_message, parse_stream, parse_whole
 
 _MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's head. Servers and proxies stop at 8 to 64 KiB; beyond that it is no HTTP head."""
@@ -25,9 +26,24 @@ class State(enum.IntEnum):
 
     IDLE = 0
     CONNECTING = 1
-    HANDSHAKE = 2
-    SENDING = 3
-    READING = 4
+    TUNNEL = 2
+    """A proxy was asked for the way to the endpoint."""
+    HANDSHAKE = 3
+    SENDING = 4
+    READING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to make."""
+
+    conversation: int
+    turn: int
+    due: int
+    """Nanoseconds of the monotonic clock."""
+    phase: Phase
+    answers: tuple[str, ...] = ()
+    """To the turns before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,7 @@ class Head:
     length: int | None
     keep: bool
     content_type: str
+    encoding: str
     engine: str | None
 
 
@@ -68,34 +85,33 @@ def parse_head(raw: bytearray) -> Head | None:
         length=length,
         keep="close" not in connection and (status_line.startswith("HTTP/1.1") or "keep-alive" in connection),
         content_type=headers.get("content-type", ""),
+        encoding=headers.get("content-encoding", "identity").lower(),
         engine=headers.get("x-infercli-engine"),
     )
 
 
 class Exchange:
-    """One user of the closed loop: a connection, kept from request to request, and the request it waits for.
+    """A connection, kept from request to request, and the request it waits for.
 
     Times are nanoseconds of the monotonic clock. `stamps`, `lags` and `ends` have one entry per read.
     """
 
     __slots__ = (
-        "deadline", "ends", "first", "head", "idle_since", "intended", "lags", "outgoing", "prompt", "raw",
-        "request", "reused", "sent", "sent_bytes", "sock", "stamps", "state", "warmup",
+        "call", "deadline", "ends", "head", "lags", "late", "outgoing", "raw", "request", "reused", "sent",
+        "sent_bytes", "sock", "stamps", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.sock: socket.socket | ssl.SSLSocket | None = None
         self.state = State.IDLE
-        self.idle_since = 0
         self.reused = False
         self.outgoing = memoryview(b"")
-        self.clear()
+        self.clear(Call(-1, 0, 0, "measured"), -1)
 
-    def clear(self) -> None:
+    def clear(self, call: Call, request: int) -> None:
         """Forget the last request; the connection stays."""
-        self.request = self.prompt = -1
-        self.warmup = False
-        self.intended = self.deadline = self.sent = self.first = 0
+        self.call, self.request = call, request
+        self.late = self.deadline = self.sent = 0
         self.sent_bytes = 0
         self.raw = bytearray()
         self.head: Head | None = None
@@ -117,13 +133,25 @@ class Exchange:
         """The connection can carry another request: the answer says so, and all of the request was taken."""
         return self.head is not None and self.head.keep and self.sent_bytes == len(self.outgoing)
 
-    def trace(self, origin: int, now: int, error: ErrorKind | None = None, message: str | None = None) -> Trace:
-        """What became of it. `error` is what the loop saw; without one the answer itself is judged."""
-        fields: dict[str, object] = {
+    def text(self) -> str:
+        """What an answered stream says."""
+        assert self.head is not None
+        return answer_text(self.raw, self.head.end, chunked=self.head.chunked)
+
+    def taken(
+        self, origin: int, now: int, *, stream: bool, error: ErrorKind | None = None, message: str | None = None
+    ) -> dict[str, Any]:
+        """The fields of its Trace. `error` is what the loop saw; without one the answer itself is judged.
+
+        `stream`: an event stream was asked for, not one JSON object.
+        """
+        fields: dict[str, Any] = {
             "request": self.request,
-            "prompt": self.prompt,
-            "warmup": self.warmup,
-            "intended_s": _seconds(self.intended - origin),
+            "conversation": self.call.conversation,
+            "turn": self.call.turn,
+            "phase": self.call.phase,
+            "intended_s": _seconds(self.call.due - origin),
+            "late_s": _seconds(self.late),
             "sent_s": _seconds(self.sent - origin) if self.sent else None,
             "first_byte_s": _seconds(self.stamps[0] - origin) if self.stamps else None,
             "ended_s": _seconds((self.stamps[-1] if self.stamps and error is None else now) - origin),
@@ -131,18 +159,27 @@ class Exchange:
         head = self.head
         if head is not None:
             fields |= {"status": head.status, "engine": head.engine}
+            wanted = "event-stream" if stream else "json"
             if head.status != 200:
                 # Also when the rest was lost: the status is the answer.
                 error, message = "http", self._refusal(head)
-            elif "event-stream" not in head.content_type:
+            elif wanted not in head.content_type:
                 kind = head.content_type or "no content type"
-                error, message = error or "protocol", message or f"answered 200 with {kind}, not with an event stream"
-            else:
+                what = "an event stream" if stream else "JSON"
+                said = self._refusal(head) if stream and "json" in head.content_type and error is None else ""
+                found = f"answered 200 with {kind}, not with {what}" + (f": {said}" if said else "")
+                error, message = error or "protocol", message or found
+            elif head.encoding != "identity":
+                found = f"answered with content-encoding {head.encoding}, which nobody asked for"
+                error, message = error or "protocol", message or found
+            elif stream:
                 error, message = self._read_stream(head, origin, fields, error, message)
-        return Trace.model_validate({**fields, "error": error, "message": message})
+            elif error is None:
+                error, message = self._read(parse_whole(self._body(head)), fields)
+        return fields | {"error": error, "message": message}
 
     def _read_stream(
-        self, head: Head, origin: int, fields: dict[str, object], error: ErrorKind | None, message: str | None
+        self, head: Head, origin: int, fields: dict[str, Any], error: ErrorKind | None, message: str | None
     ) -> tuple[ErrorKind | None, str | None]:
         # Only the read that brought the end of the head can be shorter than the head.
         ends = [max(end, head.end) for end in self.ends]
@@ -152,24 +189,36 @@ class Exchange:
             "arrivals_s": tuple([(stamp - origin + 500) // 1000 / 1e6 for stamp, _, _ in kept]),
             "frames": tuple([n for _, _, n in kept]),
             "lags_s": tuple([None if lag == LAG_UNKNOWN else (lag + 500) // 1000 / 1e6 for _, lag, _ in kept]),
+        }
+        wrong = self._read(stream, fields)
+        if stream.error is not None:
+            return wrong
+        if error is not None:
+            return error, message
+        if wrong[0] is not None:
+            return wrong
+        if not stream.done and stream.finish_reason is None:
+            return "truncated", "the stream ended without [DONE] or a finish_reason"
+        return None, None
+
+    @staticmethod
+    def _read(stream: Stream, fields: dict[str, Any]) -> tuple[ErrorKind | None, str | None]:
+        """Note what the server says of itself; (error, message) where that is wrong."""
+        fields |= {
             "prompt_tokens": stream.prompt_tokens,
+            "cached_tokens": stream.cached_tokens,
             "completion_tokens": stream.completion_tokens,
             "finish_reason": stream.finish_reason,
         }
         if stream.error is not None:
             return "stream_error", stream.error
-        if error is not None:
-            return error, message
-        if stream.malformed is not None:
-            return "protocol", stream.malformed
-        if not stream.done and stream.finish_reason is None:
-            return "truncated", "the stream ended without [DONE] or a finish_reason"
-        return None, None
+        return ("protocol", stream.malformed) if stream.malformed is not None else (None, None)
+
+    def _body(self, head: Head) -> bytes:
+        return dechunk(self.raw, head.end, [len(self.raw)])[0] if head.chunked else bytes(self.raw[head.end :])
 
     def _refusal(self, head: Head) -> str:
-        body = bytes(self.raw[head.end :])
-        if head.chunked:
-            body = b"".join(line for line in body.split(b"\r\n")[1::2])
+        body = self._body(head)
         try:
             value = json.loads(body)
             return error_message(value.get("error", value.get("message", value)))

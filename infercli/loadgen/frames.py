@@ -26,6 +26,7 @@ class Stream:
     frames: list[int] = field(default_factory=list)
     """Token frames completed by each read."""
     prompt_tokens: int | None = None
+    cached_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str | None = None
     done: bool = False
@@ -192,8 +193,7 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
         return _Event()
     usage = value.get("usage")
     if isinstance(usage, dict):
-        stream.prompt_tokens = _count(usage.get("prompt_tokens"))
-        stream.completion_tokens = _count(usage.get("completion_tokens"))
+        _usage(usage, stream)
     choices = value.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return _Event()
@@ -207,6 +207,46 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
     return _Event(token=not role_only, empty=empty, final=isinstance(reason, str))
+
+
+def _usage(usage: dict[str, Json], stream: Stream) -> None:
+    stream.prompt_tokens = _count(usage.get("prompt_tokens"))
+    stream.completion_tokens = _count(usage.get("completion_tokens"))
+    details = usage.get("prompt_tokens_details")
+    stream.cached_tokens = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+
+
+def parse_whole(body: bytes) -> Stream:
+    """An answer that is no stream (an embedding): its usage, or what is wrong with it."""
+    stream = Stream()
+    try:
+        value = json.loads(body)
+    except ValueError:
+        stream.malformed = f"an answer that is not JSON: {body[:80]!r}"
+        return stream
+    if not isinstance(value, dict):
+        stream.malformed = f"an answer that is not an object: {body[:80]!r}"
+    elif value.get("error") is not None:
+        stream.error = error_message(value["error"])
+    elif not isinstance(value.get("data"), list) or not value["data"]:
+        stream.malformed = f"an answer without embeddings: {body[:80]!r}"
+    elif isinstance(value.get("usage"), dict):
+        _usage(value["usage"], stream)
+    return stream
+
+
+def answer_text(raw: bytes | bytearray, start: int, *, chunked: bool) -> str:
+    """What an answered stream says, for the turn after it."""
+    body = dechunk(raw, start, [len(raw)])[0] if chunked else bytes(raw[start:])
+    parts = []
+    for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
+        data = _data(event)
+        if data is None or data == b"[DONE]":
+            continue
+        for choice in json.loads(data).get("choices") or ():
+            text = choice.get("text") or (choice.get("delta") or {}).get("content")
+            parts.append(text if isinstance(text, str) else "")
+    return "".join(parts)
 
 
 def _count(value: Json) -> int | None:

@@ -1,9 +1,8 @@
-"""The measuring loop: one thread, epoll, and the kernel's own receive times.
+"""The measuring loop of one worker: one thread, epoll, and the kernel's own receive times.
 
-Read this first: the reading half of `_readable` is the hot path. Per read it takes the bytes, the time the kernel had
-them (SO_TIMESTAMPNS, which a late client does not move), the time the client looked, and nothing else; parsing waits
-until an answer is whole. When the client is late TCP merges segments and only the newest time survives, so the lag is
-kept beside it.
+Read this first: `_readable` is the hot path. Per read it takes the bytes, the time the kernel had them (SO_TIMESTAMPNS,
+which a late client does not move), the time the client looked, and nothing else; parsing waits until an answer is
+whole. When the client is late TCP merges segments and only the newest time survives, so the lag is kept beside it.
 """
 
 from __future__ import annotations
@@ -11,177 +10,225 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from infercli.core.traces import ClosedLoad, ErrorKind, Trace
+from infercli.core.traces import ErrorKind, Load, Phase
 from infercli.loadgen.clock import ANCILLARY_BYTES, TIMESPEC, ReceiveClock
-from infercli.loadgen.exchange import LAG_UNKNOWN, Exchange, State, parse_head
+from infercli.loadgen.exchange import LAG_UNKNOWN, Call, Exchange, State, parse_head
+from infercli.loadgen.route import Route
+from infercli.loadgen.target import Requests
+from infercli.loadgen.waker import READ, WRITE, Waker
 
 _BUFFER_BYTES = 256 * 1024
 """One read's worth: more than a loopback segment train, so that a read drains what is there."""
 _POLL_S = 0.05
-"""The longest sleep: how late a deadline or Ctrl-C may be seen."""
+"""The longest sleep: how late a deadline or a word of the parent may be seen."""
 _RETRY_S = 0.25
 """A user whose request failed waits this long, or a dead endpoint would be asked a hundred thousand times a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands."""
-
-    warmup: bool
-    done: int
-    """Answered, failed or cut, in this phase."""
-    failed: int
-    total: int | None
-    """None: runs for a time."""
-    elapsed_s: float
-    """In this phase."""
-    output_tokens: int
-    """So far, in this phase."""
+_REPORT_S = 0.2
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the loop says of itself."""
+    """What the loop says of itself, and of a part while it runs."""
 
     reads: int = 0
     unstamped_reads: int = 0
     reconnects: int = 0
     stopped: str | None = None
+    begun: int = 0
+    done: int = 0
+    """Answered, failed or cut."""
+    failed: int = 0
+    output_tokens: int = 0
+    ttft_s: float = 0.0
+    """Sum over `ttfts` answers."""
+    ttfts: int = 0
+    tpot_s: float = 0.0
+    """Sum over `tpots` answers."""
+    tpots: int = 0
+
+    def new_part(self) -> None:
+        """What is said of a part begins again."""
+        self.begun = self.done = self.failed = self.output_tokens = self.ttfts = self.tpots = 0
+        self.ttft_s = self.tpot_s = 0.0
+
+
+@dataclass(slots=True)
+class Part:
+    """A stretch of a load, warm-up or the load itself, as far as it is one worker's."""
+
+    origin: int
+    """When it begins, nanoseconds of the monotonic clock, like all times here."""
+    conversations: Iterator[tuple[int | None, int]]
+    """(when it is due, index); in a closed loop None: when its user is free."""
+    phase: Callable[[int], Phase]
+    """Of a request that is due then."""
+    users: int | None = None
+    """Of a closed loop: that many at a time, each with its next request when the last was answered."""
+    cap: int | None = None
+    """Of an open loop: in flight at most."""
+    requests: int | None = None
+    """Of a closed loop: how many to begin, every turn being one."""
+    until: int | None = None
+    """Nothing begins that is due then or later."""
+
+
+class Link(Protocol):
+    """The way to whoever started this loop."""
+
+    def fileno(self) -> int:
+        """Ready to be read when there is a word."""
+
+    def stop_asked(self) -> str | None:
+        """Why to stop; None: go on. Called when there may be a word."""
+
+    def report(self, tally: Tally, in_flight: int) -> None:
+        """How far it is."""
 
 
 class Loop:
-    """A closed loop against one address. `requests` are whole HTTP requests, used in turn."""
+    """One worker's share of one load."""
 
     def __init__(
-        self,
-        address: tuple[int, Any],
-        requests: Sequence[bytes],
-        load: ClosedLoad,
-        *,
-        tls: tuple[ssl.SSLContext, str] | None,
-        on_progress: Callable[[Progress], None],
-        interrupted: Callable[[], bool],
+        self, route: Route, requests: Requests, load: Load, link: Link, *, origin: int, stream: bool = True
     ) -> None:
-        self.family, self.address = address
-        self.requests = requests
-        self.load = load
-        self.tls = tls
-        self.on_progress = on_progress
-        self.interrupted = interrupted
+        """`origin`: what the traces count from. `stream`: event streams are asked for, not JSON objects."""
+        self.route, self.requests, self.load, self.link, self.stream = route, requests, load, link, stream
         self.tally = Tally()
-        self.traces: list[Trace] = []
-        self.poller = select.epoll()
+        self.traces: list[dict[str, Any]] = []
+        self.waker = Waker()
+        self.poller = self.waker.poller
         self.buffer = bytearray(_BUFFER_BYTES)
         self.view = memoryview(self.buffer)
         self.views = (self.view,)
         self.by_fd: dict[int, Exchange] = {}
-        self.resting: list[tuple[int, int]] = []
-        """(when, index) of users that wait after a failure."""
-        self.users = [Exchange() for _ in range(load.concurrency)]
-        self.begun = 0
+        self.active: set[Exchange] = set()
+        self.idle: list[Exchange] = []
+        self.waiting: list[tuple[int, int, Call]] = []
+        """(when, order, what) that is not due yet."""
+        self.ready: deque[tuple[Call, int]] = deque()
+        """(what, since when it could have begun)."""
+        self.queued: deque[Call] = deque()
+        """Due, and the cap has no room."""
+        self.order = self.request = 0
         self.answered = self.failed = 0
-        self.origin = 0
-        self.clock = ReceiveClock(self.family, tls=tls is not None)
-        self._clear_phase(warmup=False)
+        self.left: int | None = None
+        self.origin = origin
+        self.part = Part(origin, iter(()), lambda _: "measured")
+        self.clock = ReceiveClock(route.family, tls=route.tls is not None)
+        self.poller.register(link.fileno(), READ)
 
-    def run(self) -> list[Trace]:
-        """Every request that was begun. Ends by itself, when interrupted, or when nobody ever answers."""
-        self.origin = time.monotonic_ns()
-        self.clock.compare(self.origin)
-        try:
-            if self.load.warmup_requests:
-                self._phase(warmup=True)
-            if self.tally.stopped is None:
-                self._phase(warmup=False)
-        finally:
-            now = time.monotonic_ns()
-            for user in self.users:
-                if user.state is not State.IDLE:
-                    trace = user.trace(self.origin, now)
-                    self.traces.append(trace.model_copy(update={"cut": True, "error": None, "message": None}))
-                self._close(user)
-            self.poller.close()
-            self.clock.close()
-        return self.traces
+    def close(self) -> None:
+        """Free what it holds. What is still in flight is cut."""
+        now = time.monotonic_ns()
+        for user in [*self.active]:
+            taken = user.taken(self.origin, now, stream=self.stream)
+            self.traces.append(taken | {"cut": True, "error": None, "message": None})
+            self._close(user)
+        for user in self.idle:
+            self._close(user)
+        self.waker.close()
+        self.clock.close()
 
-    def _clear_phase(self, *, warmup: bool) -> None:
-        self.warmup = warmup
-        self.to_begin: int | None = self.load.warmup_requests if warmup else self.load.requests
-        self.phase_total = self.to_begin
-        self.phase_start = time.monotonic_ns()
-        self.phase_done = self.phase_failed = self.phase_tokens = 0
-        self.in_flight = 0
-
-    def _more(self, now: int) -> bool:
-        """Whether another request may begin."""
-        if self.tally.stopped is not None:
-            return False
-        if self.to_begin is not None:
-            return self.to_begin > 0
-        return self.load.duration_s is not None and now - self.phase_start < self.load.duration_s * 1e9
-
-    def _phase(self, *, warmup: bool) -> None:
-        self._clear_phase(warmup=warmup)
-        poll, by_fd = self.poller.poll, self.by_fd
-        now = self.phase_start
-        for user in self.users:
-            user.idle_since = now
-            if self._more(now):
-                self._begin(user, now)
+    def run(self, part: Part) -> None:
+        """Make every call of a part and wait for its answer, or until told to stop."""
+        self.tally.new_part()
+        self.part, self.left = part, part.requests
+        now = time.monotonic_ns()
+        self.clock.compare(now)
+        for _ in range(part.users or 1):
+            self._pull(part.origin, now)
         checked = reported = now
-        while self.in_flight or (self.resting and self._more(now)):
-            for fd, mask in poll(_POLL_S, 1024):
-                waker = by_fd.get(fd)
-                if waker is None:
-                    continue
-                if waker.state is State.READING and mask & select.EPOLLIN:
-                    self._readable(waker)
+        wait, by_fd, timer, link, ready = self.waker.wait, self.by_fd, self.waker.timer, self.link.fileno(), self.ready
+        while self.active or self.waiting or self.queued or ready:
+            while self.waiting and self.waiting[0][0] <= now:
+                call = heapq.heappop(self.waiting)[2]
+                if part.users is None and call.turn == 0:
+                    self._pull(part.origin, now)
+                if part.cap is not None and len(self.active) + len(ready) >= part.cap:
+                    self.queued.append(call)
                 else:
-                    self._advance(waker, mask)
+                    ready.append((call, call.due))
+            while ready:
+                self._begin(*ready.popleft())
+            due = self.waiting[0][0] if self.waiting else None
+            for fd, mask in wait(_POLL_S, due, now):
+                user = by_fd.get(fd)
+                if user is not None:
+                    if user.state is State.READING and mask & READ:
+                        self._readable(user)
+                    else:
+                        self._advance(user, mask)
+                    while ready:
+                        self._begin(*ready.popleft())
+                elif fd == timer:
+                    self.waker.rang()
+                elif fd == link:
+                    self.tally.stopped = self.tally.stopped or self.link.stop_asked()
             now = time.monotonic_ns()
             if now > self.clock.compare_at:
                 self.clock.compare(now)
-            while self.resting and self.resting[0][0] <= now:
-                _, index = heapq.heappop(self.resting)
-                if self._more(now):
-                    self._begin(self.users[index], now)
             if now - checked > _POLL_S * 1e9:
                 checked = now
                 self._check_deadlines(now)
-                if self.interrupted():
-                    self.tally.stopped = "interrupted"
-                    break
-            if now - reported > 200_000_000:
+            if self.tally.stopped is not None:
+                break
+            if now - reported > _REPORT_S * 1e9:
                 reported = now
-                self._report(now)
-        self.resting.clear()
-        self._report(time.monotonic_ns())
+                self.link.report(self.tally, len(self.active) + len(self.queued))
+        self.waiting.clear()
+        self.queued.clear()
+        ready.clear()
+        self.link.report(self.tally, len(self.active))
 
-    def _report(self, now: int) -> None:
-        elapsed_s = (now - self.phase_start) / 1e9
-        state = Progress(
-            self.warmup, self.phase_done, self.phase_failed, self.phase_total, elapsed_s, self.phase_tokens
+    def _pull(self, at: int, now: int) -> None:
+        """The next conversation begins: in a closed loop `at`, in an open one when it is due."""
+        part = self.part
+        if part.users is not None and not self._may_begin(at):
+            return
+        following = next(part.conversations, None)
+        if following is None:
+            return
+        due, conversation = following
+        self._add(Call(conversation, 0, at if due is None else due, part.phase(at if due is None else due)), now)
+
+    def _add(self, call: Call, now: int) -> None:
+        if self.left is not None:
+            self.left -= 1
+        if call.due <= now and self.part.users is not None:
+            self.ready.append((call, call.due))
+            return
+        self.order += 1
+        heapq.heappush(self.waiting, (call.due, self.order, call))
+
+    def _may_begin(self, due: int) -> bool:
+        """Whether one more request is wanted; the arrivals of an open loop end by themselves."""
+        if self.tally.stopped is not None or (self.part.until is not None and due >= self.part.until):
+            return False
+        return self.left is None or self.left > 0
+
+    def _begin(self, call: Call, possible_at: int) -> None:
+        now = time.monotonic_ns()
+        user = self.idle.pop() if self.idle else Exchange()
+        user.clear(call, self.request)
+        user.late = max(0, now - possible_at)
+        self.request += 1
+        requests = self.requests
+        user.outgoing = memoryview(
+            requests.first[call.conversation]
+            if call.turn == 0
+            else requests.turn(call.conversation, call.turn, call.answers)
         )
-        self.on_progress(state)
-
-    def _begin(self, user: Exchange, now: int) -> None:
-        if self.to_begin is not None:
-            self.to_begin -= 1
-        user.clear()
-        user.request, user.prompt, user.warmup = self.begun, self.begun % len(self.requests), self.warmup
-        user.intended = user.idle_since
-        user.outgoing = memoryview(self.requests[user.prompt])
+        self.tally.begun += 1
         user.deadline = now + round(self.load.connect_timeout_s * 1e9)
-        self.begun += 1
-        self.in_flight += 1
+        self.active.add(user)
         user.reused = user.sock is not None
         if user.sock is None:
             self._connect(user)
@@ -189,20 +236,24 @@ class Loop:
             self._start_sending(user)
 
     def _connect(self, user: Exchange) -> None:
-        sock = socket.socket(self.family, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(self.route.family, socket.SOCK_STREAM)
+        except OSError as error:  # no descriptors left
+            self._finish(user, "connect", error.strerror or str(error))
+            return
         user.sock, user.state = sock, State.CONNECTING
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.clock.ask(sock)
-            status = sock.connect_ex(self.address)
+            status = sock.connect_ex(self.route.address)
         except OSError as error:
             self._finish(user, "connect", error.strerror or str(error))
             return
         if status not in (0, errno.EINPROGRESS):
             self._finish(user, "connect", os.strerror(status))
             return
-        self._watch(user, sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+        self._watch(user, sock.fileno(), READ | WRITE)
 
     def _watch(self, user: Exchange, fd: int, mask: int) -> None:
         if self.by_fd.get(fd) is user:
@@ -223,26 +274,54 @@ class Loop:
             if status:
                 self._finish(user, "connect", os.strerror(status))
                 return
-            if self.tls is None:
-                self._start_sending(user)
-                return
-            context, name = self.tls
-            sock = user.sock = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-            user.state = State.HANDSHAKE
-        if user.state is State.HANDSHAKE and isinstance(sock, ssl.SSLSocket):
+            if self.route.connect is not None:
+                user.state = State.TUNNEL
+                sock.send(self.route.connect)  # some hundred bytes into an empty buffer
+                self._watch(user, sock.fileno(), READ)
+            else:
+                self._connected(user, sock)
+        elif user.state is State.TUNNEL:
+            self._through_proxy(user, sock)
+        elif user.state is State.HANDSHAKE and isinstance(sock, ssl.SSLSocket):
             self._shake_hands(user, sock)
-        elif user.state is State.SENDING and mask & select.EPOLLOUT:
+        elif user.state is State.SENDING and mask & WRITE:
             self._send(user)
         else:
             self._readable(user)
+
+    def _through_proxy(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
+        try:
+            # The endpoint says nothing before it is spoken to, so no byte of it can be among these.
+            user.raw += sock.recv(4096)
+            head = parse_head(user.raw)
+        except (OSError, ValueError) as error:
+            self._finish(user, "connect", f"proxy: {error}")
+            return
+        if head is None and user.raw:
+            return
+        if head is None or head.status != 200:
+            said = "closed the connection" if head is None else f"answered {head.status}"
+            self._finish(user, "connect", f"the proxy {said}")
+            return
+        user.raw.clear()
+        self._connected(user, sock)
+
+    def _connected(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
+        if self.route.tls is None:
+            self._start_sending(user)
+            return
+        context, name = self.route.tls
+        wrapped = user.sock = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        user.state = State.HANDSHAKE
+        self._shake_hands(user, wrapped)
 
     def _shake_hands(self, user: Exchange, sock: ssl.SSLSocket) -> None:
         try:
             sock.do_handshake()
         except ssl.SSLWantReadError:
-            self._watch(user, sock.fileno(), select.EPOLLIN)
+            self._watch(user, sock.fileno(), READ)
         except ssl.SSLWantWriteError:
-            self._watch(user, sock.fileno(), select.EPOLLOUT)
+            self._watch(user, sock.fileno(), WRITE)
         except OSError as error:
             self._finish(user, "connect", f"TLS: {getattr(error, 'reason', None) or error.strerror or error}")
         else:
@@ -262,9 +341,9 @@ class Loop:
             while user.sent_bytes < len(user.outgoing):
                 user.sent_bytes += sock.send(user.outgoing[user.sent_bytes :])
         except (BlockingIOError, ssl.SSLWantWriteError):
-            self._watch(user, sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            self._watch(user, sock.fileno(), READ | WRITE)
         except ssl.SSLWantReadError:
-            self._watch(user, sock.fileno(), select.EPOLLIN)
+            self._watch(user, sock.fileno(), READ)
         except OSError as error:
             # A server that refuses early answers and closes: what it said may still be there to read.
             user.state = State.READING
@@ -272,14 +351,14 @@ class Loop:
                 self._ended(user, error.strerror or str(error))
         else:
             user.state = State.READING
-            self._watch(user, sock.fileno(), select.EPOLLIN)
+            self._watch(user, sock.fileno(), READ)
 
     def _readable(self, user: Exchange) -> bool:
         """Take what is there. False when there was nothing."""
         sock = user.sock
         assert sock is not None
         try:
-            if self.tls is None:
+            if self.route.tls is None:
                 # The hot path. One read per wake-up: epoll is level-triggered, so what is left wakes it again.
                 size, ancillary, _, _ = sock.recvmsg_into(self.views, ANCILLARY_BYTES)
             else:
@@ -335,10 +414,8 @@ class Loop:
             self._finish(user, "truncated", why, close=True)
 
     def _check_deadlines(self, now: int) -> None:
-        for user in self.users:
-            if user.state is State.IDLE or now < user.deadline:
-                continue
-            if user.state in (State.CONNECTING, State.HANDSHAKE):
+        for user in [u for u in self.active if now >= u.deadline]:
+            if user.state in (State.CONNECTING, State.TUNNEL, State.HANDSHAKE):
                 self._finish(user, "timeout", f"no connection within {self.load.connect_timeout_s:g} s")
             else:
                 self._finish(user, "timeout", f"not finished within {self.load.timeout_s:g} s")
@@ -348,24 +425,54 @@ class Loop:
     ) -> None:
         now = time.monotonic_ns()
         user.state = State.IDLE
-        user.idle_since = now
         if error is not None or close or not user.may_be_kept():
             self._close(user)
-        trace = user.trace(self.origin, now, error, message)
-        self.traces.append(trace)
-        self.in_flight -= 1
-        self.phase_done += 1
-        self.phase_tokens += trace.output_tokens
-        if trace.answered:
-            self.answered += 1
-            if self._more(now):
-                self._begin(user, now)
+        self.active.discard(user)
+        taken = user.taken(self.origin, now, stream=self.stream, error=error, message=message)
+        self.traces.append(taken)
+        answered = taken["error"] is None
+        self._count(taken, answered=answered)
+        self.idle.append(user)
+        self._go_on(user, now, answered=answered)
+
+    def _go_on(self, user: Exchange, now: int, *, answered: bool) -> None:
+        """What an ended request lets begin: its conversation's next turn, its user's next, what waited for the cap."""
+        call, part = user.call, self.part
+        # When the kernel had the last byte, so that what the client takes to see it counts as its own delay.
+        free_at = user.stamps[-1] if answered else now + round(_RETRY_S * 1e9)
+        turns = self.requests.conversations[call.conversation].turns
+        if answered and call.turn + 1 < len(turns):
+            due = free_at + round(turns[call.turn + 1].think_s * 1e9)
+            if self._may_begin(due):
+                answers = (*call.answers, user.text())
+                self._add(Call(call.conversation, call.turn + 1, due, call.phase, answers), now)
+        elif part.users is not None:
+            self._pull(free_at, now)
+        if self.queued and part.cap is not None and len(self.active) + len(self.ready) < part.cap:
+            following = self.queued.popleft()
+            self.ready.append((following, max(following.due, now)))
+
+    def _count(self, taken: dict[str, Any], *, answered: bool) -> None:
+        tally = self.tally
+        tally.done += 1
+        if not answered:
+            self.failed += 1
+            tally.failed += 1
+            if not self.answered and self.failed >= self.load.give_up_after and tally.stopped is None:
+                tally.stopped = f"gave up: the first {self.failed} requests failed and none was answered"
             return
-        self.failed += 1
-        self.phase_failed += 1
-        heapq.heappush(self.resting, (now + round(_RETRY_S * 1e9), self.users.index(user)))
-        if not self.answered and self.failed >= self.load.give_up_after and self.tally.stopped is None:
-            self.tally.stopped = f"gave up: the first {self.failed} requests failed and none was answered"
+        self.answered += 1
+        frames = taken.get("frames") or ()
+        tokens = taken["completion_tokens"]
+        tokens = sum(frames) if tokens is None else tokens
+        tally.output_tokens += tokens
+        arrivals = taken.get("arrivals_s") or ()
+        if arrivals:
+            tally.ttft_s += arrivals[0] - taken["sent_s"]
+            tally.ttfts += 1
+            if len(arrivals) > 1 and tokens > 1:
+                tally.tpot_s += (arrivals[-1] - arrivals[0]) / (tokens - 1)
+                tally.tpots += 1
 
     def _close(self, user: Exchange) -> None:
         sock, user.sock = user.sock, None

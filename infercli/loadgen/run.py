@@ -1,18 +1,16 @@
 """Measure an endpoint: `run` is all that the rest of infercli needs of the load generator.
 
-The loop runs in this process. Ctrl-C and SIGTERM end it early and keep what was measured; a second one ends the process
-as it always would.
+Workers are forked and send; this process starts them together, tells how far they are, and ends them. Ctrl-C and
+SIGTERM end a run early and keep what was measured; a second one ends the process as it always would.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import platform
+import selectors
 import signal
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +19,44 @@ from datetime import UTC, datetime
 from typing import Any
 
 import infercli
-from infercli.core.bench import Client, Prompt
-from infercli.core.endpoint import Endpoint
-from infercli.core.traces import ClosedLoad, Trace
-from infercli.errors import EndpointError, InputError
-from infercli.loadgen.loop import Loop, Progress, Tally
-from infercli.loadgen.target import Target, serialise
+from infercli.core.conversation import Conversation
+from infercli.core.saturation import Look, saturated
+from infercli.core.self_check import Client
+from infercli.core.traces import Load, Trace
+from infercli.errors import InferError, InputError
+from infercli.loadgen.route import route_to
+from infercli.loadgen.target import Requests, Target
+from infercli.loadgen.worker import Channel, Share, fork
+
+STREAMS_PER_WORKER = 256
+"""A worker takes 150,000 tokens a second (measured); beyond so many streams a second core helps their times."""
+_TICK_S = 0.2
+_START_S = 0.002
+"""From the word to begin to the beginning: longer than the word takes to every worker."""
+_RECENT_S = 5.0
+"""Over which live latencies are averaged."""
+_BUSY_NEEDS_S = 1.0
+"""A run shorter than this says nothing about how busy a worker is: its start is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands."""
+
+    warmup: bool
+    done: int
+    """Answered, failed or cut, in this part."""
+    failed: int
+    total: int | None
+    """None: runs for a time."""
+    elapsed_s: float
+    """In this part."""
+    output_tokens: int
+    """So far, in this part."""
+    in_flight: int = 0
+    ttft_s: float | None = None
+    """Mean of the answers of the last seconds; None: there were none."""
+    tpot_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +68,7 @@ class Measurement:
     origin_ns: int
     """CLOCK_MONOTONIC when the traces' time was 0: what else was stamped on this machine can be laid beside them."""
     traces: tuple[Trace, ...]
-    """In the order in which they were sent."""
+    """In the order in which they were due."""
     client: Client
     stopped: str | None
     """Why it ended early; None: it did not. `interrupted` is Ctrl-C or SIGTERM."""
@@ -46,44 +76,173 @@ class Measurement:
 
 def run(
     target: Target,
-    load: ClosedLoad,
-    prompts: Sequence[Prompt],
+    load: Load,
+    conversations: Sequence[Conversation],
     on_progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    workers: int | None = None,
 ) -> Measurement:
-    """Send the load, prompts in turn, and return every request with its times.
+    """Send the load and return every request with its times. `workers`: None takes as many as it needs.
 
-    `on_progress` is called about five times a second, from inside the loop: what it costs, the client lags.
-    Raises InputError (no prompts, a key that no header can carry), EndpointError (the host name is unknown).
+    `on_progress` is called about five times a second; the workers do not wait for it. Raises InputError (nothing to
+    send, a key that no header can carry), EndpointError (the host name is unknown), InferError (a worker was killed).
     """
-    if not prompts:
+    if not conversations:
         raise InputError("there are no prompts to send")
-    requests = serialise(target, load, prompts)
-    address = _resolve(target.endpoint)
-    tls = None
-    if target.endpoint.scheme == "https":
-        tls = (target.ssl_context or ssl.create_default_context(), target.endpoint.host)
+    route = route_to(target.endpoint, target.ssl_context, load.connect_timeout_s)
+    requests = Requests(target, load, conversations, proxied=route.proxied, more_headers=route.headers)
+    count = workers_of(load) if workers is None else max(1, min(workers, load.concurrency or workers))
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with _interruptible() as interrupted, _without_gc():
-        loop = Loop(address, requests, load, tls=tls, on_progress=on_progress, interrupted=interrupted)
-        wall_s, cpu_s = time.monotonic(), time.process_time()
-        traces = loop.run()
-        wall_s, cpu_s = time.monotonic() - wall_s, time.process_time() - cpu_s
+    with _interruptible() as interrupted:
+        origin = time.monotonic_ns()
+        crew = _Crew(load, on_progress)
+        try:
+            for index in range(count):
+                crew.add(*fork(route, requests, load, Share(index, count), origin))
+            crew.until_done(interrupted)
+        finally:
+            crew.end()
+    done = crew.done
+    traces = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
     return Measurement(
         started_at=started_at,
-        origin_ns=loop.origin,
-        traces=tuple(sorted(traces, key=lambda t: t.request)),
-        client=_client(loop.tally, loop.clock.reason, wall_s, cpu_s),
-        stopped=loop.tally.stopped,
+        origin_ns=origin,
+        traces=tuple(Trace.model_validate({**t, "request": i}) for i, t in enumerate(traces)),
+        client=_client(done),
+        stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )
 
 
-def _resolve(endpoint: Endpoint) -> tuple[int, Any]:
-    """The first address of the host, so that no request waits for a name server."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise EndpointError(f"the host name {endpoint.host} cannot be resolved: {error.strerror}") from error
-    return family, address
+def workers_of(load: Load) -> int:
+    """One, and more for a load that one cannot watch closely, as far as there are cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, -(-(load.concurrency or 1) // STREAMS_PER_WORKER)))
+
+
+class _Crew:
+    """The workers of a run."""
+
+    def __init__(self, load: Load, on_progress: Callable[[Progress], None]) -> None:
+        self.load, self.on_progress = load, on_progress
+        self.channels: dict[int, Channel] = {}
+        self.done: list[dict[str, Any]] = []
+        self.stopped: str | None = None
+        self.warmup = bool(load.warmup_requests)
+        self.ready: set[int] = set()
+        self.counts: dict[int, tuple[Any, ...]] = {}
+        self.part_began = time.monotonic()
+        self.looks: list[Look] = []
+        self.recent: list[tuple[float, tuple[float, ...]]] = []
+
+    def add(self, pid: int, channel: Channel) -> None:
+        """One more."""
+        self.channels[pid] = channel
+
+    def until_done(self, interrupted: Callable[[], bool]) -> None:
+        """Until every worker has told what it measured. Raises InferError when one ends without."""
+        with selectors.DefaultSelector() as selector:
+            for pid, channel in self.channels.items():
+                selector.register(channel, selectors.EVENT_READ, pid)
+            told = time.monotonic()
+            while selector.get_map():
+                for key, _ in selector.select(_TICK_S):
+                    channel = self.channels[key.data]
+                    if self._hear(key.data, channel.receive()):
+                        selector.unregister(channel)
+                now = time.monotonic()
+                if interrupted():
+                    self._stop("interrupted")
+                if now - told >= _TICK_S:
+                    told = now
+                    self._tell(now)
+        self._tell(time.monotonic())
+
+    def _hear(self, pid: int, message: tuple[Any, ...] | None) -> bool:
+        """True when the worker has said its last word."""
+        if message is None:
+            _, status = os.waitpid(pid, 0)
+            self.channels.pop(pid).sock.close()
+            how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"with code {status >> 8}"
+            raise InferError(f"a worker of the load generator ended {how}", "memory may be short: lower the load")
+        kind, *values = message
+        if kind == "progress":
+            self.counts[pid] = tuple(values)
+        elif kind == "ready":
+            self._is_ready(pid, values[0])
+        elif kind == "done":
+            self.done.append(values[0])
+            return True
+        else:
+            raise RuntimeError(f"a worker of the load generator failed:\n{values[0]}")
+        return False
+
+    def _is_ready(self, pid: int, stopped: str | None) -> None:
+        self.ready.add(pid)
+        self.stopped = self.stopped or stopped
+        if len(self.ready) < len(self.channels):
+            return
+        self._tell(time.monotonic())
+        self.warmup = False
+        self.counts.clear()
+        self.recent.clear()
+        self.part_began = time.monotonic()
+        when = time.monotonic_ns() + round(_START_S * 1e9)
+        for channel in self.channels.values():
+            if self.stopped is None:
+                channel.send("go", when)
+            else:
+                channel.send("stop", self.stopped)
+
+    def _stop(self, why: str) -> None:
+        if self.stopped is not None:
+            return
+        self.stopped = why
+        for pid, channel in self.channels.items():
+            # A worker whose warm-up is over waits for the word to begin, and hears of it there.
+            if pid not in self.ready or len(self.ready) == len(self.channels):
+                with contextlib.suppress(OSError):
+                    channel.send("stop", why)
+
+    def _tell(self, now: float) -> None:
+        if not self.counts:
+            return
+        _, done, failed, tokens, ttft_s, ttfts, tpot_s, tpots, in_flight = map(
+            sum, zip(*self.counts.values(), strict=True)
+        )
+        elapsed_s = now - self.part_began
+        self.recent.append((now, (ttft_s, ttfts, tpot_s, tpots)))
+        while self.recent[0][0] < now - _RECENT_S and len(self.recent) > 1:
+            self.recent.pop(0)
+        old = self.recent[0][1] if len(self.recent) > 1 else (0.0, 0, 0.0, 0)
+        load = self.load
+        self.on_progress(
+            Progress(
+                self.warmup,
+                int(done),
+                int(failed),
+                load.warmup_requests if self.warmup else load.requests,
+                elapsed_s,
+                int(tokens),
+                int(in_flight),
+                (ttft_s - old[0]) / (ttfts - old[1]) if ttfts > old[1] else None,
+                (tpot_s - old[2]) / (tpots - old[3]) if tpots > old[3] else None,
+            )
+        )
+        if load.stop_when_saturated and not self.warmup and load.arrivals is not None:
+            self.looks.append(Look(elapsed_s, int(done + in_flight), int(done)))
+            why = saturated(self.looks)
+            if why is not None:
+                self._stop(why)
+
+    def end(self) -> None:
+        """No worker is left, whatever happened."""
+        for pid, channel in self.channels.items():
+            channel.sock.close()
+            with contextlib.suppress(ProcessLookupError):
+                if len(self.done) < len(self.channels):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 @contextlib.contextmanager
@@ -113,37 +272,30 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-@contextlib.contextmanager
-def _without_gc() -> Iterator[None]:
-    """No collection while measuring: one takes milliseconds, and the loop makes no cycles to collect."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if was_enabled:
-            gc.enable()
-
-
-def _client(tally: Tally, reason: str | None, wall_s: float, cpu_s: float) -> Client:
-    if reason is None and tally.reads and tally.unstamped_reads == tally.reads:
+def _client(done: Sequence[dict[str, Any]]) -> Client:
+    reads, unstamped = sum(d["reads"] for d in done), sum(d["unstamped_reads"] for d in done)
+    reason = next((d["clock_reason"] for d in done if d["clock_reason"]), None)
+    if reason is None and reads and unstamped == reads:
         reason = "the kernel was asked for receive times and gave none"
+    wall_s = max(d["wall_s"] for d in done)
     return Client(
         infercli_version=infercli.__version__,
         python=platform.python_version(),
         cpu=_cpu_model(),
-        cpus=len(os.sched_getaffinity(0)),
+        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         kernel=platform.release(),
         clock="kernel" if reason is None else "user",
         clock_reason=reason,
+        pacing=done[0]["pacing"],
+        workers=len(done),
         wall_s=round(wall_s, 6),
-        cpu_s=round(cpu_s, 6),
-        reads=tally.reads,
-        unstamped_reads=tally.unstamped_reads,
-        reconnects=tally.reconnects,
+        cpu_s=round(sum(d["cpu_s"] for d in done), 6),
+        busiest_cpu_fraction=(
+            round(max(d["cpu_s"] / d["wall_s"] for d in done), 4) if wall_s >= _BUSY_NEEDS_S else None
+        ),
+        reads=reads,
+        unstamped_reads=unstamped,
+        reconnects=sum(d["reconnects"] for d in done),
         load_average=round(os.getloadavg()[0], 2),
     )
 

@@ -1,4 +1,4 @@
-"""Where requests go and what they say: serialised once, before the measuring begins."""
+"""Where requests go and what they say: first turns are serialised once, before the measuring begins."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infercli.core.bench import Prompt
+from infercli.core.conversation import Conversation, Prompt
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
-from infercli.core.traces import Api, ClosedLoad
+from infercli.core.traces import Api, Load
 from infercli.errors import InputError
+
+_PATHS: dict[Api, str] = {
+    "chat": "/v1/chat/completions",
+    "completions": "/v1/completions",
+    "embeddings": "/v1/embeddings",
+}
 
 
 @dataclass(frozen=True)
@@ -28,36 +34,70 @@ class Target:
     """For https; None verifies against the system's authorities."""
 
 
-def serialise(target: Target, load: ClosedLoad, prompts: Sequence[Prompt]) -> list[bytes]:
-    """One HTTP/1.1 request per prompt, as bytes. Raises InputError for headers or prompts that cannot be sent."""
-    path = "/v1/chat/completions" if target.api == "chat" else "/v1/completions"
-    headers = [("Host", target.endpoint.netloc), ("User-Agent", "infercli-bench"), ("Accept", "text/event-stream")]
-    if target.api_key is not None:
-        headers.append(("Authorization", f"Bearer {target.api_key}"))
-    headers += target.headers
-    for name, value in headers:
-        if any(c in "\r\n\0" for c in name + value) or not (name + value).isascii():
-            # Never the value: it may be a key, read from a file with a stray line break.
-            raise InputError(f"the value of header `{name}` has characters that a header cannot carry")
-    head = f"POST {target.endpoint.prefix}{path} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in headers)
-    requests = []
-    for prompt in prompts:
-        body = json.dumps(_body(target, load, prompt), ensure_ascii=False, separators=(",", ":")).encode()
+class Requests:
+    """The conversations as HTTP/1.1 requests."""
+
+    def __init__(
+        self,
+        target: Target,
+        load: Load,
+        conversations: Sequence[Conversation],
+        *,
+        proxied: bool = False,
+        more_headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """`proxied`: the request line names the whole URL, as a proxy wants it.
+
+        Raises InputError for headers or prompts that cannot be sent.
+        """
+        self.target, self.load, self.conversations = target, load, conversations
+        endpoint = target.endpoint
+        accept = "application/json" if target.api == "embeddings" else "text/event-stream"
+        headers = [("Host", endpoint.netloc), ("User-Agent", "infercli-bench"), ("Accept", accept)]
+        if target.api_key is not None:
+            headers.append(("Authorization", f"Bearer {target.api_key}"))
+        headers += [*target.headers, *more_headers]
+        for name, value in headers:
+            if any(c in "\r\n\0" for c in name + value) or not (name + value).isascii():
+                # Never the value: it may be a key, read from a file with a stray line break.
+                raise InputError(f"the value of header `{name}` has characters that a header cannot carry")
+        texts = (t.prompt for c in conversations for t in c.turns)
+        if target.api != "chat" and not all(isinstance(text, str) for text in texts):
+            raise InputError(f"the {target.api} API takes text, and a prompt is a list of messages", "use the chat API")
+        where = f"http://{endpoint.netloc}{endpoint.prefix}" if proxied else endpoint.prefix
+        self.head = f"POST {where}{_PATHS[target.api]} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in headers)
+        self.first = [self._request(c, 0, []) for c in conversations]
+        """One per conversation: its first turn."""
+
+    def turn(self, conversation: int, turn: int, answers: Sequence[str]) -> bytes:
+        """A later turn, with the answers to the `turn` turns before it."""
+        return self._request(self.conversations[conversation], turn, answers)
+
+    def _request(self, conversation: Conversation, turn: int, answers: Sequence[str]) -> bytes:
+        body = json.dumps(self._body(conversation, turn, answers), ensure_ascii=False, separators=(",", ":")).encode()
         length = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        requests.append((head + length).encode("ascii") + body)
-    return requests
+        return (self.head + length).encode("ascii") + body
+
+    def _body(self, conversation: Conversation, turn: int, answers: Sequence[str]) -> dict[str, Json]:
+        api, load, turns = self.target.api, self.load, conversation.turns[: turn + 1]
+        body: dict[str, Json] = {"model": conversation.model or self.target.model}
+        if api == "chat":
+            messages = list(_messages(turns[0].prompt))
+            for answer, said in zip(answers, turns[1:], strict=True):
+                messages += [{"role": "assistant", "content": answer}, *_messages(said.prompt)]
+            body["messages"] = messages
+        else:
+            texts = [str(t.prompt) for t in turns]
+            parts = [texts[0], *(part for pair in zip(answers, texts[1:], strict=True) for part in pair)]
+            body["input" if api == "embeddings" else "prompt"] = "".join(parts)
+        if api == "embeddings":
+            return body
+        body |= {"max_tokens": turns[-1].max_tokens or load.max_tokens, "temperature": load.temperature}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if load.ignore_eos:
+            body["ignore_eos"] = True
+        return body
 
 
-def _body(target: Target, load: ClosedLoad, prompt: Prompt) -> dict[str, Json]:
-    body: dict[str, Json] = {"model": target.model}
-    if target.api == "chat":
-        body["messages"] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-    elif isinstance(prompt, str):
-        body["prompt"] = prompt
-    else:
-        raise InputError("the completions API takes text, and a prompt is a list of messages", "use the chat API")
-    body |= {"max_tokens": load.max_tokens, "temperature": load.temperature, "stream": True}
-    body["stream_options"] = {"include_usage": True}
-    if load.ignore_eos:
-        body["ignore_eos"] = True
-    return body
+def _messages(prompt: Prompt) -> Sequence[dict[str, Json]]:
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt

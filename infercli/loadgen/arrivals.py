@@ -1,0 +1,55 @@
+"""When the requests of an open loop are due. The same load gives the same times in every worker, and in every run."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+
+from infercli.core.conversation import Conversation
+from infercli.core.traces import Load
+
+
+def arrivals(load: Load, conversations: Sequence[Conversation]) -> Iterator[tuple[float, int]]:
+    """(seconds after the load began, index of the conversation that begins then), in order, until the load ends."""
+    times = _trace(load, conversations) if load.arrivals == "trace" else _times(load)
+    for k, (at_s, index) in enumerate(times):
+        if load.duration_s is not None and at_s >= load.duration_s:
+            return
+        if load.requests is not None and k >= load.requests:
+            return
+        yield at_s, index % len(conversations)
+
+
+def _trace(load: Load, conversations: Sequence[Conversation]) -> Iterator[tuple[float, int]]:
+    """As the conversations say; where one says nothing, with the one before."""
+    last_s = 0.0
+    for index, conversation in enumerate(conversations):
+        last_s = last_s if conversation.at_s is None else conversation.at_s
+        yield last_s / load.speed, index
+
+
+def _times(load: Load) -> Iterator[tuple[float, int]]:
+    """Gaps of mean 1, stretched to the rate: so that a ramp changes all three kinds of arrivals alike."""
+    assert load.rate_per_s is not None  # Load says so
+    source = random.Random(load.seed)  # noqa: S311  # reproducible arrivals, not secrets
+    shape = load.burstiness if load.arrivals == "gamma" and load.burstiness is not None else 1.0
+    passed = 0.0
+    index = load.warmup_requests
+    while True:
+        at_s = _stretched(load, passed)
+        if math.isinf(at_s):
+            return
+        yield at_s, index
+        index += 1
+        passed += 1.0 if load.arrivals == "constant" else source.gammavariate(shape, 1 / shape)
+
+
+def _stretched(load: Load, passed: float) -> float:
+    """When `passed` requests have come on average. A ramp's rate is r + (q - r) t / d: its integral is solved for t."""
+    rate, to, duration_s = load.rate_per_s or 0.0, load.ramp_to_per_s, load.duration_s
+    if to is None or duration_s is None or to == rate:
+        return passed / rate
+    slope = (to - rate) / duration_s
+    square = rate * rate + 2 * slope * passed
+    return (math.sqrt(square) - rate) / slope if square >= 0 else math.inf

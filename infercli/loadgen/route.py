@@ -1,0 +1,84 @@
+"""The way to an endpoint: its address, or a proxy's, found before anything is measured."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import threading
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any
+
+from infercli.core.endpoint import Endpoint
+from infercli.errors import EndpointError, InputError
+
+
+@dataclass(frozen=True)
+class Route:
+    """How connections are made."""
+
+    family: int
+    address: Any
+    """Of the endpoint, or of the proxy: what `connect` takes."""
+    tls: tuple[ssl.SSLContext, str] | None = None
+    """With whom to shake hands; None: plain HTTP."""
+    connect: bytes | None = field(default=None, repr=False)
+    """What a proxy is asked before the endpoint can be spoken to."""
+    proxied: bool = False
+    """A proxy reads each request, and wants the whole URL in it."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """That the proxy wants with each request."""
+
+
+def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: float) -> Route:
+    """The first address of the host, so that no request waits for a name server.
+
+    `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded as curl does; loopback is never asked of a proxy. Raises
+    EndpointError (a name that is unknown, or not answered in time), InputError (a proxy that cannot be used).
+    """
+    tls = (ssl_context or ssl.create_default_context(), endpoint.host) if endpoint.scheme == "https" else None
+    proxy = None if endpoint.is_loopback else urllib.request.getproxies().get(endpoint.scheme)
+    if proxy is None or urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
+        return Route(*_resolve(endpoint.host, endpoint.port, timeout_s), tls=tls)
+    url = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
+    if url.scheme != "http" or not url.hostname:
+        raise InputError(
+            f"{endpoint.scheme.upper()}_PROXY names a proxy of the kind {url.scheme}://, and only http:// is spoken",
+            "name an http:// proxy, or add the host to NO_PROXY",
+        )
+    family, address = _resolve(url.hostname, url.port or 8080, timeout_s)
+    headers: tuple[tuple[str, str], ...] = ()
+    if url.username is not None:
+        secret = f"{urllib.parse.unquote(url.username)}:{urllib.parse.unquote(url.password or '')}"
+        headers = (("Proxy-Authorization", "Basic " + base64.b64encode(secret.encode()).decode()),)
+    if tls is None:
+        return Route(family, address, proxied=True, headers=headers)
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    lines = [f"CONNECT {host}:{endpoint.port} HTTP/1.1", f"Host: {host}:{endpoint.port}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    return Route(family, address, tls=tls, connect="\r\n".join([*lines, "", ""]).encode())
+
+
+def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any]:
+    """In a thread, since a resolver may wait for half a minute and cannot be told not to."""
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+        except OSError as error:
+            found.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(timeout_s)
+    if not found:
+        raise EndpointError(
+            f"the host name {host} was not resolved within {timeout_s:g} s", "check the name, and the name server"
+        )
+    if isinstance(found[0], OSError):
+        raise EndpointError(f"the host name {host} cannot be resolved: {found[0].strerror}", "check the name")
+    family, _, _, _, address = found[0]
+    return family, address
