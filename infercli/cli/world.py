@@ -46,7 +46,7 @@ class Steps:
     def detail(self, text: str) -> None:
         """The newest state inside the step; only where it can be overwritten."""
         if self.terminal:
-            width = _columns()
+            width = terminal_columns()
             shown = f"  {text}"[: width - 1]
             click.echo(f"\r\033[K{shown}", err=True, nl=False)
             self._pending = True
@@ -61,7 +61,7 @@ class Steps:
         self._clear()
 
 
-def _columns() -> int:
+def terminal_columns() -> int:
     import shutil
 
     return shutil.get_terminal_size((80, 24)).columns

@@ -5,17 +5,18 @@ The traces are the measurement. `metrics` stands beside them for readers, and `r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from infercli.core.conversation import Prompt, PromptsUsed
-from infercli.core.goodput import Goodput, Objectives, goodput
-from infercli.core.metrics import Metrics, measure
+from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
-from infercli.core.self_check import ADVICE, Client, SelfCheck, check_client
-from infercli.core.traces import Api, Load, Trace
+from infercli.core.self_check import ADVICE
+from infercli.core.stage import StageResult, stage_result
+from infercli.core.sweep import Searched
+from infercli.core.traces import Api, Trace
 
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
@@ -84,23 +85,6 @@ class EngineTokens(Record):
     """Of all requests in that time, warm-up included."""
 
 
-class StageResult(Record):
-    """One level of load: a run has one, a sweep or a search several, one after another."""
-
-    load: Load
-    began_s: float
-    """Since the run began; the traces count from here."""
-    ended_s: float
-    metrics: Metrics
-    goodput: Goodput | None = None
-    """None: no objectives were given."""
-    client: Client
-    check: SelfCheck
-    stopped: str | None = None
-    """Why it ended before its load was done (interrupted, gave up, saturated); None: it was done."""
-    traces: tuple[Trace, ...]
-
-
 class BenchResult(Document):
     """One run."""
 
@@ -114,6 +98,8 @@ class BenchResult(Document):
     prompts: PromptsUsed
     objectives: Objectives | None = None
     stages: tuple[StageResult, ...] = Field(min_length=1)
+    searched: Searched | None = None
+    """What a search for the highest rate came to; its first stage is the closed loop that it began with."""
     engine_tokens: EngineTokens | None = None
     telemetry: Telemetry | None = None
     telemetry_reason: str | None = None
@@ -155,31 +141,6 @@ class BenchResult(Document):
         if self.engine_tokens is None or not all(t.answered for t in self.traces):
             return None
         return sum(t.output_tokens for t in self.traces) == self.engine_tokens.output_tokens
-
-
-def stage_result(
-    load: Load,
-    client: Client,
-    traces: Sequence[Trace],
-    *,
-    began_s: float,
-    ended_s: float,
-    stopped: str | None = None,
-    objectives: Objectives | None = None,
-) -> StageResult:
-    """Everything that follows from the traces of one level. `recompute` must come to the same."""
-    metrics = measure(traces)
-    return StageResult(
-        load=load,
-        began_s=began_s,
-        ended_s=ended_s,
-        metrics=metrics,
-        goodput=None if objectives is None else goodput(traces, metrics.duration_s, objectives),
-        client=client,
-        check=check_client(client, metrics),
-        stopped=stopped,
-        traces=tuple(traces),
-    )
 
 
 def recompute(result: BenchResult) -> tuple[StageResult, ...]:

@@ -18,8 +18,9 @@ from infercli.core.self_check import ADVICE
 from infercli.errors import InputError
 
 if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
-    from infercli.core.bench import BenchResult, StageResult
+    from infercli.core.bench import BenchResult
     from infercli.core.plan import Plan
+    from infercli.core.stage import StageResult
 
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
@@ -73,7 +74,7 @@ def of_plan(plan: Plan) -> dict[str, Json]:
 
 
 def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, known: dict[str, Json]) -> dict[str, Json]:
-    """The estimate request of one level of a benchmark: flags win over the plan, the plan over what the result itself says.
+    """The estimate request of one level: flags win over the plan, the plan over what the result itself says.
 
     Raises InputError for what none of them says: a result names its model and its load, and no engine.
     """

@@ -13,6 +13,21 @@ from collections.abc import Callable, Iterable, Sequence
 from infercli.core.record import Record
 from infercli.core.traces import Trace
 
+DEFINITIONS = {
+    "TTFT": "time to first token: first frame with a token - sent; a frame that only names the role is none",
+    "TPOT": "time per output token: (last token - first token) / (output tokens - 1)",
+    "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
+    "end to end": "last token - sent; of an embedding its last byte - sent",
+    "from due": "the same, from when the request was due: what its user waited, queueing at the client included",
+    "output tokens/s": "output tokens of answered requests / (last answer's end - first sending)",
+    "requests/s": "answered requests over the same time",
+    "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",
+    "in flight": "requests between sending and end, on average",
+    "client lag": "when the client read - when the kernel had it; with TLS nobody knows",
+    "send lag": "how late the client began on a request that was due",
+}
+"""What each word of a result means (facts of the field where they agree; where not, ours, and said)."""
+
 
 class Distribution(Record):
     """A sample, in the unit of what it is a sample of."""

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from infercli.core.bench import BenchResult, BenchTarget, Client, GpuSamples, GpuTelemetry, Telemetry, digest_prompts
-from infercli.core.metrics import measure
-from infercli.core.traces import ClosedLoad, Trace
+from infercli.core.bench import BenchResult, BenchTarget, GpuSamples, GpuTelemetry, Telemetry
+from infercli.core.conversation import digest_conversations, single
+from infercli.core.self_check import Client
+from infercli.core.stage import stage_result
+from infercli.core.traces import Load, Trace
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -22,12 +24,37 @@ NO_SAMPLES = GpuSamples(
 def trace(number, ttft_s, prompt_tokens=1000):
     """300 tokens, the first after `ttft_s` and all others 20 ms apart: the last is 299 x 0.02 = 5.98 s later."""
     return Trace(
-        request=number, prompt=0, intended_s=0.0, sent_s=0.0, arrivals_s=(ttft_s, ttft_s + 5.98), frames=(1, 299),
+        request=number, conversation=0, intended_s=0.0, sent_s=0.0, arrivals_s=(ttft_s, ttft_s + 5.98), frames=(1, 299),
         lags_s=(None, None), ended_s=ttft_s + 5.98, prompt_tokens=prompt_tokens, completion_tokens=300, status=200,
     )  # fmt: skip
 
 
-def result(ttft_s=0.5, *, prompt_tokens=1000, model=LLAMA, gpu=None, url="http://127.0.0.1:8000", **more):
+CLIENT = Client(
+    infercli_version="1", python="3.11", cpu=None, cpus=2, kernel="6", clock="kernel", wall_s=7.0, cpu_s=1.0,
+    reads=4, unstamped_reads=0, reconnects=0, pacing="timerfd", workers=1, busiest_cpu_fraction=0.1,
+)  # fmt: skip
+
+
+EIGHT_USERS = (Load(concurrency=8, requests=8),)
+
+
+def level(traces, load, *, stopped=None, busy=0.1):
+    client = CLIENT.model_copy(update={"busiest_cpu_fraction": busy})
+    return stage_result(load, client, traces, began_s=0.0, ended_s=7.0, stopped=stopped)
+
+
+def result(
+    ttft_s=0.5,
+    *,
+    loads=EIGHT_USERS,
+    stage=None,
+    prompt_tokens=1000,
+    model=LLAMA,
+    gpu=None,
+    url="http://127.0.0.1:8000",
+    **more,
+):
+    stage = stage or {}
     traces = tuple(trace(i, ttft_s, prompt_tokens) for i in range(8))
     telemetry = Telemetry(
         interval_s=1, window_s=1, driver_version=None,
@@ -38,15 +65,10 @@ def result(ttft_s=0.5, *, prompt_tokens=1000, model=LLAMA, gpu=None, url="http:/
         "infercli_version": "1",
         "started_at": "2026-11-21T00:00:00+00:00",
         "target": BenchTarget(url=url, model=model, api="chat"),
-        "load": ClosedLoad(concurrency=8, requests=8),
-        "prompts": digest_prompts(["a"], "test", bytes(32)),
-        "metrics": measure(traces),
-        "client": Client(
-            infercli_version="1", python="3.11", cpu=None, cpus=2, kernel="6", clock="kernel", wall_s=7.0, cpu_s=1.0,
-            reads=4, unstamped_reads=0, reconnects=0,
-        ),
-        "traces": traces,
-    }  # fmt: skip
+        "origin_monotonic_ns": 1,
+        "prompts": digest_conversations([single("a")], "test", bytes(32)),
+        "stages": tuple(level(traces, load, **stage) for load in loads),
+    }
     return BenchResult(**(fields | watched | more))
 
 
@@ -122,8 +144,9 @@ def test_the_gpu_that_was_watched_on_the_same_machine_needs_no_flag(infercli, be
         ({}, (), "does not say gpu or engine_version or tensor_parallel_size"),
         ({}, ENGINE[:4], "does not say tensor_parallel_size"),
         ({"model": "chat"}, ENGINE, "unknown model `chat`"),
-        ({"stopped": "interrupted"}, ENGINE, "the run is not complete: interrupted"),
+        ({"stage": {"stopped": "interrupted"}}, ENGINE, "the run is not complete: interrupted"),
         ({"prompt_tokens": None}, ENGINE, "sent no `usage`"),
+        ({"stage": {"busy": 0.99}}, ENGINE, "the client was the limit"),
     ],
 )
 def test_what_a_result_does_not_say_is_asked_for(infercli, bench, changes, words, expected):
@@ -151,3 +174,13 @@ def test_a_broken_result_names_its_fields(infercli, tmp_path):
     ran = infercli("learn", "a.json", *ENGINE)
     assert ran.code == ExitCode.USAGE
     assert "a.json: started_at" in ran.err
+
+
+def test_every_level_of_a_sweep_teaches_and_one_that_says_nothing_is_named(infercli, bench):
+    loads = (Load(concurrency=8, requests=8), Load(arrivals="poisson", rate_per_s=2, requests=8))
+    ran = infercli("learn", bench("a.json", loads=loads), *ENGINE, "-o", "json")
+    assert ran.code == ExitCode.YES, ran.err
+    runs = json.loads(ran.out)["runs"]
+    # 8 requests of 0.5 + 5.98 s each, begun together: 8 in flight all the time.
+    assert [run["load"]["concurrency"] for run in runs] == [8, pytest.approx(8)]
+    assert len({run["digest"] for run in runs}) == 2

@@ -10,15 +10,15 @@ import yaml
 from infercli.core.bench import (
     BenchResult,
     BenchTarget,
-    Client,
     EngineTokens,
     Workload,
     caveats,
-    digest_prompts,
     recompute,
 )
-from infercli.core.metrics import measure
-from infercli.core.traces import ClosedLoad, Trace
+from infercli.core.conversation import digest_conversations, single
+from infercli.core.self_check import Client
+from infercli.core.stage import stage_result
+from infercli.core.traces import Load, Trace
 
 KEY = bytes(range(32))
 
@@ -26,26 +26,35 @@ KEY = bytes(range(32))
 def client(**more) -> Client:
     fields = {"infercli_version": "1", "python": "3.11", "cpu": None, "cpus": 2, "kernel": "6", "clock": "kernel"}
     fields |= {"wall_s": 10.0, "cpu_s": 1.0, "reads": 4, "unstamped_reads": 0, "reconnects": 0}
+    fields |= {"pacing": "timerfd", "workers": 1, "busiest_cpu_fraction": 0.1}
     return Client(**{**fields, **more})
 
 
 def answered(n: int = 1, tokens: int = 2, lag: float = 0.0, **more) -> tuple[Trace, ...]:
     fields = {"intended_s": 0.0, "sent_s": 0.0, "ended_s": 0.3, "arrivals_s": (0.1, 0.3), "frames": (1, 1)}
     fields |= {"lags_s": (lag, lag), "completion_tokens": tokens, "status": 200}
-    return tuple(Trace(request=i, prompt=0, **{**fields, **more}) for i in range(n))
+    return tuple(Trace(request=i, conversation=0, **{**fields, **more}) for i in range(n))
+
+
+def prompts(*texts):
+    return digest_conversations([single(text) for text in texts], "test", KEY)
+
+
+def stage(traces, **more):
+    fields = {"load": Load(concurrency=1, requests=1), "client": client(), "traces": traces}
+    return stage_result(**{**fields, "began_s": 0.0, "ended_s": 1.0, **more})
 
 
 def result(traces: tuple[Trace, ...], **more) -> BenchResult:
+    own = {name: more.pop(name) for name in ("client", "stopped", "load") if name in more}
     fields = {
         "infercli_version": "1",
         "started_at": "2026-11-21T00:00:00+00:00",
         "target": BenchTarget(url="http://h", model="m", api="chat"),
-        "load": ClosedLoad(concurrency=1, requests=1),
-        "prompts": digest_prompts(["a"] * max(len(traces), 1), "test", KEY),
-        "metrics": measure(traces),
-        "client": client(),
+        "origin_monotonic_ns": 1,
+        "prompts": prompts(*["a"] * max(len(traces), 1)),
+        "stages": (stage(traces, **own),),
         "telemetry_reason": "no GPU telemetry: none here",
-        "traces": traces,
     }
     return BenchResult(**{**fields, **more})
 
@@ -54,7 +63,7 @@ def test_metrics_follow_from_the_traces_also_after_a_round_trip_through_json():
     bench = result(answered(3))
     back = BenchResult.model_validate_json(bench.model_dump_json())
     assert back == bench
-    assert recompute(back) == back.metrics == measure(bench.traces)
+    assert recompute(back) == back.stages
 
 
 def test_a_result_has_telemetry_or_the_reason_why_not():
@@ -63,22 +72,23 @@ def test_a_result_has_telemetry_or_the_reason_why_not():
 
 
 def test_prompts_are_named_by_a_keyed_digest_over_their_canonical_json():
-    used = digest_prompts(["hello", ({"role": "user", "content": "x"},)], "test", KEY)
-    text = b'["hello",[{"content":"x","role":"user"}]]'
+    used = prompts("hello", ({"role": "user", "content": "x"},))
+    text = b'[{"turns":[{"prompt":"hello"}]},{"turns":[{"prompt":[{"content":"x","role":"user"}]}]}]'
     assert used.digest == hmac.new(KEY, text, hashlib.sha256).hexdigest()
     assert used.count == 2
-    other = digest_prompts(["hello", ({"role": "user", "content": "x"},)], "test", KEY[::-1])
+    both = [single("hello"), single(({"role": "user", "content": "x"},))]
+    other = digest_conversations(both, "test", KEY[::-1])
     assert (other.digest, other.key_id) != (used.digest, used.key_id)
-    assert digest_prompts(["hello"], "test", KEY).digest != used.digest
+    assert prompts("hello").digest != used.digest
 
 
 def test_a_key_that_can_be_guessed_is_refused():
     with pytest.raises(ValueError, match="16 bytes"):
-        digest_prompts(["x"], "test", b"short")
+        digest_conversations([single("x")], "test", b"short")
 
 
 def test_the_engine_agrees_only_when_its_count_is_that_of_all_answers():
-    traces = answered(3, tokens=2) + answered(1, tokens=5, warmup=True)
+    traces = answered(3, tokens=2) + answered(1, tokens=5, phase="warmup")
     assert result(traces).engine_agrees is None
     assert result(traces, engine_tokens=EngineTokens(source="x", output_tokens=11)).engine_agrees is True
     assert result(traces, engine_tokens=EngineTokens(source="x", output_tokens=12)).engine_agrees is False
@@ -98,8 +108,8 @@ def test_a_clean_long_run_has_no_caveats():
     [
         (result(answered(1000), stopped="interrupted"), "interrupted"),
         (result(answered(1000, error="timeout")), "nothing to measure"),
-        (result(answered(1000, lag=0.02)), "20.0 ms"),
-        (result(answered(1000), client=client(cpu_s=9.8)), "98%"),
+        (result(answered(1000, lag=0.12)), "120.0 ms"),
+        (result(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
         (result(answered(1000), client=client(reconnects=3)), "3 requests were sent again"),
         (result(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
         (result(answered(1000, tokens=1)), "in doubt"),
@@ -108,7 +118,7 @@ def test_a_clean_long_run_has_no_caveats():
         (result(answered(999)), "p99 of 999"),
         (result(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
         (result(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
-        (result(answered(1000), prompts=digest_prompts(["a"], "test", KEY)), "prefix cache"),
+        (result(answered(1000), prompts=prompts("a")), "prefix cache"),
     ],
 )
 def test_what_a_reader_must_know_is_said_and_nothing_else(bench, words):

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infercli.core.metrics import distribution, gaps_s, measure, quantile, tpot_s, ttft_s
-from infercli.core.traces import ClosedLoad, Trace
+from infercli.core.traces import Load, Trace
 
 
 def trace(sent=0.0, arrivals=(), frames=None, tokens=None, **more) -> Trace:
     frames = tuple(frames if frames is not None else [1] * len(arrivals))
-    fields = {"request": 0, "prompt": 0, "intended_s": sent, "sent_s": sent, "status": 200}
+    fields = {"request": 0, "conversation": 0, "intended_s": sent, "sent_s": sent, "status": 200}
     fields["ended_s"] = arrivals[-1] if arrivals else sent
     fields["lags_s"] = (None,) * len(arrivals)
     return Trace(**{**fields, "arrivals_s": tuple(arrivals), "frames": frames, "completion_tokens": tokens, **more})
@@ -96,7 +96,8 @@ def test_rates_are_over_the_time_from_the_first_sending_to_the_last_end_with_fai
 
 def test_warm_up_and_cut_requests_are_in_no_metric():
     traces = [
-        trace(0.0, (9.0, 19.0), tokens=2, warmup=True),
+        trace(0.0, (9.0, 19.0), tokens=2, phase="warmup"),
+        trace(30.0, (39.0, 49.0), tokens=2, phase="cooldown"),
         trace(20.0, (20.5, 21.0), tokens=2),
         trace(20.0, (20.9,), cut=True),
     ]
@@ -149,6 +150,48 @@ def test_metrics_do_not_depend_on_the_order_of_the_traces(runs):
 
 def test_a_load_ends_by_a_number_or_by_time_and_not_by_both_or_neither():
     with pytest.raises(ValueError, match="either requests or duration_s"):
-        ClosedLoad(concurrency=1)
-    with pytest.raises(ValueError, match="either requests or duration_s"):
-        ClosedLoad(concurrency=1, requests=1, duration_s=1)
+        Load(concurrency=1)
+    with pytest.raises(ValueError, match="both say when to end"):
+        Load(concurrency=1, requests=1, duration_s=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"requests": 1}, "needs a concurrency"),
+        ({"requests": 1, "arrivals": "poisson"}, "rate_per_s belongs"),
+        ({"requests": 1, "concurrency": 1, "rate_per_s": 2}, "rate_per_s belongs"),
+        ({"requests": 1, "arrivals": "gamma", "rate_per_s": 2}, "burstiness belongs"),
+        ({"requests": 1, "arrivals": "poisson", "rate_per_s": 2, "ramp_to_per_s": 3}, "a ramp needs"),
+        ({"arrivals": "trace", "warmup_requests": 2}, "a trace takes warmup_s"),
+        ({"duration_s": 4, "concurrency": 1, "warmup_s": 2, "cooldown_s": 2}, "leave nothing to measure"),
+        ({"requests": 4, "concurrency": 1, "cooldown_s": 2}, "cooldown_s needs duration_s"),
+    ],
+)
+def test_a_load_that_contradicts_itself_is_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        Load(**fields)
+
+
+def test_phases_are_told_by_when_a_request_was_due():
+    load = Load(concurrency=1, duration_s=10, warmup_s=2, cooldown_s=3)
+    assert [load.phase_at(t) for t in (0, 1.99, 2, 6.99, 7, 12)] == [
+        "warmup", "warmup", "measured", "measured", "cooldown", "cooldown"
+    ]  # fmt: skip
+
+
+def test_latency_from_when_a_request_was_due_has_its_wait_in_it():
+    # Due at 1, sent at 3, first token at 3.5, last at 4: 0.5 s and 1 s from its sending, 2.5 s and 3 s from its due.
+    m = measure([trace(3.0, (3.5, 4.0), intended_s=1.0, late_s=0.25)])
+    assert (m.ttft_s.p50, m.ttft_due_s.p50, m.e2e_s.p50, m.e2e_due_s.p50) == (0.5, 2.5, 1.0, 3.0)
+    assert m.send_lag_s.p50 == 0.25
+
+
+def test_requests_in_flight_are_averaged_over_the_measured_time():
+    # From 0 to 4 s two requests of 4 s and 1 s: 5 / 4.
+    assert measure([trace(0.0, (4.0,)), trace(0.0, (1.0,))]).in_flight == pytest.approx(1.25)
+
+
+def test_an_embedding_ends_with_its_last_byte():
+    m = measure([trace(1.0, (), ended_s=1.5, prompt_tokens=7)])
+    assert (m.ttft_s, m.e2e_s.p50, m.input_tokens, m.output_tokens) == (None, 0.5, 7, 0)

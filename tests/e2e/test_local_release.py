@@ -50,7 +50,7 @@ def test_the_good_model_gives_the_golden_answers_word_for_word(released):
 
 def test_bench_counts_the_tokens_that_the_engine_counts(released):
     result = released.answer("bench", "chat", "--requests", "12", "--concurrency", "3", "--workload", "chat")
-    assert result["metrics"]["answered"] == 12
+    assert result["stages"][0]["metrics"]["answered"] == 12
     whole = BenchResult.model_validate_json((released.project / "result.json").read_text())
     assert whole.engine_tokens.output_tokens > 0
     assert whole.engine_agrees is True
@@ -82,11 +82,12 @@ def test_a_bad_quantization_is_seen_and_taken_back_without_losing_a_request(rele
     assert first["engine"] == back["engine"]
     released.sandbox.wait("load", 120)
     load = json.loads((released.project / "load.json").read_text())
-    metrics = load["metrics"]
+    (stage,) = load["stages"]
+    metrics = stage["metrics"]
     assert metrics["failed"] == 0, (metrics["errors"], log.read_text())
     assert metrics["answered"] > 8
     origin = datetime.fromisoformat(load["started_at"]).timestamp()
-    answers = [(origin + trace["ended_s"] - typed, trace["engine"]) for trace in load["traces"]]
+    answers = [(origin + trace["ended_s"] - typed, trace["engine"]) for trace in stage["traces"]]
     engines = {engine for after_s, engine in answers if after_s < 0}
     assert engines, "the load began too late to see both engines"
     assert back["engine"] not in engines

@@ -86,13 +86,14 @@ class FakeOpenAiServer:
         behaviour: Behaviour | Callable[[int], Behaviour] = Behaviour(),  # frozen
         *,
         model: str = "tiny",
+        adapters: tuple[str, ...] = (),
         api_key: str | None = None,
         prefix: str = "",
         max_body_bytes: int | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.behaviour = behaviour
-        self.model = model
+        self.model, self.adapters = model, adapters
         self.api_key = api_key
         self.prefix = prefix
         self.max_body_bytes = max_body_bytes
@@ -173,6 +174,7 @@ class FakeOpenAiServer:
         if not line:
             return False
         method, path, _ = line.decode().split()
+        path = path if path.startswith("/") else "/" + path.split("/", 3)[3]  # RFC 9112: a server takes a whole URL
         headers = {}
         while (header := reader.readline().strip()) != b"":
             name, _, value = header.decode().partition(":")
@@ -193,9 +195,21 @@ class FakeOpenAiServer:
         if path == "/tokenize":
             tokens = list(range(len(str(served.body.get("prompt", served.body.get("messages"))).split())))
             return self._json(connection, 200, {"tokens": tokens, "count": len(tokens), "max_model_len": 1024})
+        if path == "/v1/embeddings":
+            return self._embed(connection, served)
         if path in ("/v1/chat/completions", "/v1/completions"):
             return self._complete(connection, served, chat="chat" in path)
         return self._json(connection, 404, {"detail": "Not Found"})
+
+    def _embed(self, connection: socket.socket, served: Served) -> bool:
+        behaviour = self.behaviour if isinstance(self.behaviour, Behaviour) else self.behaviour(len(self.served) - 1)
+        self.closing.wait(behaviour.ttft_s)
+        if behaviour.status != 200:
+            return self._json(connection, behaviour.status, {"error": {"message": behaviour.message}})
+        count = len(served.body["input"].split())
+        vector = {"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}
+        usage = {"prompt_tokens": count, "total_tokens": count}
+        return self._json(connection, 200, {"object": "list", "data": [vector], "usage": usage})
 
     def _complete(self, connection: socket.socket, served: Served, *, chat: bool) -> bool:
         with self.lock:
@@ -220,7 +234,7 @@ class FakeOpenAiServer:
         if b.status != 200:
             error = {"error": {"message": b.message, "type": "test", "code": b.status}}
             return self._json(connection, b.status, error, b.headers)
-        if served.body.get("model") != self.model:
+        if served.body.get("model") not in (self.model, *self.adapters):
             message = f"The model `{served.body.get('model')}` does not exist."
             return self._json(connection, 404, {"error": {"message": message, "type": "NotFoundError", "code": 404}})
         if not served.body.get("stream") or b.not_a_stream:

@@ -18,9 +18,9 @@ from statistics import median
 
 import pytest
 
+from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.metrics import e2e_s, measure, ttft_s
-from infercli.core.conversation import single
 from infercli.core.traces import Load
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run

@@ -1,0 +1,411 @@
+"""What `infercli bench` does: levels of load, one after another, and the result that is kept of them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+from pydantic import ValidationError
+
+from infercli.cli.endpoint import Aim, aim_at
+from infercli.cli.output import emit, note
+from infercli.core.bench import BenchResult, BenchTarget, EngineTokens
+from infercli.core.goodput import Objectives, parse_objective
+from infercli.core.stage import StageResult, stage_result
+from infercli.core.sweep import next_rate, next_users, saturation, searched
+from infercli.core.traces import Api, Load
+from infercli.core.units import parse_duration_s
+from infercli.core.validation import problems_of
+from infercli.errors import EndpointError, ExitCode, InferError, InputError
+
+if TYPE_CHECKING:
+    from infercli.core.conversation import Conversation
+    from infercli.loadgen import Measurement, Progress
+
+USERS = 8
+REQUESTS = 64
+PROBE_REQUESTS = 32
+"""Of the closed loop that a search begins with: half of what it brings is the first rate that is tried."""
+SEARCH_REQUESTS = 100
+"""Of each level of a search: of fewer, a p95 rests on fewer than five requests."""
+SEARCH_S = 10.0
+"""And at least so long: queues that grow take seconds to show."""
+SWEEP_ROUNDS = 4
+"""Requests per user of each level of a sweep: the first round meets an empty engine, the last one a leaving crowd."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for, understood."""
+
+    shared: dict[str, Any]
+    """Fields of every level's Load."""
+    levels: tuple[dict[str, Any], ...] = ()
+    """Where the levels are given, what each has besides."""
+    sweep: bool = False
+    search: bool = False
+    objectives: Objectives | None = None
+
+    def next(self, done: Sequence[StageResult]) -> Load | None:
+        """The next level; None: that was all."""
+        if self.search:
+            return self._next_of_search(done)
+        if self.sweep:
+            users = next_users(done)
+            return None if users is None else self._load(max(REQUESTS // 2, SWEEP_ROUNDS * users), concurrency=users)
+        return self._load(REQUESTS, **self.levels[len(done)]) if len(done) < len(self.levels) else None
+
+    def _next_of_search(self, done: Sequence[StageResult]) -> Load | None:
+        if not done:
+            return self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None)
+        probed = done[0].metrics.requests_per_s
+        if probed is None or done[0].stopped is not None:
+            return None
+        following = next_rate(done[1:], float(f"{probed / 2:.2g}"))
+        if following is None:
+            return None
+        rate = following.rate_per_s
+        note(f"{rate:.3g} requests/s: {following.why}")
+        seed = self.shared.get("seed", 0) + following.seed
+        many = max(SEARCH_REQUESTS, round(rate * SEARCH_S))
+        # The probe has warmed the endpoint, and a level that is not held need not be sat through.
+        more = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
+        return self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
+
+    def _load(self, many: int, **more: Any) -> Load:
+        fields = {"requests": many} | self.shared | more
+        if fields.get("duration_s") is not None or (
+            fields.get("arrivals") == "trace" and "requests" not in self.shared
+        ):
+            fields["requests"] = self.shared.get("requests")
+        try:
+            return Load(**fields)
+        except ValidationError as error:
+            raise InputError("\n".join(what for _, what in problems_of(error)), "`infercli bench --help`") from None
+
+
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Wanted:
+    """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
+    wrong: list[str] = []
+
+    def seconds(option: str, text: str | None) -> float:
+        try:
+            return parse_duration_s(text) if text else 0.0
+        except ValueError as error:
+            wrong.append(f"--{option}: {error}")
+            return 0.0
+
+    def exclusive(*named: tuple[str, Any]) -> None:
+        there = [name for name, value in named if value]
+        if len(there) > 1:
+            wrong.append(f"{' and '.join(there)} cannot be given together")
+
+    rates, users = given["rate"], given["concurrency"]
+    exclusive(("--requests", given["requests"]), ("--duration", given["duration"]))
+    exclusive(("--sweep", given["sweep"]), ("--rate", rates), ("--replay", given["replay"]))
+    exclusive(("--sweep", given["sweep"]), ("--concurrency", users))
+    exclusive(("--slo", given["slos"]), ("--objectives", given["objectives"]))
+    if len(rates) > 1 and len(users) > 1:
+        wrong.append("several --rate and several --concurrency cannot be given together")
+    if given["ramp_to"] and not (rates and given["duration"]):
+        wrong.append("--ramp-to needs a --rate and a --duration")
+    if given["burstiness"] and given["arrivals"] == "constant":
+        wrong.append("--burstiness and constant --arrivals cannot be given together")
+    if given["replay"] and not traced:
+        wrong.append("--replay: this workload has no times of its own; a trace has")
+    warmup = str(given["warmup"])
+    shared = {
+        "requests": given["requests"],
+        "duration_s": seconds("duration", given["duration"]) or None,
+        "warmup_requests": int(warmup) if warmup.isdigit() else 0,
+        "warmup_s": 0.0 if warmup.isdigit() else seconds("warmup", warmup),
+        "cooldown_s": seconds("cooldown", given["cooldown"]),
+        "max_tokens": max_tokens,
+        "ignore_eos": given["ignore_eos"],
+        "seed": given["seed"],
+        "timeout_s": seconds("timeout", given["timeout"]) or 300.0,
+        "stop_when_saturated": given["stop_when_saturated"],
+    }
+    objectives = None
+    try:
+        objectives = _objectives(given["slos"], given["objectives"])
+    except InputError as error:
+        wrong.append(error.message)
+    if wrong:
+        raise InputError("\n".join(wrong), "`infercli bench --help` has an example of each load")
+    arrivals: dict[str, Any] = {"arrivals": given["arrivals"]}
+    if given["burstiness"]:
+        arrivals = {"arrivals": "gamma", "burstiness": given["burstiness"]}
+    if given["replay"]:
+        if warmup == "4":
+            shared["warmup_requests"] = 0
+        levels: tuple[dict[str, Any], ...] = (
+            {"arrivals": "trace", "speed": given["speed"], "concurrency": users[0] if users else None},
+        )
+    elif rates:
+        caps = users or (None,)
+        ramp = {"ramp_to_per_s": given["ramp_to"]}
+        levels = tuple({**arrivals, **ramp, "rate_per_s": r, "concurrency": cap} for r in rates for cap in caps)
+    else:
+        levels = tuple({"concurrency": n} for n in users or (USERS,))
+    search = objectives is not None and not (rates or users or given["sweep"] or given["replay"])
+    shared = {name: value for name, value in shared.items() if value is not None}
+    if search:
+        shared |= arrivals
+    return Wanted(shared, () if search or given["sweep"] else levels, given["sweep"], search, objectives)
+
+
+def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
+    if named is not None:
+        from infercli.adapters.files import read_document, shipped
+        from infercli.errors import UnknownName
+
+        path = Path(named)
+        if not path.exists():
+            known = {p.stem: p for p in shipped("objectives").glob("*.yaml")}
+            if named not in known:
+                raise UnknownName("set of objectives", named, known)
+            path = known[named]
+        return read_document(path, Objectives)
+    wrong, objectives = [], []
+    for text in slos:
+        try:
+            objectives.append(parse_objective(text))
+        except ValueError as error:
+            wrong.append(f"--slo: {error}")
+    if wrong:
+        raise InputError("\n".join(wrong), "for example --slo ttft_p95=1s --slo tpot_p95=50ms")
+    return Objectives(objectives=tuple(objectives)) if objectives else None
+
+
+def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
+    """Measure, save, tell. The options are those of the command, by their names."""
+    from infercli import __version__
+    from infercli.adapters.files import state_home, to_json, write_text
+    from infercli.adapters.nvml import GpuSampler
+    from infercli.core.conversation import digest_conversations
+    from infercli.loadgen import Target, digest_key
+
+    conversations, source = _conversations(given)
+    traced = any(c.at_s is not None for c in conversations)
+    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or 128)
+    aim = _aim(where, given)
+    assert aim.model is not None
+    api: Api = given["api"] or "chat"
+    target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
+    digest = digest_conversations(conversations, source, digest_key(state_home() / "prompt-key"))
+    before = _generated(aim)
+    with _Bar() as bar, GpuSampler() as sampler:
+        stages, started_at, origin_ns = _run(wanted, target, conversations, bar, given["workers"])
+    local = aim.endpoint.is_loopback
+    result = BenchResult(
+        infercli_version=__version__,
+        started_at=started_at,
+        origin_monotonic_ns=origin_ns,
+        target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
+        prompts=digest,
+        objectives=wanted.objectives,
+        stages=tuple(stages),
+        searched=searched(stages[1:]) if wanted.search else None,
+        engine_tokens=_difference(before, _generated(aim)),
+        telemetry=sampler.telemetry if local else None,
+        telemetry_reason=sampler.reason if local else "no GPU telemetry: the endpoint is on another machine",
+    )
+    with _unbroken():
+        write_text(Path(save_path), to_json(result.model_dump(mode="json")))
+    shown = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
+    emit(shown, output, _text(result, wanted))
+    note(f"{save_path} has every request with its times")
+    return _verdict(result)
+
+
+def _verdict(result: BenchResult) -> int:
+    if result.stopped == "interrupted":
+        return ExitCode.INTERRUPTED
+    if not result.answered or result.client_limited:
+        return ExitCode.CANNOT_TELL
+    if result.searched is not None:
+        return ExitCode.YES if result.searched.highest_rate_per_s is not None else ExitCode.NO
+    held = [s.goodput.holds for s in result.stages if s.goodput is not None]
+    return ExitCode.YES if all(held) else ExitCode.NO
+
+
+def _run(
+    wanted: Wanted, target: Any, conversations: Sequence[Conversation], bar: _Bar, workers: int | None
+) -> tuple[list[StageResult], str, int]:
+    """(stages, when the first began, its CLOCK_MONOTONIC)."""
+    from infercli.loadgen import run
+
+    stages: list[StageResult] = []
+    first: Measurement | None = None
+    while (load := wanted.next(stages)) is not None:
+        bar.level(load, len(stages))
+        measured = run(target, load, conversations, bar.update, workers=workers)
+        first = first or measured
+        began_s = (measured.origin_ns - first.origin_ns) / 1e9
+        ended_s = began_s + max((t.ended_s for t in measured.traces), default=0.0)
+        stages.append(
+            stage_result(
+                load,
+                measured.client,
+                measured.traces,
+                began_s=began_s,
+                ended_s=ended_s,
+                stopped=measured.stopped,
+                objectives=wanted.objectives,
+            )
+        )
+        if measured.stopped == "interrupted":
+            break
+    assert first is not None  # there is always a first level
+    return stages, first.started_at, first.origin_ns
+
+
+def _aim(where: str | None, given: dict[str, Any]) -> Aim:
+    from infercli.adapters.openai_api import OpenAiApi
+
+    places = (given[name] for name in ("deployment_path", "target", "namespace", "kubeconfig", "kube_context"))
+    aim = aim_at(where, given["model"], *places)
+    if aim.release is not None and not aim.endpoint.is_loopback:
+        raise InputError(
+            f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
+            f"`kubectl port-forward service/{aim.release}-serve-svc 8000`, then `infercli bench http://127.0.0.1:8000` "
+            "with INFERCLI_API_KEY; what the forwarding costs is measured with it",
+        )
+    if aim.model is not None:
+        return aim
+    models = OpenAiApi(aim.endpoint, api_key=aim.api_key).models()
+    if not models:
+        raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
+    return aim._replace(model=models[0])
+
+
+def _conversations(given: dict[str, Any]) -> tuple[list[Conversation], str]:
+    from infercli.adapters.files import read_document, shipped
+    from infercli.core.bench import Workload
+    from infercli.core.conversation import single
+    from infercli.errors import UnknownName
+    from infercli.loadgen import synthetic_prompts
+
+    workload, words, seed = given["workload"], given["words"], given["seed"]
+    if workload is None:
+        count = (given["requests"] or REQUESTS) + 4
+        return [single(p) for p in synthetic_prompts(count, words, seed)], f"synthetic ({words} words, seed {seed})"
+    path = Path(workload)
+    if not path.exists():
+        known = {p.stem: p for p in shipped("workloads").glob("*.yaml")}
+        if workload not in known:
+            raise UnknownName("workload", workload, known)
+        path = known[workload]
+    document = read_document(path, Workload)
+    return [single(p) for p in document.prompts], f"workload {document.name}"
+
+
+class _Bar:
+    """How far it is, on a terminal only."""
+
+    def __init__(self) -> None:
+        import sys
+
+        self.shown = sys.stderr.isatty()
+        self.load: Load | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def level(self, load: Load, number: int) -> None:
+        """Another level begins."""
+        del number
+        self.load = load
+
+    def update(self, progress: Progress) -> None:
+        """Called a few times a second."""
+        if self.shown:
+            from infercli.cli.world import terminal_columns
+
+            text = _progress(progress, self.load)
+            click.echo(f"\r\033[K  {text[: terminal_columns() - 3]}", err=True, nl=False)
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            click.echo("\r\033[K", err=True, nl=False)
+
+
+def _progress(progress: Progress, load: Load | None) -> str:
+    whole, passed = progress.total, float(progress.done)
+    if whole is None and load is not None and load.duration_s is not None:
+        share = min(1.0, progress.elapsed_s / load.duration_s)
+    else:
+        share = min(1.0, passed / whole) if whole else 0.0
+    parts = [f"[{'#' * round(16 * share):.<16}]"]
+    if load is not None:
+        parts.append("warm-up" if progress.warmup else load.label)
+    parts.append(f"{progress.done}{f'/{whole}' if whole else ''} done")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    parts.append(f"{progress.in_flight} in flight")
+    if progress.elapsed_s > 0:
+        parts.append(f"{progress.output_tokens / progress.elapsed_s:,.0f} tokens/s")
+    if progress.ttft_s is not None:
+        parts.append(f"TTFT {progress.ttft_s * 1000:,.0f} ms")
+    if progress.tpot_s is not None:
+        parts.append(f"TPOT {progress.tpot_s * 1000:,.1f} ms")
+    return "  ".join(parts)
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """Inside, Ctrl-C waits: what was measured is being written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _generated(aim: Aim) -> float | None:
+    """vllm:generation_tokens_total of the engines that take requests; None where it cannot be read."""
+    from infercli.core.release import live
+
+    if aim.world is None or aim.release is None:
+        return None
+    serving = live(aim.world.store.entries(aim.release))
+    total = 0.0
+    for app in [a for a, weight in (serving.routes if serving else {}).items() if weight]:
+        try:
+            answer = aim.world.platform.front("GET", "/metrics", engine=app)
+        except InferError:
+            return None
+        if answer.status != 200:
+            return None
+        for line in answer.body.decode(errors="replace").splitlines():
+            if line.startswith("vllm:generation_tokens_total"):
+                total += float(line.rpartition(" ")[2])
+    return total if serving and serving.routes else None
+
+
+def _difference(before: float | None, after: float | None) -> EngineTokens | None:
+    if before is None or after is None:
+        return None
+    return EngineTokens(
+        source="vllm:generation_tokens_total, difference over the run", output_tokens=round(after - before)
+    )
+
+
+def _text(result: BenchResult, wanted: Wanted) -> str:
+    from infercli.cli.result_text import summary
+
+    lines = [summary(result)]
+    if wanted.sweep and (best := saturation(result.stages)) is not None:
+        rate = best.metrics.output_tokens_per_s
+        lines.append(f"saturated from {best.load.label} on" + (f": {rate:,.0f} output tokens/s" if rate else ""))
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""One level of load, measured: what was sent, what came back, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infercli.core.goodput import Goodput, Objectives, goodput
+from infercli.core.metrics import Metrics, measure
+from infercli.core.record import Record
+from infercli.core.self_check import Client, SelfCheck, check_client
+from infercli.core.traces import Load, Trace
+
+
+class StageResult(Record):
+    """One level of load: a run has one, a sweep or a search several, one after another."""
+
+    load: Load
+    began_s: float
+    """Since the run began; the traces count from here."""
+    ended_s: float
+    metrics: Metrics
+    goodput: Goodput | None = None
+    """None: no objectives were given."""
+    client: Client
+    check: SelfCheck
+    stopped: str | None = None
+    """Why it ended before its load was done (interrupted, gave up, saturated); None: it was done."""
+    traces: tuple[Trace, ...]
+
+
+def stage_result(
+    load: Load,
+    client: Client,
+    traces: Sequence[Trace],
+    *,
+    began_s: float,
+    ended_s: float,
+    stopped: str | None = None,
+    objectives: Objectives | None = None,
+) -> StageResult:
+    """Everything that follows from the traces of one level. `recompute` must come to the same."""
+    metrics = measure(traces)
+    return StageResult(
+        load=load,
+        began_s=began_s,
+        ended_s=ended_s,
+        metrics=metrics,
+        goodput=None if objectives is None else goodput(traces, metrics.duration_s, objectives),
+        client=client,
+        check=check_client(client, metrics),
+        stopped=stopped,
+        traces=tuple(traces),
+    )
