@@ -10,7 +10,7 @@ from infercli.actions.waiting import front_states
 from infercli.core.differences import differs
 from infercli.core.observed import Application
 from infercli.core.record import Document, Json, Record
-from infercli.core.release import Lease, live, newest, serving, standing
+from infercli.core.release import Lease, Measured, live, measured, newest, serving, standing
 from infercli.errors import ClusterError, EndpointError, InputError, RayError
 
 
@@ -51,6 +51,8 @@ class Status(Document):
     newest_revision: int
     newest_standing: str
     newest_message: str | None
+    measured: Measured | None
+    """Of the engine that should serve; None: no benchmark of it was recorded."""
     lease: Lease | None
     engines: tuple[EngineStatus, ...]
     front: FrontStatus | None
@@ -114,6 +116,7 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         newest_revision=last.number,
         newest_standing=standing(last, history),
         newest_message=last.progress.message,
+        measured=measured(history),
         lease=lease,
         engines=tuple(engines),
         front=front,

@@ -10,6 +10,7 @@ from infercli.cli import options
 
 if TYPE_CHECKING:
     from infercli.actions.status import Status
+    from infercli.core.release import Measured
 
 
 @click.command()
@@ -83,6 +84,19 @@ def _list(
 _COLOURS = {"serving": "green", "changing": "cyan", "degraded": "yellow", "down": "red", "unknown": "yellow"}
 
 
+def _measured(m: Measured) -> str:
+    parts = [
+        "output rate unknown" if m.output_tokens_per_s is None else f"{m.output_tokens_per_s:,.0f} output tokens/s"
+    ]
+    if m.planned_output_tokens_per_s is not None:
+        low, high = m.planned_output_tokens_per_s
+        parts[0] += f" (planned {low:,.0f} to {high:,.0f})"
+    parts += [f"TTFT p95 {m.ttft_p95_s * 1000:,.0f} ms"] if m.ttft_p95_s is not None else []
+    parts += [f"TPOT {m.tpot_p50_s * 1000:,.1f} ms"] if m.tpot_p50_s is not None else []
+    parts += [m.load, f"result {m.result}", m.at[:10]]
+    return ", ".join(parts) + (", limited by the client" if m.client_limited else "")
+
+
 def _text(seen: Status) -> str:
     from infercli.cli.output import columns
 
@@ -98,6 +112,8 @@ def _text(seen: Status) -> str:
         lines.append(f"changing  {seen.lease.operation} by {seen.lease.holder} since {seen.lease.acquired_at}")
     if seen.front:
         lines.append(f"front     {seen.front.current} of {seen.front.wanted} replicas route by the newest table")
+    if seen.measured:
+        lines.append(f"measured  {_measured(seen.measured)}")
     if seen.engines:
         rows = [
             (

@@ -61,6 +61,25 @@ class Serving(Record):
     """Application name -> weight; an engine with weight 0 answers only when it is pinned."""
 
 
+class Measured(Record):
+    """What a benchmark found of a revision: the level of load with the highest throughput of its newest result."""
+
+    result: str
+    """The first 12 hex digits of the sha256 of its result.json: which file this was."""
+    at: str
+    """UTC, ISO 8601."""
+    load: str
+    """`16 at a time`, `5 requests/s`."""
+    answered: int
+    output_tokens_per_s: float | None
+    ttft_p95_s: float | None
+    tpot_p50_s: float | None
+    client_limited: bool | None
+    """True: the client was the limit; None: it cannot be told."""
+    planned_output_tokens_per_s: tuple[float, float] | None = None
+    """What was predicted for this load, from and to; None: nothing can be said."""
+
+
 class Progress(Record):
     """How far a revision came."""
 
@@ -74,6 +93,8 @@ class Progress(Record):
     finished_at: str | None = None
     seconds: float | None = None
     """From the record to the outcome."""
+    measured: Measured | None = None
+    """None: no benchmark of it was recorded."""
 
 
 class Entry(Record):
@@ -132,6 +153,15 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
         and (e.revision.engine.app, e.revision.objects) != (last.revision.engine.app, last.revision.objects)
     ]
     return max(good, key=lambda e: e.number, default=None)
+
+
+def measured(history: Sequence[Entry]) -> Measured | None:
+    """What the newest benchmark found of the engine that should be serving now, whichever revision brought it."""
+    good = serving(history)
+    if good is None:
+        return None
+    same = [e for e in history if e.revision.engine == good.revision.engine and e.progress.measured is not None]
+    return max(same, key=lambda e: e.number).progress.measured if same else None
 
 
 def standing(entry: Entry, history: Sequence[Entry]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.release import Progress, Revision, Serving
+from infercli.core.release import Measured, Progress, Revision, Serving
 from infercli.errors import ReleaseBusy
 from tests.core.builders import FRONT, entry
 
@@ -23,7 +23,11 @@ GOOD = Progress(
     message="ValueError: “scales” are missing\n  in line 2",
     finished_at="2026-01-01T00:00:09Z",
     seconds=8.741,
-)
+    measured=Measured(
+        result="3f9a1c3f9a1c", at="2026-01-02T00:00:00Z", load="16 at a time", answered=200, output_tokens_per_s=723.4,
+        ttft_p95_s=0.7, tpot_p50_s=None, client_limited=False, planned_output_tokens_per_s=(477.0, 1096.0),
+    ),
+)  # fmt: skip
 
 
 class ReleaseStoreContract:
