@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -40,6 +41,10 @@ REMOVE_S = 600.0
 
 EVENTS = ("FailedToUpdateServeApplications", "InvalidRayServiceSpec")
 """Reasons of the events with which KubeRay says that it cannot do what was applied."""
+
+_ON_THE_WAY = re.compile(r'\b(?:Get|Head|Put|Post|Patch|Delete) "[^"]*": ')
+"""How Go's HTTP client names a call that got no answer (net/url, Error): an API server or a dashboard that restarts.
+The operator tries again after its 2 s requeue, so it says nothing of the config."""
 
 
 class Put(NamedTuple):
@@ -194,9 +199,13 @@ class ClusterPlatform:
         apps = {name: _application(app) for name, app in (service.get("applicationStatuses") or {}).items()}
         observed = (status.get("observedGeneration") or 0) >= self._wanted(found)
         accepted = observed and not self._may_be_old()
-        rejected = None if observed else self._rejection(status)
+        said = None if observed else self._rejection(status)
+        passing = said is not None and unreached(said)
         settled = apps and all(app.status == "RUNNING" for app in apps.values())
-        return Applications(accepted, rejected, apps, () if settled else self._pods_trouble())
+        trouble = () if settled else self._pods_trouble()
+        if said is not None and passing:
+            trouble = (f"the operator does not reach Ray: {said}", *trouble)
+        return Applications(accepted, None if passing else said, apps, trouble)
 
     def _wanted(self, found: Json) -> int:
         generation: int = self._put.generation if self._put is not None else found["metadata"]["generation"]
@@ -331,6 +340,11 @@ def _config(found: Json) -> Json:
         return yaml.safe_load(found["spec"].get("serveConfigV2") or "")
     except yaml.YAMLError:
         return None
+
+
+def unreached(message: str) -> bool:
+    """Whether an event says that somebody could not be reached, rather than that something was refused."""
+    return _ON_THE_WAY.search(message) is not None
 
 
 def _application(app: Json) -> Application:
