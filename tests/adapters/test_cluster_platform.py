@@ -4,14 +4,14 @@ import pytest
 
 from infercli.adapters.cluster_platform import unreached
 
-PREFIX = "Failed to update serve applications to the RayCluster prod/chat-wwrpv: fail to create / update Serve applications. "
+PREFIX = "Failed to update serve applications to the RayCluster prod/chat: fail to create / update Serve applications. "
 
 
 @pytest.mark.parametrize(
     "cause",
     [
-        'err: Put "https://127.0.0.1:45521/api/v1/namespaces/prod/services/chat-head-svc:dashboard/proxy/": unexpected EOF',
-        'err: Put "http://chat-head-svc.prod.svc:8265/api/serve/applications/": dial tcp 10.0.0.7:8265: connect: refused',
+        'err: Put "https://127.0.0.1:45521/api/v1/namespaces/prod/services/chat:dashboard/proxy/": unexpected EOF',
+        'err: Put "http://chat-head-svc.prod.svc:8265/api/serve/applications/": dial tcp 10.0.0.7:8265: refused',
         'err: Get "http://chat-head-svc.prod.svc:8265/api/version": context deadline exceeded',
     ],
 )
