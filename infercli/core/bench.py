@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from infercli.core.metrics import Metrics, measure
 from infercli.core.record import Document, Json, Record, canonical
+from infercli.core.telemetry import Telemetry
 from infercli.core.traces import Api, ClosedLoad, Trace
 
 Prompt = str | tuple[dict[str, Json], ...]
@@ -82,42 +83,6 @@ class Client(Record):
     """Kept connections that the server had closed; the request went out again on a new one."""
     load_average: float | None = None
     """Of this machine over the last minute, when the run ended."""
-
-
-class GpuSamples(Record):
-    """One column per counter, one row per sample; a None in a column is a sample that failed."""
-
-    at_s: tuple[float, ...]
-    """Seconds since sampling began."""
-    memory_used_bytes: tuple[int | None, ...]
-    power_w: tuple[float | None, ...]
-    """Averaged by the driver over about a second on most GPUs since Ampere; `energy_j` is the better source."""
-    busy_fraction: tuple[float | None, ...]
-    """Of the time, some kernel ran. NVML calls it utilization; it says nothing about how much of the GPU worked."""
-    sm_clock_mhz: tuple[int | None, ...]
-    temperature_c: tuple[int | None, ...]
-
-
-class GpuTelemetry(Record):
-    """One GPU over the run."""
-
-    index: int
-    name: str | None
-    memory_total_bytes: int | None
-    samples: GpuSamples
-    energy_j: float | None
-    """Difference of the driver's energy counter over `Telemetry.window_s`; unreliable under about 5 s."""
-    absent: dict[str, str] = {}
-    """Counter -> why it gave nothing, in the driver's words."""
-
-
-class Telemetry(Record):
-    """What NVML said of the GPUs of the machine that measured."""
-
-    interval_s: float
-    window_s: float
-    driver_version: str | None
-    gpus: tuple[GpuTelemetry, ...]
 
 
 class EngineTokens(Record):

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from infercli.core.bench import BenchResult, BenchTarget, Client, GpuSamples, GpuTelemetry, Telemetry, digest_prompts
+from infercli.core.bench import BenchResult, BenchTarget, Client, digest_prompts
 from infercli.core.metrics import measure
+from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
 from infercli.core.traces import ClosedLoad, Trace
 from infercli.errors import ExitCode
 
