@@ -33,7 +33,7 @@ SLOWEST_S = 1.0
 START_WAIT_S = 0.5
 """For the first sample, which is to lie before the load. Our choice: nobody notices so much; where the driver has to be
 loaded first, the samples begin after the load."""
-STOP_WAIT_S = 5.0
+STOP_WAIT_S = 10.0
 """For the last sample and the end of the process. A driver that is not kept loaded takes 1 to 3 s for a GPU (NVIDIA's
 page on driver persistence)."""
 LIBRARY = "libnvidia-ml.so.1"
@@ -145,7 +145,10 @@ class GpuSampler:
         """Asks the process for its last sample and waits. What went wrong, or None."""
         early = child.poll() is not None
         assert child.stdin is not None
-        child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            # A byte and not only the end, which a copy of the pipe in a fork of this process would hold back.
+            child.stdin.write(b"\n")
+            child.stdin.close()
         try:
             code = child.wait(STOP_WAIT_S)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""The process that asks NVML: a JSON line about the machine, then one for every sample, until its standard input ends.
+"""The process that asks NVML: a JSON line about the machine, then one for every sample, until standard input speaks.
 
 Started by adapters/nvml.py as a script, so that it holds nothing of the process that measures and neither disturbs it
 nor is disturbed. Only the standard library and nvidia-ml-py are imported. All of nvidia-ml-py is in this file.
@@ -275,9 +275,9 @@ def write(line: dict[str, Any]) -> None:
 
 
 def stopped(wait_s: float) -> bool:
-    """Waits, at most until standard input ends: the parent closed it, or is gone."""
+    """Waits, at most until standard input says something or ends: the parent wants no more, or is gone."""
     ready, _, _ = select.select([0], [], [], max(0.0, wait_s))
-    return bool(ready) and not os.read(0, 4096)
+    return bool(ready)
 
 
 def run(interval_s: float) -> None:

@@ -21,7 +21,6 @@ not name is not supported. The first value of memory_used goes to whoever asks f
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -53,8 +52,3 @@ def library_folder(*, old_driver: bool = False) -> Path:
             except OSError:  # somebody else was faster
                 assert folder.exists()
     return folder
-
-
-def environment(folder: Path, script: Path) -> dict[str, str]:
-    """What a process needs in its environment to find this library and its script."""
-    return {**os.environ, "LD_LIBRARY_PATH": str(folder), "FAKE_NVML": str(script)}
