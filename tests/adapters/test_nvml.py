@@ -282,13 +282,18 @@ def test_xids_are_told_with_their_gpu_and_their_time(sample):
 
 
 @pytest.mark.parametrize(
-    "counter", ["1000 2000 !15 5", "5000 5 6000", "18446744073709549568 200 400"], ids=["lost", "reset", "wrapped"]
+    ("counter", "why"),
+    [
+        ("1000 2000 !15 5", "the counter is known for "),  # nobody asks a lost GPU again: the 5 is never seen
+        ("5000 5 6000", "backwards"),
+        ("18446744073709549568 200 400", "wrapped"),
+    ],
 )
-def test_an_energy_counter_that_cannot_be_trusted_is_no_energy(sample, counter):
+def test_an_energy_counter_that_cannot_be_trusted_is_no_energy(sample, counter, why):
     telemetry, _ = sample(f"gpu 0 energy_mj {counter}")
     (gpu,) = telemetry.gpus
     assert gpu.energy_j is None
-    assert "backwards" in gpu.absent["energy_j"] or "GPU is lost" in gpu.absent["energy_j"]
+    assert why in gpu.absent["energy_j"]
 
 
 def test_a_process_that_dies_in_the_middle_leaves_what_it_had(sample):

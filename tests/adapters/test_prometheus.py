@@ -241,6 +241,18 @@ def test_a_slow_server_keeps_nobody_waiting_for_long(exporter, monkeypatch):
     assert "did not answer within 0.4 s" in told.reasons[f"{server.url}/metrics"]
 
 
+def test_a_last_answer_that_does_not_come_leaves_no_difference(exporter, monkeypatch):
+    monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.4)
+    server = exporter(lambda number: engine(number) if number < 2 else 0.3)  # of four bytes: longer than is waited
+    with Scraper([at_url(server.url)], interval_s=0.1) as scraper:
+        while len(server.seen) < 3:
+            time.sleep(0.01)
+    (one,) = scraper.scraped().engines
+    assert one.samples.running[:2] == (0, 1)
+    assert one.generation_tokens is None
+    assert one.absent["generation_tokens"].startswith("the scrape after the load failed: it ")
+
+
 def test_an_answer_that_trickles_in_is_of_no_instant(exporter, monkeypatch):
     monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.3)
     server = exporter(lambda _: 0.2)  # four bytes: 0.8 s, and no single wait as long as the time-out
