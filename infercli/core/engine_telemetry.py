@@ -103,6 +103,13 @@ class EngineTelemetry(Record):
     notes: tuple[str, ...] = ()
     """What a reader must know of these numbers."""
 
+    @property
+    def prefix_cache_hit_fraction(self) -> float | None:
+        """Of the prompt tokens that were looked up, those that were found; None: unknown, or none was looked up."""
+        if self.prefix_cache_hit_tokens is None or not self.prefix_cache_query_tokens:
+            return None
+        return self.prefix_cache_hit_tokens / self.prefix_cache_query_tokens
+
 
 def bucket_of(histogram: Histogram, q: float) -> Bucket | None:
     """Where the q-quantile lies, by the definition of `core.metrics.quantile`; None: nothing was observed.

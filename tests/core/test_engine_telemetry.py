@@ -55,6 +55,7 @@ def test_gauges_over_time_and_counters_as_differences():
     assert told.samples.kv_cache_usage_fraction == (0.0, 0.75, 0.5)
     assert (told.preemptions, told.prompt_tokens, told.generation_tokens) == (2, 600, 1500)
     assert (told.prefix_cache_query_tokens, told.prefix_cache_hit_tokens) == (1000, 500)
+    assert told.prefix_cache_hit_fraction == 0.5
     assert (told.start_s, told.end_s, told.scrapes, told.failed_scrapes) == (0.0, 2.0, 3, 0)
     assert told.names["generation_tokens"] == "vllm:generation_tokens_total"
     assert told.notes == ()
@@ -95,6 +96,7 @@ def test_finished_requests_by_their_reason():
 def test_a_metric_that_is_not_there_is_none_and_says_since_when_it_is():
     told = measured(text(running=1), text(running=1))
     assert told.preemptions is None
+    assert told.prefix_cache_hit_fraction is None
     assert told.absent["preemptions"] == "vllm:num_preemptions_total is not there; vLLM has it since 0.8"
     assert told.samples.waiting == (None, None)
     assert "num_requests_waiting" in told.absent["waiting"]
