@@ -1,182 +1,175 @@
-"""GPU telemetry of this machine, by NVIDIA's own library (NVML) once a second. All of nvidia-ml-py is in this file.
+"""GPU telemetry of this machine: starts the process that asks NVML, and reads what it found when the run is over.
 
 No GPU, no driver, no permission are normal here: they become a sentence, never a zero and never a failed benchmark.
+
+What the process writes goes to an unnamed file instead of a pipe: nobody has to read along while the load runs, and
+what was written outlives a process that dies.
 """
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from types import ModuleType
-from typing import Any, Self
+from pathlib import Path
+from typing import IO, Any, Self
 
-from infercli.core.bench import GpuSamples, GpuTelemetry, Telemetry
+from infercli.core.telemetry import GpuTelemetry, Telemetry, Xid, gpu_telemetry
+from infercli.errors import InputError
 
 INTERVAL_S = 1.0
-"""NVML averages power over about a second on most GPUs since Ampere (arXiv 2312.02741): sampling faster shows nothing
-more."""
+"""NVML averages power over about a second on most GPUs since Ampere (arXiv 2312.02741): sampling faster shows more of
+clocks and memory, and nothing more of power."""
+FASTEST_S = 0.1
+"""A sample of eight GPUs takes tens of milliseconds, and NVML's profiling counters refresh every 100 ms."""
+SLOWEST_S = 1.0
+"""Slower, and a run of half a minute has too few samples to say anything of its middle."""
+START_WAIT_S = 0.5
+"""For the first sample, which is to lie before the load. Our choice: nobody notices so much; where the driver has to be
+loaded first, the samples begin after the load."""
+STOP_WAIT_S = 10.0
+"""For the last sample and the end of the process. A driver that is not kept loaded takes 1 to 3 s for a GPU (NVIDIA's
+page on driver persistence)."""
+LIBRARY = "libnvidia-ml.so.1"
+"""What nvidia-ml-py loads."""
+SAMPLER = Path(__file__).with_name("nvml_sampler.py")
 
 
 class GpuSampler:
     """`with GpuSampler() as sampler: ...`, then `sampler.telemetry` or, where that is None, `sampler.reason`.
 
-    Samples in a thread of its own. Never raises for what NVML lacks.
+    Never raises for what NVML lacks. Raises InputError for an interval that is not 0.1 to 1 s.
     """
 
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
+        if not FASTEST_S <= interval_s <= SLOWEST_S:
+            raise InputError(
+                f"GPUs cannot be sampled every {interval_s:g} s",
+                f"{FASTEST_S:g} to {SLOWEST_S:g} s: 10 to 1 times a second",
+            )
         self.telemetry: Telemetry | None = None
-        """After the block; None when there was nothing to sample."""
+        """After the block, its time counted from the first sample; None when there was nothing to sample."""
         self.reason: str | None = None
         """`no GPU telemetry: ...`; None when there is telemetry."""
         self._interval_s = interval_s
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._gpus: list[_Gpu] = []
-        self._nvml: ModuleType | None = None
-        self._driver: str | None = None
-        self._started = 0.0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lines: IO[bytes] | None = None
+        self._about: dict[str, Any] = {}
+        self._samples: list[dict[str, Any]] = []
+        self._failed: str | None = None
+        """The process's own words for an error of its own."""
 
     def __enter__(self) -> Self:
         try:
-            import pynvml
-        except ImportError as error:
-            self.reason = f"no GPU telemetry: {error}"
+            ctypes.CDLL(LIBRARY)
+        except OSError:
+            self.reason = "no GPU telemetry: NVML Shared Library Not Found"  # the binding's words, without the process
             return self
+        # -P: the script's folder has modules that are called like the standard library's.
+        command = [sys.executable, "-P", str(SAMPLER), repr(self._interval_s), str(os.getpid())]
         try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            self.reason = f"no GPU telemetry: {_words(error)}"
+            self._lines = tempfile.TemporaryFile()
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=self._lines,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C at the terminal is for the parent
+            )
+        except OSError as error:
+            self.reason = f"no GPU telemetry: its process cannot be started: {error.strerror or error}"
             return self
-        self._nvml = pynvml
-        try:
-            count = pynvml.nvmlDeviceGetCount()
-            self._driver = _text(_or_none(pynvml.nvmlSystemGetDriverVersion))
-            self._gpus = [_Gpu(pynvml, index) for index in range(count)]
-        except pynvml.NVMLError as error:
-            self.reason = f"no GPU telemetry: {_words(error)}"
-        else:
-            if not self._gpus:
-                self.reason = "no GPU telemetry: the driver shows no GPU to this process"
-        if self.reason is not None:
-            self._shut_down()
-            return self
-        self._started = time.monotonic()
-        self._sample()
-        self._thread = threading.Thread(target=self._run, name="gpu-telemetry", daemon=True)
-        self._thread.start()
+        until = time.monotonic() + START_WAIT_S
+        while time.monotonic() < until and self._child.poll() is None and self._written().count(b"\n") < 2:
+            time.sleep(0.005)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._thread is None:
+        if self._child is None:
             return
-        self._stop.set()
-        self._thread.join()
-        self._sample()
-        self.telemetry = Telemetry(
+        ended = self._end(self._child)
+        self._read(self._written())
+        self._failed = self._failed or ended
+        assert self._lines is not None
+        self._lines.close()
+        if "reason" in self._about:
+            self.reason = f"no GPU telemetry: {self._about['reason']}"
+        elif not self._samples:
+            self.reason = f"no GPU telemetry: {self._failed or 'its process ended without a sample'}"
+        else:
+            self.telemetry = self.telemetry_since(min(row["at_ns"] for row in self._samples[0]["gpus"]))
+
+    def telemetry_since(self, origin_ns: int) -> Telemetry | None:
+        """The same with its time counted from an instant of CLOCK_MONOTONIC. None: see `reason`."""
+        if not self._samples:
+            return None
+        at_ns = [row["at_ns"] for sample in self._samples for row in sample["gpus"]]
+        return Telemetry(
             interval_s=self._interval_s,
-            window_s=round(time.monotonic() - self._started, 3),
-            driver_version=self._driver,
-            gpus=tuple(gpu.telemetry() for gpu in self._gpus),
+            window_s=round((max(at_ns) - min(at_ns)) / 1e9, 3),
+            driver_version=self._about["driver_version"],
+            ended_early=self._failed,
+            gpus=tuple(self._gpu(number, about, origin_ns) for number, about in enumerate(self._about["gpus"])),
         )
-        self._shut_down()
 
-    def _run(self) -> None:
-        ticks = 1
-        # Against the start, not against the last sample, so that the rate holds whatever a sample costs.
-        while not self._stop.wait(max(0.0, self._started + ticks * self._interval_s - time.monotonic())):
-            self._sample()
-            ticks += 1
+    def _gpu(self, number: int, about: dict[str, Any], origin_ns: int) -> GpuTelemetry:
+        rows = [sample["gpus"][number] for sample in self._samples]
+        why = {counter: reason for row in rows for counter, reason in row["why"].items()}
+        seen = [x for sample in self._samples for x in sample["xids"] if x[0] == about["index"]]
+        return gpu_telemetry(
+            about["index"],
+            [_seconds(row["at_ns"], origin_ns) for row in rows],
+            rows,
+            why,
+            name=about["name"],
+            uuid=about["uuid"],
+            memory_total_bytes=about["memory_total_bytes"],
+            power_source=rows[-1]["power_source"],
+            xids=tuple(Xid(at_s=_seconds(at_ns, origin_ns), code=code) for _, code, at_ns in seen)
+            if "xids" not in why
+            else None,
+        )
 
-    def _sample(self) -> None:
-        at_s = round(time.monotonic() - self._started, 3)
-        for gpu in self._gpus:
-            gpu.sample(at_s)
+    def _written(self) -> bytes:
+        """Everything so far, without moving the place at which the process writes."""
+        assert self._lines is not None
+        return os.pread(self._lines.fileno(), os.fstat(self._lines.fileno()).st_size, 0)
 
-    def _shut_down(self) -> None:
-        nvml, self._nvml = self._nvml, None
-        if nvml is not None:
-            _or_none(nvml.nvmlShutdown)
-
-
-class _Gpu:
-    """One GPU: its columns so far, and why a counter gave nothing."""
-
-    def __init__(self, nvml: ModuleType, index: int) -> None:
-        self.nvml = nvml
-        self.index = index
-        self.handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        self.name = _text(_or_none(lambda: nvml.nvmlDeviceGetName(self.handle)))
-        self.memory_total_bytes: int | None = None
-        self.at_s: list[float] = []
-        self.columns: dict[str, list[Any]] = {
-            name: []
-            for name in ("memory_used_bytes", "power_w", "busy_fraction", "sm_clock_mhz", "temperature_c", "energy_mj")
-        }
-        self.absent: dict[str, str] = {}
-
-    def sample(self, at_s: float) -> None:
-        """One value or None per counter. Each is asked alone, so that a missing one costs only itself."""
-        n, handle = self.nvml, self.handle
-        self.at_s.append(at_s)
-        self._ask("memory_used_bytes", self._memory_used)
-        self._ask("power_w", lambda: n.nvmlDeviceGetPowerUsage(handle) / 1000)
-        self._ask("busy_fraction", lambda: n.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
-        self._ask("sm_clock_mhz", lambda: n.nvmlDeviceGetClockInfo(handle, n.NVML_CLOCK_SM))
-        self._ask("temperature_c", lambda: n.nvmlDeviceGetTemperature(handle, n.NVML_TEMPERATURE_GPU))
-        self._ask("energy_mj", lambda: n.nvmlDeviceGetTotalEnergyConsumption(handle))
-
-    def _memory_used(self) -> int:
-        memory = self.nvml.nvmlDeviceGetMemoryInfo(self.handle)
-        self.memory_total_bytes = int(memory.total)
-        return int(memory.used)
-
-    def _ask(self, name: str, question: Callable[[], Any]) -> None:
-        value = None
+    def _end(self, child: subprocess.Popen[bytes]) -> str | None:
+        """Asks the process for its last sample and waits. What went wrong, or None."""
+        early = child.poll() is not None
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            # A byte and not only the end, which a copy of the pipe in a fork of this process would hold back.
+            child.stdin.write(b"\n")
+            child.stdin.close()
         try:
-            value = question()
-        except self.nvml.NVMLError as error:
-            self.absent[name] = _words(error)
-        self.columns[name].append(value)
+            code = child.wait(STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a driver that hangs holds it beyond its death
+                child.wait(1.0)
+            return f"NVML did not answer within {STOP_WAIT_S:g} s"
+        if code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}"
+        return f"its process ended with exit code {code}" if early or code else None
 
-    def telemetry(self) -> GpuTelemetry:
-        """What was sampled."""
-        columns = {name: tuple(values) for name, values in self.columns.items()}
-        energy = [value for value in columns.pop("energy_mj") if value is not None]
-        absent = dict(self.absent)
-        if "energy_mj" in absent:
-            absent["energy_j"] = absent.pop("energy_mj")
-        energy_j = None
-        if len(energy) >= 2 and energy[-1] >= energy[0]:
-            energy_j = (energy[-1] - energy[0]) / 1000
-        elif len(energy) >= 2:
-            absent["energy_j"] = "the counter went backwards: the driver was loaded anew during the run"
-        # A counter that answered at least once is not absent; its gaps are the Nones in its column.
-        absent = {n: why for n, why in absent.items() if n == "energy_j" or not any(v is not None for v in columns[n])}
-        return GpuTelemetry(
-            index=self.index,
-            name=self.name,
-            memory_total_bytes=self.memory_total_bytes,
-            samples=GpuSamples(at_s=tuple(self.at_s), **columns),
-            energy_j=energy_j,
-            absent=absent,
-        )
+    def _read(self, written: bytes) -> None:
+        for line in written.split(b"\n")[:-1]:  # what follows the last newline was cut by the end
+            parsed = json.loads(line)
+            if "xids" in parsed:
+                self._samples.append(parsed)
+            elif "failed" in parsed:
+                self._failed = parsed["failed"]
+            else:
+                self._about = parsed
 
 
-def _or_none(question: Callable[[], Any]) -> Any:
-    import pynvml
-
-    try:
-        return question()
-    except pynvml.NVMLError:
-        return None
-
-
-def _text(value: Any) -> str | None:
-    """NVML's strings are bytes in older bindings."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _words(error: Exception) -> str:
-    """NVML's own sentence for an error: `NVML Shared Library Not Found`."""
-    return _text(str(error)) or type(error).__name__
+def _seconds(at_ns: int, origin_ns: int) -> float:
+    return round((at_ns - origin_ns) / 1e9, 3)

@@ -16,6 +16,7 @@ from infercli.core.record import Document, Record
 from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult, stage_result
 from infercli.core.sweep import Searched
+from infercli.core.telemetry import Telemetry
 from infercli.core.traces import Api, Trace
 
 P99_MIN_REQUESTS = 1000
@@ -38,42 +39,6 @@ class BenchTarget(Record):
     model: str
     api: Api
     release: str | None = None
-
-
-class GpuSamples(Record):
-    """One column per counter, one row per sample; a None in a column is a sample that failed."""
-
-    at_s: tuple[float, ...]
-    """Seconds since sampling began."""
-    memory_used_bytes: tuple[int | None, ...]
-    power_w: tuple[float | None, ...]
-    """Averaged by the driver over about a second on most GPUs since Ampere; `energy_j` is the better source."""
-    busy_fraction: tuple[float | None, ...]
-    """Of the time, some kernel ran. NVML calls it utilization; it says nothing about how much of the GPU worked."""
-    sm_clock_mhz: tuple[int | None, ...]
-    temperature_c: tuple[int | None, ...]
-
-
-class GpuTelemetry(Record):
-    """One GPU over the run."""
-
-    index: int
-    name: str | None
-    memory_total_bytes: int | None
-    samples: GpuSamples
-    energy_j: float | None
-    """Difference of the driver's energy counter over `Telemetry.window_s`; unreliable under about 5 s."""
-    absent: dict[str, str] = {}
-    """Counter -> why it gave nothing, in the driver's words."""
-
-
-class Telemetry(Record):
-    """What NVML said of the GPUs of the machine that measured."""
-
-    interval_s: float
-    window_s: float
-    driver_version: str | None
-    gpus: tuple[GpuTelemetry, ...]
 
 
 class EngineTokens(Record):

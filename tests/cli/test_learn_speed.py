@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from infercli.core.bench import BenchResult, BenchTarget, GpuSamples, GpuTelemetry, Telemetry
+from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.conversation import digest_conversations, single
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
+from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
 from infercli.core.traces import Load, Trace
 from infercli.errors import ExitCode
 
