@@ -6,91 +6,28 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
-from pydantic import ValidationError
 
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.output import emit, note
 from infercli.core.bench import BenchResult, BenchTarget, EngineTokens
 from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.stage import StageResult, stage_result
-from infercli.core.sweep import next_rate, next_users, saturation, searched
+from infercli.core.levels import REQUESTS, USERS, Levels
+from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
-from infercli.core.validation import problems_of
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.core.conversation import Conversation
-    from infercli.loadgen import Measurement, Progress
-
-USERS = 8
-REQUESTS = 64
-PROBE_REQUESTS = 32
-"""Of the closed loop that a search begins with: half of what it brings is the first rate that is tried."""
-SEARCH_REQUESTS = 100
-"""Of each level of a search: of fewer, a p95 rests on fewer than five requests."""
-SEARCH_S = 10.0
-"""And at least so long: queues that grow take seconds to show."""
-SWEEP_ROUNDS = 4
-"""Requests per user of each level of a sweep: the first round meets an empty engine, the last one a leaving crowd."""
+    from infercli.core.levels import Level
+    from infercli.loadgen import Progress
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line asks for, understood."""
-
-    shared: dict[str, Any]
-    """Fields of every level's Load."""
-    levels: tuple[dict[str, Any], ...] = ()
-    """Where the levels are given, what each has besides."""
-    sweep: bool = False
-    search: bool = False
-    objectives: Objectives | None = None
-
-    def next(self, done: Sequence[StageResult]) -> Load | None:
-        """The next level; None: that was all."""
-        if self.search:
-            return self._next_of_search(done)
-        if self.sweep:
-            users = next_users(done)
-            return None if users is None else self._load(max(REQUESTS // 2, SWEEP_ROUNDS * users), concurrency=users)
-        return self._load(REQUESTS, **self.levels[len(done)]) if len(done) < len(self.levels) else None
-
-    def _next_of_search(self, done: Sequence[StageResult]) -> Load | None:
-        if not done:
-            return self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None)
-        probed = done[0].metrics.requests_per_s
-        if probed is None or done[0].stopped is not None:
-            return None
-        following = next_rate(done[1:], float(f"{probed / 2:.2g}"))
-        if following is None:
-            return None
-        rate = following.rate_per_s
-        note(f"{rate:.3g} requests/s: {following.why}")
-        seed = self.shared.get("seed", 0) + following.seed
-        many = max(SEARCH_REQUESTS, round(rate * SEARCH_S))
-        # The probe has warmed the endpoint, and a level that is not held need not be sat through.
-        more = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
-        return self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
-
-    def _load(self, many: int, **more: Any) -> Load:
-        fields = {"requests": many} | self.shared | more
-        if fields.get("duration_s") is not None or (
-            fields.get("arrivals") == "trace" and "requests" not in self.shared
-        ):
-            fields["requests"] = self.shared.get("requests")
-        try:
-            return Load(**fields)
-        except ValidationError as error:
-            raise InputError("\n".join(what for _, what in problems_of(error)), "`infercli bench --help`") from None
-
-
-def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Wanted:
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
     """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
     wrong: list[str] = []
 
@@ -158,7 +95,13 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Wante
     shared = {name: value for name, value in shared.items() if value is not None}
     if search:
         shared |= arrivals
-    return Wanted(shared, () if search or given["sweep"] else levels, given["sweep"], search, objectives)
+    return Levels(
+        shared=shared,
+        levels=() if search or given["sweep"] else levels,
+        sweep=given["sweep"],
+        search=search,
+        objectives=objectives,
+    )
 
 
 def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
@@ -190,7 +133,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.adapters.files import state_home, to_json, write_text
     from infercli.adapters.nvml import GpuSampler
     from infercli.core.conversation import digest_conversations
-    from infercli.loadgen import Target, digest_key
+    from infercli.loadgen import Target, digest_key, run_levels
 
     conversations, source = _conversations(given)
     traced = any(c.at_s is not None for c in conversations)
@@ -202,17 +145,24 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     digest = digest_conversations(conversations, source, digest_key(state_home() / "prompt-key"))
     before = _generated(aim)
     with _Bar() as bar, GpuSampler() as sampler:
-        stages, started_at, origin_ns = _run(wanted, target, conversations, bar, given["workers"])
+        ran = run_levels(
+            wanted,
+            target,
+            conversations,
+            on_level=bar.level,
+            on_progress=bar.update,
+            workers=given["workers"],
+        )
     local = aim.endpoint.is_loopback
     result = BenchResult(
         infercli_version=__version__,
-        started_at=started_at,
-        origin_monotonic_ns=origin_ns,
+        started_at=ran.started_at,
+        origin_monotonic_ns=ran.origin_monotonic_ns,
         target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
         prompts=digest,
         objectives=wanted.objectives,
-        stages=tuple(stages),
-        searched=searched(stages[1:]) if wanted.search else None,
+        stages=ran.stages,
+        searched=searched(ran.stages[1:]) if wanted.search else None,
         engine_tokens=_difference(before, _generated(aim)),
         telemetry=sampler.telemetry if local else None,
         telemetry_reason=sampler.reason if local else "no GPU telemetry: the endpoint is on another machine",
@@ -234,37 +184,6 @@ def _verdict(result: BenchResult) -> int:
         return ExitCode.YES if result.searched.highest_rate_per_s is not None else ExitCode.NO
     held = [s.goodput.holds for s in result.stages if s.goodput is not None]
     return ExitCode.YES if all(held) else ExitCode.NO
-
-
-def _run(
-    wanted: Wanted, target: Any, conversations: Sequence[Conversation], bar: _Bar, workers: int | None
-) -> tuple[list[StageResult], str, int]:
-    """(stages, when the first began, its CLOCK_MONOTONIC)."""
-    from infercli.loadgen import run
-
-    stages: list[StageResult] = []
-    first: Measurement | None = None
-    while (load := wanted.next(stages)) is not None:
-        bar.level(load, len(stages))
-        measured = run(target, load, conversations, bar.update, workers=workers)
-        first = first or measured
-        began_s = (measured.origin_ns - first.origin_ns) / 1e9
-        ended_s = began_s + max((t.ended_s for t in measured.traces), default=0.0)
-        stages.append(
-            stage_result(
-                load,
-                measured.client,
-                measured.traces,
-                began_s=began_s,
-                ended_s=ended_s,
-                stopped=measured.stopped,
-                objectives=wanted.objectives,
-            )
-        )
-        if measured.stopped == "interrupted":
-            break
-    assert first is not None  # there is always a first level
-    return stages, first.started_at, first.origin_ns
 
 
 def _aim(where: str | None, given: dict[str, Any]) -> Aim:
@@ -319,10 +238,12 @@ class _Bar:
     def __enter__(self) -> Self:
         return self
 
-    def level(self, load: Load, number: int) -> None:
+    def level(self, level: Level, number: int) -> None:
         """Another level begins."""
         del number
-        self.load = load
+        if level.why is not None:
+            note(level.why)
+        self.load = level.load
 
     def update(self, progress: Progress) -> None:
         """Called a few times a second."""
@@ -401,7 +322,7 @@ def _difference(before: float | None, after: float | None) -> EngineTokens | Non
     )
 
 
-def _text(result: BenchResult, wanted: Wanted) -> str:
+def _text(result: BenchResult, wanted: Levels) -> str:
     from infercli.cli.result_text import summary
 
     lines = [summary(result)]

@@ -1,0 +1,105 @@
+"""Which levels of load a run sends, one after another: those that were given, a sweep, or a search.
+
+Pure: what was measured so far goes in, the next level comes out. The same on this machine and in a Job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic import Field, ValidationError
+
+from infercli.core.goodput import Objectives
+from infercli.core.record import Json, Record
+from infercli.core.stage import StageResult
+from infercli.core.sweep import MOST_LEVELS, MOST_USERS, next_rate, next_users
+from infercli.core.traces import Load
+from infercli.core.validation import problems_of
+from infercli.errors import InputError
+
+USERS = 8
+REQUESTS = 64
+PROBE_REQUESTS = 32
+"""Of the closed loop that a search begins with: half of what it brings is the first rate that is tried."""
+SEARCH_REQUESTS = 100
+"""Of each level of a search: of fewer, a p95 rests on fewer than five requests."""
+SEARCH_S = 10.0
+"""And at least so long: queues that grow take seconds to show."""
+SWEEP_ROUNDS = 4
+"""Requests per user of each level of a sweep: the first round meets an empty engine, the last one a leaving crowd."""
+
+
+class Level(NamedTuple):
+    """A level to send."""
+
+    load: Load
+    why: str | None = None
+    """Of a search: `4 requests/s: the first guess`."""
+
+
+class BenchRun(Record):
+    """What the levels of one run brought."""
+
+    started_at: str
+    """UTC, ISO 8601, by the clock of the machine that measured."""
+    origin_monotonic_ns: int
+    """CLOCK_MONOTONIC of that machine when the first level began."""
+    stages: tuple[StageResult, ...] = Field(min_length=1)
+
+
+class Levels(Record):
+    """What was asked for, understood."""
+
+    shared: dict[str, Json]
+    """Fields of every level's Load."""
+    levels: tuple[dict[str, Json], ...] = ()
+    """Where the levels are given, what each has besides."""
+    sweep: bool = False
+    search: bool = False
+    objectives: Objectives | None = None
+
+    def next(self, done: Sequence[StageResult]) -> Level | None:
+        """The next level; None: that was all. Raises InputError for a load that contradicts itself."""
+        if self.search:
+            return self._next_of_search(done)
+        if self.sweep:
+            users = next_users(done)
+            many = max(REQUESTS // 2, SWEEP_ROUNDS * (users or 0))
+            return None if users is None else Level(self._load(many, concurrency=users))
+        return Level(self._load(REQUESTS, **self.levels[len(done)])) if len(done) < len(self.levels) else None
+
+    @property
+    def most(self) -> int:
+        """How many levels there can be; a sweep doubles its users from 1 on."""
+        if self.search:
+            return 1 + MOST_LEVELS
+        return MOST_USERS.bit_length() if self.sweep else len(self.levels)
+
+    def _next_of_search(self, done: Sequence[StageResult]) -> Level | None:
+        if not done:
+            return Level(self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None))
+        probed = done[0].metrics.requests_per_s
+        if probed is None or done[0].stopped is not None:
+            return None
+        following = next_rate(done[1:], float(f"{probed / 2:.2g}"))
+        if following is None:
+            return None
+        rate = following.rate_per_s
+        seed = self.shared.get("seed", 0) + following.seed
+        many = max(SEARCH_REQUESTS, round(rate * SEARCH_S))
+        # The probe has warmed the endpoint, and a level that is not held need not be sat through.
+        more = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
+        load = self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
+        return Level(load, f"{rate:.3g} requests/s: {following.why}")
+
+    def _load(self, many: int, **more: Json) -> Load:
+        fields: dict[str, Json] = {"requests": many} | self.shared | more
+        if fields.get("duration_s") is not None or (
+            fields.get("arrivals") == "trace" and "requests" not in self.shared
+        ):
+            fields["requests"] = self.shared.get("requests")
+        try:
+            return Load(**fields)
+        except ValidationError as error:
+            raise InputError("\n".join(what for _, what in problems_of(error)), "`infercli bench --help`") from None

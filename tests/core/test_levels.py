@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.levels import Levels
+from infercli.errors import InputError
+from tests.core.test_sweep import rate, users
+
+SHARED = {"warmup_requests": 4, "max_tokens": 8}
+
+
+def test_levels_that_were_given_come_one_after_another_each_with_what_is_shared():
+    levels = Levels(shared=SHARED, levels=({"concurrency": 2}, {"concurrency": 4}))
+    first = levels.next([])
+    second = levels.next([users(2, most=8)])
+    assert (first.load.concurrency, first.load.requests, first.load.warmup_requests, first.why) == (2, 64, 4, None)
+    assert (second.load.concurrency, second.load.max_tokens) == (4, 8)
+    assert levels.next([users(2, most=8), users(4, most=8)]) is None
+    assert levels.most == 2
+
+
+def test_a_load_by_time_or_of_a_trace_has_no_number_of_requests_unless_one_was_asked_for():
+    by_time = Levels(shared={"duration_s": 30.0}, levels=({"concurrency": 2},)).next([]).load
+    assert (by_time.duration_s, by_time.requests) == (30.0, None)
+    trace = ({"arrivals": "trace", "speed": 1.0},)
+    assert Levels(shared={}, levels=trace).next([]).load.requests is None
+    assert Levels(shared={"requests": 5}, levels=trace).next([]).load.requests == 5
+
+
+def test_a_load_that_contradicts_itself_is_refused_in_words():
+    with pytest.raises(InputError, match="a closed loop needs a concurrency"):
+        Levels(shared={}, levels=({},)).next([])
+
+
+def test_a_sweep_gives_each_user_four_requests_and_never_fewer_than_32_in_all():
+    levels = Levels(shared=SHARED, sweep=True)
+    done = []
+    while (level := levels.next(done)) is not None:
+        done.append(users(level.load.concurrency, most=1000))
+        assert level.load.requests == max(32, 4 * level.load.concurrency)
+        if level.load.concurrency == 64:
+            break
+    assert [s.load.concurrency for s in done] == [1, 2, 4, 8, 16, 32, 64]
+    # 1, 2, 4, ... 4096: the thirteenth is the last.
+    assert levels.most == 13
+
+
+def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_brought():
+    levels = Levels(shared={**SHARED, "seed": 3, "arrivals": "constant"}, search=True)
+    probe = levels.next([])
+    assert (probe.load.arrivals, probe.load.concurrency, probe.load.requests) == (None, 8, 32)
+    # Eight users, one second each: 8 requests/s.
+    done = [users(8, most=8)]
+    first = levels.next(done)
+    assert (first.load.rate_per_s, first.load.arrivals, first.load.seed) == (4.0, "constant", 3)
+    assert (first.load.requests, first.load.warmup_requests, first.load.stop_when_saturated) == (100, 0, True)
+    assert first.why == "4 requests/s: the first guess"
+    second = levels.next([*done, rate(4.0, holds_below=100)])
+    assert (second.load.rate_per_s, second.load.seed) == (8.0, 4)
+    # Ten seconds of it: queues that grow take so long to show.
+    assert levels.next([*done, rate(4.0, 100), rate(8.0, 100), rate(16.0, 100)]).load.requests == 320
+
+
+def test_a_search_whose_probe_brought_nothing_ends():
+    stopped = users(8, most=8).model_copy(update={"stopped": "interrupted"})
+    assert Levels(shared=SHARED, search=True).next([stopped]) is None
+
+
+def test_what_was_asked_for_survives_as_json():
+    levels = Levels(shared=SHARED, levels=({"arrivals": "poisson", "rate_per_s": 0.1},))
+    assert Levels.model_validate_json(levels.model_dump_json()) == levels
