@@ -94,6 +94,14 @@ _content = _together(
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content
+@click.option(
+    "--telemetry",
+    type=click.Choice(["auto", "nvml", "prometheus", "none"]),
+    default="auto",
+    show_default=True,
+    help="What is watched: this machine's GPUs by NVML, engines by their /metrics.",
+)
+@click.option("--metrics-url", multiple=True, metavar="URL", help="Also scrape this: an engine, Ray, a DCGM exporter.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that send.  [default: one per 256 users]")
 @click.option(
     "--save",

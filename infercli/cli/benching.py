@@ -13,13 +13,13 @@ import click
 
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.output import emit, note
-from infercli.core.bench import BenchResult, BenchTarget, EngineTokens
+from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.levels import REQUESTS, USERS, Levels
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
-from infercli.errors import EndpointError, ExitCode, InferError, InputError
+from infercli.errors import EndpointError, ExitCode, InputError
 
 if TYPE_CHECKING:
     from infercli.core.conversation import Conversation
@@ -131,7 +131,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
     from infercli.adapters.files import state_home, to_json, write_text
-    from infercli.adapters.nvml import GpuSampler
+    from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
     from infercli.loadgen import Target, digest_key, run_levels
 
@@ -143,8 +143,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     api: Api = given["api"] or "chat"
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     digest = digest_conversations(conversations, source, digest_key(state_home() / "prompt-key"))
-    before = _generated(aim)
-    with _Bar() as bar, GpuSampler() as sampler:
+    with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
         ran = run_levels(
             wanted,
             target,
@@ -153,7 +152,6 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
             on_progress=bar.update,
             workers=given["workers"],
         )
-    local = aim.endpoint.is_loopback
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,
@@ -163,9 +161,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         objectives=wanted.objectives,
         stages=ran.stages,
         searched=searched(ran.stages[1:]) if wanted.search else None,
-        engine_tokens=_difference(before, _generated(aim)),
-        telemetry=sampler.telemetry if local else None,
-        telemetry_reason=sampler.reason if local else "no GPU telemetry: the endpoint is on another machine",
+        **watch.fields(ran),
     )
     with _unbroken():
         write_text(Path(save_path), to_json(result.model_dump(mode="json")))
@@ -291,35 +287,6 @@ def _unbroken() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _generated(aim: Aim) -> float | None:
-    """vllm:generation_tokens_total of the engines that take requests; None where it cannot be read."""
-    from infercli.core.release import live
-
-    if aim.world is None or aim.release is None:
-        return None
-    serving = live(aim.world.store.entries(aim.release))
-    total = 0.0
-    for app in [a for a, weight in (serving.routes if serving else {}).items() if weight]:
-        try:
-            answer = aim.world.platform.front("GET", "/metrics", engine=app)
-        except InferError:
-            return None
-        if answer.status != 200:
-            return None
-        for line in answer.body.decode(errors="replace").splitlines():
-            if line.startswith("vllm:generation_tokens_total"):
-                total += float(line.rpartition(" ")[2])
-    return total if serving and serving.routes else None
-
-
-def _difference(before: float | None, after: float | None) -> EngineTokens | None:
-    if before is None or after is None:
-        return None
-    return EngineTokens(
-        source="vllm:generation_tokens_total, difference over the run", output_tokens=round(after - before)
-    )
 
 
 def _text(result: BenchResult, wanted: Levels) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from infercli.core.conversation import Prompt, PromptsUsed
+from infercli.core.engine_telemetry import EngineTelemetry
 from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
 from infercli.core.self_check import ADVICE
@@ -66,6 +67,10 @@ class BenchResult(Document):
     searched: Searched | None = None
     """What a search for the highest rate came to; its first stage is the closed loop that it began with."""
     engine_tokens: EngineTokens | None = None
+    engines: tuple[EngineTelemetry, ...] = ()
+    """What the engines themselves said over the run; empty where none was asked."""
+    unwatched: dict[str, str] = {}
+    """What was asked and gave nothing -> why."""
     telemetry: Telemetry | None = None
     telemetry_reason: str | None = None
     """Why there is no telemetry: `no GPU telemetry: ...`."""
