@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infercli.core.levels import BenchRun
 
 ELSEWHERE = "no GPU telemetry: the endpoint is on another machine; --metrics-url reads a DCGM exporter there"
-UNASKED = "no GPU telemetry: --telemetry none"
+UNASKED = "no GPU telemetry: none was asked for"
 
 
 class Watch:
@@ -49,8 +49,8 @@ class Watch:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     def fields(self, ran: BenchRun) -> dict[str, Any]:
         """After the block."""
@@ -58,7 +58,7 @@ class Watch:
 
         fields: dict[str, Any] = {}
         gpus = None if self._sampler is None else self._sampler.telemetry_since(ran.origin_monotonic_ns)
-        why = UNASKED if self.telemetry == "none" else ELSEWHERE
+        why = ELSEWHERE if self.telemetry == "auto" else UNASKED
         reason = why if self._sampler is None else self._sampler.reason
         if self._scraper is not None:
             scraped = self._scraper.scraped(ran.origin_monotonic_ns)
