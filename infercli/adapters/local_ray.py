@@ -223,7 +223,7 @@ class LocalRay:
         *,
         body: object = None,
         started: RunningRay | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 90.0,
     ) -> Response:
         """One call of Ray's REST API, with its token. Raises RayError (no Ray runs), EndpointError (it is mute)."""
         ray = started or self.running()
