@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,17 +19,18 @@ from pydantic import BaseModel, ValidationError
 from infercli.core.prices import PriceList
 from infercli.core.record import Json
 from infercli.core.validation import problems_of
-from infercli.errors import InferError, InputError, InvalidFile
+from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 M = TypeVar("M", bound=BaseModel)
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_yaml(path: Path, hint: str | None = None) -> Json:
-    """The one document of a YAML (or JSON) file. Raises InputError, InvalidFile."""
+@contextmanager
+def reading(path: Path, hint: str | None = None) -> Iterator[None]:
+    """Whatever goes wrong while a text file is read, as an InputError or an InvalidFile."""
     try:
-        text = path.read_text(encoding="utf-8")
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", hint) from None
     except IsADirectoryError:
@@ -37,6 +39,24 @@ def read_yaml(path: Path, hint: str | None = None) -> Json:
         raise InputError(f"{path}: may not be read by this user", f"`ls -l {path}`") from None
     except UnicodeDecodeError:
         raise InvalidFile(str(path), [("", "is not UTF-8 text")]) from None
+
+
+@contextmanager
+def text_lines(path: Path) -> Iterator[Iterable[str]]:
+    """The lines of a text file, as they are asked for. Raises InputError, InvalidFile."""
+    with reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def read_text(path: Path, hint: str | None = None) -> str:
+    """The whole of a text file. Raises InputError, InvalidFile."""
+    with reading(path, hint):
+        return path.read_text(encoding="utf-8-sig")
+
+
+def read_yaml(path: Path, hint: str | None = None) -> Json:
+    """The one document of a YAML (or JSON) file. Raises InputError, InvalidFile."""
+    text = read_text(path, hint)
     try:
         return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader, in C where there is one
     except yaml.YAMLError as error:
@@ -97,13 +117,24 @@ def to_json(value: Json) -> str:
 
 
 def shipped(folder: str) -> Path:
-    """`profiles`, `charts` or `workloads` as shipped: inside the wheel, or at the root of a checkout."""
+    """`profiles`, `charts`, `workloads` or `objectives` as shipped: inside the wheel, or at the root of a checkout."""
     package = Path(__file__).resolve().parent.parent
     installed = package / "data" / folder
     if installed.is_dir():
         return installed
-    source = {"workloads": "benchmarks/workloads"}.get(folder, folder)
+    source = f"benchmarks/{folder}" if folder in ("workloads", "objectives") else folder
     return package.parent / source
+
+
+def shipped_file(folder: str, name: str, kind: str) -> Path:
+    """The file `name` where there is one, else the shipped one of that name. Raises UnknownName of `kind`."""
+    path = Path(name)
+    if path.exists() or path.suffix in (".yaml", ".yml"):
+        return path
+    known = {file.stem: file for file in shipped(folder).glob("*.yaml")}
+    if name not in known:
+        raise UnknownName(kind, name, known, "or give the path of a file")
+    return known[name]
 
 
 def serving_sources(part: str) -> dict[str, bytes]:

@@ -122,9 +122,14 @@ class OpenAiApi:
         """As `completions`, piece by piece."""
         return self._streamed("/v1/completions", {"model": model, "prompt": prompt, **options})
 
-    def tokenize(self, text: str | Sequence[Message], *, model: str) -> list[int]:
-        """The engine's own token ids of a text, or of messages through its chat template (vLLM's `/tokenize`)."""
-        subject = {"prompt": text} if isinstance(text, str) else {"messages": list(text)}
+    def tokenize(self, text: str | Sequence[Message], *, model: str, special_tokens: bool = True) -> list[int]:
+        """The engine's own token ids of a text, or of messages through its chat template (vLLM's `/tokenize`).
+
+        `special_tokens`: with those that the tokenizer puts around a text (a first token).
+        """
+        subject: dict[str, Json] = {"messages": list(text)}
+        if isinstance(text, str):
+            subject = {"prompt": text, "add_special_tokens": special_tokens}
         value = self.post_json("/tokenize", {"model": model, **subject})
         tokens = value.get("tokens") if isinstance(value, dict) else None
         if not isinstance(tokens, list):

@@ -10,6 +10,7 @@ from infercli.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
     from infercli.core.deployment import ModelDeployment
+    from infercli.core.goodput import Objectives
     from infercli.core.learning import LearnedRuns
     from infercli.core.model import LockedModel, ModelLock
     from infercli.core.plan import Plan
@@ -48,6 +49,14 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
     if name not in known:
         raise UnknownName("profile", name, known, "`infercli profiles` lists them")
     return read_document(known[name], HardwareProfile)
+
+
+def load_objectives(name: str) -> Objectives:
+    """A shipped set of objectives by name, or a file by path. Raises UnknownName with the nearest names."""
+    from infercli.adapters.files import read_document, shipped_file
+    from infercli.core.goodput import Objectives
+
+    return read_document(shipped_file("objectives", name, "set of objectives"), Objectives)
 
 
 def load_learned(project: Path) -> LearnedRuns | None:

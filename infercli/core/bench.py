@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from infercli.core.conversation import Prompt, PromptsUsed
+from infercli.core.conversation import PromptsUsed
 from infercli.core.engine_telemetry import EngineTelemetry
 from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
@@ -22,15 +22,6 @@ from infercli.core.traces import Api, Trace
 
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
-
-
-class Workload(Document):
-    """A file of prompts (benchmarks/workloads/*.yaml); not to be confused with a deployment's expected lengths."""
-
-    kind: Literal["Workload"] = "Workload"
-    name: str
-    description: str | None = None
-    prompts: tuple[Prompt, ...] = Field(min_length=1)
 
 
 class BenchTarget(Record):

@@ -5,12 +5,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from infercli.core.record import Json, Record, canonical
 
-Prompt = str | tuple[dict[str, Json], ...]
+
+def check_prompt(value: Json) -> Json:
+    """The value, when it is a prompt that a request can carry. Raises ValueError in words for users."""
+    messages = isinstance(value, (list, tuple)) and all(isinstance(m, dict) for m in value)
+    if not isinstance(value, str) and not messages:
+        raise ValueError("must be text, or a list of messages ({role, content})")
+    if not value:
+        raise ValueError("is empty")
+    if messages and not all(isinstance(m.get("role"), str) for m in value):
+        raise ValueError("every message must have a role, which is text")
+    try:
+        canonical(value)
+    except UnicodeEncodeError:
+        raise ValueError("holds half of a character (a lone surrogate), which no request can carry") from None
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("holds something that is not JSON") from None
+    return value
+
+
+Prompt = Annotated[str | tuple[dict[str, Json], ...], BeforeValidator(check_prompt)]
 """Text, or chat messages (`{"role": ..., "content": ...}`)."""
 
 

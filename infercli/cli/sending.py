@@ -1,0 +1,271 @@
+"""What a benchmark sends: a workload file, a data file or a few numbers become conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from infercli.errors import InferError, InputError
+
+if TYPE_CHECKING:
+    from infercli.adapters.openai_api import OpenAiApi
+    from infercli.core.bench_workload import FileFormat, TraceFormat, Workload
+    from infercli.core.model import LockedModel
+    from infercli.core.prompt_files import Asked
+    from infercli.core.sending import Sending
+    from infercli.core.texts import TokenLengths
+    from infercli.core.traces import Api
+
+DEFAULT_COUNT = 64
+DEFAULT_WORDS = 64
+DATA_SUFFIXES = (".jsonl", ".json", ".csv")
+GENERATOR = 1
+"""Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
+
+
+def conversations_for(
+    workload: str | None,
+    *,
+    data_format: FileFormat | None = None,
+    words: int | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    loras: Mapping[str, float] | None = None,
+    api: Api | None = None,
+    seed: int = 0,
+    count: int | None = None,
+    lengths: TokenLengths | None = None,
+) -> Sending:
+    """Up to `count` conversations (None: all that a file has, else 64), and their source, `max_tokens` and API.
+
+    `workload`: a file, a shipped name, or with `data_format` a file of data; None: synthetic ones of `words` words or
+    of `input_tokens` tokens. `loras` and `api` go before the workload's own. `lengths` is asked only where lengths in
+    tokens are called for and what was written is not kept from before. Raises InputError.
+    """
+    from infercli.core.sending import spread_over, unfit
+
+    if workload is None:
+        document, sending = None, _by_numbers(words, input_tokens, output_tokens, seed, count, lengths)
+    else:
+        _alone(workload, words=words, input_tokens=input_tokens, output_tokens=output_tokens)
+        loaded = load_workload(workload, data_format)
+        document = loaded.workload
+        sending = _by_workload(loaded, seed, count, lengths)
+    changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
+    changes["api"] = api or (document.api if document else None)
+    shares = loras or (document.loras if document else {})
+    if shares:
+        from infercli.core.bench_workload import BASE_MODEL
+
+        models = {None if name == BASE_MODEL else name: share for name, share in shares.items()}
+        changes["conversations"] = tuple(spread_over(sending.conversations, models, seed))
+    sending = sending.model_copy(update=changes)
+    problem = unfit(sending.conversations, sending.api) if sending.api else None
+    if problem:
+        raise InputError(f"{sending.source}: {problem}", "--api chat, or another workload")
+    return sending
+
+
+class Loaded(NamedTuple):
+    """A workload, and where its `file` is looked for."""
+
+    workload: Workload
+    folder: Path
+
+
+def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
+    """A workload file by path or shipped name, or a file of data in a format. Raises InputError."""
+    from infercli.adapters.files import read_document, shipped_file
+    from infercli.core.bench_workload import FILE_FORMATS, Workload
+
+    path = Path(given)
+    if data_format is not None:
+        return Loaded(Workload(name=path.name, file=str(path.absolute()), format=data_format), path.parent)
+    if path.suffix in DATA_SUFFIXES and path.exists():
+        raise InputError(f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}")
+    path = shipped_file("workloads", given, "workload")
+    return Loaded(read_document(path, Workload), path.parent)
+
+
+def tokenizer_for(
+    given: str | None, *, model: LockedModel | None = None, endpoint: OpenAiApi | None = None, served: str | None = None
+) -> TokenLengths | None:
+    """Who counts tokens; None: nobody, lengths are approximate.
+
+    `given`: a tokenizer.json or a directory with one; `none`; `model`: the pinned model's, which must be here;
+    `endpoint`: the endpoint's own, for `served`. None: the pinned model's where it is here. Raises InputError.
+    """
+    from infercli.adapters.tokenizer import no_tokenizer, open_tokenizer, pinned_tokenizer
+
+    if given in (None, "model"):
+        found = pinned_tokenizer(model) if model is not None else None
+        if found is None and given == "model":
+            raise no_tokenizer(model)
+        return found
+    if given == "none":
+        return None
+    if given == "endpoint":
+        from infercli.adapters.endpoint_tokenizer import EndpointTokenizer
+
+        if endpoint is None or served is None:
+            raise no_tokenizer(model)
+        return EndpointTokenizer(endpoint, served)
+    return open_tokenizer(Path(str(given)))
+
+
+def _alone(workload: str, **numbers: int | None) -> None:
+    given = [f"--{name.replace('_', '-')}" for name, value in numbers.items() if value is not None]
+    if given:
+        raise InputError(f"{' and '.join(given)} and --workload {workload} both say what to send", "give one of them")
+
+
+def _by_numbers(
+    words: int | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    seed: int,
+    count: int | None,
+    lengths: TokenLengths | None,
+) -> Sending:
+    from infercli.core.amounts import Amount
+    from infercli.core.bench_workload import Synthetic, Workload
+    from infercli.core.synthetic import synthetic_words
+
+    if words is not None and input_tokens is not None:
+        raise InputError("--words and --input-tokens both say how long prompts are", "give one of them")
+    if input_tokens is None:
+        sending = synthetic_words(words or DEFAULT_WORDS, seed, count or DEFAULT_COUNT)
+        return sending if output_tokens is None else _with_output(sending, output_tokens)
+    given = Synthetic(
+        input_tokens=Amount(mean=input_tokens), output_tokens=Amount(mean=output_tokens) if output_tokens else None
+    )
+    return _by_synthetic(Workload(name="given", synthetic=given), "synthetic", seed, count, lengths)
+
+
+def _with_output(sending: Sending, output_tokens: int) -> Sending:
+    return sending.model_copy(update={"max_tokens": output_tokens})
+
+
+def _by_workload(loaded: Loaded, seed: int, count: int | None, lengths: TokenLengths | None) -> Sending:
+    from infercli.core.conversation import single
+    from infercli.core.sending import Sending
+
+    workload = loaded.workload
+    title = f"workload {workload.name}"
+    if workload.synthetic is not None:
+        return _by_synthetic(workload, title, seed, count, lengths)
+    if workload.file is not None:
+        return _by_file(workload, loaded.folder / workload.file, title, seed, count, lengths)
+    conversations = workload.conversations or tuple(map(single, workload.prompts or ()))
+    return Sending(conversations=conversations[:count], source=title)
+
+
+def _by_synthetic(
+    workload: Workload, title: str, seed: int, count: int | None, lengths: TokenLengths | None
+) -> Sending:
+    from infercli.core.synthetic import synthetic
+
+    description, wanted = workload.synthetic, count or DEFAULT_COUNT
+    assert description is not None
+
+    def write() -> Sending:
+        return synthetic(description, lengths, seed, wanted)
+
+    sending = _kept(["synthetic", description.model_dump(mode="json"), seed, wanted], lengths, write)
+    return _sourced(sending, f"{title}, seed {seed}")
+
+
+def _by_file(
+    workload: Workload, path: Path, title: str, seed: int, count: int | None, lengths: TokenLengths | None
+) -> Sending:
+    from infercli.adapters.files import read_text, text_lines
+    from infercli.core.bench_workload import TRACE_FORMATS
+    from infercli.core.prompt_files import read_prompt_lines, read_promptfoo, read_sharegpt
+    from infercli.core.sending import Sending
+
+    title = f"{title}: {workload.format} {path.name}"
+    trace_format = next((name for name in TRACE_FORMATS if name == workload.format), None)
+    if trace_format is not None:
+        return _by_trace(workload, trace_format, path, f"{title}, seed {seed}", seed, count, lengths)
+    if workload.format == "sharegpt":
+        talks, silent = read_sharegpt(read_text(path), str(path), count, workload.max_turns)
+        note = f" ({silent} conversations without a question left out)" if silent else ""
+        return _answered(talks, title + note, lengths)
+    if workload.format == "jsonl":
+        with text_lines(path) as lines:
+            return Sending(conversations=read_prompt_lines(lines, str(path), count), source=title)
+    from infercli.adapters.promptfoo import load_promptfoo
+
+    return Sending(conversations=read_promptfoo(load_promptfoo(path), str(path), count), source=title)
+
+
+def _by_trace(
+    workload: Workload,
+    trace_format: TraceFormat,
+    path: Path,
+    title: str,
+    seed: int,
+    count: int | None,
+    lengths: TokenLengths | None,
+) -> Sending:
+    from infercli.adapters.files import text_lines
+    from infercli.core.bench_workload import BLOCK_TOKENS
+    from infercli.core.replay import replay
+    from infercli.core.trace_files import read_trace
+
+    block_tokens = workload.block_tokens or BLOCK_TOKENS.get(trace_format)
+    with text_lines(path) as lines:
+        read = read_trace(
+            lines, str(path), trace_format, limit=count, block_tokens=block_tokens, unit_s=workload.unit_s
+        )
+
+    def write() -> Sending:
+        return replay(read.requests, block_tokens, lengths, seed)
+
+    sending = _kept(["replay", [list(r) for r in read.requests], block_tokens, seed], lengths, write)
+    if read.left_out:
+        title += f" ({read.left_out} requests without input or output left out)"
+    return _sourced(sending, title)
+
+
+def _answered(talks: tuple[tuple[Asked, ...], ...], title: str, lengths: TokenLengths | None) -> Sending:
+    """ShareGPT conversations; with a tokenizer each answer may be as long as the one that was given."""
+    from infercli.core.conversation import Conversation, Turn
+    from infercli.core.sending import Sending
+
+    answers = [turn.answer for talk in talks for turn in talk if turn.answer]
+    counted = iter(lengths.lengths(answers)) if lengths is not None else None
+    conversations = []
+    for talk in talks:
+        turns = [
+            Turn(prompt=turn.prompt, max_tokens=max(1, next(counted)) if counted and turn.answer else None)
+            for turn in talk
+        ]
+        conversations.append(Conversation(turns=tuple(turns)))
+    by = f", answers as long as they were, by {lengths.name}" if lengths is not None else ""
+    return Sending(conversations=tuple(conversations), source=title + by)
+
+
+def _sourced(sending: Sending, title: str) -> Sending:
+    return sending.model_copy(update={"source": f"{title}; {sending.source}"})
+
+
+def _kept(key: list[object], lengths: TokenLengths | None, write: Callable[[], Sending]) -> Sending:
+    """What was written before under this key, or what `write` writes now. Without a tokenizer writing is as fast."""
+    if lengths is None:
+        return write()
+    from infercli.adapters import prompt_cache
+    from infercli.cli.output import note
+    from infercli.core.record import digest
+
+    name = digest([GENERATOR, lengths.digest, lengths.name, *key])
+    found = prompt_cache.load(name)
+    if found is not None:
+        return found
+    sending = write()
+    try:
+        prompt_cache.store(name, sending)
+    except InferError as error:
+        note(f"the prompts are not kept for the next run: {error.message}")
+    return sending

@@ -1,0 +1,118 @@
+"""What is sent in one run, and the same again for another stage of it without a hit in the prefix cache."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from infercli.core.conversation import Conversation, Prompt, Turn
+from infercli.core.draws import Draws
+from infercli.core.record import Json, Record
+from infercli.core.texts import GROUPS, Numbers
+from infercli.core.traces import Api
+
+
+class Mark(NamedTuple):
+    """Where a number stands in the first prompt of a conversation, which is a text."""
+
+    conversation: int
+    start: int
+    end: int
+    number: int
+    """Which number: equal ones change together, so what was shared stays shared."""
+
+
+class Sending(Record):
+    """Conversations, and what goes with them."""
+
+    conversations: tuple[Conversation, ...]
+    source: str
+    """For results: where they come from and what is known of their lengths, never what they say."""
+    max_tokens: int | None = None
+    """Of turns that do not say it; None: the load's."""
+    api: Api | None = None
+    """That they are made for; None: any that can carry them."""
+    written: bool = False
+    """Made here: each begins with a number of its own unless it was too short for one. False: text of the user's."""
+    numbers: Numbers = Numbers(GROUPS, "", 0)
+    marks: tuple[Mark, ...] = ()
+    """In order of `conversation`, then of `start`."""
+
+
+def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ...]:
+    """The same conversations with another beginning in each stage, so that no stage finds another's in the cache.
+
+    What was made here has its numbers replaced by others of the same length in tokens; stage 0 without a salt is
+    `sending.conversations`. The user's own text gets one number before it, the same for all of a stage (what they
+    share, they still share) and a few tokens longer than it was, in stage 0 too: the stages are alike. `salt`: equal
+    ones give equal numbers; a run that must not find the run before it in the cache takes another.
+    """
+    numbers = sending.numbers
+    if not sending.written:
+        number = numbers.number(0, stage, salt)
+        return tuple(_begun(c, number) for c in sending.conversations)
+    if not stage and not salt:
+        return sending.conversations
+    marks: defaultdict[int, list[Mark]] = defaultdict(list)
+    for mark in sending.marks:
+        marks[mark.conversation].append(mark)
+    renewed = list(sending.conversations)
+    for at, here in marks.items():
+        first, *rest = renewed[at].turns
+        text = first.prompt
+        assert isinstance(text, str)
+        for mark in reversed(here):
+            text = text[: mark.start] + numbers.number(mark.number, stage, salt) + text[mark.end :]
+        renewed[at] = renewed[at].model_copy(update={"turns": (first.model_copy(update={"prompt": text}), *rest)})
+    return tuple(renewed)
+
+
+def spread_over(
+    conversations: Sequence[Conversation], models: Mapping[str | None, float], seed: int
+) -> list[Conversation]:
+    """Each conversation for one of `models` (None: the target's), drawn by the shares."""
+    names, shares = list(models), list(models.values())
+    return [
+        conversation.model_copy(update={"model": names[Draws("model", seed, i).weighted(shares)]})
+        for i, conversation in enumerate(conversations)
+    ]
+
+
+def unfit(conversations: Sequence[Conversation], api: Api) -> str | None:
+    """Why an API cannot carry the conversations; None when it can."""
+    if api == "chat":
+        return None
+    if any(not isinstance(turn.prompt, str) for c in conversations for turn in c.turns):
+        return f"some prompts are messages, which only the chat API takes, not {api}"
+    if api == "embeddings" and any(len(c.turns) > 1 for c in conversations):
+        return "some conversations have several turns, and an embedding has no answer to go on from"
+    return None
+
+
+def _begun(conversation: Conversation, number: str) -> Conversation:
+    first, *rest = conversation.turns
+    begun = Turn(prompt=_prefixed(first.prompt, number), max_tokens=first.max_tokens, think_s=first.think_s)
+    return conversation.model_copy(update={"turns": (begun, *rest)})
+
+
+def _prefixed(prompt: Prompt, number: str) -> Prompt:
+    """The first text in it begins with the number; where messages hold none, a system message says it."""
+    if isinstance(prompt, str):
+        return f"{number} {prompt}"
+    for i, message in enumerate(prompt):
+        content = _prefixed_content(message.get("content"), number)
+        if content is not None:
+            return (*prompt[:i], {**message, "content": content}, *prompt[i + 1 :])
+    return ({"role": "system", "content": number}, *prompt)
+
+
+def _prefixed_content(content: Json, number: str) -> Json:
+    if isinstance(content, str):
+        return f"{number} {content}"
+    if not isinstance(content, list):
+        return None
+    for i, part in enumerate(content):
+        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+            return [*content[:i], {**part, "text": f"{number} {part['text']}"}, *content[i + 1 :]]
+    return None
