@@ -22,8 +22,8 @@ from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InputError
 
 if TYPE_CHECKING:
-    from infercli.core.conversation import Conversation
     from infercli.core.levels import Level
+    from infercli.core.sending import Sending
     from infercli.loadgen import Progress
 
 
@@ -135,14 +135,15 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.core.conversation import digest_conversations
     from infercli.loadgen import Target, digest_key, run_levels
 
-    conversations, source = _conversations(given)
+    sending = _sending(given)
+    conversations = sending.conversations
     traced = any(c.at_s is not None for c in conversations)
-    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or 128)
+    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or 128)
     aim = _aim(where, given)
     assert aim.model is not None
-    api: Api = given["api"] or "chat"
+    api: Api = sending.api or "chat"
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
-    digest = digest_conversations(conversations, source, digest_key(state_home() / "prompt-key"))
+    digest = digest_conversations(conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
         ran = run_levels(
             wanted,
@@ -201,25 +202,13 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
     return aim._replace(model=models[0])
 
 
-def _conversations(given: dict[str, Any]) -> tuple[list[Conversation], str]:
-    from infercli.adapters.files import read_document, shipped
-    from infercli.core.bench import Workload
-    from infercli.core.conversation import single
-    from infercli.errors import UnknownName
-    from infercli.loadgen import synthetic_prompts
+def _sending(given: dict[str, Any]) -> Sending:
+    from infercli.cli.sending import conversations_for
 
-    workload, words, seed = given["workload"], given["words"], given["seed"]
-    if workload is None:
-        count = (given["requests"] or REQUESTS) + 4
-        return [single(p) for p in synthetic_prompts(count, words, seed)], f"synthetic ({words} words, seed {seed})"
-    path = Path(workload)
-    if not path.exists():
-        known = {p.stem: p for p in shipped("workloads").glob("*.yaml")}
-        if workload not in known:
-            raise UnknownName("workload", workload, known)
-        path = known[workload]
-    document = read_document(path, Workload)
-    return [single(p) for p in document.prompts], f"workload {document.name}"
+    # A little more than is measured, for the warm-up; of a replayed trace all, unless a number of requests is given.
+    count = None if given["replay"] and not given["requests"] else (given["requests"] or REQUESTS) + 4
+    words = given["words"] if given["workload"] is None else None
+    return conversations_for(given["workload"], words=words, api=given["api"], seed=given["seed"], count=count)
 
 
 class _Bar:
