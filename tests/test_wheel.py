@@ -1,4 +1,4 @@
-"""What is installed is what was tested: the wheel carries profiles, charts and workloads, and finds them."""
+"""What is installed is what was tested: the wheel carries profiles, charts, workloads and objectives and finds them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_a_wheel_has_the_data_and_the_serving_code_and_nothing_of_the_tests(inst
     shipped = {p.name for p in (ROOT / "profiles").glob("*.yaml")}
     assert {Path(n).name for n in names if n.startswith("infercli/data/profiles/")} == shipped
     assert "infercli/data/charts/infercli-platform/Chart.yaml" in names
-    assert "infercli/data/workloads/chat.yaml" in names
+    for folder in ("workloads", "objectives"):
+        shipped = {p.name for p in (ROOT / "benchmarks" / folder).glob("*.yaml")}
+        assert {Path(n).name for n in names if n.startswith(f"infercli/data/{folder}/")} == shipped
     assert "infercli/serving/front/app.py" in names
     assert not [n for n in names if n.startswith(("tests", "scripts"))]
 

@@ -40,8 +40,9 @@ MIN_GROUPS = 3
 
 CHUNK_TOKENS = 64
 """Words are drawn many at a time until so few tokens are left, then one at a time, so that the last one fits."""
-MENDINGS = 12
-"""Tries to mend a length. With the tokenizers named above the first draw is right or the first mending is."""
+MENDINGS = 24
+"""Tries to mend a length. With the tokenizers named above the first draw is right or the first mending is; with one
+that joins words their cost depends on their neighbours, and a few at the end are drawn again each time."""
 
 
 class TokenLengths(Protocol):
@@ -137,13 +138,13 @@ class Writer:
             return [draft.text for draft in drafts]
         off = list(range(len(drafts)))
         texts = [draft.text for draft in drafts]
-        for _ in range(MENDINGS):
+        for tried in range(MENDINGS):
             found = self._lengths.lengths([texts[i] for i in off])
             wrong = [(i, pieces[i].tokens - n) for i, n in zip(off, found, strict=True) if n != pieces[i].tokens]
             if not wrong:
                 return texts
             for i, missing in wrong:
-                drafts[i].mend(missing)
+                drafts[i].mend(missing, anew=tried % 4)
                 texts[i] = drafts[i].text
             off = [i for i, _ in wrong]
         piece = pieces[off[0]]
@@ -187,10 +188,12 @@ class _Draft:
         words = " ".join([WORDS[w] for w in self._words])
         return " ".join(part for part in (self._piece.head, words, self._piece.tail) if part)
 
-    def mend(self, missing: int) -> None:
-        """Make the text longer by so many tokens, or shorter."""
-        while self._words and not self._costs.reachable(missing):
-            missing += self._cost(self._words.pop(), first=not self._words)
+    def mend(self, missing: int, anew: int) -> None:
+        """Make the text longer by so many tokens, or shorter; at least `anew` words at its end are drawn again."""
+        while self._words and (anew > 0 or not self._costs.reachable(missing)):
+            word = self._words.pop()
+            missing += self._cost(word, first=not self._words)
+            anew -= 1
         self._fill(missing)
 
     def _cost(self, word: int, *, first: bool) -> int:

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from pathlib import Path
 
 import pytest
-import yaml
 
 from infercli.core.bench import (
     BenchResult,
     BenchTarget,
     EngineTokens,
-    Workload,
     caveats,
     recompute,
 )
@@ -124,13 +121,3 @@ def test_a_clean_long_run_has_no_caveats():
 def test_what_a_reader_must_know_is_said_and_nothing_else(bench, words):
     (line,) = caveats(bench)
     assert words in line
-
-
-def test_every_shipped_workload_reads_and_no_prompt_is_there_twice():
-    files = sorted((Path(__file__).parents[2] / "benchmarks" / "workloads").glob("*.yaml"))
-    assert [f.stem for f in files] >= ["chat"]
-    for file in files:
-        workload = Workload.model_validate(yaml.safe_load(file.read_text()))
-        assert workload.name == file.stem
-        texts = [str(p) for p in workload.prompts]
-        assert len(set(texts)) == len(texts)
