@@ -75,6 +75,8 @@ class Synthetic(Record):
         if prefix is not None and prefix >= self.input_tokens.lowest(1):
             least = self.input_tokens.lowest(1)
             wrong.append(f"shared_prefix of {prefix} tokens leaves nothing of input_tokens, which may be {least:g}")
+        if self.shared_prefix and prefix is None and self.turn_tokens is None and self.turns != Amount(mean=1):
+            wrong.append("turn_tokens is needed beside hit_fraction: it is not known what a first prompt has besides")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

@@ -112,6 +112,7 @@ def test_the_places_in_a_synthetic_description_are_named():
         ({"input_tokens": 90, "shared_prefix": {"tokens": 90}}, "leaves nothing of input_tokens, which may be 90"),
         ({"input_tokens": {"mean": 90, "stdev": 9}, "shared_prefix": {"tokens": 9}}, "which may be 1"),
         ({"input_tokens": 9, "output_tokens": 0, "turns": 0}, "output_tokens must be at least 1; turns must be"),
+        ({"input_tokens": 9, "turns": 2, "shared_prefix": {"hit_fraction": 0.5}}, "turn_tokens is needed beside"),
     ],
 )
 def test_amounts_that_cannot_be_are_refused(fields, words):
