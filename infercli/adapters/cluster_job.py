@@ -19,11 +19,11 @@ STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 
 
 class ClusterJob:
-    """actions.ports.BenchRunner over a Cluster. `objects`: what render made, the Job last."""
+    """actions.ports.BenchRunner over a Cluster. `objects`: what render made, the Job first."""
 
     def __init__(self, cluster: Cluster, objects: Sequence[dict[str, Json]]) -> None:
         self.cluster, self.objects = cluster, objects
-        self.name: str = objects[-1]["metadata"]["name"]
+        self.name: str = objects[0]["metadata"]["name"]
         self._job: Json = None
         """As it was created; None: it was not."""
         self._made: list[tuple[str, str]] = []
@@ -40,23 +40,26 @@ class ClusterJob:
         return f"namespace {self.cluster.namespace} of context {self.cluster.context}"
 
     def start(self) -> None:
-        """Create ConfigMap, Secret and Job, and give the two to the Job."""
+        """Create the Job, then what it mounts and owns: its pod waits for that."""
+        job, *owned = self.objects
         try:
             self._take_away_what_was_left()
             self._check_keys()
-            for body in self.objects:
-                made = self.cluster.create(body)
-                self._made.append((body["apiVersion"], body["kind"]))
-            self._job = made
+            self._job = self._create(job)
+            owner = {"apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self._job["metadata"]["uid"]}
+            for body in owned:
+                self._create({**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}})
         except Forbidden as error:
             raise ClusterError(
                 error.message,
                 f"{error.hint}\nJobs are among what its deployers may do since it knows of them: is its newest version "
                 "installed?",
             ) from error
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": made["metadata"]["uid"]}
-        for api_version, kind in self._made[:-1]:
-            self.cluster.merge(api_version, kind, self.name, {"metadata": {"ownerReferences": [owner]}})
+
+    def _create(self, body: Json) -> Json:
+        made = self.cluster.create(body)
+        self._made.append((body["apiVersion"], body["kind"]))
+        return made
 
     def _take_away_what_was_left(self) -> None:
         """Of the same benchmark, by a command that was killed. Raises ClusterError where it still runs."""
@@ -68,12 +71,13 @@ class ClusterJob:
                 f"wait for it; if its command was killed: `kubectl --context {self.cluster.context} "
                 f"-n {self.cluster.namespace} delete job {self.name}`",
             )
-        for body in reversed(self.objects):
-            self.cluster.delete(body["apiVersion"], body["kind"], self.name)
+        for body in self.objects:
+            if self.cluster.get(body["apiVersion"], body["kind"], self.name) is not None:
+                self.cluster.delete(body["apiVersion"], body["kind"], self.name)
 
     def _check_keys(self) -> None:
         """What the pod mounts and nobody makes here: without it the pod would wait for ever, and say so in events."""
-        for volume in self.objects[-1]["spec"]["template"]["spec"]["volumes"]:
+        for volume in self.objects[0]["spec"]["template"]["spec"]["volumes"]:
             source = volume.get("secret") or {}
             name = source.get("secretName")
             if name in (None, self.name):
@@ -128,9 +132,9 @@ class ClusterJob:
     def remove(self) -> None:
         """Delete the Job, whose pod is told to end, and what belongs to it."""
         while self._made:
-            api_version, kind = self._made[-1]
+            api_version, kind = self._made[0]
             self.cluster.delete(api_version, kind, self.name)
-            self._made.pop()
+            del self._made[0]
 
 
 def _condition(job: Json) -> Mapping[str, Json] | None:

@@ -1,7 +1,8 @@
 """The log of a Job as the way its result comes home: what it says of itself while it runs, and at its end the result.
 
 A log is lines that a container runtime cuts, a kubelet rotates and two streams share. So a line is short and says what
-it is, the lines of the result are numbered, and its checksum comes last: what is lost is noticed, never guessed.
+it is, the lines of the result are numbered, and its checksum comes last: what is lost is noticed, never guessed. A
+request of 128 tokens, each read alone, takes 0.9 KB (measured): 11,000 fill the 10 MiB after which kubelets rotate.
 """
 
 from __future__ import annotations
