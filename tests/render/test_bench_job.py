@@ -17,7 +17,7 @@ from tests.render.golden_cases import directory, golden_plan
 
 APP = b"an example of a zip"
 HEADER = """\
-# The Job of `infercli bench chat --in-cluster`, for the deployment.yaml beside it. An example: its image does not exist;
+# The Job of `infercli bench chat --in-cluster` for the deployment.yaml beside it. An example: its image does not exist;
 # the ConfigMap and the Secret that it mounts are not shown. Rewritten by `pytest tests/render --update-goldens`.
 """
 
