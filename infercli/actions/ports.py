@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from infercli.core.observed import Answer, Applications
+from infercli.core.observed import Answer, Applications, JobState
 from infercli.core.record import Json
 from infercli.core.release import Entry, Lease, Progress, Revision
 
@@ -90,6 +90,33 @@ class ReleaseStore(Protocol):
 
     def forget(self, name: str) -> None:
         """Delete the history; succeeds when there is none."""
+
+
+class BenchRunner(Protocol):
+    """One benchmark as a Job beside its endpoint."""
+
+    @property
+    def what(self) -> str:
+        """For people: `Job chat-bench-3f9a1c2b`."""
+
+    @property
+    def where(self) -> str:
+        """For people: `namespace chat of context prod`."""
+
+    def start(self) -> None:
+        """Create it. Raises ClusterError where the same one runs already, InputError for what is missing."""
+
+    def look(self) -> JobState:
+        """How it stands. Raises ClusterError when that cannot be told."""
+
+    def log(self) -> Iterator[str]:
+        """Its log from the beginning, line by line as it is written, until its program ends.
+
+        It is open when this returns. It may end early or raise ClusterError: then it is asked for again.
+        """
+
+    def remove(self) -> None:
+        """Delete what `start` made; a program that runs is told to end. Succeeds when there is nothing."""
 
 
 class Clock(Protocol):

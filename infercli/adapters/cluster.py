@@ -28,6 +28,8 @@ CONNECT_S = 5.0
 """For a TCP connection and TLS: a reachable API server takes well under a second."""
 READ_S = 40.0
 """For an answer: the API server gives a write up after 34 s by itself, and says so (measured with etcd gone)."""
+QUIET_S = 30.0
+"""For the next line of a log that is followed: a Job that measures writes one every second."""
 BUSY_TRIES = 5
 """How often a 429 is tried again: nothing was done then. With its own Retry-After (1 s) that is some 5 s."""
 MAX_RETRY_AFTER_S = 5.0
@@ -189,6 +191,31 @@ class Cluster:
             answer = self._send("get", path, query_params=query, serialize=False)
         return bytes(answer.data).decode(errors="replace")
 
+    def follow_log(self, pod: str, container: str) -> Iterator[str]:
+        """A container's log from its beginning, line by line as it is written, until the container ends.
+
+        The connection stands when this returns. Raises ClusterError when it breaks, or nothing came for QUIET_S.
+        """
+        doing = self._named("read", f"the log of Pod {pod}")
+        with self._doing(doing.verb, doing.what):
+            path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log"
+            query = [("container", container), ("follow", "true")]
+            answer = self._send("get", path, query_params=query, serialize=False, _request_timeout=(CONNECT_S, QUIET_S))
+        return self._lines(answer, doing)
+
+    def _lines(self, answer: Any, doing: Doing) -> Iterator[str]:
+        rest = b""
+        try:
+            with self._doing(doing.verb, doing.what):
+                for part in answer.stream():
+                    *whole, rest = (rest + part).split(b"\n")
+                    for line in whole:
+                        yield line.decode(errors="replace")
+            if rest:
+                yield rest.decode(errors="replace")
+        finally:
+            answer.close()  # of what is not read to its end the connection cannot be used again
+
     def diagnose(self) -> list[tuple[str, str, str, str]]:
         """For `doctor`: what was looked at, ok | warn | bad | unknown, what was found, what to do about it."""
         try:
@@ -229,12 +256,12 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import ProtocolError
 
-        words.setdefault("serializer", _plain)
+        words = {"serializer": _plain, "_request_timeout": (CONNECT_S, READ_S), **words}
         fresh = method == "get"
         tries = 0
         while True:
             try:
-                return self._client.request(method, path, _request_timeout=(CONNECT_S, READ_S), **_copied(words))
+                return self._client.request(method, path, **_copied(words))
             except ApiException as error:
                 tries += 1
                 if error.status != 429 or tries == BUSY_TRIES:

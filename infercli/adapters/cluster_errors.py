@@ -49,6 +49,10 @@ class Stale(ClusterError):
     """A thing that was to be replaced has changed since it was read."""
 
 
+class Forbidden(ClusterError):
+    """The user may not do that."""
+
+
 class ApiStatus(NamedTuple):
     """An answer of the API server that says no."""
 
@@ -118,7 +122,7 @@ def _forbidden(said: ApiStatus, doing: Doing) -> InferError:
         return ClusterError(message, f"`{doing.kubectl} -n {doing.namespace} describe resourcequota`")
     if "being terminated" in message:
         return ClusterError(message, f"wait until it is gone, or use another namespace than {doing.namespace}")
-    return ClusterError(
+    return Forbidden(
         f"not allowed to {doing.verb} {doing.what}: {message}",
         "who may deploy, and who may look, is set in the chart infercli-platform (`deployers`, `oncall`); "
         f"`{doing.kubectl} -n {doing.namespace} auth can-i --list` shows what you may do",

@@ -48,7 +48,7 @@ def pods_trouble(cluster: Cluster, release: str) -> tuple[str, ...]:
         reasons: dict[str, set[str]] = {}
         for pod in cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster"):
             component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "pod")
-            for reason in _of_pod(pod):
+            for reason in waits_of(pod):
                 reasons.setdefault(reason, set()).add(component)
         return (*dict.fromkeys(found), *(f"{', '.join(sorted(who))}: {why}" for why, who in reasons.items()))
     return ()
@@ -64,7 +64,8 @@ def _of_ray_clusters(found: Sequence[Json]) -> Iterator[str]:
                 yield f"RayCluster {name}: {condition.get('message') or condition.get('reason')}"
 
 
-def _of_pod(pod: Json) -> Iterator[str]:
+def waits_of(pod: Json) -> Iterator[str]:
+    """Why a pod does not run, in Kubernetes' words."""
     for condition in _conditions(pod):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield f"{condition.get('reason')}: {_first_sentence(condition.get('message') or '')}"

@@ -143,6 +143,13 @@ def serving_sources(part: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))}
 
 
+def package_sources() -> dict[str, bytes]:
+    """Of this package as it is installed, what is pure and what sends loads: source by path below its folder."""
+    package = Path(__file__).resolve().parent.parent
+    paths = [*package.glob("*.py"), *(package / "core").rglob("*.py"), *(package / "loadgen").rglob("*.py")]
+    return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
 def profile_files(project: Path) -> Iterator[Path]:
     """Profiles: the project's own (./profiles), then the shipped ones; the first of a name wins."""
     own = project / "profiles"

@@ -20,14 +20,13 @@ from infercli.adapters.cluster_lease import HeldLease, describe
 from infercli.core.record import Json, canonical
 from infercli.core.release import Entry, Lease, Progress, Revision
 from infercli.errors import ClusterError, ReleaseBusy
+from infercli.render.storage import SECRET_BYTES
 
 SECRET_TYPE = "infercli/release.v1"  # noqa: S105  # a type of Secret, not one
 RELEASE_LABEL = "infercli.dev/release"
 REVISION_LABEL = "infercli.dev/revision"
 PROGRESS = "infercli.dev/progress"
 
-MAX_SECRET_BYTES = 1 << 20
-"""Bytes of a Secret's data: the API server's own limit (core/v1 MaxSecretSize)."""
 MAX_MESSAGE_CHARACTERS = 16_000
 """Of a failure that is kept: all annotations together may have 256 KiB, and a traceback is a few."""
 
@@ -57,10 +56,10 @@ class ReleaseSecrets:
         """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
         self._check_held(revision.name)
         data = gzip.compress(canonical(revision.model_dump(mode="json")), mtime=0)
-        if len(data) > MAX_SECRET_BYTES:
+        if len(data) > SECRET_BYTES:
             raise ClusterError(
                 f"revision {revision.number} of {revision.name} takes {len(data):,} bytes, and a Secret holds "
-                f"{MAX_SECRET_BYTES:,}",
+                f"{SECRET_BYTES:,}",
                 "its plan and objects are the content: is something large in `engine_args` or the model's config?",
             )
         labels = {

@@ -95,6 +95,9 @@ _content = _together(
 @_load
 @_content
 @click.option(
+    "--in-cluster", is_flag=True, help="Measure a release from a pod beside its front, where it runs in a cluster."
+)
+@click.option(
     "--telemetry",
     type=click.Choice(["auto", "nvml", "prometheus", "none"]),
     default="auto",
@@ -129,6 +132,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
       infercli bench chat --rate 5 --duration 2m                5 requests a second
       infercli bench chat --sweep                               from one user to saturation
       infercli bench chat --slo ttft_p95=1s --slo tpot_p95=50ms the highest rate that holds
+      infercli bench chat --in-cluster --concurrency 64         from a pod beside the front
       infercli bench http://127.0.0.1:8000 --save before.json   any endpoint
     """
     if explain:

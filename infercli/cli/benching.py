@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.output import emit, note
 from infercli.core.bench import BenchResult, BenchTarget
@@ -145,14 +146,11 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     digest = digest_conversations(conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
-        ran = run_levels(
-            wanted,
-            target,
-            conversations,
-            on_level=bar.level,
-            on_progress=bar.update,
-            workers=given["workers"],
-        )
+        how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
+        if given["in_cluster"]:
+            ran = run_in_cluster(aim, wanted, api, conversations, **how)
+        else:
+            ran = run_levels(wanted, target, conversations, **how)
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,
@@ -188,11 +186,14 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
 
     places = (given[name] for name in ("deployment_path", "target", "namespace", "kubeconfig", "kube_context"))
     aim = aim_at(where, given["model"], *places)
-    if aim.release is not None and not aim.endpoint.is_loopback:
+    if given["in_cluster"]:
+        check(aim)
+    elif aim.release is not None and not aim.endpoint.is_loopback:
         raise InputError(
             f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
+            f"`infercli bench {aim.release} --in-cluster` measures it from a pod beside it; or "
             f"`kubectl port-forward service/{aim.release}-serve-svc 8000`, then `infercli bench http://127.0.0.1:8000` "
-            "with INFERCLI_API_KEY; what the forwarding costs is measured with it",
+            "with INFERCLI_API_KEY: what the forwarding costs is measured with it",
         )
     if aim.model is not None:
         return aim

@@ -80,7 +80,7 @@ class Levels(Record):
         if not done:
             return Level(self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None))
         probed = done[0].metrics.requests_per_s
-        if probed is None or done[0].stopped is not None:
+        if not probed or done[0].stopped is not None:
             return None
         following = next_rate(done[1:], float(f"{probed / 2:.2g}"))
         if following is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Application(NamedTuple):
@@ -35,3 +35,22 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     """Lower-case names."""
     body: bytes
+
+
+JobEnd = Literal["done", "failed", "memory", "evicted", "deadline", "gone"]
+"""The program ended by itself, well or not; it took more memory than its limit; its pod was evicted; the Job's deadline
+passed; the pod or the Job was deleted, or its node is gone."""
+
+
+class JobState(NamedTuple):
+    """A look at a benchmark's Job and its pod."""
+
+    step: Literal["waiting", "running", "ended"]
+    trouble: tuple[str, ...] = ()
+    """What keeps its pod from running, in Kubernetes' words."""
+    stuck: bool = False
+    """The trouble is of a kind that seldom passes: an image that cannot be pulled, a pod that is refused."""
+    ended: JobEnd | None = None
+    """Why it ended; None while it has not."""
+    message: str = ""
+    """Of its end, in Kubernetes' words."""

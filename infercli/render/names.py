@@ -9,12 +9,15 @@ from infercli.core.deployment import ModelDeployment
 
 CODE_DIR = "/etc/infercli/code"
 KEYS_DIR = "/etc/infercli/keys"
+BENCH_DIR = "/etc/infercli/bench"
+JOB_DIR = "/etc/infercli/job"
 MODELS_DIR = "/models"
 CACHE_DIR = "/cache"
 
 HEAD = "head"
 FRONT = "front"
 ENGINE = "engine"
+BENCH = "bench"
 """Components: the values of `app.kubernetes.io/component` on pods."""
 
 FRONT_GROUP = "front"
@@ -69,6 +72,11 @@ def network_policy(release: str) -> str:
 def disruption_budget(release: str, component: str) -> str:
     """The PodDisruptionBudget of one component."""
     return f"{release}-{component}"
+
+
+def bench_name(release: str, digest: str) -> str:
+    """A benchmark's Job, and the ConfigMap and the Secret that it mounts: equal benchmarks have one name."""
+    return f"{release}-bench-{digest[:8]}"
 
 
 def keys_secret(deployment: ModelDeployment) -> str:

@@ -39,11 +39,12 @@ GPUs that a rollback is about to ask for."""
 MIN_FRONT_PODS = 2
 """One front is an outage whenever it is replaced."""
 
-_UNMOVED = {
+UNMOVED = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }
-"""On head and engines: an autoscaler of nodes that tidies up would restart the release. It does not stop a drain."""
+"""On head and engines: an autoscaler of nodes that tidies up would restart the release. It does not stop a drain. On a
+benchmark's pod: it would cut the measuring short."""
 
 
 def ray_services(rendering: Rendering) -> list[dict[str, Json]]:
@@ -105,7 +106,7 @@ def _head(rendering: Rendering) -> dict[str, Json]:
         "rayStartParams": _ray_start() | {"dashboard-host": "0.0.0.0"},  # noqa: S104 - pods reach it by its address
         # The head alone gets the account's token, since the autoscaler runs in its pod.
         "template": _template(
-            rendering, HEAD, container, [storage.code], annotations=_UNMOVED, automountServiceAccountToken=True
+            rendering, HEAD, container, [storage.code], annotations=UNMOVED, automountServiceAccountToken=True
         ),
     }
 
@@ -172,7 +173,7 @@ def _engines(rendering: Rendering) -> dict[str, Json]:
         "resources": ray_resources,
         "rayStartParams": _ray_start(),
         "template": _template(
-            rendering, ENGINE, container, [storage.code, storage.models], annotations=_UNMOVED, **placement
+            rendering, ENGINE, container, [storage.code, storage.models], annotations=UNMOVED, **placement
         ),
     }
 

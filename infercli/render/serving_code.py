@@ -36,13 +36,17 @@ def module_name(part: Part) -> str:
 def zip_package(package: str, files: Mapping[str, bytes]) -> bytes:
     """A zip with the one top-level package, stored and not compressed.
 
-    `files` is source by file name (`__init__.py`, `rules.py`): all of `infercli/serving/<part>/`. Compression would tie
-    the digest to the version of zlib; the sources are some ten KiB.
+    `files` is source by file name (`__init__.py`, `rules.py`): all of `infercli/serving/<part>/`.
     """
+    return zip_files({f"{package}/{name}": source for name, source in files.items()})
+
+
+def zip_files(files: Mapping[str, bytes]) -> bytes:
+    """A zip of files by path, sorted, stored: compression would tie its digest to the version of zlib."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(f"{package}/{name}", date_time=_EPOCH)
+            entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.create_system = _UNIX
             entry.external_attr = _READABLE
             archive.writestr(entry, files[name])

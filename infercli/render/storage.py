@@ -12,6 +12,9 @@ CACHE_GIB = 20
 """Limit of the cache volume: compiled graphs and kernels of vLLM, some GiB per engine version and shape. Above the
 limit the pod is evicted, so it is far above; below it nothing is reserved."""
 
+SECRET_BYTES = 1 << 20
+"""Bytes of a Secret's data: the API server's own limit (core/v1 MaxSecretSize)."""
+
 Pair = tuple[dict[str, Json], dict[str, Json]]
 """A volume, and its mount."""
 

@@ -51,7 +51,7 @@ class Cluster:
 
     def start_nodes(self) -> None:
         """Starts kwok, with one node without GPUs for heads and fronts and one of each product."""
-        self.plane.launch("kwok", components.kwok(self.plane.binaries, self.plane.kubeconfig()))
+        self.plane.launch("kwok", components.kwok(self.plane.binaries, self.plane.directory, self.plane.kubeconfig()))
         self.add_node("cpu-0")
         self.add_node("l4-0", gpus=4, product="l4")
         self.add_node("a100-0", gpus=4, product="a100-80")

@@ -6,6 +6,7 @@ the API server's is given, as it must be the same number outside.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.parts.sandbox import POD_NETWORK
@@ -84,8 +85,19 @@ def scheduler(binaries: Path, directory: Path, kubeconfig: Path) -> list[str]:
     ]
 
 
-def kwok(binaries: Path, kubeconfig: Path) -> list[str]:
-    """kwok: keeps nodes Ready and moves pods through the stages of kwok_stages.yaml, with addresses of POD_NETWORK."""
+def kwok(binaries: Path, directory: Path, kubeconfig: Path) -> list[str]:
+    """kwok: keeps nodes Ready and moves pods through the stages of kwok_stages.yaml, with addresses of POD_NETWORK.
+
+    As the log of a benchmark's pod it shows the file that job_pods.py writes.
+    """
+    logs = {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterLogs",
+        "metadata": {"name": "bench"},
+        "spec": {"logs": [{"containers": ["bench"], "logsFile": str(bench_log(directory)), "follow": True}]},
+    }
+    config = directory / "kwok_logs.yaml"
+    config.write_text(json.dumps(logs))
     return [
         f"{binaries}/kwok",
         f"--kubeconfig={kubeconfig}",
@@ -96,7 +108,13 @@ def kwok(binaries: Path, kubeconfig: Path) -> list[str]:
         f"--server-address={LOOPBACK}:{KWOK_PORT}",  # it would listen on all addresses
         "--node-lease-duration-seconds=40",
         f"--config={KWOK_STAGES}",
+        f"--config={config}",
     ]
+
+
+def bench_log(directory: Path) -> Path:
+    """Where the log of a benchmark's pod is: one file, so one such pod at a time."""
+    return directory / "bench.log"
 
 
 def operator(binaries: Path, kubeconfig: Path) -> list[str]:

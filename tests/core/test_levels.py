@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from infercli.core.levels import Levels
+from infercli.core.stage import stage_result
+from infercli.core.traces import Load
 from infercli.errors import InputError
-from tests.core.test_sweep import rate, users
+from tests.core.test_sweep import CLIENT, rate, trace, users
 
 SHARED = {"warmup_requests": 4, "max_tokens": 8}
 
@@ -63,7 +65,12 @@ def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_bro
 
 def test_a_search_whose_probe_brought_nothing_ends():
     stopped = users(8, most=8).model_copy(update={"stopped": "interrupted"})
-    assert Levels(shared=SHARED, search=True).next([stopped]) is None
+    refused = stage_result(
+        Load(concurrency=8, requests=1), CLIENT, [trace(0, 0.1, error="http", status=503)], began_s=0, ended_s=1
+    )
+    assert refused.metrics.requests_per_s == 0
+    for probe in (stopped, refused):
+        assert Levels(shared=SHARED, search=True).next([probe]) is None
 
 
 def test_what_was_asked_for_survives_as_json():

@@ -14,6 +14,7 @@ from infercli.render.objects import objects, to_yaml
 from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text
 from tests.render.examples import CODE, IMAGE, deployed, engine, plan, profile
 from tests.render.golden_cases import CASES, golden_objects
+from tests.render.test_bench_job import rendered as benchmark
 
 pytestmark = pytest.mark.cluster
 
@@ -87,6 +88,17 @@ def test_the_api_server_accepts_the_examples_with_strict_validation(case, apply)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert done.stdout.count("serverside-applied") == len(golden_objects(case))
+
+
+def test_a_benchmarks_job_is_accepted_with_strict_validation_and_pod_security_has_nothing_to_say(apply):
+    done = apply(benchmark(), "--dry-run=server")
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert done.stdout.count("serverside-applied") == 3
+
+    loose = benchmark()
+    del loose[0]["spec"]["template"]["spec"]["containers"][0]["securityContext"]
+    assert "would violate PodSecurity" in apply(loose, "--dry-run=server").stderr
 
 
 def test_strict_validation_would_have_said_no(apply):

@@ -150,10 +150,18 @@ def test_the_deployer_may_do_what_infercli_does_and_on_call_may_look(control_pla
         ("update", "leases.coordination.k8s.io"),
         ("create", "services/proxy"),
         ("delete", "rayclusters.ray.io"),
+        ("create", "jobs.batch"),
+        ("delete", "jobs.batch"),
     ]:
         assert may("deployer", verb, resource) == "yes", (verb, resource)
         assert may("oncall", verb, resource) == "no", (verb, resource)
-    for verb, resource in [("get", "secrets"), ("list", "rayservices.ray.io"), ("get", "pods/log"), ("list", "events")]:
+    for verb, resource in [
+        ("get", "secrets"),
+        ("list", "rayservices.ray.io"),
+        ("get", "pods/log"),
+        ("list", "events"),
+        ("get", "jobs.batch"),
+    ]:
         assert may("oncall", verb, resource) == "yes", (verb, resource)
     for user in ("deployer", "oncall"):
         assert may(user, "create", "pods") == "no"

@@ -1,0 +1,77 @@
+"""`infercli bench RELEASE --in-cluster`: which Job measures, and what its events look like here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from infercli.errors import InputError
+
+if TYPE_CHECKING:
+    from infercli.cli.endpoint import Aim
+    from infercli.core.conversation import Conversation
+    from infercli.core.levels import BenchRun, Level, Levels
+    from infercli.core.record import Json
+    from infercli.core.traces import Api
+    from infercli.loadgen import Progress
+
+
+def check(aim: Aim) -> None:
+    """Raises InputError for what no Job can measure."""
+    if aim.world is None or aim.release is None:
+        raise InputError(
+            "--in-cluster measures a release, whose image and keys are known, and not a URL", "name the release"
+        )
+    if aim.endpoint.is_loopback:
+        raise InputError(
+            f"{aim.release} runs on this machine, and --in-cluster is for a release in a cluster",
+            f"`infercli bench {aim.release}` measures it from here",
+        )
+
+
+def run_in_cluster(
+    aim: Aim,
+    levels: Levels,
+    api: Api,
+    conversations: Sequence[Conversation],
+    *,
+    on_level: Callable[[Level, int], None],
+    on_progress: Callable[[Progress], None],
+    workers: int | None,
+) -> BenchRun:
+    """As loadgen's `run_levels`, from a pod beside the release's front."""
+    from infercli.actions.bench_in_cluster import bench_in_cluster
+    from infercli.adapters.cluster_job import ClusterJob
+    from infercli.adapters.cluster_platform import ClusterPlatform
+    from infercli.adapters.files import package_sources
+    from infercli.core.bench_job import BenchJob
+    from infercli.core.levels import Level
+    from infercli.core.release import serving
+    from infercli.core.traces import Load
+    from infercli.loadgen import Progress
+    from infercli.render.bench_app import bench_app
+    from infercli.render.bench_job import bench_objects
+
+    assert aim.world is not None
+    assert aim.release is not None
+    assert aim.model is not None
+    platform, good = aim.world.platform, serving(aim.world.store.entries(aim.release))
+    assert isinstance(platform, ClusterPlatform)
+    assert good is not None  # `aim_at` looked
+    job = BenchJob(
+        url=aim.endpoint.url,
+        model=aim.model,
+        api=api,
+        levels=levels,
+        conversations=tuple(conversations),
+        workers=workers,
+    )
+    objects = bench_objects(good.revision.plan, platform.namespace, bench_app(package_sources()), job)
+
+    def on_event(name: str, value: Json) -> None:
+        if name == "level":
+            on_level(Level(Load.model_validate(value["load"]), value["why"]), value["number"])
+        elif name == "progress":
+            on_progress(Progress(**value))
+
+    return bench_in_cluster(ClusterJob(platform.cluster, objects), aim.world.clock, aim.world.watcher, on_event)
