@@ -79,7 +79,20 @@ _load = _together(
 )
 _content = _together(
     click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or the name of a shipped one (chat)."),
-    click.option("--words", default=64, show_default=True, type=click.IntRange(1), help="Per synthetic prompt."),
+    click.option("--format", "data_format", metavar="FORMAT", help="The --workload is a file of data in this format."),
+    click.option("--input-len", type=click.IntRange(1), help="Tokens of each prompt, exactly where a tokenizer is."),
+    click.option(
+        "--output-len", type=click.IntRange(1), help="Tokens of each answer at most; with --ignore-eos, exactly."
+    ),
+    click.option("--words", type=click.IntRange(1), help="Words of each prompt instead.  [default: 64]"),
+    click.option(
+        "--tokenizer",
+        metavar="PATH|model|endpoint|none",
+        help="Who counts tokens.  [default: the pinned model's, where it is here]",
+    ),
+    click.option(
+        "--lora", "loras", multiple=True, metavar="NAME=SHARE", help="Adapters to ask, and `base`, by shares."
+    ),
     click.option("--seed", default=0, show_default=True, help="Of synthetic prompts and of arrivals."),
     click.option("--max-tokens", type=click.IntRange(1), help="Per answer.  [default: the workload's, or 128]"),
     click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang)."),
@@ -127,13 +140,27 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     objectives do not hold, 4 nothing was answered, or the client was the limit and not the server.
 
     \b
-    Examples:
-      infercli bench chat --concurrency 16 --requests 200       16 users
-      infercli bench chat --rate 5 --duration 2m                5 requests a second
-      infercli bench chat --sweep                               from one user to saturation
-      infercli bench chat --slo ttft_p95=1s --slo tpot_p95=50ms the highest rate that holds
-      infercli bench chat --in-cluster --concurrency 64         from a pod beside the front
-      infercli bench http://127.0.0.1:8000 --save before.json   any endpoint
+    Loads:
+      infercli bench chat --concurrency 16 --requests 200         16 users
+      infercli bench chat --rate 5 --duration 2m --warmup 10s     5 requests a second
+      infercli bench chat --rate 5 --burstiness 0.5               the same, in bursts
+      infercli bench chat --rate 1 --ramp-to 10 --duration 2m     from 1 to 10 a second
+      infercli bench chat --concurrency 1 --concurrency 8         two levels
+      infercli bench chat --sweep                                 from one user to saturation
+      infercli bench chat --slo ttft_p95=1s --slo tpot_p95=50ms   the highest rate that holds
+      infercli bench chat --workload trace.jsonl --format mooncake --replay
+      infercli bench chat --in-cluster --concurrency 64           from a pod beside the front
+
+    \b
+    What is sent:
+      infercli bench chat --input-len 1000 --output-len 300 --tokenizer endpoint
+      infercli bench chat --workload rag --objectives long-input --rate 2
+      infercli bench chat --workload chat --ignore-eos
+      infercli bench chat --workload code
+      infercli bench chat --workload agent                        conversations, with pauses
+      infercli bench chat --workload batch --concurrency 64
+      infercli bench chat --lora sql=1 --lora base=3              a quarter to an adapter
+      infercli bench http://127.0.0.1:8000 --api embeddings
     """
     if explain:
         from infercli.cli.output import columns, emit

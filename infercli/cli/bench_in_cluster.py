@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from infercli.errors import InputError
 
 if TYPE_CHECKING:
     from infercli.cli.endpoint import Aim
-    from infercli.core.conversation import Conversation
     from infercli.core.levels import BenchRun, Level, Levels
     from infercli.core.record import Json
+    from infercli.core.sending import Sending
     from infercli.core.traces import Api
     from infercli.loadgen import Progress
 
@@ -33,7 +33,7 @@ def run_in_cluster(
     aim: Aim,
     levels: Levels,
     api: Api,
-    conversations: Sequence[Conversation],
+    sending: Sending,
     *,
     on_level: Callable[[Level, int], None],
     on_progress: Callable[[Progress], None],
@@ -63,7 +63,7 @@ def run_in_cluster(
         model=aim.model,
         api=api,
         levels=levels,
-        conversations=tuple(conversations),
+        sending=sending,
         workers=workers,
     )
     objects = bench_objects(good.revision.plan, platform.namespace, bench_app(package_sources()), job)

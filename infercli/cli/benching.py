@@ -14,6 +14,7 @@ import click
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.output import emit, note
+from infercli.cli.project import load_objectives
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.levels import REQUESTS, USERS, Levels
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from infercli.core.levels import Level
     from infercli.core.sending import Sending
     from infercli.loadgen import Progress
+
+
+MANY = 512
+"""Prompts at hand for a load that does not say how many it will send: after so many they come again, and it is said."""
+MAX_TOKENS = 128
 
 
 def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
@@ -107,16 +113,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
 
 def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
     if named is not None:
-        from infercli.adapters.files import read_document, shipped
-        from infercli.errors import UnknownName
-
-        path = Path(named)
-        if not path.exists():
-            known = {p.stem: p for p in shipped("objectives").glob("*.yaml")}
-            if named not in known:
-                raise UnknownName("set of objectives", named, known)
-            path = known[named]
-        return read_document(path, Objectives)
+        return load_objectives(named)
     wrong, objectives = [], []
     for text in slos:
         try:
@@ -136,21 +133,23 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.core.conversation import digest_conversations
     from infercli.loadgen import Target, digest_key, run_levels
 
-    sending = _sending(given)
-    conversations = sending.conversations
-    traced = any(c.at_s is not None for c in conversations)
-    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or 128)
+    understand(
+        given, traced=True, max_tokens=MAX_TOKENS
+    )  # what is wrong with the options is said before anybody is asked
     aim = _aim(where, given)
     assert aim.model is not None
+    sending = _sending(given, aim)
+    traced = any(c.at_s is not None for c in sending.conversations)
+    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or MAX_TOKENS)
     api: Api = sending.api or "chat"
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
-    digest = digest_conversations(conversations, sending.source, digest_key(state_home() / "prompt-key"))
+    digest = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
         how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
         if given["in_cluster"]:
-            ran = run_in_cluster(aim, wanted, api, conversations, **how)
+            ran = run_in_cluster(aim, wanted, api, sending, **how)
         else:
-            ran = run_levels(wanted, target, conversations, **how)
+            ran = run_levels(wanted, target, sending, **how)
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,
@@ -203,13 +202,58 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
     return aim._replace(model=models[0])
 
 
-def _sending(given: dict[str, Any]) -> Sending:
-    from infercli.cli.sending import conversations_for
+def _sending(given: dict[str, Any], aim: Aim) -> Sending:
+    from infercli.adapters.openai_api import OpenAiApi
+    from infercli.cli.sending import conversations_for, tokenizer_for
+    from infercli.core.release import serving
 
-    # A little more than is measured, for the warm-up; of a replayed trace all, unless a number of requests is given.
-    count = None if given["replay"] and not given["requests"] else (given["requests"] or REQUESTS) + 4
-    words = given["words"] if given["workload"] is None else None
-    return conversations_for(given["workload"], words=words, api=given["api"], seed=given["seed"], count=count)
+    workload, tokens = given["workload"], given["input_len"]
+    lengths = None
+    if workload is not None or tokens is not None:
+        # Only where lengths are in tokens, and only opened where they are not kept from an earlier run.
+        good = serving(aim.world.store.entries(aim.release)) if aim.world is not None and aim.release else None
+        model = good.revision.plan.model if good is not None else None
+        asked = OpenAiApi(aim.endpoint, api_key=aim.api_key)
+        lengths = tokenizer_for(given["tokenizer"], model=model, endpoint=asked, served=aim.model)
+    return conversations_for(
+        workload,
+        data_format=given["data_format"],
+        words=given["words"],
+        input_tokens=tokens,
+        output_tokens=given["output_len"],
+        loras=_shares(given["loras"]),
+        api=given["api"],
+        seed=given["seed"],
+        count=_count(given),
+        lengths=lengths,
+    )
+
+
+def _count(given: dict[str, Any]) -> int | None:
+    """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here."""
+    if given["replay"] or (given["workload"] is not None and not given["requests"]):
+        return int(given["requests"]) if given["requests"] else None
+    if given["requests"] is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
+        return MANY
+    # A little more than is measured, for the warm-up.
+    return int(given["requests"] or REQUESTS) + 4
+
+
+def _shares(given: Sequence[str]) -> dict[str, float] | None:
+    """`--lora sql=1 --lora base=3`: which adapter takes which share."""
+    wrong, shares = [], {}
+    for text in given:
+        name, _, share = text.partition("=")
+        try:
+            shares[name] = float(share or 1)
+        except ValueError:
+            wrong.append(f"--lora {text}: `{share}` is no number")
+            continue
+        if not name or shares[name] <= 0:
+            wrong.append(f"--lora {text}: write NAME=SHARE, with a share above 0")
+    if wrong:
+        raise InputError("\n".join(wrong), "for example --lora sql=1 --lora base=3")
+    return shares or None
 
 
 class _Bar:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from infercli.core.conversation import Conversation
 from infercli.core.levels import Levels
 from infercli.core.record import Document, canonical
+from infercli.core.sending import Sending
 from infercli.core.traces import Api
 
 
@@ -23,7 +23,7 @@ class BenchJob(Document):
     model: str
     api: Api
     levels: Levels
-    conversations: tuple[Conversation, ...] = Field(min_length=1)
+    sending: Sending
     workers: int | None = Field(default=None, ge=1)
     """None: as many as each level needs."""
 

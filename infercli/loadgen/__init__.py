@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from infercli.loadgen.levels import run_levels
-from infercli.loadgen.prompts import digest_key, synthetic_prompts
+from infercli.loadgen.prompt_key import digest_key
 from infercli.loadgen.run import Measurement, Progress, run, workers_of
 from infercli.loadgen.target import Target
 
-__all__ = ["Measurement", "Progress", "Target", "digest_key", "run", "run_levels", "synthetic_prompts", "workers_of"]
+__all__ = ["Measurement", "Progress", "Target", "digest_key", "run", "run_levels", "workers_of"]

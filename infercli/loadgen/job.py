@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         ran = run_levels(
             job.levels,
             target,
-            job.conversations,
+            job.sending,
             on_level=told.level,
             on_progress=told.progress,
             workers=job.workers,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from infercli.core.conversation import Conversation
 from infercli.core.levels import BenchRun, Level, Levels
+from infercli.core.sending import Sending, fresh
 from infercli.core.stage import StageResult, stage_result
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target
@@ -14,7 +14,7 @@ from infercli.loadgen.target import Target
 def run_levels(
     levels: Levels,
     target: Target,
-    conversations: Sequence[Conversation],
+    sending: Sending,
     *,
     on_level: Callable[[Level, int], None] = lambda _level, _number: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -28,6 +28,8 @@ def run_levels(
     first: Measurement | None = None
     while (level := levels.next(stages)) is not None:
         on_level(level, len(stages))
+        # Of several levels none is to find what another left in the prefix cache.
+        conversations = fresh(sending, len(stages)) if levels.most > 1 else sending.conversations
         measured = run(target, level.load, conversations, on_progress, workers=workers)
         first = first or measured
         began_s = (measured.origin_ns - first.origin_ns) / 1e9

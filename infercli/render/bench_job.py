@@ -161,6 +161,6 @@ def _timed_s(job: BenchJob) -> float:
     """How long the load lasts by its own times: levels of a duration, and the replay of a trace."""
     levels = job.levels
     by_time = levels.most * float(levels.shared.get("duration_s") or 0)
-    begins_s = max((c.at_s or 0.0 for c in job.conversations), default=0.0)
+    begins_s = max((c.at_s or 0.0 for c in job.sending.conversations), default=0.0)
     traces = sum(begins_s / float(own.get("speed") or 1) for own in levels.levels if own.get("arrivals") == "trace")
     return by_time + traces

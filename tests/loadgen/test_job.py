@@ -18,6 +18,7 @@ from infercli.core.conversation import Conversation, Turn, single
 from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.job_log import JobLog
 from infercli.core.levels import BenchRun, Levels
+from infercli.core.sending import Sending
 from infercli.render.bench_app import bench_app
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -34,7 +35,14 @@ def app(tmp_path_factory):
 @pytest.fixture
 def start(app, tmp_path):
     def start(url, levels, conversations=HELLO, keys="key-1\nkey-2\n", **more):
-        job = BenchJob(url=url, model="tiny", api="chat", levels=levels, conversations=conversations, **more)
+        job = BenchJob(
+            url=url,
+            model="tiny",
+            api="chat",
+            levels=levels,
+            sending=Sending(conversations=conversations, source="a test"),
+            **more,
+        )
         (tmp_path / "job.json.gz").write_bytes(job.packed())
         (tmp_path / "api-keys").write_text(keys)
         words = [sys.executable, str(app), str(tmp_path / "job.json.gz"), str(tmp_path / "api-keys")]

@@ -9,6 +9,7 @@ from infercli.core.bench_job import BenchJob, unpacked
 from infercli.core.conversation import Conversation, Turn, single
 from infercli.core.deployment import Kubernetes
 from infercli.core.levels import Levels
+from infercli.core.sending import Sending
 from infercli.errors import InputError
 from infercli.render.bench_job import bench_objects
 from infercli.render.objects import static_objects, to_yaml
@@ -22,13 +23,17 @@ HEADER = """\
 """
 
 
+def sent(*conversations):
+    return Sending(conversations=conversations, source="a test")
+
+
 def described(**changes):
     values = {
         "url": "http://chat-serve-svc.chat.svc:8000",
         "model": "chat",
         "api": "chat",
         "levels": Levels(shared={"requests": 64, "max_tokens": 128}, levels=({"concurrency": 16},)),
-        "conversations": (single("a prompt that is private"),),
+        "sending": sent(single("a prompt that is private")),
     }
     return BenchJob(**values | changes)
 
@@ -65,7 +70,7 @@ def test_equal_benchmarks_have_one_name_and_anything_else_another():
     assert rendered()[0]["metadata"]["name"] == name
     others = [
         rendered(app=b"another zip"),
-        rendered(described(conversations=(single("another prompt"),))),
+        rendered(described(sending=sent(single("another prompt")))),
         rendered(described(workers=4)),
         rendered(image="registry.example/ray-vllm@sha256:" + "2" * 64),
     ]
@@ -102,7 +107,7 @@ def test_a_load_that_lasts_long_by_its_own_times_has_its_deadline_after_that():
     assert rendered(described(levels=two))[0]["spec"]["activeDeadlineSeconds"] == 6 * 3600 + 2 * 7200
     replay = Levels(shared={}, levels=({"arrivals": "trace", "speed": 2.0},))
     late = Conversation(turns=(Turn(prompt="x"),), at_s=10_000)
-    job = described(levels=replay, conversations=(single("x"), late))
+    job = described(levels=replay, sending=sent(single("x"), late))
     assert rendered(job)[0]["spec"]["activeDeadlineSeconds"] == 6 * 3600 + 5000
 
 
@@ -155,10 +160,10 @@ def test_prompts_that_no_secret_holds_are_refused_with_what_to_do():
     with pytest.raises(
         InputError, match=r"the prompts take 1,\d\d\d,\d\d\d bytes compressed, and .* 1,048,576"
     ) as refused:
-        rendered(described(conversations=many))
+        rendered(described(sending=sent(*many)))
     assert "port-forward" in refused.value.hint
     text = tuple(single("the same words again and again " * 4000) for _ in range(25))  # 3 MB that compress
-    assert rendered(described(conversations=text))
+    assert rendered(described(sending=sent(*text)))
 
 
 def test_a_registry_that_asks_who_it_is_is_told():

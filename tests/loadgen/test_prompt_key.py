@@ -5,22 +5,7 @@ import stat
 import pytest
 
 from infercli.errors import InferError
-from infercli.loadgen import digest_key, synthetic_prompts
-
-
-def test_the_same_seed_gives_the_same_prompts_and_another_seed_others():
-    assert synthetic_prompts(20, 30, 1) == synthetic_prompts(20, 30, 1)
-    assert not set(synthetic_prompts(20, 30, 1)) & set(synthetic_prompts(20, 30, 2))
-
-
-def test_prompts_have_the_words_asked_for_and_no_two_share_their_first():
-    prompts = synthetic_prompts(50, 12, 3)
-    assert {len(p.split()) for p in prompts} == {12}
-    assert len({p.split()[0] for p in prompts}) == 50
-
-
-def test_the_first_prompts_do_not_depend_on_how_many_are_asked_for():
-    assert synthetic_prompts(50, 12, 3)[:5] == synthetic_prompts(5, 12, 3)
+from infercli.loadgen import digest_key
 
 
 def test_the_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):

@@ -1,0 +1,62 @@
+"""Every example of `infercli bench --help` is typed, at a smaller size, against a server that answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+
+from infercli.cli.bench import command
+from infercli.errors import ExitCode
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+
+LINES = re.findall(r"^ +(infercli bench .*?)(?: {2,}.*)?$", command.help or "", re.MULTILINE)
+IN_A_CLUSTER = "--in-cluster"  # typed in tests/cluster/test_bench_in_cluster.py
+EXAMPLES = [line for line in LINES if IN_A_CLUSTER not in line]
+SMALLER = {"200": "9", "2m": "1s", "10s": "200ms", "64": "8", "5": "20", "1000": "40", "300": "12"}
+TRACE = [{"timestamp": t, "input_length": 40, "output_length": 4, "hash_ids": [t]} for t in (0, 100, 250)]
+
+
+def smaller(line: str, url: str) -> list[str]:
+    words = [url if (w == "chat" and i == 2) or w.startswith("http:") else w for i, w in enumerate(shlex.split(line))]
+    words = [SMALLER.get(word, word) for word in words[2:]]
+    ends = {"--requests", "--duration", "--replay"} & set(words)
+    return words + ([] if ends else ["--requests", "9"]) + ["--warmup", "1"] * ("--replay" not in words)
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_each_example_measures_what_it_says(line, infercli, tmp_path):
+    (tmp_path / "trace.jsonl").write_text("\n".join(json.dumps(row) for row in TRACE))
+    with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.005), adapters=("sql",)) as server:
+        ran = infercli(*["bench", *smaller(line, server.url)], "-o", "json")
+    # On a busy machine the client may be the limit, and says so by exit code 4; objectives need not hold either.
+    assert ran.code in (ExitCode.YES, ExitCode.NO, ExitCode.CANNOT_TELL), ran.err
+    result = json.loads((tmp_path / "result.json").read_text())
+    answered = [t for stage in result["stages"] for t in stage["traces"] if t["error"] is None]
+    assert len(answered) == sum(len(stage["traces"]) for stage in result["stages"]) >= 3, ran.err
+    loads = [stage["load"] for stage in result["stages"]]
+    if "--rate" in line:
+        assert all(load["rate_per_s"] for load in loads)
+    if "--sweep" in line:
+        assert [load["concurrency"] for load in loads] == [2**i for i in range(len(loads))]
+    if "--slo" in line:
+        assert result["searched"] is not None
+        assert result["objectives"]["objectives"][0]["limit_s"] == 1
+    if "--lora" in line:
+        asked = [s.body["model"] for s in server.completion_requests]
+        assert set(asked) <= {"tiny", "sql"}
+    if "agent" in line:
+        assert {t["turn"] for stage in result["stages"] for t in stage["traces"]} > {0}
+
+
+def test_every_shipped_workload_and_kind_of_load_has_an_example():
+    from infercli.adapters.files import shipped
+
+    text = "\n".join(LINES)
+    for path in shipped("workloads").glob("*.yaml"):
+        assert f"--workload {path.stem}" in text
+    options = ("--concurrency", "--rate", "--burstiness", "--ramp-to", "--sweep", "--slo", "--replay", "--lora")
+    for option in (*options, "--in-cluster", "--input-len", "--api embeddings", "--objectives"):
+        assert option in text
