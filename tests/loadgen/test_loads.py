@@ -81,13 +81,14 @@ def test_a_trace_is_replayed():
     assert [t.intended_s - first for t in m.traces] == pytest.approx([0, 0.1, 0.4], abs=2 * ROUNDED_S)
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_cannot_keep_up_ends_the_load_and_keeps_what_was_measured():
     # One at a time and 1 s each: of ten requests a second, one is answered.
     gate = threading.Lock()
 
     def one_by_one(_index):
         with gate:
-            time.sleep(1)
+            server.closing.wait(1)
         return Behaviour(tokens=1)
 
     with FakeOpenAiServer(one_by_one) as server:
