@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "local": ("Run", "Look at, or stop, the Ray on this machine."),
     "ask": ("Measure", "Ask a release or an endpoint one question."),
     "bench": ("Measure", "Measure latency and throughput of a release or an endpoint."),
+    "report": ("Measure", "Show, check, draw or export what bench measured."),
+    "compare": ("Measure", "Compare results of bench, with what chance explains."),
 }
 
 START_HERE = """Start here:

@@ -1,48 +1,330 @@
-"""A benchmark's result for people."""
+"""A benchmark's result for people: a screen of text that reads at 60 columns as at 120, in colour or without."""
 
 from __future__ import annotations
 
-from infercli.cli.output import columns
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from infercli.cli.fitting import Column, fitting
+from infercli.cli.world import terminal_columns
 from infercli.core.bench import BenchResult, caveats
+from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
+from infercli.core.estimate import Interval
+from infercli.core.foretold import Foretold, foretold
+from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
+from infercli.core.stage import StageResult
+from infercli.core.telemetry import GpuSummary, TelemetrySummary
+from infercli.core.timeline import timeline
+from infercli.report.sparkline import BLOCKS, sparkline
+
+NARROWEST, WIDEST = 60, 120
+_FEWEST, _SPARKS = 12, 60
+"""Bins of a sparkline; between them a quarter as many as requests, of which most bins should have some."""
 
 
-def summary(result: BenchResult) -> str:
-    """The whole result in a screen."""
+def summary(result: BenchResult, *, width: int | None = None, plain: bool | None = None) -> str:
+    """The whole result in a screen. `width`: columns; None: the terminal's. `plain`: ASCII; None: as stdout can."""
+    width = max(NARROWEST, min(WIDEST, terminal_columns() if width is None else width))
+    plain = not _can_say(BLOCKS) if plain is None else plain
+    parts = [
+        _wrapped(_head(result), width),
+        _stages(result, width) if len(result.stages) > 1 else _stage(result.stages[0], width),
+        _over_time(result, width, plain=plain),
+        _wrapped(_objectives(result), width),
+        _predicted(result, width),
+        _wrapped([*_gpus(result), *_engines(result), *_money(result), *_tokens(result), *_client(result)], width),
+        _wrapped((f"caution: {line}" for line in caveats(result)), width),
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    return text.encode("ascii", "backslashreplace").decode() if plain else text
+
+
+def _can_say(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def clean(text: str) -> str:
+    """What a server said, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _wrapped(lines: Iterable[str], width: int) -> str:
+    wrap = textwrap.TextWrapper(width=width, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(wrap.fill(clean(line)) for line in lines)
+
+
+def _head(result: BenchResult) -> Iterator[str]:
+    load = f", {result.stages[0].load.label}" if len(result.stages) == 1 else f", {len(result.stages)} levels of load"
+    yield f"{result.target.model} at {result.target.url}{load}"
+    if len(result.stages) == 1:
+        yield from _answers(result.stages[0])
+
+
+def _answers(stage: StageResult) -> Iterator[str]:
+    m = stage.metrics
+    errors = ", ".join(f"{count} {kind}" for kind, count in m.errors.items())
+    yield (
+        f"{m.answered:,} of {m.requests:,} requests answered"
+        + ("" if m.duration_s is None else f" over {m.duration_s:,.1f} s")
+        + (f"; failed: {errors}" if errors else "")
+        + (f"; {m.cut:,} cut" if m.cut else "")
+    )
+    if not m.answered:
+        return
+    rates = [(m.output_tokens_per_s, "output tokens/s"), (m.requests_per_s, "requests/s"), (m.in_flight, "in flight")]
+    yield ", ".join(_amount(value, unit, 1) for value, unit in rates)
+
+
+def _stage(stage: StageResult, width: int) -> str:
+    m = stage.metrics
+    if not m.answered:
+        return ""
+    rows = [("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)]
+    if stage.load.arrivals is not None:
+        rows += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
+    fields = (("MEAN", "mean", 2), ("P50", "p50", 0), ("P90", "p90", 1), ("P95", "p95", 0), ("P99", "p99", 0))
+    table = [Column("MS", [name for name, _ in rows], 0)]
+    table += [Column(title, [_ms(d, field) for _, d in rows], drop) for title, field, drop in (*fields, _MAX)]
+    return fitting(table, width)
+
+
+_MAX = ("MAX", "max", 0)
+
+
+def _stages(result: BenchResult, width: int) -> str:
+    ms = [s.metrics for s in result.stages]
+    table = [
+        Column("LOAD", [clean(s.load.label) for s in result.stages], 0),
+        Column("TOK/S", [_bare(m.output_tokens_per_s, 1) for m in ms], 0),
+        Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 5),
+        Column("ANSWERED", [f"{m.answered}/{m.requests}" for m in ms], 3),
+        Column("TTFT P50", [_ms(m.ttft_s, "p50") for m in ms], 6),
+        Column("TTFT P95", [_ms(m.ttft_s, "p95") for m in ms], 0),
+        Column("TPOT P50", [_ms(m.tpot_s, "p50") for m in ms], 2),
+        Column("TPOT P95", [_ms(m.tpot_s, "p95") for m in ms], 4),
+        Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 7),
+    ]
+    if result.objectives is not None:
+        good = [s.goodput for s in result.stages]
+        table.append(Column("GOOD/S", [_bare(g.good_requests_per_s, 2) if g else "" for g in good], 1))
+        table.append(Column("HOLDS", [_yes(g.holds) if g else "" for g in good], 0))
+    if result.client_limited is not False:
+        # Whose limit it is decides whether a row means anything.
+        limited = {True: "yes", False: "no", None: "unknown"}
+        table.append(Column("CLIENT LIMITED", [limited[s.check.client_limited] for s in result.stages], 0))
+    return fitting(table, width) + "\n(latencies in ms)"
+
+
+def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
+    if not any(s.traces for s in result.stages):
+        return ""
+    ends = 22  # `1,234.5 to 1,234.5 ms` and the space before it
+    requests = sum(len(stage.traces) for stage in result.stages)
+    seen = timeline(result.stages, max(_FEWEST, min(_SPARKS, requests // 4, width - 12 - ends)))
+    rows: tuple[tuple[str, Sequence[float | None], float, str], ...] = (
+        ("TTFT p50", seen.ttft_p50_s, 1000, " ms"),
+        ("TPOT p50", seen.tpot_p50_s, 1000, " ms"),
+        ("tokens/s", seen.output_tokens_per_s, 1, ""),
+        ("in flight", seen.in_flight, 1, ""),
+    )
     lines = []
-    for stage in result.stages:
-        m = stage.metrics
-        errors = ", ".join(f"{count} {kind}" for kind, count in m.errors.items())
-        of = f"{m.answered} of {m.requests} requests answered" + (f"; failed: {errors}" if errors else "")
-        lines.append(f"{result.target.model} at {result.target.url}, {stage.load.label}: {of}")
-        rates = [_number(m.output_tokens_per_s, "output tokens/s"), _number(m.requests_per_s, "requests/s")]
-        lines += [f"{', '.join(rates)}, over {_number(m.duration_s, 's')}", ""]
-        rows = [
-            _row("TTFT", m.ttft_s), _row("TPOT", m.tpot_s), _row("ITL", m.itl_s), _row("end to end", m.e2e_s)
-        ]  # fmt: skip
-        lines.append(columns(rows, ("MS", "MEAN", "P50", "P90", "P95", "P99", "MAX")))
-        lines.append("")
-        check = m.token_check
-        lines.append(
-            f"{m.output_tokens:,} output tokens; {check.equal} of {check.with_usage} answers came in as many frames as "
-            "the server says tokens"
-        )
-        if stage.goodput is not None:
-            for a in stage.goodput.attained:
-                lines.append(f"{a.objective.words}: {a.met} of {a.requests}: {'holds' if a.holds else 'does not hold'}")
-    if result.engine_agrees is not None and result.engine_tokens is not None:
-        same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
-        lines.append(f"the engine's own counter, warm-up included, says {same}")
-    lines.append(result.telemetry_reason or "")
-    lines += [f"caution: {c}" for c in caveats(result)]
+    for name, values, scale, unit in rows:
+        known = [v * scale for v in values if v is not None]
+        if known and max(known) > 0:
+            bars = sparkline(values, plain=plain)
+            lines.append(f"{name:<9}  {bars}  {_short(min(known))} to {_short(max(known))}{unit}")
+    if not lines:
+        return ""
+    lines.append(f"{'':<9}  {seen.bins} x {seen.width_s:g} s, by the time of sending")
     return "\n".join(lines)
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "unknown" if value is None else f"{value:,.1f} {unit}"
+def _objectives(result: BenchResult) -> Iterator[str]:
+    several = len(result.stages) > 1
+    if result.searched is not None:
+        yield from _searched(result)
+    elif several and result.objectives is not None:
+        yield f"objectives: {', '.join(o.words for o in result.objectives.objectives)}"
+    elif result.stages[0].goodput is not None:
+        yield from _goodput(result.stages[0], result.stages[0].goodput)
 
 
-def _row(name: str, d: Distribution | None) -> tuple[str, ...]:
-    if d is None:
-        return (name, "unknown", "", "", "", "", "")
-    return (name, *(f"{v * 1000:,.1f}" for v in (d.mean, d.p50, d.p90, d.p95, d.p99, d.max)))
+def _goodput(stage: StageResult, goodput: Goodput) -> Iterator[str]:
+    for a in goodput.attained:
+        share = f"{a.met / a.requests:.1%} of {a.requests:,}" if a.requests else "no request"
+        yield f"{'holds' if a.holds else 'MISSED'}: {a.objective.words} ({share})"
+    if not goodput.success_holds:
+        yield "MISSED: too many requests failed"
+    rate, m = _amount(goodput.good_requests_per_s, "requests/s", 2), stage.metrics
+    yield f"goodput: {rate} that meet all ({goodput.good:,} of {m.requests:,})"
+
+
+def _searched(result: BenchResult) -> Iterator[str]:
+    found = result.searched
+    assert found is not None
+    if found.highest_rate_per_s is None:
+        yield "no rate that was tried holds the objectives"
+    else:
+        runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
+        yield f"the highest rate that holds: {found.highest_rate_per_s:.3g} requests/s, in {runs}"
+    if found.broke_at_rate_per_s is not None:
+        yield f"the lowest that does not: {found.broke_at_rate_per_s:.3g} requests/s"
+    for s in found.sure:
+        sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
+        yield f"{s.objective}: {s.met:,} of {s.requests:,}, at least {s.at_least_fraction:.1%} ({sure})"
+    if found.unfinished is not None:
+        yield f"the search is not finished: {found.unfinished}"
+
+
+def _predicted(result: BenchResult, width: int) -> str:
+    found = list(foretold(result))
+    if not found:
+        return ""
+    digits = {"output tokens/s": 0, "TTFT p50": 1, "TPOT p50": 2}
+
+    def number(f: Foretold, value: float | None) -> str:
+        return _bare(None if value is None else value * f.factor, digits[f.quantity])
+
+    table = [
+        Column("PREDICTED", [f"{f.quantity}, ms" if f.unit == "ms" else f.unit for f in found], words=True),
+        Column("VALUE", [number(f, f.said.value) for f in found], 1),
+        Column("INTERVAL", [_range(f.said, f.factor, digits[f.quantity]) for f in found]),
+        Column("MEASURED", [number(f, f.measured) for f in found]),
+        Column("", [f.side for f in found], words=True),
+    ]
+    if len(result.stages) > 1:
+        table.insert(0, Column("LOAD", [clean(result.stages[f.stage].load.label) for f in found]))
+    source = "; ".join(dict.fromkeys(p.source for p in result.predicted))
+    return fitting(table, width) + f"\n(by {clean(source)})"
+
+
+def _gpus(result: BenchResult) -> Iterator[str]:
+    seen = run_telemetry(result)
+    if seen is None:
+        yield result.telemetry_reason or "no GPU telemetry"
+        return
+    for gpu in seen.gpus:
+        yield f"GPU {gpu.index}{f' {gpu.name}' if gpu.name else ''}: {', '.join(_gpu(gpu)) or 'nothing was read'}"
+    yield from _energy(result, seen)
+
+
+def _engines(result: BenchResult) -> Iterator[str]:
+    for engine in result.engines:
+        said = []
+        if engine.preemptions is not None:
+            said.append("1 preemption" if engine.preemptions == 1 else f"{engine.preemptions:,} preemptions")
+        if engine.prefix_cache_hit_fraction is not None:
+            said.append(f"{engine.prefix_cache_hit_fraction:.0%} of the prompt tokens from its prefix cache")
+        waiting = [v for v in engine.samples.waiting if v is not None]
+        used = [v for v in engine.samples.kv_cache_usage_fraction if v is not None]
+        said += [f"{max(waiting):,} waiting at most"] if waiting else []
+        said += [f"KV cache {max(used):.0%} full at most"] if used else []
+        yield f"engine {engine.source}: {', '.join(said) or 'it said nothing that is shown here'}"
+    for what, why in result.unwatched.items():
+        yield f"not watched: {what}: {why}"
+
+
+def _gpu(gpu: GpuSummary) -> Iterator[str]:
+    if gpu.busy_fraction is not None:
+        yield f"busy {gpu.busy_fraction:.0%} of the time"
+    if gpu.sm_active_fraction is not None:
+        yield f"SMs active {gpu.sm_active_fraction:.0%}"
+    if gpu.memory_peak_bytes is not None:
+        of = f" of {gpu.memory_total_bytes / 2**30:.1f}" if gpu.memory_total_bytes is not None else ""
+        yield f"{gpu.memory_peak_bytes / 2**30:.1f}{of} GiB at most"
+    if gpu.mean_power_w is not None:
+        yield f"{gpu.mean_power_w:,.0f} W"
+    if gpu.max_temperature_c is not None:
+        yield f"{gpu.max_temperature_c} C at most"
+    for event, share in (gpu.clock_events or {}).items():
+        yield f"clocks held by {event} {share:.0%} of the time"
+    if gpu.xids:
+        yield f"XID errors {', '.join(map(str, gpu.xids))}"
+
+
+def _energy(result: BenchResult, seen: TelemetrySummary) -> Iterator[str]:
+    if seen.energy_j is None:
+        yield f"energy: unknown ({seen.absent.get('energy_j', 'not read')})"
+    elif len(result.stages) == 1:
+        yield f"energy: {_joules(seen)}"
+    else:
+        yield f"energy: {seen.energy_j:,.0f} J in all"
+        for index, stage in enumerate(result.stages):
+            one = stage_telemetry(result, index)
+            if one is not None and one.joules_per_output_token is not None:
+                yield f"  {stage.load.label}: {one.joules_per_output_token:.3g} J per output token"
+
+
+def _joules(seen: TelemetrySummary) -> str:
+    each = seen.joules_per_output_token
+    return f"{seen.energy_j:,.0f} J" + (f", {each:.3g} J per output token" if each is not None else "")
+
+
+def _money(result: BenchResult) -> Iterator[str]:
+    price = result.price
+    if price is None:
+        return
+    gpus = "1 GPU" if price.gpus == 1 else f"{price.gpus} GPUs"
+    quotes = "1 quote" if price.quotes == 1 else f"{price.quotes} quotes"
+    yield f"price: ${price.median_usd_per_h:,.2f}/h for {gpus}, {quotes} of {price.as_of}"
+    for index, stage in enumerate(result.stages):
+        each = usd_per_million_output_tokens(result, index)
+        if each is not None:
+            load = f"  {stage.load.label}: " if len(result.stages) > 1 else ""
+            yield f"{load}${each.value:,.2f} per 1M output tokens, {_range(each, 1, 2)}"
+
+
+def _tokens(result: BenchResult) -> Iterator[str]:
+    checks = [s.metrics.token_check for s in result.stages]
+    tokens = sum(s.metrics.output_tokens for s in result.stages)
+    if tokens:
+        equal, of = sum(c.equal for c in checks), sum(c.with_usage for c in checks)
+        yield f"{tokens:,} output tokens; {equal:,} of {of:,} answers came in as many frames as the server says tokens"
+    if result.engine_agrees is not None and result.engine_tokens is not None:
+        same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
+        yield f"the engine's own counter, warm-up included, says {same}"
+
+
+def _client(result: BenchResult) -> Iterator[str]:
+    """What the verdict on the client rests on; where it is not a clear no, `caveats` says so."""
+    if result.client_limited is not False:
+        return
+    m = [s.metrics for s in result.stages]
+    said = [
+        f"read {max(d.p99 for d in lags) * 1000:.2g} ms late at p99"
+        for lags in ([x.client_lag_s for x in m if x.client_lag_s is not None],)
+        if lags
+    ]
+    busy = [s.client.busiest_cpu_fraction for s in result.stages if s.client.busiest_cpu_fraction is not None]
+    said += [f"its busiest worker used {max(busy):.0%} of a core"] if busy else []
+    yield "the client was not the limit" + (f": it {', '.join(said)}" if said else "")
+
+
+def _amount(value: float | None, unit: str, digits: int) -> str:
+    return f"unknown {unit}" if value is None else f"{value:,.{digits}f} {unit}"
+
+
+def _bare(value: float | None, digits: int) -> str:
+    return "unknown" if value is None else f"{value:,.{digits}f}"
+
+
+def _ms(d: Distribution | None, field: str) -> str:
+    return "unknown" if d is None else f"{getattr(d, field) * 1000:,.1f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _range(interval: Interval, scale: float, digits: int) -> str:
+    return f"{scale * interval.low:,.{digits}f} to {scale * interval.high:,.{digits}f}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from infercli.core.conversation import PromptsUsed
 from infercli.core.engine_telemetry import EngineTelemetry
+from infercli.core.expected import GpuPrice, Prediction
 from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
 from infercli.core.self_check import ADVICE
@@ -65,12 +66,27 @@ class BenchResult(Document):
     telemetry: Telemetry | None = None
     telemetry_reason: str | None = None
     """Why there is no telemetry: `no GPU telemetry: ...`."""
+    predicted: tuple[Prediction, ...] = ()
+    """At most one for each stage; empty where no plan was given."""
+    price: GpuPrice | None = None
+    """None: nobody says what the GPUs cost."""
 
     @model_validator(mode="after")
     def _telemetry_or_why_not(self) -> BenchResult:
         if (self.telemetry is None) == (self.telemetry_reason is None):
             raise ValueError("give either telemetry or telemetry_reason")
         return self
+
+    @model_validator(mode="after")
+    def _predictions_of_stages(self) -> BenchResult:
+        named = [p.stage for p in self.predicted]
+        if len(set(named)) < len(named) or not set(named) <= set(range(len(self.stages))):
+            raise ValueError("predicted must name stages that there are, each once")
+        return self
+
+    def prediction(self, stage: int) -> Prediction | None:
+        """Of the stage with this index; None: nothing was predicted of it."""
+        return next((p for p in self.predicted if p.stage == stage), None)
 
     @property
     def traces(self) -> Iterator[Trace]:
@@ -132,6 +148,10 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
         lines.append(f"{result.prompts.count} prompts for {sent} requests: repeats hit the prefix cache")
     for stage in result.stages:
         lines += [f"{stage.load.label}: {line}" if several else line for line in _stage_caveats(stage)]
+    fewest = min(stage.metrics.answered for stage in result.stages if stage.metrics.answered)
+    if fewest < P99_MIN_REQUESTS:
+        of = f"p99 of {fewest} requests" + (", as one level has," if several else "")
+        lines.append(f"{of} rests on the few slowest; it takes about {P99_MIN_REQUESTS}")
     return tuple(lines)
 
 
@@ -151,6 +171,5 @@ def _stage_caveats(stage: StageResult) -> Iterator[str]:
         yield f"{client.reconnects} requests were sent again: the server had closed their kept connections"
     if m.multi_token_read_fraction:
         share = m.multi_token_read_fraction
-        yield f"{share:.0%} of the tokens shared a read with another: the gaps between those are unknown"
-    if m.answered < P99_MIN_REQUESTS:
-        yield f"p99 of {m.answered} requests rests on the few slowest; it takes about {P99_MIN_REQUESTS}"
+        part = f"{share:.0%}" if share >= 0.01 else "under 1 %"
+        yield f"{part} of the tokens shared a read with another: the gaps between those are unknown"

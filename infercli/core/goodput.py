@@ -16,7 +16,7 @@ from pydantic import Field
 from infercli.core.metrics import e2e_s, tpot_s, ttft_s, wait_s
 from infercli.core.record import Document, Record
 from infercli.core.traces import Trace
-from infercli.core.units import duration, parse_duration_s
+from infercli.core.units import parse_duration_s
 
 Latency = Literal["ttft", "tpot", "e2e"]
 LATENCIES: tuple[Latency, ...] = ("ttft", "tpot", "e2e")
@@ -35,8 +35,9 @@ class Objective(Record):
 
     @property
     def words(self) -> str:
-        """`TTFT p95 within 1 s`."""
-        return f"{self.latency.upper()} p{self.fraction * 100:g} within {duration(self.limit_s)}"
+        """`TTFT p95 within 1 s`, `TPOT p95 within 25 ms`: the limit to its last digit."""
+        limit = f"{self.limit_s * 1000:g} ms" if self.limit_s < 1 else f"{self.limit_s:g} s"
+        return f"{self.latency.upper()} p{self.fraction * 100:g} within {limit}"
 
     @property
     def name(self) -> str:

@@ -101,11 +101,15 @@ class Metrics(Record):
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The q-quantile of a sorted, non-empty sample, linear between ranks (type 7 of Hyndman and Fan, as numpy)."""
+    """The q-quantile of a sorted, non-empty sample, linear between ranks (type 7 of Hyndman and Fan).
+
+    Equal to numpy's `percentile(..., method="linear")` to the last bit: it, too, counts from the nearer of two ranks.
+    """
     rank = q * (len(ordered) - 1)
     low = math.floor(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+    a, b = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    share = rank - low
+    return a + (b - a) * share if share < 0.5 else b - (b - a) * (1 - share)
 
 
 def distribution(values: Iterable[float]) -> Distribution | None:

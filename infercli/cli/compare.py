@@ -1,0 +1,100 @@
+"""compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.core.bench_comparison import BenchComparison, RunComparison, StageComparison
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="A B...", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Compare different workloads too; what differs is said.")
+@click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a page that opens in a browser.")
+@options.common
+def command(files: tuple[str, ...], force: bool, html_path: str | None, output: str) -> int:
+    """Compare results of `infercli bench` with the first of them, each difference with a 95 % interval.
+
+    Refuses runs that did not send the same prompts to the same model under the same load. Where an interval holds zero
+    it says that no difference can be shown, and with too few requests that nothing can be told.
+
+    \b
+    Examples:
+      infercli compare before.json after.json
+      infercli compare none.json awq.json fp8.json --html quantizations.html
+    """
+    from pathlib import Path
+
+    from infercli.adapters.result_files import read_result
+    from infercli.cli.output import emit, note
+    from infercli.core.bench_comparison import BenchComparison, compare, refusals
+    from infercli.errors import ExitCode, InputError
+
+    if len(files) < 2:
+        raise InputError("there is nothing to compare it with", "name two results of `infercli bench` or more")
+    results = [read_result(Path(file)) for file in files]
+    first = results[0]
+    if not force:
+        wrong = [f"{file}: {why}" for file, r in zip(files[1:], results[1:], strict=True) for why in refusals(first, r)]
+        if wrong:
+            raise InputError(
+                "\n".join([f"not the workload of {files[0]}:", *wrong]), "--force compares them all the same"
+            )
+    runs = tuple(compare(first, r, file) for file, r in zip(files[1:], results[1:], strict=True))
+    answer = BenchComparison(baseline=files[0], runs=runs)
+    if html_path is not None:
+        from infercli.adapters.files import write_text
+        from infercli.report.comparison import page
+
+        write_text(Path(html_path), page(answer, list(zip(files, results, strict=True))))
+        note(f"{html_path} opens in a browser")
+    emit(answer.model_dump(mode="json"), output, text(answer))
+    return ExitCode.YES
+
+
+def text(answer: BenchComparison, width: int | None = None) -> str:
+    """A comparison for people. `width`: columns; None: the terminal's."""
+    import textwrap
+
+    from infercli.cli.world import terminal_columns
+
+    width = max(60, min(120, terminal_columns() if width is None else width))
+    parts = [_run(answer.baseline, run, width) for run in answer.runs]
+    return "\n\n".join([*parts, textwrap.fill(answer.method, width, break_on_hyphens=False)])
+
+
+def _run(baseline: str, run: RunComparison, width: int) -> str:
+    from infercli.cli.output import heading
+    from infercli.cli.result_text import clean
+
+    lines = [heading(clean(f"{run.file} against {baseline}"))]
+    lines += [clean(f"caution: not one workload: {why}") for why in run.forced]
+    lines += [f"not compared: {clean(label)}" for label in run.unmatched]
+    if not run.stages:
+        lines.append("they have no level of load in common: nothing is compared")
+    return "\n\n".join(["\n".join(lines), *(_stage(stage, width) for stage in run.stages)])
+
+
+def _stage(stage: StageComparison, width: int) -> str:
+    from infercli.cli.fitting import Column, fitting
+    from infercli.cli.result_text import clean
+    from infercli.report.naming import interval, name, share, value, verdict
+
+    ds = stage.differences
+    table = [
+        Column("", [name(d.metric) for d in ds]),
+        Column("FIRST", [value(d, d.a) for d in ds], 1),
+        Column("SECOND", [value(d, d.b) for d in ds], 2),
+        Column("CHANGE", [share(d, d.difference) for d in ds], 3),
+        Column("95 % INTERVAL", [interval(d) for d in ds]),
+        Column("", [verdict(d) for d in ds], words=True),
+    ]
+    why = dict.fromkeys(f"{verdict(d)}: {d.reason}" for d in ds if d.reason is not None)
+    head = f"{stage.load}: {stage.requests_a:,} and {stage.requests_b:,} requests"
+    notes = [*(f"caution: {clean(note)}" for note in stage.notes), *why]
+    return "\n".join([clean(head), fitting(table, width), *notes])

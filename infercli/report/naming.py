@@ -1,0 +1,57 @@
+"""How the numbers of a comparison are called and written, in text as on a page."""
+
+from __future__ import annotations
+
+from infercli.core.bench_comparison import MetricDifference
+
+WORDS = {
+    "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
+    "e2e_due": "E2E from due", "output_tokens_per": "output tokens/s", "good_requests_per": "good requests/s",
+}  # fmt: skip
+
+
+def name(metric: str) -> str:
+    """`ttft_p95_s` -> `TTFT p95, ms`."""
+    stem = metric.removesuffix("_s")
+    if stem in WORDS:
+        return WORDS[stem]
+    latency, _, quantile = stem.rpartition("_")
+    return f"{WORDS[latency]} {quantile}, ms"
+
+
+def value(d: MetricDifference, number: float | None, *, sign: bool = False) -> str:
+    """A number of this metric in the unit of its name; empty for None."""
+    if number is None:
+        return ""
+    factor = 1.0 if d.metric.endswith("_per_s") else 1000.0
+    digits = 2 if d.metric.startswith(("tpot", "itl", "good")) else 1
+    return f"{number * factor:{'+' if sign else ''},.{digits}f}"
+
+
+def share(d: MetricDifference, difference: float | None) -> str:
+    """A difference as a share of the first run's number; empty where either is unknown."""
+    return "" if difference is None or not d.a else f"{difference / d.a:+.1%}"
+
+
+def interval(d: MetricDifference) -> str:
+    """The interval of the difference as a share of the first run's number, else in its unit; empty where none is."""
+    if d.low is None or d.high is None:
+        return ""
+    if not d.a:
+        return f"{value(d, d.low, sign=True)} to {value(d, d.high, sign=True)}"
+    low, high = 100 * d.low / d.a, 100 * d.high / d.a
+    widest = max(abs(low), abs(high))
+    digits = 0 if widest >= 10 else 1 if widest >= 1 else 2
+    return f"{low:+.{digits}f} to {high:+.{digits}f} %"
+
+
+def verdict(d: MetricDifference) -> str:
+    """In words; better and worse are said only where a difference is shown."""
+    if d.verdict in ("higher", "lower"):
+        return f"{d.verdict}: {'better' if d.better else 'worse'}"
+    return {
+        "none shown": "no difference can be shown",
+        "not steady": "cannot be told: not steady",
+        "too few": "cannot be told: too few",
+        "unknown": "unknown",
+    }[d.verdict]

@@ -1,0 +1,88 @@
+"""Axes: where ticks stand, how numbers are written, where a value is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from infercli.core.timeline import round_width
+
+LOG_FROM = 20.0
+"""Above this ratio of highest to lowest an axis of latencies is logarithmic; below it, a linear one shows both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """From values to places along a drawing."""
+
+    low: float
+    high: float
+    start: float
+    """Place of `low`; above `end` where values rise upwards."""
+    end: float
+    log: bool = False
+    ticks: tuple[float, ...] = ()
+
+    def __call__(self, value: float) -> float:
+        """The place of a value, kept inside the axis."""
+        low, high, value = (_log(v) if self.log else v for v in (self.low, self.high, value))
+        share = (value - low) / (high - low) if high > low else 0.5
+        return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
+
+
+def linear(low: float, high: float, start: float, end: float, *, ticks: int = 5) -> Scale:
+    """From `low` to the round number above `high`."""
+    step = round_width(high - low, ticks) if high > low else 1.0
+    top = low + math.ceil((high - low) / step - 1e-9) * step if high > low else low + 1.0
+    first = math.ceil(low / step - 1e-9)
+    places = tuple(n * step for n in range(first, math.floor(top / step + 1e-9) + 1))
+    return Scale(low=low, high=top, start=start, end=end, ticks=places)
+
+
+def exact(low: float, high: float, start: float, end: float, *, ticks: int = 8) -> Scale:
+    """From `low` to `high` themselves, with ticks at round numbers between: the clock that panels share."""
+    step = round_width(high - low, ticks) if high > low else 1.0
+    places = tuple(n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1))
+    return Scale(low=low, high=high, start=start, end=end, ticks=places)
+
+
+def logarithmic(low: float, high: float, start: float, end: float, *, ticks: int = 7) -> Scale:
+    """From `low` to `high`, both above 0, with ticks at round multiples of powers of ten; evenly on a short axis."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    places: list[float] = []
+    for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
+        places = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+        if len(places) <= ticks:
+            break
+    if len(places) < 3:
+        places = list(exact(low, high, start, end, ticks=ticks).ticks)
+    return Scale(low=low, high=high, start=start, end=end, log=True, ticks=tuple(places))
+
+
+def number(value: float) -> str:
+    """With as many digits as are read: `1,234`, `123`, `12.3`, `0.0123`."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else f"{value:.2e}"
+
+
+def tick(value: float, ticks: Sequence[float]) -> str:
+    """A tick beside its neighbours: with as many decimals as tell them apart."""
+    steps = [abs(b - a) for a, b in pairwise(ticks)]
+    step = min(steps, default=abs(value) or 1.0)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    return f"{value:,.{min(digits, 6)}f}"
+
+
+def seconds(highest_s: float) -> tuple[float, str]:
+    """(factor, unit) in which times up to this are read: milliseconds up to 10 s."""
+    return (1000.0, "ms") if highest_s < 10 else (1.0, "s")
+
+
+def _log(value: float) -> float:
+    return math.log10(max(value, 1e-12))

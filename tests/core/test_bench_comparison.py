@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.bench import BenchTarget
+from infercli.core.bench_comparison import compare, refusals
+from infercli.core.goodput import Objectives, parse_objective
+from infercli.core.traces import Load
+from tests.core.results import OBJECTIVES, client, result, run, served, stage, sweep, trace
+
+
+def by_metric(comparison, index=0):
+    return {d.metric: d for d in comparison.stages[index].differences}
+
+
+def test_a_slower_engine_is_slower_in_every_latency_and_in_the_rate():
+    found = by_metric(compare(run(250, 8, 1), run(250, 8, 2, slower=1.5), "b.json"))
+    assert list(found)[:3] == ["ttft_p50_s", "ttft_p95_s", "ttft_p99_s"]
+    for name in ("tpot_p50_s", "tpot_p95_s", "itl_p50_s", "e2e_p50_s"):
+        assert (found[name].verdict, found[name].better) == ("higher", False)
+        assert 0 < found[name].low < found[name].difference < found[name].high
+    rate = found["output_tokens_per_s"]
+    assert (rate.verdict, rate.better) == ("lower", False)
+
+
+def test_the_numbers_are_those_of_the_metrics():
+    a, b = run(250, 8, 1), run(250, 8, 2)
+    found = by_metric(compare(a, b, "b.json"))
+    m = a.stages[0].metrics
+    assert found["ttft_p95_s"].a == m.ttft_s.p95
+    assert found["itl_p99_s"].a == m.itl_s.p99
+    assert found["output_tokens_per_s"].a == m.output_tokens_per_s
+    assert found["good_requests_per_s"].b == b.stages[0].goodput.good_requests_per_s
+
+
+def test_a_run_beside_itself_shows_no_difference_and_is_no_better():
+    a = run(250, 8, 1)
+    for d in compare(a, a, "a.json").stages[0].differences:
+        assert d.difference == 0
+        assert d.better is None
+        assert d.verdict in ("none shown", "too few")
+
+
+def test_of_too_few_requests_nothing_is_said_and_the_reason_names_how_many_it_takes():
+    found = by_metric(compare(run(64, 8, 1), run(64, 8, 2), "b.json"))
+    assert found["ttft_p50_s"].verdict == "none shown"
+    assert (found["ttft_p95_s"].verdict, found["ttft_p95_s"].low) == ("too few", None)
+    assert found["ttft_p95_s"].reason == "64 values, and it takes 200"
+    few = by_metric(compare(run(29, 8, 1), run(64, 8, 2), "b.json"))
+    assert {d.verdict for d in few.values()} == {"too few"}
+    assert few["ttft_p50_s"].reason == "29 requests, and it takes 30"
+    # The numbers themselves are there all the same.
+    assert few["ttft_p50_s"].a is not None
+
+
+def test_what_a_run_has_not_is_unknown_and_not_too_few():
+    silent = result(stage([trace(float(i), (i + 0.5,)) for i in range(40)], load=Load(concurrency=1, requests=40)))
+    found = by_metric(compare(silent, silent, "b.json"))
+    assert (found["tpot_p50_s"].a, found["tpot_p50_s"].verdict) == (None, "unknown")
+    assert "good_requests_per_s" not in found  # no objectives were given
+    assert compare(silent, silent, "b.json").stages[0].notes == ()
+
+
+def test_a_drifting_run_shows_no_difference_that_one_may_believe():
+    def climbing(step):
+        return result(
+            stage([trace(float(i), (i + 0.1 + i * step, i + 0.2 + i * step)) for i in range(200)],
+                  load=Load(concurrency=1, requests=200))
+        )  # fmt: skip
+
+    found = by_metric(compare(climbing(0.001), climbing(0.004), "b.json"))["ttft_p50_s"]
+    assert found.low > 0
+    assert (found.verdict, found.better) == ("not steady", None)
+    assert "drifted" in found.reason
+
+
+def test_latencies_of_an_open_loop_count_from_when_requests_were_due():
+    load = Load(arrivals="poisson", rate_per_s=1.0, requests=40)
+    late = [trace(i + 0.25, (i + 0.5,), intended_s=float(i), request=i) for i in range(40)]
+    found = by_metric(compare(result(stage(late, load=load)), result(stage(late, load=load)), "b.json"))
+    assert found["ttft_due_p50_s"].a == pytest.approx(0.5)
+    assert "ttft_p50_s" not in found
+
+
+def test_stages_are_matched_by_their_load_and_what_only_one_has_is_named():
+    found = compare(sweep((1, 4, 8)), sweep((8, 4, 2)), "b.json")
+    assert [(s.load, s.a, s.b) for s in found.stages] == [("4 at a time", 1, 1), ("8 at a time", 2, 0)]
+    assert found.unmatched == ("1 at a time: only in the first", "2 at a time: only in b.json")
+
+
+def test_repeated_stages_go_with_each_other_in_their_order():
+    found = compare(sweep((4, 4)), sweep((4, 4, 4)), "b.json")
+    assert [(s.a, s.b) for s in found.stages] == [(0, 0), (1, 1)]
+    assert found.unmatched == ("4 at a time: only in b.json",)
+
+
+def test_runs_of_one_workload_are_not_refused_though_they_differ_in_how_long_they_ran():
+    a, b = run(64, 8, 1), run(64, 8, 2)
+    assert refusals(a, b) == ()
+    longer = Load(concurrency=8, duration_s=60.0, max_tokens=24, warmup_s=5.0, seed=3)
+    assert refusals(a, b.model_copy(update={"stages": (stage(b.stages[0].traces, load=longer),)})) == ()
+
+
+def test_every_reason_why_two_runs_are_not_of_one_workload_is_given():
+    a = run(64, 8, 1)
+    load = Load(concurrency=8, requests=64, max_tokens=32, temperature=1.0)
+    other = result(
+        stage(served(64, 8, 2), load=load),
+        prompts=12,
+        target=BenchTarget(url="http://h", model="other", api="completions"),
+    )
+    source = "synthetic (64 words, seed 0)"
+    assert refusals(a, other) == (
+        "model: Qwen/Qwen3-0.6B / other",
+        "API: chat / completions",
+        f"prompts: {source}, 64 requests / {source}, 12 requests, with other digests",
+        "8 at a time: max_tokens 24 / 32",
+        "8 at a time: temperature 0.0 / 1.0",
+    )
+    assert compare(a, other, "b.json").forced == refusals(a, other)
+
+
+def test_digests_of_two_machines_say_nothing():
+    a = run(8, 2, 1)
+    b = result(*a.stages, key=bytes(range(32, 64)))
+    assert refusals(a, b) == ("prompts: measured on two machines, whose digests cannot be compared",)
+
+
+def test_no_load_in_common_is_a_reason_and_forced_they_are_compared_in_their_order():
+    a, b = run(64, 8, 1), run(64, 16, 2)
+    assert refusals(a, b) == ("load: 8 at a time / 16 at a time",)
+    assert [s.load for s in compare(a, b, "b.json").stages] == ["8 at a time / 16 at a time"]
+    assert compare(sweep((1, 2)), run(64, 8, 1), "b.json").stages == ()
+
+
+def test_a_ramp_is_as_steep_as_it_is_long():
+    def ramp(duration_s):
+        load = Load(arrivals="poisson", rate_per_s=1, ramp_to_per_s=5, duration_s=duration_s)
+        return result(stage(served(40, 4, 1), load=load))
+
+    assert refusals(ramp(60.0), ramp(30.0)) == ("1 to 5 requests/s: duration_s 60.0 / 30.0",)
+
+
+def test_goodput_under_other_objectives_is_left_out_and_said():
+    a = run(64, 8, 1)
+    b = run(64, 8, 2, objectives=Objectives(objectives=(parse_objective("e2e_p95=2s"),)))
+    found = compare(a, b, "b.json")
+    assert "good_requests_per_s" not in by_metric(found)
+    assert found.stages[0].notes == ("goodput is left out: the runs have other objectives",)
+
+
+def test_what_makes_a_run_unfit_to_be_compared_is_said_beside_it():
+    a = run(64, 8, 1, failing=16)
+    b = result(
+        stage(served(64, 8, 2), load=a.stages[0].load, objectives=OBJECTIVES, client=client(busiest_cpu_fraction=0.97),
+              stopped="interrupted"),
+        objectives=OBJECTIVES,
+    )  # fmt: skip
+    assert compare(a, b, "b.json").stages[0].notes == (
+        "first: 4 of 64 requests failed: latencies are of those that were answered",
+        "second: the client was the limit: a worker used 97% of a core, the limit is 90%",
+        "second: not complete: interrupted",
+    )

@@ -1,0 +1,238 @@
+"""Pages of results: what they hold, and what they must not."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from infercli.core.bench_comparison import BenchComparison, compare
+from infercli.core.sweep import searched
+from infercli.core.traces import Load
+from infercli.report import comparison, html
+from tests.core.results import HOSTILE, OBJECTIVES, full, hostile, result, run, served, stage, sweep, trace
+from tests.report.test_markup import Seen
+
+ALLOWED = {
+    "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "h4", "p", "span", "b", "bdi", "small",
+    "dl", "div", "dt", "dd", "ul", "li", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
+    "details", "summary", "svg", "desc", "line", "rect", "circle", "polyline", "polygon", "text",
+}  # fmt: skip
+"""Every element of a page: none loads, runs or links to anything."""
+
+
+def page(*benches) -> str:
+    return html.page([(f"{n}.json", bench) for n, bench in enumerate(benches)])
+
+
+def compared(*benches) -> str:
+    runs = tuple(compare(benches[0], b, f"{n}.json") for n, b in enumerate(benches[1:], 1))
+    return comparison.page(
+        BenchComparison(baseline="0.json", runs=runs), [(f"{n}.json", b) for n, b in enumerate(benches)]
+    )
+
+
+UNREACHED = stage([trace(0, sent_s=None, error="connect", ended_s=0.1)], objectives=OBJECTIVES)
+NOBODY = result(UNREACHED, objectives=OBJECTIVES)
+EMBEDDINGS = result(stage([trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]))
+ONE_TOKEN = result(stage([trace(float(i), (i + 0.5,)) for i in range(3)]))
+NOTHING = result(stage([]))
+
+
+def rates(*levels):
+    """A search: a closed loop first, then open loops."""
+    stages = [stage(served(32, 8, 1), load=Load(concurrency=8, requests=32), objectives=OBJECTIVES)]
+    for n, rate in enumerate(levels):
+        load = Load(arrivals="poisson", rate_per_s=rate, requests=40, seed=n)
+        stages.append(
+            stage(served(40, 4, n), load=load, objectives=OBJECTIVES, began_s=round(stages[-1].ended_s + 1, 6))
+        )
+    return result(*stages, objectives=OBJECTIVES, searched=searched(stages[1:]))
+
+
+EVERY_KIND = {
+    "one level": run(64, 8, warmup=8), "a sweep": sweep(), "with telemetry": full(run(64, 8)),
+    "a sweep with telemetry": full(sweep()), "failures": run(64, 8, failing=5), "nobody": NOBODY,
+    "embeddings": EMBEDDINGS, "one token": ONE_TOKEN, "nothing": NOTHING, "a search": rates(1, 2, 2),
+    "hostile": hostile(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_a_page_of_every_kind_of_result_is_whole_and_loads_and_runs_nothing(kind):
+    written = page(EVERY_KIND[kind])
+    seen = Seen(written)
+    assert set(seen.tags) <= ALLOWED
+    assert not [name for name, _ in seen.attributes if name.startswith("on") or name in ("href", "src", "xlink:href")]
+    assert not re.search(r"url\(|@import", written)
+    assert "nan" not in " ".join(str(v) for _, v in seen.attributes)
+    # Everything that was opened is closed in its order: but for what HTML never closes, it is XML.
+    ET.fromstring(re.sub(r"<meta [^>]*>", "", written.removeprefix("<!doctype html>")))
+
+
+@pytest.mark.parametrize("kind", ["with telemetry", "a sweep with telemetry", "failures", "hostile", "a search"])
+def test_nothing_is_drawn_outside_its_drawing_and_no_two_labels_cover_each_other(kind):
+    tree = ET.fromstring(re.sub(r"<meta [^>]*>", "", page(EVERY_KIND[kind]).removeprefix("<!doctype html>")))
+    drawings = [d for d in tree.iter("svg") if d.get("role") == "img" and d.get("aria-hidden") is None]
+    assert drawings
+    for drawing in drawings:
+        _, _, width, height = map(float, drawing.get("viewBox").split())
+        for part in drawing.iter():
+            for name in ("x", "x1", "x2", "cx"):
+                assert 0 <= float(part.get(name, 0)) <= width
+            for name in ("y", "y1", "y2", "cy"):
+                assert 0 <= float(part.get(name, 0)) <= height
+        boxes = [box(text) for text in drawing.iter("text")]
+        for n, (left, top, right, bottom, words) in enumerate(boxes):
+            assert left >= -8, words
+            assert right <= width + 8, words
+            for other in boxes[n + 1 :]:
+                apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+                assert apart, (words, other[4])
+
+
+def box(text):
+    """Where a label lies, at 6 units a character and 9 high: no font draws it smaller, so what overlaps here does."""
+    x, y, wide = float(text.get("x")), float(text.get("y")), 6.0 * len(text.text)
+    classes = (text.get("class") or "").split()
+    left = x - wide if "end" in classes else x - wide / 2 if "middle" in classes else x
+    return left, y - 9, left + wide, y, text.text
+
+
+def test_what_others_say_is_text_on_a_page():
+    for written in (page(hostile()), compared(hostile(), hostile())):
+        seen = Seen(written)
+        assert set(seen.tags) <= ALLOWED
+        assert "\x1b" not in written
+        assert "\u202e" not in written
+        assert seen.text.count("<img src=x onerror=alert(1)>") >= 2
+        assert "&amp;amp;" in written  # it was called &amp; and is still
+    assert (
+        len(Seen(page(hostile())).text.split("<img")) > 8
+    )  # model, address, message, reasons, source of the price, ...
+
+
+def test_the_numbers_of_the_result_stand_in_tables():
+    bench = run(64, 8)
+    m = bench.stages[0].metrics
+    text = Seen(page(bench)).text
+    for value in (m.ttft_s.p99, m.tpot_s.p50, m.itl_s.max, m.e2e_s.p95):
+        assert f"{value * 1000:,.1f}" in text
+    assert f"{m.output_tokens_per_s:,.1f}" in text
+
+
+def test_energy_and_money_are_said_by_level():
+    # 2 GPUs of 400 W for every second of a level.
+    bench = full(sweep((1, 2), requests=16))
+    text = Seen(page(bench)).text
+    for s in bench.stages:
+        joules = 800 * (s.ended_s - s.began_s)
+        said = [float(n.replace(",", "")) for n in re.findall(rf"{s.load.label}\|([\d,]+)\|", text)]
+        assert any(n == pytest.approx(joules, rel=0.01) for n in said)
+        assert f"{7.2 / 3600 / s.metrics.output_tokens_per_s * 1e6:,.2f}" in text
+
+
+def test_panels_of_load_and_of_gpus_share_one_clock():
+    tree = ET.fromstring(re.sub(r"<meta [^>]*>", "", page(full(run(400, 8))).removeprefix("<!doctype html>")))
+    panels = {}
+    for figure in tree.iter("figure"):
+        title = figure.find("figcaption/b").text
+        panels[title] = [
+            (t.text, t.get("x")) for t in figure.iter("text") if (t.get("class") or "") == "middle" and t.text.isdigit()
+        ]
+    clocks = [panels[title] for title in ("TTFT", "Output tokens per second", "GPU busy time", "GPU power")[1:]]
+    assert clocks[0]
+    assert clocks[0] == clocks[1] == clocks[2]
+
+
+def test_what_engines_said_is_drawn_and_counted():
+    text = Seen(page(full(run(64, 8)))).text
+    for title in ("Running in the engine", "Waiting in the engine", "KV cache used"):
+        assert title in text
+    # preemptions, prefix cache, running, waiting, KV cache, and 20 ms over four requests
+    assert "chat-3f9a1c|2|34.0%|8|3|75|5.0" in text
+    assert "http://10.0.0.7:9400/metrics: no answer" in text
+    assert "chat-3f9a1c: ttft_s: vllm:time_to_first_token_seconds is not there" in text
+
+
+def test_predictions_are_drawn_and_judged():
+    text = Seen(page(full(run(64, 8)))).text
+    assert "Predicted and measured" in text
+    for quantity, side in (("output tokens/s", "inside"), ("TTFT p50", "below"), ("TPOT p50", "above")):
+        assert re.search(rf"{quantity}\|[\d.,]+\|[\d.,]+ to [\d.,]+\|[\d.,]+\|{side}", text)
+    assert "Predicted" not in Seen(page(run(64, 8))).text
+
+
+def test_what_a_reader_must_know_stands_on_the_page():
+    text = Seen(page(run(64, 8, failing=5))).text
+    assert "p99 of 51 requests rests on the few slowest" in text
+    assert "too many requests" in text  # the first message of its kind
+    assert "no GPU telemetry: NVML Shared Library Not Found" in text
+    assert "missed" in text
+
+
+def test_a_search_says_what_it_found():
+    assert "The highest rate that holds is 2 requests/s" in Seen(page(rates(1, 2, 2))).text
+
+
+def test_several_results_stand_one_after_another():
+    text = Seen(page(run(16, 2), run(16, 4))).text
+    assert text.index("2 at a time") < text.index("4 at a time")
+    assert "0.json" in text
+    assert "1.json" in text
+
+
+def test_the_same_result_gives_the_same_page():
+    assert page(full(sweep((1, 2)))) == page(full(sweep((1, 2))))
+
+
+def test_a_comparison_says_what_can_and_what_cannot_be_told():
+    written = compared(run(250, 8, 1), run(250, 8, 2, slower=1.3), run(250, 8, 3))
+    text = Seen(written).text
+    assert set(Seen(written).tags) <= ALLOWED
+    assert "1.json against 0.json" in text
+    assert "higher: worse" in text
+    assert "no difference can be shown" in text
+    assert "cannot be told: too few: 250 values, and it takes 1,000" in text
+    assert "by bootstrap" in text
+
+
+def test_a_comparison_of_nothing_in_common_says_so():
+    text = Seen(compared(sweep((1, 2)), run(64, 8))).text
+    assert "Not one workload" in text
+    assert "nothing is compared" in text
+
+
+def test_a_comparison_of_sweeps_has_every_level():
+    text = Seen(compared(sweep((1, 2), requests=40), sweep((1, 2), requests=40, seed=9))).text
+    assert "1 at a time: 40 and 40 requests" in text
+    assert "2 at a time: 40 and 40 requests" in text
+
+
+class Style(HTMLParser):
+    """The style sheet of a page."""
+
+    text = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = tag == "style"
+
+    def handle_data(self, data):
+        self.text += data if getattr(self, "inside", False) else ""
+
+
+def test_a_page_has_a_dark_and_a_printed_form():
+    style = Style()
+    style.feed(page(run(8, 2)))
+    assert "@media (prefers-color-scheme: dark)" in style.text
+    assert "@media print" in style.text
+    used = set(re.findall(r"var\((--\w+)\)", style.text))
+    for form in (":root {", "dark) { :root {", "@media print {\n  :root {"):
+        block = style.text[style.text.index(form) :]
+        assert used <= set(re.findall(r"(--\w+):", block[: block.index("}")]))
+
+
+def test_hostile_names_are_hostile():
+    assert {"<", "\x1b", "\u202e", '"', "'", "&"} <= set(HOSTILE)
