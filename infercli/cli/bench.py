@@ -118,6 +118,9 @@ _content = _together(
     help="What is watched: this machine's GPUs by NVML, engines by their /metrics.",
 )
 @click.option("--metrics-url", multiple=True, metavar="URL", help="Also scrape this: an engine, Ray, a DCGM exporter.")
+@click.option(
+    "--plan", "plan_path", type=click.Path(dir_okay=False), help="Of a URL: what was predicted, to be shown beside."
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes that send.  [default: one per 256 users]")
 @click.option(
     "--save",

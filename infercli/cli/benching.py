@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import click
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.output import emit, note
+from infercli.cli.planned import plan_of, record, with_plan
 from infercli.cli.project import load_objectives
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.goodput import Objectives, parse_objective
@@ -161,8 +163,12 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         searched=searched(ran.stages[1:]) if wanted.search else None,
         **watch.fields(ran),
     )
+    plan = plan_of(aim, given["plan_path"])
+    result = result if plan is None else with_plan(result, plan)
     with _unbroken():
-        write_text(Path(save_path), to_json(result.model_dump(mode="json")))
+        text = to_json(result.model_dump(mode="json"))
+        write_text(Path(save_path), text)
+    record(result, hashlib.sha256(text.encode()).hexdigest(), aim)
     shown = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
     emit(shown, output, _text(result, wanted))
     note(f"{save_path} has every request with its times")

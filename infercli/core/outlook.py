@@ -80,7 +80,7 @@ def outlook(plan: Plan, question: Question, prices: PriceList, learned: LearnedR
     notes = [why] if why else []
     if expected is not None:
         notes += expected.notes
-    cost = _cost(plan, prices, expected)
+    cost = cost_of(plan, prices, expected)
     if cost is None:
         notes.append(f"profile {plan.profile.name} names no price: what it costs is not known")
     known = () if learned is None else tuple(_learned(plan, question, learned))
@@ -126,7 +126,8 @@ def _objectives(asked: Objectives, expected: EstimatedSpeed) -> Iterator[Objecti
             yield Objective(name=name, limit_s=limit_s, expected_s=found, kept=kept)
 
 
-def _cost(plan: Plan, prices: PriceList, expected: EstimatedSpeed | None) -> Cost | None:
+def cost_of(plan: Plan, prices: PriceList, expected: EstimatedSpeed | None) -> Cost | None:
+    """None where the profile names no price. Raises UnknownName for a price that the list does not have."""
     if plan.profile.price is None:
         return None
     price, gpus = prices.find(plan.profile.price), plan.engine.gpus * plan.replicas

@@ -1,0 +1,130 @@
+"""What a plan says of what a benchmark measured: its speed under the same load, and what its GPUs cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infercli.cli.output import note
+from infercli.errors import InferError
+
+if TYPE_CHECKING:
+    from infercli.cli.endpoint import Aim
+    from infercli.core.bench import BenchResult
+    from infercli.core.expected import GpuPrice, Prediction
+    from infercli.core.plan import Plan
+
+
+def plan_of(aim: Aim, plan_path: str | None) -> Plan | None:
+    """The plan that was named, or the serving revision's; None for an endpoint of which no plan is known."""
+    from infercli.adapters.files import read_document
+    from infercli.core.plan import Plan
+    from infercli.core.release import serving
+
+    if plan_path is not None:
+        return read_document(Path(plan_path), Plan, "`infercli plan --save` writes it")
+    if aim.world is None or aim.release is None:
+        return None
+    good = serving(aim.world.store.entries(aim.release))
+    return None if good is None else good.revision.plan
+
+
+def with_plan(result: BenchResult, plan: Plan) -> BenchResult:
+    """The result with what its plan says beside it. What cannot be said is left out, and why is noted."""
+    return result.model_copy(update={"predicted": _predicted(result, plan), "price": _price(plan)})
+
+
+def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
+    """Of the load that was really sent: users, prompt and answer lengths as they were measured."""
+    from infercli.cli.estimating import Answers
+    from infercli.core.estimate import EstimateError
+    from infercli.core.expected import Prediction
+    from infercli.core.learned_speed import question_of
+
+    if plan.profile.gpu is None:
+        return ()  # nothing is predicted of a CPU, and nobody expects it
+    found = []
+    whys: dict[str, None] = {}
+    for index, stage in enumerate(result.stages):
+        try:
+            answer = Answers().answer(question_of(result, stage, plan, {}))
+        except InferError as error:
+            whys[error.message] = None
+            continue
+        if isinstance(answer, EstimateError):
+            whys["; ".join(p.what for p in answer.problems)] = None
+        elif answer.speed is None:
+            whys[next((n for n in answer.notes if n.startswith("no speed: ")), "no speed was predicted")] = None
+        else:
+            speed = answer.speed
+            found.append(
+                Prediction(
+                    stage=index,
+                    source=f"plan {plan.name} {plan.digest[:12]}",
+                    output_tokens_per_s=speed.output_tok_per_s,
+                    ttft_s=speed.ttft_s,
+                    tpot_s=speed.tpot_s,
+                )
+            )
+    for why in whys:
+        note(f"nothing is predicted beside it: {why}")
+    return tuple(found)
+
+
+def _price(plan: Plan) -> GpuPrice | None:
+    from infercli.adapters.files import price_list
+    from infercli.core.expected import GpuPrice
+    from infercli.core.outlook import cost_of
+
+    try:
+        cost = cost_of(plan, price_list(Path()), None)
+    except InferError as error:
+        note(f"what it costs is not known: {error.message}")
+        return None
+    if cost is None or not cost.gpus:
+        return None
+    per_h = cost.usd_per_h
+    return GpuPrice(
+        gpus=cost.gpus,
+        low_usd_per_h=per_h.low,
+        median_usd_per_h=per_h.value,
+        high_usd_per_h=per_h.high,
+        quotes=cost.quotes,
+        as_of=cost.as_of,
+        source=cost.source,
+    )
+
+
+def record(result: BenchResult, digest: str, aim: Aim) -> None:
+    """Keep what was found with the revision that was measured; `digest`: sha256 of its result.json.
+
+    A release that cannot be written to now is no reason to fail a benchmark: it is noted.
+    """
+    from infercli.actions.record_benchmark import record_benchmark
+    from infercli.core.release import Measured
+
+    if aim.world is None or aim.release is None or not result.answered:
+        return
+    at = max(range(len(result.stages)), key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
+    stage, m = result.stages[at], result.stages[at].metrics
+    planned = next((p.output_tokens_per_s for p in result.predicted if p.stage == at), None)
+    engines = {t.engine for t in stage.traces if t.engine is not None}
+    measured = Measured(
+        result=digest[:12],
+        at=result.started_at,
+        load=stage.load.label,
+        answered=m.answered,
+        output_tokens_per_s=m.output_tokens_per_s,
+        ttft_p95_s=m.ttft_s.p95 if m.ttft_s else None,
+        tpot_p50_s=m.tpot_s.p50 if m.tpot_s else None,
+        client_limited=stage.check.client_limited,
+        planned_output_tokens_per_s=None if planned is None else (planned.low, planned.high),
+    )
+    try:
+        if len(engines) > 1:
+            raise InferError(f"{' and '.join(sorted(engines))} answered")
+        number = record_benchmark(aim.release, measured, aim.world.store, next(iter(engines), None))
+    except InferError as error:
+        note(f"not recorded with {aim.release}: {error.message}")
+    else:
+        note(f"recorded with revision {number} of {aim.release}; `infercli status {aim.release}` shows it")
