@@ -143,7 +143,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     objectives do not hold, 4 nothing was answered, or the client was the limit and not the server.
 
     \b
-    Loads:
+    Examples of loads:
       infercli bench chat --concurrency 16 --requests 200         16 users
       infercli bench chat --rate 5 --duration 2m --warmup 10s     5 requests a second
       infercli bench chat --rate 5 --burstiness 0.5               the same, in bursts
@@ -155,7 +155,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
       infercli bench chat --in-cluster --concurrency 64           from a pod beside the front
 
     \b
-    What is sent:
+    Examples of what is sent:
       infercli bench chat --input-len 1000 --output-len 300 --tokenizer endpoint
       infercli bench chat --workload rag --objectives long-input --rate 2
       infercli bench chat --workload chat --ignore-eos
