@@ -39,8 +39,11 @@ def test_a_wheel_has_the_data_and_the_serving_code_and_nothing_of_the_tests(inst
 @pytest.mark.slow
 def test_the_installed_command_plans_and_renders_its_serving_code_alike(installed, tmp_path):
     code = (
-        "import json, sys; from infercli.cli.main import invoke; from infercli.cli.project import serving_code; "
-        "import infercli; print(json.dumps([infercli.__file__, sorted(serving_code())])); "
+        "import hashlib, json, sys; from infercli.cli.main import invoke; "
+        "from infercli.cli.project import serving_code; "
+        "from infercli.adapters.files import package_sources; from infercli.render.bench_app import bench_app; "
+        "app = hashlib.sha256(bench_app(package_sources())).hexdigest(); "
+        "import infercli; print(json.dumps([infercli.__file__, [*sorted(serving_code()), app]])); "
         "sys.exit(invoke(['plan', 'meta-llama/Llama-3.1-8B-Instruct', '--profile', 'l4', '-o', 'json']))"
     )
 

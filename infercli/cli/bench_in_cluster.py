@@ -39,7 +39,12 @@ def run_in_cluster(
     on_progress: Callable[[Progress], None],
     workers: int | None,
 ) -> BenchRun:
-    """As loadgen's `run_levels`, from a pod beside the release's front."""
+    """As loadgen's `run_levels`, from a pod beside the release's front.
+
+    The clock of the pod's node means nothing here, so the run's origin is when its first level was told of.
+    """
+    import time
+
     from infercli.actions.bench_in_cluster import bench_in_cluster
     from infercli.adapters.cluster_job import ClusterJob
     from infercli.adapters.cluster_platform import ClusterPlatform
@@ -68,10 +73,15 @@ def run_in_cluster(
     )
     objects = bench_objects(good.revision.plan, platform.namespace, bench_app(package_sources()), job)
 
+    origins: list[int] = []
+
     def on_event(name: str, value: Json) -> None:
+        origins.append(time.monotonic_ns())
         if name == "level":
             on_level(Level(Load.model_validate(value["load"]), value["why"]), value["number"])
         elif name == "progress":
             on_progress(Progress(**value))
 
-    return bench_in_cluster(ClusterJob(platform.cluster, objects), aim.world.clock, aim.world.watcher, on_event)
+    asked_ns = time.monotonic_ns()
+    ran = bench_in_cluster(ClusterJob(platform.cluster, objects), aim.world.clock, aim.world.watcher, on_event)
+    return ran.model_copy(update={"origin_monotonic_ns": next(iter(origins), asked_ns)})

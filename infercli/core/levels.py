@@ -44,7 +44,8 @@ class BenchRun(Record):
     started_at: str
     """UTC, ISO 8601, by the clock of the machine that measured."""
     origin_monotonic_ns: int
-    """CLOCK_MONOTONIC of that machine when the first level began."""
+    """CLOCK_MONOTONIC when the first level began: of the machine that measured, or of the one that scraped meanwhile,
+    where that is another (a Job's run, whose beginning is known there to the delay of its log)."""
     stages: tuple[StageResult, ...] = Field(min_length=1)
 
 

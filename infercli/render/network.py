@@ -85,7 +85,8 @@ def _rule(direction: str, peers: list[dict[str, Json]], *ports: int) -> dict[str
 
 def _own_pods(rendering: Rendering) -> dict[str, Json]:
     # Ray's processes open ports of all numbers among themselves, and across two clusters of one release none is needed;
-    # the name of a cluster is made up by KubeRay, so the release is the finest that can be said.
+    # the name of a cluster is made up by KubeRay, so the release is the finest that can be said. A benchmark's pod
+    # (bench_job.py) is one of them.
     return {"podSelector": {"matchLabels": selector(rendering.name)}}
 
 

@@ -16,6 +16,7 @@ from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.levels import Levels
 from infercli.core.observed import JobState
+from infercli.core.sending import Sending
 from infercli.errors import ClusterError, EndpointError, InputError
 from infercli.loadgen import Target, run_levels
 from infercli.render.bench_app import bench_app
@@ -27,11 +28,11 @@ from tests.render.examples import plan
 
 KEYS = {"api-keys": base64.b64encode(b"key-1\n").decode(), "operator-token": base64.b64encode(b"token").decode()}
 LEVELS = Levels(shared={"requests": 10, "max_tokens": 8}, levels=({"concurrency": 2}, {"concurrency": 5}))
-PROMPTS = tuple(single(f"prompt {i}") for i in range(4))
+SENT = Sending(conversations=tuple(single(f"prompt {i}") for i in range(4)), source="a test")
 
 
 def objects(url="http://127.0.0.1:9", levels=LEVELS):
-    job = BenchJob(url=url, model="tiny", api="chat", levels=levels, conversations=PROMPTS)
+    job = BenchJob(url=url, model="tiny", api="chat", levels=levels, sending=SENT)
     return bench_objects(plan(), FakeJobCluster.namespace, bench_app(package_sources()), job)
 
 
@@ -53,7 +54,7 @@ def test_what_was_rendered_runs_and_measures_what_a_run_from_here_measures(clust
         there = bench_in_cluster(job, SystemClock(), Quiet(), lambda name, value: events.append((name, value)))
         sent_there = [s.body for s in server.completion_requests]
         target = Target(parse_endpoint(server.url), "tiny", api_key="key-1")
-        here = run_levels(LEVELS, target, PROMPTS)
+        here = run_levels(LEVELS, target, SENT)
         sent_here = [s.body for s in server.completion_requests][len(sent_there) :]
     assert sorted(map(str, sent_there)) == sorted(map(str, sent_here))
     assert [s.load for s in there.stages] == [s.load for s in here.stages]
@@ -77,7 +78,7 @@ def test_an_endpoint_that_refuses_is_measured_and_one_that_is_not_there_is_an_er
     sources = package_sources()
     path = "infercli/loadgen/job.py"
     sources[path] = sources[path].replace(b"_REACH_S = 30.0", b"_REACH_S = 0.0")
-    nobody = BenchJob(url="http://127.0.0.1:9", model="tiny", api="chat", levels=LEVELS, conversations=PROMPTS)
+    nobody = BenchJob(url="http://127.0.0.1:9", model="tiny", api="chat", levels=LEVELS, sending=SENT)
     rendered = bench_objects(plan(), cluster.namespace, bench_app(sources), nobody)
     with pytest.raises(EndpointError, match=r"http://127\.0\.0\.1:9 cannot be reached from the Job's pod") as failed:
         bench_in_cluster(ClusterJob(cluster, rendered), SystemClock(), Quiet(), lambda _name, _value: None)

@@ -78,6 +78,9 @@ class JobPods:
         code = process.wait()
         watching.join()
         self._ended(pod, code)
+        while self._is_there(pod) and not self._done.wait(PERIOD_S):
+            pass
+        self.log.unlink()  # as a kubelet does: the next pod's is another
 
     def _elsewhere(self, files: Mapping[Path, Mapping[str, bytes]]) -> dict[Path, dict[str, bytes]]:
         changed = {path: dict(content) for path, content in files.items()}
@@ -95,12 +98,16 @@ class JobPods:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 return
-            try:
-                self.api.get(_path(pod))
-            except ApiError as problem:
-                if problem.status == 404:
-                    process.send_signal(signal.SIGTERM)
-                    return
+            if not self._is_there(pod):
+                process.send_signal(signal.SIGTERM)
+                return
+
+    def _is_there(self, pod: Mapping[str, Any]) -> bool:
+        try:
+            self.api.get(_path(pod))
+        except ApiError as problem:
+            return problem.status != 404
+        return True
 
     def _ended(self, pod: Mapping[str, Any], code: int) -> None:
         reason = "Completed" if code == 0 else "OOMKilled" if code == -signal.SIGKILL else "Error"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def left(user):
 
 
 def test_a_release_is_measured_from_a_pod_beside_it_and_nothing_is_left(user, kubelet, endpoint):
+    before_ns = time.monotonic_ns()
     said = user.done(*BENCH, "-o", "json")
     result = BenchResult.model_validate_json((user.folder / "result.json").read_text())
     (stage,) = result.stages
@@ -64,6 +66,8 @@ def test_a_release_is_measured_from_a_pod_beside_it_and_nothing_is_left(user, ku
     assert recompute(result) == result.stages
     assert result.telemetry is None
     assert result.telemetry_reason
+    # On this machine's clock, so that what was scraped from here can be laid beside.
+    assert before_ns < result.origin_monotonic_ns < time.monotonic_ns()
     assert "start Job chat-bench-" in said.err
     assert json.loads(said.out)["stages"][0]["metrics"]["answered"] == 12
     assert left(user) == []

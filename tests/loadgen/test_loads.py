@@ -407,7 +407,7 @@ def test_a_proxy_that_refuses_the_way_is_an_error_of_connecting(monkeypatch):
 def test_a_name_server_that_is_slow_ends_with_words_and_not_with_a_hang(monkeypatch):
     def slow(*_args, **_more):
         time.sleep(5)
-        raise OSError("too late")
+        raise OSError("too late")  # an answer that nobody reads
 
     monkeypatch.setattr("infercli.loadgen.route.socket.getaddrinfo", slow)
     began = time.monotonic()
