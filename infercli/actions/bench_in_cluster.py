@@ -120,9 +120,17 @@ def _read(bench: BenchRunner, clock: Clock, on_event: OnEvent) -> JobLog:
     passed = _Passed(on_event)
     state: JobState | None = None
     tries = 0
+    silent_since: float | None = None
     while True:
         log = JobLog()
         broken = _follow(bench.log, log, passed)
+        if broken is None or log.lines:
+            silent_since = None
+        elif state is not None and state.step != "ended":
+            # A log that may not be read never comes, however long the pod runs.
+            silent_since = clock.monotonic() if silent_since is None else silent_since
+            if clock.monotonic() - silent_since > UNREACHABLE_S:
+                raise broken
         if log.complete:
             return log
         if log.error is not None:

@@ -44,6 +44,8 @@ class JobLog:
     def __init__(self) -> None:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         """The newest lines that are none of ours."""
+        self.lines = 0
+        """Read so far."""
         self.error: Json = None
         """What the Job says went wrong: message, hint, kind; None: nothing yet."""
         self._parts: dict[int, str] = {}
@@ -52,6 +54,7 @@ class JobLog:
 
     def feed(self, line: str) -> tuple[str, Json] | None:
         """(name, value) where the line is an event. A line that was cut is passed over: the result says what lacks."""
+        self.lines += 1
         kind = next((k for k in (_EVENT, _SUM, _RESULT) if line.startswith(k)), None)
         if kind is None:
             if line.strip():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.bench_in_cluster import PLACED_S, STOP_S, STUCK_S, bench_in_cluster
+from infercli.actions.waiting import UNREACHABLE_S
 from infercli.core.job_log import event_line, result_lines
 from infercli.core.levels import BenchRun
 from infercli.core.observed import JobState
@@ -171,6 +172,19 @@ def test_a_program_that_broke_shows_its_traceback():
 def test_a_pod_without_a_log_is_no_endless_wait():
     none = ClusterError("Job chat-bench-1 has no pod, so no log")
     assert "was evicted" in fails(FakeBench([RUNNING, JobState("ended", ended="evicted")], [[none]])).message
+
+
+def test_a_log_that_may_not_be_read_is_said_while_the_pod_still_runs():
+    clock = FakeClock()
+    refused = ClusterError("not allowed to read the log of Pod chat-bench-1-x")
+    bench = FakeBench([RUNNING], [[refused]])
+    with pytest.raises(ClusterError, match="not allowed to read the log"):
+        measured(bench, clock)
+    assert UNREACHABLE_S < clock.time < UNREACHABLE_S + 10
+    assert bench.calls[-1] == "remove"
+    # One that breaks off now and then is another thing, however long that goes on.
+    broken = ClusterError("the API server closed the connection")
+    assert measured(FakeBench([RUNNING], [[level(0), broken]] * 100 + [RESULT]))[0] == run()
 
 
 def test_a_log_that_was_rotated_says_so_instead_of_half_a_result():
