@@ -41,7 +41,9 @@ def settle(
         notes = require_gpu(quantization, gpu)
     offline = request.workload is not None and request.workload.offline
     usage: Literal["server", "offline"] = "offline" if offline else "server"
-    defaults = facts.device_defaults(gpu, max_model_len=request.max_model_len or arch.max_model_len, usage=usage)
+    length, said = _length(request, arch, facts, problems)
+    notes += said
+    defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage)
     seqs = request.max_num_seqs or defaults.max_num_seqs
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
     if request.max_num_seqs is None:
@@ -69,7 +71,7 @@ def settle(
         dtype=dtype,
         kv_cache_dtype=request.kv_cache_dtype,
         quantization=quantization.method,
-        max_model_len=_length(request, arch, problems),
+        max_model_len=length,
         max_num_seqs=seqs,
         max_num_batched_tokens=tokens,
         gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
@@ -99,14 +101,26 @@ def _dtype(request: EstimateRequest, arch: ModelArch, quantization: Quantization
     return chosen
 
 
-def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> int:
-    limit = arch.max_model_len
+def _length(
+    request: EstimateRequest, arch: ModelArch, facts: EngineFacts, problems: Problems
+) -> tuple[int, tuple[str, ...]]:
+    """(max_model_len, notes)."""
+    limit, short = arch.max_model_len, arch.short_model_len
     asked = request.max_model_len
+    notes: tuple[str, ...] = ()
     if asked is not None and asked > limit:
         problems.add(
             "max_model_len", f"{asked:,} is more than the model's own maximum of {limit:,}", "leave it out, or lower it"
         )
-    length = min(asked or limit, limit)
+    default = limit
+    if facts.short_rope_first and short is not None and short < limit:
+        default = short
+        if asked is None:
+            notes = (
+                f"vLLM {facts.version} starts this model with {short:,} tokens where no max_model_len is said: longer "
+                f"requests, up to {limit:,}, take its long RoPE table",
+            )
+    length = min(asked or default, limit)
     load = request.workload
     if load is not None and load.input_len + load.output_len > length:
         problems.add(
@@ -115,4 +129,4 @@ def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> in
             f"({length:,})",
             "shorten input_len or output_len, or raise max_model_len",
         )
-    return length
+    return length, notes

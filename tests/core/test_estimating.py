@@ -199,3 +199,24 @@ def test_ranks_that_split_data_split_experts_as_well():
         model=base, gpu="H100", tensor_parallel_size=2, data_parallel_size=5, enable_expert_parallel=True
     )
     assert isinstance(estimate(dealt, shipped_model(base)), Estimate)
+
+
+LONG_ROPE = {
+    "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "vocab_size": 32064, "hidden_size": 3072,
+    "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+    "max_position_embeddings": 131072, "original_max_position_embeddings": 4096, "torch_dtype": "bfloat16",
+    "rope_scaling": {"type": "longrope", "long_factor": [1.0] * 48, "short_factor": [1.0] * 48},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "asked", "length"),
+    [("0.11.0", None, 131072), ("0.11.1", None, 4096), ("0.29.0", None, 4096), ("0.29.0", 131072, 131072)],
+)
+def test_a_model_with_two_rope_tables_starts_short_where_nobody_says_a_length(version, asked, length):
+    # vLLM 0.11.1 config/model.py _get_and_verify_max_len; 0.11.0 has no such rule
+    request = EstimateRequest(model="m", gpu="H100", engine_version=version, max_model_len=asked)
+    found = estimate(request, read_model("m", LONG_ROPE))
+    assert isinstance(found, Estimate), found
+    assert found.settings.max_model_len == length
+    assert any("4,096 tokens where no max_model_len" in note for note in found.notes) is (length == 4096)

@@ -104,6 +104,7 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
         tied=tied(config, row.tied),
         dtype=checkpoint_dtype(config),
         max_model_len=length.longest,
+        short_model_len=length.short,
         rope_positions=length.rows,
         rope_width=rotary_width(config, head_dim) if length.rows else 0,
         layers=grouped(layers),

@@ -99,25 +99,33 @@ class Length(NamedTuple):
     """The model's own maximum."""
     rows: int
     """Of the RoPE table."""
+    short: int | None = None
+    """LongRoPE: how far its table for short requests reaches; None: the model has one table."""
 
 
 def context_length(config: Json) -> Length:
     """As vLLM 0.29 does (config/model.py _get_and_verify_max_len).
 
-    The scaling factor multiplies the maximum, except for llama3 and longrope (already in it), and for Gemma 3; yarn
-    multiplies the original maximum. Raises Unsupported for a scaling that is not known.
+    The smallest of what names a maximum, or `model_max_length` alone where that is there (Command R, whose
+    max_position_embeddings is what it was trained with). The scaling factor multiplies it, except for llama3 and
+    longrope (already in it), and for Gemma 3; yarn multiplies the original maximum. Raises Unsupported for a scaling
+    that is not known.
     """
-    positions = integer(config, POSITIONS)
+    table = integer(config, POSITIONS)
+    said = [table, *(integer(config, key) for key in POSITIONS if config.get(key) is not None)]
+    positions = optional(config, "model_max_length") or min(said)
+    table = max(table, positions)
     parameters = rope_parameters(config)
     kind = str(parameters.get("rope_type") or parameters.get("type") or "default")
     factor = float(parameters.get("factor") or 1.0)
     if kind in ("default", "llama3", "proportional", "mrope"):
-        return Length(positions, positions)
+        return Length(positions, table)
     if kind in ("longrope", "su"):
         # One table for short and one for long requests (rotary_embedding/phi3_long_rope_scaled_rope.py).
-        return Length(positions, positions + integer(config, "original_max_position_embeddings", positions))
+        short = integer(config, "original_max_position_embeddings", positions)
+        return Length(positions, table + short, short)
     if kind == "linear" and "gemma3" in str(config.get("model_type")):
-        return Length(positions, int(positions * factor))
+        return Length(positions, int(table * factor))
     if kind in ("linear", "dynamic", "yarn", "deepseek_yarn"):
         yarn = kind.endswith("yarn")
         base = int(parameters.get("original_max_position_embeddings") or positions) if yarn else positions
