@@ -116,10 +116,8 @@ def _length(
     if facts.short_rope_first and short is not None and short < limit:
         default = short
         if asked is None:
-            notes = (
-                f"vLLM {facts.version} starts this model with {short:,} tokens where no max_model_len is said: longer "
-                f"requests, up to {limit:,}, take its long RoPE table",
-            )
+            said = f"vLLM {facts.version} starts this model with {short:,} tokens where no max_model_len is said"
+            notes = (f"{said}: longer requests, up to {limit:,}, take its long RoPE table",)
     length = min(asked or default, limit)
     load = request.workload
     if load is not None and load.input_len + load.output_len > length:
