@@ -38,7 +38,7 @@ def settle(
     with problems.at("gpu"):
         facts.require_gpu(gpu)
     with problems.at("quantization"):
-        notes = require_gpu(quantization, gpu)
+        notes = require_gpu(quantization, gpu, facts.version)
     offline = request.workload is not None and request.workload.offline
     usage: Literal["server", "offline"] = "offline" if offline else "server"
     length, said = _length(request, arch, facts, problems)
