@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
@@ -107,7 +107,7 @@ class EstimateRequest(Asked):
     decode_context_parallel_size: Count = 1
     enable_expert_parallel: bool = False
     engine_version: str = RAY_SERVICE_ENGINE
-    """Of vLLM."""
+    """Of vLLM; `v0.11.2` is 0.11.2."""
     dtype: str = "auto"
     kv_cache_dtype: str = "auto"
     quantization: str | None = None
@@ -122,6 +122,12 @@ class EstimateRequest(Asked):
     speculation: Speculation | None = None
     workload: Traffic | None = None
     """None: memory only."""
+
+    @field_validator("engine_version")
+    @classmethod
+    def _bare_version(cls, version: str) -> str:
+        """Without what git's tags and logs put before it."""
+        return version.strip().removeprefix("v")
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:

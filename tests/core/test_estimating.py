@@ -220,3 +220,12 @@ def test_a_model_with_two_rope_tables_starts_short_where_nobody_says_a_length(ve
     assert isinstance(found, Estimate), found
     assert found.settings.max_model_len == length
     assert any("4,096 tokens where no max_model_len" in note for note in found.notes) is (length == 4096)
+
+
+@pytest.mark.parametrize(("said", "same"), [("v0.9.1", "0.9.1"), (" 0.19.1", "0.19.1"), ("0.10.1.1", "0.10.1")])
+def test_a_version_as_tags_and_logs_write_it_is_that_version(said, same):
+    load = {"input_len": 100, "output_len": 100, "concurrency": 4}
+    asked = {"model": BASES[0], "gpu": "H100", "max_model_len": 8192, "workload": load}
+    found = [estimate(read_request(asked | {"engine_version": v}), shipped_model(BASES[0])) for v in (said, same)]
+    assert found[0].memory == found[1].memory
+    assert found[0].speed == found[1].speed
