@@ -241,7 +241,7 @@ def test_pixtral_inside_llava_has_pixtrals_encoder():
 
 
 def test_llava_with_an_encoder_that_vllm_does_not_load_is_refused():
-    with pytest.raises(Unsupported, match="vision_config.model_type: dinov2"):
+    with pytest.raises(Unsupported, match=r"vision_config\.model_type: dinov2"):
         architecture.parse(LLAVA | {"vision_config": CLIP | {"model_type": "dinov2"}})
 
 
