@@ -21,6 +21,14 @@ _DTYPES = {
 }  # fmt: skip
 """vLLM's names of model dtypes; None: what the checkpoint says."""
 
+_NO_FLOAT16 = ("Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", "Glm4ForCausalLM")
+_REFUSES_FLOAT16 = (0, 9, 1)
+"""From this version on vLLM refuses float16 for these classes, which overflow in it: where the GPU has no bfloat16,
+`auto` is float32 then (config/model.py _FLOAT16_NOT_SUPPORTED_MODELS)."""
+
+_FALLS_BACK = (0, 9, 0)
+"""From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
+
 _KV_DTYPES: tuple[str, ...] = get_args(CacheDtype)
 """Names of kv_cache_dtype whose layout is taught."""
 
@@ -58,7 +66,8 @@ def settle(
         problems.add(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
-    dtype = _dtype(request, arch, quantization, gpu, problems)
+    dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
+    notes += said
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
         request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
     )
@@ -80,25 +89,57 @@ def settle(
     ), notes
 
 
-def _dtype(request: EstimateRequest, arch: ModelArch, quantization: Quantization, gpu: Gpu, problems: Problems) -> str:
+def _dtype(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    facts: EngineFacts,
+    problems: Problems,
+) -> tuple[str, tuple[str, ...]]:
+    """(dtype, notes)."""
     asked = request.dtype
     if asked not in _DTYPES:
         problems.add("dtype", f"`{asked}` is none that vLLM takes", f"one of {', '.join(_DTYPES)}")
-        return "bfloat16"
-    chosen = _DTYPES[asked] or (arch.dtype if arch.dtype in ("float16", "bfloat16") else "bfloat16")
+        return "bfloat16", ()
+    said = _DTYPES[asked]
+    chosen = said or (arch.dtype if arch.dtype in ("float16", "bfloat16") else "bfloat16")
+    notes: tuple[str, ...] = ()
+    if chosen == "float16" and not _takes_float16(arch, facts):
+        if said:
+            what = f"vLLM {facts.version} refuses float16 for {arch.architecture}, which overflows in it"
+            problems.add("dtype", what, "leave dtype out, or use bfloat16 or float32")
+        chosen = "bfloat16"
     if chosen == "bfloat16" and gpu.capability is not None and gpu.capability < (8, 0):
-        if asked == "bfloat16":
+        if said:
             problems.add(
                 "dtype",
                 f"bfloat16 needs compute capability 8.0, and {gpu.name} has {capability_text(gpu.capability)}",
                 "leave dtype out, or use float16",
             )
-        return "float16"
+        chosen, why = _instead_of_bfloat16(arch, facts)
+        notes = tuple(f"{gpu.name} has no bfloat16: {w}" for w in why)
     if chosen == "float32" and quantization.method != "none":
-        problems.add(
-            "dtype", f"float32 is none that {quantization.method} computes in", "leave dtype out, or use bfloat16"
-        )
-    return chosen
+        hint = "leave dtype out, or use bfloat16" if said else "choose a GPU of compute capability 8.0 or more"
+        problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
+    return chosen, notes
+
+
+def _takes_float16(arch: ModelArch, facts: EngineFacts) -> bool:
+    return arch.architecture not in _NO_FLOAT16 or _version(facts) < _REFUSES_FLOAT16
+
+
+def _instead_of_bfloat16(arch: ModelArch, facts: EngineFacts) -> tuple[str, tuple[str, ...]]:
+    """(dtype, why it is not the usual float16)."""
+    if not _takes_float16(arch, facts):
+        return "float32", (f"float32, since vLLM refuses float16 for {arch.architecture}",)
+    if _version(facts) < _FALLS_BACK:
+        return "float16", (f"vLLM {facts.version} starts only if it is told --dtype=half",)
+    return "float16", ()
+
+
+def _version(facts: EngineFacts) -> tuple[int, ...]:
+    return tuple(int(part) for part in facts.version.split("."))
 
 
 def _length(

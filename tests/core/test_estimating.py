@@ -229,3 +229,50 @@ def test_a_version_as_tags_and_logs_write_it_is_that_version(said, same):
     found = [estimate(read_request(asked | {"engine_version": v}), shipped_model(BASES[0])) for v in (said, same)]
     assert found[0].memory == found[1].memory
     assert found[0].speed == found[1].speed
+
+
+GEMMA2 = {
+    "architectures": ["Gemma2ForCausalLM"], "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+    "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+    "max_position_embeddings": 8192, "sliding_window": 4096, "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+def gemma_on(gpu: str, **asked):
+    return estimate(EstimateRequest(model="m", gpu=gpu, **asked), read_model("m", GEMMA2))
+
+
+def test_a_model_that_overflows_in_float16_is_float32_where_there_is_no_bfloat16():
+    # 2,614,341,888 parameters by the Hub's count of google/gemma-2-2b; vLLM 0.9.1 and later refuse float16 for it
+    doubled = gemma_on("T4", engine_version="0.10.2", max_model_len=4096)
+    assert doubled.settings.dtype == "float32"
+    assert bytes_of(doubled, "weights") == pytest.approx(4 * 2_614_341_888, rel=0.005)
+    assert any("T4 has no bfloat16: float32" in note for note in doubled.notes)
+    assert gemma_on("T4", engine_version="0.9.0", max_model_len=4096).settings.dtype == "float16"
+    assert gemma_on("L4", engine_version="0.10.2", max_model_len=4096).settings.dtype == "bfloat16"
+
+
+def test_float16_is_refused_where_vllm_refuses_it():
+    refused = gemma_on("L4", engine_version="0.10.2", dtype="half")
+    assert isinstance(refused, EstimateError)
+    assert [p.where for p in refused.problems] == ["dtype"]
+    assert "refuses float16" in refused.problems[0].what
+
+
+def test_four_bits_cannot_do_without_a_16_bit_dtype():
+    refused = gemma_on("T4", engine_version="0.10.2", quantization="awq")
+    assert isinstance(refused, EstimateError)
+    assert "compute capability 8.0" in str(refused.problems[0].hint)
+
+
+def test_an_old_version_says_that_it_must_be_told_half():
+    llama = {"model": BASES[0], "gpu": "T4", "max_model_len": 2048, "tensor_parallel_size": 2}
+    found = {
+        (v, d): estimate(
+            EstimateRequest.model_validate(llama | {"engine_version": v, "dtype": d}), shipped_model(BASES[0])
+        )
+        for v in ("0.8.5", "0.9.0")
+        for d in ("auto", "half")
+    }
+    said = {key for key, answer in found.items() if any("--dtype=half" in note for note in answer.notes)}
+    assert said == {("0.8.5", "auto")}
