@@ -21,7 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 class Asked(Record):
     """A record as strangers write it: a number in quotes, or `true` for a count, is an error and not a guess."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Speculation(Asked):
@@ -42,7 +42,7 @@ class Traffic(Asked):
     """Mean tokens of an answer."""
     concurrency: float | None = Field(default=None, gt=0, le=100_000)
     """Requests in flight at a time: a closed loop."""
-    request_rate: float | None = Field(default=None, gt=0)
+    request_rate: float | None = Field(default=None, ge=1e-6)
     """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
     num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Prompts in all. Alone: all there at once."""
@@ -97,7 +97,7 @@ class EstimateRequest(Asked):
     hf_quant_config: dict[str, Json] | None = None
     gpu: str | Gpu
     """A name of `infercli gpus`, or all facts of one that is not there."""
-    gpu_memory_gib: float | None = Field(default=None, gt=0)
+    gpu_memory_gib: float | None = Field(default=None, gt=0, le=1_000_000)
     """What the driver reports, where it is not the table's."""
     gpu_count: Count | None = None
     """GPUs in all; None: as many as the parallel sizes need. A multiple of them means replicas."""

@@ -29,6 +29,9 @@ _REFUSES_FLOAT16 = (0, 9, 1)
 _FALLS_BACK = (0, 9, 0)
 """From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
 
+_BLOCK_STEP = 16
+"""Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
+
 _KV_DTYPES: tuple[str, ...] = get_args(CacheDtype)
 """Names of kv_cache_dtype whose layout is taught."""
 
@@ -71,6 +74,12 @@ def settle(
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
         request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
     )
+    if request.block_size is not None and request.block_size % _BLOCK_STEP:
+        problems.add(
+            "block_size",
+            f"{request.block_size} is not a multiple of {_BLOCK_STEP}, which the attention kernels of GPUs need",
+            "leave it out: vLLM takes what its backend wants",
+        )
     block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)
     return Settings(
         tensor_parallel_size=request.tensor_parallel_size,

@@ -8,9 +8,9 @@ a plan holds on every machine. A profile may define a GPU of its own inline inst
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from infercli.core.gpu_rows import ROWS, Row
 from infercli.core.record import Record
@@ -22,21 +22,21 @@ class Gpu(Record):
     """One GPU model. Memory is what the driver reports, not what the catalogue says (80 GB is 79.2 GiB at best)."""
 
     name: str
-    memory_bytes: int
+    memory_bytes: int = Field(gt=0)
     """cudaMemGetInfo's total (hipMemGetInfo's on ROCm)."""
-    memory_bandwidth_bytes_per_s: float
+    memory_bandwidth_bytes_per_s: float = Field(gt=0)
     platform: Literal["cuda", "rocm"] = "cuda"
     capability: tuple[int, int] | None
     """CUDA compute capability (major, minor); None on ROCm, which has none."""
-    peak_flops: dict[str, float] = {}
+    peak_flops: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Dense tensor throughput by dtype (fp16, bf16, fp8, int8, fp4), in FLOP/s; a missing dtype is not native."""
-    nvlink_bytes_per_s: float | None = None
+    nvlink_bytes_per_s: float | None = Field(default=None, gt=0)
     """NVLink (or Infinity Fabric) per GPU, both directions together; None: PCIe only."""
-    pcie_bytes_per_s: float | None = None
+    pcie_bytes_per_s: float | None = Field(default=None, gt=0)
     """Both directions together; None: not known, or not PCIe."""
-    tdp_w: int | None = None
+    tdp_w: int | None = Field(default=None, gt=0)
     """Board power at its default limit."""
-    multiprocessors: int | None = None
+    multiprocessors: int | None = Field(default=None, gt=0)
     """Streaming multiprocessors (compute units on ROCm): vLLM's sampler keeps a buffer per one. None: not known."""
     unified_memory: bool = False
     """The operating system and every other process live in the same memory: what is free at start is not the total."""

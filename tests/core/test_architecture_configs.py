@@ -285,6 +285,32 @@ def test_a_value_of_the_wrong_kind_is_never_our_bug(key, value):
     assert key not in ("num_attention_heads", "architectures")  # the others have meanings as -1 or true
 
 
+DAMAGED = {
+    "heads that KV heads do not divide": ({"num_attention_heads": 32, "num_key_value_heads": 5}, "num_key_value_heads"),
+    "more KV heads than heads": ({"num_attention_heads": 8, "num_key_value_heads": 32}, "num_key_value_heads"),
+    "more experts a token than experts": ({"num_local_experts": 8, "num_experts_per_tok": 9}, "9 experts"),
+    "a RoPE factor below zero": ({"rope_scaling": {"rope_type": "linear", "factor": -2.0}}, "rope_scaling"),
+    "a RoPE factor that leaves no token": ({"rope_scaling": {"rope_type": "dynamic", "factor": 1e-6}}, "rope_scaling"),
+    "a dtype that is none": ({"torch_dtype": "bf17"}, "torch_dtype"),
+    "a dtype that is no word": ({"torch_dtype": ["bfloat16"]}, "torch_dtype"),
+    "ten million layers": ({"num_hidden_layers": 10_000_000}, "num_hidden_layers"),
+    "ten million draft layers": ({"num_nextn_predict_layers": 10_000_000}, "num_nextn_predict_layers"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_no_model_can_have_is_refused_by_its_key(name):
+    mixtral = {
+        "architectures": ["MixtralForCausalLM"], "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "max_position_embeddings": 32768, "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    assert architecture.parse(mixtral).layer_count == 32
+    changed, words = DAMAGED[name]
+    with pytest.raises(InferError, match=words):
+        architecture.parse(mixtral | changed)
+
+
 def test_more_experts_layers_or_width_are_never_fewer_parameters():
     arch = architecture.parse(DEEPSEEK)
     for changed in ({"n_routed_experts": 257}, {"num_hidden_layers": 62}, {"intermediate_size": 18433}):

@@ -276,3 +276,41 @@ def test_an_old_version_says_that_it_must_be_told_half():
     }
     said = {key for key, answer in found.items() if any("--dtype=half" in note for note in answer.notes)}
     assert said == {("0.8.5", "auto")}
+
+
+REFUSED = {
+    "ranks that context parallelism does not divide": (
+        {"tensor_parallel_size": 8, "decode_context_parallel_size": 3}, "decode_context_parallel_size"),
+    "context parallelism without repeated KV heads": (
+        {"tensor_parallel_size": 8, "decode_context_parallel_size": 8}, "decode_context_parallel_size"),
+    "context parallelism over more ranks than a KV head lies on": (
+        {"tensor_parallel_size": 16, "decode_context_parallel_size": 4}, "decode_context_parallel_size"),
+    "draft layers that the model does not have": (
+        {"speculation": {"method": "mtp", "num_speculative_tokens": 1}}, ""),
+    "a block that no kernel takes": ({"block_size": 7}, "block_size"),
+    "memory beyond any machine": ({"gpu_memory_gib": 1e300}, "gpu_memory_gib"),
+    "a rate that a float cannot keep apart from nothing": (
+        {"workload": {"input_len": 100, "output_len": 10, "request_rate": 1e-12}}, "workload.request_rate"),
+    "a GPU with no memory": (
+        {"gpu": {"name": "mine", "memory_bytes": 0, "memory_bandwidth_bytes_per_s": 1e12, "capability": [9, 0],
+                 "source": "me"}}, "gpu.memory_bytes"),
+    "a GPU that is neither a name nor a record": ({"gpu": 3}, "gpu"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_vllm_would_refuse_is_refused_with_its_field(name):
+    changed, where = REFUSED[name]
+    asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192}  # 32 heads, 8 KV heads
+    request = read_request(asked | changed)
+    found = estimate(request, shipped_model(BASES[0])) if isinstance(request, EstimateRequest) else request
+    assert isinstance(found, EstimateError), found
+    assert {problem.where for problem in found.problems} == {where}
+
+
+def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
+    asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
+    one, two = (
+        estimate(read_request(asked | {"decode_context_parallel_size": n}), shipped_model(BASES[0])) for n in (1, 2)
+    )
+    assert two.kv_cache.tokens == 2 * one.kv_cache.tokens
