@@ -35,6 +35,15 @@ def test_the_issue_s_gpus_all_have_a_row():
         ("NVIDIA H100 80GB HBM3", "H100"),  # as nvidia-smi says it
         ("NVIDIA H100 PCIe", "H100-PCIe"),
         ("NVIDIA H100 NVL", "H100-NVL"),
+        ("H100-SXM5-80GB", "H100"),
+        ("H100 80GB SXM", "H100"),
+        ("H200 SXM 141GB", "H200"),
+        ("NVIDIA A100 40GB SXM4", "A100-40-SXM"),
+        ("H20 HBM3e 141GB", "H20-3e"),
+        ("NVIDIA B300 SXM6 AC", "B300"),  # as nvidia-smi says it
+        ("NVIDIA DGX Spark (GB10) 128GB", "GB10"),
+        ("RTX PRO 6000 Blackwell Workstation", "RTX-PRO-6000"),
+        ("MI325X OAM 256 GB", "MI325X"),
         ("NVIDIA L4 24GB", "L4"),
         ("Tesla T4", "T4"),
         ("H200-SXM", "H200"),
@@ -53,7 +62,13 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
     assert find_gpu(said).name == row
 
 
-@pytest.mark.parametrize("name", ["H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A", "RTX 4090D 48GB", "GH200 144GB",
+        "H100 SXM 94GB", "A100 SXM", "H200 NVL", "80GB", "SXM5",
+    ],
+)  # fmt: skip
 def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
     with pytest.raises(UnknownName) as refused:
         find_gpu(name)
