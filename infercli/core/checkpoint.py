@@ -13,7 +13,7 @@ from infercli.core.modelopt import is_modelopt, modelopt, mxfp8
 from infercli.core.module_names import NO_MODULES, Modules, read_modules
 from infercli.core.record import Json
 from infercli.core.schemes import EXPERTS, UNQUANTIZED, Quantization, Scheme, typical
-from infercli.errors import Unsupported
+from infercli.errors import InputError, Unsupported
 
 __all__ = ["UNQUANTIZED", "Quantization", "Scheme", "detect", "detect_in", "typical"]
 
@@ -36,7 +36,7 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
     """Parse a quantization_config, or where it is None the hf_quant_config.json beside it; None and None: unquantized.
 
     `model` is the whole config.json: DeepSeek-V4 says outside quantization_config how its experts are stored.
-    Raises Unsupported for a method or a format without a row in METHODS, and for a field of an unknown kind.
+    Raises Unsupported for a method or a format without a row in METHODS, and InputError for a field of a wrong kind.
     """
     config = _mixed_from_both(config, hf_quant_config) or hf_quant_config
     if config is None:
@@ -44,7 +44,14 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
     if not isinstance(config, dict):
         raise Unsupported(f"quantization_config is {type(config).__name__}, and must be an object", EXTEND)
     name = str(config.get("quant_method") or "").lower().replace("_", "-")
-    found = _detect(name, config)
+    try:
+        found = _detect(name, config)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        # Fields are read as their writers write them; here one holds something else.
+        raise InputError(
+            f"config.json: quantization_config: a field holds a value of the wrong kind: {error}",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        ) from error
     if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") == "deepseek_v4":
         return _deepseek_v4(found, config, str((model or {}).get("expert_dtype") or "fp4"))
     return found
@@ -140,13 +147,22 @@ def _group(size: int) -> int | None:
 
 
 def _fp8(config: Json) -> Quantization:
-    block = config.get("weight_block_size")
     return Quantization(
         method="fp8",
         bits=8,
-        block=None if block is None else (int(block[0]), int(block[1])),
+        block=_block(config.get("weight_block_size")),
         skipped=_unconverted(config),
     )
+
+
+def _block(said: Json) -> tuple[int, int] | None:
+    """Outputs and inputs under one scale; None: there are no blocks."""
+    if said is None:
+        return None
+    outputs, inputs = (int(side) for side in said)
+    if outputs < 1 or inputs < 1:
+        raise ValueError(f"weight_block_size is {said}")
+    return outputs, inputs
 
 
 def _deepseek_v4(found: Quantization, config: Json, expert_dtype: str) -> Quantization:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
@@ -21,7 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 class Asked(Record):
     """A record as strangers write it: a number in quotes, or `true` for a count, is an error and not a guess."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Speculation(Asked):
@@ -42,7 +42,7 @@ class Traffic(Asked):
     """Mean tokens of an answer."""
     concurrency: float | None = Field(default=None, gt=0, le=100_000)
     """Requests in flight at a time: a closed loop."""
-    request_rate: float | None = Field(default=None, gt=0)
+    request_rate: float | None = Field(default=None, ge=1e-6)
     """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
     num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Prompts in all. Alone: all there at once."""
@@ -97,7 +97,7 @@ class EstimateRequest(Asked):
     hf_quant_config: dict[str, Json] | None = None
     gpu: str | Gpu
     """A name of `infercli gpus`, or all facts of one that is not there."""
-    gpu_memory_gib: float | None = Field(default=None, gt=0)
+    gpu_memory_gib: float | None = Field(default=None, gt=0, le=1_000_000)
     """What the driver reports, where it is not the table's."""
     gpu_count: Count | None = None
     """GPUs in all; None: as many as the parallel sizes need. A multiple of them means replicas."""
@@ -107,7 +107,7 @@ class EstimateRequest(Asked):
     decode_context_parallel_size: Count = 1
     enable_expert_parallel: bool = False
     engine_version: str = RAY_SERVICE_ENGINE
-    """Of vLLM."""
+    """Of vLLM; `v0.11.2` is 0.11.2."""
     dtype: str = "auto"
     kv_cache_dtype: str = "auto"
     quantization: str | None = None
@@ -122,6 +122,12 @@ class EstimateRequest(Asked):
     speculation: Speculation | None = None
     workload: Traffic | None = None
     """None: memory only."""
+
+    @field_validator("engine_version")
+    @classmethod
+    def _bare_version(cls, version: str) -> str:
+        """Without what git's tags and logs put before it."""
+        return version.strip().removeprefix("v")
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:

@@ -64,7 +64,7 @@ def size(
         max_model_len=settings.max_model_len,
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         enforce_eager=settings.enforce_eager,
-        drafts=_own_drafts(request.speculation) > 0,
+        drafts=_own_drafts(request.speculation, arch) > 0,
     )
     found = sizing.gpu_memory(
         arch, quantization, load, facts,
@@ -127,19 +127,24 @@ def _cache_settings(
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         prefix_caching=rules_for(request.engine_version).caches_states if prefix_caching is None else prefix_caching,
-        speculative_tokens=_own_drafts(request.speculation),
+        speculative_tokens=_own_drafts(request.speculation, arch),
         decode_context_parallel_size=request.decode_context_parallel_size,
     )
 
 
-def _own_drafts(speculation: Speculation | None) -> int:
-    """Tokens drafted by the model's own layers. Raises Unsupported where another model drafts them."""
+def _own_drafts(speculation: Speculation | None, arch: ModelArch) -> int:
+    """Tokens drafted by the model's own layers. Raises Unsupported where there are none, or another model drafts."""
     if speculation is None or speculation.method == "ngram":
         return 0
     if speculation.method != "mtp":
         raise Unsupported(
             f"speculation by {speculation.method} needs the memory of a second model, which cannot be estimated yet",
             "mtp (the model's own layers) and ngram can be estimated",
+        )
+    if not arch.draft_layers:
+        raise Unsupported(
+            f"speculation by mtp needs draft layers in the checkpoint, and this {arch.architecture} has none",
+            "leave speculation out, or say ngram",
         )
     return speculation.num_speculative_tokens
 

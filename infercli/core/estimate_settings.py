@@ -21,6 +21,17 @@ _DTYPES = {
 }  # fmt: skip
 """vLLM's names of model dtypes; None: what the checkpoint says."""
 
+_NO_FLOAT16 = ("Gemma2ForCausalLM", "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", "Glm4ForCausalLM")
+_REFUSES_FLOAT16 = (0, 9, 1)
+"""From this version on vLLM refuses float16 for these classes, which overflow in it: where the GPU has no bfloat16,
+`auto` is float32 then (config/model.py _FLOAT16_NOT_SUPPORTED_MODELS)."""
+
+_FALLS_BACK = (0, 9, 0)
+"""From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
+
+_BLOCK_STEP = 16
+"""Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
+
 _KV_DTYPES: tuple[str, ...] = get_args(CacheDtype)
 """Names of kv_cache_dtype whose layout is taught."""
 
@@ -38,10 +49,12 @@ def settle(
     with problems.at("gpu"):
         facts.require_gpu(gpu)
     with problems.at("quantization"):
-        notes = require_gpu(quantization, gpu)
+        notes = require_gpu(quantization, gpu, facts.version)
     offline = request.workload is not None and request.workload.offline
     usage: Literal["server", "offline"] = "offline" if offline else "server"
-    defaults = facts.device_defaults(gpu, max_model_len=request.max_model_len or arch.max_model_len, usage=usage)
+    length, said = _length(request, arch, facts, problems)
+    notes += said
+    defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage)
     seqs = request.max_num_seqs or defaults.max_num_seqs
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
     if request.max_num_seqs is None:
@@ -56,10 +69,17 @@ def settle(
         problems.add(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
-    dtype = _dtype(request, arch, quantization, gpu, problems)
+    dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
+    notes += said
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
         request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
     )
+    if request.block_size is not None and request.block_size % _BLOCK_STEP:
+        problems.add(
+            "block_size",
+            f"{request.block_size} is not a multiple of {_BLOCK_STEP}, which the attention kernels of GPUs need",
+            "leave it out: vLLM takes what its backend wants",
+        )
     block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)
     return Settings(
         tensor_parallel_size=request.tensor_parallel_size,
@@ -69,7 +89,7 @@ def settle(
         dtype=dtype,
         kv_cache_dtype=request.kv_cache_dtype,
         quantization=quantization.method,
-        max_model_len=_length(request, arch, problems),
+        max_model_len=length,
         max_num_seqs=seqs,
         max_num_batched_tokens=tokens,
         gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
@@ -78,35 +98,77 @@ def settle(
     ), notes
 
 
-def _dtype(request: EstimateRequest, arch: ModelArch, quantization: Quantization, gpu: Gpu, problems: Problems) -> str:
+def _dtype(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    facts: EngineFacts,
+    problems: Problems,
+) -> tuple[str, tuple[str, ...]]:
+    """(dtype, notes)."""
     asked = request.dtype
     if asked not in _DTYPES:
         problems.add("dtype", f"`{asked}` is none that vLLM takes", f"one of {', '.join(_DTYPES)}")
-        return "bfloat16"
-    chosen = _DTYPES[asked] or (arch.dtype if arch.dtype in ("float16", "bfloat16") else "bfloat16")
+        return "bfloat16", ()
+    said = _DTYPES[asked]
+    chosen = said or (arch.dtype if arch.dtype in ("float16", "bfloat16") else "bfloat16")
+    notes: tuple[str, ...] = ()
+    if chosen == "float16" and not _takes_float16(arch, facts):
+        if said:
+            what = f"vLLM {facts.version} refuses float16 for {arch.architecture}, which overflows in it"
+            problems.add("dtype", what, "leave dtype out, or use bfloat16 or float32")
+        chosen = "bfloat16"
     if chosen == "bfloat16" and gpu.capability is not None and gpu.capability < (8, 0):
-        if asked == "bfloat16":
+        if said:
             problems.add(
                 "dtype",
                 f"bfloat16 needs compute capability 8.0, and {gpu.name} has {capability_text(gpu.capability)}",
                 "leave dtype out, or use float16",
             )
-        return "float16"
+        chosen, why = _instead_of_bfloat16(arch, facts)
+        notes = tuple(f"{gpu.name} has no bfloat16: {w}" for w in why)
     if chosen == "float32" and quantization.method != "none":
-        problems.add(
-            "dtype", f"float32 is none that {quantization.method} computes in", "leave dtype out, or use bfloat16"
-        )
-    return chosen
+        hint = "leave dtype out, or use bfloat16" if said else "choose a GPU of compute capability 8.0 or more"
+        problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
+    return chosen, notes
 
 
-def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> int:
-    limit = arch.max_model_len
+def _takes_float16(arch: ModelArch, facts: EngineFacts) -> bool:
+    return arch.architecture not in _NO_FLOAT16 or _version(facts) < _REFUSES_FLOAT16
+
+
+def _instead_of_bfloat16(arch: ModelArch, facts: EngineFacts) -> tuple[str, tuple[str, ...]]:
+    """(dtype, why it is not the usual float16)."""
+    if not _takes_float16(arch, facts):
+        return "float32", (f"float32, since vLLM refuses float16 for {arch.architecture}",)
+    if _version(facts) < _FALLS_BACK:
+        return "float16", (f"vLLM {facts.version} starts only if it is told --dtype=half",)
+    return "float16", ()
+
+
+def _version(facts: EngineFacts) -> tuple[int, ...]:
+    return tuple(int(part) for part in facts.version.split("."))
+
+
+def _length(
+    request: EstimateRequest, arch: ModelArch, facts: EngineFacts, problems: Problems
+) -> tuple[int, tuple[str, ...]]:
+    """(max_model_len, notes)."""
+    limit, short = arch.max_model_len, arch.short_model_len
     asked = request.max_model_len
+    notes: tuple[str, ...] = ()
     if asked is not None and asked > limit:
         problems.add(
             "max_model_len", f"{asked:,} is more than the model's own maximum of {limit:,}", "leave it out, or lower it"
         )
-    length = min(asked or limit, limit)
+    default = limit
+    if facts.short_rope_first and short is not None and short < limit:
+        default = short
+        if asked is None:
+            said = f"vLLM {facts.version} starts this model with {short:,} tokens where no max_model_len is said"
+            notes = (f"{said}: longer requests, up to {limit:,}, take its long RoPE table",)
+    length = min(asked or default, limit)
     load = request.workload
     if load is not None and load.input_len + load.output_len > length:
         problems.add(
@@ -115,4 +177,4 @@ def _length(request: EstimateRequest, arch: ModelArch, problems: Problems) -> in
             f"({length:,})",
             "shorten input_len or output_len, or raise max_model_len",
         )
-    return length
+    return length, notes

@@ -164,6 +164,10 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     broken = tensor_parallel.layout_problems(model.arch, quantization, request_layout(request), version)
     for what in broken:
         problems.add("tensor_parallel_size", what)
+    for what in tensor_parallel.context_parallel_problems(
+        model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
+    ):
+        problems.add("decode_context_parallel_size", what)
     if gpu is None or facts is None:
         return None
     notes += _engine_notes(facts)

@@ -237,6 +237,12 @@ ROWS = (
     ),
     # GeForce.
     Row(
+        "RTX-2080-Ti", 10.57, 616, (7, 5), {"fp16": 53.8, "int8": 215.2}, None, _GEN3, 250, 68, None,
+        "memory: vLLM's log in vllm-project/vllm#19445 (10.57 GiB; PyTorch's messages to 10.76); NVIDIA Turing GPU "
+        "architecture whitepaper, reference board, figures with FP32 accumulation; NVLink bridges are not counted",
+        ("RTX2080Ti", "RTX 2080 Ti 11GB"),
+    ),
+    Row(
         "RTX-3060", 11.62, 360, (8, 6), _int8(25.5, 101.9), None, _GEN4, 170, 28, None,
         f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_AMPERE}", ("RTX3060", "RTX 3060 12GB"),
     ),

@@ -8,9 +8,9 @@ a plan holds on every machine. A profile may define a GPU of its own inline inst
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from infercli.core.gpu_rows import ROWS, Row
 from infercli.core.record import Record
@@ -22,21 +22,21 @@ class Gpu(Record):
     """One GPU model. Memory is what the driver reports, not what the catalogue says (80 GB is 79.2 GiB at best)."""
 
     name: str
-    memory_bytes: int
+    memory_bytes: int = Field(gt=0)
     """cudaMemGetInfo's total (hipMemGetInfo's on ROCm)."""
-    memory_bandwidth_bytes_per_s: float
+    memory_bandwidth_bytes_per_s: float = Field(gt=0)
     platform: Literal["cuda", "rocm"] = "cuda"
     capability: tuple[int, int] | None
     """CUDA compute capability (major, minor); None on ROCm, which has none."""
-    peak_flops: dict[str, float] = {}
+    peak_flops: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Dense tensor throughput by dtype (fp16, bf16, fp8, int8, fp4), in FLOP/s; a missing dtype is not native."""
-    nvlink_bytes_per_s: float | None = None
+    nvlink_bytes_per_s: float | None = Field(default=None, gt=0)
     """NVLink (or Infinity Fabric) per GPU, both directions together; None: PCIe only."""
-    pcie_bytes_per_s: float | None = None
+    pcie_bytes_per_s: float | None = Field(default=None, gt=0)
     """Both directions together; None: not known, or not PCIe."""
-    tdp_w: int | None = None
+    tdp_w: int | None = Field(default=None, gt=0)
     """Board power at its default limit."""
-    multiprocessors: int | None = None
+    multiprocessors: int | None = Field(default=None, gt=0)
     """Streaming multiprocessors (compute units on ROCm): vLLM's sampler keeps a buffer per one. None: not known."""
     unified_memory: bool = False
     """The operating system and every other process live in the same memory: what is free at start is not the total."""
@@ -88,19 +88,48 @@ def _folded(name: str) -> str:
 
 _BY_FOLDED: dict[str, str] = {_folded(name): row.name for row in ROWS for name in (*row.aliases, row.name)}
 
+_SIZE = re.compile(r"\b(\d+(?:\.\d+)?)\s*gi?b\b")
+_BOARD = re.compile(r"\b(sxm\d?|hbm\d?e?|oam|ac|edition|generation|\d+(?:\.\d+)?\s*gi?b)\b")
+"""Words of a name that tell no two GPUs of equal memory apart: socket, kind of memory, size, and the like."""
+
+
+def _plain(name: str) -> str:
+    return _folded(_BOARD.sub(" ", re.sub(r"[-_]", " ", name.lower())))
+
+
+def _by_plain() -> dict[str, dict[str, float]]:
+    """Name without those words -> the rows that it may mean, with their memory in GiB."""
+    found: dict[str, dict[str, float]] = {}
+    for row in ROWS:
+        for name in (row.name, *row.aliases):
+            found.setdefault(_plain(name), {})[row.name] = row.memory_gib
+    return found
+
+
+_BY_PLAIN = _by_plain()
+
+
+def _other_spelling(name: str) -> str | None:
+    """The one row that `H100-SXM5-80GB` means; None where it is none, or a size decides and is not said."""
+    rows = _BY_PLAIN.get(_plain(name), {})
+    size = _SIZE.search(re.sub(r"[-_]", " ", name.lower()))
+    if size is not None:  # drivers report 0.9 (T4) to 1.0 of the catalogue's figure
+        rows = {row: gib for row, gib in rows.items() if 0.88 <= gib / float(size[1]) <= 1.01}
+    return next(iter(rows)) if len(rows) == 1 else None
+
 
 def find_gpu(name: str) -> Gpu:
     """The row of that name, whatever its case, vendor prefix and separators (`NVIDIA H100 80GB` is `H100`).
 
-    A name that leaves the form factor open is the SXM one. Raises Unsupported for a slice of a GPU, whose memory no
-    row holds, and UnknownName, with the nearest names, for anything else.
+    A name that leaves the form factor open is the SXM one; a size that is said must be the row's. Raises Unsupported
+    for a slice of a GPU, whose memory no row holds, and UnknownName, with the nearest names, for anything else.
     """
     if _SLICE.search(name.lower()):
         raise Unsupported(
             f"GPU `{name}` is a part of a GPU: no row says how much memory the driver reports for it",
             "define it inline in a profile, with memory_bytes as torch.cuda.mem_get_info() prints it in the slice",
         )
-    found = _BY_FOLDED.get(_folded(name))
+    found = _BY_FOLDED.get(_folded(name)) or _other_spelling(name)
     if found is None:
         raise UnknownName(
             "GPU", name, GPUS, "a profile may define a GPU inline; to add one for everybody: a row in core/gpu_rows.py"

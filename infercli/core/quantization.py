@@ -32,6 +32,8 @@ class Method:
     zero_points: bool = False
     """Whether each group also stores a zero point of `bits` bits, where the checkpoint does not say."""
     minimum_capability: tuple[int, int]
+    earlier_minimums: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
+    """((version, capability), ...), oldest first: what vLLM needed before that version (wheels of 0.8.5 to 0.14.0)."""
     native_from: tuple[int, int] | None = None
     """From here on the arithmetic itself is done in the small type; None: weights only, on every GPU."""
     below_capability: tuple[int, int] | None = None
@@ -50,6 +52,12 @@ class Method:
     """(the package that runs it, the vLLM version from which that package is needed); None: vLLM runs it itself."""
     source: str
 
+    def needed_capability(self, engine_version: str | None) -> tuple[int, int]:
+        """The least capability in that version of vLLM (`0.29.0`); None: the newest."""
+        version = None if engine_version is None else release(engine_version)
+        older = (needed for before, needed in self.earlier_minimums if version is not None and version < before)
+        return next(older, self.minimum_capability)
+
 
 METHODS: dict[str, Method] = {
     m.name: m
@@ -64,21 +72,22 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="gptq", checkpoint="quant_method gptq, 4 or 8 bits", bits=4, group_size=128,
-            minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0, Exllama 6.0", split=_MARLIN_SPLIT,
-            source=f"{_GUIDE}/auto_gptq.py (6.0 in the class, 7.5 in the image)",
+            minimum_capability=(7, 0), kernels="Marlin 7.5, Machete 9.0, Exllama 6.0", split=_MARLIN_SPLIT,
+            source=f"{_GUIDE}/auto_gptq.py: 6.0, and vLLM itself starts at 7.0 (core/engines/versions.py)",
         ),
         Method(
             name="w4a16", checkpoint="quant_method compressed-tensors, format pack-quantized, 4 bits", bits=4,
-            group_size=128, minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0", split=_MARLIN_SPLIT,
-            kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
+            group_size=128, minimum_capability=(7, 5), earlier_minimums=(((0, 12), (8, 0)),),
+            kernels="Marlin 7.5, Machete 9.0", split=_MARLIN_SPLIT, kv_cache="kv_cache_scheme",
+            source=f"{_GUIDE}/compressed_tensors: wNa16",
         ),
         Method(
             name="w8a16", checkpoint="quant_method compressed-tensors, format pack-quantized, 8 bits", bits=8,
-            minimum_capability=(7, 5), kernels="Marlin 7.5, Machete 9.0", split=_MARLIN_SPLIT,
-            kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
+            minimum_capability=(7, 5), earlier_minimums=(((0, 12), (8, 0)),), kernels="Marlin 7.5, Machete 9.0",
+            split=_MARLIN_SPLIT, kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
         ),
         Method(
-            name="fp8", bits=8, minimum_capability=(7, 5), native_from=(8, 9),
+            name="fp8", bits=8, minimum_capability=(7, 5), earlier_minimums=(((0, 14), (8, 0)),), native_from=(8, 9),
             checkpoint="quant_method fp8 (per tensor or per block), compressed-tensors format float-quantized, "
             "or modelopt FP8",
             kernels="CUTLASS and torch 8.9, DeepGEMM 9.0 and 10.0, Marlin 7.5 with 16-bit arithmetic",
@@ -93,7 +102,8 @@ METHODS: dict[str, Method] = {
             source="vLLM 0.29 docs/features/quantization/llm_compressor/int8_w8a8.md: not on Blackwell",
         ),
         Method(
-            name="nvfp4", bits=4, group_size=16, scale_bytes=1, minimum_capability=(7, 5), native_from=(10, 0),
+            name="nvfp4", bits=4, group_size=16, scale_bytes=1, minimum_capability=(7, 5),
+            earlier_minimums=(((0, 9), (10, 0)), ((0, 14), (8, 0))), native_from=(10, 0),
             checkpoint="modelopt quant_algo NVFP4, or compressed-tensors format nvfp4-pack-quantized",
             kernels="CUTLASS, FlashInfer and TRT-LLM 10.0, Marlin 7.5 with 16-bit arithmetic",
             split="inputs per GPU in whole groups of 16", kv_cache="kv_cache_scheme, or kv_cache_quant_algo",
@@ -135,7 +145,8 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="fp8-online", checkpoint="no quantization_config; the engine quantizes while it loads", bits=8,
-            minimum_capability=(7, 5), native_from=(8, 9), loads_as_model_dtype=True, engine_quantization="fp8",
+            minimum_capability=(7, 5), earlier_minimums=(((0, 14), (8, 0)),), native_from=(8, 9),
+            loads_as_model_dtype=True, engine_quantization="fp8",
             source=f"{_GUIDE}/online: weights arrive in the checkpoint's dtype and are quantized on the GPU",
         ),
         Method(
@@ -195,15 +206,18 @@ def require_engine(method: Method, engine_version: str) -> None:
     )
 
 
-def require_capability(method: Method, gpu: Gpu) -> str | None:
-    """Raises InputError where the GPU cannot run the method; the note for a plan where it runs it weight-only."""
+def require_capability(method: Method, gpu: Gpu, engine_version: str | None = None) -> str | None:
+    """Raises InputError where the GPU cannot run the method; the note for a plan where it runs it weight-only.
+
+    `engine_version`: of vLLM (`0.29.0`); None: the newest.
+    """
     if gpu.capability is None:
         return None  # ROCm: its kernels are not these rows'
-    have = capability_text(gpu.capability)
-    if gpu.capability < method.minimum_capability:
+    have, needed = capability_text(gpu.capability), method.needed_capability(engine_version)
+    if gpu.capability < needed:
+        where = "" if needed == method.minimum_capability else f" in vLLM {engine_version}"
         raise InputError(
-            f"{method.name} needs compute capability {capability_text(method.minimum_capability)}, "
-            f"and {gpu.name} has {have}",
+            f"{method.name} needs compute capability {capability_text(needed)}{where}, and {gpu.name} has {have}",
             "choose another --quantization or another profile; `infercli gpus` lists the capabilities",
         )
     if method.below_capability is not None and gpu.capability >= method.below_capability:

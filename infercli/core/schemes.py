@@ -139,8 +139,11 @@ def _all(meant: Modules, modules: tuple[str, ...], indices: tuple[int, ...]) -> 
     return frozenset.intersection(*covered) if covered else frozenset()
 
 
-def require_gpu(quantization: Quantization, gpu: Gpu) -> tuple[str, ...]:
-    """Raises InputError where the GPU cannot run one of the methods; notes on those that it runs weight-only."""
+def require_gpu(quantization: Quantization, gpu: Gpu, engine_version: str | None = None) -> tuple[str, ...]:
+    """Raises InputError where the GPU cannot run one of the methods; notes on those that it runs weight-only.
+
+    `engine_version`: of vLLM (`0.29.0`); None: the newest.
+    """
     needed = quantization.format_capability
     if needed is not None and gpu.capability is not None and gpu.capability < needed:
         raise InputError(
@@ -148,5 +151,5 @@ def require_gpu(quantization: Quantization, gpu: Gpu) -> tuple[str, ...]:
             f"{gpu.name} has {capability_text(gpu.capability)}",
             "take a checkpoint by llm-compressor (compressed-tensors) of the same model",
         )
-    notes = (require_capability(m, gpu) for m in quantization.methods)
+    notes = (require_capability(m, gpu, engine_version) for m in quantization.methods)
     return tuple(n for n in notes if n is not None)

@@ -68,6 +68,23 @@ def layout_problems(
     return tuple(dict.fromkeys(found))
 
 
+def context_parallel_problems(arch: ModelArch, tensor_parallel_size: int, ranks: int) -> Iterator[str]:
+    """Every rule that decode context parallelism over so many ranks breaks (vLLM 0.29 config/parallel.py, model.py)."""
+    if tensor_parallel_size % ranks:
+        yield f"{ranks} does not divide tensor_parallel_size ({tensor_parallel_size}), whose ranks it shares out"
+    for mixer in mixers(arch):
+        if ranks == 1 or not isinstance(mixer, Attention) or not mixer.cached:
+            continue
+        most = tensor_parallel_size // mixer.kv_heads
+        if most < 2 or ranks > most:
+            yield (
+                f"each KV head must lie on {ranks} ranks at least, and {mixer.kv_heads} KV heads on "
+                f"{tensor_parallel_size} ranks lie on {max(1, most)}"
+            )
+        elif (mixer.heads // mixer.kv_heads) % ranks:
+            yield f"{mixer.heads // mixer.kv_heads} query heads per KV head are not divisible by {ranks}"
+
+
 # What the model itself must let be split.
 
 

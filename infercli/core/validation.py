@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 from pydantic import ValidationError
 
@@ -10,14 +11,46 @@ from infercli.core.record import Json
 
 
 def problems_of(error: ValidationError) -> list[tuple[str, str]]:
-    """(where in the value, what is wrong) of every problem, each once, in the order of the fields."""
-    found = [(_where(e["loc"]), _what(e["type"], e["msg"], e.get("ctx") or {})) for e in error.errors()]
+    """(where in the value, what is wrong) of every problem, each once, in the order of the fields.
+
+    Where a value may be of several kinds (`gpu` is a name or a record), what is said is what is wrong with the kind it
+    has, or that it has none of them.
+    """
+    errors = error.errors()
+    kinds: dict[tuple[int | str, ...], dict[str, None]] = {}
+    for e in errors:
+        kind = _kind(e["loc"], e["type"])
+        if kind is not None:
+            kinds.setdefault(e["loc"][:-1], {})[kind] = None
+    found = []
+    for e in errors:
+        place = e["loc"][:-1]
+        if _kind(e["loc"], e["type"]) is None:
+            found.append((_where(e["loc"]), _what(e["type"], e["msg"], e.get("ctx") or {})))
+        elif all(_kind(o["loc"], o["type"]) for o in errors if o["loc"][: len(place)] == place):
+            found.append((_where(place), f"must be {' or '.join(kinds[place])}"))
     return list(dict.fromkeys(found))
+
+
+_KINDS = {"str": "text (in quotes)", "int": "a whole number"}
+_RECORD = re.compile(r"function-\w+\[.*\]")
+"""How pydantic names the kinds of a value that may have several, as a step of the place: the last one where the value
+is not of that kind."""
+
+
+def _kind(location: tuple[int | str, ...], error_type: str) -> str | None:
+    """The kind that a value, which may have several, is not; None: the error is about something else."""
+    step = str(location[-1]) if location else ""
+    if not error_type.endswith("_type"):
+        return None
+    return "an object" if _RECORD.fullmatch(step) else _KINDS.get(step)
 
 
 def _where(location: tuple[int | str, ...]) -> str:
     path = ""
     for part in location:
+        if isinstance(part, str) and _RECORD.fullmatch(part):
+            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     return path
 

@@ -30,6 +30,12 @@ _GGUF_HEAD = Scheme(method="gguf", bits=6.5625)
 _GGUF_EMBEDDING = Scheme(method="gguf", bits=4.5)
 """And the embedding as Q4_K: 144 B per 256 weights."""
 
+_NESTED = 256
+"""Scales of bitsandbytes that share a scale of their own (bitsandbytes functional.py quantize_4bit: nested blocks)."""
+_EXPANDS_SCALES = (0, 9, 1)
+"""From here on vLLM makes them fp32 while it loads (model_loader/bitsandbytes_loader.py dequantize_dq): 0.9.2 does,
+0.9.0 does not, and a build on the way to 0.9.1 did (vllm-project/vllm#19964)."""
+
 _HEADERS_AGREE_WITHIN = 0.005
 """Fraction. Tensors that no formula has (buffers, odd scales) stay below."""
 _FILES_AGREE_WITHIN = 0.03
@@ -57,11 +63,18 @@ def allocated_bytes(size_bytes: int) -> int:
 
 
 def stored_bytes(
-    outputs: int, inputs: int, scheme: Scheme | None, element_bytes: int, *, weight_only: bool = False
+    outputs: int,
+    inputs: int,
+    scheme: Scheme | None,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+    nested_scales: bool = False,
 ) -> int:
     """Bytes of one matrix: packed weights, scales and zero points. `scheme` None: the model's dtype.
 
     `weight_only`: the GPU runs an 8-bit method through Marlin, which spreads block scales over every output.
+    `nested_scales`: bitsandbytes keeps its scales in a byte each, with one fp32 scale for 256 of them.
     """
     elements = outputs * inputs
     if scheme is None or scheme.bits is None:
@@ -74,6 +87,8 @@ def stored_bytes(
     if scheme.group_size is None:
         return total if scheme.method == "gguf" else total + allocated_bytes(outputs * 4)
     groups = outputs * -(-inputs // scheme.group_size)
+    if nested_scales and scheme.method == "bitsandbytes":
+        return total + allocated_bytes(groups) + allocated_bytes(-(-groups // _NESTED) * 4)
     total += allocated_bytes(groups * (METHODS[scheme.method].scale_bytes or element_bytes))
     return total + (allocated_bytes(int(groups * scheme.bits // 8)) if scheme.zero_points else 0)
 
@@ -115,7 +130,12 @@ def _schemes(tensor: RankTensor, quantization: Quantization) -> list[tuple[Schem
 
 
 def _copy_bytes(
-    tensor: RankTensor, scheme: Scheme | None, element_bytes: int, weight_only: bool, gpu: Gpu | None
+    tensor: RankTensor,
+    scheme: Scheme | None,
+    element_bytes: int,
+    weight_only: bool,
+    gpu: Gpu | None,
+    engine_version: str | None = None,
 ) -> int:
     if scheme is not None and scheme.method == "gptq" and gpu is not None and gpu.capability == (9, 0):
         # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
@@ -124,12 +144,17 @@ def _copy_bytes(
     outputs, inputs = tensor.outputs, tensor.inputs
     if scheme is not None and tensor.role != "experts" and _runs_on_marlin(scheme, weight_only, gpu):
         outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
-    size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only)
+    nested = engine_version is not None and _numbers(engine_version) < _EXPANDS_SCALES
+    size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only, nested_scales=nested)
     if scheme is not None and any(m.endswith("kv_b_proj") for m in tensor.modules):
         # vLLM multiplies by this matrix in 16 bits while it decodes, and keeps such a copy beside the quantized one
         # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
         size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
     return size
+
+
+def _numbers(engine_version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in engine_version.split("."))
 
 
 def _runs_on_marlin(scheme: Scheme, weight_only: bool, gpu: Gpu | None) -> bool:
@@ -202,7 +227,7 @@ def weights_by_role(
                     size = copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
                 else:
                     only = _weight_only(scheme, gpu) if gpu is not None else weight_only
-                    size = copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
+                    size = copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu, engine_version)
                 found[tensor.role] = found.get(tensor.role, 0) + size
         return found
 

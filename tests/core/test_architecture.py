@@ -70,6 +70,23 @@ def test_the_models_own_maximum_follows_the_rope_scaling(scaling, longest):
     assert architecture.parse(qwen(rope_scaling=scaling)).max_model_len == longest
 
 
+@pytest.mark.parametrize(
+    ("said", "longest", "rows"),
+    [
+        # Qwen-7B-Chat: trained with the first, and vLLM takes the smallest
+        ({"seq_length": 8192, "max_position_embeddings": 32768}, 8192, 32768),
+        # Command R: 128k by a key of its own, whatever it was trained with
+        ({"max_position_embeddings": 8192, "model_max_length": 131072}, 131072, 131072),
+        ({"model_max_length": 4096, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, 8192, 8192),
+    ],
+)
+def test_several_names_of_a_maximum_are_read_as_vllm_reads_them(said, longest, rows):
+    # vLLM 0.29 transformers_utils/model_arch_config_convertor.py derive_max_model_len_and_key
+    config = {k: v for k, v in qwen().items() if k != "max_position_embeddings"} | said
+    arch = architecture.parse(config)
+    assert (arch.max_model_len, arch.rope_positions) == (longest, rows)
+
+
 REFUSED = {
     "an unknown scaling": (qwen(rope_scaling={"rope_type": "spiral", "factor": 32.0}), "spiral"),
     "a window in some layers of a class without": (

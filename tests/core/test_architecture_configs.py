@@ -25,7 +25,7 @@ from infercli.core.architecture.arch import (
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.core.shape_facts import FACTS
-from infercli.errors import InferError
+from infercli.errors import InferError, Unsupported
 from tests.parts.require import require
 
 # Billions, by the Hub's own count of the safetensors; the last decimal is rounded.
@@ -198,6 +198,53 @@ def test_windows_lie_where_the_class_has_them(name):
     assert sorted(windowed) == expected
 
 
+CLIP = {
+    "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+    "num_attention_heads": 16, "image_size": 336, "patch_size": 14,
+}  # fmt: skip
+LLAVA = {
+    "architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "vision_config": CLIP,
+    "text_config": {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": 32064},
+}  # fmt: skip
+
+
+def test_llava_loads_its_encoder_up_to_the_layer_that_feeds_it():
+    # llava-hf/llava-1.5-7b-hf is 7,063,427,072 by the Hub's count. Its projector reads the last layer but one, so that
+    # vLLM leaves the 24th out: 4 x 1024^2 of attention, 2 x 1024 x 4096 of feed-forward, biases of 4 x 1024 + 4096 +
+    # 1024, two norms of 2 x 1024.
+    layer = 4 * 1024**2 + 2 * 1024 * 4096 + 4 * 1024 + 4096 + 1024 + 4 * 1024
+    assert parameter_count(architecture.parse(LLAVA)) == 7_063_427_072 - layer
+    assert parameter_count(architecture.parse(LLAVA | {"vision_feature_layer": -1})) == 7_063_427_072
+    two = architecture.parse(LLAVA | {"vision_feature_layer": [-12, -1]})
+    assert parameter_count(two) == 7_063_427_072
+
+
+def test_pixtral_inside_llava_has_pixtrals_encoder():
+    # mistral-community/pixtral-12b. Decoder: that of Mistral Nemo, 12,247,782,400 by the Hub's count. Encoder: patches
+    # 3 x 16 x 16 x 1024 and a norm; 24 layers of 4 x 1024^2, 3 x 1024 x 4096 and two norms. Projector: 1024 x 5120 and
+    # 5120^2 with biases.
+    config = {
+        "architectures": ["LlavaForConditionalGeneration"], "vision_feature_layer": -1,
+        "text_config": {
+            "model_type": "mistral", "hidden_size": 5120, "intermediate_size": 14336, "num_hidden_layers": 40,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072,
+            "max_position_embeddings": 1024000,
+        },
+        "vision_config": {
+            "model_type": "pixtral", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+            "num_attention_heads": 16, "image_size": 1024, "patch_size": 16,
+        },
+    }  # fmt: skip
+    encoder = 3 * 16 * 16 * 1024 + 1024 + 24 * (4 * 1024**2 + 3 * 1024 * 4096 + 2 * 1024)
+    projector = 1024 * 5120 + 5120**2 + 2 * 5120
+    assert parameter_count(architecture.parse(config)) == 12_247_782_400 + encoder + projector
+
+
+def test_llava_with_an_encoder_that_vllm_does_not_load_is_refused():
+    with pytest.raises(Unsupported, match=r"vision_config\.model_type: dinov2"):
+        architecture.parse(LLAVA | {"vision_config": CLIP | {"model_type": "dinov2"}})
+
+
 def test_an_encoder_only_model_pools_and_keeps_no_cache():
     # BERT base: 109.48 M with its pooler, as the Hub counts bert-base-uncased without its language-model head
     config = {
@@ -236,6 +283,32 @@ def test_a_value_of_the_wrong_kind_is_never_our_bug(key, value):
     except InferError:
         return
     assert key not in ("num_attention_heads", "architectures")  # the others have meanings as -1 or true
+
+
+DAMAGED = {
+    "heads that KV heads do not divide": ({"num_attention_heads": 32, "num_key_value_heads": 5}, "num_key_value_heads"),
+    "more KV heads than heads": ({"num_attention_heads": 8, "num_key_value_heads": 32}, "num_key_value_heads"),
+    "more experts a token than experts": ({"num_local_experts": 8, "num_experts_per_tok": 9}, "9 experts"),
+    "a RoPE factor below zero": ({"rope_scaling": {"rope_type": "linear", "factor": -2.0}}, "rope_scaling"),
+    "a RoPE factor that leaves no token": ({"rope_scaling": {"rope_type": "dynamic", "factor": 1e-6}}, "rope_scaling"),
+    "a dtype that is none": ({"torch_dtype": "bf17"}, "torch_dtype"),
+    "a dtype that is no word": ({"torch_dtype": ["bfloat16"]}, "torch_dtype"),
+    "ten million layers": ({"num_hidden_layers": 10_000_000}, "num_hidden_layers"),
+    "ten million draft layers": ({"num_nextn_predict_layers": 10_000_000}, "num_nextn_predict_layers"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_no_model_can_have_is_refused_by_its_key(name):
+    mixtral = {
+        "architectures": ["MixtralForCausalLM"], "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "max_position_embeddings": 32768, "torch_dtype": "bfloat16",
+    }  # fmt: skip
+    assert architecture.parse(mixtral).layer_count == 32
+    changed, words = DAMAGED[name]
+    with pytest.raises(InferError, match=words):
+        architecture.parse(mixtral | changed)
 
 
 def test_more_experts_layers_or_width_are_never_fewer_parameters():

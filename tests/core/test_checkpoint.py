@@ -311,3 +311,22 @@ def test_a_usual_nvfp4_checkpoint_keeps_gated_delta_and_draft_layers_in_16_bits(
     assert schemes_of(usual, ("linear_attn.out_proj",), LAYERS) == ((None, 4),)
     assert schemes_of(usual, ("mlp.experts.up_proj",), LAYERS) == ((NVFP4, 4),)
     assert usual.skipped.covered("mtp.layers.0.mlp", ())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"quant_method": "fp8", "weight_block_size": [128]},
+        {"quant_method": "fp8", "weight_block_size": [-128, 128]},
+        {"quant_method": "fp8", "ignored_layers": 7},
+        {"quant_method": "awq", "bits": "four"},
+        {"quant_method": "awq", "bits": 4, "group_size": None},
+        {"quant_method": "gptq", "bits": 4, "dynamic": ["-:.*mlp.*"]},
+        {"quant_method": "gptq", "bits": 4, "dynamic": {"+:.*mlp.*": 8}},
+        {"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": "fp8"}},
+        {"quant_method": "modelopt", "quant_algo": "FP8", "ignore": 3},
+    ],
+)
+def test_a_damaged_quantization_config_is_refused_in_words(config):
+    with pytest.raises(InputError, match=r"config\.json: quantization_config"):
+        detect(config)

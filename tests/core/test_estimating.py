@@ -199,3 +199,118 @@ def test_ranks_that_split_data_split_experts_as_well():
         model=base, gpu="H100", tensor_parallel_size=2, data_parallel_size=5, enable_expert_parallel=True
     )
     assert isinstance(estimate(dealt, shipped_model(base)), Estimate)
+
+
+LONG_ROPE = {
+    "architectures": ["Phi3ForCausalLM"], "model_type": "phi3", "vocab_size": 32064, "hidden_size": 3072,
+    "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+    "max_position_embeddings": 131072, "original_max_position_embeddings": 4096, "torch_dtype": "bfloat16",
+    "rope_scaling": {"type": "longrope", "long_factor": [1.0] * 48, "short_factor": [1.0] * 48},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "asked", "length"),
+    [("0.11.0", None, 131072), ("0.11.1", None, 4096), ("0.29.0", None, 4096), ("0.29.0", 131072, 131072)],
+)
+def test_a_model_with_two_rope_tables_starts_short_where_nobody_says_a_length(version, asked, length):
+    # vLLM 0.11.1 config/model.py _get_and_verify_max_len; 0.11.0 has no such rule
+    request = EstimateRequest(model="m", gpu="H100", engine_version=version, max_model_len=asked)
+    found = estimate(request, read_model("m", LONG_ROPE))
+    assert isinstance(found, Estimate), found
+    assert found.settings.max_model_len == length
+    assert any("4,096 tokens where no max_model_len" in note for note in found.notes) is (length == 4096)
+
+
+@pytest.mark.parametrize(("said", "same"), [("v0.9.1", "0.9.1"), (" 0.19.1", "0.19.1"), ("0.10.1.1", "0.10.1")])
+def test_a_version_as_tags_and_logs_write_it_is_that_version(said, same):
+    load = {"input_len": 100, "output_len": 100, "concurrency": 4}
+    asked = {"model": BASES[0], "gpu": "H100", "max_model_len": 8192, "workload": load}
+    found = [estimate(read_request(asked | {"engine_version": v}), shipped_model(BASES[0])) for v in (said, same)]
+    assert found[0].memory == found[1].memory
+    assert found[0].speed == found[1].speed
+
+
+GEMMA2 = {
+    "architectures": ["Gemma2ForCausalLM"], "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+    "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+    "max_position_embeddings": 8192, "sliding_window": 4096, "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+def gemma_on(gpu: str, **asked):
+    return estimate(EstimateRequest(model="m", gpu=gpu, **asked), read_model("m", GEMMA2))
+
+
+def test_a_model_that_overflows_in_float16_is_float32_where_there_is_no_bfloat16():
+    # 2,614,341,888 parameters by the Hub's count of google/gemma-2-2b; vLLM 0.9.1 and later refuse float16 for it
+    doubled = gemma_on("T4", engine_version="0.10.2", max_model_len=4096)
+    assert doubled.settings.dtype == "float32"
+    assert bytes_of(doubled, "weights") == pytest.approx(4 * 2_614_341_888, rel=0.005)
+    assert any("T4 has no bfloat16: float32" in note for note in doubled.notes)
+    assert gemma_on("T4", engine_version="0.9.0", max_model_len=4096).settings.dtype == "float16"
+    assert gemma_on("L4", engine_version="0.10.2", max_model_len=4096).settings.dtype == "bfloat16"
+
+
+def test_float16_is_refused_where_vllm_refuses_it():
+    refused = gemma_on("L4", engine_version="0.10.2", dtype="half")
+    assert isinstance(refused, EstimateError)
+    assert [p.where for p in refused.problems] == ["dtype"]
+    assert "refuses float16" in refused.problems[0].what
+
+
+def test_four_bits_cannot_do_without_a_16_bit_dtype():
+    refused = gemma_on("T4", engine_version="0.10.2", quantization="awq")
+    assert isinstance(refused, EstimateError)
+    assert "compute capability 8.0" in str(refused.problems[0].hint)
+
+
+def test_an_old_version_says_that_it_must_be_told_half():
+    llama = {"model": BASES[0], "gpu": "T4", "max_model_len": 2048, "tensor_parallel_size": 2}
+    found = {
+        (v, d): estimate(
+            EstimateRequest.model_validate(llama | {"engine_version": v, "dtype": d}), shipped_model(BASES[0])
+        )
+        for v in ("0.8.5", "0.9.0")
+        for d in ("auto", "half")
+    }
+    said = {key for key, answer in found.items() if any("--dtype=half" in note for note in answer.notes)}
+    assert said == {("0.8.5", "auto")}
+
+
+REFUSED = {
+    "ranks that context parallelism does not divide": (
+        {"tensor_parallel_size": 8, "decode_context_parallel_size": 3}, "decode_context_parallel_size"),
+    "context parallelism without repeated KV heads": (
+        {"tensor_parallel_size": 8, "decode_context_parallel_size": 8}, "decode_context_parallel_size"),
+    "context parallelism over more ranks than a KV head lies on": (
+        {"tensor_parallel_size": 16, "decode_context_parallel_size": 4}, "decode_context_parallel_size"),
+    "draft layers that the model does not have": (
+        {"speculation": {"method": "mtp", "num_speculative_tokens": 1}}, ""),
+    "a block that no kernel takes": ({"block_size": 7}, "block_size"),
+    "memory beyond any machine": ({"gpu_memory_gib": 1e300}, "gpu_memory_gib"),
+    "a rate that a float cannot keep apart from nothing": (
+        {"workload": {"input_len": 100, "output_len": 10, "request_rate": 1e-12}}, "workload.request_rate"),
+    "a GPU with no memory": (
+        {"gpu": {"name": "mine", "memory_bytes": 0, "memory_bandwidth_bytes_per_s": 1e12, "capability": [9, 0],
+                 "source": "me"}}, "gpu.memory_bytes"),
+    "a GPU that is neither a name nor a record": ({"gpu": 3}, "gpu"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_vllm_would_refuse_is_refused_with_its_field(name):
+    changed, where = REFUSED[name]
+    asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192}  # 32 heads, 8 KV heads
+    request = read_request(asked | changed)
+    found = estimate(request, shipped_model(BASES[0])) if isinstance(request, EstimateRequest) else request
+    assert isinstance(found, EstimateError), found
+    assert {problem.where for problem in found.problems} == {where}
+
+
+def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
+    asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
+    one, two = (
+        estimate(read_request(asked | {"decode_context_parallel_size": n}), shipped_model(BASES[0])) for n in (1, 2)
+    )
+    assert two.kv_cache.tokens == 2 * one.kv_cache.tokens

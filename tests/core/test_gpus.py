@@ -14,8 +14,9 @@ CATALOGUE_GB = {
     "H100": 80, "H100-PCIe": 80, "H100-NVL": 94, "H800": 80, "H20": 96, "H20-3e": 141, "H200": 141, "GH200": 96,
     "B200": 192, "B300": 288, "GB200": 192, "GB10": 128, "RTX-A4000": 16, "RTX-A5000": 24, "RTX-A6000": 48,
     "RTX-4000-Ada": 20, "RTX-5000-Ada": 32, "RTX-6000-Ada": 48, "RTX-PRO-6000": 96, "RTX-PRO-6000-Server": 96,
-    "RTX-3060": 12, "RTX-3090": 24, "RTX-3090-Ti": 24, "RTX-4060": 8, "RTX-4070": 12, "RTX-4070-Ti-SUPER": 16,
-    "RTX-4080": 16, "RTX-4080-SUPER": 16, "RTX-4090": 24, "RTX-4090-D": 24, "RTX-5080": 16, "RTX-5090": 32,
+    "RTX-2080-Ti": 11, "RTX-3060": 12, "RTX-3090": 24, "RTX-3090-Ti": 24, "RTX-4060": 8, "RTX-4070": 12,
+    "RTX-4070-Ti-SUPER": 16, "RTX-4080": 16, "RTX-4080-SUPER": 16, "RTX-4090": 24, "RTX-4090-D": 24, "RTX-5080": 16,
+    "RTX-5090": 32,
     "MI300X": 192, "MI325X": 256, "MI350X": 288, "MI355X": 288, "R9700": 32, "RX-9070-XT": 16,
 }  # fmt: skip
 
@@ -35,6 +36,15 @@ def test_the_issue_s_gpus_all_have_a_row():
         ("NVIDIA H100 80GB HBM3", "H100"),  # as nvidia-smi says it
         ("NVIDIA H100 PCIe", "H100-PCIe"),
         ("NVIDIA H100 NVL", "H100-NVL"),
+        ("H100-SXM5-80GB", "H100"),
+        ("H100 80GB SXM", "H100"),
+        ("H200 SXM 141GB", "H200"),
+        ("NVIDIA A100 40GB SXM4", "A100-40-SXM"),
+        ("H20 HBM3e 141GB", "H20-3e"),
+        ("NVIDIA B300 SXM6 AC", "B300"),  # as nvidia-smi says it
+        ("NVIDIA DGX Spark (GB10) 128GB", "GB10"),
+        ("RTX PRO 6000 Blackwell Workstation", "RTX-PRO-6000"),
+        ("MI325X OAM 256 GB", "MI325X"),
         ("NVIDIA L4 24GB", "L4"),
         ("Tesla T4", "T4"),
         ("H200-SXM", "H200"),
@@ -53,7 +63,13 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
     assert find_gpu(said).name == row
 
 
-@pytest.mark.parametrize("name", ["H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A", "RTX 4090D 48GB", "GH200 144GB",
+        "H100 SXM 94GB", "A100 SXM", "H200 NVL", "80GB", "SXM5",
+    ],
+)  # fmt: skip
 def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
     with pytest.raises(UnknownName) as refused:
         find_gpu(name)

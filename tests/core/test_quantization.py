@@ -70,6 +70,30 @@ def test_a_method_without_a_kernel_on_the_gpu_is_refused(method, gpu):
 
 
 @pytest.mark.parametrize(
+    ("method", "gpu", "last", "first"),
+    [  # get_min_capability in the wheels of 0.8.5, 0.9.2, 0.11.0, 0.12.0, 0.13.0 and 0.14.0
+        ("w4a16", "T4", "0.11.2", "0.12.0"),
+        ("w8a16", "T4", "0.11.2", "0.12.0"),
+        ("fp8", "T4", "0.13.0", "0.14.0"),
+        ("fp8-online", "T4", "0.13.0", "0.14.0"),
+        ("nvfp4", "T4", "0.13.0", "0.14.0"),
+        ("nvfp4", "A100-80-SXM", "0.8.5", "0.9.0"),
+    ],
+)
+def test_an_older_vllm_may_need_a_newer_gpu(method, gpu, last, first):
+    with pytest.raises(InputError, match=rf"{method} needs compute capability \d+\.\d in vLLM {last}, and {gpu} has"):
+        require_capability(METHODS[method], find_gpu(gpu), last)
+    require_capability(METHODS[method], find_gpu(gpu), first)
+    require_capability(METHODS[method], find_gpu(gpu))
+
+
+def test_volta_runs_gptq_and_not_awq():
+    require_capability(METHODS["gptq"], find_gpu("V100"), "0.7.3")  # GPTQConfig.get_min_capability is 6.0, AWQ's 7.5
+    with pytest.raises(InputError, match=r"awq needs compute capability 7\.5, and V100-32 has 7\.0"):
+        require_capability(METHODS["awq"], find_gpu("V100"), "0.7.3")
+
+
+@pytest.mark.parametrize(
     ("method", "last", "first", "package"),
     [
         ("gguf", "0.23.1", "0.24.0", "vllm-gguf-plugin"),  # vllm-project/vllm#39612

@@ -101,6 +101,17 @@ def test_marlin_pads_what_does_not_fill_its_tiles():
     assert tensor_bytes(small, typical("fp8"), 2, gpu=find_gpu("A100-80-SXM")) == 4 * (128 * 192 + 512)
 
 
+def test_bitsandbytes_keeps_a_byte_for_each_scale_until_vllm_makes_them_fp32():
+    # Llama 3.1 8B: 218,103,808 weights in the linear tensors of a layer (4096 x (6144 + 4096 + 28672) + 14336 x 4096),
+    # one scale for 64 of them. A byte and a 64th of a byte each before 0.9.1, four bytes after; 0.02 MiB of rounding.
+    scales = 32 * 218_103_808 // 64
+    old, new = (
+        weights_bytes(LLAMA, typical("bitsandbytes"), Layout(), 2, engine_version=v) for v in ("0.9.0", "0.9.1")
+    )
+    assert new - old == pytest.approx(scales * (4 - 1 - 4 / 256), rel=0.002)
+    assert weights_bytes(LLAMA, typical("bitsandbytes"), Layout(), 2) == new
+
+
 def test_embeddings_norms_and_encoders_keep_the_models_dtype():
     for role in ("embedding", "norm", "router"):
         plain = RankTensor(role, role, (), (), 1, 4096, 14336)

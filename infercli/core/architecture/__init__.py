@@ -13,6 +13,7 @@ from infercli.core.architecture import bert, gemma, hybrid, latent, older, spars
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
+from infercli.core.architecture.fields import DRAFTS, LAYERS
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
@@ -54,6 +55,9 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
 }
 """Classes with a parser of their own; those of the Llama type have a row in ROWS, those with an encoder in WRAPPERS."""
 
+_MOST_LAYERS = 10_000
+"""Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
+
 _POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
 _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
@@ -77,6 +81,12 @@ def parse(config: Json) -> ModelArch:
 
 
 def _parse(name: str, config: Json) -> ModelArch:
+    for key in (*LAYERS, *DRAFTS):
+        if isinstance(config.get(key), int) and config[key] > _MOST_LAYERS:
+            raise InputError(
+                f"config.json: {key}: {config[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
+                "the checkpoint is damaged; pin it again, or fix the file at its source",
+            )
     if name in FAMILIES:
         return FAMILIES[name](config)
     if name in ROWS:

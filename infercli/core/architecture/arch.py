@@ -73,6 +73,8 @@ class ModelArch:
     """Of the checkpoint (bfloat16, float16, float32); None: config.json does not say."""
     max_model_len: int
     """The model's own maximum, as vLLM derives it from max_position_embeddings and the RoPE scaling."""
+    short_model_len: int | None = None
+    """LongRoPE: the length that the table for short requests serves; None: the model has one table."""
     rope_positions: int
     """Rows of the cosine and sine table that vLLM keeps on the GPU; 0: none."""
     rope_width: int

@@ -33,7 +33,7 @@ from infercli.core.architecture.fields import (
 )
 from infercli.core.architecture.layers import Attention, Dense, FeedForward, Weight
 from infercli.core.record import Json
-from infercli.errors import Unsupported
+from infercli.errors import InputError, Unsupported
 
 Windows = Literal["types", "flag", "alternate"]
 
@@ -104,6 +104,7 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
         tied=tied(config, row.tied),
         dtype=checkpoint_dtype(config),
         max_model_len=length.longest,
+        short_model_len=length.short,
         rope_positions=length.rows,
         rope_width=rotary_width(config, head_dim) if length.rows else 0,
         layers=grouped(layers),
@@ -116,11 +117,17 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
 def attention(config: Json, row: Row, head_dim: int, window: int | None, chunk: int | None) -> Attention:
     """The attention of a layer with that window or chunk."""
     heads = integer(config, HEADS)
-    kv = ("num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv", "num_attention_groups")
+    kv_keys = ("num_key_value_heads", "multi_query_group_num", "num_kv_heads", "n_head_kv", "num_attention_groups")
+    kv_heads = integer(config, kv_keys, row.kv_heads or heads)
+    if heads % kv_heads:
+        raise InputError(
+            f"config.json: num_key_value_heads ({kv_heads}) does not divide num_attention_heads ({heads})",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        )
     norm = row.qk_norm if row.qk_norm_flag is None or config.get(row.qk_norm_flag) else None
     return Attention(
         heads=heads,
-        kv_heads=integer(config, kv, row.kv_heads or heads),
+        kv_heads=kv_heads,
         head_dim=head_dim,
         v_head_dim=head_dim,
         window=window,

@@ -126,13 +126,30 @@ def gemma3(vision: Json, hidden: int) -> list[Weight]:
 
 
 def llava(vision: Json, hidden: int) -> list[Weight]:
-    """CLIP or SigLIP behind LLaVA's two linear layers (vLLM models/clip.py, llava.py)."""
+    """The encoder behind LLaVA's two linear layers, up to the layer that feeds them (vLLM models/llava.py)."""
+    kind = str(vision.get("model_type") or "clip_vision_model")
+    vision = {"model_type": kind} | vision | {"num_hidden_layers": _layers_fed(vision, -2)}
+    if kind == "pixtral":
+        tower = _pixtral_tower(vision)
+    elif kind in ("clip_vision_model", "siglip_vision_model"):
+        tower = _siglip(vision)
+    else:
+        raise Unsupported(f"config.json: vision_config.model_type: {kind} is not known here", EXTEND)
+    biases = 2 * hidden if vision.get("multimodal_projector_bias", True) else 0
     return [
-        *_siglip(vision),
+        *tower,
         _weight("multi_modal_projector.linear_1", hidden, integer(vision, "hidden_size"), split="outputs"),
         _weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
-        _plain("multi_modal_projector.bias", 2 * hidden),
+        _plain("multi_modal_projector.bias", biases),
     ]
+
+
+def _layers_fed(vision: Json, default: int) -> int:
+    """Layers that are loaded: up to `vision_feature_layer`, counted from the end where it is negative."""
+    count = integer(vision, "num_hidden_layers", 24)
+    said = vision.get("vision_feature_layer")
+    asked = said if isinstance(said, list) and said else [default if said is None else said]
+    return max(count + int(index) + 1 if int(index) < 0 else int(index) for index in asked)
 
 
 def _siglip(vision: Json) -> list[Weight]:
@@ -154,16 +171,21 @@ def pixtral(vision: Json, hidden: int) -> list[Weight]:
     Whole on every rank, as start-up logs to 0.25 show it (Ministral 3 14B); later versions cut it.
     """
     width, merge = integer(vision, "hidden_size", 1024), integer(vision, "spatial_merge_size", 1) ** 2
-    block = _Block(
-        "vision_tower.transformer.layers", integer(vision, "num_hidden_layers", 24), width,
-        integer(vision, "intermediate_size", 4096), gated=True, bias=False, norms=2, whole=True,
-    )  # fmt: skip
-    weights = [_plain("vision_tower.patch_conv", (_patches(vision, 16, 1) + 1) * width), *_blocks(block)]
+    weights = _pixtral_tower(vision)
     if merge > 1:
         weights.append(_weight("multi_modal_projector.patch_merger.merging_layer", width, merge * width))
         weights.append(_plain("multi_modal_projector.norm", width))
     weights.append(_weight("multi_modal_projector.linear_1", hidden, width))
     return [*weights, _weight("multi_modal_projector.linear_2", hidden, hidden)]
+
+
+def _pixtral_tower(vision: Json) -> list[Weight]:
+    width = integer(vision, "hidden_size", 1024)
+    block = _Block(
+        "vision_tower.transformer.layers", integer(vision, "num_hidden_layers", 24), width,
+        integer(vision, "intermediate_size", 4096), gated=True, bias=False, norms=2, whole=True,
+    )  # fmt: skip
+    return [_plain("vision_tower.patch_conv", (_patches(vision, 16, 1) + 1) * width), *_blocks(block)]
 
 
 def llama4(vision: Json, hidden: int) -> list[Weight]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from infercli.core.architecture.fields import entries, integer, optional
 from infercli.core.architecture.layers import Experts
 from infercli.core.record import Json
+from infercli.errors import InputError
 
 _COUNT = ("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts")
 _PER_TOKEN = (
@@ -44,9 +45,15 @@ def has_experts(config: Json) -> bool:
 def experts(config: Json, mixture: Mixture) -> Experts:
     """The experts of every layer that has them."""
     width = integer(config, _WIDTH, config.get("intermediate_size"))
+    count, each = integer(config, _COUNT), integer(config, _PER_TOKEN)
+    if each > count:
+        raise InputError(
+            f"config.json: a token takes {each} experts, and there are {count}",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        )
     return Experts(
-        experts=integer(config, _COUNT),
-        experts_per_token=integer(config, _PER_TOKEN),
+        experts=count,
+        experts_per_token=each,
         intermediate=width,
         shared_intermediate=_shared_width(config, width, mixture.shared),
         gated=mixture.gated,

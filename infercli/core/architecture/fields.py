@@ -12,6 +12,7 @@ from infercli.errors import InputError, Unsupported
 EXTEND = "to teach it: a family in core/architecture/"
 
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+DRAFTS = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
 HIDDEN = ("hidden_size", "n_embd", "d_model")
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 FEED_FORWARD = ("intermediate_size", "ffn_dim", "ffn_hidden_size", "n_inner")
@@ -99,33 +100,45 @@ class Length(NamedTuple):
     """The model's own maximum."""
     rows: int
     """Of the RoPE table."""
+    short: int | None = None
+    """LongRoPE: how far its table for short requests reaches; None: the model has one table."""
 
 
 def context_length(config: Json) -> Length:
     """As vLLM 0.29 does (config/model.py _get_and_verify_max_len).
 
-    The scaling factor multiplies the maximum, except for llama3 and longrope (already in it), and for Gemma 3; yarn
-    multiplies the original maximum. Raises Unsupported for a scaling that is not known.
+    The smallest of what names a maximum, or `model_max_length` alone where that is there (Command R, whose
+    max_position_embeddings is what it was trained with). The scaling factor multiplies it, except for llama3 and
+    longrope (already in it), and for Gemma 3; yarn multiplies the original maximum. Raises Unsupported for a scaling
+    that is not known.
     """
-    positions = integer(config, POSITIONS)
+    table = integer(config, POSITIONS)
+    said = [table, *(integer(config, key) for key in POSITIONS if config.get(key) is not None)]
+    positions = optional(config, "model_max_length") or min(said)
+    table = max(table, positions)
     parameters = rope_parameters(config)
     kind = str(parameters.get("rope_type") or parameters.get("type") or "default")
     factor = float(parameters.get("factor") or 1.0)
     if kind in ("default", "llama3", "proportional", "mrope"):
-        return Length(positions, positions)
+        return Length(positions, table)
     if kind in ("longrope", "su"):
         # One table for short and one for long requests (rotary_embedding/phi3_long_rope_scaled_rope.py).
-        return Length(positions, positions + integer(config, "original_max_position_embeddings", positions))
+        short = integer(config, "original_max_position_embeddings", positions)
+        return Length(positions, table + short, short)
+    if kind not in ("linear", "dynamic", "yarn", "deepseek_yarn"):
+        raise Unsupported(
+            f"config.json scales RoPE with `{kind}`", "to teach it: context_length in core/architecture/fields.py"
+        )
+    original = parameters.get("original_max_position_embeddings") if kind.endswith("yarn") else None
+    length = int((original or positions) * factor)
+    if length < 1:
+        raise InputError(
+            f"config.json: rope_scaling: a factor of {factor:g} leaves no context",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        )
     if kind == "linear" and "gemma3" in str(config.get("model_type")):
-        return Length(positions, int(positions * factor))
-    if kind in ("linear", "dynamic", "yarn", "deepseek_yarn"):
-        yarn = kind.endswith("yarn")
-        base = int(parameters.get("original_max_position_embeddings") or positions) if yarn else positions
-        length = int(base * factor)
-        return Length(length, length)
-    raise Unsupported(
-        f"config.json scales RoPE with `{kind}`", "to teach it: context_length in core/architecture/fields.py"
-    )
+        return Length(positions, int(table * factor))
+    return Length(length, length)
 
 
 def rotary_width(config: Json, head_dim: int) -> int:
@@ -137,10 +150,21 @@ def rotary_width(config: Json, head_dim: int) -> int:
     return int(whole) if whole else int(head_dim * float(1.0 if fraction is None else fraction))
 
 
+_DTYPES = ("bfloat16", "float16", "float32", "float64", "half", "float", "double", "float8_e4m3fn", "float8_e5m2")
+
+
 def checkpoint_dtype(config: Json) -> str | None:
-    """The dtype of the weights, under its old name or that of transformers 5."""
+    """The dtype of the weights, under its old name or that of transformers 5. Raises InputError for any other name."""
     dtype = config.get("dtype") or config.get("torch_dtype")
-    return None if dtype in (None, "auto") else str(dtype)
+    if dtype in (None, "auto"):
+        return None
+    name = str(dtype).removeprefix("torch.")
+    if name not in _DTYPES:
+        raise InputError(
+            f"config.json: torch_dtype: {name:.40} is none of {', '.join(_DTYPES)}",
+            "the checkpoint is damaged; pin it again, or fix the file at its source",
+        )
+    return {"half": "float16", "float": "float32", "double": "float64"}.get(name, name)
 
 
 def tied(config: Json, default: bool) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
 from infercli.core.architecture.fields import (
+    DRAFTS,
     EXTEND,
     HEADS,
     HIDDEN,
@@ -155,7 +156,7 @@ def _compressed(config: Json, ratio: int) -> CompressedAttention:
 
 def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[LayerGroup, ...]:
     """Multi-token-prediction layers: as the last layer, behind the model's own."""
-    number = optional(config, ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")) or 0
+    number = optional(config, DRAFTS) or 0
     if not number:
         return ()
     last = next(g for g in layers if count - 1 in g.indices)

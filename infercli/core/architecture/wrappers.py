@@ -84,6 +84,9 @@ _DEFAULTS: dict[str, Json] = {
 }  # fmt: skip
 """What transformers takes where a text_config is silent (models/*/configuration_*.py). `mistral`: LLaVA-NeXT's."""
 
+_OF_THE_ENCODER = ("spatial_merge_size", "vision_feature_layer", "multimodal_projector_bias")
+"""Keys that say something of the encoder and stand at the top (Mistral 3, LLaVA)."""
+
 _INHERITED = ("torch_dtype", "dtype", "tie_word_embeddings")
 """Keys that publishers write at the top only."""
 
@@ -114,8 +117,7 @@ def encoder_config(name: str, config: Json) -> Json:
     wrapper = WRAPPERS[name]
     part = config.get(wrapper.part)
     if isinstance(part, dict) and part:
-        merge = config.get("spatial_merge_size")  # Mistral 3 writes it at the top
-        return part if merge is None else {"spatial_merge_size": merge} | part
+        return {key: config[key] for key in _OF_THE_ENCODER if config.get(key) is not None} | part
     if wrapper.optional:
         return {}
     raise Unsupported(

@@ -18,8 +18,8 @@ ENGINES: dict[str, EngineFacts] = {row.since: row for row in ROWS}
 RAY_SERVICE_ENGINE = "0.29.0"
 """What ray[llm] 2.60.0 pins, on the Kubernetes target; the local target runs the CPU build of the same version."""
 
-_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.?(?:post|dev|rc|a|b)\d*)*(?:\+\S+)?")
-"""As vLLM names releases, candidates and builds of its own: `0.9.2.dev364+g763963aa7`."""
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:\.?(?:post|dev|rc|a|b)\d*)*(?:\+\S+)?")
+"""As vLLM names releases, candidates and builds of its own: `0.10.1.1`, `0.9.2.dev364+g763963aa7`."""
 
 
 def find_engine(version: str) -> EngineFacts:

@@ -90,6 +90,8 @@ class EngineFacts:
     """v1/attention/backends/cpu_attn.py"""
     minimum_capability: tuple[int, int] = (7, 0)
     """Of any CUDA GPU. From 0.10.2 on PyTorch is 2.8, whose CUDA 12.8 wheels have no kernels for Volta."""
+    short_rope_first: bool = False
+    """Where nobody says max_model_len, LongRoPE models start with the length of their short table."""
     v1_from: Literal["never", "capability 8.0", "cuda", "always"]
     """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
     a100_like_h100: bool = False

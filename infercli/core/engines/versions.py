@@ -1,9 +1,9 @@
 """vLLM 0.4 to 0.33 as rows. A version without a row takes the nearest row before it and says so.
 
 The one thing to know: rows begin where the arithmetic or a default changed, as read in the released sources (wheels of
-0.4.1, 0.5.5, 0.6.3, 0.7.3, 0.8.5, 0.9.2, 0.10.2 and each later minor version). Bands of non-torch memory and of CUDA
-graphs are measured: public start-up logs, and runs of 0.15 to 0.19 on H100 (llm-d-planner's accuracy results). They end
-near 0.26; what is later is extrapolated. Bytes are given in GiB here.
+0.4.1, 0.5.5, 0.6.3, 0.7.3, 0.8.5, 0.9.2, 0.10.2, 0.11.0 to 0.11.2 and each later minor version). Bands of non-torch
+memory and of CUDA graphs are measured: public start-up logs, and runs of 0.15 to 0.19 on H100 (llm-d-planner's accuracy
+results). They end near 0.26; what is later is extrapolated. Bytes are given in GiB here.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ def _rows() -> tuple[EngineFacts, ...]:
     v090 = replace(v080, since="0.9.0", a100_like_h100=False)
     v0100 = replace(v090, since="0.10.0", v1_from="always", non_torch=_V1)
     v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5))
-    v0120 = replace(v0102, since="0.12.0", all_graph_sizes=51)
+    v0111 = replace(v0102, since="0.11.1", short_rope_first=True)
+    v0120 = replace(v0111, since="0.12.0", all_graph_sizes=51)
     v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM)
     v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
     v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
@@ -153,7 +154,8 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v066, v080, v090, v0100, v0102, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260, v0290,
+        _OLDEST, v066, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260,
+        v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
 
