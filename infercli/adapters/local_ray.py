@@ -40,6 +40,9 @@ tenths of its time at 0 and for a twentieth at 10 (measured on two cores)."""
 START_ATTEMPTS = 3
 """Ray 2.60 gives its own node 30 s to come up (ray/_private/node.py) and no way to say more: seen to be too little
 beside other heavy work, and enough a moment later."""
+PORT_CLOSES_S = 10.0
+"""A process that was killed gives up its memory, and with it its mark, before its sockets (do_exit in the kernel): on a
+busy machine that was long enough to be seen."""
 MARK = "INFERCLI_LOCAL_RAY"
 """In the environment of every process that this Ray starts, so that all can be found, orphans too."""
 
@@ -119,16 +122,8 @@ class LocalRay:
         found = self.running()
         if found is not None:
             return found
-        self.stop()  # what a Ray that died left behind
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", serve_port))
-            except OSError as error:
-                raise InputError(
-                    f"port {serve_port} on this machine is in use by another program",
-                    f"end it (`ss -ltnp 'sport = :{serve_port}'`), or choose another with --port",
-                ) from error
+        ended = self.stop()  # what a Ray that died left behind
+        _until_free(serve_port, PORT_CLOSES_S if ended else 0.0)
         for attempt in range(1, START_ATTEMPTS + 1):
             started = self._start(find_engine_python(), serve_port)
             write_text(self.home / "ray.json", started.model_dump_json(), private=True)
@@ -292,6 +287,25 @@ _NOT_FOR_RAY = frozenset(
         "HUGGING_FACE_HUB_TOKEN",
     }
 )
+
+
+def _until_free(port: int, patience_s: float) -> None:
+    """Raises InputError when the port is still another program's after that long."""
+    end = time.monotonic() + patience_s
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if time.monotonic() > end:
+                    raise InputError(
+                        f"port {port} on this machine is in use by another program",
+                        f"end it (`ss -ltnp 'sport = :{port}'`), or choose another with --port",
+                    ) from error
+            else:
+                return
+        time.sleep(0.1)
 
 
 def _is_zombie(pid: int) -> bool:
