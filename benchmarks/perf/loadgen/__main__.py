@@ -6,7 +6,8 @@ Every tool sends the same closed loop to the same server, which knows when it se
 turns. CPU is that of all of a tool's processes, told apart into what it uses before its first request arrives, from
 then to 50 ms after the last token, and after that. Times are the tool's own, beside the server's stamps: `error` is by
 request (TTFT) or gap (ITL), where its result files have them. Peers are installed outside the repository on first use
-(8 GB). What does not run here is left out and said. Run it on a quiet machine: the load average is in the result.
+(6 GB, and the engine's environment). What does not run here is left out and said. Run it on a quiet machine: the load
+average is in the result.
 
 The table (medians of the runs) goes to standard output and the numbers to benchmarks/results/perf-loadgen.json. Exit
 code 1: infercli misses a target.
@@ -49,18 +50,15 @@ class Scenario:
 
 
 SCENARIOS = {
-    "start": Scenario(text="one request", streams=1, requests=1, schedule=Schedule()),
-    "closed-64": Scenario(
-        text="64 streams, TTFT 100 to 115 ms, ITL 15 ms, each stream in its own time",
-        streams=64,
-        requests=256,
-        schedule=Schedule(),
-    ),
-    "closed-256": Scenario(
-        text="256 streams, TTFT 100 to 115 ms, ITL 15 ms, each stream in its own time",
+    # guidellm reports nothing of a single request.
+    "start": Scenario(text="one stream, two requests", streams=1, requests=2, schedule=Schedule()),
+    "closed-64": Scenario(text="64 streams, TTFT 100 ms, ITL 15 ms", streams=64, requests=256, schedule=Schedule()),
+    "closed-256": Scenario(text="256 streams, TTFT 100 ms, ITL 15 ms", streams=256, requests=1024, schedule=Schedule()),
+    "spread-256": Scenario(
+        text="256 streams, TTFT 100 to 115 ms, ITL 15 ms, tokens evenly in time: a wake-up for each",
         streams=256,
         requests=1024,
-        schedule=Schedule(),
+        schedule=Schedule(spread_s=0.015),
     ),
     "steps-256": Scenario(
         text="256 streams, all at the same steps of 15 ms, as an engine makes them",
@@ -72,10 +70,7 @@ SCENARIOS = {
         text="64 streams, tokens without delay", streams=64, requests=2048, schedule=Schedule(pace="flood")
     ),
     "closed-1024": Scenario(
-        text="1,024 streams, TTFT 100 to 115 ms, ITL 15 ms, each stream in its own time",
-        streams=1024,
-        requests=2048,
-        schedule=Schedule(),
+        text="1,024 streams, TTFT 100 ms, ITL 15 ms", streams=1024, requests=2048, schedule=Schedule()
     ),
 }
 

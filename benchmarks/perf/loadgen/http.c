@@ -75,12 +75,11 @@ static bool drain(struct connection *one)
 
 static bool answer(struct connection *one, const char *status, const char *type, const char *body)
 {
-	char head[256];
-	const char *end = one->close_after ? "connection: close\r\n" : "";
-	int size = snprintf(head, sizeof head, "HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n%s\r\n", status,
-			    type, strlen(body), end);
-	return send_all(one, head, (size_t)size) && send_all(one, body, strlen(body)) &&
-	       (one->blocked || !one->close_after);
+	char whole[1024];
+	int size = snprintf(whole, sizeof whole,
+			    "HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n%s\r\n%s", status, type,
+			    strlen(body), one->close_after ? "connection: close\r\n" : "", body);
+	return send_all(one, whole, (size_t)size) && (one->blocked || !one->close_after);
 }
 
 static bool refuse(struct connection *one, const char *status, const char *message)

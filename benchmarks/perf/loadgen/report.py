@@ -69,7 +69,7 @@ def median(results: Sequence[dict[str, Any]], scenario: str, tool: str, *path: s
         if (result["scenario"], result["tool"]) == (scenario, tool):
             value: Any = result
             for key in path:
-                value = value[key] if value is not None else None
+                value = None if value is None else value.get(key)
             if value is not None:
                 values.append(value)
     return statistics.median(values) if values else None

@@ -1,13 +1,14 @@
 /* A server whose times are known: it streams answers that look like vLLM's on a schedule, and stamps each token.
 
-   server [--port 0] [--pace staggered|steps|flood] [--ttft-us N] [--itl-us N] [--tokens N] [--tokens-per-write N]
-          [--model NAME] [--stamps FILE]
+   server [--port 0] [--pace staggered|steps|flood] [--ttft-us N] [--itl-us N] [--spread-us 0] [--tokens N]
+          [--tokens-per-write N] [--model NAME] [--stamps FILE]
 
    It listens on loopback, prints `port N`, and serves until SIGTERM or SIGINT, or until whoever started it ends. Then
    it writes FILE (see write_stamps) and prints one line of JSON: what it served, and the CPU time that it used.
 
    One thread, epoll, one timer. Request n (from 0), which the kernel received at r, has its first token due at
-     staggered  r + ttft + frac(0.618 n) * itl, and another every itl after it: no two streams keep step
+     staggered  r + ttft, and another every itl after it. Users who ask together are then answered almost together;
+                with a spread the first is due frac(0.618 n) * spread later, so that none keep step
      steps      the first step at or after r + ttft, and one at each step after it; all streams have the same steps
      flood      at once; streams take turns, one write each
    A token that cannot be written, because the client does not read, goes out when it can, and its stamp is of then. The
@@ -30,7 +31,14 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-struct options options = { STAGGERED, 100000000, 15000000, 128, 1, 0, "mock", NULL };
+struct options options = {
+	.pace = STAGGERED,
+	.ttft = 100000000,
+	.itl = 15000000,
+	.tokens = 128,
+	.tokens_per_write = 1,
+	.model = "mock",
+};
 
 void fail(const char *what)
 {
@@ -125,6 +133,8 @@ static void read_options(int count, char **words)
 			options.ttft = whole(name, value, 0, hour_us) * 1000;
 		else if (strcmp(name, "--itl-us") == 0)
 			options.itl = whole(name, value, 1, hour_us) * 1000;
+		else if (strcmp(name, "--spread-us") == 0)
+			options.spread = whole(name, value, 0, hour_us) * 1000;
 		else if (strcmp(name, "--tokens") == 0)
 			options.tokens = whole(name, value, 1, MAX_TOKENS);
 		else if (strcmp(name, "--tokens-per-write") == 0)

@@ -21,7 +21,7 @@ enum api { CHAT, COMPLETIONS };
 
 struct options {
 	enum pace pace;
-	int64_t ttft, itl; /* ns */
+	int64_t ttft, itl, spread; /* ns */
 	long tokens, tokens_per_write;
 	int port;
 	const char *model, *stamps;

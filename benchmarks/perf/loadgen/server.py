@@ -43,6 +43,7 @@ class Schedule:
     pace: Literal["staggered", "steps", "flood"] = "staggered"
     ttft_s: float = 0.1
     itl_s: float = 0.015
+    spread_s: float = 0.0
     tokens: int = 128
     """Of requests that do not ask for a number."""
     tokens_per_write: int = 1
@@ -53,6 +54,7 @@ class Schedule:
             *("--pace", self.pace),
             *("--ttft-us", str(round(self.ttft_s * 1e6))),
             *("--itl-us", str(round(self.itl_s * 1e6))),
+            *("--spread-us", str(round(self.spread_s * 1e6))),
             *("--tokens", str(self.tokens)),
             *("--tokens-per-write", str(self.tokens_per_write)),
         ]

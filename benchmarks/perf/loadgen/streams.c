@@ -166,7 +166,7 @@ void begin_stream(struct connection *one)
 		one->due += options.itl - 1 - (one->due - steps_begin + options.itl - 1) % options.itl;
 	} else {
 		double turns = (double)(record_count - 1) * 0.6180339887498949;
-		one->due += (int64_t)((turns - (double)(int64_t)turns) * (double)options.itl);
+		one->due += (int64_t)((turns - (double)(int64_t)turns) * (double)options.spread);
 	}
 	queue(one);
 }

@@ -143,14 +143,14 @@ class _Tree:
     def __init__(self, root: int) -> None:
         self.root = root
         self.pids = [root]
+        self._others = {pid for pid, parent in _parents().items() if parent == os.getpid()} - {root}
+        """Children of this process that were there before."""
 
     def walk(self) -> None:
-        """Look for processes that have come or gone. Once in the tree, an orphan stays in it."""
-        parents = {}
-        for name in os.listdir("/proc"):  # noqa: PTH208  # names only, some hundred of them five times a second
-            if name.isdigit() and (parent := _parent(int(name))) is not None:
-                parents[int(name)] = parent
+        """Look for processes that have come or gone. A new child of this process is an orphan of the tree."""
+        parents = _parents()
         found = {pid for pid in self.pids if pid in parents}
+        found |= {pid for pid, parent in parents.items() if parent == os.getpid()} - self._others
         while more := {pid for pid, parent in parents.items() if parent in found} - found:
             found |= more
         self.pids = sorted(found)
@@ -180,6 +180,12 @@ def _stat(pid: int) -> list[str]:
 def _parent(pid: int) -> int | None:
     fields = _stat(pid)
     return int(fields[1]) if fields else None
+
+
+def _parents() -> dict[int, int]:
+    names = os.listdir("/proc")  # noqa: PTH208  # names only, some hundred of them five times a second
+    found = {int(name): _parent(int(name)) for name in names if name.isdigit()}
+    return {pid: parent for pid, parent in found.items() if parent is not None}
 
 
 def _ended_children_cpu_s(pid: int) -> float:
