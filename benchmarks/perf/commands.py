@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import processes
-from processes import Command
+from processes import Command, machine
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "manifests" / "l4-awq"
@@ -187,20 +186,6 @@ def _ms(seconds: float) -> str:
 
 def _mb(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.0f} MB"
-
-
-def machine(cpu: int) -> dict[str, Any]:
-    """What these numbers were measured on."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    model = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), None)
-    return {
-        "cpu_model": model,
-        "cpus": os.cpu_count(),
-        "pinned_to_cpu": cpu,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load_average": [round(value, 2) for value in os.getloadavg()],
-    }
 
 
 def main() -> int:

@@ -7,11 +7,13 @@ shows in it, through caches and clock speed, so commands that are compared take 
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import statistics
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(kw_only=True)
@@ -87,3 +89,17 @@ def pin() -> int:
     cpu = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cpu})
     return cpu
+
+
+def machine(cpu: int | None = None) -> dict[str, Any]:
+    """What numbers were measured on. `cpu`: the one that all was pinned to, if any."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), None)
+    return {
+        "cpu_model": model,
+        "cpus": os.cpu_count(),
+        **({} if cpu is None else {"pinned_to_cpu": cpu}),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load_average": [round(value, 2) for value in os.getloadavg()],
+    }
