@@ -21,9 +21,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.perf.loadgen.server import MODEL, Schedule, Server, ServerError, build, read_stamps
+from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.traces import ClosedLoad
-from infercli.loadgen import Target, run, synthetic_prompts
+from infercli.core.traces import Load
+from infercli.loadgen import Target, run
 
 ROOT = Path(__file__).parents[2]
 MS = 1_000_000
@@ -72,9 +73,9 @@ def events(raw):
 
 
 def bench(server, requests, **load):
-    prompts = synthetic_prompts(requests, 16, 0)
+    prompts = [single(f"{i} words of a prompt") for i in range(requests)]
     target = Target(parse_endpoint(server.url), MODEL)
-    return run(target, ClosedLoad(requests=requests, ignore_eos=True, **load), prompts)
+    return run(target, Load(requests=requests, ignore_eos=True, **load), prompts)
 
 
 def test_an_answer_is_a_role_the_tokens_the_usage_and_done():
@@ -168,7 +169,7 @@ def test_our_loop_counts_for_each_request_what_the_server_sent(pace):
     assert len(by_key) == 40
     assert sum(len(answer.sent_ns) for answer in server.answers) == server.served.tokens == 40 * 30
     for trace in measured.traces:
-        answer = by_key[str(trace.prompt)]  # seed 0: prompt i begins with i
+        answer = by_key[str(trace.conversation)]  # prompt i begins with i
         assert trace.answered
         assert sum(trace.frames) == trace.completion_tokens == len(answer.sent_ns) == answer.asked == 30
         assert abs(measured.origin_ns + trace.sent_s * 1e9 - answer.received_ns) < 1e9

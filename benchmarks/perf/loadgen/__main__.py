@@ -93,7 +93,7 @@ def run(tool: Tool, scenario: Scenario) -> dict[str, Any]:
             watched = watch(command, environment(tool, folder), LIMIT_S)
         if watched.exit_code is None:
             raise NotMeasured(f"it was not done after {LIMIT_S:.0f} s")
-        if watched.exit_code != 0:
+        if watched.exit_code not in tool.exit_codes:
             raise NotMeasured(f"it ended with {watched.exit_code}: {' '.join(watched.said.split())[-300:]}")
         assert server.served is not None  # it has ended
         load = Load(streams=scenario.streams, requests=scenario.requests, tokens=TOKENS)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 from benchmarks.perf.loadgen import peers
 from benchmarks.perf.loadgen.server import MODEL, Answer
-from infercli.core.bench import BenchResult, caveats
+from infercli.core.bench import BenchResult
 from infercli.core.traces import Trace
 
 TOKENS = 128
@@ -61,6 +61,8 @@ class Tool(Protocol):
     """One load generator."""
 
     name: ClassVar[str]
+    exit_codes: ClassVar[tuple[int, ...]]
+    """With which it has measured."""
 
     def prepare(self) -> str:
         """Make what it needs; its version. Raises PeerMissing."""
@@ -79,6 +81,8 @@ class Infercli:
     """`infercli bench` of this checkout."""
 
     name: ClassVar[str] = "infercli"
+    exit_codes: ClassVar[tuple[int, ...]] = (0, 4)
+    """4: the client was the limit, and says so."""
 
     def prepare(self) -> str:
         """The version of this checkout."""
@@ -87,11 +91,15 @@ class Infercli:
         return infercli.__version__
 
     def argv(self, url: str, streams: int, requests: int, folder: Path) -> list[str]:
-        """Prompts are synthetic and begin with a number of their own."""
+        """Each prompt begins with its number, by which the server's stamps are found again."""
+        prompts = folder / "prompts.jsonl"
+        words = " word" * (WORDS - 1)
+        prompts.write_text("".join(json.dumps({"prompt": f"{i}{words}"}) + "\n" for i in range(requests)))
         return [
             *(str(Path(sys.executable).with_name("infercli")), "bench", url, "--warmup", "0", "--ignore-eos"),
-            *("--concurrency", str(streams), "--requests", str(requests)),
-            *("--max-tokens", str(TOKENS), "--words", str(WORDS), "--save", str(folder / "result.json")),
+            *("--concurrency", str(streams), "--requests", str(requests), "--telemetry", "none"),
+            *("--workload", str(prompts), "--format", "jsonl", "--max-tokens", str(TOKENS)),
+            *("--save", str(folder / "result.json")),
         ]
 
     def environment(self) -> dict[str, str]:
@@ -104,12 +112,12 @@ class Infercli:
         by_key = {answer.key: answer for answer in answers}
         seen = []
         for trace in result.traces:
-            # As synthetic_prompts() numbers them, with the seed 0.
-            answer = by_key.get(str(trace.prompt))
+            answer = by_key.get(str(trace.conversation))
             if answer is not None and trace.answered and trace.sent_s is not None and trace.arrivals_s:
                 ttft_s = trace.arrivals_s[0] - trace.sent_s
                 seen.append(Seen(answer=answer, ttft_s=ttft_s, gaps_s=known_gaps(trace)))
-        metrics = result.metrics
+        (stage,) = result.stages
+        metrics = stage.metrics
         assert metrics.ttft_s is not None  # something was answered, or the run would have failed
         itl = metrics.itl_s
         return Report(
@@ -119,7 +127,7 @@ class Infercli:
             itl_s=(itl.p50, itl.p99) if itl else None,
             itl_is="gaps between reads",
             seen=seen,
-            says_limited=tuple(line for line in caveats(result) if "may have been the limit" in line),
+            says_limited=stage.check.reasons if stage.check.client_limited else (),
         )
 
 
@@ -137,6 +145,7 @@ class Vllm:
     """`vllm bench serve` of the engine's environment."""
 
     name: ClassVar[str] = "vllm"
+    exit_codes: ClassVar[tuple[int, ...]] = (0,)
     _CALL = (
         "from vllm.benchmarks.serve import add_cli_args, main\n"
         "from vllm.utils.argparse_utils import FlexibleArgumentParser\n"
@@ -194,6 +203,7 @@ class Guidellm:
     """guidellm, in an environment of its own."""
 
     name: ClassVar[str] = "guidellm"
+    exit_codes: ClassVar[tuple[int, ...]] = (0,)
 
     def prepare(self) -> str:
         """Installs 5.4 GB where it is not there yet."""
@@ -247,6 +257,7 @@ class Aiperf:
     """aiperf, in an environment of its own."""
 
     name: ClassVar[str] = "aiperf"
+    exit_codes: ClassVar[tuple[int, ...]] = (0,)
 
     def prepare(self) -> str:
         """Installs 0.8 GB where it is not there yet."""
