@@ -17,6 +17,8 @@ _MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's head. Servers and proxies stop at 8 to 64 KiB; beyond that it is no HTTP head."""
 
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""No event stream and no JSON has a line that is just `0`, so this is the end of a chunked body."""
 LAG_UNKNOWN = -(2**62)
 """In `lags`, for a read without a kernel time: no lag is so negative."""
 
@@ -90,29 +92,22 @@ def parse_head(raw: bytearray) -> Head | None:
     )
 
 
-class Exchange:
-    """A connection, kept from request to request, and the request it waits for.
+class Answer:
+    """What came back to one request, as it came: bytes, and one entry per read in `stamps`, `lags` and `ends`.
 
-    Times are nanoseconds of the monotonic clock. `stamps`, `lags` and `ends` have one entry per read.
+    Times are nanoseconds of the monotonic clock.
     """
 
     __slots__ = (
-        "call", "deadline", "ends", "head", "lags", "late", "outgoing", "raw", "request", "reused", "sent",
-        "sent_bytes", "sock", "stamps", "state",
+        "call", "ended", "ends", "error", "head", "lags", "late", "message", "raw", "request", "sent", "stamps",
     )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.sock: socket.socket | ssl.SSLSocket | None = None
-        self.state = State.IDLE
-        self.reused = False
-        self.outgoing = memoryview(b"")
-        self.clear(Call(-1, 0, 0, "measured"), -1)
-
-    def clear(self, call: Call, request: int) -> None:
-        """Forget the last request; the connection stays."""
+    def __init__(self, call: Call, request: int) -> None:
         self.call, self.request = call, request
-        self.late = self.deadline = self.sent = 0
-        self.sent_bytes = 0
+        self.late = self.sent = self.ended = 0
+        self.error: ErrorKind | None = None
+        """What the loop saw go wrong."""
+        self.message: str | None = None
         self.raw = bytearray()
         self.head: Head | None = None
         self.stamps = array("q")
@@ -125,26 +120,31 @@ class Exchange:
         if head is None:
             return False
         if head.chunked:
-            # No event stream and no JSON has a line that is just `0`, so this is the last chunk.
-            return self.raw.endswith(b"\r\n0\r\n\r\n")
+            return self.raw.endswith(LAST_CHUNK)
         return head.length is not None and len(self.raw) >= head.end + head.length
 
-    def may_be_kept(self) -> bool:
-        """The connection can carry another request: the answer says so, and all of the request was taken."""
-        return self.head is not None and self.head.keep and self.sent_bytes == len(self.outgoing)
+    def looks_well(self) -> bool:
+        """Nothing speaks against it that can be seen without reading it; False says nothing."""
+        head = self.head
+        return (
+            self.error is None
+            and head is not None
+            and head.status == 200
+            and self.raw.find(b"[DONE]", -64) >= 0
+            and self.raw.find(b'"error"') < 0
+        )
 
     def text(self) -> str:
         """What an answered stream says."""
         assert self.head is not None
         return answer_text(self.raw, self.head.end, chunked=self.head.chunked)
 
-    def taken(
-        self, origin: int, now: int, *, stream: bool, error: ErrorKind | None = None, message: str | None = None
-    ) -> dict[str, Any]:
-        """The fields of its Trace. `error` is what the loop saw; without one the answer itself is judged.
+    def taken(self, origin: int, *, stream: bool) -> dict[str, Any]:
+        """The fields of its Trace. Where the loop saw nothing go wrong the answer itself is judged.
 
         `stream`: an event stream was asked for, not one JSON object.
         """
+        error, message = self.error, self.message
         fields: dict[str, Any] = {
             "request": self.request,
             "conversation": self.call.conversation,
@@ -154,7 +154,7 @@ class Exchange:
             "late_s": _seconds(self.late),
             "sent_s": _seconds(self.sent - origin) if self.sent else None,
             "first_byte_s": _seconds(self.stamps[0] - origin) if self.stamps else None,
-            "ended_s": _seconds((self.stamps[-1] if self.stamps and error is None else now) - origin),
+            "ended_s": _seconds((self.stamps[-1] if self.stamps and error is None else self.ended) - origin),
         }
         head = self.head
         if head is not None:
@@ -173,23 +173,20 @@ class Exchange:
                 found = f"answered with content-encoding {head.encoding}, which nobody asked for"
                 error, message = error or "protocol", message or found
             elif stream:
-                error, message = self._read_stream(head, origin, fields, error, message)
+                error, message = self._read_stream(head, fields, error, message)
             elif error is None:
                 error, message = self._read(parse_whole(self._body(head)), fields)
         return fields | {"error": error, "message": message}
 
     def _read_stream(
-        self, head: Head, origin: int, fields: dict[str, Any], error: ErrorKind | None, message: str | None
+        self, head: Head, fields: dict[str, Any], error: ErrorKind | None, message: str | None
     ) -> tuple[ErrorKind | None, str | None]:
         # Only the read that brought the end of the head can be shorter than the head.
         ends = [max(end, head.end) for end in self.ends]
         stream = parse_stream(self.raw, head.end, ends, chunked=head.chunked)
-        kept = [(s, lag, n) for s, lag, n in zip(self.stamps, self.lags, stream.frames, strict=True) if n]
-        fields |= {
-            "arrivals_s": tuple([(stamp - origin + 500) // 1000 / 1e6 for stamp, _, _ in kept]),
-            "frames": tuple([n for _, _, n in kept]),
-            "lags_s": tuple([None if lag == LAG_UNKNOWN else (lag + 500) // 1000 / 1e6 for _, lag, _ in kept]),
-        }
+        frames = stream.frames
+        # As they are: they become seconds when the run is over (`in_seconds`).
+        fields |= {"stamps": self.stamps, "lags": self.lags, "frames": frames}
         wrong = self._read(stream, fields)
         if stream.error is not None:
             return wrong
@@ -226,6 +223,38 @@ class Exchange:
             return error_message(body.decode("utf-8", "replace") or f"HTTP {head.status}")
 
 
+def in_seconds(taken: dict[str, Any], origin: int) -> dict[str, Any]:
+    """The fields of a Trace whose stamps are still nanoseconds: reads that brought no token left out."""
+    if "stamps" not in taken:
+        return taken
+    fields = {name: value for name, value in taken.items() if name not in ("stamps", "lags")}
+    kept = [(s, lag, n) for s, lag, n in zip(taken["stamps"], taken["lags"], taken["frames"], strict=True) if n]
+    return fields | {
+        "arrivals_s": tuple([_seconds(stamp - origin) for stamp, _, _ in kept]),
+        "frames": tuple([n for _, _, n in kept]),
+        "lags_s": tuple([None if lag == LAG_UNKNOWN else _seconds(lag) for _, lag, _ in kept]),
+    }
+
+
 def _seconds(ns: int) -> float:
     """To a microsecond: kernel receive times are good to a few."""
     return (ns + 500) // 1000 / 1e6
+
+
+class Exchange:
+    """A connection, kept from request to request, and the answer that it waits for."""
+
+    __slots__ = ("answer", "deadline", "outgoing", "reused", "sent_bytes", "sock", "state")
+
+    def __init__(self) -> None:
+        self.sock: socket.socket | ssl.SSLSocket | None = None
+        self.state = State.IDLE
+        self.reused = False
+        self.outgoing = memoryview(b"")
+        self.deadline = self.sent_bytes = 0
+        self.answer = Answer(Call(-1, 0, 0, "measured"), -1)
+
+    def may_be_kept(self) -> bool:
+        """The connection can carry another request: the answer says so, and all of the request was taken."""
+        head = self.answer.head
+        return head is not None and head.keep and self.sent_bytes == len(self.outgoing)

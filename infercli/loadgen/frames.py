@@ -57,12 +57,12 @@ def parse_stream(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chu
 def _counted(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> Stream | None:
     """The fast way; None when anything is not as expected."""
     stream = Stream()
-    counts = []
-    low, count = start, raw.count
-    for end in ends:
-        counts.append(count(_SEPARATOR, low, end))
-        # One byte back: a separator may be split between two reads.
-        low = end - 1 if end > start else start
+    if not ends:
+        return None
+    count = raw.count
+    # One byte back: a separator may be split between two reads.
+    lows = [start, *(end - 1 if end > start else start for end in ends[:-1])]
+    counts = [count(_SEPARATOR, low, end) for low, end in zip(lows, ends, strict=True)]
     tokens = sum(counts)
     try:
         head, tail = _head(raw, start, stream), _tail(raw, start, stream)
@@ -78,6 +78,8 @@ def _counted(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> Stream 
 
 def _take(counts: list[int], order: range, frames: int) -> None:
     for i in order:
+        if not frames:
+            return
         taken = min(frames, counts[i])
         counts[i] -= taken
         frames -= taken

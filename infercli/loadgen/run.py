@@ -24,6 +24,7 @@ from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
 from infercli.core.traces import Load, Trace
 from infercli.errors import InferError, InputError
+from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
 from infercli.loadgen.target import Requests, Target
 from infercli.loadgen.worker import Channel, Share, fork
@@ -107,7 +108,7 @@ def run(
     return Measurement(
         started_at=started_at,
         origin_ns=origin,
-        traces=tuple(Trace.model_validate({**t, "request": i}) for i, t in enumerate(traces)),
+        traces=tuple(Trace.model_validate({**in_seconds(t, origin), "request": i}) for i, t in enumerate(traces)),
         client=_client(done),
         stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )

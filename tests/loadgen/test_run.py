@@ -82,13 +82,18 @@ def test_tokens_are_stamped_when_they_were_sent_and_not_when_the_client_came_rou
 
 
 def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
-    real = Loop._readable
+    real = Loop._reader
 
-    def late(self: Loop, user: Exchange) -> bool:
-        time.sleep(0.03)
-        return real(self, user)
+    def late(self: Loop):
+        readable = real(self)
 
-    monkeypatch.setattr(Loop, "_readable", late)
+        def sleepy(user: Exchange) -> bool:
+            time.sleep(0.03)
+            return readable(user)
+
+        return sleepy
+
+    monkeypatch.setattr(Loop, "_reader", late)
     with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.05, itl_s=0.1)) as server:
         metrics = measure(go(server, requests=3).traces)
     assert metrics.client_lag_s is not None

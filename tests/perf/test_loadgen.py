@@ -145,7 +145,13 @@ def test_a_number_is_exact_within_a_fifth_of_a_millisecond_or_a_hundredth():
 
 def trace(arrivals_s, frames):
     return Trace(
-        request=0, conversation=0, intended_s=0, ended_s=1, arrivals_s=arrivals_s, frames=frames, lags_s=(0,) * len(frames)
+        request=0,
+        conversation=0,
+        intended_s=0,
+        ended_s=1,
+        arrivals_s=arrivals_s,
+        frames=frames,
+        lags_s=(0,) * len(frames),
     )
 
 
