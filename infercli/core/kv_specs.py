@@ -82,8 +82,14 @@ class CacheSettings:
         return ELEMENT_BYTES[name]
 
 
+_ALWAYS_OWN_DTYPE = ("FalconForCausalLM", "RWForCausalLM")
+"""Classes whose attention is never told the dtype of the cache (vLLM 0.8 to 0.29 models/falcon.py: no cache_config)."""
+
+
 def kv_dtype(asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None) -> str:
     """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend."""
+    if arch.architecture in _ALWAYS_OWN_DTYPE:
+        return "auto"
     named = "fp8" if asked == "auto" and checkpoint_fp8 else asked
     sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     return latent_kv_dtype(named, sparse, capability or (0, 0))

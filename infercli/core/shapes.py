@@ -2,7 +2,7 @@
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
 "unpinned: can be planned, not deployed". Rows of Llama-like models stand here, those of others in
-core/shape_facts.py.
+core/shape_facts.py (from files) and core/shape_cards.py (from publishers' pages).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
+from infercli.core.shape_cards import CARDS
 from infercli.core.shape_facts import FACTS
 from infercli.errors import UnknownName
 
@@ -73,6 +74,42 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 8192), 8_030_261_248, _CARD,
     ),
     (
+        ("meta-llama/Meta-Llama-3-70B", "meta-llama/Meta-Llama-3-70B-Instruct"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 8192), 70_553_706_496, _CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B",),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 131072), 8_030_261_248, _CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B",),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 131072), 70_553_706_496, _CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-13b-hf", "meta-llama/Llama-2-13b-chat-hf"),
+        "Llama", (40, 5120, 40, 40, 128, 13824, 32000, 0, 4096), 13_015_864_320, _CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-70b-hf", "meta-llama/Llama-2-70b-chat-hf"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 32000, 0, 4096), 68_976_648_192, _CARD,
+    ),
+    (
+        ("01-ai/Yi-6B", "01-ai/Yi-6B-Chat"),
+        "Llama", (32, 4096, 32, 4, 128, 11008, 64000, 0, 4096), 6_061_035_520, _CARD,
+    ),
+    (
+        ("01-ai/Yi-34B", "01-ai/Yi-34B-Chat", "01-ai/Yi-1.5-34B-Chat"),
+        "Llama", (60, 7168, 56, 8, 128, 20480, 64000, 0, 4096), 34_388_917_248, _CARD,
+    ),
+    (
+        ("HuggingFaceTB/SmolLM2-1.7B-Instruct",),
+        "Llama", (24, 2048, 32, 32, 64, 8192, 49152, 1, 8192), 1_711_376_384, _CARD,
+    ),
+    (
+        ("tiiuae/Falcon3-7B-Instruct",),
+        "Llama", (28, 3072, 12, 4, 256, 23040, 131072, 0, 32768), 7_455_550_464, _CARD,
+    ),
+    (
         ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-7b-chat-hf"),
         "Llama", (32, 4096, 32, 32, 128, 11008, 32000, 0, 4096), 6_738_415_616, _CARD,
     ),
@@ -87,6 +124,18 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
         ("mistralai/Mistral-7B-v0.3", "mistralai/Mistral-7B-Instruct-v0.3"),
         "Mistral", (32, 4096, 32, 8, 128, 14336, 32768, 0, 32768), 7_248_023_552, _CARD,
+    ),
+    (
+        ("mistralai/Mistral-Small-24B-Instruct-2501",),
+        "Mistral", (40, 5120, 32, 8, 128, 32768, 131072, 0, 32768), 23_572_403_200, _CARD,
+    ),
+    (
+        ("mistralai/Codestral-22B-v0.1",),
+        "Mistral", (56, 6144, 48, 8, 128, 16384, 32768, 0, 32768), 22_247_282_688, _CARD,
+    ),
+    (
+        ("mistralai/Mistral-Large-Instruct-2407", "mistralai/Mistral-Large-Instruct-2411"),
+        "Mistral", (88, 12288, 96, 8, 128, 28672, 32768, 0, 131072), 122_610_069_504, _CARD,
     ),
     (
         ("Qwen/Qwen2.5-0.5B-Instruct",),
@@ -113,7 +162,23 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 32768), 32_763_876_352, _CARD,
     ),
     (
-        ("Qwen/Qwen2.5-72B-Instruct",),
+        ("Qwen/QwQ-32B",),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 40960), 32_763_876_352, _CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 131072), 7_615_616_512, _CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",),
+        "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 131072), 14_770_033_664, _CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 131072), 32_763_876_352, _CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-72B-Instruct", "Qwen/Qwen2-72B-Instruct"),
         "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 32768), 72_706_203_648, _CARD,
     ),
     (
@@ -129,6 +194,10 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
         ("Qwen/Qwen3-4B",),
         "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 40960), 4_022_468_096, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-4B-Thinking-2507"),
+        "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 262144), 4_022_468_096, _CARD,
     ),
     (
         ("Qwen/Qwen3-8B",),
@@ -157,6 +226,22 @@ _MOE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("Qwen/Qwen3-30B-A3B",),
         "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 40960, 128, 8), 30_532_122_624,
         _CONFIGS + "Qwen--Qwen3-30B-A3B_config.json",
+    ),
+    (
+        ("mistralai/Mixtral-8x22B-Instruct-v0.1",),
+        "Mixtral", (56, 6144, 48, 8, 128, 16384, 32768, 0, 65536, 8, 2), 140_630_071_296, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "Qwen/Qwen3-30B-A3B-Thinking-2507", "Qwen/Qwen3-Coder-30B-A3B-Instruct"),
+        "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 262144, 128, 8), 30_532_122_624, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "Qwen/Qwen3-235B-A22B-Thinking-2507"),
+        "Qwen3Moe", (94, 4096, 64, 4, 128, 1536, 151936, 0, 262144, 128, 8), 235_093_634_560, _CARD,
+    ),
+    (
+        ("Qwen/Qwen3-Coder-480B-A35B-Instruct",),
+        "Qwen3Moe", (62, 6144, 96, 8, 128, 2560, 151936, 0, 262144, 160, 8), 480_154_875_392, _CARD,
     ),
     (
         ("Qwen/Qwen3-235B-A22B",),
@@ -225,6 +310,11 @@ def _from_facts(config: Json, quantization: Json, source: str) -> Shape:
     )
 
 
+def _from_card(config: Json, parameters: int) -> Shape:
+    """The count is what confirms the shape, whatever is known of its class."""
+    return Shape(arch=replace(architecture.parse(config), confirmed=True), parameters=parameters, source=_CARD)
+
+
 def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: str) -> Shape:
     return Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
 
@@ -241,6 +331,8 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
     for ids, config, quantization, file in FACTS:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, _CONFIGS + file))
+    for ids, config, parameters in CARDS:
+        table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
     for model_id, (base, stored, source) in _QUANTIZED.items():
         table[model_id] = partial(_quantized, base, stored, source)
     return table
@@ -253,7 +345,7 @@ def shapes() -> dict[str, Shape]:
 
 
 def counted_ids() -> tuple[str, ...]:
-    """Ids whose parameters the Hub counted."""
+    """Ids of the rows here, whose layers are all alike and whose parameters the Hub counted."""
     return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
 
 

@@ -24,8 +24,11 @@ from infercli.core.architecture.arch import (
 )  # fmt: skip
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.wrappers import WRAPPERS
+from infercli.core.shape_cards import CARDS
 from infercli.core.shape_facts import FACTS
+from infercli.core.shapes import find_shape
 from infercli.errors import InferError, Unsupported
+from tests.core.published import PUBLISHED
 from tests.parts.require import require
 
 # Billions, by the Hub's own count of the safetensors; the last decimal is rounded.
@@ -80,6 +83,14 @@ def test_a_shipped_row_of_facts_is_its_config_file():
     for ids, facts, _, file in FACTS:
         whole = found[file.removesuffix("_config.json").replace("--", "/", 1)]
         assert architecture.parse(facts) == architecture.parse(whole), ids
+
+
+@pytest.mark.parametrize(("ids", "facts", "parameters"), CARDS, ids=lambda v: str(v)[:40])
+def test_a_card_has_as_many_parameters_as_the_hub_counts(ids, facts, parameters):
+    assert parameter_count(architecture.parse(facts)) == parameters
+    for model_id in ids:
+        shape = find_shape(model_id)
+        assert (shape.parameters, shape.arch.confirmed) == (parameters, True)
 
 
 @pytest.mark.parametrize(("ids", "facts"), [(row[0], row[1]) for row in FACTS], ids=lambda v: str(v)[:40])
@@ -163,6 +174,14 @@ OLDER = {
 def test_older_classes_count_as_the_hub_counts_them(name):
     config, parameters = OLDER[name]
     assert parameter_count(architecture.parse(config)) == parameters
+
+
+@pytest.mark.parametrize("model_id", PUBLISHED)
+def test_a_class_counts_as_many_parameters_as_the_hub_in_a_public_model(model_id):
+    config, parameters = PUBLISHED[model_id]
+    arch = architecture.parse(config)
+    assert parameter_count(arch) == parameters
+    assert arch.confirmed
 
 
 def test_draft_layers_are_the_last_layer_with_a_projection_of_its_own():

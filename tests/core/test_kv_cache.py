@@ -279,3 +279,11 @@ def test_a_stage_never_holds_more_than_the_whole(name):
 def test_bytes_per_gpu_halve_with_ranks_until_heads_are_replicated(tp):
     few, many = (cache(ARCHS["full attention"], tp=n).bytes_per_block for n in (tp, 2 * tp))
     assert many == (few // 2 if tp < 4 else few)
+
+
+def test_falcon_keeps_its_cache_in_its_own_dtype_whatever_is_asked():
+    # vLLM 0.29 built tiiuae/falcon-40b with an FP8 cache: 2 x 60 layers x 8 heads x 64 x 2 bytes a token all the same
+    arch = shapes()["tiiuae/falcon-40b"].arch
+    asked = CacheSettings(engine_version="0.29.0", dtype="bfloat16", kv_dtype=kv_dtype("fp8", False, arch, (9, 0)))
+    layout = cache_layout(arch, Layout(), asked)
+    assert layout.bytes_per_token == 2 * 60 * 8 * 64 * 2

@@ -82,6 +82,9 @@ def play(
         while events and events[0][0] <= now:
             waiting.append(heappop(events)[1])
         decodes = len(running)
+        if not partial:
+            held = 0.0  # what rounding left of sums and differences would keep a request out of an empty engine
+            context = context if running else 0.0
         prefill = pairs = 0.0
         started: list[int] = []
         budget = float(limits.max_num_batched_tokens - (decodes if limits.chunked_prefill else 0))
