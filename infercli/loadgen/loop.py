@@ -1,18 +1,12 @@
-"""The measuring loop of one worker: one thread, epoll, and the kernel's own receive times.
+"""The measuring loop of one worker: what is begun when, and what becomes of it. One thread.
 
-Read this first: `_reader` makes the hot path. Per read it takes the bytes, the time the kernel had them
-(SO_TIMESTAMPNS, which a late client does not move), the time the client looked, and nothing else. An answer that is
-whole is read when nothing else is to do: 0.2 ms each, and hundreds end at once. When the client is late TCP merges
-segments and only the newest time survives, so the lag is kept beside it.
+Read this first: an answer that is whole is read when there is nothing else to do (0.2 ms each, and hundreds end at
+once), so that the connections are read from without delay.
 """
 
 from __future__ import annotations
 
-import errno
 import heapq
-import os
-import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,14 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infercli.core.traces import ErrorKind, Load, Phase
-from infercli.loadgen.clock import ANCILLARY_BYTES, TIMESPEC, ReceiveClock
-from infercli.loadgen.exchange import LAG_UNKNOWN, LAST_CHUNK, Answer, Call, Exchange, State, parse_head
+from infercli.loadgen.connections import Connections
+from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
 from infercli.loadgen.target import Requests
-from infercli.loadgen.waker import READ, WRITE, Waker
+from infercli.loadgen.waker import READ, Waker
 
-_BUFFER_BYTES = 256 * 1024
-"""One read's worth: more than a loopback segment train, so that a read drains what is there."""
 _POLL_S = 0.05
 """The longest sleep: how late a deadline or a word of the parent may be seen."""
 _RETRY_S = 0.25
@@ -45,7 +37,6 @@ class Tally:
 
     reads: int = 0
     unstamped_reads: int = 0
-    reconnects: int = 0
     stopped: str | None = None
     begun: int = 0
     done: int = 0
@@ -109,11 +100,7 @@ class Loop:
         self.tally = Tally()
         self.traces: list[dict[str, Any]] = []
         self.waker = Waker()
-        self.poller = self.waker.poller
-        self.buffer = bytearray(_BUFFER_BYTES)
-        self.view = memoryview(self.buffer)
-        self.views = (self.view,)
-        self.by_fd: dict[int, Exchange] = {}
+        self.connections = Connections(route, load, self.waker.poller, self._finish)
         self.active: set[Exchange] = set()
         self.idle: list[Exchange] = []
         self.waiting: list[tuple[int, int, Call]] = []
@@ -129,9 +116,7 @@ class Loop:
         self.left: int | None = None
         self.origin = origin
         self.part = Part(origin, iter(()), lambda _: "measured")
-        self.clock = ReceiveClock(route.family, tls=route.tls is not None)
-        self.poller.register(link.fileno(), READ)
-        self._readable = self._reader()
+        self.waker.poller.register(link.fileno(), READ)
 
     def close(self) -> None:
         """Free what it holds. What is still in flight is cut."""
@@ -142,25 +127,26 @@ class Loop:
             user.answer.ended = now
             taken = user.answer.taken(self.origin, stream=self.stream)
             self.traces.append(taken | {"cut": True, "error": None, "message": None})
-            self._close(user)
+            self.connections.close(user)
         for user in self.idle:
-            self._close(user)
+            self.connections.close(user)
         self.waker.close()
-        self.clock.close()
+        self.connections.clock.close()
 
     def run(self, part: Part) -> None:
         """Make every call of a part and wait for its answer, or until told to stop."""
         self.tally.new_part()
         self.part, self.left = part, part.requests
         now = time.monotonic_ns()
-        self.clock.compare(now)
+        self.connections.clock.compare(now)
         for _ in range(part.users or 1):
             self._pull(part.origin, now)
         check_at = reported = now
-        wait, by_fd, timer, link = self.waker.wait, self.by_fd, self.waker.timer, self.link.fileno()
+        wait, by_fd, timer, link = self.waker.wait, self.connections.by_fd, self.waker.timer, self.link.fileno()
         readable, reading, ready, waiting, monotonic_ns = (
-            self._readable, State.READING, self.ready, self.waiting, time.monotonic_ns
+            self.connections.readable, State.READING, self.ready, self.waiting, time.monotonic_ns
         )  # fmt: skip
+        advance = self.connections.advance
         while self.active or waiting or self.queued or ready:
             if waiting and waiting[0][0] <= now:
                 self._offer_what_is_due(now)
@@ -173,7 +159,7 @@ class Loop:
                     if user.state is reading and mask & READ:
                         readable(user)
                     else:
-                        self._advance(user, mask)
+                        advance(user, mask)
                     while ready:
                         self._begin(*ready.popleft())
                 elif fd == timer:
@@ -185,8 +171,8 @@ class Loop:
             now = monotonic_ns()
             if now > check_at:
                 check_at = now + round(_POLL_S * 1e9)
-                if now > self.clock.compare_at:
-                    self.clock.compare(now)
+                if now > self.connections.clock.compare_at:
+                    self.connections.clock.compare(now)
                 self._check_deadlines(now)
             if self.tally.stopped is not None:
                 break
@@ -245,214 +231,13 @@ class Loop:
         user.answer.late = max(0, now - possible_at)
         self.request += 1
         requests = self.requests
-        user.outgoing = memoryview(
-            requests.first[call.conversation]
-            if call.turn == 0
-            else requests.turn(call.conversation, call.turn, call.answers)
-        )
         self.tally.begun += 1
-        user.deadline = now + round(self.load.connect_timeout_s * 1e9)
         self.active.add(user)
-        user.reused = user.sock is not None
-        if user.sock is None:
-            self._connect(user)
+        if call.turn == 0:
+            request = requests.first[call.conversation]
         else:
-            self._start_sending(user)
-
-    def _connect(self, user: Exchange) -> None:
-        try:
-            sock = socket.socket(self.route.family, socket.SOCK_STREAM)
-        except OSError as error:  # no descriptors left
-            self._finish(user, "connect", error.strerror or str(error))
-            return
-        user.sock, user.state = sock, State.CONNECTING
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.clock.ask(sock)
-            status = sock.connect_ex(self.route.address)
-        except OSError as error:
-            self._finish(user, "connect", error.strerror or str(error))
-            return
-        if status not in (0, errno.EINPROGRESS):
-            self._finish(user, "connect", os.strerror(status))
-            return
-        self._watch(user, sock.fileno(), READ | WRITE)
-
-    def _watch(self, user: Exchange, fd: int, mask: int) -> None:
-        if self.by_fd.get(fd) is user:
-            self.poller.modify(fd, mask)
-        else:
-            self.by_fd[fd] = user
-            self.poller.register(fd, mask)
-
-    def _advance(self, user: Exchange, mask: int) -> None:
-        """Connecting, shaking hands, sending, and ends of connections that carry no data."""
-        sock = user.sock
-        if sock is None or user.state is State.IDLE:
-            # A kept connection that the server closes while nothing is asked on it.
-            self._close(user)
-            return
-        if user.state is State.CONNECTING:
-            status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if status:
-                self._finish(user, "connect", os.strerror(status))
-                return
-            if self.route.connect is not None:
-                user.state = State.TUNNEL
-                sock.send(self.route.connect)  # some hundred bytes into an empty buffer
-                self._watch(user, sock.fileno(), READ)
-            else:
-                self._connected(user, sock)
-        elif user.state is State.TUNNEL:
-            self._through_proxy(user, sock)
-        elif user.state is State.HANDSHAKE and isinstance(sock, ssl.SSLSocket):
-            self._shake_hands(user, sock)
-        elif user.state is State.SENDING and mask & WRITE:
-            self._send(user)
-        else:
-            self._readable(user)
-
-    def _through_proxy(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
-        try:
-            # The endpoint says nothing before it is spoken to, so no byte of it can be among these.
-            raw = user.answer.raw
-            raw += sock.recv(4096)
-            head = parse_head(raw)
-        except (OSError, ValueError) as error:
-            self._finish(user, "connect", f"proxy: {error}")
-            return
-        if head is None and raw:
-            return
-        if head is None or head.status != 200:
-            said = "closed the connection" if head is None else f"answered {head.status}"
-            self._finish(user, "connect", f"the proxy {said}")
-            return
-        raw.clear()
-        self._connected(user, sock)
-
-    def _connected(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
-        if self.route.tls is None:
-            self._start_sending(user)
-            return
-        context, name = self.route.tls
-        wrapped = user.sock = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-        user.state = State.HANDSHAKE
-        self._shake_hands(user, wrapped)
-
-    def _shake_hands(self, user: Exchange, sock: ssl.SSLSocket) -> None:
-        try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
-            self._watch(user, sock.fileno(), READ)
-        except ssl.SSLWantWriteError:
-            self._watch(user, sock.fileno(), WRITE)
-        except OSError as error:
-            self._finish(user, "connect", f"TLS: {getattr(error, 'reason', None) or error.strerror or error}")
-        else:
-            self._start_sending(user)
-
-    def _start_sending(self, user: Exchange) -> None:
-        user.state = State.SENDING
-        user.sent_bytes = 0
-        user.answer.sent = now = time.monotonic_ns()
-        user.deadline = now + round(self.load.timeout_s * 1e9)
-        self._send(user)
-
-    def _send(self, user: Exchange) -> None:
-        sock = user.sock
-        assert sock is not None
-        try:
-            while user.sent_bytes < len(user.outgoing):
-                user.sent_bytes += sock.send(user.outgoing[user.sent_bytes :])
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            self._watch(user, sock.fileno(), READ | WRITE)
-        except ssl.SSLWantReadError:
-            self._watch(user, sock.fileno(), READ)
-        except OSError as error:
-            # A server that refuses early answers and closes: what it said may still be there to read.
-            user.state = State.READING
-            if not self._readable(user):
-                self._ended(user, error.strerror or str(error))
-        else:
-            user.state = State.READING
-            self._watch(user, sock.fileno(), READ)
-
-    def _reader(self) -> Callable[[Exchange], bool]:
-        """The hot path: takes what is there on a connection; False when there was nothing.
-
-        A closure, since what it needs are then locals: an attribute of `self` costs as much as the rest of a line.
-        """
-        tls, view, views, clock = self.route.tls is not None, self.view, self.views, self.clock
-        now_ns, unpack = time.monotonic_ns, TIMESPEC.unpack
-        no_ancillary: list[tuple[int, int, bytes]] = []
-
-        def readable(user: Exchange) -> bool:
-            sock = user.sock
-            assert sock is not None
-            try:
-                if tls:
-                    # A TLS record is at most 16 KiB, so the buffer takes one whole and none waits inside the object.
-                    size, ancillary = sock.recv_into(view), no_ancillary
-                else:
-                    # One read per wake-up: epoll is level-triggered, so what is left wakes it again.
-                    size, ancillary, _, _ = sock.recvmsg_into(views, ANCILLARY_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return False
-            except OSError as error:
-                self._ended(user, error.strerror or str(error))
-                return True
-            now = now_ns()
-            if not size:
-                self._ended(user, "the server closed the connection")
-                return True
-            answer = user.answer
-            if ancillary:
-                seconds, nanoseconds = unpack(ancillary[0][2])
-                stamp = seconds * 1_000_000_000 + nanoseconds - clock.offset
-                answer.lags.append(now - stamp)
-            else:
-                stamp = now
-                answer.lags.append(LAG_UNKNOWN)
-            raw = answer.raw
-            raw += view[:size]
-            answer.stamps.append(stamp)
-            answer.ends.append(len(raw))
-            head = answer.head
-            if head is None:
-                self._head(user, answer)
-            elif raw.endswith(LAST_CHUNK) if head.chunked else answer.complete():
-                self._finish(user)
-            return True
-
-        return readable
-
-    def _head(self, user: Exchange, answer: Answer) -> None:
-        """The head of the answer, and whatever came with it."""
-        try:
-            answer.head = parse_head(answer.raw)
-        except ValueError as error:
-            self._finish(user, "protocol", str(error))
-            return
-        if answer.complete():
-            self._finish(user)
-
-    def _ended(self, user: Exchange, why: str) -> None:
-        """The connection is over: a fault, unless the answer is one that ends with it."""
-        answer = user.answer
-        if user.reused and not answer.raw:
-            # The server had closed a kept connection before the request came: nothing was begun, so it is sent again.
-            self.tally.reconnects += 1
-            self._close(user)
-            user.reused, answer.sent = False, 0
-            user.deadline = time.monotonic_ns() + round(self.load.connect_timeout_s * 1e9)
-            self._connect(user)
-            return
-        head = answer.head
-        if head is not None and not head.chunked and head.length is None:
-            self._finish(user, close=True)
-        else:
-            self._finish(user, "truncated", why, close=True)
+            request = requests.turn(call.conversation, call.turn, call.answers)
+        self.connections.send(user, request, now)
 
     def _check_deadlines(self, now: int) -> None:
         for user in [u for u in self.active if now >= u.deadline]:
@@ -467,7 +252,7 @@ class Loop:
         now = time.monotonic_ns()
         user.state = State.IDLE
         if error is not None or close or not user.may_be_kept():
-            self._close(user)
+            self.connections.close(user)
         self.active.discard(user)
         answer, part = user.answer, self.part
         answer.ended, answer.error, answer.message = now, error, message
@@ -525,12 +310,3 @@ class Loop:
             if last > first and tokens > 1:
                 tally.tpot_s += (stamps[last] - stamps[first]) / 1e9 / (tokens - 1)
                 tally.tpots += 1
-
-    def _close(self, user: Exchange) -> None:
-        sock, user.sock = user.sock, None
-        if sock is None:
-            return
-        fd = sock.fileno()
-        if self.by_fd.pop(fd, None) is not None:
-            self.poller.unregister(fd)
-        sock.close()

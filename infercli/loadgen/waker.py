@@ -18,10 +18,17 @@ _TFD_NONBLOCK = 0o4000
 """timerfd_create(2), as linux/timerfd.h and bits/timerfd.h number them (x86-64, arm64)."""
 
 
-class _Poller(Protocol):
-    def register(self, fd: int, mask: int) -> None: ...
-    def modify(self, fd: int, mask: int) -> None: ...
-    def unregister(self, fd: int) -> None: ...
+class Poller(Protocol):
+    """What epoll and poll have in common."""
+
+    def register(self, fd: int, mask: int) -> None:
+        """Watch a descriptor."""
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Watch it for something else."""
+
+    def unregister(self, fd: int) -> None:
+        """Watch it no more."""
 
 
 class _Timespec(ctypes.Structure):
@@ -37,7 +44,7 @@ class Waker:
 
     def __init__(self) -> None:
         self.epoll = select.epoll() if hasattr(select, "epoll") else None
-        self.poller: _Poller = self.epoll or select.poll()
+        self.poller: Poller = self.epoll or select.poll()
         self.timer = _timerfd() if self.epoll is not None else None
         """The timer's descriptor; None where there is none, and the sleep itself is cut short to the millisecond."""
         self.due = 0

@@ -24,8 +24,8 @@ from infercli.core.metrics import e2e_s, measure, ttft_s
 from infercli.core.traces import Load
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run
+from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import Exchange
-from infercli.loadgen.loop import Loop
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 CLOCK_ERROR_S = 0.0002
@@ -82,9 +82,9 @@ def test_tokens_are_stamped_when_they_were_sent_and_not_when_the_client_came_rou
 
 
 def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
-    real = Loop._reader
+    real = Connections._reader
 
-    def late(self: Loop):
+    def late(self: Connections):
         readable = real(self)
 
         def sleepy(user: Exchange) -> bool:
@@ -93,7 +93,7 @@ def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
 
         return sleepy
 
-    monkeypatch.setattr(Loop, "_reader", late)
+    monkeypatch.setattr(Connections, "_reader", late)
     with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.05, itl_s=0.1)) as server:
         metrics = measure(go(server, requests=3).traces)
     assert metrics.client_lag_s is not None
