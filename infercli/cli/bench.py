@@ -78,8 +78,13 @@ _load = _together(
     click.option("--timeout", default="5m", show_default=True, metavar="DURATION", help="Of one request."),
 )
 _content = _together(
-    click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or the name of a shipped one (chat)."),
-    click.option("--format", "data_format", metavar="FORMAT", help="The --workload is a file of data in this format."),
+    click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or agent, batch, chat, code, rag."),
+    click.option(
+        "--format",
+        "data_format",
+        type=click.Choice(["mooncake", "timed_trace", "burstgpt", "azure", "sharegpt", "jsonl", "promptfoo"]),
+        help="The --workload is a file of data of this kind.",
+    ),
     click.option("--input-len", type=click.IntRange(1), help="Tokens of each prompt, exactly where a tokenizer is."),
     click.option(
         "--output-len", type=click.IntRange(1), help="Tokens of each answer at most; with --ignore-eos, exactly."
