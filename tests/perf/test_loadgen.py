@@ -251,4 +251,4 @@ def test_an_unknown_tool_is_refused():
         check=False,
     )
     assert done.returncode == 2
-    assert "no wrk; there are infercli, vllm, guidellm, aiperf" in done.stderr
+    assert "no wrk; there are infercli, vllm, guidellm, aiperf, floor" in done.stderr

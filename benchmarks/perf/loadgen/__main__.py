@@ -1,13 +1,15 @@
-"""What load generators cost and how true their numbers are: infercli, vllm bench serve, guidellm and aiperf in one run.
+"""What load generators cost and how true their numbers are: infercli, vllm bench serve, guidellm, aiperf, in one run.
 
     python -m benchmarks.perf.loadgen [--tools NAME,...] [--scenarios NAME,...] [--runs N] [-o FILE]
 
 Every tool sends the same closed loop to the same server, which knows when it sent each token (server.c); tools take
 turns. CPU is that of all of a tool's processes, told apart into what it uses before its first request arrives, from
 then to 50 ms after the last token, and after that. Times are the tool's own, beside the server's stamps: `error` is by
-request (TTFT) or gap (ITL), where its result files have them. Peers are installed outside the repository on first use
-(6 GB, and the engine's environment). What does not run here is left out and said. Run it on a quiet machine: the load
-average is in the result.
+request (TTFT) or gap (ITL), where its result files have them. `floor` is a C client that only reads: what it costs is
+the kernel's part, on this machine and in this minute.
+
+Peers are installed outside the repository on first use (6 GB, and the engine's environment). What does not run here is
+left out and said. Run it on a quiet machine: the load average is in the result.
 
 The table (medians of the runs) goes to standard output and the numbers to benchmarks/results/perf-loadgen.json. Exit
 code 1: infercli misses a target.

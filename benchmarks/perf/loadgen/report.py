@@ -82,10 +82,11 @@ def _tools(results: Sequence[dict[str, Any]], scenario: str) -> list[str]:
 def _row(results: Sequence[dict[str, Any]], scenario: str, tool: str) -> tuple[str, ...]:
     def number(form: str, *path: str, unit: str = "") -> str:
         value = median(results, scenario, tool, *path)
-        return "unknown" if value is None else f"{value:{form}}{unit}"
+        return "" if value is None else f"{value:{form}}{unit}"
 
     def pair(key: str) -> str:
-        return f"{number('.2f', key, 'p50')}/{number('.2f', key, 'p99')}"
+        p50, p99 = (median(results, scenario, tool, key, name) for name in ("p50", "p99"))
+        return "" if p50 is None or p99 is None else f"{p50:.2f}/{p99:.2f}"
 
     own, theirs = (median(results, scenario, name, "cpu_us_per_token") for name in (OWN, tool))
     pss = median(results, scenario, tool, "peak_pss_bytes")
@@ -96,7 +97,7 @@ def _row(results: Sequence[dict[str, Any]], scenario: str, tool: str) -> tuple[s
         f"{theirs / own:.1f} x" if own and theirs and tool != OWN else "",
         number(".2f", "cpu_start_up_s", unit=" s"),
         number(".2f", "cpu_after_s", unit=" s"),
-        f"{pss / 1e6:.0f} MB" if pss else "unknown",
+        f"{pss / 1e6:.0f} MB" if pss else "",
         number(".0f", "peak_processes"),
         number(",.0f", "tokens_per_s"),
         pair("ttft_ms"),
@@ -105,5 +106,5 @@ def _row(results: Sequence[dict[str, Any]], scenario: str, tool: str) -> tuple[s
         pair("itl_ms"),
         pair("true_itl_ms"),
         number(".2f", "itl_error_ms", "p99"),
-        ", ".join(verdicts),
+        ", ".join(v for v in verdicts if v),
     )

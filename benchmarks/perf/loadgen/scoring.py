@@ -93,8 +93,13 @@ def itl_errors_s(seen: Iterable[Seen]) -> list[float]:
     return errors
 
 
-def verdict(report: Report, true_ttft: Quantiles, true_itl: Quantiles | None) -> str:
-    """`exact`: all of p50 and p99 of TTFT and ITL are. Else `client_limited` if the tool says so itself, or `false`."""
+def verdict(report: Report, true_ttft: Quantiles, true_itl: Quantiles | None) -> str | None:
+    """`exact`: all of p50 and p99 of TTFT and ITL are. Else `client_limited` if the tool says so itself, or `false`.
+
+    None: it says nothing of times.
+    """
+    if report.ttft_s is None:
+        return None
     pairs = list(zip(report.ttft_s, true_ttft, strict=True))
     if report.itl_s is not None and true_itl is not None:
         pairs += zip(report.itl_s, true_itl, strict=True)

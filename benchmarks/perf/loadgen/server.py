@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-SOURCES = ("server.h", "server.c", "http.c", "streams.c")
+PROGRAMS = {"server": ("server.h", "server.c", "http.c", "streams.c"), "floor": ("floor.c",)}
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 MODEL = "mock"
 _MAGIC = b"ICLSTMP1"
@@ -105,23 +105,23 @@ def cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infercli" / "loadgen"
 
 
-def build() -> Path:
-    """The compiled server, made when there is none of these sources yet. Raises ServerError."""
+def build(name: str = "server") -> Path:
+    """A compiled program, made when there is none of these sources yet. Raises ServerError."""
     folder = Path(__file__).parent
-    digest = hashlib.sha256(b"".join((folder / name).read_bytes() for name in SOURCES) + " ".join(FLAGS).encode())
-    program = cache_home() / f"server-{digest.hexdigest()[:12]}"
+    texts = b"".join((folder / source).read_bytes() for source in PROGRAMS[name])
+    program = cache_home() / f"{name}-{hashlib.sha256(texts + ' '.join(FLAGS).encode()).hexdigest()[:12]}"
     if program.exists():
         return program
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
-        made = Path(scratch) / "server"
-        sources = [str(folder / name) for name in SOURCES if name.endswith(".c")]
+        made = Path(scratch) / name
+        sources = [str(folder / source) for source in PROGRAMS[name] if source.endswith(".c")]
         try:
             done = subprocess.run(["cc", *FLAGS, *sources, "-o", made], capture_output=True, text=True, check=False)
         except FileNotFoundError:
             raise ServerError("there is no C compiler `cc` here: apt-get install gcc libc6-dev") from None
         if done.returncode:
-            raise ServerError(f"server.c does not compile: {done.stderr.strip()}")
+            raise ServerError(f"{name}.c does not compile: {done.stderr.strip()}")
         made.rename(program)
     return program
 

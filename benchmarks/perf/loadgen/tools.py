@@ -9,6 +9,7 @@ imports of vLLM's other commands.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from benchmarks.perf.loadgen import peers
-from benchmarks.perf.loadgen.server import MODEL, Answer
+from benchmarks.perf.loadgen.server import MODEL, Answer, build
 from infercli.core.bench import BenchResult
 from infercli.core.traces import Trace
 
@@ -47,7 +48,8 @@ class Report:
     requests: int
     """Answered, as it says."""
     tokens: int
-    ttft_s: Quantiles
+    ttft_s: Quantiles | None
+    """None: it measures no times."""
     itl_s: Quantiles | None
     itl_is: str
     """What it calls so."""
@@ -305,4 +307,31 @@ class Aiperf:
         )
 
 
-TOOLS: dict[str, type[Tool]] = {tool.name: tool for tool in (Infercli, Vllm, Guidellm, Aiperf)}
+class Floor:
+    """No tool: a C client that reads and keeps nothing (floor.c). What it costs, the kernel costs."""
+
+    name: ClassVar[str] = "floor"
+    exit_codes: ClassVar[tuple[int, ...]] = (0,)
+
+    def prepare(self) -> str:
+        """Compiles it."""
+        self.program = build("floor")
+        return "floor.c"
+
+    def argv(self, url: str, streams: int, requests: int, folder: Path) -> list[str]:
+        """A shell only to put its line into a file; `exec`, so that it is the process that is measured."""
+        port = url.rpartition(":")[2]
+        call = [str(self.program), port, str(streams), str(requests), str(TOKENS)]
+        return ["/bin/sh", "-c", f"exec {shlex.join(call)} > {shlex.quote(str(folder / 'floor.json'))}"]
+
+    def environment(self) -> dict[str, str]:
+        """Nothing."""
+        return {}
+
+    def report(self, folder: Path, answers: Sequence[Answer]) -> Report:  # noqa: ARG002  # a Tool's
+        """Counts only."""
+        told = json.loads((folder / "floor.json").read_bytes())
+        return Report(requests=told["requests"], tokens=told["tokens"], ttft_s=None, itl_s=None, itl_is="", seen=[])
+
+
+TOOLS: dict[str, type[Tool]] = {tool.name: tool for tool in (Infercli, Vllm, Guidellm, Aiperf, Floor)}
