@@ -333,7 +333,10 @@ def _text(result: BenchResult, wanted: Levels) -> str:
     from infercli.cli.result_text import summary
 
     lines = [summary(result)]
-    if wanted.sweep and (best := saturation(result.stages)) is not None:
+    last = result.stages[-1]
+    if wanted.sweep and (last.check.client_limited or last.stopped or last.metrics.failed):
+        lines.append(f"the sweep ended at {last.load.label}, before it was seen where more users bring no more")
+    elif wanted.sweep and (best := saturation(result.stages)) is not None:
         rate = best.metrics.output_tokens_per_s
         lines.append(f"saturated from {best.load.label} on" + (f": {rate:,.0f} output tokens/s" if rate else ""))
     return "\n".join(lines)
