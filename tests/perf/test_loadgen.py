@@ -215,7 +215,7 @@ def test_broken_promises_are_named_with_their_numbers():
     runs = [result("closed-256", "infercli", us) for us in (6.0, 6.9, 12.0)]
     assert report.misses(runs) == []
     assert report.misses([*runs, result("closed-256", "guidellm", 69.0)]) == [
-        "closed-256: 10.0 times cheaper than guidellm, not 12"
+        "closed-256: 10.00 times cheaper than guidellm, not 12"
     ]
     late = result("closed-64", "infercli", 1.0, ttft_error_ms={"p50": 0.1, "p99": 0.31})
     assert report.misses([late]) == ["closed-64: TTFT is off by 0.31 ms at p99, not 0.2"]

@@ -48,7 +48,7 @@ def misses(results: Sequence[dict[str, Any]]) -> list[str]:
         for peer, least in TIMES_CHEAPER.items():
             theirs = median(results, scenario, peer, "cpu_us_per_token")
             if theirs is not None and theirs < least * ours:
-                found.append(f"{scenario}: {theirs / ours:.1f} times cheaper than {peer}, not {least:g}")
+                found.append(f"{scenario}: {theirs / ours:.2f} times cheaper than {peer}, not {least:g}")
     start_up_s = median(results, "start", OWN, "cpu_start_up_s")
     if start_up_s is not None and start_up_s > START_UP_S:
         found.append(f"start: {start_up_s:.2f} s of CPU before the first request, not {START_UP_S}")
