@@ -26,6 +26,8 @@ from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.fakes.platform import Quiet
 from tests.render.examples import plan
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 KEYS = {"api-keys": base64.b64encode(b"key-1\n").decode(), "operator-token": base64.b64encode(b"token").decode()}
 LEVELS = Levels(shared={"requests": 10, "max_tokens": 8}, levels=({"concurrency": 2}, {"concurrency": 5}))
 SENT = Sending(conversations=tuple(single(f"prompt {i}") for i in range(4)), source="a test")

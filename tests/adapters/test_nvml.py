@@ -22,6 +22,8 @@ from infercli.core.telemetry import Telemetry
 from infercli.errors import InputError
 from tests.fakes.nvml import library_folder
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 SAMPLE = """
 import json, os, socket, sys, time
 from infercli.adapters.nvml import GpuSampler

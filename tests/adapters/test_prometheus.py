@@ -13,6 +13,8 @@ from infercli.adapters.prometheus import Scraper, Source, at_url
 from infercli.core.engine_telemetry import bucket_of
 from infercli.errors import EndpointError, InputError
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 
 class Exporter:
     """Answers request `number` by `answer(number)`: a body, a status, or seconds to wait before each of four bytes."""

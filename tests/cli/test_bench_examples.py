@@ -12,6 +12,8 @@ from infercli.cli.bench import command
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 LINES = re.findall(r"^ +(infercli bench .*?)(?: {2,}.*)?$", command.help or "", re.MULTILINE)
 IN_A_CLUSTER = "--in-cluster"  # typed in tests/cluster/test_bench_in_cluster.py
 EXAMPLES = [line for line in LINES if IN_A_CLUSTER not in line]

@@ -22,6 +22,8 @@ from infercli.core.sending import Sending
 from infercli.render.bench_app import bench_app
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 HELLO = (single("hello"),)
 
 

@@ -22,6 +22,8 @@ from infercli.errors import InferError
 from infercli.loadgen import Target, run, workers_of
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 ROUNDED_S = 1e-6
 LATE_S = 0.25
 """What a machine that does other work may add."""

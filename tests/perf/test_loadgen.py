@@ -21,6 +21,8 @@ from benchmarks.perf.loadgen.watching import Watched, watch
 from benchmarks.perf.processes import Command
 from infercli.core.traces import Trace
 
+pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
+
 ROOT = Path(__file__).parents[2]
 MS = 1_000_000
 BUSY = "import time\nwhile time.process_time() < {}: pass\n"
