@@ -1,7 +1,8 @@
-"""Facts of public models from their publishers' pages, each with the number of parameters that the Hub counts.
+"""Facts of public models from general knowledge: neither their files nor their pages were read when these were written.
 
-The one thing to know: no file of theirs is at hand, so that count is the check: a row whose shape has another number of
-parameters is wrong, and a test says so. A row keeps only the keys that decide sizes.
+The one thing to know: the only check is a number of parameters, known the same way: a row whose shape has another is
+wrong, and a test says so. `pin` reads the real files, and what it reads goes before these. A row keeps only the keys
+that decide sizes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
 "unpinned: can be planned, not deployed". Rows of Llama-like models stand here, those of others in
-core/shape_facts.py (from files) and core/shape_cards.py (from publishers' pages).
+core/shape_facts.py (from files) and core/shape_cards.py (from general knowledge).
 """
 
 from __future__ import annotations

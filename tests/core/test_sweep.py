@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.bench import P99_MIN_REQUESTS  # noqa: F401  # the records import without a cycle
 from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client

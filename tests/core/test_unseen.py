@@ -22,13 +22,14 @@ from infercli.errors import Unsupported
 from tests.parts.require import require
 
 # Two layers of width 512. Embedding and head: 2 x 1,024 x 512 = 1,048,576. Attention: 4 x 512 x 512 = 1,048,576 each;
-# gate, up and down: 3 x 512 x 2,048 = 3,145,728; norms: 2 x 512. Final norm: 512.
-AQUILA = {
-    "architectures": ["AquilaForCausalLM"], "vocab_size": 1024, "hidden_size": 512, "intermediate_size": 2048,
+# gate, up and down: 3 x 512 x 2,048 = 3,145,728; norms: 2 x 512, and OLMo 2 has norms of the width on q and k: 2 x 512.
+# Final norm: 512.
+OLMO2 = {
+    "architectures": ["Olmo2ForCausalLM"], "vocab_size": 1024, "hidden_size": 512, "intermediate_size": 2048,
     "num_hidden_layers": 2, "num_attention_heads": 8, "max_position_embeddings": 2048, "dtype": "bfloat16",
 }  # fmt: skip
-PARAMETERS = 1_048_576 + 2 * (1_048_576 + 3_145_728 + 2 * 512) + 512
-NOTE = "no real config.json or log of AquilaForCausalLM was seen: its shape follows vLLM's model source"
+PARAMETERS = 1_048_576 + 2 * (1_048_576 + 3_145_728 + 2 * 512 + 2 * 512) + 512
+NOTE = "no real config.json or log of Olmo2ForCausalLM was seen: its shape follows vLLM's model source"
 PROFILE = HardwareProfile(name="l4", gpu="L4", nodes=(NodeGroup(gpus=1),))
 
 
@@ -39,7 +40,7 @@ def ask(config: dict, **settings):
     return answer
 
 
-def planned(size_bytes: int, config: dict = AQUILA):
+def planned(size_bytes: int, config: dict = OLMO2):
     files = (LockedFile(path="model.safetensors", size_bytes=size_bytes, sha256="0" * 64),)
     model = LockedModel(id="./m", source="directory", directory="/m", files=files, config=config)
     deployment = ModelDeployment(name="chat", model="./m", profile="l4")
@@ -49,25 +50,25 @@ def planned(size_bytes: int, config: dict = AQUILA):
 
 
 def test_an_unseen_class_is_answered_and_never_said_to_start():
-    answer = ask(AQUILA)
+    answer = ask(OLMO2)
     assert answer.starts is None
     assert answer.reason.endswith(NOTE)
     assert answer.missing_bytes == 0
     assert answer.notes.count(NOTE) == 1
-    llama = ask(AQUILA | {"architectures": ["LlamaForCausalLM"]})
+    llama = ask(OLMO2 | {"architectures": ["LlamaForCausalLM"]})
     assert llama.starts is True
     assert not any("was seen" in note for note in llama.notes)
 
 
 def test_an_unseen_class_that_cannot_fit_is_still_refused():
     wide = {"hidden_size": 8192, "intermediate_size": 65536, "num_hidden_layers": 64, "num_attention_heads": 64}
-    assert ask(AQUILA | wide).starts is False
+    assert ask(OLMO2 | wide).starts is False
 
 
 def test_classes_made_of_an_unseen_one_are_unseen():
-    pooled = architecture.parse(AQUILA | {"architectures": ["AquilaForSequenceClassification"]})
-    assert (pooled.architecture, pooled.confirmed) == ("AquilaForSequenceClassification", False)
-    assert architecture.parse(AQUILA | {"architectures": ["LlamaForSequenceClassification"]}).confirmed
+    pooled = architecture.parse(OLMO2 | {"architectures": ["Olmo2ForSequenceClassification"]})
+    assert (pooled.architecture, pooled.confirmed) == ("Olmo2ForSequenceClassification", False)
+    assert architecture.parse(OLMO2 | {"architectures": ["LlamaForSequenceClassification"]}).confirmed
 
 
 @pytest.mark.parametrize(("off", "fits"), [(0.0, True), (0.009, True), (-0.009, True), (0.02, None), (-0.02, None)])
@@ -85,7 +86,7 @@ def test_the_table_names_only_taught_classes():
 @pytest.mark.parametrize("name", ["KimiK2ForCausalLM", "ExaoneMoEForCausalLM", "XLMRobertaForMaskedLM"])
 def test_classes_that_no_source_has_are_refused(name):
     with pytest.raises(Unsupported, match=name):
-        architecture.parse(AQUILA | {"architectures": [name]})
+        architecture.parse(OLMO2 | {"architectures": [name]})
 
 
 def test_no_class_of_a_public_config_is_in_the_table():

@@ -9,26 +9,37 @@ from __future__ import annotations
 from infercli.core.architecture.arch import ModelArch
 
 UNSEEN = frozenset({
-    "AfmoeForCausalLM", "ApertusForCausalLM", "AquilaForCausalLM", "ArceeForCausalLM", "BailingMoeV2ForCausalLM",
-    "BambaForCausalLM", "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
-    "CwmForCausalLM", "DotsOCRForCausalLM", "ExaoneMoeForCausalLM", "FlexOlmoForCausalLM", "Glm4MoeLiteForCausalLM",
-    "Glm4vForConditionalGeneration", "Glm4vMoeForConditionalGeneration", "GlmForCausalLM", "GraniteMoeForCausalLM",
-    "GraniteMoeSharedForCausalLM", "HunYuanDenseV1ForCausalLM", "InternLMForCausalLM",
-    "InternVLForConditionalGeneration", "Jais2ForCausalLM", "KimiVLForConditionalGeneration",
-    "LlavaNextForConditionalGeneration", "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "Ministral3ForCausalLM",
-    "MistralLarge3ForCausalLM", "ModernBertForSequenceClassification", "NemotronForCausalLM", "Olmo3ForCausalLM",
-    "OrionForCausalLM", "PixtralForConditionalGeneration", "Qwen2AudioForConditionalGeneration", "RobertaForMaskedLM",
-    "RobertaForSequenceClassification", "RobertaModel", "SolarForCausalLM", "Step3p5ForCausalLM",
-    "TeleFLMForCausalLM", "VaultGemmaForCausalLM", "XLMRobertaForSequenceClassification", "XverseForCausalLM",
+    "AfmoeForCausalLM", "ApertusForCausalLM", "AquilaForCausalLM", "ArceeForCausalLM", "BaiChuanForCausalLM",
+    "BaichuanForCausalLM", "BailingMoeForCausalLM", "BailingMoeV2ForCausalLM", "BambaForCausalLM",
+    "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification", "BertModel",
+    "BloomForCausalLM", "ChatGLMForConditionalGeneration", "ChatGLMModel", "Cohere2ForCausalLM",
+    "CohereForCausalLM", "CwmForCausalLM", "DbrxForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM",
+    "Dots1ForCausalLM", "DotsOCRForCausalLM", "Ernie4_5ForCausalLM", "Ernie4_5_MoeForCausalLM",
+    "Exaone4ForCausalLM", "ExaoneForCausalLM", "ExaoneMoeForCausalLM", "FalconForCausalLM",
+    "FalconMambaForCausalLM", "FlexOlmoForCausalLM", "GPT2LMHeadModel", "GPTBigCodeForCausalLM",
+    "GPTJForCausalLM", "GPTNeoXForCausalLM", "Glm4ForCausalLM", "Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM",
+    "Glm4vForConditionalGeneration", "Glm4vMoeForConditionalGeneration", "GlmForCausalLM",
+    "GraniteMoeForCausalLM", "GraniteMoeHybridForCausalLM", "GraniteMoeSharedForCausalLM",
+    "HunYuanDenseV1ForCausalLM", "InternLM2ForCausalLM", "InternLM3ForCausalLM", "InternLMForCausalLM",
+    "InternVLChatModel", "InternVLForConditionalGeneration", "Jais2ForCausalLM", "JambaForCausalLM",
+    "KimiLinearForCausalLM", "KimiVLForConditionalGeneration", "LlavaNextForConditionalGeneration",
+    "MPTForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM",
+    "MiniCPMForCausalLM", "Ministral3ForCausalLM", "Mistral3ForConditionalGeneration",
+    "MistralLarge3ForCausalLM", "ModernBertForSequenceClassification", "ModernBertModel", "MptForCausalLM",
+    "NemotronForCausalLM", "Olmo2ForCausalLM", "Olmo3ForCausalLM", "OlmoForCausalLM", "OlmoeForCausalLM",
+    "OrionForCausalLM", "PhiForCausalLM", "PhiMoEForCausalLM", "PixtralForConditionalGeneration",
+    "QWenLMHeadModel", "Qwen2AudioForConditionalGeneration", "Qwen2MoeForCausalLM",
+    "Qwen2_5_VLForConditionalGeneration", "Qwen3NextForCausalLM", "RWForCausalLM", "RobertaForMaskedLM",
+    "RobertaForSequenceClassification", "RobertaModel", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
+    "SolarForCausalLM", "StableLmForCausalLM", "Step3p5ForCausalLM", "TeleFLMForCausalLM",
+    "VaultGemmaForCausalLM", "XLMRobertaForSequenceClassification", "XLMRobertaModel", "XverseForCausalLM",
 })  # fmt: skip
-"""Classes of which no real config.json was parsed, no published model has as many parameters as we count in it, and no
-start-up log agreed with our weights or KV bytes within 2 %.
+"""Classes of which no real config.json was parsed and no start-up log agreed with our weights or KV bytes within 2 %.
 
-Checked against 71 public config.json files, the Hub's counts of the models in core/shape_cards.py and
-tests/core/published.py, and the start-up logs of vLLM 0.4 to 0.25 in benchmarks/accuracy. Structure:
+Checked against 71 public config.json files and the start-up logs of vLLM 0.4 to 0.25 in benchmarks/accuracy. Structure:
 vLLM 0.29 model_executor/models, transformers where vLLM runs a class through it (OLMo, SmolLM3, GPTBigCode), and for
 classes that vLLM dropped (Baichuan, Bamba, Dots1, InternLM, MPT, Qwen 1, Xverse) its last source that had them. A class
-leaves this table with the config.json, the count or the log that shows it.
+leaves this table with the config.json or the log that shows it.
 """
 
 
