@@ -19,10 +19,10 @@ from infercli.core.architecture.arch import Attention, CompressedAttention, Layo
 from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_specs import CacheSettings
-from infercli.core.shapes import shapes
+from infercli.core.shapes import counted_ids, shapes
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
-from tests.core.configs import MODEL_TYPES, config_of
+from tests.core.configs import config_of
 from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.parts.engine_python import engine_python
 
@@ -135,9 +135,8 @@ def cases() -> Iterator[Case]:
         config = COMPRESSED | ({"compress_ratios": ratios} if ratios else {})
         for variant in COMPRESSED_VARIANTS:
             yield Case("compressed attention", config, **COMPRESSED_ONLY | variant)
-    for arch in dict.fromkeys(s.arch for s in shapes().values()):
-        if arch.architecture in MODEL_TYPES:
-            yield Case(arch.architecture, config_of(arch), tp=2)
+    for arch in dict.fromkeys(shapes()[model_id].arch for model_id in counted_ids()):
+        yield Case(arch.architecture, config_of(arch), tp=2)
     qwen = config_of(shapes()["Qwen/Qwen3-8B"].arch)
     for scaling in (YARN, LINEAR, LLAMA3):
         yield Case("Qwen3 with scaled RoPE", qwen | {"rope_scaling": scaling})
