@@ -100,6 +100,7 @@ _content = _together(
     ),
     click.option("--seed", default=0, show_default=True, help="Of synthetic prompts and of arrivals."),
     click.option("--max-tokens", type=click.IntRange(1), help="Per answer.  [default: the workload's, or 128]"),
+    click.option("--min-tokens", type=click.IntRange(1), help="Per answer, at least (vLLM and SGLang)."),
     click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang)."),
     click.option(
         "--api", type=click.Choice(["chat", "completions", "embeddings"]), help="Which to call.  [default: chat]"

@@ -65,6 +65,8 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
         wrong.append("--burstiness and constant --arrivals cannot be given together")
     if given["replay"] and not traced:
         wrong.append("--replay: this workload has no times of its own; a trace has")
+    if given["min_tokens"] and given["min_tokens"] > max_tokens:
+        wrong.append(f"--min-tokens {given['min_tokens']} is over the {max_tokens} that an answer may have at most")
     warmup = str(given["warmup"])
     shared = {
         "requests": given["requests"],
@@ -73,6 +75,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
         "warmup_s": 0.0 if warmup.isdigit() else seconds("warmup", warmup),
         "cooldown_s": seconds("cooldown", given["cooldown"]),
         "max_tokens": max_tokens,
+        "min_tokens": given["min_tokens"],
         "ignore_eos": given["ignore_eos"],
         "seed": given["seed"],
         "timeout_s": seconds("timeout", given["timeout"]) or 300.0,
@@ -135,9 +138,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.core.conversation import digest_conversations
     from infercli.loadgen import Target, digest_key, run_levels
 
-    understand(
-        given, traced=True, max_tokens=MAX_TOKENS
-    )  # what is wrong with the options is said before anybody is asked
+    # What is wrong with the options is said before anybody is asked.
+    understand(given, traced=True, max_tokens=given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0))
     aim = _aim(where, given)
     assert aim.model is not None
     sending = _sending(given, aim)

@@ -30,8 +30,8 @@ METHOD = (
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
 _TRAFFIC = (
-    "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "ignore_eos",
-    "temperature",
+    "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
+    "ignore_eos", "temperature",
 )  # fmt: skip
 """What a load sends. How much of it was sent, and the seed of its arrivals, may differ."""
 

@@ -23,7 +23,7 @@ DEFINITIONS = {
     "requests/s": "answered requests over the same time",
     "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",
     "in flight": "requests between sending and end, on average",
-    "client lag": "when the client read - when the kernel had it; with TLS nobody knows",
+    "client lag": "when the client read - when the kernel had it; up to 2 ms are its naps; with TLS nobody knows",
     "send lag": "how late the client began on a request that was due",
 }
 """What each word of a result means (facts of the field where they agree; where not, ours, and said)."""

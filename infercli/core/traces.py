@@ -55,6 +55,8 @@ class Load(Record):
     cooldown_s: float = Field(default=0.0, ge=0)
     """Nor are those due in the last seconds of `duration_s`."""
     max_tokens: int = Field(default=128, ge=1)
+    min_tokens: int | None = Field(default=None, ge=1)
+    """No end before so many; an answer whose own limit is lower has just that many. vLLM and SGLang know it."""
     ignore_eos: bool = False
     """Always `max_tokens` tokens. vLLM and SGLang know it, others answer 400."""
     temperature: float = Field(default=0.0, ge=0)
@@ -85,6 +87,8 @@ class Load(Record):
             wrong.append("a ramp needs rate_per_s and duration_s")
         if self.arrivals == "trace" and self.warmup_requests:
             wrong.append("a trace takes warmup_s, and no warmup_requests")
+        if self.min_tokens is not None and self.min_tokens > self.max_tokens:
+            wrong.append(f"min_tokens ({self.min_tokens}) is over max_tokens ({self.max_tokens})")
         if self.cooldown_s and self.duration_s is None:
             wrong.append("cooldown_s needs duration_s")
         if self.duration_s is not None and self.warmup_s + self.cooldown_s >= self.duration_s:

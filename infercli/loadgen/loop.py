@@ -1,7 +1,8 @@
 """The measuring loop of one worker: what is begun when, and what becomes of it. One thread.
 
 Read this first: an answer that is whole is read when there is nothing else to do (0.2 ms each, and hundreds end at
-once), so that the connections are read from without delay.
+once), so that the connections are read from without delay. And where the kernel stamps arrivals the loop need not be
+awake for each: it naps, so that a look finds several tokens of different streams (`how_long_to_nap_s`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,16 @@ _POLL_S = 0.05
 _RETRY_S = 0.25
 """A user whose request failed waits this long, or a dead endpoint would be asked a hundred thousand times a second."""
 _REPORT_S = 0.2
+_NAP_S = 0.002
+"""Between two looks, at most. At 64 and 256 streams of a token each 15 ms it saves a third of the CPU; 5 ms saves no
+more (measured)."""
+_LEAST_NAP_S = 0.0002
+"""A shorter one costs what it saves."""
+_NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 5, 1 / 100
+"""And at most these shares of what lies between two reads of a stream, so that tokens stay apart, and of what an answer
+takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
+_NAP_NEEDS = 1000
+"""Reads a second. Below it there is nothing to save."""
 _FEW = 8
 """Sockets ready at once that leave time to read an answer that is whole: a tenth of a millisecond."""
 _MOST_UNREAD = 512
@@ -74,6 +85,17 @@ class Part:
     """Of a closed loop: how many to begin, every turn being one."""
     until: int | None = None
     """Nothing begins that is due then or later."""
+
+
+def how_long_to_nap_s(streams: int, window_s: float, reads: int, begun: int) -> float:
+    """Before the next look, by what the last `window_s` brought: reads on that many streams, and requests begun.
+
+    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save.
+    """
+    if reads < _NAP_NEEDS * window_s:
+        return 0.0
+    nap_s = min(_NAP_S, _NAP_OF_GAP * streams * window_s / reads, _NAP_OF_ANSWER * streams * window_s / max(begun, 1))
+    return nap_s if nap_s >= _LEAST_NAP_S else 0.0
 
 
 class Link(Protocol):
@@ -141,7 +163,9 @@ class Loop:
         self.connections.clock.compare(now)
         for _ in range(part.users or 1):
             self._pull(part.origin, now)
-        check_at = reported = now
+        checked = reported = now
+        nap_s, seen, begun = 0.0, 0, self.request
+        kernel_clock = self.connections.clock.reason is None
         wait, by_fd, timer, link = self.waker.wait, self.connections.by_fd, self.waker.timer, self.link.fileno()
         readable, reading, ready, waiting, monotonic_ns = (
             self.connections.readable, State.READING, self.ready, self.waiting, time.monotonic_ns
@@ -152,7 +176,10 @@ class Loop:
                 self._offer_what_is_due(now)
             while ready:
                 self._begin(*ready.popleft())
+            if nap_s and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
+                time.sleep(nap_s)
             events = wait(_POLL_S, waiting[0][0] if waiting else None, now)
+            seen += len(events)
             for fd, mask in events:
                 user = by_fd.get(fd)
                 if user is not None:
@@ -166,11 +193,13 @@ class Loop:
                     self.waker.rang()
                 elif fd == link:
                     self.tally.stopped = self.tally.stopped or self.link.stop_asked()
-            if self.unread and (len(events) < _FEW or len(self.unread) > _MOST_UNREAD):
+            if self.unread and (nap_s or len(events) < _FEW or len(self.unread) > _MOST_UNREAD):
                 self._read(self.unread.popleft())
             now = monotonic_ns()
-            if now > check_at:
-                check_at = now + round(_POLL_S * 1e9)
+            if now - checked > _POLL_S * 1e9:
+                if kernel_clock:
+                    nap_s = how_long_to_nap_s(len(self.active), (now - checked) / 1e9, seen, self.request - begun)
+                checked, seen, begun = now, 0, self.request
                 if now > self.connections.clock.compare_at:
                     self.connections.clock.compare(now)
                 self._check_deadlines(now)

@@ -92,8 +92,11 @@ class Requests:
             body["input" if api == "embeddings" else "prompt"] = "".join(parts)
         if api == "embeddings":
             return body
-        body |= {"max_tokens": turns[-1].max_tokens or load.max_tokens, "temperature": load.temperature}
+        most = turns[-1].max_tokens or load.max_tokens
+        body |= {"max_tokens": most, "temperature": load.temperature}
         body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if load.min_tokens is not None:
+            body["min_tokens"] = min(load.min_tokens, most)
         if load.ignore_eos:
             body["ignore_eos"] = True
         return body

@@ -157,7 +157,7 @@ def test_what_is_sent_is_what_was_asked_for():
     with FakeOpenAiServer(prefix="/api/proxy", api_key="k3y") as server:
         headers = (("X-Infercli-Engine", "chat-1"),)
         target = Target(parse_endpoint(server.url), "tiny", api_key="k3y", headers=headers)
-        load = Load(concurrency=1, requests=2, max_tokens=8, ignore_eos=True)
+        load = Load(concurrency=1, requests=2, max_tokens=8, min_tokens=4, ignore_eos=True)
         run(
             target,
             load,
@@ -176,6 +176,7 @@ def test_what_is_sent_is_what_was_asked_for():
         "temperature": 0.0,
         "stream": True,
         "stream_options": {"include_usage": True},
+        "min_tokens": 4,
         "ignore_eos": True,
     }
     assert second.body["messages"] == [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
