@@ -54,6 +54,11 @@ class Derivation(Record):
     note: str = ""
 
 
+def derived(name: str) -> str:
+    """The source of an input that has a derivation of its own: where to read it, also when one alone is printed."""
+    return f"derived: --explain {name}"
+
+
 def find(derivations: tuple[Derivation, ...], name: str) -> Derivation:
     """The derivation of that name. Raises UnknownName with the nearest."""
     from infercli.errors import UnknownName

@@ -152,6 +152,9 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
         facts = find_engine(request.engine_version)
+    if facts is not None:
+        with problems.at("use_v1"):
+            facts = facts.chosen(request.use_v1)
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
         return None

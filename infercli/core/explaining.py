@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from infercli.core import sizing
 from infercli.core.activation import moments
 from infercli.core.architecture.arch import parameter_count
-from infercli.core.derivation import Derivation, Given, Measured
+from infercli.core.derivation import Derivation, Given, Measured, derived
 from infercli.core.engines.errors import errors_of
 from infercli.core.engines.facts import Band
 from infercli.core.explaining_speed import explain_outlook
@@ -134,9 +134,10 @@ def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
     left = terms["kv_cache"]
     counted = [t for t in terms.values() if t.inside_budget and t is not left]
     outside = [t.name for t in terms.values() if not t.inside_budget]
-    inputs = [_bytes("budget_bytes", q.sized.memory.budget_bytes, "derived above")]
+    inputs = [_bytes("budget_bytes", q.sized.memory.budget_bytes, derived("budget_bytes"))]
     inputs += [
-        Given(name=f"{t.name}_bytes", value=t.bytes, unit="bytes", source=f"derived above: {_ends(t)}") for t in counted
+        Given(name=name, value=t.bytes, unit="bytes", source=f"{derived(name)}: {_ends(t)}")
+        for name, t in ((f"{t.name}_bytes", t) for t in counted)
     ]
     return Derivation(
         name="kv_cache_bytes", value=left.bytes, low=left.low_bytes, high=left.high_bytes, unit="bytes",
@@ -157,13 +158,13 @@ def _held(q: Question, layout: CacheLayout, left: MemoryTerm) -> Iterator[Deriva
     groups = "; ".join(f"{len(g.layers)} layers of kind {g.first.kind}" for g in layout.groups)
     block = _bytes("bytes_per_block", layout.bytes_per_block, f"one block of {groups}, dtype {_kv_dtype(q)}")
     each = layout.blocks_per_request(length)
-    room = _bytes("kv_cache_bytes_low", left.low_bytes, "derived above, at its low end")
+    room = _bytes("kv_cache_bytes_low", left.low_bytes, f"the low end; {derived('kv_cache_bytes')}")
     yield Derivation(
         name="kv_cache_blocks", value=low.blocks, low=low.blocks, high=high.blocks, unit="blocks",
         formula="max(0, kv_cache_bytes_low // bytes_per_block)", inputs=(room, block), source=rules,
         note=f"{typical.blocks:,} where every estimate is right",
     )  # fmt: skip
-    blocks = Given(name="kv_cache_blocks", value=low.blocks, unit="blocks", source="derived above")
+    blocks = Given(name="kv_cache_blocks", value=low.blocks, unit="blocks", source=derived("kv_cache_blocks"))
     request = Given(
         name="blocks_per_request", value=each, unit="blocks",
         source=f"one request of max_model_len takes blocks of each group: {groups}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from infercli.core import throughput
 from infercli.core.architecture.arch import Experts, feed_forwards
-from infercli.core.derivation import Derivation, Given, Measured
+from infercli.core.derivation import Derivation, Given, Measured, derived
 from infercli.core.estimate import Interval, Traffic
 from infercli.core.estimate_speed import serving_of
 from infercli.core.outcome import Question
@@ -74,7 +74,7 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
     yield Derivation(
         name="output_tok_per_s", value=tokens.value, low=tokens.low, high=tokens.high, unit="tokens/s",
         formula="requests_per_s * output_tokens",
-        inputs=(_above("requests_per_s", found.requests_per_s.value, "requests/s"), load[2]),
+        inputs=(_derived("requests_per_s", found.requests_per_s.value, "requests/s"), load[2]),
         source="every answer has output_tokens tokens", errors=throughput_error, note=_RANGE,
     )  # fmt: skip
 
@@ -122,12 +122,12 @@ def _cost(cost: Cost, said: Outlook) -> Iterator[Derivation]:
             name="usd_per_million_output_tokens", value=tokens.value, low=tokens.low, high=tokens.high, unit="USD",
             formula="usd_per_h / (3600 * output_tok_per_s) * 1e6",
             inputs=(
-                _above("usd_per_h", cost.usd_per_h.value, "USD/h"),
-                _above("output_tok_per_s", said.speed.output_tok_per_s.value, "tokens/s"),
+                _derived("usd_per_h", cost.usd_per_h.value, "USD/h"),
+                _derived("output_tok_per_s", said.speed.output_tok_per_s.value, "tokens/s"),
             ),
             source="at the workload's concurrency around the clock",
         )  # fmt: skip
 
 
-def _above(name: str, value: float, unit: str) -> Given:
-    return Given(name=name, value=value, unit=unit, source="derived above")
+def _derived(name: str, value: float, unit: str) -> Given:
+    return Given(name=name, value=value, unit=unit, source=derived(name))

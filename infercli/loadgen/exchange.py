@@ -19,6 +19,8 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 """No event stream and no JSON has a line that is just `0`, so this is the end of a chunked body."""
+_END_BYTES = 2048
+"""Of an answer, where an error stands that ended it."""
 LAG_UNKNOWN = -(2**62)
 """In `lags`, for a read without a kernel time: no lag is so negative."""
 
@@ -131,7 +133,7 @@ class Answer:
             and head is not None
             and head.status == 200
             and self.raw.find(b"[DONE]", -64) >= 0
-            and self.raw.find(b'"error"') < 0
+            and self.raw.find(b'"error"', -_END_BYTES) < 0
         )
 
     def text(self) -> str:

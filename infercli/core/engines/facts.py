@@ -6,7 +6,7 @@ The one thing to know: most of the activation peak is arithmetic read in vLLM's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from infercli.core.gpus import Gpu
@@ -146,6 +146,14 @@ class EngineFacts:
         if self.v1_from == "always" or (self.v1_from == "cuda" and gpu.platform == "cuda"):
             return "V1"
         return "V1" if self.v1_from == "capability 8.0" and gpu.at_least((8, 0)) else "V0"
+
+    def chosen(self, use_v1: bool | None) -> EngineFacts:
+        """As VLLM_USE_V1 chose the engine; None: nobody did. Raises InputError where that version has only one."""
+        if use_v1 is None:
+            return self
+        if not (0, 7) <= self.release <= (0, 10):
+            raise InputError(f"vLLM {self.version} has one engine only", "leave use_v1 out: 0.7 to 0.10 have two")
+        return replace(self, v1_from="always" if use_v1 else "never")
 
     def device_defaults(
         self, gpu: Gpu, *, max_model_len: int | None = None, usage: Literal["server", "offline"] = "server"
