@@ -109,7 +109,7 @@ class EstimateRequest(Asked):
     engine_version: str = RAY_SERVICE_ENGINE
     """Of vLLM; `v0.11.2` is 0.11.2."""
     use_v1: bool | None = None
-    """VLLM_USE_V1, where it was set; of vLLM 0.7 to 0.10, which have both engines."""
+    """VLLM_USE_V1, where it was set; of vLLM 0.8 to 0.10, which have both engines."""
     dtype: str = "auto"
     kv_cache_dtype: str = "auto"
     quantization: str | None = None

@@ -145,6 +145,8 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("mistralai/Mistral-Small-3.1-24B-Instruct-2503", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"),
      _mistral3(131072), 24_011_361_280),
     # Alibaba.
+    (("Qwen/Qwen1.5-7B", "Qwen/Qwen1.5-7B-Chat"),
+     _decoder("Qwen2ForCausalLM", 32, 4096, 32, 32, 11008, 151936, 32768, use_sliding_window=False), 7_721_324_544),
     (("Qwen/Qwen2-VL-2B-Instruct",),
      _qwen_vl("Qwen2VL", {"embed_dim": 1280}, 28, 1536, 12, 2, 8960, 151936, 32768, tied=True), 2_208_985_600),
     (("Qwen/Qwen2-VL-7B-Instruct",),

@@ -25,6 +25,9 @@ _ARRIVALS = 600
 """Requests that an open loop plays where the load does not say: queues beyond max_num_seqs then show."""
 _AT_ONCE = 256
 """Prompts of an offline run, where the load does not say."""
+_MOST = 5000
+"""Requests that are played at most. All at once, what follows them only makes the queue longer: their wait is stretched.
+Arriving, they show a steady state; a queue that grows without end is then that of the first of them."""
 _LOOPS = 5
 """Requests of each client that a closed loop plays at most."""
 
@@ -273,15 +276,17 @@ def requests_played(load: Load, concurrency: int | None, engines: int) -> int:
         enough = max(_LOOPS * concurrency, 24)
         return max(concurrency, enough if asked is None else min(asked, enough))
     if load.request_rate is not None:
-        return asked or _ARRIVALS
-    return asked or _AT_ONCE
+        return min(asked or _ARRIVALS, _MOST)
+    return min(asked or _AT_ONCE, _MOST)
 
 
 def _measured(
     played: Played, prompts: list[float], outputs: list[float], concurrency: int | None, load: Load, engines: int
 ) -> Speed:
     count = len(prompts)
-    ttft = sorted(f - s for f, s in zip(played.first_s, played.sent_s, strict=True))
+    at_once = concurrency is None and load.request_rate is None
+    queue = max(1.0, (load.requests or 0) / engines / count) if at_once else 1.0
+    ttft = sorted(queue * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True))
     tpot = sorted((d - f) / (o - 1) for d, f, o in zip(played.done_s, played.first_s, outputs, strict=True) if o > 1)
     taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True))
     span = max(played.done_s) - min(played.sent_s)

@@ -331,3 +331,17 @@ def test_lengths_that_differ_widely_never_leave_a_request_outside_an_empty_engin
     assert isinstance(found, Estimate), found
     assert found.speed is not None
     assert found.speed.requests_per_s.value > 0
+
+
+def test_where_vllm_had_two_engines_the_one_that_was_chosen_is_planned():
+    # facts of vLLM 0.8: V0 below capability 8.0, V1 from there on, unless VLLM_USE_V1 says otherwise
+    def tokens(**asked):
+        found = gemma_on(engine_version="0.8.5", max_model_len=4096, **asked)
+        assert isinstance(found, Estimate), found
+        return found.settings.max_num_batched_tokens
+
+    assert tokens(gpu="L4", use_v1=False) == tokens(gpu="T4") == 4096  # V0: the longest prompt
+    assert tokens(gpu="T4", use_v1=True) == tokens(gpu="L4") == 2048
+    refused = gemma_on("L4", use_v1=True)
+    assert isinstance(refused, EstimateError)
+    assert [p.where for p in refused.problems] == ["use_v1"]

@@ -54,6 +54,16 @@ def test_replicas_share_the_clients():
     assert two.ttft_s == one.ttft_s
 
 
+def test_a_longer_batch_takes_longer_in_proportion(monkeypatch):
+    few = replace(SERVING, max_num_seqs=16)
+    whole = ask(load(requests=1000), few)
+    monkeypatch.setattr(throughput, "_MOST", 250)
+    part = ask(load(requests=1000), few)
+    assert part.output_tokens_per_s == pytest.approx(whole.output_tokens_per_s, rel=0.03)
+    assert part.ttft_s.p50 == pytest.approx(whole.ttft_s.p50, rel=0.1)
+    assert part.tpot_s.p50 == pytest.approx(whole.tpot_s.p50, rel=0.03)
+
+
 def test_a_queue_lengthens_the_first_token_and_not_the_others():
     few = replace(SERVING, max_num_seqs=4)
     crowded, free = ask(load(concurrency=16), few), ask(load(concurrency=4), few)

@@ -151,8 +151,8 @@ class EngineFacts:
         """As VLLM_USE_V1 chose the engine; None: nobody did. Raises InputError where that version has only one."""
         if use_v1 is None:
             return self
-        if not (0, 7) <= self.release <= (0, 10):
-            raise InputError(f"vLLM {self.version} has one engine only", "leave use_v1 out: 0.7 to 0.10 have two")
+        if not (0, 8) <= self.release <= (0, 10):
+            raise InputError(f"vLLM {self.version} has one engine only", "leave use_v1 out: 0.8 to 0.10 have two")
         return replace(self, v1_from="always" if use_v1 else "never")
 
     def device_defaults(
