@@ -26,7 +26,7 @@ _ARRIVALS = 600
 _AT_ONCE = 256
 """Prompts of an offline run, where the load does not say."""
 _MOST = 5000
-"""Requests that are played at most. All at once, what follows them only makes the queue longer: their wait is stretched.
+"""Requests that are played at most. All at once, what follows them only makes the queue longer: the wait is stretched.
 Arriving, they show a steady state; a queue that grows without end is then that of the first of them."""
 _LOOPS = 5
 """Requests of each client that a closed loop plays at most."""
