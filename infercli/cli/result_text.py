@@ -15,6 +15,7 @@ from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
+from infercli.core.sweep import holds
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import timeline
 from infercli.report.sparkline import BLOCKS, sparkline
@@ -113,7 +114,7 @@ def _stages(result: BenchResult, width: int) -> str:
     if result.objectives is not None:
         good = [s.goodput for s in result.stages]
         table.append(Column("GOOD/S", [_bare(g.good_requests_per_s, 2) if g else "" for g in good], 1))
-        table.append(Column("HOLDS", [_yes(g.holds) if g else "" for g in good], 0))
+        table.append(Column("HOLDS", [_holds(s) for s in result.stages], 0))
     if result.client_limited is not False:
         # Whose limit it is decides whether a row means anything.
         limited = {True: "yes", False: "no", None: "unknown"}
@@ -326,5 +327,9 @@ def _range(interval: Interval, scale: float, digits: int) -> str:
     return f"{scale * interval.low:,.{digits}f} to {scale * interval.high:,.{digits}f}"
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _holds(stage: StageResult) -> str:
+    if stage.goodput is None:
+        return ""
+    if stage.stopped is not None:
+        return stage.stopped.partition(":")[0]  # `saturated`, `interrupted`
+    return "yes" if holds(stage) else "no"

@@ -5,7 +5,7 @@ The traces are the measurement. `metrics` stands beside them for readers, and `r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -106,8 +106,11 @@ class BenchResult(Document):
 
     @property
     def stopped(self) -> str | None:
-        """Why the run ended early."""
-        return next((stage.stopped for stage in self.stages if stage.stopped is not None), None)
+        """Why the run ended early. That a search broke off a saturated level is no reason: so it searches."""
+        reasons = [stage.stopped for stage in self.stages if stage.stopped is not None]
+        if self.searched is not None:
+            reasons = [why for why in reasons if not why.startswith("saturated")]
+        return next(iter(reasons), None)
 
     @property
     def engine_agrees(self) -> bool | None:
@@ -147,7 +150,10 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
     if sent > result.prompts.count:
         lines.append(f"{result.prompts.count} prompts for {sent} requests: repeats hit the prefix cache")
     for stage in result.stages:
-        lines += [f"{stage.load.label}: {line}" if several else line for line in _stage_caveats(stage)]
+        verdict = _client_caveat(stage)
+        if verdict is not None:
+            lines.append(f"{stage.load.label}: {verdict}" if several else verdict)
+    lines += _count_caveats(result.stages)
     fewest = min(stage.metrics.answered for stage in result.stages if stage.metrics.answered)
     if fewest < P99_MIN_REQUESTS:
         of = f"p99 of {fewest} requests" + (", as one level has," if several else "")
@@ -155,21 +161,35 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _stage_caveats(stage: StageResult) -> Iterator[str]:
-    m, client, check = stage.metrics, stage.client, stage.metrics.token_check
-    if stage.check.client_limited:
-        yield f"the client was the limit, not the server: {'; '.join(stage.check.reasons)}; {ADVICE}"
-    elif stage.check.client_limited is None and m.answered:
-        yield f"whether the client was the limit is unknown: {'; '.join(stage.check.reasons)}"
-    if check.more_frames:
-        yield f"{check.more_frames} requests had more token frames than `usage` says: TTFT and ITL are in doubt"
-    if check.with_usage < m.answered:
-        yield f"{m.answered - check.with_usage} answers carried no `usage`: their tokens are frames counted"
-    if check.fewer_frames:
-        yield f"in {check.fewer_frames} requests a frame carried several tokens: ITL is between frames"
-    if client.reconnects:
-        yield f"{client.reconnects} requests were sent again: the server had closed their kept connections"
-    if m.multi_token_read_fraction:
-        share = m.multi_token_read_fraction
-        part = f"{share:.0%}" if share >= 0.01 else "under 1 %"
+def _client_caveat(stage: StageResult) -> str | None:
+    check = stage.check
+    if check.client_limited:
+        return f"the client was the limit, not the server: {'; '.join(check.reasons)}; {ADVICE}"
+    if check.client_limited is None and stage.metrics.answered:
+        return f"whether the client was the limit is unknown: {'; '.join(check.reasons)}"
+    return None
+
+
+def _count_caveats(stages: Sequence[StageResult]) -> Iterator[str]:
+    """Of all levels together: a search has dozens."""
+    checks = [stage.metrics.token_check for stage in stages]
+    more = sum(c.more_frames for c in checks)
+    if more:
+        yield f"{more:,} requests had more token frames than `usage` says: TTFT and ITL are in doubt"
+    silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
+    if silent:
+        yield f"{silent:,} answers carried no `usage`: their tokens are frames counted"
+    fewer = sum(c.fewer_frames for c in checks)
+    if fewer:
+        yield f"in {fewer:,} requests a frame carried several tokens: ITL is between frames"
+    again = sum(s.client.reconnects for s in stages)
+    if again:
+        yield f"{again:,} requests were sent again: the server had closed their kept connections"
+    shares = [s.metrics.multi_token_read_fraction for s in stages if s.metrics.multi_token_read_fraction]
+    if shares:
+        part = " to ".join(dict.fromkeys(_part(share) for share in (min(shares), max(shares))))
         yield f"{part} of the tokens shared a read with another: the gaps between those are unknown"
+
+
+def _part(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "under 1 %"

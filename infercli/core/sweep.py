@@ -109,7 +109,8 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
     if held is None:
         return Next(broke / FIRST_STEP, seed, "nothing has held yet") if broke > first_rate_per_s / 2**10 else None
     if broke / held > PRECISION:
-        return Next(math.sqrt(held * broke), seed, f"between {held:.3g}, which held, and {broke:.3g}, which did not")
+        middle = float(f"{math.sqrt(held * broke):.3g}")  # a rate that people can type
+        return Next(middle, seed, f"between {held:.3g}, which held, and {broke:.3g}, which did not")
     runs = sum(_rate(s) == held for s in done)
     if runs <= CONFIRMATIONS:
         return Next(held, seed, f"to confirm {held:.3g}")
@@ -136,7 +137,8 @@ def _rate(stage: StageResult) -> float | None:
     return stage.load.rate_per_s
 
 
-def _holds(stage: StageResult) -> bool:
+def holds(stage: StageResult) -> bool:
+    """Whether a level kept the objectives to its end."""
     return stage.goodput is not None and stage.goodput.holds and stage.stopped is None
 
 
@@ -144,8 +146,8 @@ def _bracket(done: Sequence[StageResult]) -> tuple[float | None, float | None]:
     """(highest rate that always held and lies below every one that broke, lowest rate that broke)."""
     # A level that the client limited says nothing of the server.
     judged = [s for s in done if not s.check.client_limited and s.stopped != "interrupted"]
-    broke = min((r for s in judged if not _holds(s) and (r := _rate(s)) is not None), default=None)
-    held = [r for s in judged if _holds(s) and (r := _rate(s)) is not None and (broke is None or r < broke)]
+    broke = min((r for s in judged if not holds(s) and (r := _rate(s)) is not None), default=None)
+    held = [r for s in judged if holds(s) and (r := _rate(s)) is not None and (broke is None or r < broke)]
     return max(held, default=None), broke
 
 

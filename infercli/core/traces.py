@@ -109,6 +109,11 @@ class Load(Record):
         how = {"constant": ", evenly spaced", "gamma": f", burstiness {self.burstiness:g}" if self.burstiness else ""}
         return f"{self.rate_per_s:g}{to} requests/s{how.get(self.arrivals, '')}{cap}"
 
+    @property
+    def gap_variation(self) -> float:
+        """Standard deviation of the gaps between arrivals over their mean; of a trace taken to be that of Poisson."""
+        return 0.0 if self.arrivals == "constant" else (self.burstiness or 1.0) ** -0.5
+
     def phase_at(self, since_s: float) -> Phase:
         """Which phase a request belongs to that is due so long after the load began."""
         if since_s < self.warmup_s:

@@ -231,7 +231,7 @@ class _Crew:
         )
         if load.stop_when_saturated and not self.warmup and load.arrivals is not None:
             self.looks.append(Look(elapsed_s, int(done + in_flight), int(done)))
-            why = saturated(self.looks)
+            why = saturated(self.looks, load.gap_variation)
             if why is not None:
                 self._stop(why)
 

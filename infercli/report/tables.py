@@ -10,6 +10,7 @@ from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_mil
 from infercli.core.estimate import Interval
 from infercli.core.metrics import DEFINITIONS, Distribution, error_label
 from infercli.core.stage import StageResult
+from infercli.core.sweep import holds
 from infercli.core.telemetry import GpuSummary
 from infercli.report.markup import Child, h, outside, table
 from infercli.report.scale import number
@@ -34,7 +35,7 @@ def stages(result: BenchResult) -> ET.Element:
             ms(m.e2e_s, "p95"),
         ]  # fmt: skip
         if judged:
-            row += [rate(stage.goodput.good_requests_per_s), _holds(stage.goodput.holds)] if stage.goodput else ["", ""]
+            row += [rate(stage.goodput.good_requests_per_s), _kept_to_the_end(stage)] if stage.goodput else ["", ""]
         rows.append(row)
     return table(titles, rows, "Levels of load in the order in which they ran; latencies in ms", (1,))
 
@@ -258,5 +259,11 @@ def _kept(met: int, requests: int, *, holds: bool) -> ET.Element:
     return h("span", share, " ", _holds(holds))
 
 
-def _holds(holds: bool) -> ET.Element:
-    return h("span", "holds" if holds else "missed", class_="good" if holds else "bad")
+def _kept_to_the_end(stage: StageResult) -> ET.Element:
+    if stage.stopped is not None:
+        return h("span", stage.stopped.partition(":")[0], class_="bad")
+    return _holds(holds(stage))
+
+
+def _holds(well: bool) -> ET.Element:
+    return h("span", "holds" if well else "missed", class_="good" if well else "bad")

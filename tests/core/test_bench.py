@@ -15,6 +15,7 @@ from infercli.core.bench import (
 from infercli.core.conversation import digest_conversations, single
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
+from infercli.core.sweep import searched
 from infercli.core.traces import Load, Trace
 
 KEY = bytes(range(32))
@@ -121,3 +122,25 @@ def test_a_clean_long_run_has_no_caveats():
 def test_what_a_reader_must_know_is_said_and_nothing_else(bench, words):
     (line,) = caveats(bench)
     assert words in line
+
+
+def test_what_several_levels_have_in_common_is_said_once():
+    levels = tuple(
+        stage(answered(1000, lag=lag), load=Load(concurrency=n, requests=1000), client=client(reconnects=n))
+        for n, lag in ((1, 0.0), (2, 0.0), (4, 0.12))
+    )
+    lines = caveats(result(answered(3000), stages=levels))
+    assert [line.partition(":")[0] for line in lines if "late" in line] == ["4 at a time"]
+    assert [line for line in lines if "sent again" in line] == [
+        "7 requests were sent again: the server had closed their kept connections"
+    ]
+
+
+def test_a_search_that_breaks_a_level_off_is_complete_and_one_that_is_interrupted_is_not():
+    load = Load(arrivals="poisson", rate_per_s=8.0, requests=1000)
+    broken_off = stage(answered(1000), load=load, stopped="saturated: 70 wait")
+    found = searched([broken_off])
+    assert result((), stages=(broken_off,)).stopped == "saturated: 70 wait"
+    assert result((), stages=(broken_off,), searched=found).stopped is None
+    cut = stage(answered(1000), load=load, stopped="interrupted")
+    assert result((), stages=(broken_off, cut), searched=found).stopped == "interrupted"

@@ -123,7 +123,7 @@ def looks(*pairs):
 
 
 def test_requests_that_pile_up_for_ten_seconds_are_saturation():
-    why = saturated(looks(*[(10 * i, 8 * i) for i in range(11)]))
+    why = saturated(looks(*[(10 * i, 8 * i) for i in range(11)]), gap_variation=0)
     assert why is not None
     assert "100 requests came due and 80 were done; 20 wait" in why
 
@@ -139,4 +139,13 @@ def test_requests_that_pile_up_for_ten_seconds_are_saturation():
     ],
 )
 def test_an_endpoint_that_keeps_up_in_the_end_is_not_saturated(pairs):
-    assert saturated(looks(*pairs)) is None
+    assert saturated(looks(*pairs), gap_variation=0) is None
+
+
+def test_what_chance_piles_up_is_no_saturation_and_what_goes_on_is():
+    slow = [(10 * i, 8 * i) for i in range(61)]
+    assert saturated(looks(*slow[:11])) is None  # 20 more after 100 Poisson arrivals: two deviations
+    assert "400 requests came due and 320 were done" in str(saturated(looks(*slow[:41])))
+    half = [(10 * i, 5 * i) for i in range(11)]
+    assert saturated(looks(*half)) is not None
+    assert saturated(looks(*half), gap_variation=2) is None
