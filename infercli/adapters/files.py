@@ -85,6 +85,20 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
     write_bytes(path, text.encode(), private=private)
 
 
+def check_writable(path: Path) -> None:
+    """Asked before long work whose result goes to `path`. Raises InferError as `write_text` would, as far as it can."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except FileExistsError as error:
+        raise InferError(f"{path} cannot be written: {path.parent} is a file", "name another file") from error
+    except OSError as error:
+        raise InferError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+    if path.is_dir():
+        raise InferError(f"{path} is a directory", "name a file in it")
+
+
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
     """As `write_text`."""
     try:

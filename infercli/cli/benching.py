@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from infercli.core.levels import REQUESTS, USERS, Levels
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
-from infercli.errors import EndpointError, ExitCode, InputError
+from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.core.levels import Level
@@ -133,13 +134,14 @@ def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
-    from infercli.adapters.files import state_home, to_json, write_text
+    from infercli.adapters.files import check_writable, state_home, to_json
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
     from infercli.loadgen import Target, digest_key, run_levels
 
     # What is wrong with the options is said before anybody is asked.
     understand(given, traced=True, max_tokens=given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0))
+    check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None
     sending = _sending(given, aim)
@@ -147,7 +149,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or MAX_TOKENS)
     api: Api = sending.api or "chat"
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
-    digest = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
+    used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
         how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
         if given["in_cluster"]:
@@ -159,7 +161,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         started_at=ran.started_at,
         origin_monotonic_ns=ran.origin_monotonic_ns,
         target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
-        prompts=digest,
+        prompts=used,
         objectives=wanted.objectives,
         stages=ran.stages,
         searched=searched(ran.stages[1:]) if wanted.search else None,
@@ -169,12 +171,32 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     result = result if plan is None else with_plan(result, plan)
     with _unbroken():
         text = to_json(result.model_dump(mode="json"))
-        write_text(Path(save_path), text)
-    record(result, hashlib.sha256(text.encode()).hexdigest(), aim)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        saved, unsaved = _saved(Path(save_path), text, digest)
+    record(result, digest, aim)
     shown = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
     emit(shown, output, _text(result, wanted))
-    note(f"{save_path} has every request with its times")
+    if saved is not None:
+        note(f"{saved} has every request with its times")
+    if unsaved is not None:
+        raise unsaved
     return _verdict(result)
+
+
+def _saved(path: Path, text: str, digest: str) -> tuple[Path | None, InferError | None]:
+    """(where the result is, why not where it was wanted): what took an hour to measure is not lost to a full disk."""
+    from infercli.adapters.files import write_text
+
+    try:
+        write_text(path, text)
+    except InferError as error:
+        spare = Path(tempfile.gettempdir()) / f"{path.stem}-{digest[:12]}.json"
+        try:
+            write_text(spare, text)
+        except InferError:
+            return None, error
+        return spare, error
+    return path, None
 
 
 def _verdict(result: BenchResult) -> int:

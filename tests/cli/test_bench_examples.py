@@ -62,3 +62,34 @@ def test_every_shipped_workload_and_kind_of_load_has_an_example():
     options = ("--concurrency", "--rate", "--burstiness", "--ramp-to", "--sweep", "--slo", "--replay", "--lora")
     for option in (*options, "--in-cluster", "--input-len", "--api embeddings", "--objectives"):
         assert option in text
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(infercli, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with FakeOpenAiServer() as server:
+        ran = infercli("bench", server.url, "--save", str(tmp_path / "file" / "result.json"))
+        assert server.completion_requests == []
+    assert ran.code == ExitCode.COULD_NOT
+    assert "file is a file" in ran.err
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_what_was_measured_outlives_a_full_disk(spare, infercli, tmp_path, monkeypatch):
+    from infercli.adapters import files
+    from infercli.errors import InferError
+
+    written = []
+
+    def full(path, text):
+        if path.name == "result.json" or not spare:
+            raise InferError(f"{path} could not be written: No space left on device", "`df -h .`")
+        written.append(json.loads(text))
+
+    monkeypatch.setattr(files, "write_text", full)
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        ran = infercli("bench", server.url, "--requests", "4", "--warmup", "0")
+    assert ran.code == ExitCode.COULD_NOT
+    assert "4 of 4 requests answered" in ran.out
+    assert "result.json could not be written: No space left on device" in ran.err
+    assert [len(result["stages"][0]["traces"]) for result in written] == [4] * spare
+    assert ("has every request with its times" in ran.err) is spare

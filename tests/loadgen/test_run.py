@@ -253,6 +253,18 @@ def test_a_server_that_never_answers_is_a_timeout_after_the_time_given():
     assert trace.arrivals_s == ()
 
 
+def test_frames_of_ten_megabytes_are_one_token_each_and_count_when_they_are_whole():
+    with FakeOpenAiServer(Behaviour(tokens=3, content=lambda _: "x" * 10_000_000)) as server:
+        trace = only(go(server, timeout_s=60))
+        (served,) = server.completion_requests
+    assert (trace.error, trace.output_tokens) == (None, 3)
+    assert trace.frames == (1, 1, 1)
+    assert list(trace.arrivals_s) == sorted(trace.arrivals_s)
+    # A frame is many reads; the token is there with the last of them, so not before the server had begun to send it.
+    for arrival_s, (begun_ns, _) in zip(trace.arrivals_s, served.sends, strict=True):
+        assert arrival_s > (begun_ns - served.received_ns) / 1e9
+
+
 def test_a_stream_that_stalls_is_a_timeout_and_keeps_its_tokens():
     with FakeOpenAiServer(Behaviour(tokens=100, itl_s=0.05)) as server:
         trace = only(go(server, timeout_s=0.4))
