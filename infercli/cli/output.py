@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+
+_NARROWEST = 24
+"""Columns that a text needs to be wrapped in; with fewer the terminal wraps it better."""
 
 
 def emit(value: Any, output: str, text: str) -> None:
@@ -33,7 +39,10 @@ def heading(text: str) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, indent: str = "") -> str:
-    """Left-aligned columns, two spaces apart, no trailing blanks; the last column is not padded."""
+    """Left-aligned columns, two spaces apart, no trailing blanks; the last column is not padded.
+
+    On a terminal that is narrower the last column is wrapped within itself.
+    """
     table = [list(map(str, row)) for row in ([header] if header else []) + list(rows)]
     if not table:
         return ""
@@ -41,9 +50,24 @@ def columns(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, 
 
     def line(row: list[str]) -> str:
         cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
-        return (indent + "  ".join(cells)).rstrip()
+        before = indent + "".join(f"{cell}  " for cell in cells[:-1])
+        return _wrapped(before, row[-1], len(click.unstyle(before)))
 
     return "\n".join(line(row) for row in table)
+
+
+def paragraph(text: str, indent: str = "") -> str:
+    """A sentence, wrapped on a terminal."""
+    return _wrapped(indent, text, len(indent))
+
+
+def _wrapped(before: str, text: str, start: int) -> str:
+    """`before`, `start` characters wide, and `text`, whose further lines begin below its first."""
+    room = shutil.get_terminal_size().columns - start if sys.stdout.isatty() else None
+    if room is None or len(text) <= room or room < _NARROWEST or click.unstyle(text) != text:
+        return (before + text).rstrip()
+    lines = textwrap.wrap(text, room, break_on_hyphens=False)
+    return before + f"\n{' ' * start}".join(lines)
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -19,7 +19,7 @@ _LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": 
 
 def text(plan: Plan, said: Outlook | None = None) -> str:
     """A plan, and what is expected of it; `said` None on the local target."""
-    from infercli.cli.output import columns, heading
+    from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import gib
 
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
@@ -45,7 +45,7 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
         lines += ["", heading("What would fit"), columns([(c.change, c.effect) for c in plan.changes], indent="  ")]
     notes = (*plan.notes, *(said.notes if said is not None else ()))
     if notes:
-        lines += ["", heading("Notes"), *(f"  {n}" for n in notes)]
+        lines += ["", heading("Notes"), *(paragraph(n, "  ") for n in notes)]
     return "\n".join(lines)
 
 
@@ -117,7 +117,7 @@ def _range(interval: Interval, scale: float, digits: int) -> str:
 
 
 def _derivation(derivation: Derivation) -> list[str]:
-    from infercli.cli.output import columns
+    from infercli.cli.output import columns, paragraph
 
     d = derivation
     value = _amount(d.value, d.unit)
@@ -133,9 +133,9 @@ def _derivation(derivation: Derivation) -> list[str]:
         last = given.source
     if rows:
         lines.append(columns(rows, indent="  "))
-    lines.append(f"  from: {d.source}")
-    lines += [f"  off by: {_error(error)}" for error in d.errors]
-    return lines + ([f"  note: {d.note}"] if d.note else [])
+    lines.append(paragraph(f"from: {d.source}", "  "))
+    lines += [paragraph(f"off by: {_error(error)}", "  ") for error in d.errors]
+    return lines + ([paragraph(f"note: {d.note}", "  ")] if d.note else [])
 
 
 def _error(error: Measured) -> str:
