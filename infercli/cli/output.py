@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-
 _NARROWEST = 24
 """Columns that a text needs to be wrapped in; with fewer the terminal wraps it better."""
 
