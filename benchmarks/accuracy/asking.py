@@ -86,9 +86,6 @@ def question(row: Row, library: Library) -> Question:
         request["enforce_eager"] = True
     if row.get("expert_parallel") or row.get("ep") is True or (_number(row.get("ep")) or 0) > 1:
         request["enable_expert_parallel"] = True
-    generation = row.get("engine")
-    if generation in ("V0", "V1") and re.match(r"0\.([89]|10)\b", request["engine_version"]):
-        request["use_v1"] = generation == "V1"
     utilization = row.get("gpu_memory_utilization") or row.get("gpu_memory_utilization_default_assumed")
     if utilization:
         request["gpu_memory_utilization"] = float(utilization)

@@ -114,7 +114,7 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
         if printed is not None and name in terms:
             compared.pairs[name] = (terms[name] / GIB, float(printed))
             compared.why[name] = note
-    pool = _pool(answer, observed)
+    pool = _pool(answer, observed, row.get("failure"))
     concurrency = observed.get("max_concurrency")
     reason = _uncounted(row, asked)
     if reason is not None:
@@ -131,11 +131,14 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
     return compared
 
 
-def _pool(answer: Estimate, observed: Row) -> tuple[float, float, float, float] | None:
-    """(ours, printed, low, high) of the KV pool: GiB where it is printed, else tokens, else blocks."""
+def _pool(answer: Estimate, observed: Row, failure: Row | None) -> tuple[float, float, float, float] | None:
+    """(ours, printed, low, high) of the KV pool: tokens where a refusal says them, else GiB, tokens or blocks."""
     cache = answer.kv_cache
     if cache is None:
         return None
+    fits = (failure or {}).get("max_tokens_in_kv")
+    if fits:  # the engine's own number, which is that of the rank with the least; a log may show another rank's GiB
+        return cache.tokens, float(fits), cache.tokens_low, cache.tokens_high
     if observed.get("available_kv_gib") is not None:
         printed = float(observed["available_kv_gib"])
         rounding = 0.005  # it is printed with two decimals

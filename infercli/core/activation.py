@@ -161,8 +161,12 @@ def _per_vocabulary(seqs: int, batch: Batch, facts: EngineFacts) -> int:
     """
     b = batch.element_bytes
     if facts.engine(batch.gpu) == "V0" or facts.sampler == "sort":
-        many = (b + _SORT_BYTES) * max(seqs, _FEW_ROWS)
-        return many if seqs >= _FEW_ROWS else min((b + _SORT_BYTES_FEW) * seqs, many)
+        if facts.samples_in_float32:
+            each, each_of_few = b + _SORT_BYTES, b + _SORT_BYTES_FEW
+        else:  # the same in the model's dtype, and no copy
+            each, each_of_few = _SORT_BYTES - 3 * (4 - b), _SORT_BYTES_FEW - 4 * (4 - b)
+        many = each * max(seqs, _FEW_ROWS)
+        return many if seqs >= _FEW_ROWS else min(each_of_few * seqs, many)
     if facts.sampler == "flashinfer":
         return (b + _SOFTMAX_BYTES) * seqs
     units = batch.gpu.multiprocessors or 132

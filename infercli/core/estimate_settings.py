@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
@@ -54,7 +54,8 @@ def settle(
     usage: Literal["server", "offline"] = "offline" if offline else "server"
     length, said = _length(request, arch, facts, problems)
     notes += said
-    defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage)
+    chunkable, least = _v0_batch(request, arch, facts)
+    defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least)
     seqs = request.max_num_seqs or defaults.max_num_seqs
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
     if request.max_num_seqs is None:
@@ -98,6 +99,19 @@ def settle(
     ), notes
 
 
+def _v0_batch(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> tuple[bool, int]:
+    """(whether V0 cuts long prompts into chunks by default, tokens of its smallest batch).
+
+    vLLM 0.8.5 engine/arg_utils.py _set_default_args_v0, config.py SchedulerConfig; before 0.8 only the length decides.
+    """
+    if facts.release < (0, 8):
+        return True, 2048
+    latent = any(isinstance(m, LatentAttention) for m in mixers(arch))
+    windowed = all(isinstance(m, Attention) and m.window is not None for m in mixers(arch))
+    unfit = bool(arch.encoders) or latent or windowed or arch.pooling or request.speculation is not None
+    return not unfit, 32768 if arch.pooling else 5120 if arch.encoders else 2048
+
+
 def _dtype(
     request: EstimateRequest,
     arch: ModelArch,
@@ -135,20 +149,16 @@ def _dtype(
 
 
 def _takes_float16(arch: ModelArch, facts: EngineFacts) -> bool:
-    return arch.architecture not in _NO_FLOAT16 or _version(facts) < _REFUSES_FLOAT16
+    return arch.architecture not in _NO_FLOAT16 or facts.number < _REFUSES_FLOAT16
 
 
 def _instead_of_bfloat16(arch: ModelArch, facts: EngineFacts) -> tuple[str, tuple[str, ...]]:
     """(dtype, why it is not the usual float16)."""
     if not _takes_float16(arch, facts):
         return "float32", (f"float32, since vLLM refuses float16 for {arch.architecture}",)
-    if _version(facts) < _FALLS_BACK:
+    if facts.number < _FALLS_BACK:
         return "float16", (f"vLLM {facts.version} starts only if it is told --dtype=half",)
     return "float16", ()
-
-
-def _version(facts: EngineFacts) -> tuple[int, ...]:
-    return tuple(int(part) for part in facts.version.split("."))
 
 
 def _length(

@@ -25,6 +25,7 @@ from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
 from infercli.core.shapes import find_shape
+from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, Unsupported
@@ -152,9 +153,6 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
         facts = find_engine(request.engine_version)
-    if facts is not None:
-        with problems.at("use_v1"):
-            facts = facts.chosen(request.use_v1)
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
         return None
@@ -173,6 +171,9 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
         problems.add("decode_context_parallel_size", what)
     if gpu is None or facts is None:
         return None
+    with problems.at("use_v1"):
+        facts, said = with_engine(facts, request, model.arch, quantization, gpu)
+        notes += said
     notes += _engine_notes(facts)
     settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
     notes += said

@@ -345,3 +345,49 @@ def test_where_vllm_had_two_engines_the_one_that_was_chosen_is_planned():
     refused = gemma_on("L4", use_v1=True)
     assert isinstance(refused, EstimateError)
     assert [p.where for p in refused.problems] == ["use_v1"]
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu", "asked", "lacking"),
+    [
+        ("0.8.5", "L4", {}, None),
+        ("0.8.5", "A100-80-SXM", {"kv_cache_dtype": "fp8"}, "fp8 KV cache on this GPU"),
+        ("0.8.5", "H100", {"kv_cache_dtype": "fp8"}, None),
+        ("0.8.1", "H100", {"kv_cache_dtype": "fp8"}, "fp8 KV cache on this GPU"),
+        ("0.9.1", "L4", {"dtype": "float32"}, "float32"),
+        ("0.9.2", "L4", {"dtype": "float32"}, None),
+        ("0.8.5", "L4", {"speculation": {"method": "ngram", "num_speculative_tokens": 3}}, "speculation by ngram"),
+        ("0.9.0", "L4", {"speculation": {"method": "ngram", "num_speculative_tokens": 3}}, None),
+        ("0.8.5", "L4", {"pipeline_parallel_size": 2}, "pipeline parallelism without Ray"),
+        ("0.9.0", "L4", {"pipeline_parallel_size": 2}, None),
+        ("0.10.0", "A100-80-SXM", {"kv_cache_dtype": "fp8"}, None),
+    ],
+)
+def test_vllm_0_8_and_0_9_take_their_older_engine_for_what_the_newer_lacks(version, gpu, asked, lacking):
+    # vLLM 0.8.0 to 0.9.2 engine/arg_utils.py _is_v1_supported_oracle
+    found = gemma_on(gpu, engine_version=version, max_model_len=4096, **asked)
+    assert isinstance(found, Estimate), found
+    said = [note for note in found.notes if "V0 engine" in note]
+    assert said == ([] if lacking is None else [f"vLLM {version} takes its V0 engine: V1 has no {lacking} yet"])
+    v0 = (
+        gemma_on(gpu, engine_version=version, max_model_len=4096, use_v1=False, **asked) if "0.10" not in version else 0
+    )
+    assert (found.memory == v0.memory) is (lacking is not None) if v0 else True
+
+
+def test_v0_cuts_no_long_prompts_where_its_scheduler_cannot():
+    # vLLM 0.8.5 engine/arg_utils.py _set_default_args_v0
+    def tokens(**asked):
+        request = EstimateRequest(
+            model="m", gpu="H100", engine_version="0.8.5", use_v1=False, max_model_len=65536, **asked
+        )
+        return estimate(request, shipped_model("meta-llama/Llama-3.1-8B")).settings.max_num_batched_tokens
+
+    assert tokens() == 2048
+    assert tokens(speculation={"method": "ngram", "num_speculative_tokens": 3}) == 65536
+
+
+def test_logits_are_sampled_in_the_models_dtype_before_0_5_5():
+    # vLLM 0.5.4 and 0.5.5 model_executor/layers/sampler.py: 3 x 2 + 24 and 2 + 36 bytes a logit in float16
+    sampler = [bytes_of(gemma_on("T4", engine_version=v, max_model_len=2048), "activation") for v in ("0.5.4", "0.5.5")]
+    assert sampler[1] - sampler[0] == pytest.approx(8 * 256 * 256000, rel=0.01)

@@ -103,6 +103,8 @@ class EngineFacts:
     async_scheduling: bool
     sampler: Literal["sort", "triton", "flashinfer"]
     """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""
+    samples_in_float32: bool = True
+    """Whether logits are copied to fp32 before they are sampled (model_executor/layers/sampler.py, since 0.5.5)."""
     runner_v2: Literal["never", "dense", "always"] = "never"
     """Models with the V2 model runner by default: `dense` leaves out experts and hybrids."""
     keeps_expert_workspace: bool
@@ -124,6 +126,12 @@ class EngineFacts:
         """(major, minor) of the version that was asked for."""
         major, minor, *_ = self.version.split(".")
         return int(major), int(minor)
+
+    @property
+    def number(self) -> tuple[int, int, int]:
+        """(major, minor, patch) of the same."""
+        major, minor, patch = self.version.split(".")
+        return int(major), int(minor), int(patch)
 
     @property
     def note(self) -> str | None:
@@ -156,17 +164,25 @@ class EngineFacts:
         return replace(self, v1_from="always" if use_v1 else "never")
 
     def device_defaults(
-        self, gpu: Gpu, *, max_model_len: int | None = None, usage: Literal["server", "offline"] = "server"
+        self,
+        gpu: Gpu,
+        *,
+        max_model_len: int | None = None,
+        usage: Literal["server", "offline"] = "server",
+        chunkable: bool = True,
+        at_least: int = 2048,
     ) -> DeviceDefaults:
         """What vLLM chooses where nobody does.
 
-        `max_model_len` matters to V0, whose batch holds the longest prompt; None counts as a short one.
+        `max_model_len` matters to V0, whose batch holds the longest prompt; None counts as a short one. So do
+        `chunkable`, whether V0 would cut the prompts of that model where they are long, and `at_least`, the tokens of
+        its smallest batch.
         """
         length = max_model_len or 0
         if self.engine(gpu) == "V0":
             # On ROCm V0 never chunks by itself: 0.9 on MI300X profiled 131,072 tokens (14.63 GiB).
-            chunked = length > 32768 and gpu.platform == "cuda"
-            whole = self.chunked_tokens if chunked else max(length, 2048)
+            chunked = length > 32768 and gpu.platform == "cuda" and chunkable
+            whole = self.chunked_tokens if chunked else max(length, at_least)
             return DeviceDefaults(max_num_batched_tokens=whole, max_num_seqs=256)
         offline = usage == "offline"
         is_a100 = gpu.name.lower().startswith(("a100", "nvidia a100"))

@@ -1,7 +1,7 @@
 """vLLM 0.4 to 0.33 as rows. A version without a row takes the nearest row before it and says so.
 
 The one thing to know: rows begin where the arithmetic or a default changed, as read in the released sources (wheels of
-0.4.1, 0.5.5, 0.6.3, 0.7.3, 0.8.5, 0.9.2, 0.10.2, 0.11.0 to 0.11.2 and each later minor version). Bands of non-torch
+0.4.0 to 0.6.4, 0.7.3, 0.8.0 to 0.9.2, 0.10.2, 0.11.0 to 0.11.2 and each later minor version). Bands of non-torch
 memory and of CUDA graphs are measured: public start-up logs, and runs of 0.15 to 0.19 on H100 (llm-d-planner's accuracy
 results). They end near 0.26; what is later is extrapolated. Bytes are given in GiB here.
 """
@@ -21,15 +21,16 @@ def _gib(low: float, typical: float, high: float) -> Band:
 # Non-torch memory. n counts the records that print it, or that leave it when everything else is subtracted.
 
 _WITH_CONTEXT = NonTorch(
-    single=_gib(0.1, 0.6, 1.8),
+    single=_gib(0.1, 0.75, 1.8),
     single_hopper=_gib(0.5, 1.79, 2.2),
     single_blackwell=_gib(0.5, 1.79, 2.2),
     linked={2: _gib(1.5, 3.58, 4.0), 4: _gib(2.0, 4.5, 6.0), 8: _gib(3.0, 6.5, 7.7)},
     plain={2: _gib(0.2, 2.6, 3.6), 4: _gib(0.1, 2.0, 4.5), 8: _gib(0.2, 3.0, 7.7)},
     rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
     unified=_gib(0.5, 2.0, 6.0),
-    source="until 0.6.5 the CUDA context and NCCL are counted: 1.79 and 3.58 GiB with 1 and 2 H100 "
-    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); 0.45 and 1.0 on T4, 0.85 on A10G, "
+    source="until 0.6.3 what PyTorch reserves is counted and not what it allocates, in 0.6.4 and 0.6.5 the context, "
+    "in all of them NCCL: 1.79 and 3.58 GiB with 1 and 2 H100 "
+    "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); 0.7 and 1.7 (bitsandbytes) on T4, 0.85 on A10G, "
     "2.7 on two V100 (n=4); other GPUs by bounds",
 )
 _V0 = NonTorch(
@@ -124,12 +125,13 @@ _GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1[
 _OLDEST = EngineFacts(
     version="0.4.0", since="0.4.0", gpu_memory_utilization=0.9, v1_from="never", chunked_tokens=512,
     async_scheduling=False, sampler="sort", keeps_expert_workspace=False, graphs_in_budget=False, all_graph_sizes=35,
-    non_torch=_WITH_CONTEXT, graphs=_GRAPHS_V0,
+    non_torch=_WITH_CONTEXT, graphs=_GRAPHS_V0, samples_in_float32=False,
 )  # fmt: skip
 
 
 def _rows() -> tuple[EngineFacts, ...]:
-    v066 = replace(_OLDEST, since="0.6.6", chunked_tokens=2048, non_torch=_V0)
+    v055 = replace(_OLDEST, since="0.5.5", samples_in_float32=True)
+    v066 = replace(v055, since="0.6.6", chunked_tokens=2048, non_torch=_V0)
     v080 = replace(
         v066, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67,
         non_torch=replace(_V1, rocm=_V0.rocm),
@@ -154,8 +156,8 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v066, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250, v0260,
-        v0290,
+        _OLDEST, v055, v066, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250,
+        v0260, v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
 
