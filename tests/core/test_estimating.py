@@ -369,10 +369,8 @@ def test_vllm_0_8_and_0_9_take_their_older_engine_for_what_the_newer_lacks(versi
     assert isinstance(found, Estimate), found
     said = [note for note in found.notes if "V0 engine" in note]
     assert said == ([] if lacking is None else [f"vLLM {version} takes its V0 engine: V1 has no {lacking} yet"])
-    v0 = (
-        gemma_on(gpu, engine_version=version, max_model_len=4096, use_v1=False, **asked) if "0.10" not in version else 0
-    )
-    assert (found.memory == v0.memory) is (lacking is not None) if v0 else True
+    v0 = gemma_on(gpu, engine_version=version, max_model_len=4096, use_v1=False, **asked)
+    assert (found.memory == v0.memory) is (lacking is not None)
 
 
 def test_v0_cuts_no_long_prompts_where_its_scheduler_cannot():
