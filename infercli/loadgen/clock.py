@@ -27,6 +27,8 @@ class ReceiveClock:
         """Why there are no kernel times; None: there are."""
         self.offset = self.compare_at = 0
         """CLOCK_REALTIME - CLOCK_MONOTONIC in nanoseconds, and when to compare them again."""
+        self.unstamped = 0
+        """Reads that came without a kernel time."""
         self._primer: socket.socket | None = None
         if tls:
             return

@@ -211,6 +211,7 @@ class Connections:
                 answer.lags.append(now - stamp)
             else:
                 stamp = now
+                clock.unstamped += 1
                 answer.lags.append(LAG_UNKNOWN)
             raw = answer.raw
             raw += view[:size]

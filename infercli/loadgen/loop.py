@@ -164,8 +164,8 @@ class Loop:
         for _ in range(part.users or 1):
             self._pull(part.origin, now)
         checked = reported = now
-        nap_s, seen, begun = 0.0, 0, self.request
-        kernel_clock = self.connections.clock.reason is None
+        nap_s, seen, begun, clock = 0.0, 0, self.request, self.connections.clock
+        unstamped = clock.unstamped
         wait, by_fd, timer, link = self.waker.wait, self.connections.by_fd, self.waker.timer, self.link.fileno()
         readable, reading, ready, waiting, monotonic_ns = (
             self.connections.readable, State.READING, self.ready, self.waiting, time.monotonic_ns
@@ -197,9 +197,10 @@ class Loop:
                 self._read(self.unread.popleft())
             now = monotonic_ns()
             if now - checked > _POLL_S * 1e9:
-                if kernel_clock:
+                nap_s = 0.0
+                if clock.reason is None and clock.unstamped == unstamped:
                     nap_s = how_long_to_nap_s(len(self.active), (now - checked) / 1e9, seen, self.request - begun)
-                checked, seen, begun = now, 0, self.request
+                checked, seen, begun, unstamped = now, 0, self.request, clock.unstamped
                 if now > self.connections.clock.compare_at:
                     self.connections.clock.compare(now)
                 self._check_deadlines(now)
