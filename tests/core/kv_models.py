@@ -112,6 +112,23 @@ MODELS: dict[str, Config] = {
             "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
         },
     },
+    "other heads under windows than under full attention": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["LagunaForCausalLM"],
+        "model_type": "laguna",
+        "head_dim": 128,
+        "num_key_value_heads": 8,
+        "shared_expert_intermediate_size": 256,
+        "gating": True,
+        "sliding_window": 512,
+        "layer_types": ["sliding_attention" if i % 4 else "full_attention" for i in range(7)],
+        "num_attention_heads_per_layer": [24 if i % 4 else 16 for i in range(7)],
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default", "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
     "nothing but states": {
         "architectures": ["Mamba2ForCausalLM"],
         "model_type": "mamba2",

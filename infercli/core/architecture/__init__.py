@@ -40,6 +40,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "KimiLinearForCausalLM": hybrid.kimi_linear,
     "DeciLMForCausalLM": hybrid.nemotron_nas,
     "Gemma4ForCausalLM": gemma.gemma4,
+    "LagunaForCausalLM": sparse.laguna,
     "MiMoV2ForCausalLM": sparse.mimo_v2,
     "MiMoV2FlashForCausalLM": sparse.mimo_v2,
     "Step3p5ForCausalLM": sparse.step,

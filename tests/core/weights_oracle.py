@@ -1,0 +1,80 @@
+"""Runs in the engine's environment, not in the tests': asks vLLM's own model classes how many parameters they hold.
+
+As kv_oracle.py, it builds each class on PyTorch's meta device for rank 0 of a split that is only pretended, but with
+its experts. What is ours: a class whose config comes with its checkpoint gets its config.json as it is.
+
+Reads a JSON list of {config, tp} on standard input and writes the list of answers to the file named as argument: the
+elements of every parameter by name, or why the class was not built.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import tempfile
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import kv_oracle
+import torch
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
+from vllm.config import set_current_vllm_config
+from vllm.model_executor.model_loader.utils import initialize_model
+from vllm.model_executor.models import registry
+from vllm.platforms import current_platform
+from vllm.transformers_utils.config import _CONFIG_REGISTRY
+
+SETTINGS = {
+    "pp": 1, "dcp": 1, "kv_dtype": "auto", "block_tokens": 16, "max_num_batched_tokens": 8192,
+    "prefix_caching": True, "async_scheduling": False, "speculative_tokens": 0, "packed_latent": False,
+}  # fmt: skip
+
+
+def pretend() -> None:
+    """As kv_oracle.pretend, with experts."""
+    logging.disable(logging.CRITICAL)
+    torch.cuda.Event = torch.cuda.Stream = MagicMock()
+    registry._run_in_subprocess = lambda function: function()
+    type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
+
+
+def own_config(model_type: str) -> None:
+    """A config class that takes what config.json says, where neither vLLM nor transformers has one."""
+    if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
+        AutoConfig.register(model_type, type("Own", (PretrainedConfig,), {"model_type": model_type}))
+
+
+def answer(case: dict, folder: Path) -> dict:
+    """Elements of each parameter on one rank."""
+    case = SETTINGS | case
+    (folder / "config.json").write_text(json.dumps(case["config"]))
+    try:
+        own_config(case["config"]["model_type"])
+        kv_oracle.split(case, 0)
+        config = kv_oracle.configured(case, folder)
+        torch.set_default_dtype(config.model_config.dtype)
+        with set_current_vllm_config(config), torch.device("meta"):
+            model = initialize_model(config)
+    except Exception as error:  # noqa: BLE001 - the test says which class was not built
+        if "--trace" in sys.argv:
+            import traceback
+
+            traceback.print_exc()
+        return {"not_built": f"{type(error).__name__}: {str(error)[:500]}"}
+    return {
+        "parameters": {name: weight.numel() for name, weight in model.named_parameters()},
+        "longest": config.model_config.max_model_len,
+    }
+
+
+def main() -> None:
+    """Answer all cases of standard input."""
+    pretend()
+    with tempfile.TemporaryDirectory() as folder:
+        answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
+    Path(sys.argv[1]).write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()
