@@ -23,6 +23,22 @@ _LLAMA: Config = {
     "hidden_act": "silu",
 }
 _EXPERTS: Config = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "norm_topk_prob": True}
+_BAILING: Config = _EXPERTS | {
+    "head_dim": 96, "first_k_dense_replace": 1, "num_shared_experts": 1, "use_qkv_bias": True, "use_bias": False,
+    "use_qk_norm": True, "use_rmsnorm": True, "rope_theta": 10000.0, "rope_scaling": None, "n_group": 1,
+    "topk_group": 1, "routed_scaling_factor": 2.5, "embedding_dropout": 0.0,
+}  # fmt: skip
+_LATENT: Config = {
+    "num_key_value_heads": 16, "q_lora_rank": 512, "kv_lora_rank": 256, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
+    "v_head_dim": 96, "first_k_dense_replace": 1, "n_routed_experts": 8, "num_experts_per_tok": 2,
+    "n_shared_experts": 2, "moe_intermediate_size": 320, "n_group": 1, "topk_group": 1, "scoring_func": "sigmoid",
+    "topk_method": "noaux_tc", "norm_topk_prob": True, "routed_scaling_factor": 1.0, "moe_layer_freq": 1,
+    "rope_theta": 10000.0,
+}  # fmt: skip
+_GRANITE: Config = {
+    "embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.22, "attention_multiplier": 0.015625,
+    "sliding_window": 128,
+}  # fmt: skip
 
 CLASSES: dict[str, Config] = {
     "LagunaForCausalLM": _LLAMA
@@ -66,5 +82,137 @@ CLASSES: dict[str, Config] = {
         "decoder_sparse_step": 2,
         "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
         "partial_rotary_factor": 0.5,
+    },
+    "TeleChat3ForCausalLM": _LLAMA | {"architectures": ["TeleChat3ForCausalLM"], "model_type": "telechat3"},
+    "IQuestCoderForCausalLM": _LLAMA | {"architectures": ["IQuestCoderForCausalLM"], "model_type": "iquestcoder"},
+    "TeleChat2ForCausalLM": {
+        "architectures": ["TeleChat2ForCausalLM"],
+        "model_type": "telechat",
+        "hidden_size": 1024,
+        "ffn_hidden_size": 2176,
+        "n_layer": 3,
+        "n_head": 16,
+        "vocab_size": 32000,
+        "seq_length": 8192,
+        "tie_word_embeddings": False,
+        "layer_norm_epsilon": 1e-5,
+        "torch_dtype": "bfloat16",
+    },
+    "PanguEmbeddedForCausalLM": _LLAMA
+    | {
+        "architectures": ["PanguEmbeddedForCausalLM"],
+        "model_type": "PanguEmbedded",
+        "head_dim": 96,
+        "bias": True,
+        "rope_theta": 10000.0,
+    },
+    "PanguEmbedded with norms on both sides": _LLAMA
+    | {
+        "architectures": ["PanguEmbeddedForCausalLM"],
+        "model_type": "PanguEmbedded",
+        "bias": True,
+        "qkv_bias": False,
+        "sandwich_norm": True,
+        "rope_theta": 10000.0,
+    },
+    "HyperCLOVAXForCausalLM": _LLAMA | {"architectures": ["HyperCLOVAXForCausalLM"], "model_type": "hyperclovax"},
+    "Rnj1ForCausalLM": _LLAMA
+    | {
+        "architectures": ["Rnj1ForCausalLM"],
+        "model_type": "gemma3_text",
+        "head_dim": 96,
+        "layer_types": ["full_attention"] * 3,
+        "sliding_window": 1024,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": 96,
+        "tie_word_embeddings": True,
+    },
+    "Step1ForCausalLM": {k: v for k, v in _LLAMA.items() if k != "num_key_value_heads"}
+    | {"architectures": ["Step1ForCausalLM"], "model_type": "step1", "num_attention_groups": 4},
+    "MellumForCausalLM": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["MellumForCausalLM"],
+        "model_type": "mellum",
+        "head_dim": 96,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        "mlp_layer_types": ["sparse", "dense", "sparse"],
+        "sliding_window": 1024,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
+    "Cohere2MoeForCausalLM": _LLAMA
+    | {
+        "architectures": ["Cohere2MoeForCausalLM"],
+        "model_type": "cohere2_moe",
+        "head_dim": 96,
+        "num_hidden_layers": 6,
+        "sliding_window": 512,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "num_shared_experts": 2,
+        "first_k_dense_replace": 1,
+        "prefix_dense_intermediate_size": 3008,
+        "tie_word_embeddings": True,
+    },
+    "HYV3ForCausalLM": _LLAMA
+    | {
+        "architectures": ["HYV3ForCausalLM"],
+        "model_type": "hy_v3",
+        "head_dim": 96,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "expert_hidden_dim": 320,
+        "num_shared_experts": 2,
+        "first_k_dense_replace": 1,
+    },
+    "SarvamMoEForCausalLM": _LLAMA
+    | _BAILING
+    | {
+        "architectures": ["SarvamMoEForCausalLM"],
+        "model_type": "sarvam_moe",
+        "score_function": "sigmoid",
+        "moe_router_enable_expert_bias": True,
+    },
+    "Param2MoEForCausalLM": _LLAMA
+    | _BAILING
+    | {
+        "architectures": ["Param2MoEForCausalLM"],
+        "model_type": "param2moe",
+        "num_shared_experts": 2,
+        "moe_shared_expert_intermediate_size": 576,
+    },
+    "GraniteSWAForCausalLM": _LLAMA
+    | _GRANITE
+    | {"architectures": ["GraniteSWAForCausalLM"], "model_type": "granite_swa", "num_hidden_layers": 5},
+    "GraniteMoeSWAForCausalLM": _LLAMA
+    | _GRANITE
+    | {
+        "architectures": ["GraniteMoeSWAForCausalLM"],
+        "model_type": "granitemoe_swa",
+        "num_hidden_layers": 5,
+        "num_local_experts": 8,
+        "num_experts_per_tok": 2,
+        "shared_intermediate_size": 448,
+    },
+    "AXK1ForCausalLM": _LLAMA | _LATENT | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
+    "SarvamMLAForCausalLM": _LLAMA
+    | _LATENT
+    | {
+        "architectures": ["SarvamMLAForCausalLM"],
+        "model_type": "sarvam_mla",
+        "num_experts": 8,
+        "num_shared_experts": 2,
+        "q_lora_rank": None,
+    },
+    "PanguUltraMoEForCausalLM": _LLAMA
+    | _LATENT
+    | {
+        "architectures": ["PanguUltraMoEForCausalLM"],
+        "model_type": "pangu_ultra_moe",
+        "router_enable_expert_bias": True,
+        "sandwich_norm": True,
     },
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.architecture import bert, gemma, hybrid, latent, older, sparse
+from infercli.core.architecture import bert, departures, gemma, hybrid, latent, older, sparse
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
@@ -27,6 +27,9 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Glm4MoeLiteForCausalLM": latent.deepseek,
     "MistralLarge3ForCausalLM": latent.deepseek,
     "DeepseekV4ForCausalLM": latent.deepseek_v4,
+    "AXK1ForCausalLM": latent.a_x_k1,
+    "SarvamMLAForCausalLM": latent.sarvam_mla,
+    "PanguUltraMoEForCausalLM": latent.pangu_ultra,
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
     "Qwen3_5ForCausalLM": hybrid.qwen3_next,
     "Qwen3_5MoeForCausalLM": hybrid.qwen3_next,
@@ -46,6 +49,17 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Step3p5ForCausalLM": sparse.step,
     "Step3p7FlashForCausalLM": sparse.step,
     "MiniMaxM3SparseForCausalLM": sparse.minimax_m3,
+    "TeleChat2ForCausalLM": departures.telechat2,
+    "PanguEmbeddedForCausalLM": departures.pangu_embedded,
+    "HyperCLOVAXForCausalLM": departures.hyperclova_x,
+    "Rnj1ForCausalLM": departures.rnj1,
+    "Step1ForCausalLM": departures.step1,
+    "Cohere2MoeForCausalLM": departures.cohere2_moe,
+    "HYV3ForCausalLM": departures.hy_v3,
+    "SarvamMoEForCausalLM": departures.sarvam_moe,
+    "Param2MoEForCausalLM": departures.param2_moe,
+    "GraniteSWAForCausalLM": departures.granite_swa,
+    "GraniteMoeSWAForCausalLM": departures.granite_swa,
     "QWenLMHeadModel": older.qwen,
     "FalconForCausalLM": older.falcon,
     "RWForCausalLM": older.falcon,

@@ -1,4 +1,4 @@
-"""Decoders with latent attention: DeepSeek V2, V3, V3.2, Kimi K2, GLM with and without its indexer, and DeepSeek-V4."""
+"""Decoders with latent attention: DeepSeek V2, V3, V3.2, V4, and the models of their shape."""
 
 from __future__ import annotations
 
@@ -59,6 +59,43 @@ def deepseek(config: Json) -> ModelArch:
         rope_width=integer(config, "qk_rope_head_dim"),
         layers=grouped(layers),
         draft_layers=_drafts(config, grouped(layers), count),
+    )
+
+
+def a_x_k1(config: Json) -> ModelArch:
+    """A.X K1 (vLLM 0.29 models/AXK1.py): DeepSeek-V3 without biases or draft layers, and a norm behind each half."""
+    silent: Json = {"topk_method": "noaux_tc", "n_shared_experts": 1, "first_k_dense_replace": 1, "moe_layer_freq": 1}
+    return _with_norms(deepseek(silent | config | _PLAIN), 3)
+
+
+def sarvam_mla(config: Json) -> ModelArch:
+    """Sarvam's MLA (vLLM 0.29 models/sarvam.py): DeepSeek-V3 whose router's bias is asked for by a flag."""
+    if config.get("moe_layer_freq") not in (None, 1):
+        raise Unsupported("config.json: moe_layer_freq: other than 1 is not known here", EXTEND)
+    biased = config.get("moe_router_enable_expert_bias", True)
+    silent: Json = {"num_shared_experts": 1, "first_k_dense_replace": 1}
+    return deepseek(silent | config | _PLAIN | {"topk_method": "noaux_tc" if biased else None})
+
+
+def pangu_ultra(config: Json) -> ModelArch:
+    """OpenPangu Ultra (vLLM 0.29 models/openpangu.py): DeepSeek-V3 with norms on both sides if `sandwich_norm`."""
+    for key in ("param_sink_number", "mlp_bias"):
+        if config.get(key):
+            raise Unsupported(f"config.json: {key}: is not known here for {family_of(config)}", EXTEND)
+    biased = config.get("router_enable_expert_bias")
+    own = config | {"attention_bias": False, "topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
+    return _with_norms(deepseek(own), 4 if config.get("sandwich_norm") else 2)
+
+
+_PLAIN: Json = {"attention_bias": False, "num_nextn_predict_layers": None}
+
+
+def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
+    """With that many vectors of the hidden width in each layer."""
+    return replace(
+        arch,
+        layers=tuple(replace(group, norms=norms) for group in arch.layers),
+        draft_layers=tuple(replace(group, norms=norms) for group in arch.draft_layers),
     )
 
 
