@@ -23,6 +23,7 @@ from infercli.core.architecture.arch import (
     Mixer,
     ModelArch,
     RankTensor,
+    ShortConvolution,
     StateSpace,
     expert_share,
     feed_forwards,
@@ -117,6 +118,8 @@ def _mixer_wholes(mixer: Mixer) -> list[tuple[str, int]]:
     if isinstance(mixer, GatedDelta):
         # layers/mamba/gdn/qwen_gdn_linear_attn.py, kimi_gdn_linear_attn.py
         return [("linear-attention key heads", mixer.key_heads), ("linear-attention value heads", mixer.value_heads)]
+    if isinstance(mixer, ShortConvolution):
+        return [("convolution width", mixer.width)]  # layers/mamba/short_conv.py
     if isinstance(mixer, CompressedAttention):
         # models/deepseek_v4/attention.py
         return [("attention heads", mixer.heads), ("output groups", mixer.o_groups)]
@@ -239,6 +242,9 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
         merged = (keys, keys, values, values) if mixer.variant == "gdn" else (keys, keys, values)
         yield _Parts("linear attention input", merged, hidden, "outputs")
         yield _Parts("linear attention output", (hidden,), values, "inputs")
+    elif isinstance(mixer, ShortConvolution):
+        yield _Parts("convolution input", (mixer.width // tp,) * 3, hidden, "outputs")
+        yield _Parts("convolution output", (hidden,), mixer.width // tp, "inputs")
 
 
 def _dense_parts(feed_forward: FeedForward | None, arch: ModelArch, layout: Layout) -> Iterator[_Parts]:

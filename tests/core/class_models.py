@@ -215,4 +215,28 @@ CLASSES: dict[str, Config] = {
         "router_enable_expert_bias": True,
         "sandwich_norm": True,
     },
+    "Lfm2ForCausalLM": _LLAMA
+    | {
+        "architectures": ["Lfm2ForCausalLM"],
+        "model_type": "lfm2",
+        "conv_dim": 1024,
+        "block_dim": 1024,
+        "block_ff_dim": 3500,
+        "block_multiple_of": 128,
+        "block_ffn_dim_multiplier": 1.2,
+        "conv_L_cache": 4,
+        "conv_bias": True,
+        "full_attn_idxs": [1],
+        "rope_theta": 1000000.0,
+    },
+    "Lfm2MoeForCausalLM": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["Lfm2MoeForCausalLM"],
+        "model_type": "lfm2_moe",
+        "num_dense_layers": 1,
+        "layer_types": ["conv", "full_attention", "conv"],
+    },
+    "OlmoHybridForCausalLM": _LLAMA
+    | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 6},
 }

@@ -252,6 +252,30 @@ MODELS: dict[str, Config] = {
         "mamba_conv_bias": True,
         "mamba_proj_bias": False,
     },
+    "states of gated DeltaNet of other widths": _LLAMA
+    | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 7},
+    "states of short convolutions": _LLAMA
+    | {
+        "architectures": ["Lfm2ForCausalLM"],
+        "model_type": "lfm2",
+        "conv_dim": 1024,
+        "block_dim": 1024,
+        "full_attn_idxs": [2, 5],
+        "rope_theta": 1000000.0,
+    },
+    "windows that see one token more than they say": _LLAMA
+    | {
+        "architectures": ["Cohere2MoeForCausalLM"],
+        "model_type": "cohere2_moe",
+        "sliding_window": 512,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "first_k_dense_replace": 1,
+        "tie_word_embeddings": True,
+    },
+    "latent attention beside norms of its own": _LLAMA
+    | _LATENT
+    | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
     "states of KDA beside latent attention": _LLAMA
     | _LATENT
     | {

@@ -70,6 +70,7 @@ from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E40
 from vllm.model_executor.models import registry  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability  # noqa: E402
+from vllm.triton_utils import triton  # noqa: E402
 from vllm.v1.attention.backend import MultipleOf  # noqa: E402
 from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend  # noqa: E402
 from vllm.v1.attention.backends.mla.cpu_mla import CPUMLABackend  # noqa: E402
@@ -137,6 +138,7 @@ def pretend() -> None:
     """Once: no GPU, no processes, no experts, no check of this machine."""
     logging.disable(logging.CRITICAL)
     torch.cuda.Event = torch.cuda.Stream = MagicMock()
+    triton.set_allocator = MagicMock()  # vLLM's stand-in for Triton lacks it
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
     fused_moe.FusedMoEFactory = NoExperts

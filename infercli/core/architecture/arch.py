@@ -16,6 +16,7 @@ from infercli.core.architecture.layers import (
     LatentAttention,
     LayerGroup,
     Mixer,
+    ShortConvolution,
     StateSpace,
     Weight,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Mixer",
     "ModelArch",
     "RankTensor",
+    "ShortConvolution",
     "StateSpace",
     "Weight",
     "active_parameters",

@@ -33,13 +33,16 @@ from infercli.core.architecture.layers import (
     GatedDelta,
     LatentAttention,
     Mixer,
+    ShortConvolution,
     StateSpace,
+    Weight,
 )
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
 _QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _NEMOTRON = ("up_proj", "down_proj")
+_LFM2 = ("w1", "w3", "w2")
 _NEMOTRON_MIXTURE = Mixture(
     module="mixer", gated=False, router_bias=True, names=_NEMOTRON, shared_module="mixer.shared_experts",
     shared_names=_NEMOTRON,
@@ -215,6 +218,77 @@ def kimi_linear(config: Json) -> ModelArch:
     dense = Dense(intermediate=integer(config, "intermediate_size"))
     layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
     return _model(config, integer(config, HIDDEN), layers)
+
+
+def lfm2(config: Json) -> ModelArch:
+    """LFM2, with or without experts (vLLM 0.29 models/lfm2.py, lfm2_moe.py): `conv` layers keep a few tokens only.
+
+    Of `block_ff_dim`, the width of the dense feed-forward, two thirds are taken, up to a multiple of `block_multiple_of`.
+    """
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    for key in ("conv_dim", "block_dim"):
+        if config.get(key) not in (None, hidden):
+            raise Unsupported(f"config.json: {key} ({config[key]}) differs from the hidden width", EXTEND)
+    where = set(range(count) if config.get("full_attn_idxs") is None else config["full_attn_idxs"])
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        kinds = ["full_attention" if i in where else "conv" for i in range(count)]
+    row = Row(qk_norm="head", kv_heads=8, names=("q_proj", "k_proj", "v_proj", "out_proj"))
+    full = attention(config, row, hidden // integer(config, HEADS), None, None)
+    convolution = ShortConvolution(
+        width=hidden, conv_kernel=integer(config, "conv_L_cache", 3), bias=bool(config.get("conv_bias", False))
+    )
+    mixers = _by_name(kinds, {"full_attention": full, "conv": convolution}, "layer_types")
+    silent: Json = {"num_dense_layers": 2}
+    sparse = sparse_layers(silent | config, count) if has_experts(config) else frozenset()
+    mixture = Mixture(module="feed_forward", names=_LFM2, router_bias=bool(config.get("use_expert_bias", True)))
+    moe = experts(config, mixture) if sparse else None
+    width = integer(config, "intermediate_size") if has_experts(config) else _lfm2_width(config)
+    dense = Dense(intermediate=width, module="feed_forward", names=_LFM2)
+    layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
+    # Whatever tie_word_embeddings says: both files tie them.
+    return _model(config | {"tie_word_embeddings": True}, hidden, layers, rope=full)
+
+
+def _lfm2_width(config: Json) -> int:
+    width = integer(config, ("block_ff_dim", "intermediate_size"))
+    if not config.get("block_auto_adjust_ff_dim", True):
+        return width
+    width = int(2 * width / 3)
+    if config.get("block_ffn_dim_multiplier") is not None:
+        width = int(float(config["block_ffn_dim_multiplier"]) * width)
+    step = integer(config, "block_multiple_of", 256)
+    return -(-width // step) * step
+
+
+def olmo_hybrid(config: Json) -> ModelArch:
+    """OLMo Hybrid (vLLM 0.29 models/olmo_hybrid.py): gated DeltaNet, attention in every fourth layer.
+
+    Its norms over all queries and all keys are whole on every rank.
+    """
+    count, hidden, heads = integer(config, LAYERS), integer(config, HIDDEN), integer(config, HEADS)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        kinds = ["full_attention" if i % 4 == 3 else "linear_attention" for i in range(count)]
+    full = attention(config, Row(), hidden // heads, None, None)
+    if "full_attention" not in kinds:
+        raise Unsupported("config.json: layer_types: a model without full attention is not known here", EXTEND)
+    key_heads = integer(config, "linear_num_key_heads", heads)
+    key_dim = integer(config, "linear_key_head_dim", int(0.75 * hidden / key_heads))
+    delta = GatedDelta(
+        variant="gdn", key_heads=key_heads, value_heads=integer(config, "linear_num_value_heads", heads),
+        key_dim=key_dim, value_dim=integer(config, "linear_value_head_dim", 2 * key_dim),
+        conv_kernel=integer(config, "linear_conv_kernel_dim", 4),
+    )  # fmt: skip
+    norms = Weight(
+        name="query and key norms", role="norm", module="self_attn.q_norm",
+        outputs=hidden + full.kv_heads * full.head_dim, inputs=1,
+    )  # fmt: skip
+    dense = Dense(intermediate=integer(config, "intermediate_size"))
+    mixers = _by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    layers = [Layer(m, dense, others=(norms,) if m is full else ()) for m in mixers]
+    rotary = (config.get("rope_parameters") or config).get("rope_theta") is not None
+    return _model(config, hidden, layers, rope=full if rotary else None)
 
 
 def nemotron_nas(config: Json) -> ModelArch:

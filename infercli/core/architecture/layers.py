@@ -145,7 +145,17 @@ class GatedDelta:
     module: str = "linear_attn"
 
 
-Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta
+@dataclass(frozen=True, kw_only=True)
+class ShortConvolution:
+    """A gated convolution over the last few tokens (LFM2): those are its whole state."""
+
+    width: int
+    conv_kernel: int
+    bias: bool = False
+    module: str = "conv"
+
+
+Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta | ShortConvolution
 
 
 @dataclass(frozen=True, kw_only=True)

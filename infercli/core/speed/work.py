@@ -20,6 +20,7 @@ from infercli.core.architecture.arch import (
     Mixer,
     ModelArch,
     RankTensor,
+    ShortConvolution,
     StateSpace,
     kv_heads_per_rank,
     stage_tensors,
@@ -256,7 +257,9 @@ def _indexed(indexer: Indexer, layers: int, share: float = 1.0) -> list[Reads]:
     return [Reads(layers=layers, token_bytes=size, window=None, decode_flops=flops, prefill_flops=flops)]
 
 
-def _state_elements(mixer: StateSpace | GatedDelta) -> float:
+def _state_elements(mixer: StateSpace | GatedDelta | ShortConvolution) -> float:
+    if isinstance(mixer, ShortConvolution):
+        return mixer.width * (mixer.conv_kernel - 1)
     if isinstance(mixer, StateSpace):
         return mixer.heads * mixer.head_dim * mixer.state
     return mixer.value_heads * mixer.value_dim * mixer.key_dim
