@@ -126,7 +126,8 @@ def layer_caches(
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
     """(layer, mixer) in order; draft layers, where they are loaded, behind the model's own."""
-    placed = [(i, group.mixer) for group in arch.layers for i in group.indices if group.mixer is not None]
+    here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside)]
+    placed = [(i, mixer) for i, mixer in here if mixer is not None]
     if settings.speculative_tokens:
         drafts = [g.mixer for g in arch.draft_layers for _ in g.indices if g.mixer is not None]
         placed += list(enumerate(drafts, arch.layer_count))

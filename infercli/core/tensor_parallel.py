@@ -159,7 +159,8 @@ def _kernel_problems(
             for scheme in stored.get(tensor.name, ()):
                 if scheme.group_size is not None or scheme.act_order:
                     yield from _group_problems(tensor, scheme)
-        for parts in (*_mixer_parts(group.mixer, arch.hidden, whole), *_dense_parts(group.feed_forward, arch, whole)):
+        mixed = (p for m in (group.mixer, group.beside) for p in _mixer_parts(m, arch.hidden, whole))
+        for parts in (*mixed, *_dense_parts(group.feed_forward, arch, whole)):
             for scheme in stored.get(parts.name, ()):
                 if scheme.block is not None:
                     yield from _block_problems(parts, scheme.block, layout.tensor_parallel_size)

@@ -254,6 +254,31 @@ MODELS: dict[str, Config] = {
     },
     "states of gated DeltaNet of other widths": _LLAMA
     | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 7},
+    "states beside attention in every layer": _LLAMA
+    | {
+        "architectures": ["FalconH1ForCausalLM"],
+        "model_type": "falcon_h1",
+        "mamba_d_ssm": 1536,
+        "mamba_n_heads": 24,
+        "mamba_d_head": 64,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 128,
+        "mamba_d_conv": 4,
+        "mlp_multipliers": [1.0, 1.0],
+        "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
+        "rope_theta": 100000000000.0,
+    },
+    "the last layers of a small model without a cache": _LLAMA
+    | {
+        "architectures": ["Gemma3nForCausalLM"],
+        "model_type": "gemma3n_text",
+        "num_hidden_layers": 12,
+        "sliding_window": 512,
+        "num_kv_shared_layers": 4,
+        "layer_types": _kinds(12, 4, "sliding_attention", "full_attention"),
+        "hidden_activation": "gelu_pytorch_tanh",
+        "vocab_size_per_layer_input": 31936,
+    },
     "states of short convolutions": _LLAMA
     | {
         "architectures": ["Lfm2ForCausalLM"],
@@ -345,5 +370,6 @@ NO_STAGES = {
     "nothing but states": "its class has no pipeline parallelism",
     "an encoder": "its class has no pipeline parallelism",
     "wide full attention and windows, the last layers without a cache": "a stage cannot read another's cache",
+    "the last layers of a small model without a cache": "its class has no pipeline parallelism",
 }
 """Models that vLLM does not cut into pipeline stages, and why."""

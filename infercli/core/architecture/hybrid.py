@@ -6,6 +6,8 @@ layer, as it does in vLLM.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
@@ -145,6 +147,21 @@ def granite_hybrid(config: Json) -> ModelArch:
     return _model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
 
 
+def falcon_h1(config: Json) -> ModelArch:
+    """Falcon-H1 (vLLM 0.29 models/falcon_h1.py): every layer has attention and Mamba-2 side by side."""
+    count, heads = integer(config, LAYERS), integer(config, "mamba_n_heads")
+    full = attention(config, Row(kv_heads=8), head_size(config), None, None)
+    # null is the hidden width expanded, and silence transformers' default (falcon_h1)
+    wide = int(config.get("mamba_d_ssm", 1024) or integer(config, "mamba_expand", 2) * integer(config, HIDDEN))
+    own = config if isinstance(config.get("mamba_d_head"), int) else config | {"mamba_d_head": wide // heads}
+    mamba = _mamba2(own, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mamba = replace(mamba, gated_norm=bool(config.get("mamba_rms_norm", False)))
+    dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
+    layers = [Layer(full, dense, beside=mamba)] * count
+    rotated = {"rotary_dim": config.get("attn_rotary_emb") or full.head_dim}
+    return _model(config | rotated, integer(config, HIDDEN), layers, rope=full)
+
+
 def bamba(config: Json) -> ModelArch:
     """Bamba: Mamba-2 in every layer but those of `attn_layer_indices`, and a dense feed-forward."""
     count = integer(config, LAYERS)
@@ -223,7 +240,7 @@ def kimi_linear(config: Json) -> ModelArch:
 def lfm2(config: Json) -> ModelArch:
     """LFM2, with or without experts (vLLM 0.29 models/lfm2.py, lfm2_moe.py): `conv` layers keep a few tokens only.
 
-    Of `block_ff_dim`, the width of the dense feed-forward, two thirds are taken, up to a multiple of `block_multiple_of`.
+    Two thirds of `block_ff_dim` are the width of the dense feed-forward, up to a multiple of `block_multiple_of`.
     """
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
     for key in ("conv_dim", "block_dim"):

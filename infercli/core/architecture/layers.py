@@ -224,5 +224,7 @@ class LayerGroup:
     feed_forward: FeedForward | None
     norms: int = 2
     """Vectors of the hidden width per layer: each norm is one, with a bias two."""
+    beside: Mixer | None = None
+    """A second mixer of each of these layers, with a cache of its own (Falcon-H1)."""
     others: tuple[Weight, ...] = ()
     """What else each of these layers has."""

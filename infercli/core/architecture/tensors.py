@@ -301,6 +301,8 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
     found = _Group(group, hidden, layout)
     if group.mixer is not None:
         found.mixer(group.mixer)
+    if group.beside is not None:
+        found.mixer(group.beside)
     found.add("norms", "norm", (), hidden, each=group.norms)
     if group.feed_forward is not None:
         found.feed_forward(group.feed_forward)

@@ -133,10 +133,11 @@ def rank_work(
     reads: list[Reads] = []
     for group in arch.layers:
         layers = len(group.indices)
-        if group.mixer is not None:
-            kernels += layers * _mixer_kernels(group.mixer)
-            reductions += layers
-            reads += _reads(group.mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+        for mixer in (group.mixer, group.beside):
+            if mixer is not None:
+                kernels += layers * _mixer_kernels(mixer)
+                reductions += layers
+                reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
         if group.feed_forward is not None:
             reductions += layers
             if isinstance(group.feed_forward, Experts):
