@@ -284,4 +284,25 @@ CLASSES: dict[str, Config] = {
         "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
         "rope_theta": 100000000000.0,
     },
+    "LongcatFlashForCausalLM": {
+        k: v for k, v in _LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "intermediate_size")
+    }
+    | {
+        "architectures": ["LongcatFlashForCausalLM"],
+        "model_type": "longcat_flash",
+        "num_layers": 3,
+        "ffn_hidden_size": 2176,
+        "expert_ffn_hidden_size": 320,
+        "n_routed_experts": 8,
+        "moe_topk": 2,
+        "zero_expert_num": 4,
+        "zero_expert_type": "identity",
+        "q_lora_rank": 512,
+        "kv_lora_rank": 256,
+        "qk_rope_head_dim": 64,
+        "qk_nope_head_dim": 128,
+        "v_head_dim": 96,
+        "routed_scaling_factor": 6.0,
+        "rope_theta": 10000000.0,
+    },
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.architecture import bert, departures, gemma, hybrid, latent, older, sparse
+from infercli.core.architecture import bert, departures, gemma, hybrid, latent, lfm2, older, sparse
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
@@ -29,6 +29,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "DeepseekV4ForCausalLM": latent.deepseek_v4,
     "AXK1ForCausalLM": latent.a_x_k1,
     "SarvamMLAForCausalLM": latent.sarvam_mla,
+    "LongcatFlashForCausalLM": latent.longcat,
     "PanguUltraMoEForCausalLM": latent.pangu_ultra,
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
     "Qwen3_5ForCausalLM": hybrid.qwen3_next,
@@ -42,8 +43,8 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "FalconMambaForCausalLM": hybrid.mamba,
     "Mamba2ForCausalLM": hybrid.mamba2,
     "KimiLinearForCausalLM": hybrid.kimi_linear,
-    "Lfm2ForCausalLM": hybrid.lfm2,
-    "Lfm2MoeForCausalLM": hybrid.lfm2,
+    "Lfm2ForCausalLM": lfm2.lfm2,
+    "Lfm2MoeForCausalLM": lfm2.lfm2,
     "OlmoHybridForCausalLM": hybrid.olmo_hybrid,
     "DeciLMForCausalLM": hybrid.nemotron_nas,
     "Gemma4ForCausalLM": gemma.gemma4,

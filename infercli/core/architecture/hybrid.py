@@ -35,7 +35,6 @@ from infercli.core.architecture.layers import (
     GatedDelta,
     LatentAttention,
     Mixer,
-    ShortConvolution,
     StateSpace,
     Weight,
 )
@@ -44,7 +43,6 @@ from infercli.errors import InputError, Unsupported
 
 _QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _NEMOTRON = ("up_proj", "down_proj")
-_LFM2 = ("w1", "w3", "w2")
 _NEMOTRON_MIXTURE = Mixture(
     module="mixer", gated=False, router_bias=True, names=_NEMOTRON, shared_module="mixer.shared_experts",
     shared_names=_NEMOTRON,
@@ -77,10 +75,10 @@ def qwen3_next(config: Json) -> ModelArch:
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
     moe = experts(config, _QWEN_MIXTURE) if sparse else None
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
-    mixers = _by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
     layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
     drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers")) or 0
-    return _model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
+    return model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
 
 
 _LETTERS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
@@ -99,7 +97,7 @@ def nemotron_h(config: Json) -> ModelArch:
     repeated = optional(config, "num_nextn_predict_layers") or 0
     drafts = _letters(config, "mtp_layers_block_type", "mtp_hybrid_override_pattern") * repeated
     layers = [_nemotron_layer(config, letter) for letter in pattern]
-    return _model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
+    return model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
 
 
 def _letters(config: Json, words: str, letters: str) -> str:
@@ -133,7 +131,7 @@ def granite_hybrid(config: Json) -> ModelArch:
     row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
     full = attention(config, row, head_size(config), None, None)
     mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
-    mixers = _by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
+    mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
     feed_forward: FeedForward = (
         experts(config, _GRANITE_MIXTURE)
         if has_experts(config)
@@ -144,7 +142,7 @@ def granite_hybrid(config: Json) -> ModelArch:
         )
     )
     rope = full if config.get("position_embedding_type", "rope") == "rope" else None
-    return _model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
+    return model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
 
 
 def falcon_h1(config: Json) -> ModelArch:
@@ -159,7 +157,7 @@ def falcon_h1(config: Json) -> ModelArch:
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full, dense, beside=mamba)] * count
     rotated = {"rotary_dim": config.get("attn_rotary_emb") or full.head_dim}
-    return _model(config | rotated, integer(config, HIDDEN), layers, rope=full)
+    return model(config | rotated, integer(config, HIDDEN), layers, rope=full)
 
 
 def bamba(config: Json) -> ModelArch:
@@ -171,7 +169,7 @@ def bamba(config: Json) -> ModelArch:
     where = set(config.get("attn_layer_indices") or ())
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full if i in where else mamba, dense) for i in range(count)]
-    return _model(config, integer(config, HIDDEN), layers, rope=full)
+    return model(config, integer(config, HIDDEN), layers, rope=full)
 
 
 def jamba(config: Json) -> ModelArch:
@@ -191,21 +189,21 @@ def jamba(config: Json) -> ModelArch:
         Layer(full if here(i, "attn", 8, 4) else mamba, moe if several and here(i, "expert", 2, 1) else dense)
         for i in range(count)
     ]
-    return _model(config, integer(config, HIDDEN), layers)
+    return model(config, integer(config, HIDDEN), layers)
 
 
 def mamba(config: Json) -> ModelArch:
     """Mamba and Falcon-Mamba: nothing but Mamba 1."""
     layer = Layer(_mamba1(config, "state_size", "conv_kernel", "time_step_rank", module="mixer", norm=False), None, 1)
     layers = [layer] * integer(config, LAYERS)
-    return _model(config, integer(config, HIDDEN), layers, tied_default=True, longest=_LONGEST_WITHOUT_POSITIONS)
+    return model(config, integer(config, HIDDEN), layers, tied_default=True, longest=_LONGEST_WITHOUT_POSITIONS)
 
 
 def mamba2(config: Json) -> ModelArch:
     """Mamba2ForCausalLM: nothing but Mamba 2."""
     layer = Layer(_mamba2(config, "num_heads", "head_dim", "n_groups", "state_size"), None, 1)
     layers = [layer] * integer(config, LAYERS)
-    return _model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
+    return model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
 
 
 _LONGEST_WITHOUT_POSITIONS = 2048
@@ -234,48 +232,7 @@ def kimi_linear(config: Json) -> ModelArch:
     moe = experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True))
     dense = Dense(intermediate=integer(config, "intermediate_size"))
     layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
-    return _model(config, integer(config, HIDDEN), layers)
-
-
-def lfm2(config: Json) -> ModelArch:
-    """LFM2, with or without experts (vLLM 0.29 models/lfm2.py, lfm2_moe.py): `conv` layers keep a few tokens only.
-
-    Two thirds of `block_ff_dim` are the width of the dense feed-forward, up to a multiple of `block_multiple_of`.
-    """
-    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
-    for key in ("conv_dim", "block_dim"):
-        if config.get(key) not in (None, hidden):
-            raise Unsupported(f"config.json: {key} ({config[key]}) differs from the hidden width", EXTEND)
-    where = set(range(count) if config.get("full_attn_idxs") is None else config["full_attn_idxs"])
-    kinds = entries(config, "layer_types", count)
-    if kinds is None:
-        kinds = ["full_attention" if i in where else "conv" for i in range(count)]
-    row = Row(qk_norm="head", kv_heads=8, names=("q_proj", "k_proj", "v_proj", "out_proj"))
-    full = attention(config, row, hidden // integer(config, HEADS), None, None)
-    convolution = ShortConvolution(
-        width=hidden, conv_kernel=integer(config, "conv_L_cache", 3), bias=bool(config.get("conv_bias", False))
-    )
-    mixers = _by_name(kinds, {"full_attention": full, "conv": convolution}, "layer_types")
-    silent: Json = {"num_dense_layers": 2}
-    sparse = sparse_layers(silent | config, count) if has_experts(config) else frozenset()
-    mixture = Mixture(module="feed_forward", names=_LFM2, router_bias=bool(config.get("use_expert_bias", True)))
-    moe = experts(config, mixture) if sparse else None
-    width = integer(config, "intermediate_size") if has_experts(config) else _lfm2_width(config)
-    dense = Dense(intermediate=width, module="feed_forward", names=_LFM2)
-    layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
-    # Whatever tie_word_embeddings says: both files tie them.
-    return _model(config | {"tie_word_embeddings": True}, hidden, layers, rope=full)
-
-
-def _lfm2_width(config: Json) -> int:
-    width = integer(config, ("block_ff_dim", "intermediate_size"))
-    if not config.get("block_auto_adjust_ff_dim", True):
-        return width
-    width = int(2 * width / 3)
-    if config.get("block_ffn_dim_multiplier") is not None:
-        width = int(float(config["block_ffn_dim_multiplier"]) * width)
-    step = integer(config, "block_multiple_of", 256)
-    return -(-width // step) * step
+    return model(config, integer(config, HIDDEN), layers)
 
 
 def olmo_hybrid(config: Json) -> ModelArch:
@@ -302,10 +259,10 @@ def olmo_hybrid(config: Json) -> ModelArch:
         outputs=hidden + full.kv_heads * full.head_dim, inputs=1,
     )  # fmt: skip
     dense = Dense(intermediate=integer(config, "intermediate_size"))
-    mixers = _by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
     layers = [Layer(m, dense, others=(norms,) if m is full else ()) for m in mixers]
     rotary = (config.get("rope_parameters") or config).get("rope_theta") is not None
-    return _model(config, hidden, layers, rope=full if rotary else None)
+    return model(config, hidden, layers, rope=full if rotary else None)
 
 
 def nemotron_nas(config: Json) -> ModelArch:
@@ -330,7 +287,7 @@ def nemotron_nas(config: Json) -> ModelArch:
             dense = Dense(intermediate=_nas_width(block["ffn"], hidden), bias=bool(config.get("mlp_bias", False)))
         layers.append(Layer(mixer, dense, (mixer is not None) + (dense is not None)))
     rope = next(layer.mixer for layer in layers if isinstance(layer.mixer, Attention))
-    return _model(config, hidden, layers, rope=rope)
+    return model(config, hidden, layers, rope=rope)
 
 
 def _nas_width(ffn: Json, hidden: int) -> int:
@@ -381,14 +338,15 @@ def _mamba1(config: Json, state: str, kernel: str, rank: str, *, module: str, no
     )
 
 
-def _by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
+def by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
+    """The mixer of each layer type that `key` lists. Raises Unsupported for a type that is not known."""
     unknown = sorted({str(k) for k in kinds} - set(known))
     if unknown:
         raise Unsupported(f"config.json: {key}: {', '.join(unknown)} layers are not known here", EXTEND)
     return [known[str(k)] for k in kinds]
 
 
-def _model(
+def model(
     config: Json,
     hidden: int,
     layers: list[Layer],
@@ -398,7 +356,7 @@ def _model(
     tied_default: bool = False,
     longest: int | None = None,
 ) -> ModelArch:
-    """`rope`: the attention whose positions are rotary; None where the model has no table.
+    """A model of these layers. `rope`: the attention whose positions are rotary; None where the model has no table.
 
     `longest`: the maximum of a model that names none.
     """

@@ -39,6 +39,9 @@ _V4_EXPERTS = Mixture(
 )  # fmt: skip
 
 
+_LONGCAT = Mixture(router="router.classifier", router_bias=True, shared_module="mlps.0")
+
+
 def deepseek(config: Json) -> ModelArch:
     """DeepSeek V2, V3 and V3.2, and the models of their shape (vLLM 0.29 models/deepseek_v2.py, deepseek_v32/)."""
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
@@ -85,6 +88,42 @@ def pangu_ultra(config: Json) -> ModelArch:
     biased = config.get("router_enable_expert_bias")
     own = config | {"attention_bias": False, "topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
     return _with_norms(deepseek(own), 4 if config.get("sandwich_norm") else 2)
+
+
+def longcat(config: Json) -> ModelArch:
+    """LongCat-Flash (vLLM 0.29 models/longcat_flash.py): two attentions and two feed-forwards a layer, beside experts.
+
+    The router also chooses among `zero_expert_num` experts that do nothing and have no weights.
+    """
+    count = integer(config, "num_layers")
+    if config.get("num_hidden_layers") not in (None, count):
+        raise Unsupported("config.json: num_hidden_layers: differs from num_layers, by which vLLM goes", EXTEND)
+    own = {"n_routed_experts": config.get("num_experts"), "v_head_dim": 128} | config | _PLAIN
+    if not isinstance(own["n_routed_experts"], int):
+        raise Unsupported("config.json: num_experts: one number for all layers is known here", EXTEND)
+    hidden, width = integer(own, HIDDEN), integer(own, ("ffn_hidden_size", "intermediate_size"))
+    moe = experts(own | {"intermediate_size": width}, _LONGCAT)
+    moe = replace(moe, shared_intermediate=width)
+    idle = int(own.get("zero_expert_num") or 0)
+    biases = idle + (idle + moe.experts if own.get("router_bias") else 0)
+    router = f"{moe.module}.{moe.router}"
+    others = [
+        Weight(name="idle router", role="router", module=router, outputs=idle, inputs=hidden),
+        Weight(name="idle router bias", role="router", module=router, outputs=biases, inputs=1),
+    ] if biases else []  # fmt: skip
+    second = Weight(
+        name="second feed-forward", role="mlp", module="mlps.1.gate_proj", outputs=width, inputs=hidden,
+        split="outputs", linear=True,
+    )  # fmt: skip
+    down = replace(second, module="mlps.1.down_proj", outputs=hidden, inputs=width, split="inputs")
+    others += [second, replace(second, module="mlps.1.up_proj"), down]
+    attention = _latent(own, None)
+    plain = {key: value for key, value in own.items() if key not in ("n_routed_experts", "num_experts")}
+    arch = deepseek(plain | {"intermediate_size": width})
+    layer = Layer(
+        replace(attention, module="self_attn.0"), moe, 4, tuple(others), beside=replace(attention, module="self_attn.1")
+    )
+    return replace(arch, layers=grouped([layer] * count))
 
 
 _PLAIN: Json = {"attention_bias": False, "num_nextn_predict_layers": None}
