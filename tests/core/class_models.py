@@ -157,6 +157,21 @@ CLASSES: dict[str, Config] = {
         "prefix_dense_intermediate_size": 3008,
         "tie_word_embeddings": True,
     },
+    "Mellum with windows": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["MellumForCausalLM"],
+        "model_type": "mellum",
+        "head_dim": 96,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        "mlp_layer_types": ["sparse", "dense", "sparse"],
+        "sliding_window": 1024,
+        "use_sliding_window": True,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
     "HYV3ForCausalLM": _LLAMA
     | {
         "architectures": ["HYV3ForCausalLM"],

@@ -1,8 +1,7 @@
 """Runs in the engine's environment, not in the tests': asks vLLM's own model classes how many parameters they hold.
 
 As kv_oracle.py, it builds each class on PyTorch's meta device for rank 0 of a split that is only pretended, but with
-its experts. What is ours: a class whose config comes with its checkpoint gets its config.json as it is, and attention
-that the CPU does not run is built all the same.
+its experts.
 
 Reads a JSON list of {config, tp} on standard input and writes the list of answers to the file named as argument: the
 elements of every parameter by name, or why the class was not built.
@@ -17,13 +16,9 @@ from pathlib import Path
 
 import kv_oracle
 import torch
-from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 from vllm.config import set_current_vllm_config
 from vllm.model_executor.layers import fused_moe
 from vllm.model_executor.model_loader.utils import initialize_model
-from vllm.model_executor.models import step1
-from vllm.transformers_utils.config import _CONFIG_REGISTRY
-from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackendImpl
 
 SETTINGS = {
     "pp": 1, "dcp": 1, "kv_dtype": "auto", "block_tokens": 16, "max_num_batched_tokens": 8192,
@@ -36,24 +31,6 @@ def pretend() -> None:
     factory = fused_moe.FusedMoEFactory
     kv_oracle.pretend()
     fused_moe.FusedMoEFactory = factory
-    kv_oracle.Plain.get_impl_cls = staticmethod(lambda: Attending)
-    kv_oracle.Plain.supports_alibi_sqrt = classmethod(lambda cls: True)
-    step1._get_step_alibi_slopes = lambda heads: torch.ones(heads, device="cpu")  # it reads the numbers
-
-
-class Attending(CPUAttentionBackendImpl):
-    """Takes what the implementations for GPUs take as well: the square root of ALiBi, looking back over chunks."""
-
-    def __init__(self, *args, **kwargs):
-        for key in ("use_alibi_sqrt", "chunk_lookback"):
-            kwargs.pop(key, None)
-        super().__init__(*args, **kwargs)
-
-
-def own_config(model_type: str) -> None:
-    """A config class that takes what config.json says, where neither vLLM nor transformers has one."""
-    if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
-        AutoConfig.register(model_type, type("Own", (PretrainedConfig,), {"model_type": model_type}))
 
 
 def answer(case: dict, folder: Path) -> dict:
@@ -61,7 +38,7 @@ def answer(case: dict, folder: Path) -> dict:
     case = SETTINGS | case
     (folder / "config.json").write_text(json.dumps(case["config"]))
     try:
-        own_config(case["config"]["model_type"])
+        kv_oracle.own_config(case["config"]["model_type"])
         kv_oracle.split(case, 0)
         config = kv_oracle.configured(case, folder)
         torch.set_default_dtype(config.model_config.dtype)

@@ -60,6 +60,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "HyperCLOVAXForCausalLM": departures.hyperclova_x,
     "Rnj1ForCausalLM": departures.rnj1,
     "Step1ForCausalLM": departures.step1,
+    "MellumForCausalLM": departures.mellum,
     "Cohere2MoeForCausalLM": departures.cohere2_moe,
     "HYV3ForCausalLM": departures.hy_v3,
     "SarvamMoEForCausalLM": departures.sarvam_moe,

@@ -23,6 +23,7 @@ _RNJ1 = Row(
     qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head", norms=4, tied=True, head_dim=256
 )  # fmt: skip
 _STEP1 = _LLAMA._replace(kv_heads=1, rotary=False)
+_MELLUM = Row(qkv_bias="attention_bias", qk_norm="head", kv_heads=4, mixture=Mixture())
 _COHERE2_MOE = Row(norms=1, tied=True, head_dim=128, mixture=Mixture())
 _HY_V3 = Row(
     qk_norm="head", qk_norm_flag="qk_norm", head_dim=128,
@@ -73,6 +74,16 @@ def step1(config: Json) -> ModelArch:
     """Step 1 (models/step1.py): ALiBi instead of RoPE, and heads of the hidden width by their number."""
     groups = config.get("num_attention_groups") or config.get("num_key_value_heads")
     return parse_decoder(config | {"num_key_value_heads": groups, "head_dim": None}, _STEP1)
+
+
+def mellum(config: Json) -> ModelArch:
+    """Mellum 2 (models/mellum.py): windows by `layer_types`, but none without `use_sliding_window` (Qwen3MoeConfig)."""
+    count = integer(config, LAYERS)
+    for key in ("layer_types", "mlp_layer_types"):
+        if entries(config, key, count) is None:
+            raise Unsupported(f"config.json: {key}: missing, and every layer needs its own", EXTEND)
+    full: Json = {} if config.get("use_sliding_window") else {"layer_types": ["full_attention"] * count}
+    return parse_decoder(config | full, _MELLUM)
 
 
 def cohere2_moe(config: Json) -> ModelArch:

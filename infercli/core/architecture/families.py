@@ -146,7 +146,6 @@ ROWS: dict[str, Row] = {
     ),
     "Qwen2MoeForCausalLM": _QWEN2._replace(mixture=_SHARED_GATE),
     "Qwen3MoeForCausalLM": _QWEN3._replace(kv_heads=4, mixture=Mixture()),
-    "MellumForCausalLM": Row(qkv_bias="attention_bias", qk_norm="head", kv_heads=4, mixture=Mixture()),
     "OlmoeForCausalLM": Row(qk_norm="full", mixture=Mixture()),
     "FlexOlmoForCausalLM": Row(qk_norm="full", mixture=Mixture()),
     "DeepseekForCausalLM": Row(mixture=Mixture()),
