@@ -10,12 +10,13 @@ from dataclasses import replace
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, parse_decoder
 from infercli.core.architecture.experts import Mixture
+from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
-_LLAMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias")
+_LLAMA = ROWS["LlamaForCausalLM"]
 _TELECHAT2 = Row(
     output_bias=True, attention="self_attention", names=("query", "key_value", "dense"),
 )  # fmt: skip
@@ -29,14 +30,8 @@ _HY_V3 = Row(
     qk_norm="head", qk_norm_flag="qk_norm", head_dim=128,
     mixture=Mixture(router_bias=True, shared_module="mlp.shared_mlp"),
 )  # fmt: skip
-_BAILING = Row(
-    qkv_bias="use_qkv_bias", output_bias="use_bias", qk_norm="head", qk_norm_flag="use_qk_norm", attention="attention",
-    names=("query_key_value", "dense"),
-)  # fmt: skip
-_GRANITE_MOE = Mixture(
-    module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
-    shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
-)  # fmt: skip
+_BAILING = ROWS["BailingMoeForCausalLM"]
+_GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]._replace(qkv_bias=False, output_bias=False)
 
 
 def telechat2(config: Json) -> ModelArch:
@@ -148,7 +143,7 @@ def granite_swa(config: Json) -> ModelArch:
     own = {"sliding_window": 128} | config
     own["layer_types"] = kinds or ["sliding_attention" if i % 4 else "full_attention" for i in range(count)]
     sinks = bool(config.get("attention_sinks", True))
-    row = _LLAMA._replace(tied=True) if dense else Row(mixture=_GRANITE_MOE)
+    row = _LLAMA._replace(tied=True) if dense else _GRANITE_MOE
     return parse_decoder(own, row._replace(sinks=sinks))
 
 
