@@ -58,7 +58,7 @@ def hyperclova_x(config: Json) -> ModelArch:
 
 
 def rnj1(config: Json) -> ModelArch:
-    """Rnj-1 (models/rnj1.py): Gemma 3 with full attention only, which is all that was published."""
+    """Rnj-1 (models/rnj1.py): Gemma 3 with full attention in every layer; chunked layers are refused."""
     kinds = entries(config, "layer_types", integer(config, LAYERS))
     if kinds is None or set(kinds) != {"full_attention"}:
         raise Unsupported("config.json: layer_types: other layers than full_attention are not known here", EXTEND)
@@ -72,7 +72,7 @@ def step1(config: Json) -> ModelArch:
 
 
 def mellum(config: Json) -> ModelArch:
-    """Mellum 2 (models/mellum.py): windows by `layer_types`, but none without `use_sliding_window` (Qwen3MoeConfig)."""
+    """Mellum (models/mellum.py): windows by `layer_types`, but none without `use_sliding_window` (Qwen3MoeConfig)."""
     count = integer(config, LAYERS)
     for key in ("layer_types", "mlp_layer_types"):
         if entries(config, key, count) is None:
