@@ -22,6 +22,7 @@ from infercli.core.architecture.arch import (
     Layout,
     Mixer,
     ModelArch,
+    ShortConvolution,
     StateSpace,
     expert_share,
     feed_forwards,
@@ -240,6 +241,8 @@ def _mixer_width(mixer: Mixer, layout: Layout) -> int:
         case StateSpace():
             inner = mixer.heads * mixer.head_dim // tp
             return 4 * inner + 4 * mixer.groups * mixer.state // tp
+        case ShortConvolution():
+            return 4 * mixer.width // tp
         case GatedDelta():
             keys, values = mixer.key_heads * mixer.key_dim // tp, mixer.value_heads * mixer.value_dim // tp
             return 4 * keys + 4 * values

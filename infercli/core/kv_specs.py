@@ -17,6 +17,7 @@ from infercli.core.architecture.arch import (
     Layout,
     Mixer,
     ModelArch,
+    ShortConvolution,
     StateSpace,
     kv_heads_per_rank,
     mixers,
@@ -125,7 +126,8 @@ def layer_caches(
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
     """(layer, mixer) in order; draft layers, where they are loaded, behind the model's own."""
-    placed = [(i, group.mixer) for group in arch.layers for i in group.indices if group.mixer is not None]
+    here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside)]
+    placed = [(i, mixer) for i, mixer in here if mixer is not None]
     if settings.speculative_tokens:
         drafts = [g.mixer for g in arch.draft_layers for _ in g.indices if g.mixer is not None]
         placed += list(enumerate(drafts, arch.layer_count))
@@ -247,15 +249,21 @@ def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
 
 
 def _state(
-    mixer: StateSpace | GatedDelta, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+    mixer: StateSpace | GatedDelta | ShortConvolution,
+    tensor_parallel_size: int,
+    settings: CacheSettings,
+    rules: CacheRules,
 ) -> LayerCache:
     """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
     tp, drafted = tensor_parallel_size, settings.speculative_tokens
-    state_dtype = (mixer.state_dtype if rules.state_dtype_from_config else None) or settings.dtype
+    own_dtype = None if isinstance(mixer, ShortConvolution) else mixer.state_dtype
+    state_dtype = (own_dtype if rules.state_dtype_from_config else None) or settings.dtype
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
         state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
         state_dtype = "float32" if mixer.variant == "kda" else state_dtype  # kda_state_dtype: whatever is asked for
+    elif isinstance(mixer, ShortConvolution):
+        convolved, state = mixer.width, 0
     elif mixer.version == 2:
         # Groups are replicated until every rank has the ones of its heads (extra_groups_for_head_shards).
         groups = mixer.groups if mixer.groups % tp == 0 else tp

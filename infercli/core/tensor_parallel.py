@@ -23,6 +23,7 @@ from infercli.core.architecture.arch import (
     Mixer,
     ModelArch,
     RankTensor,
+    ShortConvolution,
     StateSpace,
     expert_share,
     feed_forwards,
@@ -117,6 +118,8 @@ def _mixer_wholes(mixer: Mixer) -> list[tuple[str, int]]:
     if isinstance(mixer, GatedDelta):
         # layers/mamba/gdn/qwen_gdn_linear_attn.py, kimi_gdn_linear_attn.py
         return [("linear-attention key heads", mixer.key_heads), ("linear-attention value heads", mixer.value_heads)]
+    if isinstance(mixer, ShortConvolution):
+        return [("convolution width", mixer.width)]  # layers/mamba/short_conv.py
     if isinstance(mixer, CompressedAttention):
         # models/deepseek_v4/attention.py
         return [("attention heads", mixer.heads), ("output groups", mixer.o_groups)]
@@ -156,7 +159,8 @@ def _kernel_problems(
             for scheme in stored.get(tensor.name, ()):
                 if scheme.group_size is not None or scheme.act_order:
                     yield from _group_problems(tensor, scheme)
-        for parts in (*_mixer_parts(group.mixer, arch.hidden, whole), *_dense_parts(group.feed_forward, arch, whole)):
+        mixed = (p for m in (group.mixer, group.beside) for p in _mixer_parts(m, arch.hidden, whole))
+        for parts in (*mixed, *_dense_parts(group.feed_forward, arch, whole)):
             for scheme in stored.get(parts.name, ()):
                 if scheme.block is not None:
                     yield from _block_problems(parts, scheme.block, layout.tensor_parallel_size)
@@ -239,6 +243,9 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
         merged = (keys, keys, values, values) if mixer.variant == "gdn" else (keys, keys, values)
         yield _Parts("linear attention input", merged, hidden, "outputs")
         yield _Parts("linear attention output", (hidden,), values, "inputs")
+    elif isinstance(mixer, ShortConvolution):
+        yield _Parts("convolution input", (mixer.width // tp,) * 3, hidden, "outputs")
+        yield _Parts("convolution output", (hidden,), mixer.width // tp, "inputs")
 
 
 def _dense_parts(feed_forward: FeedForward | None, arch: ModelArch, layout: Layout) -> Iterator[_Parts]:

@@ -112,6 +112,23 @@ MODELS: dict[str, Config] = {
             "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
         },
     },
+    "other heads under windows than under full attention": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["LagunaForCausalLM"],
+        "model_type": "laguna",
+        "head_dim": 128,
+        "num_key_value_heads": 8,
+        "shared_expert_intermediate_size": 256,
+        "gating": True,
+        "sliding_window": 512,
+        "layer_types": ["sliding_attention" if i % 4 else "full_attention" for i in range(7)],
+        "num_attention_heads_per_layer": [24 if i % 4 else 16 for i in range(7)],
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default", "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
     "nothing but states": {
         "architectures": ["Mamba2ForCausalLM"],
         "model_type": "mamba2",
@@ -235,6 +252,76 @@ MODELS: dict[str, Config] = {
         "mamba_conv_bias": True,
         "mamba_proj_bias": False,
     },
+    "states of gated DeltaNet of other widths": _LLAMA
+    | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 7},
+    "states beside attention in every layer": _LLAMA
+    | {
+        "architectures": ["FalconH1ForCausalLM"],
+        "model_type": "falcon_h1",
+        "mamba_d_ssm": 1536,
+        "mamba_n_heads": 24,
+        "mamba_d_head": 64,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 128,
+        "mamba_d_conv": 4,
+        "mlp_multipliers": [1.0, 1.0],
+        "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
+        "rope_theta": 100000000000.0,
+    },
+    "the last layers of a small model without a cache": _LLAMA
+    | {
+        "architectures": ["Gemma3nForCausalLM"],
+        "model_type": "gemma3n_text",
+        "num_hidden_layers": 12,
+        "sliding_window": 512,
+        "num_kv_shared_layers": 4,
+        "layer_types": _kinds(12, 4, "sliding_attention", "full_attention"),
+        "hidden_activation": "gelu_pytorch_tanh",
+        "vocab_size_per_layer_input": 31936,
+    },
+    "latent attention twice in every layer": {
+        k: v for k, v in _LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "head_dim")
+    }
+    | {
+        "architectures": ["LongcatFlashForCausalLM"],
+        "model_type": "longcat_flash",
+        "num_layers": 7,
+        "ffn_hidden_size": 2176,
+        "expert_ffn_hidden_size": 320,
+        "n_routed_experts": 8,
+        "moe_topk": 2,
+        "zero_expert_num": 4,
+        "zero_expert_type": "identity",
+        "q_lora_rank": 512,
+        "kv_lora_rank": 256,
+        "qk_rope_head_dim": 64,
+        "qk_nope_head_dim": 128,
+        "v_head_dim": 96,
+        "routed_scaling_factor": 6.0,
+        "rope_theta": 10000000.0,
+    },
+    "states of short convolutions": _LLAMA
+    | {
+        "architectures": ["Lfm2ForCausalLM"],
+        "model_type": "lfm2",
+        "conv_dim": 1024,
+        "block_dim": 1024,
+        "full_attn_idxs": [2, 5],
+        "rope_theta": 1000000.0,
+    },
+    "windows that see one token more than they say": _LLAMA
+    | {
+        "architectures": ["Cohere2MoeForCausalLM"],
+        "model_type": "cohere2_moe",
+        "sliding_window": 512,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "first_k_dense_replace": 1,
+        "tie_word_embeddings": True,
+    },
+    "latent attention beside norms of its own": _LLAMA
+    | _LATENT
+    | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
     "states of KDA beside latent attention": _LLAMA
     | _LATENT
     | {
@@ -304,5 +391,6 @@ NO_STAGES = {
     "nothing but states": "its class has no pipeline parallelism",
     "an encoder": "its class has no pipeline parallelism",
     "wide full attention and windows, the last layers without a cache": "a stage cannot read another's cache",
+    "the last layers of a small model without a cache": "its class has no pipeline parallelism",
 }
 """Models that vLLM does not cut into pipeline stages, and why."""

@@ -54,6 +54,7 @@ class _Torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.append(_Torchvision())
 
 import torch  # noqa: E402
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig  # noqa: E402
 from vllm.config import (  # noqa: E402
     CacheConfig,
     ModelConfig,
@@ -67,14 +68,25 @@ from vllm.distributed import parallel_state  # noqa: E402
 from vllm.model_executor.layers import fused_moe  # noqa: E402
 from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase  # noqa: E402
 from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
-from vllm.model_executor.models import registry  # noqa: E402
+from vllm.model_executor.models import registry, step1  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability  # noqa: E402
+from vllm.transformers_utils.config import _CONFIG_REGISTRY  # noqa: E402
+from vllm.triton_utils import triton  # noqa: E402
 from vllm.v1.attention.backend import MultipleOf  # noqa: E402
-from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend  # noqa: E402
+from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend, CPUAttentionBackendImpl  # noqa: E402
 from vllm.v1.attention.backends.mla.cpu_mla import CPUMLABackend  # noqa: E402
 from vllm.v1.core.kv_cache_utils import get_kv_cache_capacity, get_kv_cache_configs  # noqa: E402
 from vllm.v1.worker.gpu.attn_utils import get_kv_cache_spec  # noqa: E402
+
+
+class Attending(CPUAttentionBackendImpl):
+    """Takes what the implementations for GPUs take as well: the square root of ALiBi, looking back over chunks."""
+
+    def __init__(self, *args, **kwargs):
+        for key in ("use_alibi_sqrt", "chunk_lookback"):
+            kwargs.pop(key, None)
+        super().__init__(*args, **kwargs)
 
 
 class Plain(CPUAttentionBackend):
@@ -84,6 +96,8 @@ class Plain(CPUAttentionBackend):
     get_supported_head_sizes = classmethod(lambda cls: [])
     supported_kv_cache_layouts = classmethod(lambda cls: None)
     supports_sink = classmethod(lambda cls: True)
+    supports_alibi_sqrt = classmethod(lambda cls: True)
+    get_impl_cls = staticmethod(lambda: Attending)
 
 
 class Latent(CPUMLABackend):
@@ -137,6 +151,8 @@ def pretend() -> None:
     """Once: no GPU, no processes, no experts, no check of this machine."""
     logging.disable(logging.CRITICAL)
     torch.cuda.Event = torch.cuda.Stream = MagicMock()
+    step1._get_step_alibi_slopes = lambda heads: torch.ones(heads, device="cpu")  # it reads the numbers
+    triton.set_allocator = MagicMock()  # vLLM's stand-in for Triton lacks it
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
     fused_moe.FusedMoEFactory = NoExperts
@@ -160,6 +176,12 @@ def split(case: dict, stage: int) -> None:
     compressed = "compress_ratios" in case["config"]
     capability = DeviceCapability(9, 0) if compressed else None
     type(current_platform).get_device_capability = classmethod(lambda cls, device_id=0: capability)
+
+
+def own_config(model_type: str) -> None:
+    """A config class that takes what config.json says, where neither vLLM nor transformers has one."""
+    if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
+        AutoConfig.register(model_type, type("Own", (PretrainedConfig,), {"model_type": model_type}))
 
 
 def configured(case: dict, folder: Path) -> VllmConfig:
@@ -221,6 +243,7 @@ def answer(case: dict, folder: Path) -> dict:
     """What vLLM makes of one model and split: its derived maximum length, and an answer to each question."""
     (folder / "config.json").write_text(json.dumps(case["config"]))
     try:
+        own_config(case["config"].get("model_type", ""))
         stages = []
         for stage in range(case["pp"]):
             split(case, stage)

@@ -22,6 +22,7 @@ from infercli.core.kv_specs import CacheSettings
 from infercli.core.shapes import counted_ids, shapes
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
+from tests.core.class_models import CLASSES
 from tests.core.configs import config_of
 from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.parts.engine_python import engine_python
@@ -130,6 +131,8 @@ def cases() -> Iterator[Case]:
             yield Case(name, config, speculative_tokens=3, tp=2)
         if "latent attention" in name and "states" not in name:
             yield Case(name, config, tp=8, dcp=8)
+    for name, config in CLASSES.items():
+        yield Case(name, config, tp=2)
     yield Case("full attention", MODELS["full attention"], tp=8, dcp=2)
     for ratios in (None, [4, 4, 4, 4, 4, 4, 4, 128, 128], [0] * 9):
         config = COMPRESSED | ({"compress_ratios": ratios} if ratios else {})

@@ -16,6 +16,7 @@ from infercli.core.architecture.layers import (
     LatentAttention,
     LayerGroup,
     Mixer,
+    ShortConvolution,
     StateSpace,
     Weight,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Mixer",
     "ModelArch",
     "RankTensor",
+    "ShortConvolution",
     "StateSpace",
     "Weight",
     "active_parameters",
@@ -128,7 +130,8 @@ def _cache_kind(mixer: Mixer) -> str:
 
 def mixers(arch: ModelArch) -> tuple[Mixer, ...]:
     """The different mixers of the layers, each once."""
-    return tuple(dict.fromkeys(g.mixer for g in arch.layers if g.mixer is not None))
+    found = (m for g in arch.layers for m in (g.mixer, g.beside))
+    return tuple(dict.fromkeys(m for m in found if m is not None))
 
 
 def feed_forwards(arch: ModelArch) -> tuple[FeedForward, ...]:

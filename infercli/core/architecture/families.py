@@ -65,6 +65,8 @@ ROWS: dict[str, Row] = {
     "GraniteForCausalLM": _LLAMA,
     "SmolLM3ForCausalLM": _LLAMA._replace(tied=True),
     "CwmForCausalLM": _LLAMA,
+    "TeleChat3ForCausalLM": _LLAMA,
+    "IQuestCoderForCausalLM": _LLAMA._replace(kv_heads=8, head_dim=128),
     "InternLMForCausalLM": Row(qkv_bias="bias", output_bias="bias"),
     "InternLM3ForCausalLM": Row(qkv_bias="qkv_bias", output_bias="bias", mlp_bias="bias"),
     "InternLM2ForCausalLM": _INTERNLM2,

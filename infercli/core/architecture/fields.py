@@ -180,6 +180,7 @@ class Layer(NamedTuple):
     feed_forward: FeedForward | None
     norms: int = 2
     others: tuple[Weight, ...] = ()
+    beside: Mixer | None = None
 
 
 def grouped(layers: Iterable[Layer], first: int = 0) -> tuple[LayerGroup, ...]:
@@ -194,6 +195,7 @@ def grouped(layers: Iterable[Layer], first: int = 0) -> tuple[LayerGroup, ...]:
             feed_forward=layer.feed_forward,
             norms=layer.norms,
             others=layer.others,
+            beside=layer.beside,
         )
         for layer, where in indices.items()
     )

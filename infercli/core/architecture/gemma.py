@@ -63,6 +63,76 @@ def gemma4(config: Json) -> ModelArch:
     )
 
 
+def gemma3n(config: Json) -> ModelArch:
+    """Gemma3nForCausalLM (vLLM 0.29 models/gemma3n.py): several residual streams, and a small detour in every layer.
+
+    The last layers read the cache of earlier ones, and hold keys and values of their own all the same.
+    """
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        kinds = ["sliding_attention" if (i + 1) % 5 else "full_attention" for i in range(count)]
+    one = config.get("intermediate_size")
+    widths = entries(config, "intermediate_size", count) if isinstance(one, list) else [one] * count
+    shared = int(config.get("num_kv_shared_layers", 15))
+    small, streams = integer(config, "hidden_size_per_layer_input", 256), integer(config, "altup_num_inputs", 4)
+    own = {"head_dim": 256, "sliding_window": 512} | config
+    others = _per_layer(small, hidden) + _detour(integer(config, "laurel_rank", 64), streams, hidden)
+    layers = [
+        # Five norms, and one each of the streams, their scale and the detour.
+        Layer(
+            _attention(own, str(kind), shares_kv=index >= count - shared),
+            Dense(intermediate=integer({"intermediate_size": width}, "intermediate_size")),
+            8,
+            others,
+        )
+        for index, (kind, width) in enumerate(zip(kinds, widths or [], strict=True))
+    ]
+    length = integer(config, "max_position_embeddings")
+    vocab = {"vocab_size_per_layer_input": 262_144} | config
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(config, "vocab_size"),
+        tied=True,
+        dtype=checkpoint_dtype(config),
+        max_model_len=length,
+        rope_positions=length,
+        rope_width=2 * integer(own, "head_dim"),  # two tables: windows have a frequency of their own
+        layers=grouped(layers),
+        outside=(
+            *_embeddings(vocab, small, count, hidden),
+            Weight(name="per-layer norm", role="norm", module="per_layer_projection_norm", outputs=small, inputs=1),
+            Weight(
+                name="stream projections", role="other", module="altup_projections", outputs=hidden, inputs=hidden,
+                copies=2 * (streams - 1), split="outputs",
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _detour(rank: int, streams: int, hidden: int) -> tuple[Weight, ...]:
+    """What mixes the residual streams, whole on every rank, and a low-rank path beside the attention."""
+    return (
+        Weight(
+            name="stream router", role="other", module="altup.modality_router", outputs=streams, inputs=hidden,
+            linear=True,
+        ),
+        Weight(
+            name="stream coefficients", role="other", module="altup.prediction_coefs", outputs=streams * (streams + 1),
+            inputs=streams, linear=True,
+        ),
+        Weight(
+            name="low-rank down", role="mlp", module="laurel.linear_left", outputs=rank, inputs=hidden, split="outputs",
+            linear=True,
+        ),
+        Weight(
+            name="low-rank up", role="mlp", module="laurel.linear_right", outputs=hidden, inputs=rank, split="inputs",
+            linear=True,
+        ),
+    )  # fmt: skip
+
+
 def _attention(config: Json, kind: str, *, shares_kv: bool) -> Attention:
     if kind not in ("sliding_attention", "full_attention"):
         raise Unsupported(f"config.json: layer_types: {kind} layers are not known here", EXTEND)

@@ -6,6 +6,8 @@ layer, as it does in vLLM.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
@@ -34,6 +36,7 @@ from infercli.core.architecture.layers import (
     LatentAttention,
     Mixer,
     StateSpace,
+    Weight,
 )
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
@@ -72,10 +75,10 @@ def qwen3_next(config: Json) -> ModelArch:
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
     moe = experts(config, _QWEN_MIXTURE) if sparse else None
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
-    mixers = _by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
     layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
     drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers")) or 0
-    return _model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
+    return model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
 
 
 _LETTERS = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
@@ -94,7 +97,7 @@ def nemotron_h(config: Json) -> ModelArch:
     repeated = optional(config, "num_nextn_predict_layers") or 0
     drafts = _letters(config, "mtp_layers_block_type", "mtp_hybrid_override_pattern") * repeated
     layers = [_nemotron_layer(config, letter) for letter in pattern]
-    return _model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
+    return model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
 
 
 def _letters(config: Json, words: str, letters: str) -> str:
@@ -128,7 +131,7 @@ def granite_hybrid(config: Json) -> ModelArch:
     row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
     full = attention(config, row, head_size(config), None, None)
     mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
-    mixers = _by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
+    mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
     feed_forward: FeedForward = (
         experts(config, _GRANITE_MIXTURE)
         if has_experts(config)
@@ -139,7 +142,22 @@ def granite_hybrid(config: Json) -> ModelArch:
         )
     )
     rope = full if config.get("position_embedding_type", "rope") == "rope" else None
-    return _model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
+    return model(config, hidden, [Layer(m, feed_forward) for m in mixers], rope=rope)
+
+
+def falcon_h1(config: Json) -> ModelArch:
+    """Falcon-H1 (vLLM 0.29 models/falcon_h1.py): every layer has attention and Mamba-2 side by side."""
+    count, heads = integer(config, LAYERS), integer(config, "mamba_n_heads")
+    full = attention(config, Row(kv_heads=8), head_size(config), None, None)
+    # null is the hidden width expanded, and silence transformers' default (falcon_h1)
+    wide = int(config.get("mamba_d_ssm", 1024) or integer(config, "mamba_expand", 2) * integer(config, HIDDEN))
+    own = config if isinstance(config.get("mamba_d_head"), int) else config | {"mamba_d_head": wide // heads}
+    mamba = _mamba2(own, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mamba = replace(mamba, gated_norm=bool(config.get("mamba_rms_norm", False)))
+    dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
+    layers = [Layer(full, dense, beside=mamba)] * count
+    rotated = {"rotary_dim": config.get("attn_rotary_emb") or full.head_dim}
+    return model(config | rotated, integer(config, HIDDEN), layers, rope=full)
 
 
 def bamba(config: Json) -> ModelArch:
@@ -151,7 +169,7 @@ def bamba(config: Json) -> ModelArch:
     where = set(config.get("attn_layer_indices") or ())
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full if i in where else mamba, dense) for i in range(count)]
-    return _model(config, integer(config, HIDDEN), layers, rope=full)
+    return model(config, integer(config, HIDDEN), layers, rope=full)
 
 
 def jamba(config: Json) -> ModelArch:
@@ -171,21 +189,21 @@ def jamba(config: Json) -> ModelArch:
         Layer(full if here(i, "attn", 8, 4) else mamba, moe if several and here(i, "expert", 2, 1) else dense)
         for i in range(count)
     ]
-    return _model(config, integer(config, HIDDEN), layers)
+    return model(config, integer(config, HIDDEN), layers)
 
 
 def mamba(config: Json) -> ModelArch:
     """Mamba and Falcon-Mamba: nothing but Mamba 1."""
     layer = Layer(_mamba1(config, "state_size", "conv_kernel", "time_step_rank", module="mixer", norm=False), None, 1)
     layers = [layer] * integer(config, LAYERS)
-    return _model(config, integer(config, HIDDEN), layers, tied_default=True, longest=_LONGEST_WITHOUT_POSITIONS)
+    return model(config, integer(config, HIDDEN), layers, tied_default=True, longest=_LONGEST_WITHOUT_POSITIONS)
 
 
 def mamba2(config: Json) -> ModelArch:
     """Mamba2ForCausalLM: nothing but Mamba 2."""
     layer = Layer(_mamba2(config, "num_heads", "head_dim", "n_groups", "state_size"), None, 1)
     layers = [layer] * integer(config, LAYERS)
-    return _model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
+    return model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
 
 
 _LONGEST_WITHOUT_POSITIONS = 2048
@@ -214,7 +232,37 @@ def kimi_linear(config: Json) -> ModelArch:
     moe = experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True))
     dense = Dense(intermediate=integer(config, "intermediate_size"))
     layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
-    return _model(config, integer(config, HIDDEN), layers)
+    return model(config, integer(config, HIDDEN), layers)
+
+
+def olmo_hybrid(config: Json) -> ModelArch:
+    """OLMo Hybrid (vLLM 0.29 models/olmo_hybrid.py): gated DeltaNet, attention in every fourth layer.
+
+    Its norms over all queries and all keys are whole on every rank.
+    """
+    count, hidden, heads = integer(config, LAYERS), integer(config, HIDDEN), integer(config, HEADS)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        kinds = ["full_attention" if i % 4 == 3 else "linear_attention" for i in range(count)]
+    full = attention(config, Row(), hidden // heads, None, None)
+    if "full_attention" not in kinds:
+        raise Unsupported("config.json: layer_types: a model without full attention is not known here", EXTEND)
+    key_heads = integer(config, "linear_num_key_heads", heads)
+    key_dim = integer(config, "linear_key_head_dim", int(0.75 * hidden / key_heads))
+    delta = GatedDelta(
+        variant="gdn", key_heads=key_heads, value_heads=integer(config, "linear_num_value_heads", heads),
+        key_dim=key_dim, value_dim=integer(config, "linear_value_head_dim", 2 * key_dim),
+        conv_kernel=integer(config, "linear_conv_kernel_dim", 4),
+    )  # fmt: skip
+    norms = Weight(
+        name="query and key norms", role="norm", module="self_attn.q_norm",
+        outputs=hidden + full.kv_heads * full.head_dim, inputs=1,
+    )  # fmt: skip
+    dense = Dense(intermediate=integer(config, "intermediate_size"))
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    layers = [Layer(m, dense, others=(norms,) if m is full else ()) for m in mixers]
+    rotary = (config.get("rope_parameters") or config).get("rope_theta") is not None
+    return model(config, hidden, layers, rope=full if rotary else None)
 
 
 def nemotron_nas(config: Json) -> ModelArch:
@@ -239,7 +287,7 @@ def nemotron_nas(config: Json) -> ModelArch:
             dense = Dense(intermediate=_nas_width(block["ffn"], hidden), bias=bool(config.get("mlp_bias", False)))
         layers.append(Layer(mixer, dense, (mixer is not None) + (dense is not None)))
     rope = next(layer.mixer for layer in layers if isinstance(layer.mixer, Attention))
-    return _model(config, hidden, layers, rope=rope)
+    return model(config, hidden, layers, rope=rope)
 
 
 def _nas_width(ffn: Json, hidden: int) -> int:
@@ -290,14 +338,15 @@ def _mamba1(config: Json, state: str, kernel: str, rank: str, *, module: str, no
     )
 
 
-def _by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
+def by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
+    """The mixer of each layer type that `key` lists. Raises Unsupported for a type that is not known."""
     unknown = sorted({str(k) for k in kinds} - set(known))
     if unknown:
         raise Unsupported(f"config.json: {key}: {', '.join(unknown)} layers are not known here", EXTEND)
     return [known[str(k)] for k in kinds]
 
 
-def _model(
+def model(
     config: Json,
     hidden: int,
     layers: list[Layer],
@@ -307,7 +356,7 @@ def _model(
     tied_default: bool = False,
     longest: int | None = None,
 ) -> ModelArch:
-    """`rope`: the attention whose positions are rotary; None where the model has no table.
+    """A model of these layers. `rope`: the attention whose positions are rotary; None where the model has no table.
 
     `longest`: the maximum of a model that names none.
     """

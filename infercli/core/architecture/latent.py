@@ -1,4 +1,4 @@
-"""Decoders with latent attention: DeepSeek V2, V3, V3.2, Kimi K2, GLM with and without its indexer, and DeepSeek-V4."""
+"""Decoders with latent attention: DeepSeek V2, V3, V3.2, V4, and the models of their shape."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ _V4_EXPERTS = Mixture(
 )  # fmt: skip
 
 
+_LONGCAT = Mixture(router="router.classifier", router_bias=True, shared_module="mlps.0")
+
+
 def deepseek(config: Json) -> ModelArch:
     """DeepSeek V2, V3 and V3.2, and the models of their shape (vLLM 0.29 models/deepseek_v2.py, deepseek_v32/)."""
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
@@ -59,6 +62,79 @@ def deepseek(config: Json) -> ModelArch:
         rope_width=integer(config, "qk_rope_head_dim"),
         layers=grouped(layers),
         draft_layers=_drafts(config, grouped(layers), count),
+    )
+
+
+def a_x_k1(config: Json) -> ModelArch:
+    """A.X K1 (vLLM 0.29 models/AXK1.py): DeepSeek-V3 without biases or draft layers, and a norm behind each half."""
+    silent: Json = {"topk_method": "noaux_tc", "n_shared_experts": 1, "first_k_dense_replace": 1, "moe_layer_freq": 1}
+    return _with_norms(deepseek(silent | config | _PLAIN), 3)
+
+
+def sarvam_mla(config: Json) -> ModelArch:
+    """Sarvam's MLA (vLLM 0.29 models/sarvam.py): DeepSeek-V3 whose router's bias is asked for by a flag."""
+    if config.get("moe_layer_freq") not in (None, 1):
+        raise Unsupported("config.json: moe_layer_freq: other than 1 is not known here", EXTEND)
+    biased = config.get("moe_router_enable_expert_bias", True)
+    silent: Json = {"num_shared_experts": 1, "first_k_dense_replace": 1}
+    return deepseek(silent | config | _PLAIN | {"topk_method": "noaux_tc" if biased else None})
+
+
+def pangu_ultra(config: Json) -> ModelArch:
+    """OpenPangu Ultra (vLLM 0.29 models/openpangu.py): DeepSeek-V3 with norms on both sides if `sandwich_norm`."""
+    for key in ("param_sink_number", "mlp_bias"):
+        if config.get(key):
+            raise Unsupported(f"config.json: {key}: is not known here for {family_of(config)}", EXTEND)
+    biased = config.get("router_enable_expert_bias")
+    own = config | {"attention_bias": False, "topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
+    return _with_norms(deepseek(own), 4 if config.get("sandwich_norm") else 2)
+
+
+def longcat(config: Json) -> ModelArch:
+    """LongCat-Flash (vLLM 0.29 models/longcat_flash.py): two attentions and two feed-forwards a layer, beside experts.
+
+    The router also chooses among `zero_expert_num` experts that do nothing and have no weights.
+    """
+    count = integer(config, "num_layers")
+    if config.get("num_hidden_layers") not in (None, count):
+        raise Unsupported("config.json: num_hidden_layers: differs from num_layers, by which vLLM goes", EXTEND)
+    own = {"n_routed_experts": config.get("num_experts"), "v_head_dim": 128} | config | _PLAIN
+    if not isinstance(own["n_routed_experts"], int):
+        raise Unsupported("config.json: num_experts: one number for all layers is known here", EXTEND)
+    hidden, width = integer(own, HIDDEN), integer(own, ("ffn_hidden_size", "intermediate_size"))
+    moe = experts(own | {"intermediate_size": width}, _LONGCAT)
+    moe = replace(moe, shared_intermediate=width)
+    idle = int(own.get("zero_expert_num") or 0)
+    biases = idle + (idle + moe.experts if own.get("router_bias") else 0)
+    router = f"{moe.module}.{moe.router}"
+    others = [
+        Weight(name="idle router", role="router", module=router, outputs=idle, inputs=hidden),
+        Weight(name="idle router bias", role="router", module=router, outputs=biases, inputs=1),
+    ] if biases else []  # fmt: skip
+    second = Weight(
+        name="second feed-forward", role="mlp", module="mlps.1.gate_proj", outputs=width, inputs=hidden,
+        split="outputs", linear=True,
+    )  # fmt: skip
+    down = replace(second, module="mlps.1.down_proj", outputs=hidden, inputs=width, split="inputs")
+    others += [second, replace(second, module="mlps.1.up_proj"), down]
+    attention = _latent(own, None)
+    plain = {key: value for key, value in own.items() if key not in ("n_routed_experts", "num_experts")}
+    arch = deepseek(plain | {"intermediate_size": width})
+    layer = Layer(
+        replace(attention, module="self_attn.0"), moe, 4, tuple(others), beside=replace(attention, module="self_attn.1")
+    )
+    return replace(arch, layers=grouped([layer] * count))
+
+
+_PLAIN: Json = {"attention_bias": False, "num_nextn_predict_layers": None}
+
+
+def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
+    """With that many vectors of the hidden width in each layer."""
+    return replace(
+        arch,
+        layers=tuple(replace(group, norms=norms) for group in arch.layers),
+        draft_layers=tuple(replace(group, norms=norms) for group in arch.draft_layers),
     )
 
 

@@ -145,7 +145,17 @@ class GatedDelta:
     module: str = "linear_attn"
 
 
-Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta
+@dataclass(frozen=True, kw_only=True)
+class ShortConvolution:
+    """A gated convolution over the last few tokens (LFM2): those are its whole state."""
+
+    width: int
+    conv_kernel: int
+    bias: bool = False
+    module: str = "conv"
+
+
+Mixer: TypeAlias = Attention | LatentAttention | CompressedAttention | StateSpace | GatedDelta | ShortConvolution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,5 +224,7 @@ class LayerGroup:
     feed_forward: FeedForward | None
     norms: int = 2
     """Vectors of the hidden width per layer: each norm is one, with a bias two."""
+    beside: Mixer | None = None
+    """A second mixer of each of these layers, with a cache of its own (Falcon-H1)."""
     others: tuple[Weight, ...] = ()
     """What else each of these layers has."""

@@ -1,22 +1,24 @@
-"""Mixtures whose layers differ in their attention: MiMo-V2, Step 3.5 and 3.7, MiniMax M3."""
+"""Mixtures whose layers differ in their attention: Laguna, MiMo-V2, Step 3.5 and 3.7, MiniMax M3."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.architecture.decoder import Row, attention, feed_forward, parse_decoder
+from infercli.core.architecture.decoder import Row, attention, feed_forward, parse_decoder, window_of
 from infercli.core.architecture.experts import Mixture, sparse_layers
 from infercli.core.architecture.fields import (
     EXTEND,
     HIDDEN,
     LAYERS,
+    POSITIONS,
     Layer,
     entries,
     grouped,
     head_size,
     integer,
     optional,
+    rotary_width,
 )
 from infercli.core.architecture.layers import Attention, Indexer
 from infercli.core.record import Json
@@ -24,6 +26,10 @@ from infercli.errors import Unsupported
 
 _STEP = Row(
     qk_norm="head", windows="types", mixture=Mixture(module="moe", router_bias=True, shared_module="share_expert")
+)  # fmt: skip
+_LAGUNA = Row(
+    qkv_bias="qkv_bias", output_bias="attention_bias", qk_norm="head",
+    mixture=Mixture(router_bias=True, shared_module="mlp.shared_expert"),
 )  # fmt: skip
 _MIMO = Row(qkv_bias="attention_bias", mixture=Mixture(router_bias=True))
 _MINIMAX_M3 = Row(
@@ -33,6 +39,10 @@ _MINIMAX_M3 = Row(
         shared_module="block_sparse_moe.shared_experts",
     ),
 )  # fmt: skip
+
+
+_LAGUNA_WIDTHS: Json = {"head_dim": 128, "num_experts": 256, "shared_expert_intermediate_size": 512}
+"""What vLLM takes where config.json is silent (vLLM 0.29 transformers_utils/configs/laguna.py)."""
 
 
 def step(config: Json) -> ModelArch:
@@ -57,6 +67,43 @@ def step(config: Json) -> ModelArch:
             )
         groups.append(replace(group, mixer=mixer))
     return replace(arch, layers=tuple(groups))
+
+
+def laguna(config: Json) -> ModelArch:
+    """Laguna (vLLM 0.29 models/laguna.py): heads, window and RoPE table by layer, and a gate on each head.
+
+    `gating` is True or "per-head", or "per-element"; config.json may leave out that the first layer is dense.
+    """
+    count = integer(config, LAYERS)
+    kinds, heads = entries(config, "layer_types", count), entries(config, "num_attention_heads_per_layer", count)
+    own = {"mlp_only_layers": [0], **_LAGUNA_WIDTHS} | {k: v for k, v in config.items() if v is not None}
+    written = own.pop("mlp_layer_types", None)
+    sparse = sparse_layers(own, count) if own["num_experts"] else frozenset()
+    if written is not None and [i in sparse for i in range(count)] != [kind == "sparse" for kind in written]:
+        raise Unsupported("config.json: mlp_layer_types: differs from mlp_only_layers, by which vLLM goes", EXTEND)
+    gating = own.get("gating", True)
+    if gating not in (True, False, None, "per-head", "per-element"):
+        raise Unsupported(f"config.json: gating: `{gating}` is not known here", EXTEND)
+    if gating == "per-element" and own.get("qkv_bias"):
+        raise Unsupported("config.json: qkv_bias: beside a gate per element it is not known here", EXTEND)
+    row = _LAGUNA._replace(gate=None if not gating else "elements" if gating == "per-element" else "heads")
+    if kinds is None:  # a window without layer types is none
+        own.pop("sliding_window", None)
+    arch, windows = parse_decoder(own, row), window_of(own, row, count)
+    layers = []
+    for index, window in enumerate(windows):
+        numbers = own if heads is None else own | {"num_attention_heads": heads[index]}
+        mixer = attention(numbers, row, head_size(own), window, None)
+        if window is not None and own.get("swa_attention_sink_enabled"):
+            mixer = replace(mixer, sinks=True)
+        layers.append(Layer(mixer, feed_forward(own, row, arch.hidden, sparse=index in sparse)))
+    width, tables = arch.rope_width, own.get("rope_parameters") or {}
+    # Tables by layer type leave the length as it is written: LagunaConfig does not hand their scaling on.
+    longest = integer(own, POSITIONS) if any(isinstance(v, dict) for v in tables.values()) else arch.max_model_len
+    if any(window is not None for window in windows):
+        local = own.get("swa_rope_parameters") or tables.get("sliding_attention")
+        width += rotary_width(own | {"rope_parameters": local, "rope_scaling": None}, head_size(own)) if local else 0
+    return replace(arch, layers=grouped(layers), rope_width=width, max_model_len=longest)
 
 
 def mimo_v2(config: Json) -> ModelArch:

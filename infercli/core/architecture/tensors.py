@@ -21,6 +21,7 @@ from infercli.core.architecture.layers import (
     LayerGroup,
     Mixer,
     Role,
+    ShortConvolution,
     StateSpace,
     Weight,
 )
@@ -90,6 +91,8 @@ class _Group:
             self._compressed(mixer)
         elif isinstance(mixer, StateSpace):
             self._state_space(mixer)
+        elif isinstance(mixer, ShortConvolution):
+            self._short_convolution(mixer)
         else:
             self._gated_delta(mixer)
 
@@ -205,6 +208,15 @@ class _Group:
         if s.projection_bias:
             self.add("state-space biases", role, (into, out), inner + mixed + heads + self.hidden)
 
+    def _short_convolution(self, c: ShortConvolution) -> None:
+        """VLLM 0.29 layers/mamba/short_conv.py: two gates and what is convolved, side by side."""
+        m, role, width = c.module, _LINEAR, c.width // self.tp
+        self.add("convolution input", role, (f"{m}.in_proj",), 3 * width, self.hidden, linear=True)
+        self.add("convolution", role, (f"{m}.conv",), width, c.conv_kernel + c.bias)
+        self.add("convolution output", role, (f"{m}.out_proj",), self.hidden, width, linear=True)
+        if c.bias:
+            self.add("convolution biases", role, (f"{m}.in_proj", f"{m}.out_proj"), 3 * width + self.hidden)
+
     def _gated_delta(self, g: GatedDelta) -> None:
         """VLLM 0.29 layers/mamba/gdn/qwen_gdn_linear_attn.py and kimi_gdn_linear_attn.py."""
         m, role = g.module, _LINEAR
@@ -289,6 +301,8 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
     found = _Group(group, hidden, layout)
     if group.mixer is not None:
         found.mixer(group.mixer)
+    if group.beside is not None:
+        found.mixer(group.beside)
     found.add("norms", "norm", (), hidden, each=group.norms)
     if group.feed_forward is not None:
         found.feed_forward(group.feed_forward)

@@ -20,6 +20,7 @@ from infercli.core.architecture.arch import (
     Mixer,
     ModelArch,
     RankTensor,
+    ShortConvolution,
     StateSpace,
     kv_heads_per_rank,
     stage_tensors,
@@ -132,10 +133,11 @@ def rank_work(
     reads: list[Reads] = []
     for group in arch.layers:
         layers = len(group.indices)
-        if group.mixer is not None:
-            kernels += layers * _mixer_kernels(group.mixer)
-            reductions += layers
-            reads += _reads(group.mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+        for mixer in (group.mixer, group.beside):
+            if mixer is not None:
+                kernels += layers * _mixer_kernels(mixer)
+                reductions += layers
+                reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
         if group.feed_forward is not None:
             reductions += layers
             if isinstance(group.feed_forward, Experts):
@@ -256,7 +258,9 @@ def _indexed(indexer: Indexer, layers: int, share: float = 1.0) -> list[Reads]:
     return [Reads(layers=layers, token_bytes=size, window=None, decode_flops=flops, prefill_flops=flops)]
 
 
-def _state_elements(mixer: StateSpace | GatedDelta) -> float:
+def _state_elements(mixer: StateSpace | GatedDelta | ShortConvolution) -> float:
+    if isinstance(mixer, ShortConvolution):
+        return mixer.width * (mixer.conv_kernel - 1)
     if isinstance(mixer, StateSpace):
         return mixer.heads * mixer.head_dim * mixer.state
     return mixer.value_heads * mixer.value_dim * mixer.key_dim

@@ -1,0 +1,154 @@
+"""Decoders near the Llama type that depart from it in what a row cannot say.
+
+Fields and defaults: vLLM 0.29 model_executor/models/ and transformers_utils/configs/, in the file of each class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.decoder import Row, parse_decoder
+from infercli.core.architecture.experts import Mixture
+from infercli.core.architecture.families import ROWS
+from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer
+from infercli.core.architecture.layers import Weight
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+_LLAMA = ROWS["LlamaForCausalLM"]
+_TELECHAT2 = Row(
+    output_bias=True, attention="self_attention", names=("query", "key_value", "dense"),
+)  # fmt: skip
+_RNJ1 = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head", norms=4, tied=True, head_dim=256
+)  # fmt: skip
+_STEP1 = _LLAMA._replace(kv_heads=1, rotary=False)
+_MELLUM = Row(qkv_bias="attention_bias", qk_norm="head", kv_heads=4, mixture=Mixture())
+_COHERE2_MOE = Row(norms=1, tied=True, head_dim=128, mixture=Mixture())
+_HY_V3 = Row(
+    qk_norm="head", qk_norm_flag="qk_norm", head_dim=128,
+    mixture=Mixture(router_bias=True, shared_module="mlp.shared_mlp"),
+)  # fmt: skip
+_BAILING = ROWS["BailingMoeForCausalLM"]
+_GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]._replace(qkv_bias=False, output_bias=False)
+
+
+def telechat2(config: Json) -> ModelArch:
+    """TeleChat 2 (models/telechat2.py): biases on the projections that come out of a half, and on no other."""
+    arch = parse_decoder(config, _TELECHAT2)
+    bias = Weight(name="down bias", role="mlp", module="mlp.down_proj", outputs=arch.hidden, inputs=1)
+    return replace(arch, layers=tuple(replace(group, others=(bias,)) for group in arch.layers))
+
+
+def pangu_embedded(config: Json) -> ModelArch:
+    """OpenPangu Embedded (models/openpangu.py): `bias` is that of the attention, `sandwich_norm` two norms more."""
+    _without(config, "interleaved_sliding_window", "param_sink_number", "n_routed_experts", "kv_lora_rank")
+    if not config.get("is_causal", True):
+        raise Unsupported("config.json: is_causal: attention to later tokens is not known here", EXTEND)
+    bias = bool(config.get("attention_bias") or config.get("bias"))
+    own = {"qkv_bias": bias} | config | {"attention_bias": bias}
+    row = _LLAMA._replace(qkv_bias="qkv_bias", norms=4 if config.get("sandwich_norm") else 2)
+    return parse_decoder(own, row)
+
+
+def hyperclova_x(config: Json) -> ModelArch:
+    """HyperCLOVA X (models/hyperclovax.py): a norm behind each half as well, unless `use_post_norm` is false."""
+    return parse_decoder(config, _LLAMA._replace(norms=4 if config.get("use_post_norm", True) else 2))
+
+
+def rnj1(config: Json) -> ModelArch:
+    """Rnj-1 (models/rnj1.py): Gemma 3 with full attention in every layer; chunked layers are refused."""
+    kinds = entries(config, "layer_types", integer(config, LAYERS))
+    if kinds is None or set(kinds) != {"full_attention"}:
+        raise Unsupported("config.json: layer_types: other layers than full_attention are not known here", EXTEND)
+    return parse_decoder(config, _RNJ1)
+
+
+def step1(config: Json) -> ModelArch:
+    """Step 1 (models/step1.py): ALiBi instead of RoPE, and heads of the hidden width by their number."""
+    groups = config.get("num_attention_groups") or config.get("num_key_value_heads")
+    return parse_decoder(config | {"num_key_value_heads": groups, "head_dim": None}, _STEP1)
+
+
+def mellum(config: Json) -> ModelArch:
+    """Mellum (models/mellum.py): windows by `layer_types`, but none without `use_sliding_window` (Qwen3MoeConfig)."""
+    count = integer(config, LAYERS)
+    for key in ("layer_types", "mlp_layer_types"):
+        if entries(config, key, count) is None:
+            raise Unsupported(f"config.json: {key}: missing, and every layer needs its own", EXTEND)
+    full: Json = {} if config.get("use_sliding_window") else {"layer_types": ["full_attention"] * count}
+    return parse_decoder(config | full, _MELLUM)
+
+
+def cohere2_moe(config: Json) -> ModelArch:
+    """Cohere 2 with experts (models/cohere2_moe.py): a window sees one token more than `sliding_window` says.
+
+    Without `layer_types` the dense layers in front have a pattern of their own, which is full attention.
+    """
+    count = integer(config, LAYERS)
+    first = int(config.get("first_k_dense_replace") or 0)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        before = integer(config, "prefix_dense_sliding_window_pattern", 1)
+        after = integer(config, "sliding_window_pattern", 4)
+        places = [(i, before) for i in range(first)] + [(i, after) for i in range(count - first)]
+        kinds = ["full_attention" if (i + 1) % step == 0 else "sliding_attention" for i, step in places]
+    width = integer(config, "intermediate_size")
+    own = config | {
+        "layer_types": kinds,
+        "mlp_layer_types": config.get("mlp_layer_types") or ["dense"] * first + ["sparse"] * (count - first),
+        "sliding_window": integer(config, "sliding_window", 4096) + 1,
+        "moe_intermediate_size": width,
+        "intermediate_size_mlp": config.get("prefix_dense_intermediate_size") or width,
+    }
+    return parse_decoder(own, _COHERE2_MOE)
+
+
+def hy_v3(config: Json) -> ModelArch:
+    """Hunyuan V3 (models/hy_v3.py): `expert_hidden_dim` is the width of an expert."""
+    silent: Json = {"qk_norm": True, "num_key_value_heads": 8, "num_shared_experts": 1, "first_k_dense_replace": 1}
+    width = integer(config, "expert_hidden_dim")
+    return parse_decoder(silent | config | {"moe_intermediate_size": width}, _HY_V3)
+
+
+def sarvam_moe(config: Json) -> ModelArch:
+    """Sarvam's mixture (models/sarvam.py, bailing_moe.py): the router's bias is asked for by a flag."""
+    if config.get("use_bias"):
+        raise Unsupported("config.json: use_bias: biases everywhere are not known here", EXTEND)
+    if config.get("use_qk_norm") and not config.get("use_rmsnorm", True):
+        raise Unsupported("config.json: use_rmsnorm: other norms than RMSNorm on queries and keys", EXTEND)
+    mixture = Mixture(router_bias=bool(config.get("moe_router_enable_expert_bias", False)))
+    return parse_decoder(config, _BAILING._replace(mixture=mixture))
+
+
+def param2_moe(config: Json) -> ModelArch:
+    """Param 2 (models/param2moe.py): `moe_shared_expert_intermediate_size` is that of all shared experts together."""
+    mixture = Mixture(router_bias=bool(config.get("moe_router_enable_expert_bias", True)))
+    own = {"num_shared_experts": 1, "first_k_dense_replace": 1} | config
+    whole = own.get("moe_shared_expert_intermediate_size")
+    if whole is not None and own["num_shared_experts"]:
+        own |= {"num_shared_experts": 1}
+    return parse_decoder(own, _BAILING._replace(mixture=mixture))
+
+
+def granite_swa(config: Json) -> ModelArch:
+    """Granite with windows (models/granite.py, granitemoeshared.py): sinks in every layer, a window in three of four.
+
+    Without `layer_types` the first of every four layers sees everything (transformers granite_swa).
+    """
+    count = integer(config, LAYERS)
+    dense = not config.get("num_local_experts")
+    kinds = entries(config, "layer_types", count)
+    own = {"sliding_window": 128} | config
+    own["layer_types"] = kinds or ["sliding_attention" if i % 4 else "full_attention" for i in range(count)]
+    sinks = bool(config.get("attention_sinks", True))
+    row = _LLAMA._replace(tied=True) if dense else _GRANITE_MOE
+    return parse_decoder(own, row._replace(sinks=sinks))
+
+
+def _without(config: Json, *keys: str) -> None:
+    """Raises Unsupported where one of the keys says something."""
+    for key in keys:
+        if config.get(key):
+            raise Unsupported(f"config.json: {key}: is not known here for {config['architectures'][0]}", EXTEND)

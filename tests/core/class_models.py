@@ -1,0 +1,323 @@
+"""Small config.json files, one for each class whose shape is compared with vLLM's own (test_classes_against_vllm.py).
+
+Widths differ from one another on purpose: a width that is taken for another shows in the count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Config = dict[str, Any]
+
+_LLAMA: Config = {
+    "hidden_size": 1024,
+    "intermediate_size": 2176,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "vocab_size": 32000,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "hidden_act": "silu",
+}
+_EXPERTS: Config = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "norm_topk_prob": True}
+_BAILING: Config = _EXPERTS | {
+    "head_dim": 96, "first_k_dense_replace": 1, "num_shared_experts": 1, "use_qkv_bias": True, "use_bias": False,
+    "use_qk_norm": True, "use_rmsnorm": True, "rope_theta": 10000.0, "rope_scaling": None, "n_group": 1,
+    "topk_group": 1, "routed_scaling_factor": 2.5, "embedding_dropout": 0.0,
+}  # fmt: skip
+_LATENT: Config = {
+    "num_key_value_heads": 16, "q_lora_rank": 512, "kv_lora_rank": 256, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
+    "v_head_dim": 96, "first_k_dense_replace": 1, "n_routed_experts": 8, "num_experts_per_tok": 2,
+    "n_shared_experts": 2, "moe_intermediate_size": 320, "n_group": 1, "topk_group": 1, "scoring_func": "sigmoid",
+    "topk_method": "noaux_tc", "norm_topk_prob": True, "routed_scaling_factor": 1.0, "moe_layer_freq": 1,
+    "rope_theta": 10000.0,
+}  # fmt: skip
+_GRANITE: Config = {
+    "embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.22, "attention_multiplier": 0.015625,
+    "sliding_window": 128,
+}  # fmt: skip
+
+CLASSES: dict[str, Config] = {
+    "LagunaForCausalLM": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["LagunaForCausalLM"],
+        "model_type": "laguna",
+        "head_dim": 96,
+        "shared_expert_intermediate_size": 448,
+        "gating": True,
+        "sliding_window": 512,
+        "num_hidden_layers": 5,
+        "layer_types": ["full_attention", *["sliding_attention"] * 3, "full_attention"],
+        "num_attention_heads_per_layer": [16, 24, 24, 24, 16],
+        "mlp_layer_types": ["dense", *["sparse"] * 4],
+        "rope_parameters": {
+            "full_attention": {
+                "rope_theta": 500000.0,
+                "rope_type": "yarn",
+                "factor": 32.0,
+                "original_max_position_embeddings": 4096,
+                "partial_rotary_factor": 0.5,
+            },
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0},
+        },
+    },
+    "Laguna with a gate on every element, sinks and biases": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["LagunaForCausalLM"],
+        "model_type": "laguna",
+        "head_dim": 64,
+        "attention_bias": True,
+        "shared_expert_intermediate_size": 0,
+        "gating": "per-element",
+        "sliding_window": 512,
+        "num_hidden_layers": 4,
+        "layer_types": ["full_attention", *["sliding_attention"] * 3],
+        "swa_attention_sink_enabled": True,
+        "mlp_only_layers": [1],
+        "decoder_sparse_step": 2,
+        "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
+        "partial_rotary_factor": 0.5,
+    },
+    "TeleChat3ForCausalLM": _LLAMA | {"architectures": ["TeleChat3ForCausalLM"], "model_type": "telechat3"},
+    "IQuestCoderForCausalLM": _LLAMA | {"architectures": ["IQuestCoderForCausalLM"], "model_type": "iquestcoder"},
+    "TeleChat2ForCausalLM": {
+        "architectures": ["TeleChat2ForCausalLM"],
+        "model_type": "telechat",
+        "hidden_size": 1024,
+        "ffn_hidden_size": 2176,
+        "n_layer": 3,
+        "n_head": 16,
+        "vocab_size": 32000,
+        "seq_length": 8192,
+        "tie_word_embeddings": False,
+        "layer_norm_epsilon": 1e-5,
+        "torch_dtype": "bfloat16",
+    },
+    "PanguEmbeddedForCausalLM": _LLAMA
+    | {
+        "architectures": ["PanguEmbeddedForCausalLM"],
+        "model_type": "PanguEmbedded",
+        "head_dim": 96,
+        "bias": True,
+        "rope_theta": 10000.0,
+    },
+    "PanguEmbedded with norms on both sides": _LLAMA
+    | {
+        "architectures": ["PanguEmbeddedForCausalLM"],
+        "model_type": "PanguEmbedded",
+        "bias": True,
+        "qkv_bias": False,
+        "sandwich_norm": True,
+        "rope_theta": 10000.0,
+    },
+    "HyperCLOVAXForCausalLM": _LLAMA | {"architectures": ["HyperCLOVAXForCausalLM"], "model_type": "hyperclovax"},
+    "Rnj1ForCausalLM": _LLAMA
+    | {
+        "architectures": ["Rnj1ForCausalLM"],
+        "model_type": "gemma3_text",
+        "head_dim": 96,
+        "layer_types": ["full_attention"] * 3,
+        "sliding_window": 1024,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "query_pre_attn_scalar": 96,
+        "tie_word_embeddings": True,
+    },
+    "Step1ForCausalLM": {k: v for k, v in _LLAMA.items() if k != "num_key_value_heads"}
+    | {"architectures": ["Step1ForCausalLM"], "model_type": "step1", "num_attention_groups": 4},
+    "MellumForCausalLM": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["MellumForCausalLM"],
+        "model_type": "mellum",
+        "head_dim": 96,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        "mlp_layer_types": ["sparse", "dense", "sparse"],
+        "sliding_window": 1024,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
+    "Cohere2MoeForCausalLM": _LLAMA
+    | {
+        "architectures": ["Cohere2MoeForCausalLM"],
+        "model_type": "cohere2_moe",
+        "head_dim": 96,
+        "num_hidden_layers": 6,
+        "sliding_window": 512,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "num_shared_experts": 2,
+        "first_k_dense_replace": 1,
+        "prefix_dense_intermediate_size": 3008,
+        "tie_word_embeddings": True,
+    },
+    "Mellum with windows": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["MellumForCausalLM"],
+        "model_type": "mellum",
+        "head_dim": 96,
+        "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        "mlp_layer_types": ["sparse", "dense", "sparse"],
+        "sliding_window": 1024,
+        "use_sliding_window": True,
+        "rope_parameters": {
+            "full_attention": {"rope_theta": 500000.0, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+        },
+    },
+    "HYV3ForCausalLM": _LLAMA
+    | {
+        "architectures": ["HYV3ForCausalLM"],
+        "model_type": "hy_v3",
+        "head_dim": 96,
+        "num_experts": 8,
+        "num_experts_per_tok": 2,
+        "expert_hidden_dim": 320,
+        "num_shared_experts": 2,
+        "first_k_dense_replace": 1,
+    },
+    "SarvamMoEForCausalLM": _LLAMA
+    | _BAILING
+    | {
+        "architectures": ["SarvamMoEForCausalLM"],
+        "model_type": "sarvam_moe",
+        "score_function": "sigmoid",
+        "moe_router_enable_expert_bias": True,
+    },
+    "Param2MoEForCausalLM": _LLAMA
+    | _BAILING
+    | {
+        "architectures": ["Param2MoEForCausalLM"],
+        "model_type": "param2moe",
+        "num_shared_experts": 2,
+        "moe_shared_expert_intermediate_size": 576,
+    },
+    "GraniteSWAForCausalLM": _LLAMA
+    | _GRANITE
+    | {"architectures": ["GraniteSWAForCausalLM"], "model_type": "granite_swa", "num_hidden_layers": 5},
+    "GraniteMoeSWAForCausalLM": _LLAMA
+    | _GRANITE
+    | {
+        "architectures": ["GraniteMoeSWAForCausalLM"],
+        "model_type": "granitemoe_swa",
+        "num_hidden_layers": 5,
+        "num_local_experts": 8,
+        "num_experts_per_tok": 2,
+        "shared_intermediate_size": 448,
+    },
+    "AXK1ForCausalLM": _LLAMA | _LATENT | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
+    "SarvamMLAForCausalLM": _LLAMA
+    | _LATENT
+    | {
+        "architectures": ["SarvamMLAForCausalLM"],
+        "model_type": "sarvam_mla",
+        "num_experts": 8,
+        "num_shared_experts": 2,
+        "q_lora_rank": None,
+    },
+    "PanguUltraMoEForCausalLM": _LLAMA
+    | _LATENT
+    | {
+        "architectures": ["PanguUltraMoEForCausalLM"],
+        "model_type": "pangu_ultra_moe",
+        "router_enable_expert_bias": True,
+        "sandwich_norm": True,
+    },
+    "Lfm2ForCausalLM": _LLAMA
+    | {
+        "architectures": ["Lfm2ForCausalLM"],
+        "model_type": "lfm2",
+        "conv_dim": 1024,
+        "block_dim": 1024,
+        "block_ff_dim": 3500,
+        "block_multiple_of": 128,
+        "block_ffn_dim_multiplier": 1.2,
+        "conv_L_cache": 4,
+        "conv_bias": True,
+        "full_attn_idxs": [1],
+        "rope_theta": 1000000.0,
+    },
+    "Lfm2MoeForCausalLM": _LLAMA
+    | _EXPERTS
+    | {
+        "architectures": ["Lfm2MoeForCausalLM"],
+        "model_type": "lfm2_moe",
+        "num_dense_layers": 1,
+        "layer_types": ["conv", "full_attention", "conv"],
+    },
+    "OlmoHybridForCausalLM": _LLAMA
+    | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 6},
+    "Gemma3nForCausalLM": _LLAMA
+    | {
+        "architectures": ["Gemma3nForCausalLM"],
+        "model_type": "gemma3n_text",
+        "num_hidden_layers": 6,
+        "intermediate_size": [2176, 2176, 2432, 2432, 2688, 2688],
+        "head_dim": 96,
+        "num_kv_shared_layers": 2,
+        "vocab_size_per_layer_input": 31936,
+        "hidden_size_per_layer_input": 160,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "laurel_rank": 48,
+        "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
+        "tie_word_embeddings": True,
+    },
+    "FalconH1ForCausalLM": _LLAMA
+    | {
+        "architectures": ["FalconH1ForCausalLM"],
+        "model_type": "falcon_h1",
+        "head_dim": 96,
+        "mamba_d_ssm": 1536,
+        "mamba_n_heads": 24,
+        "mamba_d_head": 64,
+        "mamba_n_groups": 2,
+        "mamba_d_state": 128,
+        "mamba_d_conv": 4,
+        "mlp_multipliers": [1.0, 1.0],
+        "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
+        "rope_theta": 100000000000.0,
+    },
+    "FalconH1 with a norm in Mamba": _LLAMA
+    | {
+        "architectures": ["FalconH1ForCausalLM"],
+        "model_type": "falcon_h1",
+        "head_dim": 96,
+        "mamba_rms_norm": True,
+        "mamba_d_ssm": None,
+        "mamba_n_heads": 32,
+        "mamba_n_groups": 1,
+        "mamba_d_state": 128,
+        "mamba_d_conv": 4,
+        "mlp_multipliers": [1.0, 1.0],
+        "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
+        "rope_theta": 100000000000.0,
+    },
+    "LongcatFlashForCausalLM": {
+        k: v for k, v in _LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "intermediate_size")
+    }
+    | {
+        "architectures": ["LongcatFlashForCausalLM"],
+        "model_type": "longcat_flash",
+        "num_layers": 3,
+        "ffn_hidden_size": 2176,
+        "expert_ffn_hidden_size": 320,
+        "n_routed_experts": 8,
+        "moe_topk": 2,
+        "zero_expert_num": 4,
+        "zero_expert_type": "identity",
+        "q_lora_rank": 512,
+        "kv_lora_rank": 256,
+        "qk_rope_head_dim": 64,
+        "qk_nope_head_dim": 128,
+        "v_head_dim": 96,
+        "routed_scaling_factor": 6.0,
+        "rope_theta": 10000000.0,
+    },
+}

@@ -1,0 +1,64 @@
+"""Runs in the engine's environment, not in the tests': asks vLLM's own model classes how many parameters they hold.
+
+As kv_oracle.py, it builds each class on PyTorch's meta device for rank 0 of a split that is only pretended, but with
+its experts.
+
+Reads a JSON list of {config, tp} on standard input and writes the list of answers to the file named as argument: the
+elements of every parameter by name, or why the class was not built.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import kv_oracle
+import torch
+from vllm.config import set_current_vllm_config
+from vllm.model_executor.layers import fused_moe
+from vllm.model_executor.model_loader.utils import initialize_model
+
+SETTINGS = {
+    "pp": 1, "dcp": 1, "kv_dtype": "auto", "block_tokens": 16, "max_num_batched_tokens": 8192,
+    "prefix_caching": True, "async_scheduling": False, "speculative_tokens": 0, "packed_latent": False,
+}  # fmt: skip
+
+
+def pretend() -> None:
+    """As kv_oracle.pretend, with experts."""
+    factory = fused_moe.FusedMoEFactory
+    kv_oracle.pretend()
+    fused_moe.FusedMoEFactory = factory
+
+
+def answer(case: dict, folder: Path) -> dict:
+    """Elements of each parameter on one rank."""
+    case = SETTINGS | case
+    (folder / "config.json").write_text(json.dumps(case["config"]))
+    try:
+        kv_oracle.own_config(case["config"]["model_type"])
+        kv_oracle.split(case, 0)
+        config = kv_oracle.configured(case, folder)
+        torch.set_default_dtype(config.model_config.dtype)
+        with set_current_vllm_config(config), torch.device("meta"):
+            model = initialize_model(config)
+    except Exception as error:  # noqa: BLE001 - the test says which class was not built
+        return {"not_built": f"{type(error).__name__}: {str(error)[:500]}"}
+    return {
+        "parameters": {name: weight.numel() for name, weight in model.named_parameters()},
+        "longest": config.model_config.max_model_len,
+    }
+
+
+def main() -> None:
+    """Answer all cases of standard input."""
+    pretend()
+    with tempfile.TemporaryDirectory() as folder:
+        answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
+    Path(sys.argv[1]).write_text(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main()
