@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from infercli.core.architecture import encoders
+from infercli.core.architecture import encoders, omni, tiled
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -24,6 +24,12 @@ class Wrapper(NamedTuple):
     part: str = "vision_config"
     optional: bool = False
     """It may come without the encoder's config, and then has the published widths."""
+    whole: bool = False
+    """The encoder is described by all of config.json, not by one part of it."""
+    inside: str | None = None
+    """All of the model stands in this part (Qwen's omni models: the thinker)."""
+    tied: bool | None = None
+    """Whether lm_head is the embedding where config.json does not say it anywhere; None: as the decoder's class."""
 
 
 WRAPPERS: dict[str, Wrapper] = {
@@ -37,8 +43,8 @@ WRAPPERS: dict[str, Wrapper] = {
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
     "Gemma4ForConditionalGeneration": Wrapper(encoders.gemma4, "Gemma4ForCausalLM"),
     "LlavaForConditionalGeneration": Wrapper(encoders.llava),
-    "LlavaNextForConditionalGeneration": Wrapper(encoders.llava),
-    "Mistral3ForConditionalGeneration": Wrapper(encoders.pixtral),
+    "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),
+    "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
     "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
     "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
@@ -49,6 +55,25 @@ WRAPPERS: dict[str, Wrapper] = {
     "InternVLForConditionalGeneration": Wrapper(encoders.internvl),
     "MiniMaxM3SparseForConditionalGeneration": Wrapper(encoders.minimax_m3, "MiniMaxM3SparseForCausalLM"),
     "DotsOCRForCausalLM": Wrapper(encoders.dots, "Qwen2ForCausalLM"),
+    "Qwen2_5OmniModel": Wrapper(omni.qwen2_5_omni, "Qwen2ForCausalLM", whole=True, inside="thinker_config"),
+    "Qwen2_5OmniForConditionalGeneration": Wrapper(
+        omni.qwen2_5_omni, "Qwen2ForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "Qwen3OmniMoeForConditionalGeneration": Wrapper(
+        omni.qwen3_omni, "Qwen3MoeForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "Qwen3ASRForConditionalGeneration": Wrapper(
+        omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "NemotronH_Nano_VL_V2": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Nano_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Super_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "Idefics3ForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
+    "SmolVLMForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
+    "PaliGemmaForConditionalGeneration": Wrapper(tiled.paligemma, whole=True, tied=True),
+    "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision),
+    "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video),
 }
 
 _DECODERS = {
@@ -61,6 +86,9 @@ _DECODERS = {
     "qwen3_moe": "Qwen3MoeForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "nemotron_h": "NemotronHForCausalLM",
 }
 """model_type -> class."""
 
@@ -93,6 +121,9 @@ _INHERITED = ("torch_dtype", "dtype", "tie_word_embeddings")
 
 def decoder_config(name: str, config: Json) -> Json:
     """The config of the decoder inside, with its class. Raises Unsupported where it does not say which that is."""
+    wrapper, top = WRAPPERS[name], config
+    if wrapper.inside is not None:
+        config = _inside(config, wrapper.inside)
     text = next((config[k] for k in _TEXT_KEYS if isinstance(config.get(k), dict)), None)
     found: Json = dict(config if text is None else text)
     kind = str(found.get("model_type") or "")
@@ -100,10 +131,13 @@ def decoder_config(name: str, config: Json) -> Json:
         kind = "qwen2_audio"
     found = dict(_DEFAULTS.get(kind, {})) | found
     for key in _INHERITED:
-        if found.get(key) is None and config.get(key) is not None:
-            found[key] = config[key]
+        said = next((c[key] for c in (found, config, top) if c.get(key) is not None), None)
+        if said is not None:
+            found[key] = said
+    if found.get("tie_word_embeddings") is None and wrapper.tied is not None:
+        found["tie_word_embeddings"] = wrapper.tied
     inside = None if text is None else next(iter(found.get("architectures") or ()), None)
-    inner = WRAPPERS[name].decoder or inside or _DECODERS.get(kind)
+    inner = wrapper.decoder or inside or _DECODERS.get(kind)
     if inner is None or inner in WRAPPERS:
         raise Unsupported(
             f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
@@ -113,8 +147,12 @@ def decoder_config(name: str, config: Json) -> Json:
 
 
 def encoder_config(name: str, config: Json) -> Json:
-    """The encoder's part of config.json. Raises Unsupported where it is missing."""
+    """What config.json says of the encoder. Raises Unsupported where it is missing."""
     wrapper = WRAPPERS[name]
+    if wrapper.inside is not None:
+        config = _inside(config, wrapper.inside)
+    if wrapper.whole:
+        return config
     part = config.get(wrapper.part)
     if isinstance(part, dict) and part:
         return {key: config[key] for key in _OF_THE_ENCODER if config.get(key) is not None} | part
@@ -122,5 +160,14 @@ def encoder_config(name: str, config: Json) -> Json:
         return {}
     raise Unsupported(
         f"config.json: {wrapper.part}: missing, and {name} has an encoder",
+        "the checkpoint is incomplete; pin it again, or fix the file at its source",
+    )
+
+
+def _inside(config: Json, key: str) -> Json:
+    if isinstance(config.get(key), dict):
+        return config[key]
+    raise Unsupported(
+        f"config.json: {key}: missing, and it describes the model",
         "the checkpoint is incomplete; pin it again, or fix the file at its source",
     )
