@@ -85,6 +85,93 @@ QWEN3_AUDIO = WHISPER | {
     "output_dim": 128, "downsample_hidden_size": 24, "n_window": 10, "n_window_infer": 20, "conv_chunksize": 10,
 }  # fmt: skip
 
+WIDE = {k: v for k, v in LLAMA.items() if k != "model_type"} | {"hidden_size": 256, "rms_norm_eps": 1e-6}
+SPEECH = {
+    "audio_pool_step": 2,
+    "audio_config": WHISPER
+    | {"model_type": "whisper", "decoder_layers": 1, "decoder_attention_heads": 4, "vocab_size": 64},
+}
+GLM_ROPE = {
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 1e4,
+        "partial_rotary_factor": 0.5,
+        "mrope_section": [1, 1, 2],
+    }
+}
+MROPE_WIDE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]}}
+FLAT_QWEN3 = {k: v for k, v in QWEN3.items() if k != "model_type"} | MROPE_WIDE
+INTERN_VIT = {
+    "model_type": "internvl_vision",
+    "hidden_size": 96,
+    "intermediate_size": 160,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "image_size": [112, 112],
+    "patch_size": [14, 14],
+    "attention_bias": True,
+}
+DEEPSEEK = {
+    "architectures": ["DeepseekV2ForCausalLM"],
+    "vocab_size": 640,
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 96,
+    "n_shared_experts": 2,
+    "first_k_dense_replace": 1,
+    "use_mla": False,
+    "kv_lora_rank": None,
+    "q_lora_rank": None,
+    "qk_nope_head_dim": 0,
+    "qk_rope_head_dim": 0,
+    "v_head_dim": 0,
+    "topk_method": "greedy",
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_layer_freq": 1,
+}
+GEMMA4 = {
+    "model_type": "gemma4_unified_text",
+    "vocab_size": 640,
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 32,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": True,
+    "sliding_window": 512,
+    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
+    "global_head_dim": 64,
+}
+QWEN3_5 = {
+    "model_type": "qwen3_5_text",
+    "vocab_size": 640,
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 32,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+    "linear_num_key_heads": 4,
+    "linear_num_value_heads": 8,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+    "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention"] * 3 + ["full_attention"],
+    "rope_parameters": GLM_ROPE["rope_parameters"] | {"partial_rotary_factor": 0.25},
+}
+
 _CONFIGS = (
         config("Mistral3ForConditionalGeneration", "mistral3", text_config=MISTRAL, vision_config=PIXTRAL,
                spatial_merge_size=2, image_token_index=10, multimodal_projector_bias=False, vision_feature_layer=-1,
@@ -118,15 +205,80 @@ _CONFIGS = (
         config("LlavaNextVideoForConditionalGeneration", "llava_next_video", text_config=LLAMA, vision_config=CLIP,
                image_token_index=10, video_token_index=11, vision_feature_layer=-2, spatial_pool_stride=2,
                vision_feature_select_strategy="default"),
+    *(
+        config(name, name.lower(), **text, version=version, hidden_act="silu", query_num=16, batch_vision_input=True,
+               drop_vision_last_layer=drop, vision_config=SIGLIP | {"model_type": "siglip_vision_model"}, **more)
+        for name, version, text, drop, more in (
+            ("MiniCPMV", 2.6, WIDE | {"num_key_value_heads": 4}, False, {}),
+            ("MiniCPMV", 4.0, WIDE, True, {}),
+            ("MiniCPMV", 4.5, WIDE | {"head_dim": 32}, False, {}),
+            ("MiniCPMO", 2.6, WIDE, False, SPEECH),
+            ("MiniCPMO", 4.5, WIDE | {"head_dim": 32}, True, SPEECH),
+        )
+    ),
+    config("GlmOcrForConditionalGeneration", "glm_ocr", tie_word_embeddings=False,
+           text_config=LLAMA | GLM_ROPE | {"model_type": "glm_ocr_text", "head_dim": 16},
+           vision_config=QWEN2_5_VISION | {"model_type": "glm_ocr_vision", "image_size": 112}),
+    config("InternVLForConditionalGeneration", "internvl", text_config=QWEN2, vision_config=INTERN_VIT,
+           tie_word_embeddings=False, downsample_ratio=0.5),
+    config("InternS1ForConditionalGeneration", "interns1", text_config=QWEN3, vision_config=INTERN_VIT,
+           tie_word_embeddings=False, downsample_ratio=0.5, projector_hidden_act="gelu"),
+    config("PaddleOCRVLForConditionalGeneration", "paddleocr_vl", tie_word_embeddings=False,
+           text_config=LLAMA | MROPE | {"model_type": "paddleocr_vl_text", "head_dim": 16, "use_bias": False},
+           vision_config=SIGLIP | {"model_type": "paddleocr_vl_vision"}),
+    config("Cohere2VisionForConditionalGeneration", "cohere2_vision", tie_word_embeddings=True,
+           text_config=LLAMA | {"model_type": "cohere2", "tie_word_embeddings": True, "sliding_window": 512,
+                                "architectures": ["Cohere2ForCausalLM"], "layer_norm_eps": 1e-5, "logit_scale": 1.0},
+           vision_config=SIGLIP, alignment_intermediate_size=192),
+    *(
+        config(name, model_type, **FLAT_QWEN3, hidden_act="silu", rms_norm_eps=1e-6, vision_config=SIGLIP | {
+                   "spatial_merge_size": 2, "num_channels": 3, "hidden_act": "gelu", "layer_norm_eps": 1e-6,
+                   "attention_dropout": 0.0})
+        for name, model_type in (
+            ("KeyeForConditionalGeneration", "Keye"), ("KeyeVL1_5ForConditionalGeneration", "KeyeVL1_5"),
+        )
+    ),
+    config("Ovis2_5", "ovis2_5", llm_config=QWEN3, hidden_size=128, visual_vocab_size=256,
+           vit_config=SIGLIP | {"model_type": "siglip2_navit", "hidden_stride": 2, "num_channels": 3, "num_patches": 64,
+           "window_size": 112, "fullatt_block_indexes": None, "temporal_patch_size": 1, "preserve_original_pe": True,
+           "use_rope": True, "layer_norm_eps": 1e-6, "hidden_act": "gelu", "attention_dropout": 0.0}),
+    config("DeepseekOCRForCausalLM", "deepseek_vl_v2", tile_tag="2D", global_view_pos="head",
+           candidate_resolutions=[[1024, 1024]], vision_config={"width": {}},
+           projector_config={"projector_type": "linear", "input_dim": 2048, "n_embed": 128},
+           language_config=DEEPSEEK),
+    config("Gemma4UnifiedForConditionalGeneration", "gemma4_unified", text_config=GEMMA4, tie_word_embeddings=True,
+           vision_config={"model_type": "gemma4_unified_vision", "patch_size": 16, "pooling_kernel_size": 3,
+                          "mm_embed_dim": 96, "mm_posemb_size": 20, "output_proj_dims": 96},
+           audio_config={"model_type": "gemma4_unified_audio", "audio_embed_dim": 48}),
+    config("Phi3VForCausalLM", "phi3_v", **{k: v for k, v in LLAMA.items() if k != "model_type"}, hidden_act="silu",
+           rms_norm_eps=1e-6, embd_layer={"use_hd_transform": True, "with_learnable_separator": True},
+           img_processor={"name": "clip_vision_model", "image_dim_out": 1024, "num_img_tokens": 144,
+                          "layer_idx": -2, "type_feature": "patch"}),
+    config("MiniCPMV4_6ForConditionalGeneration", "minicpmv4_6", text_config=QWEN3_5, tie_word_embeddings=False,
+           vision_config=SIGLIP | {"model_type": "minicpmv4_6_vision"}),
+    config("VoxtralForConditionalGeneration", "voxtral", text_config=MISTRAL, tie_word_embeddings=False,
+           audio_config=WHISPER | {"model_type": "whisper", "downsample_factor": 4, "window_size": 400,
+                              "sampling_rate": 16000, "hop_length": 160}),
+    config("GraniteSpeechForConditionalGeneration", "granite_speech", text_config=LLAMA | {
+               "model_type": "granite", "architectures": ["GraniteForCausalLM"]}, tie_word_embeddings=False,
+           encoder_config={"model_type": "granite_speech_encoder", "input_dim": 20, "num_layers": 2, "hidden_dim": 96,
+                           "feedforward_mult": 2, "num_heads": 4, "dim_head": 24, "output_dim": 42, "context_size": 20,
+                           "max_pos_emb": 50, "conv_kernel_size": 15, "conv_expansion_factor": 2},
+           projector_config={"model_type": "blip_2_qformer", "hidden_size": 64, "encoder_hidden_size": 96,
+                             "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4,
+                             "cross_attention_frequency": 1}, downsample_rate=5, window_size=15, has_lora_adapter=False,
+           audio_token_index=600),
 )  # fmt: skip
 
-MODELS: dict[str, dict] = {c["architectures"][0]: c for c in _CONFIGS}
-"""Class -> config.json."""
+MODELS: dict[str, dict] = {" ".join([c["architectures"][0], str(c.get("version", ""))]).strip(): c for c in _CONFIGS}
+"""Class, and its version where it has several -> config.json."""
 
 LIKE = {
     "Qwen2_5OmniForConditionalGeneration": "Qwen2_5OmniModel",
     "NemotronH_Super_Omni_Reasoning_V3": "NemotronH_Nano_Omni_Reasoning_V3",
     "NemotronH_Omni_Reasoning_V3": "NemotronH_Nano_Omni_Reasoning_V3",
+    "Ovis2_6ForCausalLM": "Ovis2_5",
+    "Ovis2_6_MoeForCausalLM": "Ovis2_5",
 }
 """Another name of a class in vLLM's registry -> one that is asked about."""
 
@@ -136,7 +288,7 @@ NOT_ASKED = frozenset({
     "Qwen2AudioForConditionalGeneration", "Gemma3ForConditionalGeneration", "Gemma4ForConditionalGeneration",
     "PixtralForConditionalGeneration", "Llama4ForConditionalGeneration", "KimiK25ForConditionalGeneration",
     "KimiVLForConditionalGeneration", "Glm4vForConditionalGeneration", "Glm4vMoeForConditionalGeneration",
-    "InternVLChatModel", "InternVLForConditionalGeneration", "MiniMaxM3SparseForConditionalGeneration",
+    "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration",
     "DotsOCRForCausalLM",
 })  # fmt: skip
 """Older classes, most of which logs and public files confirm."""

@@ -25,6 +25,8 @@ from tests.parts.engine_python import engine_python
 
 ORACLE = Path(__file__).with_name("encoder_oracle.py")
 CASES = [(name, ranks) for name in MODELS for ranks in (1, 2)]
+IN_FLOAT32 = (".A", ".D", ".A_log", ".dt_bias", ".linear_attn.norm.weight", "whisper_encoder.embed_positions.weight")
+"""What vLLM keeps in float32 whatever the model's dtype is: states' decay, and Voxtral's positions."""
 
 
 def held(arch: ModelArch, ranks: int) -> int:
@@ -67,6 +69,7 @@ def test_a_rank_holds_as_many_parameters_as_vllms(answers, name, ranks):
     said, arch = answers[name, ranks], architecture.parse(MODELS[name])
     assert "not_built" not in said, said["not_built"]
     assert held(arch, ranks) == sum(math.prod(shape) for shape in said["parameters"].values())
+    assert all(name.endswith(IN_FLOAT32) for name in said["wide"])
     kept = Counter((heads, width) for kind, heads, width in said["caches"] if kind != "MambaSpec")
     assert caches(arch, ranks) == kept
     assert arch.max_model_len == said["max_model_len"]

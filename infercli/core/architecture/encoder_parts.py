@@ -33,6 +33,8 @@ class Block(NamedTuple):
     """Width of all heads together; None: the hidden width."""
     whole: bool = False
     """Not cut by tensor parallelism."""
+    attention_whole: bool = False
+    """Its attention is not cut, whatever its feed-forward is."""
     cut_since: tuple[int, int] = (0, 0)
     """The vLLM release that cuts it."""
     heads: int = 0
@@ -49,17 +51,26 @@ def blocks(b: Block) -> list[Weight]:
     qkv = inner + 2 * (inner if b.kv is None else b.kv)
     columns: Split = "replicated" if b.whole else "outputs"
     rows: Split = "replicated" if b.whole else "inputs"
+    heads: Split = "replicated" if b.attention_whole else columns
     wide = parts * b.intermediate
     weights = [
-        weight(f"{b.module}.attn.qkv", qkv, b.hidden, b.depth, columns, b.heads, b.linear),
-        weight(f"{b.module}.attn.proj", b.hidden, inner, b.depth, rows, b.heads, b.linear),
+        weight(f"{b.module}.attn.qkv", qkv, b.hidden, b.depth, heads, b.heads, b.linear),
+        weight(
+            f"{b.module}.attn.proj",
+            b.hidden,
+            inner,
+            b.depth,
+            "replicated" if b.attention_whole else rows,
+            b.heads,
+            b.linear,
+        ),
         weight(f"{b.module}.mlp.fc1", wide, b.hidden, b.depth, columns, linear=b.linear),
         weight(f"{b.module}.mlp.fc2", b.hidden, b.intermediate, b.depth, rows, linear=b.linear),
         plain(f"{b.module}.norm", b.norms * b.hidden + b.extra + (2 * b.hidden if b.bias else 0), b.depth),
     ]
     if b.bias:
         weights += [
-            plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, columns, b.heads),
+            plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, heads, b.heads),
             plain(f"{b.module}.mlp.fc1.bias", wide, b.depth, columns),
         ]
     return [replace(w, cut_since=b.cut_since) for w in weights]
@@ -128,8 +139,17 @@ def patches(vision: Json, size: int, frames: int) -> int:
     return channels * integer(vision, "temporal_patch_size", frames) * side * side
 
 
+_SMALL = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "image_size": 224}
+_DEFAULTS: dict[str, Json] = {
+    "siglip_vision_model": _SMALL | {"patch_size": 16},
+    "clip_vision_model": _SMALL | {"patch_size": 32},
+}
+"""What transformers takes where a vision_config is silent (models/siglip and clip, configuration_*.py)."""
+
+
 def siglip(vision: Json, *, last_norm: bool = True) -> list[Weight]:
     """SigLIP, or CLIP, which has a class token and a norm before its first layer; `last_norm`: one behind the last."""
+    vision = _DEFAULTS.get(str(vision.get("model_type")), {}) | vision
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     side = integer(vision, "image_size") // integer(vision, "patch_size")
     clip = "clip" in str(vision.get("model_type"))

@@ -213,17 +213,34 @@ def glm4v(vision: Json, hidden: int) -> list[Weight]:
 
 def internvl(vision: Json, hidden: int) -> list[Weight]:
     """InternViT with its projector (vLLM models/intern_vit.py, internvl.py)."""
+    return _intern(vision, hidden, whole=False)
+
+
+def interns1(vision: Json, hidden: int) -> list[Weight]:
+    """InternViT in transformers' names, whose attention is whole on every rank (vLLM 0.29 models/interns1_vit.py)."""
+    return _intern(vision, hidden, whole=True)
+
+
+def _intern(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
+    """`whole`: of the attention of its blocks."""
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     size, patch = first(vision.get("image_size")), first(vision.get("patch_size"))
-    whole = 4 * width
+    merged = 4 * width
     extra = 2 * width + (2 * width if vision.get("qk_normalization") or vision.get("use_qk_norm") else 0)
-    block = Block("vision_model.encoder.layers", integer(vision, "num_hidden_layers"), width, wide, extra=extra)
+    block = Block(
+        "vision_model.encoder.layers",
+        integer(vision, "num_hidden_layers"),
+        width,
+        wide,
+        extra=extra,
+        attention_whole=whole,
+    )
     return [
         plain("vision_model.embeddings", (3 * patch * patch + 3 + (size // patch) ** 2) * width),
         *blocks(block),
-        weight("mlp1.1", hidden, whole),
+        weight("mlp1.1", hidden, merged),
         weight("mlp1.3", hidden, hidden),
-        plain("mlp1.0", 2 * whole + 2 * hidden),
+        plain("mlp1.0", 2 * merged + 2 * hidden),
     ]
 
 

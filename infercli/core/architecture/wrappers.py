@@ -6,9 +6,10 @@ transformers' default of that model_type.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from infercli.core.architecture import encoders, omni, tiled
+from infercli.core.architecture import encoders, omni, readers, sound, tiled
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -19,8 +20,8 @@ class Wrapper(NamedTuple):
     """A class with an encoder."""
 
     encoder: encoders.Encoder
-    decoder: str | None = None
-    """The class of the decoder; None: what its config says in `architectures` or `model_type`."""
+    decoder: str | Callable[[Json], str] | None = None
+    """The class of the decoder, or what reads it from config.json; None: what the decoder's own part says."""
     part: str = "vision_config"
     optional: bool = False
     """It may come without the encoder's config, and then has the published widths."""
@@ -52,7 +53,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
     "InternVLChatModel": Wrapper(encoders.internvl),
-    "InternVLForConditionalGeneration": Wrapper(encoders.internvl),
+    "InternVLForConditionalGeneration": Wrapper(encoders.interns1),
     "MiniMaxM3SparseForConditionalGeneration": Wrapper(encoders.minimax_m3, "MiniMaxM3SparseForCausalLM"),
     "DotsOCRForCausalLM": Wrapper(encoders.dots, "Qwen2ForCausalLM"),
     "Qwen2_5OmniModel": Wrapper(omni.qwen2_5_omni, "Qwen2ForCausalLM", whole=True, inside="thinker_config"),
@@ -74,6 +75,23 @@ WRAPPERS: dict[str, Wrapper] = {
     "PaliGemmaForConditionalGeneration": Wrapper(tiled.paligemma, whole=True, tied=True),
     "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision),
     "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video),
+    "MiniCPMV": Wrapper(tiled.minicpm_v, tiled.minicpm_decoder, whole=True),
+    "MiniCPMO": Wrapper(tiled.minicpm_o, tiled.minicpm_decoder, whole=True),
+    "MiniCPMV4_6ForConditionalGeneration": Wrapper(tiled.minicpm_v4_6, "Qwen3_5ForCausalLM", whole=True, tied=False),
+    "InternS1ForConditionalGeneration": Wrapper(encoders.interns1),
+    "PaddleOCRVLForConditionalGeneration": Wrapper(tiled.paddle_ocr, "Ernie4_5ForCausalLM", whole=True, tied=True),
+    "KeyeForConditionalGeneration": Wrapper(tiled.keye, "Qwen3ForCausalLM", whole=True),
+    "KeyeVL1_5ForConditionalGeneration": Wrapper(tiled.keye_1_5, "Qwen3ForCausalLM", whole=True),
+    "Cohere2VisionForConditionalGeneration": Wrapper(tiled.cohere2, "Cohere2ForCausalLM", whole=True, tied=True),
+    "Ovis2_5": Wrapper(tiled.ovis2_5, whole=True),
+    "Ovis2_6ForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
+    "Ovis2_6_MoeForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
+    "Phi3VForCausalLM": Wrapper(tiled.phi3_v, "Phi3ForCausalLM", whole=True),
+    "GlmOcrForConditionalGeneration": Wrapper(readers.glm_ocr, "Glm4ForCausalLM", whole=True, tied=False),
+    "DeepseekOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
+    "VoxtralForConditionalGeneration": Wrapper(sound.voxtral, whole=True),
+    "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
+    "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 
 _DECODERS = {
@@ -86,6 +104,7 @@ _DECODERS = {
     "qwen3_moe": "Qwen3MoeForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
+    "granite": "GraniteForCausalLM",
     "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM",
     "nemotron_h": "NemotronHForCausalLM",
@@ -100,6 +119,14 @@ _DEFAULTS: dict[str, Json] = {
     "mistral": {
         "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
         "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": None,
+    },
+    "gemma": {
+        "vocab_size": 256000, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28,
+        "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 8192,
+    },
+    "gemma2": {
+        "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 8192,
     },
     "gemma3_text": {
         "vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
@@ -137,7 +164,8 @@ def decoder_config(name: str, config: Json) -> Json:
     if found.get("tie_word_embeddings") is None and wrapper.tied is not None:
         found["tie_word_embeddings"] = wrapper.tied
     inside = None if text is None else next(iter(found.get("architectures") or ()), None)
-    inner = wrapper.decoder or inside or _DECODERS.get(kind)
+    named = wrapper.decoder(config) if callable(wrapper.decoder) else wrapper.decoder
+    inner = named or inside or _DECODERS.get(kind)
     if inner is None or inner in WRAPPERS:
         raise Unsupported(
             f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
