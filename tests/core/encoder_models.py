@@ -100,6 +100,7 @@ GLM_ROPE = {
     }
 }
 MROPE_WIDE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]}}
+FLAT_LLAMA = {k: v for k, v in LLAMA.items() if k != "model_type"}
 FLAT_QWEN3 = {k: v for k, v in QWEN3.items() if k != "model_type"} | MROPE_WIDE
 INTERN_VIT = {
     "model_type": "internvl_vision",
@@ -151,6 +152,33 @@ GEMMA4 = {
     "sliding_window": 512,
     "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
     "global_head_dim": 64,
+}
+KIMI = {
+    "model_type": "deepseek_v3",
+    "vocab_size": 640,
+    "hidden_size": 128,
+    "intermediate_size": 384,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 2048,
+    "tie_word_embeddings": False,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 96,
+    "n_shared_experts": 2,
+    "first_k_dense_replace": 1,
+    "kv_lora_rank": 64,
+    "q_lora_rank": 48,
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_layer_freq": 1,
+    "qk_nope_head_dim": 32,
+    "qk_rope_head_dim": 16,
+    "v_head_dim": 32,
+    "topk_method": "noaux_tc",
+    "scoring_func": "sigmoid",
+    "num_nextn_predict_layers": 0,
 }
 QWEN3_5 = {
     "model_type": "qwen3_5_text",
@@ -250,7 +278,7 @@ _CONFIGS = (
            vision_config={"model_type": "gemma4_unified_vision", "patch_size": 16, "pooling_kernel_size": 3,
                           "mm_embed_dim": 96, "mm_posemb_size": 20, "output_proj_dims": 96},
            audio_config={"model_type": "gemma4_unified_audio", "audio_embed_dim": 48}),
-    config("Phi3VForCausalLM", "phi3_v", **{k: v for k, v in LLAMA.items() if k != "model_type"}, hidden_act="silu",
+    config("Phi3VForCausalLM", "phi3_v", **FLAT_LLAMA, hidden_act="silu",
            rms_norm_eps=1e-6, embd_layer={"use_hd_transform": True, "with_learnable_separator": True},
            img_processor={"name": "clip_vision_model", "image_dim_out": 1024, "num_img_tokens": 144,
                           "layer_idx": -2, "type_feature": "patch"}),
@@ -268,6 +296,70 @@ _CONFIGS = (
                              "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4,
                              "cross_attention_frequency": 1}, downsample_rate=5, window_size=15, has_lora_adapter=False,
            audio_token_index=600),
+    config("Qwen2VLForConditionalGeneration", "qwen2_vl", text_config=QWEN2 | MROPE | {"model_type": "qwen2_vl_text"},
+           tie_word_embeddings=False, vision_config={
+               "model_type": "qwen2_vl", "depth": 2, "embed_dim": 96, "mlp_ratio": 4, "num_heads": 4, "in_channels": 3,
+               "hidden_size": 128, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}),
+    config("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", tie_word_embeddings=False,
+           text_config=QWEN2 | MROPE | {"model_type": "qwen2_5_vl_text"},
+           vision_config=QWEN2_5_VISION | {"model_type": "qwen2_5_vl"}),
+    config("Qwen3VLForConditionalGeneration", "qwen3_vl", tie_word_embeddings=False,
+           text_config=QWEN3 | MROPE_WIDE | {"model_type": "qwen3_vl_text"},
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_vl", "hidden_act": "gelu_pytorch_tanh"}),
+    config("Qwen3VLMoeForConditionalGeneration", "qwen3_vl_moe", tie_word_embeddings=False,
+           text_config=QWEN3_MOE | MROPE_WIDE | {"model_type": "qwen3_vl_moe_text"},
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_vl_moe", "hidden_act": "gelu_pytorch_tanh"}),
+    config("Qwen3_5ForConditionalGeneration", "qwen3_5", tie_word_embeddings=False, text_config=QWEN3_5,
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_5", "hidden_act": "gelu_pytorch_tanh",
+                                         "deepstack_visual_indexes": []}),
+    config("Qwen2AudioForConditionalGeneration", "qwen2_audio", text_config=QWEN2,
+           audio_config=WHISPER | {"model_type": "qwen2_audio_encoder"}),
+    config("Gemma3ForConditionalGeneration", "gemma3", tie_word_embeddings=True, mm_tokens_per_image=16,
+           text_config=GEMMA2 | {"model_type": "gemma3_text"}, vision_config=SIGLIP),
+    config("Gemma4ForConditionalGeneration", "gemma4", tie_word_embeddings=True,
+           text_config=GEMMA4 | {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0}, vision_config={
+               "model_type": "gemma4_vision", "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 2,
+               "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 24, "patch_size": 16,
+               "position_embedding_size": 100, "pooling_kernel_size": 3}),
+    config("Llama4ForConditionalGeneration", "llama4", tie_word_embeddings=False, text_config=LLAMA | {
+               "model_type": "llama4_text", "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 16,
+               "interleave_moe_layer_step": 1, "intermediate_size_mlp": 384, "no_rope_layers": [1, 1, 1],
+               "attention_chunk_size": 512, "use_qk_norm": False}, vision_config={
+               "model_type": "llama4_vision_model", "hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 2,
+               "num_attention_heads": 4, "image_size": 112, "patch_size": 14, "vision_output_dim": 112,
+               "projector_input_dim": 112, "projector_output_dim": 112, "pixel_shuffle_ratio": 0.5}),
+    config("KimiVLForConditionalGeneration", "kimi_vl", text_config=KIMI, vision_config={
+               "model_type": "moonvit", "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 2,
+               "num_attention_heads": 4, "patch_size": 14, "init_pos_emb_height": 8, "init_pos_emb_width": 8,
+               "merge_kernel_size": [2, 2]}),
+    config("KimiK25ForConditionalGeneration", "kimi_k25", text_config=KIMI, vision_config={
+               "model_type": "kimi_k25_vision", "hidden_size": 96, "intermediate_size": 160,
+               "num_hidden_layers": 2, "num_attention_heads": 4, "patch_size": 14, "init_pos_emb_height": 8,
+               "init_pos_emb_width": 8, "init_pos_emb_time": 4, "merge_kernel_size": [2, 2], "mm_hidden_size": 96,
+               "text_hidden_size": 128}),
+    config("Glm4vForConditionalGeneration", "glm4v", tie_word_embeddings=False,
+           text_config=LLAMA | GLM_ROPE | {"model_type": "glm4v_text", "head_dim": 16, "attention_bias": True},
+           vision_config=QWEN2_5_VISION | {"model_type": "glm4v_vision", "image_size": 112}),
+    config("DotsOCRForCausalLM", "dots_ocr", **FLAT_LLAMA, hidden_act="silu", rms_norm_eps=1e-6,
+           vision_config={"rms_norm_eps": 1e-5, "use_bias": False, "is_causal": False, "post_norm": True,
+                          "embed_dim": 96, "hidden_size": 128, "intermediate_size": 160, "num_hidden_layers": 2,
+                          "num_attention_heads": 4, "patch_size": 14, "spatial_merge_size": 2,
+                          "temporal_patch_size": 1, "num_channels": 3}),
+    config("DeepseekOCR2ForCausalLM", "deepseek_vl_v2", tile_tag="2D", global_view_pos="head",
+           candidate_resolutions=[[1024, 1024]], vision_config={"width": {}},
+           projector_config={"projector_type": "linear", "input_dim": 896, "n_embed": 128},
+           language_config=DEEPSEEK),
+    config("GLM4VForCausalLM", "chatglm", padded_vocab_size=640, vocab_size=640, hidden_size=128, ffn_hidden_size=384,
+           num_layers=3, num_attention_heads=8, multi_query_attention=True, multi_query_group_num=4, kv_channels=16,
+           seq_length=2048, add_bias_linear=False, original_rope=True, add_qkv_bias=True, rmsnorm=True,
+           layernorm_epsilon=1e-5, post_layer_norm=True, apply_residual_connection_post_layernorm=False,
+           tie_word_embeddings=False,
+           vision_config={"dropout_prob": 0.0, "hidden_act": "gelu", "in_channels": 3, "num_hidden_layers": 2,
+                          "hidden_size": 96, "patch_size": 14, "num_heads": 4, "intermediate_size": 160,
+                          "layer_norm_eps": 1e-6, "num_positions": 65, "image_size": 112, "scaling_factor": 8}),
+    config("MolmoForCausalLM", "molmo", **FLAT_LLAMA, embedding_size=640, norm_after=False, layer_norm_eps=1e-6,
+           layer_norm_type="rms", weight_tying=False, attention_layer_norm=False, qkv_bias=True, clip_qkv=None,
+           use_position_ids=True, rope_theta=1e4),
 )  # fmt: skip
 
 MODELS: dict[str, dict] = {" ".join([c["architectures"][0], str(c.get("version", ""))]).strip(): c for c in _CONFIGS}
@@ -283,12 +375,8 @@ LIKE = {
 """Another name of a class in vLLM's registry -> one that is asked about."""
 
 NOT_ASKED = frozenset({
-    "Qwen2VLForConditionalGeneration", "Qwen2_5_VLForConditionalGeneration", "Qwen3VLForConditionalGeneration",
-    "Qwen3VLMoeForConditionalGeneration", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
-    "Qwen2AudioForConditionalGeneration", "Gemma3ForConditionalGeneration", "Gemma4ForConditionalGeneration",
-    "PixtralForConditionalGeneration", "Llama4ForConditionalGeneration", "KimiK25ForConditionalGeneration",
-    "KimiVLForConditionalGeneration", "Glm4vForConditionalGeneration", "Glm4vMoeForConditionalGeneration",
-    "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration",
-    "DotsOCRForCausalLM",
+    "Glm4vMoeForConditionalGeneration", "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration",
+    "PixtralForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
 })  # fmt: skip
-"""Older classes, most of which logs and public files confirm."""
+"""Older classes: three have an encoder that another class is asked about with, InternVLChatModel needs a tokenizer, and
+MiniMaxM3SparseForConditionalGeneration a GPU."""

@@ -32,6 +32,20 @@ pixtral.PixtralRotaryEmbedding = getattr(pixtral, "PixtralRotaryEmbedding", lamb
 pixtral.position_ids_in_meshgrid = getattr(pixtral, "position_ids_in_meshgrid", None)
 
 
+_to = torch.nn.Module.to
+
+
+def _moved(module, *arguments, **named):
+    """Some classes move an encoder to the device that they run on; on the meta device there is nothing to move."""
+    try:
+        return _to(module, *arguments, **named)
+    except NotImplementedError:
+        return module
+
+
+torch.nn.Module.to = _moved
+
+
 def stand_in(model_type: str) -> None:
     """A config class for a type that neither vLLM nor transformers know: attributes, and objects within them."""
     if model_type in CONFIG_MAPPING or model_type in _CONFIG_REGISTRY:
@@ -53,6 +67,7 @@ def stand_in(model_type: str) -> None:
 def answer(case: dict, folder: Path) -> dict:
     """What vLLM makes of one model and split."""
     (folder / "config.json").write_text(json.dumps(case["config"]))
+    (folder / "preprocessor_config.json").write_text(json.dumps({"image_processor_type": "Qwen2VLImageProcessor"}))
     kv_oracle.split(case | {"pp": 1, "dcp": 1, "packed_latent": False}, 0)
     try:
         stand_in(case["config"]["model_type"])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Attention, Layout, ModelArch, rank_tensors
+from infercli.core.architecture.arch import Attention, LatentAttention, Layout, ModelArch, rank_tensors
 from infercli.core.architecture.tensors import kv_heads_per_rank
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS
@@ -25,8 +25,16 @@ from tests.parts.engine_python import engine_python
 
 ORACLE = Path(__file__).with_name("encoder_oracle.py")
 CASES = [(name, ranks) for name in MODELS for ranks in (1, 2)]
-IN_FLOAT32 = (".A", ".D", ".A_log", ".dt_bias", ".linear_attn.norm.weight", "whisper_encoder.embed_positions.weight")
-"""What vLLM keeps in float32 whatever the model's dtype is: states' decay, and Voxtral's positions."""
+IN_FLOAT32 = (
+    ".A",
+    ".D",
+    ".A_log",
+    ".dt_bias",
+    ".linear_attn.norm.weight",
+    ".e_score_correction_bias",
+    "whisper_encoder.embed_positions.weight",
+)
+"""What vLLM keeps in float32 in any model: decay of states, corrections of routers, Voxtral's positions."""
 
 
 def held(arch: ModelArch, ranks: int) -> int:
@@ -41,6 +49,8 @@ def caches(arch: ModelArch, ranks: int) -> Counter[tuple[int, int]]:
     for group in arch.layers:
         if isinstance(group.mixer, Attention) and group.mixer.cached and not group.mixer.shares_kv:
             found[kv_heads_per_rank(group.mixer, ranks), group.mixer.head_dim] += len(group.indices)
+        if isinstance(group.mixer, LatentAttention):
+            found[1, group.mixer.kv_lora_rank + group.mixer.rope_dim] += len(group.indices)
     return found
 
 

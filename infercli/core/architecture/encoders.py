@@ -153,7 +153,7 @@ def llama4(vision: Json, hidden: int) -> list[Weight]:
     positions = (integer(vision, "image_size", 336) // integer(vision, "patch_size", 14)) ** 2 + 1
     out = integer(vision, "vision_output_dim", 4096)
     return [
-        weight("vision_model.patch_embedding.linear", width, patches(vision, 14, 1)),
+        weight("vision_model.patch_embedding.linear", width, patches(vision, 14, 1), split="outputs"),
         plain("vision_model.embeddings", (positions + 1 + 4) * width),
         *blocks(Block("vision_model.model.layers", integer(vision, "num_hidden_layers", 34), width, wide)),
         weight("vision_model.vision_adapter.mlp.fc1", out, wide, split="outputs"),
@@ -204,15 +204,15 @@ def glm4v(vision: Json, hidden: int) -> list[Weight]:
     return [
         plain("visual.patch_embed", (patches(vision, 14, 2) + 1 + side * side + 2) * width),
         *blocks(Block("visual.blocks", depth, width, out, gated=True, bias=False, norms=2)),
-        plain("visual.downsample", (merge * width + 1) * out),
-        weight("visual.merger.proj", out, out),
+        plain("visual.downsample", (merge * width + 1 + 2) * out),
+        weight("visual.merger.proj", out, out, split="outputs"),
         weight("visual.merger.gate_up_proj", 2 * context, out, split="outputs"),
         weight("visual.merger.down_proj", out, context, split="inputs"),
     ]
 
 
 def internvl(vision: Json, hidden: int) -> list[Weight]:
-    """InternViT with its projector (vLLM models/intern_vit.py, internvl.py)."""
+    """InternViT with its projector (vLLM models/intern_vit.py, internvl.py): attention is cut where heads divide."""
     return _intern(vision, hidden, whole=False)
 
 
@@ -234,6 +234,7 @@ def _intern(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
         wide,
         extra=extra,
         attention_whole=whole,
+        heads=integer(vision, "num_attention_heads", 16),
     )
     return [
         plain("vision_model.embeddings", (3 * patch * patch + 3 + (size // patch) ** 2) * width),
@@ -266,9 +267,10 @@ def qwen2_audio(audio: Json, hidden: int) -> list[Weight]:
     depth = integer(audio, "encoder_layers", 32)
     return [
         plain("audio_tower.conv", 3 * bins * width + 3 * width * width + 2 * width),
-        plain("audio_tower.embed_positions", rows * width),
-        *blocks(Block("audio_tower.layers", depth, width, wide, whole=True)),
+        plain("audio_tower.embed_positions", (rows + 2) * width),
+        *blocks(Block("audio_tower.layers", depth, width, wide, whole=True, extra=-width)),  # keys have no bias
         weight("multi_modal_projector.linear", hidden, width),
+        plain("multi_modal_projector.bias", hidden),
     ]
 
 
@@ -279,6 +281,7 @@ def dots(vision: Json, hidden: int) -> list[Weight]:
     return [
         plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 2) * width),
         *blocks(Block("vision_tower.blocks", depth, width, wide, gated=True, bias=False, norms=2)),
+        plain("vision_tower.post_trunk_norm", width if vision.get("post_norm", True) else 0),
         *merger("vision_tower.merger", width, integer(vision, "spatial_merge_size", 2) ** 2, hidden),
     ]
 

@@ -32,6 +32,9 @@ class Wrapper(NamedTuple):
     tied: bool | None = None
     """Whether lm_head is the embedding where config.json does not say it anywhere; None: as the decoder's class."""
 
+    text: Callable[[Json], Json] | None = None
+    """Says the decoder's config in the names of other classes."""
+
 
 WRAPPERS: dict[str, Wrapper] = {
     "Qwen2VLForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM"),
@@ -91,6 +94,9 @@ WRAPPERS: dict[str, Wrapper] = {
     "DeepseekOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
     "VoxtralForConditionalGeneration": Wrapper(sound.voxtral, whole=True),
     "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
+    "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
+    "GLM4VForCausalLM": Wrapper(readers.glm4v, "ChatGLMModel", whole=True),
+    "MolmoForCausalLM": Wrapper(tiled.molmo, tiled.molmo_decoder, whole=True, text=tiled.molmo_text),
     "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 
@@ -171,6 +177,8 @@ def decoder_config(name: str, config: Json) -> Json:
             f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
             "to teach it: core/architecture/wrappers.py",
         )
+    if wrapper.text is not None:
+        found = wrapper.text(found)
     return found | {"architectures": [inner]}
 
 
