@@ -153,6 +153,15 @@ GEMMA4 = {
     "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
     "global_head_dim": 64,
 }
+MOLMO2_VISION = {
+    "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 6, "num_attention_heads": 4,
+    "num_key_value_heads": 4, "head_dim": 24, "hidden_act": "gelu_pytorch_tanh", "layer_norm_eps": 1e-6,
+    "image_default_input_size": [112, 112], "image_patch_size": 14, "image_num_pos": 64,
+}  # fmt: skip
+MOLMO2_ADAPTER = {
+    "vit_layers": [-2, -4], "pooling_attention_mask": False, "hidden_size": 80, "num_attention_heads": 4,
+    "num_key_value_heads": 4, "head_dim": 20, "hidden_act": "silu", "intermediate_size": 112, "text_hidden_size": 128,
+}  # fmt: skip
 KIMI = {
     "model_type": "deepseek_v3",
     "vocab_size": 640,
@@ -360,6 +369,38 @@ _CONFIGS = (
     config("MolmoForCausalLM", "molmo", **FLAT_LLAMA, embedding_size=640, norm_after=False, layer_norm_eps=1e-6,
            layer_norm_type="rms", weight_tying=False, attention_layer_norm=False, qkv_bias=True, clip_qkv=None,
            use_position_ids=True, rope_theta=1e4),
+    config("LightOnOCRForConditionalGeneration", "mistral3", text_config=QWEN3, vision_config=PIXTRAL,
+           spatial_merge_size=2, image_token_id=10, multimodal_projector_bias=False, vision_feature_layer=-1,
+           projector_hidden_act="gelu", tie_word_embeddings=False),
+    *(
+        config("Molmo2ForConditionalGeneration", "molmo2", version=version, tie_word_embeddings=False,
+               image_patch_id=600,
+               vit_config=MOLMO2_VISION, adapter_config=MOLMO2_ADAPTER, text_config=LLAMA | {
+                   "model_type": "molmo2_text", "additional_vocab_size": 128, "hidden_act": "silu", "head_dim": 16,
+                   "rope_theta": 1e4, "layer_norm_eps": 1e-6, "rope_scaling_layers": None,
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}} | text)
+        for version, text in (
+            ("4B", {"qkv_bias": False, "use_qk_norm": True, "qk_norm_type": "qwen3", "norm_after": False}),
+            ("7B", {"qkv_bias": True, "use_qk_norm": False, "qk_norm_type": "olmo", "norm_after": False}),
+        )
+    ),
+    config("Phi4MMForCausalLM", "phi4mm", **FLAT_LLAMA, hidden_act="silu", rms_norm_eps=1e-6,
+           img_processor=None, embd_layer={"embedding_cls": "image_audio",
+               "image_embd_layer": {"crop_size": 448, "embedding_cls": "tune_image", "use_hd_transform": True,
+                                    "with_learnable_separator": True, "hd_transform_order": "sub_glb",
+                                    "projection_cls": "mlp", "image_token_compression_cls": "avg_pool_2d"},
+               "audio_embd_layer": {"compression_rate": 8, "downsample_rate": 1, "embedding_cls": "audio",
+                                    "enable_gradient_checkpointing": True, "projection_cls": "mlp",
+                                    "use_conv_downsample": False, "use_qformer": False}},
+           audio_processor={"name": "cascades", "config": {
+               "activation": "swish", "activation_checkpointing": "",
+               "attention_dim": 64, "attention_heads": 4, "batch_norm": False, "bias_in_glu": True, "causal": True,
+               "chunk_size": -1, "cnn_layer_norm": True, "conv_activation": "swish", "conv_glu_type": "swish",
+               "depthwise_multiplier": 1, "depthwise_seperable_out_channel": 64, "dropout_rate": 0.0,
+               "encoder_embedding_config": {"input_size": 16}, "ext_pw_kernel_size": 1, "ext_pw_out_channel": 64,
+               "input_layer": "nemo_conv", "input_size": 16, "kernel_size": 3, "left_chunk": 18, "linear_units": 96,
+               "nemo_conv_settings": {"conv_channels": 64}, "num_blocks": 2,
+               "relative_attention_bias_args": {"t5_bias_max_distance": 50, "type": "t5"}, "time_reduction": 8}}),
 )  # fmt: skip
 
 MODELS: dict[str, dict] = {" ".join([c["architectures"][0], str(c.get("version", ""))]).strip(): c for c in _CONFIGS}

@@ -46,22 +46,26 @@ def _moved(module, *arguments, **named):
 torch.nn.Module.to = _moved
 
 
+OF_ITS_REPOSITORY = ("molmo2",)
+"""Types of which vLLM reads the names that the repository's own class gives, and not those of transformers."""
+
+
 def stand_in(model_type: str) -> None:
     """A config class for a type that neither vLLM nor transformers know: attributes, and objects within them."""
-    if model_type in CONFIG_MAPPING or model_type in _CONFIG_REGISTRY:
+    if model_type not in OF_ITS_REPOSITORY and (model_type in CONFIG_MAPPING or model_type in _CONFIG_REGISTRY):
         return
 
     class Plain(PretrainedConfig):
         def __init__(self, **fields):
             parts = {k: v for k, v in fields.items() if isinstance(v, dict) and k.endswith("_config")}
             for key, part in parts.items():
-                inner = part.get("model_type")
+                inner = None if model_type in OF_ITS_REPOSITORY else part.get("model_type")
                 known = CONFIG_MAPPING[inner] if inner in CONFIG_MAPPING else PretrainedConfig  # noqa: SIM401 - it has no get
                 setattr(self, key, known(**part))
             super().__init__(**{k: v for k, v in fields.items() if k not in parts})
 
     Plain.model_type = model_type
-    AutoConfig.register(model_type, Plain)
+    AutoConfig.register(model_type, Plain, exist_ok=True)
 
 
 def answer(case: dict, folder: Path) -> dict:

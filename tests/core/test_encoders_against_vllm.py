@@ -20,6 +20,7 @@ from infercli.core.architecture.arch import Attention, LatentAttention, Layout, 
 from infercli.core.architecture.tensors import kv_heads_per_rank
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS
+from infercli.errors import Unsupported
 from tests.core.encoder_models import LIKE, MODELS, NOT_ASKED
 from tests.parts.engine_python import engine_python
 
@@ -101,6 +102,29 @@ def test_every_class_with_an_encoder_is_asked_about():
     assert set(WRAPPERS) == {m["architectures"][0] for m in MODELS.values()} | set(LIKE) | NOT_ASKED
     for name, model in LIKE.items():
         assert WRAPPERS[name] == WRAPPERS[MODELS[model]["architectures"][0]], name
+
+
+REFUSED = {
+    "MiniCPMV 2.6": ({"version": 9.0}, "version"),
+    "MolmoForCausalLM": ({"attention_layer_norm": True}, "attention_layer_norm"),
+    "Molmo2ForConditionalGeneration 4B": ({"text_config": {"use_qk_norm": True, "qkv_bias": False}}, "qk_norm_type"),
+    "Phi3VForCausalLM": ({"img_processor": {"image_dim_out": 1024, "layer_idx": -1}}, "img_processor"),
+    "Phi4MMForCausalLM": ({"embd_layer": {"audio_embd_layer": {"use_qformer": True}}}, "audio_embd_layer.use_qformer"),
+    "DeepseekOCRForCausalLM": ({"projector_config": {"projector_type": "mlp"}}, "projector_config.projector_type"),
+    "NemotronH_Nano_VL_V2": ({"vision_config": {"args": {"model": "vit_giant"}}}, "vision_config.args.model"),
+    "Qwen2_5OmniModel": ({"thinker_config": None}, "thinker_config"),
+    "Qwen3ASRForConditionalGeneration": (
+        {"thinker_config": {"text_config": MODELS["Ovis2_5"]["llm_config"]}},
+        "audio_config",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_known_is_refused_with_its_field(name):
+    changed, field = REFUSED[name]
+    with pytest.raises(Unsupported, match=field):
+        architecture.parse(MODELS[name] | changed)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -1,4 +1,4 @@
-"""Models that see and hear: Qwen's omni and speech models, and Nemotron with RADIO and Parakeet.
+"""Models that see and hear: Qwen's omni and speech models, Nemotron with RADIO and Parakeet, Phi-4 Multimodal.
 
 The one thing to know: each function here reads all of config.json (of the thinker, for Qwen), as these models have two
 encoders, and some of their widths stand at the top. vLLM loads the thinker alone: no talker, no vocoder.
@@ -6,7 +6,7 @@ encoders, and some of their widths stand at the top. vLLM loads the thinker alon
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, merger, part, patches, plain
+from infercli.core.architecture.encoder_parts import Block, blocks, merger, part, patches, plain, siglip
 from infercli.core.architecture.encoders import qwen2_5_vl
 from infercli.core.architecture.fields import EXTEND, integer, optional
 from infercli.core.architecture.layers import Weight
@@ -133,3 +133,54 @@ def _parakeet(sound: Json, hidden: int) -> list[Weight]:
         plain("sound_encoder.encoder.layers", attention + convolution + (4 * wide + 10) * width, depth),
         plain("sound_projection", width + width * middle + middle * hidden + bias),
     ]
+
+
+def phi4_mm(config: Json, hidden: int) -> list[Weight]:
+    """Phi-4 Multimodal (vLLM 0.29 models/phi4mm.py, phi4mm_audio.py): SigLIP of 448 pixels without its last layer.
+
+    And a conformer, whole on every rank. Its adapters are no part of what vLLM loads.
+    """
+    width = 1152
+    processor = config.get("img_processor")
+    if isinstance(processor, dict) and processor.get("layer_idx", -2) != -2:
+        raise Unsupported("config.json: img_processor.layer_idx: another layer than the last but one", EXTEND)
+    vision = {"hidden_size": width, "intermediate_size": 4304, "num_hidden_layers": 26, "image_size": 448,
+              "patch_size": 14}  # fmt: skip
+    return [
+        *siglip(vision, last_norm=False),
+        plain("model.vision_embed_tokens.img_projection", 2 * width + (width + 1 + hidden + 1) * hidden),
+        *_conformer(config, hidden),
+    ]
+
+
+def _conformer(config: Json, hidden: int) -> list[Weight]:
+    """Phi-4 Multimodal's audio encoder, with a projection for sound alone and one for sound beside images."""
+    embedded = part(part(config, "embd_layer"), "audio_embd_layer")
+    plainest = {"use_qformer": False, "use_conv_downsample": False, "downsample_rate": 1}
+    _only(embedded, plainest, "embd_layer.audio_embd_layer")
+    said = part(part(config, "audio_processor"), "config")
+    width, wide, bins = integer(said, "attention_dim"), integer(said, "linear_units"), integer(said, "input_size")
+    for key in ("ext_pw_out_channel", "depthwise_seperable_out_channel"):
+        if integer(said, key, width) != width:
+            raise Unsupported(f"config.json: audio_processor.config.{key}: another width than attention_dim", EXTEND)
+    expected = {"causal": True, "bias_in_glu": True, "batch_norm": False, "cnn_layer_norm": True, "time_reduction": 8,
+                "input_layer": "nemo_conv", "ext_pw_kernel_size": 1, "depthwise_multiplier": 1}  # fmt: skip
+    _only(said, expected, "audio_processor.config")
+    channels = integer(part(said, "nemo_conv_settings"), "conv_channels", width)
+    distance = integer(part(said, "relative_attention_bias_args"), "t5_bias_max_distance")
+    before = 10 * channels + 2 * (11 + channels) * channels + channels * (bins // 8) * width + width + 2 * bins
+    attention, convolution = 4 * (width + 1) * width, (4 * width + 9 + integer(said, "kernel_size", 3)) * width
+    forward = 2 * (3 * wide * width + 2 * wide + 3 * width)
+    module = "model.embed_tokens_extend.audio_embed"
+    return [
+        plain(f"{module}.encoder.embed", before + 2 * distance * integer(said, "attention_heads")),
+        plain(f"{module}.encoder.encoders", attention + convolution + forward + 4 * width, integer(said, "num_blocks")),
+        plain(f"{module}.audio_projection", 2 * (width + 1 + hidden + 1) * hidden),
+    ]
+
+
+def _only(said: Json, expected: Json, where: str) -> None:
+    """Raises Unsupported for a field that holds something else."""
+    for key, value in expected.items():
+        if said.get(key, value) != value:
+            raise Unsupported(f"config.json: {where}.{key}: {said[key]} is not known here", EXTEND)

@@ -167,38 +167,3 @@ def phi3_v(config: Json, hidden: int) -> list[Weight]:
         plain("model.vision_embed_tokens.img_projection", 2 * 4096 + (4096 + 1 + hidden + 1) * hidden),
         plain("model.embed_tokens", rows * hidden, split="outputs"),
     ]
-
-
-def molmo(config: Json, hidden: int) -> list[Weight]:
-    """Molmo (vLLM 0.29 models/molmo.py): CLIP ViT-L/14 of 336 pixels, two of its layers pooled by attention.
-
-    The embedding has 128 rows more than lm_head.
-    """
-    wide = integer(config, "intermediate_size")
-    return [
-        plain("vision_backbone.image_vit.embeddings", (1 + 577 + 3 * 14 * 14 + 2) * 1024 + 2 * 2048),
-        *blocks(Block("vision_backbone.image_vit.transformer.resblocks", 23, 1024, 4096)),
-        weight("vision_backbone.image_pooling_2d.qkv", 3 * 1024, 2048, split="outputs"),
-        plain("vision_backbone.image_pooling_2d.qkv.bias", 3 * 1024, split="outputs"),
-        weight("vision_backbone.image_pooling_2d.wo", 1024, 1024, split="inputs"),
-        plain("vision_backbone.image_pooling_2d.wo.bias", 1024),
-        weight("vision_backbone.image_projector.merged_linear", wide, 1024, split="outputs"),
-        weight("vision_backbone.image_projector.down_proj", hidden, wide // 2, split="inputs"),
-        plain("model.embed_tokens.new", 128 * hidden, split="outputs"),
-    ]
-
-
-def molmo_decoder(config: Json) -> str:
-    """Llama's layers, with biases where config.json says so. Raises Unsupported for norms on queries and keys."""
-    if config.get("attention_layer_norm"):
-        raise Unsupported("config.json: attention_layer_norm: norms on queries and keys are not known here", EXTEND)
-    return "Qwen2ForCausalLM" if config.get("qkv_bias") else "LlamaForCausalLM"
-
-
-def molmo_text(config: Json) -> Json:
-    """Molmo's names in those of others: its feed-forward width is that of gate and up together."""
-    return config | {
-        "intermediate_size": integer(config, "intermediate_size") // 2,
-        "vocab_size": integer(config, ("embedding_size", "vocab_size")),
-        "tie_word_embeddings": bool(config.get("weight_tying")),
-    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from infercli.core.architecture import encoders, omni, readers, sound, tiled
+from infercli.core.architecture import encoders, molmo, omni, readers, sound, tiled
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -46,6 +46,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
     "Gemma4ForConditionalGeneration": Wrapper(encoders.gemma4, "Gemma4ForCausalLM"),
+    "LightOnOCRForConditionalGeneration": Wrapper(encoders.mistral3, tied=True),
     "LlavaForConditionalGeneration": Wrapper(encoders.llava),
     "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),
     "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
@@ -96,7 +97,9 @@ WRAPPERS: dict[str, Wrapper] = {
     "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
     "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
     "GLM4VForCausalLM": Wrapper(readers.glm4v, "ChatGLMModel", whole=True),
-    "MolmoForCausalLM": Wrapper(tiled.molmo, tiled.molmo_decoder, whole=True, text=tiled.molmo_text),
+    "Phi4MMForCausalLM": Wrapper(omni.phi4_mm, "Phi3ForCausalLM", whole=True),
+    "MolmoForCausalLM": Wrapper(molmo.molmo, molmo.molmo_decoder, whole=True, text=molmo.molmo_text),
+    "Molmo2ForConditionalGeneration": Wrapper(molmo.molmo2, molmo.molmo2_decoder, whole=True, text=molmo.molmo2_text),
     "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 
