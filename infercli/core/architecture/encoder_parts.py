@@ -25,6 +25,8 @@ class Block(NamedTuple):
     gated: bool = False
     bias: bool = True
     """Of all its linear layers."""
+    qkv_bias: bool = True
+    """Of queries, keys and values, where the others have one."""
     norms: int = 4
     """Vectors of the hidden width: a LayerNorm has two, an RMSNorm one."""
     extra: int = 0
@@ -69,10 +71,9 @@ def blocks(b: Block) -> list[Weight]:
         plain(f"{b.module}.norm", b.norms * b.hidden + b.extra + (2 * b.hidden if b.bias else 0), b.depth),
     ]
     if b.bias:
-        weights += [
-            plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, heads, b.heads),
-            plain(f"{b.module}.mlp.fc1.bias", wide, b.depth, columns),
-        ]
+        weights.append(plain(f"{b.module}.mlp.fc1.bias", wide, b.depth, columns))
+    if b.bias and b.qkv_bias:
+        weights.append(plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, heads, b.heads))
     return [replace(w, cut_since=b.cut_since) for w in weights]
 
 

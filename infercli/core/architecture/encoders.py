@@ -213,15 +213,15 @@ def glm4v(vision: Json, hidden: int) -> list[Weight]:
 
 def internvl(vision: Json, hidden: int) -> list[Weight]:
     """InternViT with its projector (vLLM models/intern_vit.py, internvl.py): attention is cut where heads divide."""
-    return _intern(vision, hidden, whole=False)
+    return _intern(vision, hidden, qkv_bias=bool(vision.get("qkv_bias", True)), whole=False)
 
 
 def interns1(vision: Json, hidden: int) -> list[Weight]:
     """InternViT in transformers' names, whose attention is whole on every rank (vLLM 0.29 models/interns1_vit.py)."""
-    return _intern(vision, hidden, whole=True)
+    return _intern(vision, hidden, qkv_bias=bool(vision.get("attention_bias", False)), whole=True)
 
 
-def _intern(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
+def _intern(vision: Json, hidden: int, *, qkv_bias: bool, whole: bool) -> list[Weight]:
     """`whole`: of the attention of its blocks."""
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     size, patch = first(vision.get("image_size")), first(vision.get("patch_size"))
@@ -232,6 +232,8 @@ def _intern(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
         integer(vision, "num_hidden_layers"),
         width,
         wide,
+        qkv_bias=qkv_bias,
+        norms=2 if vision.get("norm_type") == "rms_norm" else 4,
         extra=extra,
         attention_whole=whole,
         heads=integer(vision, "num_attention_heads", 16),
