@@ -324,6 +324,16 @@ _CONFIGS = (
     config("Qwen3_5ForConditionalGeneration", "qwen3_5", tie_word_embeddings=False, text_config=QWEN3_5,
            vision_config=QWEN3_VISION | {"model_type": "qwen3_5", "hidden_act": "gelu_pytorch_tanh",
                                          "deepstack_visual_indexes": []}),
+    config("Qwen3_5MoeForConditionalGeneration", "qwen3_5_moe", tie_word_embeddings=False, text_config=QWEN3_5 | {
+               "model_type": "qwen3_5_moe_text", "num_experts": 4, "num_experts_per_tok": 2,
+               "moe_intermediate_size": 96, "shared_expert_intermediate_size": 96},
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_5_moe", "hidden_act": "gelu_pytorch_tanh",
+                                         "deepstack_visual_indexes": []}),
+    config("Glm4vMoeForConditionalGeneration", "glm4v_moe", tie_word_embeddings=False, text_config=LLAMA | GLM_ROPE | {
+               "model_type": "glm4v_moe_text", "head_dim": 16, "attention_bias": True, "n_routed_experts": 4,
+               "num_experts_per_tok": 2, "moe_intermediate_size": 96, "n_shared_experts": 1, "n_group": 1,
+               "topk_group": 1, "first_k_dense_replace": 1, "num_nextn_predict_layers": 0, "use_qk_norm": False},
+           vision_config=QWEN2_5_VISION | {"model_type": "glm4v_moe_vision", "image_size": 112}),
     config("Qwen2AudioForConditionalGeneration", "qwen2_audio", text_config=QWEN2,
            audio_config=WHISPER | {"model_type": "qwen2_audio_encoder"}),
     config("Gemma3ForConditionalGeneration", "gemma3", tie_word_embeddings=True, mm_tokens_per_image=16,
@@ -419,8 +429,6 @@ LIKE = {
 """Another name of a class in vLLM's registry -> one that is asked about."""
 
 NOT_ASKED = frozenset({
-    "Glm4vMoeForConditionalGeneration", "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration",
-    "PixtralForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
+    "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration", "PixtralForConditionalGeneration",
 })  # fmt: skip
-"""Older classes: three have an encoder that another class is asked about with, InternVLChatModel needs a tokenizer, and
-MiniMaxM3SparseForConditionalGeneration a GPU."""
+"""Older classes: the first needs a tokenizer, the second a GPU, and the third Mistral's own format."""

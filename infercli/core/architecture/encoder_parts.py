@@ -148,8 +148,11 @@ _DEFAULTS: dict[str, Json] = {
 """What transformers takes where a vision_config is silent (models/siglip and clip, configuration_*.py)."""
 
 
-def siglip(vision: Json, *, last_norm: bool = True) -> list[Weight]:
-    """SigLIP, or CLIP, which has a class token and a norm before its first layer; `last_norm`: one behind the last."""
+def siglip(vision: Json, module: str = "vision_tower", *, last_norm: bool = True) -> list[Weight]:
+    """SigLIP, or CLIP, which has a class token and a norm before its first layer; `last_norm`: one behind the last.
+
+    `module`: its name in the checkpoint, by which a quantization leaves it out.
+    """
     vision = _DEFAULTS.get(str(vision.get("model_type")), {}) | vision
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     side = integer(vision, "image_size") // integer(vision, "patch_size")
@@ -157,10 +160,10 @@ def siglip(vision: Json, *, last_norm: bool = True) -> list[Weight]:
     before = patches(vision, 14, 1) + side * side + (2 if clip else 1)
     norms = 2 * clip + 2 * last_norm
     weights = [
-        plain("vision_tower.embeddings", before * width),
-        *blocks(Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
+        plain(f"{module}.embeddings", before * width),
+        *blocks(Block(f"{module}.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
     ]
-    return [*weights, plain("vision_tower.post_layernorm", norms * width)] if norms else weights
+    return [*weights, plain(f"{module}.post_layernorm", norms * width)] if norms else weights
 
 
 def layers_fed(vision: Json, default: int) -> int:

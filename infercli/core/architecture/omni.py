@@ -147,7 +147,7 @@ def phi4_mm(config: Json, hidden: int) -> list[Weight]:
     vision = {"hidden_size": width, "intermediate_size": 4304, "num_hidden_layers": 26, "image_size": 448,
               "patch_size": 14}  # fmt: skip
     return [
-        *siglip(vision, last_norm=False),
+        *siglip(vision, "model.vision_embed_tokens.img_processor", last_norm=False),
         plain("model.vision_embed_tokens.img_projection", 2 * width + (width + 1 + hidden + 1) * hidden),
         *_conformer(config, hidden),
     ]

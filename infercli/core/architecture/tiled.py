@@ -22,7 +22,10 @@ def idefics3(config: Json, hidden: int) -> list[Weight]:
     """Idefics 3 and SmolVLM (vLLM 0.29 models/idefics3.py): merged patches go through one linear layer, whole."""
     vision, merge = _IDEFICS3 | part(config, "vision_config"), integer(config, "scale_factor", 2) ** 2
     width = integer(vision, "hidden_size")
-    return [*siglip(vision), weight("model.connector.modality_projection.proj", hidden, width * merge)]
+    return [
+        *siglip(vision, "model.vision_model"),
+        weight("model.connector.modality_projection.proj", hidden, width * merge),
+    ]
 
 
 def paligemma(config: Json, hidden: int) -> list[Weight]:
@@ -40,7 +43,7 @@ def minicpm_v(config: Json, hidden: int) -> list[Weight]:
     width = integer(vision, "hidden_size")
     vectors = integer(config, "query_num", 64) + 4 + 6  # queries; biases of attention; three norms
     between = (width if width != hidden else 0) + 5 * hidden  # keys and values down, attention, projection
-    return [*siglip(vision), plain("resampler", (vectors + between) * hidden)]
+    return [*siglip(vision, "vpm"), plain("resampler", (vectors + between) * hidden)]
 
 
 def minicpm_o(config: Json, hidden: int) -> list[Weight]:
@@ -77,7 +80,7 @@ def minicpm_v4_6(config: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "hidden_size", 768), 4 * integer(vision, "intermediate_size", 3072)
     merged = 4 * width
     return [
-        *siglip(vision | {"num_hidden_layers": depth}),
+        *siglip(vision | {"num_hidden_layers": depth}, "vpm"),
         weight("vit_merger.self_attn.qkv_proj", 3 * width, width, split="outputs"),
         plain("vit_merger.self_attn.qkv_proj.bias", 3 * width, split="outputs"),
         weight("vit_merger.self_attn.out_proj", width, width, split="inputs"),
@@ -91,7 +94,7 @@ def paddle_ocr(config: Json, hidden: int) -> list[Weight]:
     """PaddleOCR-VL (vLLM 0.29 models/paddleocr_vl.py): its projector is whole, and never quantized."""
     vision = part(config, "vision_config")
     whole = 4 * integer(vision, "hidden_size")
-    return [*siglip(vision), plain("mlp_AR", (whole + 1) * (whole + hidden) + whole // 2)]
+    return [*siglip(vision, "visual.vision_model"), plain("mlp_AR", (whole + 1) * (whole + hidden) + whole // 2)]
 
 
 def keye(config: Json, hidden: int) -> list[Weight]:
@@ -108,7 +111,7 @@ def _keye(config: Json, hidden: int, norms: int) -> list[Weight]:
     vision = part(config, "vision_config")
     width = integer(vision, "hidden_size")
     return [
-        *siglip(vision),
+        *siglip(vision, "visual.vision_model"),
         plain("visual.packing_position_embedding", 32768 * width),
         *merger("mlp_AR", width, 4, hidden, norms=norms),
     ]
@@ -163,7 +166,7 @@ def phi3_v(config: Json, hidden: int) -> list[Weight]:
             "image_size": 336, "patch_size": 14}  # fmt: skip
     rows = -(-integer(config, "vocab_size") // 64) * 64
     return [
-        *siglip(clip, last_norm=False),
+        *siglip(clip, "model.vision_embed_tokens.img_processor.vision_model", last_norm=False),
         plain("model.vision_embed_tokens.img_projection", 2 * 4096 + (4096 + 1 + hidden + 1) * hidden),
         plain("model.embed_tokens", rows * hidden, split="outputs"),
     ]
