@@ -16,6 +16,7 @@ from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_rules import rules_for
 from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.plan import MemoryTerm
+from infercli.core.quantization import release
 from infercli.core.units import gib
 from infercli.errors import Unsupported
 
@@ -113,6 +114,7 @@ def request_layout(request: EstimateRequest) -> Layout:
         pipeline_parallel_size=request.pipeline_parallel_size,
         data_parallel_size=request.data_parallel_size,
         expert_parallel=request.enable_expert_parallel,
+        release=release(request.engine_version),
     )
 
 

@@ -26,7 +26,7 @@ from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import nodes_of, placement_problem
 from infercli.core.plan import Choice, GpuMemory, KvCache, MemoryTerm
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import METHODS
+from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
 from infercli.core.units import gib
@@ -165,6 +165,7 @@ class GpuPlanner:
             tensor_parallel_size=tensor_parallel_size,
             pipeline_parallel_size=self.settings.pipeline_parallel_size,
             expert_parallel=self.settings.enable_expert_parallel,
+            release=release(self.facts.version),
         )
 
     def _sequences(self) -> Iterator[int]:

@@ -7,7 +7,7 @@ one of its tokens, is the model's image processor's, which config.json does not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.engines.facts import NOTHING, Band
@@ -40,11 +40,14 @@ _GEMMA3 = Encoder(
 _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 
 # Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
-# 0.12 models/qwen2_vl.py and qwen3_vl.py. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x 2.
+# 0.12 models/qwen2_vl.py and qwen3_vl.py; the omni models have the same encoders and, by 0.29's sources, the limits of
+# Qwen2.5-VL's items. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x 2.
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
     ("Qwen2_5_VL", _QWEN2),
+    ("Qwen2_5Omni", _QWEN2),
     ("Qwen3VL", _QWEN3),
+    ("Qwen3Omni", replace(_QWEN3, video=False)),
     ("Gemma3For", _GEMMA3),
     ("Mistral3", _PIXTRAL),
     ("Pixtral", _PIXTRAL),

@@ -7,58 +7,23 @@ default), what stands before and behind them is whole on every rank. An encoder 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from infercli.core.architecture.encoder_parts import (
+    Block,
+    blocks,
+    first,
+    layers_fed,
+    merger,
+    patches,
+    plain,
+    projector,
+    siglip,
+    weight,
+)
 from infercli.core.architecture.fields import EXTEND, integer, optional
-from infercli.core.architecture.layers import Split, Weight
+from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
-
-
-class _Block(NamedTuple):
-    """One kind of encoder layer."""
-
-    module: str
-    depth: int
-    hidden: int
-    intermediate: int
-    gated: bool = False
-    bias: bool = True
-    """Of all its linear layers."""
-    norms: int = 4
-    """Vectors of the hidden width: a LayerNorm has two, an RMSNorm one."""
-    extra: int = 0
-    """Other elements per layer: norms over heads."""
-    inner: int | None = None
-    """Width of all heads together; None: the hidden width."""
-    whole: bool = False
-    """Not cut by tensor parallelism."""
-
-
-def _blocks(b: _Block) -> list[Weight]:
-    inner, parts = b.inner or b.hidden, 2 if b.gated else 1
-    small = (b.norms * b.hidden + b.extra) + (3 * inner + 2 * b.hidden + parts * b.intermediate if b.bias else 0)
-    return [
-        _weight(f"{b.module}.attn.qkv", 3 * inner, b.hidden, b.depth, "replicated" if b.whole else "outputs"),
-        _weight(f"{b.module}.attn.proj", b.hidden, inner, b.depth, "replicated" if b.whole else "inputs"),
-        _weight(
-            f"{b.module}.mlp.fc1", parts * b.intermediate, b.hidden, b.depth, "replicated" if b.whole else "outputs"
-        ),
-        _weight(f"{b.module}.mlp.fc2", b.hidden, b.intermediate, b.depth, "replicated" if b.whole else "inputs"),
-        _plain(f"{b.module}.norm", small, b.depth),
-    ]
-
-
-def _weight(module: str, outputs: int, inputs: int, copies: int = 1, split: Split = "replicated") -> Weight:
-    return Weight(
-        name=module, role="encoder", module=module, outputs=outputs, inputs=inputs, copies=copies, split=split,
-        linear=True,
-    )  # fmt: skip
-
-
-def _plain(module: str, elements: int, copies: int = 1) -> Weight:
-    """What no quantization touches: patches, positions, norms and biases."""
-    return Weight(name=module, role="encoder", module=module, outputs=elements, inputs=1, copies=copies)
 
 
 def qwen2_vl(vision: Json, hidden: int) -> list[Weight]:
@@ -66,23 +31,23 @@ def qwen2_vl(vision: Json, hidden: int) -> list[Weight]:
     width, merge = integer(vision, "embed_dim", 1280), integer(vision, "spatial_merge_size", 2) ** 2
     wide = int(width * float(vision.get("mlp_ratio") or 4))
     return [
-        _plain("visual.patch_embed", _patches(vision, 14, 2) * width),
-        *_blocks(_Block("visual.blocks", integer(vision, "depth", 32), width, wide)),
-        *_merger("visual.merger", width, merge, hidden),
+        plain("visual.patch_embed", patches(vision, 14, 2) * width),
+        *blocks(Block("visual.blocks", integer(vision, "depth", 32), width, wide)),
+        *merger("visual.merger", width, merge, hidden),
     ]
 
 
 def qwen2_5_vl(vision: Json, hidden: int) -> list[Weight]:
     """Qwen2.5-VL and the models with its encoder (vLLM models/qwen2_5_vl.py)."""
     width, merge = integer(vision, "hidden_size", 1280), integer(vision, "spatial_merge_size", 2) ** 2
-    block = _Block(
+    block = Block(
         "visual.blocks", integer(vision, "depth", 32), width, integer(vision, "intermediate_size", 3420), gated=True,
         norms=2,
     )  # fmt: skip
     return [
-        _plain("visual.patch_embed", _patches(vision, 14, 2) * width),
-        *_blocks(block),
-        *_merger("visual.merger", width, merge, integer(vision, "out_hidden_size", hidden), norms=1),
+        plain("visual.patch_embed", patches(vision, 14, 2) * width),
+        *blocks(block),
+        *merger("visual.merger", width, merge, integer(vision, "out_hidden_size", hidden), norms=1),
     ]
 
 
@@ -92,114 +57,108 @@ def qwen3_vl(vision: Json, hidden: int) -> list[Weight]:
     out = integer(vision, "out_hidden_size", hidden)
     deep = len(vision.get("deepstack_visual_indexes") or ())
     weights = [
-        _plain("visual.patch_embed", (_patches(vision, 16, 2) + 1) * width),
-        _plain("visual.pos_embed", (optional(vision, "num_position_embeddings") or 0) * width),
-        *_blocks(_Block("visual.blocks", integer(vision, "depth"), width, integer(vision, "intermediate_size"))),
-        *_merger("visual.merger", width, merge, out),
+        plain("visual.patch_embed", (patches(vision, 16, 2) + 1) * width),
+        plain("visual.pos_embed", (optional(vision, "num_position_embeddings") or 0) * width),
+        *blocks(Block("visual.blocks", integer(vision, "depth"), width, integer(vision, "intermediate_size"))),
+        *merger("visual.merger", width, merge, out),
     ]
     for level in range(deep):
-        weights += _merger(f"visual.deepstack_merger_list.{level}", width, merge, out, norms=2 * merge)
+        weights += merger(f"visual.deepstack_merger_list.{level}", width, merge, out, norms=2 * merge)
     return weights
-
-
-def _merger(module: str, width: int, merge: int, out: int, norms: int = 2) -> list[Weight]:
-    """Patches that lie together -> one token: a norm, two linear layers with biases."""
-    whole = merge * width
-    return [
-        _weight(f"{module}.mlp.0", whole, whole, split="outputs"),
-        _weight(f"{module}.mlp.2", out, whole, split="inputs"),
-        _plain(f"{module}.ln_q", norms * width + whole + out),
-    ]
-
-
-def _patches(vision: Json, size: int, frames: int) -> int:
-    """Elements that one patch has."""
-    side = integer(vision, ("patch_size", "spatial_patch_size"), size)
-    channels = integer(vision, ("in_channels", "in_chans", "num_channels"), 3)
-    return channels * integer(vision, "temporal_patch_size", frames) * side * side
 
 
 def gemma3(vision: Json, hidden: int) -> list[Weight]:
     """Gemma 3's SigLIP, pooled and projected (vLLM models/siglip.py, gemma3_mm.py)."""
     width = integer(vision, "hidden_size")
-    return [*_siglip(vision), _plain("multi_modal_projector", width * hidden + width)]
+    return [*siglip(vision), plain("multi_modal_projector", width * hidden + width)]
 
 
 def llava(vision: Json, hidden: int) -> list[Weight]:
     """The encoder behind LLaVA's two linear layers, up to the layer that feeds them (vLLM models/llava.py)."""
+    return _llava(vision, hidden)
+
+
+def llava_next(vision: Json, hidden: int) -> list[Weight]:
+    """LLaVA's, with a vector that ends a row of tiles (vLLM models/llava_next.py)."""
+    return [*_llava(vision, hidden), plain("image_newline", hidden)]
+
+
+def llava_next_video(vision: Json, hidden: int) -> list[Weight]:
+    """LLaVA's, with a projector that is whole on every rank (vLLM 0.29 models/llava_next_video.py)."""
+    return _llava(vision, hidden, whole=True)
+
+
+def llava_onevision(vision: Json, hidden: int) -> list[Weight]:
+    """LLaVA-NeXT's, up to the last layer, with a projector that is whole (vLLM 0.29 models/llava_onevision.py)."""
+    return [*_llava(vision, hidden, fed=-1, whole=True), plain("image_newline", hidden)]
+
+
+def _llava(vision: Json, hidden: int, fed: int = -2, *, whole: bool = False) -> list[Weight]:
+    """`fed`: the layer that feeds the projector where config.json does not say; `whole`: the projector is not cut."""
     kind = str(vision.get("model_type") or "clip_vision_model")
-    vision = {"model_type": kind} | vision | {"num_hidden_layers": _layers_fed(vision, -2)}
+    vision = {"model_type": kind} | vision | {"num_hidden_layers": layers_fed(vision, fed)}
     if kind == "pixtral":
         tower = _pixtral_tower(vision)
     elif kind in ("clip_vision_model", "siglip_vision_model"):
-        tower = _siglip(vision)
+        tower = siglip(vision, last_norm=False)
     else:
         raise Unsupported(f"config.json: vision_config.model_type: {kind} is not known here", EXTEND)
-    biases = 2 * hidden if vision.get("multimodal_projector_bias", True) else 0
-    return [
-        *tower,
-        _weight("multi_modal_projector.linear_1", hidden, integer(vision, "hidden_size"), split="outputs"),
-        _weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
-        _plain("multi_modal_projector.bias", biases),
-    ]
+    bias = bool(vision.get("multimodal_projector_bias", True))
+    inputs = integer(vision, "hidden_size")
+    return [*tower, *projector("multi_modal_projector", hidden, inputs, bias=bias, whole=whole)]
 
 
-def _layers_fed(vision: Json, default: int) -> int:
-    """Layers that are loaded: up to `vision_feature_layer`, counted from the end where it is negative."""
-    count = integer(vision, "num_hidden_layers", 24)
-    said = vision.get("vision_feature_layer")
-    asked = said if isinstance(said, list) and said else [default if said is None else said]
-    return max(count + int(index) + 1 if int(index) < 0 else int(index) for index in asked)
+_PIXTRAL_CUT = (0, 29)
+"""The first release whose source was seen to cut Pixtral's encoder; logs to 0.25 show it whole."""
 
 
-def _siglip(vision: Json) -> list[Weight]:
-    """CLIP has a class token, and a norm before its first layer, that SigLIP has not."""
-    width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
-    side = integer(vision, "image_size") // integer(vision, "patch_size")
-    clip = "clip" in str(vision.get("model_type"))
-    before = _patches(vision, 14, 1) + side * side + (2 if clip else 1)
-    return [
-        _plain("vision_tower.embeddings", before * width),
-        *_blocks(_Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
-        _plain("vision_tower.post_layernorm", (4 if clip else 2) * width),
-    ]
+def mistral3(vision: Json, hidden: int) -> list[Weight]:
+    """Pixtral with Mistral 3's projector (vLLM models/pixtral.py, mistral3.py).
+
+    Start-up logs to 0.25 show it whole on every rank (Ministral 3 14B); 0.29 cuts blocks and projector.
+    """
+    return _pixtral(vision, hidden, whole=False)
 
 
 def pixtral(vision: Json, hidden: int) -> list[Weight]:
-    """Pixtral with Mistral's projector (vLLM models/pixtral.py, mistral3.py).
+    """Pixtral in Mistral's own format, whose projector is whole in 0.29 too (vLLM models/pixtral.py)."""
+    return _pixtral(vision, hidden, whole=True)
 
-    Whole on every rank, as start-up logs to 0.25 show it (Ministral 3 14B); later versions cut it.
-    """
+
+def _pixtral(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
     width, merge = integer(vision, "hidden_size", 1024), integer(vision, "spatial_merge_size", 1) ** 2
     weights = _pixtral_tower(vision)
     if merge > 1:
-        weights.append(_weight("multi_modal_projector.patch_merger.merging_layer", width, merge * width))
-        weights.append(_plain("multi_modal_projector.norm", width))
-    weights.append(_weight("multi_modal_projector.linear_1", hidden, width))
-    return [*weights, _weight("multi_modal_projector.linear_2", hidden, hidden)]
+        weights.append(weight("multi_modal_projector.patch_merger.merging_layer", width, merge * width))
+        weights.append(plain("multi_modal_projector.norm", width))
+    return [
+        *weights,
+        *projector("multi_modal_projector", hidden, width, bias=False, whole=whole, cut_since=_PIXTRAL_CUT),
+    ]
 
 
 def _pixtral_tower(vision: Json) -> list[Weight]:
     width = integer(vision, "hidden_size", 1024)
-    block = _Block(
+    block = Block(
         "vision_tower.transformer.layers", integer(vision, "num_hidden_layers", 24), width,
-        integer(vision, "intermediate_size", 4096), gated=True, bias=False, norms=2, whole=True,
+        integer(vision, "intermediate_size", 4096), gated=True, bias=False, norms=2,
+        cut_since=_PIXTRAL_CUT,
     )  # fmt: skip
-    return [_plain("vision_tower.patch_conv", (_patches(vision, 16, 1) + 1) * width), *_blocks(block)]
+    return [plain("vision_tower.patch_conv", (patches(vision, 16, 1) + 1) * width), *blocks(block)]
 
 
 def llama4(vision: Json, hidden: int) -> list[Weight]:
     """Llama 4's encoder (vLLM models/mllama4.py). Scout's and Maverick's published widths where config.json is cut."""
     width, wide = integer(vision, "hidden_size", 1408), integer(vision, "intermediate_size", 5632)
-    patches = (integer(vision, "image_size", 336) // integer(vision, "patch_size", 14)) ** 2
+    positions = (integer(vision, "image_size", 336) // integer(vision, "patch_size", 14)) ** 2 + 1
     out = integer(vision, "vision_output_dim", 4096)
     return [
-        _weight("vision_model.patch_embedding.linear", width, _patches(vision, 14, 1)),
-        _plain("vision_model.embeddings", (patches + 2 + 4) * width),
-        *_blocks(_Block("vision_model.model.layers", integer(vision, "num_hidden_layers", 34), width, wide)),
-        _weight("vision_model.vision_adapter.mlp.fc1", out, wide, split="outputs"),
-        _weight("vision_model.vision_adapter.mlp.fc2", out, out, split="inputs"),
-        _weight("multi_modal_projector.linear_1", hidden, out, split="outputs"),
+        weight("vision_model.patch_embedding.linear", width, patches(vision, 14, 1), split="outputs"),
+        plain("vision_model.embeddings", (positions + 1 + 4) * width),
+        *blocks(Block("vision_model.model.layers", integer(vision, "num_hidden_layers", 34), width, wide)),
+        weight("vision_model.vision_adapter.mlp.fc1", out, wide, split="outputs"),
+        weight("vision_model.vision_adapter.mlp.fc2", out, out, split="inputs"),
+        weight("multi_modal_projector.linear_1", hidden, out, split="outputs"),
     ]
 
 
@@ -212,11 +171,11 @@ def kimi(vision: Json, hidden: int) -> list[Weight]:
     kernel = vision.get("merge_kernel_size") or [2, 2]
     whole = width * int(kernel[0]) * int(kernel[1])
     return [
-        _plain("vision_tower.patch_embed", (_patches(vision, 14, 1) + 1 + side) * width),
-        *_blocks(_Block("vision_tower.encoder.blocks", depth, width, wide)),
-        _weight("mm_projector.linear_1", whole, whole),
-        _weight("mm_projector.linear_2", hidden, whole),
-        _plain("mm_projector.norm", 4 * width + whole + hidden),
+        plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 1 + side) * width),
+        *blocks(Block("vision_tower.encoder.blocks", depth, width, wide)),
+        weight("mm_projector.linear_1", whole, whole),
+        weight("mm_projector.linear_2", hidden, whole),
+        plain("mm_projector.norm", 4 * width + whole + hidden),
     ]
 
 
@@ -224,15 +183,15 @@ def gemma4(vision: Json, hidden: int) -> list[Weight]:
     """Gemma 4's encoder, which transformers runs: whole on every rank (vLLM models/gemma4_mm.py)."""
     width = integer(vision, "hidden_size")
     head_dim = integer(vision, "head_dim", width // integer(vision, "num_attention_heads"))
-    block = _Block(
+    block = Block(
         "vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width,
         integer(vision, "intermediate_size"), gated=True, bias=False, extra=2 * head_dim, whole=True,
     )  # fmt: skip
     return [
-        _plain("vision_tower.patch_embedder", (_patches(vision, 16, 1)) * width),
-        _plain("vision_tower.positions", 2 * integer(vision, "position_embedding_size", 10240) * width),
-        *_blocks(block),
-        _weight("embed_vision.embedding_projection", hidden, width),
+        plain("vision_tower.patch_embedder", (patches(vision, 16, 1)) * width),
+        plain("vision_tower.positions", 2 * integer(vision, "position_embedding_size", 10240) * width),
+        *blocks(block),
+        weight("embed_vision.embedding_projection", hidden, width),
     ]
 
 
@@ -243,37 +202,49 @@ def glm4v(vision: Json, hidden: int) -> list[Weight]:
     side = integer(vision, "image_size", 336) // integer(vision, "patch_size", 14)
     depth = integer(vision, ("depth", "num_hidden_layers"))
     return [
-        _plain("visual.patch_embed", (_patches(vision, 14, 2) + 1 + side * side + 2) * width),
-        *_blocks(_Block("visual.blocks", depth, width, out, gated=True, bias=False, norms=2)),
-        _plain("visual.downsample", (merge * width + 1) * out),
-        _weight("visual.merger.proj", out, out),
-        _weight("visual.merger.gate_up_proj", 2 * context, out, split="outputs"),
-        _weight("visual.merger.down_proj", out, context, split="inputs"),
+        plain("visual.patch_embed", (patches(vision, 14, 2) + 1 + side * side + 2) * width),
+        *blocks(Block("visual.blocks", depth, width, out, gated=True, bias=False, norms=2)),
+        plain("visual.downsample", (merge * width + 1 + 2) * out),
+        weight("visual.merger.proj", out, out, split="outputs"),
+        weight("visual.merger.gate_up_proj", 2 * context, out, split="outputs"),
+        weight("visual.merger.down_proj", out, context, split="inputs"),
     ]
 
 
 def internvl(vision: Json, hidden: int) -> list[Weight]:
-    """InternViT with its projector (vLLM models/intern_vit.py, internvl.py)."""
+    """InternViT with its projector (vLLM models/intern_vit.py, internvl.py): attention is cut where heads divide."""
+    return _intern(vision, hidden, qkv_bias=bool(vision.get("qkv_bias", True)), whole=False)
+
+
+def interns1(vision: Json, hidden: int) -> list[Weight]:
+    """InternViT in transformers' names, whose attention is whole on every rank (vLLM 0.29 models/interns1_vit.py)."""
+    return _intern(vision, hidden, qkv_bias=bool(vision.get("attention_bias", False)), whole=True)
+
+
+def _intern(vision: Json, hidden: int, *, qkv_bias: bool, whole: bool) -> list[Weight]:
+    """`whole`: of the attention of its blocks."""
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
-    size, patch = _first(vision.get("image_size")), _first(vision.get("patch_size"))
-    whole = 4 * width
+    size, patch = first(vision.get("image_size")), first(vision.get("patch_size"))
+    merged = 4 * width
     extra = 2 * width + (2 * width if vision.get("qk_normalization") or vision.get("use_qk_norm") else 0)
-    block = _Block("vision_model.encoder.layers", integer(vision, "num_hidden_layers"), width, wide, extra=extra)
+    block = Block(
+        "vision_model.encoder.layers",
+        integer(vision, "num_hidden_layers"),
+        width,
+        wide,
+        qkv_bias=qkv_bias,
+        norms=2 if vision.get("norm_type") == "rms_norm" else 4,
+        extra=extra,
+        attention_whole=whole,
+        heads=integer(vision, "num_attention_heads", 16),
+    )
     return [
-        _plain("vision_model.embeddings", (3 * patch * patch + 3 + (size // patch) ** 2) * width),
-        *_blocks(block),
-        _weight("mlp1.1", hidden, whole),
-        _weight("mlp1.3", hidden, hidden),
-        _plain("mlp1.0", 2 * whole + 2 * hidden),
+        plain("vision_model.embeddings", (3 * patch * patch + 3 + (size // patch) ** 2) * width),
+        *blocks(block),
+        weight("mlp1.1", hidden, merged),
+        weight("mlp1.3", hidden, hidden),
+        plain("mlp1.0", 2 * merged + 2 * hidden),
     ]
-
-
-def _first(value: Json) -> int:
-    """Of a size that is written as one number or as height and width."""
-    value = value[0] if isinstance(value, list) and value else value
-    if not isinstance(value, int) or value < 1:
-        raise Unsupported(f"config.json: vision_config: a size of {value!r} is not known here", EXTEND)
-    return value
 
 
 def minimax_m3(vision: Json, hidden: int) -> list[Weight]:
@@ -281,13 +252,13 @@ def minimax_m3(vision: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     merge = integer(vision.get("img_token_compression_config") or {}, "spatial_merge_size", 2) ** 2
     return [
-        _plain("vision_tower.embeddings", _patches(vision, 14, 2) * width),
-        *_blocks(_Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
-        _weight("multi_modal_projector.linear_1", hidden, width, split="outputs"),
-        _weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
-        _weight("patch_merge_mlp.linear_1", hidden, merge * hidden, split="outputs"),
-        _weight("patch_merge_mlp.linear_2", hidden, hidden, split="inputs"),
-        _plain("multi_modal_projector.bias", 4 * hidden),
+        plain("vision_tower.embeddings", patches(vision, 14, 2) * width),
+        *blocks(Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
+        weight("multi_modal_projector.linear_1", hidden, width, split="outputs"),
+        weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
+        weight("patch_merge_mlp.linear_1", hidden, merge * hidden, split="outputs"),
+        weight("patch_merge_mlp.linear_2", hidden, hidden, split="inputs"),
+        plain("multi_modal_projector.bias", 4 * hidden),
     ]
 
 
@@ -297,10 +268,11 @@ def qwen2_audio(audio: Json, hidden: int) -> list[Weight]:
     bins, rows = integer(audio, "num_mel_bins", 128), integer(audio, "max_source_positions", 1500)
     depth = integer(audio, "encoder_layers", 32)
     return [
-        _plain("audio_tower.conv", 3 * bins * width + 3 * width * width + 2 * width),
-        _plain("audio_tower.embed_positions", rows * width),
-        *_blocks(_Block("audio_tower.layers", depth, width, wide, whole=True)),
-        _weight("multi_modal_projector.linear", hidden, width),
+        plain("audio_tower.conv", 3 * bins * width + 3 * width * width + 2 * width),
+        plain("audio_tower.embed_positions", (rows + 2) * width),
+        *blocks(Block("audio_tower.layers", depth, width, wide, whole=True, extra=-width)),  # keys have no bias
+        weight("multi_modal_projector.linear", hidden, width),
+        plain("multi_modal_projector.bias", hidden),
     ]
 
 
@@ -309,9 +281,10 @@ def dots(vision: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "embed_dim", 1536), integer(vision, "intermediate_size", 4224)
     depth = integer(vision, "num_hidden_layers", 42)
     return [
-        _plain("vision_tower.patch_embed", (_patches(vision, 14, 1) + 2) * width),
-        *_blocks(_Block("vision_tower.blocks", depth, width, wide, gated=True, bias=False, norms=2)),
-        *_merger("vision_tower.merger", width, integer(vision, "spatial_merge_size", 2) ** 2, hidden),
+        plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 2) * width),
+        *blocks(Block("vision_tower.blocks", depth, width, wide, gated=True, bias=False, norms=2)),
+        plain("vision_tower.post_trunk_norm", width if vision.get("post_norm", True) else 0),
+        *merger("vision_tower.merger", width, integer(vision, "spatial_merge_size", 2) ** 2, hidden),
     ]
 
 

@@ -212,6 +212,10 @@ class Weight:
     split: Split = "replicated"
     linear: bool = False
     """A linear layer, which a quantization may touch."""
+    heads: int = 0
+    """Cut only where the ranks divide these heads, whole otherwise; 0: always cut."""
+    cut_since: tuple[int, int] = (0, 0)
+    """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
 
 
 @dataclass(frozen=True, kw_only=True)

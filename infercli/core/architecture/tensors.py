@@ -37,6 +37,8 @@ class Layout:
     """Ranks that hold the attention whole each, and share the experts."""
     expert_parallel: bool = False
     """Experts are dealt out to the ranks, instead of each being cut."""
+    release: tuple[int, int] = (0, 29)
+    """vLLM's: which encoders are cut depends on it."""
 
 
 class RankTensor(NamedTuple):
@@ -315,6 +317,8 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
 def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
     """A weight as one rank holds it; a cut that does not divide is rounded up."""
     tp = layout.tensor_parallel_size
+    if weight.heads % tp or weight.cut_since > layout.release:
+        tp = 1
     outputs = -(-weight.outputs // tp) if weight.split == "outputs" else weight.outputs
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
     return RankTensor(weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear)

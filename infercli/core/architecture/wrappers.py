@@ -6,9 +6,10 @@ transformers' default of that model_type.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from infercli.core.architecture import encoders
+from infercli.core.architecture import encoders, molmo, omni, readers, sound, tiled
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -19,11 +20,20 @@ class Wrapper(NamedTuple):
     """A class with an encoder."""
 
     encoder: encoders.Encoder
-    decoder: str | None = None
-    """The class of the decoder; None: what its config says in `architectures` or `model_type`."""
+    decoder: str | Callable[[Json], str] | None = None
+    """The class of the decoder, or what reads it from config.json; None: what the decoder's own part says."""
     part: str = "vision_config"
     optional: bool = False
     """It may come without the encoder's config, and then has the published widths."""
+    whole: bool = False
+    """The encoder is described by all of config.json, not by one part of it."""
+    inside: str | None = None
+    """All of the model stands in this part (Qwen's omni models: the thinker)."""
+    tied: bool | None = None
+    """Whether lm_head is the embedding where config.json does not say it anywhere; None: as the decoder's class."""
+
+    text: Callable[[Json], Json] | None = None
+    """Says the decoder's config in the names of other classes."""
 
 
 WRAPPERS: dict[str, Wrapper] = {
@@ -36,9 +46,10 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
     "Gemma4ForConditionalGeneration": Wrapper(encoders.gemma4, "Gemma4ForCausalLM"),
+    "LightOnOCRForConditionalGeneration": Wrapper(encoders.mistral3, tied=True),
     "LlavaForConditionalGeneration": Wrapper(encoders.llava),
-    "LlavaNextForConditionalGeneration": Wrapper(encoders.llava),
-    "Mistral3ForConditionalGeneration": Wrapper(encoders.pixtral),
+    "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),
+    "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
     "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
     "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
@@ -46,9 +57,50 @@ WRAPPERS: dict[str, Wrapper] = {
     "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
     "InternVLChatModel": Wrapper(encoders.internvl),
-    "InternVLForConditionalGeneration": Wrapper(encoders.internvl),
+    "InternVLForConditionalGeneration": Wrapper(encoders.interns1),
     "MiniMaxM3SparseForConditionalGeneration": Wrapper(encoders.minimax_m3, "MiniMaxM3SparseForCausalLM"),
     "DotsOCRForCausalLM": Wrapper(encoders.dots, "Qwen2ForCausalLM"),
+    "Qwen2_5OmniModel": Wrapper(omni.qwen2_5_omni, "Qwen2ForCausalLM", whole=True, inside="thinker_config"),
+    "Qwen2_5OmniForConditionalGeneration": Wrapper(
+        omni.qwen2_5_omni, "Qwen2ForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "Qwen3OmniMoeForConditionalGeneration": Wrapper(
+        omni.qwen3_omni, "Qwen3MoeForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "Qwen3ASRForConditionalGeneration": Wrapper(
+        omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"
+    ),
+    "NemotronH_Nano_VL_V2": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Nano_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Super_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "NemotronH_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
+    "Idefics3ForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
+    "SmolVLMForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
+    "PaliGemmaForConditionalGeneration": Wrapper(tiled.paligemma, whole=True, tied=True),
+    "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision),
+    "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video),
+    "MiniCPMV": Wrapper(tiled.minicpm_v, tiled.minicpm_decoder, whole=True),
+    "MiniCPMO": Wrapper(tiled.minicpm_o, tiled.minicpm_decoder, whole=True),
+    "MiniCPMV4_6ForConditionalGeneration": Wrapper(tiled.minicpm_v4_6, "Qwen3_5ForCausalLM", whole=True, tied=False),
+    "InternS1ForConditionalGeneration": Wrapper(encoders.interns1),
+    "PaddleOCRVLForConditionalGeneration": Wrapper(tiled.paddle_ocr, "Ernie4_5ForCausalLM", whole=True, tied=True),
+    "KeyeForConditionalGeneration": Wrapper(tiled.keye, "Qwen3ForCausalLM", whole=True),
+    "KeyeVL1_5ForConditionalGeneration": Wrapper(tiled.keye_1_5, "Qwen3ForCausalLM", whole=True),
+    "Cohere2VisionForConditionalGeneration": Wrapper(tiled.cohere2, "Cohere2ForCausalLM", whole=True, tied=True),
+    "Ovis2_5": Wrapper(tiled.ovis2_5, whole=True),
+    "Ovis2_6ForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
+    "Ovis2_6_MoeForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
+    "Phi3VForCausalLM": Wrapper(tiled.phi3_v, "Phi3ForCausalLM", whole=True),
+    "GlmOcrForConditionalGeneration": Wrapper(readers.glm_ocr, "Glm4ForCausalLM", whole=True, tied=False),
+    "DeepseekOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
+    "VoxtralForConditionalGeneration": Wrapper(sound.voxtral, whole=True),
+    "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
+    "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
+    "GLM4VForCausalLM": Wrapper(readers.glm4v, "ChatGLMModel", whole=True),
+    "Phi4MMForCausalLM": Wrapper(omni.phi4_mm, "Phi3ForCausalLM", whole=True),
+    "MolmoForCausalLM": Wrapper(molmo.molmo, molmo.molmo_decoder, whole=True, text=molmo.molmo_text),
+    "Molmo2ForConditionalGeneration": Wrapper(molmo.molmo2, molmo.molmo2_decoder, whole=True, text=molmo.molmo2_text),
+    "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 
 _DECODERS = {
@@ -61,6 +113,10 @@ _DECODERS = {
     "qwen3_moe": "Qwen3MoeForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
+    "granite": "GraniteForCausalLM",
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "nemotron_h": "NemotronHForCausalLM",
 }
 """model_type -> class."""
 
@@ -72,6 +128,14 @@ _DEFAULTS: dict[str, Json] = {
     "mistral": {
         "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
         "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": None,
+    },
+    "gemma": {
+        "vocab_size": 256000, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28,
+        "num_attention_heads": 16, "num_key_value_heads": 16, "max_position_embeddings": 8192,
+    },
+    "gemma2": {
+        "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "max_position_embeddings": 8192,
     },
     "gemma3_text": {
         "vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
@@ -93,6 +157,9 @@ _INHERITED = ("torch_dtype", "dtype", "tie_word_embeddings")
 
 def decoder_config(name: str, config: Json) -> Json:
     """The config of the decoder inside, with its class. Raises Unsupported where it does not say which that is."""
+    wrapper, top = WRAPPERS[name], config
+    if wrapper.inside is not None:
+        config = _inside(config, wrapper.inside)
     text = next((config[k] for k in _TEXT_KEYS if isinstance(config.get(k), dict)), None)
     found: Json = dict(config if text is None else text)
     kind = str(found.get("model_type") or "")
@@ -100,21 +167,31 @@ def decoder_config(name: str, config: Json) -> Json:
         kind = "qwen2_audio"
     found = dict(_DEFAULTS.get(kind, {})) | found
     for key in _INHERITED:
-        if found.get(key) is None and config.get(key) is not None:
-            found[key] = config[key]
+        said = next((c[key] for c in (found, config, top) if c.get(key) is not None), None)
+        if said is not None:
+            found[key] = said
+    if found.get("tie_word_embeddings") is None and wrapper.tied is not None:
+        found["tie_word_embeddings"] = wrapper.tied
     inside = None if text is None else next(iter(found.get("architectures") or ()), None)
-    inner = WRAPPERS[name].decoder or inside or _DECODERS.get(kind)
+    named = wrapper.decoder(config) if callable(wrapper.decoder) else wrapper.decoder
+    inner = named or inside or _DECODERS.get(kind)
     if inner is None or inner in WRAPPERS:
         raise Unsupported(
             f"config.json: text_config.model_type: {name} with a decoder of type `{kind}` cannot be planned yet",
             "to teach it: core/architecture/wrappers.py",
         )
+    if wrapper.text is not None:
+        found = wrapper.text(found)
     return found | {"architectures": [inner]}
 
 
 def encoder_config(name: str, config: Json) -> Json:
-    """The encoder's part of config.json. Raises Unsupported where it is missing."""
+    """What config.json says of the encoder. Raises Unsupported where it is missing."""
     wrapper = WRAPPERS[name]
+    if wrapper.inside is not None:
+        config = _inside(config, wrapper.inside)
+    if wrapper.whole:
+        return config
     part = config.get(wrapper.part)
     if isinstance(part, dict) and part:
         return {key: config[key] for key in _OF_THE_ENCODER if config.get(key) is not None} | part
@@ -122,5 +199,14 @@ def encoder_config(name: str, config: Json) -> Json:
         return {}
     raise Unsupported(
         f"config.json: {wrapper.part}: missing, and {name} has an encoder",
+        "the checkpoint is incomplete; pin it again, or fix the file at its source",
+    )
+
+
+def _inside(config: Json, key: str) -> Json:
+    if isinstance(config.get(key), dict):
+        return config[key]
+    raise Unsupported(
+        f"config.json: {key}: missing, and it describes the model",
         "the checkpoint is incomplete; pin it again, or fix the file at its source",
     )

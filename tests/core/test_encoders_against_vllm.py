@@ -1,0 +1,136 @@
+"""vLLM and we must agree to the parameter on what a rank holds of a model with encoders (core/encoder_oracle.py).
+
+Whole and split in two, for a small config.json of each class in core/encoder_models.py; experts are left out, which
+vLLM cannot build without a GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import Attention, LatentAttention, Layout, ModelArch, rank_tensors
+from infercli.core.architecture.tensors import kv_heads_per_rank
+from infercli.core.architecture.unseen import UNSEEN
+from infercli.core.architecture.wrappers import WRAPPERS
+from infercli.errors import Unsupported
+from tests.core.encoder_models import LIKE, MODELS, NOT_ASKED
+from tests.parts.engine_python import engine_python
+
+ORACLE = Path(__file__).with_name("encoder_oracle.py")
+CASES = [(name, ranks) for name in MODELS for ranks in (1, 2)]
+CASES.append(("Qwen3ASRForConditionalGeneration", 8))  # ranks that its audio encoder's heads do not divide
+IN_FLOAT32 = (
+    ".A",
+    ".D",
+    ".A_log",
+    ".dt_bias",
+    ".linear_attn.norm.weight",
+    ".mlp.gate.weight",
+    ".e_score_correction_bias",
+    "whisper_encoder.embed_positions.weight",
+)
+"""What vLLM keeps in float32: decay of states, routers of GLM-4.5V and their corrections, Voxtral's positions."""
+
+
+def held(arch: ModelArch, ranks: int) -> int:
+    """Elements of one rank, without experts."""
+    tensors = rank_tensors(arch, Layout(tensor_parallel_size=ranks))
+    return sum(t.copies * t.outputs * t.inputs for t in tensors if t.role != "experts")
+
+
+def caches(arch: ModelArch, ranks: int) -> Counter[tuple[int, int]]:
+    """(KV heads of one rank, width of a head) -> layers that keep keys and values."""
+    found: Counter[tuple[int, int]] = Counter()
+    for group in arch.layers:
+        if isinstance(group.mixer, Attention) and group.mixer.cached and not group.mixer.shares_kv:
+            found[kv_heads_per_rank(group.mixer, ranks), group.mixer.head_dim] += len(group.indices)
+        if isinstance(group.mixer, LatentAttention):
+            found[1, group.mixer.kv_lora_rank + group.mixer.rope_dim] += len(group.indices)
+    return found
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory) -> dict[tuple[str, int], dict]:
+    path = tmp_path_factory.mktemp("oracle") / "answers.json"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+    done = subprocess.run(
+        [engine_python(), ORACLE, path],
+        input=json.dumps([{"config": MODELS[name], "tp": ranks} for name, ranks in CASES]),
+        text=True,
+        capture_output=True,
+        env=environment,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(zip(CASES, json.loads(path.read_text()), strict=True))
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "ranks"), CASES)
+def test_a_rank_holds_as_many_parameters_as_vllms(answers, name, ranks):
+    said, arch = answers[name, ranks], architecture.parse(MODELS[name])
+    assert "not_built" not in said, said["not_built"]
+    assert held(arch, ranks) == sum(math.prod(shape) for shape in said["parameters"].values())
+    assert all(name.endswith(IN_FLOAT32) for name in said["wide"])
+    kept = Counter((heads, width) for kind, heads, width in said["caches"] if kind != "MambaSpec")
+    assert caches(arch, ranks) == kept
+    assert arch.max_model_len == said["max_model_len"]
+
+
+def test_pixtrals_encoder_is_whole_on_every_rank_before_the_release_that_cuts_it():
+    arch = architecture.parse(MODELS["Mistral3ForConditionalGeneration"])
+
+    def encoder(ranks: int, release: tuple[int, int]) -> int:
+        tensors = rank_tensors(arch, Layout(tensor_parallel_size=ranks, release=release))
+        return sum(t.copies * t.outputs * t.inputs for t in tensors if t.role == "encoder")
+
+    # Blocks, twice: 4 x 96 x 96 of attention and 3 x 96 x 160 of feed-forward; projector: 128 x 96 + 128 x 128
+    cut = 2 * (4 * 96 * 96 + 3 * 96 * 160) + 128 * 96 + 128 * 128
+    assert encoder(2, (0, 25)) == encoder(1, (0, 29)) == encoder(2, (0, 29)) + cut // 2
+
+
+def test_every_class_with_an_encoder_is_asked_about():
+    assert set(WRAPPERS) == {m["architectures"][0] for m in MODELS.values()} | set(LIKE) | NOT_ASKED
+    for name, model in LIKE.items():
+        assert WRAPPERS[name] == WRAPPERS[MODELS[model]["architectures"][0]], name
+
+
+REFUSED = {
+    "MiniCPMV 2.6": ({"version": 9.0}, "version"),
+    "MolmoForCausalLM": ({"attention_layer_norm": True}, "attention_layer_norm"),
+    "Molmo2ForConditionalGeneration 4B": ({"text_config": {"use_qk_norm": True, "qkv_bias": False}}, "qk_norm_type"),
+    "Phi3VForCausalLM": ({"img_processor": {"image_dim_out": 1024, "layer_idx": -1}}, "img_processor"),
+    "Phi4MMForCausalLM": ({"embd_layer": {"audio_embd_layer": {"use_qformer": True}}}, "audio_embd_layer.use_qformer"),
+    "DeepseekOCRForCausalLM": ({"projector_config": {"projector_type": "mlp"}}, "projector_config.projector_type"),
+    "NemotronH_Nano_VL_V2": ({"vision_config": {"args": {"model": "vit_giant"}}}, "vision_config.args.model"),
+    "Qwen2_5OmniModel": ({"thinker_config": None}, "thinker_config"),
+    "Qwen3ASRForConditionalGeneration": (
+        {"thinker_config": {"text_config": MODELS["Ovis2_5"]["llm_config"]}},
+        "audio_config",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_known_is_refused_with_its_field(name):
+    changed, field = REFUSED[name]
+    with pytest.raises(Unsupported, match=field):
+        architecture.parse(MODELS[name] | changed)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_that_was_only_read_about_is_unseen(name):
+    arch = architecture.parse(MODELS[name])
+    assert arch.confirmed == (arch.architecture not in UNSEEN)
+    assert arch.encoders
