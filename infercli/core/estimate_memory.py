@@ -9,6 +9,7 @@ from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization
+from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
 from infercli.core.gpus import Gpu
@@ -16,9 +17,8 @@ from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_rules import rules_for
 from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.plan import MemoryTerm
-from infercli.core.quantization import release
 from infercli.core.units import gib
-from infercli.errors import Unsupported
+from infercli.errors import UnknownName, Unsupported
 
 _UNDERESTIMATED_FRACTION = 0.02
 """Of the budget. Nine in ten public start-up logs (139 of vLLM 0.4 to 0.25, benchmarks/accuracy) left at most 1.1 % of
@@ -114,8 +114,15 @@ def request_layout(request: EstimateRequest) -> Layout:
         pipeline_parallel_size=request.pipeline_parallel_size,
         data_parallel_size=request.data_parallel_size,
         expert_parallel=request.enable_expert_parallel,
-        release=release(request.engine_version),
+        release=_release(request.engine_version),
     )
+
+
+def _release(engine_version: str) -> tuple[int, int]:
+    try:
+        return find_engine(engine_version).release
+    except UnknownName:  # who asks says so himself
+        return Layout().release
 
 
 def _cache_settings(

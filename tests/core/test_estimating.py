@@ -389,3 +389,11 @@ def test_logits_are_sampled_in_the_models_dtype_before_0_5_5():
     # vLLM 0.5.4 and 0.5.5 model_executor/layers/sampler.py: 3 x 2 + 24 and 2 + 36 bytes a logit in float16
     sampler = [bytes_of(gemma_on("T4", engine_version=v, max_model_len=2048), "activation") for v in ("0.5.4", "0.5.5")]
     assert sampler[1] - sampler[0] == pytest.approx(8 * 256 * 256000, rel=0.01)
+
+
+@pytest.mark.parametrize("version", ["foo", "0", "", "0.99.0"])
+def test_a_version_that_is_none_is_said_beside_what_else_is_wrong(version):
+    request = EstimateRequest(model=BASES[0], gpu="H100", engine_version=version, tensor_parallel_size=7)
+    refused = estimate(request, shipped_model(BASES[0]))
+    assert isinstance(refused, EstimateError)
+    assert {p.where for p in refused.problems} == {"engine_version", "tensor_parallel_size"}
