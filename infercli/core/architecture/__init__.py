@@ -93,7 +93,7 @@ def parse(config: Json) -> ModelArch:
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
     try:
         arch = _parse(name, config)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
         # Optional fields are read as transformers writes them; here one holds something else.
         raise InputError(
             f"config.json: a field of {name} holds a value of the wrong kind: {error}",

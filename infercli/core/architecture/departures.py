@@ -87,7 +87,7 @@ def cohere2_moe(config: Json) -> ModelArch:
     Without `layer_types` the dense layers in front have a pattern of their own, which is full attention.
     """
     count = integer(config, LAYERS)
-    first = int(config.get("first_k_dense_replace") or 0)
+    first = min(count, int(config.get("first_k_dense_replace") or 0))
     kinds = entries(config, "layer_types", count)
     if kinds is None:
         before = integer(config, "prefix_dense_sliding_window_pattern", 1)
