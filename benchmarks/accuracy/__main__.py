@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from benchmarks.accuracy import report, sizing, slo, throughput
@@ -37,7 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return int(error.exit_code)
-    print(json.dumps(answer, indent=2, ensure_ascii=False) if asked.output == "json" else "\n".join(lines))
+    try:
+        print(
+            json.dumps(answer, indent=2, ensure_ascii=False) if asked.output == "json" else "\n".join(lines), flush=True
+        )
+    except BrokenPipeError:  # `head` has seen enough, and Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
