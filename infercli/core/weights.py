@@ -142,6 +142,7 @@ def _copy_bytes(
         # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
         scheme = replace(scheme, zero_points=True)
     outputs, inputs = tensor.outputs, tensor.inputs
+    element_bytes = 4 if tensor.float32 else element_bytes
     if scheme is not None and tensor.role != "experts" and _runs_on_marlin(scheme, weight_only, gpu):
         outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
     nested = engine_version is not None and _numbers(engine_version) < _EXPANDS_SCALES

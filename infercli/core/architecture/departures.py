@@ -28,7 +28,7 @@ _MELLUM = Row(qkv_bias="attention_bias", qk_norm="head", kv_heads=4, mixture=Mix
 _COHERE2_MOE = Row(norms=1, tied=True, head_dim=128, mixture=Mixture())
 _HY_V3 = Row(
     qk_norm="head", qk_norm_flag="qk_norm", head_dim=128,
-    mixture=Mixture(router_bias=True, shared_module="mlp.shared_mlp"),
+    mixture=Mixture(router_bias=True, router_float32=True, shared_module="mlp.shared_mlp"),
 )  # fmt: skip
 _BAILING = ROWS["BailingMoeForCausalLM"]
 _GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]._replace(qkv_bias=False, output_bias=False)

@@ -27,6 +27,8 @@ class Mixture(NamedTuple):
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     router: str = "gate"
     router_bias: bool = False
+    router_float32: bool | str = False
+    """A string: the key of config.json that names its dtype, fp32 where it is silent."""
     bias: bool = False
     shared_module: str = "mlp.shared_experts"
     shared_names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
@@ -61,6 +63,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
         shared_bias=mixture.shared_bias,
         shared_gate=mixture.shared_gate,
         router_bias=mixture.router_bias,
+        router_float32=_in_float32(config, mixture.router_float32),
         latent=optional(config, "moe_latent_size"),
         module=mixture.module,
         names=mixture.names,
@@ -68,6 +71,10 @@ def experts(config: Json, mixture: Mixture) -> Experts:
         shared_module=mixture.shared_module,
         shared_names=mixture.shared_names,
     )
+
+
+def _in_float32(config: Json, said: bool | str) -> bool:
+    return config.get(said, "float32") in ("float32", "fp32") if isinstance(said, str) else said
 
 
 def _shared_width(config: Json, width: int, silent: int) -> int:

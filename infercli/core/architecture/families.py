@@ -11,6 +11,7 @@ from infercli.core.architecture.experts import Mixture
 _MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"))
 _SHARED_GATE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _BIASED_ROUTER = Mixture(router_bias=True)
+_FLOAT32_ROUTER = Mixture(router_bias=True, router_float32=True)
 
 _LLAMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias")
 _MISTRAL = Row(kv_heads=8, window_default=4096)
@@ -52,7 +53,7 @@ _LAYER_NORM = Row(
     qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias", norms=4, final_norm=2
 )  # fmt: skip
 _GLM4_MOE = Row(
-    qkv_bias="attention_bias", qk_norm="head", qk_norm_flag="use_qk_norm", mixture=_BIASED_ROUTER
+    qkv_bias="attention_bias", qk_norm="head", qk_norm_flag="use_qk_norm", mixture=_FLOAT32_ROUTER
 )  # fmt: skip
 
 ROWS: dict[str, Row] = {
@@ -154,15 +155,15 @@ ROWS: dict[str, Row] = {
     "GraniteMoeSharedForCausalLM": _GRANITE_MOE,
     "Glm4MoeForCausalLM": _GLM4_MOE,
     "Ernie4_5_MoeForCausalLM": Row(
-        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True, mixture=_BIASED_ROUTER
+        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True, mixture=_FLOAT32_ROUTER
     ),
     "BailingMoeForCausalLM": _BAILING,
     "BailingMoeV2ForCausalLM": _BAILING._replace(mixture=_BIASED_ROUTER),
     "MiniMaxM2ForCausalLM": Row(
         qkv_bias="attention_bias", qk_norm="full", qk_norm_flag="use_qk_norm",
-        mixture=_MIXTRAL._replace(router_bias=True),
+        mixture=_MIXTRAL._replace(router_bias=True, router_float32=True),
     ),
-    "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_BIASED_ROUTER),
+    "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_FLOAT32_ROUTER),
     "ExaoneMoeForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
     "GptOssForCausalLM": Row(
         qkv_bias=True, output_bias=True, sinks=True, windows="alternate", window_default=128,

@@ -187,6 +187,8 @@ class Experts:
     """One number per token scales the shared experts (Qwen2-MoE)."""
     router_bias: bool = False
     """One number per expert: the router's bias, or its correction of the scores."""
+    router_float32: bool = False
+    """The router is kept in fp32, whatever the model's dtype is."""
     latent: int | None = None
     """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
     module: str = "mlp"

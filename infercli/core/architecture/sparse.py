@@ -25,17 +25,18 @@ from infercli.core.record import Json
 from infercli.errors import Unsupported
 
 _STEP = Row(
-    qk_norm="head", windows="types", mixture=Mixture(module="moe", router_bias=True, shared_module="share_expert")
+    qk_norm="head", windows="types",
+    mixture=Mixture(module="moe", router_bias=True, router_float32=True, shared_module="share_expert"),
 )  # fmt: skip
 _LAGUNA = Row(
     qkv_bias="qkv_bias", output_bias="attention_bias", qk_norm="head",
     mixture=Mixture(router_bias=True, shared_module="mlp.shared_expert"),
 )  # fmt: skip
-_MIMO = Row(qkv_bias="attention_bias", mixture=Mixture(router_bias=True))
+_MIMO = Row(qkv_bias="attention_bias", mixture=Mixture(router_bias=True, router_float32="moe_router_dtype"))
 _MINIMAX_M3 = Row(
     qk_norm="head",
     mixture=Mixture(
-        module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True,
+        module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True, router_float32=True,
         shared_module="block_sparse_moe.shared_experts",
     ),
 )  # fmt: skip

@@ -55,6 +55,8 @@ class RankTensor(NamedTuple):
     inputs: int
     linear: bool = False
     """A linear layer, which a quantization may touch."""
+    float32: bool = False
+    """Kept in fp32, whatever the model's dtype is."""
 
 
 _LINEAR: Role = "linear_attention"
@@ -77,12 +79,14 @@ class _Group:
         inputs: int = 1,
         *,
         linear: bool = False,
+        float32: bool = False,
         each: int = 1,
     ) -> None:
         """`each` copies per layer; nothing where there are no elements."""
         if outputs and inputs and each:
             copies = each * len(self.indices)
-            self.tensors.append(RankTensor(name, role, modules, self.indices, copies, outputs, inputs, linear))
+            found = RankTensor(name, role, modules, self.indices, copies, outputs, inputs, linear, float32)
+            self.tensors.append(found)
 
     def mixer(self, mixer: Mixer) -> None:
         if isinstance(mixer, Attention):
@@ -265,8 +269,9 @@ class _Group:
         experts, width = expert_share(e, self.layout)
         parts, inputs = (2 if e.gated else 1), e.latent or self.hidden
         *ups, down = (f"{e.module}.experts.{n}" for n in e.names)
-        self.add("router", "router", (f"{e.module}.{e.router}",), e.experts, self.hidden)
-        self.add("router bias", "router", (f"{e.module}.{e.router}",), e.experts if e.router_bias else 0)
+        router = (f"{e.module}.{e.router}",)
+        self.add("router", "router", router, e.experts, self.hidden, float32=e.router_float32)
+        self.add("router bias", "router", router, e.experts if e.router_bias else 0)
         self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=True)
         self.add("expert down", "experts", (down,), experts * inputs, width, linear=True)
         if e.bias:
