@@ -32,6 +32,7 @@ _GGUF_EMBEDDING = Scheme(method="gguf", bits=4.5)
 
 _NESTED = 256
 """Scales of bitsandbytes that share a scale of their own (bitsandbytes functional.py quantize_4bit: nested blocks)."""
+_ROCM_PADDING_BYTES = 256
 _EXPANDS_SCALES = (0, 9, 1)
 """From here on vLLM makes them fp32 while it loads (model_loader/bitsandbytes_loader.py dequantize_dq): 0.9.2 does,
 0.9.0 does not, and a build on the way to 0.9.1 did (vllm-project/vllm#19964)."""
@@ -147,11 +148,24 @@ def _copy_bytes(
         outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
     nested = engine_version is not None and _numbers(engine_version) < _EXPANDS_SCALES
     size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only, nested_scales=nested)
+    if gpu is not None and gpu.platform == "rocm" and tensor.linear:
+        size += tensor.outputs * _rocm_row_padding_bytes(tensor, scheme, element_bytes)
     if scheme is not None and any(m.endswith("kv_b_proj") for m in tensor.modules):
         # vLLM multiplies by this matrix in 16 bits while it decodes, and keeps such a copy beside the quantized one
         # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
         size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
     return size
+
+
+def _rocm_row_padding_bytes(tensor: RankTensor, scheme: Scheme | None, element_bytes: int) -> int:
+    """What lies between two rows on AMD, unless AITER's kernels are asked for: 16-bit experts, dense FP8 by blocks.
+
+    vLLM 0.13 and 0.29 fused_moe/unquantized_fused_moe_method.py, quantization/utils/fp8_utils.py.
+    """
+    experts = scheme is None and tensor.role == "experts"
+    blocks = scheme is not None and scheme.method == "fp8" and scheme.block is not None and tensor.role != "experts"
+    row_bytes = tensor.inputs * (1 if blocks else element_bytes)
+    return _ROCM_PADDING_BYTES if (experts or blocks) and row_bytes % (2 * _ROCM_PADDING_BYTES) == 0 else 0
 
 
 def _numbers(engine_version: str) -> tuple[int, ...]:

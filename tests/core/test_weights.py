@@ -259,3 +259,13 @@ def test_routers_that_vllm_keeps_in_float32_take_four_bytes():
     arch = shapes()["MiniMaxAI/MiniMax-M2.5"].arch
     parts = weights_by_role(arch, typical("fp8"), Layout(tensor_parallel_size=4), 2)
     assert parts["router"] == 62 * (256 * 3072 * 4 + allocated_bytes(256 * 2))
+
+
+def test_rows_of_16_bit_experts_are_kept_apart_on_amd():
+    # vLLM 0.29 fused_moe/unquantized_fused_moe_method.py _maybe_pad_weight: 256 bytes a row of a multiple of 512
+    arch = shapes()["Qwen/Qwen3-30B-A3B"].arch
+    rows = 48 * 128 * (2 * 768 + 2048)
+    amd, nvidia = (
+        weights_by_role(arch, UNQUANTIZED, Layout(), 2, gpu=find_gpu(name))["experts"] for name in ("MI300X", "H100")
+    )
+    assert amd - nvidia == 256 * rows
