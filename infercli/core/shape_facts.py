@@ -85,7 +85,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "moe_intermediate_size": 512, "mtp_num_hidden_layers": 1, "num_attention_heads": 16, "num_experts":
          256, "num_experts_per_tok": 8, "num_hidden_layers": 40, "num_key_value_heads": 2,
          "shared_expert_intermediate_size": 512, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
-         "rope_parameters": {"partial_rotary_factor": 0.25}}, "vision_config": {"depth": 27, "hidden_size":
+         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
+         "vision_config": {"depth": 27, "hidden_size":
          1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
         None,
         "Qwen--Qwen3.5-35B-A3B_config.json",
@@ -98,7 +99,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "moe_intermediate_size": 1024, "mtp_num_hidden_layers": 1, "num_attention_heads": 32,
          "num_experts": 512, "num_experts_per_tok": 10, "num_hidden_layers": 60, "num_key_value_heads": 2,
          "shared_expert_intermediate_size": 1024, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
-         "rope_parameters": {"partial_rotary_factor": 0.25}}, "vision_config": {"depth": 27, "hidden_size":
+         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
+         "vision_config": {"depth": 27, "hidden_size":
          1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
         None,
         "Qwen--Qwen3.5-397B-A17B_config.json",

@@ -18,7 +18,7 @@ from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.units import GIB
-from infercli.core.weights import weights_bytes
+from infercli.core.weights import rotary_rows, weights_bytes
 
 ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 
@@ -169,7 +169,7 @@ def gpu_memory(
     layout = load.layout
     weights = weights_bytes(
         arch, quantization, layout, load.element_bytes,
-        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts,
+        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
     )  # fmt: skip
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
     inside = graphs_in_budget(arch, load, facts)
@@ -181,7 +181,7 @@ def gpu_memory(
             low_bytes=weights,
             high_bytes=round(weights * (1 + WEIGHTS_SLACK_FRACTION)),
             formula=f"every tensor of one of {ranks} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
-            f"+ {arch.rope_positions:,} x {arch.rope_width} of rotary table",
+            f"+ {rotary_rows(arch, facts.version):,} x {arch.rope_width} of rotary table",
             source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
         ),
         _term(

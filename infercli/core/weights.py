@@ -199,23 +199,34 @@ def weights_bytes(
     gpu: Gpu | None = None,
     engine_version: str | None = None,
     drafts: bool = False,
+    batched_tokens: int = 0,
 ) -> int:
     """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
 
     `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
     how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
     `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
-    last pipeline stage then loads.
+    last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
     """
     parts = weights_by_role(
         arch, quantization, layout, element_bytes,
-        weight_only=weight_only, gpu=gpu, engine_version=engine_version, drafts=drafts,
+        weight_only=weight_only, gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
     )  # fmt: skip
     return sum(parts.values())
 
 
-ROTARY, UNEXPLAINED = "rotary_table", "unexplained"
-"""Parts of the weights that are no role of a tensor: the table of rotary embeddings, and what files hold beyond."""
+ROTARY, DEEPSTACK, UNEXPLAINED = "rotary_table", "deepstack_buffers", "unexplained"
+"""Parts of the weights that are no role of a tensor: the table of rotary embeddings, what a batch gets from the encoder
+(0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), and what files hold beyond."""
+_LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
+"""M-RoPE's table, times (rotary_embedding/mrope.py cache_max_position_num): a log of 0.6.6 has it as long as any, those
+of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
+
+
+def rotary_rows(arch: ModelArch, engine_version: str | None = None) -> int:
+    """Rows of the table of rotary embeddings, in that vLLM (`0.29.0`); None: the newest."""
+    longer = arch.rope_sections and (engine_version is None or _numbers(engine_version)[:2] >= _LONGER_SINCE)
+    return arch.rope_positions * (_LONGER_FOR_IMAGES if longer else 1)
 
 
 def weights_by_role(
@@ -228,8 +239,9 @@ def weights_by_role(
     gpu: Gpu | None = None,
     engine_version: str | None = None,
     drafts: bool = False,
+    batched_tokens: int = 0,
 ) -> dict[str, int]:
-    """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and UNEXPLAINED where there is any."""
+    """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and the others where there is any."""
 
     def stage_bytes(stage: int) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -249,8 +261,9 @@ def weights_by_role(
     heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
     computed = sum(heaviest.values())
     unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
-    heaviest[ROTARY] = allocated_bytes(arch.rope_positions * arch.rope_width * element_bytes)
-    return heaviest | ({UNEXPLAINED: unexplained} if unexplained else {})
+    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * element_bytes)
+    buffers = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
+    return heaviest | {name: n for name, n in ((DEEPSTACK, buffers), (UNEXPLAINED, unexplained)) if n}
 
 
 def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:

@@ -269,3 +269,16 @@ def test_rows_of_16_bit_experts_are_kept_apart_on_amd():
         weights_by_role(arch, UNQUANTIZED, Layout(), 2, gpu=find_gpu(name))["experts"] for name in ("MI300X", "H100")
     )
     assert amd - nvidia == 256 * rows
+
+
+def test_positions_of_images_have_a_longer_table_and_the_encoder_a_buffer_for_each_batched_token():
+    # vLLM 0.29 rotary_embedding/mrope.py, models/qwen3_vl.py; 0.12 printed 29.31 GiB on two GPUs with 8,192 tokens, and
+    # 29.02 is without
+    arch = shapes()["Qwen/Qwen3-VL-30B-A3B-Instruct"].arch
+    two = Layout(tensor_parallel_size=2)
+    parts = weights_by_role(arch, UNQUANTIZED, two, 2, engine_version="0.12.0", batched_tokens=8192)
+    assert parts["rotary_table"] == 4 * 262144 * 128 * 2
+    assert parts["deepstack_buffers"] == 3 * 8192 * 2048 * 2
+    assert sum(parts.values()) / 2**30 == pytest.approx(29.3114, abs=0.02)
+    before = weights_by_role(arch, UNQUANTIZED, two, 2, engine_version="0.6.6")
+    assert before["rotary_table"] == 262144 * 128 * 2

@@ -13,7 +13,7 @@ from infercli.core.architecture import bert, departures, gemma, hybrid, latent, 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import DRAFTS, LAYERS
+from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
@@ -80,6 +80,9 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
 _MOST_LAYERS = 10_000
 """Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
 
+_MROPE = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Qwen3Omni")
+"""Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
+
 _POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
 _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
@@ -109,10 +112,9 @@ def _parse(name: str, config: Json) -> ModelArch:
                 f"config.json: {key}: {config[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
                 "the checkpoint is damaged; pin it again, or fix the file at its source",
             )
-    if name in FAMILIES:
-        return FAMILIES[name](config)
-    if name in ROWS:
-        return parse_decoder(config, ROWS[name])
+    if name in FAMILIES or name in ROWS:
+        arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
+        return replace(arch, rope_sections="mrope_section" in rope_parameters(config))
     if name in WRAPPERS:
         return _with_encoder(name, config)
     decoder = _pooled(name)
@@ -132,8 +134,17 @@ def as_pooling(arch: ModelArch) -> ModelArch:
 
 def _with_encoder(name: str, config: Json) -> ModelArch:
     inner = parse(decoder_config(name, config))
-    weights = WRAPPERS[name].encoder(encoder_config(name, config), inner.hidden)
-    return replace(inner, architecture=name, encoders=tuple(weights))
+    part = encoder_config(name, config)
+    weights = WRAPPERS[name].encoder(part, inner.hidden)
+    vision = part["vision_config"] if isinstance(part.get("vision_config"), dict) else part
+    levels = vision.get("deepstack_visual_indexes") or ()
+    return replace(
+        inner,
+        architecture=name,
+        encoders=tuple(weights),
+        deepstack_levels=len(levels),
+        rope_sections=inner.rope_sections or name.startswith(_MROPE),
+    )
 
 
 def _pooled(name: str) -> str | None:

@@ -81,6 +81,10 @@ class ModelArch:
     """Rows of the cosine and sine table that vLLM keeps on the GPU; 0: none."""
     rope_width: int
     """Columns of that table; of all of them where layers have tables of their own."""
+    rope_sections: bool = False
+    """Positions are those of images and video as well (M-RoPE)."""
+    deepstack_levels: int = 0
+    """First layers that are fed from the encoder."""
     layers: tuple[LayerGroup, ...]
     outside: tuple[Weight, ...] = ()
     """What else the decoder has outside its layers: learned positions, a norm on the embedding."""
