@@ -54,7 +54,7 @@ class _Torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.append(_Torchvision())
 
 import torch  # noqa: E402
-from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig  # noqa: E402
+from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig, Qwen2Config  # noqa: E402
 from vllm.config import (  # noqa: E402
     CacheConfig,
     ModelConfig,
@@ -179,9 +179,13 @@ def split(case: dict, stage: int) -> None:
 
 
 def own_config(model_type: str) -> None:
-    """A config class that takes what config.json says, where neither vLLM nor transformers has one."""
+    """A config class that takes what config.json says, where neither vLLM nor transformers has one.
+
+    MiMo's own, which comes with its checkpoint, is Qwen2's, where `use_sliding_window` decides.
+    """
     if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
-        AutoConfig.register(model_type, type("Own", (PretrainedConfig,), {"model_type": model_type}))
+        base = Qwen2Config if model_type == "mimo" else PretrainedConfig
+        AutoConfig.register(model_type, type("Own", (base,), {"model_type": model_type}))
 
 
 def configured(case: dict, folder: Path) -> VllmConfig:
