@@ -16,7 +16,7 @@ from typing import NamedTuple
 WINDOW_S = 5.0
 KEPT_FRACTION = 0.95
 CHANCE_DEVIATIONS = 3.0
-"""Of the number of arrivals in a stretch. At 8 requests a second and 80 % of what an engine could do, Poisson arrivals
+"""Of the number of arrivals in a stretch. At 8 requests a second, of 11.7 that an engine kept up with, Poisson arrivals
 alone let 12 more wait after 10 s (measured); the deviation of 80 arrivals is 9."""
 
 

@@ -27,10 +27,10 @@ _RETRY_S = 0.25
 """A user whose request failed waits this long, or a dead endpoint would be asked a hundred thousand times a second."""
 _REPORT_S = 0.2
 _NAP_S = 0.002
-"""Between two looks, at most. At 64 and 256 streams of a token each 15 ms it saves a third of the CPU; 5 ms saves no
-more (measured)."""
+"""Between two looks, at most. At 64 streams of a token each 15 ms it saves 15 % of the CPU, at 256 streams 27 %
+(measured: 22.7 to 19.4 and 19.0 to 13.9 us a token)."""
 _LEAST_NAP_S = 0.0002
-"""A shorter one costs what it saves."""
+"""A shorter one is not worth its call. Our choice, as are the shares and the rate below."""
 _NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 5, 1 / 100
 """And at most these shares of what lies between two reads of a stream, so that tokens stay apart, and of what an answer
 takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
