@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -99,13 +98,6 @@ def answer(case: dict, folder: Path) -> dict:
     return {"parameters": parameters, "wide": wide, "caches": caches, "max_model_len": model.max_model_len}
 
 
-def main() -> None:
-    """Answer all cases of standard input."""
-    kv_oracle.pretend()
-    with tempfile.TemporaryDirectory() as folder:
-        answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
-    Path(sys.argv[1]).write_text(json.dumps(answers))
-
-
 if __name__ == "__main__":
-    main()
+    kv_oracle.pretend()
+    kv_oracle.answer_all(answer)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.core.class_models import CLASSES
+
 Config = dict[str, Any]
 
 _LLAMA: Config = {
@@ -279,27 +281,8 @@ MODELS: dict[str, Config] = {
         "hidden_activation": "gelu_pytorch_tanh",
         "vocab_size_per_layer_input": 31936,
     },
-    "latent attention twice in every layer": {
-        k: v for k, v in _LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "head_dim")
-    }
-    | {
-        "architectures": ["LongcatFlashForCausalLM"],
-        "model_type": "longcat_flash",
-        "num_layers": 7,
-        "ffn_hidden_size": 2176,
-        "expert_ffn_hidden_size": 320,
-        "n_routed_experts": 8,
-        "moe_topk": 2,
-        "zero_expert_num": 4,
-        "zero_expert_type": "identity",
-        "q_lora_rank": 512,
-        "kv_lora_rank": 256,
-        "qk_rope_head_dim": 64,
-        "qk_nope_head_dim": 128,
-        "v_head_dim": 96,
-        "routed_scaling_factor": 6.0,
-        "rope_theta": 10000000.0,
-    },
+    "latent attention twice in every layer": CLASSES["LongcatFlashForCausalLM"]
+    | {"num_layers": 7, "max_position_embeddings": 40960},
     "states of short convolutions": _LLAMA
     | {
         "architectures": ["Lfm2ForCausalLM"],

@@ -24,6 +24,7 @@ import re
 import sys
 import tempfile
 import types
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock, patch
 
@@ -293,13 +294,13 @@ def capacity(config: VllmConfig, stages: list[dict], question: dict) -> dict:
     return {"blocks": caches[0].num_blocks, "tokens": tokens, "concurrency": concurrency, "longest": longest}
 
 
-def main() -> None:
-    """Answer all cases of standard input."""
-    pretend()
+def answer_all(answer: Callable[[dict, Path], dict]) -> None:
+    """Every case of standard input, into the file that the first argument names."""
     with tempfile.TemporaryDirectory() as folder:
         answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
     Path(sys.argv[1]).write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":
-    main()
+    pretend()
+    answer_all(answer)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,7 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, rank_tensors
 from tests.core.class_models import CLASSES
-from tests.parts.engine_python import engine_python
+from tests.parts.engine_python import ask_vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -22,21 +19,8 @@ CASES = [(name, ranks) for name in CLASSES for ranks in (1, 2)]
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory) -> dict[tuple[str, int], dict]:
-    python, path = engine_python(), tmp_path_factory.mktemp("oracle") / "answers.json"
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
-    environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    asked = json.dumps([{"config": CLASSES[name], "tp": ranks} for name, ranks in CASES])
-    done = subprocess.run(
-        [python, ORACLE, path],
-        input=asked,
-        text=True,
-        capture_output=True,
-        env=environment,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(CASES, json.loads(path.read_text()), strict=True))
+    asked = [{"config": CLASSES[name], "tp": ranks} for name, ranks in CASES]
+    return dict(zip(CASES, ask_vllm(ORACLE, asked, tmp_path_factory.mktemp("oracle")), strict=True))
 
 
 @pytest.mark.parametrize(("name", "ranks"), CASES)

@@ -6,10 +6,7 @@ vLLM cannot build without a GPU.
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.errors import Unsupported
 from tests.core.encoder_models import LIKE, MODELS, NOT_ASKED
-from tests.parts.engine_python import engine_python
+from tests.parts.engine_python import ask_vllm
 
 ORACLE = Path(__file__).with_name("encoder_oracle.py")
 CASES = [(name, ranks) for name in MODELS for ranks in (1, 2)]
@@ -59,20 +56,8 @@ def caches(arch: ModelArch, ranks: int) -> Counter[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory) -> dict[tuple[str, int], dict]:
-    path = tmp_path_factory.mktemp("oracle") / "answers.json"
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    done = subprocess.run(
-        [engine_python(), ORACLE, path],
-        input=json.dumps([{"config": MODELS[name], "tp": ranks} for name, ranks in CASES]),
-        text=True,
-        capture_output=True,
-        env=environment,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(CASES, json.loads(path.read_text()), strict=True))
+    asked = [{"config": MODELS[name], "tp": ranks} for name, ranks in CASES]
+    return dict(zip(CASES, ask_vllm(ORACLE, asked, tmp_path_factory.mktemp("oracle")), strict=True))
 
 
 @pytest.mark.vllm

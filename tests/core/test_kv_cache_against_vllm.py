@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from infercli.errors import Unsupported
 from tests.core.class_models import CLASSES
 from tests.core.configs import config_of
 from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
-from tests.parts.engine_python import engine_python
+from tests.parts.engine_python import ask_vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -170,23 +169,11 @@ def real_cases() -> Iterator[Case]:
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory) -> list[Case]:
-    python, path = engine_python(), tmp_path_factory.mktemp("oracle") / "answers.json"
     if "INFERCLI_TRUTH" not in os.environ:
         print("\nINFERCLI_TRUTH is not set: no real config.json is asked about")
     asked = list(cases())
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    done = subprocess.run(
-        [python, str(Path(__file__).with_name("kv_oracle.py")), str(path)],
-        input=json.dumps([case.asked for case in asked]),
-        text=True,
-        capture_output=True,
-        env=environment,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for case, answer in zip(asked, json.loads(path.read_text()), strict=True):
+    oracle, folder = Path(__file__).with_name("kv_oracle.py"), tmp_path_factory.mktemp("oracle")
+    for case, answer in zip(asked, ask_vllm(oracle, [case.asked for case in asked], folder), strict=True):
         case.answer = answer
     return asked
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, rank_tensors
 from infercli.core.checkpoint import detect, detect_in
 from infercli.core.schemes import schemes_of
-from tests.parts.engine_python import engine_python
+from tests.parts.engine_python import ask_vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
 
@@ -98,12 +97,7 @@ def written_cases() -> Iterator[tuple[str, dict, list[str], list[str | None]]]:
 
 def test_we_and_vllm_mean_the_same_modules(tmp_path):
     cases = [*written_cases(), *real_cases()]
-    answers = tmp_path / "answers.json"
-    asked = json.dumps([[config, names] for _, config, names, _ in cases])
-    subprocess.run(
-        [engine_python(), ORACLE, answers], input=asked, text=True, check=True, capture_output=True, timeout=300
-    )
-    theirs = json.loads(answers.read_text())
+    theirs = ask_vllm(ORACLE, [[config, names] for _, config, names, _ in cases], tmp_path)
     for (name, _, names, ours), said in zip(cases, theirs, strict=True):
         assert dict(zip(names, ours, strict=True)) == dict(zip(names, said, strict=True)), name
     print(f"\nmodules: {len(cases)} configs, {sum(len(said) for said in theirs)} names")

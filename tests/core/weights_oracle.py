@@ -10,8 +10,6 @@ elements of every parameter by name, or why the class was not built.
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 from pathlib import Path
 
 import kv_oracle
@@ -52,13 +50,6 @@ def answer(case: dict, folder: Path) -> dict:
     }
 
 
-def main() -> None:
-    """Answer all cases of standard input."""
-    pretend()
-    with tempfile.TemporaryDirectory() as folder:
-        answers = [answer(case, Path(folder)) for case in json.load(sys.stdin)]
-    Path(sys.argv[1]).write_text(json.dumps(answers))
-
-
 if __name__ == "__main__":
-    main()
+    pretend()
+    kv_oracle.answer_all(answer)
