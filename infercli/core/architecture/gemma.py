@@ -67,6 +67,7 @@ def gemma3n(config: Json) -> ModelArch:
     """Gemma3nForCausalLM (vLLM 0.29 models/gemma3n.py): several residual streams, and a small detour in every layer.
 
     The last layers read the cache of earlier ones, and hold keys and values of their own all the same.
+    Defaults: transformers 5.23 Gemma3nTextConfig.
     """
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
     kinds = entries(config, "layer_types", count)
