@@ -238,7 +238,7 @@ class LocalRay:
         if ray is None:
             return []
         inodes = {}
-        for pid in _marked(ray.mark):
+        for pid in _processes(ray):
             with contextlib.suppress(OSError):
                 name = Path(f"/proc/{pid}/comm").read_text().strip()
                 for handle in Path(f"/proc/{pid}/fd").iterdir():
@@ -258,7 +258,7 @@ class LocalRay:
         ended: set[int] = set()
         # Children appear while others end, so until none is left. Ray's own SIGTERM takes 30 s and leaves some behind.
         for _ in range(50):
-            pids = set(_marked(ray.mark))
+            pids = set(_processes(ray))
             if not pids:
                 break
             for pid in pids:
@@ -314,14 +314,26 @@ def _is_zombie(pid: int) -> bool:
     return True
 
 
-def _marked(mark: str) -> Iterator[int]:
-    """The pids whose environment carries the mark; zombies have none left."""
-    needle = f"{MARK}={mark}".encode()
+def _processes(ray: RunningRay) -> Iterator[int]:
+    """The pids of this Ray: those whose environment carries its mark, and those of its name that write its logs.
+
+    Ray's agents and dashboard put a title over their environment, so that the mark is gone. Zombies have neither.
+    """
+    needle = f"{MARK}={ray.mark}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if needle in (entry / "environ").read_bytes().split(b"\0"):
+                marked = needle in (entry / "environ").read_bytes().split(b"\0")
+                if marked or ((entry / "comm").read_text().startswith("ray") and _has_open(entry, ray.temp_dir)):
                     yield int(entry.name)
+
+
+def _has_open(process: Path, directory: str) -> bool:
+    for handle in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):  # closed since
+            if str(handle.readlink()).startswith(f"{directory}/"):
+                return True
+    return False
 
 
 def _listening_sockets() -> Iterator[tuple[str, int, str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +116,30 @@ def test_stop_ends_every_process_also_one_that_made_a_session_of_its_own(ray, fa
     assert ray.stop() >= 2
     assert alive(mark) == []
     assert ray.running() is None
+
+
+TITLED = """import sys, time
+log = open(sys.argv[1], "w")
+open("/proc/self/comm", "w").write(sys.argv[2])
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("title", "ended"), [("ray::Dashboard", True), ("ray-dashboard-S", True), ("less", False)])
+def test_stop_ends_an_agent_whose_title_hides_its_environment_and_no_reader_of_its_logs(ray, fake_engine, title, ended):
+    log = Path(ray.ensure(free_port()).temp_dir, "agent.log")
+    with subprocess.Popen([sys.executable, "-c", TITLED, log, title], stdout=subprocess.PIPE, env={}) as agent:
+        try:
+            assert agent.stdout is not None
+            assert agent.stdout.readline() == b"up\n"
+            ray.stop()
+            if ended:
+                assert agent.wait(timeout=10) == -signal.SIGKILL
+            else:
+                assert agent.poll() is None
+        finally:
+            agent.kill()
 
 
 def test_a_pid_that_is_somebody_elses_by_now_is_neither_found_nor_killed(ray):
