@@ -17,12 +17,12 @@ from typing import Protocol
 
 from infercli.core.traces import ErrorKind, Load
 from infercli.loadgen.clock import ANCILLARY_BYTES, TIMESPEC, ReceiveClock
-from infercli.loadgen.exchange import LAG_UNKNOWN, LAST_CHUNK, Answer, Exchange, State, parse_head
+from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Exchange, State, parse_head
 from infercli.loadgen.route import Route
 from infercli.loadgen.waker import READ, WRITE, Poller
 
-_BUFFER_BYTES = 256 * 1024
-"""One read's worth: more than a loopback segment train, so that a read drains what is there."""
+_READ_BYTES = 64 * 1024
+"""At most, by one read: what is left wakes the loop again. More is mapped and unmapped by malloc each time."""
 
 
 class OnEnd(Protocol):
@@ -113,19 +113,19 @@ class Connections:
     def _through_proxy(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
         try:
             # The endpoint says nothing before it is spoken to, so no byte of it can be among these.
-            raw = user.answer.raw
-            raw += sock.recv(4096)
-            head = parse_head(raw)
+            part = sock.recv(4096)
+            user.answer.parts.append(part)
+            head = parse_head(b"".join(user.answer.parts))
         except (OSError, ValueError) as error:
             self.on_end(user, "connect", f"proxy: {error}")
             return
-        if head is None and raw:
+        if head is None and part:
             return
         if head is None or head.status != 200:
             said = "closed the connection" if head is None else f"answered {head.status}"
             self.on_end(user, "connect", f"the proxy {said}")
             return
-        raw.clear()
+        user.answer.parts.clear()
         self._connected(user, sock)
 
     def _connected(self, user: Exchange, sock: socket.socket | ssl.SSLSocket) -> None:
@@ -180,8 +180,7 @@ class Connections:
 
         A closure, since what it needs are then locals: an attribute of `self` costs as much as the rest of a line.
         """
-        view = memoryview(bytearray(_BUFFER_BYTES))
-        tls, views, clock = self.route.tls is not None, (view,), self.clock
+        tls, clock = self.route.tls is not None, self.clock
         now_ns, unpack = time.monotonic_ns, TIMESPEC.unpack
         no_ancillary: list[tuple[int, int, bytes]] = []
 
@@ -189,19 +188,19 @@ class Connections:
             sock = user.sock
             assert sock is not None
             try:
+                # One read per wake-up: epoll is level-triggered, so what is left wakes it again.
                 if tls:
-                    # A TLS record is at most 16 KiB, so the buffer takes one whole and none waits inside the object.
-                    size, ancillary = sock.recv_into(view), no_ancillary
+                    # A TLS record is at most 16 KiB, so a read takes one whole and none waits inside the object.
+                    part, ancillary = sock.recv(_READ_BYTES), no_ancillary
                 else:
-                    # One read per wake-up: epoll is level-triggered, so what is left wakes it again.
-                    size, ancillary, _, _ = sock.recvmsg_into(views, ANCILLARY_BYTES)
+                    part, ancillary, _, _ = sock.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False
             except OSError as error:
                 self._ended(user, error.strerror or str(error))
                 return True
             now = now_ns()
-            if not size:
+            if not part:
                 self._ended(user, "the server closed the connection")
                 return True
             answer = user.answer
@@ -213,14 +212,11 @@ class Connections:
                 stamp = now
                 clock.unstamped += 1
                 answer.lags.append(LAG_UNKNOWN)
-            raw = answer.raw
-            raw += view[:size]
             answer.stamps.append(stamp)
-            answer.ends.append(len(raw))
-            head = answer.head
-            if head is None:
+            answer.parts.append(part)
+            if answer.head is None:
                 self._head(user, answer)
-            elif raw.endswith(LAST_CHUNK) if head.chunked else answer.complete():
+            elif answer.goes_on(part):
                 self.on_end(user)
             return True
 
@@ -229,17 +225,17 @@ class Connections:
     def _head(self, user: Exchange, answer: Answer) -> None:
         """The head of the answer, and whatever came with it."""
         try:
-            answer.head = parse_head(answer.raw)
+            complete = answer.begins()
         except ValueError as error:
             self.on_end(user, "protocol", str(error))
             return
-        if answer.complete():
+        if complete:
             self.on_end(user)
 
     def _ended(self, user: Exchange, why: str) -> None:
         """The connection is over: a fault, unless the answer is one that ends with it."""
         answer = user.answer
-        if user.reused and not answer.raw:
+        if user.reused and not answer.parts:
             # The server had closed a kept connection before the request came: nothing was begun, so it is sent again.
             self.reconnects += 1
             self.close(user)

@@ -65,16 +65,16 @@ class Head:
     engine: str | None
 
 
-def parse_head(raw: bytearray) -> Head | None:
+def parse_head(raw: bytes) -> Head | None:
     """None while it is incomplete. Raises ValueError when it is no HTTP/1 head."""
     if not raw.startswith(b"HTTP/1."[: len(raw)]):
-        raise ValueError(f"not an HTTP/1 answer: {bytes(raw[:40])!r}")
+        raise ValueError(f"not an HTTP/1 answer: {raw[:40]!r}")
     end = raw.find(b"\r\n\r\n")
     if end < 0:
         if len(raw) > _MAX_HEAD_BYTES:
             raise ValueError(f"an answer's head of more than {_MAX_HEAD_BYTES} bytes")
         return None
-    status_line, *lines = bytes(raw[:end]).decode("latin-1").split("\r\n")
+    status_line, *lines = raw[:end].decode("latin-1").split("\r\n")
     try:
         status = int(status_line.split()[1])
         headers = {n.strip().lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
@@ -95,13 +95,13 @@ def parse_head(raw: bytearray) -> Head | None:
 
 
 class Answer:
-    """What came back to one request, as it came: bytes, and one entry per read in `stamps`, `lags` and `ends`.
+    """What came back to one request, as it came: one entry per read in `parts` (its bytes), `stamps` and `lags`.
 
     Times are nanoseconds of the monotonic clock.
     """
 
     __slots__ = (
-        "call", "ended", "ends", "error", "head", "lags", "late", "message", "raw", "request", "sent", "stamps",
+        "call", "ended", "error", "head", "lags", "late", "message", "missing", "parts", "request", "sent", "stamps",
     )  # fmt: skip
 
     def __init__(self, call: Call, request: int) -> None:
@@ -110,36 +110,64 @@ class Answer:
         self.error: ErrorKind | None = None
         """What the loop saw go wrong."""
         self.message: str | None = None
-        self.raw = bytearray()
+        self.parts: list[bytes] = []
         self.head: Head | None = None
+        self.missing = 0
+        """Bytes of a body of known length that have not come yet."""
         self.stamps = array("q")
         self.lags = array("q")
-        self.ends = array("q")
 
-    def complete(self) -> bool:
-        """The body has all arrived, as far as its framing tells. Looks at the last bytes only."""
-        head = self.head
+    def begins(self) -> bool:
+        """Look for the end of the head in what came so far; True when the answer is complete with it.
+
+        Raises ValueError when it is no HTTP/1 head.
+        """
+        raw = b"".join(self.parts)
+        head = self.head = parse_head(raw)
         if head is None:
             return False
         if head.chunked:
-            return self.raw.endswith(LAST_CHUNK)
-        return head.length is not None and len(self.raw) >= head.end + head.length
+            return self.ends_as_chunked()
+        if head.length is None:
+            return False
+        self.missing = head.end + head.length - len(raw)
+        return self.missing <= 0
+
+    def goes_on(self, part: bytes) -> bool:
+        """`part` came, which is not the head's; True when the answer is complete with it. Cheap: once per read."""
+        head = self.head
+        assert head is not None
+        if head.chunked:
+            return part.endswith(LAST_CHUNK) or (len(part) < len(LAST_CHUNK) and self.ends_as_chunked())
+        self.missing -= len(part)
+        return head.length is not None and self.missing <= 0
+
+    def ends_as_chunked(self) -> bool:
+        """The last bytes are those of a chunked body."""
+        return self.last(len(LAST_CHUNK)) == LAST_CHUNK
+
+    def last(self, count: int) -> bytes:
+        """The last bytes."""
+        kept: list[bytes] = []
+        for part in reversed(self.parts):
+            if count <= 0:
+                break
+            kept.append(part[-count:])
+            count -= len(part)
+        return b"".join(reversed(kept))
 
     def looks_well(self) -> bool:
         """Nothing speaks against it that can be seen without reading it; False says nothing."""
         head = self.head
-        return (
-            self.error is None
-            and head is not None
-            and head.status == 200
-            and self.raw.find(b"[DONE]", -64) >= 0
-            and self.raw.find(b'"error"', -_END_BYTES) < 0
-        )
+        if self.error is not None or head is None or head.status != 200:
+            return False
+        end = self.last(_END_BYTES)
+        return end.find(b"[DONE]", -64) >= 0 and b'"error"' not in end
 
     def text(self) -> str:
         """What an answered stream says."""
         assert self.head is not None
-        return answer_text(self.raw, self.head.end, chunked=self.head.chunked)
+        return answer_text(b"".join(self.parts), self.head.end, chunked=self.head.chunked)
 
     def taken(self, origin: int, *, stream: bool) -> dict[str, Any]:
         """The fields of its Trace. Where the loop saw nothing go wrong the answer itself is judged.
@@ -183,9 +211,7 @@ class Answer:
     def _read_stream(
         self, head: Head, fields: dict[str, Any], error: ErrorKind | None, message: str | None
     ) -> tuple[ErrorKind | None, str | None]:
-        # Only the read that brought the end of the head can be shorter than the head.
-        ends = [max(end, head.end) for end in self.ends]
-        stream = parse_stream(self.raw, head.end, ends, chunked=head.chunked)
+        stream = parse_stream(self.parts, head.end, chunked=head.chunked)
         frames = stream.frames
         # As they are: they become seconds when the run is over (`in_seconds`).
         fields |= {"stamps": self.stamps, "lags": self.lags, "frames": frames}
@@ -214,7 +240,8 @@ class Answer:
         return ("protocol", stream.malformed) if stream.malformed is not None else (None, None)
 
     def _body(self, head: Head) -> bytes:
-        return dechunk(self.raw, head.end, [len(self.raw)])[0] if head.chunked else bytes(self.raw[head.end :])
+        raw = b"".join(self.parts)
+        return dechunk(raw, head.end, [len(raw)])[0] if head.chunked else raw[head.end :]
 
     def _refusal(self, head: Head) -> str:
         body = self._body(head)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from infercli.core.record import Json
 
@@ -45,24 +46,32 @@ class _Event:
     final: bool = False
 
 
-def parse_stream(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chunked: bool) -> Stream:
-    """`raw[start:]` is the body as it came, `ends[i]` the length of `raw` after read i (not before `start`).
+def parse_stream(parts: Sequence[bytes], start: int, *, chunked: bool) -> Stream:
+    """`parts` is the answer by reads, the body begins at byte `start` of it.
 
     Role-only frames are no tokens. An empty last frame (finish_reason without text) is one where `usage` says so, as
     vLLM's is for the end-of-sequence token.
     """
-    return _counted(raw, start, ends) or _parsed(raw, start, ends, chunked=chunked)
+    raw = b"".join(parts)
+    return _counted(raw, parts, start) or _parsed(raw, _ends(parts, start), start, chunked=chunked)
 
 
-def _counted(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> Stream | None:
+def _ends(parts: Sequence[bytes], start: int) -> list[int]:
+    """How much of the answer was there after each read, and never less than the head."""
+    return [max(end, start) for end in accumulate(map(len, parts))]
+
+
+def _counted(raw: bytes, parts: Sequence[bytes], start: int) -> Stream | None:
     """The fast way; None when anything is not as expected."""
     stream = Stream()
-    if not ends:
+    if not parts:
         return None
-    count = raw.count
-    # One byte back: a separator may be split between two reads.
-    lows = [start, *(end - 1 if end > start else start for end in ends[:-1])]
-    counts = [count(_SEPARATOR, low, end) for low, end in zip(lows, ends, strict=True)]
+    counts = [part.count(_SEPARATOR) for part in parts]
+    if b"\n" in {part[:1] for part in parts}:
+        # A separator may be split between two reads, so each read is counted from one byte before it.
+        ends = _ends(parts, start)
+        lows = [start, *(end - 1 if end > start else start for end in ends[:-1])]
+        counts = [raw.count(_SEPARATOR, low, end) for low, end in zip(lows, ends, strict=True)]
     tokens = sum(counts)
     try:
         head, tail = _head(raw, start, stream), _tail(raw, start, stream)
@@ -85,7 +94,7 @@ def _take(counts: list[int], order: range, frames: int) -> None:
         frames -= taken
 
 
-def _head(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
+def _head(raw: bytes, start: int, stream: Stream) -> int | None:
     """Frames before the first token frame; None when there is none within sight."""
     low = start
     for seen in range(_LOOK):
@@ -99,7 +108,7 @@ def _head(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
     return None
 
 
-def _tail(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
+def _tail(raw: bytes, start: int, stream: Stream) -> int | None:
     """Frames after the last token frame; None when there is none within sight."""
     high = raw.rfind(_SEPARATOR, start)
     for seen in range(_LOOK):
@@ -113,16 +122,16 @@ def _tail(raw: bytes | bytearray, start: int, stream: Stream) -> int | None:
     return None
 
 
-def _data(frame: bytes | bytearray) -> bytes | None:
+def _data(frame: bytes) -> bytes | None:
     """The data of one frame as it came, between the sizes of HTTP chunks; None for a comment."""
     lines = [line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:")]
-    return bytes(b"\n".join(lines)) if lines else None
+    return b"\n".join(lines) if lines else None
 
 
-def _parsed(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chunked: bool) -> Stream:
+def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> Stream:
     """The slow way: every event, by the rules of server-sent events."""
     stream = Stream(frames=[0] * len(ends))
-    body, cuts = dechunk(raw, start, ends) if chunked else (bytes(raw[start:]), [end - start for end in ends])
+    body, cuts = dechunk(raw, start, ends) if chunked else (raw[start:], [end - start for end in ends])
     token_reads: list[int] = []
     last = _Event()
     read, position, lines = 0, 0, []
@@ -152,7 +161,7 @@ def _parsed(raw: bytes | bytearray, start: int, ends: Sequence[int], *, chunked:
     return stream
 
 
-def dechunk(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> tuple[bytes, list[int]]:
+def dechunk(raw: bytes, start: int, ends: Sequence[int]) -> tuple[bytes, list[int]]:
     """A chunked body without its framing, and how much of it each read completed. Ends where the framing breaks."""
     parts: list[tuple[int, int]] = []
     position = start
@@ -174,7 +183,7 @@ def dechunk(raw: bytes | bytearray, start: int, ends: Sequence[int]) -> tuple[by
             done += parts[i][1] - parts[i][0]
             i += 1
         cuts.append(done + (max(0, end - parts[i][0]) if i < len(parts) else 0))
-    return b"".join(bytes(raw[a:b]) for a, b in parts), cuts
+    return b"".join(raw[a:b] for a, b in parts), cuts
 
 
 def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
@@ -237,9 +246,9 @@ def parse_whole(body: bytes) -> Stream:
     return stream
 
 
-def answer_text(raw: bytes | bytearray, start: int, *, chunked: bool) -> str:
+def answer_text(raw: bytes, start: int, *, chunked: bool) -> str:
     """What an answered stream says, for the turn after it."""
-    body = dechunk(raw, start, [len(raw)])[0] if chunked else bytes(raw[start:])
+    body = dechunk(raw, start, [len(raw)])[0] if chunked else raw[start:]
     parts = []
     for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
         data = _data(event)

@@ -38,8 +38,10 @@ _NAP_NEEDS = 1000
 """Reads a second. Below it there is nothing to save."""
 _FEW = 8
 """Sockets ready at once that leave time to read an answer that is whole: a tenth of a millisecond."""
+_BATCH = 8
+"""Answers that are read instead of a nap: one after the other they cost 0.17 ms each, one at a time 0.25 (measured)."""
 _MOST_UNREAD = 512
-"""Answers that may wait to be read; of 128 tokens, 32 KB each."""
+"""Answers that may wait to be read; of 128 tokens, 40 KB each."""
 
 
 @dataclass(slots=True)
@@ -177,7 +179,11 @@ class Loop:
             while ready:
                 self._begin(*ready.popleft())
             if nap_s and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
-                time.sleep(nap_s)
+                if len(self.unread) >= _BATCH:
+                    for _ in range(_BATCH):
+                        self._read(self.unread.popleft())
+                else:
+                    time.sleep(nap_s)
             events = wait(_POLL_S, waiting[0][0] if waiting else None, now)
             seen += len(events)
             for fd, mask in events:
@@ -193,7 +199,7 @@ class Loop:
                     self.waker.rang()
                 elif fd == link:
                     self.tally.stopped = self.tally.stopped or self.link.stop_asked()
-            if self.unread and (nap_s or len(events) < _FEW or len(self.unread) > _MOST_UNREAD):
+            if self.unread and ((not nap_s and len(events) < _FEW) or len(self.unread) > _MOST_UNREAD):
                 self._read(self.unread.popleft())
             now = monotonic_ns()
             if now - checked > _POLL_S * 1e9:
