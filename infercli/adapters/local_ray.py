@@ -40,9 +40,6 @@ tenths of its time at 0 and for a twentieth at 10 (measured on two cores)."""
 START_ATTEMPTS = 3
 """Ray 2.60 gives its own node 30 s to come up (ray/_private/node.py) and no way to say more: seen to be too little
 beside other heavy work, and enough a moment later."""
-PORT_CLOSES_S = 10.0
-"""A process that was killed gives up its memory, and with it its mark, before its sockets (do_exit in the kernel): on a
-busy machine that was long enough to be seen."""
 MARK = "INFERCLI_LOCAL_RAY"
 """In the environment of every process that this Ray starts, so that all can be found, orphans too."""
 
@@ -122,8 +119,8 @@ class LocalRay:
         found = self.running()
         if found is not None:
             return found
-        ended = self.stop()  # what a Ray that died left behind
-        _until_free(serve_port, PORT_CLOSES_S if ended else 0.0)
+        self.stop()  # what a Ray that died left behind
+        _check_that_it_is_free(serve_port)
         for attempt in range(1, START_ATTEMPTS + 1):
             started = self._start(find_engine_python(), serve_port)
             write_text(self.home / "ray.json", started.model_dump_json(), private=True)
@@ -197,7 +194,7 @@ class LocalRay:
                     return
             except EndpointError:
                 pass
-            if _start_ticks(started.pid) != started.started_at_ticks or _is_zombie(started.pid):
+            if _start_ticks(started.pid) != started.started_at_ticks or _has_ended(started.pid):
                 raise RayError(
                     f"Ray ended while it started: {self._last_words()}", f"the whole log: {self.home}/ray.log"
                 )
@@ -257,17 +254,15 @@ class LocalRay:
             return 0
         ended: set[int] = set()
         # Children appear while others end, so until none is left. Ray's own SIGTERM takes 30 s and leaves some behind.
-        for _ in range(50):
+        for _ in range(100):
             pids = set(_processes(ray))
-            if not pids:
+            # Who was killed gives up its memory, and with it its mark, before its sockets (do_exit in the kernel).
+            if not pids and all(map(_has_ended, ended)):
                 break
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             ended |= pids
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
             time.sleep(0.1)
         if Path(ray.temp_dir).name.startswith("infercli-"):
             shutil.rmtree(ray.temp_dir, ignore_errors=True)
@@ -289,28 +284,24 @@ _NOT_FOR_RAY = frozenset(
 )
 
 
-def _until_free(port: int, patience_s: float) -> None:
-    """Raises InputError when the port is still another program's after that long."""
-    end = time.monotonic() + patience_s
-    while True:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                if time.monotonic() > end:
-                    raise InputError(
-                        f"port {port} on this machine is in use by another program",
-                        f"end it (`ss -ltnp 'sport = :{port}'`), or choose another with --port",
-                    ) from error
-            else:
-                return
-        time.sleep(0.1)
+def _check_that_it_is_free(port: int) -> None:
+    """Raises InputError when the port is another program's."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} on this machine is in use by another program",
+                f"end it (`ss -ltnp 'sport = :{port}'`), or choose another with --port",
+            ) from error
 
 
-def _is_zombie(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
+    """It is gone, or a zombie without threads: whoever is still to wait for it, it holds nothing any more."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return fields[0] == "Z" and int(fields[17]) <= 1
     return True
 
 

@@ -197,5 +197,9 @@ def test_zz_delete_leaves_no_process_and_no_history(released):
     done = released.infercli("delete", "chat", "--yes")
     assert done.returncode == 0, done.stderr
     assert released.infercli("status", "chat", "--target", "local").returncode == 2
+    # At once: neither a mark, nor a title that hides it, nor one that is still on its way out.
     left = released.sandbox.run(["sh", "-c", "grep -l INFERCLI_LOCAL_RAY= /proc/[0-9]*/environ 2>/dev/null || true"])
     assert left.stdout.strip() == ""
+    names = released.sandbox.run(["sh", "-c", "grep -h ^[0-9] /proc/[0-9]*/stat"]).stdout.splitlines()
+    assert names
+    assert [n for n in names if "(ray" in n and ") Z " not in n] == []
