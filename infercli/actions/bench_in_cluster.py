@@ -56,7 +56,7 @@ def bench_in_cluster(bench: BenchRunner, clock: Clock, watcher: Watcher, on_even
         bench.start()
         _until_running(bench, clock, watcher)
         ran = _run_of(_read(bench, clock, on_event))
-        if ran.stages[-1].stopped == "interrupted":
+        if ran.stages[-1].interrupted:
             watcher.note(f"the pod of {bench.what} was told to end: was its node drained, or its deadline reached?")
         return ran
     except KeyboardInterrupt:

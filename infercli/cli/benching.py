@@ -200,7 +200,7 @@ def _saved(path: Path, text: str, digest: str) -> tuple[Path | None, InferError 
 
 
 def _verdict(result: BenchResult) -> int:
-    if result.stopped == "interrupted":
+    if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
     if not result.answered or result.client_limited:
         return ExitCode.CANNOT_TELL

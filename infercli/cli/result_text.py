@@ -331,5 +331,5 @@ def _holds(stage: StageResult) -> str:
     if stage.goodput is None:
         return ""
     if stage.stopped is not None:
-        return stage.stopped.partition(":")[0]  # `saturated`, `interrupted`
+        return stage.stopped.kind
     return "yes" if holds(stage) else "no"

@@ -19,7 +19,7 @@ from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult, stage_result
 from infercli.core.sweep import Searched
 from infercli.core.telemetry import Telemetry
-from infercli.core.traces import Api, Trace
+from infercli.core.traces import Api, Stop, Trace
 
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
@@ -105,11 +105,11 @@ class BenchResult(Document):
         return True if True in verdicts else None if None in verdicts else False
 
     @property
-    def stopped(self) -> str | None:
+    def stopped(self) -> Stop | None:
         """Why the run ended early. That a search broke off a saturated level is no reason: so it searches."""
         reasons = [stage.stopped for stage in self.stages if stage.stopped is not None]
         if self.searched is not None:
-            reasons = [why for why in reasons if not why.startswith("saturated")]
+            reasons = [why for why in reasons if why.kind != "saturated"]
         return next(iter(reasons), None)
 
     @property

@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 
 def saturated(looks: Sequence[Look], gap_variation: float = 1.0) -> str | None:
-    """Why the load may end, in words; None while the endpoint may keep up. `looks`: in order of time.
+    """How the endpoint falls behind, in words; None while the endpoint may keep up. `looks`: in order of time.
 
     `gap_variation`: the standard deviation of the gaps between arrivals over their mean; 1 is Poisson, 0 even spacing.
     """
@@ -59,7 +59,7 @@ def _piles_up(looks: Sequence[Look], window_s: float, gap_variation: float) -> s
         return None
     seconds = end.at_s - start.at_s
     return (
-        f"saturated: in the last {seconds:.0f} s {end.due - start.due} requests came due and {end.done - start.done} "
+        f"in the last {seconds:.0f} s {end.due - start.due} requests came due and {end.done - start.done} "
         f"were done; {end.due - end.done} wait"
     )
 

@@ -8,7 +8,7 @@ from infercli.core.goodput import Goodput, Objectives, goodput
 from infercli.core.metrics import Metrics, measure
 from infercli.core.record import Record
 from infercli.core.self_check import Client, SelfCheck, check_client
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 
 
 class StageResult(Record):
@@ -23,9 +23,14 @@ class StageResult(Record):
     """None: no objectives were given."""
     client: Client
     check: SelfCheck
-    stopped: str | None = None
-    """Why it ended before its load was done (interrupted, gave up, saturated); None: it was done."""
+    stopped: Stop | None = None
+    """None: its load was done."""
     traces: tuple[Trace, ...]
+
+    @property
+    def interrupted(self) -> bool:
+        """Somebody ended it."""
+        return self.stopped is not None and self.stopped.kind == "interrupted"
 
 
 def stage_result(
@@ -35,7 +40,7 @@ def stage_result(
     *,
     began_s: float,
     ended_s: float,
-    stopped: str | None = None,
+    stopped: Stop | None = None,
     objectives: Objectives | None = None,
 ) -> StageResult:
     """Everything that follows from the traces of one level. `recompute` must come to the same."""

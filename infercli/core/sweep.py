@@ -97,7 +97,7 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
 
     A rate that held and breaks when it is confirmed has broken.
     """
-    if done and (done[-1].stopped == "interrupted" or done[-1].check.client_limited or len(done) >= MOST_LEVELS):
+    if done and (done[-1].interrupted or done[-1].check.client_limited or len(done) >= MOST_LEVELS):
         return None
     held, broke = _bracket(done)
     seed = len(done)
@@ -122,7 +122,7 @@ def searched(done: Sequence[StageResult]) -> Searched:
     held, broke = _bracket(done)
     at = [s for s in done if _rate(s) == held]
     unfinished = None
-    if done and done[-1].stopped == "interrupted":
+    if done and done[-1].interrupted:
         unfinished = "interrupted"
     elif done and done[-1].check.client_limited:
         unfinished = f"the client was the limit at {done[-1].load.label}: {'; '.join(done[-1].check.reasons)}"
@@ -145,7 +145,7 @@ def holds(stage: StageResult) -> bool:
 def _bracket(done: Sequence[StageResult]) -> tuple[float | None, float | None]:
     """(highest rate that always held and lies below every one that broke, lowest rate that broke)."""
     # A level that the client limited says nothing of the server.
-    judged = [s for s in done if not s.check.client_limited and s.stopped != "interrupted"]
+    judged = [s for s in done if not s.check.client_limited and not s.interrupted]
     broke = min((r for s in judged if not holds(s) and (r := _rate(s)) is not None), default=None)
     held = [r for s in judged if holds(s) and (r := _rate(s)) is not None and (broke is None or r < broke)]
     return max(held, default=None), broke

@@ -25,6 +25,18 @@ below a `burstiness` of 1 and evener above it; or as the conversations' own time
 Phase = Literal["warmup", "measured", "cooldown"]
 
 
+class Stop(Record):
+    """Why a load ended before it was done."""
+
+    kind: Literal["interrupted", "saturated", "gave up"]
+    """Told to; the endpoint did not keep up; the endpoint answered nothing."""
+    detail: str | None = None
+    """In words."""
+
+    def __str__(self) -> str:
+        return self.kind if self.detail is None else f"{self.kind}: {self.detail}"
+
+
 class Load(Record):
     """One level of load: who sends when, and what is asked of each answer.
 

@@ -45,7 +45,7 @@ def run_levels(
                 objectives=levels.objectives,
             )
         )
-        if measured.stopped == "interrupted":
+        if stages[-1].interrupted:
             break
     assert first is not None  # there is always a first level
     return BenchRun(started_at=first.started_at, origin_monotonic_ns=first.origin_ns, stages=tuple(stages))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infercli.core.traces import ErrorKind, Load, Phase
+from infercli.core.traces import ErrorKind, Load, Phase, Stop
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
@@ -50,7 +50,7 @@ class Tally:
 
     reads: int = 0
     unstamped_reads: int = 0
-    stopped: str | None = None
+    stopped: Stop | None = None
     begun: int = 0
     done: int = 0
     """Answered, failed or cut."""
@@ -106,7 +106,7 @@ class Link(Protocol):
     def fileno(self) -> int:
         """Ready to be read when there is a word."""
 
-    def stop_asked(self) -> str | None:
+    def stop_asked(self) -> Stop | None:
         """Why to stop; None: go on. Called when there may be a word."""
 
     def report(self, tally: Tally, in_flight: int) -> None:
@@ -331,7 +331,9 @@ class Loop:
             self.failed += 1
             tally.failed += 1
             if not self.answered and self.failed >= self.load.give_up_after and tally.stopped is None:
-                tally.stopped = f"gave up: the first {self.failed} requests failed and none was answered"
+                tally.stopped = Stop(
+                    kind="gave up", detail=f"the first {self.failed} requests failed and none was answered"
+                )
             return
         self.answered += 1
         frames, tokens = taken.get("frames") or (), taken["completion_tokens"]

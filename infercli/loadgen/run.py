@@ -22,7 +22,7 @@ import infercli
 from infercli.core.conversation import Conversation
 from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
 from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
@@ -71,8 +71,8 @@ class Measurement:
     traces: tuple[Trace, ...]
     """In the order in which they were due."""
     client: Client
-    stopped: str | None
-    """Why it ended early; None: it did not. `interrupted` is Ctrl-C or SIGTERM."""
+    stopped: Stop | None
+    """None: it did not end early. `interrupted` is Ctrl-C or SIGTERM."""
 
 
 def run(
@@ -127,7 +127,7 @@ class _Crew:
         self.load, self.on_progress = load, on_progress
         self.channels: dict[int, Channel] = {}
         self.done: list[dict[str, Any]] = []
-        self.stopped: str | None = None
+        self.stopped: Stop | None = None
         self.warmup = bool(load.warmup_requests)
         self.ready: set[int] = set()
         self.counts: dict[int, tuple[Any, ...]] = {}
@@ -152,7 +152,7 @@ class _Crew:
                         selector.unregister(channel)
                 now = time.monotonic()
                 if interrupted():
-                    self._stop("interrupted")
+                    self._stop(Stop(kind="interrupted"))
                 if now - told >= _TICK_S:
                     told = now
                     self._tell(now)
@@ -177,7 +177,7 @@ class _Crew:
             raise RuntimeError(f"a worker of the load generator failed:\n{values[0]}")
         return False
 
-    def _is_ready(self, pid: int, stopped: str | None) -> None:
+    def _is_ready(self, pid: int, stopped: Stop | None) -> None:
         self.ready.add(pid)
         self.stopped = self.stopped or stopped
         if len(self.ready) < len(self.channels):
@@ -194,7 +194,7 @@ class _Crew:
             else:
                 channel.send("stop", self.stopped)
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, why: Stop) -> None:
         if self.stopped is not None:
             return
         self.stopped = why
@@ -233,7 +233,7 @@ class _Crew:
             self.looks.append(Look(elapsed_s, int(done + in_flight), int(done)))
             why = saturated(self.looks, load.gap_variation)
             if why is not None:
-                self._stop(why)
+                self._stop(Stop(kind="saturated", detail=why))
 
     def end(self) -> None:
         """No worker is left, whatever happened."""

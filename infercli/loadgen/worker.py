@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from infercli.core.traces import Load
+from infercli.core.traces import Load, Stop
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.loop import Loop, Part, Tally
 from infercli.loadgen.route import Route
@@ -65,10 +65,13 @@ class Channel:
             parts += part
         return bytes(parts)
 
-    def stop_asked(self) -> str | None:
+    def stop_asked(self) -> Stop | None:
         """Part of loop.Link."""
         message = self.receive()
-        return "nobody waits for the answer any more" if message is None else str(message[1])
+        if message is None:
+            return Stop(kind="interrupted", detail="nobody waits for the answer any more")
+        stop: Stop = message[1]
+        return stop
 
     def report(self, tally: Tally, in_flight: int) -> None:
         """Part of loop.Link."""
@@ -141,7 +144,7 @@ def _sent(channel: Channel, route: Route, requests: Requests, load: Load, share:
         channel.send("ready", loop.tally.stopped)
         message = channel.receive()
         if message is None or message[0] == "stop":
-            loop.tally.stopped = loop.tally.stopped or (None if message is None else str(message[1]))
+            loop.tally.stopped = loop.tally.stopped or (None if message is None else message[1])
         else:
             began = int(message[1])
             loop.run(_measured(load, share, requests, began))

@@ -261,7 +261,7 @@ def _kept(met: int, requests: int, *, holds: bool) -> ET.Element:
 
 def _kept_to_the_end(stage: StageResult) -> ET.Element:
     if stage.stopped is not None:
-        return h("span", stage.stopped.partition(":")[0], class_="bad")
+        return h("span", stage.stopped.kind, class_="bad")
     return _holds(holds(stage))
 
 

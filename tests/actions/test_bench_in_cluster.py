@@ -9,6 +9,7 @@ from infercli.actions.waiting import UNREACHABLE_S
 from infercli.core.job_log import event_line, result_lines
 from infercli.core.levels import BenchRun
 from infercli.core.observed import JobState
+from infercli.core.traces import Stop
 from infercli.errors import ClusterError, EndpointError, ExitCode, InferError, InputError, TimedOut
 from tests.core.test_sweep import users
 from tests.fakes.platform import FakeClock, Quiet
@@ -28,7 +29,7 @@ def level(number):
 
 PROGRESS = event_line("progress", {"done": 1})
 RESULT = list(result_lines(run().model_dump_json().encode()))
-INTERRUPTED = list(result_lines(run("interrupted").model_dump_json().encode()))
+INTERRUPTED = list(result_lines(run(Stop(kind="interrupted")).model_dump_json().encode()))
 
 
 class FakeBench:
@@ -218,7 +219,7 @@ def test_where_it_may_not_be_created_nothing_is_awaited():
 def test_ctrl_c_ends_the_load_and_keeps_what_was_measured():
     bench = FakeBench([RUNNING], [[level(0), PROGRESS, KeyboardInterrupt()], [level(0), PROGRESS, *INTERRUPTED]])
     result, _ = measured(bench)
-    assert result == run("interrupted")
+    assert result == run(Stop(kind="interrupted"))
     # The log is open before the pod is told to end: of a pod that is gone it could not be had.
     assert bench.calls == ["start", "log", "log", "remove", "remove"]
 
@@ -261,7 +262,7 @@ def test_after_ctrl_c_a_pod_that_does_not_end_is_left_after_a_while():
 def test_a_result_that_somebody_else_cut_short_is_kept_and_said():
     watcher = Quiet()
     result, _ = measured(FakeBench([RUNNING], [INTERRUPTED]), watcher=watcher)
-    assert result == run("interrupted")
+    assert result == run(Stop(kind="interrupted"))
     assert any("was told to end" in said for said in watcher.said)
 
 

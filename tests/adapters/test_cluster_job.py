@@ -98,7 +98,7 @@ def test_ctrl_c_ends_the_pod_and_brings_what_it_measured(cluster):
     with FakeOpenAiServer(Behaviour(tokens=4, itl_s=0.02), api_key="key-1") as server:
         job = ClusterJob(cluster, objects(server.url, levels))
         run = bench_in_cluster(job, SystemClock(), Quiet(), interrupted)
-    assert run.stages[0].stopped == "interrupted"
+    assert run.stages[0].interrupted
     assert run.stages[0].metrics.answered >= 4
     assert cluster.process.wait(10) == 0
     assert left_of(cluster) == {"chat-keys"}

@@ -11,7 +11,7 @@ from infercli.core.conversation import digest_conversations, single
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -145,7 +145,7 @@ def test_the_gpu_that_was_watched_on_the_same_machine_needs_no_flag(infercli, be
         ({}, (), "does not say gpu or engine_version or tensor_parallel_size"),
         ({}, ENGINE[:4], "does not say tensor_parallel_size"),
         ({"model": "chat"}, ENGINE, "unknown model `chat`"),
-        ({"stage": {"stopped": "interrupted"}}, ENGINE, "the run is not complete: interrupted"),
+        ({"stage": {"stopped": Stop(kind="interrupted")}}, ENGINE, "the run is not complete: interrupted"),
         ({"prompt_tokens": None}, ENGINE, "sent no `usage`"),
         ({"stage": {"busy": 0.99}}, ENGINE, "the client was the limit"),
     ],

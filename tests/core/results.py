@@ -15,7 +15,7 @@ from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.self_check import Client
 from infercli.core.stage import StageResult, stage_result
 from infercli.core.telemetry import Telemetry, gpu_telemetry
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 
 KEY = bytes(range(32))
 OBJECTIVES = Objectives(objectives=(parse_objective("ttft_p95=300ms"), parse_objective("tpot_p95=30ms")))
@@ -240,7 +240,9 @@ def hostile() -> BenchResult:
     ]
     client_ = one.client.model_copy(update={"clock": "user", "clock_reason": HOSTILE})
     return result(
-        stage(traces, load=one.load, objectives=OBJECTIVES, client=client_, stopped=HOSTILE),
+        stage(
+            traces, load=one.load, objectives=OBJECTIVES, client=client_, stopped=Stop(kind="gave up", detail=HOSTILE)
+        ),
         objectives=OBJECTIVES,
         target=BenchTarget(url=f"http://h/{HOSTILE}", model=HOSTILE, api="chat", release=HOSTILE),
         telemetry_reason=f"no GPU telemetry: {HOSTILE}",

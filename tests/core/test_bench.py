@@ -16,9 +16,11 @@ from infercli.core.conversation import digest_conversations, single
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.sweep import searched
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 
 KEY = bytes(range(32))
+
+SATURATED = Stop(kind="saturated", detail="70 wait")
 
 
 def client(**more) -> Client:
@@ -104,7 +106,7 @@ def test_a_clean_long_run_has_no_caveats():
 @pytest.mark.parametrize(
     ("bench", "words"),
     [
-        (result(answered(1000), stopped="interrupted"), "interrupted"),
+        (result(answered(1000), stopped=Stop(kind="interrupted")), "interrupted"),
         (result(answered(1000, error="timeout")), "nothing to measure"),
         (result(answered(1000, lag=0.12)), "120.0 ms"),
         (result(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
@@ -138,9 +140,9 @@ def test_what_several_levels_have_in_common_is_said_once():
 
 def test_a_search_that_breaks_a_level_off_is_complete_and_one_that_is_interrupted_is_not():
     load = Load(arrivals="poisson", rate_per_s=8.0, requests=1000)
-    broken_off = stage(answered(1000), load=load, stopped="saturated: 70 wait")
+    broken_off = stage(answered(1000), load=load, stopped=SATURATED)
     found = searched([broken_off])
-    assert result((), stages=(broken_off,)).stopped == "saturated: 70 wait"
+    assert result((), stages=(broken_off,)).stopped == SATURATED
     assert result((), stages=(broken_off,), searched=found).stopped is None
-    cut = stage(answered(1000), load=load, stopped="interrupted")
-    assert result((), stages=(broken_off, cut), searched=found).stopped == "interrupted"
+    cut = stage(answered(1000), load=load, stopped=Stop(kind="interrupted"))
+    assert result((), stages=(broken_off, cut), searched=found).stopped == Stop(kind="interrupted")

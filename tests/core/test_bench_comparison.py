@@ -5,7 +5,7 @@ import pytest
 from infercli.core.bench import BenchTarget
 from infercli.core.bench_comparison import compare, refusals
 from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.traces import Load
+from infercli.core.traces import Load, Stop
 from tests.core.results import OBJECTIVES, client, result, run, served, stage, sweep, trace
 
 
@@ -153,7 +153,7 @@ def test_what_makes_a_run_unfit_to_be_compared_is_said_beside_it():
     a = run(64, 8, 1, failing=16)
     b = result(
         stage(served(64, 8, 2), load=a.stages[0].load, objectives=OBJECTIVES, client=client(busiest_cpu_fraction=0.97),
-              stopped="interrupted"),
+              stopped=Stop(kind="interrupted")),
         objectives=OBJECTIVES,
     )  # fmt: skip
     assert compare(a, b, "b.json").stages[0].notes == (

@@ -4,7 +4,7 @@ import pytest
 
 from infercli.core.levels import Levels
 from infercli.core.stage import stage_result
-from infercli.core.traces import Load
+from infercli.core.traces import Load, Stop
 from infercli.errors import InputError
 from tests.core.test_sweep import CLIENT, rate, trace, users
 
@@ -64,7 +64,7 @@ def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_bro
 
 
 def test_a_search_whose_probe_brought_nothing_ends():
-    stopped = users(8, most=8).model_copy(update={"stopped": "interrupted"})
+    stopped = users(8, most=8).model_copy(update={"stopped": Stop(kind="interrupted")})
     refused = stage_result(
         Load(concurrency=8, requests=1), CLIENT, [trace(0, 0.1, error="http", status=503)], began_s=0, ended_s=1
     )

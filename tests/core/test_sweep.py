@@ -9,7 +9,7 @@ from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.sweep import CONFIRMATIONS, PRECISION, next_rate, next_users, saturation, searched, wilson_lower
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Load, Stop, Trace
 
 CLIENT = Client(
     infercli_version="1", python="3.11", cpu=None, cpus=2, kernel="6", clock="kernel", pacing="timerfd", workers=1,
@@ -91,7 +91,7 @@ def test_nothing_that_holds_is_none_and_not_zero():
 
 
 def test_a_level_that_was_stopped_for_saturation_does_not_hold():
-    assert searched([rate(4, 100), rate(8, 100, stopped="saturated: ...")]).broke_at_rate_per_s == 8
+    assert searched([rate(4, 100), rate(8, 100, stopped=Stop(kind="saturated"))]).broke_at_rate_per_s == 8
 
 
 def test_a_search_says_how_sure_it_is():
@@ -111,7 +111,7 @@ def test_wilsons_bound_is_that_of_the_formula_worked_by_hand():
 
 
 def test_an_interrupted_search_says_so_and_goes_no_further():
-    done = [rate(4, 100), rate(8, 100, stopped="interrupted")]
+    done = [rate(4, 100), rate(8, 100, stopped=Stop(kind="interrupted"))]
     assert next_rate(done, 1) is None
     found = searched(done)
     assert (found.highest_rate_per_s, found.broke_at_rate_per_s, found.unfinished) == (4, None, "interrupted")
