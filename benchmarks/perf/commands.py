@@ -139,26 +139,30 @@ def record(command: Command) -> dict[str, Any]:
         "command": command.label,
         "runs": len(command.cpu_s),
         "cpu_s": {name: round(value, 4) for name, value in processes.summary(command.cpu_s).items()},
+        "elapsed_s": {name: round(value, 4) for name, value in processes.summary(command.elapsed_s).items()},
         "peak_memory_bytes": memory_bytes if told else None,
     }
 
 
 def results(rows: list[Row]) -> list[dict[str, Any]]:
-    """Each of infercli's commands with its targets and, for each peer, the ratio of the medians of CPU time."""
+    """Each of infercli's commands with its targets and, for each peer, the ratios of the medians."""
     found = []
     for row in rows:
         own = record(row.command)
         peers = [record(peer) for peer in row.peers]
         for peer in peers:
             peer["infercli_cpu_ratio"] = round(own["cpu_s"]["median"] / peer["cpu_s"]["median"], 2)
+            peer["infercli_elapsed_ratio"] = round(own["elapsed_s"]["median"] / peer["elapsed_s"]["median"], 2)
+            if own["peak_memory_bytes"] and peer["peak_memory_bytes"]:
+                peer["infercli_memory_ratio"] = round(own["peak_memory_bytes"] / peer["peak_memory_bytes"], 2)
         targets = {"cpu_s": row.target_cpu_s, "peak_memory_bytes": row.target_memory_bytes}
         found.append({**own, "targets": targets, "peers": peers})
     return found
 
 
 def table(measured: list[dict[str, Any]], floor_bytes: int) -> str:
-    """The results for people; `ratio` is infercli's median by the peer's."""
-    head = ("COMMAND", "CPU MEDIAN", "MIN", "MAX", "TARGET", "MEMORY", "TARGET", "RATIO")
+    """The results for people; `ratio` is infercli's median CPU time by the peer's."""
+    head = ("COMMAND", "CPU MEDIAN", "MIN", "MAX", "TARGET", "ELAPSED", "MEMORY", "TARGET", "RATIO")
     lines = [head]
     for own in measured:
         target_s, target_bytes = own["targets"]["cpu_s"], own["targets"]["peak_memory_bytes"]
@@ -177,7 +181,7 @@ def _line(
     peak = one["peak_memory_bytes"]
     shown = _mb(peak) if peak is not None else f"under {_mb(floor_bytes)}"
     times = (_ms(one["cpu_s"][name]) for name in ("median", "min", "max"))
-    return (indent + one["command"], *times, cpu, shown, memory, ratio)
+    return (indent + one["command"], *times, cpu, _ms(one["elapsed_s"]["median"]), shown, memory, ratio)
 
 
 def _ms(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""CPU time and peak memory of whole processes, from the kernel's own accounts (wait4).
+"""CPU time and peak memory of whole processes, from the kernel's own accounts (wait4), and the time that passed.
 
-CPU time and not elapsed time: on a machine that others use as well, it is what a command costs. A neighbour still
-shows in it, through caches and clock speed, so commands that are compared take turns.
+CPU time is what a command costs on a machine that others use as well; elapsed time is kept beside it. A neighbour still
+shows in CPU time, through caches and clock speed, so commands that are compared take turns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import platform
 import resource
 import statistics
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,12 @@ class Command:
     """What it reads; None: nothing."""
     exit_code: int = 0
     """What it must end with; anything else is an error, not a measurement."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of its environment, beside those that every command gets."""
     cpu_s: list[float] = field(default_factory=list)
     """User and system time of the process and of the children that it waited for, one number per run."""
+    elapsed_s: list[float] = field(default_factory=list)
+    """From its start to its end, one number per run."""
     memory_bytes: list[int] = field(default_factory=list)
     """Largest resident set. A run below `memory_floor_bytes` cannot be told from the measuring process itself."""
 
@@ -42,8 +47,8 @@ def memory_floor_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def run_once(command: Command, environment: dict[str, str]) -> tuple[float, int]:
-    """CPU seconds and peak memory in bytes of one run. Raises CommandFailed with what it said."""
+def run_once(command: Command, environment: dict[str, str]) -> tuple[float, float, int]:
+    """CPU seconds, elapsed seconds and peak memory in bytes of one run. Raises CommandFailed with what it said."""
     with tempfile.TemporaryFile() as said:
         here = Path.cwd()
         os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
@@ -53,16 +58,18 @@ def run_once(command: Command, environment: dict[str, str]) -> tuple[float, int]
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
             ]
-            pid = os.posix_spawnp(command.argv[0], command.argv, environment, file_actions=actions)
+            began_s = time.monotonic()
+            pid = os.posix_spawnp(command.argv[0], command.argv, environment | command.variables, file_actions=actions)
         finally:
             os.chdir(here)
         _, status, usage = os.wait4(pid, 0)
+        elapsed_s = time.monotonic() - began_s
         code = os.waitstatus_to_exitcode(status)
         if code != command.exit_code:
             said.seek(0)
             text = said.read().decode(errors="replace").strip()
             raise CommandFailed(f"{' '.join(command.argv)} ended with {code}, not {command.exit_code}: {text}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return usage.ru_utime + usage.ru_stime, elapsed_s, usage.ru_maxrss * 1024
 
 
 def measure(commands: list[Command], runs: int, environment: dict[str, str], *, warm: bool = False) -> None:
@@ -74,8 +81,9 @@ def measure(commands: list[Command], runs: int, environment: dict[str, str], *, 
         run_once(command, environment)
     for _ in range(runs):
         for command in commands:
-            cpu_s, memory_bytes = run_once(command, environment)
+            cpu_s, elapsed_s, memory_bytes = run_once(command, environment)
             command.cpu_s.append(cpu_s)
+            command.elapsed_s.append(elapsed_s)
             command.memory_bytes.append(memory_bytes)
 
 
