@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.perf import model_hub
 from benchmarks.perf.processes import Command, CommandFailed, measure, summary
+from infercli.core.shapes import find_shape
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +29,7 @@ def test_cpu_time_is_that_of_the_child(tmp_path):
     assert len(busy.cpu_s) == len(asleep.cpu_s) == 1
     assert busy.cpu_s[0] >= 0.2
     assert asleep.cpu_s < busy.cpu_s
+    assert asleep.elapsed_s[0] >= 0.2
 
 
 def test_memory_that_is_touched_is_counted(tmp_path):
@@ -94,3 +98,45 @@ def test_the_planner_script_measures_an_estimate_and_says_which_peers_it_lacks(t
     assert (own["command"], own["peers"], own["candidates"]) == ("infercli estimate, one, memory", [], None)
     assert own["cpu_s"]["median"] > 0
     assert any("no such luck" in line for line in document["left_out"])
+
+
+PLANNER = """#!{python}
+import json, os, urllib.request
+with urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/Qwen/Qwen3-32B/resolve/main/config.json") as answer:
+    layers = json.load(answer)["num_hidden_layers"]
+found = {{"input_parameters": {{"max_model_len": 8192}}, "per_gpu_model_memory_gb": layers,
+    "allocatable_kv_cache_memory_gb": 9, "max_concurrent_requests": 4}}
+print("Fetching ...", json.dumps(found), sep="\\n")
+"""
+
+
+def test_a_planner_that_asks_the_hub_is_answered_here_and_its_answer_is_kept_beside_ours(tmp_path):
+    path, planner = tmp_path / "costs.json", tmp_path / "planner"
+    planner.write_text(PLANNER.format(python=sys.executable))
+    planner.chmod(0o755)
+    (tmp_path / "python").symlink_to(sys.executable)
+    script = ROOT / "benchmarks" / "perf" / "planner.py"
+    subprocess.run(
+        [sys.executable, script, "--runs", "1", "--only=one, memory", "--to", path, "--llm-d-planner", planner],
+        capture_output=True,
+        check=False,
+    )
+    (own,) = json.loads(path.read_text())["results"]
+    (peer,) = own["peers"]
+    assert peer["answer"] == {"max_model_len": 8192, "weights_gib": 64, "kv_cache_gib": 9, "concurrency": 4}
+    assert own["answer"].keys() == peer["answer"].keys()
+    assert own["answer"]["weights_gib"] == pytest.approx(61, abs=0.5)
+    assert peer["elapsed_s"]["median"] > 0
+    assert peer["infercli_cpu_ratio"] > 0
+
+
+@pytest.mark.parametrize("model_id", model_hub.MODELS)
+def test_the_headers_of_the_hub_here_describe_as_many_parameters_as_the_model_has(model_id):
+    files = model_hub.files(*model_hub.MODELS[model_id])
+    headers = [json.loads(data[8:]) for name, data in files.items() if name.endswith(".safetensors")]
+    tensors = {name: one for header in headers for name, one in header.items() if name != "__metadata__"}
+    assert sum(math.prod(one["shape"]) for one in tensors.values()) == find_shape(model_id).parameters
+    assert json.loads(files["model.safetensors.index.json"])["weight_map"].keys() == tensors.keys()
+    for header in headers:
+        end = max(one["data_offsets"][1] for name, one in header.items() if name != "__metadata__")
+        assert 0.5 < end * len(headers) / (2 * find_shape(model_id).parameters) < 1.5

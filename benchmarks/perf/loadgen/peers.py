@@ -40,8 +40,8 @@ class PeerMissing(Exception):
 
 
 def installed(package: str, version: str) -> Path:
-    """The `bin` folder of an environment with that version. Raises PeerMissing."""
-    home = cache_home() / f"{package}-{version}"
+    """The `bin` folder of an environment with that version; `package` may name extras. Raises PeerMissing."""
+    home = cache_home() / f"{package.partition('[')[0]}-{version}"
     if (home / ".ready").exists():
         return home / "bin"
     shutil.rmtree(home, ignore_errors=True)
