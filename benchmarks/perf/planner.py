@@ -254,12 +254,19 @@ def model_hub() -> Iterator[str]:
         child.communicate()
 
 
-def install(name: str) -> str:
-    """The executable of a peer in an environment outside the repository, made when it is not there."""
+def install(name: str, left_out: list[str]) -> str | None:
+    """The executable of a peer in an environment outside the repository, made when it is not there.
+
+    None: it cannot be made, and `left_out` says why.
+    """
     sys.path.insert(0, str(ROOT))
     from benchmarks.perf.loadgen import peers
 
-    return str(peers.installed(*PEERS[name]) / EXECUTABLES[name])
+    try:
+        return str(peers.installed(*PEERS[name]) / EXECUTABLES[name])
+    except peers.PeerMissing as error:
+        left_out.append(f"{name}: {error}")
+        return None
 
 
 def package(executable: str | None, name: str) -> str | None:
@@ -298,9 +305,11 @@ def main() -> int:
     if given.runs < 1:
         parser.error("--runs must be at least 1")
     named = {"aiconfigurator": given.aiconfigurator, "llm-d-planner": given.llm_d_planner}
+    left_out: list[str] = []
     if given.install:
-        named = {name: executable or install(name) for name, executable in named.items()}
-    left_out = [f"{name}: not named by --{name}" for name, executable in named.items() if executable is None]
+        named = {name: executable or install(name, left_out) for name, executable in named.items()}
+    else:
+        left_out = [f"{name}: not named by --{name}" for name, executable in named.items() if executable is None]
 
     with tempfile.TemporaryDirectory(prefix="perf-planner-") as home, model_hub() as hub:
         settings = environment(Path(home))
