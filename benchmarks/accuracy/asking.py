@@ -42,6 +42,10 @@ _NAME_HINTS = (
 )  # fmt: skip
 """In a name of a compressed-tensors checkpoint: every 4-bit one of them is packed alike."""
 
+STATED = {"https://github.com/vllm-project/vllm/issues/44376": {"max_num_batched_tokens": 16384}}
+"""What the source of a record says that the record leaves out: this one starts vLLM by `LLM(...)` and not as a server,
+and on a GPU of 70 GiB and more that is its default (vLLM 0.22, engine/arg_utils.py)."""
+
 
 @dataclass
 class Question:
@@ -82,6 +86,8 @@ def question(row: Row, library: Library) -> Question:
         value = next((row[name] for name in theirs if row.get(name)), None)
         if value is not None:
             request[ours] = int(value)
+    for name, value in STATED.get(str(row.get("source_url")), {}).items():
+        request.setdefault(name, value)
     if row.get("enforce_eager"):
         request["enforce_eager"] = True
     if row.get("expert_parallel") or row.get("ep") is True or (_number(row.get("ep")) or 0) > 1:
