@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.loadgen.loop import how_long_to_nap_s
+from benchmarks.perf.loadgen.server import MODEL, Schedule, Server
+from infercli.core.conversation import single
+from infercli.core.endpoint import parse_endpoint
+from infercli.core.traces import Load
+from infercli.loadgen.clock import ReceiveClock
+from infercli.loadgen.loop import Loop, Part, Tally, how_long_to_nap_s
+from infercli.loadgen.route import route_to
+from infercli.loadgen.target import Requests, Target
 
 SECOND = 1.0
 
@@ -34,3 +46,42 @@ def test_a_nap_is_at_most_a_fifth_of_a_gap_and_a_hundredth_of_an_answer(streams,
     assert 0 <= nap_s <= 0.002
     assert nap_s * reads <= streams * window_s / 5 * (1 + 1e-9)
     assert nap_s * begun <= streams * window_s / 100 * (1 + 1e-9)
+
+
+class Alone:
+    """A loop's way to whoever started it, who is silent."""
+
+    def __init__(self) -> None:
+        self.ends = os.pipe()
+
+    def fileno(self) -> int:
+        return self.ends[0]
+
+    def stop_asked(self) -> None:
+        return None
+
+    def report(self, _tally: Tally, _in_flight: int) -> None:
+        return
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch, stamped):
+    naps = []
+    monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
+    if not stamped:
+        monkeypatch.setattr(ReceiveClock, "ask", lambda *_: None)
+    load = Load(requests=64, concurrency=64, ignore_eos=True, max_tokens=64)
+    conversations = [single(f"{i} words") for i in range(64)]
+    with Server(Schedule(ttft_s=0.1, itl_s=0.015)) as server:
+        route = route_to(parse_endpoint(server.url), None, 5.0)
+        requests = Requests(Target(parse_endpoint(server.url), MODEL), load, conversations)
+        origin = time.monotonic_ns()
+        loop = Loop(route, requests, load, Alone(), origin=origin)
+        users = iter((None, i) for i in range(64))
+        loop.run(Part(origin, users, lambda _: "measured", users=64, requests=64))
+        loop.close()
+    assert sum(t["completion_tokens"] for t in loop.traces) == 64 * 64
+    assert loop.tally.unstamped_reads == (0 if stamped else loop.tally.reads)
+    assert (len(naps) > 10) is stamped
+    assert all(0.0002 <= nap <= 0.002 for nap in naps)
