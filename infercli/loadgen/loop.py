@@ -199,7 +199,9 @@ class Loop:
                     self.waker.rang()
                 elif fd == link:
                     self.tally.stopped = self.tally.stopped or self.link.stop_asked()
-            if self.unread and ((not nap_s and len(events) < _FEW) or len(self.unread) > _MOST_UNREAD):
+            if self.unread and not nap_s and len(events) < _FEW:
+                self._read(self.unread.popleft())
+            while len(self.unread) > _MOST_UNREAD:
                 self._read(self.unread.popleft())
             now = monotonic_ns()
             if now - checked > _POLL_S * 1e9:

@@ -53,6 +53,8 @@ class Alone:
 
     def __init__(self) -> None:
         self.ends = os.pipe()
+        self.loop: Loop | None = None
+        self.unread: list[int] = []
 
     def fileno(self) -> int:
         return self.ends[0]
@@ -61,27 +63,47 @@ class Alone:
         return None
 
     def report(self, _tally: Tally, _in_flight: int) -> None:
-        return
+        assert self.loop is not None
+        self.unread.append(len(self.loop.unread))
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+def run_alone(link: Alone, schedule: Schedule, *, users: int, requests: int, tokens: int) -> Loop:
+    """A closed loop in this process, to its end."""
+    load = Load(requests=requests, concurrency=users, ignore_eos=True, max_tokens=tokens)
+    conversations = [single(f"{i} words") for i in range(requests)]
+    with Server(schedule) as server:
+        endpoint = parse_endpoint(server.url)
+        origin = time.monotonic_ns()
+        asked = Requests(Target(endpoint, MODEL), load, conversations)
+        link.loop = Loop(route_to(endpoint, None, 5.0), asked, load, link, origin=origin)
+        due = iter((None, i) for i in range(requests))
+        link.loop.run(Part(origin, due, lambda _: "measured", users=users, requests=requests))
+        link.loop.close()
+    return link.loop
+
+
+needs_a_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+
+
+@needs_a_compiler
 @pytest.mark.parametrize("stamped", [True, False])
 def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch, stamped):
     naps = []
     monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
     if not stamped:
         monkeypatch.setattr(ReceiveClock, "ask", lambda *_: None)
-    load = Load(requests=64, concurrency=64, ignore_eos=True, max_tokens=64)
-    conversations = [single(f"{i} words") for i in range(64)]
-    with Server(Schedule(ttft_s=0.1, itl_s=0.015)) as server:
-        route = route_to(parse_endpoint(server.url), None, 5.0)
-        requests = Requests(Target(parse_endpoint(server.url), MODEL), load, conversations)
-        origin = time.monotonic_ns()
-        loop = Loop(route, requests, load, Alone(), origin=origin)
-        users = iter((None, i) for i in range(64))
-        loop.run(Part(origin, users, lambda _: "measured", users=64, requests=64))
-        loop.close()
+    loop = run_alone(Alone(), Schedule(ttft_s=0.1, itl_s=0.015), users=64, requests=64, tokens=64)
     assert sum(t["completion_tokens"] for t in loop.traces) == 64 * 64
     assert loop.tally.unstamped_reads == (0 if stamped else loop.tally.reads)
     assert (len(naps) > 10) is stamped
     assert all(0.0002 <= nap <= 0.002 for nap in naps)
+
+
+@needs_a_compiler
+def test_answers_that_wait_to_be_read_are_few_also_when_the_client_is_the_limit(monkeypatch):
+    # Answers are counted when they are read: who falls behind with it would call the server slow.
+    link = Alone()
+    monkeypatch.setattr("infercli.loadgen.loop._REPORT_S", 0.0)
+    loop = run_alone(link, Schedule(pace="flood"), users=512, requests=8192, tokens=1)
+    assert len(loop.traces) == 8192
+    assert 0 < max(link.unread) <= 512
