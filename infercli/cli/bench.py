@@ -127,7 +127,11 @@ _content = _together(
 @click.option(
     "--plan", "plan_path", type=click.Path(dir_okay=False), help="Of a URL: what was predicted, to be shown beside."
 )
-@click.option("--workers", type=click.IntRange(1), help="Processes that send.  [default: one per 256 users]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes that send.  [default: one per 256 users, one per 500 requests/s]",
+)
 @click.option(
     "--save",
     "save_path",

@@ -19,7 +19,7 @@ from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
 from infercli.loadgen.target import Requests
-from infercli.loadgen.waker import READ, Waker
+from infercli.loadgen.waker import MOST_AT_ONCE, READ, Waker
 
 _POLL_S = 0.05
 """The longest sleep: how late a deadline or a word of the parent may be seen."""
@@ -173,12 +173,13 @@ class Loop:
             self.connections.readable, State.READING, self.ready, self.waiting, time.monotonic_ns
         )  # fmt: skip
         advance = self.connections.advance
+        events: list[tuple[int, int]] = []
         while self.active or waiting or self.queued or ready:
             if waiting and waiting[0][0] <= now:
                 self._offer_what_is_due(now)
             while ready:
                 self._begin(*ready.popleft())
-            if nap_s and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
+            if nap_s and len(events) < MOST_AT_ONCE and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
                 if len(self.unread) >= _BATCH:
                     for _ in range(_BATCH):
                         self._read(self.unread.popleft())

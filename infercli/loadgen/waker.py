@@ -12,6 +12,8 @@ from typing import Protocol
 
 READ, WRITE = 1, 4
 """POLLIN and POLLOUT, which epoll calls EPOLLIN and EPOLLOUT; the same numbers on Linux and on the BSDs."""
+MOST_AT_ONCE = 64
+"""Descriptors of one look: half a millisecond's work, after which whoever is due is sent."""
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
 _TFD_NONBLOCK = 0o4000
@@ -58,7 +60,10 @@ class Waker:
         return "poll" if self.timer is None else "timerfd"
 
     def wait(self, longest_s: float, due: int | None, now: int) -> list[tuple[int, int]]:
-        """(descriptor, mask) of what is ready, after `longest_s` at most; wakes at `due`."""
+        """(descriptor, mask) of what is ready, after `longest_s` at most; wakes at `due`.
+
+        What is ready beyond MOST_AT_ONCE comes with the next looks, in turn (where epoll is missing, with this).
+        """
         if due is not None and due != self.due:
             self.due = due
             if self.timer is not None:
@@ -66,7 +71,7 @@ class Waker:
         if self.epoll is not None:
             if self.timer is None and due is not None:
                 longest_s = min(longest_s, max(0, due - now) / 1e9)
-            return self.epoll.poll(longest_s, 1024)
+            return self.epoll.poll(longest_s, MOST_AT_ONCE)
         if due is not None:
             longest_s = min(longest_s, max(0, due - now) / 1e9)
         return self.poller.poll(longest_s * 1000)  # type: ignore[attr-defined, no-any-return]  # select.poll has it

@@ -180,6 +180,10 @@ def test_a_large_crowd_has_more_than_one_worker_where_there_are_cores():
     cores = len(os.sched_getaffinity(0))
     assert workers_of(Load(concurrency=64, requests=1)) == 1
     assert workers_of(Load(concurrency=1024, requests=1)) == min(cores, 4)
+    assert workers_of(Load(arrivals="poisson", rate_per_s=100, requests=1)) == 1
+    assert workers_of(Load(arrivals="poisson", rate_per_s=1000, requests=1)) == min(cores, 2)
+    assert workers_of(Load(arrivals="poisson", rate_per_s=1000, concurrency=1, requests=1)) == 1
+    assert workers_of(Load(arrivals="poisson", rate_per_s=1, ramp_to_per_s=1000, duration_s=9)) == min(cores, 2)
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_words_and_leaves_no_process():
