@@ -42,9 +42,15 @@ _NAME_HINTS = (
 )  # fmt: skip
 """In a name of a compressed-tensors checkpoint: every 4-bit one of them is packed alike."""
 
-STATED = {"https://github.com/vllm-project/vllm/issues/44376": {"max_num_batched_tokens": 16384}}
-"""What the source of a record says that the record leaves out: this one starts vLLM by `LLM(...)` and not as a server,
-and on a GPU of 70 GiB and more that is its default (vLLM 0.22, engine/arg_utils.py)."""
+_LAGUNA = "https://github.com/sostrowsk/dgx-spark-local-llm/blob/4b5486468ec6"
+STATED: dict[str, dict[str, Any]] = {
+    "https://github.com/vllm-project/vllm/issues/44376": {"max_num_batched_tokens": 16384},
+    f"{_LAGUNA}/laguna-int4-pinned.log": {"draft": "poolside/Laguna-S-2.1-DFlash"},
+    f"{_LAGUNA}/laguna-int4-start.log": {"draft": "poolside/Laguna-S-2.1-DFlash"},
+    f"{_LAGUNA}/vllm.log": {"draft": "poolside/Laguna-S-2.1-DFlash"},
+}
+"""What the source of a record says that the record leaves out. The first starts vLLM by `LLM(...)` and not as a server,
+and on a GPU of 70 GiB and more that is its default (vLLM 0.22, engine/arg_utils.py); the others name what drafts."""
 
 
 @dataclass
@@ -86,8 +92,9 @@ def question(row: Row, library: Library) -> Question:
         value = next((row[name] for name in theirs if row.get(name)), None)
         if value is not None:
             request[ours] = int(value)
-    for name, value in STATED.get(str(row.get("source_url")), {}).items():
-        request.setdefault(name, value)
+    stated = STATED.get(str(row.get("source_url")), {})
+    if "max_num_batched_tokens" in stated:
+        request.setdefault("max_num_batched_tokens", stated["max_num_batched_tokens"])
     if row.get("enforce_eager"):
         request["enforce_eager"] = True
     if row.get("expert_parallel") or row.get("ep") is True or (_number(row.get("ep")) or 0) > 1:
@@ -100,7 +107,7 @@ def question(row: Row, library: Library) -> Question:
         request["kv_cache_dtype"] = str(kv_dtype)
     if row.get("dtype"):
         request["dtype"] = str(row["dtype"])
-    _speculation(request, row)
+    _speculation(request, row, library.find(str(stated.get("draft") or ""), None))
     if row.get("enable_lora"):
         asked.assumed.append("no LoRA adapters: the record has some, of unknown rank")
     return asked
@@ -211,14 +218,15 @@ def _gpu(asked: Question, row: Row) -> None:
     asked.assumed.append(f"a {stand_in}: the record says only `{said}`")
 
 
-def _speculation(request: dict[str, Any], row: Row) -> None:
+def _speculation(request: dict[str, Any], row: Row, draft: Found | None) -> None:
     said = str(row.get("speculative") or "").lower()
     method = re.search(r"mtp|ngram|eagle3|eagle|draft_model|dflash", said)
     if method:
         count = re.search(r"num_spec_tokens=(\d+)|\bmtp (\d+)", said)
         tokens = int(next(g for g in count.groups() if g)) if count else 1
-        name = "draft_model" if method.group(0) == "dflash" else method.group(0)
-        request["speculation"] = {"method": name, "num_speculative_tokens": tokens}
+        request["speculation"] = {"method": method.group(0), "num_speculative_tokens": tokens}
+        if draft is not None:
+            request["speculation"]["config"] = draft.config
 
 
 def _number(value: Any) -> float | None:

@@ -73,7 +73,7 @@ class Library:
         `method` is how its weights are stored (a row of METHODS): of several kin the one that is stored so comes first.
         `max_model_len` is what the engine accepted: a borrowed shape must take as much.
         """
-        own = self._configs.get(_clean(model).lower())
+        own = self._configs.get(model.lower()) or self._configs.get(_clean(model).lower())
         if own is not None and (method is None or stored_method(own) in (None, method)):
             return replace(own, own=True)
         alike = [f for f in self._kin_configs.get(kin(_clean(model)), ()) if stored_method(f) == method]

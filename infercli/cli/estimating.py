@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from infercli.core.estimate import Estimate, EstimateError
-from infercli.core.estimating import Model, estimate, read_model, read_request, shipped_model
+from infercli.core.estimating import Model, estimate, read_draft, read_model, read_request, shipped_model
 from infercli.core.learned_speed import speed_notes
 from infercli.core.learning import notes
 from infercli.core.problems import Problems
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infercli.core.estimate import EstimateRequest
     from infercli.core.learning import LearnedRuns
     from infercli.core.record import Json
+    from infercli.core.sizing import Draft
 
 
 class Answers:
@@ -47,7 +48,8 @@ class Answers:
         if isinstance(asked, EstimateError):
             return asked.model_copy(update={"line": number})
         try:
-            answer = estimate(asked, self._model(asked))
+            model = self._model(asked)
+            answer = estimate(asked, model, self._draft(asked, model))
         except Exception as error:  # a stream of a thousand lines does not end at our fault in one
             if os.environ.get("INFERCLI_DEBUG"):
                 raise
@@ -72,6 +74,22 @@ class Answers:
             except InferError as error:
                 self._models[key] = error
         return self._models[key]
+
+    @staticmethod
+    def _draft(asked: EstimateRequest, model: Model | InferError) -> Draft | InferError | None:
+        """What drafts for it, or why that cannot be planned."""
+        speculation = asked.speculation
+        if speculation is None or isinstance(model, InferError):
+            return None
+        try:
+            if speculation.config_path is None:
+                return read_draft(speculation, model, speculation.config)
+            from infercli.adapters.model_config import read_model_config
+
+            files = read_model_config(speculation.config_path, None)
+            return read_draft(speculation, model, files.config, files.hf_quant_config)
+        except InferError as error:
+            return error
 
 
 def _refused(request_id: str | int | None, number: int | None, what: str, hint: str) -> EstimateError:

@@ -27,8 +27,13 @@ class Asked(Record):
 class Speculation(Asked):
     """Speculative decoding, as stated: the acceptance depends on the text and is never assumed."""
 
-    method: Literal["ngram", "draft_model", "eagle", "eagle3", "mtp"]
+    method: Literal["ngram", "draft_model", "eagle", "eagle3", "dflash", "mtp"]
     num_speculative_tokens: Count
+    model: str | None = None
+    """What drafts, where it is a model of its own: an id of `infercli models`; beside a config it is only a name."""
+    config_path: str | None = None
+    """config.json of what drafts, or the directory that has it."""
+    config: dict[str, Json] | None = None
     acceptance_fraction: float | None = Field(default=None, ge=0, le=1)
     """Share of the proposed tokens that are accepted. None: memory is answered, and speed is not."""
 

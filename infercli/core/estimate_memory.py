@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines import find_engine
@@ -55,8 +55,10 @@ def size(
     gpu: Gpu,
     facts: EngineFacts,
     settings: Settings,
+    draft: sizing.Draft | None = None,
 ) -> Sized:
-    """Raises Unsupported for a cache that is not taught."""
+    """`draft`: the other model that a speculation by one names. Raises Unsupported for a cache that is not taught."""
+    drafting = _drafting_layers(request.speculation, arch, draft)
     load = sizing.Load(
         layout=request_layout(request),
         gpu=gpu,
@@ -65,7 +67,8 @@ def size(
         max_model_len=settings.max_model_len,
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         enforce_eager=settings.enforce_eager,
-        drafts=_own_drafts(request.speculation, arch) > 0,
+        drafts=bool(drafting) and draft is None,
+        draft=draft,
     )
     found = sizing.gpu_memory(
         arch, quantization, load, facts,
@@ -73,7 +76,7 @@ def size(
         budget_bytes=int(gpu.memory_bytes * settings.gpu_memory_utilization),
     )  # fmt: skip
     left = sizing.term(found, "kv_cache")
-    cache = _cache_settings(request, arch, settings, quantization, gpu)
+    cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
     starts = holds(left, need, found.budget_bytes, confirmed=arch.confirmed)
@@ -126,7 +129,12 @@ def _release(engine_version: str) -> tuple[int, int]:
 
 
 def _cache_settings(
-    request: EstimateRequest, arch: ModelArch, settings: Settings, quantization: Quantization, gpu: Gpu
+    request: EstimateRequest,
+    arch: ModelArch,
+    settings: Settings,
+    quantization: Quantization,
+    gpu: Gpu,
+    drafting: tuple[LayerGroup, ...],
 ) -> CacheSettings:
     prefix_caching = request.enable_prefix_caching
     return CacheSettings(
@@ -136,26 +144,26 @@ def _cache_settings(
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         prefix_caching=rules_for(request.engine_version).caches_states if prefix_caching is None else prefix_caching,
-        speculative_tokens=_own_drafts(request.speculation, arch),
+        speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
+        draft_layers=drafting,
         decode_context_parallel_size=request.decode_context_parallel_size,
     )
 
 
-def _own_drafts(speculation: Speculation | None, arch: ModelArch) -> int:
-    """Tokens drafted by the model's own layers. Raises Unsupported where there are none, or another model drafts."""
+def _drafting_layers(
+    speculation: Speculation | None, arch: ModelArch, draft: sizing.Draft | None
+) -> tuple[LayerGroup, ...]:
+    """The layers that draft. Raises Unsupported where the checkpoint has none of its own."""
     if speculation is None or speculation.method == "ngram":
-        return 0
-    if speculation.method != "mtp":
-        raise Unsupported(
-            f"speculation by {speculation.method} needs the memory of a second model, which cannot be estimated yet",
-            "mtp (the model's own layers) and ngram can be estimated",
-        )
+        return ()
+    if draft is not None:
+        return draft.arch.layers
     if not arch.draft_layers:
         raise Unsupported(
             f"speculation by mtp needs draft layers in the checkpoint, and this {arch.architecture} has none",
             "leave speculation out, or say ngram",
         )
-    return speculation.num_speculative_tokens
+    return arch.draft_layers
 
 
 def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -> EstimatedKvCache:

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from infercli.core import architecture, tensor_parallel
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings
+from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings, Speculation
 from infercli.core.estimate_memory import Sized, request_layout, size
 from infercli.core.estimate_settings import settle
 from infercli.core.estimate_speed import speed
@@ -25,6 +26,7 @@ from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
 from infercli.core.shapes import find_shape
+from infercli.core.sizing import Draft
 from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
@@ -101,6 +103,29 @@ def read_request(value: Json) -> EstimateRequest | EstimateError:
     return problems.answer(request_id if isinstance(request_id, str | int) else None)
 
 
+def read_draft(
+    speculation: Speculation, target: Model, config: Json | None, hf_quant_config: Json = None
+) -> Draft | None:
+    """What drafts for a model, where that is another; `config` None: it is asked for by its id, or not at all.
+
+    Raises Unsupported or InputError for what is not taught, not whole or not named.
+    """
+    method = speculation.method
+    if method == "ngram" or method == "mtp":  # noqa: PLR1714  # told apart for the type of what is left
+        return None
+    if config is not None:
+        return Draft(
+            arch=parse_draft(method, config, target.arch.hidden), quantization=detect_in(config, hf_quant_config)
+        )
+    if method == "draft_model" and speculation.model is not None:
+        named = shipped_model(speculation.model)
+        return Draft(arch=named.arch, quantization=named.quantization)
+    raise InputError(
+        f"speculation by {method} needs the memory of a second model, and this does not say which",
+        "add its config.json: speculation.config_path, or speculation.config itself",
+    )
+
+
 def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, tuple[str, ...]]:
     """(how the weights are stored, notes). Raises InputError where the config says otherwise, UnknownName."""
     stored = model.quantization
@@ -120,10 +145,12 @@ def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, t
     return typical(method.name), (f"planned as a usual {method.name} checkpoint: its config does not say so itself",)
 
 
-def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | EstimateError:
-    """The answer to a request whose model was read, or could not be (`model` then says why)."""
+def estimate(
+    request: EstimateRequest, model: Model | InferError, draft: Draft | InferError | None = None
+) -> Estimate | EstimateError:
+    """The answer to a request whose model, and draft model, was read or could not be (they then say why)."""
     problems = Problems()
-    found = examine(request, model, problems)
+    found = examine(request, model, problems, draft)
     if found is None or isinstance(model, InferError):
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
@@ -148,7 +175,9 @@ def estimate(request: EstimateRequest, model: Model | InferError) -> Estimate | 
     )
 
 
-def examine(request: EstimateRequest, model: Model | InferError, problems: Problems) -> Examined | None:
+def examine(
+    request: EstimateRequest, model: Model | InferError, problems: Problems, draft: Draft | InferError | None = None
+) -> Examined | None:
     """Everything of an answer but its speed; None where something is wrong, which `problems` then says."""
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
@@ -156,6 +185,9 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
         return None
+    if isinstance(draft, InferError):
+        problems.add_error("speculation", draft)
+        draft = None
     unseen = unseen_note(model.arch)
     quantization, notes = model.quantization, model.notes + ((unseen,) if unseen else ())
     with problems.at("quantization"):
@@ -179,7 +211,7 @@ def examine(request: EstimateRequest, model: Model | InferError, problems: Probl
     notes += said
     with problems.at(""):
         if not problems:
-            sized = size(request, model.arch, quantization, gpu, facts, settings)
+            sized = size(request, model.arch, quantization, gpu, facts, settings, draft)
             sized = _in_engine(sized, quantization, facts)
             return Examined(
                 arch=model.arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes

@@ -133,7 +133,7 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     full = next((g.first for g in made if g.first.kind == "full"), made[0].first)
     return CacheLayout(
         groups=made,
-        bytes_per_block=max(_stage_bytes(arch, layout, made, rules, stage) for stage in range(stages)),
+        bytes_per_block=max(_stage_bytes(caches, arch, layout, made, rules, stage) for stage in range(stages)),
         block_tokens=full.block_tokens,
         in_flight_tokens=rules.batches_in_flight(stages, settings.async_scheduling) * settings.max_num_batched_tokens,
         settings=settings,
@@ -141,11 +141,18 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     )
 
 
-def _stage_bytes(arch: ModelArch, layout: Layout, made: tuple[CacheGroup, ...], rules: CacheRules, stage: int) -> int:
-    """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Draft layers stand in the last."""
+def _stage_bytes(
+    caches: tuple[PlacedCache, ...],
+    arch: ModelArch,
+    layout: Layout,
+    made: tuple[CacheGroup, ...],
+    rules: CacheRules,
+    stage: int,
+) -> int:
+    """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Layers that draft stand in the last."""
     here = stage_layers(arch, layout, stage)
     if stage == layout.pipeline_parallel_size - 1:
-        here = range(here.start, here.stop + sum(len(g.indices) for g in arch.draft_layers))
+        here = range(here.start, max(here.stop, caches[-1].layer + 1))
     if made[0].first.side_by_side:
         return packed_block_bytes(made, here, rules)
     return max(group.bytes_within(here) for group in made)

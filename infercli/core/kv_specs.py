@@ -22,6 +22,7 @@ from infercli.core.architecture.arch import (
     kv_heads_per_rank,
     mixers,
 )
+from infercli.core.architecture.layers import LayerGroup
 from infercli.core.kv_groups import LayerCache, PlacedCache
 from infercli.core.kv_rules import CacheRules
 from infercli.errors import Unsupported
@@ -69,7 +70,9 @@ class CacheSettings:
     """None: the default of the version, which differs only for models with states."""
     async_scheduling: bool = True
     speculative_tokens: int = 0
-    """Tokens drafted ahead by the model's own draft layers; 0: no speculation, and the draft layers are not loaded."""
+    """Tokens drafted ahead, by whatever drafts; 0: no speculation."""
+    draft_layers: tuple[LayerGroup, ...] = ()
+    """Layers that draft and keep keys and values as well: the model's own, or those of another."""
     decode_context_parallel_size: int = 1
     """Ranks of a tensor-parallel group that share the tokens of full attention."""
 
@@ -125,12 +128,11 @@ def layer_caches(
 
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
-    """(layer, mixer) in order; draft layers, where they are loaded, behind the model's own."""
+    """(layer, mixer) in order; those that draft behind the model's own."""
     here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside)]
     placed = [(i, mixer) for i, mixer in here if mixer is not None]
-    if settings.speculative_tokens:
-        drafts = [g.mixer for g in arch.draft_layers for _ in g.indices if g.mixer is not None]
-        placed += list(enumerate(drafts, arch.layer_count))
+    drafts = [g.mixer for g in settings.draft_layers for _ in g.indices if g.mixer is not None]
+    placed += list(enumerate(drafts, arch.layer_count))
     return sorted(placed, key=lambda pair: pair[0])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from infercli.core.activation import Batch, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
@@ -35,6 +35,14 @@ says so): an fp32 copy of the logits, and two to sort them."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A model that drafts for another, and is loaded beside it."""
+
+    arch: ModelArch
+    quantization: Quantization
+
+
+@dataclass(frozen=True, kw_only=True)
 class Load(Batch):
     """What the memory depends on besides model and engine version."""
 
@@ -42,6 +50,8 @@ class Load(Batch):
     """No CUDA graphs."""
     drafts: bool = False
     """Speculation by the model's own draft layers, which are then loaded."""
+    draft: Draft | None = None
+    """Speculation by another model. Its activation is taken to stay below the model's."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
@@ -117,6 +127,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     g = facts.graphs[kind]
     share = min(1.0, facts.graph_sizes(load.max_num_seqs) / facts.all_graph_sizes)
     layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
+    layers += 0 if load.draft is None else load.draft.arch.layer_count
     ranks = load.layout.tensor_parallel_size
     # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
     split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
@@ -171,17 +182,19 @@ def gpu_memory(
         arch, quantization, layout, load.element_bytes,
         gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
     )  # fmt: skip
+    drafting = 0 if load.draft is None else _draft_bytes(load.draft, load, facts)
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
     inside = graphs_in_budget(arch, load, facts)
     graphs = cuda_graphs(arch, load, facts)
     terms = [
         MemoryTerm(
             name="weights",
-            bytes=weights,
-            low_bytes=weights,
-            high_bytes=round(weights * (1 + WEIGHTS_SLACK_FRACTION)),
+            bytes=weights + drafting,
+            low_bytes=weights + drafting,
+            high_bytes=round((weights + drafting) * (1 + WEIGHTS_SLACK_FRACTION)),
             formula=f"every tensor of one of {ranks} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
-            f"+ {rotary_rows(arch, facts.version):,} x {arch.rope_width} of rotary table",
+            f"+ {rotary_rows(arch, facts.version):,} x {arch.rope_width} of rotary table"
+            + (f" + {drafting:,} bytes of what drafts" if drafting else ""),
             source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
         ),
         _term(
@@ -218,6 +231,14 @@ def gpu_memory(
         )
     )
     return GpuMemory(total_bytes=total_bytes, budget_bytes=budget_bytes, terms=tuple(terms))
+
+
+def _draft_bytes(draft: Draft, load: Load, facts: EngineFacts) -> int:
+    """What drafts is cut as the model is, and whole on the last pipeline stage."""
+    ranks = Layout(tensor_parallel_size=load.layout.tensor_parallel_size, release=load.layout.release)
+    return weights_bytes(
+        draft.arch, draft.quantization, ranks, load.element_bytes, gpu=load.gpu, engine_version=facts.version
+    )
 
 
 def term(memory: GpuMemory, name: str) -> MemoryTerm:

@@ -11,7 +11,8 @@ a Hopper that is only pretended.
 
 Reads a JSON list of cases on standard input and writes the list of answers to the file named as argument (vLLM logs to
 standard output). A case is {config, tp, pp, dcp, kv_dtype, block_tokens, max_num_batched_tokens, prefix_caching,
-async_scheduling, speculative_tokens, packed_latent, questions}; a question is {available_bytes, max_model_len}.
+async_scheduling, speculative_tokens, packed_latent, questions}; a question is {available_bytes, max_model_len}. Where
+another model drafts, a case has `draft` as well: {method, config}.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ from vllm.config import (  # noqa: E402
     SchedulerConfig,
     SpeculativeConfig,
     VllmConfig,
+    replace,
 )
 from vllm.config.vllm import get_layers_from_vllm_config  # noqa: E402
 from vllm.distributed import parallel_state  # noqa: E402
@@ -207,8 +209,13 @@ def configured(case: dict, folder: Path) -> VllmConfig:
     )
     speculative = None
     if case["speculative_tokens"]:
+        draft = case.get("draft")
+        if draft is not None:
+            (folder / "draft").mkdir(exist_ok=True)
+            (folder / "draft" / "config.json").write_text(json.dumps(draft["config"]))
         speculative = SpeculativeConfig(
-            method="mtp",
+            method="mtp" if draft is None else draft["method"],
+            model=None if draft is None else str(folder / "draft"),
             num_speculative_tokens=case["speculative_tokens"],
             target_model_config=model,
             target_parallel_config=parallel,
@@ -232,16 +239,24 @@ def configured(case: dict, folder: Path) -> VllmConfig:
     return config
 
 
-def specs(config: VllmConfig) -> dict:
-    """What the layers of this stage keep, by vLLM's model class and its draft's."""
+def specs(config: VllmConfig) -> tuple[dict, dict[str, int]]:
+    """What the layers of this stage keep, by vLLM's model class and its draft's; and the draft's parameters."""
     torch.set_default_dtype(config.model_config.dtype)
+    draft = None
     with torch.device("meta"):
         initialize_model(config)
-        if config.speculative_config is not None and parallel_state._PP.is_last_rank:
-            initialize_model(config, prefix="draft", model_config=config.speculative_config.draft_model_config)
+        speculative = config.speculative_config
+        if speculative is not None and parallel_state._PP.is_last_rank:
+            drafting = speculative.draft_model_config
+            if speculative.method == "draft_model":  # DraftModelProposer._create_draft_vllm_config
+                config_of_draft = replace(config, quant_config=None, model_config=drafting)
+                draft = initialize_model(config_of_draft, prefix="draft")
+            else:
+                draft = initialize_model(config, prefix="draft", model_config=drafting)
+    parameters = {} if draft is None else {name: p.numel() for name, p in draft.named_parameters()}
     if config.model_config.is_hybrid:
         current_platform._align_hybrid_block_size(config, Latent if config.model_config.use_mla else Plain)
-    return get_kv_cache_spec(config)
+    return get_kv_cache_spec(config), parameters
 
 
 def answer(case: dict, folder: Path) -> dict:
@@ -253,7 +268,8 @@ def answer(case: dict, folder: Path) -> dict:
         for stage in range(case["pp"]):
             split(case, stage)
             config = configured(case, folder)
-            stages.append(specs(config))
+            kept, drafting = specs(config)
+            stages.append(kept)
     except Exception as error:  # noqa: BLE001 - a class that this vLLM or this machine cannot build: the test says which
         return {"not_built": f"{type(error).__name__}: {str(error)[:500]}"}
     derived = config.model_config.max_model_len
@@ -262,7 +278,12 @@ def answer(case: dict, folder: Path) -> dict:
     preferred = first.get_preferred_block_size(CacheConfig.DEFAULT_BLOCK_SIZE) if first else None
     with patch.object(VllmConfig, "use_v2_model_runner", True):  # what a GPU's engine runs, which has Triton
         answers = [capacity(config, stages, question) for question in case["questions"]]
-    return {"derived_max_model_len": derived, "preferred_block": preferred, "answers": answers}
+    return {
+        "derived_max_model_len": derived,
+        "preferred_block": preferred,
+        "answers": answers,
+        "draft_parameters": drafting,
+    }
 
 
 def layout(config: VllmConfig) -> str:

@@ -29,7 +29,9 @@ lengths = st.integers(1, 40960)
 
 def cache(arch, *, tp=1, pp=1, version="0.29.0", **asked):
     layout = Layout(tensor_parallel_size=tp, pipeline_parallel_size=pp)
-    return cache_layout(arch, layout, CacheSettings(engine_version=version, dtype="bfloat16", **asked))
+    drafting = arch.draft_layers if "speculative_tokens" in asked else ()
+    settings = CacheSettings(engine_version=version, dtype="bfloat16", draft_layers=drafting, **asked)
+    return cache_layout(arch, layout, settings)
 
 
 def test_llama_8b_takes_128_kib_a_token():

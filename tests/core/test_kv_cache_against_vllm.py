@@ -99,6 +99,7 @@ class Case:
                 prefix_caching=asked["prefix_caching"],
                 async_scheduling=asked["async_scheduling"],
                 speculative_tokens=asked["speculative_tokens"],
+                draft_layers=self.arch.draft_layers if asked["speculative_tokens"] else (),
                 decode_context_parallel_size=asked["dcp"],
             ),
         )

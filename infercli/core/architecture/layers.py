@@ -55,6 +55,8 @@ class Attention:
     """False: an encoder's, which has no KV cache."""
     indexer: Indexer | None = None
     """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
+    inputs: int | None = None
+    """Width of what queries, keys and values are made of (EAGLE-3); None: the hidden width."""
     module: str = "self_attn"
     names: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """The projections; the last is that of the output."""

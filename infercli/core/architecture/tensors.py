@@ -113,7 +113,7 @@ class _Group:
         q, v = heads * a.head_dim, heads * a.v_head_dim
         qkv = q * (2 if a.gate == "elements" else 1) + kv * (a.head_dim + a.v_head_dim)
         *parts, out = (f"{a.module}.{n}" for n in a.names)
-        self.add("qkv", "attention", tuple(parts), qkv, self.hidden, linear=True)
+        self.add("qkv", "attention", tuple(parts), qkv, a.inputs or self.hidden, linear=True)
         self.add("attention output", "attention", (out,), self.hidden, v, linear=True)
         self.add("qkv bias", "attention", tuple(parts), qkv if a.qkv_bias else 0)
         self.add("attention output bias", "attention", (out,), self.hidden if a.output_bias else 0)
