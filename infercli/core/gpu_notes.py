@@ -75,7 +75,7 @@ def _room_outside(question: Question, profile: HardwareProfile) -> Iterator[str]
 
 def _fp8_cache(question: Question) -> Iterator[str]:
     gpu = question.gpu
-    if question.sized.kv_element_bytes == 1 and gpu.platform == "cuda" and not gpu.at_least((8, 9)):
+    if question.sized.kv_element_bytes == 1 and not gpu.has_fp8:
         yield f"an FP8 KV cache on {gpu.name} depends on the attention backend: try it before you rely on it"
 
 

@@ -47,7 +47,7 @@ def _fp4(half: float, fp8: float, fp4: float, int8: float | None = None) -> dict
     return _fp8(half, fp8, int8) | {"fp4": fp4}
 
 
-_GEN3, _GEN4, _GEN4_X8, _GEN5 = 32.0, 64.0, 32.0, 128.0
+_GEN3, _GEN4, _GEN4_X8, _GEN5, _GEN5_X8 = 32.0, 64.0, 32.0, 128.0, 64.0
 """PCIe x16 (x8), GB/s, both directions together."""
 
 _ADA = "NVIDIA Ada GPU architecture whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation"
@@ -55,7 +55,10 @@ _AMPERE = (
     "NVIDIA Ampere GA102 whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation (half of a data-centre SM)"
 )
 _BLACKWELL = "NVIDIA RTX Blackwell architecture whitepaper, figures with FP32 accumulation"
+_BLACKWELL_PRO = "NVIDIA RTX PRO Blackwell datasheets: an eighth of the sparse FP4 figure (AI TOPS)"
 _TORCH = "memory: PyTorch's out-of-memory messages"
+_LLAMA_CPP = "memory: llama.cpp's logs, which print the driver's total"
+_YOLO = "memory: Ultralytics' logs, which print PyTorch's total"
 
 # Ray's names: the accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself. A100-40G and
 # A100-80G exist only where somebody labels the node by hand, and a request for what no node has waits for ever.
@@ -79,6 +82,11 @@ ROWS = (
         "memory: vLLM's log in vllm-project/vllm#15766 (14.56 GiB; 14.74 on Colab); NVIDIA T4 datasheet", ("T4 16GB",),
     ),
     Row(
+        "A2", 14.55, 200, (8, 6), _int8(18, 36), None, _GEN4_X8, 60, 10, None,
+        "memory: that of the T4, less the 4 MiB by which nvidia-smi shows less (15,356 MiB); NVIDIA A2 datasheet",
+        ("A2 16GB",),
+    ),
+    Row(
         "A10", 22.03, 600, (8, 6), _int8(125), None, _GEN4, 150, 72, "A10G",
         f"{_TORCH} (22.03 GiB; others 22.06 and 22.09); NVIDIA A10 datasheet", ("A10 24GB",),
     ),
@@ -86,6 +94,12 @@ ROWS = (
         "A10G", 21.99, 600, (8, 6), _int8(70), None, _GEN4, 300, 80, "A10G",
         "memory: vLLM's log in vllm-project/vllm#15360 (21.99 GiB; others 21.98); NVIDIA A10G datasheet",
         ("A10G 24GB",),
+    ),
+    Row(
+        "A16", 14.55, 200, (8, 6), _int8(17.9, 35.9), None, _GEN4, 62, 10, None,
+        "one of the card's four GPUs, and a quarter of its power; memory: that of the A2, of which nvidia-smi shows as "
+        "much (15,356 MiB); NVIDIA A16 datasheet",
+        ("A16 16GB",),
     ),
     Row(
         "A30", 23.5, 933, (8, 0), _int8(165), 200, _GEN4, 165, 56, None,
@@ -100,6 +114,10 @@ ROWS = (
     Row(
         "L4", 22.05, 300, (8, 9), _fp8(121, 242.5), None, _GEN4, 72, 58, "L4",
         "memory: vLLM's log on an AWS g6.xlarge (22.05 GiB; 22.16 on Colab); NVIDIA L4 datasheet", ("L4 24GB",),
+    ),
+    Row(
+        "L20", 44.39, 864, (8, 9), _fp8(119.5, 239), None, _GEN4, 275, 92, None,
+        f"{_LLAMA_CPP} (44.39 GiB); NVIDIA L20 product brief", ("L20 48GB",),
     ),
     Row(
         "L40", 44.34, 864, (8, 9), _fp8(181, 362), None, _GEN4, 300, 142, None,
@@ -129,6 +147,11 @@ ROWS = (
         "A100-80-SXM", 79.14, 2039, (8, 0), _int8(312), 600, _GEN4, 400, 108, "A100",
         "memory: vLLM's logs (79.14 to 79.25 GiB); NVIDIA A100 datasheet",
         ("A100", "A100 80GB", "A100-80", "A100-SXM-80", "A100-SXM4-80GB"),
+    ),
+    Row(
+        "A800-40", 39.38, 1555, (8, 0), _int8(312), 400, _GEN4, 240, 108, None,
+        "memory: that of the A100 40GB; NVIDIA A800 40GB Active datasheet, with its NVLink bridges",
+        ("A800 40GB", "A800 40GB Active", "A800-40-PCIe"),
     ),
     Row(
         "A800-80-SXM", 79.14, 2039, (8, 0), _int8(312), 400, _GEN4, 400, 108, None,
@@ -168,6 +191,11 @@ ROWS = (
         ("H200 141GB", "H200-SXM", "H200-SXM-141"),
     ),
     Row(
+        "H200-NVL", 139.72, 4800, (9, 0), _fp8(835, 1671), 900, _GEN5, 600, 132, "H200",
+        "memory: that of the H200, of which nvidia-smi shows as much (143,771 MiB); NVIDIA H200 datasheet, NVL",
+        ("H200 NVL 141GB",),
+    ),
+    Row(
         "GH200", 94.5, 4000, (9, 0), _fp8(989, 1979), 900, _GEN5, 1000, 132, None,
         f"{_TORCH} (94.50 GiB); NVIDIA GH200 datasheet, 96 GB HBM3; its CPU's memory is not counted",
         ("GH200 96GB", "GH200 480GB"),
@@ -189,15 +217,49 @@ ROWS = (
         ("GB200 186GB", "GB200 192GB"),
     ),
     Row(
+        "GB300", 276.5, 8000, (10, 3), _fp4(2500, 5000, 15000, 165), 1800, None, 1400, 152, "GB300",
+        f"{_TORCH} (276.50 GiB); NVIDIA GB300 NVL72 datasheet, per GPU; its CPU's memory is not counted, and DGX "
+        "Stations whose GB300 has 252 GB are not this row",
+        ("GB300 279GB", "GB300 288GB"),
+    ),
+    Row(
         "GB10", 121.6, 273, (12, 1), _fp4(125, 250, 500), None, None, 140, 48, None,
         "memory: vLLM's logs on DGX Spark (121.6 GiB), shared with the operating system; NVIDIA DGX Spark datasheet "
         "(1 PFLOPS sparse FP4)", ("GB10 128GB", "DGX Spark"), unified=True,
     ),
+    Row(
+        "AGX-Thor", 122.8, 273, (11, 0), _fp4(258.7, 517.5, 1035), None, None, 130, 20, None,
+        f"{_LLAMA_CPP} (122.80 GiB), shared with the operating system; NVIDIA Jetson Thor datasheet, T5000 (2070 "
+        "TFLOPS sparse FP4)",
+        ("Thor", "Jetson Thor", "Jetson AGX Thor", "Jetson AGX Thor 128GB", "Jetson T5000"), unified=True,
+    ),
+    Row(
+        "AGX-Orin-64", 61.35, 204.8, (8, 7), _int8(42.5, 85), None, None, 60, 16, None,
+        f"{_LLAMA_CPP} (61.35 GiB), shared with the operating system; NVIDIA Jetson AGX Orin technical brief (170 TOPS "
+        "of sparse INT8 without its DLAs)",
+        ("AGX Orin 64GB", "Jetson AGX Orin 64GB"), unified=True,
+    ),
     # Workstation NVIDIA.
+    Row(
+        "Quadro-RTX-6000", 23.5, 672, (7, 5), {"fp16": 130.5, "int8": 261}, None, _GEN3, 260, 72, None,
+        "memory: that of the RTX A5000, also a 24 GB card without ECC (Ollama's log 23.6); NVIDIA Turing GPU "
+        "architecture whitepaper; NVLink bridges are not counted",
+        ("Quadro RTX 6000 24GB",),
+    ),
+    Row(
+        "Quadro-RTX-8000", 47.24, 672, (7, 5), {"fp16": 130.5, "int8": 261}, None, _GEN3, 260, 72, None,
+        f"{_YOLO} (47.24 GiB; others to 47.46); NVIDIA Quadro RTX 8000 datasheet; NVLink bridges are not counted",
+        ("RTX 8000", "Quadro RTX 8000 48GB"),
+    ),
     Row(
         "RTX-A4000", 15.57, 448, (8, 6), _int8(76.7), None, _GEN4, 140, 48, None,
         f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); NVIDIA RTX A4000 datasheet",
         ("RTXA4000", "A4000", "A4000 16GB"),
+    ),
+    Row(
+        "RTX-A4500", 19.5, 640, (8, 6), _int8(94.6), 112.5, _GEN4, 200, 56, None,
+        f"{_TORCH} of 20 GB cards (19.50 GiB; others to 19.67); NVIDIA RTX A4500 datasheet",
+        ("RTXA4500", "A4500", "A4500 20GB"),
     ),
     Row(
         "RTX-A5000", 23.5, 768, (8, 6), _int8(111.1), 112.5, _GEN4, 230, 64, None,
@@ -205,14 +267,29 @@ ROWS = (
         ("RTXA5000", "A5000", "A5000 24GB"),
     ),
     Row(
+        "RTX-A5500", 23.5, 768, (8, 6), _int8(136.4), 112.5, _GEN4, 230, 80, None,
+        "memory: that of the RTX A5000 (Ultralytics' log on an RTX A5500 23.52); NVIDIA RTX A5500 datasheet",
+        ("RTXA5500", "A5500", "A5500 24GB"),
+    ),
+    Row(
         "RTX-A6000", 47.37, 768, (8, 6), _int8(154.8), 112.5, _GEN4, 300, 84, None,
         "memory: vLLM's log (47.37 GiB; PyTorch's messages 47.53 and 47.54); NVIDIA RTX A6000 datasheet",
         ("RTXA6000", "A6000", "RTX A6000 48GB", "A6000 48GB"),
     ),
     Row(
+        "RTX-2000-Ada", 15.57, 224, (8, 9), _fp8(48, 96), None, _GEN4_X8, 70, 22, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); NVIDIA RTX 2000 Ada datasheet",
+        ("RTX2000Ada", "RTX 2000 Ada Generation", "RTX 2000 Ada 16GB"),
+    ),
+    Row(
         "RTX-4000-Ada", 19.5, 360, (8, 9), _fp8(106.9, 213.8), None, _GEN4, 130, 48, None,
         f"{_TORCH} of 20 GB cards (19.50 GiB; others to 19.67); NVIDIA RTX 4000 Ada datasheet",
         ("RTX4000Ada", "RTX 4000 Ada Generation", "RTX 4000 Ada 20GB"),
+    ),
+    Row(
+        "RTX-4500-Ada", 23.5, 432, (8, 9), _fp8(158.5, 317), None, _GEN4, 210, 60, None,
+        "memory: that of the RTX A5000, also a 24 GB card without ECC; NVIDIA RTX 4500 Ada datasheet",
+        ("RTX4500Ada", "RTX 4500 Ada Generation", "RTX 4500 Ada 24GB"),
     ),
     Row(
         "RTX-5000-Ada", 31.36, 576, (8, 9), _fp8(261.1, 522.1), None, _GEN4, 250, 100, None,
@@ -223,6 +300,21 @@ ROWS = (
         "RTX-6000-Ada", 47.37, 960, (8, 9), _fp8(364.2, 728.5), None, _GEN4, 300, 142, None,
         "memory: vLLM's log of a 48 GB card (47.37 GiB; PyTorch's messages 47.50); NVIDIA RTX 6000 Ada datasheet",
         ("RTX6000Ada", "RTX 6000 Ada Generation", "RTX 6000 Ada 48GB"),
+    ),
+    Row(
+        "RTX-PRO-4000", 23.42, 672, (12, 0), _fp4(147.2, 294.5, 589), None, _GEN5, 140, 70, None,
+        f"memory: PyTorch's total in a log (23.42 GiB); {_BLACKWELL_PRO}",
+        ("RTXPRO4000", "RTX PRO 4000 Blackwell", "RTX PRO 4000 Blackwell 24GB"),
+    ),
+    Row(
+        "RTX-PRO-4500", 31.36, 896, (12, 0), _fp4(210.9, 421.8, 843.5), None, _GEN5, 200, 82, None,
+        f"memory: that of the RTX 5090, of which nvidia-smi shows 16 MiB less (32,607 MiB); {_BLACKWELL_PRO}",
+        ("RTXPRO4500", "RTX PRO 4500 Blackwell", "RTX PRO 4500 Blackwell 32GB"),
+    ),
+    Row(
+        "RTX-PRO-5000", 47.27, 1344, (12, 0), _fp4(258, 516, 1032), None, _GEN5, 300, 110, None,
+        f"{_TORCH} of 48 GB cards (47.27 GiB; nvidia-smi shows 48,935 MiB of this one); {_BLACKWELL_PRO}",
+        ("RTXPRO5000", "RTX PRO 5000 Blackwell", "RTX PRO 5000 Blackwell 48GB"),
     ),
     Row(
         "RTX-PRO-6000", 94.97, 1792, (12, 0), _fp4(503.8, 1007.6, 2015.2), None, _GEN5, 600, 188, "RTX-PRO-6000",
@@ -243,8 +335,32 @@ ROWS = (
         ("RTX2080Ti", "RTX 2080 Ti 11GB"),
     ),
     Row(
+        "TITAN-RTX", 23.5, 672, (7, 5), {"fp16": 130.5, "int8": 261}, None, _GEN3, 280, 72, None,
+        "memory: that of the RTX A5000, also a 24 GB card without ECC (Ultralytics' logs on a TITAN RTX 23.62 and "
+        "23.64); NVIDIA TITAN RTX datasheet (130 TFLOPS, with FP32 accumulation too); NVLink bridges are not counted",
+        ("TITAN RTX 24GB",),
+    ),
+    Row(
         "RTX-3060", 11.62, 360, (8, 6), _int8(25.5, 101.9), None, _GEN4, 170, 28, None,
         f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_AMPERE}", ("RTX3060", "RTX 3060 12GB"),
+    ),
+    Row(
+        "RTX-3060-Ti", 7.57, 448, (8, 6), _int8(32.4, 129.6), None, _GEN4, 200, 38, None,
+        f"memory: that of the RTX 3070 (Ultralytics' log on an RTX 3060 Ti 7.64); {_AMPERE}",
+        ("RTX3060Ti", "RTX 3060 Ti 8GB"),
+    ),
+    Row(
+        "RTX-3070", 7.57, 448, (8, 6), _int8(40.6, 162.6), None, _GEN4, 220, 46, None,
+        f"{_YOLO} (7.57 GiB; others to 7.78); {_AMPERE}", ("RTX3070", "RTX 3070 8GB"),
+    ),
+    Row(
+        "RTX-3080", 9.62, 760, (8, 6), _int8(59.5, 238), None, _GEN4, 320, 68, None,
+        f"{_TORCH} of 10 GB cards (9.62 GiB; others to 9.77); {_AMPERE}", ("RTX3080", "RTX 3080 10GB"),
+    ),
+    Row(
+        "RTX-3080-Ti", 11.62, 912, (8, 6), _int8(68.2, 272.8), None, _GEN4, 350, 80, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; Ultralytics' log on an RTX 3080 Ti 11.63); {_AMPERE}",
+        ("RTX3080Ti", "RTX 3080 Ti 12GB"),
     ),
     Row(
         "RTX-3090", 23.57, 936, (8, 6), _int8(71, 284), None, _GEN4, 350, 82, None,
@@ -261,12 +377,25 @@ ROWS = (
         ("RTX4060", "RTX 4060 8GB"),
     ),
     Row(
+        "RTX-4060-Ti-8", 7.6, 288, (8, 9), _fp8(44.1, 88.3, 176.5), None, _GEN4_X8, 160, 34, None,
+        f"memory: that of the RTX 4060 (Ultralytics' logs on an RTX 4060 Ti 7.62); {_ADA}", ("RTX 4060 Ti 8GB",),
+    ),
+    Row(
         "RTX-4060-Ti-16", 15.57, 288, (8, 9), _fp8(44.1, 88.3, 176.5), None, _GEN4_X8, 165, 34, None,
-        f"{_TORCH} (15.57 GiB; others 15.60); {_ADA}", ("RTX 4060 Ti 16GB", "RTX4060Ti"),
+        f"{_TORCH} (15.57 GiB; others 15.60); {_ADA}", ("RTX 4060 Ti 16GB",),
     ),
     Row(
         "RTX-4070", 11.62, 504, (8, 9), _fp8(58.3, 116.6, 233.2), None, _GEN4, 200, 46, None,
         f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_ADA}", ("RTX4070", "RTX 4070 12GB"),
+    ),
+    Row(
+        "RTX-4070-SUPER", 11.62, 504, (8, 9), _fp8(71, 141.9, 283.9), None, _GEN4, 220, 56, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; others 11.63); {_ADA}", ("RTX4070SUPER", "RTX 4070 SUPER 12GB"),
+    ),
+    Row(
+        "RTX-4070-Ti", 11.62, 504, (8, 9), _fp8(80.2, 160.4, 320.7), None, _GEN4, 285, 60, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; Ultralytics' log on an RTX 4070 Ti 11.72); {_ADA}",
+        ("RTX4070Ti", "RTX 4070 Ti 12GB"),
     ),
     Row(
         "RTX-4070-Ti-SUPER", 15.57, 672, (8, 9), _fp8(88.2, 176.4, 352.8), None, _GEN4, 285, 66, None,
@@ -288,8 +417,30 @@ ROWS = (
         ("RTX4090", "RTX 4090 24GB"),
     ),
     Row(
+        "RTX-4090-48", 47.37, 1008, (8, 9), _fp8(165.2, 330.3, 660.6), None, _GEN4, 450, 128, None,
+        "an RTX 4090 that others gave 48 GB; memory: that of the RTX 6000 Ada, of which nvidia-smi shows as much "
+        "(49,140 MiB); NVIDIA Ada GPU architecture whitepaper, table 2",
+        ("RTX 4090 48GB",),
+    ),
+    Row(
         "RTX-4090-D", 23.52, 1008, (8, 9), _fp8(147.1, 294.2, 588.4), None, _GEN4, 425, 114, None,
         f"memory: that of the RTX 4090; {_ADA}", ("RTX4090D", "RTX 4090 D 24GB"),
+    ),
+    Row(
+        "RTX-5060-Ti-8", 7.51, 448, (12, 0), _fp4(47.4, 94.9, 379.5, 189.8), None, _GEN5_X8, 180, 36, None,
+        f"{_TORCH} of 8 GB cards (7.51 GiB, the smallest); {_BLACKWELL} at 759 AI TOPS", ("RTX 5060 Ti 8GB",),
+    ),
+    Row(
+        "RTX-5060-Ti-16", 15.45, 448, (12, 0), _fp4(47.4, 94.9, 379.5, 189.8), None, _GEN5_X8, 180, 36, None,
+        f"{_LLAMA_CPP} (15.45 GiB; others to 15.51); {_BLACKWELL} at 759 AI TOPS", ("RTX 5060 Ti 16GB",),
+    ),
+    Row(
+        "RTX-5070", 11.49, 672, (12, 0), _fp4(61.7, 123.5, 494, 247), None, _GEN5, 250, 48, None,
+        f"{_TORCH} (11.49 GiB; 11.94 under Windows); {_BLACKWELL}", ("RTX5070", "RTX 5070 12GB"),
+    ),
+    Row(
+        "RTX-5070-Ti", 15.43, 896, (12, 0), _fp4(87.9, 175.8, 703, 351.5), None, _GEN5, 300, 70, None,
+        f"{_LLAMA_CPP} (15.43 GiB; others 15.47); {_BLACKWELL}", ("RTX5070Ti", "RTX 5070 Ti 16GB"),
     ),
     Row(
         "RTX-5080", 15.47, 960, (12, 0), _fp4(112.6, 225.1, 900.4, 450.2), None, _GEN5, 360, 84, None,
@@ -301,6 +452,25 @@ ROWS = (
         f"memory: vLLM's logs (31.36 GiB); {_BLACKWELL}", ("RTX5090", "RTX 5090 32GB"),
     ),
     # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
+    # MI200 and Radeon RX 7000 compute in no FP8.
+    Row(
+        "MI210", 63.98, 1638.4, None, _int8(181, 181), None, _GEN4, 300, 104, "AMD-Instinct-MI210",
+        "memory: rocminfo in ROCm/legacy-rocm-build#3460 (67,092,480 KB); AMD Instinct MI210 datasheet; Infinity "
+        "Fabric bridges are not counted",
+        ("MI210 64GB",),
+    ),
+    Row(
+        "MI250", 63.98, 1638.4, None, _int8(181, 181), 300, _GEN4, 280, 104, "AMD-Instinct-MI250X-MI250",
+        "one of the module's two dies, which are GPUs of their own, and half its power; memory: PyTorch's total on an "
+        "MI250 (63.98 GiB); AMD Instinct MI250 datasheet",
+        ("MI250 64GB", "MI250X / MI250"),
+    ),
+    Row(
+        "MI250X", 63.98, 1638.4, None, _int8(191.5, 191.5), 400, _GEN4, 280, 110, "AMD-Instinct-MI250X",
+        "one of the module's two dies, which are GPUs of their own, and half its power; memory: PyTorch's total on an "
+        "MI250X (63.98 GiB); AMD Instinct MI250X datasheet",
+        ("MI250X 64GB",),
+    ),
     Row(
         "MI300X", 191.69, 5300, None, _fp8(1307.4, 2614.9), 896, _GEN5, 750, 304, "AMD-Instinct-MI300X-OAM",
         "memory: PyTorch's messages (191.69 GiB; vLLM's logs 191.98); AMD Instinct MI300X datasheet",
@@ -321,9 +491,33 @@ ROWS = (
         f"{_TORCH} (287.98 GiB); AMD Instinct MI355X datasheet", ("MI355X 288GB", "MI355X-OAM"),
     ),
     Row(
+        "W7800", 29.98, 576, None, _int8(90.5, 90.5), None, _GEN4, 260, 70, None,
+        "memory: that of the Radeon PRO V620, also a 32 GB card with ECC (llama.cpp's logs 29.98 GiB); AMD Radeon PRO "
+        "W7800 datasheet",
+        ("Radeon PRO W7800", "W7800 32GB", "Radeon PRO W7800 32GB"),
+    ),
+    Row(
+        "W7900", 44.98, 864, None, _int8(122.6, 122.6), None, _GEN4, 295, 96, None,
+        f"{_TORCH} (44.98 GiB, with its ECC); AMD Radeon PRO W7900 datasheet",
+        ("Radeon PRO W7900", "W7900 48GB", "Radeon PRO W7900 48GB", "Radeon PRO W7900 Dual Slot"),
+    ),
+    Row(
+        "RX-7900-XT", 19.98, 800, None, _int8(103.2, 103.2), None, _GEN4, 315, 84, None,
+        f"{_TORCH} (19.98 GiB); AMD Radeon RX 7900 XT datasheet", ("RX 7900 XT 20GB",),
+    ),
+    Row(
+        "RX-7900-XTX", 23.98, 960, None, _int8(122.8, 122.8), None, _GEN4, 355, 96, None,
+        f"{_TORCH} (23.98 GiB); AMD Radeon RX 7900 XTX datasheet", ("RX 7900 XTX 24GB",),
+    ),
+    Row(
         "R9700", 31.86, 640, None, _fp8(191, 383), None, _GEN5, 300, 64, None,
         "memory: vLLM's logs (31.86 GiB); AMD Radeon AI PRO R9700 datasheet",
         ("Radeon AI PRO R9700", "AI PRO R9700", "AI PRO R9700 32GB"),
+    ),
+    Row(
+        "RX-9070", 15.9, 640, None, _fp8(144.5, 289), None, _GEN5, 220, 56, None,
+        "memory: that of the RX 9070 XT (llama.cpp's logs on an RX 9070 15.92); AMD Radeon RX 9070 datasheet",
+        ("RX 9070 16GB",),
     ),
     Row(
         "RX-9070-XT", 15.9, 640, None, _fp8(194.6, 389.3), None, _GEN5, 304, 64, None,

@@ -54,6 +54,13 @@ class Gpu(Record):
         """Whether the CUDA capability reaches that far; never on ROCm."""
         return self.capability is not None and self.capability >= capability
 
+    @property
+    def has_fp8(self) -> bool:
+        """Whether it multiplies in FP8: Ada and later; on ROCm where its rates, if any are given, name FP8."""
+        if self.platform == "cuda":
+            return self.at_least((8, 9))
+        return "fp8" in self.peak_flops or not self.peak_flops
+
 
 def _gpu(row: Row) -> Gpu:
     return Gpu(

@@ -211,8 +211,13 @@ def require_capability(method: Method, gpu: Gpu, engine_version: str | None = No
 
     `engine_version`: of vLLM (`0.29.0`); None: the newest.
     """
-    if gpu.capability is None:
-        return None  # ROCm: its kernels are not these rows'
+    if gpu.capability is None:  # ROCm: its kernels are not these rows'; without FP8: vllm-project/vllm#16394, #52985
+        if method.name in ("fp8", "fp8-online") and not gpu.has_fp8:
+            raise InputError(
+                f"{method.name} does not run on {gpu.name}: vLLM's FP8 kernels for ROCm need MI300 or later, or RDNA 4",
+                "choose another --quantization or another profile",
+            )
+        return None
     have, needed = capability_text(gpu.capability), method.needed_capability(engine_version)
     if gpu.capability < needed:
         where = "" if needed == method.minimum_capability else f" in vLLM {engine_version}"

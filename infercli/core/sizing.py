@@ -29,6 +29,9 @@ _OUTSIDE_SINGLE_BYTES, _OUTSIDE_LINKED_BYTES = 0.6 * GIB, 1.6 * GIB
 """The CUDA context, taken before the budget is measured, with one GPU, and with NCCL from capability 9.0 on; no log
 prints it for older GPUs, which keep the figure of one. 0.19 on H100: 0.5 to 0.6 GiB, and 1.53 to 1.55."""
 
+_INSTINCT_BYTES_PER_S = 1.2e12
+"""Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
+
 _UNPROFILED_BYTES = 12
 """Per max_num_seqs x vocabulary entry under load, where the V2 runner's profile skips top-k and top-p (its own comment
 says so): an fp32 copy of the logits, and two to sort them."""
@@ -146,7 +149,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
 def graphs_kind(gpu: Gpu) -> str:
     """The row of `EngineFacts.graphs` that speaks of a GPU."""
     if gpu.platform == "rocm":
-        return "cdna" if (gpu.multiprocessors or 0) > 128 else "rocm"  # Instinct has far more units than Radeon
+        return "cdna" if gpu.memory_bandwidth_bytes_per_s > _INSTINCT_BYTES_PER_S else "rocm"
     return "hopper" if gpu.at_least((9, 0)) else "cuda"
 
 

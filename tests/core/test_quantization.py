@@ -87,6 +87,18 @@ def test_an_older_vllm_may_need_a_newer_gpu(method, gpu, last, first):
     require_capability(METHODS[method], find_gpu(gpu))
 
 
+def test_fp8_is_refused_on_rocm_where_the_gpu_has_none():
+    for method in ("fp8", "fp8-online"):
+        for gpu in ("MI250X", "RX-7900-XTX"):
+            with pytest.raises(InputError, match=f"{method} does not run on {gpu}"):
+                require_capability(METHODS[method], find_gpu(gpu))
+        for gpu in ("MI300X", "RX-9070"):
+            assert require_capability(METHODS[method], find_gpu(gpu)) is None
+    unknown = find_gpu("MI210").model_copy(update={"peak_flops": {}})  # of one's own, without rates
+    assert require_capability(METHODS["fp8"], unknown) is None
+    assert require_capability(METHODS["awq"], find_gpu("MI210")) is None
+
+
 def test_volta_runs_gptq_and_not_awq():
     require_capability(METHODS["gptq"], find_gpu("V100"), "0.7.3")  # GPTQConfig.get_min_capability is 6.0, AWQ's 7.5
     with pytest.raises(InputError, match=r"awq needs compute capability 7\.5, and V100-32 has 7\.0"):

@@ -136,6 +136,11 @@ def test_cuda_graphs_are_inside_the_budget_from_020_on_and_never_on_rocm():
     assert not sizing.graphs_in_budget(LLAMA, load(gpu=MI300X), V0_29)
 
 
+def test_an_instinct_is_told_from_a_radeon_by_its_memory_and_not_by_its_units():
+    kinds = {name: sizing.graphs_kind(find_gpu(name)) for name in ("MI210", "MI250X", "MI300X", "W7900", "R9700")}
+    assert kinds == {"MI210": "cdna", "MI250X": "cdna", "MI300X": "cdna", "W7900": "rocm", "R9700": "rocm"}
+
+
 def test_the_kv_cache_is_what_the_terms_inside_the_budget_leave():
     for facts in (V0_19, V0_29):
         found = sizing.gpu_memory(LLAMA, UNQUANTIZED, load(), facts, total_bytes=80 * GIB, budget_bytes=72 * GIB)

@@ -117,7 +117,7 @@ class EngineFacts:
     """CUDA graph sizes when max_num_seqs allows all of them."""
     non_torch: NonTorch
     graphs: dict[str, Graphs]
-    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
+    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (AMD Instinct)."""
     extrapolated_from: str | None = None
     """Newest version with public memory logs that this row rests on; None where its own logs do."""
 
