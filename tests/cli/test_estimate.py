@@ -194,7 +194,7 @@ def test_a_fault_of_ours_in_one_line_is_said_and_stops_nothing(piped, monkeypatc
     from infercli.cli import estimating
 
     real = estimating.estimate
-    monkeypatch.setattr(estimating, "estimate", lambda asked, model: 1 / 0 if asked.id == 1 else real(asked, model))
+    monkeypatch.setattr(estimating, "estimate", lambda asked, *given: 1 / 0 if asked.id == 1 else real(asked, *given))
     code, (broken, answer) = piped(GOOD | {"id": 1}, GOOD)
     assert code == ExitCode.COULD_NOT
     assert "infercli's own fault: ZeroDivisionError" in broken["problems"][0]["what"]
@@ -244,3 +244,47 @@ def test_where_no_speed_can_be_said_memory_is_answered_and_the_note_says_why(pip
     assert stated["speed"] is not None
     assert (does_not_start["starts"], does_not_start["speed"]) == (False, None)
     assert any("it does not start" in note for note in does_not_start["notes"])
+
+
+EAGLE3 = {
+    "architectures": ["LlamaForCausalLMEagle3"], "hidden_size": 4096, "intermediate_size": 14336,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "num_hidden_layers": 1, "vocab_size": 128256,
+    "draft_vocab_size": 32000, "max_position_embeddings": 2048, "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+def test_what_drafts_takes_its_weights_and_its_share_of_the_cache(piped, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(EAGLE3))
+    drafting = {"method": "eagle3", "num_speculative_tokens": 3}
+    code, (alone, eagle, small) = piped(
+        GOOD,
+        GOOD | {"speculation": drafting | {"config_path": str(tmp_path)}},
+        GOOD | {"speculation": drafting | {"method": "draft_model", "model": "meta-llama/Llama-3.2-1B-Instruct"}},
+    )
+    assert code == ExitCode.YES
+
+    def weights(answer):
+        return next(t["bytes"] for t in answer["memory"]["terms"] if t["name"] == "weights") / 2**30
+
+    # EAGLE-3: 425 million parameters in bfloat16, and its table of RoPE; the small model 1.24 billion.
+    assert weights(eagle) - weights(alone) == pytest.approx(0.79, abs=0.005)
+    assert weights(small) - weights(alone) == pytest.approx(2.3, abs=0.04)
+    of_32, of_33, of_48 = (a["kv_cache"]["bytes_per_token"] for a in (alone, eagle, small))
+    assert (of_32 * 33, of_32 + 16 * 2 * 8 * 64 * 2) == (of_33 * 32, of_48)
+
+
+@pytest.mark.parametrize(
+    ("drafting", "said"),
+    [
+        ({"method": "eagle3"}, "does not say which"),
+        ({"method": "draft_model", "model": "nobody/knows"}, "unknown model `nobody/knows`"),
+        ({"method": "dflash", "config_path": "/there/is/none"}, "there is no such file"),
+        ({"method": "eagle", "config": EAGLE3 | {"architectures": ["GemmaForCausalLM"]}}, "is no head that can be"),
+    ],
+)
+def test_a_draft_that_is_not_named_or_not_known_is_refused_by_its_field(piped, drafting, said):
+    _, (answer,) = piped(GOOD | {"speculation": {"num_speculative_tokens": 3} | drafting})
+    (problem,) = answer["problems"]
+    assert problem["where"] == "speculation"
+    assert said in problem["what"]
+    assert problem["hint"]

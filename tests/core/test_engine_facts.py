@@ -85,6 +85,7 @@ def test_default_utilization_and_where_graphs_are_counted():
         ("0.29.0", L4, 2048, 256),
         ("0.19.0", MI300X, 8192, 1024),
         ("0.7.3", H100, 2048, 256),
+        ("0.25.0", find_gpu("GB10"), 2048, 256),  # NVML does not tell its memory
     ],
 )
 def test_defaults_of_a_server(version, gpu, tokens, seqs):

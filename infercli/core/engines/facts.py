@@ -185,10 +185,12 @@ class EngineFacts:
             whole = self.chunked_tokens if chunked else max(length, at_least)
             return DeviceDefaults(max_num_batched_tokens=whole, max_num_seqs=256)
         offline = usage == "offline"
+        # NVML does not tell the memory of a GPU that shares the machine's, and vLLM takes it for none: GB10, nine logs.
+        memory_bytes = 0 if gpu.unified_memory and gpu.platform == "cuda" else gpu.memory_bytes
         is_a100 = gpu.name.lower().startswith(("a100", "nvidia a100"))
-        if self.largest_from_gib is not None and gpu.memory_bytes >= self.largest_from_gib * GIB:
+        if self.largest_from_gib is not None and memory_bytes >= self.largest_from_gib * GIB:
             tokens, seqs = 16384, 1024
-        elif gpu.memory_bytes >= 70 * GIB and (self.a100_like_h100 or not is_a100):
+        elif memory_bytes >= 70 * GIB and (self.a100_like_h100 or not is_a100):
             tokens, seqs = 16384 if offline else 8192, 1024
         else:
             tokens, seqs = 8192 if offline else 2048, 256
