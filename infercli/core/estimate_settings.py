@@ -14,6 +14,7 @@ from infercli.core.kv_specs import CacheDtype
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
 from infercli.core.schemes import require_gpu
+from infercli.core.vision import least_batch
 
 _DTYPES = {
     "auto": None, "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32",
@@ -57,7 +58,12 @@ def settle(
     chunkable, least = _v0_batch(request, arch, facts)
     defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least)
     seqs = request.max_num_seqs or defaults.max_num_seqs
-    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0)
+    whole = least_batch(arch, facts.release)
+    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0, whole)
+    if tokens < whole:
+        notes += (
+            f"vLLM refuses a batch of less than {whole:,} tokens, which a video has, unless those are switched off",
+        )
     if request.max_num_seqs is None:
         seqs = min(seqs, tokens)
     elif request.max_num_batched_tokens is not None and tokens < seqs:

@@ -30,6 +30,7 @@ from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
 from infercli.core.units import gib
+from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
 
@@ -282,6 +283,8 @@ class GpuPlanner:
         tokens_reason = (
             f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
         )
+        if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release):
+            tokens_reason = "the tokens of a video, which the model takes whole: vLLM refuses smaller batches"
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
         if self.quantization.kv_cache_fp8:
             kv_reason = "the checkpoint asks for an FP8 KV cache"

@@ -397,3 +397,15 @@ def test_a_version_that_is_none_is_said_beside_what_else_is_wrong(version):
     refused = estimate(request, shipped_model(BASES[0]))
     assert isinstance(refused, EstimateError)
     assert {p.where for p in refused.problems} == {"engine_version", "tensor_parallel_size"}
+
+
+@pytest.mark.parametrize(("gpu", "asked", "tokens", "noted"), [
+    ("A100-80-SXM", {}, 2496, False), ("H100", {}, 8192, False),
+    ("A100-80-SXM", {"max_num_batched_tokens": 2048}, 2048, True),
+])  # fmt: skip
+def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one(gpu, asked, tokens, noted):
+    request = EstimateRequest(model="google/gemma-4-26B-A4B-it", gpu=gpu, max_model_len=8192, **asked)
+    found = estimate(request, shipped_model("google/gemma-4-26B-A4B-it"))
+    assert isinstance(found, Estimate), found
+    assert found.settings.max_num_batched_tokens == tokens
+    assert any("2,496" in note for note in found.notes) is noted

@@ -7,7 +7,7 @@ import pytest
 from infercli.core.architecture.arch import Weight
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
-from infercli.core.vision import kept_by_encoder
+from infercli.core.vision import kept_by_encoder, least_batch
 
 TEXT = shapes()["meta-llama/Llama-3.1-8B"].arch
 PATCHES = Weight(name="patches", role="encoder", module="visual", outputs=1152, inputs=1152)
@@ -58,3 +58,14 @@ def test_longer_and_larger_batches_never_keep_less(name):
     assert (small.low, small.typical, small.high) <= (large.low, large.typical, large.high)
     for band in (small, large):
         assert 0 <= band.low <= band.typical <= band.high
+
+
+def test_a_batch_holds_a_whole_video_where_the_model_attends_to_all_of_it():
+    # vLLM 0.25: "Raising max_num_batched_tokens from 2048 to 2496 to accommodate 'video' input for prefix-LM model"
+    assert [least_batch(wrapped("Gemma4ForConditionalGeneration"), r) for r in ((0, 19), (0, 20), (0, 29))] == [
+        0,
+        2496,
+        2496,
+    ]
+    assert least_batch(wrapped("Qwen3VLForConditionalGeneration"), (0, 29)) == 0
+    assert least_batch(replace(TEXT, architecture="Gemma4ForCausalLM"), (0, 29)) == 0
