@@ -41,11 +41,15 @@ class Sized:
     layout: CacheLayout | None = None
 
     def tokens_held(self, tokens_each: float) -> float | None:
-        """Tokens of requests of this length that are held at once, one request at least; None: no limit."""
+        """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""
         if self.layout is None or self.kv_cache is None:
             return None
-        each = max(1, math.ceil(tokens_each))
-        return max(tokens_each, self.kv_cache.blocks / self.layout.blocks_per_request(each) * tokens_each)
+        blocks = self.kv_cache.blocks
+        least = self.layout.bytes_to_admit(self.load.max_model_len)
+        if self.kv_cache.bytes < least:
+            # It starts nowhere but in the upper part of the interval: the middle of that part.
+            blocks = (least + max(least, self.kv_cache.high_bytes)) // 2 // self.layout.bytes_per_block
+        return max(1.0, self.layout.requests_held(blocks, max(1, math.ceil(tokens_each)))) * tokens_each
 
 
 def size(

@@ -53,9 +53,17 @@ class CacheLayout:
 
         One of them is in its prefill, with the tokens in flight beyond its windows; the others only decode.
         """
-        decoding = sum(self._blocks(group.first, tokens_each, 1) for group in self.groups)
-        blocks = (requests - 1) * decoding + self.blocks_per_request(tokens_each)
+        blocks = (requests - 1) * self._blocks_of_decoding(tokens_each) + self.blocks_per_request(tokens_each)
         return (blocks + self.rules.null_blocks) * self.bytes_per_block
+
+    def requests_held(self, blocks: int, tokens_each: int) -> float:
+        """Requests of `tokens_each` that `blocks` hold at once, in the sense of `bytes_to_hold`; below 1: not even one.
+
+        More than the concurrency that vLLM prints on a model with windows, which counts every request in its prefill.
+        """
+        prefill = self.blocks_per_request(tokens_each)
+        left = blocks - self.rules.null_blocks
+        return left / prefill if left < prefill else 1 + (left - prefill) / self._blocks_of_decoding(tokens_each)
 
     def longest_that_fits(self, available_bytes: int, limit: int) -> int:
         """The largest max_model_len up to `limit` that vLLM admits; 0 where none.
@@ -95,6 +103,9 @@ class CacheLayout:
             return int(concurrency * max_model_len)
         smallest = min(group.first.block_tokens for group in self.groups)
         return blocks // len(self.groups) * smallest * self.settings.decode_context_parallel_size
+
+    def _blocks_of_decoding(self, tokens: int) -> int:
+        return sum(self._blocks(group.first, tokens, 1) for group in self.groups)
 
     def _blocks_by_group(self, max_model_len: int) -> list[int]:
         return [self._blocks(group.first, max_model_len, self.in_flight_tokens) for group in self.groups]

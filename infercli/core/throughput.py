@@ -13,7 +13,7 @@ from infercli.core.architecture.arch import Experts, Layout, ModelArch, feed_for
 from infercli.core.gpus import Gpu
 from infercli.core.schemes import Quantization
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1, Coefficients
-from infercli.core.speed.errors import LoadKind, Metric, error_of, interval
+from infercli.core.speed.errors import LEAST_REQUEST_S, LoadKind, Metric, error_of, interval
 from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths
 from infercli.core.speed.schedule import Limits, Played, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
@@ -153,7 +153,11 @@ def bounded(
         notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
     experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
     error = error_of(metric, kind_of(load), experts=experts)
-    low, high = interval(value, error, widened=_WIDENED if notes else 1.0)
+    widened = _WIDENED if notes else 1.0
+    low, high = interval(value, error, widened=widened)
+    if metric == "ttft" and load.served:
+        saved = coefficients_for(serving.engine_version).request_s - LEAST_REQUEST_S
+        low = min(low, interval(max(LEAST_REQUEST_S, value - saved), error, widened=widened)[0])
     return Bounded(value=value, low=low, high=high), tuple(notes)
 
 

@@ -57,6 +57,29 @@ def test_the_terms_inside_the_budget_add_up_to_it(question):
         assert term.low_bytes <= term.bytes <= term.high_bytes, term
 
 
+def test_the_speed_of_what_may_not_start_is_that_of_an_engine_that_did():
+    def asked(gib: float, clients: int) -> Estimate:
+        found = estimate(
+            EstimateRequest.model_validate({
+                "model": "openai/gpt-oss-120b", "gpu": "H100", "gpu_memory_gib": gib, "engine_version": "0.11.0",
+                "max_num_batched_tokens": 16384, "max_model_len": 8192,
+                "workload": {"input_len": 200, "output_len": 200, "concurrency": clients},
+            }),
+            shipped_model("openai/gpt-oss-120b"),
+        )  # fmt: skip
+        assert isinstance(found, Estimate)
+        return found
+
+    sizes = (60 + step / 2 for step in range(60))
+    edge = next(gib for gib in sizes if asked(gib, 1).starts is None)
+    one, many = asked(edge, 1), asked(edge, 16)
+    assert one.kv_cache.blocks == 0  # by the middle of the estimates it does not start
+    assert one.speed is not None
+    assert many.speed is not None
+    # What starts holds one request of max_model_len: 20 of these.
+    assert many.speed.output_tok_per_s.value > 3 * one.speed.output_tok_per_s.value
+
+
 @given(questions, st.integers(1, 32))
 @settings(max_examples=60, deadline=None)
 def test_more_layers_never_cost_less(question, extra):

@@ -54,6 +54,16 @@ def test_windows_share_blocks_with_full_attention_in_groups_of_equal_size():
     assert held.blocks_per_request(40960) == 2560 + 3 * (320 + 1)
 
 
+def test_who_decodes_holds_its_windows_and_nothing_in_flight():
+    held = cache(ARCHS["windows beside full attention, 5 to 2"], max_num_batched_tokens=2048)
+    decoding = 512 + 3 * (64 + 1)  # of 8,192 tokens: all of them once, and three times the window and one block
+    prefill = held.blocks_per_request(8192)
+    assert prefill == 512 + 3 * (320 + 1)
+    assert held.requests_held(prefill + 9 * decoding + held.rules.null_blocks, 8192) == 10
+    # vLLM prints half of it, because it counts every request in its prefill.
+    assert (prefill + 9 * decoding) / prefill < 6
+
+
 def test_a_state_makes_the_attention_block_as_long_as_itself():
     held = cache(ARCHS["states of gated DeltaNet"], prefix_caching=False)
     # Convolution: 3 x (2 x 16 x 128 + 32 x 128) x 2 B; state: 32 x 128 x 128 x 2 B, as config.json says no dtype.
@@ -267,6 +277,7 @@ def test_more_or_longer_requests_never_need_less(arch, n1, n2, t1, t2):
     held = cache(arch)
     assert held.bytes_to_hold(min(n1, n2), min(t1, t2)) <= held.bytes_to_hold(max(n1, n2), max(t1, t2))
     assert held.bytes_to_hold(1, t1) == held.bytes_to_admit(t1)
+    assert held.requests_held(held.bytes_to_hold(n1, t1) // held.bytes_per_block, t1) == pytest.approx(n1)
 
 
 @pytest.mark.parametrize("name", [n for n in ARCHS if n not in NO_STAGES])

@@ -43,6 +43,23 @@ def test_one_token_reads_all_weights_and_nothing_of_the_embedding():
     assert step()(1, 0) == pytest.approx(read_s, rel=1e-4)
 
 
+def test_inputs_that_are_quantized_apart_cost_a_kernel_before_each_product():
+    def kernels(quantization, gpu=ROUND, arch=LLAMA):
+        return rank_work(arch, quantization, gpu, Layout(), element_bytes=2, kv_element_bytes=2).kernels
+
+    blocks = replace(typical("fp8"), block=(128, 128))
+    plain = kernels(UNQUANTIZED)
+    assert plain == 32 * (6 + 4)
+    assert kernels(typical("fp8")) == kernels(typical("awq")) == plain  # fused, and not quantized at all
+    assert (
+        kernels(typical("int8"), ROUND.model_copy(update={"peak_flops": ROUND.peak_flops | {"int8": 2e15}}))
+        == plain + 32 * 4
+    )
+    assert kernels(blocks) == plain + 32 * 4  # query-key-value, output, gate-up, down
+    assert kernels(blocks, ROUND.model_copy(update={"capability": (8, 0)})) == plain  # weight-only there
+    assert kernels(blocks, arch=MIXTRAL) == kernels(UNQUANTIZED, arch=MIXTRAL) + 32 * 2  # experts count their own
+
+
 def test_context_adds_the_keys_and_values_of_every_layer():
     token_bytes = 32 * 2 * 8 * 128 * 2
     assert step()(4, 4000) - step()(4, 0) == pytest.approx(4000 * token_bytes / 1e12, rel=1e-3)

@@ -118,8 +118,10 @@ def rank_work(
 ) -> Work:
     """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
     matrices: dict[tuple[float, bool, int, int, bool], list[float]] = {}
+    kernels = reductions = expert_layers = 0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
+            kernels += _quantizations(tensor, quantization, gpu)
             for key, bytes_, parameters in _matrices(tensor, arch, quantization, gpu, element_bytes):
                 total = matrices.setdefault(key, [0.0, 0.0])
                 total[0] += bytes_
@@ -129,7 +131,6 @@ def rank_work(
         total = matrices.setdefault((half_flops_per_s(gpu), False, 0, 0, True), [0.0, 0.0])
         total[0] += parameters * element_bytes
         total[1] += parameters
-    kernels = reductions = expert_layers = 0
     reads: list[Reads] = []
     for group in arch.layers:
         layers = len(group.indices)
@@ -197,6 +198,22 @@ def _rate(scheme: Scheme | None, gpu: Gpu) -> tuple[float, bool]:
     rate = gpu.peak_flops.get(_COMPUTES_IN.get(scheme.method, ""))
     native = native_from is not None and (gpu.platform == "rocm" or gpu.at_least(native_from))
     return (half, True) if rate is None or not native else (rate, False)
+
+
+def _quantizations(tensor: RankTensor, quantization: Quantization, gpu: Gpu) -> int:
+    """Kernels that do nothing but quantize what a product multiplies, over the layers of that tensor.
+
+    INT8 and FP8 by blocks have one before each product (vLLM 0.29 _custom_ops.py scaled_int8_quant, quantization/utils/
+    fp8_utils.py per_token_group_quant_fp8). FP8 with one scale a token or tensor, and NVFP4, are mostly fused with what
+    comes before, and experts count theirs in _KERNELS_EXPERTS.
+    """
+    if not tensor.linear or tensor.role in ("experts", "encoder", "draft"):
+        return 0
+    return sum(
+        layers
+        for scheme, layers in schemes_of(quantization, tensor.modules, tensor.indices, head=False)
+        if scheme is not None and (scheme.block or scheme.method == "int8") and not _rate(scheme, gpu)[1]
+    )
 
 
 def _mixer_kernels(mixer: Mixer) -> int:
