@@ -53,8 +53,9 @@ class Traffic(Asked):
     """Prompts in all. Alone: all there at once."""
     offline: bool = False
     """The prompts are handed to the engine itself (`LLM.generate`), and not sent to its server."""
-    length_spread_fraction: float = Field(default=0, ge=0, le=4)
-    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`."""
+    length_spread_fraction: float | None = Field(default=None, ge=0, le=4)
+    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`. None: all
+    alike, but that of a closed loop's clients none stays in step with another."""
     length_shape: Literal["uniform", "skewed"] = "uniform"
     prefix_hit_fraction: float = Field(default=0, ge=0, lt=1)
     """Share of the prompt's tokens that the prefix cache already holds."""

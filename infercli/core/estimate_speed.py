@@ -15,6 +15,11 @@ from infercli.core.speed.errors import Metric
 from infercli.core.speed.samples import Lengths
 from infercli.errors import Unsupported
 
+_OUT_OF_STEP_FRACTION = 0.1
+"""Of the length of answers, where a closed loop states none. Clients with equal lengths would finish, and send again,
+all at once for ever; real ones drift apart. On 14 public closed loops of short prompts that no constant had seen, TTFT
+was said 3 to 5 times too long without, and 1.1 to 1.8 times with it; on the fitted records it changes little."""
+
 
 def speed(
     request: EstimateRequest,
@@ -90,9 +95,11 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
 def load_of(traffic: Traffic, replicas: int) -> throughput.Load:
     """What is asked of all replicas together."""
     spread, shape = traffic.length_spread_fraction, traffic.length_shape
+    apart = spread if spread is not None else 0.0 if traffic.concurrency is None else _OUT_OF_STEP_FRACTION
+    spread = spread or 0.0
     return throughput.Load(
         prompt=Lengths(traffic.input_len, spread, shape),
-        output=Lengths(traffic.output_len, spread, shape),
+        output=Lengths(traffic.output_len, apart, shape),
         concurrency=traffic.concurrency,
         request_rate=traffic.request_rate,
         requests=traffic.num_prompts,
