@@ -113,7 +113,7 @@ def question_of(typed: Typed) -> Question:
     _whole_numbers(typed, args, problems)
     for where, what in argument_problems(args, RAY_SERVICE_ENGINE):
         problems.add(where, what)
-    for name in unplanned(args, "gpu"):
+    for name in sorted({*unplanned(args, "gpu")} | ({"speculative_config"} & set(args))):
         problems.add(
             f"engine_args.{name}", "changes memory in a way that is not planned yet", "leave it out of a search"
         )

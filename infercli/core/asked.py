@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
+from infercli.core.engines.arguments import own_speculation
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.estimate_settings import settle
@@ -47,6 +48,9 @@ def read_request(
     if isinstance(block, int) and block % 16:
         raise InputError("engine_args.block_size: must be a multiple of 16", "leave it out: 16 is vLLM's default")
     question: dict[str, Json] = {name: args[name] for name in _PASSED_ON if name in args}
+    drafted = own_speculation(args)
+    if drafted is not None:
+        question["speculation"] = {"method": drafted[0], "num_speculative_tokens": drafted[1]}
     question |= {
         "model": deployment.model,
         "gpu": gpu,

@@ -91,7 +91,7 @@ def _architecture(question: Question) -> Iterator[str]:
         yield from _kinds_of_cache(arch, cache)
     if arch.encoders:
         yield _encoder(question)
-    if arch.draft_layers:
+    if arch.draft_layers and question.request.speculation is None:
         count = sum(len(g.indices) for g in arch.draft_layers)
         yield f"the checkpoint's {count} draft layers are not loaded: speculation is not asked for"
 

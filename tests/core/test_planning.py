@@ -430,3 +430,29 @@ def test_less_concurrency_never_takes_more_gpus(model, one, other):
     if many.fits:
         assert few.fits
         assert few.engine.gpus <= many.engine.gpus
+
+
+def drafting(of, /, **speculative):
+    return plan(of, "h100-x8", engine_args={"speculative_config": {"num_speculative_tokens": 3} | speculative})
+
+
+def test_speculation_that_loads_no_other_model_is_planned_and_any_other_is_left_open():
+    plain = plan(LLAMA_8B, "h100-x8")
+    assert drafting(LLAMA_8B, method="ngram").kv_cache == plain.kv_cache
+    other = drafting(LLAMA_8B, method="eagle3", model="somebody/head")
+    assert other.fits is None
+    assert "speculative_config" in other.verdict
+    with pytest.raises(Unsupported, match="has none"):
+        drafting(LLAMA_8B, method="mtp")
+
+
+@pytest.mark.parametrize("method", ["mtp", "glm4_moe_mtp"])
+def test_draft_layers_of_the_checkpoint_are_loaded_where_they_draft(method):
+    glm = "zai-org/GLM-4.5-Air"
+    plain, drafted = plan(glm, "h100-x8"), drafting(glm, method=method)
+    assert drafted.fits is True
+    assert any("draft layers are not loaded" in note for note in plain.notes)
+    assert not any("draft layers are not loaded" in note for note in drafted.notes)
+    assert term(drafted, "weights").bytes > term(plain, "weights").bytes
+    # 46 layers and one that drafts
+    assert drafted.kv_cache.bytes_per_token * 46 == plain.kv_cache.bytes_per_token * 47

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from typing import Literal
 
 from infercli.core.engines.v0_29_arguments import ARGUMENTS as V0_29
 from infercli.core.record import Json
@@ -78,9 +79,25 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
     return found
 
 
+def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp"], int] | None:
+    """(method, tokens ahead) of speculation that loads no other model; None: there is none, or it does.
+
+    mtp has a name for each model as well, which vLLM calls deprecated (config/speculative.py MTPModelTypes).
+    """
+    asked = engine_args.get("speculative_config") or {}
+    method, tokens = str(asked.get("method")), asked.get("num_speculative_tokens")
+    if asked.get("model") or not isinstance(tokens, int) or tokens < 1:
+        return None
+    if method == "mtp" or method.endswith("_mtp"):
+        return "mtp", tokens
+    return ("ngram", tokens) if method == "ngram" else None
+
+
 def unplanned(engine_args: dict[str, Json], accelerator: str) -> list[str]:
     """Names of the arguments with which it cannot be told whether a plan fits, in order."""
     found = {name for name in UNPLANNED if engine_args.get(name)}
+    if accelerator == "gpu" and own_speculation(engine_args) is not None:
+        found.remove("speculative_config")
     if engine_args.get("enable_chunked_prefill") is False:
         found.add("enable_chunked_prefill")  # the batch then has to hold the longest prompt
     if accelerator == "gpu" and engine_args.get("kv_cache_memory_bytes"):
