@@ -185,7 +185,6 @@ _SAME_WEIGHTS_SHAPE = (
     # (a name's beginning, the model whose shape it has): publishers' model cards
     ("deepseek-r1-distill-llama-8b", "llama-3.1-8b"),
     ("deepseek-r1-distill-llama-70b", "llama-3.1-70b"),
-    ("deepseek-r1-distill-qwen-1.5b", "qwen2.5-1.5b"),
     ("deepseek-r1-distill-qwen-7b", "qwen2.5-7b"),
     ("deepseek-r1-distill-qwen-14b", "qwen2.5-14b"),
     ("deepseek-r1-distill-qwen-32b", "qwen2.5-32b"),

@@ -33,7 +33,7 @@ from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB, MIB
-from infercli.core.vision import kept_by_encoder
+from infercli.core.vision import kept_by_encoder, peak_of_encoder
 
 _SOFTMAX_BYTES = 12
 """Per logit beside the logits themselves: their fp32 copy, probabilities, noise (v1/sample/ops/topk_topp_sampler.py
@@ -90,28 +90,39 @@ def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts:
     """Bytes at the peak of the profile run, and what the sampler keeps for ever."""
     found = moments(arch, quantization, batch, facts)
     forward, sampler = found.forward, found.sampler
-    peak = Band(
-        low=max(forward.low, sampler.low), typical=max(forward.typical, sampler.typical),
-        high=max(forward.high, sampler.high),
-    )  # fmt: skip
-    return peak.plus(found.kept)
+    return _larger(_larger(forward, sampler).plus(found.kept), found.encoder)
+
+
+def _larger(a: Band, b: Band) -> Band:
+    return Band(low=max(a.low, b.low), typical=max(a.typical, b.typical), high=max(a.high, b.high))
 
 
 class Moments(NamedTuple):
-    """What the peak is made of, in bytes: the larger of the first two, and the third."""
+    """What the peak is made of, in bytes: the larger of the first two, and the third; or the fourth alone."""
 
     forward: Band
     sampler: Band
     kept: Band
     """What stays from the forward pass to the sampler."""
+    encoder: Band
+    """Before all of them."""
 
 
 def moments(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Moments:
-    """The two moments of the profile run, and what stays from the first to the second."""
+    """The moments of the profile run, and what stays from the forward pass to the sampler."""
     return Moments(
         forward=_forward(arch, quantization, batch, facts),
         sampler=_sampler(arch, batch, facts),
         kept=_kept(arch, quantization, batch, facts),
+        encoder=_encoder(arch, batch, facts),
+    )
+
+
+def _encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
+    if facts.engine(batch.gpu) == "V0":
+        return NOTHING
+    return peak_of_encoder(
+        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, batch.layout, facts
     )
 
 
@@ -272,6 +283,7 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
         batch.max_model_len,
         batch.element_bytes,
         v0_sequences=batch.max_num_seqs if v0 else None,
+        facts=facts,
     )
     if v0:
         return encoder

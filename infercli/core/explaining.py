@@ -89,11 +89,12 @@ def _activation(q: Question, term: MemoryTerm) -> Derivation:
     load = q.sized.load
     found = moments(q.arch, q.quantization, load, q.facts)
     return _term(
-        "activation_bytes", term, "round(max(forward, sampler) + kept)",
+        "activation_bytes", term, "round(max(max(forward, sampler) + kept, encoder))",
         [
             _band("forward", found.forward, "the largest layer over max_num_batched_tokens (core/activation.py)"),
             _band("sampler", found.sampler, "logits of max_num_seqs x vocabulary, and what sampling makes of them"),
             _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, indexer's keys"),
+            _band("encoder", found.encoder, "the largest images or videos, before the decoder runs (core/vision.py)"),
             _setting("max_num_batched_tokens", load.max_num_batched_tokens),
             _setting("max_num_seqs", load.max_num_seqs),
             Given(name="vocabulary", value=q.arch.vocab, source=_CONFIG),

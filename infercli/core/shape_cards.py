@@ -92,6 +92,47 @@ def _opt(layers: int, hidden: int, heads: int) -> Json:
     }  # fmt: skip
 
 
+def _granite4(**numbers: Json) -> Json:
+    mamba, attention = ["mamba"], ["attention"]
+    return {
+        "architectures": ["GraniteMoeHybridForCausalLM"], "num_hidden_layers": 40, "vocab_size": 100352,
+        "tie_word_embeddings": True, "max_position_embeddings": 131072, "torch_dtype": "bfloat16",
+        "mamba_d_state": 128, "mamba_n_groups": 1, "mamba_d_head": 64, "mamba_expand": 2, "mamba_d_conv": 4,
+        "position_embedding_type": "nope",
+        "layer_types": 5 * mamba + attention + 3 * (9 * mamba + attention) + 4 * mamba,
+    } | numbers  # fmt: skip
+
+
+_QWEN3_5_9B: Json = {
+    "architectures": ["Qwen3_5ForConditionalGeneration"], "tie_word_embeddings": False, "vision_config": {
+        "model_type": "qwen3_5", "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16,
+        "patch_size": 16, "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 2304,
+        "out_hidden_size": 4096, "deepstack_visual_indexes": [],
+    }, "text_config": {
+        "model_type": "qwen3_5_text", "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 16,
+        "num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 12288, "vocab_size": 248320,
+        "max_position_embeddings": 262144, "full_attention_interval": 4, "linear_num_key_heads": 16,
+        "linear_num_value_heads": 32, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+        "linear_conv_kernel_dim": 4, "mamba_ssm_dtype": "float32", "dtype": "bfloat16", "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+_GEMMA4_E4B: Json = {
+    "architectures": ["Gemma4ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": True,
+    "vision_config": {
+        "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 16, "num_attention_heads": 12,
+        "head_dim": 64, "patch_size": 16, "position_embedding_size": 10240, "pooling_kernel_size": 3,
+    },
+    "audio_config": {"hidden_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 8, "output_proj_dims": 1536},
+    "text_config": {
+        "model_type": "gemma4_text", "num_hidden_layers": 42, "hidden_size": 2560, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "head_dim": 256, "global_head_dim": 512, "intermediate_size": 10240,
+        "vocab_size": 262144, "vocab_size_per_layer_input": 262144, "hidden_size_per_layer_input": 256,
+        "num_kv_shared_layers": 18, "use_double_wide_mlp": False, "sliding_window": 512, "attention_k_eq_v": False,
+        "max_position_embeddings": 131072, "tie_word_embeddings": True,
+        "layer_types": 7 * (5 * ["sliding_attention"] + ["full_attention"]),
+    },
+}  # fmt: skip
+
 _GEMMA2: Json = {"sliding_window": 4096}
 _YARN4: Json = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}}
 
@@ -119,7 +160,12 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("google/gemma-3-27b-pt", "google/gemma-3-27b-it"),
      _gemma3(num_hidden_layers=62, hidden_size=5376, intermediate_size=21504, num_attention_heads=32,
              num_key_value_heads=16, head_dim=128), 27_432_406_640),
+    # A start-up log of 0.22 finds a checkpoint of 14.89 GiB.
+    (("google/gemma-4-E4B-it",), _GEMMA4_E4B, 7_996_156_192),
     # Microsoft.
+    (("microsoft/phi-1_5",),
+     _decoder("PhiForCausalLM", 24, 2048, 32, 32, 8192, 51200, 2048, partial_rotary_factor=0.5,
+              torch_dtype="float16"), 1_418_270_720),
     (("microsoft/phi-2",),
      _decoder("PhiForCausalLM", 32, 2560, 32, 32, 10240, 51200, 2048, partial_rotary_factor=0.4,
               torch_dtype="float16"), 2_779_683_840),
@@ -165,6 +211,8 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
               num_experts_per_tok=10, moe_intermediate_size=512, shared_expert_intermediate_size=512,
               full_attention_interval=4, linear_num_key_heads=16, linear_num_value_heads=32, linear_key_head_dim=128,
               linear_value_head_dim=128, linear_conv_kernel_dim=4, partial_rotary_factor=0.25), 79_674_391_296),
+    # Logs of 0.18 and 0.19 print 17.66 GiB for it, with what its rotary tables take.
+    (("Qwen/Qwen3.5-9B",), _QWEN3_5_9B, 9_409_813_744),
     (("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",),
      _decoder("Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151936, 131072, head_dim=128, **_YARN4), 8_190_735_360),
     # DeepSeek.
@@ -194,6 +242,19 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      _decoder("GraniteForCausalLM", 40, 2048, 32, 8, 8192, 49155, 131072, tie_word_embeddings=True), 2_533_531_648),
     (("ibm-granite/granite-3.1-8b-instruct",),
      _decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49155, 131072, tie_word_embeddings=True), 8_170_848_256),
+    # Logs of 0.11 and 0.19 print 3.42 GiB (FP8) for the first and 2.72 for the second.
+    (("ibm-granite/granite-4.0-micro",),
+     _granite4(hidden_size=2560, num_attention_heads=40, num_key_value_heads=8, intermediate_size=8192,
+               shared_intermediate_size=8192, num_local_experts=0, num_experts_per_tok=0, mamba_n_heads=80,
+               layer_types=40 * ["attention"], position_embedding_type="rope"), 3_402_836_480),
+    (("ibm-granite/granite-4.0-h-1b",),
+     _granite4(hidden_size=1536, num_attention_heads=12, num_key_value_heads=4, intermediate_size=4096,
+               shared_intermediate_size=4096, num_local_experts=0, num_experts_per_tok=0, mamba_n_heads=48),
+     1_461_538_368),
+    (("ibm-granite/granite-4.0-h-small",),
+     _granite4(hidden_size=4096, num_attention_heads=32, num_key_value_heads=8, intermediate_size=768,
+               shared_intermediate_size=1536, num_local_experts=72, num_experts_per_tok=10, mamba_n_heads=128),
+     32_207_337_984),
     (("bigcode/starcoder2-3b",),
      _decoder("Starcoder2ForCausalLM", 30, 3072, 24, 2, 12288, 49152, 16384, use_bias=True, sliding_window=4096),
      3_030_371_328),

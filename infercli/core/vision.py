@@ -1,17 +1,30 @@
-"""What a vision encoder leaves on the GPU while vLLM profiles the decoder: its outputs, and the dummy images.
+"""What a vision encoder takes while vLLM profiles: its own peak, and what stays beside the decoder's.
 
-The one thing to know: vLLM profiles with as many of the largest items as the encoder's budget holds, which is
-max_num_batched_tokens or one item if that is larger. How large an item is, and how many bytes of pixels stand behind
-one of its tokens, is the model's image processor's, which config.json does not hold: hence the table.
+The one thing to know: vLLM runs the encoder first, on as many of the largest items as its budget holds, which is
+max_num_batched_tokens or one item if that is larger; then the decoder, while the encoder's outputs and the dummy images
+stay. How large an item is, and how many bytes of pixels stand behind one of its tokens, is the model's image
+processor's, which config.json does not hold: hence the table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from infercli.core.architecture.arch import ModelArch
-from infercli.core.engines.facts import NOTHING, Band
+from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.units import GIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One block of an encoder, which runs without compilation: what of it is alive at once, per patch."""
+
+    beside_attention: int
+    """Vectors of the encoder's width around qkv (3), queries and keys as one and rotated (2 + 2) and its output (1)."""
+    beside_mlp: int
+    """The same around the inner layer's output and its activation."""
+    split: bool = True
+    """Whether tensor parallelism splits it: vLLM's own encoders are, those of transformers are not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,32 +39,53 @@ class Encoder:
     """Vectors of the hidden width per token: one, and one per layer that is fed from the encoder (deepstack)."""
     v0_image_bytes: int = 0
     """V0 profiles one image of every sequence, through the whole encoder at once; 0: not known."""
-    video: bool = False
-    """Videos fill the context: an item has max_model_len tokens where that is more."""
+    frame_pairs: int = 1
+    """A video of as many pairs of frames is the largest item, each of an image's tokens, if the context holds it."""
+    padded_video: tuple[int, int] | None = None
+    """A video's tokens, and those that vLLM 0.11 and 0.12 kept room for: 12.5 to one, more than an image has."""
+    patches: float = 0
+    """Behind one token."""
+    block: Block | None = None
+    """None: the encoder's own peak is not known."""
+    together_from: tuple[int, int] = (0, 0)
+    """The release of vLLM from which all items pass at once; before, one image after the other."""
     whole: bool = False
-    """All of an item is attended to at once, so that vLLM takes no batch that is smaller than the largest."""
+    """From that release on no batch is taken that is smaller than an item, since all of it is attended to at once."""
 
 
-_QWEN2 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2)
-_QWEN3 = Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 2 * 16 * 16 * 4, outputs=4, video=True)
+_QWEN2 = Encoder(
+    item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2, frame_pairs=7,
+    patches=4, block=Block(beside_attention=3, beside_mlp=2),
+)  # fmt: skip
+_QWEN3 = Encoder(
+    item_tokens=16384, pixel_bytes=4 * 3 * 2 * 16 * 16 * 2, outputs=4, padded_video=(12288, 153600),
+    patches=4, block=Block(beside_attention=4, beside_mlp=3),
+)  # fmt: skip
+_GEMMA4 = Encoder(
+    item_tokens=32 * (70 + 8), pixel_bytes=9 * 3 * 16 * 16 * 2, patches=32 * 70 * 9 / (32 * (70 + 8)),
+    block=Block(beside_attention=8, beside_mlp=4, split=False), together_from=(0, 20), whole=True,
+)  # fmt: skip
 _GEMMA3 = Encoder(
     item_tokens=256,
     pixel_bytes=3 * 896 * 896 * 2 // 256,
     v0_image_bytes=4096 * 2 * (4304 + 1152),  # patches x 2 B x (intermediate + hidden) of SigLIP: two logs agree to 6 %
 )
-_GEMMA4 = Encoder(item_tokens=32 * (70 + 2 + 6), pixel_bytes=3 * 16 * 16 * 3 * 3 * 2, whole=True)
 _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 
 # Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
 # 0.12 models/qwen2_vl.py and qwen3_vl.py; the omni models have the same encoders and, by 0.29's sources, the limits of
-# Qwen2.5-VL's items. Gemma 3: 896 x 896 pixels become 256 tokens. Gemma 4: a video of 32 frames, each with a time stamp
-# (0.29 models/gemma4_mm.py; 0.25 prints 2,496); 3 x 3 patches of 16 x 16 a token. Pixtral: 14 x 14, merged 2 x 2.
+# Qwen2.5-VL's items. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x 2. Blocks, read in 0.29
+# and counted by running them on tensors without memory: 35.9 KB per patch of Qwen2.5-VL (its norms keep their input)
+# and 30.9 of Qwen3.5, where logs of 0.23 and 0.19 leave 36.0 and 32. Gemma 4 (0.23 models/gemma4_mm.py): a video of 32
+# frames, 70 tokens each, 9 patches behind a token, and 8 tokens more for its time; 37.5 KB per patch (a log of 0.20
+# agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
-    ("Qwen2_5_VL", _QWEN2),
-    ("Qwen2_5Omni", _QWEN2),
+    ("Qwen2_5_VL", replace(_QWEN2, block=Block(beside_attention=3, beside_mlp=5))),
+    ("Qwen2_5Omni", replace(_QWEN2, frame_pairs=1, block=None)),
     ("Qwen3VL", _QWEN3),
-    ("Qwen3Omni", replace(_QWEN3, video=False)),
+    ("Qwen3_5", replace(_QWEN3, outputs=1, padded_video=None)),
+    ("Qwen3Omni", replace(_QWEN3, padded_video=None, block=None)),
     ("Gemma3For", _GEMMA3),
     ("Gemma4For", _GEMMA4),
     ("Mistral3", _PIXTRAL),
@@ -64,17 +98,14 @@ _UNKNOWN = Encoder(item_tokens=0, pixel_bytes=0)
 """An encoder that is not in the table: its outputs are counted for the batch, its images in the high end only."""
 
 
-_WHOLE_SINCE = (0, 20)
-"""vllm-project/vllm#42687 is of 0.20.0; 0.19 takes smaller batches."""
+@dataclass(frozen=True, kw_only=True)
+class Profiled:
+    """Tokens of the items that V1 profiles."""
 
-
-def least_batch(arch: ModelArch, release: tuple[int, int]) -> int:
-    """The fewest tokens of a batch that vLLM takes, unless videos are switched off; 0: any number.
-
-    vLLM 0.29 v1/core/encoder_cache_manager.py compute_mm_encoder_budget ("Chunked MM input disabled but ...").
-    """
-    encoder = _encoder(arch)
-    return encoder.item_tokens if encoder.whole and release >= _WHOLE_SINCE else 0
+    tokens: int
+    """Through the encoder."""
+    room: int
+    """For which outputs are kept."""
 
 
 def _encoder(arch: ModelArch) -> Encoder:
@@ -82,9 +113,31 @@ def _encoder(arch: ModelArch) -> Encoder:
     return next((e for name, e in known if arch.architecture.startswith(name)), _UNKNOWN)
 
 
+def least_batch(arch: ModelArch, release: tuple[int, int]) -> int:
+    """The fewest tokens of a batch that vLLM takes, unless videos are switched off; 0: any number.
+
+    vLLM 0.29 v1/core/encoder_cache_manager.py compute_mm_encoder_budget ("Chunked MM input disabled but ..."), which
+    0.20.0 does and 0.19 does not (vllm-project/vllm#42687).
+    """
+    encoder = _encoder(arch)
+    return encoder.item_tokens if encoder.whole and release >= encoder.together_from else 0
+
+
+def _profiled(encoder: Encoder, batched_tokens: int, max_model_len: int, facts: EngineFacts) -> Profiled:
+    if encoder.padded_video is not None and facts.pads_videos:
+        tokens, room = encoder.padded_video
+        return Profiled(tokens=tokens, room=max(room, batched_tokens))
+    item = encoder.item_tokens
+    if item:
+        item *= max(1, min(encoder.frame_pairs, max_model_len // item))
+    items = max(1, batched_tokens // item) * item if item else batched_tokens
+    return Profiled(tokens=items, room=max(batched_tokens, item))
+
+
 def kept_by_encoder(
-    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0_sequences: int | None
-) -> Band:
+    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0_sequences: int | None,
+    facts: EngineFacts,
+) -> Band:  # fmt: skip
     """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
 
     Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
@@ -93,13 +146,34 @@ def kept_by_encoder(
     if not arch.encoders:
         return NOTHING
     encoder = _encoder(arch)
-    tokens = max(batched_tokens, encoder.item_tokens)
-    if encoder.video:
-        tokens = max(tokens, max_model_len)
     if v0_sequences is not None:
         images = v0_sequences * encoder.v0_image_bytes
         return Band(low=0.5 * images, typical=images, high=1.3 * images + (0.5 if images else 3) * GIB)
-    outputs = tokens * arch.hidden * encoder.outputs * element_bytes
-    pixels = tokens * encoder.pixel_bytes
+    profiled = _profiled(encoder, batched_tokens, max_model_len, facts)
+    outputs = profiled.room * arch.hidden * encoder.outputs * element_bytes
+    pixels = profiled.tokens * encoder.pixel_bytes
     slack = 0.3 * GIB + (outputs if encoder is _UNKNOWN else 0)
     return Band(low=0.3 * outputs, typical=outputs + pixels, high=1.3 * (outputs + pixels) + slack)
+
+
+def peak_of_encoder(
+    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, layout: Layout, facts: EngineFacts
+) -> Band:
+    """Bytes while V1 profiles the encoder, before the decoder runs; nothing where its block is not known.
+
+    The widths are read off the encoder's own weights. Low: limits on items per prompt, which are not asked for, make
+    the item smaller.
+    """
+    encoder = _encoder(arch)
+    width = next((w.outputs for w in arch.encoders if w.name.endswith(".attn.proj")), 0)
+    inner = next((w.outputs for w in arch.encoders if w.name.endswith(".mlp.fc1")), 0)
+    activated = next((w.inputs for w in arch.encoders if w.name.endswith(".mlp.fc2")), 0)
+    if encoder.block is None or not width or facts.release < encoder.together_from:
+        return NOTHING
+    ranks = layout.tensor_parallel_size if encoder.block.split else 1
+    attention = encoder.block.beside_attention * width + 8 * width / ranks
+    mlp = encoder.block.beside_mlp * width + (inner + activated) / ranks
+    profiled = _profiled(encoder, batched_tokens, max_model_len, facts)
+    per_token = encoder.patches * element_bytes * max(attention, mlp) + encoder.pixel_bytes
+    typical = profiled.tokens * per_token
+    return Band(low=0.1 * typical, typical=typical, high=1.15 * typical)

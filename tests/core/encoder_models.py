@@ -342,7 +342,9 @@ _CONFIGS = (
            text_config=GEMMA4 | {"model_type": "gemma4_text", "hidden_size_per_layer_input": 0}, vision_config={
                "model_type": "gemma4_vision", "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 2,
                "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 24, "patch_size": 16,
-               "position_embedding_size": 100, "pooling_kernel_size": 3}),
+               "position_embedding_size": 100, "pooling_kernel_size": 3}, audio_config={
+               "model_type": "gemma4_audio", "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 8,
+               "output_proj_dims": 112, "conv_kernel_size": 5, "subsampling_conv_channels": [16, 8]}),
     config("Llama4ForConditionalGeneration", "llama4", tie_word_embeddings=False, text_config=LLAMA | {
                "model_type": "llama4_text", "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 16,
                "interleave_moe_layer_step": 1, "intermediate_size_mlp": 384, "no_rope_layers": [1, 1, 1],

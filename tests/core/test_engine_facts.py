@@ -20,9 +20,10 @@ H100, A100, L4, T4, B200, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM",
         ("0.9.2.dev364+g763963aa7", "0.9.0"),
         ("0.20.2rc1.dev249+glmkimirebase20260514", "0.20.0"),
         ("0.8.5.post1", "0.8.0"),
-        ("0.6.5", "0.5.5"),
+        ("0.6.4.post1", "0.5.5"),
+        ("0.6.5", "0.6.5"),
         ("0.5.4", "0.4.0"),
-        ("0.6.6.post1", "0.6.6"),
+        ("0.6.6.post1", "0.6.5"),
         ("0.10.1.1", "0.10.0"),
         ("0.11.0", "0.10.2"),
         ("v0.11.2", "0.11.1"),
@@ -127,3 +128,10 @@ def test_graph_sizes_are_counted_as_vllm_captures_them():
     facts = find_engine("0.29.0")
     assert facts.graph_sizes(1024) == facts.graph_sizes(256) == facts.all_graph_sizes
     assert facts.graph_sizes(16) == 7  # 1 2 4 8 16 24 32
+
+
+def test_a_gpu_whose_memory_nvml_does_not_say_gets_the_small_defaults():
+    # Logs of GB10 with 0.11, 0.13 and 0.18: 2,048 batched tokens, and CUDA graphs for 256 sequences
+    for version in ("0.11.0", "0.13.0", "0.18.1"):
+        defaults = find_engine(version).device_defaults(find_gpu("GB10"), usage="server", max_model_len=32768)
+        assert (defaults.max_num_batched_tokens, defaults.max_num_seqs) == (2048, 256)

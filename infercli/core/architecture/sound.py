@@ -1,10 +1,11 @@
-"""Models that hear: Voxtral with Whisper's encoder, Granite Speech with its conformer and Q-Former.
+"""Models that hear: Voxtral with Whisper's encoder, Granite Speech and Gemma 4 with conformers.
 
 The one thing to know: each function here reads all of config.json.
 """
 
 from __future__ import annotations
 
+from infercli.core.architecture import encoders
 from infercli.core.architecture.encoder_parts import Block, blocks, part, plain, weight
 from infercli.core.architecture.fields import integer
 from infercli.core.architecture.layers import Weight
@@ -69,4 +70,29 @@ def _q_former(config: Json, heard: int, hidden: int) -> list[Weight]:
         plain("projector.qformer.encoder.layer", own + 2 * width * wide + wide + 3 * width, depth),
         plain("projector.qformer.encoder.layer.crossattention", crossed, crossing),
         plain("projector.linear", (width + 1) * hidden),
+    ]
+
+
+def gemma4(config: Json, hidden: int) -> list[Weight]:
+    """Gemma 4's vision, and the conformer of those that hear, which transformers runs: whole on every rank.
+
+    vLLM 0.29 models/gemma4_mm.py, transformers models/gemma4 (Gemma4AudioModel). E4B's conformer has 304,824,608
+    parameters.
+    """
+    weights = encoders.gemma4(part(config, "vision_config"), hidden)
+    if not config.get("audio_config"):
+        return weights
+    audio = part(config, "audio_config")
+    width, out = integer(audio, "hidden_size", 1024), integer(audio, "output_proj_dims", 1536)
+    head_dim = width // integer(audio, "num_attention_heads", 8)
+    wide, narrow = audio.get("subsampling_conv_channels") or (128, 32)
+    layer = 24 * width * width + (9 + integer(audio, "conv_kernel_size", 5)) * width + head_dim
+    return [
+        *weights,
+        plain(
+            "audio_tower.subsample_conv_projection", 10 * wide + narrow * (9 * wide + 1) + narrow * (wide // 4) * width
+        ),
+        plain("audio_tower.layers", integer(audio, "num_hidden_layers", 12) * layer),
+        plain("audio_tower.output_proj", (width + 1) * out),
+        weight("embed_audio.embedding_projection", hidden, out),
     ]

@@ -45,7 +45,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM"),
     "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
-    "Gemma4ForConditionalGeneration": Wrapper(encoders.gemma4, "Gemma4ForCausalLM"),
+    "Gemma4ForConditionalGeneration": Wrapper(sound.gemma4, "Gemma4ForCausalLM", whole=True),
     "LightOnOCRForConditionalGeneration": Wrapper(encoders.mistral3, tied=True),
     "LlavaForConditionalGeneration": Wrapper(encoders.llava),
     "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),

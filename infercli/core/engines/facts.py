@@ -107,6 +107,9 @@ class EngineFacts:
     """Whether logits are copied to fp32 before they are sampled (model_executor/layers/sampler.py, since 0.5.5)."""
     runner_v2: Literal["never", "dense", "always"] = "never"
     """Models with the V2 model runner by default: `dense` leaves out experts and hybrids."""
+    pads_videos: bool = False
+    """Qwen3-VL's video counts 12.5 tokens for each of its own, and its outputs are kept in that much room (0.11 and
+    0.12 models/qwen3_vl.py get_max_video_tokens, v1/worker/gpu_model_runner.py profile_run)."""
     keeps_expert_workspace: bool
     """Workspaces of modular expert kernels stay beside the sampler (v1/worker/workspace.py)."""
     graphs_in_budget: bool
@@ -117,7 +120,7 @@ class EngineFacts:
     """CUDA graph sizes when max_num_seqs allows all of them."""
     non_torch: NonTorch
     graphs: dict[str, Graphs]
-    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (AMD Instinct)."""
+    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
     extrapolated_from: str | None = None
     """Newest version with public memory logs that this row rests on; None where its own logs do."""
 
@@ -185,12 +188,12 @@ class EngineFacts:
             whole = self.chunked_tokens if chunked else max(length, at_least)
             return DeviceDefaults(max_num_batched_tokens=whole, max_num_seqs=256)
         offline = usage == "offline"
-        # NVML does not tell the memory of a GPU that shares the machine's, and vLLM takes it for none: GB10, nine logs.
-        memory_bytes = 0 if gpu.unified_memory and gpu.platform == "cuda" else gpu.memory_bytes
+        # NVML does not say the memory that the operating system shares, and vLLM then counts none (get_batch_defaults).
+        reported = 0 if gpu.unified_memory and gpu.platform == "cuda" else gpu.memory_bytes
         is_a100 = gpu.name.lower().startswith(("a100", "nvidia a100"))
-        if self.largest_from_gib is not None and memory_bytes >= self.largest_from_gib * GIB:
+        if self.largest_from_gib is not None and reported >= self.largest_from_gib * GIB:
             tokens, seqs = 16384, 1024
-        elif memory_bytes >= 70 * GIB and (self.a100_like_h100 or not is_a100):
+        elif reported >= 70 * GIB and (self.a100_like_h100 or not is_a100):
             tokens, seqs = 16384 if offline else 8192, 1024
         else:
             tokens, seqs = 8192 if offline else 2048, 256

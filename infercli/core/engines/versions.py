@@ -1,7 +1,7 @@
 """vLLM 0.4 to 0.33 as rows. A version without a row takes the nearest row before it and says so.
 
 The one thing to know: rows begin where the arithmetic or a default changed, as read in the released sources (wheels of
-0.4.0 to 0.6.4, 0.7.3, 0.8.0 to 0.9.2, 0.10.2, 0.11.0 to 0.11.2 and each later minor version). Bands of non-torch
+0.4.0 to 0.6.5, 0.7.3, 0.8.0 to 0.9.2, 0.10.2, 0.11.0 to 0.11.2 and each later minor version). Bands of non-torch
 memory and of CUDA graphs are measured: public start-up logs, and runs of 0.15 to 0.19 on H100 (llm-d-planner's accuracy
 results). They end near 0.26; what is later is extrapolated. Bytes are given in GiB here.
 """
@@ -28,7 +28,7 @@ _WITH_CONTEXT = NonTorch(
     plain={2: _gib(0.2, 2.6, 3.6), 4: _gib(0.1, 2.0, 4.5), 8: _gib(0.2, 3.0, 7.7)},
     rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
     unified=_gib(0.5, 2.0, 6.0),
-    source="until 0.6.3 what PyTorch reserves is counted and not what it allocates, in 0.6.4 and 0.6.5 the context, "
+    source="until 0.6.3 what PyTorch reserves is counted and not what it allocates, in 0.6.4 the context, "
     "in all of them NCCL: 1.79 and 3.58 GiB with 1 and 2 H100 "
     "(vllm-project/vllm#10511), 5.2 to 7.7 with 8 (n=4); 0.7 and 1.7 (bitsandbytes) on T4, 0.85 on A10G, "
     "2.7 on two V100 (n=4); other GPUs by bounds",
@@ -41,7 +41,7 @@ _V0 = NonTorch(
     plain={2: _gib(0.05, 0.25, 0.5), 4: _gib(0.05, 0.4, 0.8), 8: _gib(0.05, 0.2, 1.0)},
     rocm={1: _gib(0.2, 0.45, 1.4), 2: _gib(0.2, 1.0, 3.0), 4: _gib(0.4, 1.6, 4.0), 8: _gib(1.0, 4.0, 5.3)},
     unified=_gib(0.3, 1.0, 4.0),
-    source="V0 logs of 0.6.6 to 0.9 print 0.03 to 0.09 GiB with one GPU, 0.22 on H200, 0.25 and 0.66 on AMD, "
+    source="V0 logs of 0.6.5 to 0.9 print 0.03 to 0.09 GiB with one GPU, 0.22 on H200, 0.25 and 0.66 on AMD, "
     "0.11 to 0.40 with two to eight (n=19)",
 )
 _V1 = replace(
@@ -50,7 +50,9 @@ _V1 = replace(
     single_hopper=_gib(0.05, 0.13, 0.25),
     plain={2: _gib(0.03, 0.15, 0.5), 4: _gib(0.05, 0.2, 0.8), 8: _gib(0.05, 0.3, 1.0)},
     rocm={1: _gib(0.3, 2.0, 3.2), 2: _gib(0.3, 2.0, 3.2), 4: _gib(0.5, 2.0, 3.5), 8: _gib(1.5, 4.0, 5.5)},
-    source="logs of 0.8 to 0.16: 0.02 to 0.14 GiB with one GPU (n=31), 0.55 with two H100 and 2.3 with eight (n=4), "
+    unified=_gib(0.3, 2.0, 4.0),
+    source="GB10 1.0 to 2.7 (n=4); "
+    "logs of 0.8 to 0.16: 0.02 to 0.14 GiB with one GPU (n=31), 0.55 with two H100 and 2.3 with eight (n=4), "
     "0.1 to 0.2 with two A100; ROCm by its attention backend: R9700 with 0.11 1.0 to 3.0 (n=4), MI300X 1.2 to 1.4",
 )
 _V1_ROCM = replace(
@@ -131,18 +133,20 @@ _OLDEST = EngineFacts(
 
 def _rows() -> tuple[EngineFacts, ...]:
     v055 = replace(_OLDEST, since="0.5.5", samples_in_float32=True)
-    v066 = replace(v055, since="0.6.6", chunked_tokens=2048, non_torch=_V0)
+    v065 = replace(v055, since="0.6.5", chunked_tokens=2048, non_torch=_V0)
     v080 = replace(
-        v066, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67,
+        v065, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67,
         non_torch=replace(_V1, rocm=_V0.rocm),
         graphs=_GRAPHS_V1,
     )  # fmt: skip
     v090 = replace(v080, since="0.9.0", a100_like_h100=False)
     v0100 = replace(v090, since="0.10.0", v1_from="always", non_torch=_V1)
-    v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5))
+    v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
     v0111 = replace(v0102, since="0.11.1", short_rope_first=True)
     v0120 = replace(v0111, since="0.12.0", all_graph_sizes=51)
-    v0130 = replace(v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM)
+    v0130 = replace(
+        v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM, pads_videos=False
+    )  # fmt: skip
     v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
     v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
     v0180 = replace(v0170, since="0.18.0", non_torch=_GRAPH_PROFILE, graphs=_GRAPHS_CAPTURED)
@@ -156,7 +160,7 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v066, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250,
+        _OLDEST, v055, v065, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250,
         v0260, v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
