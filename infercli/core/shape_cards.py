@@ -103,19 +103,43 @@ def _granite4(**numbers: Json) -> Json:
     } | numbers  # fmt: skip
 
 
-_QWEN3_5_9B: Json = {
-    "architectures": ["Qwen3_5ForConditionalGeneration"], "tie_word_embeddings": False, "vision_config": {
+_QWEN3_5_TEXT: Json = {
+    "model_type": "qwen3_5_text", "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 248320,
+    "max_position_embeddings": 262144, "full_attention_interval": 4, "linear_num_key_heads": 16,
+    "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_conv_kernel_dim": 4,
+    "mamba_ssm_dtype": "float32", "dtype": "bfloat16", "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+def _qwen3_5(**text: Json) -> Json:
+    vision = {
         "model_type": "qwen3_5", "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_heads": 16,
         "patch_size": 16, "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 2304,
-        "out_hidden_size": 4096, "deepstack_visual_indexes": [],
-    }, "text_config": {
-        "model_type": "qwen3_5_text", "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 16,
-        "num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 12288, "vocab_size": 248320,
-        "max_position_embeddings": 262144, "full_attention_interval": 4, "linear_num_key_heads": 16,
-        "linear_num_value_heads": 32, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
-        "linear_conv_kernel_dim": 4, "mamba_ssm_dtype": "float32", "dtype": "bfloat16", "tie_word_embeddings": False,
-    },
-}  # fmt: skip
+        "out_hidden_size": text["hidden_size"], "deepstack_visual_indexes": [],
+    }  # fmt: skip
+    return {
+        "architectures": ["Qwen3_5ForConditionalGeneration"], "tie_word_embeddings": False, "vision_config": vision,
+        "text_config": _QWEN3_5_TEXT | text,
+    }  # fmt: skip
+
+
+def _laguna(
+    layers: int, hidden: int, windowed_heads: int, experts: int, intermediate: int, length: int, top: int
+) -> Json:
+    kinds = ["full_attention", *["sliding_attention"] * 3] * (layers // 4)
+    return _decoder(
+        "LagunaForCausalLM", layers, hidden, 48, 8, intermediate, 100352, length, head_dim=128, layer_types=kinds,
+        num_attention_heads_per_layer=[48 if k == "full_attention" else windowed_heads for k in kinds],
+        num_experts=256, num_experts_per_tok=top, moe_intermediate_size=experts,
+        shared_expert_intermediate_size=experts, mlp_only_layers=[0], gating="per-head", sliding_window=512,
+        tie_word_embeddings=False, rope_parameters={
+            "full_attention": {"rope_type": "yarn", "factor": length / 8192,
+                               "original_max_position_embeddings": 8192, "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_type": "default", "partial_rotary_factor": 1.0},
+        },
+    )  # fmt: skip
+
+
 _GEMMA4_E4B: Json = {
     "architectures": ["Gemma4ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": True,
     "vision_config": {
@@ -212,9 +236,18 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
               full_attention_interval=4, linear_num_key_heads=16, linear_num_value_heads=32, linear_key_head_dim=128,
               linear_value_head_dim=128, linear_conv_kernel_dim=4, partial_rotary_factor=0.25), 79_674_391_296),
     # Logs of 0.18 and 0.19 print 17.66 GiB for it, with what its rotary tables take.
-    (("Qwen/Qwen3.5-9B",), _QWEN3_5_9B, 9_409_813_744),
+    (("Qwen/Qwen3.5-9B",),
+     _qwen3_5(num_hidden_layers=32, hidden_size=4096, num_attention_heads=16, intermediate_size=12288,
+              linear_num_value_heads=32), 9_409_813_744),
+    # With the layer that drafts 27,781,427,952: the index of the public files has 55.56 GB.
+    (("Qwen/Qwen3.5-27B", "Qwen/Qwen3.6-27B", "Qwen/Qwen3.8-27B"),
+     _qwen3_5(num_hidden_layers=64, hidden_size=5120, num_attention_heads=24, intermediate_size=17408,
+              linear_num_value_heads=48, mtp_num_hidden_layers=1), 27_356_728_560),
     (("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",),
      _decoder("Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151936, 131072, head_dim=128, **_YARN4), 8_190_735_360),
+    # Poolside: 235.1 GB in bfloat16, and 33.4 billion.
+    (("poolside/Laguna-S-2.1",), _laguna(48, 3072, 72, 1024, 12288, 1048576, 10), 117_561_977_600),
+    (("poolside/Laguna-XS-2.1", "poolside/Laguna-XS.2"), _laguna(40, 2048, 64, 512, 8192, 262144, 8), 33_442_617_088),
     # DeepSeek.
     (("deepseek-ai/DeepSeek-V2-Lite", "deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-ai/DeepSeek-Coder-V2-Lite-Base",
       "deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct"),
