@@ -252,7 +252,7 @@ def minimax_m3(vision: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     merge = integer(vision.get("img_token_compression_config") or {}, "spatial_merge_size", 2) ** 2
     return [
-        plain("vision_tower.embeddings", patches(vision, 14, 2) * width),
+        plain("vision_tower.embeddings", (patches(vision, 14, 2) + 2) * width),
         *blocks(Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
         weight("multi_modal_projector.linear_1", hidden, width, split="outputs"),
         weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),

@@ -26,7 +26,8 @@ class Mixture(NamedTuple):
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     router: str = "gate"
-    router_bias: bool = False
+    router_bias: bool | str = False
+    """A string: the key of config.json that asks for it, and absent there means False."""
     router_float32: bool | str = False
     """A string: the key of config.json that names its dtype, fp32 where it is silent."""
     bias: bool = False
@@ -47,6 +48,7 @@ def has_experts(config: Json) -> bool:
 def experts(config: Json, mixture: Mixture) -> Experts:
     """The experts of every layer that has them."""
     width = integer(config, _WIDTH, config.get("intermediate_size"))
+    bias = mixture.router_bias
     count, each = integer(config, _COUNT), integer(config, _PER_TOKEN)
     if each > count:
         raise InputError(
@@ -62,7 +64,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
         bias=mixture.bias,
         shared_bias=mixture.shared_bias,
         shared_gate=mixture.shared_gate,
-        router_bias=mixture.router_bias,
+        router_bias=bool(config.get(bias)) if isinstance(bias, str) else bias,
         router_float32=_in_float32(config, mixture.router_float32),
         latent=optional(config, "moe_latent_size"),
         module=mixture.module,
