@@ -109,7 +109,7 @@ def sparse_layers(config: Json, count: int) -> frozenset[int]:
     first = config.get("first_k_dense_replace") or config.get("num_dense_layers") or 0
     first = max(first, config.get("moe_layer_start_index") or 0)
     last = config.get("moe_layer_end_index")
-    last = count - 1 if last in (None, -1) else int(last)
+    last = count - 1 if last in (None, -1) else min(int(last), count - 1)
     step = config.get("decoder_sparse_step") or config.get("moe_layer_interval") or config.get("moe_layer_freq") or 1
     dense = set(config.get("mlp_only_layers") or ())
     # Qwen and ERNIE count from 1 (layer + 1 is a multiple), DeepSeek from 0; the step is 1 in every published model
