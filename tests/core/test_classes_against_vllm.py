@@ -48,6 +48,25 @@ def test_we_count_the_parameters_that_vllm_holds_and_refuse_the_splits_that_it_r
     assert (arch.short_model_len or arch.max_model_len) + before == said["longest"]
 
 
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_the_lm_head_is_the_embedding_where_vllm_has_it_so(tmp_path):
+    """Asked with the other value of `tie_word_embeddings`, which some classes do not read."""
+    flipped = {
+        config["architectures"][0]: config | {"tie_word_embeddings": not architecture.parse(config).tied}
+        for config in CLASSES.values()
+    }
+    asked = [{"config": config, "tp": 1} for config in flipped.values() if not architecture.parse(config).pooling]
+    answers = ask_vllm(ORACLE, asked, tmp_path)
+    compared = 0
+    for case, said in zip(asked, answers, strict=True):
+        if "not_built" not in said:  # some refuse a head that is the embedding
+            arch = architecture.parse(case["config"])
+            assert arch.tied != any("lm_head" in name or "embed_out" in name for name in said["parameters"]), arch
+            compared += 1
+    assert compared > 90
+
+
 def test_every_class_without_an_encoder_is_asked_about():
     taught = {*architecture.FAMILIES, *ROWS}
     assert taught <= {config["architectures"][0] for config in CLASSES.values()} | set(NOT_ASKED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,30 @@ def test_a_rank_holds_as_many_parameters_as_vllms(answers, name, ranks):
     kept = Counter((heads, width) for kind, heads, width in said["caches"] if kind != "MambaSpec")
     assert caches(arch, ranks) == kept
     assert arch.max_model_len == said["max_model_len"]
+
+
+def tied_twice() -> list[tuple[str, dict]]:
+    """Each model with `tie_word_embeddings` at the top and, to the contrary, in the decoder's part."""
+    found = []
+    for name, model in MODELS.items():
+        for outer in (True, False):
+            config = deepcopy(model)
+            inside = config.get("thinker_config", config)
+            parts = [inside[key] for key in ("text_config", "llm_config", "language_config") if key in inside]
+            if parts:
+                config["tie_word_embeddings"], parts[0]["tie_word_embeddings"] = outer, not outer
+                found.append((name, config))
+    return found
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_the_lm_head_is_the_embedding_where_the_config_that_vllm_asks_says_so(tmp_path):
+    cases = tied_twice()
+    answers = ask_vllm(ORACLE, [{"config": config, "tp": 1} for _, config in cases], tmp_path)
+    for (name, config), said in zip(cases, answers, strict=True):
+        own_head = any("lm_head" in parameter for parameter in said["parameters"])
+        assert architecture.parse(config).tied != own_head, (name, config["tie_word_embeddings"])
 
 
 def test_pixtrals_encoder_is_whole_on_every_rank_before_the_release_that_cuts_it():

@@ -85,6 +85,19 @@ _MOST_LAYERS = 10_000
 _MROPE = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Qwen3Omni")
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
 
+_TIED: dict[str, bool] = {
+    **dict.fromkeys(("CohereForCausalLM", "Cohere2ForCausalLM", "Cohere2MoeForCausalLM", "Gemma2ForCausalLM"), True),
+    **dict.fromkeys((
+        "AXK1ForCausalLM", "AfmoeForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV32ForCausalLM",
+        "DeepseekV3ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM",
+        "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "JambaForCausalLM", "KimiLinearForCausalLM",
+        "LongcatFlashForCausalLM", "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
+        "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "OlmoeForCausalLM",
+        "PhiMoEForCausalLM", "Qwen3NextForCausalLM", "Step3p5ForCausalLM",
+    ), False),
+}  # fmt: skip
+"""Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
+
 _POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
 _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
@@ -116,7 +129,8 @@ def _parse(name: str, config: Json) -> ModelArch:
             )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
-        arch = replace(arch, rope_sections="mrope_section" in rope_parameters(config))
+        sections = "mrope_section" in rope_parameters(config)
+        arch = replace(arch, rope_sections=sections, tied=_TIED.get(name, arch.tied))
         return _without_cache(arch) if config.get("is_causal") is False else arch
     if name in WRAPPERS:
         return _with_encoder(name, config)

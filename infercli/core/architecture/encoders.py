@@ -258,7 +258,8 @@ def minimax_m3(vision: Json, hidden: int) -> list[Weight]:
         weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
         weight("patch_merge_mlp.linear_1", hidden, merge * hidden, split="outputs"),
         weight("patch_merge_mlp.linear_2", hidden, hidden, split="inputs"),
-        plain("multi_modal_projector.bias", 4 * hidden),
+        plain("multi_modal_projector.linear_1.bias", 2 * hidden, split="outputs"),  # and the merger's
+        plain("multi_modal_projector.linear_2.bias", 2 * hidden),
     ]
 
 
