@@ -44,8 +44,8 @@ from infercli.errors import InputError, Unsupported
 _QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _NEMOTRON = ("up_proj", "down_proj")
 _NEMOTRON_MIXTURE = Mixture(
-    module="mixer", gated=False, router_bias=True, names=_NEMOTRON, shared_module="mixer.shared_experts",
-    shared_names=_NEMOTRON,
+    module="mixer", gated=False, router_bias=True, router_float32=True, names=_NEMOTRON,
+    shared_module="mixer.shared_experts", shared_names=_NEMOTRON,
 )  # fmt: skip
 _GRANITE_MIXTURE = Mixture(
     module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",

@@ -39,7 +39,9 @@ _V4_EXPERTS = Mixture(
 )  # fmt: skip
 
 
-_LONGCAT = Mixture(router="router.classifier", router_bias=True, shared_module="mlps.0")
+_LONGCAT = Mixture(
+    router="router.classifier", router_bias=True, router_float32="router_dtype", shared_module="mlps.0"
+)  # fmt: skip
 
 
 def deepseek(config: Json) -> ModelArch:
