@@ -103,6 +103,8 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
         if isinstance(mixer, StateSpace) and mixer.version == 2 and mixer.groups > 1 and mixer.groups % tp:
             # layers/mamba/mamba_mixer2.py: only one group is repeated
             yield f"state-space groups ({mixer.groups}) are not divisible by {tp}, and only one group can be repeated"
+    for heads in dict.fromkeys(w.must_divide for w in arch.encoders if w.cut_since <= layout.release):
+        yield from _indivisible([("heads or width of an encoder", heads)], tp)  # distributed/utils.py divide
     if layout.pipeline_parallel_size > arch.layer_count:
         yield f"{arch.layer_count} layers do not fill {layout.pipeline_parallel_size} pipeline stages"
     if layout.expert_parallel and not any(isinstance(f, Experts) for f in feed_forwards(arch)):

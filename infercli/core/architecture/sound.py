@@ -5,7 +5,9 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, part, plain, weight
+from dataclasses import replace
+
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -25,7 +27,7 @@ def voxtral(config: Json, hidden: int) -> list[Weight]:
     depth, merged = integer(audio, ("encoder_layers", "num_hidden_layers"), 32), integer(audio, "downsample_factor", 4)
     return [
         plain("audio_tower.conv", (3 * bins + 3 * width + 2 + rows + 2) * width),
-        *blocks(Block("audio_tower.layers", depth, width, wide)),
+        *blocks(Block("audio_tower.layers", depth, width, wide, must_divide=heads(audio, 20))),
         plain("multi_modal_projector", (merged * width + hidden) * hidden),
     ]
 
@@ -47,7 +49,7 @@ def granite_speech(config: Json, hidden: int) -> list[Weight]:
         weight("encoder.layers.ff.up_proj", wide, width, 2 * depth, "outputs"),
         plain("encoder.layers.ff.up_proj.bias", wide, 2 * depth, "outputs"),
         weight("encoder.layers.ff.down_proj", width, wide, 2 * depth, "inputs"),
-        weight("encoder.out", out, width, split="outputs"),
+        replace(weight("encoder.out", out, width, split="outputs"), must_divide=out),
         plain("encoder.out.bias", out, split="outputs"),
         weight("encoder.out_mid", width, out, split="inputs"),
         plain("encoder.out_mid.bias", width),
