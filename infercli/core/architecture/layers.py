@@ -221,7 +221,7 @@ class Weight:
     heads: int = 0
     """Cut only where the ranks divide these heads, whole otherwise; 0: always cut."""
     must_divide: int = 0
-    """Heads, or a width, of an encoder that the ranks must divide where it is cut; 0: any number of ranks will do."""
+    """Heads of an encoder that the ranks must divide where it is cut; 0: any number of ranks will do."""
     cut_since: tuple[int, int] = (0, 0)
     """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
     float32: bool = False

@@ -5,8 +5,6 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import integer
 from infercli.core.architecture.layers import Weight
@@ -49,7 +47,7 @@ def granite_speech(config: Json, hidden: int) -> list[Weight]:
         weight("encoder.layers.ff.up_proj", wide, width, 2 * depth, "outputs"),
         plain("encoder.layers.ff.up_proj.bias", wide, 2 * depth, "outputs"),
         weight("encoder.layers.ff.down_proj", width, wide, 2 * depth, "inputs"),
-        replace(weight("encoder.out", out, width, split="outputs"), must_divide=out),
+        weight("encoder.out", out, width, split="outputs"),
         plain("encoder.out.bias", out, split="outputs"),
         weight("encoder.out_mid", width, out, split="inputs"),
         plain("encoder.out_mid.bias", width),
