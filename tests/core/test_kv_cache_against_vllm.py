@@ -65,8 +65,6 @@ COMPRESSED_VARIANTS = (
     {"speculative_tokens": 3, "tp": 2},
 )
 UNBUILT = {
-    "XiaomiMiMo--MiMo-7B-Base": "its class needs code of its repository",
-    "nvidia--Llama-3_3-Nemotron-Super-49B-v1": "its class needs code of its repository",
     "stepfun-ai--Step-3.7-Flash-FP8": "vLLM 0.29 does not have the class",
     "sgl-project--DeepSeek-V4": "vLLM 0.29 does not know its model_type",
 }
