@@ -181,7 +181,7 @@ def llama4(vision: Json, hidden: int) -> list[Weight]:
 
 
 def kimi(vision: Json, hidden: int) -> list[Weight]:
-    """MoonViT (vLLM models/kimi_k25_vit.py, moonvit.py)."""
+    """MoonViT (vLLM models/moonvit.py)."""
     width = integer(vision, ("vt_hidden_size", "hidden_size"))
     wide = integer(vision, ("vt_intermediate_size", "intermediate_size"))
     side = integer(vision, "init_pos_emb_height", 64) * integer(vision, "init_pos_emb_width", 64)
@@ -189,16 +189,18 @@ def kimi(vision: Json, hidden: int) -> list[Weight]:
     kernel = vision.get("merge_kernel_size") or [2, 2]
     whole = width * int(kernel[0]) * int(kernel[1])
     count = integer(vision, ("vt_num_attention_heads", "num_attention_heads"), 16)
-    cut = blocks(Block("vision_tower.encoder.blocks", depth, width, wide, must_divide=count))
-    if "init_pos_emb_time" in vision:  # Kimi K2.5's is whole where the ranks do not divide its heads
-        cut = [replace(w, heads=count, must_divide=0) for w in cut]
     return [
         plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 1 + side) * width),
-        *cut,
+        *blocks(Block("vision_tower.encoder.blocks", depth, width, wide, must_divide=count)),
         weight("mm_projector.linear_1", whole, whole),
         weight("mm_projector.linear_2", hidden, whole),
         plain("mm_projector.norm", 4 * width + whole + hidden),
     ]
+
+
+def kimi_k25(vision: Json, hidden: int) -> list[Weight]:
+    """As `kimi`, but whole on every rank where the ranks do not divide its heads (vLLM 0.29 models/kimi_k25_vit.py)."""
+    return [replace(w, heads=w.must_divide, must_divide=0) for w in kimi(vision, hidden)]
 
 
 def gemma4(vision: Json, hidden: int) -> list[Weight]:

@@ -55,7 +55,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
     "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
-    "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
+    "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi_k25, "DeepseekV3ForCausalLM"),
     "KimiVLForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
     "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM", ties="either"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
