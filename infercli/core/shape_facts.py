@@ -180,7 +180,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         {"architectures": ["MiniMaxM2ForCausalLM"], "num_hidden_layers": 62, "hidden_size": 3072,
          "num_attention_heads": 48, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 1536,
          "vocab_size": 200064, "num_experts_per_tok": 8, "num_local_experts": 256,
-         "max_position_embeddings": 196608, "rotary_dim": 64, "use_qk_norm": True},
+         "max_position_embeddings": 196608, "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True},
         _FP8_BLOCK,
         "MiniMaxAI--MiniMax-M2.5_config.json",
     ),
@@ -189,7 +189,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         {"architectures": ["MiniMaxM2ForCausalLM"], "dtype": "bfloat16", "head_dim": 128, "hidden_size":
          3072, "intermediate_size": 1536, "max_position_embeddings": 204800, "num_attention_heads": 48,
          "num_experts_per_tok": 8, "num_hidden_layers": 62, "num_key_value_heads": 8, "num_local_experts":
-         256, "rotary_dim": 64, "use_qk_norm": True, "vocab_size": 200064},
+         256, "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True, "vocab_size": 200064},
         _FP8_BLOCK,
         "MiniMaxAI--MiniMax-M2.7_config.json",
     ),

@@ -103,10 +103,22 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
         if isinstance(mixer, StateSpace) and mixer.version == 2 and mixer.groups > 1 and mixer.groups % tp:
             # layers/mamba/mamba_mixer2.py: only one group is repeated
             yield f"state-space groups ({mixer.groups}) are not divisible by {tp}, and only one group can be repeated"
+    yield from _encoder_problems(arch, layout)
     if layout.pipeline_parallel_size > arch.layer_count:
         yield f"{arch.layer_count} layers do not fill {layout.pipeline_parallel_size} pipeline stages"
     if layout.expert_parallel and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
         yield "expert parallelism needs experts, and this model has none"  # config/model.py
+
+
+def _encoder_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
+    """Heads and widths of encoders that are cut (distributed/utils.py divide); `plain` weights follow these."""
+    for weight in arch.encoders:
+        if weight.cut_since <= layout.release and weight.split != "replicated" and not weight.heads:
+            width = weight.outputs if weight.split == "outputs" else weight.inputs
+            wholes = [("encoder heads", weight.must_divide)]
+            if weight.inputs > 1:
+                wholes.append(("encoder width", width))
+            yield from _indivisible(wholes, layout.tensor_parallel_size)
 
 
 def _mixer_wholes(mixer: Mixer) -> list[tuple[str, int]]:

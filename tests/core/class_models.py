@@ -5,23 +5,9 @@ Widths differ from one another on purpose: a width that is taken for another sho
 
 from __future__ import annotations
 
-from typing import Any
+from tests.core.dense_models import DENSE, LLAMA, Config
+from tests.core.mixture_models import MIXTURES
 
-Config = dict[str, Any]
-
-_LLAMA: Config = {
-    "hidden_size": 1024,
-    "intermediate_size": 2176,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 4,
-    "vocab_size": 32000,
-    "max_position_embeddings": 8192,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "torch_dtype": "bfloat16",
-    "hidden_act": "silu",
-}
 _EXPERTS: Config = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "norm_topk_prob": True}
 _BAILING: Config = _EXPERTS | {
     "head_dim": 96, "first_k_dense_replace": 1, "num_shared_experts": 1, "use_qkv_bias": True, "use_bias": False,
@@ -41,7 +27,7 @@ _GRANITE: Config = {
 }  # fmt: skip
 
 CLASSES: dict[str, Config] = {
-    "LagunaForCausalLM": _LLAMA
+    "LagunaForCausalLM": LLAMA
     | _EXPERTS
     | {
         "architectures": ["LagunaForCausalLM"],
@@ -65,7 +51,7 @@ CLASSES: dict[str, Config] = {
             "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 1.0},
         },
     },
-    "Laguna with a gate on every element, sinks and biases": _LLAMA
+    "Laguna with a gate on every element, sinks and biases": LLAMA
     | _EXPERTS
     | {
         "architectures": ["LagunaForCausalLM"],
@@ -83,8 +69,8 @@ CLASSES: dict[str, Config] = {
         "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
         "partial_rotary_factor": 0.5,
     },
-    "TeleChat3ForCausalLM": _LLAMA | {"architectures": ["TeleChat3ForCausalLM"], "model_type": "telechat3"},
-    "IQuestCoderForCausalLM": _LLAMA | {"architectures": ["IQuestCoderForCausalLM"], "model_type": "iquestcoder"},
+    "TeleChat3ForCausalLM": LLAMA | {"architectures": ["TeleChat3ForCausalLM"], "model_type": "telechat3"},
+    "IQuestCoderForCausalLM": LLAMA | {"architectures": ["IQuestCoderForCausalLM"], "model_type": "iquestcoder"},
     "TeleChat2ForCausalLM": {
         "architectures": ["TeleChat2ForCausalLM"],
         "model_type": "telechat",
@@ -98,7 +84,7 @@ CLASSES: dict[str, Config] = {
         "layer_norm_epsilon": 1e-5,
         "torch_dtype": "bfloat16",
     },
-    "PanguEmbeddedForCausalLM": _LLAMA
+    "PanguEmbeddedForCausalLM": LLAMA
     | {
         "architectures": ["PanguEmbeddedForCausalLM"],
         "model_type": "PanguEmbedded",
@@ -106,7 +92,7 @@ CLASSES: dict[str, Config] = {
         "bias": True,
         "rope_theta": 10000.0,
     },
-    "PanguEmbedded with norms on both sides": _LLAMA
+    "PanguEmbedded with norms on both sides": LLAMA
     | {
         "architectures": ["PanguEmbeddedForCausalLM"],
         "model_type": "PanguEmbedded",
@@ -115,8 +101,8 @@ CLASSES: dict[str, Config] = {
         "sandwich_norm": True,
         "rope_theta": 10000.0,
     },
-    "HyperCLOVAXForCausalLM": _LLAMA | {"architectures": ["HyperCLOVAXForCausalLM"], "model_type": "hyperclovax"},
-    "Rnj1ForCausalLM": _LLAMA
+    "HyperCLOVAXForCausalLM": LLAMA | {"architectures": ["HyperCLOVAXForCausalLM"], "model_type": "hyperclovax"},
+    "Rnj1ForCausalLM": LLAMA
     | {
         "architectures": ["Rnj1ForCausalLM"],
         "model_type": "gemma3_text",
@@ -127,9 +113,9 @@ CLASSES: dict[str, Config] = {
         "query_pre_attn_scalar": 96,
         "tie_word_embeddings": True,
     },
-    "Step1ForCausalLM": {k: v for k, v in _LLAMA.items() if k != "num_key_value_heads"}
+    "Step1ForCausalLM": {k: v for k, v in LLAMA.items() if k != "num_key_value_heads"}
     | {"architectures": ["Step1ForCausalLM"], "model_type": "step1", "num_attention_groups": 4},
-    "MellumForCausalLM": _LLAMA
+    "MellumForCausalLM": LLAMA
     | _EXPERTS
     | {
         "architectures": ["MellumForCausalLM"],
@@ -143,7 +129,7 @@ CLASSES: dict[str, Config] = {
             "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
         },
     },
-    "Cohere2MoeForCausalLM": _LLAMA
+    "Cohere2MoeForCausalLM": LLAMA
     | {
         "architectures": ["Cohere2MoeForCausalLM"],
         "model_type": "cohere2_moe",
@@ -157,7 +143,7 @@ CLASSES: dict[str, Config] = {
         "prefix_dense_intermediate_size": 3008,
         "tie_word_embeddings": True,
     },
-    "Mellum with windows": _LLAMA
+    "Mellum with windows": LLAMA
     | _EXPERTS
     | {
         "architectures": ["MellumForCausalLM"],
@@ -172,7 +158,7 @@ CLASSES: dict[str, Config] = {
             "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
         },
     },
-    "HYV3ForCausalLM": _LLAMA
+    "HYV3ForCausalLM": LLAMA
     | {
         "architectures": ["HYV3ForCausalLM"],
         "model_type": "hy_v3",
@@ -183,7 +169,7 @@ CLASSES: dict[str, Config] = {
         "num_shared_experts": 2,
         "first_k_dense_replace": 1,
     },
-    "SarvamMoEForCausalLM": _LLAMA
+    "SarvamMoEForCausalLM": LLAMA
     | _BAILING
     | {
         "architectures": ["SarvamMoEForCausalLM"],
@@ -191,7 +177,7 @@ CLASSES: dict[str, Config] = {
         "score_function": "sigmoid",
         "moe_router_enable_expert_bias": True,
     },
-    "Param2MoEForCausalLM": _LLAMA
+    "Param2MoEForCausalLM": LLAMA
     | _BAILING
     | {
         "architectures": ["Param2MoEForCausalLM"],
@@ -199,10 +185,10 @@ CLASSES: dict[str, Config] = {
         "num_shared_experts": 2,
         "moe_shared_expert_intermediate_size": 576,
     },
-    "GraniteSWAForCausalLM": _LLAMA
+    "GraniteSWAForCausalLM": LLAMA
     | _GRANITE
     | {"architectures": ["GraniteSWAForCausalLM"], "model_type": "granite_swa", "num_hidden_layers": 5},
-    "GraniteMoeSWAForCausalLM": _LLAMA
+    "GraniteMoeSWAForCausalLM": LLAMA
     | _GRANITE
     | {
         "architectures": ["GraniteMoeSWAForCausalLM"],
@@ -212,8 +198,8 @@ CLASSES: dict[str, Config] = {
         "num_experts_per_tok": 2,
         "shared_intermediate_size": 448,
     },
-    "AXK1ForCausalLM": _LLAMA | _LATENT | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
-    "SarvamMLAForCausalLM": _LLAMA
+    "AXK1ForCausalLM": LLAMA | _LATENT | {"architectures": ["AXK1ForCausalLM"], "model_type": "axk1"},
+    "SarvamMLAForCausalLM": LLAMA
     | _LATENT
     | {
         "architectures": ["SarvamMLAForCausalLM"],
@@ -222,7 +208,7 @@ CLASSES: dict[str, Config] = {
         "num_shared_experts": 2,
         "q_lora_rank": None,
     },
-    "PanguUltraMoEForCausalLM": _LLAMA
+    "PanguUltraMoEForCausalLM": LLAMA
     | _LATENT
     | {
         "architectures": ["PanguUltraMoEForCausalLM"],
@@ -230,7 +216,7 @@ CLASSES: dict[str, Config] = {
         "router_enable_expert_bias": True,
         "sandwich_norm": True,
     },
-    "Lfm2ForCausalLM": _LLAMA
+    "Lfm2ForCausalLM": LLAMA
     | {
         "architectures": ["Lfm2ForCausalLM"],
         "model_type": "lfm2",
@@ -244,7 +230,7 @@ CLASSES: dict[str, Config] = {
         "full_attn_idxs": [1],
         "rope_theta": 1000000.0,
     },
-    "Lfm2MoeForCausalLM": _LLAMA
+    "Lfm2MoeForCausalLM": LLAMA
     | _EXPERTS
     | {
         "architectures": ["Lfm2MoeForCausalLM"],
@@ -252,9 +238,9 @@ CLASSES: dict[str, Config] = {
         "num_dense_layers": 1,
         "layer_types": ["conv", "full_attention", "conv"],
     },
-    "OlmoHybridForCausalLM": _LLAMA
+    "OlmoHybridForCausalLM": LLAMA
     | {"architectures": ["OlmoHybridForCausalLM"], "model_type": "olmo_hybrid", "num_hidden_layers": 6},
-    "Gemma3nForCausalLM": _LLAMA
+    "Gemma3nForCausalLM": LLAMA
     | {
         "architectures": ["Gemma3nForCausalLM"],
         "model_type": "gemma3n_text",
@@ -269,7 +255,7 @@ CLASSES: dict[str, Config] = {
         "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
         "tie_word_embeddings": True,
     },
-    "FalconH1ForCausalLM": _LLAMA
+    "FalconH1ForCausalLM": LLAMA
     | {
         "architectures": ["FalconH1ForCausalLM"],
         "model_type": "falcon_h1",
@@ -284,7 +270,7 @@ CLASSES: dict[str, Config] = {
         "ssm_multipliers": [1.0, 1.0, 1.0, 1.0, 1.0],
         "rope_theta": 100000000000.0,
     },
-    "FalconH1 with a norm in Mamba": _LLAMA
+    "FalconH1 with a norm in Mamba": LLAMA
     | {
         "architectures": ["FalconH1ForCausalLM"],
         "model_type": "falcon_h1",
@@ -300,7 +286,7 @@ CLASSES: dict[str, Config] = {
         "rope_theta": 100000000000.0,
     },
     "LongcatFlashForCausalLM": {
-        k: v for k, v in _LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "intermediate_size")
+        k: v for k, v in LLAMA.items() if k not in ("num_hidden_layers", "num_key_value_heads", "intermediate_size")
     }
     | {
         "architectures": ["LongcatFlashForCausalLM"],
@@ -320,4 +306,22 @@ CLASSES: dict[str, Config] = {
         "routed_scaling_factor": 6.0,
         "rope_theta": 10000000.0,
     },
+    **DENSE,
+    **MIXTURES,
 }
+
+NOT_ASKED = {
+    "AquilaForCausalLM": "last in vLLM 0.24",
+    "BaiChuanForCausalLM": "last in vLLM 0.23",
+    "BaichuanForCausalLM": "last in vLLM 0.23",
+    "BambaForCausalLM": "last in vLLM 0.23",
+    "Dots1ForCausalLM": "last in vLLM 0.23",
+    "InternLMForCausalLM": "last in vLLM 0.23",
+    "MPTForCausalLM": "last in vLLM 0.28",
+    "MptForCausalLM": "last in vLLM 0.28",
+    "QWenLMHeadModel": "last in vLLM 0.23",
+    "RWForCausalLM": "last in vLLM 0.28",
+    "Step3p7FlashForCausalLM": "not in vLLM 0.29",
+    "XverseForCausalLM": "last in vLLM 0.23",
+}
+"""Classes that vLLM 0.29 does not build, and why (its models/registry.py _PREVIOUSLY_SUPPORTED_MODELS)."""

@@ -11,8 +11,8 @@ a Hopper that is only pretended.
 
 Reads a JSON list of cases on standard input and writes the list of answers to the file named as argument (vLLM logs to
 standard output). A case is {config, tp, pp, dcp, kv_dtype, block_tokens, max_num_batched_tokens, prefix_caching,
-async_scheduling, speculative_tokens, packed_latent, questions}; a question is {available_bytes, max_model_len}. Where
-another model drafts, a case has `draft` as well: {method, config}.
+async_scheduling, speculative_tokens, packed_latent, questions}, and `runner` where it is not vLLM's choice; a question
+is {available_bytes, max_model_len}. Where another model drafts, a case has `draft` as well: {method, config}.
 """
 
 from __future__ import annotations
@@ -150,11 +150,22 @@ class Ranks:
         return self.world_size
 
 
+def readable(read: Callable, instead: Callable) -> Callable:
+    """Some classes read numbers while they are built (slopes, scales); on the meta device they read ones."""
+
+    def ones(tensor, *arguments, **named):
+        return instead(tensor, device="cpu") if tensor.is_meta else read(tensor, *arguments, **named)
+
+    return ones
+
+
 def pretend() -> None:
     """Once: no GPU, no processes, no experts, no check of this machine."""
     logging.disable(logging.CRITICAL)
     torch.cuda.Event = torch.cuda.Stream = MagicMock()
     step1._get_step_alibi_slopes = lambda heads: torch.ones(heads, device="cpu")  # it reads the numbers
+    for read, instead in (("cpu", torch.ones_like), ("tolist", lambda tensor, **named: [1.0] * len(tensor))):
+        setattr(torch.Tensor, read, readable(getattr(torch.Tensor, read), instead))
     triton.set_allocator = MagicMock()  # vLLM's stand-in for Triton lacks it
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
@@ -181,19 +192,46 @@ def split(case: dict, stage: int) -> None:
     type(current_platform).get_device_capability = classmethod(lambda cls, device_id=0: capability)
 
 
+class Block(dict):
+    """A dict, and those within it, with attributes as well as keys."""
+
+    def __getattr__(self, name):
+        if name not in self:
+            raise AttributeError(name)
+        return Block(self[name]) if isinstance(self[name], dict) else self[name]
+
+
+class Blocks:
+    """Layers that config.json describes one by one are objects (Nemotron's NAS models)."""
+
+    max_position_embeddings = None
+
+    def __setattr__(self, name, value):
+        if name == "block_configs":
+            value = [Block(block) for block in value]
+        super().__setattr__(name, value)
+
+
 def own_config(model_type: str) -> None:
     """A config class that takes what config.json says, where neither vLLM nor transformers has one.
 
     MiMo's own, which comes with its checkpoint, is Qwen2's, where `use_sliding_window` decides.
     """
     if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
-        base = Qwen2Config if model_type == "mimo" else PretrainedConfig
-        AutoConfig.register(model_type, type("Own", (base,), {"model_type": model_type}))
+        own = {"mimo": (Qwen2Config,), "nemotron-nas": (Blocks, PretrainedConfig)}
+        bases = own.get(model_type, (PretrainedConfig,))
+        AutoConfig.register(model_type, type("Own", bases, {"model_type": model_type}))
 
 
 def configured(case: dict, folder: Path) -> VllmConfig:
     """vLLM's own config of the case, with nothing of this machine in it."""
-    model = ModelConfig(str(folder), skip_tokenizer_init=True, tokenizer=None, language_model_only=True)
+    model = ModelConfig(
+        str(folder),
+        skip_tokenizer_init=True,
+        tokenizer=None,
+        language_model_only=True,
+        runner=case.get("runner", "auto"),
+    )
     parallel = ParallelConfig(
         tensor_parallel_size=case["tp"],
         pipeline_parallel_size=case["pp"],

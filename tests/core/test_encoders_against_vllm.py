@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ from infercli.core.architecture.arch import Attention, LatentAttention, Layout, 
 from infercli.core.architecture.tensors import kv_heads_per_rank
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS
+from infercli.core.schemes import UNQUANTIZED
+from infercli.core.tensor_parallel import layout_problems
 from infercli.errors import Unsupported
 from tests.core.encoder_models import LIKE, MODELS, NOT_ASKED
 from tests.parts.engine_python import ask_vllm
 
 ORACLE = Path(__file__).with_name("encoder_oracle.py")
-CASES = [(name, ranks) for name in MODELS for ranks in (1, 2)]
-CASES.append(("Qwen3ASRForConditionalGeneration", 8))  # ranks that its audio encoder's heads do not divide
+CASES = [(name, ranks) for name in MODELS for ranks in (1, 2, 8)]  # 8 do not divide the heads of most encoders
 IN_FLOAT32 = (
     ".A",
     ".D",
@@ -63,14 +65,41 @@ def answers(tmp_path_factory) -> dict[tuple[str, int], dict]:
 @pytest.mark.vllm
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "ranks"), CASES)
-def test_a_rank_holds_as_many_parameters_as_vllms(answers, name, ranks):
+def test_a_rank_holds_as_many_parameters_as_vllms_and_is_refused_where_vllm_does_not_start(answers, name, ranks):
     said, arch = answers[name, ranks], architecture.parse(MODELS[name])
-    assert "not_built" not in said, said["not_built"]
+    refused = layout_problems(arch, UNQUANTIZED, Layout(tensor_parallel_size=ranks))
+    assert bool(refused) == ("not_built" in said), (refused, said.get("not_built"))
+    if refused:
+        return
     assert held(arch, ranks) == sum(math.prod(shape) for shape in said["parameters"].values())
     assert all(name.endswith(IN_FLOAT32) for name in said["wide"])
     kept = Counter((heads, width) for kind, heads, width in said["caches"] if kind != "MambaSpec")
     assert caches(arch, ranks) == kept
     assert arch.max_model_len == said["max_model_len"]
+
+
+def tied_twice() -> list[tuple[str, dict]]:
+    """Each model with `tie_word_embeddings` at the top and, to the contrary, in the decoder's part."""
+    found = []
+    for name, model in MODELS.items():
+        for outer in (True, False):
+            config = deepcopy(model)
+            inside = config.get("thinker_config", config)
+            parts = [inside[key] for key in ("text_config", "llm_config", "language_config") if key in inside]
+            if parts:
+                config["tie_word_embeddings"], parts[0]["tie_word_embeddings"] = outer, not outer
+                found.append((name, config))
+    return found
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+def test_the_lm_head_is_the_embedding_where_the_config_that_vllm_asks_says_so(tmp_path):
+    cases = tied_twice()
+    answers = ask_vllm(ORACLE, [{"config": config, "tp": 1} for _, config in cases], tmp_path)
+    for (name, config), said in zip(cases, answers, strict=True):
+        own_head = any("lm_head" in parameter for parameter in said["parameters"])
+        assert architecture.parse(config).tied != own_head, (name, config["tie_word_embeddings"])
 
 
 def test_pixtrals_encoder_is_whole_on_every_rank_before_the_release_that_cuts_it():

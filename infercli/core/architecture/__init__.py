@@ -14,6 +14,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
+from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
@@ -57,6 +58,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "MiniMaxM3SparseForCausalLM": sparse.minimax_m3,
     "TeleChat2ForCausalLM": departures.telechat2,
     "PanguEmbeddedForCausalLM": departures.pangu_embedded,
+    "ApertusForCausalLM": departures.apertus,
     "HyperCLOVAXForCausalLM": departures.hyperclova_x,
     "Rnj1ForCausalLM": departures.rnj1,
     "Step1ForCausalLM": departures.step1,
@@ -82,6 +84,19 @@ _MOST_LAYERS = 10_000
 
 _MROPE = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Qwen3Omni")
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
+
+_TIED: dict[str, bool] = {
+    **dict.fromkeys(("CohereForCausalLM", "Cohere2ForCausalLM", "Cohere2MoeForCausalLM", "Gemma2ForCausalLM"), True),
+    **dict.fromkeys((
+        "AXK1ForCausalLM", "AfmoeForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV32ForCausalLM",
+        "DeepseekV3ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM",
+        "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "JambaForCausalLM", "KimiLinearForCausalLM",
+        "LongcatFlashForCausalLM", "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
+        "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "OlmoeForCausalLM",
+        "PhiMoEForCausalLM", "Qwen3NextForCausalLM", "Step3p5ForCausalLM",
+    ), False),
+}  # fmt: skip
+"""Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
 
 _POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
 _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
@@ -114,12 +129,17 @@ def _parse(name: str, config: Json) -> ModelArch:
             )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
-        return replace(arch, rope_sections="mrope_section" in rope_parameters(config))
+        sections = "mrope_section" in rope_parameters(config)
+        arch = replace(arch, rope_sections=sections, tied=_TIED.get(name, arch.tied))
+        return _without_cache(arch) if config.get("is_causal") is False else arch
     if name in WRAPPERS:
         return _with_encoder(name, config)
     decoder = _pooled(name)
     if decoder is not None:
-        return replace(as_pooling(parse(config | {"architectures": [decoder]})), architecture=name)
+        if name == "LlamaBidirectionalModel" or config.get("use_bidirectional_attention") is True:
+            config = config | {"is_causal": False}
+        arch = as_pooling(parse(config | {"architectures": [decoder]}))
+        return replace(arch, architecture=name, outside=(*arch.outside, *_score(name, config, arch.hidden)))
     raise Unsupported(
         f"the architecture {name or 'of this config.json is not named: it'} cannot be planned yet",
         "to add one: a row in core/architecture/families.py or a parser in FAMILIES of core/architecture, and a shape "
@@ -130,6 +150,22 @@ def _parse(name: str, config: Json) -> ModelArch:
 def as_pooling(arch: ModelArch) -> ModelArch:
     """A decoder run for embeddings or classification: vLLM drops its lm_head (model_executor/models/adapters.py)."""
     return replace(arch, lm_head=False, pooling=True)
+
+
+def _without_cache(arch: ModelArch) -> ModelArch:
+    """A decoder whose tokens see later ones too, as those for embeddings may: an encoder to vLLM (models/config.py)."""
+    groups = (
+        replace(group, mixer=replace(group.mixer, cached=False)) if isinstance(group.mixer, Attention) else group
+        for group in arch.layers
+    )
+    return replace(arch, layers=tuple(groups))
+
+
+def _score(name: str, config: Json, hidden: int) -> list[Weight]:
+    """What vLLM puts in place of the lm_head for classes (model_executor/models/adapters.py as_seq_cls_model)."""
+    if not name.endswith("ForSequenceClassification"):
+        return []
+    return [Weight(name="score", role="other", module="score", outputs=bert.labels(config), inputs=hidden)]
 
 
 def _with_encoder(name: str, config: Json) -> ModelArch:

@@ -26,6 +26,7 @@ from infercli.core.architecture.tensors import (
     expert_share,
     kv_heads_per_rank,
     layer_tensors,
+    padded_rows,
     weight_tensor,
 )
 from infercli.errors import Unsupported
@@ -94,6 +95,7 @@ class ModelArch:
     """Multi-token-prediction layers of the checkpoint, loaded only when speculation is asked for."""
     final_norm: int = 1
     """Vectors of the hidden width in the norm behind the last layer; 0: none."""
+    lm_head_bias: bool = False
     lm_head: bool = True
     """False: an embedding or classification model without one."""
     pooling: bool = False
@@ -118,8 +120,8 @@ class ModelArch:
 
     @property
     def padded_vocab(self) -> int:
-        """As vLLM pads the vocabulary: to 64s (vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE)."""
-        return -(-self.vocab // 64) * 64
+        """Rows of the embedding as vLLM pads it."""
+        return padded_rows(self.vocab)
 
 
 def _cache_kind(mixer: Mixer) -> str:
@@ -189,6 +191,8 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
             tensors.append(RankTensor("final norm", "norm", ("norm",), (), arch.final_norm, arch.hidden, 1))
         if arch.lm_head and not arch.tied:
             tensors.append(RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, rows, arch.hidden))
+        if arch.lm_head and arch.lm_head_bias:
+            tensors.append(RankTensor("lm_head bias", "other", ("lm_head",), (), 1, rows, 1))
     return tuple(tensors)
 
 
@@ -240,4 +244,6 @@ def _elements(tensors: tuple[RankTensor, ...]) -> int:
 
 def _padding(arch: ModelArch) -> int:
     tables = 1 + (arch.lm_head and not arch.tied)
-    return (arch.padded_vocab - arch.vocab) * arch.hidden * tables
+    bias = arch.lm_head and arch.lm_head_bias
+    outside = sum((padded_rows(w.outputs) - w.outputs) * w.inputs for w in arch.outside if w.padded)
+    return (arch.padded_vocab - arch.vocab) * (arch.hidden * tables + bias) + outside

@@ -1,4 +1,8 @@
-"""Encoder-only models, which pool: BERT, RoBERTa and XLM-R, and ModernBERT. They have no KV cache."""
+"""Encoder-only models, which pool: BERT, RoBERTa and XLM-R, and ModernBERT. They have no KV cache.
+
+What stands behind the layers is that of the class, and whole on every rank: vLLM leaves the pooler out of a model that
+gives embeddings.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from infercli.core.architecture.fields import (
     family_of,
     grouped,
     integer,
+    optional,
 )
 from infercli.core.architecture.layers import Attention, Dense, Weight
 from infercli.core.record import Json
@@ -36,13 +41,16 @@ def bert(config: Json) -> ModelArch:
         names=("intermediate.dense", "output.dense"),
     )  # fmt: skip
     outside = (
-        Weight(name="positions", role="other", module="position_embeddings", outputs=rows, inputs=hidden),
+        Weight(
+            name="positions", role="other", module="position_embeddings", outputs=rows, inputs=hidden, split="outputs",
+            padded=True,
+        ),
         Weight(
             name="token types", role="other", module="token_type_embeddings",
-            outputs=integer(config, "type_vocab_size", 1), inputs=hidden,
+            outputs=integer(config, "type_vocab_size", 1), inputs=hidden, split="outputs", padded=True,
         ),
         Weight(name="embedding norm", role="norm", module="embeddings.LayerNorm", outputs=2 * hidden, inputs=1),
-        Weight(name="pooler", role="other", module="pooler.dense", outputs=hidden, inputs=hidden + 1),
+        *_head(config, hidden),
     )  # fmt: skip
     return ModelArch(
         architecture=family_of(config),
@@ -59,6 +67,32 @@ def bert(config: Json) -> ModelArch:
         lm_head=False,
         pooling=True,
     )
+
+
+def _head(config: Json, hidden: int) -> list[Weight]:
+    """BertForMaskedLM gives a weight to every word (SPLADE), with a table of its own; RoBERTa's class does not."""
+    name = family_of(config)
+    if name == "BertForMaskedLM":
+        vocab = integer(config, "vocab_size")
+        return [_dense("mlm_head.dense", hidden, hidden + 3), _dense("mlm_head.decoder", vocab, hidden + 1)]
+    pooler = [_dense("pooler.dense", hidden, hidden + 1)] if name.endswith("ForSequenceClassification") else []
+    return [*pooler, *_classifier(config, hidden)]
+
+
+def _classifier(config: Json, hidden: int) -> list[Weight]:
+    if not family_of(config).endswith("Classification"):
+        return []
+    return [_dense("classifier", labels(config), hidden + 1)]
+
+
+def _dense(module: str, outputs: int, inputs: int) -> Weight:
+    """A linear layer; its biases, and norms on its outputs, count as inputs."""
+    return Weight(name=module, role="other", module=module, outputs=outputs, inputs=inputs)
+
+
+def labels(config: Json) -> int:
+    """Classes that a classification model tells apart; two where config.json does not say, as transformers has it."""
+    return optional(config, "num_labels") or len(config.get("id2label") or (0, 1))
 
 
 def modern_bert(config: Json) -> ModelArch:
@@ -89,7 +123,11 @@ def modern_bert(config: Json) -> ModelArch:
         rope_positions=length,
         rope_width=2 * (hidden // heads),
         layers=grouped(layers),
-        outside=(Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),),
+        outside=(
+            Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),
+            *([_dense("head.dense", hidden, hidden + 1)] if family_of(config).endswith("Classification") else []),
+            *_classifier(config, hidden),
+        ),
         lm_head=False,
         pooling=True,
     )

@@ -35,16 +35,20 @@ from infercli.core.architecture.layers import Attention, Dense, FeedForward, Wei
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
+Flag = bool | str | tuple[str, ...]
 Windows = Literal["types", "flag", "alternate"]
 
 
 class Row(NamedTuple):
-    """How a class departs from Llama. A string is a key of config.json, and absent there means False."""
+    """How a class departs from Llama.
 
-    qkv_bias: bool | str = False
-    output_bias: bool | str = False
-    mlp_bias: bool | str = False
-    qk_norm: Literal["head", "full"] | None = None
+    A string is a key of config.json, and absent there means False; of several keys, any will do.
+    """
+
+    qkv_bias: Flag = False
+    output_bias: Flag = False
+    mlp_bias: Flag = False
+    qk_norm: Literal["head", "full", "whole"] | None = None
     qk_norm_flag: str | None = None
     """The key that turns the norms on; None: they are always there."""
     gate: Literal["elements", "heads"] | None = None
@@ -72,6 +76,8 @@ class Row(NamedTuple):
     mlp_names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     expansion: int | None = None
     """Feed-forward width by hidden width, where config.json does not say it."""
+    mlp_whole_since: tuple[int, int] | None = None
+    """The vLLM release from which the feed-forward is whole on every rank; None: it is cut."""
     learned_positions: int | None = None
     """Rows that the table of learned positions has beyond the maximum; None: positions are rotary."""
     rotary: bool = True
@@ -111,6 +117,7 @@ def parse_decoder(config: Json, row: Row) -> ModelArch:
         draft_layers=grouped(drafts, first=count),
         outside=_outside(config, row, hidden),
         final_norm=row.final_norm,
+        lm_head_bias=row.lm_head_bias,
     )
 
 
@@ -153,14 +160,16 @@ def feed_forward(config: Json, row: Row, hidden: int, *, sparse: bool) -> FeedFo
         intermediate=wide or integer(config, FEED_FORWARD, expanded),
         gated=row.gated,
         bias=flag(config, row.mlp_bias),
+        whole_since=row.mlp_whole_since,
         module=row.mlp,
         names=row.mlp_names,
     )
 
 
-def flag(config: Json, value: bool | str) -> bool:
+def flag(config: Json, value: Flag) -> bool:
     """A flag of a row."""
-    return bool(config.get(value, False)) if isinstance(value, str) else value
+    keys = (value,) if isinstance(value, str) else value
+    return keys if isinstance(keys, bool) else any(config.get(key) for key in keys)
 
 
 def window_of(config: Json, row: Row, count: int) -> list[int | None]:
@@ -227,10 +236,6 @@ def _outside(config: Json, row: Row, hidden: int) -> tuple[Weight, ...]:
                 name="embedding norm", role="norm", module="embed_norm", outputs=row.embedding_norm * hidden, inputs=1
             )
         )
-    if row.lm_head_bias:
-        vocab = integer(config, "vocab_size")
-        found.append(Weight(name="lm_head bias", role="other", module="lm_head", outputs=vocab, inputs=1,
-                            split="outputs"))  # fmt: skip
     width = config.get("word_embed_proj_dim")
     if width not in (None, hidden):
         raise Unsupported(f"config.json: word_embed_proj_dim ({width}) differs from the hidden width", EXTEND)

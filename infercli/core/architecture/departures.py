@@ -23,6 +23,7 @@ _TELECHAT2 = Row(
 _RNJ1 = Row(
     qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head", norms=4, tied=True, head_dim=256
 )  # fmt: skip
+_APERTUS = ROWS["ArceeForCausalLM"]._replace(qk_norm="head")
 _STEP1 = _LLAMA._replace(kv_heads=1, rotary=False)
 _MELLUM = Row(qkv_bias="attention_bias", qk_norm="head", kv_heads=4, mixture=Mixture())
 _COHERE2_MOE = Row(norms=1, tied=True, head_dim=128, mixture=Mixture())
@@ -31,7 +32,7 @@ _HY_V3 = Row(
     mixture=Mixture(router_bias=True, router_float32=True, shared_module="mlp.shared_mlp"),
 )  # fmt: skip
 _BAILING = ROWS["BailingMoeForCausalLM"]
-_GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]._replace(qkv_bias=False, output_bias=False)
+_GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]
 
 
 def telechat2(config: Json) -> ModelArch:
@@ -39,6 +40,13 @@ def telechat2(config: Json) -> ModelArch:
     arch = parse_decoder(config, _TELECHAT2)
     bias = Weight(name="down bias", role="mlp", module="mlp.down_proj", outputs=arch.hidden, inputs=1)
     return replace(arch, layers=tuple(replace(group, others=(bias,)) for group in arch.layers))
+
+
+def apertus(config: Json) -> ModelArch:
+    """Apertus (models/apertus.py): its activation has two numbers of its own in every layer."""
+    arch = parse_decoder(config, _APERTUS)
+    numbers = Weight(name="activation", role="mlp", module="mlp.act_fn", outputs=2, inputs=1)
+    return replace(arch, layers=tuple(replace(group, others=(numbers,)) for group in arch.layers))
 
 
 def pangu_embedded(config: Json) -> ModelArch:
@@ -118,8 +126,7 @@ def sarvam_moe(config: Json) -> ModelArch:
         raise Unsupported("config.json: use_bias: biases everywhere are not known here", EXTEND)
     if config.get("use_qk_norm") and not config.get("use_rmsnorm", True):
         raise Unsupported("config.json: use_rmsnorm: other norms than RMSNorm on queries and keys", EXTEND)
-    mixture = Mixture(router_bias=bool(config.get("moe_router_enable_expert_bias", False)))
-    return parse_decoder(config, _BAILING._replace(mixture=mixture))
+    return parse_decoder(config, _BAILING)
 
 
 def param2_moe(config: Json) -> ModelArch:

@@ -41,6 +41,8 @@ class Block(NamedTuple):
     """The vLLM release that cuts it."""
     heads: int = 0
     """Its attention is cut only where the ranks divide this; 0: always."""
+    must_divide: int = 0
+    """Heads that the ranks must divide, or vLLM does not start; 0: any number of ranks will do."""
     kv: int | None = None
     """Width of all keys together, and of all values; None: as the queries'."""
     linear: bool = True
@@ -53,10 +55,10 @@ def blocks(b: Block) -> list[Weight]:
     qkv = inner + 2 * (inner if b.kv is None else b.kv)
     columns: Split = "replicated" if b.whole else "outputs"
     rows: Split = "replicated" if b.whole else "inputs"
-    heads: Split = "replicated" if b.attention_whole else columns
+    cut: Split = "replicated" if b.attention_whole else columns
     wide = parts * b.intermediate
     weights = [
-        weight(f"{b.module}.attn.qkv", qkv, b.hidden, b.depth, heads, b.heads, b.linear),
+        weight(f"{b.module}.attn.qkv", qkv, b.hidden, b.depth, cut, b.heads, b.linear),
         weight(
             f"{b.module}.attn.proj",
             b.hidden,
@@ -73,8 +75,13 @@ def blocks(b: Block) -> list[Weight]:
     if b.bias:
         weights.append(plain(f"{b.module}.mlp.fc1.bias", wide, b.depth, columns))
     if b.bias and b.qkv_bias:
-        weights.append(plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, heads, b.heads))
-    return [replace(w, cut_since=b.cut_since) for w in weights]
+        weights.append(plain(f"{b.module}.attn.qkv.bias", qkv, b.depth, cut, b.heads))
+    return [replace(w, cut_since=b.cut_since, must_divide=b.must_divide) for w in weights]
+
+
+def heads(vision: Json, default: int = 16) -> int:
+    """Heads of an encoder; `default`: where config.json does not say, that of its class in transformers."""
+    return integer(vision, ("num_heads", "num_attention_heads", "encoder_attention_heads"), default)
 
 
 def weight(
@@ -161,7 +168,15 @@ def siglip(vision: Json, module: str = "vision_tower", *, last_norm: bool = True
     norms = 2 * clip + 2 * last_norm
     weights = [
         plain(f"{module}.embeddings", before * width),
-        *blocks(Block(f"{module}.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
+        *blocks(
+            Block(
+                f"{module}.encoder.layers",
+                integer(vision, "num_hidden_layers"),
+                width,
+                wide,
+                must_divide=heads(vision, 12),
+            )
+        ),
     ]
     return [*weights, plain(f"{module}.post_layernorm", norms * width)] if norms else weights
 

@@ -7,11 +7,13 @@ default), what stands before and behind them is whole on every rank. An encoder 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from infercli.core.architecture.encoder_parts import (
     Block,
     blocks,
     first,
+    heads,
     layers_fed,
     merger,
     patches,
@@ -32,7 +34,7 @@ def qwen2_vl(vision: Json, hidden: int) -> list[Weight]:
     wide = int(width * float(vision.get("mlp_ratio") or 4))
     return [
         plain("visual.patch_embed", patches(vision, 14, 2) * width),
-        *blocks(Block("visual.blocks", integer(vision, "depth", 32), width, wide)),
+        *blocks(Block("visual.blocks", integer(vision, "depth", 32), width, wide, must_divide=heads(vision))),
         *merger("visual.merger", width, merge, hidden),
     ]
 
@@ -42,7 +44,7 @@ def qwen2_5_vl(vision: Json, hidden: int) -> list[Weight]:
     width, merge = integer(vision, "hidden_size", 1280), integer(vision, "spatial_merge_size", 2) ** 2
     block = Block(
         "visual.blocks", integer(vision, "depth", 32), width, integer(vision, "intermediate_size", 3420), gated=True,
-        norms=2,
+        norms=2, must_divide=heads(vision),
     )  # fmt: skip
     return [
         plain("visual.patch_embed", patches(vision, 14, 2) * width),
@@ -59,7 +61,15 @@ def qwen3_vl(vision: Json, hidden: int) -> list[Weight]:
     weights = [
         plain("visual.patch_embed", (patches(vision, 16, 2) + 1) * width),
         plain("visual.pos_embed", (optional(vision, "num_position_embeddings") or 0) * width),
-        *blocks(Block("visual.blocks", integer(vision, "depth"), width, integer(vision, "intermediate_size"))),
+        *blocks(
+            Block(
+                "visual.blocks",
+                integer(vision, "depth"),
+                width,
+                integer(vision, "intermediate_size"),
+                must_divide=heads(vision),
+            )
+        ),
         *merger("visual.merger", width, merge, out),
     ]
     for level in range(deep):
@@ -142,7 +152,7 @@ def _pixtral_tower(vision: Json) -> list[Weight]:
     block = Block(
         "vision_tower.transformer.layers", integer(vision, "num_hidden_layers", 24), width,
         integer(vision, "intermediate_size", 4096), gated=True, bias=False, norms=2,
-        cut_since=_PIXTRAL_CUT,
+        cut_since=_PIXTRAL_CUT, must_divide=heads(vision),
     )  # fmt: skip
     return [plain("vision_tower.patch_conv", (patches(vision, 16, 1) + 1) * width), *blocks(block)]
 
@@ -155,7 +165,15 @@ def llama4(vision: Json, hidden: int) -> list[Weight]:
     return [
         weight("vision_model.patch_embedding.linear", width, patches(vision, 14, 1), split="outputs"),
         plain("vision_model.embeddings", (positions + 1 + 4) * width),
-        *blocks(Block("vision_model.model.layers", integer(vision, "num_hidden_layers", 34), width, wide)),
+        *blocks(
+            Block(
+                "vision_model.model.layers",
+                integer(vision, "num_hidden_layers", 34),
+                width,
+                wide,
+                must_divide=heads(vision),
+            )
+        ),
         weight("vision_model.vision_adapter.mlp.fc1", out, wide, split="outputs"),
         weight("vision_model.vision_adapter.mlp.fc2", out, out, split="inputs"),
         weight("multi_modal_projector.linear_1", hidden, out, split="outputs"),
@@ -163,20 +181,26 @@ def llama4(vision: Json, hidden: int) -> list[Weight]:
 
 
 def kimi(vision: Json, hidden: int) -> list[Weight]:
-    """MoonViT (vLLM models/kimi_k25_vit.py, moonvit.py)."""
+    """MoonViT (vLLM models/moonvit.py)."""
     width = integer(vision, ("vt_hidden_size", "hidden_size"))
     wide = integer(vision, ("vt_intermediate_size", "intermediate_size"))
     side = integer(vision, "init_pos_emb_height", 64) * integer(vision, "init_pos_emb_width", 64)
     depth = integer(vision, ("vt_num_hidden_layers", "num_hidden_layers"))
     kernel = vision.get("merge_kernel_size") or [2, 2]
     whole = width * int(kernel[0]) * int(kernel[1])
+    count = integer(vision, ("vt_num_attention_heads", "num_attention_heads"), 16)
     return [
         plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 1 + side) * width),
-        *blocks(Block("vision_tower.encoder.blocks", depth, width, wide)),
+        *blocks(Block("vision_tower.encoder.blocks", depth, width, wide, must_divide=count)),
         weight("mm_projector.linear_1", whole, whole),
         weight("mm_projector.linear_2", hidden, whole),
         plain("mm_projector.norm", 4 * width + whole + hidden),
     ]
+
+
+def kimi_k25(vision: Json, hidden: int) -> list[Weight]:
+    """As `kimi`, but whole on every rank where the ranks do not divide its heads (vLLM 0.29 models/kimi_k25_vit.py)."""
+    return [replace(w, heads=w.must_divide, must_divide=0) for w in kimi(vision, hidden)]
 
 
 def gemma4(vision: Json, hidden: int) -> list[Weight]:
@@ -203,7 +227,9 @@ def glm4v(vision: Json, hidden: int) -> list[Weight]:
     depth = integer(vision, ("depth", "num_hidden_layers"))
     return [
         plain("visual.patch_embed", (patches(vision, 14, 2) + 1 + side * side + 2) * width),
-        *blocks(Block("visual.blocks", depth, width, out, gated=True, bias=False, norms=2)),
+        *blocks(
+            Block("visual.blocks", depth, width, out, gated=True, bias=False, norms=2, must_divide=heads(vision, 12))
+        ),
         plain("visual.downsample", (merge * width + 1 + 2) * out),
         weight("visual.merger.proj", out, out, split="outputs"),
         weight("visual.merger.gate_up_proj", 2 * context, out, split="outputs"),
@@ -252,13 +278,22 @@ def minimax_m3(vision: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "hidden_size"), integer(vision, "intermediate_size")
     merge = integer(vision.get("img_token_compression_config") or {}, "spatial_merge_size", 2) ** 2
     return [
-        plain("vision_tower.embeddings", patches(vision, 14, 2) * width),
-        *blocks(Block("vision_tower.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
+        plain("vision_tower.embeddings", (patches(vision, 14, 2) + 2) * width),
+        *blocks(
+            Block(
+                "vision_tower.encoder.layers",
+                integer(vision, "num_hidden_layers"),
+                width,
+                wide,
+                must_divide=heads(vision),
+            )
+        ),
         weight("multi_modal_projector.linear_1", hidden, width, split="outputs"),
         weight("multi_modal_projector.linear_2", hidden, hidden, split="inputs"),
         weight("patch_merge_mlp.linear_1", hidden, merge * hidden, split="outputs"),
         weight("patch_merge_mlp.linear_2", hidden, hidden, split="inputs"),
-        plain("multi_modal_projector.bias", 4 * hidden),
+        plain("multi_modal_projector.linear_1.bias", 2 * hidden, split="outputs"),  # and the merger's
+        plain("multi_modal_projector.linear_2.bias", 2 * hidden),
     ]
 
 
@@ -282,7 +317,18 @@ def dots(vision: Json, hidden: int) -> list[Weight]:
     depth = integer(vision, "num_hidden_layers", 42)
     return [
         plain("vision_tower.patch_embed", (patches(vision, 14, 1) + 2) * width),
-        *blocks(Block("vision_tower.blocks", depth, width, wide, gated=True, bias=False, norms=2)),
+        *blocks(
+            Block(
+                "vision_tower.blocks",
+                depth,
+                width,
+                wide,
+                gated=True,
+                bias=False,
+                norms=2,
+                must_divide=heads(vision, 12),
+            )
+        ),
         plain("vision_tower.post_trunk_norm", width if vision.get("post_norm", True) else 0),
         *merger("vision_tower.merger", width, integer(vision, "spatial_merge_size", 2) ** 2, hidden),
     ]

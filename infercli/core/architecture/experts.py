@@ -26,7 +26,8 @@ class Mixture(NamedTuple):
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     router: str = "gate"
-    router_bias: bool = False
+    router_bias: bool | str = False
+    """A string: the key of config.json that asks for it, and absent there means False."""
     router_float32: bool | str = False
     """A string: the key of config.json that names its dtype, fp32 where it is silent."""
     bias: bool = False
@@ -47,6 +48,7 @@ def has_experts(config: Json) -> bool:
 def experts(config: Json, mixture: Mixture) -> Experts:
     """The experts of every layer that has them."""
     width = integer(config, _WIDTH, config.get("intermediate_size"))
+    bias = mixture.router_bias
     count, each = integer(config, _COUNT), integer(config, _PER_TOKEN)
     if each > count:
         raise InputError(
@@ -62,7 +64,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
         bias=mixture.bias,
         shared_bias=mixture.shared_bias,
         shared_gate=mixture.shared_gate,
-        router_bias=mixture.router_bias,
+        router_bias=bool(config.get(bias)) if isinstance(bias, str) else bias,
         router_float32=_in_float32(config, mixture.router_float32),
         latent=optional(config, "moe_latent_size"),
         module=mixture.module,
@@ -107,7 +109,7 @@ def sparse_layers(config: Json, count: int) -> frozenset[int]:
     first = config.get("first_k_dense_replace") or config.get("num_dense_layers") or 0
     first = max(first, config.get("moe_layer_start_index") or 0)
     last = config.get("moe_layer_end_index")
-    last = count - 1 if last in (None, -1) else int(last)
+    last = count - 1 if last in (None, -1) else min(int(last), count - 1)
     step = config.get("decoder_sparse_step") or config.get("moe_layer_interval") or config.get("moe_layer_freq") or 1
     dense = set(config.get("mlp_only_layers") or ())
     # Qwen and ERNIE count from 1 (layer + 1 is a multiple), DeepSeek from 0; the step is 1 in every published model

@@ -13,34 +13,33 @@ _SHARED_GATE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _BIASED_ROUTER = Mixture(router_bias=True)
 _FLOAT32_ROUTER = Mixture(router_bias=True, router_float32=True)
 
-_LLAMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias")
+_BIAS = ("attention_bias", "bias")
+_LLAMA = Row(qkv_bias=_BIAS, output_bias=_BIAS, mlp_bias="mlp_bias")
 _MISTRAL = Row(kv_heads=8, window_default=4096)
 _QWEN2 = Row(qkv_bias=True, windows="flag")
-_QWEN3 = Row(
-    qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head", head_dim=128, windows="flag"
+_QWEN3 = Row(qkv_bias="attention_bias", qk_norm="head", head_dim=128, windows="flag")
+_GEMMA = Row(tied=True, head_dim=256)
+_GEMMA2 = _GEMMA._replace(
+    qkv_bias="attention_bias", output_bias="attention_bias", norms=4, windows="alternate", window_default=4096
 )  # fmt: skip
-_GEMMA = Row(qkv_bias="attention_bias", output_bias="attention_bias", tied=True, head_dim=256)
-_GEMMA2 = _GEMMA._replace(norms=4, windows="alternate", window_default=4096)
-_GEMMA3 = _GEMMA._replace(norms=4, qk_norm="head", window_default=4096, full_every=6)
+_GEMMA3 = _GEMMA2._replace(qk_norm="head", windows="types", full_every=6)
 _PHI3 = Row(names=("qkv_proj", "o_proj"), mlp_names=("gate_up_proj", "down_proj"))
 _GPT2 = Row(
     qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, tied=True, expansion=4,
     attention="attn", names=("c_attn", "c_proj"), mlp_names=("c_fc", "c_proj"), learned_positions=0,
 )  # fmt: skip
-_COHERE = Row(
-    qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="full", qk_norm_flag="use_qk_norm", norms=1,
-    tied=True,
-)  # fmt: skip
+_COHERE = Row(qk_norm="full", qk_norm_flag="use_qk_norm", norms=1, tied=True)
 _CHATGLM = Row(
-    qkv_bias="add_qkv_bias", attention="self_attention", names=("query_key_value", "dense"),
+    qkv_bias=("add_qkv_bias", "add_bias_linear"), output_bias="add_bias_linear", mlp_bias="add_bias_linear",
+    attention="self_attention", names=("query_key_value", "dense"),
     mlp_names=("dense_h_to_4h", "dense_4h_to_h"),
 )  # fmt: skip
 _BAILING = Row(
-    qkv_bias="use_qkv_bias", output_bias="use_bias", qk_norm="head", qk_norm_flag="use_qk_norm", attention="attention",
-    names=("query_key_value", "dense"), mixture=Mixture(),
+    qkv_bias=("use_qkv_bias", "use_bias"), output_bias="use_bias", qk_norm="head", qk_norm_flag="use_qk_norm",
+    attention="attention", names=("query_key_value", "dense"),
+    mixture=Mixture(router_bias="moe_router_enable_expert_bias"),
 )  # fmt: skip
 _GRANITE_MOE = Row(
-    qkv_bias="attention_bias", output_bias="attention_bias",
     mixture=Mixture(
         module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
         shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
@@ -69,7 +68,7 @@ ROWS: dict[str, Row] = {
     "TeleChat3ForCausalLM": _LLAMA,
     "IQuestCoderForCausalLM": _LLAMA._replace(kv_heads=8, head_dim=128),
     "InternLMForCausalLM": Row(qkv_bias="bias", output_bias="bias"),
-    "InternLM3ForCausalLM": Row(qkv_bias="qkv_bias", output_bias="bias", mlp_bias="bias"),
+    "InternLM3ForCausalLM": Row(qkv_bias="qkv_bias", output_bias="bias", mlp_bias="bias", head_dim=128),
     "InternLM2ForCausalLM": _INTERNLM2,
     "MistralForCausalLM": _MISTRAL,
     "Ministral3ForCausalLM": _MISTRAL._replace(window_default=None),
@@ -110,23 +109,20 @@ ROWS: dict[str, Row] = {
         attention="attn.attention", names=("q_proj", "k_proj", "v_proj", "out_proj"),
         mlp_names=("c_fc_0", "c_fc_1", "c_proj"),
     ),
-    "Exaone4ForCausalLM": Row(qk_norm="head", mlp_bias="mlp_bias"),
+    "Exaone4ForCausalLM": _LLAMA._replace(qk_norm="head"),
     "OlmoForCausalLM": _LLAMA._replace(norms=0, final_norm=0, mlp_bias=False),
-    "Olmo2ForCausalLM": Row(qk_norm="full"),
-    "Olmo3ForCausalLM": Row(qk_norm="full", full_every=4, window_default=4096),
+    "Olmo2ForCausalLM": Row(qk_norm="whole"),
+    "Olmo3ForCausalLM": Row(qk_norm="whole", full_every=4, window_default=4096),
     "ArceeForCausalLM": _LLAMA._replace(gated=False, mlp_names=("up_proj", "down_proj")),
-    "ApertusForCausalLM": _LLAMA._replace(gated=False, mlp_names=("up_proj", "down_proj"), qk_norm="head"),
     "MiniCPMForCausalLM": Row(tied=True),
     "HunYuanDenseV1ForCausalLM": Row(qkv_bias="attention_bias", output_bias="attention_bias", qk_norm="head"),
-    "Ernie4_5ForCausalLM": Row(
-        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True
-    ),
+    "Ernie4_5ForCausalLM": Row(qkv_bias=_BIAS, mlp_bias="mlp_bias", tied=True),
     "OPTForCausalLM": Row(
         qkv_bias=True, output_bias=True, mlp_bias=True, gated=False, norms=4, final_norm=2, tied=True,
         learned_positions=2, names=("q_proj", "k_proj", "v_proj", "out_proj"), mlp="", mlp_names=("fc1", "fc2"),
     ),
     "GPT2LMHeadModel": _GPT2,
-    "GPTBigCodeForCausalLM": _GPT2._replace(kv_heads=1),
+    "GPTBigCodeForCausalLM": _GPT2._replace(kv_heads=1, mlp_whole_since=(0, 14)),  # through transformers since then
     "GPTJForCausalLM": Row(
         mlp_bias=True, gated=False, norms=2, final_norm=2, expansion=4, lm_head_bias=True, attention="attn",
         names=("q_proj", "k_proj", "v_proj", "out_proj"), mlp_names=("fc_in", "fc_out"),
@@ -147,24 +143,24 @@ ROWS: dict[str, Row] = {
     ),
     "Qwen2MoeForCausalLM": _QWEN2._replace(mixture=_SHARED_GATE),
     "Qwen3MoeForCausalLM": _QWEN3._replace(kv_heads=4, mixture=Mixture()),
-    "OlmoeForCausalLM": Row(qk_norm="full", mixture=Mixture()),
-    "FlexOlmoForCausalLM": Row(qk_norm="full", mixture=Mixture()),
+    "OlmoeForCausalLM": Row(qk_norm="whole", mixture=Mixture()),
+    "FlexOlmoForCausalLM": Row(qk_norm="whole", mixture=Mixture()),
     "DeepseekForCausalLM": Row(mixture=Mixture()),
     "Dots1ForCausalLM": Row(qkv_bias="attention_bias", qk_norm="head", mixture=_BIASED_ROUTER),
     "GraniteMoeForCausalLM": _GRANITE_MOE,
     "GraniteMoeSharedForCausalLM": _GRANITE_MOE,
     "Glm4MoeForCausalLM": _GLM4_MOE,
     "Ernie4_5_MoeForCausalLM": Row(
-        qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", tied=True, mixture=_FLOAT32_ROUTER
+        qkv_bias="use_bias", mlp_bias="use_bias", tied=True, mixture=_FLOAT32_ROUTER
     ),
     "BailingMoeForCausalLM": _BAILING,
-    "BailingMoeV2ForCausalLM": _BAILING._replace(mixture=_BIASED_ROUTER),
+    "BailingMoeV2ForCausalLM": _BAILING,
     "MiniMaxM2ForCausalLM": Row(
-        qkv_bias="attention_bias", qk_norm="full", qk_norm_flag="use_qk_norm",
-        mixture=_MIXTRAL._replace(router_bias=True, router_float32=True),
+        qkv_bias="attention_bias", qk_norm="full",
+        mixture=_MIXTRAL._replace(router_bias="use_routing_bias", router_float32=True),
     ),
     "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_FLOAT32_ROUTER),
-    "ExaoneMoeForCausalLM": Row(qk_norm="head", mixture=_BIASED_ROUTER),
+    "ExaoneMoeForCausalLM": _LLAMA._replace(qk_norm="head", mixture=_BIASED_ROUTER),
     "GptOssForCausalLM": Row(
         qkv_bias=True, output_bias=True, sinks=True, windows="alternate", window_default=128,
         mixture=Mixture(router="router", router_bias=True, bias=True, names=("gate_up_proj", "down_proj")),

@@ -44,7 +44,8 @@ def gemma4(config: Json) -> ModelArch:
             Layer(
                 _attention(config, str(kind), shares_kv=last),
                 moe or dense,
-                4 + (3 if moe else 0) + (1 if small else 0),
+                # Experts have three norms and a scale of the router's input.
+                4 + (4 if moe else 0) + (1 if small else 0),
                 _per_layer(small, hidden),
             )
         )
@@ -103,7 +104,6 @@ def gemma3n(config: Json) -> ModelArch:
         layers=grouped(layers),
         outside=(
             *_embeddings(vocab, small, count, hidden),
-            Weight(name="per-layer norm", role="norm", module="per_layer_projection_norm", outputs=small, inputs=1),
             Weight(
                 name="stream projections", role="other", module="altup_projections", outputs=hidden, inputs=hidden,
                 copies=2 * (streams - 1), split="outputs",
@@ -190,10 +190,11 @@ def _embeddings(config: Json, small: int | None, count: int, hidden: int) -> tup
     return (
         Weight(
             name="per-layer embeddings", role="embedding", module="embed_tokens_per_layer", outputs=vocab,
-            inputs=count * small, split="outputs",
+            inputs=count * small, split="outputs", padded=True,
         ),
         Weight(
             name="per-layer projection", role="other", module="per_layer_model_projection", outputs=count * small,
             inputs=hidden, split="outputs",
         ),
+        Weight(name="per-layer norm", role="norm", module="per_layer_projection_norm", outputs=small, inputs=1),
     )  # fmt: skip

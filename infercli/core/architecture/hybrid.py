@@ -44,8 +44,8 @@ from infercli.errors import InputError, Unsupported
 _QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _NEMOTRON = ("up_proj", "down_proj")
 _NEMOTRON_MIXTURE = Mixture(
-    module="mixer", gated=False, router_bias=True, names=_NEMOTRON, shared_module="mixer.shared_experts",
-    shared_names=_NEMOTRON,
+    module="mixer", gated=False, router_bias=True, router_float32=True, names=_NEMOTRON,
+    shared_module="mixer.shared_experts", shared_names=_NEMOTRON,
 )  # fmt: skip
 _GRANITE_MIXTURE = Mixture(
     module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
@@ -61,7 +61,7 @@ def qwen3_next(config: Json) -> ModelArch:
         step = integer(config, "full_attention_interval", 4)
         kinds = ["full_attention" if (i + 1) % step == 0 else "linear_attention" for i in range(count)]
     gated = config.get("attn_output_gate", True)
-    row = Row(qkv_bias="attention_bias", qk_norm="head", gate="elements" if gated else None)
+    row = Row(qkv_bias="qkv_bias", qk_norm="head", gate="elements" if gated else None)
     full = attention(config, row, head_size(config, 256), None, None)
     delta = GatedDelta(
         variant="gdn",
@@ -229,7 +229,10 @@ def kimi_linear(config: Json) -> ModelArch:
     )
     where = {int(i) - 1 for i in linear.get("full_attn_layers") or ()}  # counted from 1
     sparse = sparse_layers(config, count)
-    moe = experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True))
+    moe = replace(
+        experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True)),
+        least_width=integer(config, "min_moe_intermediate_per_partition", 256),
+    )
     dense = Dense(intermediate=integer(config, "intermediate_size"))
     layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
     return model(config, integer(config, HIDDEN), layers)

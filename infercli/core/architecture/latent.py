@@ -39,7 +39,9 @@ _V4_EXPERTS = Mixture(
 )  # fmt: skip
 
 
-_LONGCAT = Mixture(router="router.classifier", router_bias=True, shared_module="mlps.0")
+_LONGCAT = Mixture(
+    router="router.classifier", router_bias=True, router_float32="router_dtype", shared_module="mlps.0"
+)  # fmt: skip
 
 
 def deepseek(config: Json) -> ModelArch:
@@ -66,7 +68,7 @@ def deepseek(config: Json) -> ModelArch:
 
 
 def a_x_k1(config: Json) -> ModelArch:
-    """A.X K1 (vLLM 0.29 models/AXK1.py): DeepSeek-V3 without biases or draft layers, and a norm behind each half."""
+    """A.X K1 (vLLM 0.29 models/AXK1.py): DeepSeek-V3 without draft layers, and a norm behind each half."""
     silent: Json = {"topk_method": "noaux_tc", "n_shared_experts": 1, "first_k_dense_replace": 1, "moe_layer_freq": 1}
     return _with_norms(deepseek(silent | config | _PLAIN), 3)
 
@@ -86,7 +88,7 @@ def pangu_ultra(config: Json) -> ModelArch:
         if config.get(key):
             raise Unsupported(f"config.json: {key}: is not known here for {family_of(config)}", EXTEND)
     biased = config.get("router_enable_expert_bias")
-    own = config | {"attention_bias": False, "topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
+    own = config | {"topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
     return _with_norms(deepseek(own), 4 if config.get("sandwich_norm") else 2)
 
 
@@ -126,7 +128,7 @@ def longcat(config: Json) -> ModelArch:
     return replace(arch, layers=grouped([layer] * count))
 
 
-_PLAIN: Json = {"attention_bias": False, "num_nextn_predict_layers": None}
+_PLAIN: Json = {"num_nextn_predict_layers": None}
 
 
 def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
@@ -145,15 +147,21 @@ def deepseek_v4(config: Json) -> ModelArch:
     if ratios is None:
         raise Unsupported("config.json: compress_ratios: missing, and every layer needs its own", EXTEND)
     streams = integer(config, "hc_mult")
-    moe = experts(config, _V4_EXPERTS)
+    moe, hashed = experts(config, _V4_EXPERTS), int(config.get("num_hash_layers") or 0)
+    wide = (2 + streams) * streams
     others = tuple(
-        Weight(
-            name="hyper-connections", role="other", module=f"hc_{part}", outputs=(2 + streams) * streams,
-            inputs=streams * hidden,
-        )
+        _float32(f"hc_{part}_{what}", outputs, inputs)
         for part in ("attn", "ffn")
-    )  # fmt: skip
-    layers = [Layer(_compressed(config, int(ratio)), moe, 2, others) for ratio in ratios]
+        for what, outputs, inputs in (("fn", wide, streams * hidden), ("base", wide, 1), ("scale", 3, 1))
+    )
+    # The first layers look the experts of a token up in a table of whole numbers, and do not correct scores.
+    table = _float32("ffn.gate.tid2eid", integer(config, "vocab_size"), moe.experts_per_token)
+    layers = [
+        Layer(_compressed(config, int(ratio)), replace(moe, router_bias=False), 2, (*others, table))
+        if index < hashed
+        else Layer(_compressed(config, int(ratio)), moe, 2, others)
+        for index, ratio in enumerate(ratios)
+    ]
     length = context_length(config)
     return ModelArch(
         architecture=family_of(config),
@@ -167,11 +175,15 @@ def deepseek_v4(config: Json) -> ModelArch:
         layers=grouped(layers),
         draft_layers=_drafts(config, grouped(layers), count),
         outside=(
-            Weight(
-                name="hyper-connection head", role="other", module="hc_head", outputs=streams, inputs=streams * hidden
-            ),
+            _float32("hc_head_fn", streams, streams * hidden),
+            _float32("hc_head_base", streams, 1),
+            _float32("hc_head_scale", 1, 1),
         ),
     )
+
+
+def _float32(module: str, outputs: int, inputs: int) -> Weight:
+    return Weight(name=module, role="other", module=module, outputs=outputs, inputs=inputs, float32=True)
 
 
 def _latent(config: Json, indexer: Indexer | None) -> LatentAttention:
@@ -183,12 +195,11 @@ def _latent(config: Json, indexer: Indexer | None) -> LatentAttention:
         nope_dim=integer(config, "qk_nope_head_dim"),
         v_head_dim=integer(config, "v_head_dim"),
         indexer=indexer,
-        bias=bool(config.get("attention_bias", False)),
     )
 
 
 def _indexers(config: Json, count: int) -> list[Indexer | None]:
-    """The indexer of each layer. Where `indexer_types` says `shared`, a layer re-uses an earlier one's choice."""
+    """The indexer of each layer; some layers re-use an earlier one's choice."""
     if not config.get("index_topk"):
         return [None] * count
     own = Indexer(
@@ -200,11 +211,24 @@ def _indexers(config: Json, count: int) -> list[Indexer | None]:
     shared = Indexer(
         heads=own.heads, head_dim=own.head_dim, top_k=own.top_k, query_inputs=own.query_inputs, cached=False
     )
-    kinds = entries(config, "indexer_types", count) or ["full"] * count
-    unknown = sorted({str(k) for k in kinds} - {"full", "shared"})
+    kinds, frequent = entries(config, "indexer_types", count), _indexer_kinds(config, count)
+    unknown = sorted({str(k) for k in kinds or ()} - {"full", "shared"})
     if unknown:
         raise Unsupported(f"config.json: indexer_types: {', '.join(unknown)} is not known here", EXTEND)
-    return [own if kind == "full" else shared for kind in kinds]
+    if None not in (kinds, frequent) and kinds != frequent:
+        raise Unsupported("config.json: indexer_types: differs from index_topk_freq, by which vLLM goes", EXTEND)
+    return [own if kind == "full" else shared for kind in kinds or frequent or ["full"] * count]
+
+
+def _indexer_kinds(config: Json, count: int) -> list[str] | None:
+    """`indexer_types` by pattern or frequency, as vLLM reads them (0.29 models/deepseek_v32/attention.py); or None."""
+    pattern, every = entries(config, "index_topk_pattern", count), optional(config, "index_topk_freq")
+    if pattern is not None:
+        return ["shared" if letter == "S" else "full" for letter in pattern]
+    if every is None:
+        return None
+    offset = int(config.get("index_skip_topk_offset", 2))
+    return ["shared" if max(index - offset + 1, 0) % every else "full" for index in range(count)]
 
 
 def _compressed(config: Json, ratio: int) -> CompressedAttention:

@@ -43,8 +43,9 @@ class Attention:
     """Tokens of the chunk within which a query sees (Llama 4); None: no chunks."""
     qkv_bias: bool = False
     output_bias: bool = False
-    qk_norm: Literal["head", "full"] | None = None
-    """Norms on queries and keys: over each head (shared by all heads), or over all heads together."""
+    qk_norm: Literal["head", "full", "whole"] | None = None
+    """Norms on queries and keys: over each head (shared by all heads), over all heads together and cut as these are, or
+    over all heads and whole on every rank (OLMo)."""
     gate: Literal["elements", "heads"] | None = None
     """A gate on the output, from the same input: one number per element (Qwen3-Next) or per head (Step)."""
     sinks: bool = False
@@ -87,7 +88,6 @@ class LatentAttention:
     nope_dim: int
     v_head_dim: int
     indexer: Indexer | None = None
-    bias: bool = False
     module: str = "self_attn"
 
 
@@ -167,6 +167,8 @@ class Dense:
     intermediate: int
     gated: bool = True
     bias: bool = False
+    whole_since: tuple[int, int] | None = None
+    """The vLLM release from which it is whole on every rank; None: it is cut."""
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     """The projections; the last is down."""
@@ -191,6 +193,8 @@ class Experts:
     """One number per expert: the router's bias, or its correction of the scores."""
     router_float32: bool = False
     """The router is kept in fp32, whatever the model's dtype is."""
+    least_width: int = 0
+    """Of one routed expert on one rank, where several ranks share it: vLLM pads it up to this (Kimi)."""
     latent: int | None = None
     """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
     module: str = "mlp"
@@ -218,8 +222,14 @@ class Weight:
     """A linear layer, which a quantization may touch."""
     heads: int = 0
     """Cut only where the ranks divide these heads, whole otherwise; 0: always cut."""
+    must_divide: int = 0
+    """Heads of an encoder that the ranks must divide where it is cut; 0: any number of ranks will do."""
     cut_since: tuple[int, int] = (0, 0)
     """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
+    float32: bool = False
+    """Kept in four bytes an element, whatever the model's dtype is."""
+    padded: bool = False
+    """Its outputs are rows of a table, which vLLM pads as it pads the vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)

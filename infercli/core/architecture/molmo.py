@@ -5,7 +5,7 @@ The one thing to know: each function here reads all of config.json, or, for the 
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, part, plain, weight
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -20,7 +20,7 @@ def molmo(config: Json, hidden: int) -> list[Weight]:
     wide = integer(config, "intermediate_size")
     return [
         plain("vision_backbone.image_vit.embeddings", (1 + 577 + 3 * 14 * 14 + 2) * 1024 + 2 * 2048),
-        *blocks(Block("vision_backbone.image_vit.transformer.resblocks", 23, 1024, 4096)),
+        *blocks(Block("vision_backbone.image_vit.transformer.resblocks", 23, 1024, 4096, must_divide=16)),
         weight("vision_backbone.image_pooling_2d.qkv", 3 * 1024, 2048, split="outputs"),
         plain("vision_backbone.image_pooling_2d.qkv.bias", 3 * 1024, split="outputs"),
         weight("vision_backbone.image_pooling_2d.wo", 1024, 1024, split="inputs"),
@@ -53,15 +53,15 @@ def molmo2(config: Json, hidden: int) -> list[Weight]:
     width, depth = integer(vision, "hidden_size", 1152), integer(vision, "num_hidden_layers", 27)
     fed = [int(layer) for layer in adapter.get("vit_layers") or (-3, -9)]
     last = max(layer + depth if layer < 0 else layer for layer in fed) + 1
-    patch, heads = integer(vision, "image_patch_size", 14), integer(vision, "num_attention_heads", 16)
+    patch, count = integer(vision, "image_patch_size", 14), heads(vision)
     pool, head = integer(adapter, "hidden_size", 1152), integer(adapter, "head_dim", 72)
     queries = head * integer(adapter, "num_attention_heads", 16)
     qkv = queries + 2 * head * integer(adapter, "num_key_value_heads", 16)
     wide, seen = integer(adapter, "intermediate_size", 18944), width * len(fed)
     block = Block(
         "vision_backbone.image_vit.transformer.resblocks", min(last, depth), width,
-        integer(vision, "intermediate_size", 4304), inner=heads * integer(vision, "head_dim", 72),
-        kv=integer(vision, "num_key_value_heads", 16) * integer(vision, "head_dim", 72),
+        integer(vision, "intermediate_size", 4304), inner=count * integer(vision, "head_dim", 72),
+        kv=integer(vision, "num_key_value_heads", 16) * integer(vision, "head_dim", 72), must_divide=count,
     )  # fmt: skip
     rows = integer(text, "vocab_size", 152064)
     new = _padded(rows + integer(text, "additional_vocab_size", 128)) - _padded(rows)

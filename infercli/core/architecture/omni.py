@@ -6,7 +6,7 @@ encoders, and some of their widths stand at the top. vLLM loads the thinker alon
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, merger, part, patches, plain, siglip
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, merger, part, patches, plain, siglip
 from infercli.core.architecture.encoders import qwen2_5_vl
 from infercli.core.architecture.fields import EXTEND, integer, optional
 from infercli.core.architecture.layers import Weight
@@ -34,7 +34,13 @@ def qwen3_omni(config: Json, hidden: int) -> list[Weight]:
     vision = part(config, "vision_config")
     width, merge = integer(vision, "hidden_size", 1152), integer(vision, "spatial_merge_size", 2) ** 2
     out, side = integer(vision, "out_hidden_size", 3584), integer(vision, "image_size") // integer(vision, "patch_size")
-    block = Block("visual.blocks", integer(vision, "depth", 27), width, integer(vision, "intermediate_size", 4304))
+    block = Block(
+        "visual.blocks",
+        integer(vision, "depth", 27),
+        width,
+        integer(vision, "intermediate_size", 4304),
+        must_divide=heads(vision),
+    )
     weights = [
         plain("visual.patch_embed", (patches(vision, 16, 2) + 1) * width),
         plain("visual.pos_embed", side * side * width),
@@ -145,7 +151,7 @@ def phi4_mm(config: Json, hidden: int) -> list[Weight]:
     if isinstance(processor, dict) and processor.get("layer_idx", -2) != -2:
         raise Unsupported("config.json: img_processor.layer_idx: another layer than the last but one", EXTEND)
     vision = {"hidden_size": width, "intermediate_size": 4304, "num_hidden_layers": 26, "image_size": 448,
-              "patch_size": 14}  # fmt: skip
+              "num_attention_heads": 16, "patch_size": 14}  # fmt: skip
     return [
         *siglip(vision, "model.vision_embed_tokens.img_processor", last_norm=False),
         plain("model.vision_embed_tokens.img_projection", 2 * width + (width + 1 + hidden + 1) * hidden),

@@ -5,7 +5,7 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, part, patches, plain, weight
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, patches, plain, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -17,10 +17,17 @@ def glm_ocr(config: Json, _hidden: int) -> list[Weight]:
     vision = part(config, "vision_config")
     width, out = integer(vision, "hidden_size", 1024), integer(vision, "out_hidden_size", 1536)
     merge = integer(vision, "spatial_merge_size", 2) ** 2
-    wide, heads = integer(vision, "intermediate_size", 4096), integer(vision, "num_heads", 16)
+    wide, count = integer(vision, "intermediate_size", 4096), heads(vision)
     context = integer(part(config, "text_config"), "intermediate_size", 4096)
     block = Block(
-        "visual.blocks", integer(vision, "depth", 24), width, wide, gated=True, norms=2, extra=2 * (width // heads)
+        "visual.blocks",
+        integer(vision, "depth", 24),
+        width,
+        wide,
+        gated=True,
+        norms=2,
+        extra=2 * (width // count),
+        must_divide=count,
     )
     return [
         plain("visual.patch_embed", (patches(vision, 14, 2) + 2) * width),
@@ -38,7 +45,11 @@ def glm4v(config: Json, hidden: int) -> list[Weight]:
     width, wide = integer(vision, "hidden_size"), integer(config, "ffn_hidden_size")
     name = "transformer.vision"
     block = Block(
-        f"{name}.transformer.layers", integer(vision, "num_hidden_layers"), width, integer(vision, "intermediate_size")
+        f"{name}.transformer.layers",
+        integer(vision, "num_hidden_layers"),
+        width,
+        integer(vision, "intermediate_size"),
+        must_divide=heads(vision),
     )
     return [
         plain(f"{name}.patch_embedding", (patches(vision, 14, 1) + 2 + integer(vision, "num_positions")) * width),
@@ -58,7 +69,7 @@ def deepseek_ocr(config: Json, _hidden: int) -> list[Weight]:
     return [
         *_sam(out=1024),
         plain("vision_model.embeddings", (1 + 3 * 14 * 14 + 257 + 2) * 1024),
-        *blocks(Block("vision_model.transformer.layers", 24, 1024, 4096)),
+        *blocks(Block("vision_model.transformer.layers", 24, 1024, 4096, must_divide=16)),
         *_projector(config, separators=2),
     ]
 

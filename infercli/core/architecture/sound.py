@@ -6,7 +6,7 @@ The one thing to know: each function here reads all of config.json.
 from __future__ import annotations
 
 from infercli.core.architecture import encoders
-from infercli.core.architecture.encoder_parts import Block, blocks, part, plain, weight
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -26,7 +26,7 @@ def voxtral(config: Json, hidden: int) -> list[Weight]:
     depth, merged = integer(audio, ("encoder_layers", "num_hidden_layers"), 32), integer(audio, "downsample_factor", 4)
     return [
         plain("audio_tower.conv", (3 * bins + 3 * width + 2 + rows + 2) * width),
-        *blocks(Block("audio_tower.layers", depth, width, wide)),
+        *blocks(Block("audio_tower.layers", depth, width, wide, must_divide=heads(audio, 20))),
         plain("multi_modal_projector", (merged * width + hidden) * hidden),
     ]
 

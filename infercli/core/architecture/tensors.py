@@ -122,11 +122,21 @@ class _Group:
             self.add("query and key norms", "norm", norms, a.head_dim, each=2)
         elif a.qk_norm == "full":
             self.add("query and key norms", "norm", norms, q + kv * a.head_dim)
+        elif a.qk_norm == "whole":
+            self.add("query and key norms", "norm", norms, (a.heads + a.kv_heads) * a.head_dim)
         if a.gate == "heads":
             self.add("attention gate", "attention", (f"{a.module}.g_proj",), heads, self.hidden, linear=True)
         self.add("sinks", "attention", (f"{a.module}.sinks",), heads if a.sinks else 0)
         if a.indexer is not None:
-            self._indexer(a.indexer, a.module)
+            self._merged_indexer(a.indexer, a.module)
+
+    def _merged_indexer(self, i: Indexer, module: str) -> None:
+        """Part of the qkv projection: its queries are cut as KV heads are (vLLM 0.29 models/minimax_m3/)."""
+        parts = (f"{module}.index_q_proj", f"{module}.index_k_proj")
+        width = (max(1, i.heads // self.tp) + 1) * i.head_dim
+        self.add("indexer queries and keys", "indexer", parts, width, self.hidden, linear=True)
+        norms = (f"{module}.index_q_norm", f"{module}.index_k_norm")
+        self.add("indexer norms", "indexer", norms, i.head_dim, each=2)
 
     def _indexer(self, i: Indexer, module: str) -> None:
         """Whole on every rank (vLLM deepseek_v2.py Indexer: ReplicatedLinear)."""
@@ -155,8 +165,6 @@ class _Group:
         self.add("key-value up", "attention", (f"{m}.kv_b_proj",), up, a.kv_lora_rank, linear=True)
         self.add("key-value norm", "norm", (f"{m}.kv_a_layernorm",), a.kv_lora_rank)
         self.add("attention output", "attention", (f"{m}.o_proj",), self.hidden, heads * a.v_head_dim, linear=True)
-        if a.bias:
-            self.add("latent biases", "attention", down, (a.q_lora_rank or 0) + rope + self.hidden)
         if a.indexer is not None:
             self._indexer(a.indexer, m)
 
@@ -173,7 +181,8 @@ class _Group:
         )  # fmt: skip
         self.add("attention output up", "attention", (f"{m}.wo_b",), self.hidden, groups * a.o_lora_rank, linear=True)
         self.add("latent norms", "norm", (f"{m}.q_norm", f"{m}.kv_norm"), a.q_lora_rank + a.head_dim)
-        self.add("sinks", "attention", (f"{m}.attn_sink",), heads)
+        # Padded as the kernels need the heads (models/deepseek_v4/nvidia/flashmla.py get_padded_num_q_heads)
+        self.add("sinks", "attention", (f"{m}.attn_sink",), 64 if heads <= 64 else 128, float32=True)
         if a.compress_ratio:
             self._compressor(f"{m}.compressor", "attention", a.head_dim, a.compress_ratio)
         if a.indexer is not None:
@@ -186,7 +195,7 @@ class _Group:
         """Whole on every rank. At ratio 4 windows overlap, so each compressed key has two halves."""
         width = head_dim * (2 if ratio == 4 else 1)
         self.add("compressor", role, (f"{module}.wkv", f"{module}.wgate"), 2 * width, self.hidden)
-        self.add("compressor positions", role, (f"{module}.ape",), ratio, width)
+        self.add("compressor positions", role, (f"{module}.ape",), ratio, width, float32=True)
         self.add("compressor norm", "norm", (f"{module}.norm",), head_dim)
 
     def _state_space(self, s: StateSpace) -> None:
@@ -251,7 +260,8 @@ class _Group:
         self.add("linear attention output", role, (out,), self.hidden, values, linear=True)
 
     def _dense(self, d: Dense) -> None:
-        self._projections(d.intermediate // self.tp, d, d.bias, "", "mlp")
+        whole = d.whole_since is not None and d.whole_since <= self.layout.release
+        self._projections(d.intermediate // (1 if whole else self.tp), d, d.bias, "", "mlp")
 
     def _projections(self, width: int, f: FeedForward, bias: bool, prefix: str, role: Role) -> None:
         """A feed-forward of that width on this rank: the dense one, or shared experts."""
@@ -297,10 +307,14 @@ def expert_share(experts: Experts, layout: Layout) -> tuple[int, int]:
     Ranks that split data split the experts as well, as more tensor parallelism or as more expert parallelism
     (vLLM fused_moe/config.py FusedMoEParallelConfig.make).
     """
-    ranks = layout.tensor_parallel_size * layout.data_parallel_size
+    tp = layout.tensor_parallel_size
+    ranks = tp * layout.data_parallel_size
     if layout.expert_parallel:
         return -(-experts.experts // ranks), experts.intermediate
-    return experts.experts, experts.intermediate // ranks
+    wide = experts.intermediate
+    if tp > 1 and layout.release >= (0, 29):  # models/kimi_k3/nvidia/model.py KimiMoE, read in that release
+        wide = max(wide, experts.least_width * tp)
+    return experts.experts, wide // ranks
 
 
 def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTensor]:
@@ -319,11 +333,19 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
     return found.tensors
 
 
+def padded_rows(rows: int) -> int:
+    """As vLLM pads a vocabulary: to 64s (vocab_parallel_embedding.py DEFAULT_VOCAB_PADDING_SIZE)."""
+    return -(-rows // 64) * 64
+
+
 def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
     """A weight as one rank holds it; a cut that does not divide is rounded up."""
     tp = layout.tensor_parallel_size
     if weight.heads % tp or weight.cut_since > layout.release:
         tp = 1
-    outputs = -(-weight.outputs // tp) if weight.split == "outputs" else weight.outputs
+    rows = padded_rows(weight.outputs) if weight.padded else weight.outputs
+    outputs = -(-rows // tp) if weight.split == "outputs" else rows
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
-    return RankTensor(weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear)
+    return RankTensor(
+        weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear, weight.float32
+    )

@@ -6,7 +6,7 @@ written at the top.
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, merger, part, patches, plain, siglip, weight
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, merger, part, patches, plain, siglip, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -145,7 +145,15 @@ def ovis2_5(config: Json, hidden: int) -> list[Weight]:
     head = words - _INDICATORS
     return [
         plain("visual_tokenizer.vit.embeddings", (patches(vision, 16, 1) + 1 + positions) * width),
-        *blocks(Block("visual_tokenizer.vit.encoder.layers", integer(vision, "num_hidden_layers"), width, wide)),
+        *blocks(
+            Block(
+                "visual_tokenizer.vit.encoder.layers",
+                integer(vision, "num_hidden_layers"),
+                width,
+                wide,
+                must_divide=heads(vision),
+            )
+        ),
         plain("visual_tokenizer.vit.post_layernorm", 2 * width),
         plain("visual_tokenizer.head", (width * integer(vision, "hidden_stride") ** 2 + 2) * head),
         plain("vte", words * integer(config, "hidden_size", hidden)),
@@ -163,7 +171,7 @@ def phi3_v(config: Json, hidden: int) -> list[Weight]:
             "config.json: img_processor: another layer or width than CLIP ViT-L's is not known here", EXTEND
         )
     clip = {"model_type": "clip", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23,
-            "image_size": 336, "patch_size": 14}  # fmt: skip
+            "num_attention_heads": 16, "image_size": 336, "patch_size": 14}  # fmt: skip
     rows = -(-integer(config, "vocab_size") // 64) * 64
     return [
         *siglip(clip, "model.vision_embed_tokens.img_processor.vision_model", last_norm=False),

@@ -7,7 +7,7 @@ transformers' default of that model_type.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from infercli.core.architecture import encoders, molmo, omni, readers, sound, tiled
 from infercli.core.record import Json
@@ -31,30 +31,33 @@ class Wrapper(NamedTuple):
     """All of the model stands in this part (Qwen's omni models: the thinker)."""
     tied: bool | None = None
     """Whether lm_head is the embedding where config.json does not say it anywhere; None: as the decoder's class."""
+    ties: Literal["top", "either", "text"] = "top"
+    """Which `tie_word_embeddings` counts: the outermost that is there (vLLM 0.29 config/vllm.py with_hf_config), one
+    that is true, wherever it stands, or the decoder's alone."""
 
     text: Callable[[Json], Json] | None = None
     """Says the decoder's config in the names of other classes."""
 
 
 WRAPPERS: dict[str, Wrapper] = {
-    "Qwen2VLForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM"),
-    "Qwen2_5_VLForConditionalGeneration": Wrapper(encoders.qwen2_5_vl, "Qwen2ForCausalLM"),
+    "Qwen2VLForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM", ties="either"),
+    "Qwen2_5_VLForConditionalGeneration": Wrapper(encoders.qwen2_5_vl, "Qwen2ForCausalLM", ties="either"),
     "Qwen3VLForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3ForCausalLM"),
     "Qwen3VLMoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3MoeForCausalLM"),
-    "Qwen3_5ForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5ForCausalLM"),
-    "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM"),
+    "Qwen3_5ForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5ForCausalLM", ties="text"),
+    "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
     "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
     "Gemma4ForConditionalGeneration": Wrapper(sound.gemma4, "Gemma4ForCausalLM", whole=True),
     "LightOnOCRForConditionalGeneration": Wrapper(encoders.mistral3, tied=True),
-    "LlavaForConditionalGeneration": Wrapper(encoders.llava),
+    "LlavaForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
     "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),
     "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
     "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
-    "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
+    "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi_k25, "DeepseekV3ForCausalLM"),
     "KimiVLForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
-    "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM"),
+    "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM", ties="either"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
     "InternVLChatModel": Wrapper(encoders.internvl),
     "InternVLForConditionalGeneration": Wrapper(encoders.interns1),
@@ -74,16 +77,18 @@ WRAPPERS: dict[str, Wrapper] = {
     "NemotronH_Nano_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
     "NemotronH_Super_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
     "NemotronH_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
-    "Idefics3ForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
-    "SmolVLMForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, tied=False),
+    "Idefics3ForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, ties="text"),
+    "SmolVLMForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, ties="text"),
     "PaliGemmaForConditionalGeneration": Wrapper(tiled.paligemma, whole=True, tied=True),
-    "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision),
-    "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video),
+    "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision, ties="either"),
+    "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video, ties="either"),
     "MiniCPMV": Wrapper(tiled.minicpm_v, tiled.minicpm_decoder, whole=True),
     "MiniCPMO": Wrapper(tiled.minicpm_o, tiled.minicpm_decoder, whole=True),
-    "MiniCPMV4_6ForConditionalGeneration": Wrapper(tiled.minicpm_v4_6, "Qwen3_5ForCausalLM", whole=True, tied=False),
+    "MiniCPMV4_6ForConditionalGeneration": Wrapper(tiled.minicpm_v4_6, "Qwen3_5ForCausalLM", whole=True, ties="text"),
     "InternS1ForConditionalGeneration": Wrapper(encoders.interns1),
-    "PaddleOCRVLForConditionalGeneration": Wrapper(tiled.paddle_ocr, "Ernie4_5ForCausalLM", whole=True, tied=True),
+    "PaddleOCRVLForConditionalGeneration": Wrapper(
+        tiled.paddle_ocr, "Ernie4_5ForCausalLM", whole=True, tied=True, ties="either"
+    ),
     "KeyeForConditionalGeneration": Wrapper(tiled.keye, "Qwen3ForCausalLM", whole=True),
     "KeyeVL1_5ForConditionalGeneration": Wrapper(tiled.keye_1_5, "Qwen3ForCausalLM", whole=True),
     "Cohere2VisionForConditionalGeneration": Wrapper(tiled.cohere2, "Cohere2ForCausalLM", whole=True, tied=True),
@@ -91,7 +96,9 @@ WRAPPERS: dict[str, Wrapper] = {
     "Ovis2_6ForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
     "Ovis2_6_MoeForCausalLM": Wrapper(tiled.ovis2_5, whole=True),
     "Phi3VForCausalLM": Wrapper(tiled.phi3_v, "Phi3ForCausalLM", whole=True),
-    "GlmOcrForConditionalGeneration": Wrapper(readers.glm_ocr, "Glm4ForCausalLM", whole=True, tied=False),
+    "GlmOcrForConditionalGeneration": Wrapper(
+        readers.glm_ocr, "Glm4ForCausalLM", whole=True, tied=False, ties="either"
+    ),
     "DeepseekOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
     "VoxtralForConditionalGeneration": Wrapper(sound.voxtral, whole=True),
     "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
@@ -151,7 +158,7 @@ _DEFAULTS: dict[str, Json] = {
 _OF_THE_ENCODER = ("spatial_merge_size", "vision_feature_layer", "multimodal_projector_bias")
 """Keys that say something of the encoder and stand at the top (Mistral 3, LLaVA)."""
 
-_INHERITED = ("torch_dtype", "dtype", "tie_word_embeddings")
+_INHERITED = ("torch_dtype", "dtype")
 """Keys that publishers write at the top only."""
 
 
@@ -170,8 +177,11 @@ def decoder_config(name: str, config: Json) -> Json:
         said = next((c[key] for c in (found, config, top) if c.get(key) is not None), None)
         if said is not None:
             found[key] = said
-    if found.get("tie_word_embeddings") is None and wrapper.tied is not None:
-        found["tie_word_embeddings"] = wrapper.tied
+    said = [c["tie_word_embeddings"] for c in (top, config, found) if c.get("tie_word_embeddings") is not None]
+    if wrapper.ties == "either":
+        found["tie_word_embeddings"] = any(said) if said else wrapper.tied
+    elif wrapper.ties == "top":
+        found["tie_word_embeddings"] = said[0] if said else wrapper.tied
     inside = None if text is None else next(iter(found.get("architectures") or ()), None)
     named = wrapper.decoder(config) if callable(wrapper.decoder) else wrapper.decoder
     inner = named or inside or _DECODERS.get(kind)
