@@ -185,7 +185,7 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      _gemma3(num_hidden_layers=62, hidden_size=5376, intermediate_size=21504, num_attention_heads=32,
              num_key_value_heads=16, head_dim=128), 27_432_406_640),
     # A start-up log of 0.22 finds a checkpoint of 14.89 GiB.
-    (("google/gemma-4-E4B-it",), _GEMMA4_E4B, 7_996_156_192),
+    (("google/gemma-4-E4B-it",), _GEMMA4_E4B, 7_996_156_448),
     # Microsoft.
     (("microsoft/phi-1_5",),
      _decoder("PhiForCausalLM", 24, 2048, 32, 32, 8192, 51200, 2048, partial_rotary_factor=0.5,
