@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from infercli.core.auto_round import auto_round
 from infercli.core.compressed_tensors import compressed_tensors
 from infercli.core.modelopt import is_modelopt, modelopt, mxfp8
 from infercli.core.module_names import NO_MODULES, Modules, read_modules
@@ -70,6 +71,8 @@ def _detect(name: str, config: Json) -> Quantization:
         return _awq(config)
     if name in ("gptq", "auto-gptq", "gptq-marlin"):
         return _gptq(config)
+    if name in ("auto-round", "autoround", "inc"):
+        return auto_round(config)
     if name in ("mxfp4", "gpt-oss-mxfp4"):
         return Quantization(method="mxfp4", bits=4, group_size=32, only=EXPERTS)
     if name == "mxfp8":

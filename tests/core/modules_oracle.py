@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+import torch
 from vllm.model_executor.layers.quantization import get_quantization_config
 from vllm.model_executor.layers.quantization.compressed_tensors.utils import should_ignore_layer
 from vllm.model_executor.layers.quantization.utils.quant_utils import is_layer_skipped
@@ -50,6 +51,11 @@ def answer(config: dict, names: list[str]) -> list[str | None]:
     if method == "awq":
         skipped = config.get("modules_to_not_convert") or []
         return [None if is_layer_skipped(n, skipped, match_mode="substring") else "awq" for n in names]
+    if method == "auto-round":
+        layer = torch.nn.Linear(1, 1)
+        known = get_quantization_config("inc").from_config(config)
+        bits = [known.config_parser.resolve(layer, n).bits for n in names]
+        return [{4: "gptq", 8: "gptq", 16: None}[b] for b in bits]
     # One expert stands for all: vLLM asks compressed-tensors about each.
     each = [f"{n}.0.gate_proj" if n.endswith("experts") else n for n in names]
     return [None if should_ignore_layer(n, config["ignore"]) else "w4a16" for n in each]

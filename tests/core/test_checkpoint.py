@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, Scheme, detect, detect_in, typical
@@ -118,6 +120,38 @@ RECOGNISED = {
             skipped=read_modules(["lm_head", "model.layers.0*"], plain="contains"),
         ),
     ),
+    "autoround": (
+        {
+            "quant_method": "auto-round",
+            "bits": 4,
+            "group_size": 128,
+            "sym": True,
+            "data_type": "int",
+            "packing_format": "auto_round:auto_gptq",
+            "block_name_to_quantize": "model.language_model.layers",
+        },
+        Quantization(
+            method="gptq", bits=4, group_size=128, only=read_modules(["model.language_model.layers"], plain="path")
+        ),
+    ),
+    "autoround in the layout of awq": (
+        {
+            "quant_method": "auto-round",
+            "bits": 4,
+            "group_size": 32,
+            "sym": False,
+            "packing_format": "auto_round:auto_awq",
+        },
+        Quantization(method="awq", bits=4, group_size=32, zero_points=True),
+    ),
+    "autoround in fp8 blocks": (
+        {"quant_method": "auto-round", "bits": 8, "group_size": [128, 128], "data_type": "fp"},
+        Quantization(method="fp8", bits=8, block=(128, 128)),
+    ),
+    "autoround in mxfp4": (
+        {"quant_method": "auto-round", "bits": 4, "group_size": 32, "data_type": "mx_fp4e2m1"},
+        Quantization(method="mxfp4", bits=4, group_size=32),
+    ),
     "bitsandbytes": ({"quant_method": "bitsandbytes", "load_in_4bit": True}, typical("bitsandbytes")),
     "gguf": ({"quant_method": "gguf"}, typical("gguf")),
     "two groups of one kind": (
@@ -153,6 +187,11 @@ REFUSED = {
     ),
     "3-bit gptq": ({"quant_method": "gptq", "bits": 3}, "3 bits"),
     "8-bit awq": ({"quant_method": "awq", "bits": 8}, "8 bits"),
+    "2-bit autoround": ({"quant_method": "auto-round", "bits": 2, "group_size": 128}, "2 bits"),
+    "autoround by module only": ({"quant_method": "autoround", "bits": 16, "group_size": 128}, "16"),
+    "fp8 by autoround with one scale": (
+        {"quant_method": "auto-round", "bits": 8, "group_size": -1, "data_type": "fp"}, "8-bit fp",
+    ),
     "2 bits by compressed-tensors": (group("pack-quantized", num_bits=2, type="int"), "pack-quantized, 2-bit int"),
     "no groups": ({"quant_method": "compressed-tensors", "config_groups": {}}, "config_groups"),
     "no method": ({"bits": 4}, "nothing that it names"),
@@ -170,7 +209,7 @@ def test_a_format_that_is_not_taught_is_refused_by_name_with_the_file_to_extend(
     with pytest.raises(Unsupported) as refused:
         detect(config)
     assert words in refused.value.message
-    assert "to teach it: a row in core/quantization.py" in refused.value.hint
+    assert re.search(r"to teach it: a (row|branch) in core/(quantization|auto_round).py", refused.value.hint)
 
 
 # Which modules are quantized. Layers 0 to 3 of a model whose first two differ.
@@ -264,6 +303,19 @@ def test_gptq_says_by_expression_what_is_left_out_and_what_is_stored_otherwise()
     assert schemes_of(found, ("self_attn.o_proj",), LAYERS) == ((None, 4),)
     assert schemes_of(found, ("mlp.down_proj",), LAYERS) == ((Scheme(method="gptq", bits=8, group_size=32), 4),)
     assert schemes_of(found, ("mlp.up_proj",), LAYERS) == ((Scheme(method="gptq", bits=4, group_size=128), 4),)
+
+
+def test_autoround_says_by_name_and_by_expression_what_has_other_bits():
+    own = {
+        "model.layers.2.self_attn.o_proj": {"bits": 16, "data_type": "fp"},
+        "mlp\\.(gate|up)_proj": {"bits": 8},
+        "lm_head": {"bits": 4},
+    }
+    found = detect({"quant_method": "auto-round", "bits": 4, "group_size": 64, "extra_config": own})
+    four, eight = (Scheme(method="gptq", bits=bits, group_size=64) for bits in (4, 8))
+    assert dict(schemes_of(found, ("self_attn.o_proj",), LAYERS)) == {four: 3, None: 1}
+    assert schemes_of(found, ("mlp.up_proj",), LAYERS) == ((eight, 4),)
+    assert schemes_of(found, ("lm_head",), (), head=True) == ((four, 1),)
 
 
 def test_mxfp4_and_a_list_of_blocks_leave_out_everything_else():

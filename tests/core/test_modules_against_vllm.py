@@ -36,6 +36,7 @@ W4A16 = {
     "format": "pack-quantized",
     "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32}}},
 }
+AUTO_ROUND = {"quant_method": "auto-round", "bits": 4, "group_size": 128, "sym": True}
 CONFIGS = [
     {**NVFP4, "ignore": []},
     {**NVFP4, "ignore": ["lm_head", "model.layers.0*", "model.layers.2.*"]},
@@ -49,6 +50,11 @@ CONFIGS = [
      "modules_to_not_convert": ["lm_head", "model.layers.1.self_attn.q_proj", "model.layers.2.mlp.experts"]},
     {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True,
      "modules_to_not_convert": ["self_attn", "layers.3.mlp"]},
+    {**AUTO_ROUND, "block_name_to_quantize": "model.layers"},
+    {**AUTO_ROUND, "block_name_to_quantize": ["model.layers.1", "model.layers.2.mlp"]},
+    {**AUTO_ROUND, "extra_config": {
+        "model.layers.0.self_attn.q_proj": {"bits": 16}, ".*mlp\\.(down|gate)_proj": {"bits": 8},
+        "model.layers.3.mlp.experts": {"bits": 16}, "layers.2.mlp.shared_expert.up_proj": {"bits": 16}}},
     {**W4A16, "ignore": ["lm_head", "re:.*self_attn.*", "re:.*mlp\\.(gate|up|down)_proj.*"]},
     {**W4A16, "ignore": ["re:.*layers\\.[02]\\..*", "model.layers.1.mlp.down_proj", "re:.*experts.*"]},
 ]  # fmt: skip
