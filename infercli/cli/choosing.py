@@ -70,7 +70,10 @@ class Typed:
 
 
 def run(typed: Typed, output: str) -> int:
-    """Search and print. Exit code 0: something holds; 3: nothing does, and the changes that would are printed."""
+    """Search and print. Exit code 0: something holds; 3: nothing does; 4: it cannot be told.
+
+    Of the latter two the changes that would hold are printed.
+    """
     from infercli.cli.choosing_text import text
     from infercli.cli.output import emit
     from infercli.core.choosing import Search
@@ -84,7 +87,7 @@ def run(typed: Typed, output: str) -> int:
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
-    return ExitCode.NO if found.chosen is None else ExitCode.YES
+    return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[found.holds]
 
 
 # What was typed.

@@ -22,7 +22,9 @@ def text(found: Selection) -> str:
     """The answer for people."""
     lines = [f"{found.model}: {_load(found)}"]
     if found.chosen is None:
-        lines.append(click.style("Nothing holds at the pessimistic end of the estimates", fg="red", bold=True))
+        undecided = "" if found.holds is False else "; of some it cannot be told"
+        title = f"Nothing holds at the pessimistic end of the estimates{undecided}"
+        lines.append(click.style(title, fg="yellow" if undecided else "red", bold=True))
     else:
         title = click.style(f"Cheapest that holds: {found.chosen.candidate.words}", fg="green", bold=True)
         lines += [title, *_winner(found.chosen, found)]

@@ -142,6 +142,13 @@ class Selection(Document):
     """Plans exactly what was chosen."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def holds(self) -> bool | None:
+        """Whether something does; None where nothing surely does and of something it cannot be told."""
+        if self.chosen is not None:
+            return True
+        return None if any(x.verdict in ("uncertain", "cannot_be_told") for x in self.losers) else False
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Hardware:
