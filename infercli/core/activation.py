@@ -158,7 +158,7 @@ def _sampler(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     low = high = typical
     if facts.sampler == "sort":
         low = min(low, (b + _SOFTMAX_BYTES) * logits)  # with FlashInfer's sampler, where it was installed
-    elif facts.sampler == "flashinfer":
+    elif facts.sampler == "flashinfer" and batch.gpu.platform == "cuda":
         high += 4 * arch.vocab * (batch.gpu.multiprocessors or 160)  # without it: Triton's buffer
     return Band(low=low, typical=typical, high=high).plus(
         Band(low=base, typical=base, high=base + 0.06 * GIB)  # the rounding of large blocks by PyTorch's allocator
@@ -179,7 +179,7 @@ def _per_vocabulary(seqs: int, batch: Batch, facts: EngineFacts) -> int:
             each, each_of_few = _SORT_BYTES - 3 * (4 - b), _SORT_BYTES_FEW - 4 * (4 - b)
         many = each * max(seqs, _FEW_ROWS)
         return many if seqs >= _FEW_ROWS else min(each_of_few * seqs, many)
-    if facts.sampler == "flashinfer":
+    if facts.sampler == "flashinfer" and batch.gpu.platform == "cuda":  # elsewhere Triton's kernel stays
         return (b + _SOFTMAX_BYTES) * seqs
     units = batch.gpu.multiprocessors or 132
     programs = min(units, max(seqs, _TRITON_ROWS))

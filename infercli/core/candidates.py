@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from infercli.core.asked import utilization
 from infercli.core.choice import Candidate, Hardware, Question
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
-from infercli.core.gpus import find_gpu
 from infercli.core.placement import engines_that_fit
 from infercli.core.prices import PriceList
 from infercli.core.profile import HardwareProfile
@@ -42,11 +41,9 @@ class Weighed:
 
 def hardware_of(profile: HardwareProfile, prices: PriceList, engine_args: dict[str, Json] | None = None) -> Hardware:
     """Raises InputError for a profile without GPUs, UnknownName for a GPU or a price that no table has."""
-    if profile.gpu is None:
+    gpu = profile.linked_gpu()
+    if gpu is None:
         raise InputError(f"profile {profile.name} has no GPU to choose", "`infercli profiles` lists those with GPUs")
-    gpu = find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
-    if profile.interconnect == "pcie" and gpu.nvlink_bytes_per_s is not None:
-        gpu = gpu.model_copy(update={"nvlink_bytes_per_s": None})
     return Hardware(
         profile=profile,
         gpu=gpu,

@@ -20,6 +20,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
     return (
         *said,
         *filter(None, [unseen_note(question.arch)]),
+        *_vendor(question),
         *_engine(question),
         *_loading(question),
         *_links(question, profile),
@@ -27,6 +28,14 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *_fp8_cache(question),
         *_architecture(question),
     )
+
+
+def _vendor(question: Question) -> Iterator[str]:
+    gpu = question.gpu
+    if gpu.platform != "cuda":
+        yield f"{gpu.name} is planned only: `infercli render` and `infercli deploy` refuse GPUs that are not NVIDIA's"
+    if gpu.platform == "xpu":
+        yield "without XPU graphs, as vLLM runs by default; VLLM_XPU_ENABLE_XPU_GRAPH takes memory beside the budget"
 
 
 def _engine(question: Question) -> Iterator[str]:

@@ -7,7 +7,7 @@ and, on GeForce cards, those with FP32 accumulation, which is what inference run
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Row(NamedTuple):
@@ -16,8 +16,8 @@ class Row(NamedTuple):
     name: str
     memory_gib: float
     bandwidth: float
-    capability: tuple[int, int] | None
-    """CUDA compute capability; None: ROCm."""
+    capability: tuple[int, int] | Literal["rocm", "xpu"]
+    """CUDA compute capability, or the platform that has none."""
     tflops: dict[str, float]
     nvlink: float | None
     """NVLink or Infinity Fabric per GPU, both directions together; None: PCIe only."""
@@ -57,6 +57,7 @@ _AMPERE = (
 _BLACKWELL = "NVIDIA RTX Blackwell architecture whitepaper, figures with FP32 accumulation"
 _BLACKWELL_PRO = "NVIDIA RTX PRO Blackwell datasheets: an eighth of the sparse FP4 figure (AI TOPS)"
 _TORCH = "memory: PyTorch's out-of-memory messages"
+_XPU = "memory: vLLM's logs, whose total leaves out what the driver keeps of this card"
 _LLAMA_CPP = "memory: llama.cpp's logs, which print the driver's total"
 _YOLO = "memory: Ultralytics' logs, which print PyTorch's total"
 
@@ -454,73 +455,100 @@ ROWS = (
     # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
     # MI200 and Radeon RX 7000 compute in no FP8.
     Row(
-        "MI210", 63.98, 1638.4, None, _int8(181, 181), None, _GEN4, 300, 104, "AMD-Instinct-MI210",
+        "MI210", 63.98, 1638.4, "rocm", _int8(181, 181), None, _GEN4, 300, 104, "AMD-Instinct-MI210",
         "memory: rocminfo in ROCm/legacy-rocm-build#3460 (67,092,480 KB); AMD Instinct MI210 datasheet; Infinity "
         "Fabric bridges are not counted",
         ("MI210 64GB",),
     ),
     Row(
-        "MI250", 63.98, 1638.4, None, _int8(181, 181), 300, _GEN4, 280, 104, "AMD-Instinct-MI250X-MI250",
+        "MI250", 63.98, 1638.4, "rocm", _int8(181, 181), 300, _GEN4, 280, 104, "AMD-Instinct-MI250X-MI250",
         "one of the module's two dies, which are GPUs of their own, and half its power; memory: PyTorch's total on an "
         "MI250 (63.98 GiB); AMD Instinct MI250 datasheet",
         ("MI250 64GB", "MI250X / MI250"),
     ),
     Row(
-        "MI250X", 63.98, 1638.4, None, _int8(191.5, 191.5), 400, _GEN4, 280, 110, "AMD-Instinct-MI250X",
+        "MI250X", 63.98, 1638.4, "rocm", _int8(191.5, 191.5), 400, _GEN4, 280, 110, "AMD-Instinct-MI250X",
         "one of the module's two dies, which are GPUs of their own, and half its power; memory: PyTorch's total on an "
         "MI250X (63.98 GiB); AMD Instinct MI250X datasheet",
         ("MI250X 64GB",),
     ),
     Row(
-        "MI300X", 191.69, 5300, None, _fp8(1307.4, 2614.9), 896, _GEN5, 750, 304, "AMD-Instinct-MI300X-OAM",
+        "MI300X", 191.69, 5300, "rocm", _fp8(1307.4, 2614.9), 896, _GEN5, 750, 304, "AMD-Instinct-MI300X-OAM",
         "memory: PyTorch's messages (191.69 GiB; vLLM's logs 191.98); AMD Instinct MI300X datasheet",
         ("MI300X 192GB", "MI300X-OAM"),
     ),
     Row(
-        "MI325X", 255.69, 6000, None, _fp8(1307.4, 2614.9), 896, _GEN5, 1000, 304, "AMD-Instinct-MI325X-OAM",
+        "MI325X", 255.69, 6000, "rocm", _fp8(1307.4, 2614.9), 896, _GEN5, 1000, 304, "AMD-Instinct-MI325X-OAM",
         f"{_TORCH} (255.69 GiB; others 255.98); AMD Instinct MI325X datasheet", ("MI325X 256GB", "MI325X-OAM"),
     ),
     Row(
-        "MI350X", 287.98, 8000, None, _fp4(2306.9, 4613.7, 9227.5), 1075.2, _GEN5, 1000, 256,
+        "MI350X", 287.98, 8000, "rocm", _fp4(2306.9, 4613.7, 9227.5), 1075.2, _GEN5, 1000, 256,
         "AMD-Instinct-MI350X-OAM",
         "memory: that of the MI355X; AMD Instinct MI350X datasheet", ("MI350X 288GB",),
     ),
     Row(
-        "MI355X", 287.98, 8000, None, _fp4(2516.6, 5033.2, 10066.3), 1075.2, _GEN5, 1400, 256,
+        "MI355X", 287.98, 8000, "rocm", _fp4(2516.6, 5033.2, 10066.3), 1075.2, _GEN5, 1400, 256,
         "AMD-Instinct-MI355X-OAM",
         f"{_TORCH} (287.98 GiB); AMD Instinct MI355X datasheet", ("MI355X 288GB", "MI355X-OAM"),
     ),
     Row(
-        "W7800", 29.98, 576, None, _int8(90.5, 90.5), None, _GEN4, 260, 70, None,
+        "W7800", 29.98, 576, "rocm", _int8(90.5, 90.5), None, _GEN4, 260, 70, None,
         "memory: that of the Radeon PRO V620, also a 32 GB card with ECC (llama.cpp's logs 29.98 GiB); AMD Radeon PRO "
         "W7800 datasheet",
         ("Radeon PRO W7800", "W7800 32GB", "Radeon PRO W7800 32GB"),
     ),
     Row(
-        "W7900", 44.98, 864, None, _int8(122.6, 122.6), None, _GEN4, 295, 96, None,
+        "W7900", 44.98, 864, "rocm", _int8(122.6, 122.6), None, _GEN4, 295, 96, None,
         f"{_TORCH} (44.98 GiB, with its ECC); AMD Radeon PRO W7900 datasheet",
         ("Radeon PRO W7900", "W7900 48GB", "Radeon PRO W7900 48GB", "Radeon PRO W7900 Dual Slot"),
     ),
     Row(
-        "RX-7900-XT", 19.98, 800, None, _int8(103.2, 103.2), None, _GEN4, 315, 84, None,
+        "RX-7900-XT", 19.98, 800, "rocm", _int8(103.2, 103.2), None, _GEN4, 315, 84, None,
         f"{_TORCH} (19.98 GiB); AMD Radeon RX 7900 XT datasheet", ("RX 7900 XT 20GB",),
     ),
     Row(
-        "RX-7900-XTX", 23.98, 960, None, _int8(122.8, 122.8), None, _GEN4, 355, 96, None,
+        "RX-7900-XTX", 23.98, 960, "rocm", _int8(122.8, 122.8), None, _GEN4, 355, 96, None,
         f"{_TORCH} (23.98 GiB); AMD Radeon RX 7900 XTX datasheet", ("RX 7900 XTX 24GB",),
     ),
     Row(
-        "R9700", 31.86, 640, None, _fp8(191, 383), None, _GEN5, 300, 64, None,
+        "R9700", 31.86, 640, "rocm", _fp8(191, 383), None, _GEN5, 300, 64, None,
         "memory: vLLM's logs (31.86 GiB); AMD Radeon AI PRO R9700 datasheet",
         ("Radeon AI PRO R9700", "AI PRO R9700", "AI PRO R9700 32GB"),
     ),
     Row(
-        "RX-9070", 15.9, 640, None, _fp8(144.5, 289), None, _GEN5, 220, 56, None,
+        "RX-9070", 15.9, 640, "rocm", _fp8(144.5, 289), None, _GEN5, 220, 56, None,
         "memory: that of the RX 9070 XT (llama.cpp's logs on an RX 9070 15.92); AMD Radeon RX 9070 datasheet",
         ("RX 9070 16GB",),
     ),
     Row(
-        "RX-9070-XT", 15.9, 640, None, _fp8(194.6, 389.3), None, _GEN5, 304, 64, None,
+        "RX-9070-XT", 15.9, 640, "rocm", _fp8(194.6, 389.3), None, _GEN5, 304, 64, None,
         "memory: vLLM's log (15.9 GiB); AMD Radeon RX 9070 XT datasheet", ("RX 9070 XT 16GB",),
+    ),
+    # Intel. vLLM runs them on XPU. No rates: nothing was measured that a speed could rest on.
+    Row(
+        "Arc-B580", 11.33, 456, "xpu", {}, None, _GEN4_X8, 190, 20, None,
+        "memory: 0.95 of the 11.93 GiB that tools print, as on its siblings; Intel Arc B580 specifications",
+        ("B580", "Arc B580 12GB"),
+    ),
+    Row(
+        "Arc-Pro-B50", 15.12, 224, "xpu", {}, None, _GEN5_X8, 70, 16, None,
+        "memory: 0.95 of llama.cpp's 16,304 MiB, as on its siblings; Intel Arc Pro B50 specifications",
+        ("B50", "Arc Pro B50 16GB"),
+    ),
+    Row(
+        "Arc-Pro-B60", 22.71, 456, "xpu", {}, None, _GEN5_X8, 200, 20, None,
+        f"{_XPU}: vllm-project/vllm#49482 (22.71 GiB; Intel's builds 23.9); Intel Arc Pro B60 specifications",
+        ("B60", "Arc Pro B60 24GB"),
+    ),
+    Row(
+        "Arc-Pro-B70", 30.3, 608, "xpu", {}, None, _GEN5, 230, 32, None,
+        f"{_XPU} (30.3 GiB; Intel's builds 31.89: intel/llm-scaler#703); Intel Arc Pro B70 specifications",
+        ("B70", "Arc Pro B70 32GB"),
+    ),
+    Row(
+        "Max-1550", 63.98, 1638.4, "xpu", {}, None, _GEN5, 300, 64, None,
+        "one of its two tiles, which are devices of their own, and half its power; memory: vLLM's log of 0.10 on "
+        "Aurora (65,520 MiB); Intel Data Center GPU Max 1550 specifications",
+        ("Data Center GPU Max 1550", "Max 1550 64GB"),
     ),
 )  # fmt: skip

@@ -23,11 +23,12 @@ class Gpu(Record):
 
     name: str
     memory_bytes: int = Field(gt=0)
-    """cudaMemGetInfo's total (hipMemGetInfo's on ROCm)."""
+    """cudaMemGetInfo's total (hipMemGetInfo's on ROCm, Level Zero's on XPU)."""
     memory_bandwidth_bytes_per_s: float = Field(gt=0)
-    platform: Literal["cuda", "rocm"] = "cuda"
+    platform: Literal["cuda", "rocm", "xpu"] = "cuda"
+    """What vLLM calls it: NVIDIA, AMD, Intel."""
     capability: tuple[int, int] | None
-    """CUDA compute capability (major, minor); None on ROCm, which has none."""
+    """CUDA compute capability (major, minor); None on the other platforms, which have none."""
     peak_flops: dict[str, Annotated[float, Field(gt=0)]] = {}
     """Dense tensor throughput by dtype (fp16, bf16, fp8, int8, fp4), in FLOP/s; a missing dtype is not native."""
     nvlink_bytes_per_s: float | None = Field(default=None, gt=0)
@@ -37,7 +38,8 @@ class Gpu(Record):
     tdp_w: int | None = Field(default=None, gt=0)
     """Board power at its default limit."""
     multiprocessors: int | None = Field(default=None, gt=0)
-    """Streaming multiprocessors (compute units on ROCm): vLLM's sampler keeps a buffer per one. None: not known."""
+    """Streaming multiprocessors (compute units on ROCm, Xe-cores on XPU): vLLM's sampler keeps a buffer per one. None:
+    not known."""
     unified_memory: bool = False
     """The operating system and every other process live in the same memory: what is free at start is not the total."""
     ray_accelerator_type: str | None = None
@@ -46,17 +48,17 @@ class Gpu(Record):
 
     @model_validator(mode="after")
     def _capability_is_said(self) -> Gpu:
-        if (self.capability is None) != (self.platform == "rocm"):
-            raise ValueError("capability: a CUDA GPU has one, a ROCm GPU has null")
+        if (self.capability is None) != (self.platform != "cuda"):
+            raise ValueError("capability: a CUDA GPU has one, a GPU of another platform has null")
         return self
 
     def at_least(self, capability: tuple[int, int]) -> bool:
-        """Whether the CUDA capability reaches that far; never on ROCm."""
+        """Whether the CUDA capability reaches that far; never elsewhere."""
         return self.capability is not None and self.capability >= capability
 
     @property
     def has_fp8(self) -> bool:
-        """Whether it multiplies in FP8: Ada and later; on ROCm where its rates, if any are given, name FP8."""
+        """Whether it multiplies in FP8: Ada and later; elsewhere where its rates, if any are given, name FP8."""
         if self.platform == "cuda":
             return self.at_least((8, 9))
         return "fp8" in self.peak_flops or not self.peak_flops
@@ -67,8 +69,8 @@ def _gpu(row: Row) -> Gpu:
         name=row.name,
         memory_bytes=int(row.memory_gib * GIB),
         memory_bandwidth_bytes_per_s=row.bandwidth * 1e9,
-        platform="rocm" if row.capability is None else "cuda",
-        capability=row.capability,
+        platform=row.capability if isinstance(row.capability, str) else "cuda",
+        capability=None if isinstance(row.capability, str) else row.capability,
         peak_flops={dtype: value * 1e12 for dtype, value in row.tflops.items()},
         nvlink_bytes_per_s=None if row.nvlink is None else row.nvlink * 1e9,
         pcie_bytes_per_s=None if row.pcie is None else row.pcie * 1e9,
@@ -85,7 +87,7 @@ GPUS: dict[str, Gpu] = {row.name: _gpu(row) for row in ROWS}
 _SLICE = re.compile(r"\bmig\b|\d+g\.\d+gb|\bvgpu\b|%|\d\s*/\s*\d|(^|\s)0?\.\d")
 """MIG profiles (`3g.20gb`), vGPUs and fractions (`1/2 H100`, `0.5 x L4`)."""
 
-_NOISE = re.compile(r"\(.*?\)|\b(nvidia|geforce|amd|instinct|radeon|tesla|gpu|x\d+)\b|[\s_-]+")
+_NOISE = re.compile(r"\(.*?\)|\b(nvidia|geforce|amd|instinct|radeon|tesla|intel|graphics|gpu|x\d+)\b|[\s_-]+")
 """What drivers, clouds and people put around a name: vendor, family, remarks in brackets, a count, separators."""
 
 

@@ -14,7 +14,7 @@ from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.engines.arguments import problems
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpu_planning import GpuPlanner
-from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.gpus import Gpu
 from infercli.core.local_planning import plan_local
 from infercli.core.model import LockedModel
 from infercli.core.outcome import Outcome, Question
@@ -95,7 +95,7 @@ def planned(
             f"download it, then `infercli pin ./{deployment.model.rpartition('/')[2]}`",
         )
     subject = resolve(deployment, profile, locked)
-    gpu = _gpu(profile)
+    gpu = profile.linked_gpu()
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization) -> Outcome:
         return _outcome(d, p, q, subject, gpu, facts)
@@ -127,14 +127,6 @@ def planned(
         notes=_notes(deployment, profile, locked, subject, outcome),
     )
     return Planned(plan, outcome.question)
-
-
-def _gpu(profile: HardwareProfile) -> Gpu | None:
-    """The profile's GPU as it is linked there; None for a profile without."""
-    if profile.gpu is None:
-        return None
-    gpu = find_gpu(profile.gpu) if isinstance(profile.gpu, str) else profile.gpu
-    return gpu.model_copy(update={"nvlink_bytes_per_s": None}) if profile.interconnect == "pcie" else gpu
 
 
 def _outcome(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from infercli.core.gpus import Gpu
+from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.record import Document, Record
 
 
@@ -62,6 +62,13 @@ class HardwareProfile(Document):
     def target(self) -> Literal["kubernetes", "local"]:
         """Where it runs: a CPU profile is this machine, a GPU profile a cluster."""
         return "local" if self.accelerator == "cpu" else "kubernetes"
+
+    def linked_gpu(self) -> Gpu | None:
+        """The GPU as it is linked here; None for a profile without. Raises UnknownName for a name that no row has."""
+        gpu = find_gpu(self.gpu) if isinstance(self.gpu, str) else self.gpu
+        if gpu is not None and self.interconnect == "pcie":
+            return gpu.model_copy(update={"nvlink_bytes_per_s": None})
+        return gpu
 
     @property
     def gpus_per_node(self) -> int:

@@ -206,11 +206,21 @@ def require_engine(method: Method, engine_version: str) -> None:
     )
 
 
+XPU_METHODS = ("none", "awq", "gptq", "w4a16", "fp8", "fp8-online", "int8", "mxfp4", "mxfp8", "mixed")
+"""vLLM 0.29 platforms/xpu.py supported_quantization, and of compressed-tensors what kernels/linear has for XPU. The
+modules of `mixed` are asked about one by one."""
+
+
 def require_capability(method: Method, gpu: Gpu, engine_version: str | None = None) -> str | None:
     """Raises InputError where the GPU cannot run the method; the note for a plan where it runs it weight-only.
 
     `engine_version`: of vLLM (`0.29.0`); None: the newest.
     """
+    if gpu.platform == "xpu" and method.name not in XPU_METHODS:
+        raise InputError(
+            f"{method.name} is not planned on {gpu.name}: vLLM has kernels for Intel GPUs for {', '.join(XPU_METHODS)}",
+            "choose another --quantization or another profile",
+        )
     if gpu.capability is None:  # ROCm: its kernels are not these rows'; without FP8: vllm-project/vllm#16394, #52985
         if method.name in ("fp8", "fp8-online") and not gpu.has_fp8:
             raise InputError(

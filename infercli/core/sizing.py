@@ -73,6 +73,8 @@ def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str
     ranks = layout.tensor_parallel_size
     if gpu.platform == "rocm":
         return {"measured": _nearest(k.rocm, ranks)}
+    if gpu.platform == "xpu":
+        return {"measured": _nearest(k.xpu, ranks)}
     if gpu.unified_memory:
         return {"measured": k.unified}
     if ranks > 1:
@@ -123,8 +125,11 @@ def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
 
 
 def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
-    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs."""
-    if load.enforce_eager:
+    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
+
+    On XPU there are none unless VLLM_XPU_ENABLE_XPU_GRAPH asks for them (0.29 platforms/xpu.py).
+    """
+    if load.enforce_eager or load.gpu.platform == "xpu":
         return {}
     kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]
@@ -154,8 +159,8 @@ def graphs_kind(gpu: Gpu) -> str:
 
 
 def graphs_in_budget(arch: ModelArch, load: Load, facts: EngineFacts) -> bool:
-    """Whether the CUDA graphs are deducted before the KV cache is sized; never on ROCm (gpu_worker.py, since 0.19)."""
-    if load.gpu.platform == "rocm":
+    """Whether the CUDA graphs are deducted before the KV cache is sized; on CUDA only (gpu_worker.py, since 0.19)."""
+    if load.gpu.platform != "cuda":
         return False
     if uses_v2_runner(arch, facts):
         return facts.graphs_in_budget_v2
@@ -211,7 +216,7 @@ def gpu_memory(
             "non_torch",
             non_torch(arch, load, facts),
             "1 GPU" if ranks == 1 else f"{ranks} GPUs: NCCL and all-reduce",
-            facts.non_torch.source,
+            facts.non_torch.xpu_source if load.gpu.platform == "xpu" else facts.non_torch.source,
         ),
         _term(
             "cuda_graphs",

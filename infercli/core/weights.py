@@ -293,7 +293,8 @@ def _mxfp4_bytes(
     """One layer's MXFP4 expert matrices, padded and with the scales as their kernel keeps them.
 
     vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
-    _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm.
+    _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
+    its own kernel takes the width in 64s.
     """
     experts = next(
         g.feed_forward for g in arch.layers if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
@@ -301,8 +302,8 @@ def _mxfp4_bytes(
     count, width = expert_share(experts, layout)
     triton = gpu is None or (gpu.capability is not None and gpu.capability[0] == 9)
     hidden, step = experts.latent or arch.hidden, 64
-    if not triton:
-        hidden, step = _up(hidden, 256), 256 if gpu is not None and gpu.capability is None else 128
+    if gpu is not None and not triton and gpu.platform != "xpu":
+        hidden, step = _up(hidden, 256), 256 if gpu.platform == "rocm" else 128
     rows, columns = hidden, _up(width, step)
     if tensor.name != "expert down":
         rows, columns = columns * (2 if experts.gated else 1), hidden

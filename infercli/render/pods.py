@@ -52,8 +52,16 @@ class EnginePods(Record):
 def engine_pods(plan: Plan) -> EnginePods:
     """Cut the profile's nodes into pods of one engine replica, or of one node where a replica spans nodes.
 
-    Raises InputError when the profile has fewer GPUs than the replicas of the plan take.
+    Raises InputError when the profile has fewer GPUs than the replicas of the plan take, or GPUs that are not NVIDIA's:
+    those have another image, another resource and another plugin, and were never run.
     """
+    gpu = plan.profile.linked_gpu()
+    if gpu is not None and gpu.platform != "cuda":
+        raise InputError(
+            f"profile `{plan.profile.name}`: {gpu.name} is planned and estimated, but not rendered or deployed: "
+            "engines run on NVIDIA GPUs only",
+            "choose a profile with NVIDIA GPUs; `infercli profiles` lists them",
+        )
     on_node = plan.profile.gpus_per_node
     gpus = min(plan.engine.gpus, on_node)
     if gpus < 1 or plan.engine.gpus % gpus:

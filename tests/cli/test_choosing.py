@@ -82,6 +82,17 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
     assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
 
 
+def test_gpus_of_which_no_speed_is_said_are_no_answer_and_not_a_no(infercli, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    nodes = "nodes:\n  - count: 1\n    gpus: 1\nquantizations: [none]\n"
+    head = "apiVersion: infercli/v1\nkind: HardwareProfile\nname: b70\ngpu: Arc Pro B70\n"
+    (tmp_path / "profiles" / "b70.yaml").write_text(head + nodes)
+    ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", *LOAD, "--profile", "b70", "--rate", "1")
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "of some it cannot be told" in ran.out
+    assert "no speed: Arc-Pro-B70" in ran.out
+
+
 def test_where_no_change_alone_would_hold_it_says_so(infercli):
     ran = infercli("plan", MODEL, *LOAD, "--profile", "l4", "--slo", "tpot_p95=1ms", "--rate", "1000")
     assert ran.code == ExitCode.NO

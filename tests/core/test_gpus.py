@@ -20,7 +20,9 @@ CATALOGUE_GB = {
     "RTX-3070": 8, "RTX-3080": 10, "RTX-3080-Ti": 12, "RTX-3090": 24, "RTX-3090-Ti": 24, "RTX-4060": 8,
     "RTX-4060-Ti-8": 8, "RTX-4070": 12, "RTX-4070-SUPER": 12, "RTX-4070-Ti": 12, "RTX-4070-Ti-SUPER": 16,
     "RTX-4080": 16, "RTX-4080-SUPER": 16, "RTX-4090": 24, "RTX-4090-48": 48, "RTX-4090-D": 24, "RTX-5060-Ti-8": 8,
-    "RTX-5070": 12, "RTX-5070-Ti": 16, "RTX-5080": 16, "RTX-5090": 32, "MI210": 64, "MI250": 64, "MI250X": 64,
+    "RTX-5070": 12, "RTX-5070-Ti": 16, "RTX-5080": 16, "RTX-5090": 32,
+    "Arc-B580": 12, "Arc-Pro-B50": 16, "Arc-Pro-B60": 24, "Arc-Pro-B70": 32, "Max-1550": 64,
+    "MI210": 64, "MI250": 64, "MI250X": 64,
     "MI300X": 192, "MI325X": 256, "MI350X": 288, "MI355X": 288, "W7800": 32, "W7900": 48, "RX-7900-XT": 20,
     "RX-7900-XTX": 24, "R9700": 32, "RX-9070": 16, "RX-9070-XT": 16,
 }  # fmt: skip
@@ -92,7 +94,7 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
 @pytest.mark.parametrize(
     "name",
     [
-        "H1000", "", "80GB-class+", "unstated", "Intel Arc Pro B70 32GB x4", "MI300A", "RTX 4090D 48GB", "GH200 144GB",
+        "H1000", "", "80GB-class+", "unstated", "Intel Arc A770 16GB", "MI300A", "RTX 4090D 48GB", "GH200 144GB",
         "H100 SXM 94GB", "A100 SXM", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB", "MI250X 128GB",
         "GB300 252GB", "RTX 3080 12GB", "NVIDIA GeForce RTX 4060 Ti", "NVIDIA GeForce RTX 5060 Ti", "RTX 6000",
         "NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA RTX PRO 5000 72GB Blackwell", "AMD Radeon PRO W7800 48GB",
@@ -147,7 +149,7 @@ def test_memory_is_what_the_driver_reports_and_less_than_the_catalogue_says(name
 def test_every_row_names_its_source_and_its_native_types_agree_with_its_capability(name):
     gpu = GPUS[name]
     assert "memory:" in gpu.source
-    assert re.search("datasheet|whitepaper|brief", gpu.source)
+    assert re.search("datasheet|whitepaper|brief|specifications", gpu.source)
     assert gpu.tdp_w
     assert gpu.multiprocessors
     if gpu.platform == "cuda":
@@ -157,6 +159,7 @@ def test_every_row_names_its_source_and_its_native_types_agree_with_its_capabili
     else:
         assert gpu.capability is None
         assert not gpu.at_least((1, 0))
+        assert bool(gpu.peak_flops) == (gpu.platform == "rocm")  # no speed is said of Intel's
 
 
 @pytest.mark.parametrize(
@@ -176,10 +179,11 @@ def test_a_label_that_ray_never_puts_on_a_node_is_not_asked_for():
     assert GPUS["RTX-4090"].ray_accelerator_type is None
 
 
-def test_a_gpu_of_ones_own_says_its_capability_or_that_it_is_rocm():
+def test_a_gpu_of_ones_own_says_its_capability_or_a_platform_without():
     fields = {"name": "mine", "memory_bytes": 1, "memory_bandwidth_bytes_per_s": 1.0, "source": "me"}
     assert Gpu(**fields, capability=(9, 0)).platform == "cuda"
-    assert Gpu(**fields, platform="rocm", capability=None).capability is None
+    for platform in ("rocm", "xpu"):
+        assert Gpu(**fields, platform=platform, capability=None).capability is None
     for wrong in ({"capability": None}, {"platform": "rocm", "capability": (9, 0)}):
         with pytest.raises((ValueError, InferError), match="capability"):
             Gpu(**fields, **wrong)

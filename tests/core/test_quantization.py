@@ -99,6 +99,14 @@ def test_fp8_is_refused_on_rocm_where_the_gpu_has_none():
     assert require_capability(METHODS["awq"], find_gpu("MI210")) is None
 
 
+def test_on_intel_gpus_only_what_vllm_has_kernels_for_is_planned():
+    for method in ("awq", "fp8", "mxfp4", "w4a16"):
+        assert require_capability(METHODS[method], find_gpu("Arc-Pro-B60")) is None
+    for method in ("gguf", "bitsandbytes", "nvfp4", "w4a8"):
+        with pytest.raises(InputError, match=f"{method} is not planned on Arc-Pro-B60"):
+            require_capability(METHODS[method], find_gpu("Arc-Pro-B60"))
+
+
 def test_volta_runs_gptq_and_not_awq():
     require_capability(METHODS["gptq"], find_gpu("V100"), "0.7.3")  # GPTQConfig.get_min_capability is 6.0, AWQ's 7.5
     with pytest.raises(InputError, match=r"awq needs compute capability 7\.5, and V100-32 has 7\.0"):

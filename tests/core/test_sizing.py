@@ -30,7 +30,7 @@ tokens = st.sampled_from([512, 2048, 8192, 16384])
 H100, A100, L4, GB10, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM", "L4", "GB10", "MI300X"))
 V0_07, V0_15, V0_19, V0_25, V0_29 = (find_engine(v) for v in ("0.7.3", "0.15.0", "0.19.0", "0.25.0", "0.29.0"))
 engines = st.sampled_from(ROWS)
-gpus = st.sampled_from([H100, A100, L4, GB10, MI300X, find_gpu("B200"), find_gpu("T4")])
+gpus = st.sampled_from([H100, A100, L4, GB10, MI300X, find_gpu("B200"), find_gpu("T4"), find_gpu("B60")])
 
 
 def load(tp=1, seqs=256, tokens=2048, *, gpu=H100, eager=False, dtype_bytes=2, length=8192, stages=1):
@@ -129,16 +129,42 @@ def test_the_v2_runner_came_to_dense_models_first():
     assert [uses_v2_runner(mixtral, f) for f in (V0_19, V0_25, V0_29)] == [False, False, True]
 
 
-def test_cuda_graphs_are_inside_the_budget_from_020_on_and_never_on_rocm():
+def test_cuda_graphs_are_inside_the_budget_from_020_on_and_on_cuda_only():
     inside = {v: sizing.graphs_in_budget(LLAMA, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")}
     assert inside == {"0.19.1": False, "0.20.0": True, "0.29.0": True}
     assert not sizing.graphs_in_budget(LLAMA, load(), V0_25)  # the V2 runner estimated none until 0.29
     assert not sizing.graphs_in_budget(LLAMA, load(gpu=MI300X), V0_29)
+    assert not sizing.graphs_in_budget(LLAMA, load(gpu=find_gpu("B60")), V0_29)
 
 
 def test_an_instinct_is_told_from_a_radeon_by_its_memory_and_not_by_its_units():
     kinds = {name: sizing.graphs_kind(find_gpu(name)) for name in ("MI210", "MI250X", "MI300X", "W7900", "R9700")}
     assert kinds == {"MI210": "cdna", "MI250X": "cdna", "MI300X": "cdna", "W7900": "rocm", "R9700": "rocm"}
+
+
+def test_on_xpu_the_terms_are_those_that_logs_print_and_there_are_no_graphs():
+    # vLLM 0.10.1 on one tile of a Max 1550: weights 12870.74 MiB, 1,419 blocks of 64; 0.28 on a B60: weights 12.87 GiB,
+    # activation 0.69. intel/llm-scaler#703, four B70: non-torch 1.43 to 1.46 GiB.
+    tile, b60 = find_gpu("Data Center GPU Max 1550"), find_gpu("Intel(R) Arc(TM) Pro B60 Graphics")
+    llama, oss = shapes()["meta-llama/Llama-2-7b-chat-hf"], shapes()["openai/gpt-oss-20b"]
+    at = load(seqs=256, tokens=2048, gpu=tile, length=4096)
+    budget = int(0.9 * tile.memory_bytes)
+    found = sizing.gpu_memory(
+        llama.arch, UNQUANTIZED, at, find_engine("0.10.1"), total_bytes=tile.memory_bytes, budget_bytes=budget
+    )
+    assert sizing.term(found, "weights").bytes == pytest.approx(12870.74 * MIB, rel=0.002)
+    assert sizing.term(found, "cuda_graphs").bytes == 0
+    assert "B60" in sizing.term(found, "non_torch").source
+    kv = sizing.term(found, "kv_cache")
+    assert kv.low_bytes < 1419 * 64 * 524288 < kv.high_bytes
+    at = load(seqs=256, tokens=2048, gpu=b60, length=131072)
+    found = sizing.gpu_memory(
+        oss.arch, oss.quantization, at, find_engine("0.28.0"), total_bytes=b60.memory_bytes, budget_bytes=18 * GIB
+    )
+    assert sizing.term(found, "weights").bytes == pytest.approx(12.87 * GIB, rel=0.002)
+    assert sizing.term(found, "activation").bytes == pytest.approx(0.69 * GIB, rel=0.05)
+    four = sizing.non_torch(oss.arch, load(tp=4, gpu=find_gpu("B70")), find_engine("0.26.0"))
+    assert four.low < 1.43 * GIB < four.typical < 1.46 * GIB
 
 
 def test_the_kv_cache_is_what_the_terms_inside_the_budget_leave():

@@ -44,6 +44,12 @@ def test_more_engines_than_the_profile_holds_are_refused_with_both_numbers():
     assert "replicas" in refused.value.hint
 
 
+@pytest.mark.parametrize("gpu", ["MI300X", "Arc-Pro-B60"])
+def test_gpus_that_are_not_nvidias_are_refused_before_anything_is_rendered(gpu):
+    with pytest.raises(InputError, match=f"{gpu} is planned and estimated, but not rendered"):
+        engine_pods(plan(spec=engine(gpus=1), hardware=profile(nodes=(NodeGroup(count=1, gpus=1),), gpu=gpu)))
+
+
 def test_a_pod_gets_its_share_of_a_node_that_is_described():
     # 96 CPUs x 0.85 x 2/8 = 20.4; 768 GiB x 0.85 x 2/8 = 163.2
     node = planned(NodeGroup(count=1, gpus=8, cpus=96, memory_gib=768), gpus=2)

@@ -55,6 +55,9 @@ class NonTorch:
     """The same below capability 9.0 or without NVLink."""
     rocm: dict[int, Band]
     """The same on ROCm, with one rank as well."""
+    xpu: dict[int, Band]
+    """The same on XPU."""
+    xpu_source: str
     unified: Band
     """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
     linked_per_hidden: float = 0
@@ -145,6 +148,11 @@ class EngineFacts:
 
     def require_gpu(self, gpu: Gpu) -> None:
         """Raises InputError where this version has no kernels for the GPU, whatever the checkpoint."""
+        if gpu.platform == "xpu" and self.v1_from != "always":
+            raise InputError(
+                f"vLLM {self.version} on {gpu.name} is not planned: the oldest that was read on Intel GPUs is 0.10",
+                "choose vLLM 0.10.0 or later",
+            )
         if gpu.capability is not None and gpu.capability < self.minimum_capability:
             have, need = (".".join(map(str, c)) for c in (gpu.capability, self.minimum_capability))
             raise InputError(

@@ -20,6 +20,12 @@ def _gib(low: float, typical: float, high: float) -> Band:
 
 # Non-torch memory. n counts the records that print it, or that leave it when everything else is subtracted.
 
+_XPU = {1: _gib(0.1, 0.7, 1.6), 2: _gib(0.3, 1.0, 2.0), 4: _gib(0.8, 1.45, 2.5), 8: _gib(1.0, 2.0, 4.0)}
+_XPU_SOURCE = (
+    "any version: 0.42 GiB on a Max 1550 tile (0.10), 1.5 and 1.03 on a B60 (0.28 and 0.29), 0.19 on a B70 (0.26), "
+    "1.43 to 1.46 with four B70 (intel/llm-scaler#703); n=6"
+)
+
 _WITH_CONTEXT = NonTorch(
     single=_gib(0.1, 0.75, 1.8),
     single_hopper=_gib(0.5, 1.79, 2.2),
@@ -27,6 +33,8 @@ _WITH_CONTEXT = NonTorch(
     linked={2: _gib(1.5, 3.58, 4.0), 4: _gib(2.0, 4.5, 6.0), 8: _gib(3.0, 6.5, 7.7)},
     plain={2: _gib(0.2, 2.6, 3.6), 4: _gib(0.1, 2.0, 4.5), 8: _gib(0.2, 3.0, 7.7)},
     rocm={1: _gib(0.25, 1.0, 2.0), 2: _gib(0.5, 2.0, 4.0), 4: _gib(0.5, 3.0, 6.0), 8: _gib(1.0, 5.0, 8.0)},
+    xpu=_XPU,
+    xpu_source=_XPU_SOURCE,
     unified=_gib(0.5, 2.0, 6.0),
     source="until 0.6.3 what PyTorch reserves is counted and not what it allocates, in 0.6.4 the context, "
     "in all of them NCCL: 1.79 and 3.58 GiB with 1 and 2 H100 "
@@ -40,6 +48,8 @@ _V0 = NonTorch(
     linked={2: _gib(0.3, 0.54, 1.0), 4: _gib(0.4, 0.75, 1.5), 8: _gib(0.6, 1.9, 2.7)},
     plain={2: _gib(0.05, 0.25, 0.5), 4: _gib(0.05, 0.4, 0.8), 8: _gib(0.05, 0.2, 1.0)},
     rocm={1: _gib(0.2, 0.45, 1.4), 2: _gib(0.2, 1.0, 3.0), 4: _gib(0.4, 1.6, 4.0), 8: _gib(1.0, 4.0, 5.3)},
+    xpu=_XPU,
+    xpu_source=_XPU_SOURCE,
     unified=_gib(0.3, 1.0, 4.0),
     source="V0 logs of 0.6.5 to 0.9 print 0.03 to 0.09 GiB with one GPU, 0.22 on H200, 0.25 and 0.66 on AMD, "
     "0.11 to 0.40 with two to eight (n=19)",
