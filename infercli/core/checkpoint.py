@@ -12,6 +12,7 @@ from infercli.core.auto_round import auto_round
 from infercli.core.compressed_tensors import compressed_tensors
 from infercli.core.modelopt import is_modelopt, modelopt, mxfp8
 from infercli.core.module_names import NO_MODULES, Modules, read_modules
+from infercli.core.quark import quark
 from infercli.core.record import Json
 from infercli.core.schemes import EXPERTS, UNQUANTIZED, Quantization, Scheme, typical
 from infercli.errors import InputError, Unsupported
@@ -73,6 +74,8 @@ def _detect(name: str, config: Json) -> Quantization:
         return _gptq(config)
     if name in ("auto-round", "autoround", "inc"):
         return auto_round(config)
+    if name == "quark":
+        return quark(config)
     if name in ("mxfp4", "gpt-oss-mxfp4"):
         return Quantization(method="mxfp4", bits=4, group_size=32, only=EXPERTS)
     if name == "mxfp8":

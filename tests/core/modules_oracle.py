@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from vllm.model_executor.layers.quantization import get_quantization_config
 from vllm.model_executor.layers.quantization.compressed_tensors.utils import should_ignore_layer
+from vllm.model_executor.layers.quantization.quark.utils import should_ignore_layer as quark_ignores
 from vllm.model_executor.layers.quantization.utils.quant_utils import is_layer_skipped
 
 ALGORITHMS = {"FP8": "fp8", "NVFP4": "nvfp4", "W4A16_NVFP4": "nvfp4a16", "MXFP8": "mxfp8", None: None}
@@ -40,6 +41,22 @@ def modelopt(config: dict, names: list[str]) -> list[str | None]:
     return [scheme(n) for n in names]
 
 
+def quark(config: dict, names: list[str]) -> list[str | None]:
+    """By QuarkConfig.get_quant_method and _get_scheme_from_config, which on a CPU would find FP8 unsupported."""
+    known = get_quantization_config("quark").from_config(config)
+
+    def scheme(name: str) -> str | None:
+        if quark_ignores(name, ignore=config["exclude"], check_children=name.endswith("experts")):
+            return None
+        found = known._find_matched_config(name, torch.nn.Linear(1, 1))
+        weight, inputs = found["weight"], found["input_tensors"]
+        if known._is_fp8_w8a8(weight, inputs):
+            return "fp8"
+        return "mxfp4" if known._is_w_ocp_mx_a_x(weight, inputs) else "int8"
+
+    return [scheme(n) for n in names]
+
+
 def answer(config: dict, names: list[str]) -> list[str | None]:
     """The scheme of each module."""
     method = config.get("quant_method") or "modelopt"
@@ -56,6 +73,8 @@ def answer(config: dict, names: list[str]) -> list[str | None]:
         known = get_quantization_config("inc").from_config(config)
         bits = [known.config_parser.resolve(layer, n).bits for n in names]
         return [{4: "gptq", 8: "gptq", 16: None}[b] for b in bits]
+    if method == "quark":
+        return quark(config, names)
     # One expert stands for all: vLLM asks compressed-tensors about each.
     each = [f"{n}.0.gate_proj" if n.endswith("experts") else n for n in names]
     return [None if should_ignore_layer(n, config["ignore"]) else "w4a16" for n in each]

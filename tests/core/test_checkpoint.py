@@ -120,6 +120,36 @@ RECOGNISED = {
             skipped=read_modules(["lm_head", "model.layers.0*"], plain="contains"),
         ),
     ),
+    "quark in mxfp4": (
+        {
+            "quant_method": "quark",
+            "exclude": ["lm_head"],
+            "export": {"kv_cache_group": []},
+            "global_quant_config": {
+                "weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "scale_format": "e8m0"}
+            },
+        },
+        Quantization(method="mxfp4", bits=4, group_size=32, skipped=read_modules(["lm_head"], plain="path")),
+    ),
+    "quark in fp8 blocks": (
+        {
+            "quant_method": "quark",
+            "global_quant_config": {"weight": {"dtype": "fp8_e4m3", "qscheme": "per_block", "block_size": [128, 128]}},
+        },
+        Quantization(method="fp8", bits=8, block=(128, 128)),
+    ),
+    "quark in nvfp4": (
+        {
+            "quant_method": "quark",
+            "global_quant_config": {
+                "weight": [
+                    {"dtype": "fp4", "qscheme": "per_group", "group_size": 16},
+                    {"dtype": "fp8_e4m3", "qscheme": "per_tensor"},
+                ]
+            },
+        },
+        Quantization(method="nvfp4", bits=4, group_size=16),
+    ),
     "autoround": (
         {
             "quant_method": "auto-round",
@@ -187,6 +217,12 @@ REFUSED = {
     ),
     "3-bit gptq": ({"quant_method": "gptq", "bits": 3}, "3 bits"),
     "8-bit awq": ({"quant_method": "awq", "bits": 8}, "8 bits"),
+    "quark in two stages": (
+        {"quant_method": "quark", "global_quant_config": {"weight": [
+            {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}, {"dtype": "int4", "qscheme": "per_channel"}]}},
+        "fp8_e4m3 per_tensor and int4 per_channel",
+    ),
+    "quark without weights": ({"quant_method": "quark", "global_quant_config": {"weight": None}}, "no weights"),
     "2-bit autoround": ({"quant_method": "auto-round", "bits": 2, "group_size": 128}, "2 bits"),
     "autoround by module only": ({"quant_method": "autoround", "bits": 16, "group_size": 128}, "16"),
     "fp8 by autoround with one scale": (
@@ -209,7 +245,7 @@ def test_a_format_that_is_not_taught_is_refused_by_name_with_the_file_to_extend(
     with pytest.raises(Unsupported) as refused:
         detect(config)
     assert words in refused.value.message
-    assert re.search(r"to teach it: a (row|branch) in core/(quantization|auto_round).py", refused.value.hint)
+    assert re.search(r"to teach it: a (row|branch) in core/(quantization|auto_round|quark).py", refused.value.hint)
 
 
 # Which modules are quantized. Layers 0 to 3 of a model whose first two differ.

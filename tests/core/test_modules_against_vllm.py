@@ -37,6 +37,15 @@ W4A16 = {
     "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32}}},
 }
 AUTO_ROUND = {"quant_method": "auto-round", "bits": 4, "group_size": 128, "sym": True}
+QUARK_FP8 = {
+    "weight": {"dtype": "fp8_e4m3", "qscheme": "per_tensor", "is_dynamic": False},
+    "input_tensors": {"dtype": "fp8_e4m3", "qscheme": "per_tensor", "is_dynamic": False},
+}
+QUARK_MXFP4 = {
+    "weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "scale_format": "e8m0"},
+    "input_tensors": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "is_dynamic": True},
+}
+QUARK = {"quant_method": "quark", "export": {"kv_cache_group": []}, "layer_type_quant_config": {}}
 CONFIGS = [
     {**NVFP4, "ignore": []},
     {**NVFP4, "ignore": ["lm_head", "model.layers.0*", "model.layers.2.*"]},
@@ -51,6 +60,10 @@ CONFIGS = [
     {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True,
      "modules_to_not_convert": ["self_attn", "layers.3.mlp"]},
     {**AUTO_ROUND, "block_name_to_quantize": "model.layers"},
+    {**QUARK, "global_quant_config": QUARK_FP8, "layer_quant_config": {"*o_proj": QUARK_MXFP4}, "exclude": ["lm_head"]},
+    {**QUARK, "global_quant_config": QUARK_MXFP4, "layer_quant_config": {"model.layers.2.*": QUARK_FP8}, "exclude": [
+        "model.layers.0.self_attn.q_proj", "re:.*mlp\\.gate_proj", "model.layers.3.mlp.experts.0.up_proj",
+        "model.layers.3.mlp.experts.1.up_proj"]},
     {**AUTO_ROUND, "block_name_to_quantize": ["model.layers.1", "model.layers.2.mlp"]},
     {**AUTO_ROUND, "extra_config": {
         "model.layers.0.self_attn.q_proj": {"bits": 16}, ".*mlp\\.(down|gate)_proj": {"bits": 8},
