@@ -26,7 +26,10 @@ METHODS = {
     "gptq-int8": "gptq-int8", "int4-w4a16": "w4a16", "w4a16-int4": "w4a16", "w4a16": "w4a16", "int4": "w4a16",
     "int8-w8a8": "int8", "w8a8": "int8", "int8-w8a16": "w8a16", "w8a16": "w8a16", "int8": "int8",
     "fp8": "fp8", "fp8-dynamic": "fp8", "nvfp4": "nvfp4", "modelopt_fp4": "nvfp4", "fp4": "nvfp4", "mxfp4": "mxfp4",
-    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "gguf-q4_k_m": "gguf", "gguf": "GGUF of unstated bits",
+    "auto-round": "gptq", "autoround": "gptq", "auto_round": "gptq", "inc": "gptq", "int4-autoround": "gptq",
+    "fbgemm_fp8": "fp8", "ptpc_fp8": "fp8", "modelopt_fp8": "fp8", "fp8_e4m3": "fp8", "mxfp8": "mxfp8",
+    "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "nf4": "bitsandbytes",
+    "gguf-q4_k_m": "gguf", "gguf": "GGUF of unstated bits",
 }  # fmt: skip
 """What a record calls its quantization -> a row of core/quantization.py."""
 
@@ -38,7 +41,7 @@ _AS_CONFIGS = {
 
 _NAME_HINTS = (
     (r"fp8[-_]block", "fp8-block"), (r"nvfp4|[-_]fp4\b", "nvfp4"), (r"mxfp4", "mxfp4"), (r"w8a8|[-_]int8", "int8"),
-    (r"w8a16", "w8a16"), (r"w4a16|awq|gptq|int4|4bit", "w4a16"), (r"fp8", "fp8"),
+    (r"w8a16", "w8a16"), (r"w4a16|awq|gptq|int4|4bit|auto-?round", "w4a16"), (r"fp8", "fp8"),
 )  # fmt: skip
 """In a name of a compressed-tensors checkpoint: every 4-bit one of them is packed alike."""
 
@@ -157,7 +160,7 @@ def _named_method(row: Row) -> str | None:
         return None  # the collector's remark: by what, only the checkpoint's config knows
     if said is not None:
         text = re.sub(r"\s*\(.*", "", str(said)).strip().lower()
-        if text in ("compressed-tensors", "modelopt"):
+        if text in ("compressed-tensors", "modelopt", "quark"):
             detail = re.search(r"\((.*)\)", str(said))
             return _hinted(f"{name} {detail.group(1) if detail else ''}")
         return METHODS.get(text, text)

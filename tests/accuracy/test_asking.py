@@ -80,6 +80,8 @@ def test_a_version_is_read_however_it_is_written(library, printed, version, know
         ("someone/Llama-3.1-8B-Instruct-AWQ-4bit", "compressed-tensors", "w4a16"),
         ("someone/Llama-3.1-8B-Instruct", "awq_marlin", "awq"),
         ("RedHatAI/Llama-3.1-8B-Instruct-NVFP4", "compressed-tensors", "nvfp4"),
+        ("Intel/Llama-3.1-8B-Instruct-int4-AutoRound", "inc", "gptq"),
+        ("amd/Llama-3.1-8B-Instruct-FP8-KV", "quark", "fp8"),
         (LLAMA, None, None),
     ],
 )
