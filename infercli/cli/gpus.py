@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.core.gpus import Gpu
 
 
 @click.command()
@@ -27,11 +32,17 @@ def command(output: str) -> None:
             gib(gpu.memory_bytes, 2),
             f"{gpu.memory_bandwidth_bytes_per_s / 1e9:,.0f} GB/s",
             f"{gpu.capability[0]}.{gpu.capability[1]}" if gpu.capability else gpu.platform,
-            f"{gpu.peak_flops['bf16'] / 1e12:,.0f}" if "bf16" in gpu.peak_flops else "none",
-            f"{gpu.peak_flops['fp8'] / 1e12:,.0f}" if "fp8" in gpu.peak_flops else "none",
+            _tflops(gpu, "bf16"),
+            _tflops(gpu, "fp8"),
             "NVLink" if gpu.nvlink_bytes_per_s else "PCIe",
         )
         for gpu in GPUS.values()
     ]
     header = ("GPU", "MEMORY", "BANDWIDTH", "CAPABILITY", "BF16 TFLOPS", "FP8 TFLOPS", "LINK")
     emit([g.model_dump(mode="json") for g in GPUS.values()], output, columns(rows, header))
+
+
+def _tflops(gpu: Gpu, dtype: str) -> str:
+    if not gpu.peak_flops:
+        return "unknown"
+    return f"{gpu.peak_flops[dtype] / 1e12:,.0f}" if dtype in gpu.peak_flops else "none"
