@@ -247,7 +247,10 @@ class LocalRay:
         return sorted(found, key=lambda row: row[1])
 
     def stop(self) -> int:
-        """End every process of this Ray, by pid, and remove its directory. Returns how many there were; 0: none ran."""
+        """End every process of this Ray, by pid, and remove its directory. Returns how many there were; 0: none ran.
+
+        Raises RayError where some do not end; what is known of them is then kept, for another try.
+        """
         try:
             ray = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
         except (OSError, ValueError):
@@ -264,6 +267,13 @@ class LocalRay:
                     os.kill(pid, signal.SIGKILL)
             ended |= pids
             time.sleep(0.1)
+        else:
+            left = sorted(_processes(ray))
+            if left:
+                raise RayError(
+                    f"processes of the Ray on this machine were killed and have not ended: {', '.join(map(str, left))}",
+                    "wait until `ps` has none of them, then run `infercli local stop` again",
+                )
         if Path(ray.temp_dir).name.startswith("infercli-"):
             shutil.rmtree(ray.temp_dir, ignore_errors=True)
         (self.home / "ray.json").unlink(missing_ok=True)

@@ -116,9 +116,16 @@ def question_of(typed: Typed) -> Question:
     _whole_numbers(typed, args, problems)
     for where, what in argument_problems(args, RAY_SERVICE_ENGINE):
         problems.add(where, what)
-    for name in sorted({*unplanned(args, "gpu")} | ({"speculative_config"} & set(args))):
+    left_out = unplanned(args, "gpu")
+    for name in left_out:
         problems.add(
             f"engine_args.{name}", "changes memory in a way that is not planned yet", "leave it out of a search"
+        )
+    if args.get("speculative_config") and "speculative_config" not in left_out:
+        problems.add(
+            "engine_args.speculative_config",
+            "a search does not weigh speculation: its speed depends on how much of the drafts is accepted",
+            "leave it out of a search; `infercli plan` with one profile plans its memory",
         )
     model, pinned = _model(model_id, deployment, project, problems)
     prices, hardware = _hardware(typed, deployment, args, project, problems)

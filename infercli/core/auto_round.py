@@ -25,7 +25,9 @@ def auto_round(config: Json) -> Quantization:
     blocks = config.get("block_name_to_quantize") or config.get("to_quant_block_names") or ()
     skipped, by_module, head = [], [], False
     for name, own in (config.get("extra_config") or {}).items():
-        pattern = f"re:.*(?:{name})" if _EXPRESSION.search(name) else name
+        pattern = _pattern(name)
+        if pattern is None:
+            continue
         if int(own.get("bits", whole.bits or 0)) >= 16:
             skipped.append(pattern)
             continue
@@ -38,6 +40,17 @@ def auto_round(config: Json) -> Quantization:
         by_module=tuple(by_module),
         lm_head=head,
     )
+
+
+def _pattern(name: str) -> str | None:
+    """A key of extra_config as `read_modules` takes it; None: an expression that is none, which vLLM passes over."""
+    if not _EXPRESSION.search(name):
+        return name
+    try:
+        re.compile(name)
+    except re.error:
+        return None
+    return f"re:.*(?:{name})"
 
 
 def _names(blocks: Json) -> Iterator[str]:

@@ -55,11 +55,15 @@ def read_modules(names: Iterable[str], *, plain: Literal["path", "contains"]) ->
     """Modules of a config's list. `re:` starts a regular expression, `*` makes a wildcard.
 
     `plain` says what any other entry means: `path` the module of that name and all below it, `contains` every module
-    whose name contains it.
+    whose name contains it. Raises ValueError for an expression that is none.
     """
     found: dict[tuple[Kind, str], set[int] | None] = {}
     for name in names:
         if name.startswith("re:"):
+            try:
+                _compiled(name[3:])
+            except re.error as error:
+                raise ValueError(f"`{name[3:]}` is no regular expression: {error}") from error
             found[("regex", name[3:])] = None
             continue
         text, layer = _template(name)

@@ -142,6 +142,16 @@ def test_stop_ends_an_agent_whose_title_hides_its_environment_and_no_reader_of_i
             agent.kill()
 
 
+def test_stop_says_which_processes_did_not_end_and_forgets_none(ray, fake_engine, monkeypatch):
+    ray.ensure(free_port())
+    with monkeypatch.context() as spared:
+        spared.setattr("infercli.adapters.local_ray.os.kill", lambda pid, number: None)
+        spared.setattr("infercli.adapters.local_ray.time.sleep", lambda seconds: None)
+        with pytest.raises(RayError, match=r"have not ended: \d+"):
+            ray.stop()
+    assert ray.stop() > 0
+
+
 def test_a_pid_that_is_somebody_elses_by_now_is_neither_found_nor_killed(ray):
     other = subprocess.Popen(["sleep", "60"])
     try:

@@ -93,6 +93,17 @@ def test_gpus_of_which_no_speed_is_said_are_no_answer_and_not_a_no(infercli, tmp
     assert "no speed: Arc-Pro-B70" in ran.out
 
 
+def test_a_search_with_speculation_is_refused_with_what_plans_it(infercli, deployment):
+    deployment(
+        f"name: chat\nmodel: {MODEL}\nprofile: l4\nengine_args: {{speculative_config: {{method: ngram, "
+        "num_speculative_tokens: 3}}\n"
+    )
+    ran = infercli("plan", "--rate", "1")
+    assert ran.code == ExitCode.USAGE
+    assert "a search does not weigh speculation" in ran.err
+    assert "not planned yet" not in ran.err
+
+
 def test_where_no_change_alone_would_hold_it_says_so(infercli):
     ran = infercli("plan", MODEL, *LOAD, "--profile", "l4", "--slo", "tpot_p95=1ms", "--rate", "1000")
     assert ran.code == ExitCode.NO

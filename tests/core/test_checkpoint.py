@@ -354,6 +354,11 @@ def test_autoround_says_by_name_and_by_expression_what_has_other_bits():
     assert schemes_of(found, ("lm_head",), (), head=True) == ((four, 1),)
 
 
+def test_autoround_passes_over_an_expression_that_is_none_as_vllm_does():
+    said = {"quant_method": "auto-round", "bits": 4, "group_size": 64}
+    assert detect(said | {"extra_config": {"*mlp.gate": {"bits": 16}}}) == detect(said)
+
+
 def test_mxfp4_and_a_list_of_blocks_leave_out_everything_else():
     assert schemes_of(typical("mxfp4"), ("self_attn.o_proj",), LAYERS) == ((None, 4),)
     assert schemes_of(typical("mxfp4"), ("mlp.experts.gate_up_proj",), LAYERS)[0][0].method == "mxfp4"
@@ -413,6 +418,15 @@ def test_a_usual_nvfp4_checkpoint_keeps_gated_delta_and_draft_layers_in_16_bits(
         {"quant_method": "gptq", "bits": 4, "dynamic": {"+:.*mlp.*": 8}},
         {"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": "fp8"}},
         {"quant_method": "modelopt", "quant_algo": "FP8", "ignore": 3},
+        {"quant_method": "gptq", "bits": 4, "dynamic": {"-:*mlp": {}}},
+        {
+            "quant_method": "quark",
+            "exclude": ["re:*mlp"],
+            "global_quant_config": {"weight": {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}},
+        },
+        {"quant_method": "quark", "global_quant_config": {"weight": []}},
+        {"quant_method": "auto-round", "bits": 4},
+        {"quant_method": "auto-round", "bits": 4, "group_size": 128, "extra_config": ["lm_head"]},
     ],
 )
 def test_a_damaged_quantization_config_is_refused_in_words(config):

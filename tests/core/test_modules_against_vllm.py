@@ -67,6 +67,7 @@ CONFIGS = [
     {**AUTO_ROUND, "block_name_to_quantize": ["model.layers.1", "model.layers.2.mlp"]},
     {**AUTO_ROUND, "extra_config": {
         "model.layers.0.self_attn.q_proj": {"bits": 16}, ".*mlp\\.(down|gate)_proj": {"bits": 8},
+        "*o_proj": {"bits": 16},
         "model.layers.3.mlp.experts": {"bits": 16}, "layers.2.mlp.shared_expert.up_proj": {"bits": 16}}},
     {**W4A16, "ignore": ["lm_head", "re:.*self_attn.*", "re:.*mlp\\.(gate|up|down)_proj.*"]},
     {**W4A16, "ignore": ["re:.*layers\\.[02]\\..*", "model.layers.1.mlp.down_proj", "re:.*experts.*"]},

@@ -23,7 +23,7 @@ def _gib(low: float, typical: float, high: float) -> Band:
 _XPU = {1: _gib(0.1, 0.7, 1.6), 2: _gib(0.3, 1.0, 2.0), 4: _gib(0.8, 1.45, 2.5), 8: _gib(1.0, 2.0, 4.0)}
 _XPU_SOURCE = (
     "any version: 0.42 GiB on a Max 1550 tile (0.10), 1.5 and 1.03 on a B60 (0.28 and 0.29), 0.19 on a B70 (0.26), "
-    "1.43 to 1.46 with four B70 (intel/llm-scaler#703); n=6"
+    "1.43 to 1.46 with four B70 (intel/llm-scaler#703); n=6; two and eight by bounds"
 )
 
 _WITH_CONTEXT = NonTorch(
