@@ -110,6 +110,7 @@ def question(row: Row, library: Library) -> Question:
         request["kv_cache_dtype"] = str(kv_dtype)
     if row.get("dtype"):
         request["dtype"] = str(row["dtype"])
+    _items(request, str(row.get("notes") or ""))
     _speculation(request, row, library.find(str(stated.get("draft") or ""), None))
     if row.get("enable_lora"):
         asked.assumed.append("no LoRA adapters: the record has some, of unknown rank")
@@ -230,6 +231,16 @@ def _speculation(request: dict[str, Any], row: Row, draft: Found | None) -> None
         request["speculation"] = {"method": method.group(0), "num_speculative_tokens": tokens}
         if draft is not None:
             request["speculation"]["config"] = draft.config
+
+
+def _items(request: dict[str, Any], notes: str) -> None:
+    """What prompts may hold besides text, where a record quotes the setting."""
+    if re.search(r"language[-_]model[-_]only|limit[-_]mm[-_]per[-_]prompt all 0", notes):
+        request["language_model_only"] = True
+    limits = re.search(r"limit[-_]mm[-_]per[-_]prompt\W*(\{[^{}]*\})", notes)
+    counts = dict(re.findall(r"(\w+)\W+(\d+)", limits.group(1))) if limits else {}
+    if counts:
+        request["limit_mm_per_prompt"] = {kind: int(count) for kind, count in counts.items()}
 
 
 def _number(value: Any) -> float | None:

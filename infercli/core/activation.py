@@ -33,7 +33,7 @@ from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB, MIB
-from infercli.core.vision import kept_by_encoder, peak_of_encoder
+from infercli.core.vision import Items, kept_by_encoder, peak_of_encoder
 
 _SOFTMAX_BYTES = 12
 """Per logit beside the logits themselves: their fp32 copy, probabilities, noise (v1/sample/ops/topk_topp_sampler.py
@@ -53,10 +53,10 @@ _TRITON_ROWS = 8
 
 _V2_TABLE_BYTES = 4 + 1 / 8
 """The V2 runner keeps, per max_num_seqs x vocabulary: counts in int32 and a bit mask (v1/worker/gpu/sample/penalties.py
-output_bin_counts, prompt_bin_mask)."""
+output_bin_counts, prompt_bin_mask), from its start on."""
 
-_V2_PEAK_BYTES = Band(low=0, typical=2, high=_SOFTMAX_BYTES)
-"""Per logit beside the logits themselves, in the V2 runner's profile, which skips top-k and top-p; high: as in V1."""
+_V2_COPY_BYTES = 4
+"""Per logit beside the logits themselves, where the V2 runner's profile copies them; it skips top-k and top-p."""
 
 _FORWARD_EXTRA_BYTES = 16 * MIB
 """Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""
@@ -84,6 +84,8 @@ class Batch:
     max_model_len: int
     element_bytes: int
     """Of one unquantized activation."""
+    items: Items = "all"
+    """What prompts may hold besides text."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
@@ -112,7 +114,7 @@ def moments(arch: ModelArch, quantization: Quantization, batch: Batch, facts: En
     """The moments of the profile run, and what stays from the forward pass to the sampler."""
     return Moments(
         forward=_forward(arch, quantization, batch, facts),
-        sampler=_sampler(arch, batch, facts),
+        sampler=_sampler(arch, quantization, batch, facts),
         kept=_kept(arch, quantization, batch, facts),
         encoder=_encoder(arch, batch, facts),
     )
@@ -122,16 +124,26 @@ def _encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     if facts.engine(batch.gpu) == "V0":
         return NOTHING
     return peak_of_encoder(
-        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, batch.layout, facts
+        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, batch.layout, facts, batch.items
     )
 
 
-def uses_v2_runner(arch: ModelArch, facts: EngineFacts) -> bool:
-    """Whether the V2 model runner serves the model by default (config/vllm.py use_v2_model_runner)."""
-    if facts.runner_v2 == "dense":
-        plain = all(isinstance(m, Attention) for m in mixers(arch))
-        return plain and not arch.pooling and not any(isinstance(f, Experts) for f in feed_forwards(arch))
-    return facts.runner_v2 == "always"
+def uses_v2_runner(arch: ModelArch, quantization: Quantization, facts: EngineFacts) -> bool:
+    """Whether the V2 model runner serves the model by default."""
+    if facts.runner_v2 in ("never", "always"):
+        return facts.runner_v2 == "always"
+    if arch.pooling or (facts.v2_unquantized and quantization.method != "none"):
+        return False
+    plain = all(isinstance(m, Attention) for m in mixers(arch))
+    dense = plain and not any(isinstance(f, Experts) for f in feed_forwards(arch))
+    return arch.architecture in facts.v2_models or (facts.runner_v2 == "dense" and dense)
+
+
+def sampler_tables(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:
+    """Bytes that the V2 runner's sampler keeps from its start on; 0 with the other runner."""
+    if arch.pooling or not arch.lm_head or not uses_v2_runner(arch, quantization, facts):
+        return 0
+    return _V2_TABLE_BYTES * batch.max_num_seqs * arch.vocab
 
 
 def _exactly(size: float) -> Band:
@@ -141,7 +153,7 @@ def _exactly(size: float) -> Band:
 # The sampler.
 
 
-def _sampler(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
+def _sampler(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
     seqs, b = batch.max_num_seqs, batch.element_bytes
     if arch.pooling or not arch.lm_head:
         return NOTHING
@@ -151,9 +163,10 @@ def _sampler(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     # Two copies of the last tokens' hidden states: picked from all, and random ones in their place.
     base = hidden + 2 * b * seqs * arch.hidden + _cublas_bytes(batch.gpu)
     logits = seqs * arch.vocab
-    if uses_v2_runner(arch, facts):
-        peak = Band(**{end: (b + getattr(_V2_PEAK_BYTES, end)) * logits for end in ("low", "typical", "high")})
-        return peak.plus(_exactly(base + _V2_TABLE_BYTES * logits))
+    if uses_v2_runner(arch, quantization, facts):
+        copied = _V2_COPY_BYTES if facts.v2_copies_logits else 0
+        peak = Band(low=b * logits, typical=(b + copied) * logits, high=(b + _SOFTMAX_BYTES) * logits)
+        return peak.plus(_exactly(base))
     typical = arch.vocab * _per_vocabulary(seqs, batch, facts)
     low = high = typical
     if facts.sampler == "sort":
@@ -211,7 +224,7 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
         width += 2 * hidden
     passing = max(
         (_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0
-    ) * (not _keeps_workspace(quantization, facts))  # fmt: skip
+    ) * (not _keeps_workspace(quantization, batch, facts))  # fmt: skip
     typical = b * tokens * width + max(passing, _context_bytes(arch, batch)) + _FORWARD_EXTRA_BYTES
     return Band(low=0.85 * typical, typical=typical, high=1.2 * typical)
 
@@ -284,26 +297,34 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
         batch.element_bytes,
         v0_sequences=batch.max_num_seqs if v0 else None,
         facts=facts,
+        items=batch.items,
     )
     if v0:
         return encoder
     indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
     workspace = max((_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0)
-    typical = buffer + (workspace if _keeps_workspace(quantization, facts) else 0)
-    sure = buffer + (workspace if _keeps_workspace(quantization, facts) and quantization.method == "none" else 0)
+    keeps = _keeps_workspace(quantization, batch, facts)
+    typical = buffer + (workspace if keeps else 0)
+    sure = buffer + (workspace if keeps and quantization.method == "none" else 0)
     possible = buffer + (workspace if facts.keeps_expert_workspace else 0)
-    return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder)
+    tables = sampler_tables(arch, quantization, batch, facts) if facts.counts_all_consumed else 0
+    return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(tables))
 
 
-def _keeps_workspace(quantization: Quantization, facts: EngineFacts) -> bool:
+def _keeps_workspace(quantization: Quantization, batch: Batch, facts: EngineFacts) -> bool:
     """Whether the experts' kernel takes its buffers from the shared workspace, which stays.
 
-    Triton does (16 bits, FP8 by blocks). FlashInfer's CUTLASS asks for one small buffer (FP8 by tensor, NVFP4), and
+    Triton does (16 bits, FP8 by blocks). FlashInfer's CUTLASS asks for one small buffer (FP8 by tensor, NVFP4; FP8 by
+    blocks on Hopper with expert parallelism, since 0.17), its TRT-LLM for none (FP8 by blocks on capability 10), and
     Marlin, INT8 and MXFP4 take theirs in the forward pass and give them back (0.19 layers/fused_moe, oracle/).
     """
-    by_triton = quantization.method == "none" or (quantization.method == "fp8" and quantization.block is not None)
-    return facts.keeps_expert_workspace and by_triton
+    gpu = batch.gpu
+    datacentre_blackwell = gpu.at_least((10, 0)) and not gpu.at_least((12, 0))
+    by_flashinfer = datacentre_blackwell or (gpu.at_least((9, 0)) and batch.layout.expert_parallel)
+    by_flashinfer = by_flashinfer and not quantization.by_module  # DeepSeek-V4's experts are stored otherwise
+    by_blocks = quantization.method == "fp8" and quantization.block is not None and not by_flashinfer
+    return facts.keeps_expert_workspace and (quantization.method == "none" or by_blocks)
 
 
 def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch) -> int:

@@ -10,10 +10,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from infercli.core.architecture.arch import ModelArch
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
 from infercli.core.plan import MemoryTerm
 from infercli.core.record import Document, Json, Record
+from infercli.core.vision import Items, items_of
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -127,6 +129,10 @@ class EstimateRequest(Asked):
     block_size: Count | None = None
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
+    language_model_only: bool = False
+    """No prompt holds anything but text: encoders are not loaded, or at least not run."""
+    limit_mm_per_prompt: dict[str, Annotated[int, Field(ge=0)] | dict[str, Json]] | None = None
+    """By kind (image, video, audio), how many a prompt may hold; 0 of all kinds means text only."""
     speculation: Speculation | None = None
     workload: Traffic | None = None
     """None: memory only."""
@@ -151,6 +157,10 @@ class EstimateRequest(Asked):
                 f"gpu_count: {self.gpu_count} is not a multiple of the {needed} GPUs that the parallel sizes take"
             )
         return self
+
+    def items(self, arch: ModelArch) -> Items:
+        """What prompts of this model may hold besides text."""
+        return items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
 
     @property
     def gpus_per_replica(self) -> int:

@@ -70,6 +70,7 @@ def size(
         max_num_batched_tokens=settings.max_num_batched_tokens,
         max_model_len=settings.max_model_len,
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
+        items=request.items(arch),
         enforce_eager=settings.enforce_eager,
         drafts=bool(drafting) and draft is None,
         draft=draft,

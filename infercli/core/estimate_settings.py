@@ -58,7 +58,7 @@ def settle(
     chunkable, least = _v0_batch(request, arch, facts)
     defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least)
     seqs = request.max_num_seqs or defaults.max_num_seqs
-    whole = least_batch(arch, facts.release)
+    whole = least_batch(arch, facts.release, request.items(arch))
     tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0, whole)
     if tokens < whole:
         notes += (

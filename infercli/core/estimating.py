@@ -30,6 +30,7 @@ from infercli.core.sizing import Draft
 from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
+from infercli.core.vision import as_loaded
 from infercli.errors import InferError, InputError, Unsupported
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
@@ -207,15 +208,14 @@ def examine(
         facts, said = with_engine(facts, request, model.arch, quantization, gpu)
         notes += said
     notes += _engine_notes(facts)
-    settings, said = settle(request, model.arch, quantization, gpu, facts, problems)
+    arch = as_loaded(model.arch, request.items(model.arch), facts.release)
+    settings, said = settle(request, arch, quantization, gpu, facts, problems)
     notes += said
     with problems.at(""):
         if not problems:
-            sized = size(request, model.arch, quantization, gpu, facts, settings, draft)
+            sized = size(request, arch, quantization, gpu, facts, settings, draft)
             sized = _in_engine(sized, quantization, facts)
-            return Examined(
-                arch=model.arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes
-            )
+            return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 
 

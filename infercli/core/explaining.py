@@ -93,7 +93,7 @@ def _activation(q: Question, term: MemoryTerm) -> Derivation:
         [
             _band("forward", found.forward, "the largest layer over max_num_batched_tokens (core/activation.py)"),
             _band("sampler", found.sampler, "logits of max_num_seqs x vocabulary, and what sampling makes of them"),
-            _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, indexer's keys"),
+            _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, indexer's keys, tables"),
             _band("encoder", found.encoder, "the largest images or videos, before the decoder runs (core/vision.py)"),
             _setting("max_num_batched_tokens", load.max_num_batched_tokens),
             _setting("max_num_seqs", load.max_num_seqs),
@@ -122,7 +122,7 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
     row, stages = q.facts.graphs[sizing.graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
     inputs = [
         _band("any_capture", parts["any_capture"], _LOGS),
-        _band("per_layer", row.per_layer, _LOGS),
+        _band("per_layer", sizing.graphs_of_a_layer(q.arch, row), _LOGS),
         Given(name="layers", value=-(-q.arch.layer_count // stages), source=f"{_CONFIG}; of one stage"),
         Given(
             name="sizes", value=q.facts.graph_sizes(q.settings.max_num_seqs),

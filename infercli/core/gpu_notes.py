@@ -73,7 +73,7 @@ def _links(question: Question, profile: HardwareProfile) -> Iterator[str]:
 def _room_outside(question: Question, profile: HardwareProfile) -> Iterator[str]:
     """Where the memory beyond the budget may not do under load."""
     memory = question.sized.memory
-    need = sizing.outside_budget_bytes(question.arch, question.sized.load, question.facts)
+    need = sizing.outside_budget_bytes(question.arch, question.quantization, question.sized.load, question.facts)
     left = memory.total_bytes - memory.budget_bytes - profile.reserved_gpu_memory_gib * GIB
     if left < need:
         yield (

@@ -30,7 +30,7 @@ from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
 from infercli.core.units import gib
-from infercli.core.vision import least_batch
+from infercli.core.vision import as_loaded, least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
 
@@ -73,13 +73,15 @@ class GpuPlanner:
         deployment: ModelDeployment,
         profile: HardwareProfile,
     ) -> None:
-        self.arch, self.quantization, self.gpu, self.facts = arch, quantization, gpu, facts
+        self.quantization, self.gpu, self.facts = quantization, gpu, facts
         self.deployment, self.profile = deployment, profile
         self.args = {name: value for name, value in deployment.engine_args.items() if value is not None}
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
         self.request = read_request(arch, gpu, facts, deployment, profile)
-        self.settings, self.said = settled(self.request, arch, quantization, gpu, facts)
+        self.items = self.request.items(arch)
+        self.arch = as_loaded(arch, self.items, facts.release)
+        self.settings, self.said = settled(self.request, self.arch, quantization, gpu, facts)
         self.online = METHODS[quantization.method].loads_as_model_dtype
 
     def outcome(self) -> Outcome:
@@ -283,7 +285,7 @@ class GpuPlanner:
         tokens_reason = (
             f"vLLM's default on {self.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
         )
-        if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release):
+        if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release, self.items):
             tokens_reason = "the tokens of a video, which the model takes whole: vLLM refuses smaller batches"
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
         if self.quantization.kv_cache_fp8:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infercli.core.activation import Batch, uses_v2_runner
+from infercli.core.activation import Batch, sampler_tables, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
-from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.arch import LatentAttention, Layout, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
-from infercli.core.engines.facts import NOTHING, Band, EngineFacts
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.units import GIB
@@ -80,8 +80,12 @@ def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str
     if ranks > 1:
         parts = {"measured": _nearest(k.plain, ranks)}
         if gpu.at_least((9, 0)) and gpu.nvlink_bytes_per_s is not None:
-            buffers = k.linked_per_hidden * ranks * arch.hidden
-            parts = {"measured": _nearest(k.linked, ranks)}
+            linked, buffers = k.linked, k.linked_per_hidden * ranks * arch.hidden
+            if load.enforce_eager and k.linked_eager is not None:
+                linked, buffers = k.linked_eager, 0
+            elif gpu.at_least((10, 0)) and k.linked_blackwell is not None:
+                linked, buffers = k.linked_blackwell, 0
+            parts = {"measured": _nearest(linked, ranks)}
             if buffers:
                 parts["all_reduce_buffers"] = Band(low=0.5 * buffers, typical=buffers, high=2 * buffers)
         return parts | ({"odd_vocabulary": k.odd_vocab.times(0.25)} if _odd(arch) else {})
@@ -136,6 +140,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     share = min(1.0, facts.graph_sizes(load.max_num_seqs) / facts.all_graph_sizes)
     layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
     layers += 0 if load.draft is None else load.draft.arch.layer_count
+    per_layer = graphs_of_a_layer(arch, g)
     ranks = load.layout.tensor_parallel_size
     # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
     split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
@@ -144,11 +149,17 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
             low=g.base.low - split, typical=max(0.0, g.base.typical - split * (kind == "hopper")), high=g.base.high
         ),
         "layers": Band(
-            low=g.per_layer.low * layers * share,
-            typical=g.per_layer.typical * layers * share,
-            high=g.per_layer.high * layers * (1 + share) / 2,
+            low=per_layer.low * layers * share,
+            typical=per_layer.typical * layers * share,
+            high=per_layer.high * layers * (1 + share) / 2,
         ),
     }
+
+
+def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
+    """The row's figure for a layer of this model, with all capture sizes."""
+    indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    return (graphs.per_indexed_layer if indexed else None) or graphs.per_layer
 
 
 def graphs_kind(gpu: Gpu) -> str:
@@ -158,20 +169,23 @@ def graphs_kind(gpu: Gpu) -> str:
     return "hopper" if gpu.at_least((9, 0)) else "cuda"
 
 
-def graphs_in_budget(arch: ModelArch, load: Load, facts: EngineFacts) -> bool:
+def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
     """Whether the CUDA graphs are deducted before the KV cache is sized; on CUDA only (gpu_worker.py, since 0.19)."""
     if load.gpu.platform != "cuda":
         return False
-    if uses_v2_runner(arch, facts):
+    if uses_v2_runner(arch, quantization, facts):
         return facts.graphs_in_budget_v2
     return facts.graphs_in_budget
 
 
-def outside_budget_bytes(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
-    """What a GPU needs beyond the budget: the CUDA context, and what sampling takes only under load."""
+def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> int:
+    """What a GPU needs beyond the budget: the CUDA context, and what sampling takes that no profile saw."""
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
     context = _OUTSIDE_LINKED_BYTES if several else _OUTSIDE_SINGLE_BYTES
-    unprofiled = _UNPROFILED_BYTES * load.max_num_seqs * arch.vocab if uses_v2_runner(arch, facts) else 0
+    unprofiled = 0.0
+    if uses_v2_runner(arch, quantization, facts):
+        tables = 0 if facts.counts_all_consumed else sampler_tables(arch, quantization, load, facts)
+        unprofiled = _UNPROFILED_BYTES * load.max_num_seqs * arch.vocab + tables
     return round(context + unprofiled)
 
 
@@ -192,7 +206,7 @@ def gpu_memory(
     )  # fmt: skip
     drafting = 0 if load.draft is None else _draft_bytes(load.draft, load, facts)
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
-    inside = graphs_in_budget(arch, load, facts)
+    inside = graphs_in_budget(arch, quantization, load, facts)
     graphs = cuda_graphs(arch, load, facts)
     terms = [
         MemoryTerm(

@@ -9,10 +9,14 @@ processor's, which config.json does not hold: hence the table.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.units import GIB
+
+Items: TypeAlias = Literal["all", "images", "none"]
+"""What a prompt may hold besides text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,8 @@ class Encoder:
     """The release of vLLM from which all items pass at once; before, one image after the other."""
     whole: bool = False
     """From that release on no batch is taken that is smaller than an item, since all of it is attended to at once."""
+    image_tokens: int | None = None
+    """Of the largest image, where the largest item is a video of another size."""
 
 
 _QWEN2 = Encoder(
@@ -62,7 +68,7 @@ _QWEN3 = Encoder(
     patches=4, block=Block(beside_attention=4, beside_mlp=3),
 )  # fmt: skip
 _GEMMA4 = Encoder(
-    item_tokens=32 * (70 + 8), pixel_bytes=9 * 3 * 16 * 16 * 2, patches=32 * 70 * 9 / (32 * (70 + 8)),
+    item_tokens=32 * (70 + 8), pixel_bytes=9 * 3 * 16 * 16 * 2, patches=32 * 70 * 9 / (32 * (70 + 8)), image_tokens=280,
     block=Block(beside_attention=8, beside_mlp=4, split=False), together_from=(0, 20), whole=True,
 )  # fmt: skip
 _GEMMA3 = Encoder(
@@ -108,19 +114,68 @@ class Profiled:
     """For which outputs are kept."""
 
 
-def _encoder(arch: ModelArch) -> Encoder:
+_MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *((name, ("image",)) for name in ("Gemma3For", "Llama4", "Llava", "Mistral3", "Pixtral", "KimiVL")),
+    *(
+        (name, ("image", "video"))
+        for name in ("Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Gemma4For", "InternVL", "Glm4v", "LlavaOnevision")
+    ),
+    ("Phi4MM", ("image", "audio")),
+    ("Gemma3n", ("image", "audio")),
+    ("KimiK25", ("vision_chunk",)),
+)
+"""First part of the architecture's name -> what its encoders read (0.28 model_executor/models/,
+get_supported_mm_limits); the longest name counts. Gemma 4's sound encoder is apart, and goes with its images here."""
+_ANY_MODALITY = ("image", "video", "audio")
+
+_UNUSED_LEFT_OUT = (0, 16)
+"""From this version on encoders are not loaded where every prompt is text (models/interfaces.py _mark_tower_model)."""
+_UNUSED_LEFT_OUT_EARLY = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Llava", "Mistral3", "Llama4")
+"""The models that did so from 0.10 on, each for itself (0.10.2 and 0.11.0 models/*.py)."""
+
+
+def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, Any] | None) -> Items:
+    """What prompts may hold by `language_model_only` and `limit_mm_per_prompt`: 0 of a kind switches it off.
+
+    Every kind that is not named is allowed (config/multimodal.py get_limit_per_prompt). `limits`: a number by kind, or
+    an object with `count`.
+    """
+    if language_model_only:
+        return "none"
+    counts = {k: v.get("count", 1) if isinstance(v, dict) else v for k, v in (limits or {}).items()}
+    known = [(len(name), kinds) for name, kinds in _MODALITIES if arch.architecture.startswith(name)]
+    kinds = max(known)[1] if known else _ANY_MODALITY
+    if all(counts.get(kind) == 0 for kind in kinds):
+        return "none"
+    return "images" if counts.get("video") == 0 else "all"
+
+
+def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int]) -> ModelArch:
+    """`arch` without the encoders that this version of vLLM leaves out, since no prompt needs them."""
+    early = release >= (0, 10) and arch.architecture.startswith(_UNUSED_LEFT_OUT_EARLY)
+    left_out = items == "none" and (release >= _UNUSED_LEFT_OUT or early)
+    return replace(arch, encoders=()) if left_out and arch.encoders else arch
+
+
+def _encoder(arch: ModelArch, items: Items = "all") -> Encoder:
     known = _ENCODERS if arch.encoders else ()
-    return next((e for name, e in known if arch.architecture.startswith(name)), _UNKNOWN)
+    found = next((e for name, e in known if arch.architecture.startswith(name)), _UNKNOWN)
+    if items == "all":
+        return found
+    size = found.image_tokens or found.item_tokens
+    return replace(
+        found, item_tokens=size, frame_pairs=1, padded_video=None, whole=found.whole and not found.image_tokens
+    )
 
 
-def least_batch(arch: ModelArch, release: tuple[int, int]) -> int:
+def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = "all") -> int:
     """The fewest tokens of a batch that vLLM takes, unless videos are switched off; 0: any number.
 
     vLLM 0.29 v1/core/encoder_cache_manager.py compute_mm_encoder_budget ("Chunked MM input disabled but ..."), which
     0.20.0 does and 0.19 does not (vllm-project/vllm#42687).
     """
-    encoder = _encoder(arch)
-    return encoder.item_tokens if encoder.whole and release >= encoder.together_from else 0
+    encoder = _encoder(arch, items)
+    return encoder.item_tokens if encoder.whole and release >= encoder.together_from and items != "none" else 0
 
 
 def _profiled(encoder: Encoder, batched_tokens: int, max_model_len: int, facts: EngineFacts) -> Profiled:
@@ -136,16 +191,16 @@ def _profiled(encoder: Encoder, batched_tokens: int, max_model_len: int, facts: 
 
 def kept_by_encoder(
     arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0_sequences: int | None,
-    facts: EngineFacts,
+    facts: EngineFacts, items: Items = "all",
 ) -> Band:  # fmt: skip
     """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
 
     Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
     max_num_seqs prompts with an image each instead: `v0_sequences` of them; None: V1.
     """
-    if not arch.encoders:
+    if not arch.encoders or items == "none":
         return NOTHING
-    encoder = _encoder(arch)
+    encoder = _encoder(arch, items)
     if v0_sequences is not None:
         images = v0_sequences * encoder.v0_image_bytes
         return Band(low=0.5 * images, typical=images, high=1.3 * images + (0.5 if images else 3) * GIB)
@@ -157,18 +212,19 @@ def kept_by_encoder(
 
 
 def peak_of_encoder(
-    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, layout: Layout, facts: EngineFacts
-) -> Band:
+    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, layout: Layout, facts: EngineFacts,
+    items: Items = "all",
+) -> Band:  # fmt: skip
     """Bytes while V1 profiles the encoder, before the decoder runs; nothing where its block is not known.
 
     The widths are read off the encoder's own weights. Low: limits on items per prompt, which are not asked for, make
     the item smaller.
     """
-    encoder = _encoder(arch)
+    encoder = _encoder(arch, items)
     width = next((w.outputs for w in arch.encoders if w.name.endswith(".attn.proj")), 0)
     inner = next((w.outputs for w in arch.encoders if w.name.endswith(".mlp.fc1")), 0)
     activated = next((w.inputs for w in arch.encoders if w.name.endswith(".mlp.fc2")), 0)
-    if encoder.block is None or not width or facts.release < encoder.together_from:
+    if encoder.block is None or not width or items == "none" or facts.release < encoder.together_from:
         return NOTHING
     ranks = layout.tensor_parallel_size if encoder.block.split else 1
     attention = encoder.block.beside_attention * width + 8 * width / ranks

@@ -115,7 +115,7 @@ def test_a_pipeline_stage_holds_what_the_stage_before_hands_on():
 def test_029_keeps_its_penalty_table_for_ever():
     # 4 B counts and one bit per vocabulary entry and sequence, 2 B of logits, two copies of the last hidden states
     few, many = (peak(LLAMA, load(seqs=s, tokens=16384), V0_29).low for s in (512, 1024))
-    assert uses_v2_runner(LLAMA, V0_29)
+    assert uses_v2_runner(LLAMA, UNQUANTIZED, V0_29)
     table = 512 * 128256 * (4.125 + 2) + 2 * 2 * 512 * 4096
     assert many - few <= table
     assert peak(LLAMA, load(seqs=4096, tokens=4096), V0_29).low == pytest.approx(
@@ -123,18 +123,39 @@ def test_029_keeps_its_penalty_table_for_ever():
     )
 
 
-def test_the_v2_runner_came_to_dense_models_first():
-    mixtral = shapes()["mistralai/Mixtral-8x7B-v0.1"].arch
-    assert [uses_v2_runner(LLAMA, f) for f in (V0_19, V0_25, V0_29)] == [False, True, True]
-    assert [uses_v2_runner(mixtral, f) for f in (V0_19, V0_25, V0_29)] == [False, False, True]
+def test_the_v2_runner_came_to_some_models_first():
+    # DEFAULT_V2_MODEL_RUNNER_ARCHITECTURES and is_default_v2_model_runner_model in config/vllm.py of each version
+    mixtral, latent = (shapes()[name].arch for name in ("mistralai/Mixtral-8x7B-v0.1", "deepseek-ai/DeepSeek-V3"))
+    qwen = shapes()["Qwen/Qwen3-32B"].arch
+    versions = ("0.21.0", "0.22.0", "0.23.0", "0.24.0", "0.25.0", "0.29.0")
+
+    def used(arch, quantization=UNQUANTIZED) -> list[bool]:
+        return [uses_v2_runner(arch, quantization, find_engine(v)) for v in versions]
+
+    assert used(qwen) == [False, True, True, True, True, True]
+    assert used(qwen, typical("fp8")) == [False, False, False, True, True, True]
+    assert used(LLAMA) == [False, False, True, True, True, True]
+    assert used(mixtral) == [False, False, False, False, False, True]
+    assert used(replace(latent, architecture="DeepseekV2ForCausalLM")) == [False, False, False, True, True, True]
+
+
+def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_since_027():
+    # Qwen3-8B has 151,936 entries; 4,096 sequences and tokens, so that sampling is the peak
+    qwen = shapes()["Qwen/Qwen3-32B"].arch
+    low = {v: peak(qwen, load(seqs=4096, tokens=4096), find_engine(v)).typical for v in ("0.26.0", "0.27.0", "0.28.0")}
+    logits = 4096 * qwen.vocab
+    assert low["0.27.0"] - low["0.26.0"] == pytest.approx(4.125 * logits)
+    assert low["0.27.0"] - low["0.28.0"] == pytest.approx(4 * logits)
 
 
 def test_cuda_graphs_are_inside_the_budget_from_020_on_and_on_cuda_only():
-    inside = {v: sizing.graphs_in_budget(LLAMA, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")}
+    inside = {
+        v: sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")
+    }
     assert inside == {"0.19.1": False, "0.20.0": True, "0.29.0": True}
-    assert not sizing.graphs_in_budget(LLAMA, load(), V0_25)  # the V2 runner estimated none until 0.29
-    assert not sizing.graphs_in_budget(LLAMA, load(gpu=MI300X), V0_29)
-    assert not sizing.graphs_in_budget(LLAMA, load(gpu=find_gpu("B60")), V0_29)
+    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), V0_25)  # the V2 runner estimated none until 0.29
+    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
+    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=find_gpu("B60")), V0_29)
 
 
 def test_an_instinct_is_told_from_a_radeon_by_its_memory_and_not_by_its_units():

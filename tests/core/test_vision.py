@@ -8,7 +8,7 @@ from infercli.core.architecture.arch import Layout, Weight
 from infercli.core.engines import find_engine
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
-from infercli.core.vision import kept_by_encoder, least_batch, peak_of_encoder
+from infercli.core.vision import as_loaded, items_of, kept_by_encoder, least_batch, peak_of_encoder
 
 TEXT = shapes()["meta-llama/Llama-3.1-8B"].arch
 PATCHES = Weight(name="patches", role="encoder", module="visual", outputs=1152, inputs=1152)
@@ -101,3 +101,40 @@ def test_a_batch_holds_a_whole_video_where_the_model_attends_to_all_of_it():
     assert [least_batch(gemma, release) for release in ((0, 19), (0, 20), (0, 29))] == [0, 2496, 2496]
     assert least_batch(wrapped("Qwen3VLForConditionalGeneration"), (0, 29)) == 0
     assert least_batch(replace(TEXT, architecture="Gemma4ForCausalLM"), (0, 29)) == 0
+
+
+def test_limits_say_what_a_prompt_may_hold():
+    qwen, gemma, unknown = (wrapped(f"{n}ForConditionalGeneration") for n in ("Qwen3VL", "Gemma3", "Unheard"))
+
+    def items(arch, limits, *, text_only=False):
+        return items_of(arch, language_model_only=text_only, limits=limits)
+
+    assert items(qwen, None) == "all"
+    assert items(qwen, None, text_only=True) == "none"
+    assert items(qwen, {"image": 0}) == "all"  # a kind that is not named is allowed
+    assert items(qwen, {"video": 0, "image": {"count": 2, "width": 512}}) == "images"
+    assert items(qwen, {"video": 0, "image": {"count": 0}}) == "none"
+    assert items(gemma, {"image": 0}) == "none"
+    assert items(unknown, {"image": 0, "video": 0}) == "images"
+    assert items(unknown, {"image": 0, "video": 0, "audio": 0}) == "none"
+
+
+def test_encoders_that_no_prompt_needs_are_left_out_by_the_versions_that_do_so():
+    # Qwen3.5-35B-A3B, 0.20, language_model_only: 64.69 GiB were loaded, 0.83 less than with the encoder
+    qwen, gemma = (wrapped(f"{n}ForConditionalGeneration") for n in ("Qwen3VL", "Gemma3"))
+    left = {
+        v: [bool(as_loaded(arch, "none", v).encoders) for arch in (qwen, gemma)] for v in ((0, 9), (0, 11), (0, 16))
+    }
+    assert left == {(0, 9): [True, True], (0, 11): [False, True], (0, 16): [False, False]}
+    assert as_loaded(qwen, "images", (0, 29)) is qwen
+
+
+def test_without_videos_an_image_is_the_largest_item():
+    arch = shapes()["Qwen/Qwen2.5-VL-7B-Instruct"].arch
+    both, images, none = (
+        peak_of_encoder(arch, 2048, 128000, 2, Layout(), find_engine("0.23.0"), items).typical
+        for items in ("all", "images", "none")
+    )
+    assert (both, none) == (7 * images, 0)
+    gemma = wrapped("Gemma4ForConditionalGeneration")
+    assert [least_batch(gemma, (0, 29), items) for items in ("all", "images", "none")] == [2496, 0, 0]

@@ -60,6 +60,10 @@ class NonTorch:
     xpu_source: str
     unified: Band
     """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
+    linked_eager: dict[int, Band] | None = None
+    """The same without compilation, which is what fuses the all-reduce; None: no difference."""
+    linked_blackwell: dict[int, Band] | None = None
+    """The same from capability 10.0 on, without what grows with the hidden width; None: no difference."""
     linked_per_hidden: float = 0
     """Per rank and unit of the hidden width, on top of `linked`: the buffers of the fused all-reduce."""
     odd_vocab: Band = NOTHING
@@ -73,6 +77,8 @@ class Graphs:
 
     base: Band
     per_layer: Band
+    per_indexed_layer: Band | None = None
+    """Of one whose attention picks its tokens (DeepSeek-V3.2, GLM-5); None: as any other."""
     source: str
 
 
@@ -108,8 +114,19 @@ class EngineFacts:
     """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""
     samples_in_float32: bool = True
     """Whether logits are copied to fp32 before they are sampled (model_executor/layers/sampler.py, since 0.5.5)."""
-    runner_v2: Literal["never", "dense", "always"] = "never"
-    """Models with the V2 model runner by default: `dense` leaves out experts and hybrids."""
+    runner_v2: Literal["never", "named", "dense", "always"] = "never"
+    """Models with the V2 model runner by default: those of `v2_models`; `dense`: those, and all without experts and
+    layers that keep a state (config/vllm.py use_v2_model_runner)."""
+    v2_models: frozenset[str] = frozenset()
+    """Classes (config/vllm.py DEFAULT_V2_MODEL_RUNNER_ARCHITECTURES)."""
+    v2_unquantized: bool = False
+    """They have it only unquantized."""
+    v2_copies_logits: bool = False
+    """The V2 runner's profile copies the logits to fp32 (v1/worker/gpu/sample/sampler.py apply_sampling_params); later
+    it sees that no request needs it."""
+    counts_all_consumed: bool = False
+    """What is free after the profile is compared with what was free before the engine (utils/mem_utils.py
+    total_consumed), so that the V2 runner's tables of the sampler count; before, weights and the profile's rise did."""
     pads_videos: bool = False
     """Qwen3-VL's video counts 12.5 tokens for each of its own, and its outputs are kept in that much room (0.11 and
     0.12 models/qwen3_vl.py get_max_video_tokens, v1/worker/gpu_model_runner.py profile_run)."""

@@ -67,16 +67,21 @@ _V1 = replace(
 )
 _V1_ROCM = replace(
     _V1,
+    linked=_V1.linked | {8: _gib(0.3, 1.0, 2.7)},
     rocm={1: _gib(0.3, 0.6, 3.2), 2: _gib(0.3, 0.6, 3.2), 4: _gib(0.5, 1.6, 3.5), 8: _gib(1.5, 4.0, 5.5)},
-    source=f"{_V1.source}; with 0.13 R9700 0.4 to 0.5 (n=4), RX 9070 XT 0.7 with 0.14 (n=1)",
+    source=f"{_V1.source}; about 1.0 with eight H100 (0.15, n=1); with 0.13 R9700 0.4 to 0.5 (n=4), "
+    "RX 9070 XT 0.7 with 0.14 (n=1)",
 )
 _FUSED = replace(
     _V1_ROCM,
-    linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.8, 2.3, 4.0)},
+    linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.0, 2.3, 4.0)},
+    linked_eager=_V1_ROCM.linked,
+    linked_blackwell={2: _gib(0.6, 1.05, 2.6), 4: _gib(0.6, 0.95, 2.7), 8: _gib(0.6, 1.2, 4.0)},
     linked_per_hidden=4.5 * 1024,
     odd_vocab=_gib(0.1, 0.21, 0.25),
     source="0.17 brings the fused all-reduce: 2.06 to 2.11 GiB with two H100, 2.13 to 2.21 with four, growing with "
-    "hidden width and ranks (n=16, error 0.02); 1.9 to 4.0 with eight (H200, B200)",
+    "hidden width and ranks (n=16, error 0.02); 1.9 to 4.0 with eight (H200, B200); at most 1.0 with eight H200 and "
+    "enforce_eager (n=3); 0.95 with four GB200 (n=1)",
 )
 _GRAPH_PROFILE = replace(
     _FUSED,
@@ -130,7 +135,10 @@ _GRAPHS_CAPTURED = _GRAPHS_V1 | {
 _ESTIMATE = Graphs(
     base=Band(low=0, typical=0, high=0.1 * GIB),
     per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
-    source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.29 on an RTX 3090 17 MiB",
+    per_indexed_layer=Band(low=24 * MIB, typical=50 * MIB, high=70 * MIB),
+    source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.29 on an RTX 3090 17 MiB, 0.30 on a T4 "
+    "12, 0.20 to 0.26 on others 13 to 42 (n=9); GLM-5.2 on four GB200 65 and on "
+    "eight B200 about 36 (n=2)",
 )
 _GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1["rocm"], "cdna": _GRAPHS_V1["cdna"]}
 
@@ -139,6 +147,10 @@ _OLDEST = EngineFacts(
     async_scheduling=False, sampler="sort", keeps_expert_workspace=False, graphs_in_budget=False, all_graph_sizes=35,
     non_torch=_WITH_CONTEXT, graphs=_GRAPHS_V0, samples_in_float32=False,
 )  # fmt: skip
+
+
+_QWEN3, _LLAMA_LIKE = "Qwen3ForCausalLM", ("LlamaForCausalLM", "MistralForCausalLM")
+_V2_EXPERTS = frozenset({"DeepseekV2ForCausalLM", "GraniteMoeForCausalLM", "Qwen2MoeForCausalLM"})
 
 
 def _rows() -> tuple[EngineFacts, ...]:
@@ -163,15 +175,27 @@ def _rows() -> tuple[EngineFacts, ...]:
     v0200 = replace(v0180, since="0.20.0", gpu_memory_utilization=0.92, graphs_in_budget=True, graphs=_GRAPHS_ESTIMATED)
     # FlashInfer allocates its own copies and leaves no kernel of Triton's behind.
     v0210 = replace(v0200, since="0.21.0", sampler="flashinfer", non_torch=replace(_GRAPH_PROFILE, odd_vocab=NOTHING))
-    v0250 = replace(v0210, since="0.25.0", runner_v2="dense")
+    v0220 = replace(
+        v0210,
+        since="0.22.0",
+        runner_v2="named",
+        v2_models=frozenset({_QWEN3}),
+        v2_unquantized=True,
+        v2_copies_logits=True,
+    )
+    v0230 = replace(v0220, since="0.23.0", v2_models=frozenset({_QWEN3, *_LLAMA_LIKE}))
+    v0240 = replace(v0230, since="0.24.0", v2_models=v0230.v2_models | _V2_EXPERTS, v2_unquantized=False)
+    v0250 = replace(v0240, since="0.25.0", runner_v2="dense", v2_models=_V2_EXPERTS)
     v0260 = replace(v0250, since="0.26.0", extrapolated_from="0.25")
+    v0270 = replace(v0260, since="0.27.0", counts_all_consumed=True)
+    v0280 = replace(v0270, since="0.28.0", v2_models=_V2_EXPERTS | {"DeepseekV4ForCausalLM"}, v2_copies_logits=False)
     v0290 = replace(
-        v0260, since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
+        v0280, since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v065, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0250,
-        v0260, v0290,
+        _OLDEST, v055, v065, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210, v0220,
+        v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
 
