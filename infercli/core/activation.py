@@ -86,13 +86,23 @@ class Batch:
     """Of one unquantized activation."""
     items: Items = "all"
     """What prompts may hold besides text."""
+    enforce_eager: bool = False
+    """Neither compilation nor CUDA graphs."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
     """Bytes at the peak of the profile run, and what the sampler keeps for ever."""
     found = moments(arch, quantization, batch, facts)
-    forward, sampler = found.forward, found.sampler
-    return _larger(_larger(forward, sampler).plus(found.kept), found.encoder)
+    return _larger(_larger(found.forward, found.sampler).plus(found.kept), found.encoder)
+
+
+def more_while_compiling(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> int:
+    """Bytes beyond the typical peak of a start that finds no compiled kernels; 0 where it makes no difference."""
+    if batch.enforce_eager or not facts.compiling_bytes or batch.gpu.platform != "cuda":
+        return 0
+    found = moments(arch, quantization, batch, facts)
+    compiling = 2 * found.forward.typical + facts.compiling_bytes + found.kept.typical
+    return max(0, round(compiling - activation(arch, quantization, batch, facts).typical))
 
 
 def _larger(a: Band, b: Band) -> Band:

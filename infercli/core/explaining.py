@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from infercli.core import sizing
-from infercli.core.activation import moments
+from infercli.core.activation import moments, more_while_compiling
 from infercli.core.architecture.arch import parameter_count
 from infercli.core.derivation import Derivation, Given, Measured, derived
 from infercli.core.engines.errors import errors_of
@@ -93,7 +93,7 @@ def _activation(q: Question, term: MemoryTerm) -> Derivation:
         [
             _band("forward", found.forward, "the largest layer over max_num_batched_tokens (core/activation.py)"),
             _band("sampler", found.sampler, "logits of max_num_seqs x vocabulary, and what sampling makes of them"),
-            _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, indexer's keys, tables"),
+            _band("kept", found.kept, "stays between them: experts' workspace, encoder outputs, keys, tables"),
             _band("encoder", found.encoder, "the largest images or videos, before the decoder runs (core/vision.py)"),
             _setting("max_num_batched_tokens", load.max_num_batched_tokens),
             _setting("max_num_seqs", load.max_num_seqs),
@@ -147,8 +147,16 @@ def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
         name="kv_cache_bytes", value=left.bytes, low=left.low_bytes, high=left.high_bytes, unit="bytes",
         formula=" - ".join(g.name for g in inputs), inputs=tuple(inputs), source=left.source,
         errors=_errors("kv_cache"),
-        note=f"{', '.join(outside)}: beyond the budget, not deducted" if outside else "",
+        note="; ".join(_beside_the_budget(q, outside)),
     )  # fmt: skip
+
+
+def _beside_the_budget(q: Question, outside: list[str]) -> Iterator[str]:
+    if outside:
+        yield f"{', '.join(outside)}: beyond the budget, not deducted"
+    more = more_while_compiling(q.arch, q.quantization, q.sized.load, q.facts)
+    if more:
+        yield f"a start that finds no compiled kernels leaves {gib(more, 2)} less, which the low end holds"
 
 
 # What the KV cache holds. Always at the pessimistic end: that is what the plan says.

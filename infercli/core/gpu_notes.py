@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infercli.core import sizing
+from infercli.core.activation import more_while_compiling
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.kv_cache import CacheLayout
@@ -14,6 +15,9 @@ from infercli.core.quantization import METHODS
 from infercli.core.units import GIB, gib
 from infercli.core.weights import largest_unquantized_bytes, weights_by_role
 
+_WORTH_SAYING_BYTES = 0.5 * GIB
+"""Less than this between a first start and later ones is not worth a line."""
+
 
 def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...]) -> tuple[str, ...]:
     """`said` by whoever checked GPU and quantization, and everything else worth a line."""
@@ -22,6 +26,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *filter(None, [unseen_note(question.arch)]),
         *_vendor(question),
         *_engine(question),
+        *_compiling(question),
         *_loading(question),
         *_links(question, profile),
         *_room_outside(question, profile),
@@ -44,6 +49,15 @@ def _engine(question: Question) -> Iterator[str]:
         yield (
             f"memory of vLLM {facts.version} is extrapolated: public logs end near {facts.extrapolated_from}; `fits` "
             "is said with every estimate at its high end"
+        )
+
+
+def _compiling(question: Question) -> Iterator[str]:
+    more = more_while_compiling(question.arch, question.quantization, question.sized.load, question.facts)
+    if more > _WORTH_SAYING_BYTES:
+        yield (
+            f"a start that finds no compiled kernels leaves about {gib(more)} less for the KV cache than a later one, "
+            "and what is said of the KV cache allows for it"
         )
 
 

@@ -54,6 +54,8 @@ class Quantization(Scheme):
     """The checkpoint asks for an FP8 KV cache, which vLLM's `auto` obeys."""
     format_capability: tuple[int, int] | None = None
     """What the checkpoint's own format demands of a GPU beyond the method; None: nothing."""
+    assumed: bool = False
+    """Nobody said which layers are quantized: those that usually are."""
     unstated: tuple[str, ...] = ()
     """Fields that the format should have and that the config leaves out: the layers left out are then unknown."""
 
@@ -92,6 +94,7 @@ def typical(method_name: str) -> Quantization:
         zero_points=method.zero_points,
         skipped=_LEFT_OUT_OF_NVFP4 if method.name == "nvfp4" else NO_MODULES,
         only=EXPERTS if method.name == "mxfp4" else NO_MODULES,
+        assumed=not method.loads_as_model_dtype and method.name not in ("none", "mxfp4"),
     )
 
 

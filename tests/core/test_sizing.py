@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import sizing
-from infercli.core.activation import uses_v2_runner
+from infercli.core.activation import more_while_compiling, uses_v2_runner
 from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
@@ -238,3 +238,28 @@ def test_every_band_is_ordered(arch, tp, s, t, facts, gpu):
         assert 0 <= band.low <= band.typical <= band.high
     graphs = sizing.cuda_graphs(arch, at, facts)
     assert graphs.low <= graphs.typical <= graphs.high
+
+
+def test_a_start_that_compiles_leaves_less_and_the_low_end_knows():
+    # Qwen3-8B on an RTX 4090, 0.27: the peak was 1.18 GiB at the first start and 0.19 at the second
+    arch = shapes()["Qwen/Qwen3-8B"].arch
+    at, facts = load(gpu=find_gpu("RTX-4090")), find_engine("0.27.1")
+    more = more_while_compiling(arch, UNQUANTIZED, at, facts)
+    assert more / GIB == pytest.approx(1.0, abs=0.15)
+    assert more_while_compiling(arch, UNQUANTIZED, load(gpu=find_gpu("RTX-4090"), eager=True), facts) == 0
+    assert more_while_compiling(arch, UNQUANTIZED, at, V0_19) == 0
+    found = sizing.gpu_memory(arch, UNQUANTIZED, at, facts, total_bytes=24 * GIB, budget_bytes=22 * GIB)
+    left = sizing.term(found, "kv_cache")
+    assert left.low_bytes <= left.bytes - more
+
+
+def test_what_a_usual_checkpoint_is_has_wider_weights_where_makers_differ():
+    qwen = shapes()["Qwen/Qwen3.5-27B"].arch
+    for arch, method, below, above in (
+        (LLAMA, "fp8", 0, 0.025), (LLAMA, "awq", 0, 0.05), (qwen, "fp8", 0, 0.025), (qwen, "awq", 0.21, 0.24),
+        (LLAMA, "none", 0, 0.015),
+    ):  # fmt: skip
+        found = sizing.gpu_memory(arch, typical(method), load(), V0_19, total_bytes=80 * GIB, budget_bytes=72 * GIB)
+        weights = sizing.term(found, "weights")
+        assert weights.low_bytes == pytest.approx(weights.bytes * (1 - below))
+        assert weights.high_bytes == pytest.approx(weights.bytes * (1 + above))

@@ -124,6 +124,9 @@ class EngineFacts:
     v2_copies_logits: bool = False
     """The V2 runner's profile copies the logits to fp32 (v1/worker/gpu/sample/sampler.py apply_sampling_params); later
     it sees that no request needs it."""
+    compiling_bytes: int = 0
+    """What a start that finds no compiled kernels takes beside twice the forward pass: Inductor times its kernels in
+    the profile, on copies of what they read (config/compilation.py benchmark_combo_kernel)."""
     counts_all_consumed: bool = False
     """What is free after the profile is compared with what was free before the engine (utils/mem_utils.py
     total_consumed), so that the V2 runner's tables of the sampler count; before, weights and the profile's rise did."""
