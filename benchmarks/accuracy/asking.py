@@ -82,6 +82,12 @@ def question(row: Row, library: Library) -> Question:
         _model(asked, row, found)
     _version(asked, row)
     _gpu(asked, row)
+    if (
+        asked.version_known
+        and row.get("engine") in ("V0", "V1")
+        and re.match(r"0\.([89]|10)\.", request["engine_version"])
+    ):
+        request["use_v1"] = row["engine"] == "V1"  # whoever started it chose by VLLM_USE_V1
     for ours, theirs in (
         ("tensor_parallel_size", ("tensor_parallel", "tp")),
         ("pipeline_parallel_size", ("pipeline_parallel", "pp")),

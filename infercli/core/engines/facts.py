@@ -105,6 +105,10 @@ class EngineFacts:
     """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
     a100_like_h100: bool = False
     """Whether an A100 80GB gets the large defaults (until #17885)."""
+    large_by_name: bool = False
+    """Only an H100 or H200 gets the large defaults, whatever memory others have (until 0.8.5)."""
+    many_sequences: bool = False
+    """Every GPU gets 1,024 sequences (until 0.8.4)."""
     largest_from_gib: int | None = None
     """From this memory on a server gets 16,384 batched tokens; None: no GPU does."""
     chunked_tokens: int = 2048
@@ -219,12 +223,15 @@ class EngineFacts:
         # NVML does not say the memory that the operating system shares, and vLLM then counts none (get_batch_defaults).
         reported = 0 if gpu.unified_memory and gpu.platform == "cuda" else gpu.memory_bytes
         is_a100 = gpu.name.lower().startswith(("a100", "nvidia a100"))
+        large = reported >= 70 * GIB and (self.a100_like_h100 or not is_a100)
+        if self.large_by_name:
+            large = gpu.name.lower().removeprefix("nvidia ").startswith(("h100", "h200"))
         if self.largest_from_gib is not None and reported >= self.largest_from_gib * GIB:
             tokens, seqs = 16384, 1024
-        elif reported >= 70 * GIB and (self.a100_like_h100 or not is_a100):
+        elif large:
             tokens, seqs = 16384 if offline else 8192, 1024
         else:
-            tokens, seqs = 8192 if offline else 2048, 256
+            tokens, seqs = 8192 if offline else 2048, 1024 if self.many_sequences else 256
         if length:
             tokens = min(tokens, seqs * length)
         return DeviceDefaults(max_num_batched_tokens=tokens, max_num_seqs=min(seqs, tokens))

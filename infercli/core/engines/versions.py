@@ -157,11 +157,13 @@ def _rows() -> tuple[EngineFacts, ...]:
     v055 = replace(_OLDEST, since="0.5.5", samples_in_float32=True)
     v065 = replace(v055, since="0.6.5", chunked_tokens=2048, non_torch=_V0)
     v080 = replace(
-        v065, since="0.8.0", v1_from="capability 8.0", a100_like_h100=True, all_graph_sizes=67,
+        v065, since="0.8.0", v1_from="capability 8.0", large_by_name=True, many_sequences=True, all_graph_sizes=67,
         non_torch=replace(_V1, rocm=_V0.rocm),
         graphs=_GRAPHS_V1,
     )  # fmt: skip
-    v090 = replace(v080, since="0.9.0", a100_like_h100=False)
+    v084 = replace(v080, since="0.8.4", many_sequences=False)
+    v085 = replace(v084, since="0.8.5", large_by_name=False, a100_like_h100=True)
+    v090 = replace(v085, since="0.9.0", a100_like_h100=False)
     v0100 = replace(v090, since="0.10.0", v1_from="always", non_torch=_V1)
     v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
     v0111 = replace(v0102, since="0.11.1", short_rope_first=True)
@@ -198,8 +200,8 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v065, v080, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200, v0210,
-        v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
+        _OLDEST, v055, v065, v080, v084, v085, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200,
+        v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
     return tuple(replace(row, version=row.since) for row in found)
 
