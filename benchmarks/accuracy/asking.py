@@ -243,6 +243,9 @@ def _items(request: dict[str, Any], notes: str) -> None:
     """What prompts may hold besides text, where a record quotes the setting."""
     if re.search(r"language[-_]model[-_]only|limit[-_]mm[-_]per[-_]prompt all 0", notes):
         request["language_model_only"] = True
+    mode = re.search(r"mm[-_]encoder[-_]tp[-_]mode\W+(weights|data)", notes)
+    if mode:
+        request["mm_encoder_tp_mode"] = mode.group(1)
     limits = re.search(r"limit[-_]mm[-_]per[-_]prompt\W*(\{[^{}]*\})", notes)
     counts = dict(re.findall(r"(\w+)\W+(\d+)", limits.group(1))) if limits else {}
     if counts:

@@ -232,8 +232,9 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
     )
     if batch.layout.pipeline_parallel_size > 1:
         width += 2 * hidden
+    alone = _by_marlin_alone(quantization, facts)
     passing = max(
-        (_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0
+        (_expert_bytes(f, arch, batch, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0
     ) * (not _keeps_workspace(quantization, batch, facts))  # fmt: skip
     typical = b * tokens * width + max(passing, _context_bytes(arch, batch)) + _FORWARD_EXTRA_BYTES
     return Band(low=0.85 * typical, typical=typical, high=1.2 * typical)
@@ -317,7 +318,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     keeps = _keeps_workspace(quantization, batch, facts)
     typical = buffer + (workspace if keeps else 0)
     sure = buffer + (workspace if keeps and quantization.method == "none" else 0)
-    possible = buffer + (workspace if facts.keeps_expert_workspace else 0)
+    may_keep = facts.keeps_expert_workspace and not _by_marlin_alone(quantization, facts)
+    possible = buffer + (workspace if may_keep else 0)
     tables = sampler_tables(arch, quantization, batch, facts) if facts.counts_all_consumed else 0
     return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(tables))
 
@@ -337,12 +339,18 @@ def _keeps_workspace(quantization: Quantization, batch: Batch, facts: EngineFact
     return facts.keeps_expert_workspace and (quantization.method == "none" or by_blocks)
 
 
-def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch) -> int:
+def _by_marlin_alone(quantization: Quantization, facts: EngineFacts) -> bool:
+    """Whether experts run by a Marlin that makes its own two buffers (fused_marlin_moe.py intermediate_cache13, 2)."""
+    return quantization.method in ("awq", "gptq", "w4a16", "w8a16") and facts.release < (0, 22)
+
+
+def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch, *, alone: bool = False) -> int:
     """The two buffers of the expert kernels (fused_moe.py workspace_shapes).
 
     Per token and expert of it max(N / 2, hidden) + max(N, hidden) elements, N = 2 x width of an expert on this rank.
+    `alone`: Marlin's first is N / 2.
     """
     _, width = expert_share(experts, batch.layout)
     up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
-    columns = max(width, hidden) + max(up, hidden)
+    columns = (width if alone else max(width, hidden)) + max(up, hidden)
     return batch.element_bytes * batch.max_num_batched_tokens * experts.experts_per_token * columns

@@ -15,7 +15,7 @@ from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
 from infercli.core.plan import MemoryTerm
 from infercli.core.record import Document, Json, Record
-from infercli.core.vision import Items, items_of
+from infercli.core.vision import Items, as_loaded, items_of
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -133,6 +133,8 @@ class EstimateRequest(Asked):
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
     limit_mm_per_prompt: dict[str, Annotated[int, Field(ge=0)] | dict[str, Json]] | None = None
     """By kind (image, video, audio), how many a prompt may hold; 0 of all kinds means text only."""
+    mm_encoder_tp_mode: Literal["weights", "data"] = "weights"
+    """`data`: every rank holds the encoders whole, and takes its share of the images."""
     speculation: Speculation | None = None
     workload: Traffic | None = None
     """None: memory only."""
@@ -161,6 +163,10 @@ class EstimateRequest(Asked):
     def items(self, arch: ModelArch) -> Items:
         """What prompts of this model may hold besides text."""
         return items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
+
+    def as_loaded(self, arch: ModelArch, release: tuple[int, int]) -> ModelArch:
+        """The model with its encoders as that version of vLLM loads them."""
+        return as_loaded(arch, self.items(arch), release, encoders_whole=self.mm_encoder_tp_mode == "data")
 
     @property
     def gpus_per_replica(self) -> int:

@@ -30,7 +30,6 @@ from infercli.core.sizing import Draft
 from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
-from infercli.core.vision import as_loaded
 from infercli.errors import InferError, InputError, Unsupported
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
@@ -208,7 +207,7 @@ def examine(
         facts, said = with_engine(facts, request, model.arch, quantization, gpu)
         notes += said
     notes += _engine_notes(facts)
-    arch = as_loaded(model.arch, request.items(model.arch), facts.release)
+    arch = request.as_loaded(model.arch, facts.release)
     settings, said = settle(request, arch, quantization, gpu, facts, problems)
     notes += said
     with problems.at(""):

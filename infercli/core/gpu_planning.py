@@ -30,7 +30,7 @@ from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
 from infercli.core.units import gib
-from infercli.core.vision import as_loaded, least_batch
+from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
 
@@ -80,7 +80,7 @@ class GpuPlanner:
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
         self.request = read_request(arch, gpu, facts, deployment, profile)
         self.items = self.request.items(arch)
-        self.arch = as_loaded(arch, self.items, facts.release)
+        self.arch = self.request.as_loaded(arch, facts.release)
         self.settings, self.said = settled(self.request, self.arch, quantization, gpu, facts)
         self.online = METHODS[quantization.method].loads_as_model_dtype
 

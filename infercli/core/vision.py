@@ -150,11 +150,17 @@ def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, An
     return "images" if counts.get("video") == 0 else "all"
 
 
-def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int]) -> ModelArch:
-    """`arch` without the encoders that this version of vLLM leaves out, since no prompt needs them."""
+def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encoders_whole: bool = False) -> ModelArch:
+    """`arch` without the encoders that this version of vLLM leaves out, since no prompt needs them.
+
+    `encoders_whole`: mm_encoder_tp_mode is `data`, where every rank holds them whole and takes its share of the images.
+    """
     early = release >= (0, 10) and arch.architecture.startswith(_UNUSED_LEFT_OUT_EARLY)
     left_out = items == "none" and (release >= _UNUSED_LEFT_OUT or early)
-    return replace(arch, encoders=()) if left_out and arch.encoders else arch
+    if not arch.encoders or not (left_out or encoders_whole):
+        return arch
+    whole = tuple(replace(weight, split="replicated") for weight in arch.encoders)
+    return replace(arch, encoders=() if left_out else whole)
 
 
 def _encoder(arch: ModelArch, items: Items = "all") -> Encoder:
@@ -226,7 +232,8 @@ def peak_of_encoder(
     activated = next((w.inputs for w in arch.encoders if w.name.endswith(".mlp.fc2")), 0)
     if encoder.block is None or not width or items == "none" or facts.release < encoder.together_from:
         return NOTHING
-    ranks = layout.tensor_parallel_size if encoder.block.split else 1
+    split = encoder.block.split and any(weight.split != "replicated" for weight in arch.encoders)
+    ranks = layout.tensor_parallel_size if split else 1
     attention = encoder.block.beside_attention * width + 8 * width / ranks
     mlp = encoder.block.beside_mlp * width + (inner + activated) / ranks
     profiled = _profiled(encoder, batched_tokens, max_model_len, facts)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from infercli.core.architecture.arch import Layout, Weight
+from infercli.core.architecture.arch import Layout, Weight, rank_tensors
 from infercli.core.engines import find_engine
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
@@ -138,3 +138,18 @@ def test_without_videos_an_image_is_the_largest_item():
     assert (both, none) == (7 * images, 0)
     gemma = wrapped("Gemma4ForConditionalGeneration")
     assert [least_batch(gemma, (0, 29), items) for items in ("all", "images", "none")] == [2496, 0, 0]
+
+
+def test_encoders_that_every_rank_holds_whole_are_not_cut():
+    # Kimi K2.5 on eight H100, 0.15: 72.02 GiB a rank with mm_encoder_tp_mode=data, where cut encoders make it 71.19
+    arch = shapes()["Qwen/Qwen2.5-VL-7B-Instruct"].arch
+    whole = as_loaded(arch, "all", (0, 29), encoders_whole=True)
+    one, cut, data = (
+        sum(
+            t.copies * t.outputs * t.inputs
+            for t in rank_tensors(a, Layout(tensor_parallel_size=n))
+            if t.role == "encoder"
+        )
+        for a, n in ((arch, 1), (arch, 4), (whole, 4))
+    )
+    assert cut < one == data
