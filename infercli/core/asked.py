@@ -33,6 +33,8 @@ _PASSED_ON = (
 _ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization")
 
 _LEAST_UTILIZATION = 0.05
+_TAKEN_BYTES = 0.15 * GIB
+"""Not free on any GPU when an engine looks (core/sizing.py free_at_start)."""
 _START_UP_BYTES = 1.6 * GIB
 """vLLM refuses to start unless its share is free besides the CUDA context and NCCL (1.5 GiB on H100)."""
 
@@ -114,6 +116,12 @@ def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: Ha
             raise InputError(
                 f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total)} of {gib(total)}, of "
                 f"which others hold {gib(reserved)}",
+                "lower it, or leave it out",
+            )
+        if facts.refuses_unless_free and asked * total > total - _TAKEN_BYTES and gpu.platform == "cuda":
+            raise InputError(
+                f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total, 2)} of {gib(total, 2)}, and "
+                "the driver keeps some of it: vLLM refuses to start where less is free than its share",
                 "lower it, or leave it out",
             )
         return float(asked)

@@ -84,8 +84,14 @@ def size(
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    starts = holds(left, need, found.budget_bytes, confirmed=arch.confirmed)
+    holds_one = holds(left, need, found.budget_bytes, confirmed=arch.confirmed)
+    free = sizing.free_at_start(load, facts, found.total_bytes, found.budget_bytes)
+    starts = False if False in (holds_one, free) else None if None in (holds_one, free) else True
     missing = max(0, need - left.low_bytes)
+    reason = _reason(holds_one, left, need, missing, settings.max_model_len, unseen_note(arch))
+    if not free:
+        beyond, more = gib(found.total_bytes - found.budget_bytes, 2), "may be" if free is None else "is"
+        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
     return Sized(
         load=load,
         memory=EstimatedMemory(
@@ -96,7 +102,7 @@ def size(
         ),
         kv_cache=None if layout is None else _held(layout, left, arch, settings.max_model_len),
         starts=starts,
-        reason=_reason(starts, left, need, missing, settings.max_model_len, unseen_note(arch)),
+        reason=reason,
         missing_bytes=missing,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,

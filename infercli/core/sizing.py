@@ -38,6 +38,10 @@ _OUTSIDE_SINGLE_BYTES, _OUTSIDE_LINKED_BYTES = 0.6 * GIB, 1.6 * GIB
 """The CUDA context, taken before the budget is measured, with one GPU, and with NCCL from capability 9.0 on; no log
 prints it for older GPUs, which keep the figure of one. 0.19 on H100: 0.5 to 0.6 GiB, and 1.53 to 1.55."""
 
+_TAKEN_SINGLE, _TAKEN_LINKED, _TAKEN_UNIFIED = (0.15, 0.62), (0.15, 2.5), (1.0, 8.5)
+"""GiB that are not free when an engine looks, with nothing else on the GPU: 0.17 to 0.61 with one (n=12), 0.6 to 2.5
+with several over NVLink (n=4), 6 to 8.1 where the operating system shares the memory (n=4)."""
+
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
 
@@ -194,6 +198,16 @@ def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load
         tables = 0 if facts.counts_all_consumed else sampler_tables(arch, quantization, load, facts)
         unprofiled = _UNPROFILED_BYTES * load.max_num_seqs * arch.vocab + tables
     return round(context + unprofiled)
+
+
+def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, budget_bytes: int) -> bool | None:
+    """Whether the budget is free when the engine looks, as some versions demand; None: it depends."""
+    if not facts.refuses_unless_free or load.gpu.platform != "cuda":
+        return True
+    several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
+    least, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE
+    left = (total_bytes - budget_bytes) / GIB
+    return True if left >= most else None if left >= least else False
 
 
 def gpu_memory(

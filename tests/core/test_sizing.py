@@ -275,3 +275,15 @@ def test_what_a_usual_checkpoint_is_has_wider_weights_where_makers_differ():
         weights = sizing.term(found, "weights")
         assert weights.low_bytes == pytest.approx(weights.bytes * (1 - below))
         assert weights.high_bytes == pytest.approx(weights.bytes * (1 + above))
+
+
+def test_vllm_refuses_a_share_that_is_not_free_at_its_start():
+    def free(gpu, utilization, tp=1, facts=V0_29):
+        total = gpu.memory_bytes
+        return sizing.free_at_start(load(tp, gpu=gpu), facts, total, int(total * utilization))
+
+    assert [free(L4, share) for share in (0.92, 0.98, 1.0)] == [True, None, False]
+    assert [free(H100, share, tp=8) for share in (0.92, 0.98, 1.0)] == [True, None, False]
+    # Two GB10, 0.17: 111.5 of 119.61 GiB were free, and 0.95 was refused; 0.92 started elsewhere
+    assert [free(GB10, share) for share in (0.92, 0.95)] == [True, None]
+    assert free(L4, 1.0, facts=find_engine("0.9.0")) is True

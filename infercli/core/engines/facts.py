@@ -113,6 +113,8 @@ class EngineFacts:
     """From this memory on a server gets 16,384 batched tokens; None: no GPU does."""
     chunked_tokens: int = 2048
     """max_num_batched_tokens of V0 with chunked prefill, which is its default above 32,768 tokens of context."""
+    refuses_unless_free: bool = False
+    """Whether vLLM refuses to start where less is free than its share (v1/worker/utils.py request_memory)."""
     async_scheduling: bool
     sampler: Literal["sort", "triton", "flashinfer"]
     """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""

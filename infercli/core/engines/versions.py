@@ -164,7 +164,7 @@ def _rows() -> tuple[EngineFacts, ...]:
     v084 = replace(v080, since="0.8.4", many_sequences=False)
     v085 = replace(v084, since="0.8.5", large_by_name=False, a100_like_h100=True)
     v090 = replace(v085, since="0.9.0", a100_like_h100=False)
-    v0100 = replace(v090, since="0.10.0", v1_from="always", non_torch=_V1)
+    v0100 = replace(v090, since="0.10.0", v1_from="always", refuses_unless_free=True, non_torch=_V1)
     v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
     v0111 = replace(v0102, since="0.11.1", short_rope_first=True)
     v0120 = replace(v0111, since="0.12.0", all_graph_sizes=51)
