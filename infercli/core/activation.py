@@ -98,7 +98,8 @@ def activation(arch: ModelArch, quantization: Quantization, batch: Batch, facts:
 
 def more_while_compiling(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> int:
     """Bytes beyond the typical peak of a start that finds no compiled kernels; 0 where it makes no difference."""
-    if batch.enforce_eager or not facts.compiling_bytes or batch.gpu.platform != "cuda":
+    cut = batch.layout.tensor_parallel_size > 1
+    if cut or batch.enforce_eager or not facts.compiling_bytes or batch.gpu.platform != "cuda":
         return 0
     found = moments(arch, quantization, batch, facts)
     compiling = 2 * found.forward.typical + facts.compiling_bytes + found.kept.typical

@@ -260,6 +260,7 @@ def test_a_start_that_compiles_leaves_less_and_the_low_end_knows():
     assert more / GIB == pytest.approx(1.0, abs=0.15)
     assert more_while_compiling(arch, UNQUANTIZED, load(gpu=find_gpu("RTX-4090"), eager=True), facts) == 0
     assert more_while_compiling(arch, UNQUANTIZED, at, V0_19) == 0
+    assert more_while_compiling(arch, UNQUANTIZED, load(2, gpu=find_gpu("RTX-4090")), facts) == 0
     found = sizing.gpu_memory(arch, UNQUANTIZED, at, facts, total_bytes=24 * GIB, budget_bytes=22 * GIB)
     left = sizing.term(found, "kv_cache")
     assert left.low_bytes <= left.bytes - more
