@@ -116,8 +116,9 @@ _GRAPHS_V0 = {
 }
 _GRAPHS_V1 = {
     "cuda": Graphs(
-        base=_gib(-0.3, 0.6, 3.0), per_layer=NOTHING,
-        source="logs of 0.8 to 0.16: 0.1 to 1.0 GiB on GeForce and L4, 0.5 to 2.9 on A100; below 0: memory was freed",
+        base=_gib(-0.3, 0.15, 1.0), per_layer=Band(low=4 * MIB, typical=14 * MIB, high=38 * MIB),
+        source="logs of 0.8 to 0.19: 11 to 40 MiB a layer where all sizes are captured, 64 to 91 at worst (n=30); "
+        "below 0: memory was freed",
     ),
     "hopper": Graphs(
         base=_gib(-1.2, 0.3, 2.6), per_layer=NOTHING, source="logs of 0.8 to 0.16: median 0.12 (H100), -0.04 (H200)"
