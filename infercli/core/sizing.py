@@ -42,6 +42,10 @@ _TAKEN_SINGLE, _TAKEN_LINKED, _TAKEN_UNIFIED = (0.15, 0.62), (0.15, 2.5), (1.0, 
 """GiB that are not free when an engine looks, with nothing else on the GPU: 0.17 to 0.61 with one (n=12), 0.6 to 2.5
 with several over NVLink (n=4), 6 to 8.1 where the operating system shares the memory (n=4)."""
 
+_MANY_RANKS = 8
+"""From this many on NCCL takes as much on older GPUs with NVLink: 0.93 and 2.15 GiB on A100 (0.8, n=2), 0.1 to 0.4 with
+two and four."""
+
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
 
@@ -90,9 +94,9 @@ def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str
         return {"measured": k.unified}
     if ranks > 1:
         parts = {"measured": _nearest(k.plain, ranks)}
-        if gpu.at_least((9, 0)) and gpu.nvlink_bytes_per_s is not None:
+        if gpu.nvlink_bytes_per_s is not None and (gpu.at_least((9, 0)) or ranks >= _MANY_RANKS):
             linked, buffers = k.linked, k.linked_per_hidden * ranks * arch.hidden
-            if load.enforce_eager and k.linked_eager is not None:
+            if (load.enforce_eager or not gpu.at_least((9, 0))) and k.linked_eager is not None:
                 linked, buffers = k.linked_eager, 0
             elif gpu.at_least((10, 0)) and k.linked_blackwell is not None:
                 linked, buffers = k.linked_blackwell, 0
