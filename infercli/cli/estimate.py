@@ -33,6 +33,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("gpu-memory-utilization", float, "Default: that version's."),
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
+    ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),
 )
 _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("input-len", float, "Mean tokens of a prompt."),

@@ -131,8 +131,8 @@ class EstimateRequest(Asked):
     enable_prefix_caching: bool | None = None
     language_model_only: bool = False
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
-    limit_mm_per_prompt: dict[str, Annotated[int, Field(ge=0)] | dict[str, Json]] | None = None
-    """By kind (image, video, audio), how many a prompt may hold; 0 of all kinds means text only."""
+    limit_mm_per_prompt: dict[str, Json] | None = None
+    """By kind (image, video, audio), how many a prompt may hold: a number or an object with `count`; 0 of all: text."""
     mm_encoder_tp_mode: Literal["weights", "data"] = "weights"
     """`data`: every rank holds the encoders whole, and takes its share of the images."""
     speculation: Speculation | None = None
@@ -144,6 +144,15 @@ class EstimateRequest(Asked):
     def _bare_version(cls, version: str) -> str:
         """Without what git's tags and logs put before it."""
         return version.strip().removeprefix("v")
+
+    @field_validator("limit_mm_per_prompt")
+    @classmethod
+    def _counts(cls, limits: dict[str, Json] | None) -> dict[str, Json] | None:
+        for kind, limit in (limits or {}).items():
+            count = limit.get("count", 1) if isinstance(limit, dict) else limit
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise ValueError(f"{kind}: must be how many a prompt may hold, 0 or more, or an object with `count`")
+        return limits
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:

@@ -92,6 +92,9 @@ def test_all_problems_of_a_line_are_said_at_once(piped):
         ({"engine_version": "0.2.0"}, "engine_version", "0.2.0"),
         ({"engine_version": "yesterday"}, "engine_version", "yesterday"),
         ({"kv_cache_dtype": "int3"}, "kv_cache_dtype", "int3"),
+        ({"limit_mm_per_prompt": {"image": -1}}, "limit_mm_per_prompt", "image: must be how many a prompt may hold"),
+        ({"limit_mm_per_prompt": {"image": {"count": "two"}}}, "limit_mm_per_prompt", "image: must be how many"),
+        ({"mm_encoder_tp_mode": "both"}, "mm_encoder_tp_mode", "must be 'weights' or 'data'"),
         ({"model": None}, "model", "is missing"),
         ({"config_path": "nowhere/config.json"}, "config", "there is no such file"),
         ({"config": {"architectures": ["MambaLlama"]}}, "config", "MambaLlama"),
@@ -154,6 +157,19 @@ def test_flags_ask_what_a_line_asks(piped, infercli):
     )  # fmt: skip
     assert ran.code == ExitCode.YES
     assert json.loads(ran.out) == answer | {"line": None}
+
+
+def test_a_model_that_is_served_for_text_alone_leaves_its_encoders_out(piped, infercli):
+    asked = {"model": "Qwen/Qwen3-VL-4B-Instruct", "gpu": "L4", "max_model_len": 8192}
+    text = {"language_model_only": True}, {"limit_mm_per_prompt": {"image": 0, "video": {"count": 0}}}
+    _, (whole, *alone) = piped(asked, *(asked | said for said in text))
+    sizes = [{t["name"]: t["bytes"] for t in answer["memory"]["terms"]} for answer in (whole, *alone)]
+    assert sizes[1] == sizes[2]
+    assert all(sizes[1][name] < sizes[0][name] for name in ("weights", "activation"))
+    ran = infercli(
+        "estimate", "--model", asked["model"], "--gpu", "L4", "--max-model-len", "8192", "--language-model-only"
+    )
+    assert {t["name"]: t["bytes"] for t in json.loads(ran.out)["memory"]["terms"]} == sizes[1]
 
 
 def test_wrong_flags_are_a_usage_error(infercli):

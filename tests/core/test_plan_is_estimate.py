@@ -95,6 +95,29 @@ def test_pipelines_and_dealt_experts_are_planned_where_they_are_asked_for(model,
     agree(made, of_its_own_choice(made, model))
 
 
+@pytest.mark.parametrize(
+    ("model", "on", "args"),
+    [
+        ("Qwen/Qwen3-VL-4B-Instruct", "l4", {"language_model_only": True}),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "h100", {"limit_mm_per_prompt": {"image": 1, "video": 0}}),
+        ("google/gemma-4-26B-A4B-it", "h100", {"limit_mm_per_prompt": {"image": 0, "video": 0}}),
+        ("moonshotai/Kimi-K2.5", "h200-x8", {"mm_encoder_tp_mode": "data"}),
+    ],
+)
+def test_what_prompts_may_hold_is_planned_as_it_is_estimated(model, on, args):
+    made, usual = plan(model, on, engine_args=args), plan(model, on)
+    assert made.engine.engine_args.items() >= args.items()
+    assert made.memory.terms != usual.memory.terms
+    agree(made, of_its_own_choice(made, model))
+
+
+def test_a_share_of_the_memory_that_is_never_free_is_refused():
+    with pytest.raises(InputError, match="vLLM refuses to start where less is free than its share"):
+        plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 1.0})
+    risky = plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 0.97})
+    assert any("outside the budget" in note for note in risky.notes)
+
+
 def test_an_engine_over_several_nodes_says_so_and_fills_them():
     made = plan("deepseek-ai/DeepSeek-R1", nodes("h100-x8", 2), engine_args={"pipeline_parallel_size": 2})
     assert "16 x H100 (2 stages of 8, 2 nodes)" in made.verdict
