@@ -121,15 +121,16 @@ def lengths_of(row: Row) -> Row:
 def _load(asked: Question, row: Row) -> Row:
     load = {"input_len": float(row["input_len"]), "output_len": float(row["output_len"])} | lengths_of(row)
     kind, prompts = str(row.get("load") or ""), row.get("num_prompts")
+    in_all = {"num_prompts": int(prompts)} if prompts else {}
     if kind == "closed" and row.get("concurrency"):
-        return load | {"concurrency": float(row["concurrency"])} | ({"num_prompts": int(prompts)} if prompts else {})
+        return load | in_all | {"concurrency": float(row["concurrency"])}
     rate = row.get("request_rate")
     if isinstance(rate, int | float):
-        return load | {"request_rate": float(rate)}
+        return load | in_all | {"request_rate": float(rate)}
     if kind == "offline-batch":
         load["offline"] = True
-    if prompts:
-        return load | {"num_prompts": int(prompts)}
+    if in_all:
+        return load | in_all
     if row.get("concurrency"):
         return load | {"num_prompts": int(row["concurrency"])}
     asked.assumed.append(f"{_OFFLINE_MAX_PROMPTS} prompts: the record does not say how many")

@@ -98,6 +98,8 @@ def _folded(name: str) -> str:
 _BY_FOLDED: dict[str, str] = {_folded(name): row.name for row in ROWS for name in (*row.aliases, row.name)}
 
 _SIZE = re.compile(r"\b(\d+(?:\.\d+)?)\s*gi?b\b")
+_BARE_SIZE = re.compile(r"(?<=[a-z\d])[\s_-]+(\d{2,3})$")
+"""`L4-24` as benchmarks write it; no model's own number stands apart with so few digits at the end of a name."""
 _BOARD = re.compile(r"\b(sxm\d?|hbm\d?e?|oam|ac|edition|generation|\d+(?:\.\d+)?\s*gi?b)\b")
 """Words of a name that tell no two GPUs of equal memory apart: socket, kind of memory, size, and the like."""
 
@@ -120,8 +122,9 @@ _BY_PLAIN = _by_plain()
 
 def _other_spelling(name: str) -> str | None:
     """The one row that `H100-SXM5-80GB` means; None where it is none, or a size decides and is not said."""
+    name = _BARE_SIZE.sub(r" \1gb", re.sub(r"[-_]", " ", name.lower().strip()))
     rows = _BY_PLAIN.get(_plain(name), {})
-    size = _SIZE.search(re.sub(r"[-_]", " ", name.lower()))
+    size = _SIZE.search(name)
     if size is not None:  # drivers report 0.9 (T4) to 1.0 of the catalogue's figure
         rows = {row: gib for row, gib in rows.items() if 0.88 <= gib / float(size[1]) <= 1.01}
     return next(iter(rows)) if len(rows) == 1 else None

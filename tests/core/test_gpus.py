@@ -45,6 +45,9 @@ def test_the_issue_s_gpus_all_have_a_row():
         ("NVIDIA H100 NVL", "H100-NVL"),
         ("H100-SXM5-80GB", "H100"),
         ("H100 80GB SXM", "H100"),
+        ("L4-24", "L4"),
+        ("H100-NVL-94", "H100-NVL"),
+        ("B200-SXM-192", "B200"),
         ("H200 SXM 141GB", "H200"),
         ("NVIDIA A100 40GB SXM4", "A100-40-SXM"),
         ("H20 HBM3e 141GB", "H20-3e"),
@@ -94,8 +97,9 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
 @pytest.mark.parametrize(
     "name",
     [
-        "H1000", "", "80GB-class+", "unstated", "Intel Arc A770 16GB", "MI300A", "RTX 4090D 48GB", "GH200 144GB",
-        "H100 SXM 94GB", "A100 SXM", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB", "MI250X 128GB",
+        "H1000", "H100-NVL-80", "", "80GB-class+", "unstated", "Intel Arc A770 16GB", "MI300A", "RTX 4090D 48GB",
+        "GH200 144GB", "H100 SXM 94GB", "A100 SXM", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB",
+        "MI250X 128GB",
         "GB300 252GB", "RTX 3080 12GB", "NVIDIA GeForce RTX 4060 Ti", "NVIDIA GeForce RTX 5060 Ti", "RTX 6000",
         "NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA RTX PRO 5000 72GB Blackwell", "AMD Radeon PRO W7800 48GB",
     ],
