@@ -104,6 +104,16 @@ def test_fp8_computes_natively_where_the_gpu_can_and_only_shrinks_weights_where_
     assert step(gpu=early, quantization=fp8)(1, 0) < 0.6 * step()(1, 0)
 
 
+def test_amds_gpus_before_cdna_4_take_longer_for_all_that_the_gpu_does():
+    old = ROUND.model_copy(update={"platform": "rocm", "capability": None})
+    new = old.model_copy(update={"peak_flops": old.peak_flops | {"fp4": 4e15}})
+    for asked in ((1, 0), (64, 64_000), (0, 0, 50_000, 0, 1)):
+        host_s = V1.async_step_s
+        expected = (step(gpu=new, coefficients=V1)(*asked) - host_s) / V1.cdna3_fraction
+        assert step(gpu=old, coefficients=V1)(*asked) - host_s == pytest.approx(expected, rel=1e-6)
+    assert step(gpu=old)(1, 0) == step(gpu=new)(1, 0)  # a bound loses nothing anywhere
+
+
 def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
     eager = step(coefficients=V1, runtime=replace(NOW, eager=True))
     assert eager(1, 0) >= 32 * V1.eager_layer_s

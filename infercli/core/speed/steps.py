@@ -53,6 +53,7 @@ class StepTime:
         bandwidth = gpu.memory_bandwidth_bytes_per_s
         self._c, self._runtime, self._stages = c, runtime, stages
         early = c.early_fraction if gpu.platform == "cuda" and not gpu.at_least((8, 0)) else 1.0
+        self._slower = 1 / c.cdna3_fraction if gpu.platform == "rocm" and "fp4" not in gpu.peak_flops else 1.0
         self._products: list[tuple[float, float, float, bool, int, float]] = []
         for m in work.matrices:
             read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
@@ -147,7 +148,7 @@ class StepTime:
             if prefill:
                 seen = pairs if window is None else min(pairs, prefill * window)
                 total += layers * (seen * prefill_s + prefill * cache_s)
-        return total
+        return total * self._slower
 
 
 def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float, float]:
