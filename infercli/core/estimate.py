@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from infercli.core.adapters import Adapters
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
@@ -135,6 +136,11 @@ class EstimateRequest(Asked):
     """By kind (image, video, audio), how many a prompt may hold: a number or an object with `count`; 0 of all: text."""
     mm_encoder_tp_mode: Literal["weights", "data"] = "weights"
     """`data`: every rank holds the encoders whole, and takes its share of the images."""
+    enable_lora: bool = False
+    """Slots for LoRA adapters are there from the start, whether or not one is ever loaded."""
+    max_loras: Count = 1
+    """Adapters that one batch may use: the slots."""
+    max_lora_rank: Count = 16
     speculation: Speculation | None = None
     workload: Traffic | None = None
     """None: memory only."""
@@ -176,6 +182,11 @@ class EstimateRequest(Asked):
     def as_loaded(self, arch: ModelArch, release: tuple[int, int]) -> ModelArch:
         """The model with its encoders as that version of vLLM loads them."""
         return as_loaded(arch, self.items(arch), release, encoders_whole=self.mm_encoder_tp_mode == "data")
+
+    @property
+    def adapters(self) -> Adapters | None:
+        """The slots of LoRA adapters; None: the engine takes none."""
+        return Adapters(self.max_loras, self.max_lora_rank) if self.enable_lora else None
 
     @property
     def gpus_per_replica(self) -> int:

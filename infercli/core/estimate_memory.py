@@ -74,6 +74,7 @@ def size(
         enforce_eager=settings.enforce_eager,
         drafts=bool(drafting) and draft is None,
         draft=draft,
+        adapters=request.adapters,
     )
     found = sizing.gpu_memory(
         arch, quantization, load, facts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from infercli.core.adapters import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
@@ -32,6 +33,9 @@ _FALLS_BACK = (0, 9, 0)
 
 _BLOCK_STEP = 16
 """Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
+
+_SLOTS_READ_IN = (0, 29)
+"""Which layers get slots for adapters was read in this version; a log of 0.22 agrees, older ones were not looked at."""
 
 _KV_DTYPES: tuple[str, ...] = get_args(CacheDtype)
 """Names of kv_cache_dtype whose layout is taught."""
@@ -78,6 +82,7 @@ def settle(
         )
     dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
     notes += said
+    notes += _adapters(request, arch, quantization, facts, problems)
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
         request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
     )
@@ -116,6 +121,34 @@ def _v0_batch(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> 
     windowed = all(isinstance(m, Attention) and m.window is not None for m in mixers(arch))
     unfit = bool(arch.encoders) or latent or windowed or arch.pooling or request.speculation is not None
     return not unfit, 32768 if arch.pooling else 5120 if arch.encoders else 2048
+
+
+def _adapters(
+    request: EstimateRequest, arch: ModelArch, quantization: Quantization, facts: EngineFacts, problems: Problems
+) -> tuple[str, ...]:
+    """Notes; what cannot be goes into `problems`. vLLM looks at the slots only where adapters are enabled."""
+    if request.adapters is None:
+        return ()
+    if request.max_lora_rank not in MAX_LORA_RANKS:
+        allowed = ", ".join(str(rank) for rank in MAX_LORA_RANKS)
+        problems.add(
+            "max_lora_rank",
+            f"{request.max_lora_rank} is none that vLLM takes",
+            f"the smallest that holds the ranks of all adapters, of {allowed}",
+        )
+    unknown = unknown_slots(arch, quantization)
+    if unknown is not None:
+        problems.add("enable_lora", unknown, "leave enable_lora out; to teach the class: core/adapters.py")
+    elif WRAPPED[arch.architecture].lm_head and arch.vocab > LARGEST_VOCAB:
+        problems.add(
+            "enable_lora",
+            f"vLLM takes adapters of {arch.architecture} up to a vocabulary of {LARGEST_VOCAB:,}, and this has "
+            f"{arch.vocab:,}",
+            "leave enable_lora out",
+        )
+    if facts.release < _SLOTS_READ_IN:
+        return (f"adapters: their slots are counted as vLLM {'.'.join(map(str, _SLOTS_READ_IN))} allocates them",)
+    return ()
 
 
 def _dtype(

@@ -19,7 +19,7 @@ from infercli.core.outcome import Question
 from infercli.core.outlook import Outlook
 from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
-from infercli.core.weights import DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows, weights_by_role
+from infercli.core.weights import ADAPTERS, DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows, weights_by_role
 
 _PROFILE = "the profile's GPU: "
 _SETTING = "what the engine is told"
@@ -64,13 +64,14 @@ def _weights(q: Question, term: MemoryTerm) -> Derivation:
     parts = weights_by_role(
         q.arch, q.quantization, q.sized.load.layout, q.sized.load.element_bytes,
         gpu=q.gpu, engine_version=q.facts.version, drafts=q.sized.load.drafts,
-        batched_tokens=q.sized.load.max_num_batched_tokens,
+        batched_tokens=q.sized.load.max_num_batched_tokens, adapters=q.sized.load.adapters,
     )  # fmt: skip
     rows, width = rotary_rows(q.arch, q.facts.version), q.arch.rope_width
     stored = f"tensors of that role as {q.quantization.method} stores them, rounded as PyTorch's allocator does"
     sources = {
         ROTARY: f"cosines and sines: {rows:,} positions x {width} in {q.settings.dtype}",
         DEEPSTACK: f"{q.arch.deepstack_levels} layers x max_num_batched_tokens x {q.arch.hidden:,}, from the encoder",
+        ADAPTERS: f"max_loras x max_lora_rank x both sides of each matrix that vLLM wraps, in {q.settings.dtype}",
         UNEXPLAINED: "what the checkpoint's files hold beyond its config",
     }
     return Derivation(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infercli.core import sizing
+from infercli.core.adapters import unknown_slots
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.asked import length_source, read_request, settled
@@ -78,7 +79,12 @@ class GpuPlanner:
         self.args = {name: value for name, value in deployment.engine_args.items() if value is not None}
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
+        self.open_questions = unplanned(self.args, "gpu")
         self.request = read_request(arch, gpu, facts, deployment, profile)
+        if self.request.enable_lora and unknown_slots(arch, quantization):
+            # Where an estimate would refuse, a plan says the rest, and that it cannot be told whether it fits.
+            self.request = self.request.model_copy(update={"enable_lora": False})
+            self.open_questions = sorted([*self.open_questions, "enable_lora"])
         self.items = self.request.items(arch)
         self.arch = self.request.as_loaded(arch, facts.release)
         self.settings, self.said = settled(self.request, self.arch, quantization, gpu, facts)
@@ -90,10 +96,9 @@ class GpuPlanner:
         gpus = tried.request.gpus_per_replica
         memory = tried.sized.memory
         cache = self._cache(tried)
-        open_questions = unplanned(self.args, "gpu")
         placement = placement_problem(self.profile, gpus, self.deployment.replicas)
         held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes, confirmed=self.arch.confirmed)
-        fits = False if placement else None if held and open_questions else held
+        fits = False if placement else None if held and self.open_questions else held
         layout = tried.sized.layout
         return Outcome(
             engine_args=self._engine_args(tried),
@@ -106,7 +111,7 @@ class GpuPlanner:
             if layout is None
             else layout.longest_that_fits(max(0, tried.left.low_bytes), self.arch.max_model_len),
             fits=fits,
-            verdict=self._verdict(held, tried, cache, open_questions, placement),
+            verdict=self._verdict(held, tried, cache, placement),
             missing_bytes=tried.missing_bytes,
             notes=gpu_notes(self._question(tried), self.profile, self.said),
             question=self._question(tried),
@@ -338,7 +343,6 @@ class GpuPlanner:
         held: bool | None,
         tried: _Tried,
         cache: KvCache | None,
-        open_questions: list[str],
         placement: str | None,
     ) -> str:
         gpus = self._gpus_text(tried)
@@ -346,8 +350,8 @@ class GpuPlanner:
             return f"does not fit on {gpus}: {gib(tried.missing_bytes)} missing per GPU"
         if placement:
             return f"does not fit on the profile: {placement}"
-        if open_questions:
-            return f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet"
+        if self.open_questions:
+            return f"cannot be told: {', '.join(self.open_questions)} change memory in a way that is not planned yet"
         if held is None and not tried.missing_bytes:
             return f"cannot be told on {gpus}: {unseen_note(self.arch)}"
         if held is None:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 
 from infercli.core.activation import Batch, more_while_compiling, sampler_tables, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
-from infercli.core.architecture.arch import GatedDelta, LatentAttention, Layout, ModelArch, StateSpace, mixers
+from infercli.core.adapters import Adapters
+from infercli.core.architecture.arch import (
+    Experts,
+    GatedDelta,
+    LatentAttention,
+    Layout,
+    ModelArch,
+    StateSpace,
+    feed_forwards,
+    mixers,
+)
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
@@ -70,11 +80,20 @@ class Load(Batch):
     """Speculation by the model's own draft layers, which are then loaded."""
     draft: Draft | None = None
     """Speculation by another model. Its activation is taken to stay below the model's."""
+    adapters: Adapters | None = None
+    """Slots of LoRA adapters; None: the engine takes none."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
     """The profile's peak, and what the sampler keeps."""
-    return activation_peak(arch, quantization, load, facts)
+    found = activation_peak(arch, quantization, load, facts)
+    if load.adapters is None:
+        return found
+    # What a batch is between A and B, in fp32 for each matrix of qkv, in the model's dtype for those of each expert's
+    # (0.29 lora/punica_wrapper/punica_gpu.py, lora/ops/triton_ops/fused_moe_lora_op.py). Not measured, so high only.
+    most = max((f.experts_per_token for f in feed_forwards(arch) if isinstance(f, Experts)), default=0)
+    between = load.max_num_batched_tokens * load.adapters.max_lora_rank * max(3 * 4, 2 * most * load.element_bytes)
+    return Band(low=found.low, typical=found.typical, high=found.high + between)
 
 
 def non_torch(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
@@ -159,14 +178,20 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     ranks = load.layout.tensor_parallel_size
     # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
     split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
+    # With adapters each size is captured twice, with and without them (0.29 v1/worker/gpu/lora_utils.py
+    # get_lora_capture_cases). Both use one pool of memory, and what the second takes anew was not measured: at most as
+    # much again.
+    captures = 1 if load.adapters is None else 2
     return {
         "any_capture": Band(
-            low=g.base.low - split, typical=max(0.0, g.base.typical - split * (kind == "hopper")), high=g.base.high
+            low=g.base.low - split,
+            typical=max(0.0, g.base.typical - split * (kind == "hopper")),
+            high=g.base.high * captures,
         ),
         "layers": Band(
             low=per_layer.low * layers * share,
             typical=per_layer.typical * layers * share,
-            high=per_layer.high * layers * (1 + share) / 2,
+            high=per_layer.high * layers * (1 + share) / 2 * captures,
         ),
     }
 
@@ -228,6 +253,7 @@ def gpu_memory(
     weights = weights_bytes(
         arch, quantization, layout, load.element_bytes,
         gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
+        adapters=load.adapters,
     )  # fmt: skip
     drafting = 0 if load.draft is None else _draft_bytes(load.draft, load, facts)
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
@@ -242,7 +268,8 @@ def gpu_memory(
             high_bytes=round((weights + drafting) * (1 + above)),
             formula=f"every tensor of one of {ranks} ranks, {quantization.method}, as PyTorch's allocator rounds it, "
             f"+ {rotary_rows(arch, facts.version):,} x {arch.rope_width} of rotary table"
-            + (f" + {drafting:,} bytes of what drafts" if drafting else ""),
+            + (f" + {drafting:,} bytes of what drafts" if drafting else "")
+            + ("" if load.adapters is None else " + {} slots for adapters of rank {}".format(*load.adapters)),
             source="vLLM's parameter shapes; printed weights of 0.19 agree to 1 %",
         ),
         _term(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import lcm
 from typing import Literal, NamedTuple
 
+from infercli.core.adapters import Adapters, slot_tensors
 from infercli.core.architecture.arch import (
     Experts,
     Layout,
@@ -200,6 +201,7 @@ def weights_bytes(
     engine_version: str | None = None,
     drafts: bool = False,
     batched_tokens: int = 0,
+    adapters: Adapters | None = None,
 ) -> int:
     """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
 
@@ -207,17 +209,20 @@ def weights_bytes(
     how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
     `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
     last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
+    `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
     """
     parts = weights_by_role(
         arch, quantization, layout, element_bytes,
         weight_only=weight_only, gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
+        adapters=adapters,
     )  # fmt: skip
     return sum(parts.values())
 
 
-ROTARY, DEEPSTACK, UNEXPLAINED = "rotary_table", "deepstack_buffers", "unexplained"
+ROTARY, DEEPSTACK, UNEXPLAINED, ADAPTERS = "rotary_table", "deepstack_buffers", "unexplained", "adapters"
 """Parts of the weights that are no role of a tensor: the table of rotary embeddings, what a batch gets from the encoder
-(0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), and what files hold beyond."""
+(0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), what files hold beyond, and the slots of LoRA adapters, which
+are there before the loading is measured (0.29 v1/worker/gpu/model_runner.py load_model)."""
 _LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
 """M-RoPE's table, times (rotary_embedding/mrope.py cache_max_position_num): a log of 0.6.6 has it as long as any, those
 of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
@@ -240,6 +245,7 @@ def weights_by_role(
     engine_version: str | None = None,
     drafts: bool = False,
     batched_tokens: int = 0,
+    adapters: Adapters | None = None,
 ) -> dict[str, int]:
     """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and the others where there is any."""
 
@@ -256,10 +262,13 @@ def weights_by_role(
                     only = _weight_only(scheme, gpu) if gpu is not None else weight_only
                     size = copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu, engine_version)
                 found[tensor.role] = found.get(tensor.role, 0) + size
+        if adapters is not None:
+            slots = slot_tensors(arch, layout, stage, adapters, element_bytes)
+            found[ADAPTERS] = sum(copies * allocated_bytes(size) for copies, size in slots)
         return found
 
     heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
-    computed = sum(heaviest.values())
+    computed = sum(heaviest.values()) - heaviest.get(ADAPTERS, 0)
     unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
     heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * element_bytes)
     buffers = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)

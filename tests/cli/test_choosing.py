@@ -215,7 +215,7 @@ def test_what_a_deployment_fixes_is_kept(infercli, deployment):
     ("args", "said"),
     [
         ("{max_num_sqs: 4}", "did you mean `max_num_seqs`"),
-        ("{enable_lora: true}", "engine_args.enable_lora: changes memory"),
+        ("{enable_sleep_mode: true}", "engine_args.enable_sleep_mode: changes memory"),
         ("{gpu_memory_utilization: 1.5}", "must be above 0 and at most 1"),
     ],
 )

@@ -304,3 +304,15 @@ def test_a_draft_that_is_not_named_or_not_known_is_refused_by_its_field(piped, d
     assert problem["where"] == "speculation"
     assert said in problem["what"]
     assert problem["hint"]
+
+
+def test_adapters_are_asked_for_by_vllms_names_and_cost_what_their_slots_take(piped):
+    asked = GOOD | {"enable_lora": True, "max_loras": 2}
+    code, (plain, adapted, refused) = piped(GOOD, asked, asked | {"max_lora_rank": 20})
+    assert code == ExitCode.COULD_NOT
+    weights = [next(t for t in a["memory"]["terms"] if t["name"] == "weights")["bytes"] for a in (plain, adapted)]
+    # 2 slots x rank 16 x 2 B for each input and output of 32 layers and of the vocabulary's two ends
+    layer = 3 * 4096 + 6144 + 2 * 4096 + 2 * 4096 + 2 * 14336 + 14336 + 4096
+    assert weights[1] - weights[0] == 64 * (32 * layer + 2 * (128256 + 4096))
+    assert adapted["starts"] is True
+    assert [p["where"] for p in refused["problems"]] == ["max_lora_rank"]

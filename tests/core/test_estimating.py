@@ -432,3 +432,18 @@ def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one(gpu, asked,
     assert isinstance(found, Estimate), found
     assert found.settings.max_num_batched_tokens == tokens
     assert any("2,496" in note for note in found.notes) is noted
+
+
+@given(questions, st.sampled_from([1, 8, 16, 64, 512]), st.integers(1, 8), st.sampled_from([1, 2]))
+@settings(max_examples=60, deadline=None)
+def test_more_slots_for_adapters_or_a_higher_rank_never_cost_less(question, rank, slots, ranks):
+    enabled = {"enable_lora": True, "tensor_parallel_size": ranks}
+    asked = enabled | {"max_loras": slots, "max_lora_rank": rank}
+    here, none = answer(*question, **asked), answer(*question, tensor_parallel_size=ranks)
+    for more in (asked | {"max_loras": slots + 1}, asked | {"max_lora_rank": {512: 512}.get(rank, 320)}):
+        dearer = answer(*question, **more)
+        assert bytes_of(dearer, "weights") >= bytes_of(here, "weights") > bytes_of(none, "weights")
+        assert fits_no_less(dearer, here)
+    assert fits_no_less(here, none)
+    off = answer(*question, **(asked | {"enable_lora": False}))
+    assert off.memory == none.memory

@@ -118,6 +118,18 @@ def test_a_share_of_the_memory_that_is_never_free_is_refused():
     assert any("outside the budget" in note for note in risky.notes)
 
 
+@pytest.mark.parametrize("model", [LLAMA_8B, "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-VL-4B-Instruct"])
+def test_slots_for_adapters_are_counted_alike(model):
+    split = {"tensor_parallel_size": 2}
+    args = split | {"enable_lora": True, "max_loras": 4, "max_lora_rank": 64}
+    made, without = (plan(model, "h100-x8", engine_args=a) for a in (args, split))
+    assert made.fits is True, made.verdict
+    agree(made, of_its_own_choice(made, model))
+    weights, plain = (next(t for t in p.memory.terms if t.name == "weights") for p in (made, without))
+    assert weights.bytes > plain.bytes
+    assert "4 slots for adapters of rank 64" in weights.formula
+
+
 def test_an_engine_over_several_nodes_says_so_and_fills_them():
     made = plan("deepseek-ai/DeepSeek-R1", nodes("h100-x8", 2), engine_args={"pipeline_parallel_size": 2})
     assert "16 x H100 (2 stages of 8, 2 nodes)" in made.verdict

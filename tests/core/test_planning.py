@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infercli.core.engines.arguments import unplanned
 from infercli.core.gpus import Gpu
 from infercli.core.model import LockedFile
 from infercli.core.shapes import counted_ids, shapes
@@ -317,9 +318,38 @@ def test_memory_that_others_hold_lowers_the_utilization():
 
 
 def test_an_argument_whose_memory_is_not_planned_leaves_the_question_open():
-    made = plan(LLAMA_8B, "h100", engine_args={"enable_lora": True})
+    made = plan(LLAMA_8B, "h100", engine_args={"enable_sleep_mode": True})
     assert made.fits is None
-    assert "enable_lora" in made.verdict
+    assert "enable_sleep_mode" in made.verdict
+
+
+def test_adapters_are_planned_whichever_are_named_to_be_loaded():
+    args = {"enable_lora": True, "max_loras": 4, "max_lora_rank": 64, "lora_modules": [{"name": "a", "path": "/a"}]}
+    made = plan(LLAMA_8B, "h100", engine_args=args)
+    assert made.fits is True
+    assert made.engine.engine_args.items() >= args.items()
+    with pytest.raises(InputError, match=r"engine_args\.max_lora_rank: 24 is none that vLLM takes") as refused:
+        plan(LLAMA_8B, "h100", engine_args=args | {"max_lora_rank": 24})
+    assert "1, 8, 16, 32" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("model", "on", "quantization", "args"),
+    [
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "h100-x2", None, {}),  # a class that is not told
+        ("openai/gpt-oss-20b", "h100", "mxfp4", {}),  # quantized experts
+        (LLAMA_8B, "h100", None, {"fully_sharded_loras": True}),
+    ],
+)
+def test_adapters_that_are_not_told_leave_the_question_open(model, on, quantization, args):
+    made = plan(model, on, quantization=quantization, engine_args={"enable_lora": True} | args)
+    assert made.fits is None
+    assert next(iter(args), "enable_lora") in made.verdict
+
+
+def test_adapters_on_the_local_target_leave_the_question_open():
+    assert unplanned({"enable_lora": True}, "cpu") == ["enable_lora"]
+    assert unplanned({"enable_lora": True}, "gpu") == []
 
 
 @pytest.mark.parametrize("args", [{"kv_cache_memory_bytes": 2**30}, {"enable_chunked_prefill": False}])

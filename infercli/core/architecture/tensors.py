@@ -57,6 +57,8 @@ class RankTensor(NamedTuple):
     """A linear layer, which a quantization may touch."""
     float32: bool = False
     """Kept in fp32, whatever the model's dtype is."""
+    parts: tuple[int, ...] = ()
+    """Outputs of each matrix that is merged here and that an adapter changes by itself; (): of all as one."""
 
 
 _LINEAR: Role = "linear_attention"
@@ -81,11 +83,12 @@ class _Group:
         linear: bool = False,
         float32: bool = False,
         each: int = 1,
+        parts: tuple[int, ...] = (),
     ) -> None:
         """`each` copies per layer; nothing where there are no elements."""
         if outputs and inputs and each:
             copies = each * len(self.indices)
-            found = RankTensor(name, role, modules, self.indices, copies, outputs, inputs, linear, float32)
+            found = RankTensor(name, role, modules, self.indices, copies, outputs, inputs, linear, float32, parts)
             self.tensors.append(found)
 
     def mixer(self, mixer: Mixer) -> None:
@@ -111,9 +114,11 @@ class _Group:
     def _attention(self, a: Attention) -> None:
         heads, kv = a.heads // self.tp, kv_heads_per_rank(a, self.tp)
         q, v = heads * a.head_dim, heads * a.v_head_dim
-        qkv = q * (2 if a.gate == "elements" else 1) + kv * (a.head_dim + a.v_head_dim)
+        each = (q * (2 if a.gate == "elements" else 1), kv * a.head_dim, kv * a.v_head_dim)
+        qkv = sum(each)
         *parts, out = (f"{a.module}.{n}" for n in a.names)
-        self.add("qkv", "attention", tuple(parts), qkv, a.inputs or self.hidden, linear=True)
+        own = each if len(parts) == len(each) else ()
+        self.add("qkv", "attention", tuple(parts), qkv, a.inputs or self.hidden, linear=True, parts=own)
         self.add("attention output", "attention", (out,), self.hidden, v, linear=True)
         self.add("qkv bias", "attention", tuple(parts), qkv if a.qkv_bias else 0)
         self.add("attention output bias", "attention", (out,), self.hidden if a.output_bias else 0)
@@ -158,7 +163,8 @@ class _Group:
             self.add("latent down", "attention", down, rope, self.hidden, linear=True)
         else:
             down = (f"{m}.q_a_proj", *down)
-            self.add("latent down", "attention", down, a.q_lora_rank + rope, self.hidden, linear=True)
+            self.add("latent down", "attention", down, a.q_lora_rank + rope, self.hidden, linear=True,
+                     parts=(a.q_lora_rank, rope))  # fmt: skip
             self.add("query up", "attention", (f"{m}.q_b_proj",), heads * key, a.q_lora_rank, linear=True)
             self.add("query norm", "norm", (f"{m}.q_a_layernorm",), a.q_lora_rank)
         up = heads * (a.nope_dim + a.v_head_dim)
@@ -240,9 +246,10 @@ class _Group:
         keys, values = g.key_heads // self.tp * g.key_dim, heads * g.value_dim
         if g.variant == "gdn":
             parts = (f"{m}.in_proj_qkv", f"{m}.in_proj_z")
-            self.add("linear attention input", role, parts, 2 * keys + 2 * values, self.hidden, linear=True)
+            each = (keys, keys, values, values)
+            self.add("linear attention input", role, parts, sum(each), self.hidden, linear=True, parts=each)
             parts = (f"{m}.in_proj_b", f"{m}.in_proj_a")
-            self.add("linear attention gates", role, parts, 2 * heads, self.hidden, linear=True)
+            self.add("linear attention gates", role, parts, 2 * heads, self.hidden, linear=True, parts=(heads, heads))
             self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), 2 * heads)
             out = f"{m}.out_proj"
         else:
@@ -269,8 +276,9 @@ class _Group:
         names = f.names if isinstance(f, Dense) else f.shared_names
         *ups, down = (f"{module}.{n}" for n in names)
         parts = 2 if f.gated else 1
+        each = (width,) * len(ups) if len(ups) == parts else ()
         self.add(f"{prefix}gate-up" if f.gated else f"{prefix}up", role, tuple(ups), parts * width, self.hidden,
-                 linear=True)  # fmt: skip
+                 linear=True, parts=each)  # fmt: skip
         self.add(f"{prefix}down", role, (down,), self.hidden, width, linear=True)
         if bias:
             self.add(f"{prefix}feed-forward biases", role, (*ups, down), parts * width + self.hidden)
@@ -282,7 +290,8 @@ class _Group:
         router = (f"{e.module}.{e.router}",)
         self.add("router", "router", router, e.experts, self.hidden, float32=e.router_float32)
         self.add("router bias", "router", router, e.experts if e.router_bias else 0)
-        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=True)
+        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=True,
+                 parts=(experts * width,) * parts)  # fmt: skip
         self.add("expert down", "experts", (down,), experts * inputs, width, linear=True)
         if e.bias:
             self.add("expert biases", "experts", (*ups, down), experts * (parts * width + inputs))

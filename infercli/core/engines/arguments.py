@@ -38,15 +38,20 @@ _OURS = {
 UNPLANNED = frozenset(
     {
         "additional_config", "async_scheduling", "compilation_config", "cpu_offload_gb", "cudagraph_capture_sizes",
-        "disable_sliding_window", "enable_dbo", "enable_lora", "enable_prompt_embeds", "enable_return_routed_experts",
-        "enable_sleep_mode", "kv_cache_dtype_skip_layers", "kv_offloading_size",
-        "kv_transfer_config", "load_format", "lora_modules", "max_cudagraph_capture_size", "max_lora_rank",
-        "max_loras", "num_gpu_blocks_override", "offload_backend", "optimization_level", "performance_mode",
-        "quantization_config", "runner", "spec_method", "spec_model", "speculative_config", "worker_cls",
-        "worker_extension_cls",
+        "disable_sliding_window", "enable_dbo", "enable_lora", "enable_mixed_moe_lora_format",
+        "enable_moe_shared_loras", "enable_prompt_embeds", "enable_return_routed_experts", "enable_sleep_mode",
+        "enable_tower_connector_lora", "fully_sharded_loras", "kv_cache_dtype_skip_layers", "kv_offloading_size",
+        "kv_transfer_config", "load_format", "lora_dtype", "lora_modules", "lora_target_modules",
+        "max_cudagraph_capture_size", "max_lora_rank", "max_loras", "num_gpu_blocks_override", "offload_backend",
+        "optimization_level", "performance_mode", "quantization_config", "runner", "spec_method", "spec_model",
+        "specialize_active_lora", "speculative_config", "worker_cls", "worker_extension_cls",
     }
 )  # fmt: skip
 """Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
+
+_PLANNED_ON_GPUS = frozenset({"enable_lora", "lora_modules", "max_lora_rank", "max_loras"})
+"""Of these, what GPU plans count (core/adapters.py). `lora_modules` names what is loaded into slots that are there
+anyway: how many adapters are named does not matter to a GPU."""
 
 PARALLEL_ONE = frozenset({"data_parallel_size", "decode_context_parallel_size", "prefill_context_parallel_size"})
 """Parallelism that is not planned yet: only 1 is taken."""
@@ -96,6 +101,8 @@ def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp
 def unplanned(engine_args: dict[str, Json], accelerator: str) -> list[str]:
     """Names of the arguments with which it cannot be told whether a plan fits, in order."""
     found = {name for name in UNPLANNED if engine_args.get(name)}
+    if accelerator == "gpu":
+        found -= _PLANNED_ON_GPUS
     if accelerator == "gpu" and own_speculation(engine_args) is not None:
         found.remove("speculative_config")
     if engine_args.get("enable_chunked_prefill") is False:
