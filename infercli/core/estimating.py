@@ -244,8 +244,8 @@ def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
     notes = [] if facts.note is None else [facts.note]
     if facts.extrapolated_from is not None:
         notes.append(
-            f"memory of vLLM {facts.version} is extrapolated: public logs end near {facts.extrapolated_from}; `starts` "
-            "is true only with every estimate at its high end"
+            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
+            "; `starts` is true only with every estimate at its high end"
         )
     return tuple(notes)
 

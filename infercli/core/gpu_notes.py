@@ -47,8 +47,8 @@ def _engine(question: Question) -> Iterator[str]:
     facts = question.facts
     if facts.extrapolated_from:
         yield (
-            f"memory of vLLM {facts.version} is extrapolated: public logs end near {facts.extrapolated_from}; `fits` "
-            "is said with every estimate at its high end"
+            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
+            "; `fits` is said with every estimate at its high end"
         )
 
 
