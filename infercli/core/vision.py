@@ -223,7 +223,7 @@ def peak_of_encoder(
 ) -> Band:  # fmt: skip
     """Bytes while V1 profiles the encoder, before the decoder runs; nothing where its block is not known.
 
-    The widths are read off the encoder's own weights. Low: limits on items per prompt, which are not asked for, make
+    The widths are read off the encoder's own weights. Low: limits of an item's size, which are not read, make
     the item smaller.
     """
     encoder = _encoder(arch, items)
