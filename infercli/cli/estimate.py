@@ -34,6 +34,9 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
     ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),
+    ("enable-lora", None, "With slots for LoRA adapters."),
+    ("max-loras", int, "Slots: adapters that one batch may use. Default 1."),
+    ("max-lora-rank", int, "Largest rank of an adapter. Default 16."),
 )
 _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("input-len", float, "Mean tokens of a prompt."),

@@ -306,7 +306,7 @@ def test_a_draft_that_is_not_named_or_not_known_is_refused_by_its_field(piped, d
     assert problem["hint"]
 
 
-def test_adapters_are_asked_for_by_vllms_names_and_cost_what_their_slots_take(piped):
+def test_adapters_are_asked_for_by_vllms_names_and_cost_what_their_slots_take(piped, infercli):
     asked = GOOD | {"enable_lora": True, "max_loras": 2}
     code, (plain, adapted, refused) = piped(GOOD, asked, asked | {"max_lora_rank": 20})
     assert code == ExitCode.COULD_NOT
@@ -316,3 +316,7 @@ def test_adapters_are_asked_for_by_vllms_names_and_cost_what_their_slots_take(pi
     assert weights[1] - weights[0] == 64 * (32 * layer + 2 * (128256 + 4096))
     assert adapted["starts"] is True
     assert [p["where"] for p in refused["problems"]] == ["max_lora_rank"]
+    ran = infercli(
+        "estimate", "--model", LLAMA, "--gpu", "H100", "--enable-lora", "--max-loras", 2, "--max-lora-rank", 16
+    )
+    assert json.loads(ran.out)["memory"]["terms"][0] == adapted["memory"]["terms"][0]
