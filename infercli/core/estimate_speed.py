@@ -43,6 +43,8 @@ def speed(
         return Interval(value=found.value, low=found.low, high=found.high)
 
     notes: dict[str, None] = {}
+    if request.enable_lora:
+        notes["what adapters add to each step is not counted: requests of the base model alone"] = None
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)

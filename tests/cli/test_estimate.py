@@ -320,3 +320,10 @@ def test_adapters_are_asked_for_by_vllms_names_and_cost_what_their_slots_take(pi
         "estimate", "--model", LLAMA, "--gpu", "H100", "--enable-lora", "--max-loras", 2, "--max-lora-rank", 16
     )
     assert json.loads(ran.out)["memory"]["terms"][0] == adapted["memory"]["terms"][0]
+
+
+def test_the_speed_of_adapters_is_not_passed_off_as_known(piped):
+    asked = GOOD | {"workload": {"input_len": 1000, "output_len": 100, "concurrency": 4}}
+    _, answers = piped(asked, asked | {"enable_lora": True})
+    said = [any("adapters" in note for note in a["speed"]["notes"]) for a in answers]
+    assert said == [False, True]
