@@ -37,8 +37,8 @@ def speed(
     load = load_of(traffic, replicas)
     step = throughput.step_time(arch, quantization, gpu, serving, served=load.served)
 
-    def bounded(value: float, metric: Metric, of: throughput.Load) -> Interval:
-        found, why = throughput.bounded(value, metric, arch, gpu, serving, of)
+    def bounded(value: float, metric: Metric, of: throughput.Load, *, outrun: bool = False) -> Interval:
+        found, why = throughput.bounded(value, metric, arch, gpu, serving, of, outrun=outrun)
         notes.update(dict.fromkeys(why))
         return Interval(value=found.value, low=found.low, high=found.high)
 
@@ -55,15 +55,20 @@ def speed(
             load = at_rate if rate else replace(load, concurrency=1.0)
     seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
     tpot = seen.tpot_s
+    outrun = throughput.outruns(load, seen)
+
+    def said(value: float, metric: Metric) -> Interval:
+        return bounded(value, metric, load, outrun=outrun)
+
     return EstimatedSpeed(
-        output_tok_per_s=bounded(seen.output_tokens_per_s, "output_tokens_per_s", load),
-        total_tok_per_s=bounded(seen.total_tokens_per_s, "output_tokens_per_s", load),
-        requests_per_s=bounded(seen.requests_per_s, "output_tokens_per_s", load),
-        ttft_s=bounded(seen.ttft_s.p50, "ttft", load),
-        ttft_p95_s=bounded(seen.ttft_s.p95, "ttft", load),
-        ttft_p99_s=bounded(seen.ttft_s.p99, "ttft", load),
-        tpot_s=None if tpot is None else bounded(tpot.p50, "tpot", load),
-        tpot_p95_s=None if tpot is None else bounded(tpot.p95, "tpot", load),
+        output_tok_per_s=said(seen.output_tokens_per_s, "output_tokens_per_s"),
+        total_tok_per_s=said(seen.total_tokens_per_s, "output_tokens_per_s"),
+        requests_per_s=said(seen.requests_per_s, "output_tokens_per_s"),
+        ttft_s=said(seen.ttft_s.p50, "ttft"),
+        ttft_p95_s=said(seen.ttft_s.p95, "ttft"),
+        ttft_p99_s=said(seen.ttft_s.p99, "ttft"),
+        tpot_s=None if tpot is None else said(tpot.p50, "tpot"),
+        tpot_p95_s=None if tpot is None else said(tpot.p95, "tpot"),
         roofline_requests_per_s=throughput.roofline_requests_per_s(arch, quantization, gpu, serving, load),
         highest_request_rate=highest,
         notes=tuple(notes),

@@ -129,6 +129,8 @@ MEASURED = frozenset({
 """GPUs with rows among the measurements that the constants were fitted on."""
 NEWEST_MEASURED = (0, 20)
 """Newest vLLM among them."""
+_KEPT_UP = 0.9
+"""Of the requests that arrive. Chosen: the end of a run of 600 costs a few percent, a queue that grows costs more."""
 _WIDENED = 1.3
 """Of intervals where nothing was measured. Chosen: leaving out every GPU in turn widened errors by a fifth at most, and
 what is newer than all records cannot be tested."""
@@ -141,10 +143,15 @@ def kind_of(load: Load) -> LoadKind:
     return "at_once" if load.request_rate is None else "rate"
 
 
+def outruns(load: Load, seen: Speed) -> bool:
+    """Whether requests arrive faster than they are answered: it is as if all were there at once."""
+    return load.request_rate is not None and seen.requests_per_s < _KEPT_UP * load.request_rate
+
+
 def bounded(
-    value: float, metric: Metric, arch: ModelArch, gpu: Gpu, serving: Serving, load: Load
+    value: float, metric: Metric, arch: ModelArch, gpu: Gpu, serving: Serving, load: Load, *, outrun: bool = False
 ) -> tuple[Bounded, tuple[str, ...]]:
-    """(the value with its bounds, why they are wider than usual)."""
+    """(the value with its bounds, why they are wider than usual). `outrun`: of `outruns`."""
     notes = []
     if gpu.name not in MEASURED:
         notes.append(f"no public measurement of vLLM on {gpu.name} was used: its interval is widened")
@@ -152,7 +159,7 @@ def bounded(
         newest = ".".join(map(str, NEWEST_MEASURED))
         notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
     experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
-    error = error_of(metric, kind_of(load), experts=experts)
+    error = error_of(metric, "at_once" if outrun else kind_of(load), experts=experts)
     widened = _WIDENED if notes else 1.0
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:

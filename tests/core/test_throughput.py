@@ -144,6 +144,18 @@ def test_intervals_widen_where_nothing_was_measured_and_say_why():
     assert wide.low < usual.low < usual.value < usual.high < wide.high
 
 
+def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once():
+    slow, fast, few = (load(request_rate=r, requests=n) for r, n in ((2, None), (1000, None), (20, 30)))
+    assert [throughput.outruns(asked, ask(asked)) for asked in (slow, fast, few)] == [False, True, True]
+    assert not throughput.outruns(load(concurrency=8), ask(load(concurrency=8)))
+    at_once, kept, outrun = (
+        throughput.bounded(1.0, "output_tokens_per_s", LLAMA, H100, SERVING, asked, outrun=outran)[0]
+        for asked, outran in ((load(), False), (slow, False), (fast, True))
+    )
+    assert outrun == at_once
+    assert outrun.low < kept.low
+
+
 def test_every_metric_and_load_has_a_measured_error():
     for metric in ("output_tokens_per_s", "ttft", "tpot"):
         for kind in ("concurrency", "rate", "at_once"):
