@@ -14,7 +14,8 @@ from tests.parts.sandbox import POD_NETWORK
 LOOPBACK = "127.0.0.1"
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 CONTROLLER_MANAGER_PORT, SCHEDULER_PORT, KWOK_PORT = 10257, 10259, 10247
-OPERATOR_METRICS_PORT, OPERATOR_HEALTH_PORT = 18080, 18082
+OPERATOR_METRICS_PORT, OPERATOR_HEALTH_PORT = 28080, 28082
+# It starts after Ray, whose workers listen anywhere from 10002 to 19999; the kernel hands out others from 32768 on.
 
 SERVICE_NETWORK = "10.98.0.0/16"  # never routed: nothing here forwards to a service's address
 
