@@ -119,7 +119,8 @@ def question(row: Row, library: Library) -> Question:
     _items(request, str(row.get("notes") or ""))
     _speculation(request, row, library.find(str(stated.get("draft") or ""), None))
     if row.get("enable_lora"):
-        asked.assumed.append("no LoRA adapters: the record has some, of unknown rank")
+        request["enable_lora"] = True
+        asked.assumed.append("one LoRA adapter of vLLM's default rank: the record has some, of unknown rank")
     return asked
 
 

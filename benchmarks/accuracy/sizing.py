@@ -37,6 +37,10 @@ def score(rows: list[Row], library: Library) -> Scores:
 def _score(row: Row, library: Library, answers: Answers, scores: Scores) -> None:
     asked = question(row, library)
     answer = answers.answer(asked.request)
+    if isinstance(answer, EstimateError) and [p.where for p in answer.problems] == ["enable_lora"]:
+        asked.request.pop("enable_lora")
+        asked.assumed.append("no adapters after all: what they take of this model is not known")
+        answer = answers.answer(asked.request)
     if "max_num_seqs" not in asked.request and "unsloth" in str(row.get("notes") or "").lower():
         answer = _as_unsloth_starts(asked, answers, answer)
     if isinstance(answer, EstimateError):

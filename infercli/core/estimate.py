@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from infercli.core.adapters import Adapters
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
+from infercli.core.lora import Adapters
 from infercli.core.plan import MemoryTerm
 from infercli.core.record import Document, Json, Record
 from infercli.core.vision import Items, as_loaded, items_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from infercli.core.adapters import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
@@ -12,6 +11,7 @@ from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
 from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_specs import CacheDtype
+from infercli.core.lora import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
 from infercli.core.schemes import require_gpu
@@ -138,7 +138,7 @@ def _adapters(
         )
     unknown = unknown_slots(arch, quantization)
     if unknown is not None:
-        problems.add("enable_lora", unknown, "leave enable_lora out; to teach the class: core/adapters.py")
+        problems.add("enable_lora", unknown, "leave enable_lora out; to teach the class: core/lora.py")
     elif WRAPPED[arch.architecture].lm_head and arch.vocab > LARGEST_VOCAB:
         problems.add(
             "enable_lora",

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infercli.core import sizing
-from infercli.core.adapters import unknown_slots
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.asked import length_source, read_request, settled
@@ -23,6 +22,7 @@ from infercli.core.estimate_memory import Sized, holds, size
 from infercli.core.gpu_notes import gpu_notes
 from infercli.core.gpus import Gpu
 from infercli.core.kv_blocks import block_must_be_said
+from infercli.core.lora import unknown_slots
 from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import nodes_of, placement_problem
 from infercli.core.plan import Choice, GpuMemory, KvCache, MemoryTerm

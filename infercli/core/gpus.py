@@ -99,7 +99,7 @@ _BY_FOLDED: dict[str, str] = {_folded(name): row.name for row in ROWS for name i
 
 _SIZE = re.compile(r"\b(\d+(?:\.\d+)?)\s*gi?b\b")
 _BARE_SIZE = re.compile(r"(?<=[a-z\d])[\s_-]+(\d{2,3})$")
-"""`L4-24` as benchmarks write it; no model's own number stands apart with so few digits at the end of a name."""
+"""`L4-24`, as benchmarks write it. Names whose own number stands there (`H-100`) are found whole before."""
 _BOARD = re.compile(r"\b(sxm\d?|hbm\d?e?|oam|ac|edition|generation|\d+(?:\.\d+)?\s*gi?b)\b")
 """Words of a name that tell no two GPUs of equal memory apart: socket, kind of memory, size, and the like."""
 

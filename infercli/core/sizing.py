@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from infercli.core.activation import Batch, more_while_compiling, sampler_tables, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
-from infercli.core.adapters import Adapters
 from infercli.core.architecture.arch import (
     Experts,
     GatedDelta,
@@ -26,6 +25,7 @@ from infercli.core.architecture.arch import (
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
+from infercli.core.lora import Adapters
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.units import GIB
 from infercli.core.weights import rotary_rows, weights_bytes

@@ -11,7 +11,6 @@ from dataclasses import replace
 from math import lcm
 from typing import Literal, NamedTuple
 
-from infercli.core.adapters import Adapters, slot_tensors
 from infercli.core.architecture.arch import (
     Experts,
     Layout,
@@ -22,6 +21,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.architecture.tensors import layer_tensors
 from infercli.core.gpus import Gpu
+from infercli.core.lora import Adapters, slot_tensors
 from infercli.core.quantization import METHODS, release
 from infercli.core.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib

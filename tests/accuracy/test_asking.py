@@ -108,6 +108,8 @@ def test_a_load_is_a_closed_loop_a_rate_or_a_batch(library):
         "num_prompts": 300
     }
     assert load(load="open", concurrency=None, request_rate=5) == lengths | {"request_rate": 5}
+    ended = load(load="poisson", concurrency=None, request_rate=5, num_prompts=50)
+    assert ended == lengths | {"request_rate": 5, "num_prompts": 50}
     assert load(load="offline-max", concurrency=None)["num_prompts"] == 2000
 
 
@@ -140,6 +142,42 @@ def test_a_log_of_unsloth_is_asked_with_the_sequences_that_it_chooses(library):
     assert row.pairs["kv_cache"][0] > usual.pairs["kv_cache"][0]
     (said,) = sizing.score([log | {"max_num_seqs": 1024}], library).compared
     assert said.pairs == usual.pairs
+
+
+def test_the_engine_that_served_is_asked_for_where_versions_had_both(library):
+    def engine(version, name):
+        return asked(LOG, library, vllm_version=version, engine=name).get("use_v1")
+
+    assert [engine("0.8.5", "V0"), engine("0.9.2", "V1"), engine("0.10.0", "V0")] == [False, True, False]
+    assert [engine("0.7.3", "V0"), engine("0.19.0", "V1"), engine("0.8.5", None), engine(None, "V0")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ("serve x --language-model-only", {"language_model_only": True}),
+        ("limit_mm_per_prompt all 0", {"language_model_only": True}),
+        ('--limit-mm-per-prompt {"image": 1, "video": 0}', {"limit_mm_per_prompt": {"image": 1, "video": 0}}),
+        ("--mm-encoder-tp-mode data", {"mm_encoder_tp_mode": "data"}),
+        ("a vision model, images are served", {}),
+    ],
+)
+def test_what_prompts_may_hold_is_read_from_a_quoted_command(library, notes, said):
+    assert asked(LOG, library, notes=notes) == asked(LOG, library) | said
+
+
+def test_adapters_are_asked_for_where_it_is_known_what_they_take(library):
+    def weights(log):
+        (row,) = sizing.score([log], library).compared
+        return row.pairs["weights"][0], row.why["weights"]
+
+    (plain, _), (adapted, why) = weights(LOG), weights(LOG | {"enable_lora": True})
+    assert adapted > plain
+    assert "one LoRA adapter of vLLM's default rank" in why
+    unknown = LOG | {"model": "openai/gpt-oss-20b", "base_model_for_config": "openai/gpt-oss-20b", "quantization": None}
+    (without, _), (asked_for, why) = weights(unknown), weights(unknown | {"enable_lora": True})
+    assert asked_for == without
+    assert "no adapters after all" in why
 
 
 def test_verdicts_are_wrong_where_the_log_says_otherwise(library):

@@ -1,4 +1,4 @@
-"""vLLM's own LoRA manager and we must agree on every tensor that it allocates for adapters (adapters_oracle.py)."""
+"""vLLM's own LoRA manager and we must agree on every tensor that it allocates for adapters (lora_oracle.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infercli.core import architecture
-from infercli.core.adapters import WRAPPED, Adapters, slot_tensors
 from infercli.core.architecture.arch import Layout
+from infercli.core.lora import WRAPPED, Adapters, slot_tensors
 from infercli.core.schemes import UNQUANTIZED
 from infercli.core.shapes import find_shape
 from infercli.core.tensor_parallel import layout_problems
@@ -18,7 +18,7 @@ from tests.core.configs import config_of
 from tests.core.encoder_models import MODELS
 from tests.parts.engine_python import ask_vllm
 
-ORACLE = Path(__file__).with_name("adapters_oracle.py")
+ORACLE = Path(__file__).with_name("lora_oracle.py")
 PUBLIC = (
     "meta-llama/Llama-3.1-8B",
     "mistralai/Mistral-7B-Instruct-v0.3",

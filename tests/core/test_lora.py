@@ -1,4 +1,4 @@
-"""Slots for LoRA adapters by hand; equality with vLLM's own classes is in test_adapters_against_vllm.py."""
+"""Slots for LoRA adapters by hand; equality with vLLM's own classes is in test_lora_against_vllm.py."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from infercli.core import architecture
-from infercli.core.adapters import Adapters, slot_tensors, unknown_slots
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.estimate import EstimateError, EstimateRequest
 from infercli.core.estimating import Model, estimate, shipped_model
 from infercli.core.gpus import find_gpu
+from infercli.core.lora import Adapters, slot_tensors, unknown_slots
 from infercli.core.shapes import shapes
 from infercli.core.weights import ADAPTERS, UNEXPLAINED, weights_by_role
 from tests.core.class_models import CLASSES
