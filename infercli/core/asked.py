@@ -19,6 +19,7 @@ from infercli.core.gpus import Gpu
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
 from infercli.core.record import Json
+from infercli.core.sizing import never_free_bytes
 from infercli.core.units import GIB, gib
 from infercli.core.validation import problems_of
 from infercli.errors import InputError, InvalidFile
@@ -33,8 +34,6 @@ _PASSED_ON = (
 _ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization")
 
 _LEAST_UTILIZATION = 0.05
-_TAKEN_BYTES = 0.15 * GIB
-"""Not free on any GPU when an engine looks (core/sizing.py free_at_start)."""
 _START_UP_BYTES = 1.6 * GIB
 """vLLM refuses to start unless its share is free besides the CUDA context and NCCL (1.5 GiB on H100)."""
 
@@ -118,7 +117,7 @@ def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: Ha
                 f"which others hold {gib(reserved)}",
                 "lower it, or leave it out",
             )
-        if facts.refuses_unless_free and asked * total > total - _TAKEN_BYTES and gpu.platform == "cuda":
+        if asked * total > total - never_free_bytes(gpu, facts):
             raise InputError(
                 f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total, 2)} of {gib(total, 2)}, and "
                 "the driver keeps some of it: vLLM refuses to start where less is free than its share",

@@ -98,7 +98,8 @@ class GpuPlanner:
         cache = self._cache(tried)
         placement = placement_problem(self.profile, gpus, self.deployment.replicas)
         held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes, confirmed=self.arch.confirmed)
-        fits = False if placement else None if held and self.open_questions else held
+        free = sizing.free_at_start(tried.sized.load, self.facts, memory.total_bytes, memory.budget_bytes)
+        fits = False if placement else None if held and (self.open_questions or not free) else held
         layout = tried.sized.layout
         return Outcome(
             engine_args=self._engine_args(tried),
@@ -111,7 +112,7 @@ class GpuPlanner:
             if layout is None
             else layout.longest_that_fits(max(0, tried.left.low_bytes), self.arch.max_model_len),
             fits=fits,
-            verdict=self._verdict(held, tried, cache, placement),
+            verdict=self._verdict(held, tried, cache, placement, free),
             missing_bytes=tried.missing_bytes,
             notes=gpu_notes(self._question(tried), self.profile, self.said),
             question=self._question(tried),
@@ -344,6 +345,7 @@ class GpuPlanner:
         tried: _Tried,
         cache: KvCache | None,
         placement: str | None,
+        free: bool | None,
     ) -> str:
         gpus = self._gpus_text(tried)
         if held is False:
@@ -358,6 +360,12 @@ class GpuPlanner:
             return (
                 f"cannot be told on {gpus}: within the error of the estimates, and {gib(tried.missing_bytes)} per GPU "
                 "are missing at their high end"
+            )
+        if not free:
+            beside = gib(tried.sized.memory.total_bytes - tried.sized.memory.budget_bytes, 2)
+            return (
+                f"cannot be told on {gpus}: gpu_memory_utilization leaves {beside}, and what the driver keeps may be "
+                "more: vLLM then refuses to start"
             )
         if cache is None:
             return f"fits on {gpus}: it keeps nothing between tokens"

@@ -229,14 +229,21 @@ def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load
     return round(context + unprofiled)
 
 
+def never_free_bytes(gpu: Gpu, facts: EngineFacts) -> int:
+    """What no budget may take: vLLM refuses to start where less is free than its share. 0 where it does not look."""
+    if not facts.refuses_unless_free or gpu.platform != "cuda":
+        return 0
+    return round((_TAKEN_UNIFIED if gpu.unified_memory else _TAKEN_SINGLE)[0] * GIB)
+
+
 def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, budget_bytes: int) -> bool | None:
     """Whether the budget is free when the engine looks, as some versions demand; None: it depends."""
     if not facts.refuses_unless_free or load.gpu.platform != "cuda":
         return True
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
-    least, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE
-    left = (total_bytes - budget_bytes) / GIB
-    return True if left >= most else None if left >= least else False
+    _, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE
+    left = total_bytes - budget_bytes
+    return True if left >= most * GIB else None if left >= never_free_bytes(load.gpu, facts) else False
 
 
 def gpu_memory(

@@ -116,6 +116,9 @@ def test_a_share_of_the_memory_that_is_never_free_is_refused():
         plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 1.0})
     risky = plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 0.97})
     assert any("outside the budget" in note for note in risky.notes)
+    open_ = plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 0.98})
+    assert (risky.fits, open_.fits) == (True, None)
+    assert "what the driver keeps may be more: vLLM then refuses" in open_.verdict
 
 
 @pytest.mark.parametrize("model", [LLAMA_8B, "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-VL-4B-Instruct"])
