@@ -260,6 +260,8 @@ class EstimatedSpeed(Record):
     requests_per_s: Interval
     ttft_s: Interval
     """Median."""
+    ttft_mean_s: Interval
+    """As `vllm bench serve` prints it first. With num_prompts, a closed loop's has the burst at its start in it."""
     ttft_p95_s: Interval | None = None
     ttft_p99_s: Interval | None = None
     tpot_s: Interval | None

@@ -65,6 +65,7 @@ def speed(
         total_tok_per_s=said(seen.total_tokens_per_s, "output_tokens_per_s"),
         requests_per_s=said(seen.requests_per_s, "output_tokens_per_s"),
         ttft_s=said(seen.ttft_s.p50, "ttft"),
+        ttft_mean_s=said(seen.ttft_s.mean, "ttft"),
         ttft_p95_s=said(seen.ttft_s.p95, "ttft"),
         ttft_p99_s=said(seen.ttft_s.p99, "ttft"),
         tpot_s=None if tpot is None else said(tpot.p50, "tpot"),

@@ -6,7 +6,9 @@ The one thing to know: the scheduler is played step by step (core/speed/schedule
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from math import ceil
 
 from infercli.core.architecture.arch import Experts, Layout, ModelArch, feed_forwards
@@ -65,7 +67,8 @@ class Load:
     request_rate: float | None = None
     """Requests a second, Poisson."""
     requests: int | None = None
-    """In all; None: enough for a steady state."""
+    """In all. The burst with which a closed loop begins counts for its share of them; None: it never ends, and the
+    burst is long past."""
     cached_fraction: float = 0.0
     """Share of the prompt's tokens that the prefix cache already holds."""
     served: bool = True
@@ -75,8 +78,9 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A value of a latency over requests, in s."""
+    """A latency over requests, in s."""
 
+    mean: float
     p50: float
     p95: float
     p99: float
@@ -296,26 +300,39 @@ def _measured(
 ) -> Speed:
     count = len(prompts)
     at_once = concurrency is None and load.request_rate is None
-    queue = max(1.0, (load.requests or 0) / engines / count) if at_once else 1.0
-    ttft = sorted(queue * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True))
-    tpot = sorted((d - f) / (o - 1) for d, f, o in zip(played.done_s, played.first_s, outputs, strict=True) if o > 1)
+    asked = None if load.requests is None else load.requests / engines
+    queue = max(1.0, (asked or 0) / count) if at_once else 1.0
+    first_s = [queue * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True)]
+    between_s = [
+        (d - f) / (o - 1) if o > 1 else None for d, f, o in zip(played.done_s, played.first_s, outputs, strict=True)
+    ]
     taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True))
     span = max(played.done_s) - min(played.sent_s)
-    rate = count / span
-    if concurrency is not None and (load.requests is None or count * engines < load.requests):
+    rate, burst, later = count / span, 1.0, 1.0
+    if concurrency is not None and (asked is None or count < asked):
         rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
+        burst, later = (0.0, 1.0) if asked is None else (1.0, (asked - concurrency) / (count - concurrency))
+    shares = [burst if i < (concurrency or 0) else later for i in range(count)]
     rate *= engines
     output, prompt = sum(outputs) / count, sum(prompts) / count
+    tpot = [(value, share) for value, share in zip(between_s, shares, strict=True) if value is not None]
     return Speed(
         output_tokens_per_s=rate * output,
         total_tokens_per_s=rate * (output + prompt),
         requests_per_s=rate,
-        ttft_s=_spread(ttft),
+        ttft_s=_spread(list(zip(first_s, shares, strict=True))),
         tpot_s=_spread(tpot) if tpot else None,
         running=taken / span,
     )
 
 
-def _spread(values: list[float]) -> Spread:
-    last = len(values) - 1
-    return Spread(p50=values[round(0.5 * last)], p95=values[round(0.95 * last)], p99=values[round(0.99 * last)])
+def _spread(values: list[tuple[float, float]]) -> Spread:
+    """Of (value, share), by the nearest rank; shares need not add up to 1."""
+    ranked = sorted((value, share) for value, share in values if share)
+    upto = list(accumulate(share for _, share in ranked))
+
+    def percentile(fraction: float) -> float:
+        return ranked[min(bisect_left(upto, fraction * upto[-1] * (1 - 1e-9)), len(ranked) - 1)][0]
+
+    mean = sum(value * share for value, share in ranked) / upto[-1]
+    return Spread(mean=mean, p50=percentile(0.5), p95=percentile(0.95), p99=percentile(0.99))

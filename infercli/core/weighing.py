@@ -46,11 +46,6 @@ class Limit:
         what, _, percentile = self.name.partition("_")
         return f"{what.upper()} {percentile}"
 
-    @property
-    def fraction(self) -> float:
-        """Of requests that must keep it."""
-        return int(self.name.rpartition("p")[2]) / 100
-
 
 class Measure(NamedTuple):
     """What a candidate reaches of one requirement, at the estimate and at the pessimistic end.
@@ -235,8 +230,8 @@ class Engine:
     def step_s(self, replicas: int) -> tuple[float, float]:
         """Between two tokens of one answer at the asked load, in closed form: (a bound of its p95, an estimate).
 
-        Requests that decode follow from Little's law. A closed loop begins with all its prompts at once, so that the
-        estimate with its successors' prompts bounds nothing there; a step without any prompt does.
+        Requests that decode follow from Little's law. How a closed loop's prompts fall among its steps is left from its
+        start, so that the estimate, which shares them out evenly, bounds nothing there; a step without any prompt does.
         """
         if replicas not in self._operating:
             self._operating[replicas] = self._closed_form_s(self.load(replicas))
@@ -263,24 +258,12 @@ class Engine:
 
     def least(self, replicas: int) -> tuple[Measure, ...]:
         """Of each objective what it is at best, by the closed form: a play finds no less."""
-        load, found = self.load(replicas), []
-        for limit in self._limits:
-            value = _BELOW * self.step_s(replicas)[0] if limit.metric == "tpot" else self._first_s(limit, load)
-            found.append(self._measure(limit, value, "at least "))
-        return tuple(found)
-
-    def _first_s(self, limit: Limit, load: throughput.Load) -> float:
-        """A percentile of TTFT is at least the prompts of all whose first token must be there by then.
-
-        A closed loop begins with all its clients at once, and few requests may be slower than the percentile.
-        """
-        prompts = 1
-        if load.concurrency is not None:
-            clients = max(1, round(load.concurrency / load.replicas))
-            last = throughput.requests_played(load, clients, load.replicas) - 1
-            prompts = max(1, clients - (last - round(limit.fraction * last)))
-        each = load.prompt.mean
-        return self.step(0.0, 0.0, prompts * each, prompts * each * each / 2, prompts)
+        prompt = self._load.prompt.mean
+        least_s = {
+            "tpot": _BELOW * self.step_s(replicas)[0],
+            "ttft": self.step(0.0, 0.0, prompt, prompt * prompt / 2, 1.0),
+        }
+        return tuple(self._measure(limit, least_s[limit.metric], "at least ") for limit in self._limits)
 
     def play(self, replicas: int) -> Played:
         """The asked load, step by step."""

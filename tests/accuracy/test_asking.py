@@ -104,6 +104,7 @@ def test_a_load_is_a_closed_loop_a_rate_or_a_batch(library):
 
     lengths = {"input_len": 500.0, "output_len": 200.0}
     assert load() == lengths | {"concurrency": 8}
+    assert load(source="inferencex-app") == lengths | {"concurrency": 8, "num_prompts": 80}
     assert load(load="all-at-once", concurrency=None, num_prompts=300, request_rate="inf") == lengths | {
         "num_prompts": 300
     }
@@ -111,6 +112,17 @@ def test_a_load_is_a_closed_loop_a_rate_or_a_batch(library):
     ended = load(load="poisson", concurrency=None, request_rate=5, num_prompts=50)
     assert ended == lengths | {"request_rate": 5, "num_prompts": 50}
     assert load(load="offline-max", concurrency=None)["num_prompts"] == 2000
+
+
+def test_a_mean_is_compared_with_the_mean(library):
+    def ours(printed):
+        (row,) = throughput.score([LOAD | {"num_prompts": 80, "ttft_ms": printed}], library)["vLLM"].compared
+        return row.pairs["ttft"]
+
+    (median, _), (mean, printed) = ours({"p50": 90.0, "mean": 300.0}), ours({"mean": 300.0})
+    assert printed == 300.0
+    assert mean > median
+    assert ours({"p50_or_mean": 300.0}) == (mean, printed)
 
 
 def test_a_quoted_command_says_the_engines_settings(library):

@@ -54,6 +54,27 @@ def test_replicas_share_the_clients():
     assert two.ttft_s == one.ttft_s
 
 
+def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests():
+    crowd = {"prompt": 4000.0, "output": 100.0, "concurrency": 32}
+    steady, short, long = (ask(load(**crowd, requests=n)) for n in (None, 320, 3200))
+    assert steady.ttft_s.mean < long.ttft_s.mean < short.ttft_s.mean
+    # One of ten requests of each client is of the burst, or one of a hundred: it adds ten times as much to the mean.
+    added = [seen.ttft_s.mean - steady.ttft_s.mean for seen in (short, long)]
+    assert added[0] == pytest.approx(10 * added[1], rel=1e-6)
+    once = ask(load(prompt=4000.0, output=100.0, requests=32))
+    assert added[0] == pytest.approx((once.ttft_s.mean - steady.ttft_s.mean) / 10, rel=0.05)
+    # A tenth is more than p95 leaves out, a hundredth is not.
+    assert short.ttft_s.p95 > 1.5 * long.ttft_s.p95
+    assert short.output_tokens_per_s == steady.output_tokens_per_s
+
+
+def test_percentiles_are_of_the_nearest_rank():
+    first = ask(load(prompt=8192, output=1, requests=4), coefficients=ROOFLINE).ttft_s  # one prompt fills a step
+    assert first.p50 == pytest.approx(first.p95 * 2 / 4, rel=1e-3)
+    assert first.mean == pytest.approx(first.p95 * (1 + 2 + 3 + 4) / 4 / 4, rel=1e-3)
+    assert first.p99 == first.p95
+
+
 def test_the_first_token_may_come_sooner_by_what_a_near_client_saves():
     served, listed = load(prompt=100, concurrency=1), load(prompt=100, concurrency=1, served=False)
     for metric, asked, slack in (("ttft", served, True), ("ttft", listed, False), ("tpot", served, False)):
