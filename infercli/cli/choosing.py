@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -43,8 +42,7 @@ def options(function: F) -> F:
     return function
 
 
-@dataclass(frozen=True, kw_only=True)
-class Typed:
+class Typed(NamedTuple):
     """What was typed, as far as a search reads it; None: not given."""
 
     model: str | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch
@@ -25,8 +25,7 @@ _UNDERESTIMATED_FRACTION = 0.02
 it more for the KV cache than estimated; the others ran inside a training process or shared their memory."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sized:
+class Sized(NamedTuple):
     """The memory part of an answer."""
 
     load: sizing.Load

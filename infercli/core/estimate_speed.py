@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core import throughput
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
@@ -48,11 +46,11 @@ def speed(
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
-        at_rate = replace(load, concurrency=None, request_rate=rate or None, requests=None)
+        at_rate = load._replace(concurrency=None, request_rate=rate or None, requests=None)
         highest = bounded(rate, "output_tokens_per_s", at_rate)
         if not traffic.has_load:
             # Nothing else was asked: the rest is said at that rate, or for a single client where none keeps it.
-            load = at_rate if rate else replace(load, concurrency=1.0)
+            load = at_rate if rate else load._replace(concurrency=1.0)
     seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
     tpot = seen.tpot_s
     outrun = throughput.outruns(load, seen)

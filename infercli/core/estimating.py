@@ -6,7 +6,7 @@ failed; only where there is nothing to check against is it left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -224,7 +224,7 @@ def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts) -> 
         for method in quantization.methods:
             require_engine(method, facts.version)
     except Unsupported as error:
-        return replace(sized, starts=False, reason=f"{error.message}: {error.hint}")
+        return sized._replace(starts=False, reason=f"{error.message}: {error.hint}")
     return sized
 
 

@@ -7,7 +7,7 @@ grow with it: the rounding of a request to whole blocks, and where vLLM refuses 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, Mixer, ModelArch, mixers
 
@@ -15,8 +15,7 @@ _FLASHINFER_NOPE_DIMS = (64, 128, 192)
 """Head sizes without rotary part that FlashInfer's latent kernel takes (vLLM 0.29 backends/mla/flashinfer_mla.py)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Backend:
+class _Backend(NamedTuple):
     """The block of one kind of attention on one kind of GPU, in one version and those that follow it."""
 
     since: tuple[int, int]

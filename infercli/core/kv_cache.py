@@ -8,8 +8,8 @@ Equality with vLLM 0.29's functions is tested over real model classes; older ver
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
@@ -20,8 +20,7 @@ from infercli.core.plan import KvCache
 from infercli.errors import Unsupported
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheLayout:
+class CacheLayout(NamedTuple):
     """The cache of one engine replica: what a block costs, and what needs how many."""
 
     groups: tuple[CacheGroup, ...]

@@ -7,14 +7,12 @@ several kinds of cache neither is a capacity: the printed concurrency is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from infercli.errors import Unsupported
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheRules:
+class CacheRules(NamedTuple):
     """Of one version and those that follow it."""
 
     since: tuple[int, int, int]
@@ -59,16 +57,16 @@ _V0_4 = CacheRules(
 )
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read), 0.20 (0.17 lacks it).
-_V0_9_1 = replace(_V0_4, since=(0, 9, 1), groups_kinds=True)
-_V0_12 = replace(_V0_9_1, since=(0, 12, 0), even_ratio=1.25)
-_V0_13 = replace(_V0_12, since=(0, 13, 0), state_dtype_from_config=True)
-_V0_20 = replace(_V0_13, since=(0, 20, 0), even_ratio=1.5, packing="columns")
-_V0_21 = replace(_V0_20, since=(0, 21, 0), prints_concurrency=True)
-_V0_23 = replace(_V0_21, since=(0, 23, 0), packing="slots")
-_V0_25 = replace(_V0_23, since=(0, 25, 0), window_has_own_block=True)
-_V0_26 = replace(_V0_25, since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
-_V0_27 = replace(_V0_26, since=(0, 27, 0), packing="widest")
-_V0_29 = replace(_V0_27, since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
+_V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True)
+_V0_12 = _V0_9_1._replace(since=(0, 12, 0), even_ratio=1.25)
+_V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
+_V0_20 = _V0_13._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns")
+_V0_21 = _V0_20._replace(since=(0, 21, 0), prints_concurrency=True)
+_V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
+_V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
+_V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
+_V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest")
+_V0_29 = _V0_27._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
 RULES = (_V0_4, _V0_9_1, _V0_12, _V0_13, _V0_20, _V0_21, _V0_23, _V0_25, _V0_26, _V0_27, _V0_29)
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""

@@ -6,8 +6,8 @@ state, and pads the state to that page: on such a model the block size is an out
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
 
 from infercli.core.architecture.arch import (
     Attention,
@@ -52,8 +52,7 @@ _LATENT_HYBRID_BLOCK = 128
 """Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheSettings:
+class CacheSettings(NamedTuple):
     """What decides the cache besides the model and its split."""
 
     engine_version: str

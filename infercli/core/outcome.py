@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
@@ -14,8 +14,7 @@ from infercli.core.plan import Choice, GpuMemory, KvCache
 from infercli.core.record import Json
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """The estimate that a GPU plan rests on: what is said beside the plan (speed, derivation) is asked of it too."""
 
     request: EstimateRequest
@@ -35,8 +34,7 @@ class Question:
     """max_model_len where the user decided it; None: the planner did."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The engine's arguments and whether they fit. `fits` None: it cannot be told."""
 
     engine_args: dict[str, Json]
@@ -46,10 +44,10 @@ class Outcome:
     choices: tuple[Choice, ...]
     memory: GpuMemory | None
     kv_cache: KvCache | None
-    longest_that_fits: int | None = None
-    """The largest max_model_len that the KV cache admits, up to the model's own; None: not looked for."""
     fits: bool | None
     verdict: str
+    longest_that_fits: int | None = None
+    """The largest max_model_len that the KV cache admits, up to the model's own; None: not looked for."""
     missing_bytes: int = 0
     notes: tuple[str, ...] = ()
     question: Question | None = None

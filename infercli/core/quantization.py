@@ -7,7 +7,7 @@ any 4-bit integer method that keeps 16-bit activations.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.gpus import Gpu
 from infercli.errors import InputError, UnknownName, Unsupported
@@ -16,21 +16,15 @@ _GUIDE = "vLLM 0.29 model_executor/layers/quantization"
 _MARLIN_SPLIT = "a group of weights must not lie across two GPUs; tiles of 64 x 128 are padded, except with act-order"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Method:
+class Method(NamedTuple):
     """One way to store weights. Capabilities are (major, minor) compute capabilities."""
 
     name: str
     checkpoint: str
     """What the checkpoint's quantization_config must say."""
+    source: str
     bits: float | None
     """Bits of one quantized weight; None: the model's own dtype, or what each module says. Scales come on top."""
-    group_size: int | None = None
-    """Weights per scale along the input dimension, where the checkpoint does not say; None: one scale per output."""
-    scale_bytes: int | None = None
-    """Of one scale; None: the model's dtype for groups, four for one scale per output or block."""
-    zero_points: bool = False
-    """Whether each group also stores a zero point of `bits` bits, where the checkpoint does not say."""
     minimum_capability: tuple[int, int]
     earlier_minimums: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
     """((version, capability), ...), oldest first: what vLLM needed before that version (wheels of 0.8.5 to 0.14.0)."""
@@ -38,6 +32,12 @@ class Method:
     """From here on the arithmetic itself is done in the small type; None: weights only, on every GPU."""
     below_capability: tuple[int, int] | None = None
     """From this capability on it does not run; None: no such limit."""
+    group_size: int | None = None
+    """Weights per scale along the input dimension, where the checkpoint does not say; None: one scale per output."""
+    scale_bytes: int | None = None
+    """Of one scale; None: the model's dtype for groups, four for one scale per output or block."""
+    zero_points: bool = False
+    """Whether each group also stores a zero point of `bits` bits, where the checkpoint does not say."""
     kernels: str = ""
     """The kernels that run it and the capability from which each does."""
     split: str = "any that the model takes"
@@ -50,7 +50,6 @@ class Method:
     """The `quantization` argument that the engine needs; None: it reads the checkpoint."""
     plugin: tuple[str, tuple[int, int]] | None = None
     """(the package that runs it, the vLLM version from which that package is needed); None: vLLM runs it itself."""
-    source: str
 
     def needed_capability(self, engine_version: str | None) -> tuple[int, int]:
         """The least capability in that version of vLLM (`0.29.0`); None: the newest."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import ModelArch
@@ -18,8 +19,7 @@ from infercli.core.weights import Evidence, as_the_files_say, files_confirm
 from infercli.errors import InputError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """What is planned."""
 
     arch: ModelArch

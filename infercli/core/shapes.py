@@ -8,8 +8,9 @@ core/shape_facts.py (from files) and core/shape_cards.py (from general knowledge
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
+from typing import NamedTuple
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import (
@@ -31,15 +32,14 @@ _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, mode
 _CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shape:
+class Shape(NamedTuple):
     """A public model's architecture."""
 
     arch: ModelArch
-    quantization: Quantization = UNQUANTIZED
     parameters: int
     """The Hub's own count, or that of the shape where `source` has no count."""
     source: str
+    quantization: Quantization = UNQUANTIZED
 
 
 # class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length), parameters, source
@@ -324,7 +324,7 @@ def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: st
 
 
 def _quantized(base: str, quantization: Quantization, source: str) -> Shape:
-    return replace(_builders()[base](), quantization=quantization, source=source)
+    return _builders()[base]()._replace(quantization=quantization, source=source)
 
 
 @cache

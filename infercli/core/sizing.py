@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.activation import Batch, more_while_compiling, sampler_tables, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
@@ -64,8 +65,7 @@ _UNPROFILED_BYTES = 12
 says so): an fp32 copy of the logits, and two to sort them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """A model that drafts for another, and is loaded beside it."""
 
     arch: ModelArch

@@ -7,9 +7,10 @@ The one thing to know: the scheduler is played step by step (core/speed/schedule
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from math import ceil
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, Layout, ModelArch, feed_forwards
 from infercli.core.gpus import Gpu
@@ -57,8 +58,7 @@ class Serving:
     """Of the proposed tokens; stated, never assumed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Load:
+class Load(NamedTuple):
     """What is asked of all replicas together. Neither concurrency nor request_rate: all prompts are there at once."""
 
     prompt: Lengths
@@ -76,8 +76,7 @@ class Load:
     replicas: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spread:
+class Spread(NamedTuple):
     """A latency over requests, in s."""
 
     mean: float
@@ -86,8 +85,7 @@ class Spread:
     p99: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Speed:
+class Speed(NamedTuple):
     """Of all replicas together; latencies of one request."""
 
     output_tokens_per_s: float
@@ -100,8 +98,7 @@ class Speed:
     """Mean requests that are decoded at a time, of one replica."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Objectives:
+class Objectives(NamedTuple):
     """What must hold over requests, in s. None: not asked."""
 
     ttft_p95_s: float | None = None
@@ -116,8 +113,7 @@ class Objectives:
         return all(limit is None or value <= limit for value, limit in pairs)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bounded:
+class Bounded(NamedTuple):
     """A value with the interval that is meant to hold 80 % of measurements."""
 
     value: float
@@ -242,7 +238,7 @@ def highest_request_rate(
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=coefficients)
 
     def keeps(rate: float) -> bool:
-        asked = replace(load, concurrency=None, request_rate=rate, requests=None)
+        asked = load._replace(concurrency=None, request_rate=rate, requests=None)
         return objectives.keeps(predict(arch, quantization, gpu, serving, asked, step=timed, coefficients=coefficients))
 
     return highest_rate(keeps, capacity_requests_per_s(timed, serving, load))

@@ -8,8 +8,8 @@ processor's, which config.json does not hold: hence the table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
@@ -19,8 +19,7 @@ Items: TypeAlias = Literal["all", "images", "none"]
 """What a prompt may hold besides text."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
+class Block(NamedTuple):
     """One block of an encoder, which runs without compilation: what of it is alive at once, per patch."""
 
     beside_attention: int
@@ -31,8 +30,7 @@ class Block:
     """Whether tensor parallelism splits it: vLLM's own encoders are, those of transformers are not."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoder:
+class Encoder(NamedTuple):
     """The largest item of one family of encoders."""
 
     item_tokens: int
@@ -87,11 +85,11 @@ _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 # agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
-    ("Qwen2_5_VL", replace(_QWEN2, block=Block(beside_attention=3, beside_mlp=5))),
-    ("Qwen2_5Omni", replace(_QWEN2, frame_pairs=1, block=None)),
+    ("Qwen2_5_VL", _QWEN2._replace(block=Block(beside_attention=3, beside_mlp=5))),
+    ("Qwen2_5Omni", _QWEN2._replace(frame_pairs=1, block=None)),
     ("Qwen3VL", _QWEN3),
-    ("Qwen3_5", replace(_QWEN3, outputs=1, padded_video=None)),
-    ("Qwen3Omni", replace(_QWEN3, padded_video=None, block=None)),
+    ("Qwen3_5", _QWEN3._replace(outputs=1, padded_video=None)),
+    ("Qwen3Omni", _QWEN3._replace(padded_video=None, block=None)),
     ("Gemma3For", _GEMMA3),
     ("Gemma4For", _GEMMA4),
     ("Mistral3", _PIXTRAL),
@@ -104,8 +102,7 @@ _UNKNOWN = Encoder(item_tokens=0, pixel_bytes=0)
 """An encoder that is not in the table: its outputs are counted for the batch, its images in the high end only."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profiled:
+class Profiled(NamedTuple):
     """Tokens of the items that V1 profiles."""
 
     tokens: int
@@ -169,8 +166,8 @@ def _encoder(arch: ModelArch, items: Items = "all") -> Encoder:
     if items == "all":
         return found
     size = found.image_tokens or found.item_tokens
-    return replace(
-        found, item_tokens=size, frame_pairs=1, padded_video=None, whole=found.whole and not found.image_tokens
+    return found._replace(
+        item_tokens=size, frame_pairs=1, padded_video=None, whole=found.whole and not found.image_tokens
     )
 
 

@@ -206,7 +206,7 @@ class Engine:
 
     def load(self, replicas: int) -> throughput.Load:
         """What is asked of so many replicas together."""
-        return replace(self._load, replicas=replicas)
+        return self._load._replace(replicas=replicas)
 
     @cached_property
     def _load(self) -> throughput.Load:

@@ -115,7 +115,7 @@ def test_amds_gpus_before_cdna_4_take_longer_for_all_that_the_gpu_does():
 
 
 def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
-    eager = step(coefficients=V1, runtime=replace(NOW, eager=True))
+    eager = step(coefficients=V1, runtime=NOW._replace(eager=True))
     assert eager(1, 0) >= 32 * V1.eager_layer_s
     assert step(coefficients=V1)(1, 0) < eager(1, 0)
 

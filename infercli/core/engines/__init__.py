@@ -7,7 +7,6 @@ To add a version: a row in core/engines/versions.py; where it is deployed, also 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.engines.versions import NEWEST, ROWS
@@ -34,7 +33,7 @@ def find_engine(version: str) -> EngineFacts:
     if number is None or not rows or number[:2] > NEWEST:
         known = f"known are {ROWS[0].since} to {NEWEST[0]}.{NEWEST[1]}"
         raise UnknownName("engine version", version, ENGINES, f"{known}; to add one: a row in core/engines/versions.py")
-    return replace(rows[-1], version=".".join(map(str, number)))
+    return rows[-1]._replace(version=".".join(map(str, number)))
 
 
 def _number(version: str) -> tuple[int, int, int]:

@@ -6,16 +6,17 @@ The one thing to know: most of the activation peak is arithmetic read in vLLM's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB
 from infercli.errors import InputError
 
+# Named tuples, here and for most plain values of core/: classes are made anew at every start, and to make a dataclass
+# takes three to five times as long.
 
-@dataclass(frozen=True, kw_only=True)
-class Band:
+
+class Band(NamedTuple):
     """An estimate with the bounds that logs and source code support. Unit by use."""
 
     low: float
@@ -34,16 +35,14 @@ class Band:
 NOTHING = Band(low=0, typical=0, high=0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeviceDefaults:
+class DeviceDefaults(NamedTuple):
     """vLLM's own defaults, which depend on the device (engine/arg_utils.py get_batch_defaults)."""
 
     max_num_batched_tokens: int
     max_num_seqs: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class NonTorch:
+class NonTorch(NamedTuple):
     """Memory beside PyTorch's: CUDA modules, cuBLAS, NCCL, all-reduce buffers. Bytes per GPU, by number of ranks."""
 
     single: Band
@@ -57,6 +56,7 @@ class NonTorch:
     """The same on ROCm, with one rank as well."""
     xpu: dict[int, Band]
     """The same on XPU."""
+    source: str
     xpu_source: str
     unified: Band
     """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
@@ -68,31 +68,42 @@ class NonTorch:
     """Per rank and unit of the hidden width, on top of `linked`: the buffers of the fused all-reduce."""
     odd_vocab: Band = NOTHING
     """More with one rank where the vocabulary is not a multiple of 16: local memory of the sampler's kernel."""
-    source: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Graphs:
+class Graphs(NamedTuple):
     """CUDA graphs: bytes = base + per_layer x layers, with all capture sizes."""
 
+    source: str
     base: Band
     per_layer: Band
     per_indexed_layer: Band | None = None
     """Of one whose attention picks its tokens (DeepSeek-V3.2, GLM-5); None: as any other."""
-    source: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineFacts:
+class EngineFacts(NamedTuple):
     """One version of vLLM, and those after it up to the next row."""
 
     version: str
     """As it was asked for."""
     since: str
     """The row that answers: the nearest one that is not newer."""
+    gpu_memory_utilization: float
+    v1_from: Literal["never", "capability 8.0", "cuda", "always"]
+    """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
+    async_scheduling: bool
+    sampler: Literal["sort", "triton", "flashinfer"]
+    """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""
+    keeps_expert_workspace: bool
+    """Workspaces of modular expert kernels stay beside the sampler (v1/worker/workspace.py)."""
+    non_torch: NonTorch
+    graphs: dict[str, Graphs]
+    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
+    graphs_in_budget: bool
+    """Whether an estimate of the CUDA graphs is deducted before the KV cache is sized."""
+    graphs_in_budget_v2: bool = False
+    """The same with the V2 runner (v1/worker/gpu/model_runner.py profile_cudagraph_memory)."""
     ray_version: str | None = None
     """The Ray that pins it; None: none that infercli deploys."""
-    gpu_memory_utilization: float
     block_tokens: int = 16
     """KV cache block on a GPU (config/cache.py DEFAULT_BLOCK_SIZE)."""
     cpu_block_tokens: int = 128
@@ -101,8 +112,6 @@ class EngineFacts:
     """Of any CUDA GPU. From 0.10.2 on PyTorch is 2.8, whose CUDA 12.8 wheels have no kernels for Volta."""
     short_rope_first: bool = False
     """Where nobody says max_model_len, LongRoPE models start with the length of their short table."""
-    v1_from: Literal["never", "capability 8.0", "cuda", "always"]
-    """Where the V1 engine is the default; V0 elsewhere. From 0.11 on there is no V0."""
     a100_like_h100: bool = False
     """Whether an A100 80GB gets the large defaults (until #17885)."""
     large_by_name: bool = False
@@ -115,9 +124,6 @@ class EngineFacts:
     """max_num_batched_tokens of V0 with chunked prefill, which is its default above 32,768 tokens of context."""
     refuses_unless_free: bool = False
     """Whether vLLM refuses to start where less is free than its share (v1/worker/utils.py request_memory)."""
-    async_scheduling: bool
-    sampler: Literal["sort", "triton", "flashinfer"]
-    """What the V1 runner's profile samples with (v1/sample/ops/topk_topp_sampler.py)."""
     samples_in_float32: bool = True
     """Whether logits are copied to fp32 before they are sampled (model_executor/layers/sampler.py, since 0.5.5)."""
     runner_v2: Literal["never", "named", "dense", "always"] = "never"
@@ -139,17 +145,8 @@ class EngineFacts:
     pads_videos: bool = False
     """Qwen3-VL's video counts 12.5 tokens for each of its own, and its outputs are kept in that much room (0.11 and
     0.12 models/qwen3_vl.py get_max_video_tokens, v1/worker/gpu_model_runner.py profile_run)."""
-    keeps_expert_workspace: bool
-    """Workspaces of modular expert kernels stay beside the sampler (v1/worker/workspace.py)."""
-    graphs_in_budget: bool
-    """Whether an estimate of the CUDA graphs is deducted before the KV cache is sized."""
-    graphs_in_budget_v2: bool = False
-    """The same with the V2 runner (v1/worker/gpu/model_runner.py profile_cudagraph_memory)."""
     all_graph_sizes: int = 51
     """CUDA graph sizes when max_num_seqs allows all of them."""
-    non_torch: NonTorch
-    graphs: dict[str, Graphs]
-    """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
     extrapolated_from: str | None = None
     """Newest version with public memory logs that this row rests on; None where its own logs do."""
 
@@ -198,7 +195,7 @@ class EngineFacts:
             return self
         if not (0, 8) <= self.release <= (0, 10):
             raise InputError(f"vLLM {self.version} has one engine only", "leave use_v1 out: 0.8 to 0.10 have two")
-        return replace(self, v1_from="always" if use_v1 else "never")
+        return self._replace(v1_from="always" if use_v1 else "never")
 
     def device_defaults(
         self,

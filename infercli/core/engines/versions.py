@@ -8,8 +8,6 @@ results). They end near 0.26; what is later is extrapolated. Bytes are given in 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs, NonTorch
 from infercli.core.units import GIB, MIB
 
@@ -54,8 +52,7 @@ _V0 = NonTorch(
     source="V0 logs of 0.6.5 to 0.9 print 0.03 to 0.09 GiB with one GPU, 0.22 on H200, 0.25 and 0.66 on AMD, "
     "0.11 to 0.40 with two to eight (n=19)",
 )
-_V1 = replace(
-    _V0,
+_V1 = _V0._replace(
     single=_gib(0.01, 0.06, 0.2),
     single_hopper=_gib(0.05, 0.13, 0.25),
     plain={2: _gib(0.03, 0.15, 0.5), 4: _gib(0.05, 0.2, 0.8), 8: _gib(0.05, 0.3, 1.0)},
@@ -65,15 +62,13 @@ _V1 = replace(
     "logs of 0.8 to 0.16: 0.02 to 0.14 GiB with one GPU (n=31), 0.55 with two H100 and 2.3 with eight (n=4), "
     "0.1 to 0.2 with two A100; ROCm by its attention backend: R9700 with 0.11 1.0 to 3.0 (n=4), MI300X 1.2 to 1.4",
 )
-_V1_ROCM = replace(
-    _V1,
+_V1_ROCM = _V1._replace(
     linked=_V1.linked | {8: _gib(0.3, 1.0, 2.7)},
     rocm={1: _gib(0.3, 0.6, 3.2), 2: _gib(0.3, 0.6, 3.2), 4: _gib(0.5, 1.6, 3.5), 8: _gib(1.5, 4.0, 5.5)},
     source=f"{_V1.source}; about 1.0 with eight H100 (0.15, n=1); with 0.13 R9700 0.4 to 0.5 (n=4), "
     "RX 9070 XT 0.7 with 0.14 (n=1)",
 )
-_FUSED = replace(
-    _V1_ROCM,
+_FUSED = _V1_ROCM._replace(
     linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.0, 2.3, 4.0)},
     linked_eager=_V1_ROCM.linked,
     linked_blackwell={2: _gib(0.6, 1.05, 2.6), 4: _gib(0.6, 0.95, 2.7), 8: _gib(0.6, 1.2, 4.0)},
@@ -83,8 +78,7 @@ _FUSED = replace(
     "hidden width and ranks (n=16, error 0.02); 1.9 to 4.0 with eight (H200, B200); at most 1.0 with eight H200 and "
     "enforce_eager (n=3); 0.95 with four GB200 (n=1)",
 )
-_GRAPH_PROFILE = replace(
-    _FUSED,
+_GRAPH_PROFILE = _FUSED._replace(
     single=_gib(0.02, 0.22, 0.5),
     single_hopper=_gib(0.2, 0.248, 0.3),
     single_blackwell=_gib(0.1, 0.4, 0.65),
@@ -94,8 +88,7 @@ _GRAPH_PROFILE = replace(
     "vocabulary is odd (n=24, error 0.01); A100 0.1 to 0.46 (n=3), two T4 0.05 to 0.2 (n=3), eight RTX PRO 6000 about "
     "2.5 (n=1), GB10 2.5 to 5 (n=5)",
 )
-_V2_RUNNER = replace(
-    _GRAPH_PROFILE,
+_V2_RUNNER = _GRAPH_PROFILE._replace(
     single=_gib(0.02, 0.25, 0.61),
     single_hopper=_gib(0.02, 0.25, 0.61),
     single_blackwell=_gib(0.02, 0.4, 0.8),
@@ -155,58 +148,57 @@ _V2_EXPERTS = frozenset({"DeepseekV2ForCausalLM", "GraniteMoeForCausalLM", "Qwen
 
 
 def _rows() -> tuple[EngineFacts, ...]:
-    v055 = replace(_OLDEST, since="0.5.5", samples_in_float32=True)
-    v065 = replace(v055, since="0.6.5", chunked_tokens=2048, non_torch=_V0)
-    v080 = replace(
-        v065, since="0.8.0", v1_from="capability 8.0", large_by_name=True, many_sequences=True, all_graph_sizes=67,
-        non_torch=replace(_V1, rocm=_V0.rocm),
+    v055 = _OLDEST._replace(since="0.5.5", samples_in_float32=True)
+    v065 = v055._replace(since="0.6.5", chunked_tokens=2048, non_torch=_V0)
+    v080 = v065._replace(
+        since="0.8.0", v1_from="capability 8.0", large_by_name=True, many_sequences=True, all_graph_sizes=67,
+        non_torch=_V1._replace(rocm=_V0.rocm),
         graphs=_GRAPHS_V1,
     )  # fmt: skip
-    v084 = replace(v080, since="0.8.4", many_sequences=False)
-    v085 = replace(v084, since="0.8.5", large_by_name=False, a100_like_h100=True)
-    v090 = replace(v085, since="0.9.0", a100_like_h100=False)
-    v0100 = replace(v090, since="0.10.0", v1_from="always", refuses_unless_free=True, non_torch=_V1)
-    v0102 = replace(v0100, since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
-    v0111 = replace(v0102, since="0.11.1", short_rope_first=True)
-    v0120 = replace(v0111, since="0.12.0", all_graph_sizes=51)
-    v0130 = replace(
-        v0120, since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM, pads_videos=False
+    v084 = v080._replace(since="0.8.4", many_sequences=False)
+    v085 = v084._replace(since="0.8.5", large_by_name=False, a100_like_h100=True)
+    v090 = v085._replace(since="0.9.0", a100_like_h100=False)
+    v0100 = v090._replace(since="0.10.0", v1_from="always", refuses_unless_free=True, non_torch=_V1)
+    v0102 = v0100._replace(since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
+    v0111 = v0102._replace(since="0.11.1", short_rope_first=True)
+    v0120 = v0111._replace(since="0.12.0", all_graph_sizes=51)
+    v0130 = v0120._replace(
+        since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM, pads_videos=False
     )  # fmt: skip
-    v0140 = replace(v0130, since="0.14.0", async_scheduling=True)
-    v0170 = replace(v0140, since="0.17.0", sampler="triton", non_torch=_FUSED)
-    v0180 = replace(v0170, since="0.18.0", non_torch=_GRAPH_PROFILE, graphs=_GRAPHS_CAPTURED)
-    v0200 = replace(v0180, since="0.20.0", gpu_memory_utilization=0.92, graphs_in_budget=True, graphs=_GRAPHS_ESTIMATED)
+    v0140 = v0130._replace(since="0.14.0", async_scheduling=True)
+    v0170 = v0140._replace(since="0.17.0", sampler="triton", non_torch=_FUSED)
+    v0180 = v0170._replace(since="0.18.0", non_torch=_GRAPH_PROFILE, graphs=_GRAPHS_CAPTURED)
+    v0200 = v0180._replace(since="0.20.0", gpu_memory_utilization=0.92, graphs_in_budget=True, graphs=_GRAPHS_ESTIMATED)
     # FlashInfer allocates its own copies and leaves no kernel of Triton's behind.
     # What compiling takes. With one GPU and 2,048 tokens the peak is 1.04 to 1.2 GiB with 0.25 to 0.28 (n=3), where the
     # same server needed 0.19 when it was started again (0.27, Qwen3-8B); 3.6 with 8,192 tokens of a 32B, 2.6 and 3.0
     # in two pipeline stages (0.21, 0.27). Two and four ranks (n=3), and 0.17 to 0.19, show nothing of it.
-    v0210 = replace(
-        v0200, since="0.21.0", sampler="flashinfer", non_torch=replace(_GRAPH_PROFILE, odd_vocab=NOTHING),
+    v0210 = v0200._replace(
+        since="0.21.0", sampler="flashinfer", non_torch=_GRAPH_PROFILE._replace(odd_vocab=NOTHING),
         compiling_bytes=round(0.9 * GIB),
     )  # fmt: skip
-    v0220 = replace(
-        v0210,
+    v0220 = v0210._replace(
         since="0.22.0",
         runner_v2="named",
         v2_models=frozenset({_QWEN3}),
         v2_unquantized=True,
         v2_copies_logits=True,
     )
-    v0230 = replace(v0220, since="0.23.0", v2_models=frozenset({_QWEN3, *_LLAMA_LIKE}))
-    v0240 = replace(v0230, since="0.24.0", v2_models=v0230.v2_models | _V2_EXPERTS, v2_unquantized=False)
-    v0250 = replace(v0240, since="0.25.0", runner_v2="dense", v2_models=_V2_EXPERTS)
-    v0260 = replace(v0250, since="0.26.0", extrapolated_from="0.25")
-    v0270 = replace(v0260, since="0.27.0", counts_all_consumed=True)
-    v0280 = replace(v0270, since="0.28.0", v2_models=_V2_EXPERTS | {"DeepseekV4ForCausalLM"}, v2_copies_logits=False)
-    v0290 = replace(
-        v0280, since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
+    v0230 = v0220._replace(since="0.23.0", v2_models=frozenset({_QWEN3, *_LLAMA_LIKE}))
+    v0240 = v0230._replace(since="0.24.0", v2_models=v0230.v2_models | _V2_EXPERTS, v2_unquantized=False)
+    v0250 = v0240._replace(since="0.25.0", runner_v2="dense", v2_models=_V2_EXPERTS)
+    v0260 = v0250._replace(since="0.26.0", extrapolated_from="0.25")
+    v0270 = v0260._replace(since="0.27.0", counts_all_consumed=True)
+    v0280 = v0270._replace(since="0.28.0", v2_models=_V2_EXPERTS | {"DeepseekV4ForCausalLM"}, v2_copies_logits=False)
+    v0290 = v0280._replace(
+        since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
         _OLDEST, v055, v065, v080, v084, v085, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200,
         v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
-    return tuple(replace(row, version=row.since) for row in found)
+    return tuple(row._replace(version=row.since) for row in found)
 
 
 ROWS: tuple[EngineFacts, ...] = _rows()

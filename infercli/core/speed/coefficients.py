@@ -8,11 +8,10 @@ the host's. core/speed/errors.py has the error on groups that were left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True)
-class Coefficients:
+class Coefficients(NamedTuple):
     """One generation of the engine. Shares are of the GPU row's figures; times end in _s."""
 
     bandwidth_fraction: float

@@ -11,9 +11,8 @@ Closed loops, all vLLM: with whole sources left out instead, output tokens/s wer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Metric = Literal["output_tokens_per_s", "ttft", "tpot"]
 LoadKind = Literal["concurrency", "rate", "at_once"]
@@ -25,8 +24,7 @@ the client's and the host's: short prompts of one client leave 2 to 25 ms in six
 Chosen, not fitted: TTFT may be that much shorter than said."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Error:
+class Error(NamedTuple):
     """One metric under one kind of load."""
 
     metric: Metric

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import ceil
+from typing import NamedTuple
 
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """What the scheduler may put into a step."""
 
     max_num_seqs: int
@@ -28,8 +27,7 @@ class Limits:
     """Prompts are cut to fill steps in which others decode; False: whole prompts first, in steps of their own (V0)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Played:
+class Played(NamedTuple):
     """Of each request, on one clock: when the client sent it, saw its first token, saw its last."""
 
     sent_s: list[float]

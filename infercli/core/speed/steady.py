@@ -7,7 +7,7 @@ answered is played (core/throughput.py). An objective on a percentile of TTFT is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.speed.schedule import Limits
 from infercli.core.speed.steps import StepTime
@@ -16,8 +16,7 @@ _HALVINGS = 7
 """Of the bracket around the highest rate: to 1 % of the capacity."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Steady:
+class Steady(NamedTuple):
     """One engine at a constant number of requests that are decoded."""
 
     requests_per_s: float

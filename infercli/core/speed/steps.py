@@ -6,7 +6,7 @@ The one thing to know: reading and computing overlap, but not wholly. Where one 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
@@ -29,8 +29,7 @@ _V0_GRAPH_CONTEXT = 8192
 """V0 runs without graphs beyond this context (max_seq_len_to_capture)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """What of the engine changes a step."""
 
     v0: bool

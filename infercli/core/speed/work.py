@@ -7,7 +7,7 @@ the stages. Nothing here is fitted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from infercli.core.architecture.arch import (
     Attention,
@@ -52,8 +52,7 @@ _KERNELS_SHARED = 3
 """Gate-up, activation, down of the shared experts."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Matrices:
+class Matrices(NamedTuple):
     """Weights that are stored alike and multiplied by the same tokens."""
 
     bytes: float
@@ -69,8 +68,7 @@ class Matrices:
     """Only the last token of a sequence passes it (lm_head)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reads:
+class Reads(NamedTuple):
     """What `layers` equal layers read of the KV cache, and compute with it."""
 
     layers: int
@@ -86,8 +84,7 @@ class Reads:
     """Per layer and sequence whatever the context is: a recurrent state, read and written."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
+class Work(NamedTuple):
     """One rank's share of a step."""
 
     layers: int
