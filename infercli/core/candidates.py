@@ -15,6 +15,7 @@ from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.placement import engines_that_fit
 from infercli.core.prices import PriceList
 from infercli.core.profile import HardwareProfile
+from infercli.core.quantization import METHODS
 from infercli.core.record import Json
 from infercli.errors import InputError
 
@@ -100,7 +101,8 @@ def _methods(hardware: Hardware, question: Question) -> Iterator[tuple[str, int]
     """(method, its place among the profile's preferences). A quantized checkpoint is what it is."""
     accepted, stored = hardware.methods, question.model.quantization.method
     free = stored == "none" and not question.pinned
-    for method in question.quantizations or (accepted if free else (stored,)):
+    converted = tuple(method for method in accepted if not METHODS[method].as_published)
+    for method in question.quantizations or (converted if free else (stored,)):
         yield method, accepted.index(method) if method in accepted else len(accepted)
 
 

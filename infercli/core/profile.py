@@ -42,7 +42,7 @@ class HardwareProfile(Document):
     interconnect: Literal["nvlink", "pcie"] | None = None
     """Between the GPUs of one node; None where there is one."""
     quantizations: tuple[str, ...] = ("none",)
-    """Acceptable ones, in order of preference: awq, gptq, w4a16, fp8, int8, q4 (any of awq, gptq, w4a16), none."""
+    """Acceptable ones, in order of preference: any of core/quantization.py, or q4 for any of awq, gptq, w4a16."""
     price: str | None = None
     """A key of prices.yaml, per GPU and hour; None: unknown."""
     reserved_gpu_memory_gib: float = Field(default=0, ge=0)

@@ -46,6 +46,8 @@ class Method(NamedTuple):
     """How the checkpoint asks for a KV-cache dtype, which vLLM's `auto` obeys."""
     loads_as_model_dtype: bool = False
     """Quantized while loading: the checkpoint is unquantized and the load peaks at its size."""
+    as_published: bool = False
+    """Models are published in it and seldom converted to it: a search tries it for no other checkpoint unless asked."""
     engine_quantization: str | None = None
     """The `quantization` argument that the engine needs; None: it reads the checkpoint."""
     plugin: tuple[str, tuple[int, int]] | None = None
@@ -117,7 +119,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="mxfp4", bits=4, group_size=32, scale_bytes=1, minimum_capability=(8, 0),
-            native_from=(10, 0), checkpoint="quant_method mxfp4 (gpt-oss)",
+            native_from=(10, 0), checkpoint="quant_method mxfp4 (gpt-oss)", as_published=True,
             kernels="TRT-LLM and FlashInfer 10.0, Triton 9.0 and Marlin 8.0 with 16-bit arithmetic",
             split="padded: experts to 64, 128 or 256, by kernel",
             source=f"{_GUIDE}/mxfp4.py; layers/fused_moe/oracle/mxfp4.py",

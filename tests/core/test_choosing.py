@@ -249,6 +249,15 @@ def test_a_quantized_checkpoint_is_what_it_is():
     assert Search(replace(question, quantizations=("mxfp4",))).selection().chosen is not None
 
 
+def test_what_is_only_published_is_tried_for_no_other_checkpoint_unless_asked():
+    hardware = profile("h100", "H100", quantizations=("none", "mxfp4"))
+    own, others = ask(hardware, model="openai/gpt-oss-20b"), ask(hardware)
+    assert Search(own).selection().chosen is not None
+    assert {w.candidate.quantization for w in candidates(own)} == {"mxfp4"}
+    assert {w.candidate.quantization for w in candidates(others)} == {"none"}
+    assert {w.candidate.quantization for w in candidates(replace(others, quantizations=("mxfp4",)))} == {"mxfp4"}
+
+
 def test_the_same_on_two_profiles_is_weighed_once():
     one, two = profile("h100-x2", "H100", gpus=2), profile("h100", "H100", gpus=1)
     names = {w.candidate.profile for w in candidates(ask(one, two)) if w.candidate.gpus == 1}
