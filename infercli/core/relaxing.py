@@ -17,7 +17,7 @@ from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
 from infercli.core.weighing import limits
 
-_NEAREST = 8
+_NEAREST = 9
 """Candidates that are looked at in a direction: the fastest and the most capable by the closed form."""
 _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
@@ -126,15 +126,22 @@ def _load(search: Search) -> list[Change]:
 
 
 def _most_able(search: Search) -> list[Weighed]:
-    """Candidates that start: the most capable, and the fastest at what is asked, by the closed form."""
-    starting: list[tuple[float, float, int, Weighed]] = []
+    """Candidates that start: the most capable, and the fastest at what is asked and alone, at worst, in closed form."""
+    found: dict[str, tuple[tuple[float, float, float], Weighed]] = {}
     for weighed in search.all:
-        engine, replicas = search.engine(weighed.default_batch or weighed), weighed.candidate.replicas
-        if engine.starts is True and engine.no_speed is None and room_problem(weighed) is None:
-            starting.append((-engine.capacity(replicas), engine.step_s(replicas)[0], len(starting), weighed))
-    by_capacity = sorted(starting)[: _NEAREST // 2]
-    by_speed = sorted(starting, key=lambda s: s[1])[: _NEAREST // 2]
-    return [s[3] for s in dict.fromkeys((*by_capacity, *by_speed))]
+        engine, c = search.engine(weighed), weighed.candidate
+        # By its words, which do not tell batches apart: a smaller one carries no more.
+        if c.words in found or engine.starts is not True or engine.no_speed is not None or room_problem(weighed):
+            continue
+        slower = engine.widths["tpot"][1]
+        worst = (
+            -engine.capacity(c.replicas) * engine.widths["output_tokens_per_s"][0],
+            engine.step_s(c.replicas)[0] * slower,
+            engine.step(1.0, search.question.traffic.input_len) * slower,
+        )
+        found[c.words] = (worst, weighed)
+    orders = (sorted(found.values(), key=lambda f: f[0][order])[: _NEAREST // 3] for order in range(3))
+    return list(dict.fromkeys(weighed for order in orders for _, weighed in order))
 
 
 def _more_gpus(search: Search) -> list[Change]:

@@ -214,7 +214,7 @@ class Engine:
         return load_of(self._request.workload, 1)
 
     @cached_property
-    def _widths(self) -> dict[Metric, tuple[float, float]]:
+    def widths(self) -> dict[Metric, tuple[float, float]]:
         """(low, high) of an interval as shares of its value."""
         metrics: tuple[Metric, ...] = ("output_tokens_per_s", "ttft", "tpot")
         found = {metric: self._bounded(1.0, metric, self._load) for metric in metrics}
@@ -284,11 +284,11 @@ class Engine:
         rate = self._load.request_rate
         assert rate is not None
         value = replicas * self._capacity(max_num_seqs)
-        low = value * self._widths["output_tokens_per_s"][0]
+        low = value * self.widths["output_tokens_per_s"][0]
         return Measure(of="carries", value=value, worst=low, allowed=rate, share=rate / value, worst_share=rate / low)
 
     def _measure(self, limit: Limit, value: float, least: str = "") -> Measure:
-        worst, allowed = value * self._widths[limit.metric][1], limit.limit_s
+        worst, allowed = value * self.widths[limit.metric][1], limit.limit_s
         return Measure(
             of=limit.label, value=value, worst=worst, allowed=allowed, share=value / allowed,
             worst_share=worst / allowed, least=least,
@@ -296,7 +296,7 @@ class Engine:
 
     def worst_s(self, limit: Limit, replicas: int) -> float:
         """An objective's latency at the pessimistic end, as played."""
-        return _of(self.play(replicas).speed, limit) * self._widths[limit.metric][1]
+        return _of(self.play(replicas).speed, limit) * self.widths[limit.metric][1]
 
     def capacity(self, replicas: int) -> float:
         """Requests a second that no queue outlives."""

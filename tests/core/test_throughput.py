@@ -75,6 +75,19 @@ def test_percentiles_are_of_the_nearest_rank():
     assert first.p99 == first.p95
 
 
+@pytest.mark.parametrize("cut", [{"pipeline_parallel_size": 2}, {"data_parallel_size": 2}])
+def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut):
+    asked, plain = load(concurrency=8), replace(SERVING, engine_version="0.19.0")
+    usual, silent = throughput.bounded(100.0, "tpot", LLAMA, H100, plain, asked)
+    wider, why = throughput.bounded(100.0, "tpot", LLAMA, H100, replace(plain, layout=Layout(**cut)), asked)
+    assert wider.low < usual.low
+    assert usual.high < wider.high
+    assert silent == ()
+    assert "few public measurements" in why[0]
+    newest = throughput.bounded(100.0, "tpot", LLAMA, H100, replace(SERVING, layout=Layout(**cut)), asked)[0]
+    assert wider.high < newest.high
+
+
 def test_the_first_token_may_come_sooner_by_what_a_near_client_saves():
     served, listed = load(prompt=100, concurrency=1), load(prompt=100, concurrency=1, served=False)
     for metric, asked, slack in (("ttft", served, True), ("ttft", listed, False), ("tpot", served, False)):

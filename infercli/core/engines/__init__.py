@@ -7,6 +7,7 @@ To add a version: a row in core/engines/versions.py; where it is deployed, also 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.engines.versions import NEWEST, ROWS
@@ -21,6 +22,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:\.?(?:post|dev|rc
 """As vLLM names releases, candidates and builds of its own: `0.10.1.1`, `0.9.2.dev364+g763963aa7`."""
 
 
+@lru_cache(maxsize=64)  # a search asks for one version tens of thousands of times
 def find_engine(version: str) -> EngineFacts:
     """The facts of that version: its own row, or the nearest one before it (`note` then says so).
 
