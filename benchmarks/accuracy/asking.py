@@ -101,6 +101,7 @@ def question(row: Row, library: Library) -> Question:
         value = next((row[name] for name in theirs if row.get(name)), None)
         if value is not None:
             request[ours] = int(value)
+    _accelmark(request, row)
     stated = STATED.get(str(row.get("source_url")), {})
     if "max_num_batched_tokens" in stated:
         request.setdefault("max_num_batched_tokens", stated["max_num_batched_tokens"])
@@ -191,6 +192,23 @@ def _method(row: Row, found: Found) -> str | None:
 
 def _hinted(text: str) -> str | None:
     return next((method for pattern, method in _NAME_HINTS if re.search(pattern, text)), None)
+
+
+def _accelmark(request: dict[str, Any], row: Row) -> None:
+    """What AccelMark's harness starts vLLM with, and its records leave out.
+
+    Its clients share a process with `AsyncLLMEngine`, for which V1 has other defaults than for a server (0.20
+    v1/engine/async_llm.py ENGINE_CONTEXT, config/scheduler.py DEFAULT_MAX_NUM_SEQS). Its runner for 0.20 starts
+    quantized models eagerly (configs/runner_configs, and `extra_config` of these results).
+    """
+    address = str(row.get("source_url"))
+    if "/AccelMark/" not in address or row.get("load") == "offline-batch":
+        return
+    if not re.match(r"0\.[0-7]\.", request["engine_version"]):
+        request.setdefault("max_num_seqs", 128)
+        request.setdefault("max_num_batched_tokens", 2048)
+    if "_nvidia_vllm020_" in address and "_suite_C_" in address and "/bf16/" not in address:
+        request["enforce_eager"] = True
 
 
 def _version(asked: Question, row: Row) -> None:

@@ -96,7 +96,7 @@ def _played(name: str, value: Interval, inputs: tuple[Given, ...], errors: tuple
 
 def _error(q: Question, metric: Metric) -> tuple[Measured, ...]:
     experts = any(isinstance(f, Experts) for f in feed_forwards(q.arch))
-    error = error_of(metric, "concurrency", experts=experts)
+    error = error_of(metric, "concurrency", experts=experts, v0=False)
     kind = "models with experts" if experts else "dense models"
     return (
         Measured(

@@ -159,7 +159,8 @@ def bounded(
         newest = ".".join(map(str, NEWEST_MEASURED))
         notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
     experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
-    error = error_of(metric, "at_once" if outrun else kind_of(load), experts=experts)
+    kind = "at_once" if outrun else kind_of(load)
+    error = error_of(metric, kind, experts=experts, v0=is_v0(serving.engine_version))
     widened = _WIDENED if notes else 1.0
     if serving.layout.pipeline_parallel_size > 1 or serving.layout.data_parallel_size > 1:
         notes.append("few public measurements split layers over stages or requests over ranks: its interval is widened")
@@ -182,9 +183,14 @@ def version_of(engine_version: str) -> tuple[int, int]:
         ) from None
 
 
+def is_v0(engine_version: str) -> bool:
+    """Whether speed is that of vLLM's first engine."""
+    return version_of(engine_version) < (0, 8)
+
+
 def coefficients_for(engine_version: str) -> Coefficients:
     """The constants of that version's generation."""
-    return V0 if version_of(engine_version) < (0, 8) else V1
+    return V0 if is_v0(engine_version) else V1
 
 
 def step_time(
@@ -197,7 +203,7 @@ def step_time(
     if arch.pooling:
         raise Unsupported(f"{arch.architecture} pools: it generates no tokens", "leave the workload out")
     version = version_of(serving.engine_version)
-    v0 = version < (0, 8)
+    v0 = is_v0(serving.engine_version)
     runtime = Runtime(
         v0=v0,
         asynchronous=version >= (0, 14),
@@ -219,7 +225,7 @@ def limits_of(serving: Serving) -> Limits:
         max_num_seqs=serving.max_num_seqs,
         max_num_batched_tokens=serving.max_num_batched_tokens,
         kv_tokens=serving.kv_tokens,
-        chunked_prefill=version_of(serving.engine_version) >= (0, 8) if chunked is None else chunked,
+        chunked_prefill=not is_v0(serving.engine_version) if chunked is None else chunked,
     )
 
 

@@ -125,6 +125,23 @@ def test_a_mean_is_compared_with_the_mean(library):
     assert ours({"p50_or_mean": 300.0}) == (mean, printed)
 
 
+def test_accelmarks_clients_share_a_process_with_the_engine(library):
+    def asked(version, suite="suite_A_nvidia_vllm_47f5d58e_1/result.json", **changes):
+        address = f"https://github.com/FreedomIntelligence/AccelMark/blob/1/results/verified/x_{suite}"
+        return throughput.ask(LOAD | {"source_url": address, "engine_version": version} | changes, library).request
+
+    served = throughput.ask(LOAD, library).request
+    assert "max_num_seqs" not in served
+    second = asked("0.19.1")
+    assert (second["max_num_seqs"], second["max_num_batched_tokens"]) == (128, 2048)
+    assert asked("0.19.1", max_num_seqs=512)["max_num_seqs"] == 512
+    assert "max_num_seqs" not in asked("0.7.3")
+    assert "max_num_seqs" not in asked("0.19.1", load="offline-batch", concurrency=None, num_prompts=100)
+    eager = "suite_C_nvidia_vllm020_0f6c56e4_1"
+    assert asked("0.20.1", f"{eager}/w8a16/result.json")["enforce_eager"]
+    assert "enforce_eager" not in asked("0.20.1", f"{eager}/bf16/result.json")
+
+
 def test_a_quoted_command_says_the_engines_settings(library):
     notes = "cmd: vllm serve x --max-num-seqs 64 --enforce-eager --gpu-memory-utilization=0.8 --kv-cache-dtype fp8"
     request = throughput.ask(LOAD | {"notes": notes}, library).request

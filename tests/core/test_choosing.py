@@ -363,7 +363,7 @@ def test_a_plot_is_plain_and_narrow_and_has_every_point(given_points):
 
 def test_changes_hold_when_they_are_searched_again():
     def small(gpus=2, count=1, rate=5.0):
-        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.1)
+        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.07)
 
     search = Search(small())
     assert search.selection().chosen is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -193,11 +194,20 @@ def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once()
 def test_every_metric_and_load_has_a_measured_error():
     for metric in ("output_tokens_per_s", "ttft", "tpot"):
         for kind in ("concurrency", "rate", "at_once"):
-            for experts in (False, True):
-                error = error_of(metric, kind, experts=experts)
+            for experts, v0 in product((False, True), repeat=2):
+                error = error_of(metric, kind, experts=experts, v0=v0)
                 low, high = interval(100.0, error)
                 assert low < 100 < high
-    assert len(ERRORS) == 18
+    assert len(ERRORS) == 20
+
+
+def test_a_rate_of_the_first_engine_says_nothing_of_the_second():
+    asked = load(request_rate=2.0)
+    first, second = (
+        throughput.bounded(1.0, "tpot", LLAMA, H100, replace(SERVING, engine_version=version), asked)[0]
+        for version in ("0.7.3", "0.19.0")
+    )
+    assert first.low < second.low < second.high < first.high
 
 
 @given(
