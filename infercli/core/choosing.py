@@ -70,6 +70,20 @@ class Search:
             self._losers += [lost for lost in map(self._weigh, self.open) if lost is not None]
         return self._winner
 
+    def holds(self) -> Open | None:
+        """The winner, where nobody asks about the others.
+
+        What the closed form rules out at worst is not played, nor fewer replicas of an engine of which the most fail.
+        """
+        if self._decided:
+            return self._winner
+        able = [o for o in self.open if o.worst is None]
+        most: dict[Engine, Open] = {}
+        for o in sorted(able, key=lambda o: o.weighed.candidate.replicas):
+            most[self.engine(o.weighed)] = o
+        both = ((most[self.engine(o.weighed)], o) for o in able)
+        return next((o for roomiest, o in both if self.play(roomiest).surely and self.play(o).surely), None)
+
     def selection(self) -> Selection:
         """The whole answer, but for changes and the command."""
         winner, question = self.winner(), self.question

@@ -39,7 +39,7 @@ def changes(search: Search) -> tuple[Change, ...]:
 
 def _holding(words: str, search: Search) -> list[Change]:
     """The change, where the search with it finds a winner."""
-    winner = search.winner()
+    winner = search.holds()
     if winner is None:
         return []
     cost = "price unknown" if winner.cost is None else f"${winner.cost.median_usd_per_h:,.2f} an hour"
@@ -110,13 +110,13 @@ def _load(search: Search) -> list[Change]:
 
     best, holder = 0.0, None
     for weighed in _most_able(search):
-        low = next((x for x in ([best] if best else halves) if at(x, weighed).winner() is not None), None)
+        low = next((x for x in ([best] if best else halves) if at(x, weighed).holds() is not None), None)
         if low is None:
             continue
         high = min(asked, 2 * low)
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            low, high = (middle, high) if at(middle, weighed).winner() is not None else (low, middle)
+            low, high = (middle, high) if at(middle, weighed).holds() is not None else (low, middle)
         if low > best:
             best, holder = low, weighed
     amount = _down(best) if field == "request_rate" else float(floor(best))
@@ -149,7 +149,7 @@ def _more_gpus(search: Search) -> list[Change]:
     question = replace(search.question, plain=True)
     for times in _GROWTHS:
         grown = Search(replace(question, hardware=tuple(_grown(h, times) for h in question.hardware)), search.known)
-        winner = grown.winner()
+        winner = grown.holds()
         if winner is not None:
             profile = winner.weighed.hardware.profile
             nodes = profile.nodes[0]

@@ -304,6 +304,16 @@ def test_a_lower_rate_never_costs_more(rate, times, tpot_s):
     assert cost_of_the_winner(ask(load={"request_rate": rate / times}, tpot_s=tpot_s)) <= high
 
 
+@given(loads, st.sampled_from([0.02, 0.03, 0.06, 0.15]), st.sampled_from([0.05, 0.5, 5.0]))
+@settings(max_examples=25, deadline=None)
+def test_whether_it_holds_is_what_the_whole_search_says(load, tpot_s, ttft_s):
+    question = ask(profile("l4", gpus=4, count=2), profile("h100", "H100"), load=load, tpot_s=tpot_s, ttft_s=ttft_s)
+    short, whole = Search(question).holds(), Search(question)
+    winner = whole.winner()
+    assert (short and short.weighed.candidate) == (winner and winner.weighed.candidate)
+    assert whole.holds() is winner
+
+
 @given(loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
 def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which):
