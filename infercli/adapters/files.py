@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +57,10 @@ def read_text(path: Path, hint: str | None = None) -> str:
 def read_yaml(path: Path, hint: str | None = None) -> Json:
     """The one document of a YAML (or JSON) file. Raises InputError, InvalidFile."""
     text = read_text(path, hint)
+    if text.lstrip().startswith("{"):
+        # To YAML 1.1, and so to PyYAML, JSON's 1e-05 is a word and no number.
+        with suppress(ValueError):
+            return json.loads(text)
     try:
         return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader, in C where there is one
     except yaml.YAMLError as error:

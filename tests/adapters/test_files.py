@@ -31,6 +31,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         read_document(path, ModelDeployment)
 
 
+def test_json_is_read_as_json_and_what_only_begins_like_it_as_yaml(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(' {"eps": 1e-05}\n')
+    assert read_yaml(path) == {"eps": 1e-05}
+    path.write_text("{eps: 1.0e-05, model: 123e456}\n")
+    assert read_yaml(path) == {"eps": 1e-05, "model": "123e456"}
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused_and_no_traceback(tmp_path, text):
     path = tmp_path / "x.yaml"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
 
+from infercli.cli.project import load_plan
 from infercli.errors import ExitCode
 
 CONFIG = {
@@ -81,6 +83,14 @@ def test_a_saved_plan_that_was_edited_is_refused(infercli, pinned, tmp_path):
     ran = infercli("deploy", "--plan", "plan.json")
     assert ran.code == ExitCode.USAGE
     assert "edited" in ran.err
+
+
+def test_a_saved_plan_keeps_the_small_numbers_of_a_config(infercli, pinned):
+    path = pinned / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rms_norm_eps": 1e-05}))
+    assert infercli("pin").code == 0
+    assert infercli("plan", "--save", "plan.json").code == 0
+    assert load_plan(Path("plan.json")).model.config["rms_norm_eps"] == 1e-05
 
 
 def test_a_saved_plan_of_another_version_is_refused(infercli, pinned, tmp_path, monkeypatch):
