@@ -170,7 +170,7 @@ def error_text(error: EstimateError) -> str:
 def text(estimate: Estimate) -> str:
     """An answer for people."""
     from infercli.cli.output import columns, heading
-    from infercli.core.units import gib
+    from infercli.core.units import gib, short
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
     rows = [("term", "GiB", "low", "high")]
@@ -201,7 +201,11 @@ def text(estimate: Estimate) -> str:
             ("highest requests/s", speed.highest_request_rate, 1),
         )
         shown = [
-            (name, f"{scale * q.value:,.2f}", f"{scale * q.low:,.2f} to {scale * q.high:,.2f}")
+            (
+                name,
+                short(scale * q.value),
+                f"{short(scale * q.low)} to {short(scale * q.high)}" if q.low < q.high else "",
+            )
             for name, q, scale in quantities
             if q is not None
         ]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from infercli.core.derivation import Derivation, Measured
     from infercli.core.estimate import Interval
     from infercli.core.outlook import Outlook
-    from infercli.core.plan import GpuMemory, Plan
+    from infercli.core.plan import GpuMemory, KvCache, MemoryTerm, Plan
 
 BAR_WIDTH = 50
 """Characters of the memory bar; with its label it stays under 80 columns."""
@@ -20,27 +20,19 @@ _LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": 
 def text(plan: Plan, said: Outlook | None = None) -> str:
     """A plan, and what is expected of it; `said` None on the local target."""
     from infercli.cli.output import columns, heading, paragraph
-    from infercli.core.units import gib
 
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
     lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
     if plan.memory is not None:
         lines += ["", heading("Memory of each GPU"), *_memory(plan.memory, said)]
     if plan.kv_cache is not None and plan.kv_cache.blocks:
-        cache = plan.kv_cache
-        length = plan.engine.engine_args.get("max_model_len")
-        lines += [
-            "",
-            f"KV cache: {cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}",
-            f"Bytes of KV cache per token: {cache.bytes_per_token:,}",
-            f"Concurrency: {cache.concurrency:.2f} requests of {length:,} tokens at once",
-        ]
+        lines += ["", *_kv_cache(plan, plan.kv_cache)]
     if said is not None:
         lines += _outlook(said)
     rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
     lines += ["", heading("Choices"), columns(rows, indent="  ")]
     if plan.missing_bytes:
-        lines += ["", f"Missing: {gib(plan.missing_bytes, 2)} per GPU"]
+        lines += ["", _missing(plan)]
     if plan.changes:
         lines += ["", heading("What would fit"), columns([(c.change, c.effect) for c in plan.changes], indent="  ")]
     notes = (*plan.notes, *(said.notes if said is not None else ()))
@@ -74,6 +66,35 @@ def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
         rows.append((*row, learned.get(term.name, "")) if learned else row)
     budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
     return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
+
+
+def _kv_cache(plan: Plan, cache: KvCache) -> list[str]:
+    """What it holds at the pessimistic end, which is what the choices rest on, and what the log will rather print."""
+    length, left = plan.engine.engine_args.get("max_model_len"), _left(plan)
+    least, rather = "", ""
+    if left is not None and left.low_bytes < left.bytes:
+        least, printed = "at least ", cache.tokens * left.bytes / left.low_bytes
+        rather = f"; vLLM will print about {round(printed, -3):,.0f}"
+    return [
+        f"KV cache: {least}{cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}{rather}",
+        f"Bytes of KV cache per token, on each GPU: {cache.bytes_per_token:,}",
+        f"Concurrency: {least}{cache.concurrency:.2f} requests of {length:,} tokens at once",
+    ]
+
+
+def _missing(plan: Plan) -> str:
+    from infercli.core.units import gib
+
+    left = _left(plan)
+    expected = plan.missing_bytes - (0 if left is None else left.bytes - left.low_bytes)
+    if 0 < expected < plan.missing_bytes:
+        return f"Missing: {gib(expected, 2)} per GPU, {gib(plan.missing_bytes, 2)} at worst"
+    return f"Missing: {gib(plan.missing_bytes, 2)} per GPU" + (" at worst" if expected <= 0 else "")
+
+
+def _left(plan: Plan) -> MemoryTerm | None:
+    terms = () if plan.memory is None else plan.memory.terms
+    return next((t for t in terms if t.name == "kv_cache"), None)
 
 
 def _outlook(said: Outlook) -> list[str]:

@@ -272,7 +272,7 @@ class EstimatedSpeed(Record):
     highest_request_rate: Interval | None = None
     """Requests a second that keep the asked objectives, by all replicas together; 0 where none does."""
     notes: tuple[str, ...] = ()
-    """Why intervals are wider than usual; empty where they are not."""
+    """Why intervals are wider than usual, and why requests wait."""
 
 
 class Estimate(Document):

@@ -199,12 +199,15 @@ def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -
 def _reason(
     starts: bool | None, left: MemoryTerm, need_bytes: int, missing_bytes: int, length: int, unseen: str | None
 ) -> str:
-    room_left, need = gib(left.bytes, 2), gib(need_bytes, 2)
-    room = f"{room_left} are left for the KV cache, and one request of {length:,} tokens needs {need}"
+    need = f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
+    room = f"{gib(left.bytes, 2)} are left for the KV cache, and {need}"
     if starts:
         return room
+    if left.bytes < 0:
+        room = f"what must be there before the KV cache is {gib(-left.bytes, 2)} more than the budget, and {need}"
     if starts is False:
-        return f"{room}: {gib(missing_bytes, 2)} are missing per GPU"
+        expected, worst = gib(need_bytes - left.bytes, 2), gib(missing_bytes, 2)
+        return f"{room}: {expected} are missing per GPU" + (f", {worst} at worst" if worst != expected else "")
     if not missing_bytes:
         return f"{room}; {unseen}"
     likely = "more likely than not it starts" if left.bytes >= need_bytes else "more likely than not it does not"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from infercli.core import throughput
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
@@ -11,6 +13,8 @@ from infercli.core.gpus import Gpu
 from infercli.core.sizing import ELEMENT_BYTES
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.samples import Lengths
+from infercli.core.speed.steady import most_running
+from infercli.core.units import short
 from infercli.errors import Unsupported
 
 _OUT_OF_STEP_FRACTION = 0.1
@@ -54,9 +58,16 @@ def speed(
     seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
     tpot = seen.tpot_s
     outrun = throughput.outruns(load, seen)
+    best = throughput.fastest(arch, quantization, gpu, serving, load)
+    notes.update(dict.fromkeys(_crowded(serving, load, outrun=outrun, answered=seen.requests_per_s)))
+    carried = throughput.capacity_requests_per_s(step, serving, load)
 
     def said(value: float, metric: Metric) -> Interval:
-        return bounded(value, metric, load, outrun=outrun)
+        found = bounded(value, metric, load, outrun=outrun)
+        if metric == "output_tokens_per_s":
+            return _between(found, value / seen.requests_per_s, load, carried=carried, best=best, outrun=outrun)
+        floor = best.ttft_s if metric == "ttft" else best.tpot_s
+        return found.model_copy(update={"low": min(value, max(found.low, floor))})
 
     return EstimatedSpeed(
         output_tok_per_s=said(seen.output_tokens_per_s, "output_tokens_per_s"),
@@ -68,10 +79,40 @@ def speed(
         ttft_p99_s=said(seen.ttft_s.p99, "ttft"),
         tpot_s=None if tpot is None else said(tpot.p50, "tpot"),
         tpot_p95_s=None if tpot is None else said(tpot.p95, "tpot"),
-        roofline_requests_per_s=throughput.roofline_requests_per_s(arch, quantization, gpu, serving, load),
+        roofline_requests_per_s=best.requests_per_s,
         highest_request_rate=highest,
         notes=tuple(notes),
     )
+
+
+def _between(
+    found: Interval, unit: float, load: throughput.Load, *, carried: float, best: throughput.Fastest, outrun: bool
+) -> Interval:
+    """A throughput within what can be: `unit` for each request, of which no more are answered than arrive.
+
+    And as many as arrive are, where the engine carries more even at the pessimistic end.
+    """
+    most, least = best.requests_per_s, 0.0
+    if load.request_rate is not None and load.requests is None:
+        most = min(most, load.request_rate)
+        least = 0.0 if outrun else min(load.request_rate, carried * found.low / found.value)
+    low = min(found.value, max(found.low, least * unit))
+    return Interval(value=found.value, low=low, high=max(found.value, min(found.high, most * unit)))
+
+
+def _crowded(serving: throughput.Serving, load: throughput.Load, *, outrun: bool, answered: float) -> Iterator[str]:
+    """That requests wait, and why: whoever reads a TTFT of minutes must not take it for the GPU's."""
+    if outrun:
+        arriving = short(load.request_rate or 0.0)
+        yield f"{arriving} requests/s arrive and {short(answered)} are answered: the queue grows, and TTFT with it"
+    if load.concurrency is None:
+        return
+    engines = load.replicas * serving.layout.data_parallel_size
+    at_once = most_running(throughput.limits_of(serving), load.prompt.mean, load.output.mean)
+    if load.concurrency > at_once * engines:
+        limit = "max_num_seqs" if at_once >= serving.max_num_seqs else "the KV cache"
+        running, asked = short(at_once * engines), short(load.concurrency)
+        yield f"{limit} lets about {running} of {asked} requests run at once: the others wait"
 
 
 def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> throughput.Serving:

@@ -31,6 +31,8 @@ _AT_ONCE = 256
 _MOST = 5000
 """Requests that are played at most. All at once, what follows them only makes the queue longer: the wait is stretched.
 Arriving, they show a steady state; a queue that grows without end is then that of the first of them."""
+_SAMPLED = 101
+"""Prompts that stand for all, where only the one in the middle counts."""
 _LOOPS = 5
 """Requests of each client that a closed loop plays at most."""
 
@@ -121,6 +123,16 @@ class Bounded(NamedTuple):
     high: float
 
 
+class Fastest(NamedTuple):
+    """Bounds of what an engine does on its hardware: every datasheet figure reached, every step free of overhead."""
+
+    ttft_s: float
+    """Of the median prompt, where nobody else is there."""
+    tpot_s: float
+    requests_per_s: float
+    """Of all replicas, with as many decoding as fit."""
+
+
 MEASURED = frozenset({
     "A10G", "A100-40-SXM", "A100-80-SXM", "A40", "A800-80-SXM", "B200", "B300", "H100", "H20-3e", "H200", "L4", "L40S",
     "MI300X", "RTX-3090", "RTX-4000-Ada", "RTX-4090", "RTX-4090-D", "RTX-5090", "RTX-6000-Ada", "RTX-A6000",
@@ -154,7 +166,7 @@ def bounded(
     """(the value with its bounds, why they are wider than usual). `outrun`: of `outruns`."""
     notes = []
     if gpu.name not in MEASURED:
-        notes.append(f"no public measurement of vLLM on {gpu.name} was used: its interval is widened")
+        notes.append(f"no public measurement of vLLM on {gpu.name} was used")
     if version_of(serving.engine_version) > NEWEST_MEASURED:
         newest = ".".join(map(str, NEWEST_MEASURED))
         notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
@@ -163,7 +175,7 @@ def bounded(
     error = error_of(metric, kind, experts=experts, v0=is_v0(serving.engine_version))
     widened = _WIDENED if notes else 1.0
     if serving.layout.pipeline_parallel_size > 1 or serving.layout.data_parallel_size > 1:
-        notes.append("few public measurements split layers over stages or requests over ranks: its interval is widened")
+        notes.append("few public measurements split layers over stages or requests over ranks")
         widened *= _WIDENED
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:
@@ -253,12 +265,17 @@ def highest_request_rate(
     return highest_rate(keeps, capacity_requests_per_s(timed, serving, load))
 
 
-def roofline_requests_per_s(
-    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load
-) -> float:
-    """Requests a second were nothing ever lost: every datasheet figure reached, every step free of overhead."""
-    return capacity_requests_per_s(
-        step_time(arch, quantization, gpu, serving, served=load.served, coefficients=ROOFLINE), serving, load
+def fastest(arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load) -> Fastest:
+    """What that hardware could do were nothing ever lost."""
+    step = step_time(arch, quantization, gpu, serving, served=load.served, coefficients=ROOFLINE)
+    prompt = sorted(sample_lengths(load.prompt, _SAMPLED, 1))[_SAMPLED // 2]
+    fresh = max(1.0, prompt * (1 - load.cached_fraction))
+    last = fresh if fresh <= serving.max_num_batched_tokens else 1.0
+    pairs = fresh * (prompt - fresh / 2)
+    return Fastest(
+        ttft_s=step(0.0, 0.0, fresh, pairs, 1.0) + step.passing_s(last, pairs * last / fresh),
+        tpot_s=step(1.0, prompt) / (1.0 + serving.draft_tokens * serving.acceptance_fraction),
+        requests_per_s=capacity_requests_per_s(step, serving, load),
     )
 
 
@@ -285,6 +302,7 @@ def predict(
         intake_s=c.intake_s if load.served else 0.0,
         cached_fraction=load.cached_fraction,
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
+        passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
     )
     return _measured(played, prompts, outputs, concurrency, load, engines)
 
@@ -319,6 +337,8 @@ def _measured(
         burst, later = (0.0, 1.0) if asked is None else (1.0, (asked - concurrency) / (count - concurrency))
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
     rate *= engines
+    if load.request_rate is not None and load.requests is None and rate >= _KEPT_UP * load.request_rate:
+        rate = load.request_rate  # what arrives: only the end of a play makes it less
     output, prompt = sum(outputs) / count, sum(prompts) / count
     tpot = [(value, share) for value, share in zip(between_s, shares, strict=True) if value is not None]
     return Speed(

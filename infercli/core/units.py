@@ -36,6 +36,11 @@ def gib(value_bytes: float, digits: int = 1) -> str:
     return f"{value_bytes / GIB:,.{digits}f} GiB"
 
 
+def short(value: float) -> str:
+    """Three digits of a number, or all before the point where there are more: 0.217, 21.5, 110,401."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def duration(value_s: float) -> str:
     """Seconds for people: `0.45 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if value_s < 10:

@@ -57,6 +57,21 @@ def test_the_terms_inside_the_budget_add_up_to_it(question):
         assert term.low_bytes <= term.bytes <= term.high_bytes, term
 
 
+@pytest.mark.parametrize(
+    ("gpu", "words"),
+    [
+        ("H100", "GiB are left for the KV cache, and one request of 40,960 tokens needs 10.00 GiB: 2."),
+        ("L4", "GiB more than the budget, and one request of 40,960 tokens needs 10.00 GiB: 5"),
+    ],
+)
+def test_what_is_missing_is_said_as_expected_and_at_worst(gpu, words):
+    asked = EstimateRequest(model="Qwen/Qwen3-32B", gpu=gpu)
+    found = estimate(asked, shipped_model("Qwen/Qwen3-32B"))
+    assert isinstance(found, Estimate)
+    assert words in found.reason
+    assert found.reason.endswith(f"{found.missing_bytes / 2**30:.2f} GiB at worst")
+
+
 def test_the_speed_of_what_may_not_start_is_that_of_an_engine_that_did():
     def asked(gib: float, clients: int) -> Estimate:
         found = estimate(

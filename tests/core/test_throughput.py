@@ -89,6 +89,40 @@ def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut)
     assert wider.high < newest.high
 
 
+def test_a_prompt_passes_every_stage_of_a_pipeline_in_turn():
+    def alone(stages):
+        cut = replace(SERVING, layout=Layout(pipeline_parallel_size=stages))
+        return ask(load(prompt=4000.0, output=100.0, concurrency=1), cut)
+
+    one, two, four = (alone(stages) for stages in (1, 2, 4))
+    assert one.ttft_s.p50 < two.ttft_s.p50 < four.ttft_s.p50 < 1.3 * one.ttft_s.p50
+    assert four.tpot_s.p50 == pytest.approx(one.tpot_s.p50, rel=0.05)
+    for seen in (two, four):  # what the first token waits, the last one does too
+        assert 1 / seen.requests_per_s == pytest.approx(seen.ttft_s.p50 + 99 * seen.tpot_s.p50, rel=1e-6)
+
+
+def test_prompts_follow_one_another_through_a_pipeline():
+    cut = replace(SERVING, layout=Layout(pipeline_parallel_size=4))
+    crowd = load(prompt=4000.0, output=10.0, requests=64)
+    assert ask(crowd, cut).requests_per_s > 2 * ask(crowd).requests_per_s
+
+
+def test_the_fastest_is_what_the_datasheet_allows():
+    best = throughput.fastest(LLAMA, UNQUANTIZED, H100, SERVING, load(concurrency=1))
+    assert best.tpot_s == pytest.approx((8.03e9 - 128256 * 4096) * 2 / 3.35e12, rel=0.02)
+    assert best.ttft_s == pytest.approx(2 * 7.5e9 * 1000 / 989e12, rel=0.3)
+    drafted = replace(SERVING, draft_tokens=3, acceptance_fraction=1.0)
+    assert throughput.fastest(LLAMA, UNQUANTIZED, H100, drafted, load()).tpot_s == pytest.approx(
+        best.tpot_s / 4, rel=0.1
+    )
+
+
+def test_a_rate_that_is_carried_is_what_is_answered():
+    assert ask(load(request_rate=2.0)).requests_per_s == 2.0
+    assert ask(load(request_rate=2.0, requests=40)).requests_per_s != 2.0
+    assert ask(load(request_rate=500.0)).requests_per_s < 450
+
+
 def test_the_first_token_may_come_sooner_by_what_a_near_client_saves():
     served, listed = load(prompt=100, concurrency=1), load(prompt=100, concurrency=1, served=False)
     for metric, asked, slack in (("ttft", served, True), ("ttft", listed, False), ("tpot", served, False)):
@@ -151,7 +185,7 @@ def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
 def test_the_roofline_is_above_what_is_predicted():
     timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
     predicted = throughput.capacity_requests_per_s(timed, SERVING, load())
-    assert throughput.roofline_requests_per_s(LLAMA, UNQUANTIZED, H100, SERVING, load()) > predicted
+    assert throughput.fastest(LLAMA, UNQUANTIZED, H100, SERVING, load()).requests_per_s > predicted
 
 
 @pytest.mark.parametrize("version", ["0.6.3", "0.7.3", "0.8.0", "0.13.0", "0.14.0", "0.29.0", "0.33.0"])

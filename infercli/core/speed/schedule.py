@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
+PassingSeconds = Callable[[float, float], float]
+"""Prompt tokens of a step, their summed context -> s from the end of the step to the first tokens."""
 
 
 class Limits(NamedTuple):
@@ -47,13 +49,15 @@ def play(
     intake_s: float = 0.0,
     cached_fraction: float = 0.0,
     tokens_per_step: float = 1.0,
+    passing_s: PassingSeconds | None = None,
 ) -> Played:
     """The requests through the engine, in order. Lengths in tokens; `outputs` counts the first token as well.
 
     `arrivals_s`: an open loop; `concurrency`: a closed loop of so many clients, each sending its next request when its
     last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each;
     `intake_s` between two requests that arrive together. `cached_fraction` of a prompt is in the prefix cache.
-    `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1.
+    `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1. `passing_s`: what a
+    pipeline of stages delays a request by, from its first token on.
     """
     n = len(prompts)
     half = request_s / 2
@@ -67,6 +71,7 @@ def play(
     first = [-1.0] * n
     done = [0.0] * n
     made = [0.0] * n  # tokens generated so far, kept over a preemption
+    late = [0.0] * n
     waiting: deque[int] = deque()
     partial: deque[list[float]] = deque()  # [request, computed, to compute]
     running: list[tuple[float, int, float]] = []  # heap of (decode count at which it ends, request, count at start)
@@ -123,10 +128,12 @@ def play(
             if along:
                 count += tokens_per_step
                 context += decodes * tokens_per_step
+            passing = passing_s(prefill, pairs) if passing_s and started else 0.0
             for i in started:
                 held -= prompts[i] + made[i]
                 if first[i] < 0:
-                    first[i] = now + half
+                    late[i] = passing
+                    first[i] = now + passing + half
                 made[i] += 1
                 context += prompts[i] + made[i]
                 heappush(running, (count + max(0.0, outputs[i] - made[i]), i, count))
@@ -158,10 +165,10 @@ def play(
         while running and running[0][0] <= count + 1e-9:
             _, i, since = heappop(running)
             context -= prompts[i] + made[i] + count - since
-            done[i] = now + half
+            done[i] = now + late[i] + half
             left -= 1
             if coming < n:
                 sent[coming] = done[i]
-                heappush(events, (now + request_s, coming))
+                heappush(events, (done[i] + half, coming))
                 coming += 1
     return Played(sent_s=sent, first_s=first, done_s=done)

@@ -22,8 +22,6 @@ class Steady(NamedTuple):
     requests_per_s: float
     step_s: float
     """Between two tokens of one request, with the prompts of its successors mixed in."""
-    first_s: float
-    """From the scheduler to the first token where nobody waits: the prompt's own steps."""
 
 
 def most_running(limits: Limits, prompt: float, output: float, concurrency: float | None = None) -> float:
@@ -43,17 +41,14 @@ def steady(
     pairs = fresh * (prompt - fresh / 2)
     steps = max(1.0, output / tokens_per_step)
     context = running * (prompt + output / 2)
-    alone = step(0.0, 0.0, fresh, pairs, 1.0)
     if limits.chunked_prefill:
         started = running / steps
         mixed = step(running, context, fresh * started, pairs * started, started)
         room = max(1.0, limits.max_num_batched_tokens - running)
         between = max(mixed, step(running, context) * fresh * started / room)
-        first = step(running, context, fresh, pairs, 1.0) if fresh <= room else between * fresh / room
     else:
-        between = step(running, context) + alone * running / steps
-        first = alone
-    return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step, first_s=first)
+        between = step(running, context) + step(0.0, 0.0, fresh, pairs, 1.0) * running / steps
+    return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step)
 
 
 def highest_rate(keeps: Callable[[float], bool], capacity: float) -> float:

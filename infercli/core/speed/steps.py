@@ -123,6 +123,10 @@ class StepTime:
             return max(busy + self._c.async_step_s, host)
         return busy + host
 
+    def passing_s(self, prefill: float, pairs: float) -> float:
+        """From the step in which prompts end to their first token: the stages that they then have to pass."""
+        return (self._stages - 1) * self._gpu(0.0, 0.0, prefill, pairs, 1.0) if self._stages > 1 else 0.0
+
     def _gpu(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
         """Seconds of one pipeline stage."""
         decoded = decodes * self._runtime.tokens_per_sequence

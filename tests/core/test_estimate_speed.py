@@ -1,0 +1,70 @@
+"""What an estimate says of speed: intervals within what can be, and why requests wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateRequest
+from infercli.core.estimating import estimate, shipped_model
+from infercli.core.gpus import find_gpu
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+
+
+def found(gpu: str = "L4", version: str = "0.29.0", model: str = LLAMA, **workload) -> EstimatedSpeed:
+    asked = {
+        "model": model, "gpu": gpu, "max_model_len": 8192, "engine_version": version, "max_num_seqs": 64,
+        "workload": {"input_len": 1000, "output_len": 300} | workload,
+    }  # fmt: skip
+    answer = estimate(EstimateRequest.model_validate(asked), shipped_model(model))
+    assert isinstance(answer, Estimate), answer
+    assert answer.speed is not None
+    return answer.speed
+
+
+def test_no_interval_reaches_below_what_the_datasheet_allows():
+    speed, gpu = found(concurrency=1), find_gpu("L4")
+    read_s = (8.03e9 - 128256 * 4096) * 2 / gpu.memory_bandwidth_bytes_per_s
+    assert speed.tpot_s is not None
+    assert read_s <= speed.tpot_s.low < speed.tpot_s.value
+    assert 1000 * 2 * 6.9e9 / gpu.peak_flops["fp16"] <= speed.ttft_s.low < speed.ttft_s.value
+
+
+@given(
+    st.sampled_from(["L4", "A100-80-SXM", "H100", "MI300X", "GB10"]), st.sampled_from(["0.7.3", "0.11.0", "0.29.0"]),
+    st.sampled_from([{"concurrency": 1}, {"concurrency": 40}, {"request_rate": 0.5}, {"request_rate": 30.0},
+                     {"num_prompts": 200}, {"request_rate": 3.0, "num_prompts": 50}]),
+    st.sampled_from([0.0, 0.5, 0.95]),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_every_value_lies_in_its_interval(gpu, version, load, hits):
+    speed = found(gpu, version, prefix_hit_fraction=hits, **load)
+    for name, interval in speed:
+        if name not in ("notes", "roofline_requests_per_s") and interval is not None:
+            assert 0 < interval.low <= interval.value <= interval.high, name
+
+
+def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
+    speed = found("H100", request_rate=2.0)
+    assert speed.output_tok_per_s.low == speed.output_tok_per_s.value == speed.output_tok_per_s.high == 600.0
+    near = found("H100", request_rate=15.0)
+    assert near.requests_per_s.low < near.requests_per_s.value == near.requests_per_s.high == 15.0
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"request_rate": 50.0}, "50 requests/s arrive and "),
+        ({"concurrency": 100}, "max_num_seqs lets about 64 of 100 requests run at once"),
+        ({"concurrency": 60, "input_len": 7000}, "the KV cache lets about "),
+        ({"concurrency": 4}, None),
+        ({"request_rate": 0.5}, None),
+    ],
+)
+def test_it_says_that_requests_wait_and_why(load, words):
+    notes = found("H100" if load.get("concurrency") == 100 else "L4", **load).notes
+    said = [n for n in notes if "arrive" in n or "at once" in n]
+    assert bool(said) is (words is not None)
+    assert words is None or words in said[0]
