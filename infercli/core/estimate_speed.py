@@ -14,6 +14,7 @@ from infercli.core.sizing import ELEMENT_BYTES
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.steady import most_running
+from infercli.core.speed.steps import GPUS_PER_NODE
 from infercli.core.units import short
 from infercli.errors import Unsupported
 
@@ -44,9 +45,7 @@ def speed(
         notes.update(dict.fromkeys(why))
         return Interval(value=found.value, low=found.low, high=found.high)
 
-    notes: dict[str, None] = {}
-    if request.enable_lora:
-        notes["what adapters add to each step is not counted: requests of the base model alone"] = None
+    notes: dict[str, None] = dict.fromkeys(_uncounted(request))
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
@@ -83,6 +82,17 @@ def speed(
         highest_request_rate=highest,
         notes=tuple(notes),
     )
+
+
+def _uncounted(request: EstimateRequest) -> Iterator[str]:
+    """What of the engine changes its speed, and is taken to be nothing or the usual."""
+    if request.enable_lora:
+        yield "what adapters add to each step is not counted: requests of the base model alone"
+    if request.decode_context_parallel_size > 1:
+        yield "what decode_context_parallel_size changes in time is not counted: only the memory that it leaves"
+    ranks = request.tensor_parallel_size * request.data_parallel_size
+    if ranks > GPUS_PER_NODE:
+        yield f"{ranks} ranks are taken to span nodes of {GPUS_PER_NODE} GPUs, over a network of 400 Gb/s for each GPU"
 
 
 def _between(

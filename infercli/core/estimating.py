@@ -21,7 +21,7 @@ from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, Esti
 from infercli.core.estimate_memory import Sized, request_layout, size
 from infercli.core.estimate_settings import settle
 from infercli.core.estimate_speed import speed
-from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.gpus import Gpu, find_gpu, guessed_note
 from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
@@ -188,8 +188,9 @@ def examine(
     if isinstance(draft, InferError):
         problems.add_error("speculation", draft)
         draft = None
-    unseen = unseen_note(model.arch)
-    quantization, notes = model.quantization, model.notes + ((unseen,) if unseen else ())
+    guessed = guessed_note(request.gpu, gpu) if gpu is not None and isinstance(request.gpu, str) else None
+    unsure = tuple(filter(None, (guessed if request.gpu_memory_gib is None else None, unseen_note(model.arch))))
+    quantization, notes = model.quantization, model.notes + unsure
     with problems.at("quantization"):
         quantization, said = model_quantization(request.quantization, model)
         notes += said

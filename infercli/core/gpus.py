@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from infercli.core.gpu_rows import ROWS, Row
 from infercli.core.record import Record
-from infercli.core.units import GIB
+from infercli.core.units import GIB, gib
 from infercli.errors import UnknownName, Unsupported
 
 
@@ -128,6 +128,18 @@ def _other_spelling(name: str) -> str | None:
     if size is not None:  # drivers report 0.9 (T4) to 1.0 of the catalogue's figure
         rows = {row: gib for row, gib in rows.items() if 0.88 <= gib / float(size[1]) <= 1.01}
     return next(iter(rows)) if len(rows) == 1 else None
+
+
+def guessed_note(name: str, gpu: Gpu) -> str | None:
+    """That others have that name too, with other memory; None where it says which one is meant."""
+    folded = _folded(name)
+    if folded == _folded(gpu.name):
+        return None
+    others = [g for g in GPUS.values() if _folded(g.name).startswith(folded) and g.memory_bytes != gpu.memory_bytes]
+    if not others:
+        return None
+    sizes = ", ".join(f"{g.name} ({gib(g.memory_bytes)})" for g in others)
+    return f"{name} is taken for {gpu.name} ({gib(gpu.memory_bytes)}); there are also {sizes}"
 
 
 def find_gpu(name: str) -> Gpu:

@@ -68,3 +68,20 @@ def test_it_says_that_requests_wait_and_why(load, words):
     said = [n for n in notes if "arrive" in n or "at once" in n]
     assert bool(said) is (words is not None)
     assert words is None or words in said[0]
+
+
+def test_ranks_beyond_a_node_and_what_time_leaves_out_are_said():
+    def notes(**cut) -> str:
+        asked = EstimateRequest.model_validate({
+            "model": "meta-llama/Llama-3.1-405B-Instruct", "gpu": "A100", "max_model_len": 8192, **cut,
+            "workload": {"input_len": 1000, "output_len": 300, "concurrency": 8},
+        })  # fmt: skip
+        answer = estimate(asked, shipped_model("meta-llama/Llama-3.1-405B-Instruct"))
+        assert isinstance(answer, Estimate), answer
+        return "\n".join(answer.notes)
+
+    spans = notes(tensor_parallel_size=16)
+    assert "16 ranks are taken to span nodes of 8 GPUs" in spans
+    assert "A100 is taken for A100-80-SXM" in spans
+    one = notes(tensor_parallel_size=8, pipeline_parallel_size=2)
+    assert "ranks are taken" not in one

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from infercli.core.gpu_rows import ROWS
-from infercli.core.gpus import GPUS, Gpu, find_gpu
+from infercli.core.gpus import GPUS, Gpu, find_gpu, guessed_note
 from infercli.core.units import GIB
 from infercli.errors import InferError, UnknownName, Unsupported
 
@@ -191,3 +191,14 @@ def test_a_gpu_of_ones_own_says_its_capability_or_a_platform_without():
     for wrong in ({"capability": None}, {"platform": "rocm", "capability": (9, 0)}):
         with pytest.raises((ValueError, InferError), match="capability"):
             Gpu(**fields, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "also"),
+    [("A100", "A100-40-SXM (39.4 GiB)"), ("NVIDIA V100", "V100-16 (15.8 GiB)"), ("A100-80", None), ("A100 40GB", None),
+     ("H100", None), ("L4", None), ("NVIDIA H100 80GB", None)],
+)  # fmt: skip
+def test_a_name_that_others_have_too_says_so(name, also):
+    said = guessed_note(name, find_gpu(name))
+    assert (said is None) is (also is None)
+    assert also is None or (also in said and find_gpu(name).name in said)
