@@ -1,0 +1,60 @@
+"""A profile of nothing but GPUs, for who has not written one: `b200-x8` is one machine with eight B200."""
+
+from __future__ import annotations
+
+import re
+
+from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.prices import PriceList
+from infercli.core.profile import HardwareProfile, NodeGroup
+from infercli.core.quantization import METHODS, require_capability
+from infercli.errors import InferError, UnknownName
+
+_NAME = re.compile(r"(?P<gpu>.+?)(?:-x(?P<count>\d{1,4}))?")
+_PER_NODE = 8
+"""GPUs of the largest machines that are sold; more are several of them."""
+_WITH_FP8 = ("fp8", "nvfp4", "awq", "gptq", "w4a16", "int8", "none", "mxfp4")
+_WITHOUT_FP8 = ("awq", "gptq", "w4a16", "int8", "fp8", "none", "mxfp4")
+"""What a checkpoint may be, in the order of the shipped profiles; nvfp4 only where the GPU multiplies in it."""
+
+
+def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
+    """The profile that `GPU` or `GPU-xCOUNT` means; None where that is no GPU of the table or no number of machines.
+
+    Raises Unsupported for a part of a GPU.
+    """
+    found = _NAME.fullmatch(name)
+    assert found is not None
+    count = int(found["count"] or 1)
+    try:
+        gpu = find_gpu(found["gpu"])
+    except UnknownName:
+        return None
+    if count < 1 or (count > _PER_NODE and count % _PER_NODE):
+        return None
+    nodes = NodeGroup(count=max(1, count // _PER_NODE), gpus=min(count, _PER_NODE))
+    return HardwareProfile(
+        name=name,
+        gpu=gpu.name,
+        nodes=(nodes,),
+        interconnect=None if count == 1 else "pcie" if gpu.nvlink_bytes_per_s is None else "nvlink",
+        quantizations=tuple(method for method in (_WITH_FP8 if gpu.has_fp8 else _WITHOUT_FP8) if _runs(method, gpu)),
+        price=next((key for key in prices.prices if _is(key, gpu)), None),
+    )
+
+
+def _runs(method: str, gpu: Gpu) -> bool:
+    if method == "nvfp4" and not gpu.at_least(METHODS["nvfp4"].native_from or (99, 0)):
+        return False
+    try:
+        require_capability(METHODS[method], gpu)
+    except InferError:
+        return False
+    return True
+
+
+def _is(key: str, gpu: Gpu) -> bool:
+    try:
+        return find_gpu(key).name == gpu.name
+    except InferError:
+        return False
