@@ -112,15 +112,22 @@ def build_planned(deployment: ModelDeployment, project: Path) -> Planned:
     from infercli.core.planning import planned
 
     profile = load_profile(deployment.profile, project)
+    locked = locked_model(deployment, project)
     digests = code_digests(serving_code())
-    return planned(
-        deployment,
-        profile,
-        locked_model(deployment, project),
-        infercli_version=__version__,
-        engine_code_digest=digests["engine"],
-        front_code_digest=digests["front"],
-    )
+    try:
+        return planned(
+            deployment,
+            profile,
+            locked,
+            infercli_version=__version__,
+            engine_code_digest=digests["engine"],
+            front_code_digest=digests["front"],
+        )
+    except UnknownName as error:
+        model = deployment.model
+        if error.kind == "model" and not deployment.is_directory and (project / model).is_dir():
+            error.hint = f"there is a directory ./{model}: `infercli pin ./{model}`, then plan ./{model}"
+        raise
 
 
 def load_plan(path: Path) -> Plan:
