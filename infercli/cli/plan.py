@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     help="Print how each number came about; with a NAME (kv_cache_bytes) only that one.",
 )
 @click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
-@click.option("-n", "--namespace", help="Namespace of the objects in a saved plan.")
+@click.option("-n", "--namespace", callback=options.namespace, help="Namespace of the objects in a saved plan.")
 @options.common
 def command(
     model: str | None,

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from infercli.errors import ExitCode
+from tests.cli.conftest import DEFAULT as DEPLOYMENT
 
 
 def plan(infercli, *words):
@@ -86,6 +87,24 @@ def test_every_mistake_of_a_deployment_file_is_told_at_once_with_its_path(inferc
         "deployment.yaml: quantisation: is not a key that is known here",
     ):
         assert expected in ran.err
+
+
+@pytest.mark.parametrize("name", ["Foo_Bar", "-a", "a-", "a.b", "a" * 64])
+def test_a_namespace_that_kubernetes_would_refuse_is_refused_where_it_is_written(infercli, deployment, name):
+    deployment(f"name: chat\nmodel: x\nprofile: l4\nkubernetes: {{namespace: {name}, gateway_namespace: {name}}}\n")
+    ran = infercli("plan")
+    assert ran.code == ExitCode.USAGE
+    assert f"deployment.yaml: kubernetes.namespace: Kubernetes takes no namespace `{name}`" in ran.err
+    assert "deployment.yaml: kubernetes.gateway_namespace: Kubernetes takes no namespace" in ran.err
+    for verb in ("plan", "render", "status"):
+        typed = infercli(verb, "-n", name)
+        assert typed.code == ExitCode.USAGE
+        assert f"Kubernetes takes no namespace `{name}`" in typed.err
+
+
+def test_a_namespace_that_kubernetes_takes_is_taken(infercli, deployment):
+    deployment(f"{DEPLOYMENT}kubernetes: {{namespace: 0-a, gateway_namespace: {'a' * 63}}}\n")
+    assert infercli("plan").code == ExitCode.YES
 
 
 def test_text_that_is_not_yaml_names_its_line(infercli, deployment):
