@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value or os.environ.get("NO_COLOR"):
+    if value:
         ctx.color = False
 
 
