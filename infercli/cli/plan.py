@@ -142,7 +142,7 @@ def command(
             "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
-    planned = build_planned(deployment, project)
+    planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:

@@ -89,6 +89,42 @@ def test_every_mistake_of_a_deployment_file_is_told_at_once_with_its_path(inferc
         assert expected in ran.err
 
 
+def test_what_a_deployment_names_wrongly_is_told_with_what_has_no_form(infercli, deployment, tmp_path):
+    engine_args = (
+        "{max_model_length: 1, enforce_eager: 4, gpu_memory_utilization: 1.5, tensor_parallel_size: 0, block_size: 17, "
+        "max_num_seqs: 2024-01-01, 7: 7}"
+    )
+    named = f"model: x\nprofile: h100x2\nquantization: awk\nengine_args: {engine_args}\n"
+    more = "workload: {concurency: 4}\nobjectives: {ttft_p95_ms: 1s}\nquantisation: awq\nfront: 3\n"
+    deployment(f"name: Chat\n{named}{more}").rename(tmp_path / "m.yaml")
+    ran = infercli("plan", "-f", "m.yaml")
+    assert ran.code == ExitCode.USAGE
+    of_names = (
+        "m.yaml: profile: unknown profile `h100x2`; did you mean `h100-x2`",
+        "m.yaml: quantization: unknown quantization `awk`; did you mean `awq`?",
+        "m.yaml: engine_args.max_model_length: vLLM 0.29.0 has no such argument; did you mean `max_model_len`",
+        "m.yaml: engine_args.enforce_eager: must be bool",
+        "m.yaml: engine_args.gpu_memory_utilization: must be at most 1",
+        "m.yaml: engine_args.tensor_parallel_size: must be at least 1",
+        "m.yaml: engine_args.block_size: must be a multiple of 16",
+        "m.yaml: engine_args.max_num_seqs: must be int or null, and is date",
+    )
+    for expected in (
+        "m.yaml: name: must be lower-case letters",
+        "m.yaml: workload.concurency: is not a key that is known here; did you mean `concurrency`?",
+        "m.yaml: objectives.ttft_p95_ms: must be a number of milliseconds, for example 1000",
+        "m.yaml: quantisation: is not a key that is known here; did you mean `quantization`?",
+        "m.yaml: front: must be a mapping",
+        *of_names,
+    ):
+        assert expected in ran.err
+    deployment(f"name: chat\n{named}".replace(", 7: 7", "")).rename(tmp_path / "m.yaml")
+    for verb in ("plan", "render", "deploy"):
+        ran = infercli(verb, "-f", "m.yaml")
+        assert ran.code == ExitCode.USAGE
+        assert all(expected in ran.err for expected in of_names), verb
+
+
 @pytest.mark.parametrize("name", ["Foo_Bar", "-a", "a-", "a.b", "a" * 64])
 def test_a_namespace_that_kubernetes_would_refuse_is_refused_where_it_is_written(infercli, deployment, name):
     deployment(f"name: chat\nmodel: x\nprofile: l4\nkubernetes: {{namespace: {name}, gateway_namespace: {name}}}\n")
