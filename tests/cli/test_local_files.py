@@ -62,6 +62,15 @@ def test_init_refuses_a_name_that_kubernetes_would(infercli, tmp_path):
     assert not (tmp_path / "deployment.yaml").exists()
 
 
+def test_init_refuses_a_quantization_that_plan_would(infercli, tmp_path):
+    ran = infercli("init", "--quantization", "int4")
+    assert ran.code == ExitCode.USAGE
+    assert "`w4a16`" in ran.err
+    assert not (tmp_path / "deployment.yaml").exists()
+    assert infercli("init", "--quantization", "AWQ").code == ExitCode.YES
+    assert infercli("plan").code == ExitCode.YES
+
+
 def test_pinning_a_directory_locks_every_file_by_hash(infercli, pinned, tmp_path):
     import yaml
 
