@@ -81,8 +81,20 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
         return read_document(path, HardwareProfile)
     known = {path.stem: path for path in profile_files(project)}
     if name not in known:
-        raise UnknownName("profile", name, known, "`infercli profiles` lists them")
+        raise UnknownName("profile", name, known, _another_profile(name))
     return read_document(known[name], HardwareProfile)
+
+
+def _another_profile(name: str) -> str:
+    """What to do about a profile that is not there; where it is called as a GPU is, how to write it."""
+    from infercli.core.gpus import find_gpu
+
+    try:
+        gpu = find_gpu(name).name
+    except InferError:
+        return "`infercli profiles` lists them"
+    file = f"profiles/{name}.yaml"
+    return f"for a {gpu}, `mkdir -p profiles && infercli profiles h100 > {file}`, and set name, gpu and price in it"
 
 
 def load_objectives(name: str) -> Objectives:

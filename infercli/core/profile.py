@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.quantization import expand
 from infercli.core.record import Document, Record
-from infercli.errors import UnknownName
+from infercli.errors import InferError
 
 
 class NodeGroup(Record):
@@ -61,7 +61,7 @@ class HardwareProfile(Document):
                 find_gpu(value)
             elif isinstance(value, tuple):
                 expand(value)
-        except UnknownName as error:
+        except InferError as error:
             raise ValueError("; ".join(filter(None, (error.message, error.hint)))) from None
         return value
 

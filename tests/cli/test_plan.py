@@ -184,6 +184,38 @@ def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
     assert "`kv_cache_bytes`" in ran.err
 
 
+@pytest.mark.parametrize(("name", "number"), [("tpot", "tpot_s"), ("ttft", "ttft_s"), ("weights", "weights_bytes")])
+def test_a_number_is_explained_by_its_name_without_the_unit(infercli, name, number):
+    assert infercli("plan", *PLAN, "--explain", name).out.startswith(f"{number}\n")
+
+
+def test_explain_that_took_the_model_for_a_number_says_so(infercli):
+    ran = infercli("plan", "--explain", "Qwen/Qwen3-8B", "--profile", "l4")
+    assert ran.code == ExitCode.USAGE
+    assert "`--explain` took `Qwen/Qwen3-8B` as the name of a quantity" in ran.err
+    assert "`infercli plan Qwen/Qwen3-8B --explain`" in ran.err
+
+
+def test_a_gpu_is_said_to_be_asked_for_otherwise(infercli):
+    ran = infercli("plan", "Qwen/Qwen3-8B", "--gpu", "H100")
+    assert ran.code == ExitCode.USAGE
+    assert "plan takes its hardware as --profile" in ran.err
+    assert "--gpu H100` answers for a single GPU" in ran.err
+
+
+def test_a_profile_that_is_called_as_a_gpu_is_told_how_to_write(infercli, tmp_path):
+    ran = infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200")
+    assert ran.code == ExitCode.USAGE
+    assert "`mkdir -p profiles && infercli profiles h100 > profiles/b200.yaml`, and set name, gpu and price" in ran.err
+    (tmp_path / "profiles").mkdir()
+    of_h100 = infercli("profiles", "h100").out
+    of_b200 = (
+        of_h100.replace("name: h100", "name: b200").replace("gpu: H100", "gpu: B200").replace("H100-SXM-80", "B200")
+    )
+    (tmp_path / "profiles" / "b200.yaml").write_text(of_b200)
+    assert "fits on 1 x B200" in infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200").out
+
+
 def test_derivations_are_in_the_json_only_where_they_are_asked_for(infercli):
     _, without = plan(infercli, *PLAN)
     assert "derivation" not in without
