@@ -69,6 +69,7 @@ class UnknownName(InputError):
             near = names
         offer = f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else None
         super().__init__(f"unknown {kind} `{name}`", "; ".join(p for p in (offer, hint) if p) or None)
+        self.kind = kind
         self.nearest = tuple(near)
 
 

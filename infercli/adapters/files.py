@@ -81,7 +81,7 @@ def parse_document(value: Json, kind: type[M], path: str, hint: str | None = Non
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise InvalidFile(path, problems_of(error), hint) from None
+        raise InvalidFile(path, problems_of(error, kind), hint) from None
 
 
 def write_text(path: Path, text: str, *, private: bool = False) -> None:

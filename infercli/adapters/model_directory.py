@@ -12,9 +12,10 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from infercli.adapters import model_files
+from infercli.adapters import model_files, whole_files
 from infercli.core.model import LockedFile, LockedModel
 from infercli.core.record import Json, Record
 from infercli.errors import InputError, InvalidFile
@@ -40,11 +41,16 @@ class Difference(Record):
         return f"{self.path}: {self.detail}"
 
 
-def lock_directory(path: Path | str, name: str | None = None, on_progress: OnProgress | None = None) -> LockedModel:
+def lock_directory(
+    path: Path | str,
+    name: str | None = None,
+    on_progress: OnProgress | None = None,
+    again: str = "pin it",
+) -> LockedModel:
     """The lock entry of a directory. `name` is what it is called (default: the directory's own name).
 
     A file may be a symlink (the Hub's cache is made of them); a folder may not. Raises InvalidFile with everything that
-    is wrong, InputError when it is no readable directory.
+    is wrong and `again` as what to do after it is put right, InputError when it is no readable directory.
     """
     directory = Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would replace the name the user chose
     with _readable(directory):
@@ -53,8 +59,11 @@ def lock_directory(path: Path | str, name: str | None = None, on_progress: OnPro
         checkpoint = model_files.look(names, contents)
         problems = {*checkpoint.problems, *((n, "is a symlink to nothing") for n in dangling if _matters(n))}
         problems |= {(n, _MISTRAL_TOO) for n in _mistral_copies(names, checkpoint.files)}
+        problems |= set(whole_files.broken(directory, checkpoint.files))
         if problems:
-            raise InvalidFile(str(directory), sorted(problems), f"put it right, then `infercli pin {path}` again")
+            pointers = any(what == whole_files.IS_POINTER for _, what in problems)
+            mend = f"`git -C {quote(str(path))} lfs pull` fetches the files" if pointers else "put it right"
+            raise InvalidFile(str(directory), sorted(problems), f"{mend}, then {again} again")
         files = _hash_all(directory, checkpoint.files, on_progress)
         card = _card(directory / "README.md")
     return LockedModel(

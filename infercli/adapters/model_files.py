@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from infercli.adapters.whole_files import IS_POINTER, POINTER
 from infercli.core.record import Json
 
 CONFIG = "config.json"
@@ -103,6 +104,8 @@ def _no_weights(top: Iterable[str]) -> str:
 
 def _read_json(content: bytes) -> tuple[Json, str | None]:
     """A JSON object and None, or None and what is wrong with it."""
+    if content.startswith(POINTER):
+        return None, IS_POINTER
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

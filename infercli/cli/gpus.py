@@ -13,19 +13,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("name", required=False)
 @options.common
-def command(output: str) -> None:
-    """List the GPUs that infercli has facts about, each with its source (-o json).
+def command(name: str | None, output: str) -> None:
+    """List the GPUs that infercli has facts about, each with its source (-o json); with a NAME, those that have it.
 
     \b
     Examples:
       infercli gpus
+      infercli gpus h100
       infercli gpus -o json
     """
     from infercli.cli.output import columns, emit
-    from infercli.core.gpus import GPUS
+    from infercli.core.gpus import GPUS, find_gpu
     from infercli.core.units import gib
 
+    found = [gpu for gpu in GPUS.values() if name is None or name.lower() in gpu.name.lower()]
+    if name is not None and not found:
+        found = [find_gpu(name)]  # the row in another spelling
     rows = [
         (
             gpu.name,
@@ -36,10 +41,10 @@ def command(output: str) -> None:
             _tflops(gpu, "fp8"),
             "NVLink" if gpu.nvlink_bytes_per_s else "PCIe",
         )
-        for gpu in GPUS.values()
+        for gpu in found
     ]
     header = ("GPU", "MEMORY", "BANDWIDTH", "CAPABILITY", "BF16 TFLOPS", "FP8 TFLOPS", "LINK")
-    emit([g.model_dump(mode="json") for g in GPUS.values()], output, columns(rows, header))
+    emit([g.model_dump(mode="json") for g in found], output, columns(rows, header))
 
 
 def _tflops(gpu: Gpu, dtype: str) -> str:

@@ -80,10 +80,12 @@ def command(
     from infercli.cli.output import emit, note
     from infercli.cli.project import DEPLOYMENT_FILE, load_profile
     from infercli.core.deployment import ModelDeployment
+    from infercli.core.quantization import expand
     from infercli.errors import InputError
 
     path = Path(directory) / DEPLOYMENT_FILE
     hardware = load_profile(profile, Path(directory))
+    expand([quantization] if quantization else [])
     chosen = f"quantization: {quantization}\n" if quantization else "# quantization: awq\n"
     text = TEMPLATE.format(name=name, model=model, profile=profile, quantization=chosen)
     if hardware.target == "kubernetes":

@@ -45,6 +45,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     """
     from pathlib import Path
 
+    from infercli.cli.output import note
     from infercli.cli.project import LEARNED_FILE, load_learned
     from infercli.core.learning import LearnedRuns
     from infercli.errors import InputError
@@ -62,6 +63,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     runs = tuple(run for file in files for run in _learn(file, known, plan))
     learned = had.with_runs(runs)
     write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
+    note(f"{LEARNED_FILE} is written: it has {len(learned.runs)} runs")
     return _report(runs, learned, output)
 
 
@@ -190,8 +192,8 @@ def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> 
     from infercli.errors import ExitCode
 
     rows = [
-        (*_run(run), r.term, f"{r.predicted_bytes / GIB:.2f} GiB", f"{r.printed_bytes / GIB:.2f} GiB",
-         f"{r.off_bytes / GIB:+.2f} GiB", run.source)
+        (*_run(run), r.term, f"{r.predicted_bytes / GIB:z.2f} GiB", f"{r.printed_bytes / GIB:z.2f} GiB",
+         f"{r.off_bytes / GIB:+z.2f} GiB", run.source)
         for run in runs
         for r in run.residuals
     ]  # fmt: skip

@@ -5,6 +5,7 @@ A verb's module is imported when that verb runs: `infercli --help` imports click
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -92,11 +93,30 @@ def main(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def _report(error: InferError) -> None:
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Of a write that stdout could not take. Where a file could not be written, its adapter has said so already."""
+
+
+def _report(error: InferError, color: bool | None) -> None:
     for index, line in enumerate(error.message.splitlines() or [""]):
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}", err=True)
+        said = f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}"
+        click.echo(said, err=True, color=color)
     for line in (error.hint or "").splitlines():
-        click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True)
+        click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True, color=color)
+
+
+def _color(words: list[str]) -> bool | None:
+    """False: nothing is coloured, though a terminal shows it; None: what a terminal shows is.
+
+    Known before the command line is parsed, since errors in it are coloured too. NO_COLOR: no-color.org.
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or "--no-color" in words
+    return False if plain else None
+
+
+def _drop_output() -> None:
+    """What stdout has not taken yet is thrown away, which keeps the interpreter from failing with it at its end."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _debug() -> bool:
@@ -105,11 +125,14 @@ def _debug() -> bool:
 
 def invoke(args: list[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing escapes but SystemExit's own cousins."""
+    color = _color(sys.argv[1:] if args is None else args)
     try:
-        result = main.main(args=args, prog_name="infercli", standalone_mode=False, auto_envvar_prefix="INFERCLI")
+        result = main.main(
+            args=args, prog_name="infercli", standalone_mode=False, auto_envvar_prefix="INFERCLI", color=color
+        )
         return int(result) if isinstance(result, int) else ExitCode.YES
     except InferError as error:
-        _report(error)
+        _report(error, color)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -117,19 +140,24 @@ def invoke(args: list[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
-        _report(InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None))
+        _report(InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None), color)
         return ExitCode.USAGE
     except click.ClickException as error:
-        _report(InferError(error.format_message()))
+        _report(InferError(error.format_message()), color)
         return ExitCode.COULD_NOT
     except BrokenPipeError:
         # The reader of a pipe went away (`infercli ... | head`): not our failure, and nobody is left to tell.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # keeps the interpreter from failing at exit
+        _drop_output()
         return ExitCode.YES
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _drop_output()
+            _report(InferError(f"the output could not be written: {error.strerror}"), color)
+            return ExitCode.COULD_NOT
         if _debug():
             raise
-        click.echo(f"{click.style('bug', fg='red', bold=True)}: {type(error).__name__}: {error}", err=True)
+        bug = f"{click.style('bug', fg='red', bold=True)}: {type(error).__name__}: {error}"
+        click.echo(bug, err=True, color=color)
         click.echo("hint: this is infercli's fault; run again with INFERCLI_DEBUG=1 and report the traceback", err=True)
         return ExitCode.BUG
 

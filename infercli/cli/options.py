@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,8 +11,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value or os.environ.get("NO_COLOR"):
+    if value:
         ctx.color = False
+
+
+def namespace(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Callback of `-n`: what Kubernetes would refuse as a namespace is refused as it is typed."""
+    if value is None:
+        return None
+    from infercli.core.deployment import namespace_name
+
+    try:
+        return namespace_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def common(function: F) -> F:
@@ -39,7 +50,12 @@ def common(function: F) -> F:
 def cluster(function: F) -> F:
     """`--context`, `--kubeconfig`, `-n`: on every verb that may talk to a cluster."""
     for option in (
-        click.option("-n", "--namespace", help="Namespace; default: deployment.yaml's, then the context's."),
+        click.option(
+            "-n",
+            "--namespace",
+            callback=namespace,
+            help="Namespace; default: deployment.yaml's, then the context's.",
+        ),
         click.option(
             "--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."
         ),

@@ -25,6 +25,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
       infercli pin meta-llama/Llama-3.1-8B-Instruct --revision main
       infercli pin ./checkpoints/int8
     """
+    import shlex
     from pathlib import Path
 
     from infercli.adapters.files import to_yaml, write_text
@@ -33,9 +34,11 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
     from infercli.cli.project import deployment_path as path_of
     from infercli.core.units import gib
-    from infercli.errors import InputError
+    from infercli.errors import InferError, InputError
 
     project = path_of(deployment_path).parent
+    file = ["-f", deployment_path] if deployment_path else []
+    again = f"`{shlex.join(['infercli', 'pin', *([model] if model else []), *file])}`"
     if model is None:
         model = load_deployment(deployment_path).model
     lock = load_lock(project)
@@ -46,12 +49,18 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
 
             if download:
                 raise InputError("a directory is on this machine already", "leave out --download")
-            locked = lock_directory(project / model, model, on_progress)
+            locked = lock_directory(project / model, model, on_progress, again)
         else:
             from infercli.adapters.hub import HubModels
 
             hub = HubModels(tell=note)
-            locked = hub.lock_model(model, revision, on_progress)
+            try:
+                locked = hub.lock_model(model, revision, on_progress)
+            except InferError as error:
+                if (project / model).is_dir():
+                    here = shlex.join(["infercli", "pin", f"./{model}", *file])
+                    error.hint = "\n".join([f"there is a directory ./{model}: `{here}`", *filter(None, [error.hint])])
+                raise
             if download:
                 hub.download(locked, Path(download), on_progress)
     path = project / LOCK_FILE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import choosing, options
+from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +18,22 @@ if TYPE_CHECKING:
     from infercli.core.planning import Planned
 
 
+def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Callback of `--gpu`, which only `estimate` takes."""
+    if value is not None:
+        raise InputError(
+            "plan takes its hardware as --profile, and not as --gpu",
+            f"`infercli profiles` lists them; `infercli estimate --model MODEL --gpu {value}` answers for a single GPU",
+        )
+
+
 @click.command()
 @click.argument("model", required=False)
 @options.deployment_file
 @click.option(
     "--profile", "profiles", multiple=True, help="Hardware profile; see `infercli profiles`. Several: a search."
 )
+@click.option("--gpu", hidden=True, is_eager=True, expose_value=False, callback=_no_gpu)
 @click.option(
     "--quantization",
     "quantizations",
@@ -47,7 +58,7 @@ if TYPE_CHECKING:
     help="Print how each number came about; with a NAME (kv_cache_bytes) only that one.",
 )
 @click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
-@click.option("-n", "--namespace", help="Namespace of the objects in a saved plan.")
+@click.option("-n", "--namespace", callback=options.namespace, help="Namespace of the objects in a saved plan.")
 @options.common
 def command(
     model: str | None,
@@ -94,8 +105,12 @@ def command(
     from infercli.cli.project import build_planned, load_deployment
     from infercli.cli.project import deployment_path as path_of
     from infercli.core.deployment import ModelDeployment
-    from infercli.errors import ExitCode, InputError
 
+    if model is None and explain and "/" in explain:
+        raise InputError(
+            f"`--explain` took `{explain}` as the name of a quantity",
+            f"put the model first: `infercli plan {explain} --explain`",
+        )
     project = path_of(deployment_path).parent
     arguments = {
         "max_model_len": max_model_len,
@@ -142,7 +157,7 @@ def command(
             "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
-    planned = build_planned(deployment, project)
+    planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
@@ -192,7 +207,6 @@ def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Deriv
     """All derivations, or the one of that name."""
     from infercli.core.derivation import find
     from infercli.core.explaining import explain
-    from infercli.errors import InputError
 
     if planned.question is None:
         raise InputError(

@@ -27,6 +27,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     from infercli.cli.output import columns, emit
     from infercli.cli.project import load_profile
     from infercli.core.profile import HardwareProfile
+    from infercli.errors import InputError
 
     if schema:
         click.echo(json.dumps(HardwareProfile.model_json_schema(), indent=2))
@@ -36,7 +37,12 @@ def command(name: str | None, schema: bool, output: str) -> None:
         value = {"apiVersion": "infercli/v1", "kind": "HardwareProfile", **value}
         emit(value, output, to_yaml(value).rstrip("\n"))
         return
-    found = [read_document(path, HardwareProfile) for path in profile_files(Path())]
+    found, broken = [], []
+    for path in profile_files(Path()):
+        try:
+            found.append(read_document(path, HardwareProfile))
+        except InputError as error:
+            broken.append(error.message)
     rows = [
         (
             p.name,
@@ -50,3 +56,5 @@ def command(name: str | None, schema: bool, output: str) -> None:
     ]
     header = ("PROFILE", "GPU", "GPUS", "LINK", "QUANTIZATIONS", "TARGET")
     emit([p.model_dump(mode="json") for p in found], output, columns(rows, header))
+    if broken:
+        raise InputError("\n".join(broken), "`infercli profiles --schema` is what a profile must be")

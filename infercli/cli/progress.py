@@ -17,11 +17,14 @@ def byte_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
     if not sys.stderr.isatty():
         yield lambda _done, _total, _name: None
         return
+    import click
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    context = click.get_current_context(silent=True)
+    plain = context is not None and context.color is False
+    bar = Progress(*columns, console=Console(stderr=True, no_color=plain or None), transient=True)
     task = bar.add_task(what, total=None)
     began = time.monotonic()
     started = False

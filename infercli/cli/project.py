@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercli import __version__
-from infercli.errors import InputError, UnknownName
+from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infercli.core.deployment import ModelDeployment
     from infercli.core.goodput import Objectives
     from infercli.core.learning import LearnedRuns
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from infercli.core.plan import Plan
     from infercli.core.planning import Planned
     from infercli.core.profile import HardwareProfile
+    from infercli.core.record import Json
 
 DEPLOYMENT_FILE = "deployment.yaml"
 LOCK_FILE = "models.lock.yaml"
+_NAMED = ("profile", "quantization", "engine_args")
+"""Of a deployment, what its form does not decide."""
 LEARNED_FILE = "infercli-learned.json"
 """In the project, beside deployment.yaml: it is about this installation, and may be committed with it."""
 
@@ -30,11 +35,40 @@ def deployment_path(given: str | None) -> Path:
 
 def load_deployment(given: str | None) -> ModelDeployment:
     """deployment.yaml, with every problem reported at once."""
-    from infercli.adapters.files import read_document
+    from infercli.adapters.files import parse_document, read_yaml
     from infercli.core.deployment import ModelDeployment
 
     path = deployment_path(given)
-    return read_document(path, ModelDeployment, None if path.exists() else "`infercli init` writes one")
+    value = read_yaml(path, None if path.exists() else "`infercli init` writes one")
+    try:
+        return parse_document(value, ModelDeployment, str(path))
+    except InvalidFile as error:
+        # It is wrong already: what planning it would refuse next is said in the same breath.
+        more = _more_problems(value, path.parent) if isinstance(value, dict) else []
+        raise InvalidFile(str(path), [*error.problems, *more]) from None
+
+
+def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str]]:
+    """What is wrong with a deployment that has its form: names that no table has, and engine_args."""
+    from infercli.core.planning import argument_problems
+    from infercli.core.quantization import expand
+
+    found = []
+    looks: dict[str, Callable[[str], object]] = {
+        "profile": lambda name: load_profile(name, project),
+        "quantization": lambda name: expand([name]),
+    }
+    for where, look in looks.items():
+        try:
+            if isinstance(value.get(where), str):
+                look(value[where])
+        except UnknownName as error:
+            found.append((where, "; ".join(filter(None, (error.message, error.hint)))))
+        except InferError:
+            pass  # of a file of its own: said where that file is read
+    args = value.get("engine_args")
+    named = {k: v for k, v in args.items() if isinstance(k, str)} if isinstance(args, dict) else {}
+    return found + argument_problems(named)
 
 
 def load_profile(name: str, project: Path) -> HardwareProfile:
@@ -47,8 +81,20 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
         return read_document(path, HardwareProfile)
     known = {path.stem: path for path in profile_files(project)}
     if name not in known:
-        raise UnknownName("profile", name, known, "`infercli profiles` lists them")
+        raise UnknownName("profile", name, known, _another_profile(name))
     return read_document(known[name], HardwareProfile)
+
+
+def _another_profile(name: str) -> str:
+    """What to do about a profile that is not there; where it is called as a GPU is, how to write it."""
+    from infercli.core.gpus import find_gpu
+
+    try:
+        gpu = find_gpu(name).name
+    except InferError:
+        return "`infercli profiles` lists them"
+    file = f"profiles/{name}.yaml"
+    return f"for a {gpu}, `mkdir -p profiles && infercli profiles h100 > {file}`, and set name, gpu and price in it"
 
 
 def load_objectives(name: str) -> Objectives:
@@ -102,25 +148,35 @@ def code_digests(code: dict[str, bytes]) -> dict[str, str]:
     return {name.split("-")[0]: name.split("-")[1].removesuffix(".zip") for name in code}
 
 
-def build_plan(deployment: ModelDeployment, project: Path) -> Plan:
-    """Plan `deployment` with the lock and profiles of `project`."""
-    return build_planned(deployment, project).plan
+def build_plan(deployment: ModelDeployment, path: Path) -> Plan:
+    """Plan `deployment`, read from `path`, with the lock and profiles beside it."""
+    return build_planned(deployment, path.parent, path).plan
 
 
-def build_planned(deployment: ModelDeployment, project: Path) -> Planned:
-    """As `build_plan`, with the estimate that the plan rests on."""
+def build_planned(deployment: ModelDeployment, project: Path, path: Path | None = None) -> Planned:
+    """As `build_plan`, with the estimate that the plan rests on. `path` None: it was typed, and is in no file."""
     from infercli.core.planning import planned
 
+    wrong = _more_problems({name: getattr(deployment, name) for name in _NAMED}, project)
+    if len(wrong) > 1 or (wrong and wrong[0][0].startswith("engine_args")):
+        raise InvalidFile(str(path), wrong) if path else InputError("\n".join(": ".join(w) for w in wrong))
     profile = load_profile(deployment.profile, project)
+    locked = locked_model(deployment, project)
     digests = code_digests(serving_code())
-    return planned(
-        deployment,
-        profile,
-        locked_model(deployment, project),
-        infercli_version=__version__,
-        engine_code_digest=digests["engine"],
-        front_code_digest=digests["front"],
-    )
+    try:
+        return planned(
+            deployment,
+            profile,
+            locked,
+            infercli_version=__version__,
+            engine_code_digest=digests["engine"],
+            front_code_digest=digests["front"],
+        )
+    except UnknownName as error:
+        model = deployment.model
+        if error.kind == "model" and not deployment.is_directory and (project / model).is_dir():
+            error.hint = f"there is a directory ./{model}: `infercli pin ./{model}`, then plan ./{model}"
+        raise
 
 
 def load_plan(path: Path) -> Plan:

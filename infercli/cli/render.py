@@ -10,7 +10,7 @@ from infercli.cli import options
 @click.command()
 @options.deployment_file
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
-@click.option("-n", "--namespace", help="Default: deployment.yaml's, then `default`.")
+@click.option("-n", "--namespace", callback=options.namespace, help="Default: deployment.yaml's, then `default`.")
 @click.option("--out", "out_dir", type=click.Path(file_okay=False), help="One file per object into this directory.")
 @options.common
 def command(

@@ -30,7 +30,7 @@ class Steps:
     """actions.ports.Watcher on stderr: a line per step, and on a terminal the newest detail behind it."""
 
     def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._pending = False
 
     def _clear(self) -> None:

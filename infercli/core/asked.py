@@ -45,26 +45,44 @@ def read_request(
 
     Raises InputError and InvalidFile for what this model, GPU or profile cannot do.
     """
-    args = {name: value for name, value in deployment.engine_args.items() if value is not None}
-    block = args.get("block_size")
-    if isinstance(block, int) and block % 16:
-        raise InputError("engine_args.block_size: must be a multiple of 16", "leave it out: 16 is vLLM's default")
-    question: dict[str, Json] = {name: args[name] for name in _PASSED_ON if name in args}
-    drafted = own_speculation(args)
-    if drafted is not None:
-        question["speculation"] = {"method": drafted[0], "num_speculative_tokens": drafted[1]}
-    question |= {
+    wrong = value_problems(deployment.engine_args)
+    if wrong:
+        raise InvalidFile("deployment.yaml", wrong)
+    asked = {
         "model": deployment.model,
         "gpu": gpu,
         "engine_version": facts.version,
         "max_model_len": _length(deployment, arch),
-        "gpu_memory_utilization": utilization(args, gpu, facts, profile),
+        "gpu_memory_utilization": utilization(_given(deployment.engine_args), gpu, facts, profile),
     }
+    return EstimateRequest.model_validate(_question(deployment.engine_args) | asked)
+
+
+def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
+    """Every (where, what) of values that no engine takes, whatever the model and the GPU."""
+    block = engine_args.get("block_size")
+    found = []
+    if isinstance(block, int) and block % 16:
+        found.append(("engine_args.block_size", "must be a multiple of 16; leave it out: 16 is vLLM's default"))
     try:
-        return EstimateRequest.model_validate(question)
+        EstimateRequest.model_validate(_question(engine_args) | {"model": "any", "gpu": "any"})
     except ValidationError as error:
-        found = [(f"engine_args.{where}", what) for where, what in problems_of(error)]
-        raise InvalidFile("deployment.yaml", found) from None
+        found += [(f"engine_args.{where}", what) for where, what in problems_of(error)]
+    return found
+
+
+def _given(engine_args: dict[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in engine_args.items() if value is not None}
+
+
+def _question(engine_args: dict[str, Json]) -> dict[str, Json]:
+    """What they say of the question, as they say it."""
+    args = _given(engine_args)
+    question: dict[str, Json] = {name: args[name] for name in _ARGUMENTS if name in args}
+    drafted = own_speculation(args)
+    if drafted is not None:
+        question["speculation"] = {"method": drafted[0], "num_speculative_tokens": drafted[1]}
+    return question
 
 
 def settled(

@@ -14,6 +14,16 @@ NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 """A DNS label with room for what is appended to it: Kubernetes names end at 63 characters."""
 
 
+def namespace_name(name: str) -> str:
+    """`name`, where Kubernetes takes it for a namespace (an RFC 1123 label). Raises ValueError."""
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
+        raise ValueError(
+            f"Kubernetes takes no namespace `{name}`: lower-case letters, digits and `-`, begins and ends with a "
+            "letter or a digit, 63 at most"
+        )
+    return name
+
+
 class Front(Record):
     """The router in front of the engines."""
 
@@ -42,6 +52,11 @@ class Kubernetes(Record):
     """The namespace from which Prometheus scrapes; None admits none."""
     api_server_cidrs: tuple[str, ...] = ()
     """From where the API server reaches pods, for its service proxy; empty: every private address."""
+
+    @field_validator("namespace", "gateway_namespace", "monitoring_namespace")
+    @classmethod
+    def _namespaces(cls, name: str | None) -> str | None:
+        return None if name is None else namespace_name(name)
 
     @field_validator("image")
     @classmethod

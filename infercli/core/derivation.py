@@ -60,10 +60,13 @@ def derived(name: str) -> str:
 
 
 def find(derivations: tuple[Derivation, ...], name: str) -> Derivation:
-    """The derivation of that name. Raises UnknownName with the nearest."""
+    """The derivation of that name, with or without its unit (`tpot` is tpot_s). Raises UnknownName with the nearest."""
     from infercli.errors import UnknownName
 
     known = {d.name: d for d in derivations}
+    with_unit = [n for n in known if n.startswith(f"{name}_")]
+    if name not in known and len(with_unit) == 1:
+        return known[with_unit[0]]
     if name not in known:
         raise UnknownName("number", name, known, f"`--explain` alone prints all: {', '.join(known)}")
     return known[name]

@@ -15,9 +15,11 @@ from pydantic import Field
 
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimate import Estimate
+from infercli.core.gpus import GPUS, Gpu
 from infercli.core.record import Document, Json, Record
 from infercli.core.startup_log import StartupLog
 from infercli.core.units import GIB, gib
+from infercli.errors import InvalidFile
 
 _TERMS = (
     ("weights", "weights_gib"),
@@ -160,7 +162,7 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
 
 
 def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
-    """How far the estimate of a log's own settings was off."""
+    """How far the estimate of a log's own settings was off. Raises InvalidFile where no such GPU holds that."""
     terms = {term.name: term.bytes for term in estimate.memory.terms}
     residuals = [
         Residual(term=term, predicted_bytes=terms[term], printed_bytes=round(printed * GIB))
@@ -173,6 +175,9 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         pool = estimate.kv_cache
         printed_bytes = round(pool.bytes * log.kv_cache_tokens / pool.tokens)
         residuals.append(Residual(term="kv_cache", predicted_bytes=pool.bytes, printed_bytes=printed_bytes))
+    impossible = _impossible(log, residuals, GPUS[estimate.gpu])
+    if impossible:
+        raise InvalidFile(source, impossible, "`--gpu` names the GPU that it ran on; `infercli gpus` lists them")
     return LearnedRun(
         digest=digest,
         source=source,
@@ -184,6 +189,23 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         tensor_parallel_size=estimate.settings.tensor_parallel_size,
         residuals=tuple(residuals),
     )
+
+
+_DRIVERS_DIFFER = 1.02
+"""By how much the memory that one driver reports may be above the row's, which is another's (core/gpu_rows.py)."""
+
+
+def _impossible(log: StartupLog, residuals: Iterable[Residual], gpu: Gpu) -> list[tuple[str, str]]:
+    """(term, what is wrong) of what was printed and is more than there is on one GPU."""
+    printed = {r.term: r.printed_bytes for r in residuals}
+    held = printed | {"weights and kv_cache": printed.get("weights", 0) + printed.get("kv_cache", 0)}
+    if log.gpu_memory_gib is not None:
+        held = {"the GPU's memory": round(log.gpu_memory_gib * GIB)} | held
+    more = {term: size for term, size in held.items() if size > gpu.memory_bytes * _DRIVERS_DIFFER}
+    if len(more) > 1:
+        more.pop("weights and kv_cache", None)  # one of them says it
+    there = f"{gpu.name} has {gib(gpu.memory_bytes, 2)}"
+    return [(term, f"is {gib(size, 2)} in the log, and {there}") for term, size in more.items()]
 
 
 def apply(learned: LearnedRuns, kind: Kind, term: str, predicted_bytes: int) -> Learned | None:

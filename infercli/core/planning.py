@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from infercli.core.asked import value_problems
 from infercli.core.changes import changes
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
@@ -21,6 +22,7 @@ from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import placement_note
 from infercli.core.plan import Choice, EngineSpec, FrontSpec, Plan
 from infercli.core.profile import HardwareProfile
+from infercli.core.record import Json
 from infercli.core.resolving import Subject, resolve
 from infercli.core.units import MIB
 from infercli.errors import InputError, InvalidFile
@@ -86,7 +88,7 @@ def planned(
 ) -> Planned:
     """As `make_plan`, with the estimate that the plan rests on."""
     facts = find_engine(RAY_SERVICE_ENGINE)
-    wrong = problems(deployment.engine_args, facts.version)
+    wrong = argument_problems(deployment.engine_args)
     if wrong:
         raise InvalidFile("deployment.yaml", wrong)
     if profile.target == "local" and (locked is None or locked.directory is None):
@@ -127,6 +129,14 @@ def planned(
         notes=_notes(deployment, profile, locked, subject, outcome),
     )
     return Planned(plan, outcome.question)
+
+
+def argument_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
+    """Every (where, what) that is wrong with them whatever the model and the GPU, each argument's first."""
+    found = dict(problems(engine_args, find_engine(RAY_SERVICE_ENGINE).version))
+    for where, what in value_problems({k: v for k, v in engine_args.items() if f"engine_args.{k}" not in found}):
+        found.setdefault(where, what)
+    return list(found.items())
 
 
 def _outcome(

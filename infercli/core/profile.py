@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.quantization import expand
 from infercli.core.record import Document, Record
+from infercli.errors import InferError
 
 
 class NodeGroup(Record):
@@ -49,6 +51,19 @@ class HardwareProfile(Document):
     """GPU memory that others take on every GPU."""
     node_selector: dict[str, str] = {}
     tolerations: tuple[Toleration, ...] = ()
+
+    @field_validator("gpu", "quantizations")
+    @classmethod
+    def _in_the_tables(cls, value: str | Gpu | tuple[str, ...] | None) -> str | Gpu | tuple[str, ...] | None:
+        """Names that no row has are told with whatever else is wrong with the file."""
+        try:
+            if isinstance(value, str):
+                find_gpu(value)
+            elif isinstance(value, tuple):
+                expand(value)
+        except InferError as error:
+            raise ValueError("; ".join(filter(None, (error.message, error.hint)))) from None
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> HardwareProfile:

@@ -172,13 +172,29 @@ ALIASES: dict[str, tuple[str, ...]] = {"q4": ("awq", "gptq", "w4a16")}
 """Names that stand for any of several methods, in order of preference."""
 
 
+_MEANT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("int4", "4bit", "4-bit", "w4"), ALIASES["q4"]),
+    **dict.fromkeys(("8bit", "8-bit", "w8"), ("fp8", "int8", "w8a16")),
+    **dict.fromkeys(("bf16", "bfloat16", "fp16", "float16"), ("none",)),
+    **dict.fromkeys(("bnb", "nf4"), ("bitsandbytes",)),
+    "fp4": ("nvfp4", "mxfp4"),
+    "w8a8": ("int8", "fp8"),
+}
+"""What others call it, and of which the names here are not the nearest in letters."""
+
+
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Method names with aliases replaced by what they stand for, in order, each once. Raises UnknownName."""
+    """Method names, whatever their case, with aliases replaced by what they stand for, in order, each once.
+
+    Raises UnknownName.
+    """
     methods: list[str] = []
     for name in names:
-        if name not in METHODS and name not in ALIASES:
-            raise UnknownName("quantization", name, [*METHODS, *ALIASES], "methods: core/quantization.py")
-        methods += [m for m in ALIASES.get(name, (name,)) if m not in methods]
+        low = name.lower()
+        if low not in METHODS and low not in ALIASES:
+            known = [*METHODS, *ALIASES]
+            raise UnknownName("quantization", name, _MEANT.get(low, known), f"known are {', '.join(known)}")
+        methods += [m for m in ALIASES.get(low, (low,)) if m not in methods]
     return tuple(methods)
 
 

@@ -145,7 +145,7 @@ def _from_shape(
     else:
         chosen = typical(next((m for m in accepted if m in wanted), wanted[0]))
         reason = "asked for; the checkpoint must be it"
-        if asked in ALIASES:
+        if asked is not None and asked.lower() in ALIASES:
             reason = f"`{asked}` is any of {', '.join(wanted)}; {reason}"
     return Subject(
         arch=shape.arch,

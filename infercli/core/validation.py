@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import re
+from typing import get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from infercli.core.record import Json
 
 
-def problems_of(error: ValidationError) -> list[tuple[str, str]]:
+def problems_of(error: ValidationError, kind: type[BaseModel] | None = None) -> list[tuple[str, str]]:
     """(where in the value, what is wrong) of every problem, each once, in the order of the fields.
 
-    Where a value may be of several kinds (`gpu` is a name or a record), what is said is what is wrong with the kind it
-    has, or that it has none of them.
+    `kind` is what the value was to be: with it, the nearest key is offered for one that is not known. Where a value may
+    be of several kinds (`gpu` is a name or a record), what is said is what is wrong with the kind it has, or that it
+    has none of them.
     """
     errors = error.errors()
     kinds: dict[tuple[int | str, ...], dict[str, None]] = {}
     for e in errors:
-        kind = _kind(e["loc"], e["type"])
-        if kind is not None:
-            kinds.setdefault(e["loc"][:-1], {})[kind] = None
+        other = _kind(e["loc"], e["type"])
+        if other is not None:
+            kinds.setdefault(e["loc"][:-1], {})[other] = None
     found = []
     for e in errors:
         place = e["loc"][:-1]
         if _kind(e["loc"], e["type"]) is None:
-            found.append((_where(e["loc"]), _what(e["type"], e["msg"], e.get("ctx") or {})))
+            what = _what(e["type"], e["msg"], e.get("ctx") or {}) + _like(e["type"], e["loc"])
+            near = _nearest(e["loc"], kind) if e["type"] == "extra_forbidden" and kind is not None else ""
+            found.append((_where(e["loc"]), what + near))
         elif all(_kind(o["loc"], o["type"]) for o in errors if o["loc"][: len(place)] == place):
             found.append((_where(place), f"must be {' or '.join(kinds[place])}"))
     return list(dict.fromkeys(found))
@@ -73,6 +77,13 @@ _MESSAGES = {
     "string_type": "must be text (put it in quotes)",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "dict_type": "must be a mapping (`key: value` lines)",
+    "model_type": "must be a mapping (`key: value` lines)",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "too_short": "must list at least {min_length}",
+    "too_long": "must list at most {max_length}",
+    "string_too_short": "must not be empty",
 }
 
 
@@ -82,3 +93,33 @@ def _what(kind: str, message: str, context: dict[str, Json]) -> str:
         with contextlib.suppress(KeyError):
             return template.format(**context)
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+_EXAMPLES = {"_ms": "milliseconds, for example 1000", "_gib": "GiB, for example 24", "_mib": "MiB, for example 8"}
+"""By the end of a field's name: what its number counts."""
+
+
+def _like(kind: str, location: tuple[int | str, ...]) -> str:
+    """What a number that was written as something else would look like."""
+    name = str(location[-1]) if location else ""
+    unit = next((of for end, of in _EXAMPLES.items() if name.endswith(end)), None)
+    return f" of {unit}" if unit and kind in ("float_parsing", "float_type") else ""
+
+
+def _nearest(location: tuple[int | str, ...], kind: type[BaseModel]) -> str:
+    """`; did you mean ...?` for a key that is not known, of the keys that are known in its place."""
+    import difflib  # only here: a file without mistakes does without it
+
+    known: type[BaseModel] | None = kind
+    for part in location[:-1]:
+        if known is not None and isinstance(part, str) and part in known.model_fields:
+            known = _record(known.model_fields[part].annotation)
+    near = difflib.get_close_matches(str(location[-1]), known.model_fields if known else (), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+
+
+def _record(annotation: Json) -> type[BaseModel] | None:
+    """The record that a field holds, or holds several of, or may hold; None: it holds none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _record(part)) is not None), None)

@@ -19,8 +19,9 @@ from infercli.adapters.model_directory import lock_directory, verify
 from infercli.core.model import LockedModel
 from infercli.errors import HubError, InputError
 from tests.parts.hub_server import READER, STRANGER, HubServer
+from tests.parts.safetensors import safetensors
 
-WEIGHTS = bytes(range(256)) * 12_000  # 3 MB: several chunks of the client and of the server
+WEIGHTS = safetensors(bytes(range(256)) * 12_000)  # 3 MB: several chunks of the client and of the server
 FILES = {
     "config.json": b'{"model_type": "llama"}',
     "tokenizer.json": b'{"version": "1.0"}' * 50,

@@ -10,9 +10,14 @@ import pytest
 
 from infercli.adapters.model_directory import lock_directory, verify
 from infercli.errors import InputError, InvalidFile
+from tests.parts.safetensors import safetensors
 
-ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-"""sha256 of `abc`, from FIPS 180-2's first example."""
+WEIGHTS = b"\x02\0\0\0\0\0\0\0{}"
+"""The smallest safetensors file: a header of two bytes, and no tensors."""
+SHA256 = "411a485216e432ece6b9af94fa32154cf79a2a56d4f81266baa50063f45092bd"
+"""Of WEIGHTS, by sha256sum."""
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+"""As git-lfs docs/spec.md has it."""
 
 
 @pytest.fixture
@@ -20,7 +25,7 @@ def model(tmp_path: Path) -> Path:
     directory = tmp_path / "tiny"
     directory.mkdir()
     (directory / "config.json").write_text('{"model_type": "llama"}')
-    (directory / "model.safetensors").write_bytes(b"abc")
+    (directory / "model.safetensors").write_bytes(WEIGHTS)
     return directory
 
 
@@ -35,13 +40,13 @@ def problems(caught: pytest.ExceptionInfo[InvalidFile]) -> dict[str, str]:
 def test_every_file_is_locked_with_its_size_and_sha256(model: Path) -> None:
     locked = lock_directory(model)
     weights = next(f for f in locked.files if f.path == "model.safetensors")
-    assert (weights.size_bytes, weights.sha256) == (3, ABC)
+    assert (weights.size_bytes, weights.sha256) == (10, SHA256)
     assert locked.id == "tiny"
     assert locked.source == "directory"
     assert locked.directory == str(model)
     assert locked.commit is None
     assert locked.config == {"model_type": "llama"}
-    assert locked.weights_bytes == 3
+    assert locked.weights_bytes == 10
 
 
 def test_the_name_is_the_one_asked_for_and_a_relative_path_becomes_absolute(model: Path, monkeypatch) -> None:
@@ -73,13 +78,13 @@ def test_tokenizer_templates_and_licence_belong_to_the_model_and_nothing_else_do
 
 def test_with_an_index_only_the_shards_it_names_are_weights(model: Path) -> None:
     (model / "model.safetensors").rename(model / "model-00001-of-00002.safetensors")
-    (model / "model-00002-of-00002.safetensors").write_bytes(b"de")
+    (model / "model-00002-of-00002.safetensors").write_bytes(safetensors(bytes(8)))
     (model / "adapter.safetensors").write_bytes(b"not read by an engine")
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     locked = lock_directory(model)
     assert "adapter.safetensors" not in paths(locked)
-    assert locked.weights_bytes == 5
+    assert locked.weights_bytes == 10 + len(safetensors(bytes(8)))
     assert verify(locked, model) == ()
 
 
@@ -88,7 +93,7 @@ def test_a_symlink_to_a_file_is_that_file_as_in_the_hubs_cache(model: Path, tmp_
     (model / "model.safetensors").rename(blob)
     (model / "model.safetensors").symlink_to(blob)
     locked = lock_directory(model)
-    assert next(f for f in locked.files if f.path == "model.safetensors").sha256 == ABC
+    assert next(f for f in locked.files if f.path == "model.safetensors").sha256 == SHA256
 
 
 def test_the_same_content_has_the_same_digest_under_another_name(model: Path, tmp_path: Path) -> None:
@@ -146,7 +151,42 @@ def test_all_that_is_wrong_is_said_at_once(model: Path) -> None:
         lock_directory(model)
     assert problems(caught).keys() == {"config.json", "model.safetensors.index.json", "tokenizer.json"}
     assert "names model-00001-of-00002.safetensors, which is not there" in caught.value.message
-    assert f"infercli pin {model}" in (caught.value.hint or "")
+    assert caught.value.hint == "put it right, then pin it again"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (POINTER, "is a git-lfs pointer"),
+        (b"", "has no safetensors header"),
+        (b"abc", "has no safetensors header"),
+        (safetensors(bytes(8))[:20], "has no safetensors header"),
+        (b"PK\x03\x04 an archive under another name", "has no safetensors header"),
+        (b"\x02\0\0\0\0\0\0\0[]", "has no safetensors header"),
+        (b'\x07\0\0\0\0\0\0\0{"w":1}', "has no safetensors header"),
+        (
+            safetensors(bytes(8))[:-1],
+            f"has {len(safetensors(bytes(8))) - 1} bytes, and its header describes {len(safetensors(bytes(8)))}",
+        ),
+        (safetensors(bytes(8)) + b"tail", "something else was written behind them"),
+    ],
+)
+def test_weights_that_are_not_whole_are_refused(model: Path, content: bytes, what: str) -> None:
+    (model / "model.safetensors").write_bytes(content)
+    with pytest.raises(InvalidFile) as caught:
+        lock_directory(model)
+    assert what in problems(caught)["model.safetensors"]
+
+
+def test_every_file_that_a_clone_without_lfs_lacks_is_named_at_once(model: Path) -> None:
+    lacking = ["config.json", "model.safetensors", "model-2.safetensors", "tokenizer.json"]
+    for name in lacking:
+        (model / name).write_bytes(POINTER)
+    (model / "pytorch_model.bin").write_bytes(POINTER)  # nobody reads it
+    with pytest.raises(InvalidFile) as caught:
+        lock_directory(model)
+    assert [where for where, _ in caught.value.problems] == sorted(lacking)
+    assert caught.value.hint == f"`git -C {model} lfs pull` fetches the files, then pin it again"
 
 
 @pytest.mark.parametrize(
@@ -204,10 +244,10 @@ def test_a_file_that_cannot_be_read_is_named(model: Path) -> None:
 
 
 def test_progress_counts_every_byte_once(model: Path) -> None:
-    (model / "model.safetensors").write_bytes(bytes(9 * 2**20))
+    (model / "model.safetensors").write_bytes(safetensors(bytes(9 * 2**20)))
     seen: list[tuple[int, int, str]] = []
     lock_directory(model, on_progress=lambda *step: seen.append(step))
-    total = 9 * 2**20 + len('{"model_type": "llama"}')
+    total = len(safetensors(bytes(9 * 2**20))) + len('{"model_type": "llama"}')
     assert seen[-1] == (total, total, "model.safetensors")
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
     assert len(seen) >= 3  # in steps, not one jump at the end

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from infercli.errors import ExitCode
+
 
 def test_a_rate_that_no_row_says_is_unknown_and_one_that_a_gpu_lacks_is_none(infercli):
     rows = {line.split()[0]: line for line in infercli("gpus").out.splitlines()}
     assert rows["Arc-Pro-B60"].count("unknown") == 2
     assert "none" in rows["A100-80-SXM"]
     assert "unknown" not in rows["A100-80-SXM"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("h200", {"H200", "H200-NVL", "GH200"}), ("H200-NVL", {"H200-NVL"}), ("NVIDIA A100 40GB", {"A100-40-SXM"})],
+)
+def test_a_name_lists_the_gpus_that_have_it(infercli, name, rows):
+    assert {gpu["name"] for gpu in json.loads(infercli("gpus", name, "-o", "json").out)} == rows
+
+
+def test_a_name_that_no_gpu_has_offers_the_nearest(infercli):
+    ran = infercli("gpus", "H1000")
+    assert ran.code == ExitCode.USAGE
+    assert "`H100`" in ran.err

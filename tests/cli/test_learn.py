@@ -102,3 +102,43 @@ def test_the_quantization_that_only_a_log_says_is_that_of_its_run(infercli, log,
     infercli("learn", "awq.log", *GPU)
     (run,) = json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]
     assert run["quantization"] == "awq"
+
+
+@pytest.mark.parametrize(
+    ("weights", "pool", "more", "said"),
+    [
+        # An L4 has 22.05 GiB.
+        (61.0, 5.0, "", ["weights: is 61.00 GiB in the log, and L4 has 22.05 GiB"]),
+        (15.0, 650.0, "", ["kv_cache: is 650.00 GiB"]),
+        (61.0, 650.0, "", ["weights: is 61.00", "kv_cache: is 650.00"]),
+        (15.0, 20.0, "", ["weights and kv_cache: is 35.00 GiB"]),
+        (1.0, 1.0, "Free memory on device (78.1/79.1 GiB)", ["the GPU's memory: is 79.10 GiB"]),
+    ],
+)
+def test_what_no_such_gpu_holds_is_not_learned(infercli, log, tmp_path, weights, pool, more, said):
+    name = log("other.log", weights, pool)
+    (tmp_path / name).write_text((tmp_path / name).read_text() + more)
+    ran = infercli("learn", name, "--gpu", "L4")
+    assert ran.code == ExitCode.USAGE
+    assert ran.err.count("other.log: ") == len(said)
+    assert all(f"other.log: {line}" in ran.err for line in said)
+    assert not (tmp_path / "infercli-learned.json").exists()
+
+
+def test_kv_cache_that_only_its_tokens_say_is_held_against_the_gpu_too(infercli, log, tmp_path):
+    name = log("other.log", 15.0, 5.0)
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(
+        text.replace("Available KV cache memory: 5.0 GiB", "GPU KV cache size: 900,000 tokens")
+    )
+    # 128 KiB a token: 2 x 32 layers x 8 heads x 128 x 2 bytes
+    assert "kv_cache: is 109.9" in infercli("learn", name, "--gpu", "L4").err
+
+
+def test_learn_says_what_it_wrote_and_no_minus_nothing(infercli, log):
+    predicted = next(t["bytes"] for t in estimate(infercli)["memory"]["terms"] if t["name"] == "weights") / 2**30
+    assert predicted > round(predicted, 2) - 0.005
+    ran = infercli("learn", log("a.log", f"{predicted - 0.001:.4f}", 50.0), *GPU)
+    assert "infercli-learned.json is written" in ran.err
+    assert "+0.00 GiB" in ran.out
+    assert "-0.00" not in ran.out

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 
 import pytest
 
 from infercli.cli.project import load_plan
 from infercli.errors import ExitCode
+from tests.parts.safetensors import safetensors
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -31,8 +31,7 @@ def model(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 4)
+    (folder / "model.safetensors").write_bytes(safetensors(bytes(4)))
     return folder
 
 
@@ -63,6 +62,15 @@ def test_init_refuses_a_name_that_kubernetes_would(infercli, tmp_path):
     assert not (tmp_path / "deployment.yaml").exists()
 
 
+def test_init_refuses_a_quantization_that_plan_would(infercli, tmp_path):
+    ran = infercli("init", "--quantization", "int4")
+    assert ran.code == ExitCode.USAGE
+    assert "`w4a16`" in ran.err
+    assert not (tmp_path / "deployment.yaml").exists()
+    assert infercli("init", "--quantization", "AWQ").code == ExitCode.YES
+    assert infercli("plan").code == ExitCode.YES
+
+
 def test_pinning_a_directory_locks_every_file_by_hash(infercli, pinned, tmp_path):
     import yaml
 
@@ -74,6 +82,36 @@ def test_pinning_again_says_unchanged_or_what_it_was(infercli, pinned):
     assert "unchanged" in infercli("pin").out
     (pinned / "generation_config.json").write_text("{}")
     assert "it was" in infercli("pin").out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("./model",), "`infercli pin ./model` again"),
+        ((), "`infercli pin` again"),
+        (("./model", "-f", "./deployment.yaml"), "`infercli pin ./model -f ./deployment.yaml` again"),
+    ],
+)
+def test_what_to_type_after_a_broken_directory_is_what_was_typed(infercli, model, deployment, words, hint):
+    deployment("name: chat\nmodel: ./model\nprofile: cpu-local\n")
+    (model / "config.json").write_text("{")
+    ran = infercli("pin", *words)
+    assert ran.code == ExitCode.USAGE
+    assert hint in ran.err
+
+
+def test_a_directory_of_the_name_is_offered_where_the_hub_has_no_such_model(infercli, model, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    ran = infercli("pin", "model")
+    assert ran.code == ExitCode.COULD_NOT
+    assert "hint: there is a directory ./model: `infercli pin ./model`\n" in ran.err
+
+
+def test_a_directory_of_the_name_is_offered_where_no_shape_has_it(infercli, model):
+    there = "there is a directory ./model: `infercli pin ./model`, then plan ./model"
+    assert there in infercli("plan", "model", "--profile", "l4").err
+    # What is unknown there is the quantization, and not the model.
+    assert there not in infercli("plan", "model", "--profile", "l4", "--quantization", "awk").err
 
 
 def test_a_saved_plan_that_was_edited_is_refused(infercli, pinned, tmp_path):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -123,6 +126,63 @@ def test_completion_prints_a_script_for_the_shell(infercli, shell):
 def test_no_color_is_obeyed(infercli, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4").out
+
+
+def on_a_terminal(*words, **environment):
+    """What a terminal is sent, on stdout and stderr together."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "infercli", *words]
+    subprocess.run(command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | environment, check=False)
+    os.close(theirs)
+    sent = b""
+    with contextlib.suppress(OSError):  # Linux ends a terminal that nobody holds any more with EIO
+        while chunk := os.read(ours, 65536):
+            sent += chunk
+    os.close(ours)
+    return sent.decode()
+
+
+REFUSED, ANSWERED, USAGE = ("plan", "nope", "--profile", "l4"), ("plan", "Qwen/Qwen3-8B", "--profile", "l4"), ("gpu",)
+
+
+@pytest.mark.parametrize("words", [REFUSED, ANSWERED, USAGE])
+@pytest.mark.parametrize(
+    ("more", "environment"),
+    [((), {"TERM": "xterm", "NO_COLOR": "1"}), ((), {"TERM": "dumb"}), (("--no-color",), {"TERM": "xterm"})],
+    ids=["NO_COLOR", "dumb", "--no-color"],
+)
+def test_a_terminal_is_sent_no_colour_where_none_is_wanted(words, more, environment):
+    sent = on_a_terminal(*words, *more, **{"NO_COLOR": "", **environment})
+    assert sent.strip()
+    assert "\x1b[" not in sent
+
+
+@pytest.mark.parametrize("words", [REFUSED, ANSWERED, USAGE])
+def test_a_terminal_is_sent_colour_otherwise(words):
+    assert "\x1b[" in on_a_terminal(*words, TERM="xterm", NO_COLOR="")
+
+
+@pytest.mark.parametrize("words", [("gpus",), ("gpus", "-o", "json"), ("profiles", "--schema"), ("--help",)])
+def test_an_output_that_takes_no_more_is_an_ordinary_failure(words):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "infercli", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.COULD_NOT
+    assert done.stderr == "error: the output could not be written: No space left on device\n"
+
+
+def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")  # as if it came while click is imported
+    where = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "infercli", "gpus"],
+        env=os.environ | {"PYTHONPATH": where},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
 def test_a_reader_that_goes_away_is_no_failure():

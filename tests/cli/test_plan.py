@@ -7,6 +7,7 @@ import json
 import pytest
 
 from infercli.errors import ExitCode
+from tests.cli.conftest import DEFAULT as DEPLOYMENT
 
 
 def plan(infercli, *words):
@@ -88,6 +89,60 @@ def test_every_mistake_of_a_deployment_file_is_told_at_once_with_its_path(inferc
         assert expected in ran.err
 
 
+def test_what_a_deployment_names_wrongly_is_told_with_what_has_no_form(infercli, deployment, tmp_path):
+    engine_args = (
+        "{max_model_length: 1, enforce_eager: 4, gpu_memory_utilization: 1.5, tensor_parallel_size: 0, block_size: 17, "
+        "max_num_seqs: 2024-01-01, 7: 7}"
+    )
+    named = f"model: x\nprofile: h100x2\nquantization: awk\nengine_args: {engine_args}\n"
+    more = "workload: {concurency: 4}\nobjectives: {ttft_p95_ms: 1s}\nquantisation: awq\nfront: 3\n"
+    deployment(f"name: Chat\n{named}{more}").rename(tmp_path / "m.yaml")
+    ran = infercli("plan", "-f", "m.yaml")
+    assert ran.code == ExitCode.USAGE
+    of_names = (
+        "m.yaml: profile: unknown profile `h100x2`; did you mean `h100-x2`",
+        "m.yaml: quantization: unknown quantization `awk`; did you mean `awq`?",
+        "m.yaml: engine_args.max_model_length: vLLM 0.29.0 has no such argument; did you mean `max_model_len`",
+        "m.yaml: engine_args.enforce_eager: must be bool",
+        "m.yaml: engine_args.gpu_memory_utilization: must be at most 1",
+        "m.yaml: engine_args.tensor_parallel_size: must be at least 1",
+        "m.yaml: engine_args.block_size: must be a multiple of 16",
+        "m.yaml: engine_args.max_num_seqs: must be int or null, and is date",
+    )
+    for expected in (
+        "m.yaml: name: must be lower-case letters",
+        "m.yaml: workload.concurency: is not a key that is known here; did you mean `concurrency`?",
+        "m.yaml: objectives.ttft_p95_ms: must be a number of milliseconds, for example 1000",
+        "m.yaml: quantisation: is not a key that is known here; did you mean `quantization`?",
+        "m.yaml: front: must be a mapping",
+        *of_names,
+    ):
+        assert expected in ran.err
+    deployment(f"name: chat\n{named}".replace(", 7: 7", "")).rename(tmp_path / "m.yaml")
+    for verb in ("plan", "render", "deploy"):
+        ran = infercli(verb, "-f", "m.yaml")
+        assert ran.code == ExitCode.USAGE
+        assert all(expected in ran.err for expected in of_names), verb
+
+
+@pytest.mark.parametrize("name", ["Foo_Bar", "-a", "a-", "a.b", "a" * 64])
+def test_a_namespace_that_kubernetes_would_refuse_is_refused_where_it_is_written(infercli, deployment, name):
+    deployment(f"name: chat\nmodel: x\nprofile: l4\nkubernetes: {{namespace: {name}, gateway_namespace: {name}}}\n")
+    ran = infercli("plan")
+    assert ran.code == ExitCode.USAGE
+    assert f"deployment.yaml: kubernetes.namespace: Kubernetes takes no namespace `{name}`" in ran.err
+    assert "deployment.yaml: kubernetes.gateway_namespace: Kubernetes takes no namespace" in ran.err
+    for verb in ("plan", "render", "status"):
+        typed = infercli(verb, "-n", name)
+        assert typed.code == ExitCode.USAGE
+        assert f"Kubernetes takes no namespace `{name}`" in typed.err
+
+
+def test_a_namespace_that_kubernetes_takes_is_taken(infercli, deployment):
+    deployment(f"{DEPLOYMENT}kubernetes: {{namespace: 0-a, gateway_namespace: {'a' * 63}}}\n")
+    assert infercli("plan").code == ExitCode.YES
+
+
 def test_text_that_is_not_yaml_names_its_line(infercli, deployment):
     deployment("name: [chat\nmodel: x\n")
     assert "line " in infercli("plan").err
@@ -127,6 +182,38 @@ def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
     ran = infercli("plan", *PLAN, "--explain", "kv_cache_byte")
     assert ran.code == ExitCode.USAGE
     assert "`kv_cache_bytes`" in ran.err
+
+
+@pytest.mark.parametrize(("name", "number"), [("tpot", "tpot_s"), ("ttft", "ttft_s"), ("weights", "weights_bytes")])
+def test_a_number_is_explained_by_its_name_without_the_unit(infercli, name, number):
+    assert infercli("plan", *PLAN, "--explain", name).out.startswith(f"{number}\n")
+
+
+def test_explain_that_took_the_model_for_a_number_says_so(infercli):
+    ran = infercli("plan", "--explain", "Qwen/Qwen3-8B", "--profile", "l4")
+    assert ran.code == ExitCode.USAGE
+    assert "`--explain` took `Qwen/Qwen3-8B` as the name of a quantity" in ran.err
+    assert "`infercli plan Qwen/Qwen3-8B --explain`" in ran.err
+
+
+def test_a_gpu_is_said_to_be_asked_for_otherwise(infercli):
+    ran = infercli("plan", "Qwen/Qwen3-8B", "--gpu", "H100")
+    assert ran.code == ExitCode.USAGE
+    assert "plan takes its hardware as --profile" in ran.err
+    assert "--gpu H100` answers for a single GPU" in ran.err
+
+
+def test_a_profile_that_is_called_as_a_gpu_is_told_how_to_write(infercli, tmp_path):
+    ran = infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200")
+    assert ran.code == ExitCode.USAGE
+    assert "`mkdir -p profiles && infercli profiles h100 > profiles/b200.yaml`, and set name, gpu and price" in ran.err
+    (tmp_path / "profiles").mkdir()
+    of_h100 = infercli("profiles", "h100").out
+    of_b200 = (
+        of_h100.replace("name: h100", "name: b200").replace("gpu: H100", "gpu: B200").replace("H100-SXM-80", "B200")
+    )
+    (tmp_path / "profiles" / "b200.yaml").write_text(of_b200)
+    assert "fits on 1 x B200" in infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200").out
 
 
 def test_derivations_are_in_the_json_only_where_they_are_asked_for(infercli):

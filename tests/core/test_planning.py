@@ -170,7 +170,7 @@ def test_an_architecture_that_is_not_taught_is_refused_with_the_file_to_extend()
 
 def test_unknown_gpu_and_quantization_names_are_refused():
     with pytest.raises(UnknownName):
-        plan(on=profile("l4", gpu="L5"))
+        plan(on=profile("l4").model_copy(update={"gpu": "L5"}))
     with pytest.raises(UnknownName):
         plan(quantization="fp9")
 

@@ -155,3 +155,19 @@ def test_every_row_says_what_a_checkpoint_says_and_where_that_was_read():
     assert all(
         m.kernels for m in METHODS.values() if m.bits is not None and m.plugin is None and not m.loads_as_model_dtype
     )
+
+
+def test_a_name_is_taken_whatever_its_case():
+    assert expand(["FP8", "Q4", "fp8"]) == ("fp8", "awq", "gptq", "w4a16")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("int4", ("awq", "gptq", "w4a16")), ("4-Bit", ("awq", "gptq", "w4a16")), ("bf16", ("none",)), ("awk", ("awq",))],
+)
+def test_an_unknown_name_offers_what_is_meant_and_every_name(name, meant):
+    with pytest.raises(UnknownName) as refused:
+        expand([name])
+    assert refused.value.nearest == meant
+    assert "core/" not in refused.value.hint
+    assert all(method in refused.value.hint for method in METHODS)

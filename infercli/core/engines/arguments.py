@@ -121,4 +121,4 @@ def _kind(value: Json) -> str:
     if value is None:
         return "null"
     kinds = {bool: "bool", int: "int", float: "float", str: "str", list: "list", tuple: "list", dict: "dict"}
-    return kinds[type(value)]
+    return kinds.get(type(value), type(value).__name__)  # YAML has dates
