@@ -34,7 +34,7 @@ workload:
 # What it must feel like.
 objectives:
   ttft_p95_ms: 1000
-  tpot_p95_ms: 50
+  tpot_p95_ms: 150
 
 # Passed to vLLM as they are, for what the planner should not choose. For example:
 # engine_args:

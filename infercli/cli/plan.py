@@ -23,7 +23,7 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
     if value is not None:
         raise InputError(
             "plan takes its hardware as --profile, and not as --gpu",
-            f"`infercli profiles` lists them; `infercli estimate --model MODEL --gpu {value}` answers for a single GPU",
+            f"`--profile {value.lower()}`, or `--profile {value.lower()}-x8` for eight in one machine",
         )
 
 
@@ -31,7 +31,7 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
 @click.argument("model", required=False)
 @options.deployment_file
 @click.option(
-    "--profile", "profiles", multiple=True, help="Hardware profile; see `infercli profiles`. Several: a search."
+    "--profile", "profiles", multiple=True, help="One of `infercli profiles`, or GPUs: b200-x8. Several: a search."
 )
 @click.option("--gpu", hidden=True, is_eager=True, expose_value=False, callback=_no_gpu)
 @click.option(

@@ -72,8 +72,9 @@ def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str
 
 
 def load_profile(name: str, project: Path) -> HardwareProfile:
-    """A profile by name, or a file by path. Raises UnknownName with the nearest names."""
-    from infercli.adapters.files import profile_files, read_document
+    """A profile by name, one of a GPU's name and a count, or a file by path. Raises UnknownName with the nearest."""
+    from infercli.adapters.files import price_list, profile_files, read_document
+    from infercli.core.bare_profile import bare_profile
     from infercli.core.profile import HardwareProfile
 
     if name.endswith((".yaml", ".yml")):
@@ -81,20 +82,12 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
         return read_document(path, HardwareProfile)
     known = {path.stem: path for path in profile_files(project)}
     if name not in known:
-        raise UnknownName("profile", name, known, _another_profile(name))
+        made = bare_profile(name, price_list(project))
+        if made is None:
+            hint = "`infercli profiles` lists them; a GPU and how many is one too: `b200-x8`"
+            raise UnknownName("profile", name, known, hint)
+        return made
     return read_document(known[name], HardwareProfile)
-
-
-def _another_profile(name: str) -> str:
-    """What to do about a profile that is not there; where it is called as a GPU is, how to write it."""
-    from infercli.core.gpus import find_gpu
-
-    try:
-        gpu = find_gpu(name).name
-    except InferError:
-        return "`infercli profiles` lists them"
-    file = f"profiles/{name}.yaml"
-    return f"for a {gpu}, `mkdir -p profiles && infercli profiles h100 > {file}`, and set name, gpu and price in it"
 
 
 def load_objectives(name: str) -> Objectives:

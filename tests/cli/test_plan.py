@@ -200,20 +200,22 @@ def test_a_gpu_is_said_to_be_asked_for_otherwise(infercli):
     ran = infercli("plan", "Qwen/Qwen3-8B", "--gpu", "H100")
     assert ran.code == ExitCode.USAGE
     assert "plan takes its hardware as --profile" in ran.err
-    assert "--gpu H100` answers for a single GPU" in ran.err
+    assert "`--profile h100`, or `--profile h100-x8` for eight" in ran.err
 
 
-def test_a_profile_that_is_called_as_a_gpu_is_told_how_to_write(infercli, tmp_path):
-    ran = infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200")
-    assert ran.code == ExitCode.USAGE
-    assert "`mkdir -p profiles && infercli profiles h100 > profiles/b200.yaml`, and set name, gpu and price" in ran.err
-    (tmp_path / "profiles").mkdir()
-    of_h100 = infercli("profiles", "h100").out
-    of_b200 = (
-        of_h100.replace("name: h100", "name: b200").replace("gpu: H100", "gpu: B200").replace("H100-SXM-80", "B200")
-    )
-    (tmp_path / "profiles" / "b200.yaml").write_text(of_b200)
+def test_a_gpu_and_how_many_are_a_profile_that_can_be_planned_printed_and_changed(infercli, tmp_path):
     assert "fits on 1 x B200" in infercli("plan", "Qwen/Qwen3-8B", "--profile", "b200").out
+    printed = infercli("profiles", "b200-x8").out
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "ours.yaml").write_text(printed.replace("name: b200-x8", "name: ours"))
+    plans = [
+        json.loads(infercli("plan", "Qwen/Qwen3-8B", "--profile", name, "-o", "json").out)
+        for name in ("ours", "b200-x8")
+    ]
+    assert plans[0]["memory"] == plans[1]["memory"]
+    none = infercli("plan", "Qwen/Qwen3-8B", "--profile", "b2000")
+    assert none.code == ExitCode.USAGE
+    assert "a GPU and how many is one too" in none.err
 
 
 def test_derivations_are_in_the_json_only_where_they_are_asked_for(infercli):
