@@ -10,6 +10,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization, detect, typical
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines import RAY_SERVICE_ENGINE
+from infercli.core.engines.overrides import NAME, overridden
 from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import ALIASES, METHODS, expand, require_engine
@@ -42,8 +43,12 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
     wanted = None if asked is None else expand([asked])
     for method in wanted or ():
         require_engine(METHODS[method], RAY_SERVICE_ENGINE)
+    overrides = deployment.engine_args.get(NAME)
     if locked is not None:
-        return _from_lock(locked, asked, wanted, accepted, profile)
+        as_loaded = locked.model_copy(update={"config": overridden(locked.config, overrides)})
+        return _from_lock(as_loaded, asked, wanted, accepted, profile)
+    if overrides:
+        raise InputError(f"engine_args.{NAME}: needs config.json", f"`infercli pin {deployment.model}` fetches it")
     return _from_shape(deployment.model, asked, wanted, accepted, profile)
 
 

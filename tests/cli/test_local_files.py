@@ -123,6 +123,20 @@ def test_a_saved_plan_that_was_edited_is_refused(infercli, pinned, tmp_path):
     assert "edited" in ran.err
 
 
+def test_a_longer_context_is_planned_where_the_file_asks_for_it(infercli, pinned, deployment):
+    text = (
+        "name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {hf_overrides: {max_position_embeddings: 512}}\n"
+    )
+    deployment(text)
+    said = json.loads(infercli("plan", "-o", "json").out)
+    assert said["engine"]["engine_args"]["max_model_len"] == 512
+    assert said["engine"]["engine_args"]["hf_overrides"] == {"max_position_embeddings": 512}
+    deployment(text.replace("max_position_embeddings", "vocab_size"))
+    refused = infercli("plan")
+    assert refused.code == ExitCode.USAGE
+    assert "engine_args.hf_overrides.vocab_size: cannot be set" in refused.err
+
+
 def test_a_saved_plan_keeps_the_small_numbers_of_a_config(infercli, pinned):
     path = pinned / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"rms_norm_eps": 1e-05}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Literal
 
+from infercli.core.engines import overrides
 from infercli.core.engines.v0_29_arguments import ARGUMENTS as V0_29
 from infercli.core.record import Json
 
@@ -21,7 +22,6 @@ _OURS = {
     "quantization": "use the deployment's `quantization`",
     "download_dir": "weights come from a read-only volume",
     "hf_token": "nothing is downloaded by an engine",
-    "hf_overrides": "the plan is made from config.json as it is pinned",
     "distributed_executor_backend": "Ray chooses it by accelerator",
     "disable_log_stats": "engine metrics are always exported",
     "enable_log_requests": "prompts are never logged",
@@ -71,6 +71,8 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
             found.append((where, f"vLLM {version} has no such argument{offer}"))
         elif not _takes(known[name], value):
             found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
+        elif name == overrides.NAME:
+            found += [(f"{where}.{key}".rstrip("."), what) for key, what in overrides.override_problems(value)]
         elif name in PARALLEL_ONE and value not in (None, 1):
             found.append(
                 (
