@@ -39,7 +39,7 @@ def text(found: Selection) -> str:
     elif found.chosen is None:
         lines += [
             "",
-            "No change in one direction alone would hold: of the load, the objectives, the GPUs, the checkpoint",
+            "No change in one direction alone was found: of the load, the objectives, the GPUs, the checkpoint",
         ]
     if found.front:
         lines += ["", *_front(found.front)]

@@ -63,6 +63,11 @@ class Search:
         """The cheapest that holds only at the estimate, where it costs less than the winner."""
         self._decided = False
 
+    @property
+    def starts(self) -> bool:
+        """Whether any that has room surely does, however slow."""
+        return any(room_problem(w) is None and self.engine(w).starts is True for w in self.all)
+
     def winner(self) -> Open | None:
         """The cheapest that holds at the pessimistic end; None where none does."""
         if not self._decided:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -11,53 +10,20 @@ from hypothesis import strategies as st
 
 from infercli.core import throughput
 from infercli.core.candidates import candidates, hardware_of
-from infercli.core.choice import Candidate, Cost, Fixed, Point, Question
+from infercli.core.choice import Candidate, Cost, Fixed, Point
 from infercli.core.choosing import Search
-from infercli.core.estimate import EstimateRequest, Interval, Traffic
+from infercli.core.estimate import EstimateRequest, Interval
 from infercli.core.estimate_speed import load_of, serving_of
 from infercli.core.estimating import estimate, examine, shipped_model
 from infercli.core.frontier import plot, undominated
 from infercli.core.gpus import GPUS
-from infercli.core.prices import Price, PriceList
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.core.relaxing import changes
 from infercli.core.units import GIB
 from infercli.core.weighing import Engine, examination
 from infercli.errors import InputError, UnknownName
-
-LLAMA_8B, LLAMA_70B = "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-70B-Instruct"
-PRICES = PriceList(
-    as_of=date(2026, 11, 20),
-    prices={
-        "cheap": Price(low_usd=0.5, median_usd=1, high_usd=2, quotes=3, source="made up"),
-        "dear": Price(low_usd=3, median_usd=4, high_usd=5, quotes=2, source="made up"),
-    },
-)
-
-
-def profile(name, gpu="L4", gpus=1, count=1, price="cheap", quantizations=("fp8", "none"), **more):
-    group = NodeGroup(count=count, gpus=gpus, max_count=more.pop("max_count", None))
-    return HardwareProfile(name=name, gpu=gpu, nodes=(group,), price=price, quantizations=quantizations, **more)
-
-
-SMALL = (
-    profile("l4", "L4", max_count=3),
-    profile("a100", "A100-40-SXM", gpus=2, price="dear", interconnect="nvlink"),
-)
-
-
-def ask(*profiles, model=LLAMA_8B, load=None, ttft_s=1.0, tpot_s=0.05, **more):
-    load = load or {"request_rate": 2.0}
-    traffic = Traffic(input_len=1000.0, output_len=200.0, ttft_p95_ms=ttft_s * 1000, tpot_p95_ms=tpot_s * 1000, **load)
-    return Question(
-        model=shipped_model(model),
-        hardware=tuple(hardware_of(p, PRICES) for p in profiles or SMALL),
-        traffic=traffic,
-        max_model_len=3072,
-        prices_as_of=PRICES.as_of,
-        **more,
-    )
+from tests.core.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, profile
 
 
 def request(question, c: Candidate, **workload):
@@ -277,6 +243,12 @@ def test_hardware_without_gpu_or_price_is_refused_by_name():
         hardware_of(profile("x", price="chep"), PRICES)
 
 
+def test_what_needs_a_package_of_its_own_says_so():
+    found = Search(ask(profile("h100", "H100"), quantizations=("gguf",))).selection()
+    assert {x.verdict for x in found.losers} == {"impossible"}
+    assert all("vllm-gguf-plugin" in x.reason for x in found.losers)
+
+
 # Laws.
 
 loads = st.one_of(
@@ -366,46 +338,3 @@ def test_a_plot_is_plain_and_narrow_and_has_every_point(given_points):
     letters = {c for line in lines[1:-3] for c in line.split("|")[1] if c != " "}
     assert letters <= {"abcdefghijklmnopqrstuvwxyz*"[min(i, 26)] for i in range(len(front))}
     assert "a" in letters
-
-
-# What would hold.
-
-
-def test_changes_hold_when_they_are_searched_again():
-    def small(gpus=2, count=1, rate=5.0):
-        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.07)
-
-    search = Search(small())
-    assert search.selection().chosen is None
-    found = changes(search)
-    assert all(c.effect.startswith("holds on ") for c in found)
-
-    rate = next(float(c.change.split()[1]) for c in found if c.change.startswith("--rate "))
-    assert Search(small(rate=rate)).winner() is not None
-    assert Search(small(rate=1.3 * rate)).winner() is None
-
-    words = next(c.change for c in found if c.change.startswith("a profile like l4 with "))
-    count, gpus = words.removeprefix("a profile like l4 with ").removesuffix(" GPUs").split(" x ")
-    assert Search(small(gpus=int(gpus), count=int(count))).winner() is not None
-
-
-def test_what_the_user_fixed_is_named_where_nothing_holds_with_it():
-    question = ask(profile("h100", "H100", gpus=4), fixed=Fixed(tensor_parallel_size=3))
-    assert changes(Search(question))[0].change == "without --tensor-parallel-size"
-
-
-def test_what_needs_a_package_of_its_own_says_so():
-    found = Search(ask(profile("h100", "H100"), quantizations=("gguf",))).selection()
-    assert {x.verdict for x in found.losers} == {"impossible"}
-    assert all("vllm-gguf-plugin" in x.reason for x in found.losers)
-
-
-def test_the_relaxed_objective_holds_and_a_tenth_less_does_not():
-    question = ask(profile("l4"), load={"concurrency": 1.0}, tpot_s=0.03, ttft_s=5.0)
-    search = Search(question)
-    assert search.winner() is None
-    words = next(c.change for c in changes(search) if c.change.startswith("--slo tpot_p95="))
-    limit_ms = float(words.removeprefix("--slo tpot_p95=").removesuffix("ms"))
-    for share, found in ((1, True), (0.9, False)):
-        traffic = question.traffic.model_copy(update={"tpot_p95_ms": share * limit_ms})
-        assert (Search(replace(question, traffic=traffic)).winner() is not None) is found
