@@ -229,7 +229,11 @@ class Search:
         request = request_of(self.question, candidate.weighed)
         found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
         assert isinstance(found, Estimate)  # it was examined before
-        return found
+        asked, speed = self.question.traffic.request_rate, found.speed
+        if asked is None or speed is None or speed.highest_request_rate is None:
+            return found
+        most = _at_least(asked, speed.highest_request_rate, surely=candidate is self._winner)
+        return found.model_copy(update={"speed": speed.model_copy(update={"highest_request_rate": most})})
 
     # The front.
 
@@ -288,6 +292,15 @@ def cost_of(weighed: Weighed) -> Cost | None:
         high_usd_per_h=price.high_usd * gpus,
         quotes=price.quotes,
     )
+
+
+def _at_least(asked: float, most: Interval, *, surely: bool) -> Interval:
+    """The highest rate of one that was found to hold at the asked one; `surely`: at the pessimistic end.
+
+    It is looked for in steps of 1 % of the capacity, and by its arrivals a lower rate may hold less well.
+    """
+    value = max(most.value, asked)
+    return Interval(value=value, low=max(most.low, asked) if surely else most.low, high=max(most.high, value))
 
 
 def _most_at_once(mean: float) -> float:

@@ -116,6 +116,21 @@ def test_one_that_holds_only_at_the_estimate_is_said_and_not_recommended():
     assert chosen.estimate.speed.tpot_p95_s.high <= 0.06
 
 
+def test_the_highest_rate_is_no_less_than_one_that_was_found_to_hold():
+    question = ask(profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.1})
+    question = replace(question, traffic=question.traffic.model_copy(update={"output_len": 300.0}))
+    found = Search(question).selection().cheaper_at_the_estimate
+    alone = estimate(request(question, found.candidate), question.model).speed.highest_request_rate
+    assert alone.value < 0.1  # what the bisection finds
+    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.1})
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.0, 6.0])
+def test_at_worst_what_was_chosen_carries_the_asked_rate(rate):
+    chosen = Search(ask(load={"request_rate": rate}, ttft_s=0.5)).selection().chosen
+    assert chosen.estimate.speed.highest_request_rate.low >= rate
+
+
 def test_between_equal_prices_the_profile_decides_and_an_fp8_kv_cache_comes_last():
     for preferred in ("fp8", "none"):
         order = (preferred, *({"fp8", "none"} - {preferred}))
