@@ -81,7 +81,7 @@ def run(typed: Typed, output: str) -> int:
     search = Search(question_of(typed))
     found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(search)})
+        found = found.model_copy(update={"changes": changes(search, _at_hand(typed))})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -210,6 +210,16 @@ def _hardware(
             if named or profile.gpu is not None:
                 found.append(hardware_of(profile, prices, args))
     return prices, tuple(found)
+
+
+def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
+    """All hardware with GPUs that has a name here, whatever was asked about."""
+    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.core.problems import Problems
+
+    args = dict(load_deployment(typed.deployment_path).engine_args) if typed.model is None else {}
+    project = deployment_path(typed.deployment_path).parent
+    return _hardware(typed._replace(profiles=()), None, args | typed.engine_args, project, Problems())[1]
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:

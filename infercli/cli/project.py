@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from infercli import __version__
 from infercli.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
+    from infercli.core.changes import Offer
     from infercli.core.deployment import ModelDeployment
     from infercli.core.goodput import Objectives
     from infercli.core.learning import LearnedRuns
@@ -120,7 +124,32 @@ def build_planned(deployment: ModelDeployment, project: Path) -> Planned:
         infercli_version=__version__,
         engine_code_digest=digests["engine"],
         front_code_digest=digests["front"],
+        typed=_model_is_typed(),
+        offers=lambda: _offers(project),
     )
+
+
+def _model_is_typed() -> bool:
+    """Whether the command line says what to plan: there is no file then in which a key could be changed."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.params.get("model") is not None
+
+
+def _offers(project: Path) -> Iterator[Offer]:
+    """All profiles at hand with their prices; one of the project's own that cannot be read is left out."""
+    from infercli.adapters.files import price_list, profile_files, read_document
+    from infercli.core.changes import Offer
+    from infercli.core.profile import HardwareProfile
+    from infercli.errors import InferError
+
+    prices = price_list(project)
+    for path in profile_files(project):
+        try:
+            profile = read_document(path, HardwareProfile)
+            price = None if profile.price is None else prices.find(profile.price).median_usd
+        except InferError:
+            continue
+        yield Offer(profile, price)
 
 
 def load_plan(path: Path) -> Plan:

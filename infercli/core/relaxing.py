@@ -33,10 +33,14 @@ _TRIES = (1.0, 0.97, 0.94, 0.9, 0.8)
 """Shares of what was found to hold that are offered: of 600 arrivals at random, a little less may hold less well."""
 
 
-def changes(search: Search) -> tuple[Change, ...]:
-    """At most one in each direction, as the user would type it; empty where none of them helps alone."""
-    directions = (_freed, _quantization, _objectives, _load, _more_gpus)
-    return tuple(change for direction in directions for change in direction(search))
+def changes(search: Search, at_hand: tuple[Hardware, ...] = ()) -> tuple[Change, ...]:
+    """At most one in each direction, as the user would type it; empty where none of them helps alone.
+
+    `at_hand`: hardware that has a name, whether it was asked about or not.
+    """
+    directions = (_freed, _quantization, _objectives, _load)
+    found = [change for direction in directions for change in direction(search)]
+    return (*found, *_hardware(search, at_hand))
 
 
 def _holding(words: str, search: Search) -> list[Change]:
@@ -171,6 +175,23 @@ def _most_able(search: Search) -> list[Weighed]:
         found[c.words] = (worst, weighed)
     orders = (sorted(found.values(), key=lambda f: f[0][order])[: _NEAREST // 3] for order in range(3))
     return list(dict.fromkeys(weighed for order in orders for _, weighed in order))
+
+
+def _hardware(search: Search, at_hand: tuple[Hardware, ...]) -> list[Change]:
+    """More of the same GPUs, by a name where there is one; else whatever is at hand and the cheapest."""
+    asked = search.question.hardware
+    names, gpus = {h.profile.name for h in asked}, {h.gpu.name for h in asked}
+    others = tuple(h for h in at_hand if h.profile.name not in names)
+    same = tuple(h for h in others if h.gpu.name in gpus)
+    return _named(search, same) or _more_gpus(search) or _named(search, others)
+
+
+def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
+    if not hardware:
+        return []
+    other = _with_stages(Search(replace(search.question, plain=True, hardware=hardware), search.known))
+    winner = other.holds()
+    return [] if winner is None else _holding(f"--profile {winner.weighed.hardware.profile.name}", other)
 
 
 def _more_gpus(search: Search) -> list[Change]:

@@ -29,6 +29,8 @@ class Subject(NamedTuple):
     given: bool
     """The user named the quantization."""
     notes: tuple[str, ...] = ()
+    convertible: bool = True
+    """Whether checkpoints of other quantizations may be had: False where the model's own is quantized."""
 
 
 def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: LockedModel | None) -> Subject:
@@ -42,20 +44,22 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
     wanted = None if asked is None else expand([asked])
     for method in wanted or ():
         require_engine(METHODS[method], RAY_SERVICE_ENGINE)
-    if locked is not None:
-        return _from_lock(locked, asked, wanted, accepted, profile)
-    return _from_shape(deployment.model, asked, wanted, accepted, profile)
+    if locked is None:
+        return _from_shape(deployment.model, asked, wanted, accepted, profile)
+    native = detect(locked.quantization_config, model=locked.config)
+    subject = _from_lock(locked, native, asked, wanted, accepted, profile)
+    return subject._replace(convertible=native.method == "none")
 
 
 def _from_lock(
     locked: LockedModel,
+    stored: Quantization,
     asked: str | None,
     wanted: tuple[str, ...] | None,
     accepted: tuple[str, ...],
     profile: HardwareProfile,
 ) -> Subject:
     arch = architecture.parse(locked.config)
-    stored = detect(locked.quantization_config, model=locked.config)
     for method in stored.methods:
         require_engine(method, RAY_SERVICE_ENGINE)
     held = _held(locked)
@@ -121,9 +125,11 @@ def _from_shape(
 ) -> Subject:
     shape = find_shape(model)
     native = shape.quantization
+    convertible = native.method == "none"
     if wanted is None:
         if native.method in accepted:
-            return Subject(arch=shape.arch, quantization=native, reason="what this model's checkpoint is", given=False)
+            reason = "what this model's checkpoint is"
+            return Subject(arch=shape.arch, quantization=native, reason=reason, given=False, convertible=convertible)
         if native.method != "none":
             raise InputError(
                 f"{model} is {native.method}, and profile {profile.name} accepts {', '.join(accepted)}",
@@ -153,6 +159,7 @@ def _from_shape(
         reason=reason,
         given=True,
         notes=_unlisted(chosen.method, accepted, profile),
+        convertible=convertible,
     )
 
 

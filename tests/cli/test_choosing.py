@@ -77,9 +77,25 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
     code, value = search(infercli, *words, "--rate", "20")
     assert (code, value["chosen"], value["command"]) == (ExitCode.NO, None, None)
     kinds = {c["change"].split(" ")[0] for c in value["changes"]}
-    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`
+    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`: l4-x4 has too few
     rate = next(c["change"] for c in value["changes"] if c["change"].startswith("--rate ")).split()[1]
     assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--rate", "5", "--profile", "l4", "--slo", "tpot_p95=70ms"), "l4-pool"),
+        (("--rate", "1", "--profile", "l4", "--slo", "tpot_p95=9ms"), "h100"),  # no number of L4 is fast enough
+    ],
+)
+def test_a_profile_that_would_hold_is_named_where_there_is_one(infercli, words, named):
+    code, value = search(infercli, MODEL, *LOAD, *words, "--quantization", "fp8")
+    assert code != ExitCode.YES
+    (change,) = (c["change"] for c in value["changes"] if "profile" in c["change"])
+    assert change == f"--profile {named}"
+    again = [named if word == "l4" else word for word in words]
+    assert search(infercli, MODEL, *LOAD, *again, "--quantization", "fp8")[0] == ExitCode.YES
 
 
 def test_gpus_of_which_no_speed_is_said_are_no_answer_and_not_a_no(infercli, tmp_path):
