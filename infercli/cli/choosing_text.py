@@ -53,22 +53,25 @@ def text(found: Selection) -> str:
 
 
 def _load(found: Selection) -> str:
+    from infercli.core.units import number
     from infercli.core.weighing import limits
 
     load = found.workload
-    amount = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} in flight"
+    amount = _rate(load.request_rate) if load.request_rate else f"{number(load.concurrency or 0, 6)} in flight"
     words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
     words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
     return ", ".join(words) + (", one replica spare" if found.spare else "")
 
 
 def _winner(winner: Winner, found: Selection) -> list[str]:
+    from infercli.core.units import counted, number
+
     cost, speed = winner.cost, winner.estimate.speed
     assert speed is not None
     price = "unknown: its profile names none"
     if cost is not None:
         price = f"${cost.median_usd_per_h:,.2f} an hour (${cost.low_usd_per_h:,.2f} to ${cost.high_usd_per_h:,.2f}; "
-        price += f"{cost.quotes} quotes, {found.prices_as_of})"
+        price += f"{counted(cost.quotes, 'quote')}, {found.prices_as_of})"
     rows = [("price", price), ("at worst", winner.at_worst)]
     latencies = [("TTFT p50", speed.ttft_s), ("TTFT p95", speed.ttft_p95_s)]
     latencies += [("TPOT p50", speed.tpot_s), ("TPOT p95", speed.tpot_p95_s)]
@@ -76,7 +79,7 @@ def _winner(winner: Winner, found: Selection) -> list[str]:
     tokens, most = speed.output_tok_per_s, speed.highest_request_rate
     rows.append(("output", f"{tokens.value:,.0f} tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f})"))
     if most is not None:
-        rows.append(("highest rate", f"{most.value:.3g} requests/s ({most.low:.3g} to {most.high:.3g})"))
+        rows.append(("highest rate", f"{_rate(most.value, 3)} ({number(most.low)} to {number(most.high)})"))
     return [columns(rows, indent="  ")]
 
 
@@ -115,4 +118,12 @@ def _losers(losers: tuple[Loser, ...]) -> list[tuple[str, str, str, str]]:
 
 
 def _time(value_s: float) -> str:
-    return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"
+    from infercli.core.units import number
+
+    return f"{number(value_s)} s" if value_s >= 1 else f"{number(value_s * 1000)} ms"
+
+
+def _rate(requests_per_s: float, digits: int = 6) -> str:
+    from infercli.core.units import counted
+
+    return f"{counted(requests_per_s, 'request', digits)}/s"

@@ -30,7 +30,7 @@ from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
-from infercli.core.units import gib
+from infercli.core.units import counted, gib
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
@@ -139,7 +139,7 @@ class GpuPlanner:
         """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
         asked, per_node = self.args.get("tensor_parallel_size"), self.profile.gpus_per_node
         if asked is not None:
-            broken = [f"a node has {per_node} GPUs"] if asked > per_node else []
+            broken = [f"a node has {counted(per_node, 'GPU')}"] if asked > per_node else []
             broken = [*layout_problems(self.arch, self.quantization, self._layout(asked), self.facts.version), *broken]
             if broken:
                 valid = ", ".join(str(s) for s in self._valid_sizes()) or "none"
@@ -156,8 +156,8 @@ class GpuPlanner:
         whole = [s for s in sizes if nodes_of(self.profile, s * self.settings.pipeline_parallel_size) is not None]
         if not whole:
             raise InputError(
-                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of {sizes[-1]} "
-                f"GPUs do not fill whole nodes of {per_node}",
+                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of "
+                f"{counted(sizes[-1], 'GPU')} do not fill whole nodes of {per_node}",
                 "make tensor_parallel_size x pipeline_parallel_size a multiple of the GPUs of a node",
             )
         return whole

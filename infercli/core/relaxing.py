@@ -15,6 +15,7 @@ from infercli.core.choice import Fixed, Hardware, Question
 from infercli.core.choosing import Open, Search
 from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
+from infercli.core.units import number
 from infercli.core.weighing import limits
 
 _NEAREST = 9
@@ -92,7 +93,7 @@ def _objectives(search: Search) -> Iterator[Change]:
         rounded_ms = _up(found[0] * 1000)
         changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
         only = Search(_only(changed, holding[found[1]]), search.known)
-        yield from _holding(f"--slo {limit.name}={rounded_ms:g}ms", only)
+        yield from _holding(f"--slo {limit.name}={_typed(rounded_ms)}ms", only)
 
 
 def _nearest(able: list[Open]) -> list[Open]:
@@ -125,7 +126,7 @@ def _load(search: Search) -> list[Change]:
     flag, rounded = ("rate", _down) if field == "request_rate" else ("concurrency", floor)
     for share in _TRIES:
         amount = float(rounded(share * best))
-        said = _holding(f"--{flag} {amount:g}", at(amount, holder)) if amount > 0 else []
+        said = _holding(f"--{flag} {_typed(amount)}", at(amount, holder)) if amount > 0 else []
         if said:
             return said
     return []
@@ -259,3 +260,8 @@ def _down(value: float) -> float:
         return 0.0
     step = 10.0 ** (floor(log10(value)) - 1)
     return round(floor(value / step) * step, 9)
+
+
+def _typed(value: float) -> str:
+    """Without the separators that people read and flags refuse."""
+    return number(value, 9).replace(",", "")

@@ -21,7 +21,7 @@ from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.core.relaxing import changes
 from infercli.core.units import GIB
-from infercli.core.weighing import Engine, examination
+from infercli.core.weighing import Engine, Measure, examination
 from infercli.errors import InputError, UnknownName
 from tests.core.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, profile
 
@@ -206,6 +206,38 @@ def test_reasons_name_what_is_missing():
         # A smaller batch frees at most what its sampler takes.
         assert 0 <= missing - answer.missing_bytes < 2 * GIB
         assert loser.reason == f"{loser.shortfall:,.2f} GiB missing per GPU"
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "words"),
+    [
+        (0.9962, 1.0, "carries 0.996 of 1 request/s"),
+        (0.99996, 1.0, "carries 0.99996 of 1 request/s"),
+        (2437.0, 1000.0, "carries 2,437 of 1,000 requests/s"),
+        (40.7, 50_000.0, "carries 40.7 of 50,000 requests/s"),
+    ],
+)
+def test_a_load_that_is_not_carried_differs_from_the_asked_one_in_print(value, allowed, words):
+    measure = Measure(of="carries", value=value, worst=value, allowed=allowed, share=allowed / value, worst_share=2.0)
+    assert measure.words == measure.worst_words == words
+
+
+@pytest.mark.parametrize(
+    ("value_s", "limit_s", "words"),
+    [
+        (0.0502, 0.05, "TPOT p95 at least 50.2 ms, 0.4% over 50 ms"),
+        (0.05001, 0.05, "TPOT p95 at least 50.01 ms, 0.02% over 50 ms"),
+        (0.04998, 0.05, "TPOT p95 at least 49.98 ms, 0.04% under 50 ms"),
+        (0.0736, 0.05, "TPOT p95 at least 73.6 ms, 47% over 50 ms"),
+        (1780.0, 1.0, "TPOT p95 at least 1,780 s, 1,780 times 1 s"),
+    ],
+)
+def test_a_limit_that_is_missed_by_little_is_not_missed_by_nothing(value_s, limit_s, words):
+    share = value_s / limit_s
+    measure = Measure(
+        of="TPOT p95", value=value_s, worst=value_s, allowed=limit_s, share=share, worst_share=share, least="at least "
+    )
+    assert measure.words == measure.worst_words == words
 
 
 def test_what_cannot_be_split_says_why():
