@@ -99,7 +99,7 @@ def question_of(typed: Typed) -> Question:
     from infercli.core.engines.arguments import problems as argument_problems
     from infercli.core.engines.arguments import unplanned
     from infercli.core.problems import Problems
-    from infercli.errors import InvalidFile
+    from infercli.errors import InputError, InvalidFile
 
     problems = Problems()
     deployment: ModelDeployment | None = None
@@ -126,6 +126,11 @@ def question_of(typed: Typed) -> Question:
             "leave it out of a search; `infercli plan` with one profile plans its memory",
         )
     model, pinned = _model(model_id, deployment, project, problems)
+    if model is not None and model.arch.pooling:
+        raise InputError(
+            f"{model_id} generates no tokens, and a search is for the speed of those",
+            "plan its memory: one --profile, without --rate, --slo and --spare",
+        )
     prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     traffic = _traffic(typed, deployment, problems)

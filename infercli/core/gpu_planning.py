@@ -245,7 +245,8 @@ class GpuPlanner:
         layout = tried.sized.layout
         half = limit if layout is None else layout.longest_that_fits(max(0, tried.left.low_bytes) // 2, limit)
         if half >= limit:
-            chosen, reason = limit, "the model's own maximum: one request takes at most half of the KV cache"
+            chosen, reason = limit, "the model's own maximum"
+            reason += ": one request takes at most half of the KV cache" if layout is not None else ""
         else:
             chosen = max(self.tokens_each, half // _STEP * _STEP)
             reason = "no more than the workload's input and output"
@@ -294,7 +295,9 @@ class GpuPlanner:
         if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release, self.items):
             tokens_reason = "the tokens of a video, which the model takes whole: vLLM refuses smaller batches"
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
-        if self.quantization.kv_cache_fp8:
+        if tried.sized.layout is None:
+            kv_reason = "vLLM's default; there is no KV cache"
+        elif self.quantization.kv_cache_fp8:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
         choices = [
             self._choice(

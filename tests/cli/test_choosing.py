@@ -198,6 +198,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),
         (("openai/gpt-oss-20b", "--rate", "1", "--quantization", "awq"), "a checkpoint is what it is"),
         ((MODEL, "--profile", "l4", "--replicas", "0"), "--replicas: must be at least 1"),
+        (("BAAI/bge-m3", "--rate", "5", "--slo", "ttft_p95=1s"), "BAAI/bge-m3 generates no tokens"),
     ],
 )
 def test_bad_input_is_named(infercli, words, said):

@@ -73,6 +73,14 @@ def test_a_pinned_checkpoint_has_to_be_replaced_by_one_that_is_pinned():
     assert "quantization: awq, with another checkpoint that is it, pinned first" in [c.change for c in made.changes]
 
 
+def test_what_has_no_kv_cache_is_given_no_reason_that_rests_on_one():
+    made = plan("BAAI/bge-m3", "l4")
+    assert made.kv_cache is None
+    assert choice(made, "max_model_len").reason == "the model's own maximum"
+    assert choice(made, "kv_cache_dtype").reason == "vLLM's default; there is no KV cache"
+    assert "half of the KV cache" in choice(plan("Qwen/Qwen2.5-0.5B-Instruct", "l4"), "max_model_len").reason
+
+
 def test_where_nothing_helps_a_note_says_so():
     small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
     made = plan(LLAMA_70B, small)
