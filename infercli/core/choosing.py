@@ -273,6 +273,8 @@ class Search:
             notes.append("no front: no price is known of those that carry the load")
         if self._winner is not None and self._winner.cost is not None and front and not any(p.chosen for p in front):
             notes.append("the chosen one is not on the front: another is faster at its price, and less preferred")
+        if self._winner is not None:
+            notes += _share_of_a_node(self._winner)
         if self._winner is not None and self._winner.weighed.preference[0]:
             notes.append(
                 "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
@@ -301,6 +303,21 @@ def _at_least(asked: float, most: Interval, *, surely: bool) -> Interval:
     """
     value = max(most.value, asked)
     return Interval(value=value, low=max(most.low, asked) if surely else most.low, high=max(most.high, value))
+
+
+def _share_of_a_node(winner: Open) -> list[str]:
+    """What the price leaves out, where whole machines are rented."""
+    cost, gpus, per_node = winner.cost, winner.weighed.candidate.gpus, winner.weighed.hardware.profile.gpus_per_node
+    if cost is None or gpus % per_node == 0:
+        return []
+    nodes = -(-gpus // per_node)
+    whole, where = nodes * per_node, "a node" if nodes == 1 else f"{nodes} nodes"
+    usd_per_h = cost.median_usd_per_h * whole / gpus
+    note = (
+        f"the price is the share of {gpus} of the {whole} GPUs of {where}, of which the others are taken to be used "
+        f"otherwise; all {whole} cost ${usd_per_h:,.2f} an hour"
+    )
+    return [note]
 
 
 def _most_at_once(mean: float) -> float:

@@ -148,6 +148,19 @@ def test_all_gpus_are_paid_for():
     assert found.chosen.cost == Cost(low_usd_per_h=2, median_usd_per_h=4, high_usd_per_h=8, quotes=3)
 
 
+def test_a_price_that_is_the_share_of_a_node_says_so():
+    def said(**fixed):
+        found = Search(ask(profile("a", "H100", gpus=4, count=2), fixed=Fixed(tensor_parallel_size=1, **fixed)))
+        return [n for n in found.selection().notes if "share of" in n]
+
+    # a dollar for a GPU
+    (note,) = said(replicas=2)
+    assert note.startswith("the price is the share of 2 of the 4 GPUs of a node")
+    assert note.endswith("all 4 cost $4.00 an hour")
+    assert "6 of the 8 GPUs of 2 nodes" in said(replicas=6)[0]
+    assert said(replicas=4) == said(replicas=8) == []
+
+
 def test_an_unknown_price_is_unknown_and_comes_last():
     free, priced = profile("free", "H100", price=None), profile("priced", "H100", price="dear")
     found = Search(ask(free, priced)).selection()
