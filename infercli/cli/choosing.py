@@ -134,7 +134,7 @@ def question_of(typed: Typed) -> Question:
     prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     traffic = _traffic(typed, deployment, problems)
-    length = _length(args, deployment, traffic, model, problems)
+    length, notes = _length(args, deployment, traffic, model, problems)
     if problems or model is None or traffic is None:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -155,6 +155,7 @@ def question_of(typed: Typed) -> Question:
         engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
+        notes=notes,
     )
 
 
@@ -314,17 +315,24 @@ def _length(
     traffic: Traffic | None,
     model: Model | None,
     problems: Problems,
-) -> int:
-    """max_model_len: what was asked for, else twice the mean request in whole 1,024s, as far as the model goes."""
+) -> tuple[int, tuple[str, ...]]:
+    """max_model_len: what was asked for, else twice the mean request in whole 1,024s, as far as the model goes.
+
+    With a note on where it comes from, where nobody asked for it.
+    """
     asked = args.get("max_model_len") or (deployment.workload.max_context_tokens if deployment else None)
     if traffic is None or model is None:
-        return 0
+        return 0, ()
     each, limit = int(traffic.input_len + traffic.output_len), model.arch.max_model_len
     if asked is not None and asked > limit:
         problems.add("--max-model-len", f"{asked:,} is more than the model's own maximum of {limit:,}")
     if each > (asked or limit):
         problems.add("--input-len", f"{each:,} tokens a request (in and out) are more than {asked or limit:,}")
-    return int(asked or min(limit, -(-2 * each // 1024) * 1024))
+    if asked is not None:
+        return int(asked), ()
+    twice = -(-2 * each // 1024) * 1024
+    reason = "twice a request, in whole 1,024s" if twice <= limit else "the model's own maximum"
+    return min(limit, twice), (f"max_model_len is {min(limit, twice):,}: {reason}; --max-model-len says another",)
 
 
 def command_of(typed: Typed, found: Selection) -> str:

@@ -188,7 +188,7 @@ class Search:
         if self._winner is not None:
             return self._too_late(candidate, self._winner)
         if worst is not None and self._nearly is not None:
-            reason = f"at the pessimistic end {worst.worst_words}"
+            reason = f"at worst {worst.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, worst.worst_share - 1)
         played = self.play(candidate)
         if played.surely:
@@ -199,7 +199,7 @@ class Search:
         if played.keeps:
             self._nearly = self._nearly or candidate
             tightest = played.tightest
-            reason = f"holds at the estimate; at the pessimistic end {tightest.worst_words}"
+            reason = f"holds at the estimate; at worst {tightest.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, tightest.worst_share - 1)
         slow = max(played.measures, key=lambda m: m.share)
         return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
@@ -268,19 +268,33 @@ class Search:
         )
 
     def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
-        notes = []
+        notes = [*self.question.notes]
         if self.open and not front:
             notes.append("no front: no price is known of those that carry the load")
-        if self._winner is not None and self._winner.cost is not None and front and not any(p.chosen for p in front):
-            notes.append("the chosen one is not on the front: another is faster at its price, and less preferred")
         if self._winner is not None:
-            notes += _share_of_a_node(self._winner)
+            notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
         if self._winner is not None and self._winner.weighed.preference[0]:
             notes.append(
                 "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
                 "set, or rule it out with --kv-cache-dtype auto"
             )
         return tuple(notes)
+
+    def _off_the_front(self, winner: Open, front: tuple[Point, ...]) -> list[str]:
+        """Which one is at least as good in both, and why it was not taken."""
+        if winner.cost is None or any(p.chosen for p in front):
+            return []
+        own = self._point(winner, self.play(winner))
+        better = next((p for p in front if undominated((own, p)) == (p,)), None)
+        lost = next((x for x in self._losers if better is not None and x.candidate == better.candidate), None)
+        if better is None or lost is None:
+            return []
+        speed, own_speed = better.tokens_per_s_per_user.value, own.tokens_per_s_per_user.value
+        how = f"faster for a user ({speed:.1f} tokens/s, against {own_speed:.1f})"
+        how = how if speed > own_speed else "cheaper for its tokens"
+        return [
+            f"the chosen one is not on the front: {lost.candidate.words} is {how}, and was not taken: {lost.reason}"
+        ]
 
 
 def cost_of(weighed: Weighed) -> Cost | None:

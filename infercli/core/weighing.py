@@ -73,19 +73,19 @@ class Measure(NamedTuple):
     @property
     def words(self) -> str:
         """At the estimate: `TTFT p95 1.2 s, 20% over 1 s`."""
-        return self._words(self.value, self.share, self.least)
+        return self._words(self.value, self.share, f"{self.least}{{}}")
 
     @property
     def worst_words(self) -> str:
-        """At the pessimistic end."""
-        return self._words(self.worst, self.worst_share, self.least or "up to ")
+        """At the pessimistic end: `TTFT p95 up to 1.2 s, 20% over 1 s`."""
+        return self._words(self.worst, self.worst_share, "{} or more" if self.least else "up to {}")
 
-    def _words(self, value: float, share: float, before: str) -> str:
+    def _words(self, value: float, share: float, bound: str) -> str:
         if not self.is_objective:
             carried, asked = _apart(value, self.allowed, number)
             return f"carries {carried} of {asked} request{'s' * (asked != '1')}/s"
         found, limit = _apart(value, self.allowed, _time)
-        return f"{self.of} {before}{found}, {_off(share)} {limit}"
+        return f"{self.of} {bound.format(found)}, {_off(share)} {limit}"
 
 
 @dataclass(frozen=True, kw_only=True)

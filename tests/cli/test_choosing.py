@@ -126,6 +126,47 @@ def test_where_no_change_alone_would_hold_it_says_so(infercli):
     assert "No change in one direction alone was found" in ran.out
 
 
+def test_what_was_chosen_is_not_among_those_that_were_not_taken(infercli):
+    words = ("Qwen/Qwen3-32B", *LOAD, "--profile", "a100-80", "--rate", "1", "--slo", "tpot_p95=50ms")
+    ran = infercli("plan", *words)
+    above, table = ran.out.split("Why the others were not taken")
+    chosen = above.splitlines()[1].removeprefix("Cheapest that holds: ")
+    assert chosen == "1 x A100-80-SXM (a100-80), awq"
+    assert f"  {chosen}  " not in table
+    assert search(infercli, *words)[1]["candidates"] > 1
+
+
+def test_one_that_is_better_than_the_chosen_is_named_with_why_it_was_not_taken(infercli):
+    words = ("Qwen/Qwen3-32B", *LOAD, "--profile", "a100-80", "--rate", "1", "--slo", "tpot_p95=50ms")
+    note = next(n for n in search(infercli, *words)[1]["notes"] if "not on the front" in n)
+    assert "1 x A100-80-SXM (a100-80), gptq is faster for a user (" in note
+    assert note.endswith("and was not taken: same price; profile a100-80 prefers awq")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--input-len", "1000", "--output-len", "300"), "max_model_len is 3,072: twice a request"),  # 2 x 1,300
+        (("--input-len", "100000", "--output-len", "300"), "max_model_len is 131,072: the model's own maximum"),
+        (("--input-len", "1000", "--output-len", "300", "--max-model-len", "3072"), None),
+    ],
+)
+def test_where_the_length_comes_from_is_said_where_nobody_asked_for_it(infercli, words, said):
+    ran = infercli("plan", MODEL, "--profile", "h100", "--rate", "0.1", *words)
+    assert said in ran.out if said else "max_model_len is" not in ran.out
+
+
+def test_on_a_narrow_terminal_reasons_and_notes_are_wrapped(infercli, monkeypatch):
+    words = (MODEL, *LOAD, "--rate", "5", *SLOS, *HARDWARE)
+    wide = infercli("plan", *words).out
+    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    narrow = infercli("plan", *words).out
+    for title in ("Why the others", "Notes"):
+        part = narrow[narrow.index(title) :].split("\n\n")[0]
+        assert max(map(len, part.splitlines())) <= 60
+    assert " ".join(narrow.split()).count("dearer") == " ".join(wide.split()).count("dearer")
+
+
 def test_without_a_profile_all_that_ship_are_searched(infercli):
     _, value = search(infercli, MODEL, *LOAD, "--rate", "1", "--slo", "tpot_p95=100ms", "--quantization", "fp8")
     profiles = {x["candidate"]["profile"] for x in value["losers"]} | {value["chosen"]["candidate"]["profile"]}
