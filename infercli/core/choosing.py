@@ -14,6 +14,7 @@ from infercli.core.choice import Cost, Loser, Point, Question, Selection, Verdic
 from infercli.core.estimate import Estimate, Interval
 from infercli.core.estimating import estimate
 from infercli.core.frontier import undominated
+from infercli.core.shapes import published_as
 from infercli.core.units import GIB, gib
 from infercli.core.weighing import Engine, Examination, Measure, Played, examination, request_of
 
@@ -273,6 +274,7 @@ class Search:
             notes.append("no front: no price is known of those that carry the load")
         if self._winner is not None:
             notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
+            notes += self._checkpoints(self._winner.weighed.candidate.quantization)
         if self._winner is not None and self._winner.weighed.preference[0]:
             notes.append(
                 "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
@@ -295,6 +297,14 @@ class Search:
         return [
             f"the chosen one is not on the front: {lost.candidate.words} is {how}, and was not taken: {lost.reason}"
         ]
+
+    def _checkpoints(self, method: str) -> list[str]:
+        """Where the model's own checkpoint is none: published ones that are."""
+        model = self.question.model
+        if self.question.pinned or model.quantization.method == method:
+            return []
+        found = published_as(model.name, method)
+        return [f"published checkpoints that are {method}: {', '.join(found)}"] if found else []
 
 
 def cost_of(weighed: Weighed) -> Cost | None:

@@ -131,6 +131,17 @@ def test_at_worst_what_was_chosen_carries_the_asked_rate(rate):
     assert chosen.estimate.speed.highest_request_rate.low >= rate
 
 
+def test_a_published_checkpoint_that_is_what_was_chosen_is_named():
+    def said(model, **more):
+        notes = Search(ask(profile("h200", "H200"), model=model, tpot_s=0.1, **more)).selection().notes
+        return [n for n in notes if n.startswith("published checkpoints")]
+
+    assert "Qwen/Qwen3-32B-FP8" in said("Qwen/Qwen3-32B", quantizations=("fp8",))[0]
+    assert said("Qwen/Qwen3-32B", quantizations=("none",)) == []
+    assert said("Qwen/Qwen3-32B", quantizations=("awq",)) == []
+    assert said("Qwen/Qwen3-32B-FP8", quantizations=("fp8",)) == []
+
+
 def test_between_equal_prices_the_profile_decides_and_an_fp8_kv_cache_comes_last():
     for preferred in ("fp8", "none"):
         order = (preferred, *({"fp8", "none"} - {preferred}))
