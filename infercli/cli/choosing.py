@@ -81,7 +81,7 @@ def run(typed: Typed, output: str) -> int:
     search = Search(question_of(typed))
     found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(search)})
+        found = found.model_copy(update={"changes": changes(search, _at_hand(typed))})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -99,7 +99,7 @@ def question_of(typed: Typed) -> Question:
     from infercli.core.engines.arguments import problems as argument_problems
     from infercli.core.engines.arguments import unplanned
     from infercli.core.problems import Problems
-    from infercli.errors import InvalidFile
+    from infercli.errors import InputError, InvalidFile
 
     problems = Problems()
     deployment: ModelDeployment | None = None
@@ -126,10 +126,15 @@ def question_of(typed: Typed) -> Question:
             "leave it out of a search; `infercli plan` with one profile plans its memory",
         )
     model, pinned = _model(model_id, deployment, project, problems)
+    if model is not None and model.arch.pooling:
+        raise InputError(
+            f"{model_id} generates no tokens, and a search is for the speed of those",
+            "plan its memory: one --profile, without --rate, --slo and --spare",
+        )
     prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     traffic = _traffic(typed, deployment, problems)
-    length = _length(args, deployment, traffic, model, problems)
+    length, notes = _length(args, deployment, traffic, model, problems)
     if problems or model is None or traffic is None:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -150,6 +155,7 @@ def question_of(typed: Typed) -> Question:
         engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
+        notes=notes,
     )
 
 
@@ -210,6 +216,16 @@ def _hardware(
             if named or profile.gpu is not None:
                 found.append(hardware_of(profile, prices, args))
     return prices, tuple(found)
+
+
+def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
+    """All hardware with GPUs that has a name here, whatever was asked about."""
+    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.core.problems import Problems
+
+    args = dict(load_deployment(typed.deployment_path).engine_args) if typed.model is None else {}
+    project = deployment_path(typed.deployment_path).parent
+    return _hardware(typed._replace(profiles=()), None, args | typed.engine_args, project, Problems())[1]
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:
@@ -299,17 +315,24 @@ def _length(
     traffic: Traffic | None,
     model: Model | None,
     problems: Problems,
-) -> int:
-    """max_model_len: what was asked for, else twice the mean request in whole 1,024s, as far as the model goes."""
+) -> tuple[int, tuple[str, ...]]:
+    """max_model_len: what was asked for, else twice the mean request in whole 1,024s, as far as the model goes.
+
+    With a note on where it comes from, where nobody asked for it.
+    """
     asked = args.get("max_model_len") or (deployment.workload.max_context_tokens if deployment else None)
     if traffic is None or model is None:
-        return 0
+        return 0, ()
     each, limit = int(traffic.input_len + traffic.output_len), model.arch.max_model_len
     if asked is not None and asked > limit:
         problems.add("--max-model-len", f"{asked:,} is more than the model's own maximum of {limit:,}")
     if each > (asked or limit):
         problems.add("--input-len", f"{each:,} tokens a request (in and out) are more than {asked or limit:,}")
-    return int(asked or min(limit, -(-2 * each // 1024) * 1024))
+    if asked is not None:
+        return int(asked), ()
+    twice = -(-2 * each // 1024) * 1024
+    reason = "twice a request, in whole 1,024s" if twice <= limit else "the model's own maximum"
+    return min(limit, twice), (f"max_model_len is {min(limit, twice):,}: {reason}; --max-model-len says another",)
 
 
 def command_of(typed: Typed, found: Selection) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli.output import columns, heading
+from infercli.cli.output import columns, heading, paragraph, room_beside
 
 if TYPE_CHECKING:
     from infercli.core.choice import Loser, Point, Selection, Winner
@@ -20,7 +20,7 @@ _LOSERS_SHOWN = 14
 
 def text(found: Selection) -> str:
     """The answer for people."""
-    lines = [f"{found.model}: {_load(found)}"]
+    lines = [paragraph(f"{found.model}: {_load(found)}")]
     if found.chosen is None:
         undecided = "" if found.holds is False else "; of some it cannot be told"
         title = f"Nothing holds at the pessimistic end of the estimates{undecided}"
@@ -37,38 +37,39 @@ def text(found: Selection) -> str:
         rows = [(c.change, c.effect) for c in found.changes]
         lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
     elif found.chosen is None:
-        lines += [
-            "",
-            "No change in one direction alone would hold: of the load, the objectives, the GPUs, the checkpoint",
-        ]
+        none = "No change in one direction alone was found: of the load, the objectives, the GPUs, the checkpoint"
+        lines += ["", paragraph(none)]
     if found.front:
         lines += ["", *_front(found.front)]
     lines += ["", heading(f"Why the others were not taken ({len(found.losers):,} of {found.candidates:,})")]
-    lines.append(columns(_losers(found.losers), ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  "))
+    lines.append(_table(_losers(found)))
     chosen_notes = found.chosen.estimate.notes if found.chosen else ()
     notes = (*found.notes, *chosen_notes)
     if notes:
-        lines += ["", heading("Notes"), *(f"  {n}" for n in dict.fromkeys(notes))]
+        lines += ["", heading("Notes"), *(paragraph(n, "  ") for n in dict.fromkeys(notes))]
     return "\n".join(lines)
 
 
 def _load(found: Selection) -> str:
+    from infercli.core.units import number
     from infercli.core.weighing import limits
 
     load = found.workload
-    amount = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} in flight"
+    amount = _rate(load.request_rate) if load.request_rate else f"{number(load.concurrency or 0, 6)} in flight"
     words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
     words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
     return ", ".join(words) + (", one replica spare" if found.spare else "")
 
 
 def _winner(winner: Winner, found: Selection) -> list[str]:
+    from infercli.core.units import counted, number
+
     cost, speed = winner.cost, winner.estimate.speed
     assert speed is not None
     price = "unknown: its profile names none"
     if cost is not None:
         price = f"${cost.median_usd_per_h:,.2f} an hour (${cost.low_usd_per_h:,.2f} to ${cost.high_usd_per_h:,.2f}; "
-        price += f"{cost.quotes} quotes, {found.prices_as_of})"
+        price += f"{counted(cost.quotes, 'quote')}, {found.prices_as_of})"
     rows = [("price", price), ("at worst", winner.at_worst)]
     latencies = [("TTFT p50", speed.ttft_s), ("TTFT p95", speed.ttft_p95_s)]
     latencies += [("TPOT p50", speed.tpot_s), ("TPOT p95", speed.tpot_p95_s)]
@@ -76,7 +77,7 @@ def _winner(winner: Winner, found: Selection) -> list[str]:
     tokens, most = speed.output_tok_per_s, speed.highest_request_rate
     rows.append(("output", f"{tokens.value:,.0f} tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f})"))
     if most is not None:
-        rows.append(("highest rate", f"{most.value:.3g} requests/s ({most.low:.3g} to {most.high:.3g})"))
+        rows.append(("highest rate", f"{_rate(most.value, 3)} ({number(most.low)} to {number(most.high)})"))
     return [columns(rows, indent="  ")]
 
 
@@ -100,19 +101,40 @@ def _front(front: tuple[Point, ...]) -> list[str]:
     return [title, columns(rows, header, indent="  "), "", *plot(front)]
 
 
-def _losers(losers: tuple[Loser, ...]) -> list[tuple[str, str, str, str]]:
-    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first."""
+def _losers(found: Selection) -> list[tuple[str, str, str, str]]:
+    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first.
+
+    What differs from a configuration that is told above by its batch alone reads like it, and is left to the JSON.
+    """
+    above = {w.candidate.words for w in (found.chosen, found.cheaper_at_the_estimate) if w is not None}
     kinds: dict[tuple[str, str], list[Loser]] = {}
-    for loser in losers:
-        kinds.setdefault((loser.candidate.gpu, loser.verdict), []).append(loser)
+    for loser in found.losers:
+        if loser.candidate.words not in above:
+            kinds.setdefault((loser.candidate.gpu, loser.verdict), []).append(loser)
 
     def price(loser: Loser) -> float:
         return float("inf") if loser.cost is None else loser.cost.median_usd_per_h
 
     nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
-    nearest.sort(key=lambda found: price(found[0]))
+    nearest.sort(key=lambda kind: price(kind[0]))
     return [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
 
 
+def _table(rows: list[tuple[str, str, str, str]]) -> str:
+    """Four columns; where they leave no room for reasons, three, with the reason behind the configuration."""
+    start = 2 + sum(2 + max((len(row[i]) for row in rows), default=0) for i in range(3))
+    if room_beside(start):
+        return columns(rows, ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  ")
+    return columns([(gpu, n, f"{words}: {why}") for gpu, n, words, why in rows], ("GPU", "ALIKE", "NEAREST"), "  ")
+
+
 def _time(value_s: float) -> str:
-    return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"
+    from infercli.core.units import number
+
+    return f"{number(value_s)} s" if value_s >= 1 else f"{number(value_s * 1000)} ms"
+
+
+def _rate(requests_per_s: float, digits: int = 6) -> str:
+    from infercli.core.units import counted
+
+    return f"{counted(requests_per_s, 'request', digits)}/s"

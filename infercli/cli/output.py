@@ -60,10 +60,22 @@ def paragraph(text: str, indent: str = "") -> str:
     return _wrapped(indent, text, len(indent))
 
 
+def room_beside(start: int) -> bool:
+    """Whether a text that begins in that column can be wrapped; always where nothing is."""
+    width = _width()
+    return width is None or width - start >= _NARROWEST
+
+
+def _width() -> int | None:
+    """Of the terminal; None where the answer goes elsewhere, and is not wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def _wrapped(before: str, text: str, start: int) -> str:
     """`before`, `start` characters wide, and `text`, whose further lines begin below its first."""
-    room = shutil.get_terminal_size().columns - start if sys.stdout.isatty() else None
-    if room is None or len(text) <= room or room < _NARROWEST or click.unstyle(text) != text:
+    width = _width()
+    room = 0 if width is None else width - start
+    if width is None or len(text) <= room or room < _NARROWEST or click.unstyle(text) != text:
         return (before + text).rstrip()
     lines = textwrap.wrap(text, room, break_on_hyphens=False)
     return before + f"\n{' ' * start}".join(lines)

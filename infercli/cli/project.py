@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from infercli.core.changes import Offer
     from infercli.core.deployment import ModelDeployment
     from infercli.core.goodput import Objectives
     from infercli.core.learning import LearnedRuns
@@ -164,12 +166,31 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
             infercli_version=__version__,
             engine_code_digest=digests["engine"],
             front_code_digest=digests["front"],
+            typed=path is None,
+            offers=lambda: _offers(project),
         )
     except UnknownName as error:
         model = deployment.model
         if error.kind == "model" and not deployment.is_directory and (project / model).is_dir():
             error.hint = f"there is a directory ./{model}: `infercli pin ./{model}`, then plan ./{model}"
         raise
+
+
+def _offers(project: Path) -> Iterator[Offer]:
+    """All profiles at hand with their prices; one of the project's own that cannot be read is left out."""
+    from infercli.adapters.files import price_list, profile_files, read_document
+    from infercli.core.changes import Offer
+    from infercli.core.profile import HardwareProfile
+    from infercli.errors import InferError
+
+    prices = price_list(project)
+    for path in profile_files(project):
+        try:
+            profile = read_document(path, HardwareProfile)
+            price = None if profile.price is None else prices.find(profile.price).median_usd
+        except InferError:
+            continue
+        yield Offer(profile, price)
 
 
 def load_plan(path: Path) -> Plan:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from infercli.core.asked import utilization
 from infercli.core.choice import Candidate, Hardware, Question
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
-from infercli.core.placement import engines_that_fit
+from infercli.core.placement import engines_that_fit, too_large
 from infercli.core.prices import PriceList
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS
 from infercli.core.record import Json
+from infercli.core.units import counted
 from infercli.errors import InputError
 
 FEWEST_SEQUENCES = 16
@@ -162,6 +163,6 @@ def room_problem(weighed: Weighed) -> str | None:
     if wanted <= room:
         return None
     if not room:
-        return f"{each} GPUs for one replica: {profile.name} has nodes of {profile.gpus_per_node}"
+        return f"{counted(each, 'GPU')} for one replica: {too_large(profile, each)}"
     spare = " with the spare" if candidate.spare_gpus else ""
-    return f"{wanted * each} GPUs{spare}: {profile.name} has room for {room * each}"
+    return f"{counted(wanted * each, 'GPU')}{spare}: {profile.name} has room for {room * each}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from infercli.core.checkpoint import Quantization, typical
@@ -12,48 +12,90 @@ from infercli.core.outcome import Outcome
 from infercli.core.placement import engines_that_fit
 from infercli.core.plan import Change
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import expand
+from infercli.core.quantization import METHODS, expand
 from infercli.core.record import Json
-from infercli.errors import InputError, Unsupported
+from infercli.errors import InputError, UnknownName, Unsupported
 
-Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization], Outcome]
-"""Plans a variant. Raises InputError where the variant is impossible, Unsupported where it is not taught."""
+Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization | None], Outcome]
+"""Plans a variant; without a quantization with what the deployment's is on that profile.
+
+Raises InputError where the variant is impossible, Unsupported where it is not taught."""
 
 _MOST_GPUS_PER_NODE = 8  # the largest machines that profiles describe
+_NODES = (2, 3, 4)
+"""Of them that one engine is tried over."""
 
 
-class _Variant(NamedTuple):
-    words: str
-    """As the user would type it."""
+class Offer(NamedTuple):
+    """A profile that can be had by its name."""
+
+    profile: HardwareProfile
+    usd_per_gpu_h: float | None
+    """None: unknown."""
+
+
+class Refused(NamedTuple):
+    """A plan that does not fit, and what may be changed about it."""
+
     deployment: ModelDeployment
     profile: HardwareProfile
     quantization: Quantization
+    outcome: Outcome
+    convertible: bool = True
+    """False: the model's own checkpoint is quantized already, and vLLM takes it as it is."""
+    pinned: bool = False
+    """The checkpoint is what the lock says; another one has to be pinned."""
+    typed: bool = False
+    """The command line said what to plan, and changes are its flags; False: they are keys of a deployment.yaml."""
+    offers: tuple[Offer, ...] = ()
 
 
-def changes(
-    deployment: ModelDeployment,
-    profile: HardwareProfile,
-    quantization: Quantization,
-    outcome: Outcome,
-    attempt: Attempt,
-) -> tuple[Change, ...]:
+class _Variant(NamedTuple):
+    keys: dict[str, Json]
+    """What changes, by its place in deployment.yaml."""
+    deployment: ModelDeployment
+    profile: HardwareProfile
+    quantization: Quantization | None
+    before: str = ""
+    after: str = ""
+
+    def words(self, *, typed: bool) -> str:
+        """As the user would type it."""
+        if typed:
+            said = " ".join(f"{_flag(key)} {value}" for key, value in self.keys.items())
+        else:
+            said = " and ".join(f"{key}: {value}" for key, value in self.keys.items())
+        return self.before + said + self.after
+
+
+class _Fitting(NamedTuple):
+    variant: _Variant
+    outcome: Outcome
+
+
+def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
-    found: list[Change] = []
-    for direction in (_splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas, _more_gpus):
-        for variant in direction(deployment, profile, quantization, outcome):
-            tried = _fitting(variant, attempt)
-            if tried is not None:
-                found.append(Change(change=variant.words, effect=tried.verdict))
-                break
-    return tuple(found)
+    directions = (_splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas)
+    found = [next(_fitting(direction(refused), attempt), None) for direction in directions]
+    more = next(_fitting(_more_gpus(refused), attempt), None)
+    found.append(_cheapest(refused, attempt) if more is None else more)
+    typed = refused.typed
+    return tuple(Change(change=f.variant.words(typed=typed), effect=f.outcome.verdict) for f in found if f is not None)
 
 
-def _fitting(variant: _Variant, attempt: Attempt) -> Outcome | None:
-    try:
-        tried = attempt(variant.deployment, variant.profile, variant.quantization)
-    except (InputError, Unsupported):
-        return None
-    return tried if tried.fits else None
+def _fitting(variants: Iterable[_Variant], attempt: Attempt) -> Iterator[_Fitting]:
+    for variant in variants:
+        try:
+            tried = attempt(variant.deployment, variant.profile, variant.quantization)
+        except (InputError, UnknownName, Unsupported):
+            continue
+        if tried.fits:
+            yield _Fitting(variant, tried)
+
+
+def _flag(key: str) -> str:
+    """The flag of `infercli plan` for a key of deployment.yaml."""
+    return f"--{key.rpartition('.')[2].replace('_', '-')}"
 
 
 def _with_args(deployment: ModelDeployment, **args: Json) -> ModelDeployment:
@@ -62,90 +104,148 @@ def _with_args(deployment: ModelDeployment, **args: Json) -> ModelDeployment:
     return deployment.model_copy(update={"engine_args": merged})
 
 
-def _splits(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    if d.engine_args.get("tensor_parallel_size") is None:
-        return  # every size of the profile was tried
-    for size in range(d.engine_args["tensor_parallel_size"] + 1, p.gpus_per_node + 1):
-        yield _Variant(f"engine_args.tensor_parallel_size: {size}", _with_args(d, tensor_parallel_size=size), p, q)
+def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
+    """With these engine_args."""
+    keys = {f"engine_args.{name}": value for name, value in args.items()}
+    changed = _with_args(refused.deployment, **args)
+    return _Variant(keys, changed, refused.profile, refused.quantization, after=after)
 
 
-def _stages(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
+def _splits(r: Refused) -> Iterator[_Variant]:
+    asked = r.deployment.engine_args.get("tensor_parallel_size")
+    if asked is not None:  # else every size of the profile was tried
+        for size in range(asked + 1, r.profile.gpus_per_node + 1):
+            yield _engine_args(r, tensor_parallel_size=size)
+
+
+def _stages(r: Refused) -> Iterator[_Variant]:
     """Whole nodes in a pipeline, where the profile has several."""
-    if p.accelerator != "gpu" or d.engine_args.get("pipeline_parallel_size") not in (None, 1):
+    if r.profile.accelerator != "gpu" or r.deployment.engine_args.get("pipeline_parallel_size") not in (None, 1):
         return
-    ranks = p.gpus_per_node
-    stages = 2
-    while engines_that_fit(p, stages * ranks, grown=True) >= d.replicas:
-        words = f"engine_args.tensor_parallel_size: {ranks} and pipeline_parallel_size: {stages}, over {stages} nodes"
-        yield _Variant(words, _with_args(d, tensor_parallel_size=ranks, pipeline_parallel_size=stages), p, q)
+    ranks, stages = r.profile.gpus_per_node, 2
+    while engines_that_fit(r.profile, stages * ranks, grown=True) >= r.deployment.replicas:
+        where = f", over {stages} nodes"
+        yield _engine_args(r, after=where, tensor_parallel_size=ranks, pipeline_parallel_size=stages)
         stages += 1
+    yield from _more_nodes(r)
 
 
-def _methods(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    for method in expand(p.quantizations):
-        if method not in (q.method, "none", "mixed"):  # mixed is nothing without a checkpoint's own list of modules
-            changed = d.model_copy(update={"quantization": method})
-            yield _Variant(f"--quantization {method}, with a checkpoint that is it", changed, p, typical(method))
+def _more_nodes(r: Refused) -> Iterator[_Variant]:
+    """One engine over more of the largest nodes than the profile has."""
+    p = r.profile
+    for count in _NODES if p.gpus_per_node >= _MOST_GPUS_PER_NODE else ():
+        if engines_that_fit(p, count * p.gpus_per_node, grown=True) >= r.deployment.replicas:
+            continue  # the profile has them, and was tried
+        nodes = (p.nodes[0].model_copy(update={"count": count * r.deployment.replicas, "max_count": None}),)
+        before = f"a profile with {nodes[0].count} nodes of {p.gpus_per_node} GPUs, and "
+        wider = _engine_args(r, tensor_parallel_size=p.gpus_per_node, pipeline_parallel_size=count)
+        yield wider._replace(before=before, profile=p.model_copy(update={"nodes": nodes}))
 
 
-def _lengths(d: ModelDeployment, p: HardwareProfile, q: Quantization, outcome: Outcome) -> Iterator[_Variant]:
-    where = "engine_args.max_model_len"
+def _methods(r: Refused) -> Iterator[_Variant]:
+    """Other checkpoints of the model. Of one that is quantized already, nobody has another."""
+    for method in expand(r.profile.quantizations) if r.convertible else ():
+        row = METHODS[method]
+        # mixed is nothing without a checkpoint's own list of modules
+        if method in (r.quantization.method, "none", "mixed") or row.as_published:
+            continue
+        checkpoint = "another checkpoint that is it, pinned first" if r.pinned else "a checkpoint that is it"
+        after = "" if row.loads_as_model_dtype else f", with {checkpoint}"
+        changed = r.deployment.model_copy(update={"quantization": method})
+        yield _Variant({"quantization": method}, changed, r.profile, typical(method), after=after)
+
+
+def _lengths(r: Refused) -> Iterator[_Variant]:
+    d, room = r.deployment, r.outcome.longest_that_fits
     asked = d.engine_args.get("max_model_len")
-    if asked is None and d.workload.max_context_tokens is not None:
-        where, asked = "workload.max_context_tokens", d.workload.max_context_tokens
-    if asked is None or outcome.longest_that_fits is None:
+    of_workload = asked is None
+    if of_workload:
+        asked = d.workload.max_context_tokens
+    if asked is None or room is None:
         return
-    room = outcome.longest_that_fits
     for length in sorted({room, room // 1024 * 1024}):
-        if 0 < length < asked:
-            changed = _with_args(d, max_model_len=length)
-            if where.startswith("workload"):
-                workload = d.workload.model_copy(update={"max_context_tokens": length})
-                changed = d.model_copy(update={"workload": workload})
-            yield _Variant(f"{where}: {length}", changed, p, q)
+        if not 0 < length < asked:
+            continue
+        if of_workload:
+            workload = d.workload.model_copy(update={"max_context_tokens": length})
+            changed = d.model_copy(update={"workload": workload})
+            yield _Variant({"workload.max_context_tokens": length}, changed, r.profile, r.quantization)
+        else:
+            yield _engine_args(r, max_model_len=length)
 
 
-def _sequences(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    asked = d.engine_args.get("max_num_seqs")
+def _sequences(r: Refused) -> Iterator[_Variant]:
+    asked = r.deployment.engine_args.get("max_num_seqs")
     while asked is not None and asked > 1:
         asked //= 2
-        yield _Variant(f"engine_args.max_num_seqs: {asked}", _with_args(d, max_num_seqs=asked), p, q)
+        yield _engine_args(r, max_num_seqs=asked)
 
 
-def _kv_cache(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
+def _kv_cache(r: Refused) -> Iterator[_Variant]:
+    p = r.profile
     gpu = find_gpu(p.gpu) if isinstance(p.gpu, str) else p.gpu
     native = gpu is not None and gpu.at_least((8, 9))  # below, whether it works depends on the attention backend
-    if native and d.engine_args.get("kv_cache_dtype", "auto") == "auto" and not q.kv_cache_fp8:
-        yield _Variant(
-            "engine_args.kv_cache_dtype: fp8 (check long prompts against a golden set)",
-            _with_args(d, kv_cache_dtype="fp8"),
-            p,
-            q,
-        )
+    if native and r.deployment.engine_args.get("kv_cache_dtype", "auto") == "auto" and not r.quantization.kv_cache_fp8:
+        yield _engine_args(r, after=" (check long prompts against a golden set)", kv_cache_dtype="fp8")
 
 
-def _workload(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    concurrency = d.workload.concurrency
+def _workload(r: Refused) -> Iterator[_Variant]:
+    concurrency = r.deployment.workload.concurrency
     while concurrency > 1:
         concurrency = concurrency * 3 // 4
-        workload = d.workload.model_copy(update={"concurrency": concurrency})
-        yield _Variant(f"workload.concurrency: {concurrency}", d.model_copy(update={"workload": workload}), p, q)
+        workload = r.deployment.workload.model_copy(update={"concurrency": concurrency})
+        changed = r.deployment.model_copy(update={"workload": workload})
+        yield _Variant({"workload.concurrency": concurrency}, changed, r.profile, r.quantization)
 
 
-def _replicas(d: ModelDeployment, p: HardwareProfile, q: Quantization, outcome: Outcome) -> Iterator[_Variant]:
+def _replicas(r: Refused) -> Iterator[_Variant]:
+    if r.profile.accelerator != "gpu":
+        return
+    room = engines_that_fit(r.profile, r.outcome.gpus, grown=True)
+    if 0 < room < r.deployment.replicas:
+        changed = r.deployment.model_copy(update={"replicas": room})
+        yield _Variant({"replicas": room}, changed, r.profile, r.quantization)
+
+
+# Other hardware.
+
+
+def _more_gpus(r: Refused) -> Iterator[_Variant]:
+    """More of the same GPUs: a profile that is at hand, else one that would have to be written."""
+    p = r.profile
     if p.accelerator != "gpu":
         return
-    room = engines_that_fit(p, outcome.gpus, grown=True)
-    if 0 < room < d.replicas:
-        yield _Variant(f"replicas: {room}", d.model_copy(update={"replicas": room}), p, q)
-
-
-def _more_gpus(d: ModelDeployment, p: HardwareProfile, q: Quantization, _: Outcome) -> Iterator[_Variant]:
-    if p.accelerator != "gpu":
-        return
-    free = _with_args(d, tensor_parallel_size=None)
+    larger = [o.profile for o in r.offers if o.profile.gpu == p.gpu and o.profile.gpus_per_node > p.gpus_per_node]
+    for profile in sorted(larger, key=lambda x: x.gpus_per_node):
+        yield _on(r, profile)
     gpus = p.gpus_per_node * 2
     while gpus <= _MOST_GPUS_PER_NODE:
         nodes = tuple(n.model_copy(update={"gpus": gpus}) for n in p.nodes)
-        yield _Variant(f"a profile with {gpus} GPUs per node", free, p.model_copy(update={"nodes": nodes}), q)
+        grown = p.model_copy(update={"nodes": nodes})
+        before = f"a profile with {gpus} GPUs per node"
+        yield _on(r, grown)._replace(keys={}, before=before, quantization=r.quantization)
         gpus *= 2
+
+
+def _cheapest(r: Refused, attempt: Attempt) -> _Fitting | None:
+    """Of the profiles that are at hand; unknown prices come last."""
+    if r.profile.accelerator != "gpu":
+        return None
+    others = {
+        o.profile.name: o for o in r.offers if o.profile.accelerator == "gpu" and o.profile.name != r.profile.name
+    }
+
+    def price(fitting: _Fitting) -> tuple[bool, float]:
+        each, gpus = others[fitting.variant.profile.name].usd_per_gpu_h, fitting.outcome.gpus
+        return (each is None, gpus * (each or 1.0))
+
+    return min(_fitting([_on(r, o.profile) for o in others.values()], attempt), key=price, default=None)
+
+
+def _on(r: Refused, profile: HardwareProfile) -> _Variant:
+    """On another profile, with as many GPUs for an engine as it needs there."""
+    after = ""
+    if r.deployment.engine_args.get("tensor_parallel_size") is not None:
+        after = f", without {'--tensor-parallel-size' if r.typed else 'engine_args.tensor_parallel_size'}"
+    changed = _with_args(r.deployment, tensor_parallel_size=None).model_copy(update={"profile": profile.name})
+    return _Variant({"profile": profile.name}, changed, profile, None, after=after)

@@ -203,3 +203,5 @@ class Question:
     plain: bool = False
     """Only vLLM's own max_num_seqs and KV dtype, and no pipelines: for a first look at much hardware."""
     prices_as_of: date
+    notes: tuple[str, ...] = ()
+    """What is said of the question itself."""

@@ -14,6 +14,7 @@ from infercli.core.choice import Cost, Loser, Point, Question, Selection, Verdic
 from infercli.core.estimate import Estimate, Interval
 from infercli.core.estimating import estimate
 from infercli.core.frontier import undominated
+from infercli.core.shapes import published_as
 from infercli.core.units import GIB, gib
 from infercli.core.weighing import Engine, Examination, Measure, Played, examination, request_of
 
@@ -62,6 +63,11 @@ class Search:
         self._nearly: Open | None = None
         """The cheapest that holds only at the estimate, where it costs less than the winner."""
         self._decided = False
+
+    @property
+    def starts(self) -> bool:
+        """Whether any that has room surely does, however slow."""
+        return any(room_problem(w) is None and self.engine(w).starts is True for w in self.all)
 
     def winner(self) -> Open | None:
         """The cheapest that holds at the pessimistic end; None where none does."""
@@ -183,7 +189,7 @@ class Search:
         if self._winner is not None:
             return self._too_late(candidate, self._winner)
         if worst is not None and self._nearly is not None:
-            reason = f"at the pessimistic end {worst.worst_words}"
+            reason = f"at worst {worst.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, worst.worst_share - 1)
         played = self.play(candidate)
         if played.surely:
@@ -194,7 +200,7 @@ class Search:
         if played.keeps:
             self._nearly = self._nearly or candidate
             tightest = played.tightest
-            reason = f"holds at the estimate; at the pessimistic end {tightest.worst_words}"
+            reason = f"holds at the estimate; at worst {tightest.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, tightest.worst_share - 1)
         slow = max(played.measures, key=lambda m: m.share)
         return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
@@ -224,7 +230,11 @@ class Search:
         request = request_of(self.question, candidate.weighed)
         found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
         assert isinstance(found, Estimate)  # it was examined before
-        return found
+        asked, speed = self.question.traffic.request_rate, found.speed
+        if asked is None or speed is None or speed.highest_request_rate is None:
+            return found
+        most = _at_least(asked, speed.highest_request_rate, surely=candidate is self._winner)
+        return found.model_copy(update={"speed": speed.model_copy(update={"highest_request_rate": most})})
 
     # The front.
 
@@ -259,17 +269,42 @@ class Search:
         )
 
     def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
-        notes = []
+        notes = [*self.question.notes]
         if self.open and not front:
             notes.append("no front: no price is known of those that carry the load")
-        if self._winner is not None and self._winner.cost is not None and front and not any(p.chosen for p in front):
-            notes.append("the chosen one is not on the front: another is faster at its price, and less preferred")
+        if self._winner is not None:
+            notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
+            notes += self._checkpoints(self._winner.weighed.candidate.quantization)
         if self._winner is not None and self._winner.weighed.preference[0]:
             notes.append(
                 "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
                 "set, or rule it out with --kv-cache-dtype auto"
             )
         return tuple(notes)
+
+    def _off_the_front(self, winner: Open, front: tuple[Point, ...]) -> list[str]:
+        """Which one is at least as good in both, and why it was not taken."""
+        if winner.cost is None or any(p.chosen for p in front):
+            return []
+        own = self._point(winner, self.play(winner))
+        better = next((p for p in front if undominated((own, p)) == (p,)), None)
+        lost = next((x for x in self._losers if better is not None and x.candidate == better.candidate), None)
+        if better is None or lost is None:
+            return []
+        speed, own_speed = better.tokens_per_s_per_user.value, own.tokens_per_s_per_user.value
+        how = f"faster for a user ({speed:.1f} tokens/s, against {own_speed:.1f})"
+        how = how if speed > own_speed else "cheaper for its tokens"
+        return [
+            f"the chosen one is not on the front: {lost.candidate.words} is {how}, and was not taken: {lost.reason}"
+        ]
+
+    def _checkpoints(self, method: str) -> list[str]:
+        """Where the model's own checkpoint is none: published ones that are."""
+        model = self.question.model
+        if self.question.pinned or model.quantization.method == method:
+            return []
+        found = published_as(model.name, method)
+        return [f"published checkpoints that are {method}: {', '.join(found)}"] if found else []
 
 
 def cost_of(weighed: Weighed) -> Cost | None:
@@ -283,6 +318,30 @@ def cost_of(weighed: Weighed) -> Cost | None:
         high_usd_per_h=price.high_usd * gpus,
         quotes=price.quotes,
     )
+
+
+def _at_least(asked: float, most: Interval, *, surely: bool) -> Interval:
+    """The highest rate of one that was found to hold at the asked one; `surely`: at the pessimistic end.
+
+    It is looked for in steps of 1 % of the capacity, and by its arrivals a lower rate may hold less well.
+    """
+    value = max(most.value, asked)
+    return Interval(value=value, low=max(most.low, asked) if surely else most.low, high=max(most.high, value))
+
+
+def _share_of_a_node(winner: Open) -> list[str]:
+    """What the price leaves out, where whole machines are rented."""
+    cost, gpus, per_node = winner.cost, winner.weighed.candidate.gpus, winner.weighed.hardware.profile.gpus_per_node
+    if cost is None or gpus % per_node == 0:
+        return []
+    nodes = -(-gpus // per_node)
+    whole, where = nodes * per_node, "a node" if nodes == 1 else f"{nodes} nodes"
+    usd_per_h = cost.median_usd_per_h * whole / gpus
+    note = (
+        f"the price is the share of {gpus} of the {whole} GPUs of {where}, of which the others are taken to be used "
+        f"otherwise; all {whole} cost ${usd_per_h:,.2f} an hour"
+    )
+    return [note]
 
 
 def _most_at_once(mean: float) -> float:

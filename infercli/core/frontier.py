@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import ceil, floor, log10
 
 from infercli.core.choice import Point
+from infercli.core.units import number
 
 _COLUMNS, _ROWS = 62, 14
 """Of the plot's inside; with the axis labels it stays under 80 columns."""
@@ -38,12 +39,12 @@ def plot(points: Sequence[Point]) -> list[str]:
     for i in range(len(points) - 1, -1, -1):
         row, column = round(ys[i] / y_top * _ROWS), round(xs[i] / x_top * _COLUMNS)
         grid[row][column] = letter(i, chosen=points[i].chosen)
-    labels = {_ROWS: f"{y_top:g}", _ROWS // 2: f"{y_top / 2:g}", 0: "0"}
+    labels = {_ROWS: number(y_top), _ROWS // 2: number(y_top / 2), 0: "0"}
     width = max(len(label) for label in labels.values())
     lines = ["tokens/s per dollar an hour"]
     lines += [f"{labels.get(row, ''):>{width}} |{''.join(grid[row])}".rstrip() for row in range(_ROWS, -1, -1)]
     lines.append(f"{'':>{width}} +{'-' * (_COLUMNS + 1)}")
-    right, middle = f"{x_top:g}", f"{x_top / 2:g}"
+    right, middle = number(x_top), number(x_top / 2)
     scale = f"0{middle:^{_COLUMNS}}"[: _COLUMNS + 1 - len(right)] + right
     lines.append(f"{'':>{width}}  {scale}")
     lines.append(f"{'tokens/s per user':>{width + 2 + _COLUMNS + 1}}")

@@ -12,7 +12,7 @@ from infercli.core.kv_cache import CacheLayout
 from infercli.core.outcome import Question
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS
-from infercli.core.units import GIB, gib
+from infercli.core.units import GIB, counted, gib
 from infercli.core.weights import largest_unquantized_bytes, weights_by_role
 
 _WORTH_SAYING_BYTES = 0.5 * GIB
@@ -116,7 +116,8 @@ def _architecture(question: Question) -> Iterator[str]:
         yield _encoder(question)
     if arch.draft_layers and question.request.speculation is None:
         count = sum(len(g.indices) for g in arch.draft_layers)
-        yield f"the checkpoint's {count} draft layers are not loaded: speculation is not asked for"
+        are = "is" if count == 1 else "are"
+        yield f"the checkpoint's {counted(count, 'draft layer')} {are} not loaded: speculation is not asked for"
 
 
 def _replicated_cache(arch: ModelArch, ranks: int) -> Iterator[str]:
@@ -130,7 +131,7 @@ def _replicated_cache(arch: ModelArch, ranks: int) -> Iterator[str]:
         )
     fewest = min((m.kv_heads for m in mixers(arch) if isinstance(m, Attention) and m.cached), default=ranks)
     if fewest < ranks:
-        yield f"{fewest} KV heads on {ranks} GPUs: each is kept {ranks // fewest} times"
+        yield f"{counted(fewest, 'KV head')} on {ranks} GPUs: each is kept {ranks // fewest} times"
 
 
 def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:

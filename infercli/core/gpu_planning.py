@@ -30,7 +30,7 @@ from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import layout_problems
-from infercli.core.units import gib
+from infercli.core.units import counted, gib
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
@@ -139,7 +139,7 @@ class GpuPlanner:
         """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
         asked, per_node = self.args.get("tensor_parallel_size"), self.profile.gpus_per_node
         if asked is not None:
-            broken = [f"a node has {per_node} GPUs"] if asked > per_node else []
+            broken = [f"a node has {counted(per_node, 'GPU')}"] if asked > per_node else []
             broken = [*layout_problems(self.arch, self.quantization, self._layout(asked), self.facts.version), *broken]
             if broken:
                 valid = ", ".join(str(s) for s in self._valid_sizes()) or "none"
@@ -156,8 +156,8 @@ class GpuPlanner:
         whole = [s for s in sizes if nodes_of(self.profile, s * self.settings.pipeline_parallel_size) is not None]
         if not whole:
             raise InputError(
-                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of {sizes[-1]} "
-                f"GPUs do not fill whole nodes of {per_node}",
+                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of "
+                f"{counted(sizes[-1], 'GPU')} do not fill whole nodes of {per_node}",
                 "make tensor_parallel_size x pipeline_parallel_size a multiple of the GPUs of a node",
             )
         return whole
@@ -245,7 +245,8 @@ class GpuPlanner:
         layout = tried.sized.layout
         half = limit if layout is None else layout.longest_that_fits(max(0, tried.left.low_bytes) // 2, limit)
         if half >= limit:
-            chosen, reason = limit, "the model's own maximum: one request takes at most half of the KV cache"
+            chosen, reason = limit, "the model's own maximum"
+            reason += ": one request takes at most half of the KV cache" if layout is not None else ""
         else:
             chosen = max(self.tokens_each, half // _STEP * _STEP)
             reason = "no more than the workload's input and output"
@@ -294,7 +295,9 @@ class GpuPlanner:
         if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release, self.items):
             tokens_reason = "the tokens of a video, which the model takes whole: vLLM refuses smaller batches"
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
-        if self.quantization.kv_cache_fp8:
+        if tried.sized.layout is None:
+            kv_reason = "vLLM's default; there is no KV cache"
+        elif self.quantization.kv_cache_fp8:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
         choices = [
             self._choice(

@@ -6,6 +6,7 @@ An engine stands on one node, or, where its pipeline stages are more than a node
 from __future__ import annotations
 
 from infercli.core.profile import HardwareProfile
+from infercli.core.units import counted
 
 
 def nodes_of(profile: HardwareProfile, gpus_per_engine: int) -> int | None:
@@ -31,12 +32,24 @@ def placement_problem(profile: HardwareProfile, gpus_per_engine: int, replicas: 
     room = engines_that_fit(profile, gpus_per_engine, grown=True)
     if replicas <= room:
         return None
-    return f"{replicas} replicas of {gpus_per_engine} GPUs are asked for, and its nodes hold {room}"
+    are = "is" if replicas == 1 else "are"
+    asked = f"{counted(replicas, 'replica')} of {counted(gpus_per_engine, 'GPU')} {are} asked for"
+    return f"{asked}, and its nodes hold {room}" if room else f"{asked}: {too_large(profile, gpus_per_engine)}"
+
+
+def too_large(profile: HardwareProfile, gpus_per_engine: int) -> str:
+    """Why its nodes do not hold a single engine of that many GPUs."""
+    per_node, nodes = profile.gpus_per_node, nodes_of(profile, gpus_per_engine)
+    if nodes is None:
+        return f"more than a node has, and no multiple of the {counted(per_node, 'GPU')} of one"
+    there = sum((n.max_count or n.count) for n in profile.nodes if n.gpus == per_node)
+    return f"one takes {nodes} nodes of {counted(per_node, 'GPU')}, and {profile.name} has {there}"
 
 
 def placement_note(profile: HardwareProfile, gpus_per_engine: int, replicas: int) -> str | None:
     """What a reader must know where the pool has to grow first; None otherwise."""
     now = engines_that_fit(profile, gpus_per_engine, grown=False)
     if now < replicas <= engines_that_fit(profile, gpus_per_engine, grown=True):
-        return f"{replicas - now} of {replicas} replicas wait until the pool has added nodes"
+        wait = "waits" if replicas - now == 1 else "wait"
+        return f"{replicas - now} of {counted(replicas, 'replica')} {wait} until the pool has added nodes"
     return None

@@ -5,10 +5,11 @@ Pure: the same input gives the same plan, whatever the time or the cluster.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from infercli.core.asked import value_problems
-from infercli.core.changes import changes
+from infercli.core.changes import Offer, Refused, changes
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
@@ -20,7 +21,7 @@ from infercli.core.local_planning import plan_local
 from infercli.core.model import LockedModel
 from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import placement_note
-from infercli.core.plan import Choice, EngineSpec, FrontSpec, Plan
+from infercli.core.plan import Change, Choice, EngineSpec, FrontSpec, Plan
 from infercli.core.profile import HardwareProfile
 from infercli.core.record import Json
 from infercli.core.resolving import Subject, resolve
@@ -85,8 +86,13 @@ def planned(
     infercli_version: str,
     engine_code_digest: str,
     front_code_digest: str,
+    typed: bool = False,
+    offers: Callable[[], Iterable[Offer]] = tuple,
 ) -> Planned:
-    """As `make_plan`, with the estimate that the plan rests on."""
+    """As `make_plan`, with the estimate that the plan rests on.
+
+    `typed`: the command line says what to plan, and no file. `offers`: profiles at hand, read where it does not fit.
+    """
     facts = find_engine(RAY_SERVICE_ENGINE)
     wrong = argument_problems(deployment.engine_args)
     if wrong:
@@ -99,10 +105,18 @@ def planned(
     subject = resolve(deployment, profile, locked)
     gpu = profile.linked_gpu()
 
-    def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization) -> Outcome:
-        return _outcome(d, p, q, subject, gpu, facts)
+    def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:
+        taken = resolve(d, p, locked).quantization if q is None else q
+        return _outcome(d, p, taken, subject, p.linked_gpu(), facts)
 
     outcome = attempt(deployment, profile, subject.quantization)
+    found: tuple[Change, ...] = ()
+    if not outcome.fits:
+        refused = Refused(
+            deployment, profile, subject.quantization, outcome,
+            convertible=subject.convertible, pinned=locked is not None, typed=typed, offers=tuple(offers()),
+        )  # fmt: skip
+        found = changes(refused, attempt)
     engine = _engine(deployment, profile, locked, subject, outcome, gpu, facts, engine_code_digest)
     front = deployment.front
     plan = Plan(
@@ -125,8 +139,8 @@ def planned(
         fits=outcome.fits,
         verdict=outcome.verdict,
         missing_bytes=outcome.missing_bytes,
-        changes=() if outcome.fits else changes(deployment, profile, subject.quantization, outcome, attempt),
-        notes=_notes(deployment, profile, locked, subject, outcome),
+        changes=found,
+        notes=_notes(deployment, profile, locked, subject, outcome, found),
     )
     return Planned(plan, outcome.question)
 
@@ -205,8 +219,13 @@ def _notes(
     locked: LockedModel | None,
     subject: Subject,
     outcome: Outcome,
+    found: tuple[Change, ...],
 ) -> tuple[str, ...]:
     notes = [*outcome.notes, *subject.notes]
+    if not found and (outcome.fits is False or outcome.missing_bytes):
+        notes.insert(
+            0, "no change in one direction alone was found that fits: split, checkpoint, load, length, hardware"
+        )
     if locked is None:
         notes.insert(0, f"unpinned: can be planned, not deployed; `infercli pin {deployment.model}` pins it")
     if profile.accelerator == "gpu":

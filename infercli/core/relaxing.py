@@ -6,7 +6,7 @@ looked for among the few candidates that come nearest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from math import floor, log10
 
@@ -15,6 +15,7 @@ from infercli.core.choice import Fixed, Hardware, Question
 from infercli.core.choosing import Open, Search
 from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
+from infercli.core.units import number
 from infercli.core.weighing import limits
 
 _NEAREST = 9
@@ -25,16 +26,22 @@ _MOST_PER_NODE = 8
 """GPUs of the largest machines that profiles describe."""
 _GROWTHS = (2, 4, 8, 16, 32)
 """Times as many GPUs as a profile has."""
-_HALVINGS = 10
-"""Of the asked load until something holds: to a thousandth of it."""
+_ALONE = 0.05
+"""Requests in flight of one replica, in the mean, at a rate so low that nearly every request is alone."""
 _STEPS = 5
 """Halvings between a load that holds and twice that: to 3 % of it."""
+_TRIES = (1.0, 0.97, 0.94, 0.9, 0.8)
+"""Shares of what was found to hold that are offered: of 600 arrivals at random, a little less may hold less well."""
 
 
-def changes(search: Search) -> tuple[Change, ...]:
-    """At most one in each direction, as the user would type it; empty where none of them helps alone."""
-    directions = (_freed, _quantization, _objectives, _load, _more_gpus)
-    return tuple(change for direction in directions for change in direction(search))
+def changes(search: Search, at_hand: tuple[Hardware, ...] = ()) -> tuple[Change, ...]:
+    """At most one in each direction, as the user would type it; empty where none of them helps alone.
+
+    `at_hand`: hardware that has a name, whether it was asked about or not.
+    """
+    directions = (_freed, _quantization, _objectives, _load)
+    found = [change for direction in directions for change in direction(search)]
+    return (*found, *_hardware(search, at_hand))
 
 
 def _holding(words: str, search: Search) -> list[Change]:
@@ -86,7 +93,7 @@ def _objectives(search: Search) -> Iterator[Change]:
         rounded_ms = _up(found[0] * 1000)
         changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
         only = Search(_only(changed, holding[found[1]]), search.known)
-        yield from _holding(f"--slo {limit.name}={rounded_ms:g}ms", only)
+        yield from _holding(f"--slo {limit.name}={_typed(rounded_ms)}ms", only)
 
 
 def _nearest(able: list[Open]) -> list[Open]:
@@ -99,30 +106,57 @@ def _nearest(able: list[Open]) -> list[Open]:
 def _load(search: Search) -> list[Change]:
     """The highest rate, or the most requests in flight, that hold."""
     traffic = search.question.traffic
-    asked = traffic.request_rate or traffic.concurrency
-    assert asked is not None
     field = "request_rate" if traffic.request_rate is not None else "concurrency"
-    halves = [asked / 2**i for i in range(1, _HALVINGS + 1)]
 
     def at(amount: float, weighed: Weighed) -> Search:
         changed = replace(search.question, traffic=_with(traffic, **{field: amount}))
         return Search(_only(changed, weighed), search.known)
 
+    def holds_on(weighed: Weighed) -> Callable[[float], bool]:
+        return lambda amount: at(amount, weighed).holds() is not None
+
     best, holder = 0.0, None
     for weighed in _most_able(search):
-        low = next((x for x in ([best] if best else halves) if at(x, weighed).holds() is not None), None)
-        if low is None:
-            continue
-        high = min(asked, 2 * low)
-        for _ in range(_STEPS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if at(middle, weighed).holds() is not None else (low, middle)
-        if low > best:
-            best, holder = low, weighed
-    amount = _down(best) if field == "request_rate" else float(floor(best))
-    if holder is None or amount <= 0:
+        least, most = _range(search, weighed)
+        found = _highest(holds_on(weighed), max(best, least), most)
+        if found is not None:
+            best, holder = found, weighed
+    if holder is None:
         return []
-    return _holding(f"--{'rate' if field == 'request_rate' else 'concurrency'} {amount:g}", at(amount, holder))
+    flag, rounded = ("rate", _down) if field == "request_rate" else ("concurrency", floor)
+    for share in _TRIES:
+        amount = float(rounded(share * best))
+        said = _holding(f"--{flag} {_typed(amount)}", at(amount, holder)) if amount > 0 else []
+        if said:
+            return said
+    return []
+
+
+def _highest(holds: Callable[[float], bool], least: float, most: float) -> float | None:
+    """The highest amount below `most` that holds, to 3 % of it; None where `least` does not."""
+    if least >= most or not holds(least):
+        return None
+    low, high = least, most
+    while (middle := high / 2) > low:
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _range(search: Search, weighed: Weighed) -> tuple[float, float]:
+    """(a load under which each request is alone, the most that may hold by the closed form)."""
+    traffic, engine, replicas = search.question.traffic, search.engine(weighed), weighed.candidate.replicas
+    if traffic.request_rate is None:
+        assert traffic.concurrency is not None
+        return 1.0, traffic.concurrency
+    alone_s = traffic.output_len * engine.step(1.0, traffic.input_len + traffic.output_len / 2)
+    most = engine.capacity(replicas) * engine.widths["output_tokens_per_s"][0]
+    return _ALONE * replicas / alone_s, min(traffic.request_rate, most)
 
 
 def _most_able(search: Search) -> list[Weighed]:
@@ -144,17 +178,45 @@ def _most_able(search: Search) -> list[Weighed]:
     return list(dict.fromkeys(weighed for order in orders for _, weighed in order))
 
 
+def _hardware(search: Search, at_hand: tuple[Hardware, ...]) -> list[Change]:
+    """More of the same GPUs, by a name where there is one; else whatever is at hand and the cheapest."""
+    asked = search.question.hardware
+    names, gpus = {h.profile.name for h in asked}, {h.gpu.name for h in asked}
+    others = tuple(h for h in at_hand if h.profile.name not in names)
+    same = tuple(h for h in others if h.gpu.name in gpus)
+    return _named(search, same) or _more_gpus(search) or _named(search, others)
+
+
+def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
+    if not hardware:
+        return []
+    other = _with_stages(Search(replace(search.question, plain=True, hardware=hardware), search.known))
+    winner = other.holds()
+    return [] if winner is None else _holding(f"--profile {winner.weighed.hardware.profile.name}", other)
+
+
 def _more_gpus(search: Search) -> list[Change]:
     """The same hardware, with more GPUs in a node as far as nodes go, and with more nodes beyond."""
-    question = replace(search.question, plain=True)
     for times in _GROWTHS:
-        grown = Search(replace(question, hardware=tuple(_grown(h, times) for h in question.hardware)), search.known)
+        hardware = tuple(_grown(h, times) for h in search.question.hardware)
+        grown = _with_stages(Search(replace(search.question, plain=True, hardware=hardware), search.known))
         winner = grown.holds()
         if winner is not None:
             profile = winner.weighed.hardware.profile
             nodes = profile.nodes[0]
             return _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
     return []
+
+
+def _with_stages(search: Search) -> Search:
+    """The same search with as many pipeline stages as the model needs to start at all."""
+    question, stages = search.question, 1
+    most = max(h.profile.max_gpus // h.profile.gpus_per_node for h in question.hardware)
+    while question.fixed.pipeline_parallel_size is None and not search.starts and 2 * stages <= most:
+        stages *= 2
+        fixed = replace(question.fixed, pipeline_parallel_size=stages)
+        search = Search(replace(question, fixed=fixed), search.known)
+    return search
 
 
 def _only(question: Question, weighed: Weighed) -> Question:
@@ -198,3 +260,8 @@ def _down(value: float) -> float:
         return 0.0
     step = 10.0 ** (floor(log10(value)) - 1)
     return round(floor(value / step) * step, 9)
+
+
+def _typed(value: float) -> str:
+    """Without the separators that people read and flags refuse."""
+    return number(value, 9).replace(",", "")

@@ -30,6 +30,8 @@ class Subject(NamedTuple):
     given: bool
     """The user named the quantization."""
     notes: tuple[str, ...] = ()
+    convertible: bool = True
+    """Whether checkpoints of other quantizations may be had: False where the model's own is quantized."""
 
 
 def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: LockedModel | None) -> Subject:
@@ -45,8 +47,10 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
         require_engine(METHODS[method], RAY_SERVICE_ENGINE)
     overrides = deployment.engine_args.get(NAME)
     if locked is not None:
+        native = detect(locked.quantization_config, model=locked.config)
         as_loaded = locked.model_copy(update={"config": overridden(locked.config, overrides)})
-        return _from_lock(as_loaded, asked, wanted, accepted, profile)
+        subject = _from_lock(as_loaded, native, asked, wanted, accepted, profile)
+        return subject._replace(convertible=native.method == "none")
     if overrides:
         raise InputError(f"engine_args.{NAME}: needs config.json", f"`infercli pin {deployment.model}` fetches it")
     return _from_shape(deployment.model, asked, wanted, accepted, profile)
@@ -54,13 +58,13 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
 
 def _from_lock(
     locked: LockedModel,
+    stored: Quantization,
     asked: str | None,
     wanted: tuple[str, ...] | None,
     accepted: tuple[str, ...],
     profile: HardwareProfile,
 ) -> Subject:
     arch = architecture.parse(locked.config)
-    stored = detect(locked.quantization_config, model=locked.config)
     for method in stored.methods:
         require_engine(method, RAY_SERVICE_ENGINE)
     held = _held(locked)
@@ -126,9 +130,11 @@ def _from_shape(
 ) -> Subject:
     shape = find_shape(model)
     native = shape.quantization
+    convertible = native.method == "none"
     if wanted is None:
         if native.method in accepted:
-            return Subject(arch=shape.arch, quantization=native, reason="what this model's checkpoint is", given=False)
+            reason = "what this model's checkpoint is"
+            return Subject(arch=shape.arch, quantization=native, reason=reason, given=False, convertible=convertible)
         if native.method != "none":
             raise InputError(
                 f"{model} is {native.method}, and profile {profile.name} accepts {', '.join(accepted)}",
@@ -158,6 +164,7 @@ def _from_shape(
         reason=reason,
         given=True,
         notes=_unlisted(chosen.method, accepted, profile),
+        convertible=convertible,
     )
 
 

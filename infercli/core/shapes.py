@@ -353,6 +353,17 @@ def counted_ids() -> tuple[str, ...]:
     return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
 
 
+def published_as(model_id: str, method: str) -> tuple[str, ...]:
+    """Ids of checkpoints of the same model that are quantized by `method`, as far as they are here.
+
+    They are told by their names, which go on where the model's own ends, and by their parameters.
+    """
+    begin = model_id.rpartition("/")[2] + "-"
+    longer = [known for known in _builders() if known.rpartition("/")[2].startswith(begin)]
+    found = [known for known in longer if _shape(known).quantization.method == method]
+    return tuple(known for known in found if _shape(known).parameters == find_shape(model_id).parameters)
+
+
 @cache
 def _shape(model_id: str) -> Shape:
     return _builders()[model_id]()

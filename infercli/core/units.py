@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import floor, log10
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 GB = 10**9
@@ -52,3 +53,17 @@ def duration(value_s: float) -> str:
         return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """That many significant digits for people, without an exponent: `0.00412`, `12.5`, `2,440`."""
+    if value == 0:
+        return "0"
+    text = f"{value:,.{max(0, digits - 1 - floor(log10(abs(value))))}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(count: float, noun: str, digits: int = 6) -> str:
+    """`1 GPU`, `20 GPUs`: of a noun whose plural takes an s."""
+    text = number(count, digits)
+    return f"{text} {noun}" + "s" * (text != "1")

@@ -6,6 +6,7 @@ says which candidates need not be played.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from infercli.core.problems import Problems
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.steady import most_running, steady
 from infercli.core.speed.steps import StepTime
+from infercli.core.units import number
 from infercli.errors import Unsupported
 
 _ITERATIONS = 4
@@ -70,17 +72,20 @@ class Measure(NamedTuple):
 
     @property
     def words(self) -> str:
-        """At the estimate: `TTFT p95 1.20 s, 20% over 1.00 s`."""
-        if not self.is_objective:
-            return f"carries {self.value:.3g} of {self.allowed:.3g} requests/s"
-        return f"{self.of} {self.least}{_ms(self.value)}, {_off(self.share)} {_ms(self.allowed)}"
+        """At the estimate: `TTFT p95 1.2 s, 20% over 1 s`."""
+        return self._words(self.value, self.share, f"{self.least}{{}}")
 
     @property
     def worst_words(self) -> str:
-        """At the pessimistic end."""
+        """At the pessimistic end: `TTFT p95 up to 1.2 s, 20% over 1 s`."""
+        return self._words(self.worst, self.worst_share, "{} or more" if self.least else "up to {}")
+
+    def _words(self, value: float, share: float, bound: str) -> str:
         if not self.is_objective:
-            return f"carries {self.worst:.3g} of {self.allowed:.3g} requests/s"
-        return f"{self.of} {self.least or 'up to '}{_ms(self.worst)}, {_off(self.worst_share)} {_ms(self.allowed)}"
+            carried, asked = _apart(value, self.allowed, number)
+            return f"carries {carried} of {asked} request{'s' * (asked != '1')}/s"
+        found, limit = _apart(value, self.allowed, _time)
+        return f"{self.of} {bound.format(found)}, {_off(share)} {limit}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,11 +325,19 @@ def _of(speed: throughput.Speed, limit: Limit) -> float:
     return 0.0 if spread is None else float(getattr(spread, limit.name.partition("_")[2]))
 
 
-def _ms(value_s: float) -> str:
-    return f"{value_s:.2f} s" if value_s >= 1 else f"{value_s * 1000:.3g} ms"
+def _apart(a: float, b: float, words: Callable[[float, int], str]) -> tuple[str, str]:
+    """Both in words, with as many digits as tell them apart."""
+    digits = next((n for n in range(3, 9) if words(a, n) != words(b, n)), 3)
+    return words(a, digits), words(b, digits)
+
+
+def _time(value_s: float, digits: int) -> str:
+    return f"{number(value_s, digits)} s" if value_s >= 1 else f"{number(value_s * 1000, digits)} ms"
 
 
 def _off(share: float) -> str:
-    if share <= 1:
-        return f"{1 - share:.0%} under"
-    return f"{share - 1:.0%} over" if share < 10 else f"{share:.0f} times"
+    """`7% under`, `0.4% over`, `15 times`: what is not nothing is never said as 0%."""
+    if share >= 10:
+        return f"{share:,.0f} times"
+    percent = 100 * abs(share - 1)
+    return f"{f'{percent:.0f}' if percent >= 0.995 else number(percent, 1)}% {'over' if share > 1 else 'under'}"

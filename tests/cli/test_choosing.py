@@ -77,9 +77,25 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
     code, value = search(infercli, *words, "--rate", "20")
     assert (code, value["chosen"], value["command"]) == (ExitCode.NO, None, None)
     kinds = {c["change"].split(" ")[0] for c in value["changes"]}
-    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`
+    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`: l4-x4 has too few
     rate = next(c["change"] for c in value["changes"] if c["change"].startswith("--rate ")).split()[1]
     assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--rate", "5", "--profile", "l4", "--slo", "tpot_p95=70ms"), "l4-pool"),
+        (("--rate", "1", "--profile", "l4", "--slo", "tpot_p95=9ms"), "h100"),  # no number of L4 is fast enough
+    ],
+)
+def test_a_profile_that_would_hold_is_named_where_there_is_one(infercli, words, named):
+    code, value = search(infercli, MODEL, *LOAD, *words, "--quantization", "fp8")
+    assert code != ExitCode.YES
+    (change,) = (c["change"] for c in value["changes"] if "profile" in c["change"])
+    assert change == f"--profile {named}"
+    again = [named if word == "l4" else word for word in words]
+    assert search(infercli, MODEL, *LOAD, *again, "--quantization", "fp8")[0] == ExitCode.YES
 
 
 def test_gpus_of_which_no_speed_is_said_are_no_answer_and_not_a_no(infercli, tmp_path):
@@ -107,7 +123,48 @@ def test_a_search_with_speculation_is_refused_with_what_plans_it(infercli, deplo
 def test_where_no_change_alone_would_hold_it_says_so(infercli):
     ran = infercli("plan", MODEL, *LOAD, "--profile", "l4", "--slo", "tpot_p95=1ms", "--rate", "1000")
     assert ran.code == ExitCode.NO
-    assert "No change in one direction alone would hold" in ran.out
+    assert "No change in one direction alone was found" in ran.out
+
+
+def test_what_was_chosen_is_not_among_those_that_were_not_taken(infercli):
+    words = ("Qwen/Qwen3-32B", *LOAD, "--profile", "a100-80", "--rate", "1", "--slo", "tpot_p95=50ms")
+    ran = infercli("plan", *words)
+    above, table = ran.out.split("Why the others were not taken")
+    chosen = above.splitlines()[1].removeprefix("Cheapest that holds: ")
+    assert chosen == "1 x A100-80-SXM (a100-80), awq"
+    assert f"  {chosen}  " not in table
+    assert search(infercli, *words)[1]["candidates"] > 1
+
+
+def test_one_that_is_better_than_the_chosen_is_named_with_why_it_was_not_taken(infercli):
+    words = ("Qwen/Qwen3-32B", *LOAD, "--profile", "a100-80", "--rate", "1", "--slo", "tpot_p95=50ms")
+    note = next(n for n in search(infercli, *words)[1]["notes"] if "not on the front" in n)
+    assert "1 x A100-80-SXM (a100-80), gptq is faster for a user (" in note
+    assert note.endswith("and was not taken: same price; profile a100-80 prefers awq")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--input-len", "1000", "--output-len", "300"), "max_model_len is 3,072: twice a request"),  # 2 x 1,300
+        (("--input-len", "100000", "--output-len", "300"), "max_model_len is 131,072: the model's own maximum"),
+        (("--input-len", "1000", "--output-len", "300", "--max-model-len", "3072"), None),
+    ],
+)
+def test_where_the_length_comes_from_is_said_where_nobody_asked_for_it(infercli, words, said):
+    ran = infercli("plan", MODEL, "--profile", "h100", "--rate", "0.1", *words)
+    assert said in ran.out if said else "max_model_len is" not in ran.out
+
+
+def test_on_a_narrow_terminal_reasons_and_notes_are_wrapped(infercli, monkeypatch):
+    words = (MODEL, *LOAD, "--rate", "5", *SLOS, *HARDWARE)
+    wide = infercli("plan", *words).out
+    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    narrow = infercli("plan", *words).out
+    for title in ("Why the others", "Notes"):
+        part = narrow[narrow.index(title) :].split("\n\n")[0]
+        assert max(map(len, part.splitlines())) <= 60
+    assert " ".join(narrow.split()).count("dearer") == " ".join(wide.split()).count("dearer")
 
 
 def test_without_a_profile_all_that_ship_are_searched(infercli):
@@ -182,6 +239,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),
         (("openai/gpt-oss-20b", "--rate", "1", "--quantization", "awq"), "a checkpoint is what it is"),
         ((MODEL, "--profile", "l4", "--replicas", "0"), "--replicas: must be at least 1"),
+        (("BAAI/bge-m3", "--rate", "5", "--slo", "ttft_p95=1s"), "BAAI/bge-m3 generates no tokens"),
     ],
 )
 def test_bad_input_is_named(infercli, words, said):

@@ -41,6 +41,48 @@ def test_a_no_names_the_missing_bytes_and_changes_that_would_fit(infercli):
     assert "--quantization awq" in ran.out
 
 
+def would_fit(infercli, *words):
+    code, value = plan(infercli, *words)
+    assert code == ExitCode.NO
+    return [c["change"] for c in value["changes"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (("--quantization", "none", "--max-model-len", "100000"), "--max-model-len "),
+        (("--quantization", "none", "--concurrency", "200"), "--concurrency "),
+        (("--quantization", "none", "--concurrency", "200"), "--profile l4-x4"),
+        (("--quantization", "none", "--tensor-parallel-size", "1", "--concurrency", "60"), "--profile l4-x4, without "),
+    ],
+)
+def test_changes_of_a_typed_model_are_flags_that_fit_when_they_are_typed(infercli, words, flag):
+    model = "meta-llama/Llama-3.1-8B-Instruct"
+    change = next(c for c in would_fit(infercli, model, "--profile", "l4", *words) if c.startswith(flag))
+    typed = dict(zip(words[::2], words[1::2], strict=True)) | {"--profile": "l4"}
+    change, _, without = change.partition(", without ")
+    name, value = change.split(" ")
+    typed = {k: v for k, v in (typed | {name: value}).items() if k != without}
+    again = infercli("plan", model, *(word for pair in typed.items() for word in pair))
+    assert again.code == ExitCode.YES
+
+
+def test_changes_of_a_deployment_are_its_keys(infercli, deployment):
+    text = "name: chat\nmodel: meta-llama/Llama-3.1-8B-Instruct\nprofile: l4\nquantization: none\n"
+    deployment(text + "workload: {concurrency: 200}\n")
+    found = would_fit(infercli)
+    assert any(c.startswith("workload.concurrency: ") for c in found)
+    assert "profile: l4-x4" in found
+    assert not any(c.startswith("--") for c in found)
+
+
+def test_where_no_more_of_the_same_gpus_do_the_cheapest_profile_is_named(infercli):
+    model = "meta-llama/Llama-3.1-70B-Instruct"
+    (change,) = would_fit(infercli, model, "--profile", "l4")
+    assert change == "--profile a100-80-x4"
+    assert infercli("plan", model, *change.split(" ")).code == ExitCode.YES
+
+
 def test_fp8_on_an_a100_is_said_to_be_weight_only(infercli):
     assert "weight-only" in infercli("plan", "Qwen/Qwen3-32B", "--profile", "a100-80", "--quantization", "fp8").out
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -11,53 +10,20 @@ from hypothesis import strategies as st
 
 from infercli.core import throughput
 from infercli.core.candidates import candidates, hardware_of
-from infercli.core.choice import Candidate, Cost, Fixed, Point, Question
+from infercli.core.choice import Candidate, Cost, Fixed, Point
 from infercli.core.choosing import Search
-from infercli.core.estimate import EstimateRequest, Interval, Traffic
+from infercli.core.estimate import EstimateRequest, Interval
 from infercli.core.estimate_speed import load_of, serving_of
 from infercli.core.estimating import estimate, examine, shipped_model
 from infercli.core.frontier import plot, undominated
 from infercli.core.gpus import GPUS
-from infercli.core.prices import Price, PriceList
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.core.relaxing import changes
 from infercli.core.units import GIB
-from infercli.core.weighing import Engine, examination
+from infercli.core.weighing import Engine, Measure, examination
 from infercli.errors import InputError, UnknownName
-
-LLAMA_8B, LLAMA_70B = "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-70B-Instruct"
-PRICES = PriceList(
-    as_of=date(2026, 11, 20),
-    prices={
-        "cheap": Price(low_usd=0.5, median_usd=1, high_usd=2, quotes=3, source="made up"),
-        "dear": Price(low_usd=3, median_usd=4, high_usd=5, quotes=2, source="made up"),
-    },
-)
-
-
-def profile(name, gpu="L4", gpus=1, count=1, price="cheap", quantizations=("fp8", "none"), **more):
-    group = NodeGroup(count=count, gpus=gpus, max_count=more.pop("max_count", None))
-    return HardwareProfile(name=name, gpu=gpu, nodes=(group,), price=price, quantizations=quantizations, **more)
-
-
-SMALL = (
-    profile("l4", "L4", max_count=3),
-    profile("a100", "A100-40-SXM", gpus=2, price="dear", interconnect="nvlink"),
-)
-
-
-def ask(*profiles, model=LLAMA_8B, load=None, ttft_s=1.0, tpot_s=0.05, **more):
-    load = load or {"request_rate": 2.0}
-    traffic = Traffic(input_len=1000.0, output_len=200.0, ttft_p95_ms=ttft_s * 1000, tpot_p95_ms=tpot_s * 1000, **load)
-    return Question(
-        model=shipped_model(model),
-        hardware=tuple(hardware_of(p, PRICES) for p in profiles or SMALL),
-        traffic=traffic,
-        max_model_len=3072,
-        prices_as_of=PRICES.as_of,
-        **more,
-    )
+from tests.core.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, profile
 
 
 def request(question, c: Candidate, **workload):
@@ -150,6 +116,32 @@ def test_one_that_holds_only_at_the_estimate_is_said_and_not_recommended():
     assert chosen.estimate.speed.tpot_p95_s.high <= 0.06
 
 
+def test_the_highest_rate_is_no_less_than_one_that_was_found_to_hold():
+    question = ask(profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.1})
+    question = replace(question, traffic=question.traffic.model_copy(update={"output_len": 300.0}))
+    found = Search(question).selection().cheaper_at_the_estimate
+    alone = estimate(request(question, found.candidate), question.model).speed.highest_request_rate
+    assert alone.value < 0.1  # what the bisection finds
+    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.1})
+
+
+@pytest.mark.parametrize("rate", [0.5, 2.0, 6.0])
+def test_at_worst_what_was_chosen_carries_the_asked_rate(rate):
+    chosen = Search(ask(load={"request_rate": rate}, ttft_s=0.5)).selection().chosen
+    assert chosen.estimate.speed.highest_request_rate.low >= rate
+
+
+def test_a_published_checkpoint_that_is_what_was_chosen_is_named():
+    def said(model, **more):
+        notes = Search(ask(profile("h200", "H200"), model=model, tpot_s=0.1, **more)).selection().notes
+        return [n for n in notes if n.startswith("published checkpoints")]
+
+    assert "Qwen/Qwen3-32B-FP8" in said("Qwen/Qwen3-32B", quantizations=("fp8",))[0]
+    assert said("Qwen/Qwen3-32B", quantizations=("none",)) == []
+    assert said("Qwen/Qwen3-32B", quantizations=("awq",)) == []
+    assert said("Qwen/Qwen3-32B-FP8", quantizations=("fp8",)) == []
+
+
 def test_between_equal_prices_the_profile_decides_and_an_fp8_kv_cache_comes_last():
     for preferred in ("fp8", "none"):
         order = (preferred, *({"fp8", "none"} - {preferred}))
@@ -165,6 +157,19 @@ def test_all_gpus_are_paid_for():
     found = Search(ask(profile("a", "H100", gpus=4), fixed=Fixed(tensor_parallel_size=2, replicas=2))).selection()
     # 2 replicas of 2 GPUs, at 0.5, 1 and 2 dollars
     assert found.chosen.cost == Cost(low_usd_per_h=2, median_usd_per_h=4, high_usd_per_h=8, quotes=3)
+
+
+def test_a_price_that_is_the_share_of_a_node_says_so():
+    def said(**fixed):
+        found = Search(ask(profile("a", "H100", gpus=4, count=2), fixed=Fixed(tensor_parallel_size=1, **fixed)))
+        return [n for n in found.selection().notes if "share of" in n]
+
+    # a dollar for a GPU
+    (note,) = said(replicas=2)
+    assert note.startswith("the price is the share of 2 of the 4 GPUs of a node")
+    assert note.endswith("all 4 cost $4.00 an hour")
+    assert "6 of the 8 GPUs of 2 nodes" in said(replicas=6)[0]
+    assert said(replicas=4) == said(replicas=8) == []
 
 
 def test_an_unknown_price_is_unknown_and_comes_last():
@@ -227,6 +232,41 @@ def test_reasons_name_what_is_missing():
         assert loser.reason == f"{loser.shortfall:,.2f} GiB missing per GPU"
 
 
+@pytest.mark.parametrize(
+    ("value", "allowed", "words"),
+    [
+        (0.9962, 1.0, "carries 0.996 of 1 request/s"),
+        (0.99996, 1.0, "carries 0.99996 of 1 request/s"),
+        (2437.0, 1000.0, "carries 2,437 of 1,000 requests/s"),
+        (40.7, 50_000.0, "carries 40.7 of 50,000 requests/s"),
+    ],
+)
+def test_a_load_that_is_not_carried_differs_from_the_asked_one_in_print(value, allowed, words):
+    measure = Measure(of="carries", value=value, worst=value, allowed=allowed, share=allowed / value, worst_share=2.0)
+    assert measure.words == measure.worst_words == words
+
+
+@pytest.mark.parametrize(
+    ("value_s", "limit_s", "words"),
+    [
+        (0.0502, 0.05, "TPOT p95 at least 50.2 ms, 0.4% over 50 ms"),
+        (0.05001, 0.05, "TPOT p95 at least 50.01 ms, 0.02% over 50 ms"),
+        (0.04998, 0.05, "TPOT p95 at least 49.98 ms, 0.04% under 50 ms"),
+        (0.0736, 0.05, "TPOT p95 at least 73.6 ms, 47% over 50 ms"),
+        (1780.0, 1.0, "TPOT p95 at least 1,780 s, 1,780 times 1 s"),
+    ],
+)
+def test_a_limit_that_is_missed_by_little_is_not_missed_by_nothing(value_s, limit_s, words):
+    share = value_s / limit_s
+    measure = Measure(
+        of="TPOT p95", value=value_s, worst=value_s, allowed=limit_s, share=share, worst_share=share, least="at least "
+    )
+    assert measure.words == words
+    assert measure.worst_words == words.replace("at least ", "").replace(" ms,", " ms or more,").replace(
+        " s,", " s or more,"
+    )
+
+
 def test_what_cannot_be_split_says_why():
     found = Search(ask(profile("l4", gpus=4), model="Qwen/Qwen2.5-0.5B-Instruct", tpot_s=1.0)).selection()
     split = [x for x in found.losers if x.candidate.tensor_parallel_size == 4]
@@ -275,6 +315,12 @@ def test_hardware_without_gpu_or_price_is_refused_by_name():
         hardware_of(HardwareProfile(name="c", accelerator="cpu", nodes=(NodeGroup(),)), PRICES)
     with pytest.raises(UnknownName, match="chep"):
         hardware_of(profile("x", price="chep"), PRICES)
+
+
+def test_what_needs_a_package_of_its_own_says_so():
+    found = Search(ask(profile("h100", "H100"), quantizations=("gguf",))).selection()
+    assert {x.verdict for x in found.losers} == {"impossible"}
+    assert all("vllm-gguf-plugin" in x.reason for x in found.losers)
 
 
 # Laws.
@@ -366,46 +412,3 @@ def test_a_plot_is_plain_and_narrow_and_has_every_point(given_points):
     letters = {c for line in lines[1:-3] for c in line.split("|")[1] if c != " "}
     assert letters <= {"abcdefghijklmnopqrstuvwxyz*"[min(i, 26)] for i in range(len(front))}
     assert "a" in letters
-
-
-# What would hold.
-
-
-def test_changes_hold_when_they_are_searched_again():
-    def small(gpus=2, count=1, rate=5.0):
-        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.07)
-
-    search = Search(small())
-    assert search.selection().chosen is None
-    found = changes(search)
-    assert all(c.effect.startswith("holds on ") for c in found)
-
-    rate = next(float(c.change.split()[1]) for c in found if c.change.startswith("--rate "))
-    assert Search(small(rate=rate)).winner() is not None
-    assert Search(small(rate=1.3 * rate)).winner() is None
-
-    words = next(c.change for c in found if c.change.startswith("a profile like l4 with "))
-    count, gpus = words.removeprefix("a profile like l4 with ").removesuffix(" GPUs").split(" x ")
-    assert Search(small(gpus=int(gpus), count=int(count))).winner() is not None
-
-
-def test_what_the_user_fixed_is_named_where_nothing_holds_with_it():
-    question = ask(profile("h100", "H100", gpus=4), fixed=Fixed(tensor_parallel_size=3))
-    assert changes(Search(question))[0].change == "without --tensor-parallel-size"
-
-
-def test_what_needs_a_package_of_its_own_says_so():
-    found = Search(ask(profile("h100", "H100"), quantizations=("gguf",))).selection()
-    assert {x.verdict for x in found.losers} == {"impossible"}
-    assert all("vllm-gguf-plugin" in x.reason for x in found.losers)
-
-
-def test_the_relaxed_objective_holds_and_a_tenth_less_does_not():
-    question = ask(profile("l4"), load={"concurrency": 1.0}, tpot_s=0.03, ttft_s=5.0)
-    search = Search(question)
-    assert search.winner() is None
-    words = next(c.change for c in changes(search) if c.change.startswith("--slo tpot_p95="))
-    limit_ms = float(words.removeprefix("--slo tpot_p95=").removesuffix("ms"))
-    for share, found in ((1, True), (0.9, False)):
-        traffic = question.traffic.model_copy(update={"tpot_p95_ms": share * limit_ms})
-        assert (Search(replace(question, traffic=traffic)).winner() is not None) is found

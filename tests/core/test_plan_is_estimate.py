@@ -151,7 +151,7 @@ def test_a_refusal_offers_a_pipeline_over_nodes_that_are_there():
     made = plan("deepseek-ai/DeepSeek-R1", nodes("h100-x8", 2))
     assert made.fits is False
     words = [c.change for c in made.changes]
-    assert "engine_args.tensor_parallel_size: 8 and pipeline_parallel_size: 2, over 2 nodes" in words
+    assert "engine_args.tensor_parallel_size: 8 and engine_args.pipeline_parallel_size: 2, over 2 nodes" in words
     assert not any("over" in c.change for c in plan("deepseek-ai/DeepSeek-R1", "h100-x8").changes)
 
 

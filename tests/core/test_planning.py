@@ -49,9 +49,44 @@ def test_llama_70b_awq_fits_one_a100_80_and_bf16_is_refused_with_changes_that_fi
     assert made.missing_bytes > 58.6 * GIB
     assert "missing per GPU" in made.verdict
     words = [c.change for c in made.changes]
-    assert "--quantization awq, with a checkpoint that is it" in words
+    assert "quantization: awq, with a checkpoint that is it" in words
     assert any("GPUs per node" in w for w in words)
     assert all(c.effect.startswith("fits on") for c in made.changes)
+
+
+def test_a_quantized_checkpoint_is_offered_more_nodes_and_no_other_quantization():
+    made = plan("moonshotai/Kimi-K2-Instruct", "h200-x8")
+    arguments = "engine_args.tensor_parallel_size: 8 and engine_args.pipeline_parallel_size: 2"
+    assert [c.change for c in made.changes] == [f"a profile with 2 nodes of 8 GPUs, and {arguments}"]
+    two = profile("h200-x8", nodes=[{"count": 2, "gpus": 8}])
+    args = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
+    assert plan("moonshotai/Kimi-K2-Instruct", two, engine_args=args).fits is True
+
+
+def test_another_quantization_is_never_offered_as_only_published():
+    made = plan(LLAMA_70B, "a100-80", quantization="none")
+    assert not any("mxfp4" in c.change for c in made.changes)
+
+
+def test_a_pinned_checkpoint_has_to_be_replaced_by_one_that_is_pinned():
+    made = plan(LLAMA_70B, "a100-80", locked(config_of(shapes()[LLAMA_70B].arch), id=LLAMA_70B))
+    assert "quantization: awq, with another checkpoint that is it, pinned first" in [c.change for c in made.changes]
+
+
+def test_what_has_no_kv_cache_is_given_no_reason_that_rests_on_one():
+    made = plan("BAAI/bge-m3", "l4")
+    assert made.kv_cache is None
+    assert choice(made, "max_model_len").reason == "the model's own maximum"
+    assert choice(made, "kv_cache_dtype").reason == "vLLM's default; there is no KV cache"
+    assert "half of the KV cache" in choice(plan("Qwen/Qwen2.5-0.5B-Instruct", "l4"), "max_model_len").reason
+
+
+def test_where_nothing_helps_a_note_says_so():
+    small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
+    made = plan(LLAMA_70B, small)
+    assert (made.fits, made.changes) == (False, ())
+    assert any(n.startswith("no change in one direction alone was found") for n in made.notes)
+    assert not any("no change in one" in n for n in plan(LLAMA_8B, small).notes)
 
 
 def test_a_profile_that_accepts_mixed_precision_is_refused_without_offering_it():
@@ -481,8 +516,8 @@ def test_draft_layers_of_the_checkpoint_are_loaded_where_they_draft(method):
     glm = "zai-org/GLM-4.5-Air"
     plain, drafted = plan(glm, "h100-x8"), drafting(glm, method=method)
     assert drafted.fits is True
-    assert any("draft layers are not loaded" in note for note in plain.notes)
-    assert not any("draft layers are not loaded" in note for note in drafted.notes)
+    assert any("1 draft layer is not loaded" in note for note in plain.notes)
+    assert not any("not loaded: speculation" in note for note in drafted.notes)
     assert term(drafted, "weights").bytes > term(plain, "weights").bytes
     # 46 layers and one that drafts
     assert drafted.kv_cache.bytes_per_token * 46 == plain.kv_cache.bytes_per_token * 47
