@@ -311,11 +311,17 @@ class _Bar:
             from infercli.cli.world import terminal_columns
 
             text = _progress(progress, self.load)
-            click.echo(f"\r\033[K  {text[: terminal_columns() - 3]}", err=True, nl=False)
+            self._write(f"  {text[: terminal_columns() - 3]}")
 
     def __exit__(self, *_: object) -> None:
         if self.shown:
-            click.echo("\r\033[K", err=True, nl=False)
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        try:
+            click.echo(f"\r\033[K{text}", err=True, nl=False)
+        except OSError:
+            self.shown = False  # the terminal is gone, and what is measured is kept all the same
 
 
 def _progress(progress: Progress, load: Load | None) -> str:
@@ -342,15 +348,16 @@ def _progress(progress: Progress, load: Load | None) -> str:
 
 @contextlib.contextmanager
 def _unbroken() -> Iterator[None]:
-    """Inside, Ctrl-C waits: what was measured is being written."""
+    """Inside, Ctrl-C and the like wait: what was measured is being written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _text(result: BenchResult, wanted: Levels) -> str:
