@@ -37,9 +37,7 @@ _load = _together(
     click.option(
         "--arrivals",
         type=click.Choice(["poisson", "constant"]),
-        default="poisson",
-        show_default=True,
-        help="How requests of a --rate are spaced.",
+        help="How requests of a --rate are spaced.  [default: poisson]",
     ),
     click.option(
         "--burstiness",
@@ -61,9 +59,7 @@ _load = _together(
         "--objectives", metavar="NAME|FILE", help="A set of objectives: a file, or the name of a shipped one."
     ),
     click.option("--replay", is_flag=True, help="Begin each conversation when the workload's trace says."),
-    click.option(
-        "--speed", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Of the replay."
-    ),
+    click.option("--speed", type=click.FloatRange(0, min_open=True), help="Of the replay.  [default: 1]"),
     click.option(
         "--requests",
         type=click.IntRange(1),
@@ -71,11 +67,11 @@ _load = _together(
     ),
     click.option("--duration", metavar="DURATION", help="Begin requests for this long instead."),
     click.option(
-        "--warmup", default="4", show_default=True, help="Requests, or a DURATION of the load, before measuring begins."
+        "--warmup", help="Requests, or a DURATION of the load, before measuring begins.  [default: 4 requests]"
     ),
     click.option("--cooldown", metavar="DURATION", help="Of --duration, at its end, not measured."),
     click.option("--stop-when-saturated", is_flag=True, help="End a --rate that the endpoint cannot keep up with."),
-    click.option("--timeout", default="5m", show_default=True, metavar="DURATION", help="Of one request."),
+    click.option("--timeout", metavar="DURATION", help="Of one request.  [default: 5m]"),
 )
 _content = _together(
     click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or agent, batch, chat, code, rag."),
@@ -99,7 +95,9 @@ _content = _together(
         "--lora", "loras", multiple=True, metavar="NAME=SHARE", help="Adapters to ask, and `base`, by shares."
     ),
     click.option("--seed", default=0, show_default=True, help="Of synthetic prompts and of arrivals."),
-    click.option("--max-tokens", type=click.IntRange(1), help="Per answer.  [default: the workload's, or 128]"),
+    click.option(
+        "--max-tokens", type=click.IntRange(1), help="Per answer, at most.  [default: the workload's, or 128]"
+    ),
     click.option("--min-tokens", type=click.IntRange(1), help="Per answer, at least (vLLM and SGLang)."),
     click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang)."),
     click.option(

@@ -115,7 +115,8 @@ def tokenizer_for(
 
 
 def _alone(workload: str, **numbers: int | None) -> None:
-    given = [f"--{name.replace('_', '-')}" for name, value in numbers.items() if value is not None]
+    options = {"words": "--words", "input_tokens": "--input-len", "output_tokens": "--output-len"}
+    given = [options[name] for name, value in numbers.items() if value is not None]
     if given:
         raise InputError(f"{' and '.join(given)} and --workload {workload} both say what to send", "give one of them")
 
@@ -133,7 +134,7 @@ def _by_numbers(
     from infercli.core.synthetic import synthetic_words
 
     if words is not None and input_tokens is not None:
-        raise InputError("--words and --input-tokens both say how long prompts are", "give one of them")
+        raise InputError("--words and --input-len both say how long prompts are", "give one of them")
     if input_tokens is None:
         sending = synthetic_words(words or DEFAULT_WORDS, seed, count or DEFAULT_COUNT)
         return sending if output_tokens is None else _with_output(sending, output_tokens)
