@@ -63,7 +63,7 @@ _load = _together(
     click.option(
         "--requests",
         type=click.IntRange(1),
-        help="How many to measure, a level. Default: 64, unless --duration is given.",
+        help="How many to measure, a level. Default: 64, or four for each user, unless --duration is given.",
     ),
     click.option("--duration", metavar="DURATION", help="Begin requests for this long instead."),
     click.option(
@@ -176,9 +176,15 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     if explain:
         from infercli.cli.output import columns, emit
         from infercli.core.metrics import DEFINITIONS
+        from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
         from infercli.errors import ExitCode
 
-        emit(DEFINITIONS, output, columns(list(DEFINITIONS.items()), ("METRIC", "MEANS")))
+        rest = (
+            f"a user of a closed loop waits {RETRY_FIRST_S * 1000:.0f} ms after a failure, twice as long after each "
+            f"further one in a row, {RETRY_MOST_S * 1000:.0f} ms at most; Retry-After is not followed"
+        )
+        meanings = DEFINITIONS | {"after a failure": rest}
+        emit(meanings, output, columns(list(meanings.items()), ("METRIC", "MEANS")))
         return ExitCode.YES
     from infercli.cli.benching import bench
 
