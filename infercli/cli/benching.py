@@ -15,11 +15,11 @@ import click
 
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
-from infercli.cli.load_options import MAX_TOKENS, understand
+from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
 from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.levels import REQUESTS, Levels
+from infercli.core.levels import Levels, requests_of
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 MANY = 512
-"""Prompts at hand for a load that does not say how many it will send: after so many they come again, and it is said."""
+"""Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
 
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
@@ -166,12 +166,12 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
 
 def _count(given: dict[str, Any]) -> int | None:
     """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here."""
-    if given["replay"] or (given["workload"] is not None and not given["requests"]):
-        return int(given["requests"]) if given["requests"] else None
-    if given["requests"] is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
+    requests = given["requests"]
+    if given["replay"] or (given["workload"] is not None and not requests):
+        return int(requests) if requests else None
+    if requests is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
         return MANY
-    # A little more than is measured, for the warm-up.
-    return int(given["requests"] or REQUESTS) + 4
+    return int(requests or requests_of(max(given["concurrency"], default=None))) + warmup_requests(given)
 
 
 def _shares(given: Sequence[str]) -> dict[str, float] | None:
