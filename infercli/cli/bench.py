@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from infercli.cli import options
+from infercli.errors import InputError
 
 
 def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[options.F], options.F]:
@@ -19,6 +20,30 @@ def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[option
         return function
 
     return apply
+
+
+_INSTEAD = {
+    "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
+    "--base-url": "the URL is the first word: `infercli bench http://127.0.0.1:8000`",
+    "--dataset-path": "write --workload FILE --format FORMAT",
+    "--goodput": "write --slo, for example --slo ttft_p95=1s",
+    "--max-concurrency": "write --concurrency",
+    "--num-prompts": "write --requests",
+    "--random-input-len": "write --input-len",
+    "--random-output-len": "write --output-len",
+    "--request-rate": "write --rate",
+}
+"""Options that other load generators have, and what they are here: click would offer what is spelt alike."""
+
+
+class _Bench(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in _INSTEAD:
+                raise
+            raise InputError(error.message, _INSTEAD[error.option_name]) from None
 
 
 _load = _together(
@@ -107,7 +132,7 @@ _content = _together(
 )
 
 
-@click.command()
+@click.command(cls=_Bench)
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content
@@ -147,8 +172,9 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     """Measure latency and throughput of a release, or of any OpenAI-compatible endpoint.
 
     Every request streams; times are the kernel's receive times where it gives them. Raw traces are kept in result.json:
-    every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. Exit codes: 3 the
-    objectives do not hold, 4 nothing was answered, or the client was the limit and not the server.
+    every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. An API key comes
+    from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names. Exit codes: 3 the objectives do not hold,
+    4 nothing was answered, or the client was the limit and not the server.
 
     \b
     Examples of loads:

@@ -16,6 +16,7 @@ import click
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
+from infercli.cli.model_names import check_models
 from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
@@ -51,6 +52,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     traced = any(c.at_s is not None for c in sending.conversations)
     wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or MAX_TOKENS)
     api: Api = sending.api or "chat"
+    if not given["in_cluster"]:
+        check_models(aim, api, {given["model"], *(c.model for c in sending.conversations)} - {None})
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 64
 DEFAULT_WORDS = 64
-DATA_SUFFIXES = (".jsonl", ".json", ".csv")
+WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
 GENERATOR = 1
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
 
@@ -82,8 +82,11 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
     path = Path(given)
     if data_format is not None:
         return Loaded(Workload(name=path.name, file=str(path.absolute()), format=data_format), path.parent)
-    if path.suffix in DATA_SUFFIXES and path.exists():
-        raise InputError(f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}")
+    if path.suffix.lower() not in WORKLOAD_SUFFIXES and path.is_file():
+        more = '; plain text becomes jsonl with a line {"prompt": "..."} for each' if path.suffix == ".txt" else ""
+        raise InputError(
+            f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}{more}"
+        )
     path = shipped_file("workloads", given, "workload")
     return Loaded(read_document(path, Workload), path.parent)
 
