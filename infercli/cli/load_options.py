@@ -17,6 +17,8 @@ WARMUP_REQUESTS = 4
 TIMEOUT_S = 300.0
 _BURSTINESS = (0.01, 1e6)
 """Beyond these the gaps are numbers that a gamma distribution cannot be drawn to: all zero, or all the same."""
+_SLOWEST_PER_S = 1e-6
+"""One request in eleven days. Much below it, times are no longer numbers that a timer takes."""
 _INSTEAD = {
     "rate": "all at once is --concurrency N --requests N, a user for each request",
     "ramp_to": "a --rate changes to a rate",
@@ -130,6 +132,9 @@ def _impossible(given: dict[str, Any], times: Times, *, traced: bool, max_tokens
         for value in values:
             if value is not None and not math.isfinite(value):
                 yield f"--{name.replace('_', '-')} {value:g}: must be a number; {instead}"
+    for rate in (*given["rate"], *([given["ramp_to"]] if given["ramp_to"] else [])):
+        if rate < _SLOWEST_PER_S:
+            yield f"a rate of {rate:g} requests/s is less than one in eleven days"
     burstiness, (least, most) = given["burstiness"], _BURSTINESS
     if burstiness is not None and math.isfinite(burstiness) and not least <= burstiness <= most:
         yield f"--burstiness {burstiness:g}: must be between {least:g} and {most:,.0f}; {_INSTEAD['burstiness']}"

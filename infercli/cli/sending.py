@@ -121,7 +121,10 @@ def _alone(workload: str, **numbers: int | None) -> None:
     options = {"words": "--words", "input_tokens": "--input-len", "output_tokens": "--output-len"}
     given = [options[name] for name, value in numbers.items() if value is not None]
     if given:
-        raise InputError(f"{' and '.join(given)} and --workload {workload} both say what to send", "give one of them")
+        raise InputError(
+            f"{' and '.join(given)} and --workload {workload} both say what to send",
+            "give one of them; --max-tokens shortens the answers of a workload",
+        )
 
 
 def _by_numbers(

@@ -15,6 +15,7 @@ NOBODY = "http://127.0.0.1:9"
     ("options", "words"),
     [
         ("--rate inf", "--rate inf: must be a number; all at once is --concurrency N --requests N"),
+        ("--rate 1e-300", "a rate of 1e-300 requests/s is less than one in eleven days"),
         ("--rate 2 --ramp-to nan --duration 1s", "--ramp-to nan: must be a number"),
         ("--rate 2 --burstiness inf", "--burstiness inf: must be a number; gaps that are all the same are --arrivals"),
         ("--rate 2 --burstiness 1e308", "--burstiness 1e+308: must be between 0.01 and 1,000,000"),
