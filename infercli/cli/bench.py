@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from infercli.cli import options
+from infercli.errors import InputError
 
 
 def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[options.F], options.F]:
@@ -19,6 +20,30 @@ def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[option
         return function
 
     return apply
+
+
+_INSTEAD = {
+    "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
+    "--base-url": "the URL is the first word: `infercli bench http://127.0.0.1:8000`",
+    "--dataset-path": "write --workload FILE --format FORMAT",
+    "--goodput": "write --slo, for example --slo ttft_p95=1s",
+    "--max-concurrency": "write --concurrency",
+    "--num-prompts": "write --requests",
+    "--random-input-len": "write --input-len",
+    "--random-output-len": "write --output-len",
+    "--request-rate": "write --rate",
+}
+"""Options that other load generators have, and what they are here: click would offer what is spelt alike."""
+
+
+class _Bench(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in _INSTEAD:
+                raise
+            raise InputError(error.message, _INSTEAD[error.option_name]) from None
 
 
 _load = _together(
@@ -37,9 +62,7 @@ _load = _together(
     click.option(
         "--arrivals",
         type=click.Choice(["poisson", "constant"]),
-        default="poisson",
-        show_default=True,
-        help="How requests of a --rate are spaced.",
+        help="How requests of a --rate are spaced.  [default: poisson]",
     ),
     click.option(
         "--burstiness",
@@ -61,21 +84,19 @@ _load = _together(
         "--objectives", metavar="NAME|FILE", help="A set of objectives: a file, or the name of a shipped one."
     ),
     click.option("--replay", is_flag=True, help="Begin each conversation when the workload's trace says."),
-    click.option(
-        "--speed", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Of the replay."
-    ),
+    click.option("--speed", type=click.FloatRange(0, min_open=True), help="Of the replay.  [default: 1]"),
     click.option(
         "--requests",
         type=click.IntRange(1),
-        help="How many to measure, a level. Default: 64, unless --duration is given.",
+        help="How many to measure, a level. Default: 64, or four for each user, unless --duration is given.",
     ),
     click.option("--duration", metavar="DURATION", help="Begin requests for this long instead."),
     click.option(
-        "--warmup", default="4", show_default=True, help="Requests, or a DURATION of the load, before measuring begins."
+        "--warmup", help="Requests, or a DURATION of the load, before measuring begins.  [default: 4 requests]"
     ),
     click.option("--cooldown", metavar="DURATION", help="Of --duration, at its end, not measured."),
     click.option("--stop-when-saturated", is_flag=True, help="End a --rate that the endpoint cannot keep up with."),
-    click.option("--timeout", default="5m", show_default=True, metavar="DURATION", help="Of one request."),
+    click.option("--timeout", metavar="DURATION", help="Of one request.  [default: 5m]"),
 )
 _content = _together(
     click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or agent, batch, chat, code, rag."),
@@ -99,7 +120,9 @@ _content = _together(
         "--lora", "loras", multiple=True, metavar="NAME=SHARE", help="Adapters to ask, and `base`, by shares."
     ),
     click.option("--seed", default=0, show_default=True, help="Of synthetic prompts and of arrivals."),
-    click.option("--max-tokens", type=click.IntRange(1), help="Per answer.  [default: the workload's, or 128]"),
+    click.option(
+        "--max-tokens", type=click.IntRange(1), help="Per answer, at most.  [default: the workload's, or 128]"
+    ),
     click.option("--min-tokens", type=click.IntRange(1), help="Per answer, at least (vLLM and SGLang)."),
     click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang)."),
     click.option(
@@ -109,7 +132,7 @@ _content = _together(
 )
 
 
-@click.command()
+@click.command(cls=_Bench)
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content
@@ -149,8 +172,9 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     """Measure latency and throughput of a release, or of any OpenAI-compatible endpoint.
 
     Every request streams; times are the kernel's receive times where it gives them. Raw traces are kept in result.json:
-    every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. Exit codes: 3 the
-    objectives do not hold, 4 nothing was answered, or the client was the limit and not the server.
+    every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. An API key comes
+    from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names. Exit codes: 3 the objectives do not hold,
+    4 nothing was answered, or the client was the limit and not the server.
 
     \b
     Examples of loads:
@@ -178,9 +202,15 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     if explain:
         from infercli.cli.output import columns, emit
         from infercli.core.metrics import DEFINITIONS
+        from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
         from infercli.errors import ExitCode
 
-        emit(DEFINITIONS, output, columns(list(DEFINITIONS.items()), ("METRIC", "MEANS")))
+        rest = (
+            f"a user of a closed loop waits {RETRY_FIRST_S * 1000:.0f} ms after a failure, twice as long after each "
+            f"further one in a row, {RETRY_MOST_S * 1000:.0f} ms at most; Retry-After is not followed"
+        )
+        meanings = DEFINITIONS | {"after a failure": rest}
+        emit(meanings, output, columns(list(meanings.items()), ("METRIC", "MEANS")))
         return ExitCode.YES
     from infercli.cli.benching import bench
 

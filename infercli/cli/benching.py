@@ -15,15 +15,14 @@ import click
 
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
+from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
+from infercli.cli.model_names import check_models
 from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
-from infercli.cli.project import load_objectives
 from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.levels import REQUESTS, USERS, Levels
+from infercli.core.levels import Levels, requests_of
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
-from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
@@ -33,102 +32,7 @@ if TYPE_CHECKING:
 
 
 MANY = 512
-"""Prompts at hand for a load that does not say how many it will send: after so many they come again, and it is said."""
-MAX_TOKENS = 128
-
-
-def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
-    """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
-    wrong: list[str] = []
-
-    def seconds(option: str, text: str | None) -> float:
-        try:
-            return parse_duration_s(text) if text else 0.0
-        except ValueError as error:
-            wrong.append(f"--{option}: {error}")
-            return 0.0
-
-    def exclusive(*named: tuple[str, Any]) -> None:
-        there = [name for name, value in named if value]
-        if len(there) > 1:
-            wrong.append(f"{' and '.join(there)} cannot be given together")
-
-    rates, users = given["rate"], given["concurrency"]
-    exclusive(("--requests", given["requests"]), ("--duration", given["duration"]))
-    exclusive(("--sweep", given["sweep"]), ("--rate", rates), ("--replay", given["replay"]))
-    exclusive(("--sweep", given["sweep"]), ("--concurrency", users))
-    exclusive(("--slo", given["slos"]), ("--objectives", given["objectives"]))
-    if len(rates) > 1 and len(users) > 1:
-        wrong.append("several --rate and several --concurrency cannot be given together")
-    if given["ramp_to"] and not (rates and given["duration"]):
-        wrong.append("--ramp-to needs a --rate and a --duration")
-    if given["burstiness"] and given["arrivals"] == "constant":
-        wrong.append("--burstiness and constant --arrivals cannot be given together")
-    if given["replay"] and not traced:
-        wrong.append("--replay: this workload has no times of its own; a trace has")
-    if given["min_tokens"] and given["min_tokens"] > max_tokens:
-        wrong.append(f"--min-tokens {given['min_tokens']} is over the {max_tokens} that an answer may have at most")
-    warmup = str(given["warmup"])
-    shared = {
-        "requests": given["requests"],
-        "duration_s": seconds("duration", given["duration"]) or None,
-        "warmup_requests": int(warmup) if warmup.isdigit() else 0,
-        "warmup_s": 0.0 if warmup.isdigit() else seconds("warmup", warmup),
-        "cooldown_s": seconds("cooldown", given["cooldown"]),
-        "max_tokens": max_tokens,
-        "min_tokens": given["min_tokens"],
-        "ignore_eos": given["ignore_eos"],
-        "seed": given["seed"],
-        "timeout_s": seconds("timeout", given["timeout"]) or 300.0,
-        "stop_when_saturated": given["stop_when_saturated"],
-    }
-    objectives = None
-    try:
-        objectives = _objectives(given["slos"], given["objectives"])
-    except InputError as error:
-        wrong.append(error.message)
-    if wrong:
-        raise InputError("\n".join(wrong), "`infercli bench --help` has an example of each load")
-    arrivals: dict[str, Any] = {"arrivals": given["arrivals"]}
-    if given["burstiness"]:
-        arrivals = {"arrivals": "gamma", "burstiness": given["burstiness"]}
-    if given["replay"]:
-        if warmup == "4":
-            shared["warmup_requests"] = 0
-        levels: tuple[dict[str, Any], ...] = (
-            {"arrivals": "trace", "speed": given["speed"], "concurrency": users[0] if users else None},
-        )
-    elif rates:
-        caps = users or (None,)
-        ramp = {"ramp_to_per_s": given["ramp_to"]}
-        levels = tuple({**arrivals, **ramp, "rate_per_s": r, "concurrency": cap} for r in rates for cap in caps)
-    else:
-        levels = tuple({"concurrency": n} for n in users or (USERS,))
-    search = objectives is not None and not (rates or users or given["sweep"] or given["replay"])
-    shared = {name: value for name, value in shared.items() if value is not None}
-    if search:
-        shared |= arrivals
-    return Levels(
-        shared=shared,
-        levels=() if search or given["sweep"] else levels,
-        sweep=given["sweep"],
-        search=search,
-        objectives=objectives,
-    )
-
-
-def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
-    if named is not None:
-        return load_objectives(named)
-    wrong, objectives = [], []
-    for text in slos:
-        try:
-            objectives.append(parse_objective(text))
-        except ValueError as error:
-            wrong.append(f"--slo: {error}")
-    if wrong:
-        raise InputError("\n".join(wrong), "for example --slo ttft_p95=1s --slo tpot_p95=50ms")
-    return Objectives(objectives=tuple(objectives)) if objectives else None
+"""Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
 
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
@@ -148,6 +52,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     traced = any(c.at_s is not None for c in sending.conversations)
     wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or MAX_TOKENS)
     api: Api = sending.api or "chat"
+    if not given["in_cluster"]:
+        check_models(aim, api, {given["model"], *(c.model for c in sending.conversations)} - {None})
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
@@ -236,6 +142,7 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
     from infercli.adapters.openai_api import OpenAiApi
     from infercli.cli.sending import conversations_for, tokenizer_for
     from infercli.core.release import serving
+    from infercli.core.sending import capped
 
     workload, tokens = given["workload"], given["input_len"]
     lengths = None
@@ -245,7 +152,7 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         model = good.revision.plan.model if good is not None else None
         asked = OpenAiApi(aim.endpoint, api_key=aim.api_key)
         lengths = tokenizer_for(given["tokenizer"], model=model, endpoint=asked, served=aim.model)
-    return conversations_for(
+    sending = conversations_for(
         workload,
         data_format=given["data_format"],
         words=given["words"],
@@ -257,16 +164,17 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         count=_count(given),
         lengths=lengths,
     )
+    return capped(sending, given["max_tokens"]) if given["max_tokens"] else sending
 
 
 def _count(given: dict[str, Any]) -> int | None:
     """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here."""
-    if given["replay"] or (given["workload"] is not None and not given["requests"]):
-        return int(given["requests"]) if given["requests"] else None
-    if given["requests"] is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
+    requests = given["requests"]
+    if given["replay"] or (given["workload"] is not None and not requests):
+        return int(requests) if requests else None
+    if requests is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
         return MANY
-    # A little more than is measured, for the warm-up.
-    return int(given["requests"] or REQUESTS) + 4
+    return int(requests or requests_of(max(given["concurrency"], default=None))) + warmup_requests(given)
 
 
 def _shares(given: Sequence[str]) -> dict[str, float] | None:
@@ -311,11 +219,17 @@ class _Bar:
             from infercli.cli.world import terminal_columns
 
             text = _progress(progress, self.load)
-            click.echo(f"\r\033[K  {text[: terminal_columns() - 3]}", err=True, nl=False)
+            self._write(f"  {text[: terminal_columns() - 3]}")
 
     def __exit__(self, *_: object) -> None:
         if self.shown:
-            click.echo("\r\033[K", err=True, nl=False)
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        try:
+            click.echo(f"\r\033[K{text}", err=True, nl=False)
+        except OSError:
+            self.shown = False  # the terminal is gone, and what is measured is kept all the same
 
 
 def _progress(progress: Progress, load: Load | None) -> str:
@@ -342,15 +256,16 @@ def _progress(progress: Progress, load: Load | None) -> str:
 
 @contextlib.contextmanager
 def _unbroken() -> Iterator[None]:
-    """Inside, Ctrl-C waits: what was measured is being written."""
+    """Inside, Ctrl-C and the like wait: what was measured is being written."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _text(result: BenchResult, wanted: Levels) -> str:

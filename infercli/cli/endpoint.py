@@ -34,11 +34,17 @@ def aim_at(
 ) -> Aim:
     """`target_name` is a base URL (http...), a release's name, or None for deployment.yaml's release."""
     from infercli.cli.world import api_key, resolve
-    from infercli.core.endpoint import parse_endpoint
+    from infercli.core.endpoint import parse_endpoint, url_meant
     from infercli.core.release import live, serving
 
-    if target_name is not None and target_name.startswith(("http://", "https://")):
+    if target_name is not None and target_name.lower().startswith(("http://", "https://")):
         return Aim(parse_endpoint(target_name), api_key(), model, None, None)
+    meant = url_meant(target_name) if target_name is not None else None
+    if meant is not None:
+        # Not as it was typed: it may hold a key.
+        raise InputError(
+            f"{meant.removeprefix('http://')} is no whole URL, nor the name of a release", f"write {meant}"
+        )
     name, world = resolve(target_name, target, deployment_path, namespace, kubeconfig, kube_context)
     history = world.store.entries(name)
     good = serving(history)

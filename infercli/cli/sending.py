@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COUNT = 64
 DEFAULT_WORDS = 64
-DATA_SUFFIXES = (".jsonl", ".json", ".csv")
+WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
 GENERATOR = 1
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
 
@@ -82,8 +82,11 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
     path = Path(given)
     if data_format is not None:
         return Loaded(Workload(name=path.name, file=str(path.absolute()), format=data_format), path.parent)
-    if path.suffix in DATA_SUFFIXES and path.exists():
-        raise InputError(f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}")
+    if path.suffix.lower() not in WORKLOAD_SUFFIXES and path.is_file():
+        more = '; plain text becomes jsonl with a line {"prompt": "..."} for each' if path.suffix == ".txt" else ""
+        raise InputError(
+            f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}{more}"
+        )
     path = shipped_file("workloads", given, "workload")
     return Loaded(read_document(path, Workload), path.parent)
 
@@ -115,9 +118,13 @@ def tokenizer_for(
 
 
 def _alone(workload: str, **numbers: int | None) -> None:
-    given = [f"--{name.replace('_', '-')}" for name, value in numbers.items() if value is not None]
+    options = {"words": "--words", "input_tokens": "--input-len", "output_tokens": "--output-len"}
+    given = [options[name] for name, value in numbers.items() if value is not None]
     if given:
-        raise InputError(f"{' and '.join(given)} and --workload {workload} both say what to send", "give one of them")
+        raise InputError(
+            f"{' and '.join(given)} and --workload {workload} both say what to send",
+            "give one of them; --max-tokens shortens the answers of a workload",
+        )
 
 
 def _by_numbers(
@@ -133,7 +140,7 @@ def _by_numbers(
     from infercli.core.synthetic import synthetic_words
 
     if words is not None and input_tokens is not None:
-        raise InputError("--words and --input-tokens both say how long prompts are", "give one of them")
+        raise InputError("--words and --input-len both say how long prompts are", "give one of them")
     if input_tokens is None:
         sending = synthetic_words(words or DEFAULT_WORDS, seed, count or DEFAULT_COUNT)
         return sending if output_tokens is None else _with_output(sending, output_tokens)

@@ -19,7 +19,7 @@ from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult, stage_result
 from infercli.core.sweep import Searched
 from infercli.core.telemetry import Telemetry
-from infercli.core.traces import Api, Stop, Trace
+from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, Api, Stop, Trace
 
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
@@ -146,9 +146,7 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
     if result.engine_agrees is False and result.engine_tokens is not None:
         told = sum(t.output_tokens for t in result.traces)
         lines.append(f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}")
-    sent = sum(1 for _ in result.traces)
-    if sent > result.prompts.count:
-        lines.append(f"{result.prompts.count} prompts for {sent} requests: repeats hit the prefix cache")
+    lines += _load_caveats(result.stages)
     for stage in result.stages:
         verdict = _client_caveat(stage)
         if verdict is not None:
@@ -159,6 +157,25 @@ def caveats(result: BenchResult) -> tuple[str, ...]:
         of = f"p99 of {fewest} requests" + (", as one level has," if several else "")
         lines.append(f"{of} rests on the few slowest; it takes about {P99_MIN_REQUESTS}")
     return tuple(lines)
+
+
+def _load_caveats(stages: Sequence[StageResult]) -> Iterator[str]:
+    """Where what was sent is not what the load's name makes one think of."""
+    for stage in stages:
+        users, requests = stage.load.concurrency, stage.load.requests
+        if stage.load.arrivals is None and users and requests and requests < users:
+            yield f"{stage.load.label} was never reached: there were only {requests} requests"
+    failed = sum(stage.metrics.failed for stage in stages if stage.load.arrivals is None)
+    if failed:
+        yield (
+            f"{failed:,} requests of a closed loop failed: after each its user waited {RETRY_FIRST_S * 1000:.0f} to "
+            f"{RETRY_MOST_S * 1000:.0f} ms, and the endpoint had less to do"
+        )
+    firsts = [[t.conversation for t in stage.traces if not t.turn] for stage in stages]
+    repeats = sum(len(conversations) - len(set(conversations)) for conversations in firsts)
+    if repeats:
+        sent = sum(map(len, firsts))
+        yield f"{repeats:,} of {sent:,} prompts had been sent before in their level: repeats hit the prefix cache"
 
 
 def _client_caveat(stage: StageResult) -> str | None:

@@ -62,7 +62,8 @@ class PromptsUsed(Record):
     source: str
     """`workload chat`, `synthetic (64 words, seed 1)`, ..."""
     count: int
-    """Requests in them: every turn is one."""
+    """Requests in them: every turn is one. A load that has more sends them again; what was written here (not text of
+    the user's) then begins with another number each time."""
     digest: str
     """HMAC-SHA256 of the conversations with this machine's key: equal for equal ones, and not to be guessed from a
     list of likely ones."""

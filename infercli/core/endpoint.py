@@ -18,6 +18,9 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_CALL = re.compile(r"(?:/v1)?/(?:chat/completions|completions|embeddings|responses|models|metrics)/?")
+"""What is called at an endpoint, at the end of a URL that was copied from an example."""
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d+(?:/.*)?|\d{1,3}(?:\.\d{1,3}){3}(?:/.*)?")
 
 
 class Endpoint(Record):
@@ -47,6 +50,14 @@ class Endpoint(Record):
         return self.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", self.host) is not None
 
 
+def url_meant(name: str) -> str | None:
+    """`127.0.0.1:8000`, `htp://host` -> the URL that may be meant; None: it looks like no address."""
+    if "://" not in name and not _HOST_AND_PORT.fullmatch(name):
+        return None
+    rest = name.rpartition("://")[2].rpartition("@")[2]
+    return f"http://{rest.split('?', maxsplit=1)[0]}"
+
+
 def parse_endpoint(url: str) -> Endpoint:
     """`http://127.0.0.1:8000`, `https://host/prefix/v1/` -> Endpoint. Raises InputError."""
     match = _URL.fullmatch(url.strip())
@@ -62,5 +73,10 @@ def parse_endpoint(url: str) -> Endpoint:
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
     if not 0 < port < 2**16:
         raise InputError(f"port {port} of `{url.strip()}` is not between 1 and 65535")
-    prefix = (match["path"] or "").rstrip("/").removesuffix("/v1").rstrip("/")
-    return Endpoint(scheme=scheme, host=match["host"].strip("[]"), port=port, prefix=prefix)
+    path = match["path"] or ""
+    call = next((c for c in _CALL.finditer(path) if c.end() == len(path)), None)
+    prefix = path[: call.start() if call else None].rstrip("/").removesuffix("/v1").rstrip("/")
+    endpoint = Endpoint(scheme=scheme, host=match["host"].strip("[]"), port=port, prefix=prefix)
+    if call:
+        raise InputError(f"`{url.strip()}` is a path of an endpoint, not its base URL", f"write {endpoint.url}")
+    return endpoint

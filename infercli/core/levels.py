@@ -26,8 +26,13 @@ SEARCH_REQUESTS = 100
 """Of each level of a search: of fewer, a p95 rests on fewer than five requests."""
 SEARCH_S = 10.0
 """And at least so long: queues that grow take seconds to show."""
-SWEEP_ROUNDS = 4
-"""Requests per user of each level of a sweep: the first round meets an empty engine, the last one a leaving crowd."""
+ROUNDS = 4
+"""Requests per user of a closed loop, at least: the first round meets an empty engine, the last one a leaving crowd."""
+
+
+def requests_of(users: int | None) -> int:
+    """How many requests a level has that does not say it; `users`: of a closed loop."""
+    return max(REQUESTS, ROUNDS * (users or 0))
 
 
 class Level(NamedTuple):
@@ -66,9 +71,13 @@ class Levels(Record):
             return self._next_of_search(done)
         if self.sweep:
             users = next_users(done)
-            many = max(REQUESTS // 2, SWEEP_ROUNDS * (users or 0))
+            many = max(REQUESTS // 2, ROUNDS * (users or 0))
             return None if users is None else Level(self._load(many, concurrency=users))
-        return Level(self._load(REQUESTS, **self.levels[len(done)])) if len(done) < len(self.levels) else None
+        if len(done) == len(self.levels):
+            return None
+        level = self.levels[len(done)]
+        closed = level.get("arrivals") is None
+        return Level(self._load(requests_of(level.get("concurrency") if closed else None), **level))
 
     @property
     def most(self) -> int:

@@ -68,6 +68,22 @@ def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ..
     return tuple(renewed)
 
 
+def capped(sending: Sending, most: int) -> Sending:
+    """The same, with no answer of more than `most` tokens, whatever the conversations themselves say."""
+    limits = [turn.max_tokens for c in sending.conversations for turn in c.turns]
+    if not any(limit is not None and limit > most for limit in limits):
+        return sending
+    conversations = tuple(
+        c.model_copy(update={"turns": tuple(_shortened(turn, most) for turn in c.turns)}) for c in sending.conversations
+    )
+    source = f"{sending.source}; answers of more than {most:,} tokens cut to that"
+    return sending.model_copy(update={"conversations": conversations, "source": source})
+
+
+def _shortened(turn: Turn, most: int) -> Turn:
+    return turn if turn.max_tokens is None else turn.model_copy(update={"max_tokens": min(turn.max_tokens, most)})
+
+
 def spread_over(
     conversations: Sequence[Conversation], models: Mapping[str | None, float], seed: int
 ) -> list[Conversation]:

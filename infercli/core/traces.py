@@ -24,6 +24,11 @@ Arrivals = Literal["constant", "poisson", "gamma", "trace"]
 below a `burstiness` of 1 and evener above it; or as the conversations' own times say."""
 Phase = Literal["warmup", "measured", "cooldown"]
 
+RETRY_FIRST_S, RETRY_MOST_S = 0.004, 0.25
+"""After a failure a user of a closed loop waits before its next request: so long, twice as long with each further
+failure of its worker that no answer came between, and at most so long. Without it a dead endpoint would be asked a
+hundred thousand times a second. `Retry-After` is not followed."""
+
 
 class Stop(Record):
     """Why a load ended before it was done."""
@@ -140,7 +145,7 @@ class Trace(Record):
     request: int
     """In the order in which they were due."""
     conversation: int
-    """Index into the conversations of the run."""
+    """Index into the conversations of its level: equal ones of one turn said the same."""
     turn: int = 0
     phase: Phase = "measured"
     intended_s: float

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from infercli.core.levels import BenchRun, Level, Levels
-from infercli.core.sending import Sending, fresh
+from infercli.core.repeats import enough
+from infercli.core.sending import Sending
 from infercli.core.stage import StageResult, stage_result
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target
@@ -28,8 +29,7 @@ def run_levels(
     first: Measurement | None = None
     while (level := levels.next(stages)) is not None:
         on_level(level, len(stages))
-        # Of several levels none is to find what another left in the prefix cache.
-        conversations = fresh(sending, len(stages)) if levels.most > 1 else sending.conversations
+        conversations = enough(sending, level.load, len(stages), levels.most)
         measured = run(target, level.load, conversations, on_progress, workers=workers)
         first = first or measured
         began_s = (measured.origin_ns - first.origin_ns) / 1e9

@@ -1,7 +1,7 @@
 """Measure an endpoint: `run` is all that the rest of infercli needs of the load generator.
 
-Workers are forked and send; this process starts them together, tells how far they are, and ends them. Ctrl-C and
-SIGTERM end a run early and keep what was measured; a second one ends the process as it always would.
+Workers are forked and send; this process starts them together, tells how far they are, and ends them. Ctrl-C, SIGTERM
+and SIGHUP end a run early and keep what was measured; a second one ends the process as it always would.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ _RECENT_S = 5.0
 """Over which live latencies are averaged."""
 _BUSY_NEEDS_S = 1.0
 """A run shorter than this says nothing about how busy a worker is: its start is in it."""
+_SAME_S = 0.2
+"""A second signal so soon is the first one again: GNU `timeout` tells the process, and then its whole group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Measurement:
     """In the order in which they were due."""
     client: Client
     stopped: Stop | None
-    """None: it did not end early. `interrupted` is Ctrl-C or SIGTERM."""
+    """None: it did not end early. `interrupted` is Ctrl-C, SIGTERM or SIGHUP."""
 
 
 def run(
@@ -169,8 +171,7 @@ class _Crew:
         if message is None:
             _, status = os.waitpid(pid, 0)
             self.channels.pop(pid).sock.close()
-            how = f"by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"with code {status >> 8}"
-            raise InferError(f"a worker of the load generator ended {how}", "memory may be short: lower the load")
+            raise _ended(status)
         kind, *values = message
         if kind == "progress":
             self.counts[pid] = tuple(values)
@@ -252,29 +253,51 @@ class _Crew:
                 os.waitpid(pid, 0)
 
 
+def _ended(status: int) -> InferError:
+    """Of a worker that said nothing before."""
+    if not os.WIFSIGNALED(status):
+        return InferError(f"a worker of the load generator ended with code {status >> 8}", "run it again")
+    number = os.WTERMSIG(status)
+    # The kernel takes memory back with this one; any other was sent by somebody, or is a crash.
+    hint = "memory may be short: lower the load" if number == signal.SIGKILL else "run it again"
+    return InferError(f"a worker of the load generator ended by signal {number}", hint)
+
+
 @contextlib.contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside, the first SIGINT or SIGTERM is noted instead of raised, so that no trace is torn."""
+    """Inside, the first SIGINT, SIGTERM or SIGHUP is noted instead of raised, so that no trace is torn.
+
+    A terminal that goes away tells twice, by the shell and by the kernel, so that SIGHUP stays ignored after the first.
+    """
     if threading.current_thread() is not threading.main_thread():
         # Only the main thread is told of signals, and only it may change what they do.
         yield lambda: False
         return
-    seen = False
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    seen: list[float] = []
+    hung_up = False
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]  # `nohup`: it was asked to go on
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            gone = number == signal.SIGHUP and hung_up
+            signal.signal(number, signal.SIG_IGN if gone else signal.SIG_DFL if handler is None else handler)
 
-    def note(_number: int, _frame: object) -> None:
-        nonlocal seen
-        seen = True
-        restore()
+    def note(number: int, _frame: object) -> None:
+        nonlocal hung_up
+        hung_up = hung_up or number == signal.SIGHUP
+        seen.append(time.monotonic())
+        if seen[-1] - seen[0] >= _SAME_S and number != signal.SIGHUP:
+            restore()
+            signal.raise_signal(number)
 
     for number in before:
         signal.signal(number, note)
     try:
-        yield lambda: seen
+        yield lambda: bool(seen)
+        if seen:
+            time.sleep(max(0.0, seen[0] + _SAME_S - time.monotonic()))
     finally:
         restore()
 

@@ -105,8 +105,9 @@ def _work(channel: Channel, route: Route, requests: Requests, load: Load, share:
     """In the child. Never returns, and runs nothing that the parent has registered for its end."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells parent and child; the parent decides
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A terminal, `timeout`, systemd tell parent and child; the parent decides, and its end is ours.
+            signal.signal(number, signal.SIG_IGN)
         _close_what_is_not_ours(channel.fileno())
         gc.freeze()
         gc.disable()  # a collection takes milliseconds, and the loop makes no cycles to collect

@@ -132,8 +132,10 @@ def test_a_mix_of_adapters_is_spread_over_the_conversations():
     ("arguments", "words"),
     [
         ({"workload": "t.csv"}, "t.csv is data, and nothing says in what format"),
-        ({"workload": "chat", "input_tokens": 5}, "--input-tokens and --workload chat both say what to send"),
-        ({"workload": None, "words": 5, "input_tokens": 5}, "both say how long prompts are"),
+        ({"workload": "p.txt"}, "p.txt is data, and nothing says in what format"),
+        ({"workload": "chat", "input_tokens": 5}, "--input-len and --workload chat both say what to send"),
+        ({"workload": "chat", "output_tokens": 5}, "--output-len and --workload chat both say what to send"),
+        ({"workload": None, "words": 5, "input_tokens": 5}, "--words and --input-len both say how long prompts are"),
         ({"workload": "missing.yaml"}, "missing.yaml: there is no such file"),
         ({"workload": "none.jsonl", "data_format": "jsonl"}, "none.jsonl: there is no such file"),
         ({"workload": "chat", "api": "completions"}, "some prompts are messages"),
@@ -141,6 +143,7 @@ def test_a_mix_of_adapters_is_spread_over_the_conversations():
 )
 def test_what_cannot_be_sent_is_said(tmp_path, arguments, words):
     (tmp_path / "t.csv").write_text("x")
+    (tmp_path / "p.txt").write_text("x")
     with pytest.raises(InputError) as caught:
         conversations_for(**arguments)
     assert words in caught.value.message

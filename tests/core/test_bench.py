@@ -33,7 +33,7 @@ def client(**more) -> Client:
 def answered(n: int = 1, tokens: int = 2, lag: float = 0.0, **more) -> tuple[Trace, ...]:
     fields = {"intended_s": 0.0, "sent_s": 0.0, "ended_s": 0.3, "arrivals_s": (0.1, 0.3), "frames": (1, 1)}
     fields |= {"lags_s": (lag, lag), "completion_tokens": tokens, "status": 200}
-    return tuple(Trace(request=i, conversation=0, **{**fields, **more}) for i in range(n))
+    return tuple(Trace(**{"request": i, "conversation": i, **fields, **more}) for i in range(n))
 
 
 def prompts(*texts):
@@ -118,7 +118,15 @@ def test_a_clean_long_run_has_no_caveats():
         (result(answered(999)), "p99 of 999"),
         (result(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
         (result(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
-        (result(answered(1000), prompts=prompts("a")), "prefix cache"),
+        (result(answered(1000) + answered(3)), "3 of 1,003 prompts had been sent before in their level: repeats hit"),
+        (
+            result(answered(1000), load=Load(concurrency=8, requests=4)),
+            "8 at a time was never reached: there were only",
+        ),
+        (
+            result(answered(1000) + answered(1, request=1000, conversation=1000, error="http", status=429)),
+            "1 requests of a closed loop failed: after each its user waited 4 to 250 ms",
+        ),
     ],
 )
 def test_what_a_reader_must_know_is_said_and_nothing_else(bench, words):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.endpoint import parse_endpoint
+from infercli.core.endpoint import parse_endpoint, url_meant
 from infercli.errors import InputError
 
 
@@ -51,3 +51,30 @@ def test_a_port_that_cannot_be_is_refused():
 )
 def test_only_loopback_is_this_machine(host, here):
     assert parse_endpoint(f"http://{host}:1").is_loopback is here
+
+
+@pytest.mark.parametrize(
+    "call", ["/v1/chat/completions", "/v1/completions/", "/v1/models", "/chat/completions", "/metrics"]
+)
+def test_a_call_of_an_endpoint_is_answered_with_its_base_url(call):
+    with pytest.raises(InputError, match="not its base URL") as refused:
+        parse_endpoint(f"http://host:8000/serve{call}")
+    assert refused.value.hint == "write http://host:8000/serve"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("10.0.0.7", "http://10.0.0.7"),
+        ("[::1]:8000", "http://[::1]:8000"),
+        ("localhost:8000/v1", "http://localhost:8000/v1"),
+        ("gpu-1.example.com:8000", "http://gpu-1.example.com:8000"),
+        ("htp://me:key@host/x?key=1", "http://host/x"),
+        ("chat", None),
+        ("chat-2", None),
+        ("./chat", None),
+    ],
+)
+def test_what_looks_like_an_address_is_told_from_a_name(name, meant):
+    assert url_meant(name) == meant

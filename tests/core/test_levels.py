@@ -21,6 +21,13 @@ def test_levels_that_were_given_come_one_after_another_each_with_what_is_shared(
     assert levels.most == 2
 
 
+def test_a_closed_loop_has_four_requests_a_user_unless_it_is_said_otherwise():
+    levels = ({"concurrency": 200}, {"arrivals": "poisson", "rate_per_s": 1.0, "concurrency": 200})
+    assert Levels(shared={}, levels=levels).next([]).load.requests == 800
+    assert Levels(shared={"requests": 20}, levels=levels).next([]).load.requests == 20
+    assert Levels(shared={}, levels=levels).next([users(200, most=800)]).load.requests == 64  # a cap is no user
+
+
 def test_a_load_by_time_or_of_a_trace_has_no_number_of_requests_unless_one_was_asked_for():
     by_time = Levels(shared={"duration_s": 30.0}, levels=({"concurrency": 2},)).next([]).load
     assert (by_time.duration_s, by_time.requests) == (30.0, None)

@@ -191,7 +191,8 @@ class FakeOpenAiServer:
         if self.api_key is not None and headers.get("authorization") != f"Bearer {self.api_key}":
             return self._json(connection, 401, {"error": {"message": "Unauthorized", "code": 401}})
         if (method, path) == ("GET", "/v1/models"):
-            return self._json(connection, 200, {"object": "list", "data": [{"id": self.model, "object": "model"}]})
+            listed = [{"id": name, "object": "model"} for name in (self.model, *self.adapters)]
+            return self._json(connection, 200, {"object": "list", "data": listed})
         if path == "/tokenize":
             tokens = list(range(len(str(served.body.get("prompt", served.body.get("messages"))).split())))
             return self._json(connection, 200, {"tokens": tokens, "count": len(tokens), "max_model_len": 1024})

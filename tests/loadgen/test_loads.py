@@ -20,6 +20,7 @@ from infercli.core.metrics import measure
 from infercli.core.traces import Load
 from infercli.errors import InferError
 from infercli.loadgen import Target, run, workers_of
+from infercli.loadgen.run import _ended
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
@@ -254,6 +255,42 @@ def alive(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+RUN_OF_A_GROUP = """
+import sys
+from infercli.core.conversation import single
+from infercli.core.endpoint import parse_endpoint
+from infercli.core.traces import Load
+from infercli.loadgen import Target, run
+load = Load(concurrency=2, duration_s=60, max_tokens=4)
+m = run(Target(parse_endpoint(sys.argv[1]), "tiny"), load, [single("x")], workers=2)
+print(m.stopped, sum(t.answered for t in m.traces) > 5, {t.error for t in m.traces})
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_whole_group_keeps_what_was_measured(number):
+    with FakeOpenAiServer(Behaviour(tokens=4, itl_s=0.01)) as server:
+        group = subprocess.Popen(
+            [sys.executable, "-c", RUN_OF_A_GROUP, server.url],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        end = time.monotonic() + 20
+        while len(server.completion_requests) < 12 and time.monotonic() < end:
+            time.sleep(0.05)
+        # As GNU `timeout` does it: the process first, then its group.
+        os.kill(group.pid, number)
+        time.sleep(0.01)
+        os.killpg(group.pid, number)
+        out, err = group.communicate(timeout=20)
+    assert (group.returncode, out) == (0, "interrupted True {None}\n"), err
+
+
+def test_only_a_worker_that_the_kernel_killed_may_have_been_short_of_memory():
+    assert "memory" in str(_ended(signal.SIGKILL).hint)
+    assert "memory" not in str(_ended(signal.SIGTERM).hint)
+    assert _ended(1 << 8).message.endswith("ended with code 1")
 
 
 def test_a_second_ctrl_c_ends_at_once_and_leaves_no_process():

@@ -280,10 +280,27 @@ def test_failures_among_answers_do_not_stop_a_run():
     assert m.stopped is None
 
 
-def test_a_user_whose_request_failed_rests_before_the_next():
+def test_a_user_whose_request_failed_rests_longer_each_time_before_the_next():
     with FakeOpenAiServer(lambda i: Behaviour(status=503) if i else Behaviour(tokens=1)) as server:
-        m = go(server, duration_s=0.6)
-    assert 2 <= len(m.traces) <= 4  # at 0, 0.25 and 0.5 s, and not thousands
+        m = go(server, duration_s=0.9)
+    rests = [after.intended_s - one.ended_s for one, after in zip(m.traces[1:], m.traces[2:], strict=False)]
+    assert 4 <= len(rests) <= 9  # at 0, 4, 12, 28, 60, 124, 252, 502 and 752 ms, and not thousands
+    assert rests == pytest.approx([min(0.25, 0.004 * 2**i) for i in range(len(rests))], abs=0.003)
+
+
+def test_one_failure_among_answers_costs_its_user_milliseconds():
+    with FakeOpenAiServer(lambda i: Behaviour(status=429) if i % 2 else Behaviour(tokens=1)) as server:
+        m = go(server, requests=12)
+    failed = [i for i, t in enumerate(m.traces) if t.error]
+    rests = [m.traces[i + 1].intended_s - m.traces[i].ended_s for i in failed if i + 1 < len(m.traces)]
+    assert rests == pytest.approx([0.004] * 5, abs=0.003)
+
+
+def test_an_answer_that_comes_whole_after_its_time_is_a_timeout_though_nobody_looked_before():
+    with FakeOpenAiServer(Behaviour(tokens=2, ttft_s=0.015)) as server:
+        m = go(server, requests=3, timeout_s=0.001)
+        assert server.connections == 1  # it carried a whole answer, so it is kept
+    assert [(t.error, t.message) for t in m.traces] == [("timeout", "not finished within 0.001 s")] * 3
 
 
 def test_a_request_is_intended_when_its_user_was_free():

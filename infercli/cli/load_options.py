@@ -1,0 +1,193 @@
+"""The load options of `infercli bench`, understood as levels of load. What is wrong with them is said all at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from infercli.cli.project import load_objectives
+from infercli.core.goodput import Objectives, parse_objective
+from infercli.core.levels import USERS, Levels
+from infercli.core.units import parse_duration_s
+from infercli.errors import InputError
+
+MAX_TOKENS = 128
+WARMUP_REQUESTS = 4
+TIMEOUT_S = 300.0
+_BURSTINESS = (0.01, 1e6)
+"""Beyond these the gaps are numbers that a gamma distribution cannot be drawn to: all zero, or all the same."""
+_SLOWEST_PER_S = 1e-6
+"""One request in eleven days. Much below it, times are no longer numbers that a timer takes."""
+_INSTEAD = {
+    "rate": "all at once is --concurrency N --requests N, a user for each request",
+    "ramp_to": "a --rate changes to a rate",
+    "burstiness": "gaps that are all the same are --arrivals constant",
+    "speed": "a trace is replayed a number of times as fast",
+}
+
+
+class Times(NamedTuple):
+    """Durations, in seconds; None: not given."""
+
+    duration_s: float | None
+    warmup_s: float
+    cooldown_s: float
+    timeout_s: float
+
+
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
+    """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
+    wrong: list[str] = []
+    times = _times(given, wrong)
+    wrong += _contradictions(given, times)
+    wrong += _without_effect(given)
+    wrong += _impossible(given, times, traced=traced, max_tokens=max_tokens)
+    objectives = None
+    try:
+        objectives = _objectives(given["slos"], given["objectives"])
+    except InputError as error:
+        wrong.append(error.message)
+    if wrong:
+        raise InputError("\n".join(wrong), "`infercli bench --help` has an example of each load")
+    search = _searches(given)
+    shared = _shared(given, times, max_tokens)
+    return Levels(
+        shared=shared | _arrivals(given) if search else shared,
+        levels=() if search or given["sweep"] else _levels(given),
+        sweep=given["sweep"],
+        search=search,
+        objectives=objectives,
+    )
+
+
+def warmup_requests(given: dict[str, Any]) -> int:
+    """Before measuring begins; 0 where warm-up is a time, and in a replay, which begins with its own beginning."""
+    if given["warmup"] is None:
+        return 0 if given["replay"] else WARMUP_REQUESTS
+    return int(given["warmup"]) if given["warmup"].isdecimal() else 0
+
+
+def _searches(given: dict[str, Any]) -> bool:
+    aimed = given["slos"] or given["objectives"]
+    return bool(aimed) and not (given["rate"] or given["concurrency"] or given["sweep"] or given["replay"])
+
+
+def _times(given: dict[str, Any], wrong: list[str]) -> Times:
+    def seconds(name: str) -> float | None:
+        try:
+            return None if given[name] is None else parse_duration_s(given[name])
+        except ValueError as error:
+            wrong.append(f"--{name}: {error}")
+            return None
+
+    by_number = given["warmup"] is None or given["warmup"].isdecimal()
+    duration_s, timeout_s = seconds("duration"), seconds("timeout")
+    for name, value in (("duration", duration_s), ("timeout", timeout_s)):
+        if value == 0:
+            wrong.append(f"--{name} {given[name]}: must be more than 0")
+    return Times(duration_s, 0.0 if by_number else seconds("warmup") or 0.0, seconds("cooldown") or 0.0,
+                 TIMEOUT_S if timeout_s is None else timeout_s)  # fmt: skip
+
+
+def _contradictions(given: dict[str, Any], times: Times) -> Iterator[str]:
+    rates, users = ("--rate", given["rate"]), ("--concurrency", given["concurrency"])
+    sweep = ("--sweep", given["sweep"])
+    for group in (
+        (("--requests", given["requests"]), ("--duration", times.duration_s)),
+        (sweep, rates, ("--replay", given["replay"])),
+        (sweep, users),
+        (("--slo", given["slos"]), ("--objectives", given["objectives"])),
+        (("--output-len", given["output_len"]), ("--max-tokens", given["max_tokens"])),
+        (("--burstiness", given["burstiness"]), ("--arrivals", given["arrivals"])),
+    ):
+        there = [name for name, value in group if value]
+        if len(there) > 1:
+            yield f"{' and '.join(there)} cannot be given together"
+    if len(rates[1]) > 1 and len(users[1]) > 1:
+        yield "several --rate and several --concurrency cannot be given together"
+
+
+def _without_effect(given: dict[str, Any]) -> Iterator[str]:
+    """What would be swallowed: whoever typed it expects it to matter."""
+    spaced = given["rate"] or _searches(given)
+    for name, needed, there in (
+        ("arrivals", "a --rate", spaced),
+        ("burstiness", "a --rate", spaced),
+        ("stop_when_saturated", "a --rate or --replay", spaced or given["replay"]),
+        ("ramp_to", "a --rate and a --duration", given["rate"] and given["duration"]),
+        ("cooldown", "a --duration", given["duration"]),
+        ("speed", "--replay", given["replay"]),
+        ("data_format", "a --workload, which is a file of such data", given["workload"]),
+    ):
+        if given[name] and not there:
+            yield f"--{'format' if name == 'data_format' else name.replace('_', '-')} needs {needed}"
+    if given["tokenizer"] not in (None, "none") and not (given["input_len"] or given["workload"]):
+        yield "--tokenizer needs --input-len or a --workload: without them the lengths of prompts are in words"
+
+
+def _impossible(given: dict[str, Any], times: Times, *, traced: bool, max_tokens: int) -> Iterator[str]:
+    for name, instead in _INSTEAD.items():
+        values = given[name] if isinstance(given[name], tuple) else (given[name],)
+        for value in values:
+            if value is not None and not math.isfinite(value):
+                yield f"--{name.replace('_', '-')} {value:g}: must be a number; {instead}"
+    for rate in (*given["rate"], *([given["ramp_to"]] if given["ramp_to"] else [])):
+        if rate < _SLOWEST_PER_S:
+            yield f"a rate of {rate:g} requests/s is less than one in eleven days"
+    burstiness, (least, most) = given["burstiness"], _BURSTINESS
+    if burstiness is not None and math.isfinite(burstiness) and not least <= burstiness <= most:
+        yield f"--burstiness {burstiness:g}: must be between {least:g} and {most:,.0f}; {_INSTEAD['burstiness']}"
+    if given["replay"] and not traced:
+        yield "--replay: this workload has no times of its own; a trace has"
+    if given["replay"] and warmup_requests(given):
+        yield f"--replay begins with its own beginning: write its --warmup as a time, not {given['warmup']} requests"
+    if given["min_tokens"] and given["min_tokens"] > max_tokens:
+        yield f"--min-tokens {given['min_tokens']} is over the {max_tokens} that an answer may have at most"
+    if times.duration_s and times.warmup_s + times.cooldown_s >= times.duration_s:
+        yield f"--warmup and --cooldown leave nothing of --duration {given['duration']} to measure"
+
+
+def _objectives(slos: Sequence[str], named: str | None) -> Objectives | None:
+    if named is not None:
+        return load_objectives(named)
+    wrong, objectives = [], []
+    for text in slos:
+        try:
+            objectives.append(parse_objective(text))
+        except ValueError as error:
+            wrong.append(f"--slo: {error}")
+    if wrong:
+        raise InputError("\n".join(wrong), "for example --slo ttft_p95=1s --slo tpot_p95=50ms")
+    return Objectives(objectives=tuple(objectives)) if objectives else None
+
+
+def _shared(given: dict[str, Any], times: Times, max_tokens: int) -> dict[str, Any]:
+    fields = {
+        "requests": given["requests"],
+        **times._asdict(),
+        "warmup_requests": warmup_requests(given),
+        "max_tokens": max_tokens,
+        "min_tokens": given["min_tokens"],
+        "ignore_eos": given["ignore_eos"],
+        "seed": given["seed"],
+        "stop_when_saturated": given["stop_when_saturated"],
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _arrivals(given: dict[str, Any]) -> dict[str, Any]:
+    if given["burstiness"]:
+        return {"arrivals": "gamma", "burstiness": given["burstiness"]}
+    return {"arrivals": given["arrivals"] or "poisson"}
+
+
+def _levels(given: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    rates, users = given["rate"], given["concurrency"]
+    if given["replay"]:
+        speed = {"speed": given["speed"] or 1.0}
+        return ({"arrivals": "trace", **speed, "concurrency": users[0] if users else None},)
+    if not rates:
+        return tuple({"concurrency": n} for n in users or (USERS,))
+    each = _arrivals(given) | {"ramp_to_per_s": given["ramp_to"]}
+    return tuple({**each, "rate_per_s": r, "concurrency": cap} for r in rates for cap in users or (None,))

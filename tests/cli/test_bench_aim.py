@@ -1,0 +1,84 @@
+"""Where `infercli bench` is pointed, by whom and for which model: what is wrong is said before a load is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infercli.cli.bench import _INSTEAD, command
+from infercli.errors import ExitCode
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+
+FEW = ("--requests", "2", "--warmup", "0", "--concurrency", "1", "-o", "json")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("127.0.0.1:8123", "write http://127.0.0.1:8123"),
+        ("localhost:8123/v1", "write http://localhost:8123/v1"),
+        ("htp://host", "write http://host"),
+        ("http://host:8123/v1/chat/completions", "write http://host:8123"),
+    ],
+)
+def test_what_is_no_base_url_is_answered_with_the_one_that_is_meant(typed, hint, infercli):
+    ran = infercli("bench", typed)
+    assert ran.code == ExitCode.USAGE
+    assert f"hint: {hint}\n" in ran.err
+
+
+def test_a_key_in_what_is_no_url_is_not_shown(infercli):
+    ran = infercli("bench", "htp://me:s3cret@host:1/?key=s3cret")
+    assert ran.code == ExitCode.USAGE
+    assert "s3cret" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"), [("--api-key", "INFERCLI_API_KEY_FILE"), ("--num-prompts", "write --requests")]
+)
+def test_an_option_of_another_tool_is_answered_with_what_it_is_here(option, hint, infercli):
+    ran = infercli("bench", "http://127.0.0.1:9", option, "3")
+    assert ran.code == ExitCode.USAGE
+    assert hint in ran.err
+
+
+def test_what_is_offered_instead_of_an_option_is_one():
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert not set(_INSTEAD) & options
+    offered = {word.strip(",") for hint in _INSTEAD.values() for word in hint.split() if word.startswith("--")}
+    assert offered <= options
+    assert "INFERCLI_API_KEY" in str(command.help)
+
+
+@pytest.mark.parametrize("words", [("--model", "tinny"), ("--lora", "tinny=1")])
+def test_a_model_that_the_endpoint_does_not_know_is_said_before_it_is_asked_for_a_load(words, infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2)) as server:
+        ran = infercli("bench", server.url, *words, *FEW)
+        assert len(server.completion_requests) <= 1
+    assert ran.code == ExitCode.COULD_NOT
+    assert "does not serve a model `tinny`" in ran.err
+    assert "`tiny`" in ran.err
+
+
+def test_a_model_that_is_listed_is_not_asked_for_beforehand(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2), adapters=("sql",)) as server:
+        ran = infercli("bench", server.url, "--model", "tiny", "--lora", "sql=1", *FEW)
+        assert len(server.completion_requests) == 2
+    assert json.loads(ran.out)["target"]["model"] == "tiny"
+
+
+def test_a_model_that_is_served_and_not_listed_is_measured(infercli, monkeypatch):
+    from infercli.adapters.openai_api import OpenAiApi
+
+    monkeypatch.setattr(OpenAiApi, "models", lambda _self: ["another"])
+    with FakeOpenAiServer(Behaviour(tokens=2)) as server:
+        infercli("bench", server.url, "--model", "tiny", *FEW)
+        assert len(server.completion_requests) == 3  # one to see whether it is there
+
+
+def test_a_key_that_is_not_taken_is_said_before_a_load_is_sent(infercli):
+    with FakeOpenAiServer(api_key="k3y") as server:
+        ran = infercli("bench", server.url, "--model", "tiny", *FEW)
+        assert server.completion_requests == []
+    assert "give the key by INFERCLI_API_KEY" in ran.err

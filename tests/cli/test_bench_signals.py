@@ -1,0 +1,74 @@
+"""What is left of a benchmark that is told to end, by whoever tells it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from infercli.cli.benching import _unbroken
+from infercli.errors import ExitCode
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+
+pytestmark = pytest.mark.slow  # each starts a command of its own
+
+
+def started(server, folder, **how):
+    words = ["bench", server.url, "--duration", "60s", "--warmup", "0", "--max-tokens", "4", "--concurrency", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infercli", *words], cwd=folder, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "HOME": str(folder)}, **how,
+    )  # fmt: skip
+    end = time.monotonic() + 30
+    while len(server.completion_requests) < 12 and time.monotonic() < end:
+        time.sleep(0.05)
+    return process
+
+
+def kept(folder) -> dict:
+    (stage,) = json.loads((folder / "result.json").read_text())["stages"]
+    assert sum(t["error"] is None and not t["cut"] for t in stage["traces"]) > 5
+    return stage["stopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_group_that_is_told_to_end_keeps_its_result(number, tmp_path):
+    with FakeOpenAiServer(Behaviour(tokens=4, itl_s=0.01)) as server:
+        process = started(server, tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.kill(process.pid, number)
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED, err
+    assert "the run is not complete: interrupted" in out
+    assert kept(tmp_path) == {"kind": "interrupted", "detail": None}
+
+
+def test_a_terminal_that_goes_away_leaves_the_result(tmp_path):
+    master, slave = pty.openpty()
+
+    def own_terminal() -> None:
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    with FakeOpenAiServer(Behaviour(tokens=4, itl_s=0.01)) as server:
+        process = started(server, tmp_path, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal)
+        os.close(slave)
+        time.sleep(0.5)  # its progress is shown
+        os.close(master)
+        process.wait(timeout=30)
+    assert kept(tmp_path) == {"kind": "interrupted", "detail": None}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_result_that_is_being_written_is_finished(number):
+    before = signal.getsignal(number)
+    with _unbroken():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before

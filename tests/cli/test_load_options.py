@@ -1,0 +1,68 @@
+"""What the load options of `infercli bench` mean together, and what of them is refused before anybody is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.errors import ExitCode
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+
+NOBODY = "http://127.0.0.1:9"
+"""No option that is wrong gets so far as to ask it."""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--rate inf", "--rate inf: must be a number; all at once is --concurrency N --requests N"),
+        ("--rate 1e-300", "a rate of 1e-300 requests/s is less than one in eleven days"),
+        ("--rate 2 --ramp-to nan --duration 1s", "--ramp-to nan: must be a number"),
+        ("--rate 2 --burstiness inf", "--burstiness inf: must be a number; gaps that are all the same are --arrivals"),
+        ("--rate 2 --burstiness 1e308", "--burstiness 1e+308: must be between 0.01 and 1,000,000"),
+        ("--rate 2 --burstiness 1e-9", "--burstiness 1e-09: must be between"),
+        ("--replay --workload x --speed inf", "--speed inf: must be a number"),
+        ("--duration 0", "--duration 0: must be more than 0"),
+        ("--duration 0s --requests 3", "--duration 0s: must be more than 0"),
+        ("--timeout 0", "--timeout 0: must be more than 0"),
+        ("--burstiness 0.5", "--burstiness needs a --rate"),
+        ("--sweep --burstiness 0.5", "--burstiness needs a --rate"),
+        ("--arrivals constant", "--arrivals needs a --rate"),
+        ("--rate 2 --burstiness 2 --arrivals poisson", "--burstiness and --arrivals cannot be given together"),
+        ("--stop-when-saturated", "--stop-when-saturated needs a --rate or --replay"),
+        ("--speed 2", "--speed needs --replay"),
+        ("--format jsonl", "--format needs a --workload"),
+        ("--tokenizer endpoint", "--tokenizer needs --input-len or a --workload"),
+        ("--cooldown 1s", "--cooldown needs a --duration"),
+        ("--duration 3s --warmup 2s --cooldown 1s", "--warmup and --cooldown leave nothing of --duration 3s"),
+        ("--replay --workload x --warmup 4", "write its --warmup as a time, not 4 requests"),
+        ("--output-len 10 --max-tokens 20", "--output-len and --max-tokens cannot be given together"),
+    ],
+)
+def test_what_contradicts_itself_or_has_no_effect_is_refused_in_the_words_that_were_typed(options, words, infercli):
+    ran = infercli("bench", NOBODY, *options.split())
+    assert ran.code == ExitCode.USAGE
+    assert words in ran.err
+    assert "_s " not in ran.err
+
+
+def test_all_that_is_wrong_is_said_at_once(infercli):
+    ran = infercli("bench", NOBODY, "--speed", "2", "--arrivals", "constant", "--timeout", "0", "--slo", "nonsense")
+    for words in ("--speed needs", "--timeout 0", "--slo: "):
+        assert words in ran.err
+    assert "--arrivals needs" not in ran.err  # an objective without a load is a search by rates
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ('{"prompt": "a", "max_tokens": 40}\n{"prompt": "b", "output_tokens": 2}\n{"prompt": "c"}\n', [3, 2, 3]),
+        ('{"prompt": "a", "max_tokens": 1}\n', [1]),
+    ],
+)
+def test_an_explicit_limit_of_answers_goes_before_the_workloads_own(text, sent, infercli, tmp_path):
+    (tmp_path / "p.jsonl").write_text(text)
+    words = ["--workload", "p.jsonl", "--format", "jsonl", "--max-tokens", "3", "--concurrency", "1", "--warmup", "0"]
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        ran = infercli("bench", server.url, *words, "--requests", str(len(sent)), "-o", "json")
+        assert [s.body["max_tokens"] for s in server.completion_requests] == sent
+    assert ("answers of more than 3 tokens cut to that" in ran.out) is ("40" in text)
