@@ -55,3 +55,10 @@ def verdict(d: MetricDifference) -> str:
         "too few": "cannot be told: too few",
         "unknown": "unknown",
     }[d.verdict]
+
+
+def brief(d: MetricDifference) -> str:
+    """The verdict where there is little room: the sign of the change says which way."""
+    if d.verdict in ("higher", "lower"):
+        return "better" if d.better else "worse"
+    return d.verdict

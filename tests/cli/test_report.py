@@ -291,9 +291,10 @@ def test_compare_says_how_much_and_how_surely(infercli, saved):
     ran = infercli("compare", saved(run(250, 8, 1), "a.json"), saved(run(250, 8, 2, slower=1.3), "b.json"))
     assert ran.code == ExitCode.YES
     lines = {line.split("  ")[0]: line for line in ran.out.splitlines()}
-    assert lines["TPOT p50, ms"].endswith("higher: worse")
-    assert lines["output tokens/s"].endswith("lower: worse")
-    assert lines["TTFT p99, ms"].endswith("cannot be told: too few")
+    assert lines["TPOT p50, ms"].endswith(" worse")
+    assert lines["output tokens/s"].endswith(" worse")
+    assert lines["TTFT p99, ms"].endswith(" too few")
+    assert "cannot be told: too few: 250 values, and it takes 1,000" in ran.out
     assert "2,000 times" in ran.out
     answer = json.loads(infercli("compare", "a.json", "b.json", "-o", "json").out)
     assert answer["kind"] == "BenchComparison"
@@ -348,14 +349,22 @@ def test_a_level_that_only_one_run_has_is_said(infercli, saved):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_comparison_fits_its_width_and_keeps_the_verdict(width):
+@pytest.mark.parametrize("due", [False, True])
+def test_a_comparison_fits_its_width_and_always_has_its_numbers(width, due):
     a, b = run(250, 8, 1), run(250, 8, 2, slower=1.3)
+    if due:  # the longest names, and numbers of thousands of milliseconds
+        load = Load(arrivals="poisson", rate_per_s=20.0, requests=250)
+        a, b = (result(stage(served(250, 8, n, slower=n * 10), load=load)) for n in (1, 2))
     answer = BenchComparison(baseline="a.json", runs=(compare(a, b, "b.json"),))
     said = comparison_text(answer, width)
     assert max(map(len, said.splitlines())) <= width
-    assert "higher: worse" in said
-    assert "95 % INTERVAL" in said
-    assert ("FIRST" in said) == (width >= 80)
+    assert {"FIRST", "SECOND", "CHANGE"} <= set(said.split())
+    (row,) = [line for line in said.splitlines() if line.startswith("TPOT p50, ms")]
+    d = next(d for d in answer.runs[0].stages[0].differences if d.metric == "tpot_p50_s")
+    assert f"{d.a * 1000:,.2f}" in row
+    assert f"{d.b * 1000:,.2f}" in row
+    assert row.endswith("higher: worse" if width == 120 else " worse")
+    assert ("95 % INTERVAL" in said) == (width >= 80)
 
 
 def test_compare_writes_a_page(infercli, saved, tmp_path):
