@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.world import terminal_columns
-from infercli.core.bench import BenchResult, caveats
+from infercli.core.bench import BenchResult
+from infercli.core.cautions import cautions
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
+from infercli.core.failures import first_messages
 from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
@@ -31,12 +33,13 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
     plain = not _can_say(BLOCKS) if plain is None else plain
     parts = [
         _wrapped(_head(result), width),
+        _wrapped((f"first {kind}: {said}" for kind, said in first_messages(result.stages).items()), width),
         _stages(result, width) if len(result.stages) > 1 else _stage(result.stages[0], width),
         _over_time(result, width, plain=plain),
         _wrapped(_objectives(result), width),
         _predicted(result, width),
         _wrapped([*_gpus(result), *_engines(result), *_money(result), *_tokens(result), *_client(result)], width),
-        _wrapped((f"caution: {line}" for line in caveats(result)), width),
+        _wrapped((f"caution: {line}" for line in cautions(result, p99=len(result.stages) == 1)), width),
     ]
     text = "\n\n".join(part for part in parts if part)
     return text.encode("ascii", "backslashreplace").decode() if plain else text
@@ -293,7 +296,7 @@ def _tokens(result: BenchResult) -> Iterator[str]:
 
 
 def _client(result: BenchResult) -> Iterator[str]:
-    """What the verdict on the client rests on; where it is not a clear no, `caveats` says so."""
+    """What the verdict on the client rests on; where it is not a clear no, a caution says so."""
     if result.client_limited is not False:
         return
     m = [s.metrics for s in result.stages]

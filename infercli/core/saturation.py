@@ -11,13 +11,18 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
+
+from infercli.core.traces import Load, Trace
 
 WINDOW_S = 5.0
 KEPT_FRACTION = 0.95
 CHANCE_DEVIATIONS = 3.0
 """Of the number of arrivals in a stretch. At 8 requests a second, of 11.7 that an engine kept up with, Poisson arrivals
 alone let 12 more wait after 10 s (measured); the deviation of 80 arrivals is 9."""
+_LOOKS = 400
+"""At a load that is over, evenly spaced."""
 
 
 class Look(NamedTuple):
@@ -30,18 +35,50 @@ class Look(NamedTuple):
     """Answered or failed so far."""
 
 
-def saturated(looks: Sequence[Look], gap_variation: float = 1.0) -> str | None:
+def saturated(looks: Sequence[Look], gap_variation: float = 1.0, *, shortest_window_s: float = WINDOW_S) -> str | None:
     """How the endpoint falls behind, in words; None while the endpoint may keep up. `looks`: in order of time.
 
     `gap_variation`: the standard deviation of the gaps between arrivals over their mean; 1 is Poisson, 0 even spacing.
     """
-    window_s = WINDOW_S
+    window_s = shortest_window_s
     while looks and looks[0].at_s <= looks[-1].at_s - 2 * window_s:
         why = _piles_up(looks, window_s, gap_variation)
         if why is not None:
             return why
         window_s *= 2
     return None
+
+
+def fell_behind(traces: Sequence[Trace], load: Load) -> str | None:
+    """Whether an open loop asked for more than came back until its last request was due, in words; None: it did not.
+
+    Of a load that is over more is known than while it runs: requests pile up while the first answers are written, too,
+    but only those of an endpoint that falls behind wait longer, the later they come.
+    """
+    # Warm-up requests come before the load; a warm-up of seconds is its beginning.
+    sent = [t for t in traces if t.phase != "warmup" or load.warmup_s]
+    due = sorted(t.intended_s for t in sent)
+    if load.arrivals is None or not due:
+        return None
+    last_s = max(due[-1], load.duration_s or 0.0)
+    ended = sorted(t.ended_s for t in sent)
+    moments = [due[0] + (last_s - due[0]) * i / _LOOKS for i in range(_LOOKS + 1)]
+    looks = [Look(at, bisect_right(due, at), bisect_right(ended, at)) for at in moments]
+    shortest_s = min(WINDOW_S, (last_s - due[0]) / 2)
+    why = saturated(looks, load.gap_variation, shortest_window_s=shortest_s) if shortest_s else None
+    return why if _ever_later([t for t in sent if t.answered]) else None
+
+
+def _ever_later(answered: Sequence[Trace]) -> bool:
+    """Whether the last third of the requests took longer than the second, by as much as falling behind makes it."""
+    ordered = sorted(answered, key=lambda t: t.intended_s)
+    third = len(ordered) // 3
+    if not third:
+        return True
+    second, last = ordered[-2 * third : -third], ordered[-third:]
+    later_s = median(t.intended_s for t in last) - median(t.intended_s for t in second)
+    longer_s = median(t.ended_s - t.intended_s for t in last) - median(t.ended_s - t.intended_s for t in second)
+    return longer_s > (1 - KEPT_FRACTION) * later_s
 
 
 def _piles_up(looks: Sequence[Look], window_s: float, gap_variation: float) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult, caveats
+from infercli.core.bench import BenchResult
+from infercli.core.cautions import cautions
 from infercli.core.efficiency import stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
 from infercli.core.foretold import foretold
@@ -54,7 +55,7 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     yield h("p", f"{result.started_at}, measured by infercli {result.infercli_version}, ", outside(file), class_="dim")
     yield h("dl", *(h("div", h("dt", name), h("dd", value, note)) for name, value, note in _cards(result)),
             class_="cards")  # fmt: skip
-    said = caveats(result)
+    said = cautions(result)
     if said:
         yield h("ul", *(h("li", outside(line)) for line in said), class_="cautions")
     if several:

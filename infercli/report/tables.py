@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 from infercli.core.bench import BenchResult
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
-from infercli.core.metrics import DEFINITIONS, Distribution, error_label
+from infercli.core.failures import first_messages
+from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.stage import StageResult
 from infercli.core.sweep import holds
 from infercli.core.telemetry import GpuSummary
@@ -198,10 +199,9 @@ def errors(result: BenchResult) -> Iterator[ET.Element]:
     """What failed, counted, with the first message of each kind."""
     rows: list[list[Child]] = []
     for stage in result.stages:
+        first = first_messages([stage])
         for label, count in stage.metrics.errors.items():
-            said = (t.message for t in stage.traces if t.error is not None and error_label(t) == label and t.message)
-            first = next(said, None)
-            rows.append([label, stage.load.label, f"{count:,}", outside(first) if first else ""])
+            rows.append([label, stage.load.label, f"{count:,}", outside(first[label]) if label in first else ""])
     if rows:
         yield h("h3", "Failures")
         yield table(["kind", "load", "requests", "the first said"], rows, "Failed requests have no latency", (1, 3))

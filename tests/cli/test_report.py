@@ -76,6 +76,21 @@ def test_a_summary_of_one_level_has_what_is_asked_of_it():
     assert "caution: p99 of 64 requests" in said
 
 
+def test_the_first_words_of_each_failure_are_said_with_one_level_as_with_several_and_where_nobody_answered():
+    failing = run(64, 8, failing=7)
+    assert "\nfirst http 429: too many requests\n" in summary(failing, width=80)
+    assert "caution: 10 of 64 requests failed" in summary(failing, width=80)
+    levels = result(*sweep((1, 2), requests=16).stages, failing.stages[0])
+    assert "\nfirst http 429: too many requests\n" in summary(levels, width=80)
+    refused = trace(0.0, error="http", status=404, message="The model `x` does not exist. Key: sk-12345678")
+    said = summary(result(stage([refused])), width=80)
+    assert "\nfirst http 404: The model `x` does not exist. Key: ***\n" in said
+
+
+def test_a_table_that_shows_no_p99_does_not_speak_of_it():
+    assert "p99 of" not in summary(sweep((1, 2), requests=16), width=120)
+
+
 def test_a_summary_of_a_sweep_is_a_table_of_its_levels():
     lines = summary(sweep((1, 16)), width=120).splitlines()
     (header,) = [n for n, line in enumerate(lines) if line.startswith("LOAD")]
