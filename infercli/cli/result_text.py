@@ -17,9 +17,10 @@ from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds
+from infercli.core.sweep import holds, keeps, plain
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import timeline
+from infercli.report.naming import sent
 from infercli.report.sparkline import BLOCKS, sparkline
 
 NARROWEST, WIDEST = 60, 120
@@ -173,12 +174,14 @@ def _searched(result: BenchResult) -> Iterator[str]:
     found = result.searched
     assert found is not None
     if found.highest_rate_per_s is None:
-        yield "no rate that was tried holds the objectives"
+        yield found.hopeless or "no rate that was tried holds the objectives"
     else:
         runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
-        yield f"the highest rate that holds: {found.highest_rate_per_s:.3g} requests/s, in {runs}"
+        least = "" if found.unfinished is None else "at least "
+        rate = f"{least}{plain(found.highest_rate_per_s)} requests/s"
+        yield f"the highest rate that holds: {rate}, in {runs}{sent(result)}"
     if found.broke_at_rate_per_s is not None:
-        yield f"the lowest that does not: {found.broke_at_rate_per_s:.3g} requests/s"
+        yield f"the lowest that does not: {plain(found.broke_at_rate_per_s)} requests/s"
     for s in found.sure:
         sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
         yield f"{s.objective}: {s.met:,} of {s.requests:,}, at least {s.at_least_fraction:.1%} ({sure})"
@@ -335,4 +338,6 @@ def _holds(stage: StageResult) -> str:
         return ""
     if stage.stopped is not None:
         return stage.stopped.kind
-    return "yes" if holds(stage) else "no"
+    if not holds(stage):
+        return "no"
+    return "yes" if keeps(stage) else "falls behind"

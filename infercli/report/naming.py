@@ -1,8 +1,10 @@
-"""How the numbers of a comparison are called and written, in text as on a page."""
+"""How the numbers of a comparison or of a search are called and written, in text as on a page."""
 
 from __future__ import annotations
 
+from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
+from infercli.core.sweep import plain, sent_per_s
 
 WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
@@ -62,3 +64,15 @@ def brief(d: MetricDifference) -> str:
     if d.verdict in ("higher", "lower"):
         return "better" if d.better else "worse"
     return d.verdict
+
+
+def sent(result: BenchResult) -> str:
+    """`; 71.4 to 78.4 were sent`: what a search really sent at the rate it found; empty where none is known.
+
+    Arrivals that come by chance are more or fewer than were asked.
+    """
+    found = None if result.searched is None else result.searched.highest_rate_per_s
+    at = [rate for s in result.stages if s.load.rate_per_s == found and (rate := sent_per_s(s)) is not None]
+    if found is None or not at:
+        return ""
+    return f"; {' to '.join(dict.fromkeys(plain(rate) for rate in (min(at), max(at))))} were sent"

@@ -118,8 +118,22 @@ def test_a_search_says_the_highest_rate():
     held = stage(served(40, 4, 1), load=Load(arrivals="poisson", rate_per_s=2, requests=40), objectives=OBJECTIVES)
     bench = result(held, held, objectives=OBJECTIVES, searched=searched([held]))
     said = summary(bench, width=100)
-    assert "the highest rate that holds: 2 requests/s, in 1 run" in said
+    rate = 39 / (max(t.sent_s for t in held.traces) - min(t.sent_s for t in held.traces))
+    assert f"the highest rate that holds: 2 requests/s, in 1 run; {rate:.3g} were sent" in " ".join(said.split())
     assert "TTFT p95 within 300 ms: 40 of 40, at least " in said
+
+
+def test_a_search_that_found_nothing_or_not_all_says_why_and_writes_rates_plainly():
+    load = Load(arrivals="poisson", rate_per_s=2240, requests=40)
+    held = stage(served(40, 4, 1), load=load, objectives=OBJECTIVES)
+    found = searched([held])
+    none = {"highest_rate_per_s": None, "broke_at_rate_per_s": 2240.0, "hopeless": "no rate can hold it: because"}
+    said = summary(result(held, held, objectives=OBJECTIVES, searched=found.model_copy(update=none)), width=120)
+    assert "\nno rate can hold it: because\nthe lowest that does not: 2,240 requests/s\n" in said
+    some = found.model_copy(update={"highest_rate_per_s": 2240.0, "unfinished": "too few"})
+    said = summary(result(held, held, objectives=OBJECTIVES, searched=some), width=120)
+    assert "the highest rate that holds: at least 2,240 requests/s, in 1 run" in said
+    assert "the search is not finished: too few" in said
 
 
 def test_what_is_not_known_is_said_to_be_unknown():
