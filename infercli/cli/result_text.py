@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.world import terminal_columns
 from infercli.core.bench import BenchResult
-from infercli.core.cautions import cautions
+from infercli.core.cautions import cautions, plural
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
@@ -20,7 +20,7 @@ from infercli.core.stage import StageResult
 from infercli.core.sweep import holds, keeps, plain
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import timeline
-from infercli.report.naming import sent
+from infercli.report.naming import load_sent, sent
 from infercli.report.sparkline import BLOCKS, sparkline
 
 NARROWEST, WIDEST = 60, 120
@@ -67,6 +67,7 @@ def _wrapped(lines: Iterable[str], width: int) -> str:
 def _head(result: BenchResult) -> Iterator[str]:
     load = f", {result.stages[0].load.label}" if len(result.stages) == 1 else f", {len(result.stages)} levels of load"
     yield f"{result.target.model} at {result.target.url}{load}"
+    yield load_sent(result)
     if len(result.stages) == 1:
         yield from _answers(result.stages[0])
 
@@ -292,7 +293,8 @@ def _tokens(result: BenchResult) -> Iterator[str]:
     tokens = sum(s.metrics.output_tokens for s in result.stages)
     if tokens:
         equal, of = sum(c.equal for c in checks), sum(c.with_usage for c in checks)
-        yield f"{tokens:,} output tokens; {equal:,} of {of:,} answers came in as many frames as the server says tokens"
+        counted = f"{equal:,} of {plural(of, 'answer')} came in as many frames as the server says tokens"
+        yield f"{plural(tokens, 'output token')}; {counted}"
     if result.engine_agrees is not None and result.engine_tokens is not None:
         same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
         yield f"the engine's own counter, warm-up included, says {same}"
@@ -302,12 +304,11 @@ def _client(result: BenchResult) -> Iterator[str]:
     """What the verdict on the client rests on; where it is not a clear no, a caution says so."""
     if result.client_limited is not False:
         return
-    m = [s.metrics for s in result.stages]
-    said = [
-        f"read {max(d.p99 for d in lags) * 1000:.2g} ms late at p99"
-        for lags in ([x.client_lag_s for x in m if x.client_lag_s is not None],)
-        if lags
-    ]
+    lags = [(s.metrics.client_lag_s.p99, s.check.lag_limit_s) for s in result.stages if s.metrics.client_lag_s]
+    said = []
+    if lags:
+        lag_s, limit_s = max(lags, key=lambda pair: pair[0] / pair[1])
+        said = [f"read {_short(lag_s * 1000)} ms late at p99 (the limit is {_short(limit_s * 1000)} ms)"]
     busy = [s.client.busiest_cpu_fraction for s in result.stages if s.client.busiest_cpu_fraction is not None]
     said += [f"its busiest worker used {max(busy):.0%} of a core"] if busy else []
     yield "the client was not the limit" + (f": it {', '.join(said)}" if said else "")

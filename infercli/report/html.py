@@ -19,7 +19,7 @@ from infercli.core.sweep import holds, plain, saturation
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
-from infercli.report.naming import sent
+from infercli.report.naming import load_sent, sent
 from infercli.report.panels import panels
 from infercli.report.scale import number, seconds
 from infercli.report.style import STYLE
@@ -52,8 +52,8 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     several = len(result.stages) > 1
     yield h(heading, outside(result.target.model), " at ", outside(result.target.url))
     load = f"{len(result.stages)} levels of load" if several else result.stages[0].load.label
-    prompts = f"{result.prompts.source}, {result.prompts.count:,} requests"
-    yield h("p", f"{load}; {result.target.api} API; prompts: ", outside(prompts))
+    yield h("p", f"{load}; {result.target.api} API")
+    yield h("p", outside(load_sent(result)))
     yield h("p", f"{result.started_at}, measured by infercli {result.infercli_version}, ", outside(file), class_="dim")
     if several:
         best = _headline(result)

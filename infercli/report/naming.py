@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
+from infercli.core.cautions import plural
+from infercli.core.samples import answered_of
 from infercli.core.sweep import plain, sent_per_s
 
 WORDS = {
@@ -76,3 +78,20 @@ def sent(result: BenchResult) -> str:
     if found is None or not at:
         return ""
     return f"; {' to '.join(dict.fromkeys(plain(rate) for rate in (min(at), max(at))))} were sent"
+
+
+def load_sent(result: BenchResult) -> str:
+    """`sent: 200 requests with 64 prompt tokens on average by the server's usage; ...`: all levels, without warm-up."""
+    ms = [stage.metrics for stage in result.stages]
+    answered = [t for stage in result.stages for t in answered_of(stage)]
+    known = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
+    prompt = "prompts of unknown length: the server sent no usage" if answered else "none was answered"
+    if known:
+        of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
+        prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
+    parts = [f"sent: {plural(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
+    tokens = sum(m.output_tokens for m in ms)
+    if tokens:
+        most = " or ".join(dict.fromkeys(f"{stage.load.max_tokens:,}" for stage in result.stages))
+        parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
+    return f"{'; '.join(parts)}; prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"

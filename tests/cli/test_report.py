@@ -58,7 +58,10 @@ def test_a_summary_fits_its_width(bench, width, plain):
 def test_a_summary_of_one_level_has_what_is_asked_of_it():
     bench = full(run(64, 8, warmup=4))
     said, m = summary(bench, width=100, plain=False), bench.stages[0].metrics
-    assert said.startswith("Qwen/Qwen3-0.6B at http://127.0.0.1:8000, 8 at a time\n64 of 64 requests answered over ")
+    assert said.startswith(
+        "Qwen/Qwen3-0.6B at http://127.0.0.1:8000, 8 at a time\nsent: 64 requests; 64.0 prompt tokens"
+    )
+    assert "\n64 of 64 requests answered over " in said
     assert f"{m.output_tokens_per_s:,.1f} output tokens/s" in said
     assert f"{m.ttft_s.p99 * 1000:,.1f}" in said
     assert "█" in said
@@ -74,6 +77,28 @@ def test_a_summary_of_one_level_has_what_is_asked_of_it():
     assert f"${7.2 / 3600 / m.output_tokens_per_s * 1e6:,.2f} per 1M output tokens" in said
     assert "the client was not the limit" in said
     assert "caution: p99 of 64 requests" in said
+
+
+def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
+    bench = run(64, 8, warmup=4)
+    mean = bench.stages[0].metrics.output_tokens / 64
+    said = " ".join(summary(bench, width=120).split())
+    assert (
+        f"sent: 64 requests; 64.0 prompt tokens on average by the server's usage; {mean:.1f} output tokens on average "
+        "(max_tokens 24); prompts: synthetic (64 words, seed 0), of a pool of 68"
+    ) in said
+    silent = summary(result(stage([trace(0.0, (1.0,)), trace(0.0, (1.0,), prompt_tokens=5)])), width=120)
+    assert "5.0 prompt tokens on average by the server's usage, which 1 of 2 answers had" in " ".join(silent.split())
+    none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
+    assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
+    assert "\n1 output token; " in none
+
+
+def test_a_client_that_was_not_the_limit_is_said_beside_the_limit_that_applied():
+    gaps = [trace(0.0, (0.1, 0.14, 0.18), lags_s=(0.0063,) * 3)]
+    # Half of a gap of 40 ms.
+    said = summary(result(stage(gaps)), width=120)
+    assert "it read 6.3 ms late at p99 (the limit is 20 ms)" in said
 
 
 def test_the_first_words_of_each_failure_are_said_with_one_level_as_with_several_and_where_nobody_answered():
@@ -98,7 +123,7 @@ def test_a_summary_of_a_sweep_is_a_table_of_its_levels():
     assert lines[header + 1].startswith("1 at a time ")
     assert lines[header + 2].startswith("16 at a time ")
     assert lines[header + 1].endswith("yes")
-    narrow = summary(sweep((1, 16)), width=60).splitlines()[header]
+    (narrow,) = [line for line in summary(sweep((1, 16)), width=60).splitlines() if line.startswith("LOAD")]
     assert "HOLDS" in narrow
     assert "REQ/S" not in narrow
 

@@ -173,6 +173,12 @@ def test_what_a_reader_must_know_stands_on_the_page():
     assert "missed" in text
 
 
+def test_what_was_sent_stands_on_the_page():
+    text = Seen(page(run(64, 8))).text
+    assert "sent: 64 requests; 64.0 prompt tokens on average by the server's usage" in text
+    assert "of a pool of 64" in text
+
+
 def test_a_search_says_what_it_found():
     assert "The highest rate that holds is 2 requests/s" in Seen(page(rates(1, 2, 2))).text
 
