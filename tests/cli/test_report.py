@@ -369,7 +369,8 @@ def test_compare_is_the_same_every_time_and_a_run_beside_itself_shows_nothing(in
 
 def test_compare_refuses_other_workloads_with_every_reason_and_forced_says_them(infercli, saved):
     saved(run(64, 8, 1), "a.json")
-    saved(run(48, 16, 2), "b.json")
+    b = run(48, 16, 2)
+    saved(b.model_copy(update={"prompts": b.prompts.model_copy(update={"source": "workload chat"})}), "b.json")
     other = run(64, 8, 3)
     target = BenchTarget(url="http://h", model="other", api="completions")
     saved(other.model_copy(update={"target": target}), "c.json")
