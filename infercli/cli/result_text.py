@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.world import terminal_columns
@@ -19,7 +20,7 @@ from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
 from infercli.core.sweep import holds, keeps, plain
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
-from infercli.core.timeline import timeline
+from infercli.core.timeline import Timeline, timeline
 from infercli.report.naming import load_sent, sent
 from infercli.report.sparkline import BLOCKS, sparkline
 
@@ -139,16 +140,36 @@ def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
         ("tokens/s", seen.output_tokens_per_s, 1, ""),
         ("in flight", seen.in_flight, 1, ""),
     )
+    inside = _measured(result, seen)
+    if sum(inside) < 2:
+        return ""
+    first, last = inside.index(True), len(inside) - inside[::-1].index(True)
     lines = []
     for name, values, scale, unit in rows:
-        known = [v * scale for v in values if v is not None]
-        if known and max(known) > 0:
-            bars = sparkline(values, plain=plain)
+        shown = [v if there else None for v, there in zip(values, inside, strict=True)][first:last]
+        known = [v * scale for v in shown if v is not None]
+        if len(known) > 1 and max(known) > 0:
+            bars = sparkline(shown, plain=plain)
             lines.append(f"{name:<9}  {bars}  {_short(min(known))} to {_short(max(known))}{unit}")
     if not lines:
         return ""
-    lines.append(f"{'':<9}  {seen.bins} x {seen.width_s:g} s, by the time of sending")
+    what = "by the time of sending" if all(inside) else "without warm-up and drain"
+    lines.append(f"{'':<9}  {last - first} x {seen.width_s:g} s, {what}")
     return "\n".join(lines)
+
+
+def _measured(result: BenchResult, seen: Timeline) -> list[bool]:
+    """Which bins lie between the first and the last sending of the measured requests of a level, and not on their edge.
+
+    Before them the engine fills, after them it empties: neither is how it ran.
+    """
+    spans = []
+    for stage in result.stages:
+        sent = [t.sent_s for t in stage.traces if t.phase == "measured" and t.sent_s is not None]
+        if sent:
+            spans.append((stage.began_s + min(sent), stage.began_s + max(sent)))
+    edges = [seen.start_s + i * seen.width_s for i in range(seen.bins + 1)]
+    return [any(a <= start and end <= b for a, b in spans) for start, end in pairwise(edges)]
 
 
 def _objectives(result: BenchResult) -> Iterator[str]:

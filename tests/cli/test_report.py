@@ -116,6 +116,24 @@ def test_a_table_that_shows_no_p99_does_not_speak_of_it():
     assert "p99 of" not in summary(sweep((1, 2), requests=16), width=120)
 
 
+def test_the_lines_over_time_leave_out_where_the_engine_fills_and_empties():
+    # Warm-up of 2 s at 1 s TTFT, then 8 s at 0.1 s, one request every 0.25 s, and a last answer of 3 s.
+    def sent(at, ttft, ends, **more):
+        return trace(at, (at + ttft, at + ends), **more)
+
+    warm = [sent(i / 8, 1.0, 1.1, phase="warmup") for i in range(8)]
+    measured = [sent(2 + i / 4, 0.1, 0.2) for i in range(31)] + [sent(9.75, 0.1, 3.0)]
+    bench = result(stage(warm + measured, load=Load(concurrency=4, requests=32, warmup_requests=8)))
+    said = summary(bench, width=80, plain=False)
+    assert re.search(r"TTFT p50 +█+  100 to 100 ms", said)
+    assert re.search(r"in flight +[▁-█]+  0\.8 to 0\.8\n", said)
+    assert ", without warm-up and drain" in said
+
+
+def test_one_request_has_no_line_over_time():
+    assert "TTFT p50 " not in summary(result(stage([trace(0.0, (0.1, 0.2, 0.3))])), width=80)
+
+
 def test_a_summary_of_a_sweep_is_a_table_of_its_levels():
     lines = summary(sweep((1, 16)), width=120).splitlines()
     (header,) = [n for n, line in enumerate(lines) if line.startswith("LOAD")]
