@@ -1,9 +1,10 @@
 """Whether an open loop asks for more than its endpoint can give: requests pile up, and go on piling up.
 
 The rule is ours: over two stretches of WINDOW_S, one after the other, fewer than KEPT_FRACTION of the requests that
-came due were done, and at the end more of them wait than at the beginning: more than a second's worth, and more than
-arrivals that come by chance explain. Stretches of twice, four times ... that length find a slower growth.
-A burst that drains passes it; an endpoint at 99 % of its rate is not caught, and need not be.
+came due were done, no more of them in the second than in the first, and at the end more of them wait than at the
+beginning: more than a second's worth, and more than arrivals that come by chance explain. Stretches of twice, four
+times ... that length find a slower growth. A burst that drains passes it, and so do long answers of which the first are
+still being written; an endpoint at 99 % of its rate is not caught, and need not be.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean, pvariance
 from typing import NamedTuple
 
 from infercli.core.traces import Load, Trace
@@ -35,14 +36,17 @@ class Look(NamedTuple):
     """Answered or failed so far."""
 
 
-def saturated(looks: Sequence[Look], gap_variation: float = 1.0, *, shortest_window_s: float = WINDOW_S) -> str | None:
+def saturated(looks: Sequence[Look], gap_variation: float = 1.0) -> str | None:
     """How the endpoint falls behind, in words; None while the endpoint may keep up. `looks`: in order of time.
 
     `gap_variation`: the standard deviation of the gaps between arrivals over their mean; 1 is Poisson, 0 even spacing.
     """
-    window_s = shortest_window_s
+    return _behind(looks, gap_variation, WINDOW_S, over=False)
+
+
+def _behind(looks: Sequence[Look], gap_variation: float, window_s: float, *, over: bool) -> str | None:
     while looks and looks[0].at_s <= looks[-1].at_s - 2 * window_s:
-        why = _piles_up(looks, window_s, gap_variation)
+        why = _piles_up(looks, window_s, gap_variation, over=over)
         if why is not None:
             return why
         window_s *= 2
@@ -64,24 +68,29 @@ def fell_behind(traces: Sequence[Trace], load: Load) -> str | None:
     ended = sorted(t.ended_s for t in sent)
     moments = [due[0] + (last_s - due[0]) * i / _LOOKS for i in range(_LOOKS + 1)]
     looks = [Look(at, bisect_right(due, at), bisect_right(ended, at)) for at in moments]
-    shortest_s = min(WINDOW_S, (last_s - due[0]) / 2)
-    why = saturated(looks, load.gap_variation, shortest_window_s=shortest_s) if shortest_s else None
+    window_s = min(WINDOW_S, (last_s - due[0]) * 0.499)  # a hair less than half: two of them fit
+    why = _behind(looks, load.gap_variation, window_s, over=True) if window_s else None
     return why if _ever_later([t for t in sent if t.answered]) else None
 
 
 def _ever_later(answered: Sequence[Trace]) -> bool:
-    """Whether the last third of the requests took longer than the second, by as much as falling behind makes it."""
+    """Whether the last third of the requests took longer than the second, by as much as falling behind makes it.
+
+    And by more than answers of different lengths make it by chance.
+    """
     ordered = sorted(answered, key=lambda t: t.intended_s)
     third = len(ordered) // 3
     if not third:
         return True
     second, last = ordered[-2 * third : -third], ordered[-third:]
-    later_s = median(t.intended_s for t in last) - median(t.intended_s for t in second)
-    longer_s = median(t.ended_s - t.intended_s for t in last) - median(t.ended_s - t.intended_s for t in second)
-    return longer_s > (1 - KEPT_FRACTION) * later_s
+    took = [[t.ended_s - t.intended_s for t in part] for part in (second, last)]
+    later_s = fmean(t.intended_s for t in last) - fmean(t.intended_s for t in second)
+    longer_s = fmean(took[1]) - fmean(took[0])
+    by_chance = CHANCE_DEVIATIONS * math.sqrt(sum(pvariance(part) for part in took) / third)
+    return longer_s > max((1 - KEPT_FRACTION) * later_s, by_chance)
 
 
-def _piles_up(looks: Sequence[Look], window_s: float, gap_variation: float) -> str | None:
+def _piles_up(looks: Sequence[Look], window_s: float, gap_variation: float, *, over: bool) -> str | None:
     end = looks[-1]
     middle = _before(looks, end.at_s - window_s)
     start = _before(looks, end.at_s - 2 * window_s)
@@ -90,6 +99,8 @@ def _piles_up(looks: Sequence[Look], window_s: float, gap_variation: float) -> s
     for low, high in ((start, middle), (middle, end)):
         if high.done - low.done >= KEPT_FRACTION * (high.due - low.due):
             return None
+    if not over and (middle.done == start.done or end.done - middle.done > middle.done - start.done):
+        return None
     piled, due = (end.due - end.done) - (start.due - start.done), end.due - start.due
     by_chance = CHANCE_DEVIATIONS * gap_variation * math.sqrt(due)
     if piled <= max(by_chance, due / (end.at_s - start.at_s)):

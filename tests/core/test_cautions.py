@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from infercli.core.bench import EngineTokens
@@ -111,6 +113,14 @@ def open_loop(rate, capacity, seconds=10.0, lasts=0.5):
 def test_an_endpoint_that_falls_behind_is_told_from_one_whose_answers_are_long(made, behind):
     traces, load = made
     assert (fell_behind(traces, load) is not None) is behind
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_answers_of_many_lengths_do_not_fall_behind_while_the_first_are_written(seed):
+    rng = random.Random(seed)
+    due = [i / 8 for i in range(80)]
+    traces = [trace(at, (at + 0.1, at + rng.uniform(4, 12)), request=i) for i, at in enumerate(due)]
+    assert fell_behind(traces, Load(arrivals="constant", rate_per_s=8, duration_s=10)) is None
 
 
 def test_overload_is_a_caution_with_its_numbers_and_not_of_a_search_which_goes_there():

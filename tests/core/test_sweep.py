@@ -218,6 +218,8 @@ def test_requests_that_pile_up_for_ten_seconds_are_saturation():
         [(10 * i, 8 * i) for i in range(9)],  # too early to tell
         [(10 * i, max(0, 10 * i - 30)) for i in range(11)],  # a constant number in flight
         [(10 * i, 8 * i if i < 6 else 10 * i) for i in range(11)],  # a burst that drained
+        [(20 * i, max(0, 20 * i - 80)) for i in range(12)],  # the first answers take 4 s
+        [(20 * i, max(0, 20 * i - 160)) for i in range(20)],  # or 8 s
         [(0, 0)],
         [],
     ],
