@@ -77,6 +77,15 @@ def at_url(url: str, *, headers: Mapping[str, str] | None = None, labels: Mappin
     return Source(name=whole, fetch=fetch, labels=dict(labels or {}))
 
 
+def no_engine(source: Source) -> str | None:
+    """Why there is no engine to watch at an address, asked once; None: there is one."""
+    try:
+        answer = parse(source.fetch().decode("utf-8", "replace"), _wanted)
+    except InferError as error:
+        return error.message
+    return None if engine_telemetry.is_engine(answer) else _reason((), (answer,))
+
+
 class Scraper:
     """`with Scraper(sources) as scraper: ...`, then `scraper.scraped()`.
 

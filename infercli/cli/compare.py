@@ -9,7 +9,9 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from infercli.core.bench_comparison import BenchComparison, RunComparison, StageComparison
+    from collections.abc import Sequence
+
+    from infercli.core.bench_comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
 
 
 @click.command()
@@ -81,20 +83,37 @@ def _run(baseline: str, run: RunComparison, width: int) -> str:
 
 
 def _stage(stage: StageComparison, width: int) -> str:
-    from infercli.cli.fitting import Column, fitting
+    from textwrap import fill
+
     from infercli.cli.result_text import clean
-    from infercli.report.naming import interval, name, share, value, verdict
+    from infercli.report.naming import verdict
 
     ds = stage.differences
-    table = [
-        Column("", [name(d.metric) for d in ds]),
-        Column("FIRST", [value(d, d.a) for d in ds], 1),
-        Column("SECOND", [value(d, d.b) for d in ds], 2),
-        Column("CHANGE", [share(d, d.difference) for d in ds], 3),
-        Column("95 % INTERVAL", [interval(d) for d in ds]),
-        Column("", [verdict(d) for d in ds], words=True),
-    ]
     why = dict.fromkeys(f"{verdict(d)}: {d.reason}" for d in ds if d.reason is not None)
     head = f"{stage.load}: {stage.requests_a:,} and {stage.requests_b:,} requests"
     notes = [*(f"caution: {clean(note)}" for note in stage.notes), *why]
-    return "\n".join([clean(head), fitting(table, width), *notes])
+    wrapped = [fill(note, width, subsequent_indent="  ", break_on_hyphens=False) for note in notes]
+    return "\n".join([clean(head), _table(ds, width), *wrapped])
+
+
+def _table(ds: Sequence[MetricDifference], width: int) -> str:
+    """The numbers always; where there is no room, the verdicts are brief, and then the intervals go."""
+    from infercli.cli.fitting import Column, fitting
+    from infercli.report.naming import brief, interval, name, share, value, verdict
+
+    def table(verdicts: Sequence[str]) -> list[Column]:
+        return [
+            Column("", [name(d.metric) for d in ds]),
+            Column("FIRST", [value(d, d.a) for d in ds]),
+            Column("SECOND", [value(d, d.b) for d in ds]),
+            Column("CHANGE", [share(d, d.difference) for d in ds]),
+            Column("95 % INTERVAL", [interval(d) for d in ds], 2),
+            Column("", verdicts, 1, words=True),
+        ]
+
+    whole = [verdict(d) for d in ds]
+    wide = [max(map(len, (c.title, *c.cells))) for c in table(whole)]
+    if sum(wide) + 2 * (len(wide) - 1) <= width:
+        return fitting(table(whole), width)
+    means = "\nnone shown: no difference can be shown" if any(d.verdict == "none shown" for d in ds) else ""
+    return fitting(table([brief(d) for d in ds]), width) + means

@@ -5,19 +5,23 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.world import terminal_columns
-from infercli.core.bench import BenchResult, caveats
+from infercli.core.bench import BenchResult
+from infercli.core.cautions import cautions, plural
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
+from infercli.core.failures import first_messages
 from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds
+from infercli.core.sweep import holds, keeps, plain
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
-from infercli.core.timeline import timeline
+from infercli.core.timeline import Timeline, timeline
+from infercli.report.naming import load_sent, sent
 from infercli.report.sparkline import BLOCKS, sparkline
 
 NARROWEST, WIDEST = 60, 120
@@ -31,12 +35,13 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
     plain = not _can_say(BLOCKS) if plain is None else plain
     parts = [
         _wrapped(_head(result), width),
+        _wrapped((f"first {kind}: {said}" for kind, said in first_messages(result.stages).items()), width),
         _stages(result, width) if len(result.stages) > 1 else _stage(result.stages[0], width),
         _over_time(result, width, plain=plain),
         _wrapped(_objectives(result), width),
         _predicted(result, width),
         _wrapped([*_gpus(result), *_engines(result), *_money(result), *_tokens(result), *_client(result)], width),
-        _wrapped((f"caution: {line}" for line in caveats(result)), width),
+        _wrapped((f"caution: {line}" for line in cautions(result, p99=len(result.stages) == 1)), width),
     ]
     text = "\n\n".join(part for part in parts if part)
     return text.encode("ascii", "backslashreplace").decode() if plain else text
@@ -63,6 +68,7 @@ def _wrapped(lines: Iterable[str], width: int) -> str:
 def _head(result: BenchResult) -> Iterator[str]:
     load = f", {result.stages[0].load.label}" if len(result.stages) == 1 else f", {len(result.stages)} levels of load"
     yield f"{result.target.model} at {result.target.url}{load}"
+    yield load_sent(result)
     if len(result.stages) == 1:
         yield from _answers(result.stages[0])
 
@@ -134,16 +140,36 @@ def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
         ("tokens/s", seen.output_tokens_per_s, 1, ""),
         ("in flight", seen.in_flight, 1, ""),
     )
+    inside = _measured(result, seen)
+    if sum(inside) < 2:
+        return ""
+    first, last = inside.index(True), len(inside) - inside[::-1].index(True)
     lines = []
     for name, values, scale, unit in rows:
-        known = [v * scale for v in values if v is not None]
-        if known and max(known) > 0:
-            bars = sparkline(values, plain=plain)
+        shown = [v if there else None for v, there in zip(values, inside, strict=True)][first:last]
+        known = [v * scale for v in shown if v is not None]
+        if len(known) > 1 and max(known) > 0:
+            bars = sparkline(shown, plain=plain)
             lines.append(f"{name:<9}  {bars}  {_short(min(known))} to {_short(max(known))}{unit}")
     if not lines:
         return ""
-    lines.append(f"{'':<9}  {seen.bins} x {seen.width_s:g} s, by the time of sending")
+    what = "by the time of sending" if all(inside) else "without warm-up and drain"
+    lines.append(f"{'':<9}  {last - first} x {seen.width_s:g} s, {what}")
     return "\n".join(lines)
+
+
+def _measured(result: BenchResult, seen: Timeline) -> list[bool]:
+    """Which bins lie between the first and the last sending of the measured requests of a level, and not on their edge.
+
+    Before them the engine fills, after them it empties: neither is how it ran.
+    """
+    spans = []
+    for stage in result.stages:
+        sent = [t.sent_s for t in stage.traces if t.phase == "measured" and t.sent_s is not None]
+        if sent:
+            spans.append((stage.began_s + min(sent), stage.began_s + max(sent)))
+    edges = [seen.start_s + i * seen.width_s for i in range(seen.bins + 1)]
+    return [any(a <= start and end <= b for a, b in spans) for start, end in pairwise(edges)]
 
 
 def _objectives(result: BenchResult) -> Iterator[str]:
@@ -170,12 +196,14 @@ def _searched(result: BenchResult) -> Iterator[str]:
     found = result.searched
     assert found is not None
     if found.highest_rate_per_s is None:
-        yield "no rate that was tried holds the objectives"
+        yield found.hopeless or "no rate that was tried holds the objectives"
     else:
         runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
-        yield f"the highest rate that holds: {found.highest_rate_per_s:.3g} requests/s, in {runs}"
+        least = "" if found.unfinished is None else "at least "
+        rate = f"{least}{plain(found.highest_rate_per_s)} requests/s"
+        yield f"the highest rate that holds: {rate}, in {runs}{sent(result)}"
     if found.broke_at_rate_per_s is not None:
-        yield f"the lowest that does not: {found.broke_at_rate_per_s:.3g} requests/s"
+        yield f"the lowest that does not: {plain(found.broke_at_rate_per_s)} requests/s"
     for s in found.sure:
         sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
         yield f"{s.objective}: {s.met:,} of {s.requests:,}, at least {s.at_least_fraction:.1%} ({sure})"
@@ -286,22 +314,22 @@ def _tokens(result: BenchResult) -> Iterator[str]:
     tokens = sum(s.metrics.output_tokens for s in result.stages)
     if tokens:
         equal, of = sum(c.equal for c in checks), sum(c.with_usage for c in checks)
-        yield f"{tokens:,} output tokens; {equal:,} of {of:,} answers came in as many frames as the server says tokens"
+        counted = f"{equal:,} of {plural(of, 'answer')} came in as many frames as the server says tokens"
+        yield f"{plural(tokens, 'output token')}; {counted}"
     if result.engine_agrees is not None and result.engine_tokens is not None:
         same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
         yield f"the engine's own counter, warm-up included, says {same}"
 
 
 def _client(result: BenchResult) -> Iterator[str]:
-    """What the verdict on the client rests on; where it is not a clear no, `caveats` says so."""
+    """What the verdict on the client rests on; where it is not a clear no, a caution says so."""
     if result.client_limited is not False:
         return
-    m = [s.metrics for s in result.stages]
-    said = [
-        f"read {max(d.p99 for d in lags) * 1000:.2g} ms late at p99"
-        for lags in ([x.client_lag_s for x in m if x.client_lag_s is not None],)
-        if lags
-    ]
+    lags = [(s.metrics.client_lag_s.p99, s.check.lag_limit_s) for s in result.stages if s.metrics.client_lag_s]
+    said = []
+    if lags:
+        lag_s, limit_s = max(lags, key=lambda pair: pair[0] / pair[1])
+        said = [f"read {_short(lag_s * 1000)} ms late at p99 (the limit is {_short(limit_s * 1000)} ms)"]
     busy = [s.client.busiest_cpu_fraction for s in result.stages if s.client.busiest_cpu_fraction is not None]
     said += [f"its busiest worker used {max(busy):.0%} of a core"] if busy else []
     yield "the client was not the limit" + (f": it {', '.join(said)}" if said else "")
@@ -332,4 +360,6 @@ def _holds(stage: StageResult) -> str:
         return ""
     if stage.stopped is not None:
         return stage.stopped.kind
-    return "yes" if holds(stage) else "no"
+    if not holds(stage):
+        return "no"
+    return "yes" if keeps(stage) else "falls behind"

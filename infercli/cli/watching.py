@@ -21,7 +21,8 @@ UNASKED = "no GPU telemetry: none was asked for"
 class Watch:
     """`with Watch(...) as watch: ...`, then `watch.fields(ran)`: the fields of a BenchResult that it fills.
 
-    `telemetry`: `auto` watches what is there: GPUs where the endpoint is on this machine, and the engines of a release;
+    `telemetry`: `auto` watches what is there: GPUs where the endpoint is on this machine, and the engines of a release
+    or the one at the URL, where it has metrics;
     `nvml` and `prometheus` insist on theirs, `none` watches nothing. Raises InputError for what cannot be watched.
     """
 
@@ -32,10 +33,22 @@ class Watch:
             raise InputError(f"--telemetry {telemetry} and --metrics-url cannot be given together")
         self.telemetry, self.aim = telemetry, aim
         self.sources = _sources(telemetry, aim, metrics_urls)
+        self.absent = self._find_engine() if telemetry == "auto" and aim.release is None and not self.sources else {}
         self.gpus = telemetry in ("auto", "nvml") and aim.endpoint.is_loopback
         self._stack = contextlib.ExitStack()
         self._sampler: GpuSampler | None = None
         self._scraper: Scraper | None = None
+
+    def _find_engine(self) -> dict[str, str]:
+        """Watch the engine at the endpoint itself; where it has no metrics, its address and why."""
+        from infercli.adapters.prometheus import no_engine
+
+        source = _at_endpoint(self.aim)
+        why = no_engine(source)
+        if why is None:
+            self.sources.append(source)
+            return {}
+        return {source.name: f"{why}; --metrics-url names the engine's own address"}
 
     def __enter__(self) -> Self:
         from infercli.adapters.nvml import GpuSampler
@@ -56,7 +69,7 @@ class Watch:
         """After the block."""
         from infercli.core.bench import EngineTokens
 
-        fields: dict[str, Any] = {}
+        fields: dict[str, Any] = {"unwatched": self.absent}
         gpus = None if self._sampler is None else self._sampler.telemetry_since(ran.origin_monotonic_ns)
         why = ELSEWHERE if self.telemetry == "auto" else UNASKED
         reason = why if self._sampler is None else self._sampler.reason
@@ -81,9 +94,14 @@ def _sources(telemetry: str, aim: Aim, metrics_urls: Sequence[str]) -> list[Sour
     if aim.world is not None and aim.release is not None:
         sources += _engines(aim)
     elif telemetry == "prometheus" and not metrics_urls:
-        key = {} if aim.api_key is None else {"Authorization": f"Bearer {aim.api_key}"}
-        sources.append(at_url(aim.endpoint.url, headers=key))
+        sources.append(_at_endpoint(aim))
     return sources
+
+
+def _at_endpoint(aim: Aim) -> Source:
+    from infercli.adapters.prometheus import at_url
+
+    return at_url(aim.endpoint.url, headers={} if aim.api_key is None else {"Authorization": f"Bearer {aim.api_key}"})
 
 
 def _engines(aim: Aim) -> list[Source]:

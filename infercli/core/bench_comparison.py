@@ -6,6 +6,7 @@ to run; two runs of one setup, compared first, show how much that is.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -29,6 +30,8 @@ METHOD = (
 )
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
+_DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
+"""Sources whose n-th prompt follows from their words (core/synthetic.py)."""
 _TRAFFIC = (
     "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
     "ignore_eos", "temperature",
@@ -113,7 +116,7 @@ def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
     ]
     if a.prompts.key_id != b.prompts.key_id:
         said.append("prompts: measured on two machines, whose digests cannot be compared")
-    elif a.prompts.digest != b.prompts.digest:
+    elif a.prompts.digest != b.prompts.digest and not _beginning(a, b):
         said.append(f"prompts: {_prompts(a)} / {_prompts(b)}, with other digests")
     matched = _match(a, b)
     if not matched.pairs:
@@ -178,6 +181,10 @@ def _stage(a: BenchResult, b: BenchResult, i: int, j: int) -> StageComparison:
     same = a.objectives if a.objectives == b.objectives else None
     found = tuple(_differences(one, other, same))
     notes = [f"{name}: {note}" for name, stage in (("first", one), ("second", other)) for note in _notes(stage)]
+    if _beginning(a, b):
+        notes.append(
+            f"one run sent only the beginning of the other's prompts: {a.prompts.count:,} / {b.prompts.count:,}"
+        )
     if a.objectives != b.objectives:
         notes.append("goodput is left out: the runs have other objectives")
     return StageComparison(
@@ -211,9 +218,11 @@ def _differences(a: StageResult, b: StageResult, objectives: Objectives | None) 
     )
     for _, values, field in latencies:
         sides = [_values(stage, values) for stage in (a, b)]
+        found = []
         for name, q in QUANTILES:
             known = [_quantile(getattr(stage.metrics, field), name) for stage in (a, b)]
-            yield _quantiles(f"{field[:-2]}_{name}_s", known, sides, q)
+            found.append(_quantiles(f"{field[:-2]}_{name}_s", known, sides, q))
+        yield from _steady(found)
     yield _rates("output_tokens_per_s", [s.metrics.output_tokens_per_s for s in (a, b)], (a, b), _tokens)
     if objectives is not None:
         good = [None if s.goodput is None else s.goodput.good_requests_per_s for s in (a, b)]
@@ -256,6 +265,14 @@ def _rates(
         for stage, seed in zip(stages, _SEEDS, strict=True)
     )
     return _told(metric, (a, b), one, other, more_is_better=True)
+
+
+def _steady(found: Sequence[MetricDifference]) -> Iterator[MetricDifference]:
+    """Quantiles of one latency: where one drifted, so did what the others are of, seen or not."""
+    drifted = next((d.reason for d in found if d.verdict == "not steady"), None)
+    for d in found:
+        shown = drifted is not None and d.verdict in ("higher", "lower")
+        yield d.model_copy(update={"verdict": "not steady", "better": None, "reason": drifted}) if shown else d
 
 
 def _told(
@@ -315,6 +332,16 @@ def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float
 
 def _quantile(distribution: Distribution | None, name: str) -> float | None:
     return None if distribution is None else float(getattr(distribution, name))
+
+
+def _beginning(a: BenchResult, b: BenchResult) -> bool:
+    """Whether one run sent the first of the other's prompts: words that the length and the seed alone decide.
+
+    Of everything else a result does not say enough to tell. A pool that was sent more than once is in the prefix cache.
+    """
+    once = all(sum(1 for _ in r.traces) <= r.prompts.count for r in (a, b))
+    same = a.prompts.source == b.prompts.source and a.infercli_version == b.infercli_version
+    return once and same and a.prompts.count != b.prompts.count and _DECIDED.fullmatch(a.prompts.source) is not None
 
 
 def _prompts(result: BenchResult) -> str:

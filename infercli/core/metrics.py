@@ -19,7 +19,7 @@ DEFINITIONS = {
     "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
     "end to end": "last token - sent; of an embedding its last byte - sent",
     "from due": "the same, from when the request was due: what its user waited, queueing at the client included",
-    "output tokens/s": "output tokens of answered requests / (last answer's end - first sending)",
+    "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first sending)",
     "requests/s": "answered requests over the same time",
     "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",
     "in flight": "requests between sending and end, on average",
@@ -66,7 +66,8 @@ class Metrics(Record):
     errors: dict[str, int]
     """Failures by kind; HTTP failures by status (`http 429`)."""
     duration_s: float | None
-    """From the first sending to the last answer's last byte, failures included: the tail of a closed loop counts."""
+    """From the first sending to the last end of a request, answered or failed: the tail of a closed loop counts, and
+    so does the time in which a server that died answered nobody."""
     requests_per_s: float | None
     """Answered requests per second of `duration_s`."""
     output_tokens_per_s: float | None

@@ -9,8 +9,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from infercli.core.goodput import within
 from infercli.core.record import Record
+from infercli.core.saturation import fell_behind
 from infercli.core.stage import StageResult
+from infercli.core.traces import Trace
 
 GAIN_FRACTION = 0.05
 """Doubling the users must bring this much more throughput, or the endpoint is saturated. Our choice: runs of the same
@@ -24,6 +27,10 @@ CONFIRMATIONS = 2
 """More runs at the rate that was found, each with arrivals of its own; all must hold."""
 MOST_LEVELS = 40
 """Nothing converges that has not by then: 20 doublings and 20 halvings of what is left."""
+SENT_FRACTION = 0.9
+"""Of the rate that was asked: a level that was sent more slowly says nothing of it."""
+ALONE = 5
+"""Requests that had the endpoint for themselves, at least, before they say that no rate holds."""
 Z_95 = 1.6448536269514722
 """One-sided 95 % quantile of the normal distribution."""
 
@@ -79,8 +86,19 @@ class Searched(Record):
     runs: int
     """At `highest_rate_per_s`."""
     sure: tuple[Sure, ...] = ()
+    hopeless: str | None = None
+    """Why no rate can hold, so that no lower one was tried."""
     unfinished: str | None = None
     """Why the search ended before it was precise."""
+
+    @property
+    def answer(self) -> bool | None:
+        """Whether there is a rate that surely holds; None: the search does not tell."""
+        if self.unfinished is not None:
+            return None
+        if self.highest_rate_per_s is None:
+            return False
+        return True if all(s.sure for s in self.sure) else None
 
 
 class Next(NamedTuple):
@@ -97,23 +115,26 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
 
     A rate that held and breaks when it is confirmed has broken.
     """
-    if done and (done[-1].interrupted or done[-1].check.client_limited or len(done) >= MOST_LEVELS):
+    if done and (
+        done[-1].interrupted or done[-1].check.client_limited or len(done) >= MOST_LEVELS or _unsent(done[-1])
+    ):
         return None
     held, broke = _bracket(done)
     seed = len(done)
     if held is None and broke is None:
         return Next(first_rate_per_s, seed, "the first guess")
     if broke is None and held is not None:
-        return Next(held * FIRST_STEP, seed, "nothing has broken yet")
+        return None if _burst(done[-1]) else Next(held * FIRST_STEP, seed, "nothing has broken yet")
     assert broke is not None
     if held is None:
-        return Next(broke / FIRST_STEP, seed, "nothing has held yet") if broke > first_rate_per_s / 2**10 else None
+        lowest = broke <= first_rate_per_s / 2**10 or _hopeless(done) is not None
+        return None if lowest else Next(broke / FIRST_STEP, seed, "nothing has held yet")
     if broke / held > PRECISION:
         middle = float(f"{math.sqrt(held * broke):.3g}")  # a rate that people can type
-        return Next(middle, seed, f"between {held:.3g}, which held, and {broke:.3g}, which did not")
+        return Next(middle, seed, f"between {plain(held)}, which held, and {plain(broke)}, which did not")
     runs = sum(_rate(s) == held for s in done)
     if runs <= CONFIRMATIONS:
-        return Next(held, seed, f"to confirm {held:.3g}")
+        return Next(held, seed, f"to confirm {plain(held)}")
     return None
 
 
@@ -126,11 +147,88 @@ def searched(done: Sequence[StageResult]) -> Searched:
         unfinished = "interrupted"
     elif done and done[-1].check.client_limited:
         unfinished = f"the client was the limit at {done[-1].load.label}: {'; '.join(done[-1].check.reasons)}"
+    elif done and (why := _unsent(done[-1]) or (_burst(done[-1]) if broke is None else None)) is not None:
+        unfinished = why
     elif len(done) >= MOST_LEVELS:
         unfinished = f"not precise after {MOST_LEVELS} levels"
     return Searched(
-        highest_rate_per_s=held, broke_at_rate_per_s=broke, runs=len(at), sure=_sure(at), unfinished=unfinished
+        highest_rate_per_s=held,
+        broke_at_rate_per_s=broke,
+        runs=len(at),
+        sure=_sure(at),
+        hopeless=_hopeless(done) if held is None else None,
+        unfinished=unfinished,
     )
+
+
+def plain(rate: float) -> str:
+    """A rate as people write it: `2,240`, `77.1`."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def sent_per_s(stage: StageResult) -> float | None:
+    """At what rate an open loop's requests were really sent; None of fewer than two, or of two at one moment."""
+    return _per_s([t.sent_s for t in stage.traces if t.sent_s is not None])
+
+
+def _per_s(moments: Sequence[float]) -> float | None:
+    span_s = max(moments) - min(moments) if moments else 0.0
+    return (len(moments) - 1) / span_s if span_s else None
+
+
+def _unsent(stage: StageResult) -> str | None:
+    """Why a level that holds is no proof for its rate: it was not sent that fast."""
+    if _as_asked(stage) or not keeps(stage):
+        return None
+    rate = sent_per_s(stage)
+    return f"{stage.load.label} could not be sent that fast" + (f": it was {plain(rate)}" if rate else "")
+
+
+def _burst(stage: StageResult) -> str | None:
+    """Why a level is as much as so few requests can ask: a higher rate of them would be the same."""
+    sent = [t.sent_s for t in stage.traces if t.sent_s is not None]
+    tokens = [t.arrivals_s[0] for t in stage.traces if t.arrivals_s]
+    if not sent or not tokens or max(sent) > min(tokens):
+        return None
+    return (
+        f"all {len(sent):,} requests of {stage.load.label} were sent before the first token came: "
+        "it takes more of them (--requests) to try a higher rate"
+    )
+
+
+def _as_asked(stage: StageResult) -> bool:
+    """Whether requests went out at the rate at which they were due."""
+    sent, asked = sent_per_s(stage), _per_s([t.intended_s for t in stage.traces if t.sent_s is not None])
+    many = sum(t.sent_s is not None for t in stage.traces) > 1
+    return not many or (sent is not None and asked is not None and sent >= SENT_FRACTION * asked)
+
+
+def _hopeless(done: Sequence[StageResult]) -> str | None:
+    """Why no rate can hold: requests that had the endpoint for themselves miss as well, and no rate is lower."""
+    for stage in done:
+        if stage.goodput is None or stage.goodput.holds or stage.check.client_limited:
+            continue
+        alone = _alone(stage.traces)
+        for a in stage.goodput.attained:
+            met = sum(within(t, a.objective) for t in alone)
+            if len(alone) >= ALONE and 1 - wilson_lower(len(alone) - met, len(alone)) < a.objective.fraction:
+                return (
+                    f"no rate can hold {a.objective.words}: of {len(alone):,} requests that were alone at the "
+                    f"endpoint {met:,} met it"
+                )
+    return None
+
+
+def _alone(traces: Sequence[Trace]) -> list[Trace]:
+    """The measured requests during which no other was in flight."""
+    ordered = sorted((t for t in traces if t.sent_s is not None), key=lambda t: t.sent_s or 0.0)
+    found, busy_until = [], -math.inf
+    for n, t in enumerate(ordered):
+        following = ordered[n + 1].sent_s if n + 1 < len(ordered) else math.inf
+        if t.sent_s is not None and following is not None and busy_until <= t.sent_s and t.ended_s <= following:
+            found.append(t)
+        busy_until = max(busy_until, t.ended_s)
+    return [t for t in found if t.phase == "measured" and not t.cut]
 
 
 def _rate(stage: StageResult) -> float | None:
@@ -142,12 +240,18 @@ def holds(stage: StageResult) -> bool:
     return stage.goodput is not None and stage.goodput.holds and stage.stopped is None
 
 
+def keeps(stage: StageResult) -> bool:
+    """Whether it would hold for as long as one likes: it holds, and the endpoint kept up with it."""
+    return holds(stage) and fell_behind(stage.traces, stage.load) is None
+
+
 def _bracket(done: Sequence[StageResult]) -> tuple[float | None, float | None]:
     """(highest rate that always held and lies below every one that broke, lowest rate that broke)."""
     # A level that the client limited says nothing of the server.
     judged = [s for s in done if not s.check.client_limited and not s.interrupted]
-    broke = min((r for s in judged if not holds(s) and (r := _rate(s)) is not None), default=None)
-    held = [r for s in judged if holds(s) and (r := _rate(s)) is not None and (broke is None or r < broke)]
+    kept = [(rate, keeps(s), s) for s in judged if (rate := _rate(s)) is not None]
+    broke = min((rate for rate, well, _ in kept if not well), default=None)
+    held = [rate for rate, well, s in kept if well and (broke is None or rate < broke) and _as_asked(s)]
     return max(held, default=None), broke
 
 

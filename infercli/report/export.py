@@ -96,7 +96,8 @@ def _vllm_traffic(stage: StageResult) -> dict[str, Json]:
     burstiness = {"poisson": 1.0, "constant": "inf", "gamma": load.burstiness}
     said: dict[str, Json] = {
         "request_rate": rate,
-        "burstiness": None if load.arrivals is None else burstiness.get(load.arrivals),
+        # What vLLM writes beside `inf`: its default, of which nothing comes.
+        "burstiness": 1.0 if load.arrivals is None else burstiness.get(load.arrivals),
         "max_concurrency": load.concurrency,
     }
     if ramp:
@@ -266,7 +267,12 @@ def _row(stage: StageResult, t: Trace) -> tuple[Json, ...]:
 
 
 def _cell(value: Json) -> Json:
-    """A text that a spreadsheet would take for a formula is marked as text, as its own users mark it."""
+    """A text that a spreadsheet would take for a formula is marked as text, as its own users mark it.
+
+    Differences of times are to the nanosecond: what lies beyond is the arithmetic's own.
+    """
+    if isinstance(value, float):
+        return round(value, 9)
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult, caveats
+from infercli.core.bench import BenchResult
+from infercli.core.cautions import cautions
 from infercli.core.efficiency import stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
 from infercli.core.foretold import foretold
@@ -14,9 +15,11 @@ from infercli.core.histogram import log_histogram
 from infercli.core.metrics import Distribution
 from infercli.core.samples import samples
 from infercli.core.stage import StageResult
+from infercli.core.sweep import holds, plain, saturation
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
+from infercli.report.naming import load_sent, sent
 from infercli.report.panels import panels
 from infercli.report.scale import number, seconds
 from infercli.report.style import STYLE
@@ -49,12 +52,15 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     several = len(result.stages) > 1
     yield h(heading, outside(result.target.model), " at ", outside(result.target.url))
     load = f"{len(result.stages)} levels of load" if several else result.stages[0].load.label
-    prompts = f"{result.prompts.source}, {result.prompts.count:,} requests"
-    yield h("p", f"{load}; {result.target.api} API; prompts: ", outside(prompts))
+    yield h("p", f"{load}; {result.target.api} API")
+    yield h("p", outside(load_sent(result)))
     yield h("p", f"{result.started_at}, measured by infercli {result.infercli_version}, ", outside(file), class_="dim")
+    if several:
+        best = _headline(result)
+        yield h("p", f"Of level {best + 1}, {result.stages[best].load.label}:")
     yield h("dl", *(h("div", h("dt", name), h("dd", value, note)) for name, value, note in _cards(result)),
             class_="cards")  # fmt: skip
-    said = caveats(result)
+    said = cautions(result)
     if said:
         yield h("ul", *(h("li", outside(line)) for line in said), class_="cautions")
     if several:
@@ -76,17 +82,36 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     yield tables.client(result)
 
 
+def _headline(result: BenchResult) -> int:
+    """The level that the result is about: that which a search found, a sweep's saturation, else the highest throughput.
+
+    Of a search that found none the slowest level, and of given levels with objectives the best that holds.
+    """
+    numbered = list(enumerate(result.stages))
+    if result.searched is not None and len(numbered) > 1:
+        found = result.searched.highest_rate_per_s
+        at = [n for n, s in numbered[1:] if s.load.rate_per_s == found]
+        return at[-1] if at else min(numbered[1:], key=lambda pair: pair[1].load.rate_per_s or 0.0)[0]
+    if all(s.load.arrivals is None for s in result.stages):
+        saturated = saturation(result.stages)
+        return next((n for n, s in numbered if s is saturated), 0)
+    held = [pair for pair in numbered if holds(pair[1])]
+    return max(held or numbered, key=lambda pair: pair[1].metrics.output_tokens_per_s or 0.0)[0]
+
+
 def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
-    """(name, value, what stands under it): of the only level, or of the one with the highest throughput."""
-    best = max(range(len(result.stages)), key=lambda n: result.stages[n].metrics.output_tokens_per_s or 0.0)
+    """(name, value, what stands under it) of the level that the result is about."""
+    best = _headline(result)
     stage = result.stages[best]
-    m, several = stage.metrics, len(result.stages) > 1
+    m = stage.metrics
     found = result.searched
     if found is not None and found.highest_rate_per_s is not None:
-        yield "highest rate that holds", f"{found.highest_rate_per_s:.3g}/s", h("small", f"in {found.runs} runs")
+        least = "" if found.unfinished is None else "at least "
+        runs = "in 1 run" if found.runs == 1 else f"in {found.runs} runs"
+        yield "highest rate that holds", f"{least}{plain(found.highest_rate_per_s)}/s", h("small", runs + sent(result))
     yield (
         "output tokens/s", tables.rate(m.output_tokens_per_s),
-        h("small", f"at {stage.load.label}" if several else f"{tables.rate(m.requests_per_s)} requests/s"),
+        h("small", f"{tables.rate(m.requests_per_s)} requests/s"),
     )  # fmt: skip
     for name, d in (("TTFT p50", m.ttft_s), ("TPOT p50", m.tpot_s), ("end to end p50", m.e2e_s)):
         yield name, _time(d, "p50"), h("small", f"p95 {_time(d, 'p95')}")

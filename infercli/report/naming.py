@@ -1,8 +1,12 @@
-"""How the numbers of a comparison are called and written, in text as on a page."""
+"""How the numbers of a comparison or of a search are called and written, in text as on a page."""
 
 from __future__ import annotations
 
+from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
+from infercli.core.cautions import plural
+from infercli.core.samples import answered_of
+from infercli.core.sweep import plain, sent_per_s
 
 WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
@@ -55,3 +59,39 @@ def verdict(d: MetricDifference) -> str:
         "too few": "cannot be told: too few",
         "unknown": "unknown",
     }[d.verdict]
+
+
+def brief(d: MetricDifference) -> str:
+    """The verdict where there is little room: the sign of the change says which way."""
+    if d.verdict in ("higher", "lower"):
+        return "better" if d.better else "worse"
+    return d.verdict
+
+
+def sent(result: BenchResult) -> str:
+    """`; 71.4 to 78.4 were sent`: what a search really sent at the rate it found; empty where none is known.
+
+    Arrivals that come by chance are more or fewer than were asked.
+    """
+    found = None if result.searched is None else result.searched.highest_rate_per_s
+    at = [rate for s in result.stages if s.load.rate_per_s == found and (rate := sent_per_s(s)) is not None]
+    if found is None or not at:
+        return ""
+    return f"; {' to '.join(dict.fromkeys(plain(rate) for rate in (min(at), max(at))))} were sent"
+
+
+def load_sent(result: BenchResult) -> str:
+    """`sent: 200 requests with 64 prompt tokens on average by the server's usage; ...`: all levels, without warm-up."""
+    ms = [stage.metrics for stage in result.stages]
+    answered = [t for stage in result.stages for t in answered_of(stage)]
+    known = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
+    prompt = "prompts of unknown length: the server sent no usage" if answered else "none was answered"
+    if known:
+        of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
+        prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
+    parts = [f"sent: {plural(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
+    tokens = sum(m.output_tokens for m in ms)
+    if tokens:
+        most = " or ".join(dict.fromkeys(f"{stage.load.max_tokens:,}" for stage in result.stages))
+        parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
+    return f"{'; '.join(parts)}; prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"

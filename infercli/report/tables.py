@@ -8,11 +8,13 @@ from xml.etree import ElementTree as ET
 from infercli.core.bench import BenchResult
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
-from infercli.core.metrics import DEFINITIONS, Distribution, error_label
+from infercli.core.failures import first_messages
+from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds
+from infercli.core.sweep import holds, keeps, plain
 from infercli.core.telemetry import GpuSummary
 from infercli.report.markup import Child, h, outside, table
+from infercli.report.naming import sent
 from infercli.report.scale import number
 
 UNKNOWN = "unknown"
@@ -61,29 +63,32 @@ def objectives(result: BenchResult) -> Iterator[ET.Element]:
     if asked is None:
         return
     rows: list[list[Child]] = []
-    for stage in result.stages:
+    for n, stage in enumerate(result.stages, 1):
         m, good = stage.metrics, stage.goodput
         if good is None:
             continue
         met = [_kept(a.met, a.requests, holds=a.holds) for a in good.attained]
         answered = _kept(m.answered, m.requests, holds=good.success_holds)
-        rows.append([stage.load.label, *met, answered, rate(good.good_requests_per_s)])
+        rows.append([str(n), stage.load.label, *met, answered, rate(good.good_requests_per_s)])
     yield h("h3", "Objectives")
     if result.searched is not None:
         yield from _searched(result)
-    titles = ["load", *(o.words for o in asked.objectives), f"{asked.success_fraction:.4g} answered", "good requests/s"]
-    yield table(titles, rows, "Share of the requests that met each; failed requests are misses")
+    must = f"answered, at least {100 * asked.success_fraction:.4g} %"
+    titles = ["", "load", *(o.words for o in asked.objectives), must, "good requests/s"]
+    yield table(titles, rows, "Share of the requests that met each; failed requests are misses", (1,))
 
 
 def _searched(result: BenchResult) -> Iterator[ET.Element]:
     found = result.searched
     assert found is not None
     if found.highest_rate_per_s is None:
-        yield h("p", "No rate that was tried holds the objectives.")
+        yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
     else:
         broke = found.broke_at_rate_per_s
-        beyond = "nothing higher broke" if broke is None else f"{broke:.3g} requests/s did not hold"
-        yield h("p", f"The highest rate that holds is {found.highest_rate_per_s:.3g} requests/s; {beyond}.")
+        beyond = "nothing higher broke" if broke is None else f"{plain(broke)} requests/s did not hold"
+        least = "" if found.unfinished is None else "at least "
+        rate = f"{least}{plain(found.highest_rate_per_s)} requests/s"
+        yield h("p", f"The highest rate that holds is {rate}{sent(result)}; {beyond}.")
     rows: list[list[Child]] = [
         [s.objective, f"{s.met:,} of {s.requests:,}", f"{s.at_least_fraction:.2%}", f"{s.fraction:.2%}",
          "sure" if s.sure else "not sure"]
@@ -198,10 +203,9 @@ def errors(result: BenchResult) -> Iterator[ET.Element]:
     """What failed, counted, with the first message of each kind."""
     rows: list[list[Child]] = []
     for stage in result.stages:
+        first = first_messages([stage])
         for label, count in stage.metrics.errors.items():
-            said = (t.message for t in stage.traces if t.error is not None and error_label(t) == label and t.message)
-            first = next(said, None)
-            rows.append([label, stage.load.label, f"{count:,}", outside(first) if first else ""])
+            rows.append([label, stage.load.label, f"{count:,}", outside(first[label]) if label in first else ""])
     if rows:
         yield h("h3", "Failures")
         yield table(["kind", "load", "requests", "the first said"], rows, "Failed requests have no latency", (1, 3))
@@ -262,6 +266,8 @@ def _kept(met: int, requests: int, *, holds: bool) -> ET.Element:
 def _kept_to_the_end(stage: StageResult) -> ET.Element:
     if stage.stopped is not None:
         return h("span", stage.stopped.kind, class_="bad")
+    if holds(stage) and not keeps(stage):
+        return h("span", "falls behind", class_="bad")
     return _holds(holds(stage))
 
 

@@ -58,7 +58,10 @@ def test_a_summary_fits_its_width(bench, width, plain):
 def test_a_summary_of_one_level_has_what_is_asked_of_it():
     bench = full(run(64, 8, warmup=4))
     said, m = summary(bench, width=100, plain=False), bench.stages[0].metrics
-    assert said.startswith("Qwen/Qwen3-0.6B at http://127.0.0.1:8000, 8 at a time\n64 of 64 requests answered over ")
+    assert said.startswith(
+        "Qwen/Qwen3-0.6B at http://127.0.0.1:8000, 8 at a time\nsent: 64 requests; 64.0 prompt tokens"
+    )
+    assert "\n64 of 64 requests answered over " in said
     assert f"{m.output_tokens_per_s:,.1f} output tokens/s" in said
     assert f"{m.ttft_s.p99 * 1000:,.1f}" in said
     assert "█" in said
@@ -76,6 +79,61 @@ def test_a_summary_of_one_level_has_what_is_asked_of_it():
     assert "caution: p99 of 64 requests" in said
 
 
+def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
+    bench = run(64, 8, warmup=4)
+    mean = bench.stages[0].metrics.output_tokens / 64
+    said = " ".join(summary(bench, width=120).split())
+    assert (
+        f"sent: 64 requests; 64.0 prompt tokens on average by the server's usage; {mean:.1f} output tokens on average "
+        "(max_tokens 24); prompts: synthetic (64 words, seed 0), of a pool of 68"
+    ) in said
+    silent = summary(result(stage([trace(0.0, (1.0,)), trace(0.0, (1.0,), prompt_tokens=5)])), width=120)
+    assert "5.0 prompt tokens on average by the server's usage, which 1 of 2 answers had" in " ".join(silent.split())
+    none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
+    assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
+    assert "\n1 output token; " in none
+
+
+def test_a_client_that_was_not_the_limit_is_said_beside_the_limit_that_applied():
+    gaps = [trace(0.0, (0.1, 0.14, 0.18), lags_s=(0.0063,) * 3)]
+    # Half of a gap of 40 ms.
+    said = summary(result(stage(gaps)), width=120)
+    assert "it read 6.3 ms late at p99 (the limit is 20 ms)" in said
+
+
+def test_the_first_words_of_each_failure_are_said_with_one_level_as_with_several_and_where_nobody_answered():
+    failing = run(64, 8, failing=7)
+    assert "\nfirst http 429: too many requests\n" in summary(failing, width=80)
+    assert "caution: 10 of 64 requests failed" in summary(failing, width=80)
+    levels = result(*sweep((1, 2), requests=16).stages, failing.stages[0])
+    assert "\nfirst http 429: too many requests\n" in summary(levels, width=80)
+    refused = trace(0.0, error="http", status=404, message="The model `x` does not exist. Key: sk-12345678")
+    said = summary(result(stage([refused])), width=80)
+    assert "\nfirst http 404: The model `x` does not exist. Key: ***\n" in said
+
+
+def test_a_table_that_shows_no_p99_does_not_speak_of_it():
+    assert "p99 of" not in summary(sweep((1, 2), requests=16), width=120)
+
+
+def test_the_lines_over_time_leave_out_where_the_engine_fills_and_empties():
+    # Warm-up of 2 s at 1 s TTFT, then 8 s at 0.1 s, one request every 0.25 s, and a last answer of 3 s.
+    def sent(at, ttft, ends, **more):
+        return trace(at, (at + ttft, at + ends), **more)
+
+    warm = [sent(i / 8, 1.0, 1.1, phase="warmup") for i in range(8)]
+    measured = [sent(2 + i / 4, 0.1, 0.2) for i in range(31)] + [sent(9.75, 0.1, 3.0)]
+    bench = result(stage(warm + measured, load=Load(concurrency=4, requests=32, warmup_requests=8)))
+    said = summary(bench, width=80, plain=False)
+    assert re.search(r"TTFT p50 +█+  100 to 100 ms", said)
+    assert re.search(r"in flight +[▁-█]+  0\.8 to 0\.8\n", said)
+    assert ", without warm-up and drain" in said
+
+
+def test_one_request_has_no_line_over_time():
+    assert "TTFT p50 " not in summary(result(stage([trace(0.0, (0.1, 0.2, 0.3))])), width=80)
+
+
 def test_a_summary_of_a_sweep_is_a_table_of_its_levels():
     lines = summary(sweep((1, 16)), width=120).splitlines()
     (header,) = [n for n, line in enumerate(lines) if line.startswith("LOAD")]
@@ -83,7 +141,7 @@ def test_a_summary_of_a_sweep_is_a_table_of_its_levels():
     assert lines[header + 1].startswith("1 at a time ")
     assert lines[header + 2].startswith("16 at a time ")
     assert lines[header + 1].endswith("yes")
-    narrow = summary(sweep((1, 16)), width=60).splitlines()[header]
+    (narrow,) = [line for line in summary(sweep((1, 16)), width=60).splitlines() if line.startswith("LOAD")]
     assert "HOLDS" in narrow
     assert "REQ/S" not in narrow
 
@@ -103,8 +161,22 @@ def test_a_search_says_the_highest_rate():
     held = stage(served(40, 4, 1), load=Load(arrivals="poisson", rate_per_s=2, requests=40), objectives=OBJECTIVES)
     bench = result(held, held, objectives=OBJECTIVES, searched=searched([held]))
     said = summary(bench, width=100)
-    assert "the highest rate that holds: 2 requests/s, in 1 run" in said
+    rate = 39 / (max(t.sent_s for t in held.traces) - min(t.sent_s for t in held.traces))
+    assert f"the highest rate that holds: 2 requests/s, in 1 run; {rate:.3g} were sent" in " ".join(said.split())
     assert "TTFT p95 within 300 ms: 40 of 40, at least " in said
+
+
+def test_a_search_that_found_nothing_or_not_all_says_why_and_writes_rates_plainly():
+    load = Load(arrivals="poisson", rate_per_s=2240, requests=40)
+    held = stage(served(40, 4, 1), load=load, objectives=OBJECTIVES)
+    found = searched([held])
+    none = {"highest_rate_per_s": None, "broke_at_rate_per_s": 2240.0, "hopeless": "no rate can hold it: because"}
+    said = summary(result(held, held, objectives=OBJECTIVES, searched=found.model_copy(update=none)), width=120)
+    assert "\nno rate can hold it: because\nthe lowest that does not: 2,240 requests/s\n" in said
+    some = found.model_copy(update={"highest_rate_per_s": 2240.0, "unfinished": "too few"})
+    said = summary(result(held, held, objectives=OBJECTIVES, searched=some), width=120)
+    assert "the highest rate that holds: at least 2,240 requests/s, in 1 run" in said
+    assert "the search is not finished: too few" in said
 
 
 def test_what_is_not_known_is_said_to_be_unknown():
@@ -291,9 +363,10 @@ def test_compare_says_how_much_and_how_surely(infercli, saved):
     ran = infercli("compare", saved(run(250, 8, 1), "a.json"), saved(run(250, 8, 2, slower=1.3), "b.json"))
     assert ran.code == ExitCode.YES
     lines = {line.split("  ")[0]: line for line in ran.out.splitlines()}
-    assert lines["TPOT p50, ms"].endswith("higher: worse")
-    assert lines["output tokens/s"].endswith("lower: worse")
-    assert lines["TTFT p99, ms"].endswith("cannot be told: too few")
+    assert lines["TPOT p50, ms"].endswith(" worse")
+    assert lines["output tokens/s"].endswith(" worse")
+    assert lines["TTFT p99, ms"].endswith(" too few")
+    assert "cannot be told: too few: 250 values, and it takes 1,000" in ran.out
     assert "2,000 times" in ran.out
     answer = json.loads(infercli("compare", "a.json", "b.json", "-o", "json").out)
     assert answer["kind"] == "BenchComparison"
@@ -314,7 +387,8 @@ def test_compare_is_the_same_every_time_and_a_run_beside_itself_shows_nothing(in
 
 def test_compare_refuses_other_workloads_with_every_reason_and_forced_says_them(infercli, saved):
     saved(run(64, 8, 1), "a.json")
-    saved(run(48, 16, 2), "b.json")
+    b = run(48, 16, 2)
+    saved(b.model_copy(update={"prompts": b.prompts.model_copy(update={"source": "workload chat"})}), "b.json")
     other = run(64, 8, 3)
     target = BenchTarget(url="http://h", model="other", api="completions")
     saved(other.model_copy(update={"target": target}), "c.json")
@@ -348,14 +422,22 @@ def test_a_level_that_only_one_run_has_is_said(infercli, saved):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_a_comparison_fits_its_width_and_keeps_the_verdict(width):
+@pytest.mark.parametrize("due", [False, True])
+def test_a_comparison_fits_its_width_and_always_has_its_numbers(width, due):
     a, b = run(250, 8, 1), run(250, 8, 2, slower=1.3)
+    if due:  # the longest names, and numbers of thousands of milliseconds
+        load = Load(arrivals="poisson", rate_per_s=20.0, requests=250)
+        a, b = (result(stage(served(250, 8, n, slower=n * 10), load=load)) for n in (1, 2))
     answer = BenchComparison(baseline="a.json", runs=(compare(a, b, "b.json"),))
     said = comparison_text(answer, width)
     assert max(map(len, said.splitlines())) <= width
-    assert "higher: worse" in said
-    assert "95 % INTERVAL" in said
-    assert ("FIRST" in said) == (width >= 80)
+    assert {"FIRST", "SECOND", "CHANGE"} <= set(said.split())
+    (row,) = [line for line in said.splitlines() if line.startswith("TPOT p50, ms")]
+    d = next(d for d in answer.runs[0].stages[0].differences if d.metric == "tpot_p50_s")
+    assert f"{d.a * 1000:,.2f}" in row
+    assert f"{d.b * 1000:,.2f}" in row
+    assert row.endswith("higher: worse" if width == 120 else " worse")
+    assert ("95 % INTERVAL" in said) == (width >= 80)
 
 
 def test_compare_writes_a_page(infercli, saved, tmp_path):

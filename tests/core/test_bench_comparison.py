@@ -101,6 +101,43 @@ def test_runs_of_one_workload_are_not_refused_though_they_differ_in_how_long_the
     assert refusals(a, b.model_copy(update={"stages": (stage(b.stages[0].traces, load=longer),)})) == ()
 
 
+def test_a_run_that_sent_only_the_beginning_of_the_same_words_is_of_one_workload_and_it_is_said():
+    a, b = run(64, 8, 1), run(32, 8, 2)
+    assert a.prompts.digest != b.prompts.digest
+    assert refusals(a, b) == ()
+    (note,) = compare(a, b, "b.json").stages[0].notes
+    assert note == "one run sent only the beginning of the other's prompts: 64 / 32"
+    assert compare(a, run(64, 8, 2), "b.json").stages[0].notes == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": "synthetic (64 words, seed 1)"},
+        {"source": "workload chat, seed 0; first prompts of 64 tokens"},
+        {"count": 16},  # sent more than once
+    ],
+)
+def test_what_may_be_other_prompts_is_refused(change):
+    b = run(32, 8, 2)
+    other = b.model_copy(update={"prompts": b.prompts.model_copy(update=change)})
+    assert "with other digests" in refusals(run(64, 8, 1), other)[0]
+
+
+def test_where_a_latency_drifted_none_of_its_quantiles_is_told():
+    # The median drifts; the slowest tenth, spread evenly over the run, does not, and is slower in the second run.
+    def climbing(step, slowest):
+        gaps = [0.1 + i * step if i % 10 else slowest + (i % 7) * 0.01 for i in range(400)]
+        traces = [trace(2.0 * i, (2.0 * i + gap,)) for i, gap in enumerate(gaps)]
+        return result(stage(traces, load=Load(concurrency=1, requests=400)))
+
+    found = by_metric(compare(climbing(0.0001, 1.0), climbing(0.0004, 1.5), "b.json"))
+    assert found["ttft_p50_s"].verdict == "not steady"
+    assert (found["ttft_p95_s"].verdict, found["ttft_p95_s"].better) == ("not steady", None)
+    assert found["ttft_p95_s"].low > 0
+    assert found["ttft_p95_s"].reason == found["ttft_p50_s"].reason
+
+
 def test_every_reason_why_two_runs_are_not_of_one_workload_is_given():
     a = run(64, 8, 1)
     load = Load(concurrency=8, requests=64, max_tokens=32, temperature=1.0)

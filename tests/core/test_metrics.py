@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.core.metrics import distribution, gaps_s, measure, quantile, tpot_s, ttft_s
+from infercli.core.metrics import DEFINITIONS, distribution, gaps_s, measure, quantile, tpot_s, ttft_s
 from infercli.core.traces import Load, Trace
 
 
@@ -92,6 +92,13 @@ def test_rates_are_over_the_time_from_the_first_sending_to_the_last_end_with_fai
     assert m.success_fraction == pytest.approx(2 / 3)
     assert m.input_tokens == 12
     assert m.errors == {"http 429": 1}
+
+
+def test_a_server_that_dies_is_not_as_fast_as_before_and_the_definition_says_why():
+    # 3 answers in 3 s, and then 5 s in which connections fail: 3 / 8 s
+    m = measure([trace(float(i), (i + 1.0,)) for i in range(3)] + [trace(3.0, error="connect", ended_s=8.0)])
+    assert m.requests_per_s == pytest.approx(3 / 8)
+    assert "failed ones too" in DEFINITIONS["output tokens/s"]
 
 
 def test_warm_up_and_cut_requests_are_in_no_metric():

@@ -214,7 +214,7 @@ def test_a_vllm_file_has_its_fields_in_their_units():
     assert list(written)[: len(VLLM)] == VLLM
     assert written["date"] == "20261121-085206"
     assert (written["endpoint_type"], written["model_id"]) == ("openai-chat", "Qwen/Qwen3-0.6B")
-    assert (written["request_rate"], written["burstiness"], written["max_concurrency"]) == ("inf", None, 2)
+    assert (written["request_rate"], written["burstiness"], written["max_concurrency"]) == ("inf", 1.0, 2)
     assert (written["num_prompts"], written["completed"], written["failed"]) == (3, 2, 1)
     assert written["duration"] == 0.75
     assert written["output_throughput"] == pytest.approx(4 / 0.75)
@@ -276,6 +276,13 @@ def test_every_request_is_a_row_on_the_clock_of_the_run():
     assert found[8]["load"] == "2 at a time"
     assert float(found[8]["sent_s"]) == pytest.approx(second.began_s + second.traces[0].sent_s)
     assert float(found[8]["ttft_s"]) == second.traces[0].arrivals_s[0] - second.traces[0].sent_s
+
+
+def test_differences_of_times_are_to_the_nanosecond():
+    made = result(stage([trace(0.300001, (0.30128, 0.5), intended_s=0.3)]))
+    # 0.30128 - 0.300001 is 0.0012789999999999746.
+    (row,) = rows(made)
+    assert (row["ttft_s"], row["wait_s"]) == ("0.001279", "1e-06")
 
 
 def test_an_unknown_cell_is_empty():

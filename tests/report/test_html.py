@@ -173,8 +173,33 @@ def test_what_a_reader_must_know_stands_on_the_page():
     assert "missed" in text
 
 
+def test_what_was_sent_stands_on_the_page():
+    text = Seen(page(run(64, 8))).text
+    assert "sent: 64 requests; 64.0 prompt tokens on average by the server's usage" in text
+    assert "of a pool of 64" in text
+
+
 def test_a_search_says_what_it_found():
     assert "The highest rate that holds is 2 requests/s" in Seen(page(rates(1, 2, 2))).text
+
+
+def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_which():
+    found = rates(1, 4, 1)
+    found = found.model_copy(update={"searched": found.searched.model_copy(update={"highest_rate_per_s": 1.0})})
+    assert "Of level 4, 1 requests/s:" in Seen(page(found)).text
+    none = found.model_copy(update={"searched": found.searched.model_copy(update={"highest_rate_per_s": None})})
+    assert "Of level 2, 1 requests/s:" in Seen(page(none)).text
+    # The same throughput with 4 users as with 8: it is saturated from 4 on.
+    levels = [stage(served(64, n, 1), load=Load(concurrency=m, requests=64)) for n, m in ((1, 1), (8, 4), (8, 8))]
+    assert "Of level 2, 4 at a time:" in Seen(page(result(*levels))).text
+    assert "Of level" not in Seen(page(run(16, 2))).text
+
+
+def test_objectives_are_listed_by_the_number_of_their_level():
+    text = Seen(page(rates(1, 2, 2))).text
+    assert "|3|2 requests/s|" in text
+    assert "|4|2 requests/s|" in text
+    assert "answered, at least 99.9 %" in text
 
 
 def test_several_results_stand_one_after_another():

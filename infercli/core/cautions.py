@@ -1,0 +1,129 @@
+"""What a reader must know before believing the numbers of a result, weightiest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
+from infercli.core.saturation import fell_behind
+from infercli.core.self_check import ADVICE
+from infercli.core.stage import StageResult
+
+FAILED_FRACTION = 0.01
+"""Of the requests of a level: above it the latencies are of a choice that the failures made. Our choice."""
+SHARED_FRACTION = 0.01
+"""Of the tokens: of fewer, the gaps that are unknown move no number that is shown."""
+
+_NAMED = 3
+"""Levels that one caution names."""
+
+
+def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
+    """Empty where there is nothing. `p99`: whether one is shown beside them."""
+    if not result.answered:
+        return (*_stopped(result), "no request was answered: there is nothing to measure")
+    return (
+        *_stopped(result),
+        *_failed(result.stages),
+        *_empty(result),
+        *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
+        *_of_levels(result, _client),
+        *_engine(result),
+        *_repeated(result),
+        *_counted(result.stages),
+        *(_few(result.stages) if p99 else ()),
+    )
+
+
+def _stopped(result: BenchResult) -> Iterator[str]:
+    if result.stopped is not None:
+        yield f"the run is not complete: {result.stopped}"
+
+
+def _of_levels(result: BenchResult, judge: Callable[[StageResult], str | None]) -> Iterator[str]:
+    """Each named by its load where there are several."""
+    several = len(result.stages) > 1
+    for stage in result.stages:
+        said = judge(stage)
+        if said is not None:
+            yield f"{stage.load.label}: {said}" if several else said
+
+
+def _failed(stages: Sequence[StageResult]) -> Iterator[str]:
+    bad = [s for s in stages if s.metrics.failed > FAILED_FRACTION * s.metrics.requests]
+    if not bad:
+        return
+    failed, requests = (sum(getattr(s.metrics, name) for s in bad) for name in ("failed", "requests"))
+    levels = list(dict.fromkeys(s.load.label for s in bad))
+    more = f" and {len(levels) - _NAMED} more" if len(levels) > _NAMED else ""
+    at = f" at {', '.join(levels[:_NAMED])}{more}" if len(stages) > 1 else ""
+    yield f"{failed:,} of {requests:,} requests failed{at}: the latencies are of those that were answered"
+
+
+def _empty(result: BenchResult) -> Iterator[str]:
+    if result.target.api == "embeddings":
+        return
+    empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
+    if empty:
+        yield f"{plural(empty, 'answer was', 'answers were')} empty: HTTP 200 and no token"
+
+
+def _behind(stage: StageResult) -> str | None:
+    if stage.stopped is not None:
+        return None  # it says why itself
+    why = fell_behind(stage.traces, stage.load)
+    return None if why is None else f"the endpoint fell behind: {why}; the longer the run, the longer the latencies"
+
+
+def _client(stage: StageResult) -> str | None:
+    check = stage.check
+    if check.client_limited:
+        return f"the client was the limit, not the server: {'; '.join(check.reasons)}; {ADVICE}"
+    if check.client_limited is None and stage.metrics.answered:
+        return f"whether the client was the limit is unknown: {'; '.join(check.reasons)}"
+    return None
+
+
+def _engine(result: BenchResult) -> Iterator[str]:
+    if result.engine_agrees is False and result.engine_tokens is not None:
+        told = sum(t.output_tokens for t in result.traces)
+        yield f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}"
+
+
+def _repeated(result: BenchResult) -> Iterator[str]:
+    sent = sum(1 for _ in result.traces)
+    if sent > result.prompts.count:
+        yield f"{plural(result.prompts.count, 'prompt')} for {sent:,} requests: repeats hit the prefix cache"
+
+
+def _counted(stages: Sequence[StageResult]) -> Iterator[str]:
+    """Of all levels together: a search has dozens."""
+    checks = [stage.metrics.token_check for stage in stages]
+    more = sum(c.more_frames for c in checks)
+    if more:
+        yield (f"{plural(more, 'request')} had more token frames than `usage` says: TTFT and ITL are in doubt")
+    silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
+    if silent:
+        yield f"{plural(silent, 'answer')} carried no `usage`: their tokens are frames counted"
+    fewer = sum(c.fewer_frames for c in checks)
+    if fewer:
+        yield f"in {plural(fewer, 'request')} a frame carried several tokens: ITL is between frames"
+    again = sum(s.client.reconnects for s in stages)
+    if again:
+        yield f"{plural(again, 'request was', 'requests were')} sent again: the server had closed kept connections"
+    shared = max((s.metrics.multi_token_read_fraction or 0.0 for s in stages), default=0.0)
+    if shared >= SHARED_FRACTION:
+        most = "up to " if len(stages) > 1 else ""
+        yield f"{most}{shared:.0%} of the tokens shared a read with another: the gaps between those are unknown"
+
+
+def _few(stages: Sequence[StageResult]) -> Iterator[str]:
+    fewest = min(stage.metrics.answered for stage in stages if stage.metrics.answered)
+    if fewest < P99_MIN_REQUESTS:
+        of = f"p99 of {plural(fewest, 'request')}" + (", as one level has," if len(stages) > 1 else "")
+        yield f"{of} rests on the few slowest; it takes about {P99_MIN_REQUESTS:,}"
+
+
+def plural(count: int, one: str, more: str | None = None) -> str:
+    """`1 request`, `2 requests`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from infercli.core.bench import EngineTokens
+from infercli.core.cautions import cautions
+from infercli.core.saturation import fell_behind
+from infercli.core.sweep import searched
+from infercli.core.traces import Load, Stop
+from tests.core.results import client, result, stage, trace
+
+
+def answered(n=1, tokens=2, lag=0.0, **more):
+    fields = {"arrivals": (0.1, 0.3), "tokens": tokens, "lags_s": (lag, lag)}
+    return [trace(0.0, **{**fields, **more}) for _ in range(n)]
+
+
+def bench(traces, **more):
+    own = {name: more.pop(name) for name in ("client", "stopped", "load") if name in more}
+    return result(stage(traces, **own), **more)
+
+
+FAILED = answered(1, arrivals=(), tokens=None, lags_s=(), error="http", ended_s=0.3)
+
+
+def test_a_clean_long_run_has_none():
+    assert cautions(bench(answered(1000))) == ()
+    assert cautions(bench(answered(1000) + FAILED * 10)) == ()  # under 1 %
+    assert cautions(bench(answered(999, frames=(1, 1)) + answered(1, frames=(1, 3), tokens=4))) == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (bench(answered(1000), stopped=Stop(kind="interrupted")), "interrupted"),
+        (bench(FAILED * 1000), "nothing to measure"),
+        (bench(answered(1000) + FAILED * 11), "11 of 1,011 requests failed: the latencies are of those"),
+        (bench(answered(1000) + answered(12, arrivals=(), tokens=0, lags_s=())), "12 answers were empty: HTTP 200"),
+        (bench(answered(1000, lag=0.12)), "120.0 ms"),
+        (bench(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
+        (bench(answered(1000), client=client(reconnects=1)), "1 request was sent again"),
+        (bench(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
+        (bench(answered(1000, tokens=1)), "in doubt"),
+        (bench(answered(1000, tokens=6)), "several tokens"),
+        (bench(answered(1000, tokens=None)), "no `usage`"),
+        (bench(answered(999)), "p99 of 999 requests"),
+        (bench(answered(1)), "p99 of 1 request rests"),
+        (bench(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
+        (bench(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
+        (bench(answered(1000), prompts=1), "1 prompt for 1,000 requests"),
+    ],
+)
+def test_what_a_reader_must_know_is_said_and_nothing_else(made, words):
+    (line,) = cautions(made)
+    assert words in line
+
+
+def test_the_weightiest_comes_first_and_p99_only_where_one_is_shown():
+    said = cautions(bench(answered(100, lag=0.12) + FAILED * 50 + answered(2, arrivals=(), tokens=0, lags_s=())))
+    words = ("50 of 152 requests failed", "2 answers were empty", "the client was the limit", "p99 of 102 requests")
+    assert [w in line for w, line in zip(words, said, strict=True)] == [True] * 4
+    assert cautions(bench(answered(100)), p99=False) == ()
+
+
+def test_an_embedding_has_no_tokens_and_is_not_empty():
+    plain = bench(answered(1000, arrivals=(), tokens=None, lags_s=()))
+    target = plain.target.model_copy(update={"api": "embeddings"})
+    assert not any("empty" in line for line in cautions(plain.model_copy(update={"target": target})))
+
+
+def test_what_several_levels_have_in_common_is_said_once():
+    levels = [
+        stage(answered(1000, lag=lag) + FAILED * bad, load=Load(concurrency=n, requests=1000),
+              client=client(reconnects=n))
+        for n, lag, bad in ((1, 0.0, 0), (2, 0.0, 30), (4, 0.12, 20))
+    ]  # fmt: skip
+    lines = cautions(result(*levels))
+    assert lines[0] == (
+        "50 of 2,050 requests failed at 2 at a time, 4 at a time: the latencies are of those that were answered"
+    )
+    assert [line.partition(":")[0] for line in lines if "ms late" in line] == ["4 at a time"]
+    assert [line for line in lines if "sent again" in line] == [
+        "7 requests were sent again: the server had closed kept connections"
+    ]
+
+
+def open_loop(rate, capacity, seconds=10.0, lasts=0.5):
+    """Evenly spaced requests at an endpoint that ends `capacity` a second, each after `lasts` or when its turn is."""
+    free, made = 0.0, []
+    for i in range(int(rate * seconds)):
+        due = i / rate
+        free = max(free, due) + 1 / capacity
+        end = max(free, due + lasts)
+        made.append(trace(due, (end - 0.1, end), request=i))
+    return made, Load(arrivals="constant", rate_per_s=rate, duration_s=seconds)
+
+
+@pytest.mark.parametrize(
+    ("made", "behind"),
+    [
+        (open_loop(80, 34), True),
+        (open_loop(80, 100), False),
+        (open_loop(20, 100, lasts=8.0), False),  # the first answer takes 8 of the 10 s: nothing piles up
+        (open_loop(80, 34, seconds=4), True),
+        (open_loop(80, 60, seconds=60), True),
+        ((open_loop(80, 34)[0], Load(concurrency=8, requests=800)), False),  # a closed loop waits
+        (([], Load(arrivals="constant", rate_per_s=1.0, duration_s=1.0)), False),
+        (([trace(1.0, (1.5,))], Load(arrivals="constant", rate_per_s=1.0, requests=1)), False),
+    ],
+)
+def test_an_endpoint_that_falls_behind_is_told_from_one_whose_answers_are_long(made, behind):
+    traces, load = made
+    assert (fell_behind(traces, load) is not None) is behind
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_answers_of_many_lengths_do_not_fall_behind_while_the_first_are_written(seed):
+    rng = random.Random(seed)
+    due = [i / 8 for i in range(80)]
+    traces = [trace(at, (at + 0.1, at + rng.uniform(4, 12)), request=i) for i, at in enumerate(due)]
+    assert fell_behind(traces, Load(arrivals="constant", rate_per_s=8, duration_s=10)) is None
+
+
+def test_overload_is_a_caution_with_its_numbers_and_not_of_a_search_which_goes_there():
+    traces, load = open_loop(80, 34)
+    over = stage(traces, load=load)
+    (line, *_) = cautions(result(over))
+    assert line.startswith("the endpoint fell behind: in the last 10 s 799 requests came due and 340 were done")
+    assert "the longer the run, the longer the latencies" in line
+    assert not any("fell behind" in said for said in cautions(result(over, over, searched=searched([over]))))
+    both = cautions(result(over, stage(answered(1000), began_s=30.0)))
+    assert both[0].startswith("80 requests/s, evenly spaced: the endpoint fell behind")
