@@ -106,13 +106,17 @@ def _saved(path: Path, text: str, digest: str) -> tuple[Path | None, InferError 
 
 
 def _verdict(result: BenchResult) -> int:
+    from infercli.core.cautions import failed_many
+
     if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
     if not result.answered or result.client_limited:
         return ExitCode.CANNOT_TELL
     if result.searched is not None:
-        return ExitCode.YES if result.searched.highest_rate_per_s is not None else ExitCode.NO
+        return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[result.searched.answer]
     held = [s.goodput.holds for s in result.stages if s.goodput is not None]
+    if not held and len(result.stages) == 1 and failed_many(result.stages[0]):
+        return ExitCode.CANNOT_TELL  # nobody said how many may fail, and the latencies are of the others
     return ExitCode.YES if all(held) else ExitCode.NO
 
 

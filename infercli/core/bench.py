@@ -5,7 +5,7 @@ The traces are the measurement. `metrics` stands beside them for readers, and `r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -15,11 +15,10 @@ from infercli.core.engine_telemetry import EngineTelemetry
 from infercli.core.expected import GpuPrice, Prediction
 from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
-from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult, stage_result
 from infercli.core.sweep import Searched
 from infercli.core.telemetry import Telemetry
-from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, Api, Stop, Trace
+from infercli.core.traces import Api, Stop, Trace
 
 P99_MIN_REQUESTS = 1000
 """Ten requests lie beyond the p99 of this many; of fewer it is one of the few slowest. The field's rule of thumb."""
@@ -132,81 +131,3 @@ def recompute(result: BenchResult) -> tuple[StageResult, ...]:
         )
         for s in result.stages
     )  # fmt: skip
-
-
-def caveats(result: BenchResult) -> tuple[str, ...]:
-    """What a reader must know before believing the numbers, most important first; empty when there is nothing."""
-    lines = []
-    if result.stopped is not None:
-        lines.append(f"the run is not complete: {result.stopped}")
-    if result.answered == 0:
-        lines.append("no request was answered: there is nothing to measure")
-        return tuple(lines)
-    several = len(result.stages) > 1
-    if result.engine_agrees is False and result.engine_tokens is not None:
-        told = sum(t.output_tokens for t in result.traces)
-        lines.append(f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}")
-    lines += _load_caveats(result.stages)
-    for stage in result.stages:
-        verdict = _client_caveat(stage)
-        if verdict is not None:
-            lines.append(f"{stage.load.label}: {verdict}" if several else verdict)
-    lines += _count_caveats(result.stages)
-    fewest = min(stage.metrics.answered for stage in result.stages if stage.metrics.answered)
-    if fewest < P99_MIN_REQUESTS:
-        of = f"p99 of {fewest} requests" + (", as one level has," if several else "")
-        lines.append(f"{of} rests on the few slowest; it takes about {P99_MIN_REQUESTS}")
-    return tuple(lines)
-
-
-def _load_caveats(stages: Sequence[StageResult]) -> Iterator[str]:
-    """Where what was sent is not what the load's name makes one think of."""
-    for stage in stages:
-        users, requests = stage.load.concurrency, stage.load.requests
-        if stage.load.arrivals is None and users and requests and requests < users:
-            yield f"{stage.load.label} was never reached: there were only {requests} requests"
-    failed = sum(stage.metrics.failed for stage in stages if stage.load.arrivals is None)
-    if failed:
-        yield (
-            f"{failed:,} requests of a closed loop failed: after each its user waited {RETRY_FIRST_S * 1000:.0f} to "
-            f"{RETRY_MOST_S * 1000:.0f} ms, and the endpoint had less to do"
-        )
-    firsts = [[t.conversation for t in stage.traces if not t.turn] for stage in stages]
-    repeats = sum(len(conversations) - len(set(conversations)) for conversations in firsts)
-    if repeats:
-        sent = sum(map(len, firsts))
-        yield f"{repeats:,} of {sent:,} prompts had been sent before in their level: repeats hit the prefix cache"
-
-
-def _client_caveat(stage: StageResult) -> str | None:
-    check = stage.check
-    if check.client_limited:
-        return f"the client was the limit, not the server: {'; '.join(check.reasons)}; {ADVICE}"
-    if check.client_limited is None and stage.metrics.answered:
-        return f"whether the client was the limit is unknown: {'; '.join(check.reasons)}"
-    return None
-
-
-def _count_caveats(stages: Sequence[StageResult]) -> Iterator[str]:
-    """Of all levels together: a search has dozens."""
-    checks = [stage.metrics.token_check for stage in stages]
-    more = sum(c.more_frames for c in checks)
-    if more:
-        yield f"{more:,} requests had more token frames than `usage` says: TTFT and ITL are in doubt"
-    silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
-    if silent:
-        yield f"{silent:,} answers carried no `usage`: their tokens are frames counted"
-    fewer = sum(c.fewer_frames for c in checks)
-    if fewer:
-        yield f"in {fewer:,} requests a frame carried several tokens: ITL is between frames"
-    again = sum(s.client.reconnects for s in stages)
-    if again:
-        yield f"{again:,} requests were sent again: the server had closed their kept connections"
-    shares = [s.metrics.multi_token_read_fraction for s in stages if s.metrics.multi_token_read_fraction]
-    if shares:
-        part = " to ".join(dict.fromkeys(_part(share) for share in (min(shares), max(shares))))
-        yield f"{part} of the tokens shared a read with another: the gaps between those are unknown"
-
-
-def _part(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else "under 1 %"

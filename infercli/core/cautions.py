@@ -8,6 +8,7 @@ from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
 from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult
+from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
 
 FAILED_FRACTION = 0.01
 """Of the requests of a level: above it the latencies are of a choice that the failures made. Our choice."""
@@ -26,6 +27,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_stopped(result),
         *_failed(result.stages),
         *_empty(result),
+        *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
         *_of_levels(result, _client),
         *_engine(result),
@@ -33,6 +35,11 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_counted(result.stages),
         *(_few(result.stages) if p99 else ()),
     )
+
+
+def failed_many(stage: StageResult) -> bool:
+    """Whether so many requests failed that the latencies are of a choice."""
+    return stage.metrics.failed > FAILED_FRACTION * stage.metrics.requests
 
 
 def _stopped(result: BenchResult) -> Iterator[str]:
@@ -50,14 +57,17 @@ def _of_levels(result: BenchResult, judge: Callable[[StageResult], str | None]) 
 
 
 def _failed(stages: Sequence[StageResult]) -> Iterator[str]:
-    bad = [s for s in stages if s.metrics.failed > FAILED_FRACTION * s.metrics.requests]
+    bad = [s for s in stages if failed_many(s)]
     if not bad:
         return
     failed, requests = (sum(getattr(s.metrics, name) for s in bad) for name in ("failed", "requests"))
     levels = list(dict.fromkeys(s.load.label for s in bad))
     more = f" and {len(levels) - _NAMED} more" if len(levels) > _NAMED else ""
     at = f" at {', '.join(levels[:_NAMED])}{more}" if len(stages) > 1 else ""
-    yield f"{failed:,} of {requests:,} requests failed{at}: the latencies are of those that were answered"
+    rested = ""
+    if any(s.load.arrivals is None for s in bad):
+        rested = f", and a user waited {RETRY_FIRST_S * 1000:.0f} to {RETRY_MOST_S * 1000:.0f} ms after each"
+    yield f"{failed:,} of {requests:,} requests failed{at}: the latencies are of those that were answered{rested}"
 
 
 def _empty(result: BenchResult) -> Iterator[str]:
@@ -90,10 +100,22 @@ def _engine(result: BenchResult) -> Iterator[str]:
         yield f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}"
 
 
+def _never_reached(stage: StageResult) -> str | None:
+    users, requests = stage.load.concurrency, stage.load.requests
+    if stage.load.arrivals is not None or not users or not requests or requests >= users:
+        return None
+    return f"{users:,} at a time were never reached: there {'was' if requests == 1 else 'were'} only " + plural(
+        requests, "request"
+    )
+
+
 def _repeated(result: BenchResult) -> Iterator[str]:
-    sent = sum(1 for _ in result.traces)
-    if sent > result.prompts.count:
-        yield f"{plural(result.prompts.count, 'prompt')} for {sent:,} requests: repeats hit the prefix cache"
+    """Within a level: each has prompts of its own."""
+    firsts = [[t.conversation for t in stage.traces if not t.turn] for stage in result.stages]
+    repeats = sum(len(conversations) - len(set(conversations)) for conversations in firsts)
+    if repeats:
+        sent = plural(sum(map(len, firsts)), "prompt")
+        yield f"{repeats:,} of {sent} had been sent before in their level: repeats hit the prefix cache"
 
 
 def _counted(stages: Sequence[StageResult]) -> Iterator[str]:

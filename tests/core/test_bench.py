@@ -9,7 +9,6 @@ from infercli.core.bench import (
     BenchResult,
     BenchTarget,
     EngineTokens,
-    caveats,
     recompute,
 )
 from infercli.core.conversation import digest_conversations, single
@@ -97,53 +96,6 @@ def test_the_engine_agrees_only_when_its_count_is_that_of_all_answers():
 def test_agreement_cannot_be_told_when_a_request_failed():
     traces = answered(1) + answered(1, error="truncated")
     assert result(traces, engine_tokens=EngineTokens(source="x", output_tokens=4)).engine_agrees is None
-
-
-def test_a_clean_long_run_has_no_caveats():
-    assert caveats(result(answered(1000))) == ()
-
-
-@pytest.mark.parametrize(
-    ("bench", "words"),
-    [
-        (result(answered(1000), stopped=Stop(kind="interrupted")), "interrupted"),
-        (result(answered(1000, error="timeout")), "nothing to measure"),
-        (result(answered(1000, lag=0.12)), "120.0 ms"),
-        (result(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
-        (result(answered(1000), client=client(reconnects=3)), "3 requests were sent again"),
-        (result(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
-        (result(answered(1000, tokens=1)), "in doubt"),
-        (result(answered(1000, tokens=6)), "several tokens"),
-        (result(answered(1000, completion_tokens=None)), "no `usage`"),
-        (result(answered(999)), "p99 of 999"),
-        (result(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
-        (result(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
-        (result(answered(1000) + answered(3)), "3 of 1,003 prompts had been sent before in their level: repeats hit"),
-        (
-            result(answered(1000), load=Load(concurrency=8, requests=4)),
-            "8 at a time was never reached: there were only",
-        ),
-        (
-            result(answered(1000) + answered(1, request=1000, conversation=1000, error="http", status=429)),
-            "1 requests of a closed loop failed: after each its user waited 4 to 250 ms",
-        ),
-    ],
-)
-def test_what_a_reader_must_know_is_said_and_nothing_else(bench, words):
-    (line,) = caveats(bench)
-    assert words in line
-
-
-def test_what_several_levels_have_in_common_is_said_once():
-    levels = tuple(
-        stage(answered(1000, lag=lag), load=Load(concurrency=n, requests=1000), client=client(reconnects=n))
-        for n, lag in ((1, 0.0), (2, 0.0), (4, 0.12))
-    )
-    lines = caveats(result(answered(3000), stages=levels))
-    assert [line.partition(":")[0] for line in lines if "late" in line] == ["4 at a time"]
-    assert [line for line in lines if "sent again" in line] == [
-        "7 requests were sent again: the server had closed their kept connections"
-    ]
 
 
 def test_a_search_that_breaks_a_level_off_is_complete_and_one_that_is_interrupted_is_not():

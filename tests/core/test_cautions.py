@@ -5,7 +5,7 @@ import random
 import pytest
 
 from infercli.core.bench import EngineTokens
-from infercli.core.cautions import cautions
+from infercli.core.cautions import cautions, failed_many
 from infercli.core.saturation import fell_behind
 from infercli.core.sweep import searched
 from infercli.core.traces import Load, Stop
@@ -17,9 +17,14 @@ def answered(n=1, tokens=2, lag=0.0, **more):
     return [trace(0.0, **{**fields, **more}) for _ in range(n)]
 
 
-def bench(traces, **more):
+def numbered(traces, repeats=0):
+    """Each of a conversation of its own, but the last `repeats`."""
+    return [t.model_copy(update={"conversation": i % (len(traces) - repeats)}) for i, t in enumerate(traces)]
+
+
+def bench(traces, repeats=0, **more):
     own = {name: more.pop(name) for name in ("client", "stopped", "load") if name in more}
-    return result(stage(traces, **own), **more)
+    return result(stage(numbered(traces, repeats), **own), **more)
 
 
 FAILED = answered(1, arrivals=(), tokens=None, lags_s=(), error="http", ended_s=0.3)
@@ -49,12 +54,21 @@ def test_a_clean_long_run_has_none():
         (bench(answered(1)), "p99 of 1 request rests"),
         (bench(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
         (bench(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
-        (bench(answered(1000), prompts=1), "1 prompt for 1,000 requests"),
+        (bench(answered(1003), repeats=3), "3 of 1,003 prompts had been sent before in their level"),
+        (
+            bench(answered(1000), load=Load(concurrency=8, requests=4)),
+            "8 at a time were never reached: there were only 4",
+        ),
     ],
 )
 def test_what_a_reader_must_know_is_said_and_nothing_else(made, words):
     (line,) = cautions(made)
     assert words in line
+
+
+@pytest.mark.parametrize(("failed", "many"), [(0, False), (10, False), (11, True)])
+def test_more_than_one_in_a_hundred_are_many(failed, many):
+    assert failed_many(bench(answered(1000) + FAILED * failed).stages[0]) is many
 
 
 def test_the_weightiest_comes_first_and_p99_only_where_one_is_shown():
@@ -72,13 +86,14 @@ def test_an_embedding_has_no_tokens_and_is_not_empty():
 
 def test_what_several_levels_have_in_common_is_said_once():
     levels = [
-        stage(answered(1000, lag=lag) + FAILED * bad, load=Load(concurrency=n, requests=1000),
+        stage(numbered(answered(1000, lag=lag) + FAILED * bad), load=Load(concurrency=n, requests=1000),
               client=client(reconnects=n))
         for n, lag, bad in ((1, 0.0, 0), (2, 0.0, 30), (4, 0.12, 20))
     ]  # fmt: skip
     lines = cautions(result(*levels))
     assert lines[0] == (
-        "50 of 2,050 requests failed at 2 at a time, 4 at a time: the latencies are of those that were answered"
+        "50 of 2,050 requests failed at 2 at a time, 4 at a time: the latencies are of those that were answered, "
+        "and a user waited 4 to 250 ms after each"
     )
     assert [line.partition(":")[0] for line in lines if "ms late" in line] == ["4 at a time"]
     assert [line for line in lines if "sent again" in line] == [
