@@ -345,7 +345,7 @@ def _beginning(a: BenchResult, b: BenchResult) -> bool:
 
 
 def _prompts(result: BenchResult) -> str:
-    return f"{result.prompts.source}, {result.prompts.count:,} requests"
+    return f"{result.prompts.source}, {result.prompts.count:,} prompts"
 
 
 def _labels(result: BenchResult) -> str:

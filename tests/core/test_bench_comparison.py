@@ -150,7 +150,7 @@ def test_every_reason_why_two_runs_are_not_of_one_workload_is_given():
     assert refusals(a, other) == (
         "model: Qwen/Qwen3-0.6B / other",
         "API: chat / completions",
-        f"prompts: {source}, 64 requests / {source}, 12 requests, with other digests",
+        f"prompts: {source}, 64 prompts / {source}, 12 prompts, with other digests",
         "8 at a time: max_tokens 24 / 32",
         "8 at a time: temperature 0.0 / 1.0",
     )
