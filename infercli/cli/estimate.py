@@ -170,7 +170,7 @@ def error_text(error: EstimateError) -> str:
 def text(estimate: Estimate) -> str:
     """An answer for people."""
     from infercli.cli.output import columns, heading
-    from infercli.core.units import gib, short
+    from infercli.core.units import gib, number
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
     rows = [("term", "GiB", "low", "high")]
@@ -203,8 +203,8 @@ def text(estimate: Estimate) -> str:
         shown = [
             (
                 name,
-                short(scale * q.value),
-                f"{short(scale * q.low)} to {short(scale * q.high)}" if q.low < q.high else "",
+                number(scale * q.value),
+                f"{number(scale * q.low)} to {number(scale * q.high)}" if q.low < q.high else "",
             )
             for name, q, scale in quantities
             if q is not None

@@ -10,7 +10,7 @@ from itertools import pairwise
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.world import terminal_columns
 from infercli.core.bench import BenchResult
-from infercli.core.cautions import cautions, plural
+from infercli.core.cautions import cautions
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
@@ -18,9 +18,10 @@ from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, keeps, plain
+from infercli.core.sweep import holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
+from infercli.core.units import counted, number
 from infercli.report.naming import load_sent, sent
 from infercli.report.sparkline import BLOCKS, sparkline
 
@@ -200,10 +201,10 @@ def _searched(result: BenchResult) -> Iterator[str]:
     else:
         runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
         least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{plain(found.highest_rate_per_s)} requests/s"
+        rate = f"{least}{number(found.highest_rate_per_s)} requests/s"
         yield f"the highest rate that holds: {rate}, in {runs}{sent(result)}"
     if found.broke_at_rate_per_s is not None:
-        yield f"the lowest that does not: {plain(found.broke_at_rate_per_s)} requests/s"
+        yield f"the lowest that does not: {number(found.broke_at_rate_per_s)} requests/s"
     for s in found.sure:
         sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
         yield f"{s.objective}: {s.met:,} of {s.requests:,}, at least {s.at_least_fraction:.1%} ({sure})"
@@ -217,14 +218,14 @@ def _predicted(result: BenchResult, width: int) -> str:
         return ""
     digits = {"output tokens/s": 0, "TTFT p50": 1, "TPOT p50": 2}
 
-    def number(f: Foretold, value: float | None) -> str:
+    def shown(f: Foretold, value: float | None) -> str:
         return _bare(None if value is None else value * f.factor, digits[f.quantity])
 
     table = [
         Column("PREDICTED", [f"{f.quantity}, ms" if f.unit == "ms" else f.unit for f in found], words=True),
-        Column("VALUE", [number(f, f.said.value) for f in found], 1),
+        Column("VALUE", [shown(f, f.said.value) for f in found], 1),
         Column("INTERVAL", [_range(f.said, f.factor, digits[f.quantity]) for f in found]),
-        Column("MEASURED", [number(f, f.measured) for f in found]),
+        Column("MEASURED", [shown(f, f.measured) for f in found]),
         Column("", [f.side for f in found], words=True),
     ]
     if len(result.stages) > 1:
@@ -314,8 +315,8 @@ def _tokens(result: BenchResult) -> Iterator[str]:
     tokens = sum(s.metrics.output_tokens for s in result.stages)
     if tokens:
         equal, of = sum(c.equal for c in checks), sum(c.with_usage for c in checks)
-        counted = f"{equal:,} of {plural(of, 'answer')} came in as many frames as the server says tokens"
-        yield f"{plural(tokens, 'output token')}; {counted}"
+        agreed = f"{equal:,} of {counted(of, 'answer')} came in as many frames as the server says tokens"
+        yield f"{counted(tokens, 'output token')}; {agreed}"
     if result.engine_agrees is not None and result.engine_tokens is not None:
         same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
         yield f"the engine's own counter, warm-up included, says {same}"

@@ -9,6 +9,7 @@ from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult
 from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
+from infercli.core.units import counted
 
 FAILED_FRACTION = 0.01
 """Of the requests of a level: above it the latencies are of a choice that the failures made. Our choice."""
@@ -75,7 +76,7 @@ def _empty(result: BenchResult) -> Iterator[str]:
         return
     empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
     if empty:
-        yield f"{plural(empty, 'answer was', 'answers were')} empty: HTTP 200 and no token"
+        yield f"{counted(empty, 'answer was', plural='answers were')} empty: HTTP 200 and no token"
 
 
 def _behind(stage: StageResult) -> str | None:
@@ -104,7 +105,7 @@ def _never_reached(stage: StageResult) -> str | None:
     users, requests = stage.load.concurrency, stage.load.requests
     if stage.load.arrivals is not None or not users or not requests or requests >= users:
         return None
-    return f"{users:,} at a time were never reached: there {'was' if requests == 1 else 'were'} only " + plural(
+    return f"{users:,} at a time were never reached: there {'was' if requests == 1 else 'were'} only " + counted(
         requests, "request"
     )
 
@@ -114,7 +115,7 @@ def _repeated(result: BenchResult) -> Iterator[str]:
     firsts = [[t.conversation for t in stage.traces if not t.turn] for stage in result.stages]
     repeats = sum(len(conversations) - len(set(conversations)) for conversations in firsts)
     if repeats:
-        sent = plural(sum(map(len, firsts)), "prompt")
+        sent = counted(sum(map(len, firsts)), "prompt")
         yield f"{repeats:,} of {sent} had been sent before in their level: repeats hit the prefix cache"
 
 
@@ -123,16 +124,17 @@ def _counted(stages: Sequence[StageResult]) -> Iterator[str]:
     checks = [stage.metrics.token_check for stage in stages]
     more = sum(c.more_frames for c in checks)
     if more:
-        yield (f"{plural(more, 'request')} had more token frames than `usage` says: TTFT and ITL are in doubt")
+        yield (f"{counted(more, 'request')} had more token frames than `usage` says: TTFT and ITL are in doubt")
     silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
     if silent:
-        yield f"{plural(silent, 'answer')} carried no `usage`: their tokens are frames counted"
+        yield f"{counted(silent, 'answer')} carried no `usage`: their tokens are frames counted"
     fewer = sum(c.fewer_frames for c in checks)
     if fewer:
-        yield f"in {plural(fewer, 'request')} a frame carried several tokens: ITL is between frames"
+        yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames"
     again = sum(s.client.reconnects for s in stages)
     if again:
-        yield f"{plural(again, 'request was', 'requests were')} sent again: the server had closed kept connections"
+        those = counted(again, "request was", plural="requests were")
+        yield f"{those} sent again: the server had closed kept connections"
     shared = max((s.metrics.multi_token_read_fraction or 0.0 for s in stages), default=0.0)
     if shared >= SHARED_FRACTION:
         most = "up to " if len(stages) > 1 else ""
@@ -142,10 +144,5 @@ def _counted(stages: Sequence[StageResult]) -> Iterator[str]:
 def _few(stages: Sequence[StageResult]) -> Iterator[str]:
     fewest = min(stage.metrics.answered for stage in stages if stage.metrics.answered)
     if fewest < P99_MIN_REQUESTS:
-        of = f"p99 of {plural(fewest, 'request')}" + (", as one level has," if len(stages) > 1 else "")
+        of = f"p99 of {counted(fewest, 'request')}" + (", as one level has," if len(stages) > 1 else "")
         yield f"{of} rests on the few slowest; it takes about {P99_MIN_REQUESTS:,}"
-
-
-def plural(count: int, one: str, more: str | None = None) -> str:
-    """`1 request`, `2 requests`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

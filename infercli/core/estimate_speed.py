@@ -15,7 +15,7 @@ from infercli.core.speed.errors import Metric
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.steady import most_running
 from infercli.core.speed.steps import GPUS_PER_NODE
-from infercli.core.units import short
+from infercli.core.units import number
 from infercli.errors import Unsupported
 
 _OUT_OF_STEP_FRACTION = 0.1
@@ -113,15 +113,15 @@ def _between(
 def _crowded(serving: throughput.Serving, load: throughput.Load, *, outrun: bool, answered: float) -> Iterator[str]:
     """That requests wait, and why: whoever reads a TTFT of minutes must not take it for the GPU's."""
     if outrun:
-        arriving = short(load.request_rate or 0.0)
-        yield f"{arriving} requests/s arrive and {short(answered)} are answered: the queue grows, and TTFT with it"
+        arriving = number(load.request_rate or 0.0)
+        yield f"{arriving} requests/s arrive and {number(answered)} are answered: the queue grows, and TTFT with it"
     if load.concurrency is None:
         return
     engines = load.replicas * serving.layout.data_parallel_size
     at_once = most_running(throughput.limits_of(serving), load.prompt.mean, load.output.mean)
     if load.concurrency > at_once * engines:
         limit = "max_num_seqs" if at_once >= serving.max_num_seqs else "the KV cache"
-        running, asked = short(at_once * engines), short(load.concurrency)
+        running, asked = number(at_once * engines), number(load.concurrency)
         yield f"{limit} lets about {running} of {asked} requests run at once: the others wait"
 
 

@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError
 from infercli.core.goodput import Objectives
 from infercli.core.record import Json, Record
 from infercli.core.stage import StageResult
-from infercli.core.sweep import MOST_LEVELS, MOST_USERS, next_rate, next_users, plain
+from infercli.core.sweep import MOST_LEVELS, MOST_USERS, next_rate, next_users
 from infercli.core.traces import Load
+from infercli.core.units import number
 from infercli.core.validation import problems_of
 from infercli.errors import InputError
 
@@ -101,7 +102,7 @@ class Levels(Record):
         # The probe has warmed the endpoint, and a level that is not held need not be sat through.
         more = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
         load = self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
-        return Level(load, f"{plain(rate)} requests/s: {following.why}")
+        return Level(load, f"{number(rate)} requests/s: {following.why}")
 
     def _load(self, many: int, **more: Json) -> Load:
         fields: dict[str, Json] = {"requests": many} | self.shared | more

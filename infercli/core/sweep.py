@@ -14,6 +14,7 @@ from infercli.core.record import Record
 from infercli.core.saturation import fell_behind
 from infercli.core.stage import StageResult
 from infercli.core.traces import Trace
+from infercli.core.units import number
 
 GAIN_FRACTION = 0.05
 """Doubling the users must bring this much more throughput, or the endpoint is saturated. Our choice: runs of the same
@@ -131,10 +132,10 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
         return None if lowest else Next(broke / FIRST_STEP, seed, "nothing has held yet")
     if broke / held > PRECISION:
         middle = float(f"{math.sqrt(held * broke):.3g}")  # a rate that people can type
-        return Next(middle, seed, f"between {plain(held)}, which held, and {plain(broke)}, which did not")
+        return Next(middle, seed, f"between {number(held)}, which held, and {number(broke)}, which did not")
     runs = sum(_rate(s) == held for s in done)
     if runs <= CONFIRMATIONS:
-        return Next(held, seed, f"to confirm {plain(held)}")
+        return Next(held, seed, f"to confirm {number(held)}")
     return None
 
 
@@ -161,11 +162,6 @@ def searched(done: Sequence[StageResult]) -> Searched:
     )
 
 
-def plain(rate: float) -> str:
-    """A rate as people write it: `2,240`, `77.1`."""
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
-
-
 def sent_per_s(stage: StageResult) -> float | None:
     """At what rate an open loop's requests were really sent; None of fewer than two, or of two at one moment."""
     return _per_s([t.sent_s for t in stage.traces if t.sent_s is not None])
@@ -181,7 +177,7 @@ def _unsent(stage: StageResult) -> str | None:
     if _as_asked(stage) or not keeps(stage):
         return None
     rate = sent_per_s(stage)
-    return f"{stage.load.label} could not be sent that fast" + (f": it was {plain(rate)}" if rate else "")
+    return f"{stage.load.label} could not be sent that fast" + (f": it was {number(rate)}" if rate else "")
 
 
 def _burst(stage: StageResult) -> str | None:

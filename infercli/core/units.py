@@ -37,11 +37,6 @@ def gib(value_bytes: float, digits: int = 1) -> str:
     return f"{value_bytes / GIB:,.{digits}f} GiB"
 
 
-def short(value: float) -> str:
-    """Three digits of a number, or all before the point where there are more: 0.217, 21.5, 110,401."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def duration(value_s: float) -> str:
     """Seconds for people: `0.45 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if value_s < 10:
@@ -63,7 +58,7 @@ def number(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def counted(count: float, noun: str, digits: int = 6) -> str:
-    """`1 GPU`, `20 GPUs`: of a noun whose plural takes an s."""
+def counted(count: float, noun: str, digits: int = 6, *, plural: str | None = None) -> str:
+    """`1 GPU`, `20 GPUs`; `plural` where it takes more than an s."""
     text = number(count, digits)
-    return f"{text} {noun}" + "s" * (text != "1")
+    return f"{text} {noun if text == '1' else plural or noun + 's'}"

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from infercli.core.estimate import Interval
 from infercli.core.histogram import LogHistogram
 from infercli.core.metrics import quantile
+from infercli.core.units import number
 from infercli.report.frame import (
     COLOURS,
     HALF,
@@ -25,7 +26,7 @@ from infercli.report.frame import (
     y_axis,
 )  # fmt: skip
 from infercli.report.markup import Child, h, svg
-from infercli.report.scale import LOG_FROM, Scale, exact, linear, logarithmic, number
+from infercli.report.scale import LOG_FROM, Scale, exact, linear, logarithmic
 
 
 class Clock(NamedTuple):

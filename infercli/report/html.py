@@ -15,13 +15,14 @@ from infercli.core.histogram import log_histogram
 from infercli.core.metrics import Distribution
 from infercli.core.samples import samples
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, plain, saturation
+from infercli.core.sweep import holds, saturation
+from infercli.core.units import number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
 from infercli.report.naming import load_sent, sent
 from infercli.report.panels import panels
-from infercli.report.scale import number, seconds
+from infercli.report.scale import seconds
 from infercli.report.style import STYLE
 
 _MOST_DRAWN = 12
@@ -108,7 +109,7 @@ def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
     if found is not None and found.highest_rate_per_s is not None:
         least = "" if found.unfinished is None else "at least "
         runs = "in 1 run" if found.runs == 1 else f"in {found.runs} runs"
-        yield "highest rate that holds", f"{least}{plain(found.highest_rate_per_s)}/s", h("small", runs + sent(result))
+        yield "highest rate that holds", f"{least}{number(found.highest_rate_per_s)}/s", h("small", runs + sent(result))
     yield (
         "output tokens/s", tables.rate(m.output_tokens_per_s),
         h("small", f"{tables.rate(m.requests_per_s)} requests/s"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
-from infercli.core.cautions import plural
 from infercli.core.samples import answered_of
-from infercli.core.sweep import plain, sent_per_s
+from infercli.core.sweep import sent_per_s
+from infercli.core.units import counted, number
 
 WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
@@ -77,7 +77,7 @@ def sent(result: BenchResult) -> str:
     at = [rate for s in result.stages if s.load.rate_per_s == found and (rate := sent_per_s(s)) is not None]
     if found is None or not at:
         return ""
-    return f"; {' to '.join(dict.fromkeys(plain(rate) for rate in (min(at), max(at))))} were sent"
+    return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))} were sent"
 
 
 def load_sent(result: BenchResult) -> str:
@@ -89,7 +89,7 @@ def load_sent(result: BenchResult) -> str:
     if known:
         of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
         prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
-    parts = [f"sent: {plural(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
+    parts = [f"sent: {counted(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
     tokens = sum(m.output_tokens for m in ms)
     if tokens:
         most = " or ".join(dict.fromkeys(f"{stage.load.max_tokens:,}" for stage in result.stages))

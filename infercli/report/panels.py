@@ -11,10 +11,11 @@ from infercli.core.engine_telemetry import EngineSamples, EngineTelemetry
 from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSamples, Telemetry
 from infercli.core.timeline import Timeline, timeline
+from infercli.core.units import number
 from infercli.report.charts import Clock, over_time
 from infercli.report.frame import Line
 from infercli.report.markup import h, table
-from infercli.report.scale import number, seconds
+from infercli.report.scale import seconds
 
 BINS = (12, 120)
 """Fewest and most of a line across a page, where the most are some seven pixels each."""

@@ -61,16 +61,6 @@ def logarithmic(low: float, high: float, start: float, end: float, *, ticks: int
     return Scale(low=low, high=high, start=start, end=end, log=True, ticks=tuple(places))
 
 
-def number(value: float) -> str:
-    """With as many digits as are read: `1,234`, `123`, `12.3`, `0.0123`."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    text = f"{value:.3g}"
-    return text if "e" not in text else f"{value:.2e}"
-
-
 def tick(value: float, ticks: Sequence[float]) -> str:
     """A tick beside its neighbours: with as many decimals as tell them apart."""
     steps = [abs(b - a) for a, b in pairwise(ticks)]

@@ -11,11 +11,11 @@ from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
 from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, keeps, plain
+from infercli.core.sweep import holds, keeps
 from infercli.core.telemetry import GpuSummary
+from infercli.core.units import number
 from infercli.report.markup import Child, h, outside, table
 from infercli.report.naming import sent
-from infercli.report.scale import number
 
 UNKNOWN = "unknown"
 
@@ -85,9 +85,9 @@ def _searched(result: BenchResult) -> Iterator[ET.Element]:
         yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
     else:
         broke = found.broke_at_rate_per_s
-        beyond = "nothing higher broke" if broke is None else f"{plain(broke)} requests/s did not hold"
+        beyond = "nothing higher broke" if broke is None else f"{number(broke)} requests/s did not hold"
         least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{plain(found.highest_rate_per_s)} requests/s"
+        rate = f"{least}{number(found.highest_rate_per_s)} requests/s"
         yield h("p", f"The highest rate that holds is {rate}{sent(result)}; {beyond}.")
     rows: list[list[Child]] = [
         [s.objective, f"{s.met:,} of {s.requests:,}", f"{s.at_least_fraction:.2%}", f"{s.fraction:.2%}",

@@ -13,7 +13,6 @@ from infercli.core.sweep import (
     PRECISION,
     next_rate,
     next_users,
-    plain,
     saturation,
     searched,
     sent_per_s,
@@ -167,11 +166,6 @@ def test_what_was_really_sent_is_the_gaps_between_sendings():
 def test_a_search_answers_yes_only_where_it_is_sure(requests):
     done = [rate(8, 100, requests=requests), rate(8.5, 1)]
     assert searched(done).answer is (True if requests == 100 else None)
-
-
-@pytest.mark.parametrize(("value", "shown"), [(2240.0, "2,240"), (77.1, "77.1"), (0.125, "0.125"), (5.3e13, None)])
-def test_rates_are_written_plainly(value, shown):
-    assert plain(value) == (shown or "53,000,000,000,000")
 
 
 def test_a_level_that_was_stopped_for_saturation_does_not_hold():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.report.scale import exact, linear, logarithmic, number, seconds, tick
+from infercli.report.scale import exact, linear, logarithmic, seconds, tick
 from infercli.report.sparkline import sparkline
 
 
@@ -41,14 +41,6 @@ def test_a_value_beyond_the_axis_is_drawn_at_its_end():
 def test_an_axis_of_one_value_does_not_divide_by_zero():
     for scale in (linear(0, 0, 0, 100), exact(5, 5, 0, 100), logarithmic(3, 3, 0, 100)):
         assert 0 <= scale(scale.low) <= 100
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (1234.5, "1,234"), (123.4, "123"), (12.34, "12.3"), (0.01234, "0.0123"), (1e-9, "1.00e-09")],
-)
-def test_numbers_have_as_many_digits_as_are_read(value, text):
-    assert number(value) == text
 
 
 def test_ticks_are_told_apart():
