@@ -64,8 +64,7 @@ def at_url(url: str, *, headers: Mapping[str, str] | None = None, labels: Mappin
 
     `headers` may carry a key: they are sent, and kept nowhere else. Raises InputError for what is no such address.
     """
-    base = parse_endpoint(url).url
-    whole = base if base.endswith("/metrics") else f"{base}/metrics"
+    whole = f"{parse_endpoint(url.strip().rstrip('/').removesuffix('/metrics')).url}/metrics"
     sent = dict(headers or {})
 
     def fetch() -> bytes:
