@@ -72,12 +72,13 @@ def _kv_cache(plan: Plan, cache: KvCache) -> list[str]:
     """What it holds at the pessimistic end, which is what the choices rest on, and what the log will rather print."""
     length, left = plan.engine.engine_args.get("max_model_len"), _left(plan)
     least, rather = "", ""
+    each = ", on each GPU" if plan.profile.accelerator == "gpu" else ""
     if left is not None and left.low_bytes < left.bytes:
         least, printed = "at least ", cache.tokens * left.bytes / left.low_bytes
         rather = f"; vLLM will print about {round(printed, -3):,.0f}"
     return [
         f"KV cache: {least}{cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}{rather}",
-        f"Bytes of KV cache per token, on each GPU: {cache.bytes_per_token:,}",
+        f"Bytes of KV cache per token{each}: {cache.bytes_per_token:,}",
         f"Concurrency: {least}{cache.concurrency:.2f} requests of {length:,} tokens at once",
     ]
 
