@@ -259,6 +259,8 @@ class Engine:
             # What a prompt adds to a step in which others decode, for as much of the time as prompts arrive.
             added = self.step(running, context, prompt, prompt * prompt / 2, 1.0) - alone
             between = alone / (1.0 - min(_BUSIEST, rate * added))
+        # No more prompts are mixed in than a full batch begins: what comes faster waits, and slows nobody down.
+        between = min(between, steady(self.step, limits_, prompt, output, most).step_s)
         return between, between
 
     def least(self, replicas: int) -> tuple[Measure, ...]:
