@@ -6,13 +6,11 @@ import re
 
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.prices import PriceList
-from infercli.core.profile import HardwareProfile, NodeGroup
-from infercli.core.quantization import METHODS, require_capability
+from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile, NodeGroup
+from infercli.core.quantization import METHODS, Method, require_capability
 from infercli.errors import InferError, UnknownName
 
 _NAME = re.compile(r"(?P<gpu>.+?)(?:-x(?P<count>\d{1,4}))?")
-_PER_NODE = 8
-"""GPUs of the largest machines that are sold; more are several of them."""
 _WITH_FP8 = ("fp8", "nvfp4", "awq", "gptq", "w4a16", "int8", "none", "mxfp4")
 _WITHOUT_FP8 = ("awq", "gptq", "w4a16", "int8", "fp8", "none", "mxfp4")
 """What a checkpoint may be, in the order of the shipped profiles; nvfp4 only where the GPU multiplies in it."""
@@ -30,24 +28,24 @@ def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
         gpu = find_gpu(found["gpu"])
     except UnknownName:
         return None
-    if count < 1 or (count > _PER_NODE and count % _PER_NODE):
+    if count < 1 or (count > LARGEST_NODE_GPUS and count % LARGEST_NODE_GPUS):
         return None
-    nodes = NodeGroup(count=max(1, count // _PER_NODE), gpus=min(count, _PER_NODE))
+    nodes = NodeGroup(count=max(1, count // LARGEST_NODE_GPUS), gpus=min(count, LARGEST_NODE_GPUS))
     return HardwareProfile(
         name=name,
         gpu=gpu.name,
         nodes=(nodes,),
         interconnect=None if count == 1 else "pcie" if gpu.nvlink_bytes_per_s is None else "nvlink",
-        quantizations=tuple(method for method in (_WITH_FP8 if gpu.has_fp8 else _WITHOUT_FP8) if _runs(method, gpu)),
+        quantizations=tuple(m for m in (_WITH_FP8 if gpu.has_fp8 else _WITHOUT_FP8) if _runs(METHODS[m], gpu)),
         price=next((key for key in prices.prices if _is(key, gpu)), None),
     )
 
 
-def _runs(method: str, gpu: Gpu) -> bool:
-    if method == "nvfp4" and not gpu.at_least(METHODS["nvfp4"].native_from or (99, 0)):
+def _runs(method: Method, gpu: Gpu) -> bool:
+    if method.name == "nvfp4" and not (method.native_from and gpu.at_least(method.native_from)):
         return False
     try:
-        require_capability(METHODS[method], gpu)
+        require_capability(method, gpu)
     except InferError:
         return False
     return True

@@ -11,7 +11,7 @@ from infercli.core.gpus import find_gpu
 from infercli.core.outcome import Outcome
 from infercli.core.placement import engines_that_fit
 from infercli.core.plan import Change
-from infercli.core.profile import HardwareProfile
+from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile
 from infercli.core.quantization import METHODS, expand
 from infercli.core.record import Json
 from infercli.errors import InputError, UnknownName, Unsupported
@@ -21,9 +21,8 @@ Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization | None], Outc
 
 Raises InputError where the variant is impossible, Unsupported where it is not taught."""
 
-_MOST_GPUS_PER_NODE = 8  # the largest machines that profiles describe
 _NODES = (2, 3, 4)
-"""Of them that one engine is tried over."""
+"""Of the largest nodes, so many are tried for one engine."""
 
 
 class Offer(NamedTuple):
@@ -133,7 +132,7 @@ def _stages(r: Refused) -> Iterator[_Variant]:
 def _more_nodes(r: Refused) -> Iterator[_Variant]:
     """One engine over more of the largest nodes than the profile has."""
     p = r.profile
-    for count in _NODES if p.gpus_per_node >= _MOST_GPUS_PER_NODE else ():
+    for count in _NODES if p.gpus_per_node >= LARGEST_NODE_GPUS else ():
         if engines_that_fit(p, count * p.gpus_per_node, grown=True) >= r.deployment.replicas:
             continue  # the profile has them, and was tried
         nodes = (p.nodes[0].model_copy(update={"count": count * r.deployment.replicas, "max_count": None}),)
@@ -219,7 +218,7 @@ def _more_gpus(r: Refused) -> Iterator[_Variant]:
     for profile in sorted(larger, key=lambda x: x.gpus_per_node):
         yield _on(r, profile)
     gpus = p.gpus_per_node * 2
-    while gpus <= _MOST_GPUS_PER_NODE:
+    while gpus <= LARGEST_NODE_GPUS:
         nodes = tuple(n.model_copy(update={"gpus": gpus}) for n in p.nodes)
         grown = p.model_copy(update={"nodes": nodes})
         before = f"a profile with {gpus} GPUs per node"

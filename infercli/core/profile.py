@@ -11,6 +11,9 @@ from infercli.core.quantization import expand
 from infercli.core.record import Document, Record
 from infercli.errors import InferError
 
+LARGEST_NODE_GPUS = 8
+"""GPUs of the largest machines that profiles describe: HGX and DGX servers. More are several of them."""
+
 
 class NodeGroup(Record):
     """Equal machines."""

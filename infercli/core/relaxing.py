@@ -15,6 +15,7 @@ from infercli.core.choice import Fixed, Hardware, Question
 from infercli.core.choosing import Open, Search
 from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
+from infercli.core.profile import LARGEST_NODE_GPUS
 from infercli.core.units import number
 from infercli.core.weighing import limits
 
@@ -22,8 +23,6 @@ _NEAREST = 9
 """Candidates that are looked at in a direction: the fastest and the most capable by the closed form."""
 _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
-_MOST_PER_NODE = 8
-"""GPUs of the largest machines that profiles describe."""
 _GROWTHS = (2, 4, 8, 16, 32)
 """Times as many GPUs as a profile has."""
 _ALONE = 0.05
@@ -238,7 +237,7 @@ def _only(question: Question, weighed: Weighed) -> Question:
 
 def _grown(hardware: Hardware, times: int) -> Hardware:
     profile = hardware.profile
-    per_node = max(profile.gpus_per_node, min(profile.gpus_per_node * times, _MOST_PER_NODE))
+    per_node = max(profile.gpus_per_node, min(profile.gpus_per_node * times, LARGEST_NODE_GPUS))
     count = -(-profile.max_gpus * times // per_node)
     nodes = (profile.nodes[0].model_copy(update={"count": count, "gpus": per_node, "max_count": None}),)
     return replace(hardware, profile=profile.model_copy(update={"nodes": nodes}))
