@@ -125,6 +125,12 @@ def question_of(typed: Typed) -> Question:
             "a search does not weigh speculation: its speed depends on how much of the drafts is accepted",
             "leave it out of a search; `infercli plan` with one profile plans its memory",
         )
+    if args.get("kv_cache_memory_bytes"):
+        problems.add(
+            "engine_args.kv_cache_memory_bytes",
+            "a search finds what each configuration leaves for the KV cache",
+            "leave it out of a search; `infercli plan` with one profile plans it",
+        )
     model, pinned = _model(model_id, deployment, project, problems)
     if model is not None and model.arch.pooling:
         raise InputError(

@@ -31,6 +31,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("max-num-seqs", int, "Default: that version's, for that GPU."),
     ("max-num-batched-tokens", int, "Default: that version's, for that GPU."),
     ("gpu-memory-utilization", float, "Default: that version's."),
+    ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
     ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),

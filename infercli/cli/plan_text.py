@@ -88,6 +88,10 @@ def _missing(plan: Plan) -> str:
 
     left = _left(plan)
     expected = plan.missing_bytes - (0 if left is None else left.bytes - left.low_bytes)
+    if plan.memory is not None:
+        # A KV cache that was given more than there is: the terms are then more than the budget.
+        beyond = sum(t.bytes for t in plan.memory.terms if t.inside_budget) - plan.memory.budget_bytes
+        expected = beyond if beyond > 0 else expected
     if 0 < expected < plan.missing_bytes:
         return f"Missing: {gib(expected, 2)} per GPU, {gib(plan.missing_bytes, 2)} at worst"
     return f"Missing: {gib(plan.missing_bytes, 2)} per GPU" + (" at worst" if expected <= 0 else "")

@@ -167,7 +167,7 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
             engine_code_digest=digests["engine"],
             front_code_digest=digests["front"],
             typed=path is None,
-            offers=lambda: _offers(project),
+            offers=lambda: _offers(profile, project),
         )
     except UnknownName as error:
         model = deployment.model
@@ -176,21 +176,34 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
         raise
 
 
-def _offers(project: Path) -> Iterator[Offer]:
-    """All profiles at hand with their prices; one of the project's own that cannot be read is left out."""
+def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
+    """All profiles at hand with their prices, and larger machines with the GPU of `profile`, which its name makes.
+
+    One of the project's own that cannot be read is left out.
+    """
     from infercli.adapters.files import price_list, profile_files, read_document
+    from infercli.core.bare_profile import bare_profile
     from infercli.core.changes import Offer
-    from infercli.core.profile import HardwareProfile
+    from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile
     from infercli.errors import InferError
 
     prices = price_list(project)
+    sizes = set()
     for path in profile_files(project):
         try:
-            profile = read_document(path, HardwareProfile)
-            price = None if profile.price is None else prices.find(profile.price).median_usd
+            found = read_document(path, HardwareProfile)
+            price = None if found.price is None else prices.find(found.price).median_usd
         except InferError:
             continue
-        yield Offer(profile, price)
+        if found.gpu == profile.gpu:
+            sizes.add(found.gpus_per_node)
+        yield Offer(found, price)
+    gpus = profile.gpus_per_node * 2
+    while isinstance(profile.gpu, str) and gpus <= LARGEST_NODE_GPUS:
+        made = None if gpus in sizes else bare_profile(f"{profile.gpu.lower()}-x{gpus}", prices)
+        if made is not None:
+            yield Offer(made, None)
+        gpus *= 2
 
 
 def load_plan(path: Path) -> Plan:

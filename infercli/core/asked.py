@@ -31,7 +31,7 @@ _PASSED_ON = (
 )  # fmt: skip
 """engine_args that an estimate takes by the same name, besides those that are checked here."""
 
-_ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization")
+_ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization", "kv_cache_memory_bytes")
 
 _LEAST_UTILIZATION = 0.05
 _START_UP_BYTES = 1.6 * GIB

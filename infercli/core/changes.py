@@ -74,7 +74,7 @@ class _Fitting(NamedTuple):
 
 def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
-    directions = (_splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas)
+    directions = (_cache_as_left, _splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas)
     found = [next(_fitting(direction(refused), attempt), None) for direction in directions]
     more = next(_fitting(_more_gpus(refused), attempt), None)
     found.append(_cheapest(refused, attempt) if more is None else more)
@@ -108,6 +108,13 @@ def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
     keys = {f"engine_args.{name}": value for name, value in args.items()}
     changed = _with_args(refused.deployment, **args)
     return _Variant(keys, changed, refused.profile, refused.quantization, after=after)
+
+
+def _cache_as_left(r: Refused) -> Iterator[_Variant]:
+    """The KV cache as large as what is left, where it was given a size; a CPU has no such thing."""
+    if r.profile.accelerator == "gpu" and r.deployment.engine_args.get("kv_cache_memory_bytes") is not None:
+        changed = _with_args(r.deployment, kv_cache_memory_bytes=None)
+        yield _Variant({}, changed, r.profile, r.quantization, before="without engine_args.kv_cache_memory_bytes")
 
 
 def _splits(r: Refused) -> Iterator[_Variant]:

@@ -127,6 +127,8 @@ class EstimateRequest(Asked):
     max_num_seqs: Count | None = None
     max_num_batched_tokens: Count | None = None
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    kv_cache_memory_bytes: Count | None = None
+    """What the KV cache takes, instead of what is left of the budget. vLLM does not look whether it is there."""
     block_size: Count | None = None
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
@@ -208,6 +210,7 @@ class Settings(Record):
     max_num_seqs: int
     max_num_batched_tokens: int
     gpu_memory_utilization: float
+    kv_cache_memory_bytes: int | None = None
     block_size: int
     enforce_eager: bool
 
@@ -221,7 +224,10 @@ class Interval(Record):
 
 
 class EstimatedMemory(Record):
-    """The memory of the GPU that holds most, term by term; those with `inside_budget` add up to the budget."""
+    """The memory of the GPU that holds most, term by term.
+
+    Those with `inside_budget` add up to the budget; where the KV cache was given its size, what they leave stays free.
+    """
 
     total_bytes: int
     budget_bytes: int

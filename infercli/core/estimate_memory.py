@@ -36,8 +36,36 @@ class Sized(NamedTuple):
     starts: bool | None
     reason: str
     missing_bytes: int
+    room: MemoryTerm
+    """What is left for the KV cache: what it takes, unless it was given its size."""
+    held: MemoryTerm
+    """What the KV cache takes."""
+    confirmed: bool
+    """The architecture's layout was seen on real logs or configs."""
+    free: bool | None
+    """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
     layout: CacheLayout | None = None
+
+    def holds(self, need_bytes: int) -> bool | None:
+        """Whether the KV cache holds `need_bytes`, and there is room for it.
+
+        True at the pessimistic end of every estimate, and never for an architecture that is not `confirmed`; false
+        where even an error as large as logs show does not help.
+        """
+        if self.held is not self.room:
+            if self.held.bytes < need_bytes:
+                return False
+            need_bytes = self.held.bytes
+        if self.room.low_bytes >= need_bytes:
+            return True if self.confirmed else None
+        best = min(self.room.high_bytes, self.room.bytes + round(_UNDERESTIMATED_FRACTION * self.memory.budget_bytes))
+        return False if best < need_bytes else None
+
+    def missing(self, need_bytes: int) -> int:
+        """Bytes, with every estimate at its high end; 0 where the KV cache holds so much."""
+        lacks = 0 if self.held is self.room else self.held.bytes - self.room.low_bytes
+        return max(0, need_bytes - self.held.low_bytes, lacks)
 
     def tokens_held(self, tokens_each: float) -> float | None:
         """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""
@@ -75,50 +103,54 @@ def size(
         draft=draft,
         adapters=request.adapters,
     )
+    share = int(gpu.memory_bytes * settings.gpu_memory_utilization)
+    given = settings.kv_cache_memory_bytes
     found = sizing.gpu_memory(
         arch, quantization, load, facts,
-        total_bytes=gpu.memory_bytes,
-        budget_bytes=int(gpu.memory_bytes * settings.gpu_memory_utilization),
+        total_bytes=gpu.memory_bytes, share_bytes=share, kv_cache_given=given is not None,
     )  # fmt: skip
-    left = sizing.term(found, "kv_cache")
+    room = sizing.term(found, "kv_cache")
+    held = room if given is None else _given(given)
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    holds_one = holds(left, need, found.budget_bytes, confirmed=arch.confirmed)
-    free = sizing.free_at_start(load, facts, found.total_bytes, found.budget_bytes)
-    starts = False if False in (holds_one, free) else None if None in (holds_one, free) else True
-    missing = max(0, need - left.low_bytes)
-    reason = _reason(holds_one, left, need, missing, settings.max_model_len, unseen_note(arch))
-    if not free:
-        beyond, more = gib(found.total_bytes - found.budget_bytes, 2), "may be" if free is None else "is"
-        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
-    return Sized(
+    free = sizing.free_at_start(load, facts, found.total_bytes, share)
+    sized = Sized(
         load=load,
         memory=EstimatedMemory(
             total_bytes=found.total_bytes,
             budget_bytes=found.budget_bytes,
-            terms=found.terms,
+            terms=tuple(held if term is room else term for term in found.terms),
             outside_budget_bytes=sum(t.bytes for t in found.terms if not t.inside_budget),
         ),
-        kv_cache=None if layout is None else _held(layout, left, arch, settings.max_model_len),
-        starts=starts,
-        reason=reason,
-        missing_bytes=missing,
+        kv_cache=None if layout is None else _held(layout, held, arch, settings.max_model_len),
+        starts=None,
+        reason="",
+        missing_bytes=0,
+        room=room,
+        held=held,
+        confirmed=arch.confirmed,
+        free=free,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
     )
+    enough, missing = sized.holds(need), sized.missing(need)
+    reason = _reason(enough, sized, need, missing, settings.max_model_len, unseen_note(arch))
+    if not free:
+        beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
+        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
+    return sized._replace(
+        starts=False if False in (enough, free) else None if None in (enough, free) else True,
+        reason=reason,
+        missing_bytes=missing,
+    )
 
 
-def holds(left: MemoryTerm, need_bytes: int, budget_bytes: int, *, confirmed: bool) -> bool | None:
-    """Whether what is left for the KV cache holds `need_bytes`.
-
-    True at the pessimistic end of every estimate, and never for an architecture that is not `confirmed`; false where
-    even an error as large as logs show does not help.
-    """
-    if left.low_bytes >= need_bytes:
-        return True if confirmed else None
-    best = min(left.high_bytes, left.bytes + round(_UNDERESTIMATED_FRACTION * budget_bytes))
-    return False if best < need_bytes else None
+def _given(size: int) -> MemoryTerm:
+    return MemoryTerm(
+        name="kv_cache", bytes=size, low_bytes=size, high_bytes=size,
+        formula="kv_cache_memory_bytes", source="vLLM v1/worker/gpu_worker.py determine_available_memory",
+    )  # fmt: skip
 
 
 def request_layout(request: EstimateRequest) -> Layout:
@@ -197,18 +229,23 @@ def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -
 
 
 def _reason(
-    starts: bool | None, left: MemoryTerm, need_bytes: int, missing_bytes: int, length: int, unseen: str | None
+    enough: bool | None, sized: Sized, need_bytes: int, missing_bytes: int, length: int, unseen: str | None
 ) -> str:
-    need = f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
-    room = f"{gib(left.bytes, 2)} are left for the KV cache, and {need}"
-    if starts:
-        return room
-    if left.bytes < 0:
-        room = f"what must be there before the KV cache is {gib(-left.bytes, 2)} more than the budget, and {need}"
-    if starts is False:
-        expected, worst = gib(need_bytes - left.bytes, 2), gib(missing_bytes, 2)
-        return f"{room}: {expected} are missing per GPU" + (f", {worst} at worst" if worst != expected else "")
+    room, held, need = sized.room, sized.held, f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
+    said = f"{gib(room.bytes, 2)} are left for the KV cache"
+    if room.bytes < 0:
+        said = f"what must be there before the KV cache is {gib(-room.bytes, 2)} more than the budget"
+    expected = need_bytes - room.bytes
+    if held is not room:
+        said += f", which is given {gib(held.bytes, 2)}"
+        expected = max(need_bytes - held.bytes, held.bytes - room.bytes)
+    said += f", and {need}"
+    if enough:
+        return said
+    if enough is False:
+        lacks, worst = gib(expected, 2), gib(missing_bytes, 2)
+        return f"{said}: {lacks} are missing per GPU" + (f", {worst} at worst" if worst != lacks else "")
     if not missing_bytes:
-        return f"{room}; {unseen}"
-    likely = "more likely than not it starts" if left.bytes >= need_bytes else "more likely than not it does not"
-    return f"{room}; within the error of the estimates: {likely}"
+        return f"{said}; {unseen}"
+    likely = "more likely than not it starts" if expected <= 0 else "more likely than not it does not"
+    return f"{said}; within the error of the estimates: {likely}"

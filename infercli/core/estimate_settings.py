@@ -31,6 +31,9 @@ _REFUSES_FLOAT16 = (0, 9, 1)
 _FALLS_BACK = (0, 9, 0)
 """From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
 
+_TAKES_KV_CACHE_BYTES = (0, 10, 2)
+"""The first version with kv_cache_memory_bytes (config/cache.py, v1/worker/gpu_worker.py)."""
+
 _BLOCK_STEP = 16
 """Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
 
@@ -92,6 +95,12 @@ def settle(
             f"{request.block_size} is not a multiple of {_BLOCK_STEP}, which the attention kernels of GPUs need",
             "leave it out: vLLM takes what its backend wants",
         )
+    if request.kv_cache_memory_bytes is not None and facts.number < _TAKES_KV_CACHE_BYTES:
+        problems.add(
+            "kv_cache_memory_bytes",
+            f"vLLM {facts.version} has no such argument: {'.'.join(map(str, _TAKES_KV_CACHE_BYTES))} was the first",
+            "leave it out: what is left of gpu_memory_utilization is taken",
+        )
     block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)
     return Settings(
         tensor_parallel_size=request.tensor_parallel_size,
@@ -105,6 +114,7 @@ def settle(
         max_num_seqs=seqs,
         max_num_batched_tokens=tokens,
         gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
+        kv_cache_memory_bytes=request.kv_cache_memory_bytes,
         block_size=block or facts.block_tokens,
         enforce_eager=request.enforce_eager,
     ), notes

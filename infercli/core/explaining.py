@@ -50,6 +50,16 @@ def explain(question: Question, said: Outlook | None) -> tuple[Derivation, ...]:
 
 def _budget(q: Question) -> Derivation:
     memory = q.sized.memory
+    if q.settings.kv_cache_memory_bytes is not None:
+        beside = memory.total_bytes - memory.budget_bytes
+        return _exact(
+            "budget_bytes", memory.budget_bytes, "bytes", "total_bytes - never_free",
+            [
+                Given(name="total_bytes", value=memory.total_bytes, unit="bytes", source=_PROFILE + q.gpu.source),
+                Given(name="never_free", value=beside, unit="bytes", source="the CUDA context, and sampling: measured"),
+            ],
+            "kv_cache_memory_bytes is taken whatever gpu_memory_utilization says: all must lie within the GPU",
+        )  # fmt: skip
     return _exact(
         "budget_bytes", memory.budget_bytes, "bytes", "int(total_bytes * gpu_memory_utilization)",
         [
@@ -137,6 +147,12 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
 
 def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
     left = terms["kv_cache"]
+    if q.settings.kv_cache_memory_bytes is not None:
+        room = q.sized.room
+        given = _setting("kv_cache_memory_bytes", q.settings.kv_cache_memory_bytes)
+        ends = f"{gib(room.bytes, 2)} ({gib(room.low_bytes, 2)} to {gib(room.high_bytes, 2)})"
+        made = _exact("kv_cache_bytes", left.bytes, "bytes", "kv_cache_memory_bytes", [given], left.source)
+        return made.model_copy(update={"note": f"{ends} are left for it of the budget, after all other terms"})
     counted = [t for t in terms.values() if t.inside_budget and t is not left]
     outside = [t.name for t in terms.values() if not t.inside_budget]
     inputs = [_bytes("budget_bytes", q.sized.memory.budget_bytes, derived("budget_bytes"))]

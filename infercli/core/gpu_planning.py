@@ -18,7 +18,7 @@ from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
-from infercli.core.estimate_memory import Sized, holds, size
+from infercli.core.estimate_memory import Sized, size
 from infercli.core.gpu_notes import gpu_notes
 from infercli.core.gpus import Gpu
 from infercli.core.kv_blocks import block_must_be_said
@@ -53,13 +53,13 @@ class _Tried(NamedTuple):
 
     @property
     def left(self) -> MemoryTerm:
-        """What is left for the KV cache."""
-        return next(t for t in self.sized.memory.terms if t.name == "kv_cache")
+        """What the KV cache takes: what is left for it, or what it was given."""
+        return self.sized.held
 
     @property
     def missing_bytes(self) -> int:
         """With every estimate at its high end; 0 where it fits."""
-        return max(0, self.need_bytes - self.left.low_bytes)
+        return self.sized.missing(self.need_bytes)
 
 
 class GpuPlanner:
@@ -85,6 +85,8 @@ class GpuPlanner:
             # Where an estimate would refuse, a plan says the rest, and that it cannot be told whether it fits.
             self.request = self.request.model_copy(update={"enable_lora": False})
             self.open_questions = sorted([*self.open_questions, "enable_lora"])
+        if self.request.kv_cache_memory_bytes is not None and profile.reserved_gpu_memory_gib:
+            self.open_questions = sorted([*self.open_questions, "kv_cache_memory_bytes"])  # besides what others hold
         self.items = self.request.items(arch)
         self.arch = self.request.as_loaded(arch, facts.release)
         self.settings, self.said = settled(self.request, self.arch, quantization, gpu, facts)
@@ -97,8 +99,7 @@ class GpuPlanner:
         memory = tried.sized.memory
         cache = self._cache(tried)
         placement = placement_problem(self.profile, gpus, self.deployment.replicas)
-        held = holds(tried.left, tried.need_bytes, tried.sized.memory.budget_bytes, confirmed=self.arch.confirmed)
-        free = sizing.free_at_start(tried.sized.load, self.facts, memory.total_bytes, memory.budget_bytes)
+        held, free = tried.sized.holds(tried.need_bytes), tried.sized.free
         fits = False if placement else None if held and (self.open_questions or not free) else held
         layout = tried.sized.layout
         return Outcome(
@@ -314,7 +315,7 @@ class GpuPlanner:
         ]
         choices[1:1] = [
             self._choice(name, self.args[name], "")
-            for name in ("pipeline_parallel_size", "enable_expert_parallel")
+            for name in ("pipeline_parallel_size", "enable_expert_parallel", "kv_cache_memory_bytes")
             if name in self.args
         ]
         return tuple(choices)
@@ -332,6 +333,8 @@ class GpuPlanner:
         return f"{reason} is {default}; {why if not tried.missing_bytes else 'even this few do not help'}"
 
     def _utilization_reason(self) -> str:
+        if self.request.kv_cache_memory_bytes is not None:
+            return "what must be free at the start; kv_cache_memory_bytes says what the KV cache takes"
         if self.settings.gpu_memory_utilization == self.facts.gpu_memory_utilization:
             return f"vLLM {self.facts.version}'s default"
         return f"others hold {self.profile.reserved_gpu_memory_gib:g} GiB of every GPU"

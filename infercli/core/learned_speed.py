@@ -26,8 +26,8 @@ _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
-    "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "block_size", "enforce_eager",
-    "enable_prefix_caching", "enable_lora", "max_loras", "max_lora_rank",
+    "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
+    "block_size", "enforce_eager", "enable_prefix_caching", "enable_lora", "max_loras", "max_lora_rank",
 )  # fmt: skip
 """Engine arguments of a plan that an estimate takes by the same name."""
 

@@ -150,7 +150,7 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
         for name in (
             "model", "dtype", "kv_cache_dtype", "max_model_len", "tensor_parallel_size", "pipeline_parallel_size",
             "data_parallel_size", "decode_context_parallel_size", "enforce_eager", "max_num_seqs",
-            "max_num_batched_tokens", "gpu_memory_utilization", "gpu_memory_gib",
+            "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes", "gpu_memory_gib",
         )
         if (value := getattr(log, name)) is not None
     }  # fmt: skip

@@ -236,13 +236,13 @@ def never_free_bytes(gpu: Gpu, facts: EngineFacts) -> int:
     return round((_TAKEN_UNIFIED if gpu.unified_memory else _TAKEN_SINGLE)[0] * GIB)
 
 
-def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, budget_bytes: int) -> bool | None:
-    """Whether the budget is free when the engine looks, as some versions demand; None: it depends."""
+def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, share_bytes: int) -> bool | None:
+    """Whether its share is free when the engine looks, as some versions demand; None: it depends."""
     if not facts.refuses_unless_free or load.gpu.platform != "cuda":
         return True
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
     _, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE
-    left = total_bytes - budget_bytes
+    left = total_bytes - share_bytes
     return True if left >= most * GIB else None if left >= never_free_bytes(load.gpu, facts) else False
 
 
@@ -253,9 +253,14 @@ def gpu_memory(
     facts: EngineFacts,
     *,
     total_bytes: int,
-    budget_bytes: int,
+    share_bytes: int,
+    kv_cache_given: bool = False,
 ) -> GpuMemory:
-    """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is."""
+    """All terms of one GPU. The KV cache is what is left of the budget, negative where nothing is.
+
+    The budget is the engine's share, gpu_memory_utilization of the total. Where the KV cache is given its size there is
+    no share: all that a process can have is the budget, and everything must lie within.
+    """
     layout = load.layout
     weights = weights_bytes(
         arch, quantization, layout, load.element_bytes,
@@ -264,7 +269,9 @@ def gpu_memory(
     )  # fmt: skip
     drafting = 0 if load.draft is None else _draft_bytes(load.draft, load, facts)
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
-    inside = graphs_in_budget(arch, quantization, load, facts)
+    inside, budget_bytes = graphs_in_budget(arch, quantization, load, facts), share_bytes
+    if kv_cache_given:
+        inside, budget_bytes = True, total_bytes - outside_budget_bytes(arch, quantization, load, facts)
     graphs = cuda_graphs(arch, load, facts)
     below, above = _weights_error(arch, quantization, load, facts)
     terms = [

@@ -32,6 +32,7 @@ class StartupLog(Record):
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
+    kv_cache_memory_bytes: int | None = None
     gpu_memory_gib: float | None = None
     """The driver's total."""
     weights_gib: float | None = None
@@ -60,6 +61,7 @@ _COUNTS = {
     "decode_context_parallel_size": (r"\bdecode_context_parallel_size=(\d+)",),
     # Arguments are a Namespace(...) in older versions and a dict of the non-default ones since.
     "max_num_seqs": (r"max_num_seqs['\"]?[=:] ?(\d+)",),
+    "kv_cache_memory_bytes": (r"kv_cache_memory_bytes['\"]?[=:] ?(\d+)",),
     "max_num_batched_tokens": (
         r"max_num_batched_tokens['\"]?[=:] ?(\d+)",
         r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)",
@@ -128,6 +130,7 @@ def _read_metrics(cache_labels: str, text: str) -> StartupLog | None:
         model=_first((r'model_name="([^"]+)"',), text),
         kv_cache_dtype=labels.get("cache_dtype"),
         gpu_memory_utilization=_number(labels.get("gpu_memory_utilization")),
+        kv_cache_memory_bytes=int(given) if (given := labels.get("kv_cache_memory_bytes", "")).isdigit() else None,
         kv_cache_tokens=int(blocks) * int(block_tokens),
     )
 

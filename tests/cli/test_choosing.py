@@ -109,14 +109,18 @@ def test_gpus_of_which_no_speed_is_said_are_no_answer_and_not_a_no(infercli, tmp
     assert "no speed: Arc-Pro-B70" in ran.out
 
 
-def test_a_search_with_speculation_is_refused_with_what_plans_it(infercli, deployment):
-    deployment(
-        f"name: chat\nmodel: {MODEL}\nprofile: l4\nengine_args: {{speculative_config: {{method: ngram, "
-        "num_speculative_tokens: 3}}\n"
-    )
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("speculative_config: {method: ngram, num_speculative_tokens: 3}", "a search does not weigh speculation"),
+        ("kv_cache_memory_bytes: 3000000000", "a search finds what each configuration leaves"),
+    ],
+)
+def test_a_search_refuses_what_only_a_plan_can_take(infercli, deployment, args, said):
+    deployment(f"name: chat\nmodel: {MODEL}\nprofile: l4\nengine_args: {{{args}}}\n")
     ran = infercli("plan", "--rate", "1")
     assert ran.code == ExitCode.USAGE
-    assert "a search does not weigh speculation" in ran.err
+    assert said in ran.err
     assert "not planned yet" not in ran.err
 
 

@@ -53,7 +53,7 @@ def would_fit(infercli, *words):
         (("--quantization", "none", "--max-model-len", "100000"), "--max-model-len "),
         (("--quantization", "none", "--concurrency", "200"), "--concurrency "),
         (("--quantization", "none", "--concurrency", "200"), "--profile l4-x4"),
-        (("--quantization", "none", "--tensor-parallel-size", "1", "--concurrency", "60"), "--profile l4-x4, without "),
+        (("--quantization", "none", "--tensor-parallel-size", "1", "--concurrency", "60"), "--profile l4-x2, without "),
     ],
 )
 def test_changes_of_a_typed_model_are_flags_that_fit_when_they_are_typed(infercli, words, flag):

@@ -387,9 +387,8 @@ def test_adapters_on_the_local_target_leave_the_question_open():
     assert unplanned({"enable_lora": True}, "gpu") == []
 
 
-@pytest.mark.parametrize("args", [{"kv_cache_memory_bytes": 2**30}, {"enable_chunked_prefill": False}])
-def test_arguments_that_switch_the_profiling_or_the_batch_leave_it_open_on_a_gpu(args):
-    assert plan(LLAMA_8B, "h100", engine_args=args).fits is None
+def test_a_batch_that_must_hold_whole_prompts_leaves_it_open_on_a_gpu():
+    assert plan(LLAMA_8B, "h100", engine_args={"enable_chunked_prefill": False}).fits is None
     assert plan(LLAMA_8B, "h100", engine_args={"enable_lora": False, "enable_chunked_prefill": True}).fits is True
 
 

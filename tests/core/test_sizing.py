@@ -183,7 +183,7 @@ def test_on_xpu_the_terms_are_those_that_logs_print_and_there_are_no_graphs():
     at = load(seqs=256, tokens=2048, gpu=tile, length=4096)
     budget = int(0.9 * tile.memory_bytes)
     found = sizing.gpu_memory(
-        llama.arch, UNQUANTIZED, at, find_engine("0.10.1"), total_bytes=tile.memory_bytes, budget_bytes=budget
+        llama.arch, UNQUANTIZED, at, find_engine("0.10.1"), total_bytes=tile.memory_bytes, share_bytes=budget
     )
     assert sizing.term(found, "weights").bytes == pytest.approx(12870.74 * MIB, rel=0.002)
     assert sizing.term(found, "cuda_graphs").bytes == 0
@@ -192,7 +192,7 @@ def test_on_xpu_the_terms_are_those_that_logs_print_and_there_are_no_graphs():
     assert kv.low_bytes < 1419 * 64 * 524288 < kv.high_bytes
     at = load(seqs=256, tokens=2048, gpu=b60, length=131072)
     found = sizing.gpu_memory(
-        oss.arch, oss.quantization, at, find_engine("0.28.0"), total_bytes=b60.memory_bytes, budget_bytes=18 * GIB
+        oss.arch, oss.quantization, at, find_engine("0.28.0"), total_bytes=b60.memory_bytes, share_bytes=18 * GIB
     )
     assert sizing.term(found, "weights").bytes == pytest.approx(12.87 * GIB, rel=0.002)
     assert sizing.term(found, "activation").bytes == pytest.approx(0.69 * GIB, rel=0.05)
@@ -202,7 +202,7 @@ def test_on_xpu_the_terms_are_those_that_logs_print_and_there_are_no_graphs():
 
 def test_the_kv_cache_is_what_the_terms_inside_the_budget_leave():
     for facts in (V0_19, V0_29):
-        found = sizing.gpu_memory(LLAMA, UNQUANTIZED, load(), facts, total_bytes=80 * GIB, budget_bytes=72 * GIB)
+        found = sizing.gpu_memory(LLAMA, UNQUANTIZED, load(), facts, total_bytes=80 * GIB, share_bytes=72 * GIB)
         counted = [t for t in found.terms if t.inside_budget]
         assert sum(t.bytes for t in counted) == 72 * GIB
         assert sizing.term(found, "cuda_graphs").inside_budget == (facts is V0_29)
@@ -261,7 +261,7 @@ def test_a_start_that_compiles_leaves_less_and_the_low_end_knows():
     assert more_while_compiling(arch, UNQUANTIZED, load(gpu=find_gpu("RTX-4090"), eager=True), facts) == 0
     assert more_while_compiling(arch, UNQUANTIZED, at, V0_19) == 0
     assert more_while_compiling(arch, UNQUANTIZED, load(2, gpu=find_gpu("RTX-4090")), facts) == 0
-    found = sizing.gpu_memory(arch, UNQUANTIZED, at, facts, total_bytes=24 * GIB, budget_bytes=22 * GIB)
+    found = sizing.gpu_memory(arch, UNQUANTIZED, at, facts, total_bytes=24 * GIB, share_bytes=22 * GIB)
     left = sizing.term(found, "kv_cache")
     assert left.low_bytes <= left.bytes - more
 
@@ -272,7 +272,7 @@ def test_what_a_usual_checkpoint_is_has_wider_weights_where_makers_differ():
         (LLAMA, "fp8", 0, 0.025), (LLAMA, "awq", 0, 0.05), (qwen, "fp8", 0, 0.025), (qwen, "awq", 0.21, 0.24),
         (LLAMA, "none", 0, 0.015),
     ):  # fmt: skip
-        found = sizing.gpu_memory(arch, typical(method), load(), V0_19, total_bytes=80 * GIB, budget_bytes=72 * GIB)
+        found = sizing.gpu_memory(arch, typical(method), load(), V0_19, total_bytes=80 * GIB, share_bytes=72 * GIB)
         weights = sizing.term(found, "weights")
         assert weights.low_bytes == pytest.approx(weights.bytes * (1 - below))
         assert weights.high_bytes == pytest.approx(weights.bytes * (1 + above))

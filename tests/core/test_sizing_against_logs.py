@@ -101,7 +101,7 @@ def memory_of(record: dict, shape: Shape, quantization: Quantization) -> GpuMemo
     utilization = record.get("gpu_memory_utilization") or record["gpu_memory_utilization_default_assumed"]
     return sizing.gpu_memory(
         shape.arch, quantization, load_of(record), find_engine(record["vllm_version"]),
-        total_bytes=int(total * GIB), budget_bytes=int(total * utilization * GIB),
+        total_bytes=int(total * GIB), share_bytes=int(total * utilization * GIB),
     )  # fmt: skip
 
 

@@ -109,8 +109,6 @@ def unplanned(engine_args: dict[str, Json], accelerator: str) -> list[str]:
         found.remove("speculative_config")
     if engine_args.get("enable_chunked_prefill") is False:
         found.add("enable_chunked_prefill")  # the batch then has to hold the longest prompt
-    if accelerator == "gpu" and engine_args.get("kv_cache_memory_bytes"):
-        found.add("kv_cache_memory_bytes")  # vLLM then takes it without looking whether it is there
     return sorted(found)
 
 
