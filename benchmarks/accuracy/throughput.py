@@ -16,6 +16,8 @@ Row = dict[str, Any]
 
 _OFFLINE_MAX_PROMPTS = 2000
 """Prompts of a record that says only `all requests queued`: enough that start and end of the run are small."""
+_MADE_UP = r"random|synthetic|fixed|longctx|exact|prefix_repetition"
+"""Words of harnesses whose prompts and answers are no texts that somebody wrote."""
 _INFERENCEX_LOOPS = 10
 """Prompts of each client: `--num-prompts $(( CONC * 10 ))` in InferenceX, whose records do not repeat it."""
 _USUAL_LENGTH, _ROOM, _LEAST_ROOM = 8192, 2, 1.1
@@ -105,8 +107,9 @@ def ask(row: Row, library: Library) -> Question:
 
 
 def lengths_of(row: Row) -> Row:
-    """How lengths are spread: as the benchmark that a record names draws them; all alike where it names none.
+    """How lengths are spread: as the benchmark that a record names draws them; unsaid where it names none.
 
+    Lengths that a harness made up are all equal, unless it gave them a range (`range 0.9`: vLLM's random-range-ratio).
     `random N/M x0.9`: uniform in 0.8 to 1.0 of the nominal length (InferenceX). ShareGPT: answers and prompts vary by
     about their mean. AccelMark's samples of it are narrower (its suites' published length statistics).
     """
@@ -117,7 +120,10 @@ def lengths_of(row: Row) -> Row:
         return {"length_spread_fraction": 0.22 if "edge" in workload else 0.45}
     if "sharegpt" in workload:
         return {"length_spread_fraction": 1.0, "length_shape": "skewed"}
-    return {}
+    ranged = re.search(r"\brange (0\.\d+)", workload)
+    if ranged:
+        return {"length_spread_fraction": float(ranged.group(1))}
+    return {"length_spread_fraction": 0.0} if re.search(_MADE_UP, workload) else {}
 
 
 def _load(asked: Question, row: Row) -> Row:

@@ -46,6 +46,7 @@ _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("request-rate", float, "Requests a second, arriving at random."),
     ("num-prompts", int, "Prompts in all; alone: all there at once."),
     ("offline", None, "The prompts are handed to the engine itself, not to its server."),
+    ("length-spread-fraction", float, "How far lengths lie from their mean; 0: all equal, as in a benchmark."),
     ("prefix-hit-fraction", float, "Share of the prompt that the prefix cache holds."),
     ("ttft-p95-ms", float, "Also say the highest rate that keeps it."),
     ("ttft-p99-ms", float, "The same, of the slowest hundredth."),

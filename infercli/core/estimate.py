@@ -57,8 +57,9 @@ class Traffic(Asked):
     offline: bool = False
     """The prompts are handed to the engine itself (`LLM.generate`), and not sent to its server."""
     length_spread_fraction: float | None = Field(default=None, ge=0, le=4)
-    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`. None: all
-    alike, but that of a closed loop's clients none stays in step with another."""
+    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`. 0: all are
+    equal, as a benchmark with fixed lengths has them; the clients of a closed loop then stay in step, and wait for each
+    other's prompts. None: near each other, as those of one application are, and no client stays in step."""
     length_shape: Literal["uniform", "skewed"] = "uniform"
     prefix_hit_fraction: float = Field(default=0, ge=0, lt=1)
     """Share of the prompt's tokens that the prefix cache already holds."""

@@ -19,9 +19,11 @@ from infercli.core.units import number
 from infercli.errors import Unsupported
 
 _OUT_OF_STEP_FRACTION = 0.1
-"""Of the length of answers, where a closed loop states none. Clients with equal lengths would finish, and send again,
-all at once for ever; real ones drift apart. On 14 public closed loops of short prompts that no constant had seen, TTFT
-was said 3 to 5 times too long without, and 1.1 to 1.8 times with it; on the fitted records it changes little."""
+"""Of the length of answers, where a closed loop states none. Clients whose lengths are all equal finish together, send
+again together and wait for each other's prompts: of 47 public benchmarks with fixed lengths, whose records no constant
+had seen, TTFT was said at 0.48 of what was measured with this, and at 0.89 where all stay in step. Those of real texts
+drift apart: of 129 fitted loops, most of them of real texts, TTFT is off by 78 and 70 % (dense, experts) where all stay
+in step, and by 16 and 20 % with this. Nobody has equal lengths unknowingly, so 0 has to be said."""
 
 
 def speed(

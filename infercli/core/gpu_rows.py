@@ -336,6 +336,12 @@ ROWS = (
         ("RTX2080Ti", "RTX 2080 Ti 11GB"),
     ),
     Row(
+        "RTX-2080-Ti-22", 21.66, 616, (7, 5), {"fp16": 53.8, "int8": 215.2}, None, _GEN3, 250, 68, None,
+        "an RTX 2080 Ti that others gave 22 GB; memory: vLLM 0.8.5's log on four of them (21.66 GiB); NVIDIA Turing "
+        "GPU architecture whitepaper, as for the card of 11 GB",
+        ("RTX 2080 Ti 22GB",),
+    ),
+    Row(
         "TITAN-RTX", 23.5, 672, (7, 5), {"fp16": 130.5, "int8": 261}, None, _GEN3, 280, 72, None,
         "memory: that of the RTX A5000, also a 24 GB card without ECC (Ultralytics' logs on a TITAN RTX 23.62 and "
         "23.64); NVIDIA TITAN RTX datasheet (130 TFLOPS, with FP32 accumulation too); NVLink bridges are not counted",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
     from infercli.core.plan import Plan
     from infercli.core.stage import StageResult
 
+_MOST_SPREAD = 4.0
+"""What an estimate takes."""
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
 _PLANNED = (
@@ -89,7 +91,9 @@ def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, know
             + " ".join(f"--{name.replace('_', '-')} {_EXAMPLES[name]}" for name in missing),
         )
     sent = {"input_len": load.input_len, "output_len": load.output_len, "concurrency": load.concurrency}
-    return said | {"workload": sent | {"num_prompts": stage.metrics.answered}}
+    lengths = [t.output_tokens for t in stage.traces if t.answered and t.phase == "measured"]
+    spread = {"length_spread_fraction": min(_MOST_SPREAD, statistics.pstdev(lengths) / statistics.mean(lengths))}
+    return said | {"workload": sent | spread | {"length_shape": "skewed", "num_prompts": stage.metrics.answered}}
 
 
 _EXAMPLES = {"gpu": "H100", "engine_version": RAY_SERVICE_ENGINE, "tensor_parallel_size": "1"}

@@ -114,6 +114,23 @@ def test_a_load_is_a_closed_loop_a_rate_or_a_batch(library):
     assert load(load="offline-max", concurrency=None)["num_prompts"] == 2000
 
 
+@pytest.mark.parametrize(
+    ("workload", "spread"),
+    [
+        ("random", 0.0),
+        ("longctx-28k", 0.0),
+        ("random 4000/500 range 0.9", 0.9),
+        ("random 8192/1024 x0.9", 0.111),
+        ("sharegpt_standard_v1", 0.45),
+        ("sharegpt", 1.0),
+        (None, None),
+    ],
+)
+def test_lengths_are_spread_as_the_harness_draws_them(library, workload, spread):
+    asked = throughput.ask(LOAD | {"workload": workload}, library).request["workload"]
+    assert asked.get("length_spread_fraction") == spread
+
+
 def test_a_mean_is_compared_with_the_mean(library):
     def ours(printed):
         (row,) = throughput.score([LOAD | {"num_prompts": 80, "ttft_ms": printed}], library)["vLLM"].compared

@@ -8,6 +8,7 @@ import pytest
 
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.conversation import digest_conversations, single
+from infercli.core.learned_speed import question_of
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
@@ -16,7 +17,7 @@ from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 ENGINE = ("--gpu", "H100", "--engine-version", "0.29.0", "--tensor-parallel-size", 1)
-LOAD = ("--input-len", 1000, "--output-len", 300, "--num-prompts", 8)
+LOAD = ("--input-len", 1000, "--output-len", 300, "--num-prompts", 8, "--length-spread-fraction", 0)
 NO_SAMPLES = GpuSamples(
     at_s=(), memory_used_bytes=(), power_w=(), busy_fraction=(), sm_clock_mhz=(), temperature_c=()
 )  # fmt: skip
@@ -105,6 +106,16 @@ def test_what_was_measured_is_said_beside_what_was_predicted(infercli, bench):
     table = infercli("learn", "--show").out
     assert "tpot_s" in table
     assert "0.02" in table
+
+
+@pytest.mark.parametrize(("tokens", "spread"), [((300, 300), 0.0), ((200, 400), 100 / 300)])
+def test_how_far_the_lengths_of_answers_lay_apart_is_part_of_the_question(tokens, spread):
+    traces = [trace(i, 0.5).model_copy(update={"completion_tokens": n}) for i, n in enumerate(tokens)]
+    stage = level(traces, EIGHT_USERS[0])
+    known = {"gpu": "H100", "engine_version": "0.29.0", "tensor_parallel_size": 1}
+    load = question_of(result(), stage, None, known)["workload"]
+    assert load["length_spread_fraction"] == pytest.approx(spread)
+    assert load["length_shape"] == "skewed"
 
 
 def test_several_runs_are_their_mean_with_the_spread(infercli, bench):
