@@ -168,6 +168,10 @@ def run() -> NoReturn:
     gc.set_threshold(100_000, 50, 100)
     # The search for plugins of pydantic reads the metadata of all installed packages: another tenth.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us (`>&-`): nobody listens, and the next file opened must not get its number.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
     code = int(invoke())
     # The interpreter would search all that was imported for cycles once more, only to end: an eighth of `--help`.
     gc.freeze()

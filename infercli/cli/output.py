@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-_NARROWEST = 24
+_NARROWEST = 16
 """Columns that a text needs to be wrapped in; with fewer the terminal wraps it better."""
 
 

@@ -83,6 +83,8 @@ class Measure(NamedTuple):
     def _words(self, value: float, share: float, bound: str) -> str:
         if not self.is_objective:
             carried, asked = _apart(value, self.allowed, number)
+            if value > self.allowed:
+                return f"carries {carried} requests/s, and {asked} {'are' if asked != '1' else 'is'} asked"
             return f"carries {carried} of {asked} request{'s' * (asked != '1')}/s"
         found, limit = _apart(value, self.allowed, _time)
         return f"{self.of} {bound.format(found)}, {_off(share)} {limit}"

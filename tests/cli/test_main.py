@@ -171,6 +171,18 @@ def test_an_output_that_takes_no_more_is_an_ordinary_failure(words):
     assert done.stderr == "error: the output could not be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "closed", "code"),
+    [("gpus", ">&-", ExitCode.YES), ("gpus -o json", "2>&-", ExitCode.YES), ("nothing", ">&- 2>&-", ExitCode.USAGE)],
+)
+def test_streams_that_whoever_started_it_closed_are_no_failure(words, closed, code):
+    done = subprocess.run(
+        f"{sys.executable} -m infercli {words} {closed}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert not done.stderr
+
+
 def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")  # as if it came while click is imported
     where = os.pathsep.join([str(tmp_path), *sys.path])

@@ -237,7 +237,8 @@ def test_reasons_name_what_is_missing():
     [
         (0.9962, 1.0, "carries 0.996 of 1 request/s"),
         (0.99996, 1.0, "carries 0.99996 of 1 request/s"),
-        (2437.0, 1000.0, "carries 2,437 of 1,000 requests/s"),
+        (2437.0, 1000.0, "carries 2,437 requests/s, and 1,000 are asked"),
+        (1.5, 1.0, "carries 1.5 requests/s, and 1 is asked"),
         (40.7, 50_000.0, "carries 40.7 of 50,000 requests/s"),
     ],
 )
