@@ -53,7 +53,7 @@ class Load(Record):
     concurrency: int | None = Field(default=None, ge=1)
     arrivals: Arrivals | None = None
     rate_per_s: float | None = Field(default=None, gt=0)
-    """Requests per second of an open loop, on average."""
+    """Requests per second of an open loop, on average over the load: its arrivals are as many as that says."""
     ramp_to_per_s: float | None = Field(default=None, gt=0)
     """The rate changes evenly from `rate_per_s` to this over `duration_s`."""
     burstiness: float | None = Field(default=None, gt=0)

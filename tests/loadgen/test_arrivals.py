@@ -45,6 +45,23 @@ def test_gaps_have_the_mean_of_the_rate_and_the_spread_of_their_kind(kind, burst
     assert pstdev(found) / mean(found) == pytest.approx(spread, rel=0.05)
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("more", [{"duration_s": 10}, {"duration_s": 10, "ramp_to_per_s": 15}, {"requests": 50}])
+@pytest.mark.parametrize("kind", ["poisson", "gamma"])
+def test_as_many_arrive_as_the_rate_says(kind, more, seed):
+    burstiness = 0.5 if kind == "gamma" else None
+    found = due(arrivals=kind, burstiness=burstiness, rate_per_s=5, seed=seed, **more)
+    assert abs(len(found) - (100 if "ramp_to_per_s" in more else 50)) <= 1  # the last may fall on the very end
+    assert found[-1][0] < 10
+
+
+def test_given_their_number_poisson_arrivals_are_spread_evenly_over_the_load():
+    # Of uniform times in [0, 1) the mean is 1/2 and the standard deviation 12 to the power of -1/2.
+    times = [t for seed in range(400) for t, _ in due(arrivals="poisson", rate_per_s=20, duration_s=1, seed=seed)[1:]]
+    assert mean(times) == pytest.approx(0.5, abs=0.01)
+    assert pstdev(times) == pytest.approx(12**-0.5, abs=0.01)
+
+
 def test_a_seed_gives_the_same_times_again_and_another_seed_others():
     load = {"arrivals": "poisson", "rate_per_s": 5, "requests": 10}
     assert due(**load, seed=3) == due(**load, seed=3) != due(**load, seed=4)
