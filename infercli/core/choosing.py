@@ -160,13 +160,10 @@ class Search:
 
     def _bounds(self, engine: Engine, weighed: Weighed) -> list[Measure]:
         c = weighed.candidate
-        measures = [*engine.least(c.replicas)]
-        if self.question.traffic.request_rate is not None:
-            carries = engine.carries(c.replicas, c.max_num_seqs)
-            if 1 < carries.share < _NEARLY or 1 < carries.worst_share < _NEARLY:
-                carries = self.engine(weighed).carries(c.replicas, c.max_num_seqs)
-            measures.append(carries)
-        return measures
+        carries = engine.carries(c.replicas, c.max_num_seqs)
+        if any(1 < share < _NEARLY for m in carries for share in (m.share, m.worst_share)):
+            carries = self.engine(weighed).carries(c.replicas, c.max_num_seqs)
+        return [*engine.least(c.replicas), *carries]
 
     # Who wins.
 

@@ -56,7 +56,7 @@ class Measure(NamedTuple):
     """
 
     of: str
-    """`TTFT p95`; `carries` where it is the load itself."""
+    """`TTFT p95`; `carries` (a rate) or `runs` (requests at once) where it is the load itself."""
     value: float
     worst: float
     allowed: float
@@ -68,7 +68,7 @@ class Measure(NamedTuple):
     @property
     def is_objective(self) -> bool:
         """False: it is the load itself that is not carried."""
-        return self.of != "carries"
+        return self.of not in ("carries", "runs")
 
     @property
     def words(self) -> str:
@@ -83,6 +83,12 @@ class Measure(NamedTuple):
     def _words(self, value: float, share: float, bound: str) -> str:
         if not self.is_objective:
             carried, asked = _apart(value, self.allowed, number)
+            if self.of == "runs":
+                return (
+                    f"runs {carried} of {asked} requests at once"
+                    if value < self.allowed
+                    else (f"runs {carried} requests at once, and {asked} are asked")
+                )
             if value > self.allowed:
                 return f"carries {carried} requests/s, and {asked} {'are' if asked != '1' else 'is'} asked"
             return f"carries {carried} of {asked} request{'s' * (asked != '1')}/s"
@@ -281,20 +287,29 @@ class Engine:
             assert e is not None
             speed = throughput.predict(e.arch, e.quantization, e.gpu, self.serving, load, step=self.step)
             measures = [self._measure(limit, _of(speed, limit)) for limit in self._limits]
-            carried = self._carried(replicas)
+            carried = self.carries(replicas, self.serving.max_num_seqs)
             self._played[replicas] = Played(speed=speed, measures=(*carried, *measures))
         return self._played[replicas]
 
-    def _carried(self, replicas: int) -> tuple[Measure, ...]:
-        return () if self._load.request_rate is None else (self.carries(replicas, self.serving.max_num_seqs),)
+    def carries(self, replicas: int, max_num_seqs: int) -> tuple[Measure, ...]:
+        """The asked load against what it can carry.
 
-    def carries(self, replicas: int, max_num_seqs: int) -> Measure:
-        """The asked rate against what it can carry: beyond that a queue grows for ever."""
-        rate = self._load.request_rate
-        assert rate is not None
-        value = replicas * self._capacity(max_num_seqs)
-        low = value * self.widths["output_tokens_per_s"][0]
-        return Measure(of="carries", value=value, worst=low, allowed=rate, share=rate / value, worst_share=rate / low)
+        Beyond a rate that it carries a queue grows for ever. Of requests in flight those that do not run wait for whole
+        answers of others; where no objective says how long the first token may take, none is meant to.
+        """
+        load, waits = self._load, any(limit.metric == "ttft" for limit in self._limits)
+        if load.request_rate is not None:
+            value = replicas * self._capacity(max_num_seqs)
+            return (_carried("carries", value, value * self.widths["output_tokens_per_s"][0], load.request_rate),)
+        if load.concurrency is None or waits:
+            return ()
+        assert self.examined is not None
+        held, limits_ = self.examined.sized.held, throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
+        least = limits_
+        if limits_.kv_tokens is not None and held.bytes > 0:
+            least = limits_._replace(kv_tokens=limits_.kv_tokens * max(0, held.low_bytes) / held.bytes)
+        value, low = (replicas * most_running(x, load.prompt.mean, load.output.mean) for x in (limits_, least))
+        return (_carried("runs", value, low, load.concurrency),)
 
     def _measure(self, limit: Limit, value: float, least: str = "") -> Measure:
         worst, allowed = value * self.widths[limit.metric][1], limit.limit_s
@@ -321,6 +336,10 @@ class Engine:
         e = self.examined
         assert e is not None
         return throughput.bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
+
+
+def _carried(of: str, value: float, low: float, asked: float) -> Measure:
+    return Measure(of=of, value=value, worst=low, allowed=asked, share=asked / value, worst_share=asked / low)
 
 
 def _of(speed: throughput.Speed, limit: Limit) -> float:

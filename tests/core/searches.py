@@ -34,7 +34,8 @@ SMALL = (
 
 def ask(*profiles, model=LLAMA_8B, load=None, ttft_s=1.0, tpot_s=0.05, **more):
     load = load or {"request_rate": 2.0}
-    traffic = Traffic(input_len=1000.0, output_len=200.0, ttft_p95_ms=ttft_s * 1000, tpot_p95_ms=tpot_s * 1000, **load)
+    ttft_ms = None if ttft_s is None else ttft_s * 1000
+    traffic = Traffic(input_len=1000.0, output_len=200.0, ttft_p95_ms=ttft_ms, tpot_p95_ms=tpot_s * 1000, **load)
     return Question(
         model=shipped_model(model),
         hardware=tuple(hardware_of(p, PRICES) for p in profiles or SMALL),

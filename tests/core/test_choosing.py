@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -131,6 +132,19 @@ def test_at_worst_what_was_chosen_carries_the_asked_rate(rate):
     assert chosen.estimate.speed.highest_request_rate.low >= rate
 
 
+def test_requests_in_flight_all_run_unless_an_objective_says_how_long_they_may_wait():
+    l4s = profile("l4-x8", gpus=8, quantizations=("awq",))
+    waiting = Search(ask(l4s, load={"concurrency": 900.0}, ttft_s=4000.0, tpot_s=1.0)).selection().chosen
+    running = Search(ask(l4s, load={"concurrency": 900.0}, ttft_s=None, tpot_s=1.0)).selection()
+    assert waiting.candidate.replicas < running.chosen.candidate.replicas
+    note = next(n for n in waiting.estimate.notes if "at once" in n)
+    assert "the others wait" in note
+    assert not any("the others wait" in n for n in running.chosen.estimate.notes)
+    fewer = [x for x in running.losers if x.candidate.replicas == 1]
+    assert all(x.verdict == "too_slow" for x in fewer)
+    assert any(re.fullmatch(r"runs [\d.]+ of 900 requests at once", x.reason) for x in fewer)
+
+
 def test_a_published_checkpoint_that_is_what_was_chosen_is_named():
     def said(model, **more):
         notes = Search(ask(profile("h200", "H200"), model=model, tpot_s=0.1, **more)).selection().notes
@@ -240,10 +254,13 @@ def test_reasons_name_what_is_missing():
         (2437.0, 1000.0, "carries 2,437 requests/s, and 1,000 are asked"),
         (1.5, 1.0, "carries 1.5 requests/s, and 1 is asked"),
         (40.7, 50_000.0, "carries 40.7 of 50,000 requests/s"),
+        (128.0, 900.0, "runs 128 of 900 requests at once"),
+        (1024.0, 900.0, "runs 1,024 requests at once, and 900 are asked"),
     ],
 )
 def test_a_load_that_is_not_carried_differs_from_the_asked_one_in_print(value, allowed, words):
-    measure = Measure(of="carries", value=value, worst=value, allowed=allowed, share=allowed / value, worst_share=2.0)
+    of = words.split()[0]
+    measure = Measure(of=of, value=value, worst=value, allowed=allowed, share=allowed / value, worst_share=2.0)
     assert measure.words == measure.worst_words == words
 
 
@@ -372,7 +389,7 @@ def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, 
     weighed = candidates(question)
     chosen = weighed[which % len(weighed)]
     engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
-    carried = question.traffic.request_rate is None or engine.carries(replicas, chosen.candidate.max_num_seqs).share < 1
+    carried = all(m.share < 1 for m in engine.carries(replicas, chosen.candidate.max_num_seqs))
     if engine.starts and carried:
         played = {m.of: m.value for m in engine.play(replicas).measures}
         for least in engine.least(replicas):
