@@ -45,6 +45,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
 
     # What is wrong with the options is said before anybody is asked.
     understand(given, traced=True, max_tokens=given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0))
+    if save_path == "-":
+        raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
     check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None
@@ -78,7 +80,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     with _unbroken():
         text = to_json(result.model_dump(mode="json"))
         digest = hashlib.sha256(text.encode()).hexdigest()
-        saved, unsaved = _saved(Path(save_path), text, digest)
+        saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
     record(result, digest, aim)
     shown = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
     emit(shown, output, _text(result, wanted))
@@ -89,14 +91,20 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     return _verdict(result)
 
 
-def _saved(path: Path, text: str, digest: str) -> tuple[Path | None, InferError | None]:
-    """(where the result is, why not where it was wanted): what took an hour to measure is not lost to a full disk."""
+def _saved(path: Path, text: str, digest: str, *, keep: bool) -> tuple[Path | None, InferError | None]:
+    """(where the result is, why not where it was wanted): what took an hour to measure is not lost to a full disk.
+
+    Nor to a run that found nothing: `keep` what is there.
+    """
     from infercli.adapters.files import write_text
 
+    spare = Path(tempfile.gettempdir()) / f"{path.stem}-{digest[:12]}.json"
+    if keep and path.exists():
+        note(f"nothing was answered: {path} stays as it was")
+        path = spare
     try:
         write_text(path, text)
     except InferError as error:
-        spare = Path(tempfile.gettempdir()) / f"{path.stem}-{digest[:12]}.json"
         try:
             write_text(spare, text)
         except InferError:

@@ -23,7 +23,8 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     """Compare results of `infercli bench` with the first of them, each difference with a 95 % interval.
 
     Refuses runs that did not send the same prompts to the same model under the same load. Where an interval holds zero
-    it says that no difference can be shown, and with too few requests that nothing can be told.
+    it says that no difference can be shown, and with too few requests that nothing can be told. Exit code 4: of nothing
+    can it be told.
 
     \b
     Examples:
@@ -56,7 +57,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
         write_text(Path(html_path), page(answer, list(zip(files, results, strict=True))))
         note(f"{html_path} opens in a browser")
     emit(answer.model_dump(mode="json"), output, text(answer))
-    return ExitCode.YES
+    return ExitCode.YES if answer.tells else ExitCode.CANNOT_TELL
 
 
 def text(answer: BenchComparison, width: int | None = None) -> str:

@@ -105,7 +105,11 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
 
     if aim.world is None or aim.release is None or not result.answered:
         return
-    at = max(range(len(result.stages)), key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
+    whole = [i for i, stage in enumerate(result.stages) if not stage.interrupted]
+    if not whole:
+        note(f"not recorded with {aim.release}: interrupted")
+        return
+    at = max(whole, key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
     stage, m = result.stages[at], result.stages[at].metrics
     planned = next((p.output_tokens_per_s for p in result.predicted if p.stage == at), None)
     engines = {t.engine for t in stage.traces if t.engine is not None}

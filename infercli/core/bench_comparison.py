@@ -99,6 +99,12 @@ class BenchComparison(Document):
     method: str = METHOD
     runs: tuple[RunComparison, ...]
 
+    @property
+    def tells(self) -> bool:
+        """Of some number it could be said whether it differs."""
+        told = ("higher", "lower", "none shown")
+        return any(d.verdict in told for run in self.runs for stage in run.stages for d in stage.differences)
+
 
 class _Matched(NamedTuple):
     pairs: list[tuple[int, int]]

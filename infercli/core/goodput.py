@@ -88,7 +88,12 @@ def parse_objective(text: str) -> Objective:
             f"`{text}` is not an objective: write one of {', '.join(LATENCIES)}, a percentile and a time, as in "
             "ttft_p95=1s"
         )
-    limit_s = parse_duration_s(match["limit"])
+    limit = match["limit"].strip()
+    if limit and not limit[-1].isalpha():
+        # Milliseconds are as usual as seconds here: 50 is a TPOT of the one and a wait of the other.
+        name = text.strip().rpartition("=")[0].strip()
+        raise ValueError(f"`{text}` has no unit: write {name}={limit}s or {name}={limit}ms")
+    limit_s = parse_duration_s(limit)
     fraction = float(match["percent"]) / 100
     if not 0 < fraction < 1 or limit_s <= 0:
         raise ValueError(f"`{text}`: the percentile must lie between 0 and 100 and the time be above 0")

@@ -5,10 +5,15 @@ import pytest
 from infercli.actions.deploy import deploy
 from infercli.actions.record_benchmark import record_benchmark
 from infercli.actions.status import status
+from infercli.cli.endpoint import Aim
+from infercli.cli.planned import record
+from infercli.core.endpoint import parse_endpoint
 from infercli.core.release import Measured
+from infercli.core.traces import Stop
 from infercli.errors import InputError, ReleaseBusy
 from tests.actions.test_deploy import GOOD, OTHER
 from tests.actions.test_rollback import go_back
+from tests.cli.test_learn_speed import result
 
 
 def found(rate=100.0):
@@ -40,6 +45,18 @@ def test_the_newest_benchmark_replaces_the_one_before_and_leaves_the_outcome(wor
     record_benchmark("chat", found(2), world.store, None)
     after = world.store.entries("chat")[0].progress
     assert after == before.model_copy(update={"measured": found(2)})
+
+
+def test_a_benchmark_that_was_cut_short_leaves_the_one_before(world, request_for, capsys):
+    deploy(request_for(), world)
+    aim = Aim(parse_endpoint("http://127.0.0.1:8000"), None, "m", "chat", world)
+    record(result(), "a" * 64, aim)
+    whole = shown(world)
+    assert whole.answered == 8
+    stopped = Stop(kind="interrupted", detail="Ctrl-C")
+    record(result(stage={"stopped": stopped}), "b" * 64, aim)
+    assert shown(world) == whole
+    assert "not recorded with chat: interrupted" in capsys.readouterr().err
 
 
 def test_an_engine_that_is_brought_back_brings_what_was_measured_of_it(world, request_for):

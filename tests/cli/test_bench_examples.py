@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,28 @@ def test_a_file_that_cannot_be_written_is_said_before_anything_is_measured(infer
         assert server.completion_requests == []
     assert ran.code == ExitCode.COULD_NOT
     assert "file is a file" in ran.err
+
+
+def test_a_run_that_found_nothing_leaves_the_result_that_is_there(infercli, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        assert infercli("bench", server.url, "--requests", "4", "--warmup", "0").code == ExitCode.YES
+        before = Path("result.json").read_bytes()
+        server.behaviour = Behaviour(status=503)
+        ran = infercli("bench", server.url, "--model", "m", "--requests", "4", "--warmup", "0")
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "nothing was answered: result.json stays as it was" in ran.err
+    assert Path("result.json").read_bytes() == before
+    (kept,) = tmp_path.glob("result-*.json")
+    assert f"{kept} has every request with its times" in ran.err
+
+
+def test_a_result_is_saved_to_a_file(infercli):
+    with FakeOpenAiServer() as server:
+        ran = infercli("bench", server.url, "--save", "-")
+        assert server.completion_requests == []
+    assert ran.code == ExitCode.USAGE
+    assert "`-` is no file" in ran.err
 
 
 @pytest.mark.parametrize("spare", [True, False])

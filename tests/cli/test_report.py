@@ -408,6 +408,11 @@ def test_compare_refuses_other_workloads_with_every_reason_and_forced_says_them(
     assert "caution: not one workload: model: Qwen/Qwen3-0.6B / other" in forced.out
 
 
+def test_a_comparison_of_which_nothing_can_be_told_says_so_by_its_exit_code(infercli, saved):
+    few = saved(run(3, 1, 1), "a.json"), saved(run(3, 1, 2), "b.json")
+    assert infercli("compare", *few).code == ExitCode.CANNOT_TELL
+
+
 def test_compare_takes_two_files_or_more(infercli, saved):
     ran = infercli("compare", saved(run(16, 2)))
     assert ran.code == ExitCode.USAGE

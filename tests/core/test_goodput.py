@@ -37,6 +37,12 @@ def test_what_is_no_objective_is_refused_in_words(text):
         parse_objective(text)
 
 
+@pytest.mark.parametrize("text", ["tpot_p95=50", "ttft_p95=1.5", " tpot_p95 = 50 "])
+def test_a_time_without_a_unit_is_refused(text):
+    with pytest.raises(ValueError, match=r"has no unit: write \w+_p95=[\d.]+s or \w+_p95=[\d.]+ms|is not an objective"):
+        parse_objective(text)
+
+
 def test_nineteen_of_twenty_within_the_limit_hold_a_p95_and_eighteen_do_not():
     slow, fast = trace(ttft_s=2), trace(ttft_s=0.5)
     assert goodput([slow] + [fast] * 19, 10, objectives("ttft_p95=1s")).holds
