@@ -95,6 +95,7 @@ def ask(row: Row, library: Library) -> Question:
     for name in ("dtype", "kv_cache_dtype"):
         if asked.request.get(name) in (None, "auto"):
             asked.request.pop(name, None)
+    _named_layout(asked, row)
     replicas = int(row.get("replicas") or 1)
     sizes = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
     engine_gpus = 1
@@ -104,6 +105,21 @@ def ask(row: Row, library: Library) -> Question:
     _command(asked, str(row.get("notes") or ""))
     asked.request["workload"] = _load(asked, row)
     return asked
+
+
+def _named_layout(asked: Question, row: Row) -> None:
+    """The layout that the name of an InferenceX run says, where the record made ranks of it that were not there.
+
+    `tp4_ep4` is four GPUs that split experts among themselves. Read as four data-parallel groups of four, a run would
+    have had sixteen; its requests in flight times its tokens/s are those of four.
+    """
+    named = re.search(r"_tp(\d+)(?:_0)?_ep(\d+)(?:_0)?_", str(row.get("notes") or ""))
+    request = asked.request
+    if named is None or not str(row.get("source")).startswith("inferencex") or named[1] != named[2]:
+        return
+    if int(named[1]) == request.get("tensor_parallel_size") and request.get("data_parallel_size", 1) > 1:
+        request["data_parallel_size"] = 1
+        asked.assumed.append(f"{named[0].strip('_')}: no data-parallel ranks")
 
 
 def lengths_of(row: Row) -> Row:

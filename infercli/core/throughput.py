@@ -145,7 +145,8 @@ _KEPT_UP = 0.9
 """Of the requests that arrive. Chosen: the end of a run of 600 costs a few percent, a queue that grows costs more."""
 _WIDENED = 1.3
 """Of intervals where nothing was measured. Chosen: leaving out every GPU in turn widened errors by a fifth at most, and
-what is newer than all records cannot be tested. Once more where stages or ranks share the work: seven records."""
+what is newer than all records cannot be tested. Once more where stages share the work, of which three records exist, or
+ranks share requests, of which none does."""
 
 
 def kind_of(load: Load) -> LoadKind:
@@ -175,7 +176,7 @@ def bounded(
     error = error_of(metric, kind, experts=experts, v0=is_v0(serving.engine_version))
     widened = _WIDENED if notes else 1.0
     if serving.layout.pipeline_parallel_size > 1 or serving.layout.data_parallel_size > 1:
-        notes.append("few public measurements split layers over stages or requests over ranks")
+        notes.append("next to no public measurement splits layers over stages or requests over ranks")
         widened *= _WIDENED
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:

@@ -131,6 +131,19 @@ def test_lengths_are_spread_as_the_harness_draws_them(library, workload, spread)
     assert asked.get("length_spread_fraction") == spread
 
 
+def test_a_run_is_asked_for_in_the_layout_that_its_name_says(library):
+    """Sixteen GPUs that a record counts where four ran would be four times what was measured."""
+    run = {"source": "inferencex", "notes": "m_h100_sxm_vllm_fp8_agg_8192x1024_c4_tp4_ep4_1323", "ep": 16}
+
+    def layout(**changes):
+        request = throughput.ask(LOAD | run | changes, library).request
+        return [request.get(f"{kind}_parallel_size") for kind in ("tensor", "data")] + [request["gpu_count"]]
+
+    assert layout(tp=4, dp=4, gpu_count=16) == [4, 1, 4]
+    assert layout(tp=4, dp=4, gpu_count=16, source="somebody") == [4, 4, 16]
+    assert layout(tp=4, dp=4, gpu_count=16, notes="m_c4_tp4_ep16_1") == [4, 4, 16]
+
+
 def test_a_mean_is_compared_with_the_mean(library):
     def ours(printed):
         (row,) = throughput.score([LOAD | {"num_prompts": 80, "ttft_ms": printed}], library)["vLLM"].compared

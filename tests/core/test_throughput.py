@@ -84,7 +84,7 @@ def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut)
     assert wider.low < usual.low
     assert usual.high < wider.high
     assert silent == ()
-    assert "few public measurements" in why[0]
+    assert "next to no public measurement" in why[0]
     newest = throughput.bounded(100.0, "tpot", LLAMA, H100, replace(SERVING, layout=Layout(**cut)), asked)[0]
     assert wider.high < newest.high
 

@@ -48,8 +48,6 @@ class Coefficients(NamedTuple):
     """Of one direction's bandwidth in large all-reduces."""
     pcie_fraction: float
     """The same over PCIe."""
-    exchange_fraction: float
-    """Of one direction's bandwidth, NVLink or network, when tokens go to experts of other data-parallel ranks."""
     step_s: float
     """Host time of a step: scheduling, input preparation, sampling's results."""
     async_step_s: float
@@ -68,7 +66,7 @@ ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
     experts_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1, early_fraction=1, cdna3_fraction=1,
     expert_tile_tokens=0, kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1,
-    pcie_fraction=1, exchange_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, request_s=0,
+    pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, request_s=0,
     intake_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
@@ -90,7 +88,6 @@ _GPU: dict[str, float] = {
     "pcie_reduction_s": 34.9e-6,
     "nvlink_fraction": 0.35,
     "pcie_fraction": 0.2,
-    "exchange_fraction": 0.18,
     "async_step_s": 810e-6,
 }
 

@@ -85,9 +85,10 @@ class StepTime:
             self._token_s += work.reductions * sent / rate / stages
         groups = layout.data_parallel_size
         if groups > 1 and work.expert_layers:
-            # Tokens go to the experts' ranks and come back: an all-gather and a reduce-scatter over the groups.
-            latency, rate, _ = _link(gpu, c, ranks * groups)
-            rate *= c.exchange_fraction
+            # Tokens go to the experts' ranks and come back: an all-gather and a reduce-scatter over the groups, halves
+            # of an all-reduce. No record that was looked at has them.
+            latency, rate, share = _link(gpu, c, ranks * groups)
+            rate *= share
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.expert_layers * sent / rate / stages
