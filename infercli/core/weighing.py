@@ -83,15 +83,10 @@ class Measure(NamedTuple):
     def _words(self, value: float, share: float, bound: str) -> str:
         if not self.is_objective:
             carried, asked = _apart(value, self.allowed, number)
-            if self.of == "runs":
-                return (
-                    f"runs {carried} of {asked} requests at once"
-                    if value < self.allowed
-                    else (f"runs {carried} requests at once, and {asked} are asked")
-                )
+            one, unit = asked == "1", " at once" if self.of == "runs" else "/s"
             if value > self.allowed:
-                return f"carries {carried} requests/s, and {asked} {'are' if asked != '1' else 'is'} asked"
-            return f"carries {carried} of {asked} request{'s' * (asked != '1')}/s"
+                return f"{self.of} {carried} requests{unit}, and {asked} {'is' if one else 'are'} asked"
+            return f"{self.of} {carried} of {asked} request{'' if one else 's'}{unit}"
         found, limit = _apart(value, self.allowed, _time)
         return f"{self.of} {bound.format(found)}, {_off(share)} {limit}"
 
