@@ -5,6 +5,7 @@ A file is replaced as a whole or not at all: whatever is written goes to a neigh
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -23,6 +24,11 @@ from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 M = TypeVar("M", bound=BaseModel)
 
+MOST_BYTES = 100_000_000
+"""Of a file that is read as a whole: a device that never ends is no file."""
+MOST_LEVELS = 200
+"""Of lists and mappings inside one another; what people write has ten."""
+
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -38,7 +44,7 @@ def reading(path: Path, hint: str | None = None) -> Iterator[None]:
     except PermissionError:
         raise InputError(f"{path}: may not be read by this user", f"`ls -l {path}`") from None
     except UnicodeDecodeError:
-        raise InvalidFile(str(path), [("", "is not UTF-8 text")]) from None
+        raise InvalidFile(str(path), [("", "is not UTF-8 text")], hint) from None
 
 
 @contextmanager
@@ -54,19 +60,74 @@ def read_text(path: Path, hint: str | None = None) -> str:
         return path.read_text(encoding="utf-8-sig")
 
 
-def read_yaml(path: Path, hint: str | None = None) -> Json:
-    """The one document of a YAML (or JSON) file. Raises InputError, InvalidFile."""
-    text = read_text(path, hint)
+def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES) -> Json:
+    """The one document of a YAML (or JSON) file, in which no key is there twice. Raises InputError, InvalidFile."""
+    text = _bounded_text(path, hint, most_bytes)
     if text.lstrip().startswith("{"):
         # To YAML 1.1, and so to PyYAML, JSON's 1e-05 is a word and no number.
-        with suppress(ValueError):
-            return json.loads(text)
+        with suppress(ValueError, RecursionError):
+            return json.loads(text, object_pairs_hook=_unique)
     try:
+        wrong = _wrong_structure(text)
+        if wrong:
+            raise InvalidFile(str(path), wrong, hint)
         return yaml.load(text, _LOADER)  # noqa: S506  # a safe loader, in C where there is one
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InvalidFile(str(path), [(where, f"not YAML: {getattr(error, 'problem', None) or error}")]) from None
+        what = f"not YAML: {getattr(error, 'problem', None) or error}"
+        raise InvalidFile(str(path), [(where, what)], hint) from None
+
+
+def _bounded_text(path: Path, hint: str | None, most_bytes: int) -> str:
+    """Of a file that a person wrote; what never ends, or never begins, is refused."""
+    with reading(path, hint):
+        if path.is_fifo() and path.resolve().exists():  # that of `-f <(...)` resolves to no file
+            raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise InputError(f"{path}: is larger than {most_bytes / 1e6:,.0f} MB", "name the file that is meant")
+        return data.decode("utf-8-sig")
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object of JSON. Raises ValueError for a key that is there twice: read as YAML, it is said in which lines."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError
+    return value
+
+
+def _wrong_structure(text: str) -> list[tuple[str, str]]:
+    """Keys that are there twice, or the line from which on it is nested too deeply.
+
+    PyYAML takes the last of two keys without a word, and ends the process on what is nested 100,000 deep. Raises
+    YAMLError.
+    """
+    found = []
+    keys: list[dict[str, int] | None] = []  # of every collection that is open: line by key; None for a list
+    in_key: list[bool] = []  # whether the next node in it is a key
+    for event in yaml.parse(text, _LOADER):
+        if isinstance(event, yaml.CollectionEndEvent):
+            keys.pop()
+            in_key.pop()
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        assert event.start_mark is not None
+        line = event.start_mark.line + 1
+        if keys and (seen := keys[-1]) is not None:
+            if in_key[-1] and isinstance(event, yaml.ScalarEvent):
+                if event.value in seen:
+                    found.append((f"line {line}", f"`{event.value}` is there twice, first in line {seen[event.value]}"))
+                seen.setdefault(event.value, line)
+            in_key[-1] = not in_key[-1]
+        if isinstance(event, yaml.CollectionStartEvent):
+            keys.append({} if isinstance(event, yaml.MappingStartEvent) else None)
+            in_key.append(True)
+            if len(keys) > MOST_LEVELS:
+                return [(f"line {line}", f"is nested deeper than {MOST_LEVELS} levels")]
+    return found
 
 
 def read_document(path: Path, kind: type[M], hint: str | None = None) -> M:
@@ -77,7 +138,8 @@ def read_document(path: Path, kind: type[M], hint: str | None = None) -> M:
 def parse_document(value: Json, kind: type[M], path: str, hint: str | None = None) -> M:
     """A value read from `path` as a record. Raises InvalidFile with every problem."""
     if not isinstance(value, dict):
-        raise InvalidFile(path, [("", f"must be a mapping with `kind: {kind.__name__}`")], hint)
+        empty = "is empty, and " if value is None else ""
+        raise InvalidFile(path, [("", f"{empty}must be a mapping with `kind: {kind.__name__}`")], hint)
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -121,7 +183,8 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InferError(f"{path} could not be written: {error.strerror}", f"`df -h {path.parent}`") from error
+        look = "df -h" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
+        raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {path.parent}`") from error
 
 
 def to_yaml(value: Json) -> str:

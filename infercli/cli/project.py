@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEPLOYMENT_FILE = "deployment.yaml"
 LOCK_FILE = "models.lock.yaml"
+MOST_BYTES = 1_000_000
+"""Of a deployment file: a larger one is another file."""
 _NAMED = ("profile", "quantization", "engine_args")
 """Of a deployment, what its form does not decide."""
 LEARNED_FILE = "infercli-learned.json"
@@ -41,13 +43,14 @@ def load_deployment(given: str | None) -> ModelDeployment:
     from infercli.core.deployment import ModelDeployment
 
     path = deployment_path(given)
-    value = read_yaml(path, None if path.exists() else "`infercli init` writes one")
+    value = read_yaml(path, None if path.exists() else "`infercli init` writes one", MOST_BYTES)
     try:
-        return parse_document(value, ModelDeployment, str(path))
+        hint = "`infercli init --force` writes one" if value is None else None
+        return parse_document(value, ModelDeployment, str(path), hint)
     except InvalidFile as error:
         # It is wrong already: what planning it would refuse next is said in the same breath.
         more = _more_problems(value, path.parent) if isinstance(value, dict) else []
-        raise InvalidFile(str(path), [*error.problems, *more]) from None
+        raise InvalidFile(str(path), [*error.problems, *more], error.hint) from None
 
 
 def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str]]:
@@ -118,7 +121,8 @@ def load_lock(project: Path) -> ModelLock:
     from infercli.core.model import ModelLock
 
     path = project / LOCK_FILE
-    return read_document(path, ModelLock) if path.exists() else ModelLock()
+    hint = f"`git checkout {path}` brings back what was committed; without it, pin its models again"
+    return read_document(path, ModelLock, hint) if path.exists() else ModelLock()
 
 
 def locked_model(deployment: ModelDeployment, project: Path) -> LockedModel | None:

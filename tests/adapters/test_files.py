@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,59 @@ def test_json_is_read_as_json_and_what_only_begins_like_it_as_yaml(tmp_path):
     assert read_yaml(path) == {"eps": 1e-05, "model": "123e456"}
 
 
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        (
+            "name: chat\nengine_args: {seed: 1}\nworkload:\n  concurrency: 1\n  concurrency: 2\nengine_args: {}\n",
+            [
+                ("line 5", "`concurrency` is there twice, first in line 4"),
+                ("line 6", "`engine_args` is there twice, first in line 2"),
+            ],
+        ),
+        ('{"name": "a",\n "nodes": [{"gpus": 1}, {"gpus": 2}],\n "name": "b"}', [("line 3", "first in line 1")]),
+        ('name: a\n"name": b\n', [("line 2", "first in line 1")]),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_both_lines(tmp_path, text, problems):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidFile) as error:
+        read_yaml(path)
+    assert [where for where, _ in error.value.problems] == [where for where, _ in problems]
+    assert all(said in found for (_, found), (_, said) in zip(error.value.problems, problems, strict=True))
+
+
+def test_a_key_of_several_mappings_and_one_that_is_merged_over_are_not_twice(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("a: &a {x: 1, y: a}\nb: {<<: *a, x: 2}\n? x\n: x\nc: [{x: 1}, {x: 2}]\ny: *a\n")
+    assert read_yaml(path)["b"] == {"x": 2, "y": "a"}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "- " * 100_000])
+def test_what_is_nested_without_end_is_refused_and_does_not_end_the_process(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidFile, match="nested deeper than 200 levels"):
+        read_yaml(path)
+
+
+def test_a_pipe_that_nobody_writes_to_is_refused_and_one_of_the_shell_is_read(tmp_path):
+    os.mkfifo(tmp_path / "x.yaml")
+    with pytest.raises(InputError, match="named pipe"):
+        read_yaml(tmp_path / "x.yaml")
+    end, other = os.pipe()
+    os.write(other, b"a: 1\n")
+    os.close(other)
+    assert read_yaml(Path(f"/dev/fd/{end}")) == {"a": 1}
+    os.close(end)
+
+
+def test_what_never_ends_is_not_read_to_the_end():
+    with pytest.raises(InputError, match="larger than 1 MB"):
+        read_yaml(Path("/dev/zero"), most_bytes=1_000_000)
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words"])
 def test_a_file_that_is_no_mapping_is_refused_and_no_traceback(tmp_path, text):
     path = tmp_path / "x.yaml"
@@ -68,6 +122,13 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
     assert "df -h" in error.value.hint
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_only_a_full_disk_is_looked_at_as_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InferError, match="could not be written") as error:
+        write_text(tmp_path / "file" / "plan.json", "new")
+    assert error.value.hint == f"`ls -ld {tmp_path / 'file'}`"
 
 
 def test_private_files_are_for_their_owner_alone(tmp_path):

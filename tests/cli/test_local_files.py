@@ -71,6 +71,24 @@ def test_init_refuses_a_quantization_that_plan_would(infercli, tmp_path):
     assert infercli("plan").code == ExitCode.YES
 
 
+def test_a_file_that_is_empty_too_large_or_broken_says_what_to_do(infercli, deployment, tmp_path):
+    path = tmp_path / "deployment.yaml"
+    path.write_text("")
+    ran = infercli("plan")
+    assert ran.code == ExitCode.USAGE
+    assert "is empty" in ran.err
+    assert "`infercli init --force`" in ran.err
+    path.write_text("#" * 1_000_001)
+    assert "deployment.yaml: is larger than 1 MB" in infercli("plan").err
+    deployment()
+    for broken in ("", "models: ["):
+        (tmp_path / "models.lock.yaml").write_text(broken)
+        ran = infercli("plan")
+        assert ran.code == ExitCode.USAGE
+        assert "models.lock.yaml" in ran.err
+        assert "`git checkout models.lock.yaml`" in ran.err
+
+
 def test_pinning_a_directory_locks_every_file_by_hash(infercli, pinned, tmp_path):
     import yaml
 
