@@ -140,9 +140,14 @@ def check_sealed(
     again = f"`infercli plan --save {plan_path}{f' -n {namespace}' if namespace else ''}`"
     if code_digests(serving_code()) != {"front": plan.front.code_digest, "engine": plan.engine.code_digest}:
         raise InputError(f"{plan_path}: was made by another build of infercli, with other serving code", again)
+    saved_for = plan.deployment.kubernetes.namespace or "default"
+    if plan.target == "kubernetes" and namespace != saved_for:
+        raise InputError(
+            f"{plan_path}: was saved for namespace {saved_for}, and not for {namespace}",
+            f"`-n {saved_for}`, or plan again: {again}",
+        )
     if digest(list(objects)) != plan.objects_digest:
-        where = f"in namespace {namespace} " if namespace else ""
-        raise InputError(f"{plan_path}: its objects render differently {where}than when it was saved", again)
+        raise InputError(f"{plan_path}: its objects render differently than when it was saved", again)
 
 
 def check_files(plan: Plan) -> None:

@@ -185,7 +185,10 @@ def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
     from infercli.core.record import digest
 
     check_deployable(plan)
-    objects = objects_of(plan, namespace or plan.deployment.kubernetes.namespace)
+    if namespace is not None:
+        where = plan.deployment.kubernetes.model_copy(update={"namespace": namespace})
+        plan = plan.model_copy(update={"deployment": plan.deployment.model_copy(update={"kubernetes": where})})
+    objects = objects_of(plan, plan.deployment.kubernetes.namespace)
     sealed = plan.sealed(digest(list(objects)))
     assert isinstance(path, Path)
     write_text(path, to_json(sealed.model_dump(mode="json")))

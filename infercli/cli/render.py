@@ -30,7 +30,7 @@ def command(
 
     from infercli.actions.deploy import engine_of
     from infercli.adapters.files import write_text
-    from infercli.cli.deploying import check_deployable, plan_of
+    from infercli.cli.deploying import check_deployable, check_sealed, objects_of, plan_of
     from infercli.cli.output import emit
     from infercli.cli.project import serving_code
     from infercli.errors import InputError
@@ -47,6 +47,7 @@ def command(
     engine = engine_of(plan)
     config = serve_config(plan.front, [engine], 1, {engine.app: 100}, layout=KUBERNETES)
     where = namespace or plan.deployment.kubernetes.namespace or "default"
+    check_sealed(plan, plan_path, objects_of(plan, where), where)
     rendered = objects(plan, where, serving_code(), serve_config_text(config))
     if out_dir is None:
         emit(rendered, "json" if output == "json" else "text", to_yaml(rendered).rstrip("\n"))

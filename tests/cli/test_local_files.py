@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from infercli.adapters.files import to_yaml
 from infercli.cli.project import load_plan
+from infercli.core.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ExitCode
 from tests.parts.safetensors import safetensors
+from tests.render.examples import COMMIT, IMAGE
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],
@@ -90,8 +94,6 @@ def test_a_file_that_is_empty_too_large_or_broken_says_what_to_do(infercli, depl
 
 
 def test_pinning_a_directory_locks_every_file_by_hash(infercli, pinned, tmp_path):
-    import yaml
-
     lock = yaml.safe_load((tmp_path / "models.lock.yaml").read_text())
     assert [f["path"] for f in lock["models"][0]["files"]] == ["config.json", "model.safetensors"]
 
@@ -240,20 +242,40 @@ def test_a_saved_plan_of_other_serving_code_is_refused_before_anything_starts(in
     assert "another build of infercli" in ran.err
 
 
-def test_a_plan_saved_for_another_namespace_is_refused_with_the_flag_that_mends_it():
-    from infercli.cli.deploying import check_sealed
-    from infercli.cli.project import code_digests, serving_code
-    from infercli.errors import InputError
-    from tests.core.builders import plan
+@pytest.fixture
+def in_cluster(deployment, tmp_path):
+    """A project whose model is pinned and planned for a cluster."""
+    deployment(f"name: chat\nmodel: org/m\nprofile: l4\nkubernetes: {{image: '{IMAGE}'}}\n")
+    weights = LockedFile(path="model.safetensors", size_bytes=1_000_000, sha256="0" * 64)
+    model = LockedModel(
+        id="org/m", source="hub", commit=COMMIT, files=(weights,), config=CONFIG | {"max_position_embeddings": 4096}
+    )
+    (tmp_path / "models.lock.yaml").write_text(to_yaml(ModelLock(models=(model,)).model_dump(mode="json")))
 
-    code = code_digests(serving_code())
-    made = plan()
-    engine = made.engine.model_copy(update={"code_digest": code["engine"]})
-    front = made.front.model_copy(update={"code_digest": code["front"]})
-    saved = made.model_copy(update={"engine": engine, "front": front}).sealed("0" * 64)
-    with pytest.raises(InputError, match="namespace prod") as error:
-        check_sealed(saved, "plan.json", (), "prod")
-    assert error.value.hint == "`infercli plan --save plan.json -n prod`"
+
+def test_a_plan_renders_for_the_namespace_that_it_was_saved_for_and_no_other(infercli, in_cluster):
+    assert infercli("plan", "--save", "plan.json", "-n", "ns1").code == 0
+    rendered = list(yaml.safe_load_all(infercli("render", "--plan", "plan.json").out))
+    assert {one["metadata"]["namespace"] for one in rendered} == {"ns1"}
+    assert infercli("render", "--plan", "plan.json", "-n", "ns1").code == 0
+    ran = infercli("render", "--plan", "plan.json", "-n", "ns2")
+    assert ran.code == ExitCode.USAGE
+    assert "plan.json: was saved for namespace ns1, and not for ns2" in ran.err
+    assert "`-n ns1`, or plan again: `infercli plan --save plan.json -n ns2`" in ran.err
+
+
+def test_a_plan_that_names_no_namespace_is_for_the_default_one(infercli, in_cluster):
+    assert infercli("plan", "--save", "plan.json").code == 0
+    assert infercli("render", "--plan", "plan.json").code == 0
+    assert "saved for namespace default" in infercli("render", "--plan", "plan.json", "-n", "prod").err
+
+
+def test_a_plan_of_other_serving_code_is_not_rendered(infercli, in_cluster, monkeypatch):
+    assert infercli("plan", "--save", "plan.json").code == 0
+    monkeypatch.setattr("infercli.adapters.files.serving_sources", lambda part: {"__init__.py": b"changed"})
+    ran = infercli("render", "--plan", "plan.json")
+    assert ran.code == ExitCode.USAGE
+    assert "another build of infercli" in ran.err
 
 
 def test_another_port_than_that_of_the_ray_that_runs_is_refused_and_not_ignored(infercli, pinned, tmp_path):
