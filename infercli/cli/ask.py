@@ -55,6 +55,8 @@ def command(
     if len(words) > 2:
         raise InputError("more than one question", "put the question in quotes")
     where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
+    if where is None:
+        _check_question(question)
     aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
     messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": question}]
     settings = {"max_tokens": max_tokens, "temperature": temperature}
@@ -74,6 +76,21 @@ def command(
     parts = [f"engine {answer['engine']}" if answer["engine"] else "", f"finish {answer['finish_reason']}"]
     parts.append(f"{answer['completion_tokens']} tokens" if answer["completion_tokens"] is not None else "")
     note(", ".join(p for p in parts if p))
+
+
+def _check_question(question: str) -> None:
+    """Raises InputError for one word that is the name of a release on this machine, or nearly: it is no question."""
+    import difflib
+
+    from infercli.cli.world import local_store
+    from infercli.errors import InputError
+
+    near = difflib.get_close_matches(question, local_store().names(), n=1, cutoff=0.7)
+    if near:
+        raise InputError(
+            f"`{question}` is a question or the release `{near[0]}`: it cannot be told which",
+            f'`infercli ask {near[0]} "your question"`',
+        )
 
 
 def _through_platform(world: World, body: dict[str, Any], engine: str | None) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.errors import InferError, InputError
+from infercli.errors import InferError, InputError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from infercli.actions.ports import ReleaseStore
     from infercli.actions.steps import Compose, World
@@ -155,7 +155,7 @@ def resolve(
     kubeconfig: str | None,
     kube_context: str | None,
 ) -> tuple[str, World]:
-    """The release that a command means, and its world.
+    """The release that a command means, and its world. Raises InputError where there is no such release.
 
     The name comes from the argument, else from deployment.yaml; the target from `--target`, else from deployment.yaml's
     profile when it is that release, else it is local when this machine has a release of that name.
@@ -184,11 +184,30 @@ def resolve(
             target = load_profile(deployment.profile, path.parent).target
         namespace = namespace or deployment.kubernetes.namespace
         keys_secret = deployment.kubernetes.keys_secret
-    if target is None:
-        target = "local" if name in local_store().names() else "kubernetes"
-    if target == "local":
+    here: Sequence[str] = local_store().names() if target != "kubernetes" else ()
+    if target == "local" or name in here:
+        if name not in here:
+            raise _no_release(name, "on this machine", here)
         return name, local_world()
-    return name, kubernetes_world(name, namespace, kubeconfig, kube_context, keys_secret)
+    try:
+        world = kubernetes_world(name, namespace, kubeconfig, kube_context, keys_secret)
+        there = world.store.names()
+    except InferError as error:
+        if target is None:
+            # Whoever misspelt a release of this machine never meant a cluster.
+            missing = _no_release(name, "on this machine", here)
+            error.message = f"{missing.message}; in a cluster it cannot be looked for: {error.message}"
+            error.hint = "\n".join(filter(None, [missing.hint if here else None, error.hint])) or None
+        raise
+    if name not in there:
+        nor = "" if target else "on this machine, nor "
+        raise _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
+    return name, world
+
+
+def _no_release(name: str, where: str, known: Collection[str]) -> InputError:
+    offer = UnknownName("release", name, known).hint
+    return InputError(f"there is no release `{name}` {where}", offer or "`infercli deploy` makes one")
 
 
 def _offer(names: Sequence[str]) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from infercli.adapters.files import to_yaml
+from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli.project import load_plan
 from infercli.core.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ExitCode
+from tests.core.builders import entry
 from tests.parts.safetensors import safetensors
 from tests.render.examples import COMMIT, IMAGE
 
@@ -196,11 +199,49 @@ def test_a_gpu_profile_cannot_be_deployed_on_this_machine(infercli, deployment):
     assert "cpu-local" in ran.err
 
 
+@pytest.fixture
+def release(tmp_path):
+    """A release `chat` in the history of this machine; nothing runs."""
+    ReleaseDirectory(tmp_path / "state" / "infercli" / "local" / "releases").append(entry(1).revision)
+
+
+VERBS_OF_A_RELEASE = (["status"], ["history"], ["rollback"], ["logs"], ["delete", "--yes"], ["bench"], ["ask"])
+
+
 def test_a_release_that_is_not_there_is_named_by_every_verb(infercli):
-    for verb in ("status", "history", "rollback", "logs"):
-        ran = infercli(verb, "nothing", "--target", "local")
+    for verb, *flags in VERBS_OF_A_RELEASE:
+        ran = infercli(verb, "nothing", *["hi"] * (verb == "ask"), *flags, "--target", "local")
         assert ran.code == ExitCode.USAGE, verb
-        assert "`nothing`" in ran.err
+        assert "error: there is no release `nothing` on this machine\nhint: `infercli deploy` makes one\n" in ran.err
+
+
+@pytest.mark.parametrize("target", [(), ("--target", "local")])
+def test_a_misspelt_release_of_this_machine_is_offered_before_a_cluster_is_missed(infercli, release, target):
+    for verb, *flags in VERBS_OF_A_RELEASE:
+        ran = infercli(verb, "chta", *["hi"] * (verb == "ask"), *flags, *target)
+        assert ran.code == ExitCode.USAGE, verb
+        assert "error: there is no release `chta` on this machine" in ran.err
+        assert "hint: did you mean `chat`?\n" in ran.err
+        assert ("there is no kubeconfig" in ran.err) == (not target)
+
+
+def test_a_release_that_was_not_found_in_a_cluster_either_is_offered_from_both(infercli, release, monkeypatch):
+    store = ReleaseDirectory(Path("elsewhere"))
+    store.append(entry(1).revision.model_copy(update={"name": "chart"}))
+    cluster = SimpleNamespace(store=store, platform=SimpleNamespace(where="namespace prod of context kind"))
+    monkeypatch.setattr("infercli.cli.world.kubernetes_world", lambda *_: cluster)
+    ran = infercli("history", "chatr")
+    assert ran.code == ExitCode.USAGE
+    assert "no release `chatr` on this machine, nor on namespace prod of context kind" in ran.err
+    assert "`chat`" in ran.err
+    assert "`chart`" in ran.err
+
+
+def test_the_name_of_a_release_is_not_asked_as_a_question(infercli, release):
+    for word in ("chat", "chta"):
+        ran = infercli("ask", word, "--target", "local")
+        assert ran.code == ExitCode.USAGE
+        assert '`infercli ask chat "your question"`' in ran.err
 
 
 def test_delete_does_not_ask_where_nobody_can_answer(infercli, pinned, tmp_path):
