@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from infercli.core.record import Document, Json, Record
 from infercli.core.workload import Objectives, Workload
@@ -24,6 +25,54 @@ def namespace_name(name: str) -> str:
     return name
 
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_PATH = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_HOST = (
+    r"([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?"
+)
+_IMAGE = re.compile(rf"(?P<name>({_HOST}/)?{_PATH}(/{_PATH})*)(:\w[\w.-]{{0,127}})?@sha256:[0-9a-f]{{64}}", re.ASCII)
+"""Of an image by digest: the grammar of github.com/distribution/reference, reference.go, with a digest in it."""
+
+
+def _object_name(name: str) -> str:
+    """A name of most Kubernetes objects: an RFC 1123 subdomain."""
+    if len(name) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name):
+        raise ValueError(
+            f"Kubernetes takes no name `{name}`: lower-case letters, digits, `-` and `.`, each part between dots "
+            "begins and ends with a letter or a digit, 253 at most"
+        )
+    return name
+
+
+def _cidr(value: str) -> str:
+    """A range of addresses, as a NetworkPolicy takes it: an address, a slash, and how many bits are the network's."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+        if not value.rpartition("/")[2].isdigit() or "/" not in value:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"`{value}` is no range of addresses, for example 10.0.0.0/8") from None
+    return value
+
+
+def _image_by_digest(image: str) -> str:
+    if "@sha256:" not in image:
+        raise ValueError("must be given by digest (repo@sha256:...), since a tag can change under a running release")
+    digits = image.rpartition("@sha256:")[2]
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError(f"its digest must be 64 hex digits in lower case, and has {len(digits)} characters")
+    found = _IMAGE.fullmatch(image)
+    if found is None or len(found["name"]) > 255:
+        raise ValueError(
+            f"`{image.rpartition('@')[0]}` is no name of an image, for example registry.example/team/ray-llm"
+        )
+    return image
+
+
+_Namespace = Annotated[str, AfterValidator(namespace_name)]
+_ObjectName = Annotated[str, AfterValidator(_object_name)]
+
+
 class Front(Record):
     """The router in front of the engines."""
 
@@ -37,35 +86,21 @@ class Front(Record):
 class Kubernetes(Record):
     """Where and with what it runs in a cluster. Nothing here is secret: secrets are named, never written."""
 
-    namespace: str | None = None
+    namespace: _Namespace | None = None
     """None: that of the kubeconfig context, or `-n`."""
-    image: str | None = None
+    image: Annotated[str, AfterValidator(_image_by_digest)] | None = None
     """Ray with vLLM, by digest (`repo@sha256:...`). Required to render."""
-    model_claim: str = "models"
+    model_claim: _ObjectName = "models"
     """PersistentVolumeClaim with the weights under `/<commit>`, mounted read-only at /models."""
-    keys_secret: str | None = None
+    keys_secret: _ObjectName | None = None
     """Secret with `api-keys` (one per line) and `operator-token`; None: `<name>-keys`."""
-    image_pull_secrets: tuple[str, ...] = ()
-    gateway_namespace: str | None = None
+    image_pull_secrets: tuple[_ObjectName, ...] = ()
+    gateway_namespace: _Namespace | None = None
     """The namespace from which requests may come; None admits only this namespace."""
-    monitoring_namespace: str | None = None
+    monitoring_namespace: _Namespace | None = None
     """The namespace from which Prometheus scrapes; None admits none."""
-    api_server_cidrs: tuple[str, ...] = ()
+    api_server_cidrs: tuple[Annotated[str, AfterValidator(_cidr)], ...] = ()
     """From where the API server reaches pods, for its service proxy; empty: every private address."""
-
-    @field_validator("namespace", "gateway_namespace", "monitoring_namespace")
-    @classmethod
-    def _namespaces(cls, name: str | None) -> str | None:
-        return None if name is None else namespace_name(name)
-
-    @field_validator("image")
-    @classmethod
-    def _by_digest(cls, image: str | None) -> str | None:
-        if image is not None and "@sha256:" not in image:
-            raise ValueError(
-                "must be given by digest (repo@sha256:...), since a tag can change under a running release"
-            )
-        return image
 
 
 class ModelDeployment(Document):
@@ -93,7 +128,10 @@ class ModelDeployment(Document):
     @classmethod
     def _dns_label(cls, name: str) -> str:
         if not re.fullmatch(NAME_PATTERN, name):
-            raise ValueError("must be lower-case letters, digits and `-`, begin with a letter, and have 40 at most")
+            raise ValueError(
+                "must be lower-case letters, digits and `-`, begin with a letter, end with a letter or a digit, and "
+                "have 40 at most"
+            )
         return name
 
     @property

@@ -180,6 +180,59 @@ def test_a_namespace_that_kubernetes_would_refuse_is_refused_where_it_is_written
         assert f"Kubernetes takes no namespace `{name}`" in typed.err
 
 
+def test_names_and_references_that_a_cluster_would_refuse_are_refused_at_once(infercli, deployment):
+    deployment(
+        f"{DEPLOYMENT}kubernetes:\n"
+        "  model_claim: Bad/Claim\n"
+        "  keys_secret: Bad Secret\n"
+        f"  image_pull_secrets: [fine, Bad_Secret, a..b, {'a' * 254}]\n"
+        "  api_server_cidrs: [10.0.0.0/8, nope, 10.0.0.1, 10.0.0.0/255.0.0.0, 10.0.0.0/33]\n"
+        f"  image: UPPER Case/ray-llm@sha256:{'a' * 64}\n"
+    )
+    ran = infercli("render")
+    assert ran.code == ExitCode.USAGE
+    for where in ("model_claim", "keys_secret", *(f"image_pull_secrets[{n}]" for n in (1, 2, 3))):
+        assert f"deployment.yaml: kubernetes.{where}: Kubernetes takes no name `" in ran.err
+    for n, cidr in enumerate(("nope", "10.0.0.1", "10.0.0.0/255.0.0.0", "10.0.0.0/33"), 1):
+        assert f"deployment.yaml: kubernetes.api_server_cidrs[{n}]: `{cidr}` is no range of addresses" in ran.err
+    assert "deployment.yaml: kubernetes.image: `UPPER Case/ray-llm` is no name of an image" in ran.err
+    assert ran.err.count("deployment.yaml:") == 10
+
+
+@pytest.mark.parametrize(
+    ("image", "what"),
+    [
+        ("r.example/x@sha256:abc", "its digest must be 64 hex digits in lower case, and has 3 characters"),
+        ("r.example/x@sha256:" + "A" * 64, "its digest must be 64 hex digits"),
+        ("r.example/x:latest", "must be given by digest"),
+        ("r.example/X@sha256:" + "a" * 64, "`r.example/X` is no name of an image"),
+        ("r.example//x@sha256:" + "a" * 64, "is no name of an image"),
+        ("https://r.example/x@sha256:" + "a" * 64, "is no name of an image"),
+    ],
+)
+def test_an_image_that_no_registry_can_have_is_refused(infercli, deployment, image, what):
+    deployment(f"{DEPLOYMENT}kubernetes: {{image: '{image}'}}\n")
+    ran = infercli("plan")
+    assert ran.code == ExitCode.USAGE
+    assert "deployment.yaml: kubernetes.image: " in ran.err
+    assert what in ran.err
+
+
+@pytest.mark.parametrize("name", ["x", "r.example:5000/team/ray__llm-x", "[::1]:5000/x", "Registry.example/a.b:v1.2_3"])
+def test_an_image_that_a_registry_may_have_is_taken(infercli, deployment, name):
+    text = f"image: '{name}@sha256:{'a' * 64}', keys_secret: a.b-c, api_server_cidrs: ['10.1.2.3/8', '::/0']"
+    deployment(f"{DEPLOYMENT}kubernetes: {{{text}}}\n")
+    assert infercli("plan").code == ExitCode.YES
+
+
+def test_a_name_is_told_all_the_rules(infercli, deployment):
+    deployment(DEPLOYMENT.replace("name: chat", "name: a-"))
+    assert (
+        "name: must be lower-case letters, digits and `-`, begin with a letter, end with a letter"
+        in infercli("plan").err
+    )
+
+
 def test_a_namespace_that_kubernetes_takes_is_taken(infercli, deployment):
     deployment(f"{DEPLOYMENT}kubernetes: {{namespace: 0-a, gateway_namespace: {'a' * 63}}}\n")
     assert infercli("plan").code == ExitCode.YES
