@@ -47,6 +47,25 @@ def check_deployable(plan: Plan) -> None:
         )
 
 
+def note_placement(plan: Plan) -> None:
+    """Say that nothing leads its pods to the GPUs that it was planned for, where that is so.
+
+    Which label does is the cluster's own: GPU feature discovery, which sets one by product, is not everywhere.
+    """
+    from infercli.cli.output import note
+
+    if plan.target == "local" or plan.profile.node_selector:
+        return
+    name = plan.deployment.profile
+    file = name if name.endswith((".yaml", ".yml")) else f"profiles/{name}.yaml"
+    written = "" if name == file else f" (what else belongs there: `infercli profiles {name}`)"
+    note(
+        f"note: profile {plan.profile.name} has no node_selector: where the cluster has other GPUs too, a pod may land "
+        f"on one of them, and its engine never starts\n"
+        f"hint: add one in {file}{written}: a label of the right nodes, from `kubectl get nodes --show-labels`"
+    )
+
+
 def objects_of(plan: Plan, namespace: str | None) -> tuple[dict[str, Json], ...]:
     """The static Kubernetes objects of a plan; none on the local target."""
     if plan.target == "local":
@@ -113,6 +132,7 @@ def prepare_request(
         namespace = world.platform.namespace  # type: ignore[attr-defined]
         objects = objects_of(plan, namespace)
     check_sealed(plan, plan_path, objects, namespace)
+    note_placement(plan)
     request = Request(
         plan=plan,
         objects=objects,

@@ -30,7 +30,7 @@ def command(
 
     from infercli.actions.deploy import engine_of
     from infercli.adapters.files import write_text
-    from infercli.cli.deploying import check_deployable, check_sealed, objects_of, plan_of
+    from infercli.cli.deploying import check_deployable, check_sealed, note_placement, objects_of, plan_of
     from infercli.cli.output import emit
     from infercli.cli.project import serving_code
     from infercli.errors import InputError
@@ -48,6 +48,7 @@ def command(
     config = serve_config(plan.front, [engine], 1, {engine.app: 100}, layout=KUBERNETES)
     where = namespace or plan.deployment.kubernetes.namespace or "default"
     check_sealed(plan, plan_path, objects_of(plan, where), where)
+    note_placement(plan)
     rendered = objects(plan, where, serving_code(), serve_config_text(config))
     if out_dir is None:
         emit(rendered, "json" if output == "json" else "text", to_yaml(rendered).rstrip("\n"))

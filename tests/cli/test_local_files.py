@@ -311,6 +311,19 @@ def test_a_plan_that_names_no_namespace_is_for_the_default_one(infercli, in_clus
     assert "saved for namespace default" in infercli("render", "--plan", "plan.json", "-n", "prod").err
 
 
+def test_a_profile_that_leads_pods_to_no_nodes_is_told_when_it_is_rendered(infercli, in_cluster, tmp_path):
+    ran = infercli("render")
+    assert ran.code == 0
+    assert "note: profile l4 has no node_selector" in ran.err
+    assert "add one in profiles/l4.yaml" in ran.err
+    own = infercli("profiles", "l4").out
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "l4.yaml").write_text(own + "node_selector: {pool: l4}\n")
+    ran = infercli("render")
+    assert ran.err == ""
+    assert "pool: l4" in ran.out
+
+
 def test_a_plan_of_other_serving_code_is_not_rendered(infercli, in_cluster, monkeypatch):
     assert infercli("plan", "--save", "plan.json").code == 0
     monkeypatch.setattr("infercli.adapters.files.serving_sources", lambda part: {"__init__.py": b"changed"})
