@@ -23,9 +23,9 @@ def command(name: str | None, schema: bool, output: str) -> None:
     import json
     from pathlib import Path
 
-    from infercli.adapters.files import profile_files, read_document, to_yaml
+    from infercli.adapters.files import profile_files, to_yaml
     from infercli.cli.output import columns, emit
-    from infercli.cli.project import load_profile
+    from infercli.cli.project import load_profile, read_profile
     from infercli.core.profile import HardwareProfile
     from infercli.errors import InputError
 
@@ -40,7 +40,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     found, broken = [], []
     for path in profile_files(Path()):
         try:
-            found.append(read_document(path, HardwareProfile))
+            found.append(read_profile(path))
         except InputError as error:
             broken.append(error.message)
     rows = [

@@ -92,7 +92,19 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
             hint = "`infercli profiles` lists them; a GPU and how many is one too: `b200-x8`"
             raise UnknownName("profile", name, known, hint)
         return made
-    return read_document(known[name], HardwareProfile)
+    return read_profile(known[name])
+
+
+def read_profile(path: Path) -> HardwareProfile:
+    """A profile that is known by the name of its file. Raises InvalidFile, also where its own name is another."""
+    from infercli.adapters.files import read_document
+    from infercli.core.profile import HardwareProfile
+
+    profile = read_document(path, HardwareProfile)
+    if profile.name != path.stem:
+        what = f"must be `{path.stem}`, which its file is called, or the file {profile.name}{path.suffix}"
+        raise InvalidFile(str(path), [("name", what)])
+    return profile
 
 
 def load_objectives(name: str) -> Objectives:
@@ -185,17 +197,17 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
 
     One of the project's own that cannot be read is left out.
     """
-    from infercli.adapters.files import price_list, profile_files, read_document
+    from infercli.adapters.files import price_list, profile_files
     from infercli.core.bare_profile import bare_profile
     from infercli.core.changes import Offer
-    from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile
+    from infercli.core.profile import LARGEST_NODE_GPUS
     from infercli.errors import InferError
 
     prices = price_list(project)
     sizes = set()
     for path in profile_files(project):
         try:
-            found = read_document(path, HardwareProfile)
+            found = read_profile(path)
             price = None if found.price is None else prices.find(found.price).median_usd
         except InferError:
             continue

@@ -33,3 +33,15 @@ def test_a_broken_file_is_named_with_all_its_mistakes_and_the_others_are_listed(
         "profiles/text.yaml: line 2, column 1: not YAML",
     ):
         assert expected in ran.err
+
+
+def test_a_file_of_another_name_than_its_profile_is_refused_wherever_it_is_meant(infercli, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "a.yaml").write_text(infercli("profiles", "l4").out.replace("name: l4", "name: other"))
+    wrong = "profiles/a.yaml: name: must be `a`, which its file is called, or the file other.yaml"
+    listed = infercli("profiles")
+    assert "other" not in listed.out
+    for ran in (listed, infercli("profiles", "a"), infercli("init", "--profile", "a")):
+        assert ran.code == ExitCode.USAGE
+        assert wrong in ran.err
+    assert infercli("init", "--profile", "profiles/a.yaml").code == ExitCode.YES
