@@ -166,7 +166,7 @@ def question_of(typed: Typed) -> Question:
 
 
 def check_counts(typed: Typed) -> None:
-    """Raises InvalidFile with every flag that must be a positive number and is not."""
+    """Raises InvalidFile with every flag that must be a positive number of a size that may be meant, and is not."""
     from infercli.core.problems import Problems
     from infercli.errors import InvalidFile
 
@@ -177,12 +177,18 @@ def check_counts(typed: Typed) -> None:
 
 
 def _whole_numbers(typed: Typed, args: dict[str, Any], problems: Problems) -> None:
+    from infercli.core.deployment import MOST_REPLICAS
+    from infercli.core.workload import MOST_COUNT
+
     names = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs")
     counts = {f"--{name.replace('_', '-')}": args.get(name) for name in names}
     counts |= {"--input-len": typed.input_tokens, "--output-len": typed.output_tokens, "--replicas": typed.replicas}
     for flag, value in (counts | {"--concurrency": typed.concurrency}).items():
         if value is not None and value < 1:
             problems.add(flag, f"must be at least 1, and is {value}")
+        most = MOST_REPLICAS if flag == "--replicas" else MOST_COUNT
+        if value is not None and value > most:
+            problems.add(flag, f"must be at most {most:,}, and is {value}")
 
 
 def _model(

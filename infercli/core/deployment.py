@@ -9,10 +9,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from infercli.core.record import Document, Json, Record
-from infercli.core.workload import Objectives, Workload
+from infercli.core.workload import MOST_COUNT, Objectives, Workload
 
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 """A DNS label with room for what is appended to it: Kubernetes names end at 63 characters."""
+
+MOST_REPLICAS = 10_000
+"""Twice the nodes that a Kubernetes cluster may have (kubernetes.io, Considerations for large clusters)."""
 
 
 def namespace_name(name: str) -> str:
@@ -76,10 +79,10 @@ _ObjectName = Annotated[str, AfterValidator(_object_name)]
 class Front(Record):
     """The router in front of the engines."""
 
-    replicas: int = Field(default=2, ge=2)
+    replicas: int = Field(default=2, ge=2, le=MOST_REPLICAS)
     """Never fewer than two: one replica is an outage whenever it is replaced (run and measured)."""
     max_body_mib: float = Field(default=8, gt=0)
-    max_in_flight: int = Field(default=512, ge=1)
+    max_in_flight: int = Field(default=512, ge=1, le=MOST_COUNT)
     """Requests at a time per front replica; one more is answered with 429."""
 
 
@@ -116,7 +119,7 @@ class ModelDeployment(Document):
     profile: str
     quantization: str | None = None
     """What the checkpoint must be; None: what its config says, or the first of the profile's preferences it can be."""
-    replicas: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1, le=MOST_REPLICAS)
     workload: Workload = Workload()
     objectives: Objectives = Objectives()
     engine_args: dict[str, Json] = {}

@@ -17,8 +17,10 @@ from infercli.core.lora import Adapters
 from infercli.core.plan import MemoryTerm
 from infercli.core.record import Document, Json, Record
 from infercli.core.vision import Items, as_loaded, items_of
+from infercli.core.workload import MOST_COUNT
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
+_Bytes = Annotated[int, Field(ge=1, le=10**15)]
 
 
 class Asked(Record):
@@ -128,7 +130,7 @@ class EstimateRequest(Asked):
     max_num_seqs: Count | None = None
     max_num_batched_tokens: Count | None = None
     gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    kv_cache_memory_bytes: Count | None = None
+    kv_cache_memory_bytes: _Bytes | None = None
     """What the KV cache takes, instead of what is left of the budget. vLLM does not look whether it is there."""
     block_size: Count | None = None
     enforce_eager: bool = False

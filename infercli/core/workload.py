@@ -6,15 +6,18 @@ from pydantic import Field
 
 from infercli.core.record import Record
 
+MOST_COUNT = 1_000_000_000
+"""Of tokens, requests or GPUs: more is a slip of the hand, and what is counted one by one would fill the memory."""
+
 
 class Workload(Record):
     """Requests as they come. Lengths are tokens."""
 
-    input_tokens: int = Field(default=1000, ge=1)
-    output_tokens: int = Field(default=300, ge=1)
-    concurrency: int = Field(default=16, ge=1)
+    input_tokens: int = Field(default=1000, ge=1, le=MOST_COUNT)
+    output_tokens: int = Field(default=300, ge=1, le=MOST_COUNT)
+    concurrency: int = Field(default=16, ge=1, le=MOST_COUNT)
     """Requests in flight at a time that the deployment must hold without queueing for KV cache."""
-    max_context_tokens: int | None = Field(default=None, ge=1)
+    max_context_tokens: int | None = Field(default=None, ge=1, le=MOST_COUNT)
     """The longest prompt plus answer to accept; None lets the planner choose `max_model_len`."""
 
 

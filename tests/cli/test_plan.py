@@ -225,6 +225,25 @@ def test_an_image_that_a_registry_may_have_is_taken(infercli, deployment, name):
     assert infercli("plan").code == ExitCode.YES
 
 
+def test_numbers_that_nobody_means_are_refused_and_not_counted_out(infercli, deployment):
+    huge = 99999999999999999999
+    flags = ("--max-num-seqs", "--concurrency", "--input-len", "--output-len", "--replicas", "--max-model-len")
+    typed = infercli("plan", "Qwen/Qwen3-8B", "--profile", "l4", *(word for flag in flags for word in (flag, huge)))
+    assert typed.code == ExitCode.USAGE
+    assert all(f"plan: {flag}: must be at most " in typed.err for flag in flags)
+    deployment(
+        f"name: chat\nmodel: x\nprofile: cpu-local\nreplicas: 5000000\nworkload: {{concurrency: {huge}}}\n"
+        f"engine_args: {{max_num_seqs: {huge}, max_num_batched_tokens: {huge}}}\nfront: {{replicas: {huge}}}\n"
+    )
+    written = infercli("plan")
+    assert written.code == ExitCode.USAGE
+    for where in ("replicas", "workload.concurrency", "engine_args.max_num_seqs", "front.replicas"):
+        assert f"deployment.yaml: {where}: must be at most 1" in written.err
+    asked = infercli("estimate", "--model", "Qwen/Qwen3-8B", "--gpu", "L4", "--max-num-batched-tokens", huge)
+    assert asked.code == ExitCode.USAGE
+    assert "max_num_batched_tokens: must be at most 1000000000" in asked.err
+
+
 def test_a_name_is_told_all_the_rules(infercli, deployment):
     deployment(DEPLOYMENT.replace("name: chat", "name: a-"))
     assert (
