@@ -12,7 +12,7 @@ apiVersion: infercli/v1
 kind: ModelDeployment
 name: {name}
 
-# A Hugging Face id, or a directory with a checkpoint (starts with . or /). Pin it: infercli pin {model}
+# A Hugging Face id, or a directory with a checkpoint (starts with . or /). Pin it: infercli pin {typed}
 model: {model}
 
 # What clients say in "model". Without it: the id above. Keep it when you change the quantization.
@@ -72,6 +72,7 @@ def command(
       infercli init
       infercli init chat --name chat --model Qwen/Qwen3-8B-AWQ --profile l4
     """
+    import shlex
     from pathlib import Path
 
     import yaml
@@ -83,11 +84,15 @@ def command(
     from infercli.core.quantization import expand
     from infercli.errors import InputError
 
+    _check_model(model)
+    typed = shlex.quote(model)
     path = Path(directory) / DEPLOYMENT_FILE
     hardware = load_profile(profile, Path(directory))
     expand([quantization] if quantization else [])
     chosen = f"quantization: {quantization}\n" if quantization else "# quantization: awq\n"
-    text = TEMPLATE.format(name=name, model=model, profile=profile, quantization=chosen)
+    text = TEMPLATE.format(
+        name=name, model=_written(model), typed=typed, profile=_written(profile), quantization=chosen
+    )
     if hardware.target == "kubernetes":
         text += CLUSTER.format(name=name)
     parse_document(yaml.safe_load(text), ModelDeployment, str(path))
@@ -96,5 +101,27 @@ def command(
     write_text(path, text)
     emit({"apiVersion": "infercli/v1", "kind": "InitResult", "path": str(path)}, output, f"{path} is written")
     if output == "text":
-        where = "" if directory == "." else f"cd {directory} && "
-        note(f"next: {where}infercli pin {model} && infercli plan")
+        where = "" if directory == "." else f"cd {shlex.quote(directory)} && "
+        note(f"next: {where}infercli pin {typed} && infercli plan")
+
+
+def _check_model(model: str) -> None:
+    """Raises InputError for what is neither a directory nor, by its letters, an id of the Hub."""
+    import re
+
+    from infercli.errors import InputError
+
+    is_directory = model.startswith((".", "/")) and model.isprintable()
+    if not is_directory and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model, re.ASCII):
+        raise InputError(
+            f"--model: `{model}` is no Hugging Face id, and no directory, which starts with . or /",
+            "an id is `owner/name`, of letters, digits, `-`, `_` and `.`; `infercli models` lists some",
+        )
+
+
+def _written(text: str) -> str:
+    """As YAML has it, with quotes where it needs them."""
+    import json
+    import re
+
+    return text if re.fullmatch(r"[\w./-]+", text, re.ASCII) else json.dumps(text, ensure_ascii=False)

@@ -69,6 +69,17 @@ def test_init_refuses_a_name_that_kubernetes_would(infercli, tmp_path):
     assert not (tmp_path / "deployment.yaml").exists()
 
 
+def test_init_refuses_what_is_no_model_and_quotes_what_it_tells_to_type(infercli, tmp_path):
+    for model in ("foo bar", "a/b/c", "x\ny", ""):
+        ran = infercli("init", "--model", model)
+        assert ran.code == ExitCode.USAGE
+        assert "is no Hugging Face id, and no directory" in ran.err
+    assert not (tmp_path / "deployment.yaml").exists()
+    ran = infercli("init", "my chat", "--model", "./my model: a # b")
+    assert ran.err == "next: cd 'my chat' && infercli pin './my model: a # b' && infercli plan\n"
+    assert yaml.safe_load((tmp_path / "my chat" / "deployment.yaml").read_text())["model"] == "./my model: a # b"
+
+
 def test_init_refuses_a_quantization_that_plan_would(infercli, tmp_path):
     ran = infercli("init", "--quantization", "int4")
     assert ran.code == ExitCode.USAGE
