@@ -39,7 +39,9 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
     except InferError:
         raise
-    except OSError as error:  # a certificate or a credential plugin that is not there
+    except OSError as error:  # it cannot be read, or a certificate or a credential plugin is not there
+        if error.filename and str(Path(place).expanduser()) == str(error.filename):
+            raise InputError(f"{place} is no kubeconfig: {error.strerror}", "export KUBECONFIG=FILE") from error
         raise InputError(
             f"{place}: {error.filename or 'a file it names'}: {error.strerror}", "`kubectl version`"
         ) from error

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(1), help="Of the answer.")
 @click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0), help="0 is greedy.")
 @click.option("--system", help="A system message.")
+@click.option(
+    "--timeout", default="5m", show_default=True, metavar="DURATION", help="Longest wait for a piece of the answer."
+)
 @options.deployment_file
 @options.target
 @options.cluster
@@ -31,6 +34,7 @@ def command(
     max_tokens: int,
     temperature: float,
     system: str | None,
+    timeout: str,
     deployment_path: str | None,
     target: str | None,
     namespace: str | None,
@@ -50,8 +54,15 @@ def command(
     """
     from infercli.cli.endpoint import aim_at
     from infercli.cli.output import emit, note
-    from infercli.errors import InputError
+    from infercli.core.units import parse_duration_s
+    from infercli.errors import EndpointError, InputError
 
+    try:
+        timeout_s = parse_duration_s(timeout)
+    except ValueError as error:
+        raise InputError(f"--timeout: {error}") from error
+    if not timeout_s:
+        raise InputError("--timeout: must be more than 0")
     if len(words) > 2:
         raise InputError("more than one question", "put the question in quotes")
     where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
@@ -60,14 +71,19 @@ def command(
     aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
     messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": question}]
     settings = {"max_tokens": max_tokens, "temperature": temperature}
-    if aim.world is not None and (engine is not None or not aim.endpoint.is_loopback):
-        # Through the platform: pinned, and in a cluster by the API server, since a Service is not reachable from here.
-        body = {"model": aim.model, "messages": messages, **settings}
-        answer = _through_platform(aim.world, body, engine)
-    else:
-        if engine is not None:
-            raise InputError("--engine needs a release, not a URL", "name the release")
-        answer = _streamed(aim, messages, settings, show=output == "text")
+    try:
+        if aim.world is not None and (engine is not None or not aim.endpoint.is_loopback):
+            # Through the platform: pinned, and in a cluster by the API server: a Service is not reachable from here.
+            body = {"model": aim.model, "messages": messages, **settings}
+            answer = _through_platform(aim.world, body, engine, timeout_s)
+        else:
+            if engine is not None:
+                raise InputError("--engine needs a release, not a URL", "name the release")
+            answer = _streamed(aim, messages, settings, timeout_s, show=output == "text")
+    except EndpointError as error:
+        if "HTTP 400" in error.message and "token" in error.message:
+            error.hint = f"less than --max-tokens {max_tokens}, or a shorter question"
+        raise
     if output != "text":
         emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer}, output, "")
         return
@@ -93,12 +109,12 @@ def _check_question(question: str) -> None:
         )
 
 
-def _through_platform(world: World, body: dict[str, Any], engine: str | None) -> dict[str, Any]:
+def _through_platform(world: World, body: dict[str, Any], engine: str | None, timeout_s: float) -> dict[str, Any]:
     import json
 
     from infercli.errors import EndpointError
 
-    answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=300)
+    answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=timeout_s)
     if answer.status != 200:
         raise EndpointError(f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}", "`infercli status`")
     value = json.loads(answer.body)
@@ -112,21 +128,30 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None) ->
     }
 
 
-def _streamed(aim: Aim, messages: list[dict[str, str]], settings: dict[str, Any], *, show: bool) -> dict[str, Any]:
+def _streamed(
+    aim: Aim, messages: list[dict[str, str]], settings: dict[str, Any], timeout_s: float, *, show: bool
+) -> dict[str, Any]:
     from infercli.adapters.openai_api import OpenAiApi
+    from infercli.cli.world import Steps
     from infercli.errors import EndpointError
 
-    api = OpenAiApi(aim.endpoint, api_key=aim.api_key)
-    model = aim.model
-    if model is None:
-        models = api.models()
-        if not models:
-            raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
-        model = models[0]
-    stream = api.stream_chat(messages, model=model, **settings)
-    for piece in stream:
-        if show:
-            click.echo(piece, nl=False)
+    api = OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
+    waiting = Steps()
+    waiting.detail(f"waiting for {aim.endpoint.url}")
+    try:
+        model = aim.model
+        if model is None:
+            models = api.models()
+            if not models:
+                raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
+            model = models[0]
+        stream = api.stream_chat(messages, model=model, **settings)
+        for piece in stream:
+            waiting.done()
+            if show:
+                click.echo(piece, nl=False)
+    finally:
+        waiting.done()
     if show:
         click.echo()
     whole = stream.answer

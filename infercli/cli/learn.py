@@ -100,7 +100,9 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
             "a whole start-up log has `Model loading took`, `Available KV cache memory` or `GPU KV cache size` in it",
         )
     if "gpu" not in known:
-        raise InputError("no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them")
+        raise InputError(
+            f"{file}: no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them"
+        )
     answer = _answer(file, question_of(log, _pinned(log.model, known) | known))
     return [learn(log, answer, digest=digest, source=file)]
 
@@ -116,7 +118,7 @@ def _learn_levels(
 
     from infercli.cli.output import note
     from infercli.core.learned_speed import learn_speed, question_of
-    from infercli.errors import InputError
+    from infercli.errors import InputError, InvalidFile
 
     runs = []
     refused: InputError | None = None
@@ -130,6 +132,8 @@ def _learn_levels(
             if len(result.stages) > 1:
                 note(f"{file}: {stage.load.label}: nothing is learned: {error.message}")
     if not runs and refused is not None:
+        if not isinstance(refused, InvalidFile):  # which names it
+            refused.message = f"{file}: {refused.message}"
         raise refused
     return runs
 

@@ -43,13 +43,14 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
     wrong += _contradictions(given, times)
     wrong += _without_effect(given)
     wrong += _impossible(given, times, traced=traced, max_tokens=max_tokens)
-    objectives = None
+    objectives, hint = None, "`infercli bench --help` has an example of each load"
     try:
         objectives = _objectives(given["slos"], given["objectives"])
     except InputError as error:
         wrong.append(error.message)
+        hint = error.hint or hint
     if wrong:
-        raise InputError("\n".join(wrong), "`infercli bench --help` has an example of each load")
+        raise InputError("\n".join(wrong), hint)
     search = _searches(given)
     shared = _shared(given, times, max_tokens)
     return Levels(

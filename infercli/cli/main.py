@@ -124,7 +124,7 @@ def _debug() -> bool:
 
 
 def invoke(args: list[str] | None = None) -> int:
-    """Run one command and return its exit code. Nothing escapes but SystemExit's own cousins."""
+    """Run one command and return its exit code. Nothing escapes but what ends the interpreter."""
     color = _color(sys.argv[1:] if args is None else args)
     try:
         result = main.main(
@@ -145,7 +145,7 @@ def invoke(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         _report(InferError(error.format_message()), color)
         return ExitCode.COULD_NOT
-    except BrokenPipeError:
+    except SystemExit:  # click's way with a BrokenPipeError
         # The reader of a pipe went away (`infercli ... | head`): not our failure, and nobody is left to tell.
         _drop_output()
         return ExitCode.YES

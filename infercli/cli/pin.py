@@ -28,6 +28,8 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     import shlex
     from pathlib import Path
 
+    from click.core import ParameterSource
+
     from infercli.adapters.files import to_yaml, write_text
     from infercli.cli.output import emit, note
     from infercli.cli.progress import byte_progress
@@ -45,6 +47,8 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     before = lock.find(model)
     with byte_progress("hashing" if model.startswith((".", "/")) else "pinning") as on_progress:
         if model.startswith((".", "/")):
+            if click.get_current_context().get_parameter_source("revision") is not ParameterSource.DEFAULT:
+                raise InputError("--revision is of the Hub, and a directory has none", "leave it out")
             from infercli.adapters.model_directory import lock_directory
 
             if download:

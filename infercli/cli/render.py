@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from infercli.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
@@ -58,4 +63,19 @@ def command(
         path = Path(out_dir) / f"{number:02}-{one['kind'].lower()}-{one['metadata']['name']}.yaml"
         write_text(path, to_yaml([one]))
         paths.append(str(path))
+    _note_others(Path(out_dir), paths)
     emit({"apiVersion": "infercli/v1", "kind": "RenderResult", "files": paths}, output, "\n".join(paths))
+
+
+def _note_others(folder: Path, written: list[str]) -> None:
+    """Objects of an earlier render under another name are left, and applied with the folder: say so."""
+    import shlex
+
+    from infercli.cli.output import note
+
+    others = [str(p) for p in sorted(folder.glob("[0-9][0-9]-*.yaml")) if str(p) not in written]
+    if others:
+        note(
+            f"note: {folder} also has objects of an earlier render, which `kubectl apply -f {folder}` would apply too\n"
+            f"hint: `{shlex.join(['rm', *others])}`"
+        )

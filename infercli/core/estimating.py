@@ -84,7 +84,7 @@ def read_request(value: Json) -> EstimateRequest | EstimateError:
     try:
         return EstimateRequest.model_validate(value)
     except ValidationError as error:
-        for where, what in problems_of(error):
+        for where, what in problems_of(error, EstimateRequest):
             # What is wrong between fields is said with the field first: pydantic has no place for it.
             field, colon, rest = what.partition(": ")
             named = not where and colon and field in EstimateRequest.model_fields

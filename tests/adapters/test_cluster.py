@@ -134,6 +134,12 @@ def test_a_file_that_is_no_kubeconfig_is_an_input_error(text, tmp_path):
         connect(str(tmp_path / "kubeconfig"), None, None)
 
 
+def test_a_folder_as_kubeconfig_is_named_once(tmp_path):
+    with pytest.raises(InputError) as error:
+        connect(str(tmp_path), None, None)
+    assert error.value.message == f"{tmp_path} is no kubeconfig: Is a directory"
+
+
 def test_an_unknown_context_offers_the_nearest(kubeconfig):
     with pytest.raises(UnknownName, match="unknown context `prd`"):
         connect(kubeconfig(), "prd", None)

@@ -165,6 +165,7 @@ def test_what_a_result_does_not_say_is_asked_for(infercli, bench, changes, words
     ran = infercli("learn", bench("a.json", **changes), *words)
     assert ran.code == ExitCode.USAGE
     assert expected in ran.err
+    assert ran.err.startswith("error: a.json: ")
 
 
 def test_a_plan_names_the_engine(infercli, bench, tmp_path):

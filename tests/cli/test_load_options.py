@@ -66,3 +66,10 @@ def test_an_explicit_limit_of_answers_goes_before_the_workloads_own(text, sent, 
         ran = infercli("bench", server.url, *words, "--requests", str(len(sent)), "-o", "json")
         assert [s.body["max_tokens"] for s in server.completion_requests] == sent
     assert ("answers of more than 3 tokens cut to that" in ran.out) is ("40" in text)
+
+
+def test_objectives_that_are_not_shipped_are_answered_with_those_that_are(infercli):
+    ran = infercli("bench", NOBODY, "--objectives", "nope")
+    assert ran.code == ExitCode.USAGE
+    assert "unknown set of objectives `nope`" in ran.err
+    assert all(f"`{name}`" in ran.err for name in ("conversational", "interactive", "long-input"))

@@ -15,6 +15,7 @@ from infercli.cli.project import load_plan
 from infercli.core.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ExitCode
 from tests.core.builders import entry
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.parts.safetensors import safetensors
 from tests.render.examples import COMMIT, IMAGE
 
@@ -270,6 +271,43 @@ def test_bench_and_ask_against_nobody_say_so(infercli):
         ran = infercli(*verb)
         assert ran.code == ExitCode.COULD_NOT
         assert "127.0.0.1:9" in ran.err
+
+
+def test_asking_a_server_that_never_answers_ends_at_the_timeout(infercli):
+    with FakeOpenAiServer(Behaviour(silent=True)) as server:
+        ran = infercli("ask", server.url, "hi", "--timeout", "200ms")
+        assert ran.code == ExitCode.COULD_NOT
+        assert f"{server.url} did not answer within 0.2 s" in ran.err
+    for wrong in ("0", "soon"):
+        ran = infercli("ask", "http://127.0.0.1:9", "hi", "--timeout", wrong)
+        assert ran.code == ExitCode.USAGE
+        assert "--timeout" in ran.err
+
+
+def test_asking_for_more_than_the_model_takes_says_which_flag_to_lower(infercli):
+    said = "max_tokens is too large: 100000. This model's maximum context length is 256 tokens"
+    with FakeOpenAiServer(Behaviour(status=400, message=said)) as server:
+        ran = infercli("ask", server.url, "hi", "--max-tokens", "100000")
+    assert ran.code == ExitCode.COULD_NOT
+    assert "hint: less than --max-tokens 100000, or a shorter question" in ran.err
+
+
+def test_a_revision_of_a_directory_is_refused_and_not_ignored(infercli, model):
+    for revision in ("foo", "main"):
+        ran = infercli("pin", "./model", "--revision", revision)
+        assert ran.code == ExitCode.USAGE
+        assert "--revision is of the Hub" in ran.err
+
+
+def test_objects_of_a_renamed_release_that_are_left_in_the_folder_are_named(infercli, in_cluster, tmp_path):
+    first = infercli("render", "--out", "out").out.split()
+    assert "earlier render" not in infercli("render", "--out", "out").err
+    path = tmp_path / "deployment.yaml"
+    path.write_text(path.read_text().replace("name: chat", "name: talk"))
+    ran = infercli("render", "--out", "out")
+    assert ran.code == 0
+    assert "note: out also has objects of an earlier render" in ran.err
+    assert f"hint: `rm {' '.join(f for f in first if 'chat' in f)}`" in ran.err
 
 
 @pytest.mark.parametrize("what", [["gpus"], ["profiles"], ["models"]])

@@ -16,6 +16,7 @@ import pytest
 from infercli import __version__
 from infercli.cli import main as cli
 from infercli.errors import ExitCode, InferError
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 HEAVY = ("pydantic", "yaml", "rich", "kubernetes", "huggingface_hub", "pynvml", "infercli.core", "infercli.adapters")
 
@@ -197,9 +198,15 @@ def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
-def test_a_reader_that_goes_away_is_no_failure():
+@pytest.mark.parametrize("words", ["gpus", "ask URL hi"])
+def test_a_reader_that_goes_away_is_no_failure(words):
+    with FakeOpenAiServer(Behaviour(tokens=5000, itl_s=0.0001)) as server:
+        check_a_reader_that_goes_away(words.replace("URL", server.url))
+
+
+def check_a_reader_that_goes_away(words):
     done = subprocess.run(
-        f"{sys.executable} -m infercli gpus | head -1; exit ${{PIPESTATUS[0]}}",
+        f"{sys.executable} -m infercli {words} | head -c 3; exit ${{PIPESTATUS[0]}}",
         shell=True,
         executable="/bin/bash",
         capture_output=True,

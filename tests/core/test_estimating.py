@@ -462,3 +462,11 @@ def test_more_slots_for_adapters_or_a_higher_rank_never_cost_less(question, rank
     assert fits_no_less(here, none)
     off = answer(*question, **(asked | {"enable_lora": False}))
     assert off.memory == none.memory
+
+
+def test_a_misspelt_key_is_answered_with_the_nearest_in_its_place():
+    wrong = read_request({"modle": "x", "gpu": "L4", "workload": {"input_len": 5, "output_len": 3, "concurency": 2}})
+    assert [(p.where, p.what.partition("; ")[2]) for p in wrong.problems] == [
+        ("workload.concurency", "did you mean `concurrency`?"),
+        ("modle", "did you mean `model`?"),
+    ]
