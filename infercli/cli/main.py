@@ -60,12 +60,16 @@ class Verbs(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"infercli.cli.{cmd_name}").command
+        if ctx.resilient_parsing:  # a shell completes
+            from infercli.cli.completing import offer_values
+
+            offer_values(cmd_name, command)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from infercli.errors import UnknownName
 
             raise UnknownName("command", args[0], COMMANDS, "`infercli --help` lists them")
@@ -145,9 +149,11 @@ def invoke(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         _report(InferError(error.format_message()), color)
         return ExitCode.COULD_NOT
-    except SystemExit:  # click's way with a BrokenPipeError
-        # The reader of a pipe went away (`infercli ... | head`): not our failure, and nobody is left to tell.
-        _drop_output()
+    except SystemExit as stop:
+        if stop.code:
+            # click's way with a BrokenPipeError. The reader of a pipe went away (`infercli ... | head`): not our
+            # failure, and nobody is left to tell.
+            _drop_output()
         return ExitCode.YES
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:

@@ -9,13 +9,17 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from infercli import __version__
+from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli import main as cli
+from infercli.cli.completing import VALUES
 from infercli.errors import ExitCode, InferError
+from tests.core.builders import entry
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 HEAVY = ("pydantic", "yaml", "rich", "kubernetes", "huggingface_hub", "pynvml", "infercli.core", "infercli.adapters")
@@ -122,6 +126,48 @@ def test_completion_prints_a_script_for_the_shell(infercli, shell):
     ran = infercli("completion", shell)
     assert ran.code == 0
     assert "_INFERCLI_COMPLETE" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("plan --profile h1", {"h100", "h100-x2"}),
+        ("init --profile l4-", {"l4-pool"}),
+        ("profiles l4", {"l4", "l4-pool"}),
+        ("gpus l4", {"L4", "L40S"}),
+        ("estimate --gpu h10", {"H100"}),
+        ("plan qwen/qwen3-32", {"Qwen/Qwen3-32B"}),
+        *((f"{verb} ch", {"chat", "chart"}) for verb in ("status", "history", "rollback", "delete", "logs", "bench")),
+        ("ask cha", {"chat", "chart"}),
+        ("nothing x", set()),
+    ],
+)
+def test_values_are_completed_from_what_this_machine_knows(infercli, deployment, monkeypatch, typed, offered):
+    deployment()
+    store = ReleaseDirectory(Path("state/infercli/local/releases"))
+    store.append(entry(1).revision.model_copy(update={"name": "chart"}))
+    monkeypatch.setenv("_INFERCLI_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"infercli {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    ran = infercli()
+    assert (ran.code, ran.err) == (ExitCode.YES, "")
+    assert offered <= {line.partition(",")[2] for line in ran.out.splitlines()}
+    assert bool(ran.out.strip()) == bool(offered)
+
+
+def test_a_broken_file_keeps_nothing_else_from_being_completed(infercli, deployment, monkeypatch):
+    deployment("name: [")
+    ReleaseDirectory(Path("state/infercli/local/releases")).append(entry(1).revision)
+    monkeypatch.setenv("_INFERCLI_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "infercli status c")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    ran = infercli()
+    assert (ran.code, ran.out, ran.err) == (ExitCode.YES, "plain,chat\n", "")
+
+
+def test_every_parameter_that_is_completed_is_there():
+    for verb, name in VALUES:
+        assert name in {p.name for p in importlib.import_module(f"infercli.cli.{verb}").command.params}, verb
 
 
 def test_no_color_is_obeyed(infercli, monkeypatch):
