@@ -68,7 +68,7 @@ _CLUSTER = {
 
 def text(seen: Comparison) -> str:
     """A comparison for people."""
-    from infercli.cli.output import columns
+    from infercli.cli.output import columns, paragraph
 
     if seen.revision is None:
         opening = f"{seen.name} is not deployed on {seen.where}: a deploy would bring up {seen.engine.app}"
@@ -76,10 +76,10 @@ def text(seen: Comparison) -> str:
         return f"{seen.name} on {seen.where}: nothing would change; revision {seen.revision} is exactly this"
     else:
         opening = f"{seen.name} on {seen.where}, compared with revision {seen.revision}:"
-    lines = [opening]
+    lines = [paragraph(opening)]
     if seen.ray_cluster != "none":
         gpus = f" (+{seen.more_gpus} GPUs while both run)" if seen.ray_cluster == "new" and seen.more_gpus else ""
-        lines.append(f"  {_CLUSTER[seen.ray_cluster]}{gpus}")
+        lines.append(paragraph(f"{_CLUSTER[seen.ray_cluster]}{gpus}", "  "))
     rows: list[tuple[str, str, str]] = []
     engine = seen.engine
     if engine.is_new:
@@ -92,10 +92,22 @@ def text(seen: Comparison) -> str:
             lines.append(f"  {one.kind}/{one.name} is {one.what}")
         rows += [(f"{one.kind}/{one.name}: {d.path}", _shown(d.was), _shown(d.becomes)) for d in one.fields]
     if rows:
-        lines += ["", columns(rows, ("FIELD", "NOW", "THEN"), indent="  ")]
+        lines += ["", _table(rows)]
     if seen.steps:
-        lines += ["", "a deploy would:", *(f"  {number}  {says}" for number, says in enumerate(seen.steps, 1))]
+        steps = [(str(number), says) for number, says in enumerate(seen.steps, 1)]
+        lines += ["", "a deploy would:", columns(steps, indent="  ")]
     return "\n".join(lines)
+
+
+def _table(rows: list[tuple[str, str, str]]) -> str:
+    """Fields side by side, or on a narrow terminal below one another."""
+    from infercli.cli.output import columns, fits, paragraph
+
+    table = columns(rows, ("FIELD", "NOW", "THEN"), indent="  ")
+    if fits(table):
+        return table
+    stacked = ((paragraph(f, "  "), columns([("now", was), ("then", then)], indent="    ")) for f, was, then in rows)
+    return "\n".join(line for pair in stacked for line in pair)
 
 
 MAX_SHOWN = 60

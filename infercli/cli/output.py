@@ -66,6 +66,12 @@ def room_beside(start: int) -> bool:
     return width is None or width - start >= _NARROWEST
 
 
+def fits(text: str) -> bool:
+    """Whether the terminal is wide enough for every line; always where there is none."""
+    width = _width()
+    return width is None or all(len(click.unstyle(line)) <= width for line in text.splitlines())
+
+
 def _width() -> int | None:
     """Of the terminal; None where the answer goes elsewhere, and is not wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

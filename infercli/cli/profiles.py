@@ -24,7 +24,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     from pathlib import Path
 
     from infercli.adapters.files import profile_files, to_yaml
-    from infercli.cli.output import columns, emit
+    from infercli.cli.output import columns, emit, room_beside
     from infercli.cli.project import load_profile, read_profile
     from infercli.core.profile import HardwareProfile
     from infercli.errors import InputError
@@ -49,12 +49,15 @@ def command(name: str | None, schema: bool, output: str) -> None:
             (p.gpu if isinstance(p.gpu, str) else p.gpu.name) if p.gpu else "CPU",
             f"{p.total_gpus}" + (f" to {p.max_gpus}" if p.max_gpus > p.total_gpus else "") if p.gpu else "none",
             p.interconnect or "",
-            ", ".join(p.quantizations),
             p.target,
+            ", ".join(p.quantizations),
         )
         for p in found
     ]
-    header = ("PROFILE", "GPU", "GPUS", "LINK", "QUANTIZATIONS", "TARGET")
-    emit([p.model_dump(mode="json") for p in found], output, columns(rows, header))
+    header = ("PROFILE", "GPU", "GPUS", "LINK", "TARGET", "QUANTIZATIONS")
+    table: list[tuple[str, ...]] = [header, *rows]
+    if not room_beside(sum(max(len(row[n]) for row in table) + 2 for n in range(len(header) - 1))):
+        table = [(*row[:3], row[-1]) for row in table]
+    emit([p.model_dump(mode="json") for p in found], output, columns(table))
     if broken:
         raise InputError("\n".join(broken), "`infercli profiles --schema` is what a profile must be")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infercli.actions.compare import compare
 from infercli.actions.deploy import deploy
+from infercli.cli.diff import text
 from tests.core.builders import engine
 
 POD = {"containers": [{"name": "c", "image": "a", "resources": {"limits": {"nvidia.com/gpu": "2"}}}]}
@@ -89,3 +90,15 @@ def test_a_file_in_a_config_map_is_told_by_its_size(world, request_for):
     newer = {**code, "binaryData": {"engine-2.zip": "AAAAAAAA"}}
     (changed,) = compare(request_for(objects=(newer,)), world).objects
     assert [(d.path, d.was, d.becomes) for d in changed.fields] == [("binaryData.engine-2.zip", None, "6 bytes")]
+
+
+def test_differences_stand_below_one_another_where_a_terminal_has_no_room_beside(world, request_for, monkeypatch):
+    deploy(request_for(objects=(ray_service("registry.example/ray-vllm@sha256:" + "1" * 64),)), world)
+    held_by(world, [ray_service("registry.example/ray-vllm@sha256:" + "1" * 64)])
+    seen = compare(request_for("int8", objects=(ray_service("registry.example/ray-vllm@sha256:" + "2" * 64),)), world)
+    wide = text(seen)
+    assert "NOW" in wide
+    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    narrow = text(seen)
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert "  engine.quantization\n    now   none\n    then  int8\n" in narrow

@@ -209,6 +209,12 @@ def test_a_terminal_is_sent_colour_otherwise(words):
     assert "\x1b[" in on_a_terminal(*words, TERM="xterm", NO_COLOR="")
 
 
+def test_profiles_fit_on_a_narrow_terminal():
+    sent = on_a_terminal("profiles", COLUMNS="60", NO_COLOR="1")
+    assert max(map(len, sent.splitlines())) <= 60
+    assert all(word in sent for word in ("QUANTIZATIONS", "l4-pool", "2 to 8", "mxfp4"))
+
+
 @pytest.mark.parametrize("words", [("gpus",), ("gpus", "-o", "json"), ("profiles", "--schema"), ("--help",)])
 def test_an_output_that_takes_no_more_is_an_ordinary_failure(words):
     with open("/dev/full", "w") as full:
