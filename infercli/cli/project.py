@@ -133,7 +133,7 @@ def load_lock(project: Path) -> ModelLock:
     from infercli.core.model import ModelLock
 
     path = project / LOCK_FILE
-    hint = f"`git checkout {path}` brings back what was committed; without it, pin its models again"
+    hint = f"`git checkout {path}` brings back what was committed; or delete it and pin its models again"
     return read_document(path, ModelLock, hint) if path.exists() else ModelLock()
 
 
