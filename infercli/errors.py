@@ -8,8 +8,9 @@
     ├── HubError                    1   the Hub refused, is unreachable, or does not have it
     ├── ClusterError                1   the Kubernetes API refused or is unreachable
     ├── RayError                    1   Ray refused, died, or is unreachable
+    │   └── RayGone                 1   there is none
     ├── EndpointError               1   an OpenAI-compatible endpoint did not answer as one
-    ├── DeployFailed                1   a new engine or its routing failed; what served before still serves
+    ├── DeployFailed                1   a new engine or its routing failed
     ├── ReleaseBusy                 1   somebody else is changing the release
     ├── TimedOut                    5   the deadline passed; how to go on is in the hint
     └── Interrupted               130   Ctrl-C or SIGTERM; how to go on is in the hint
@@ -101,12 +102,20 @@ class RayError(InferError):
     """Ray refused, died, or is unreachable."""
 
 
+class RayGone(RayError):
+    """No Ray runs here, and none comes back by itself."""
+
+
 class EndpointError(InferError):
     """An OpenAI-compatible endpoint is unreachable or did not answer as one."""
 
 
 class DeployFailed(InferError):
-    """A step of a rollout failed. What served before the rollout still serves."""
+    """A step of a rollout failed. `said`: all that was said of it, where the message is only the cause."""
+
+    def __init__(self, message: str, hint: str | None = None, said: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.said = said
 
 
 class ReleaseBusy(InferError):

@@ -42,7 +42,7 @@ class Drive:
         self.shifted = False
         """Requests reach the new engine: from here going back is a shift, not a clean-up."""
 
-    def record(self, outcome: Outcome, step: str, message: str | None = None) -> None:
+    def record(self, outcome: Outcome, step: str, message: str | None = None, said: str | None = None) -> None:
         """Write the progress of the revision."""
         finished = outcome != "pending"
         progress = Progress(
@@ -50,6 +50,7 @@ class Drive:
             step=step,
             serving=self.serving,
             message=message,
+            said=said,
             finished_at=self.world.clock.now() if finished else None,
             seconds=round(self.world.clock.monotonic() - self.began, 3) if finished else None,
         )

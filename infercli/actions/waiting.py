@@ -7,13 +7,14 @@ front replica says so, and an engine is up when it answers a real request throug
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from infercli.actions.ports import Clock, Platform, Watcher
 from infercli.core.observed import Application, Applications
 from infercli.core.units import duration
-from infercli.errors import ClusterError, DeployFailed, EndpointError, RayError, TimedOut
+from infercli.errors import ClusterError, DeployFailed, EndpointError, RayError, RayGone, TimedOut
 
 POLL_S = 0.25
 """Between two looks: an eighth of the operator's own 2 s requeue, and cheap on Ray's REST API (a few ms)."""
@@ -30,6 +31,12 @@ TOLD_S = 10.0
 """What keeps an engine waiting for this long is told in a line of its own: most reasons pass within seconds."""
 REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
+
+
+CAUSE_LINES = 3
+"""Of the exception that kept an engine from starting: its own line, and those that name the value."""
+EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit): ")
+"""A line of a traceback that begins with the name of an exception."""
 
 
 class Deadline:
@@ -59,34 +66,66 @@ class FrontState(NamedTuple):
     refused: dict[str, str]
 
 
-def _tolerant(platform: Platform, deadline: Deadline, what: str) -> Callable[[], Applications | None]:
-    """`platform.applications`, forgiving a silent other side for UNREACHABLE_S; returns None meanwhile."""
+def _tolerant(
+    platform: Platform, deadline: Deadline, what: str, watcher: Watcher | None = None
+) -> Callable[[], Applications | None]:
+    """`platform.applications`, forgiving a silent other side for UNREACHABLE_S; returns None meanwhile.
+
+    `watcher` is told of a silence that lasts. A Ray that is gone is not waited for.
+    """
     silent_since: list[float] = []
+    told: list[str] = []
 
     def look() -> Applications | None:
         try:
             seen = platform.applications()
+        except RayGone:
+            raise
         except (RayError, ClusterError) as error:
             now = deadline.clock.monotonic()
             silent_since[:] = silent_since or [now]
             if now - silent_since[0] > UNREACHABLE_S:
                 raise
+            if watcher is not None and not told and now - silent_since[0] >= TOLD_S:
+                told.append(error.message)
+                watcher.note(f"{error.message}; it is waited for, up to {duration(UNREACHABLE_S)}")
             deadline.check(f"{what} ({error.message})")
             return None
         silent_since.clear()
+        told.clear()
         return seen
 
     return look
 
 
-def failure_of(name: str, app: Application) -> str | None:
+def failure_of(app: Application) -> str | None:
     """Why this application will not come up by itself, in Ray's words; None while it still may."""
     for message in app.deployment_messages:
         if "failed to start" in message:
-            return f"{name}: {message.strip()}"
+            return message.strip()
     if app.status == "DEPLOY_FAILED":
-        return f"{name}: {(app.message or 'no reason given').strip()}"
+        return (app.message or "no reason given").strip()
     return None
+
+
+def cause_of(said: str) -> str | None:
+    """The last exception of the traceback in `said` and the lines that belong to it; None: there is none.
+
+    A traceback ends with its exception, so all that comes after its line is its message.
+    """
+    lines = said.splitlines()
+    at = [i for i, line in enumerate(lines) if EXCEPTION.match(line)]
+    if not at:
+        return None
+    own = [line.strip() for line in lines[at[-1] :] if line.strip() and "For further information" not in line]
+    return "\n".join(own[:CAUSE_LINES]).removeprefix("RuntimeError: engine start failed: ")
+
+
+def _cannot_start(platform: Platform, name: str, said: str) -> DeployFailed:
+    """The cause in a line or three; all of it is kept for `logs`."""
+    cause = cause_of(said) or platform.root_cause(name)
+    words = f"root cause: {cause}" if cause else said.splitlines()[0]
+    return DeployFailed(f"engine {name} did not start\n{words}", said=said)
 
 
 def waits_of(name: str, app: Application) -> Iterator[str]:
@@ -128,7 +167,7 @@ def until_running(
     platform: Platform, wanted: Collection[str], starting: str, deadline: Deadline, watcher: Watcher
 ) -> None:
     """Until every application of `wanted` runs. Raises DeployFailed with the root cause when `starting` cannot."""
-    look = _tolerant(platform, deadline, f"{starting} to run")
+    look = _tolerant(platform, deadline, f"{starting} to run", watcher)
     behind_since: float | None = None
     clock = deadline.clock
     began = clock.monotonic()
@@ -147,12 +186,11 @@ def until_running(
                     raise DeployFailed(f"the Serve config was rejected: {seen.rejected}")
             else:
                 behind_since = None
-                failed = failure_of(starting, seen.apps[starting]) if starting in seen.apps else None
+                failed = failure_of(seen.apps[starting]) if starting in seen.apps else None
                 bad_since = (clock.monotonic() if bad_since is None else bad_since) if failed else None
                 # Both verdicts must hold: what an application of that name did before may be shown a little longer.
-                if bad_since is not None and clock.monotonic() - bad_since >= platform.settle_s:
-                    cause = platform.root_cause(starting)
-                    raise DeployFailed(f"engine {failed}" + (f"\nroot cause: {cause}" if cause else ""))
+                if failed and bad_since is not None and clock.monotonic() - bad_since >= platform.settle_s:
+                    raise _cannot_start(platform, starting, failed)
                 states = {name: seen.apps[name].status if name in seen.apps else "NOT_STARTED" for name in wanted}
                 running = all(status == "RUNNING" for status in states.values())
                 good_since = (clock.monotonic() if good_since is None else good_since) if running else None
@@ -189,7 +227,7 @@ def until_routed(
     """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
     clock, began = deadline.clock, deadline.clock.monotonic()
     current: set[str] = set()
-    look = _tolerant(platform, deadline, f"the front to route to {engine}")
+    look = _tolerant(platform, deadline, f"the front to route to {engine}", watcher)
     looked = began
     trouble: tuple[str, ...] = ()
     told = Told(clock, watcher)
@@ -211,9 +249,9 @@ def until_routed(
             looked, seen = clock.monotonic(), look()
             trouble = _trouble(seen, [engine]) if seen is not None else trouble
             told(trouble)
-            failed = failure_of(engine, seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
+            failed = failure_of(seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
             if failed:
-                raise DeployFailed(f"engine {failed}")
+                raise _cannot_start(platform, engine, failed)
         waits = [reason for reason in (refused, *trouble) if reason]
         watcher.detail(
             f"{len(current)} of {front_replicas} front replicas route by table {generation}"
@@ -225,7 +263,7 @@ def until_routed(
 
 def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, watcher: Watcher) -> None:
     """Until none of `names` is an application any more: their streams have ended and their GPUs are free."""
-    look = _tolerant(platform, deadline, f"{', '.join(names)} to end")
+    look = _tolerant(platform, deadline, f"{', '.join(names)} to end", watcher)
     while True:
         seen = look()
         if seen is not None:
@@ -248,12 +286,14 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
     path, body = "/v1/chat/completions", chat
     last = "no answer"
     wrong_since: float | None = None
+    look = _tolerant(platform, deadline, f"{app} to answer its verification")
     while True:
         now = deadline.clock.monotonic()
         try:
             answer = platform.front("POST", path, body=body, engine=app, timeout_s=min(60, deadline.left_s))
         except EndpointError as error:
             last, wrong_since = error.message, None
+            look()
         else:
             if answer.status == 200:
                 return _completion(answer.body, app, path)

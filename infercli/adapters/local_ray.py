@@ -24,7 +24,7 @@ from pathlib import Path
 from infercli.adapters.files import cache_home, shipped, write_text
 from infercli.adapters.http import Response, request
 from infercli.core.record import Record
-from infercli.errors import EndpointError, InputError, RayError
+from infercli.errors import EndpointError, InputError, RayError, RayGone
 
 LOGICAL_CPUS = 16
 """Ray's own count, not cores: an engine asks for 2, and two engines must be placeable side by side on any laptop."""
@@ -217,10 +217,10 @@ class LocalRay:
         started: RunningRay | None = None,
         timeout_s: float = 90.0,
     ) -> Response:
-        """One call of Ray's REST API, with its token. Raises RayError (no Ray runs), EndpointError (it is mute)."""
+        """One call of Ray's REST API, with its token. Raises RayGone (no Ray runs), EndpointError (it is mute)."""
         ray = started or self.running()
         if ray is None:
-            raise RayError("no Ray of infercli runs on this machine", "`infercli deploy --target local` starts one")
+            raise RayGone("no Ray of infercli runs on this machine", "`infercli deploy --target local` starts one")
         return request(
             method,
             f"http://127.0.0.1:{ray.dashboard_port}{path}",

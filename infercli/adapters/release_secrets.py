@@ -133,11 +133,15 @@ def lease_name(name: str) -> str:
 
 
 def _written(progress: Progress) -> str:
-    if progress.message is not None and len(progress.message) > MAX_MESSAGE_CHARACTERS:
-        half = MAX_MESSAGE_CHARACTERS // 2
-        short = f"{progress.message[:half]}\n...\n{progress.message[-half:]}"
-        progress = progress.model_copy(update={"message": short})
-    return canonical(progress.model_dump(mode="json")).decode()
+    kept = {"message": _shortened(progress.message), "said": _shortened(progress.said)}
+    return canonical(progress.model_copy(update=kept).model_dump(mode="json")).decode()
+
+
+def _shortened(text: str | None) -> str | None:
+    if text is None or len(text) <= MAX_MESSAGE_CHARACTERS:
+        return text
+    half = MAX_MESSAGE_CHARACTERS // 2
+    return f"{text[:half]}\n...\n{text[-half:]}"
 
 
 def _entry(secret: Json) -> Entry:

@@ -28,6 +28,8 @@ def command(
 ) -> None:
     """Print the engine's log of a release: of the engine that takes requests, or of the one named.
 
+    Of an engine that did not start, and was taken out again, it is what was said of it.
+
     \b
     Examples:
       infercli logs chat
@@ -39,12 +41,18 @@ def command(
     from infercli.errors import InputError, UnknownName
 
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
-    serving = live(world.store.entries(name))
-    if serving is None or not serving.engines:
+    history = world.store.entries(name)
+    serving = live(history)
+    engines = {} if serving is None else serving.engines
+    said = {e.revision.engine.app: e.progress.said for e in history if e.progress.said is not None}
+    if not engines and engine is None:
         raise InputError(f"no engine of `{name}` runs on {world.platform.where}", f"`infercli status {name}`")
     if engine is None:
-        engine = max(serving.engines, key=lambda app: serving.routes.get(app, 0))
-    elif engine not in serving.engines:
-        raise UnknownName("engine", engine, serving.engines)
-    text = world.platform.logs(engine, lines)
+        engine = max(engines, key=lambda app: serving.routes.get(app, 0) if serving else 0)
+    elif engine not in {*engines, *said}:
+        raise UnknownName("engine", engine, {*engines, *said})
+    if engine in engines:
+        text = world.platform.logs(engine, lines)
+    else:
+        text = "\n".join((said[engine] or "").splitlines()[-lines:])
     emit({"apiVersion": "infercli/v1", "kind": "Logs", "engine": engine, "text": text}, output, text.rstrip("\n"))

@@ -90,6 +90,8 @@ class Progress(Record):
     """What that step meant to be live; None before the first."""
     message: str | None = None
     """Why it failed, in the engine's own words where there are any."""
+    said: str | None = None
+    """All that was said of the failure, a traceback above all; None: `message` is all."""
     finished_at: str | None = None
     seconds: float | None = None
     """From the record to the outcome."""

@@ -21,6 +21,7 @@ GOOD = Progress(
     step="shift",
     serving=Serving(generation=1001, front=FRONT, engines={"chat-3f9a1c": 1}, routes={"chat-3f9a1c": 100}),
     message="ValueError: “scales” are missing\n  in line 2",
+    said="Traceback (most recent call last):\n  …",
     finished_at="2026-01-01T00:00:09Z",
     seconds=8.741,
     measured=Measured(
