@@ -22,6 +22,8 @@ from infercli.core.release import (
     next_number,
     routing_generation,
     serving,
+    unfinished_rollback,
+    ways_on,
 )
 from infercli.core.rollout import State, Strategy, rollout, strategy
 from infercli.errors import DeployFailed, InferError, InputError, Interrupted, TimedOut
@@ -88,9 +90,15 @@ def capacity(plan: Plan) -> int | None:
 def prospect(request: Request, history: Sequence[Entry], before: Serving | None) -> tuple[Strategy, list[State]]:
     """The strategy and the states that a deploy would go through; also what `--dry-run` prints."""
     new = engine_of(request.plan)
-    others = engines_of(before, history) if before else []
-    busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app) and e.app != new.app)
+    others = [e for e in engines_of(before, history) if e.app != new.app] if before else []
+    busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app))
     how = strategy(new, busy, capacity(request.plan))
+    # What a rollback that did not come to its end wants to go back to stays warm, while there is room for it.
+    wanted = unfinished_rollback(history)
+    keep = next((e for e in others if wanted is not None and e.app == wanted.revision.engine.app), None)
+    if keep is not None and before and not before.routes.get(keep.app):
+        beside_it = strategy(new, busy + keep.spec.gpus * keep.replicas, capacity(request.plan))
+        keep = keep if beside_it == "beside" else None
     states = rollout(
         next_number(history),
         new,
@@ -99,6 +107,7 @@ def prospect(request: Request, history: Sequence[Entry], before: Serving | None)
         how=how,
         weights=request.weights,
         drop_previous=request.drop_previous,
+        keep=keep.app if keep is not None else None,
     )
     return how, states
 
@@ -177,8 +186,7 @@ def run(
 
     A rollback is not undone: what it leaves was left because it is bad.
     """
-    hint = f"`infercli status {revision.name}` says where it stands; `infercli rollback {revision.name}` goes back"
-    drive = Drive(world, revision, Deadline(world.clock, timeout_s, hint))
+    drive = Drive(world, revision, Deadline(world.clock, timeout_s, ""))
     drive.serving = before
     step = "prepare"
     try:
@@ -188,22 +196,34 @@ def run(
             step = state.step
             drive.take(state)
     except KeyboardInterrupt:
-        _give_up(drive, before, step, "interrupted", "interrupted by the person who ran it", undo=undo)
-        raise Interrupted(_left(drive, before, "interrupted"), hint) from None
+        _give_up(drive, before, step, "interrupted", "its command was interrupted", None, undo=undo)
+        raise Interrupted(f"interrupted; {_left(drive, before)}", _hint(drive)) from None
     except (InferError, OSError) as error:
         message = error.message if isinstance(error, InferError) else str(error)
-        _give_up(drive, before, step, "failed", message, undo=undo)
+        said = error.said if isinstance(error, DeployFailed) else None
+        _give_up(drive, before, step, "failed", message, said, undo=undo)
         kind = TimedOut if isinstance(error, TimedOut) else DeployFailed
-        cure = error.hint if isinstance(error, InferError) and error.hint != hint else None
+        cure = error.hint if isinstance(error, InferError) else None
+        if said is not None:
+            cure = f"`infercli logs {revision.name} --engine {revision.engine.app}` prints all that was said"
         raise kind(
-            f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before, '')}",
-            "\n".join(part for part in (cure, hint) if part),
+            f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before)}",
+            "\n".join(part for part in (cure, _hint(drive)) if part),
         ) from error
     drive.record("good", states[-1].step if states else "unchanged")
     return next(e for e in world.store.entries(revision.name) if e.number == revision.number)
 
 
-def _give_up(drive: Drive, before: Serving | None, step: str, outcome: Outcome, message: str, *, undo: bool) -> None:
+def _give_up(
+    drive: Drive,
+    before: Serving | None,
+    step: str,
+    outcome: Outcome,
+    message: str,
+    said: str | None,
+    *,
+    undo: bool,
+) -> None:
     """Leave nothing half-done: before the first shift the old config is put back, afterwards it is left to rollback."""
     try:
         if undo and not drive.shifted and step != "prepare":
@@ -211,11 +231,28 @@ def _give_up(drive: Drive, before: Serving | None, step: str, outcome: Outcome, 
             drive.go_back(before, routing_generation(drive.revision.number, LAST_STEP))
     except (InferError, OSError) as error:
         message = f"{message}; and going back failed: {error}"
-    drive.record(outcome, step, message)
+    except KeyboardInterrupt:
+        message = f"{message}; and going back was interrupted too"
+    drive.record(outcome, step, message, said)
 
 
-def _left(drive: Drive, before: Serving | None, opening: str) -> str:
-    serving_now = drive.serving or before
-    live_apps = [app for app, weight in (serving_now.routes if serving_now else {}).items() if weight]
-    state = f"{' and '.join(live_apps)} serves" if live_apps else "nothing serves"
-    return f"{opening}; {state}" if opening else state
+def _hint(drive: Drive) -> str:
+    name = drive.revision.name
+    return f"`infercli status {name}` says where it stands; {ways_on(name, drive.world.store.entries(name))}"
+
+
+def _left(drive: Drive, before: Serving | None) -> str:
+    """What serves now, as it is seen: what should may have gone down meanwhile."""
+    recorded, platform = drive.serving or before, drive.world.platform
+    routed = [app for app, weight in (recorded.routes if recorded else {}).items() if weight]
+    if not routed:
+        return "nothing serves"
+    try:
+        if platform.config() is None:
+            return f"nothing serves: {platform.where} holds nothing any more"
+        seen = platform.applications().apps
+    except (InferError, OSError) as error:
+        return f"it cannot be told whether {' and '.join(routed)} serves: {error}"
+    up = [app for app in routed if app in seen and seen[app].status == "RUNNING"]
+    down = [f"{app} is {seen[app].status.lower() if app in seen else 'gone'}" for app in routed if app not in up]
+    return "; ".join([f"{' and '.join(up)} serves" if up else "nothing serves", *down])

@@ -10,7 +10,20 @@ from infercli.actions.waiting import front_states
 from infercli.core.differences import differs
 from infercli.core.observed import Application
 from infercli.core.record import Document, Json, Record
-from infercli.core.release import Lease, Measured, live, measured, newest, serving, standing
+from infercli.core.release import (
+    Entry,
+    Lease,
+    Measured,
+    live,
+    measured,
+    newest,
+    rollback_target,
+    serving,
+    standing,
+    takes_all_requests,
+    unfinished_rollback,
+    ways_on,
+)
 from infercli.errors import ClusterError, EndpointError, InputError, RayError
 
 
@@ -47,10 +60,13 @@ class Status(Document):
     state: Literal["serving", "changing", "degraded", "down", "unknown"]
     summary: str
     revision: int | None
-    """The newest good one."""
+    """The good one whose engine serves; where none does, the newest good one."""
     newest_revision: int
     newest_standing: str
+    """`abandoned` also while it is recorded as pending and nobody drives it any more."""
     newest_message: str | None
+    next: str | None = None
+    """What to type next; None while there is nothing to do, or somebody does it."""
     measured: Measured | None
     """Of the engine that should serve; None: no benchmark of it was recorded."""
     lease: Lease | None
@@ -62,12 +78,12 @@ class Status(Document):
 
 def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose) -> Status:
     """Look once. Raises InputError when there is no such release."""
-    history = list(store.entries(name))
+    lease, history = lease_and_history(name, store)
     last = newest(history)
     if last is None:
         known = ", ".join(f"`{n}`" for n in store.names())
         raise InputError(f"there is no release `{name}`", f"known: {known}" if known else "`infercli deploy` makes one")
-    lease, meant, good = store.lease(name), live(history), serving(history)
+    meant, good = live(history), serving(history)
     problem: str | None = None
     apps: dict[str, Application] = {}
     front: FrontStatus | None = None
@@ -106,6 +122,11 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         )
     drift = () if held is None or meant is None else differs(held, compose(meant, history))
     state, summary = _judge(problem, engines, front, changing=lease is not None, any_good=good is not None)
+    amiss = _amiss(last, history) if lease is None else []
+    if amiss and state == "serving":
+        state = "degraded"
+    if amiss and state != "down":
+        summary = "; ".join([summary, *amiss])
     return Status(
         name=name,
         where=platform.where,
@@ -116,12 +137,53 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         newest_revision=last.number,
         newest_standing=standing(last, history),
         newest_message=last.progress.message,
+        next=_next(name, state, history, amiss=bool(amiss), drift=bool(drift)) if lease is None else None,
         measured=measured(history),
         lease=lease,
         engines=tuple(engines),
         front=front,
         drift=drift,
     )
+
+
+def lease_and_history(name: str, store: ReleaseStore) -> tuple[Lease | None, list[Entry]]:
+    """Who changes the release, and its history; what is pending though nobody changes it is told as abandoned."""
+    history, lease = list(store.entries(name)), store.lease(name)
+    if lease is None and any(e.progress.outcome == "pending" for e in history):
+        # Read again: its driver may have come to its end between the two looks.
+        lost = {"outcome": "abandoned", "message": "its driver went away"}
+        history = [
+            e.model_copy(update={"progress": e.progress.model_copy(update=lost)})
+            if e.progress.outcome == "pending"
+            else e
+            for e in store.entries(name)
+        ]
+    return lease, history
+
+
+def _amiss(last: Entry, history: list[Entry]) -> list[str]:
+    """In what, by the record, that serves which was not meant to, while nobody changes it."""
+    found, to, now = [], unfinished_rollback(history), live(history)
+    if last.progress.outcome == "abandoned":
+        found.append(f"nobody drives revision {last.number} any more, which came to `{last.progress.step}`")
+    if to is not None and not takes_all_requests(to, history):
+        found.append(f"the rollback to revision {to.number} did not come to its end")
+    proven = {e.revision.engine.app for e in history if e.progress.outcome == "good"}
+    for app, weight in sorted(now.routes.items()) if now is not None else ():
+        if weight and app not in proven:
+            found.append(f"{app} takes {weight} % of the requests, and no revision with it became good")
+    return found
+
+
+def _next(name: str, state: str, history: list[Entry], *, amiss: bool, drift: bool) -> str | None:
+    last = newest(history)
+    if last is not None and last.progress.outcome != "good" and (amiss or drift or state == "down"):
+        return ways_on(name, history)
+    if state == "down":
+        return f"`infercli deploy` starts it again; `infercli delete {name}` takes it away"
+    if state == "degraded" and (target := rollback_target(history)) is not None:
+        return f"`infercli logs {name}` says more; `infercli rollback {name}` goes back to revision {target.number}"
+    return "`infercli diff` compares; `infercli deploy` puts it right" if drift else None
 
 
 def _judge(

@@ -90,7 +90,8 @@ class Drive:
         if before is None:
             # Nothing served before: the front stays, without engines, and answers 503 until the next deploy.
             before = Serving(generation=0, front=self.revision.front, engines={}, routes={})
-        good = newest_good(self.world.store.entries(self.revision.name))
+        earlier = [e for e in self.world.store.entries(self.revision.name) if e.number < self.revision.number]
+        good = newest_good(earlier)
         previous = good.revision if good is not None else self.revision
         if previous.objects != self.revision.objects:
             self.world.platform.prepare(previous)

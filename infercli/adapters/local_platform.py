@@ -19,6 +19,15 @@ from infercli.errors import EndpointError, RayError
 APPLICATIONS = "/api/serve/applications/"
 
 
+def last_port(home: Path) -> int | None:
+    """Where Serve answered for the config that was put last, which clients know; None: nothing was put, or deleted."""
+    try:
+        port: int = json.loads((home / "serve.json").read_text())["http_options"]["port"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return port
+
+
 class LocalPlatform:
     """actions.ports.Platform over a LocalRay. `code` maps file names of the serving code's zips to their bytes."""
 

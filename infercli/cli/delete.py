@@ -36,6 +36,7 @@ def command(
       infercli delete chat --yes -n prod
     """
     from infercli.actions.delete import delete
+    from infercli.cli.interrupts import interruptible
     from infercli.cli.output import confirm, emit
     from infercli.cli.world import resolve
     from infercli.errors import InputError
@@ -46,5 +47,6 @@ def command(
             f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is"
         )
     confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
-    delete(name, world, keep_history=keep_history, break_lock=break_lock)
+    with interruptible(f"`infercli delete {name}` goes on"):
+        delete(name, world, keep_history=keep_history, break_lock=break_lock)
     emit({"apiVersion": "infercli/v1", "kind": "DeleteResult", "name": name}, output, f"{name} is deleted")

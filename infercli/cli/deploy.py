@@ -18,7 +18,11 @@ from infercli.cli import options
 @click.option("--allow-downtime", is_flag=True, help="Replace in place when there is no GPU for a second engine.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and let the cluster validate it.")
 @click.option("--break-lock", is_flag=True, help="Take the lock from a holder that is gone.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Local target: where Serve answers. Default: 8000.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Local target: where Serve answers. Default: where it did before, or 8000.",
+)
 @options.timeout("30m")
 @options.common
 def command(
@@ -53,7 +57,9 @@ def command(
 
     from infercli.actions.deploy import deploy, settled, standing_now
     from infercli.cli.deploying import prepare_request
+    from infercli.cli.interrupts import interruptible
     from infercli.cli.output import columns, emit, note
+    from infercli.core.release import rollback_target
     from infercli.core.units import duration
 
     request, world, plan = prepare_request(
@@ -79,11 +85,19 @@ def command(
         said = [] if settled(request, world, history, standing_now(world, history)) else states
         rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
         text = columns(rows) if rows else f"{plan.name} serves exactly this already; nothing would change"
-        emit({"strategy": how, "states": [s.model_dump(mode="json") for s in said]}, output, text)
+        dry = {
+            "apiVersion": "infercli/v1",
+            "kind": "DeployDryRun",
+            "name": plan.name,
+            "strategy": how,
+            "states": [s.model_dump(mode="json") for s in said],
+        }
+        emit(dry, output, text)
         return
-    unchanged = settled(request, world, history, standing_now(world, history))
     began = time.monotonic()
-    entry = deploy(request, world)
+    with interruptible(f"`infercli status {plan.name}` says where it stands"):
+        entry = deploy(request, world)
+    unchanged = entry.number in {e.number for e in history}
     world.watcher.done()  # type: ignore[attr-defined]
     endpoint = world.platform.endpoint()
     seconds = time.monotonic() - began
@@ -107,4 +121,7 @@ def command(
     )
     if output == "text":
         note(f"  ask it:      infercli ask {plan.name} 'Hello'")
-        note(f"  take it back: infercli rollback {plan.name}")
+        back = rollback_target(world.store.entries(plan.name)) is not None
+        note(
+            f"  take it back: infercli rollback {plan.name}" if back else f"  take it away: infercli delete {plan.name}"
+        )

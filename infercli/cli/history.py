@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from infercli.cli import options
+
+NEEDED_LEAST = ("BY", "TOOK", "QUANTIZATION", "AT")
+"""The columns that a narrow terminal does without, in this order."""
 
 
 @click.command()
@@ -29,14 +34,15 @@ def command(
       infercli history chat
       infercli history chat -o json
     """
-    from infercli.cli.output import columns, emit
+    from infercli.actions.status import lease_and_history
+    from infercli.cli.output import emit
     from infercli.cli.world import resolve
     from infercli.core.release import standing
     from infercli.core.units import duration
     from infercli.errors import InputError
 
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
-    entries = list(world.store.entries(name))
+    _, entries = lease_and_history(name, world.store)
     if not entries:
         raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli deploy` makes one")
     answer = {
@@ -74,9 +80,26 @@ def command(
             duration(e.progress.seconds) if e.progress.seconds is not None else "",
             e.revision.created_at,
             e.revision.created_by,
-            e.revision.reason or "",
+            " ".join((e.revision.reason or "").split()),
         )
         for e in entries
     ]
     header = ("REVISION", "STANDING", "ACTION", "ENGINE", "QUANTIZATION", "TOOK", "AT", "BY", "REASON")
-    emit(answer, output, columns(rows, header))
+    emit(answer, output, _fitting([header, *rows]))
+
+
+def _fitting(table: Sequence[Sequence[str]]) -> str:
+    """The columns that the terminal has room for; the last one is wrapped. JSON has them all."""
+    from infercli.cli.output import columns, room_beside
+
+    left = list(range(len(table[0])))
+
+    def width() -> int:
+        return sum(max(len(row[i]) for row in table) + 2 for i in left[:-1])
+
+    for least in NEEDED_LEAST:
+        if room_beside(width()):
+            break
+        left.remove(table[0].index(least))
+    header, *rows = [[row[i] for i in left] for row in table]
+    return columns(rows, header)

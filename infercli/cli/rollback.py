@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from infercli.cli import options
+
+if TYPE_CHECKING:
+    from infercli.actions.rollback import Way
+    from infercli.core.release import Entry
 
 
 @click.command()
@@ -46,7 +52,8 @@ def command(
 
     from infercli import __version__
     from infercli.actions.deploy import standing_now
-    from infercli.actions.rollback import rollback, way
+    from infercli.actions.rollback import rollback, running_now, way
+    from infercli.cli.interrupts import interruptible
     from infercli.cli.output import emit, note
     from infercli.cli.world import resolve, who
     from infercli.core.units import duration, parse_duration_s
@@ -58,37 +65,31 @@ def command(
     except ValueError as error:
         raise InputError(f"--timeout: {error}") from error
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
-    history = list(world.store.entries(name))
-    how, aim = way(name, history, to, standing_now(world, history))
-    quantization = aim.revision.engine.spec.quantization
-    what = f"revision {how.to} ({how.app}, {quantization})"
-    if not how.states:
-        said = f"{name}: {what} serves already, with every request; nothing to go back to was found after it"
-    elif how.is_shift:
-        said = f"{name}: back to {what}, which still runs: a shift of requests"
-    elif how.new_cluster:
-        said = f"{name}: back to {what}, whose pods are other ones: a Ray cluster is built beside the one that serves, "
-        said += "which takes minutes and its GPUs twice until the old one is gone"
-    else:
-        said = f"{name}: back to {what}, which was dropped: its engine is started again first, which takes minutes"
-        if any(s.step == "stop" for s in how.states):
-            said += "; there is no GPU for both, so requests get 503 meanwhile"
     entry = None
-    if how.states and not dry_run:
-        note(said)
-        how, entry = rollback(
-            name,
-            world,
-            to=to,
-            who=who(),
-            reason=reason,
-            infercli_version=__version__,
-            timeout_s=timeout_s,
-            break_lock=break_lock,
-        )
+    if dry_run:
+        history = list(world.store.entries(name))
+        now = standing_now(world, history)
+        how, aim = way(name, history, to, now, running_now(world, now))
+        said = _said(name, how, aim)
+    else:
+        with interruptible(f"`infercli status {name}` says where it stands"):
+            how, entry = rollback(
+                name,
+                world,
+                to=to,
+                who=who(),
+                reason=reason,
+                infercli_version=__version__,
+                timeout_s=timeout_s,
+                tell=lambda how, aim: note(_said(name, how, aim)),
+                break_lock=break_lock,
+            )
         world.watcher.done()  # type: ignore[attr-defined]
-        took = duration(time.monotonic() - began)
-        said = f"{name}: {what} serves again after {took}, recorded as revision {entry.number}"
+        if how.states:
+            took = duration(time.monotonic() - began)
+            said = f"{name}: {_what(how, entry)} serves again after {took}, recorded as revision {entry.number}"
+        else:
+            said, entry = _said(name, how, entry), None
     answer = {
         "apiVersion": "infercli/v1",
         "kind": "RollbackResult",
@@ -101,3 +102,24 @@ def command(
         "seconds": round(time.monotonic() - began, 3) if entry else None,
     }
     emit(answer, output, said)
+
+
+def _what(how: Way, aim: Entry) -> str:
+    return f"revision {how.to} ({how.app}, {aim.revision.engine.spec.quantization})"
+
+
+def _said(name: str, how: Way, aim: Entry) -> str:
+    what = _what(how, aim)
+    if not how.states:
+        return f"{name}: {what} serves already, with every request; nothing to go back to was found after it"
+    if how.is_shift:
+        return f"{name}: back to {what}, which still runs: a shift of requests"
+    if how.new_cluster:
+        return (
+            f"{name}: back to {what}, whose pods are other ones: a Ray cluster is built beside the one that serves, "
+            "which takes minutes and its GPUs twice until the old one is gone"
+        )
+    said = f"{name}: back to {what}, which does not run: its engine is started first, which takes minutes"
+    if any(s.step == "stop" for s in how.states):
+        said += "; there is no GPU for both, so requests get 503 meanwhile"
+    return said

@@ -103,17 +103,21 @@ def _text(seen: Status) -> str:
     state = click.style(seen.state, fg=_COLOURS[seen.state], bold=True)
     lines = [f"{seen.name}: {state}, on {seen.where}: {seen.summary}"]
     newest = f"newest {seen.newest_revision} ({seen.newest_standing})"
-    lines.append(f"revision  {seen.revision if seen.revision is not None else 'none was good'}; {newest}")
+    facts = [("revision", f"{seen.revision if seen.revision is not None else 'none was good'}; {newest}")]
     if seen.newest_message and seen.newest_standing not in ("serving", "superseded"):
-        lines.append("why       " + "\n          ".join(seen.newest_message.splitlines()))
+        said = seen.newest_message.splitlines()
+        facts += zip(["why", *[""] * (len(said) - 1)], said, strict=True)
+    if seen.next:
+        facts.append(("next", seen.next))
     if seen.endpoint:
-        lines.append(f"endpoint  {seen.endpoint}")
+        facts.append(("endpoint", seen.endpoint))
     if seen.lease:
-        lines.append(f"changing  {seen.lease.operation} by {seen.lease.holder} since {seen.lease.acquired_at}")
+        facts.append(("changing", f"{seen.lease.operation} by {seen.lease.holder} since {seen.lease.acquired_at}"))
     if seen.front:
-        lines.append(f"front     {seen.front.current} of {seen.front.wanted} replicas route by the newest table")
+        facts.append(("front", f"{seen.front.current} of {seen.front.wanted} replicas route by the newest table"))
     if seen.measured:
-        lines.append(f"measured  {_measured(seen.measured)}")
+        facts.append(("measured", _measured(seen.measured)))
+    lines.append(columns(facts))
     if seen.engines:
         rows = [
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
@@ -35,30 +36,36 @@ class Steps:
 
     def _clear(self) -> None:
         if self._pending:
-            click.echo("\r\033[K", err=True, nl=False)
+            _say("\r\033[K", nl=False)
             self._pending = False
 
     def step(self, text: str) -> None:
         """A step begins."""
         self._clear()
-        click.echo(text, err=True)
+        _say(text)
 
     def detail(self, text: str) -> None:
         """The newest state inside the step; only where it can be overwritten."""
         if self.terminal:
             width = terminal_columns()
             shown = f"  {text}"[: width - 1]
-            click.echo(f"\r\033[K{shown}", err=True, nl=False)
+            _say(f"\r\033[K{shown}", nl=False)
             self._pending = True
 
     def note(self, text: str) -> None:
         """What keeps the step waiting, in a line that stays."""
         self._clear()
-        click.echo(f"note: {text}", err=True)
+        _say(f"note: {text}")
 
     def done(self) -> None:
         """Leave the line clean."""
         self._clear()
+
+
+def _say(text: str, *, nl: bool = True) -> None:
+    # A terminal that went away must not keep a rollout from being finished or undone.
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True, nl=nl)
 
 
 def terminal_columns() -> int:
@@ -114,11 +121,12 @@ def local_world(port: int | None = None) -> World:
     """The world of a local release."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
-    from infercli.adapters.local_platform import LocalPlatform
+    from infercli.adapters.local_platform import LocalPlatform, last_port
     from infercli.cli.project import serving_code
     from infercli.render.serve_config import local_layout
 
-    platform = LocalPlatform(local_home(), port or DEFAULT_PORT, serving_code(), api_key())
+    home = local_home()
+    platform = LocalPlatform(home, port or last_port(home) or DEFAULT_PORT, serving_code(), api_key())
     layout = local_layout(str(platform.code_dir), str(platform.keys_dir), platform.serve_port)
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 

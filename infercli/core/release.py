@@ -122,39 +122,92 @@ class Lease(Record):
 
 def newest(history: Sequence[Entry]) -> Entry | None:
     """The latest entry, whatever became of it."""
-    return max(history, key=lambda e: e.number, default=None)
+    return _latest(history)
 
 
 def serving(history: Sequence[Entry]) -> Entry | None:
-    """The newest revision that was good: what should be serving now."""
-    return max((e for e in history if e.progress.outcome == "good"), key=lambda e: e.number, default=None)
+    """The good revision that serves: the newest whose engine takes requests, by what was last meant to be live.
+
+    Where none does (nothing is live, or what takes the requests never became good): the newest that was good and not
+    taken back.
+    """
+    good, routed = _good(history), _routed(history)
+    return _latest([e for e in good if e.revision.engine.app in routed]) or _latest(
+        [e for e in good if e.number not in taken_back(history)]
+    )
+
+
+def takes_all_requests(entry: Entry, history: Sequence[Entry]) -> bool:
+    """Every request goes to its engine, by what was last meant to be live."""
+    now = live(history)
+    return now is not None and now.routes.get(entry.revision.engine.app) == 100
+
+
+def taken_back(history: Sequence[Entry]) -> set[int]:
+    """The numbers of the revisions that rollbacks went past, also those that did not come to their end.
+
+    What a later rollback points at counts again.
+    """
+    numbers: set[int] = set()
+    for entry in sorted(history, key=lambda e: e.number):
+        to = entry.revision.points_at
+        if to is not None:
+            numbers = (numbers | set(range(to + 1, entry.number))) - {to}
+    return numbers
+
+
+def unfinished_rollback(history: Sequence[Entry]) -> Entry | None:
+    """Where a rollback wanted to go that did not come to its end, unless a later revision became good or went back."""
+    tried = [e for e in history if e.progress.outcome == "good" or e.revision.points_at is not None]
+    last = _latest(tried)
+    if last is None or last.progress.outcome == "good":
+        return None
+    return next((e for e in history if e.number == last.revision.points_at), None)
 
 
 def rollback_target(history: Sequence[Entry]) -> Entry | None:
     """Where `rollback` goes: the newest good revision whose engine or objects differ from what was last attempted.
 
-    After a failed or interrupted deploy that is the revision that still serves; after a good one, the one before.
-    What an earlier rollback took back on purpose is skipped, so going back twice does not bounce between two revisions.
+    After a rollback that did not come to its end that is where it went; after a deploy that did not, the revision that
+    served before; after one that did, the one before. What a rollback took back on purpose is skipped, so that going
+    back twice does not bounce between two revisions.
     """
     last = newest(history)
     if last is None:
         return None
+    good = [e for e in _good(history) if e.number not in taken_back(history)]
     if last.progress.outcome != "good":
-        return serving(history)
-    taken_back = {
-        number
-        for entry in history
-        if entry.revision.points_at is not None and entry.progress.outcome == "good"
-        for number in range(entry.revision.points_at + 1, entry.number)
-    }
-    good = [
-        e
-        for e in history
-        if e.progress.outcome == "good"
-        and e.number not in taken_back
-        and (e.revision.engine.app, e.revision.objects) != (last.revision.engine.app, last.revision.objects)
-    ]
-    return max(good, key=lambda e: e.number, default=None)
+        return unfinished_rollback(history) or _latest(good)
+    this = (last.revision.engine.app, last.revision.objects)
+    return _latest([e for e in good if (e.revision.engine.app, e.revision.objects) != this])
+
+
+def _good(history: Sequence[Entry]) -> list[Entry]:
+    return [e for e in history if e.progress.outcome == "good"]
+
+
+def _routed(history: Sequence[Entry]) -> set[str]:
+    """The applications that take requests, by what was last meant to be live."""
+    now = live(history)
+    return {app for app, weight in now.routes.items() if weight} if now is not None else set()
+
+
+def _latest(entries: Sequence[Entry]) -> Entry | None:
+    return max(entries, key=lambda e: e.number, default=None)
+
+
+def ways_on(name: str, history: Sequence[Entry]) -> str:
+    """What to type after a newest revision that did not come to its end: only what then works."""
+    last, now, to = newest(history), live(history), unfinished_rollback(history)
+    on = f"`infercli rollback {name}` goes on, to revision {to.number}" if to is not None else ""
+    if on and last is not None and last.revision.action == "rollback":
+        return on
+    begun = last is not None and now is not None and last.revision.engine.app in now.engines
+    deploy = f"`infercli deploy` {'goes on' if begun else 'tries again'}"
+    target = rollback_target(history)
+    if on or target is None:
+        return f"{deploy}; {on or f'`infercli delete {name}` takes it away'}"
+    return f"{deploy}; `infercli rollback {name}` goes back to revision {target.number}" if begun else deploy
 
 
 def measured(history: Sequence[Entry]) -> Measured | None:
@@ -170,14 +223,10 @@ def standing(entry: Entry, history: Sequence[Entry]) -> str:
     """What `history` prints: `serving`, `superseded`, `rolled back`, `failed`, `interrupted`, `pending`."""
     if entry.progress.outcome != "good":
         return entry.progress.outcome
-    current = serving(history)
-    if current is not None and entry.number == current.number:
+    current, routed = serving(history), _routed(history)
+    if current is not None and entry.number == current.number and (not routed or entry.revision.engine.app in routed):
         return "serving"
-    for later in history:
-        target = later.revision.points_at
-        if target is not None and later.progress.outcome == "good" and target < entry.number < later.number:
-            return "rolled back"
-    return "superseded"
+    return "rolled back" if entry.number in taken_back(history) else "superseded"
 
 
 def live(history: Sequence[Entry]) -> Serving | None:

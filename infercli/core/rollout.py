@@ -46,11 +46,12 @@ def rollout(
     how: Strategy = "beside",
     weights: Sequence[int] = (100,),
     drop_previous: bool = False,
+    keep: str | None = None,
 ) -> list[State]:
     """The states of bringing `new` (of revision `number`) up from `before` (None: nothing runs).
 
     `weights`: the share of requests for the new engine, in per cent, ending with 100. Verification stands between "add"
-    and the first "shift": the engine answers there only when it is pinned.
+    and the first "shift": the engine answers there only when it is pinned. `keep`: an idle engine that stays.
     """
     engines = dict(before.engines) if before else {}
     routes = dict(before.routes) if before else {}
@@ -65,7 +66,7 @@ def rollout(
         )
         states.append(State(step=step, serving=serving, says=says))
 
-    idle = sorted(app for app in engines if not routes.get(app) and app != new.app)
+    idle = sorted(app for app in engines if not routes.get(app) and app not in (new.app, keep))
     if before and idle:
         for app in idle:
             engines.pop(app)

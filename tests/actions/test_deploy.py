@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy
+from infercli.actions.status import status
+from infercli.actions.waiting import cause_of
 from infercli.core.release import live
-from infercli.errors import DeployFailed, InputError, Interrupted, RayError, ReleaseBusy, TimedOut
+from infercli.errors import DeployFailed, InputError, Interrupted, RayError, RayGone, ReleaseBusy, TimedOut
 from tests.core.builders import engine, plan
 
 GOOD, OTHER = engine("none").app, engine("int8").app
@@ -201,3 +203,135 @@ def test_after_the_other_side_lost_everything_the_engine_is_started_and_verified
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
     assert first == {GOOD: 0}
     assert weights(world) == {GOOD: 100}
+
+
+def seen(world):
+    return status("chat", world.platform, world.store, world.compose)
+
+
+def raising(error):
+    def method(*args, **more):
+        raise error
+
+    return method
+
+
+def test_a_ray_that_is_gone_is_not_waited_for_and_nothing_is_said_to_serve(world, request_for):
+    deploy(request_for(), world)
+    platform = world.platform
+    platform.on_put = lambda p: (p.held.clear(), setattr(p, "applications", raising(RayGone("no Ray runs"))))
+    began = world.clock.monotonic()
+    with pytest.raises(DeployFailed, match="nothing serves: a fake holds nothing any more"):
+        deploy(request_for("int8"), world)
+    assert world.clock.monotonic() - began < 15
+
+
+def test_what_serves_cannot_be_told_of_a_ray_that_is_silent_which_is_said_meanwhile(world, request_for):
+    deploy(request_for(), world)
+    world.platform.on_put = lambda p: setattr(p, "applications", raising(RayError("Ray's REST API: no answer")))
+    with pytest.raises(DeployFailed, match=f"it cannot be told whether {GOOD} serves: Ray's REST API: no answer"):
+        deploy(request_for("int8"), world)
+    notes = [text for text in world.watcher.said if text.startswith("note: ")]
+    assert notes == ["note: Ray's REST API: no answer; it is waited for, up to 90 s"]
+
+
+def test_an_engine_that_went_down_meanwhile_is_not_said_to_serve(world, request_for):
+    deploy(request_for(), world)
+    world.platform.fail_start |= {GOOD: "died", OTHER: "A replica failed to start"}
+    with pytest.raises(DeployFailed, match=f"nothing serves; {GOOD} is deploying"):
+        deploy(request_for("int8"), world)
+
+
+def test_a_second_interrupt_while_going_back_is_recorded_and_says_what_to_type(world, request_for):
+    deploy(request_for(), world)
+    world.platform.on_put = raising(KeyboardInterrupt())
+    with pytest.raises(Interrupted, match=f"interrupted; {GOOD} serves") as error:
+        deploy(request_for("int8"), world)
+    assert "`infercli deploy`" in error.value.hint
+    last = world.store.entries("chat")[-1].progress
+    assert last.outcome == "interrupted"
+    assert "going back was interrupted too" in last.message
+
+
+def test_status_says_that_nobody_drives_a_killed_deploy_and_what_to_type(world, request_for):
+    deploy(request_for(), world)
+    world.platform.on_put = raising(SystemExit())
+    with pytest.raises(SystemExit):
+        deploy(request_for("int8"), world)
+    world.clock.sleep(1)
+    found = seen(world)
+    assert (found.state, found.newest_standing, found.revision) == ("degraded", "abandoned", 1)
+    assert "nobody drives revision 2 any more, which came to `add`" in found.summary
+    assert found.next == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
+    with world.store.changing("chat", "deploy"):
+        assert (seen(world).state, seen(world).newest_standing, seen(world).next) == ("changing", "pending", None)
+
+
+@pytest.mark.parametrize(("puts", "share"), [(3, 5), (4, 100)])
+def test_status_tells_requests_that_reach_an_engine_which_never_became_good(world, request_for, puts, share):
+    deploy(request_for(), world)
+    world.platform.puts.clear()
+    world.platform.on_put = lambda p: raising(SystemExit())() if len(p.puts) == puts - 1 else None
+    with pytest.raises(SystemExit):
+        deploy(request_for("int8", weights=(5, 100)), world)
+    world.clock.sleep(1)
+    found = seen(world)
+    assert found.state == "degraded"
+    assert f"{OTHER} takes {share} % of the requests, and no revision with it became good" in found.summary
+
+
+def test_status_says_what_to_type_when_it_is_down(world, request_for):
+    deploy(request_for(), world)
+    world.platform.applications = raising(RayError("no Ray runs"))
+    found = seen(world)
+    assert (found.state, found.next) == (
+        "down",
+        "`infercli deploy` starts it again; `infercli delete chat` takes it away",
+    )
+
+
+def test_a_first_deploy_that_fails_does_not_offer_a_way_back_that_there_is_not(world, request_for):
+    world.platform.fail_start[GOOD] = "A replica failed to start"
+    with pytest.raises(DeployFailed) as error:
+        deploy(request_for(), world)
+    assert "rollback" not in error.value.hint
+    assert "`infercli delete chat` takes it away" in error.value.hint
+
+
+SAID = """A replica failed to start with exception. Retrying 2 more time(s). Error:
+ray::ServeReplica:chat-0b0849:engine.initialize_and_get_metadata() (pid=20483, ip=192.0.2.2)
+  File "/ray/serve/_private/replica.py", line 1928, in initialize
+    raise RuntimeError(traceback.format_exc()) from None
+RuntimeError: Traceback (most recent call last):
+  File "/code/engine.zip/infercli_engine/server.py", line 36, in __init__
+    raise RuntimeError(f"engine start failed: {cause}") from None
+RuntimeError: engine start failed: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig
+max_logprobs
+  Input should be greater than or equal to -1 [type=greater_than_equal, input_value=-99, input_type=int]
+    For further information visit https://errors.pydantic.dev/2.14/v/greater_than_equal
+"""
+"""Ray 2.60's and vLLM 0.29's, of `max_logprobs: -99`; the traceback shortened."""
+
+
+def test_the_cause_comes_first_and_the_rest_is_kept_for_logs(world, request_for):
+    deploy(request_for(), world)
+    world.platform.fail_start[OTHER] = SAID
+    with pytest.raises(DeployFailed) as error:
+        deploy(request_for("int8"), world)
+    assert error.value.message.splitlines() == [
+        f"revision 2 failed at `add`: engine {OTHER} did not start",
+        "root cause: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig",
+        "max_logprobs",
+        "Input should be greater than or equal to -1 [type=greater_than_equal, input_value=-99, input_type=int]",
+        f"{GOOD} serves",
+    ]
+    assert f"`infercli logs chat --engine {OTHER}` prints all that was said" in error.value.hint
+    failed = world.store.entries("chat")[-1].progress
+    assert failed.said == SAID.strip()
+    assert "Traceback" not in failed.message
+
+
+def test_the_cause_is_the_last_exception_of_what_was_said():
+    assert cause_of("A replica failed to start. Retrying 2 more time(s).") is None
+    assert cause_of("Traceback:\nValueError: a\n\nray.exceptions.RayTaskError: b") == "ray.exceptions.RayTaskError: b"
+    assert cause_of("RuntimeError: engine start failed: ValueError: No memory") == "ValueError: No memory"

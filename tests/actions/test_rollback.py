@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy, standing_now
-from infercli.actions.rollback import rollback, way
-from infercli.errors import InputError
+from infercli.actions.rollback import rollback, running_now, way
+from infercli.actions.status import status
+from infercli.core.release import newest, standing
+from infercli.errors import DeployFailed, InputError, Interrupted, RayError
 from tests.actions.test_deploy import applications, weights
 from tests.core.builders import engine
 
@@ -14,7 +16,17 @@ GOOD, BAD = engine("none").app, engine("int8").app
 
 
 def go_back(world, to=None):
-    return rollback("chat", world, to=to, who="a test", reason=None, infercli_version="0", timeout_s=600)
+    how, entry = rollback(
+        "chat", world, to=to, who="a test", reason=None, infercli_version="0", timeout_s=600,
+        tell=lambda how, target: world.watcher.step(f"back to revision {target.number}"),
+    )  # fmt: skip
+    return how, entry
+
+
+def on_the_way(world, to=None):
+    history = world.store.entries("chat")
+    now = standing_now(world, history)
+    return way("chat", history, to, now, running_now(world, now))[0]
 
 
 def test_a_warm_engine_takes_all_requests_in_one_put_and_the_bad_one_is_dropped_in_the_next(world, request_for):
@@ -41,14 +53,23 @@ def test_an_engine_that_was_dropped_is_started_again_and_verified_before_request
     deploy(request_for(), world)
     deploy(request_for("int8", drop_previous=True), world)
     assert applications(world) == {"front", BAD}
-    assert not way("chat", world.store.entries("chat"), None, standing_now(world, world.store.entries("chat")))[
-        0
-    ].is_shift
+    assert not on_the_way(world).is_shift
     world.platform.puts.clear()
     go_back(world)
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
     assert first == {BAD: 100, GOOD: 0}
     assert weights(world) == {GOOD: 100}
+
+
+def test_an_engine_that_a_failed_deploy_put_back_is_not_warm_before_it_runs(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    world.platform.fail_start[engine("awq").app] = "A replica failed to start"
+    with pytest.raises(DeployFailed):
+        deploy(request_for("awq"), world)
+    assert not on_the_way(world, 1).is_shift
+    world.clock.sleep(10)
+    assert on_the_way(world, 1).is_shift
 
 
 def test_nothing_to_go_back_to_is_said_and_nothing_changed(world, request_for):
@@ -99,3 +120,122 @@ def test_a_rollback_that_points_at_a_rollback_brings_back_the_same_engine(world,
     deploy(request_for("awq"), world)
     how, _ = go_back(world)
     assert how.app == GOOD
+
+
+CUTS = {
+    "interrupted": KeyboardInterrupt(),
+    "killed": SystemExit(),
+    "failed": RayError("Ray is gone"),
+}
+
+
+def cut(world, how, *, moved):
+    """Let a rollback come to its first put and no further: `moved` has it done, else it is recorded only."""
+
+    def after(platform):
+        platform.on_put = None
+        raise CUTS[how]
+
+    if moved:
+        world.platform.on_put = after
+    else:
+        world.platform.faults["put"] = CUTS[how]
+    with pytest.raises((Interrupted, DeployFailed, SystemExit)):
+        go_back(world)
+    assert newest(world.store.entries("chat")).progress.outcome == {"killed": "pending"}.get(how, how)
+
+
+def seen(world):
+    return status("chat", world.platform, world.store, world.compose)
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+@pytest.mark.parametrize("moved", [True, False], ids=["put", "recorded"])
+@pytest.mark.parametrize("how", CUTS)
+class TestARollbackThatDidNotComeToItsEnd:
+    """Revision 1 is good, 2 serves and is bad, and 3 is the rollback to 1 that was cut."""
+
+    @pytest.fixture(autouse=True)
+    def state(self, world, request_for, how, moved, warm):
+        deploy(request_for(), world)
+        deploy(request_for("int8", drop_previous=not warm), world)
+        cut(world, how, moved=moved)
+        world.clock.sleep(1)
+        world.platform.puts.clear()
+
+    def test_a_second_rollback_goes_where_the_first_one_wanted_to(self, world):
+        went, entry = go_back(world)
+        assert (went.to, entry.revision.points_at, entry.progress.outcome) == (1, 1, "good")
+        assert weights(world) == {GOOD: 100}
+        assert applications(world) == {"front", GOOD}
+        assert (seen(world).state, seen(world).revision) == ("serving", 4)
+
+    def test_no_request_reaches_an_engine_that_does_not_run(self, world, warm):
+        go_back(world)
+        first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
+        assert first == ({GOOD: 100, BAD: 0} if warm else {GOOD: 0, BAD: 100})
+
+    def test_a_third_rollback_finds_nothing_more_to_go_back_to(self, world):
+        go_back(world)
+        with pytest.raises(InputError, match="no revision of `chat` was good before"):
+            go_back(world)
+
+    def test_a_deploy_of_the_same_engine_keeps_the_good_one_warm(self, world, request_for, warm):
+        deploy(request_for("int8"), world)
+        assert weights(world)[BAD] == 100
+        assert GOOD in applications(world)
+        assert go_back(world)[0].to == 1
+        assert weights(world) == {GOOD: 100}
+
+    def test_a_deploy_of_another_engine_keeps_the_good_one_warm(self, world, request_for):
+        deploy(request_for("awq"), world)
+        assert weights(world)[engine("awq").app] == 100
+        assert GOOD in applications(world)
+        went, _ = go_back(world)
+        assert (went.to, went.is_shift) == (1, True)
+        assert weights(world) == {GOOD: 100}
+
+    def test_a_deploy_that_fails_after_it_leaves_the_way_back(self, world, request_for):
+        world.platform.fail_start[engine("awq").app] = "A replica failed to start"
+        with pytest.raises(DeployFailed):
+            deploy(request_for("awq"), world)
+        assert GOOD in applications(world)
+        assert go_back(world)[0].to == 1
+        assert weights(world) == {GOOD: 100}
+
+    def test_the_bad_one_comes_back_where_somebody_says_so(self, world):
+        went, _ = go_back(world, to=2)
+        assert went.to == 2
+        assert weights(world) == {BAD: 100}
+
+    def test_status_says_what_serves_and_what_to_type(self, world, how, moved, warm):
+        found, history = seen(world), world.store.entries("chat")
+        # A warm way back begins with the requests, a cold one with the engine.
+        assert found.revision == (1 if warm else 2)
+        assert [standing(e, history) for e in history][:2] == (
+            ["serving", "rolled back"] if warm else ["superseded", "serving"]
+        )
+        assert found.newest_standing == {"killed": "abandoned"}.get(how, how)
+        assert ("nobody drives revision 3 any more" in found.summary) == (how == "killed")
+        assert ("the rollback to revision 1 did not come to its end" in found.summary) == (not warm)
+        done = warm and moved and how != "killed"
+        assert found.state == ("serving" if done else "degraded")
+        assert found.next == (None if done else "`infercli rollback chat` goes on, to revision 1")
+
+
+def test_an_interrupted_rollback_says_that_a_second_one_goes_on(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    world.platform.faults["put"] = KeyboardInterrupt()
+    with pytest.raises(Interrupted) as error:
+        go_back(world)
+    assert "`infercli rollback chat` goes on, to revision 1" in error.value.hint
+
+
+def test_the_aim_of_a_rollback_past_several_revisions_survives(world, request_for):
+    for quantization in ("none", "int8", "awq"):
+        deploy(request_for(quantization), world)
+    world.platform.faults["put"] = KeyboardInterrupt()
+    with pytest.raises(Interrupted):
+        go_back(world, to=1)
+    assert go_back(world)[0].to == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from infercli.core.release import next_number, rollback_target, serving, standing
-from tests.core.builders import entry
+import pytest
+
+from infercli.core.release import Serving, next_number, rollback_target, serving, standing, ways_on
+from tests.core.builders import FRONT, engine, entry
 
 
 def number(found):
@@ -59,3 +61,55 @@ def test_standings_tell_serving_superseded_rolled_back_and_failed_apart():
 def test_numbers_grow_past_failed_revisions():
     assert next_number([entry(1), entry(2, "int8", "failed")]) == 3
     assert next_number([]) == 1
+
+
+def routed(**weights):
+    """What is live: quantization of revision 1, 2, ... -> its weight."""
+    apps = {engine(quantization).app: weight for quantization, weight in weights.items()}
+    numbers = {app: number for number, app in enumerate(apps, 1)}
+    return Serving(generation=1, front=FRONT, engines=numbers, routes=apps)
+
+
+@pytest.mark.parametrize("outcome", ["pending", "interrupted", "abandoned", "failed"])
+def test_a_rollback_that_did_not_come_to_its_end_is_what_the_next_one_finishes(outcome):
+    one, two = entry(1, "none"), entry(2, "int8")
+    back = entry(3, "none", outcome, points_at=1)
+    assert number(rollback_target([one, two, back])) == 1
+    # A deploy after it that did not become good changes nothing of that; one that did is what is taken back.
+    assert number(rollback_target([one, two, back, entry(4, "awq", "failed")])) == 1
+    assert number(rollback_target([one, two, back, entry(4, "awq")])) == 1
+    assert number(rollback_target([one, two, back, entry(4, "int8")])) == 1
+
+
+def test_a_rollback_forward_to_what_was_taken_back_counts_also_unfinished():
+    history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1)]
+    assert number(rollback_target([*history, entry(4, "int8", "interrupted", points_at=2)])) == 2
+
+
+def test_the_revision_that_serves_is_the_one_whose_engine_takes_the_requests():
+    history = [entry(1, "none"), entry(2, "int8")]
+    moved = [*history, entry(3, "none", "interrupted", points_at=1, serving=routed(none=100, int8=0))]
+    assert number(serving(moved)) == 1
+    assert [standing(e, moved) for e in moved] == ["serving", "rolled back", "interrupted"]
+    before = [*history, entry(3, "none", "interrupted", points_at=1, serving=routed(none=0, int8=100))]
+    assert number(serving(before)) == 2
+    assert [standing(e, before) for e in before] == ["superseded", "serving", "interrupted"]
+
+
+def test_a_good_revision_is_not_said_to_serve_while_another_engine_takes_every_request():
+    history = [entry(1, "none"), entry(2, "int8", "interrupted", serving=routed(none=0, int8=100))]
+    assert [standing(e, history) for e in history] == ["superseded", "interrupted"]
+
+
+def test_only_what_works_is_offered():
+    begun = routed(int8=0)
+    assert (
+        ways_on("chat", [entry(1, "int8", "failed")])
+        == "`infercli deploy` tries again; `infercli delete chat` takes it away"
+    )
+    first = entry(1, "int8", "interrupted", serving=begun)
+    assert ways_on("chat", [first]) == "`infercli deploy` goes on; `infercli delete chat` takes it away"
+    later = [entry(1), entry(2, "int8", "interrupted", serving=routed(none=0, int8=100))]
+    assert ways_on("chat", later) == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
+    undone = [entry(1), entry(2, "int8", "failed", serving=routed(none=100))]
+    assert ways_on("chat", undone) == "`infercli deploy` tries again"
