@@ -54,8 +54,9 @@ def command(
     """
     from infercli.cli.endpoint import aim_at
     from infercli.cli.output import emit, note
+    from infercli.core.release import live
     from infercli.core.units import parse_duration_s
-    from infercli.errors import EndpointError, InputError
+    from infercli.errors import EndpointError, InputError, UnknownName
 
     try:
         timeout_s = parse_duration_s(timeout)
@@ -74,6 +75,9 @@ def command(
     try:
         if aim.world is not None and (engine is not None or not aim.endpoint.is_loopback):
             # Through the platform: pinned, and in a cluster by the API server: a Service is not reachable from here.
+            known = live(aim.world.store.entries(aim.release)) if aim.release is not None else None
+            if engine is not None and known is not None and engine not in known.engines:
+                raise UnknownName("engine", engine, known.engines)
             body = {"model": aim.model, "messages": messages, **settings}
             answer = _through_platform(aim.world, body, engine, timeout_s)
         else:

@@ -7,8 +7,9 @@ import click
 from infercli.cli import options
 
 
-@click.group()
-def command() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Look at, or stop, the Ray on this machine.
 
     \b
@@ -16,6 +17,8 @@ def command() -> None:
       infercli local status
       infercli local stop
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @command.command("status")
@@ -69,18 +72,41 @@ def status(output: str) -> int:
 
 
 @command.command("stop")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @options.common
-def stop(output: str) -> None:
+def stop(yes: bool, output: str) -> None:
     """End the Ray on this machine, with every engine in it. History and keys stay.
+
+    It asks first while a release serves on it or is being changed.
 
     \b
     Example:
       infercli local stop
     """
     from infercli.adapters.local_ray import LocalRay
-    from infercli.cli.output import emit
+    from infercli.cli.output import confirm, emit
     from infercli.cli.world import local_home
 
-    ended = LocalRay(local_home()).stop()
+    ray = LocalRay(local_home())
+    used = _used() if ray.running() is not None else []
+    if used:
+        confirm(f"{'; '.join(used)}. Stop the Ray on this machine?", yes=yes)
+    ended = ray.stop()
     text = f"{ended} processes ended" if ended else "no Ray of infercli ran on this machine"
     emit({"apiVersion": "infercli/v1", "kind": "LocalStop", "processes": ended}, output, text)
+
+
+def _used() -> list[str]:
+    """What ends with this Ray, a sentence for each: releases that take requests, and those that somebody changes."""
+    from infercli.cli.world import local_store
+    from infercli.core.release import live
+
+    store, used = local_store(), []
+    for name in store.names():
+        lease, now = store.lease(name), live(store.entries(name))
+        apps = sorted(app for app, weight in (now.routes if now is not None else {}).items() if weight)
+        if apps:
+            used.append(f"{name} serves ({', '.join(apps)})")
+        if lease is not None:
+            used.append(f"{name} is being changed by {lease.holder} ({lease.operation} since {lease.acquired_at})")
+    return used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +11,14 @@ import pytest
 import yaml
 
 from infercli.adapters.files import to_yaml
+from infercli.adapters.local_ray import RunningRay
 from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli.project import load_plan
+from infercli.cli.world import local_world
 from infercli.core.model import LockedFile, LockedModel, ModelLock
+from infercli.core.release import Progress, Serving
 from infercli.errors import ExitCode
-from tests.core.builders import entry
+from tests.core.builders import FRONT, engine, entry
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.parts.safetensors import safetensors
 from tests.render.examples import COMMIT, IMAGE
@@ -381,12 +385,9 @@ def test_a_plan_of_other_serving_code_is_not_rendered(infercli, in_cluster, monk
     assert "another build of infercli" in ran.err
 
 
-def test_another_port_than_that_of_the_ray_that_runs_is_refused_and_not_ignored(infercli, pinned, tmp_path):
-    import os
-    from pathlib import Path
-
-    from infercli.adapters.local_ray import RunningRay
-
+@pytest.fixture
+def ray_that_runs(tmp_path):
+    """As far as its record says: this process stands in for it, and nobody answers at its ports."""
     ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
     record = RunningRay(
         pid=os.getpid(),
@@ -400,7 +401,87 @@ def test_another_port_than_that_of_the_ray_that_runs_is_refused_and_not_ignored(
     home = tmp_path / "state" / "infercli" / "local"
     home.mkdir(parents=True)
     (home / "ray.json").write_text(record.model_dump_json())
+    (home / "ray-token").write_text("token")
+    return home
+
+
+@pytest.fixture
+def released(ray_that_runs):
+    """A release that the record says serves, and its store."""
+    store = ReleaseDirectory(ray_that_runs / "releases")
+    meant = Serving(generation=1, front=FRONT, engines={engine().app: 1}, routes={engine().app: 100})
+    store.append(entry(1).revision.model_copy(update={"reason": "the first\nof them"}))
+    store.progress("chat", 1, Progress(outcome="good", serving=meant))
+    return store
+
+
+def test_another_port_than_that_of_the_ray_that_runs_is_refused_and_not_ignored(infercli, pinned, ray_that_runs):
     ran = infercli("deploy", "--port", "9000")
     assert ran.code == ExitCode.USAGE
     assert "http://127.0.0.1:8000" in ran.err
     assert "infercli local stop" in ran.err
+
+
+def test_the_port_of_what_was_put_last_is_kept_after_its_ray_ended(infercli, tmp_path):
+    home = tmp_path / "state" / "infercli" / "local"
+    home.mkdir(parents=True)
+    assert local_world().platform.serve_port == 8000
+    (home / "serve.json").write_text('{"http_options": {"host": "127.0.0.1", "port": 8011}}')
+    assert local_world().platform.serve_port == 8011
+    assert local_world(9000).platform.serve_port == 9000
+
+
+@pytest.mark.parametrize(
+    "words", [("deploy",), ("deploy", "--break-lock"), ("rollback", "chat"), ("delete", "chat", "-y")]
+)
+def test_who_holds_the_lock_is_said_also_while_its_ray_does_not_answer_yet(infercli, pinned, released, words):
+    with released.changing("chat", "deploy"):
+        ran = infercli(*words)
+    assert ran.code == ExitCode.COULD_NOT
+    assert "chat is being changed by" in ran.err
+
+
+def test_stopping_the_ray_names_what_serves_and_asks(infercli, released):
+    ran = infercli("local", "stop")
+    assert ran.code == ExitCode.USAGE
+    assert f"chat serves ({engine().app})" in ran.err
+    assert "--yes" in ran.err
+    with released.changing("chat", "deploy"):
+        assert "chat is being changed by" in infercli("local", "stop").err
+    assert (released.root.parent / "ray.json").exists()
+
+
+def test_local_alone_says_what_it_can(infercli):
+    ran = infercli("local")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Commands:" in ran.out
+
+
+def test_a_reason_of_two_lines_is_one_in_the_table(infercli, released):
+    assert "the first of them" in infercli("history", "chat").out
+
+
+def test_a_dry_run_says_what_it_is(infercli, pinned):
+    said = json.loads(infercli("deploy", "--dry-run", "-o", "json").out)
+    assert (said["apiVersion"], said["kind"], said["name"]) == ("infercli/v1", "DeployDryRun", "chat")
+
+
+def test_an_engine_that_is_not_there_is_refused_with_those_that_are(infercli, released):
+    for verb in (("ask", "chat", "Hello"), ("logs", "chat")):
+        ran = infercli(*verb, "--engine", "chat-000000")
+        assert ran.code == ExitCode.USAGE
+        assert f"did you mean `{engine().app}`?" in ran.err
+
+
+def test_what_was_said_of_an_engine_that_did_not_start_is_its_log(infercli, released):
+    released.append(entry(2, "int8").revision)
+    released.progress("chat", 2, Progress(outcome="failed", message="no", said="Traceback:\nValueError: no"))
+    assert infercli("logs", "chat", "--engine", engine("int8").app).out == "Traceback:\nValueError: no\n"
+    assert infercli("logs", "chat", "--engine", engine("int8").app, "--lines", "1").out == "ValueError: no\n"
+
+
+def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, released, monkeypatch):
+    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    out = infercli("history", "chat").out
+    assert max(map(len, out.splitlines())) <= 60
+    assert all(word in out for word in ("STANDING", "serving", engine().app, "the first"))
