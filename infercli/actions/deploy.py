@@ -233,6 +233,7 @@ def _give_up(
         message = f"{message}; and going back failed: {error}"
     except KeyboardInterrupt:
         message = f"{message}; and going back was interrupted too"
+    drive.recall()
     drive.record(outcome, step, message, said)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from infercli.actions.ports import Clock, Platform, ReleaseStore, Watcher
 from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running, verify
+from infercli.core.differences import differs
 from infercli.core.record import Json
 from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
 from infercli.core.release import serving as newest_good
 from infercli.core.rollout import State
-from infercli.errors import DeployFailed, TimedOut
+from infercli.errors import DeployFailed, InferError, TimedOut
 
 SEEN_S = 10.0
 """How long a table that changes nothing for requests is waited for; it takes half a second."""
@@ -39,6 +40,8 @@ class Drive:
         self.world, self.revision, self.deadline = world, revision, deadline
         self.began = world.clock.monotonic()
         self.serving: Serving | None = None
+        self.previous: Serving | None = None
+        """What was live before the newest put."""
         self.shifted = False
         """Requests reach the new engine: from here going back is a shift, not a clean-up."""
 
@@ -58,10 +61,24 @@ class Drive:
 
     def put(self, serving: Serving, step: str, revision: Revision | None = None) -> None:
         """Record what is meant, then put it, with the static objects of `revision` (None: the one on its way)."""
-        self.serving = serving
+        self.previous, self.serving = self.serving, serving
         self.record("pending", step)
         history = self.world.store.entries(self.revision.name)
         self.world.platform.put(revision or self.revision, self.world.compose(serving, history))
+
+    def recall(self) -> None:
+        """After a put that was cut or refused: what is live is what was before, where the other side still holds that.
+
+        Otherwise the record, and whoever reads it at night, would say that requests moved which did not.
+        """
+        world, serving, previous = self.world, self.serving, self.previous
+        if serving is None or previous is None:
+            return
+        with contextlib.suppress(InferError, OSError):
+            held, history = world.platform.config(), world.store.entries(self.revision.name)
+            moved = held is None or not differs(held, world.compose(serving, history))
+            if not moved and not differs(held, world.compose(previous, history)):
+                self.serving = previous
 
     def take(self, state: State) -> None:
         """One step, until it is done."""

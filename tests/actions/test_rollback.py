@@ -162,6 +162,7 @@ class TestARollbackThatDidNotComeToItsEnd:
         cut(world, how, moved=moved)
         world.clock.sleep(1)
         world.platform.puts.clear()
+        self.good = applications(world) & {GOOD}
 
     def test_a_second_rollback_goes_where_the_first_one_wanted_to(self, world):
         went, entry = go_back(world)
@@ -183,23 +184,24 @@ class TestARollbackThatDidNotComeToItsEnd:
     def test_a_deploy_of_the_same_engine_keeps_the_good_one_warm(self, world, request_for, warm):
         deploy(request_for("int8"), world)
         assert weights(world)[BAD] == 100
-        assert GOOD in applications(world)
+        assert self.good <= applications(world)
         assert go_back(world)[0].to == 1
         assert weights(world) == {GOOD: 100}
 
     def test_a_deploy_of_another_engine_keeps_the_good_one_warm(self, world, request_for):
         deploy(request_for("awq"), world)
         assert weights(world)[engine("awq").app] == 100
-        assert GOOD in applications(world)
+        assert self.good <= applications(world)
         went, _ = go_back(world)
-        assert (went.to, went.is_shift) == (1, True)
+        assert went.to == 1
+        assert went.is_shift or not self.good
         assert weights(world) == {GOOD: 100}
 
     def test_a_deploy_that_fails_after_it_leaves_the_way_back(self, world, request_for):
         world.platform.fail_start[engine("awq").app] = "A replica failed to start"
         with pytest.raises(DeployFailed):
             deploy(request_for("awq"), world)
-        assert GOOD in applications(world)
+        assert self.good <= applications(world)
         assert go_back(world)[0].to == 1
         assert weights(world) == {GOOD: 100}
 
@@ -210,15 +212,16 @@ class TestARollbackThatDidNotComeToItsEnd:
 
     def test_status_says_what_serves_and_what_to_type(self, world, how, moved, warm):
         found, history = seen(world), world.store.entries("chat")
-        # A warm way back begins with the requests, a cold one with the engine.
-        assert found.revision == (1 if warm else 2)
+        # A warm way back begins with the requests, a cold one with the engine. A killed one could not look again.
+        shifted = warm and (moved or how == "killed")
+        assert found.revision == (1 if shifted else 2)
         assert [standing(e, history) for e in history][:2] == (
-            ["serving", "rolled back"] if warm else ["superseded", "serving"]
+            ["serving", "rolled back"] if shifted else ["superseded", "serving"]
         )
         assert found.newest_standing == {"killed": "abandoned"}.get(how, how)
         assert ("nobody drives revision 3 any more" in found.summary) == (how == "killed")
-        assert ("the rollback to revision 1 did not come to its end" in found.summary) == (not warm)
-        done = warm and moved and how != "killed"
+        assert ("the rollback to revision 1 did not come to its end" in found.summary) == (not shifted)
+        done = shifted and how != "killed"
         assert found.state == ("serving" if done else "degraded")
         assert found.next == (None if done else "`infercli rollback chat` goes on, to revision 1")
 
@@ -227,7 +230,7 @@ def test_an_interrupted_rollback_says_that_a_second_one_goes_on(world, request_f
     deploy(request_for(), world)
     deploy(request_for("int8"), world)
     world.platform.faults["put"] = KeyboardInterrupt()
-    with pytest.raises(Interrupted) as error:
+    with pytest.raises(Interrupted, match=f"interrupted; {BAD} serves") as error:
         go_back(world)
     assert "`infercli rollback chat` goes on, to revision 1" in error.value.hint
 
