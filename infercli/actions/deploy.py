@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from infercli.actions.steps import Drive, World
-from infercli.actions.waiting import Deadline
+from infercli.actions.waiting import Deadline, front_states
 from infercli.core.differences import differs
 from infercli.core.plan import Plan
 from infercli.core.record import Json, Record
@@ -243,17 +244,19 @@ def _hint(drive: Drive) -> str:
 
 
 def _left(drive: Drive, before: Serving | None) -> str:
-    """What serves now, as it is seen: what should may have gone down meanwhile."""
+    """What serves now, as the front says: what should may have gone down meanwhile."""
     recorded, platform = drive.serving or before, drive.world.platform
     routed = [app for app, weight in (recorded.routes if recorded else {}).items() if weight]
-    if not routed:
+    if recorded is None or not routed:
         return "nothing serves"
     try:
-        if platform.config() is None:
-            return f"nothing serves: {platform.where} holds nothing any more"
-        seen = platform.applications().apps
+        states = front_states(platform, recorded.front.replicas, tries=2 * recorded.front.replicas).values()
     except (InferError, OSError) as error:
+        with contextlib.suppress(InferError, OSError):
+            if platform.config() is None:
+                return f"nothing serves: {platform.where} holds nothing any more"
         return f"it cannot be told whether {' and '.join(routed)} serves: {error}"
-    up = [app for app in routed if app in seen and seen[app].status == "RUNNING"]
-    down = [f"{app} is {seen[app].status.lower() if app in seen else 'gone'}" for app in routed if app not in up]
+    refused = {app: why for state in states for app, why in state.refused.items()}
+    up = [app for app in routed if states and app not in refused]
+    down = [f"{app} is refused by the front: {refused[app]}" for app in routed if app in refused]
     return "; ".join([f"{' and '.join(up)} serves" if up else "nothing serves", *down])

@@ -8,7 +8,16 @@ from infercli.actions.deploy import deploy
 from infercli.actions.status import status
 from infercli.actions.waiting import cause_of
 from infercli.core.release import live
-from infercli.errors import DeployFailed, InputError, Interrupted, RayError, RayGone, ReleaseBusy, TimedOut
+from infercli.errors import (
+    DeployFailed,
+    EndpointError,
+    InputError,
+    Interrupted,
+    RayError,
+    RayGone,
+    ReleaseBusy,
+    TimedOut,
+)
 from tests.core.builders import engine, plan
 
 GOOD, OTHER = engine("none").app, engine("int8").app
@@ -226,19 +235,33 @@ def test_a_ray_that_is_gone_is_not_waited_for_and_nothing_is_said_to_serve(world
     assert world.clock.monotonic() - began < 15
 
 
-def test_what_serves_cannot_be_told_of_a_ray_that_is_silent_which_is_said_meanwhile(world, request_for):
+def test_a_ray_that_is_silent_is_told_of_while_it_is_waited_for(world, request_for):
     deploy(request_for(), world)
     world.platform.on_put = lambda p: setattr(p, "applications", raising(RayError("Ray's REST API: no answer")))
-    with pytest.raises(DeployFailed, match=f"it cannot be told whether {GOOD} serves: Ray's REST API: no answer"):
+    with pytest.raises(DeployFailed, match=f"Ray's REST API: no answer\n{GOOD} serves"):
         deploy(request_for("int8"), world)
     notes = [text for text in world.watcher.said if text.startswith("note: ")]
     assert notes == ["note: Ray's REST API: no answer; it is waited for, up to 90 s"]
 
 
+def test_what_serves_is_not_said_where_it_cannot_be_told(world, request_for):
+    deploy(request_for(), world)
+
+    def silent(platform):
+        platform.on_put = None
+        platform.front = raising(EndpointError("the API server is away"))
+        raise RayError("Ray is gone")
+
+    world.platform.on_put = silent
+    with pytest.raises(DeployFailed, match=f"it cannot be told whether {GOOD} serves: the API server is away"):
+        deploy(request_for("int8"), world)
+
+
 def test_an_engine_that_went_down_meanwhile_is_not_said_to_serve(world, request_for):
     deploy(request_for(), world)
-    world.platform.fail_start |= {GOOD: "died", OTHER: "A replica failed to start"}
-    with pytest.raises(DeployFailed, match=f"nothing serves; {GOOD} is deploying"):
+    world.platform.refused[GOOD] = "no replica"
+    world.platform.fail_start[OTHER] = "A replica failed to start"
+    with pytest.raises(DeployFailed, match=f"nothing serves; {GOOD} is refused by the front: no replica"):
         deploy(request_for("int8"), world)
 
 

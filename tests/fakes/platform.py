@@ -59,6 +59,8 @@ class FakePlatform:
         """app -> seconds until Ray finds room for it; after 30 s it says that it found none yet."""
         self.answers = {}
         """app -> (status, body) instead of a completion."""
+        self.refused = {}
+        """app -> why the front does not route to it."""
         self.faults = {}
         """method name -> exception to raise, once."""
         self.on_put = None
@@ -129,7 +131,8 @@ class FakePlatform:
             flipped = self.clock.time - self.at >= self.flip_s or len(self.held) == 1
             shown = self.held[-1 if flipped else -2]
             pid = self._next_pid()
-            return Answer(200, {}, json.dumps({"pid": pid, "generation": self._table(shown)["generation"]}).encode())
+            state = {"pid": pid, "generation": self._table(shown)["generation"], "refused": self.refused}
+            return Answer(200, {}, json.dumps(state).encode())
         if engine in self.answers:
             status, answer = self.answers[engine]
             return Answer(status, {}, answer)
