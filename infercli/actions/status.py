@@ -178,7 +178,7 @@ def _amiss(last: Entry, history: list[Entry]) -> list[str]:
 def _next(name: str, state: str, history: list[Entry], *, amiss: bool, drift: bool) -> str | None:
     last = newest(history)
     if last is not None and last.progress.outcome != "good" and (amiss or drift or state == "down"):
-        return ways_on(name, history)
+        return ways_on(name, history, down=state == "down")
     if state == "down":
         return f"`infercli deploy` starts it again; `infercli delete {name}` takes it away"
     if state == "degraded" and (target := rollback_target(history)) is not None:

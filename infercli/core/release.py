@@ -196,8 +196,11 @@ def _latest(entries: Sequence[Entry]) -> Entry | None:
     return max(entries, key=lambda e: e.number, default=None)
 
 
-def ways_on(name: str, history: Sequence[Entry]) -> str:
-    """What to type after a newest revision that did not come to its end: only what then works."""
+def ways_on(name: str, history: Sequence[Entry], *, down: bool = False) -> str:
+    """What to type after a newest revision that did not come to its end: only what then works.
+
+    `down`: what served before does not serve either, so that going back to it is something to do.
+    """
     last, now, to = newest(history), live(history), unfinished_rollback(history)
     on = f"`infercli rollback {name}` goes on, to revision {to.number}" if to is not None else ""
     if on and last is not None and last.revision.action == "rollback":
@@ -207,7 +210,7 @@ def ways_on(name: str, history: Sequence[Entry]) -> str:
     target = rollback_target(history)
     if on or target is None:
         return f"{deploy}; {on or f'`infercli delete {name}` takes it away'}"
-    return f"{deploy}; `infercli rollback {name}` goes back to revision {target.number}" if begun else deploy
+    return f"{deploy}; `infercli rollback {name}` goes back to revision {target.number}" if begun or down else deploy
 
 
 def measured(history: Sequence[Entry]) -> Measured | None:

@@ -113,3 +113,5 @@ def test_only_what_works_is_offered():
     assert ways_on("chat", later) == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
     undone = [entry(1), entry(2, "int8", "failed", serving=routed(none=100))]
     assert ways_on("chat", undone) == "`infercli deploy` tries again"
+    both = "`infercli deploy` tries again; `infercli rollback chat` goes back to revision 1"
+    assert ways_on("chat", undone, down=True) == both
