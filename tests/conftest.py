@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+
 pytest_plugins = ["tests.parts.control_plane"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so, and tests that press Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
