@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, Literal
 
@@ -33,7 +32,7 @@ _PATH = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _HOST = (
     r"([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(:[0-9]+)?"
 )
-_IMAGE = re.compile(rf"(?P<name>({_HOST}/)?{_PATH}(/{_PATH})*)(:\w[\w.-]{{0,127}})?@sha256:[0-9a-f]{{64}}", re.ASCII)
+_IMAGE = rf"(?P<name>({_HOST}/)?{_PATH}(/{_PATH})*)(:\w[\w.-]{{0,127}})?@sha256:[0-9a-f]{{64}}"
 """Of an image by digest: the grammar of github.com/distribution/reference, reference.go, with a digest in it."""
 
 
@@ -49,6 +48,8 @@ def _object_name(name: str) -> str:
 
 def _cidr(value: str) -> str:
     """A range of addresses, as a NetworkPolicy takes it: an address, a slash, and how many bits are the network's."""
+    import ipaddress  # two milliseconds of every plan, and few say a range
+
     try:
         ipaddress.ip_network(value, strict=False)
         if not value.rpartition("/")[2].isdigit() or "/" not in value:
@@ -64,7 +65,7 @@ def _image_by_digest(image: str) -> str:
     digits = image.rpartition("@sha256:")[2]
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError(f"its digest must be 64 hex digits in lower case, and has {len(digits)} characters")
-    found = _IMAGE.fullmatch(image)
+    found = re.fullmatch(_IMAGE, image, re.ASCII)
     if found is None or len(found["name"]) > 255:
         raise ValueError(
             f"`{image.rpartition('@')[0]}` is no name of an image, for example registry.example/team/ray-llm"
