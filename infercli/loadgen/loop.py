@@ -32,6 +32,10 @@ _LEAST_NAP_S = 0.0002
 _NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 5, 1 / 100
 """And at most these shares of what lies between two reads of a stream, so that tokens stay apart, and of what an answer
 takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
+_CROWDED_FROM, _CROWDED_UNTIL = 0.85, 0.5
+"""Shares of a core. A loop that takes more than the first is about to fall behind, and then merges tokens of a stream
+without choice, and calls itself the limit. From there until it takes less than the second it naps as long as a gap
+between two reads: what comes in twice as large pieces costs little more than half."""
 _NAP_NEEDS = 1000
 """Reads a second. Below it there is nothing to save."""
 _FEW = 8
@@ -87,14 +91,16 @@ class Part:
     """Nothing begins that is due then or later."""
 
 
-def how_long_to_nap_s(streams: int, window_s: float, reads: int, begun: int) -> float:
+def how_long_to_nap_s(streams: int, window_s: float, reads: int, begun: int, *, crowded: bool = False) -> float:
     """Before the next look, by what the last `window_s` brought: reads on that many streams, and requests begun.
 
-    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save.
+    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save. `crowded`: the
+    loop is short of CPU, and tokens are merged anyway.
     """
     if reads < _NAP_NEEDS * window_s:
         return 0.0
-    nap_s = min(_NAP_S, _NAP_OF_GAP * streams * window_s / reads, _NAP_OF_ANSWER * streams * window_s / max(begun, 1))
+    of_gap = 1.0 if crowded else _NAP_OF_GAP
+    nap_s = min(_NAP_S, of_gap * streams * window_s / reads, _NAP_OF_ANSWER * streams * window_s / max(begun, 1))
     return nap_s if nap_s >= _LEAST_NAP_S else 0.0
 
 
@@ -166,6 +172,7 @@ class Loop:
             self._pull(part.origin, now)
         checked = reported = now
         nap_s, seen, begun, clock = 0.0, 0, self.request, self.connections.clock
+        cpu, crowded = time.process_time_ns(), False
         unstamped = clock.unstamped
         wait, by_fd, timer, link = self.waker.wait, self.connections.by_fd, self.waker.timer, self.link.fileno()
         readable, reading, ready, waiting, monotonic_ns = (
@@ -178,7 +185,9 @@ class Loop:
                 self._offer_what_is_due(now)
             while ready:
                 self._begin(*ready.popleft())
-            if nap_s and len(events) < MOST_AT_ONCE and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
+            # As many as one look takes: there may be more, unless that was every stream.
+            all_seen = len(events) < MOST_AT_ONCE or len(events) >= len(self.active)
+            if nap_s and all_seen and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
                 if len(self.unread) >= _BATCH:
                     for _ in range(_BATCH):
                         self._read(self.unread.popleft())
@@ -205,9 +214,12 @@ class Loop:
                 self._read(self.unread.popleft())
             now = monotonic_ns()
             if now - checked > _POLL_S * 1e9:
-                nap_s = 0.0
+                nap_s, before, cpu = 0.0, cpu, time.process_time_ns()
+                crowded = cpu - before > (_CROWDED_UNTIL if crowded else _CROWDED_FROM) * (now - checked)
                 if clock.reason is None and clock.unstamped == unstamped:
-                    nap_s = how_long_to_nap_s(len(self.active), (now - checked) / 1e9, seen, self.request - begun)
+                    window_s = (now - checked) / 1e9
+                    new = self.request - begun
+                    nap_s = how_long_to_nap_s(len(self.active), window_s, seen, new, crowded=crowded)
                 checked, seen, begun, unstamped = now, 0, self.request, clock.unstamped
                 if now > self.connections.clock.compare_at:
                     self.connections.clock.compare(now)

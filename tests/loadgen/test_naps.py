@@ -35,6 +35,12 @@ def test_tokens_that_come_fast_stay_apart():
     assert how_long_to_nap_s(64, SECOND, reads=64 * 5000, begun=64) == 0
 
 
+def test_a_loop_that_is_short_of_cpu_lets_two_tokens_come_together():
+    gap_s = 1 / 2500
+    assert how_long_to_nap_s(64, SECOND, reads=64 * 2500, begun=64, crowded=True) == gap_s
+    assert how_long_to_nap_s(64, SECOND, reads=64 * 2500, begun=64) == 0
+
+
 def test_users_of_short_answers_are_not_held_back():
     assert how_long_to_nap_s(256, SECOND, reads=256 * 10, begun=256 * 10) == 0.01 * 0.1
     assert how_long_to_nap_s(256, SECOND, reads=256 * 100, begun=256 * 100) == 0
@@ -97,6 +103,16 @@ def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch
     assert loop.tally.unstamped_reads == (0 if stamped else loop.tally.reads)
     assert (len(naps) > 10) is stamped
     assert all(0.0002 <= nap <= 0.002 for nap in naps)
+
+
+@needs_a_compiler
+def test_a_loop_that_cannot_keep_up_naps_all_the_same(monkeypatch):
+    """What it reads in larger pieces costs less, so that it may keep up after all."""
+    naps = []
+    monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
+    loop = run_alone(Alone(), Schedule(pace="flood"), users=64, requests=1024, tokens=128)
+    assert sum(t["completion_tokens"] for t in loop.traces) == 1024 * 128
+    assert len(naps) > 10
 
 
 @needs_a_compiler
