@@ -17,6 +17,8 @@ warn at 200 ms (guidellm 0.8.1) or not at all."""
 CLOSED_LAG_FRACTION = 0.05
 """In a closed loop nobody is due at a given time: late means that a user pauses, so the limit is this share of what an
 answer takes, where that is more. Where 256 answers end at once some of their users wait for 25 ms (measured)."""
+CROWDED_LIMIT_FRACTION = 0.1
+"""Of the time, in which a worker read in larger pieces because it was short of CPU. Our choice."""
 CPU_LIMIT_FRACTION = 0.9
 """Of one core, each worker being one thread: nearer to 1 it queues behind itself. Our choice."""
 
@@ -42,6 +44,9 @@ class Client(Record):
     """CPU time of all workers in that wall time."""
     busiest_cpu_fraction: float | None
     """Of one core, by the worker that used most of one; None for a run too short to tell."""
+    crowded_fraction: float = 0.0
+    """Of the time, in which a worker was short of CPU and read in larger pieces to keep up: tokens that came apart were
+    merged, and of each piece only the newest time is known. By the worker of which it is most."""
     reads: int
     unstamped_reads: int
     """Reads for which the kernel gave no time and the client's own was taken."""
@@ -83,6 +88,11 @@ def check_client(client: Client, metrics: Metrics, *, closed: bool) -> SelfCheck
     busy = client.busiest_cpu_fraction
     if busy is not None and busy > CPU_LIMIT_FRACTION:
         reasons.append(f"a worker used {busy:.0%} of a core, the limit is {CPU_LIMIT_FRACTION:.0%}")
+    if client.crowded_fraction > CROWDED_LIMIT_FRACTION:
+        reasons.append(
+            f"a worker was short of CPU for {client.crowded_fraction:.0%} of the time and merged tokens to keep up, "
+            f"the limit is {CROWDED_LIMIT_FRACTION:.0%}"
+        )
     limited: bool | None = bool(reasons)
     if not reasons and client.clock == "user":
         limited = None

@@ -52,6 +52,8 @@ class Tally:
 
     reads: int = 0
     unstamped_reads: int = 0
+    crowded_s: float = 0.0
+    """In which it was short of CPU, and read in larger pieces."""
     stopped: Stop | None = None
     begun: int = 0
     done: int = 0
@@ -215,9 +217,10 @@ class Loop:
             now = monotonic_ns()
             if now - checked > _POLL_S * 1e9:
                 nap_s, before, cpu = 0.0, cpu, time.process_time_ns()
+                window_s = (now - checked) / 1e9
+                self.tally.crowded_s += window_s * crowded
                 crowded = cpu - before > (_CROWDED_UNTIL if crowded else _CROWDED_FROM) * (now - checked)
                 if clock.reason is None and clock.unstamped == unstamped:
-                    window_s = (now - checked) / 1e9
                     new = self.request - begun
                     nap_s = how_long_to_nap_s(len(self.active), window_s, seen, new, crowded=crowded)
                 checked, seen, begun, unstamped = now, 0, self.request, clock.unstamped

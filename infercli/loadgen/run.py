@@ -320,6 +320,7 @@ def _client(done: Sequence[dict[str, Any]]) -> Client:
         workers=len(done),
         wall_s=round(wall_s, 6),
         cpu_s=round(sum(d["cpu_s"] for d in done), 6),
+        crowded_fraction=round(max(d["crowded_s"] / d["wall_s"] for d in done), 4),
         busiest_cpu_fraction=(
             round(max(d["cpu_s"] / d["wall_s"] for d in done), 4) if wall_s >= _BUSY_NEEDS_S else None
         ),

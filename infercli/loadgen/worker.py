@@ -157,6 +157,7 @@ def _sent(channel: Channel, route: Route, requests: Requests, load: Load, share:
         "stopped": tally.stopped,
         "reads": tally.reads,
         "unstamped_reads": tally.unstamped_reads,
+        "crowded_s": tally.crowded_s,
         "reconnects": loop.connections.reconnects,
         "clock_reason": loop.connections.clock.reason,
         "pacing": loop.waker.pacing,

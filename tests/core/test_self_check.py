@@ -47,6 +47,13 @@ def test_a_worker_that_has_no_time_left_is_the_limit():
     assert found.cpu_us_per_token == pytest.approx(500_000 / 3)
 
 
+@pytest.mark.parametrize(("fraction", "limited"), [(0.05, False), (0.5, True)])
+def test_a_worker_that_merged_tokens_to_keep_up_is_the_limit(fraction, limited):
+    found = check_client(CLIENT.model_copy(update={"crowded_fraction": fraction}), metrics(), closed=True)
+    assert found.client_limited is limited
+    assert ("short of CPU for 50% of the time" in " ".join(found.reasons)) is limited
+
+
 def test_without_kernel_times_or_answers_nobody_knows():
     blind = CLIENT.model_copy(update={"clock": "user", "clock_reason": "with TLS the kernel sees records"})
     found = check_client(blind, metrics(), closed=True)

@@ -107,12 +107,13 @@ def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch
 
 @needs_a_compiler
 def test_a_loop_that_cannot_keep_up_naps_all_the_same(monkeypatch):
-    """What it reads in larger pieces costs less, so that it may keep up after all."""
+    """What it reads in larger pieces costs less, so that it may keep up after all; and it says so."""
     naps = []
     monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
     loop = run_alone(Alone(), Schedule(pace="flood"), users=64, requests=1024, tokens=128)
     assert sum(t["completion_tokens"] for t in loop.traces) == 1024 * 128
     assert len(naps) > 10
+    assert loop.tally.crowded_s > 0.1
 
 
 @needs_a_compiler
