@@ -106,9 +106,11 @@ def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch
 
 
 @needs_a_compiler
-def test_a_loop_that_cannot_keep_up_naps_all_the_same(monkeypatch):
-    """What it reads in larger pieces costs less, so that it may keep up after all; and it says so."""
+def test_a_loop_that_is_short_of_cpu_naps_though_tokens_come_fast_and_says_so(monkeypatch):
+    """What it reads in larger pieces costs less, so that it may keep up after all."""
     naps = []
+    for share in ("_CROWDED_FROM", "_CROWDED_UNTIL"):  # whatever else this machine does meanwhile
+        monkeypatch.setattr(f"infercli.loadgen.loop.{share}", 0.0)
     monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
     loop = run_alone(Alone(), Schedule(pace="flood"), users=64, requests=1024, tokens=128)
     assert sum(t["completion_tokens"] for t in loop.traces) == 1024 * 128
