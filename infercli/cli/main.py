@@ -10,7 +10,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -65,6 +65,14 @@ class Verbs(click.Group):
 
             offer_values(cmd_name, command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it. A reader of a pipe that goes away (`infercli ... | head`) is no failure: nobody is left to tell."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _drop_output()
+            return ExitCode.YES
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -149,12 +157,8 @@ def invoke(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         _report(InferError(error.format_message()), color)
         return ExitCode.COULD_NOT
-    except SystemExit as stop:
-        if stop.code:
-            # click's way with a BrokenPipeError. The reader of a pipe went away (`infercli ... | head`): not our
-            # failure, and nobody is left to tell.
-            _drop_output()
-        return ExitCode.YES
+    except SystemExit as stop:  # what completes for a shell ends so
+        return stop.code if isinstance(stop.code, int) else ExitCode.YES
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             _drop_output()

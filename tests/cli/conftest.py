@@ -1,8 +1,25 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infercli.cli.main import invoke
+from tests.parts.safetensors import safetensors
+
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "vocab_size": 256,
+    "max_position_embeddings": 256,
+    "torch_dtype": "bfloat16",
+    "tie_word_embeddings": True,
+}
 
 
 class Ran:
@@ -41,3 +58,19 @@ def deployment(tmp_path):
 
 
 DEFAULT = "name: chat\nmodel: meta-llama/Llama-3.1-8B-Instruct\nprofile: l4\n"
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "model.safetensors").write_bytes(safetensors(bytes(4)))
+    return folder
+
+
+@pytest.fixture
+def pinned(infercli, model, deployment):
+    deployment("name: chat\nmodel: ./model\nprofile: cpu-local\n")
+    assert infercli("pin").code == 0
+    return model
