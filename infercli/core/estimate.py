@@ -21,6 +21,8 @@ from infercli.core.workload import MOST_COUNT
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 _Bytes = Annotated[int, Field(ge=1, le=10**15)]
+MOST_SPREAD = 4.0
+"""Of lengths, as a share of their mean: a few answers then hold most of the tokens."""
 
 
 class Asked(Record):
@@ -58,7 +60,7 @@ class Traffic(Asked):
     """Prompts in all. Alone: all there at once."""
     offline: bool = False
     """The prompts are handed to the engine itself (`LLM.generate`), and not sent to its server."""
-    length_spread_fraction: float | None = Field(default=None, ge=0, le=4)
+    length_spread_fraction: float | None = Field(default=None, ge=0, le=MOST_SPREAD)
     """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`. 0: all are
     equal, as a benchmark with fixed lengths has them; the clients of a closed loop then stay in step, and wait for each
     other's prompts. None: near each other, as those of one application are, and no client stays in step."""

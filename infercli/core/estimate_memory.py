@@ -25,6 +25,43 @@ _UNDERESTIMATED_FRACTION = 0.02
 it more for the KV cache than estimated; the others ran inside a training process or shared their memory."""
 
 
+class Room(NamedTuple):
+    """Of the KV cache: what is left for it, and what it takes."""
+
+    left: MemoryTerm
+    """Of the budget, after all other terms."""
+    held: MemoryTerm
+    """What it takes: what is left, or the size that it was given."""
+    budget_bytes: int
+    confirmed: bool
+    """The architecture's layout was seen on real logs or configs."""
+
+    @property
+    def given(self) -> bool:
+        """The cache was given its size."""
+        return self.held is not self.left
+
+    def holds(self, need_bytes: int) -> bool | None:
+        """Whether the KV cache holds `need_bytes`, and there is room for it.
+
+        True at the pessimistic end of every estimate, and never for an architecture that is not `confirmed`; false
+        where even an error as large as logs show does not help.
+        """
+        if self.given:
+            if self.held.bytes < need_bytes:
+                return False
+            need_bytes = self.held.bytes
+        if self.left.low_bytes >= need_bytes:
+            return True if self.confirmed else None
+        best = min(self.left.high_bytes, self.left.bytes + round(_UNDERESTIMATED_FRACTION * self.budget_bytes))
+        return False if best < need_bytes else None
+
+    def missing(self, need_bytes: int) -> int:
+        """Bytes, with every estimate at its high end; 0 where the KV cache holds so much."""
+        lacks = self.held.bytes - self.left.low_bytes if self.given else 0
+        return max(0, need_bytes - self.held.low_bytes, lacks)
+
+
 class Sized(NamedTuple):
     """The memory part of an answer."""
 
@@ -36,36 +73,11 @@ class Sized(NamedTuple):
     starts: bool | None
     reason: str
     missing_bytes: int
-    room: MemoryTerm
-    """What is left for the KV cache: what it takes, unless it was given its size."""
-    held: MemoryTerm
-    """What the KV cache takes."""
-    confirmed: bool
-    """The architecture's layout was seen on real logs or configs."""
+    room: Room
     free: bool | None
     """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
     layout: CacheLayout | None = None
-
-    def holds(self, need_bytes: int) -> bool | None:
-        """Whether the KV cache holds `need_bytes`, and there is room for it.
-
-        True at the pessimistic end of every estimate, and never for an architecture that is not `confirmed`; false
-        where even an error as large as logs show does not help.
-        """
-        if self.held is not self.room:
-            if self.held.bytes < need_bytes:
-                return False
-            need_bytes = self.held.bytes
-        if self.room.low_bytes >= need_bytes:
-            return True if self.confirmed else None
-        best = min(self.room.high_bytes, self.room.bytes + round(_UNDERESTIMATED_FRACTION * self.memory.budget_bytes))
-        return False if best < need_bytes else None
-
-    def missing(self, need_bytes: int) -> int:
-        """Bytes, with every estimate at its high end; 0 where the KV cache holds so much."""
-        lacks = 0 if self.held is self.room else self.held.bytes - self.room.low_bytes
-        return max(0, need_bytes - self.held.low_bytes, lacks)
 
     def tokens_held(self, tokens_each: float) -> float | None:
         """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""
@@ -109,40 +121,33 @@ def size(
         arch, quantization, load, facts,
         total_bytes=gpu.memory_bytes, share_bytes=share, kv_cache_given=given is not None,
     )  # fmt: skip
-    room = sizing.term(found, "kv_cache")
-    held = room if given is None else _given(given)
+    left = sizing.term(found, "kv_cache")
+    held = left if given is None else _given(given)
+    room = Room(left, held, found.budget_bytes, arch.confirmed)
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
-    free = sizing.free_at_start(load, facts, found.total_bytes, share)
-    sized = Sized(
+    enough, free = room.holds(need), sizing.free_at_start(load, facts, found.total_bytes, share)
+    reason = _reason(enough, room, need, settings.max_model_len, unseen_note(arch))
+    if not free:
+        beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
+        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
+    return Sized(
         load=load,
         memory=EstimatedMemory(
             total_bytes=found.total_bytes,
             budget_bytes=found.budget_bytes,
-            terms=tuple(held if term is room else term for term in found.terms),
+            terms=tuple(held if term is left else term for term in found.terms),
             outside_budget_bytes=sum(t.bytes for t in found.terms if not t.inside_budget),
         ),
         kv_cache=None if layout is None else _held(layout, held, arch, settings.max_model_len),
-        starts=None,
-        reason="",
-        missing_bytes=0,
+        starts=False if False in (enough, free) else None if None in (enough, free) else True,
+        reason=reason,
+        missing_bytes=room.missing(need),
         room=room,
-        held=held,
-        confirmed=arch.confirmed,
         free=free,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
-    )
-    enough, missing = sized.holds(need), sized.missing(need)
-    reason = _reason(enough, sized, need, missing, settings.max_model_len, unseen_note(arch))
-    if not free:
-        beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
-        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
-    return sized._replace(
-        starts=False if False in (enough, free) else None if None in (enough, free) else True,
-        reason=reason,
-        missing_bytes=missing,
     )
 
 
@@ -228,17 +233,15 @@ def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -
     )
 
 
-def _reason(
-    enough: bool | None, sized: Sized, need_bytes: int, missing_bytes: int, length: int, unseen: str | None
-) -> str:
-    room, held, need = sized.room, sized.held, f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
-    said = f"{gib(room.bytes, 2)} are left for the KV cache"
-    if room.bytes < 0:
-        said = f"what must be there before the KV cache is {gib(-room.bytes, 2)} more than the budget"
-    expected = need_bytes - room.bytes
-    if held is not room:
+def _reason(enough: bool | None, room: Room, need_bytes: int, length: int, unseen: str | None) -> str:
+    left, held, need = room.left, room.held, f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
+    said = f"{gib(left.bytes, 2)} are left for the KV cache"
+    if left.bytes < 0:
+        said = f"what must be there before the KV cache is {gib(-left.bytes, 2)} more than the budget"
+    expected, missing_bytes = need_bytes - left.bytes, room.missing(need_bytes)
+    if room.given:
         said += f", which is given {gib(held.bytes, 2)}"
-        expected = max(need_bytes - held.bytes, held.bytes - room.bytes)
+        expected = max(need_bytes - held.bytes, held.bytes - left.bytes)
     said += f", and {need}"
     if enough:
         return said

@@ -148,7 +148,7 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
 def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
     left = terms["kv_cache"]
     if q.settings.kv_cache_memory_bytes is not None:
-        room = q.sized.room
+        room = q.sized.room.left
         given = _setting("kv_cache_memory_bytes", q.settings.kv_cache_memory_bytes)
         ends = f"{gib(room.bytes, 2)} ({gib(room.low_bytes, 2)} to {gib(room.high_bytes, 2)})"
         made = _exact("kv_cache_bytes", left.bytes, "bytes", "kv_cache_memory_bytes", [given], left.source)

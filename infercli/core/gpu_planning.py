@@ -54,12 +54,12 @@ class _Tried(NamedTuple):
     @property
     def left(self) -> MemoryTerm:
         """What the KV cache takes: what is left for it, or what it was given."""
-        return self.sized.held
+        return self.sized.room.held
 
     @property
     def missing_bytes(self) -> int:
         """With every estimate at its high end; 0 where it fits."""
-        return self.sized.missing(self.need_bytes)
+        return self.sized.room.missing(self.need_bytes)
 
 
 class GpuPlanner:
@@ -99,7 +99,7 @@ class GpuPlanner:
         memory = tried.sized.memory
         cache = self._cache(tried)
         placement = placement_problem(self.profile, gpus, self.deployment.replicas)
-        held, free = tried.sized.holds(tried.need_bytes), tried.sized.free
+        held, free = tried.sized.room.holds(tried.need_bytes), tried.sized.free
         fits = False if placement else None if held and (self.open_questions or not free) else held
         layout = tried.sized.layout
         return Outcome(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.engines import RAY_SERVICE_ENGINE
-from infercli.core.estimate import Estimate, Interval, Traffic
+from infercli.core.estimate import MOST_SPREAD, Estimate, Interval, Traffic
 from infercli.core.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of
 from infercli.core.record import Json
 from infercli.core.self_check import ADVICE
@@ -22,8 +22,6 @@ if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
     from infercli.core.plan import Plan
     from infercli.core.stage import StageResult
 
-_MOST_SPREAD = 4.0
-"""What an estimate takes."""
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
 _PLANNED = (
@@ -92,7 +90,7 @@ def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, know
         )
     sent = {"input_len": load.input_len, "output_len": load.output_len, "concurrency": load.concurrency}
     lengths = [t.output_tokens for t in stage.traces if t.answered and t.phase == "measured"]
-    spread = {"length_spread_fraction": min(_MOST_SPREAD, statistics.pstdev(lengths) / statistics.mean(lengths))}
+    spread = {"length_spread_fraction": min(MOST_SPREAD, statistics.pstdev(lengths) / statistics.mean(lengths))}
     return said | {"workload": sent | spread | {"length_shape": "skewed", "num_prompts": stage.metrics.answered}}
 
 

@@ -299,7 +299,10 @@ class Engine:
         if load.concurrency is None or waits:
             return ()
         assert self.examined is not None
-        held, limits_ = self.examined.sized.held, throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
+        held, limits_ = (
+            self.examined.sized.room.held,
+            throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs),
+        )
         least = limits_
         if limits_.kv_tokens is not None and held.bytes > 0:
             least = limits_._replace(kv_tokens=limits_.kv_tokens * max(0, held.low_bytes) / held.bytes)

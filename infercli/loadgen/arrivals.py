@@ -11,8 +11,8 @@ from infercli.core.conversation import Conversation
 from infercli.core.traces import Load
 
 _EVENED = 100_000
-"""Arrivals up to which their number is made exact. Of more, chance moves the rate by a third of a percent, and to draw
-them all beforehand would take longer than a run may wait for."""
+"""Arrivals up to which their number is made exact, our choice: beyond, chance moves the rate by less than a third of a
+percent, and every worker draws them all before it begins."""
 
 
 def arrivals(load: Load, conversations: Sequence[Conversation]) -> Iterator[tuple[float, int]]:

@@ -33,9 +33,9 @@ _NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 5, 1 / 100
 """And at most these shares of what lies between two reads of a stream, so that tokens stay apart, and of what an answer
 takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
 _CROWDED_FROM, _CROWDED_UNTIL = 0.85, 0.5
-"""Shares of a core. A loop that takes more than the first is about to fall behind, and then merges tokens of a stream
-without choice, and calls itself the limit. From there until it takes less than the second it naps as long as a gap
-between two reads: what comes in twice as large pieces costs little more than half."""
+"""Shares of a core, our choice. A loop that takes more than the first is about to fall behind, and then merges tokens
+of a stream without choice. Until it takes less than the second it then naps as long as a gap between two reads, and
+says that it was short of CPU. In a flood of tokens that saves a third: 5.2 to 3.3 us a token (three runs each)."""
 _NAP_NEEDS = 1000
 """Reads a second. Below it there is nothing to save."""
 _FEW = 8
