@@ -34,6 +34,12 @@ _FALLS_BACK = (0, 9, 0)
 _TAKES_KV_CACHE_BYTES = (0, 10, 2)
 """The first version with kv_cache_memory_bytes (config/cache.py, v1/worker/gpu_worker.py)."""
 
+BITSANDBYTES_EAGER = (0, 5, 5)
+"""The first version that leaves CUDA graphs out for bitsandbytes. 0.5.4 refuses (config.py of both); before, capturing
+failed or the answers were nonsense (vllm-project/vllm#5569)."""
+_BITSANDBYTES_GRAPHS = (0, 6, 2)
+"""The first that captures them (vllm-project/vllm#8768)."""
+
 _BLOCK_STEP = 16
 """Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
 
@@ -116,8 +122,14 @@ def settle(
         gpu_memory_utilization=request.gpu_memory_utilization or facts.gpu_memory_utilization,
         kv_cache_memory_bytes=request.kv_cache_memory_bytes,
         block_size=block or facts.block_tokens,
-        enforce_eager=request.enforce_eager,
+        enforce_eager=request.enforce_eager
+        or (runs_bitsandbytes(quantization) and BITSANDBYTES_EAGER <= facts.number < _BITSANDBYTES_GRAPHS),
     ), notes
+
+
+def runs_bitsandbytes(quantization: Quantization) -> bool:
+    """Whether a module of the checkpoint is of that method."""
+    return any(method.name == "bitsandbytes" for method in quantization.methods)
 
 
 def _v0_batch(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> tuple[bool, int]:

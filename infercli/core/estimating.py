@@ -19,7 +19,7 @@ from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings, Speculation
 from infercli.core.estimate_memory import Sized, request_layout, size
-from infercli.core.estimate_settings import settle
+from infercli.core.estimate_settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
 from infercli.core.estimate_speed import speed
 from infercli.core.gpus import Gpu, find_gpu, guessed_note
 from infercli.core.problems import Problems
@@ -214,13 +214,16 @@ def examine(
     with problems.at(""):
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft)
-            sized = _in_engine(sized, quantization, facts)
+            sized = _in_engine(sized, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 
 
-def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts) -> Sized:
-    """`sized`, which does not start where that vLLM needs a package of its own for the checkpoint (GGUF)."""
+def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts, settings: Settings) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method."""
+    if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
+        why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
+        return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
     try:
         for method in quantization.methods:
             require_engine(method, facts.version)

@@ -226,6 +226,29 @@ def test_what_left_vllm_is_sized_and_then_refused_with_a_way_out(method, in_vllm
     assert 4.5 * 2**30 < bytes_of(after, "weights") < 6 * 2**30  # 8.03e9 parameters at 4.5 to 4.9 bits, and the tables
 
 
+@pytest.mark.parametrize(
+    ("version", "eager", "starts", "runs_eager"),
+    [
+        ("0.5.0", False, False, False),
+        ("0.5.4", False, False, False),
+        ("0.5.4", True, True, True),
+        ("0.5.5", False, True, True),
+        ("0.6.1", False, True, True),
+        ("0.6.2", False, True, False),
+    ],
+)
+def test_bitsandbytes_was_not_captured_at_first(version, eager, starts, runs_eager):
+    base = "meta-llama/Llama-3.1-8B-Instruct"
+    asked = EstimateRequest(
+        model=base, gpu="L40S", quantization="bitsandbytes", engine_version=version, enforce_eager=eager,
+        max_model_len=4096,
+    )  # fmt: skip
+    found = estimate(asked, shipped_model(base))
+    assert isinstance(found, Estimate), found
+    assert (found.starts, found.settings.enforce_eager) == (starts, runs_eager)
+    assert starts or "set enforce_eager" in found.reason
+
+
 def test_ranks_that_split_data_split_experts_as_well():
     base = "Qwen/Qwen3-30B-A3B"
     found = estimate(
