@@ -23,6 +23,9 @@ from infercli.loadgen.waker import READ, WRITE, Poller
 
 _READ_BYTES = 64 * 1024
 """At most, by one read: what is left wakes the loop again. More is mapped and unmapped by malloc each time."""
+_STALE_NS = 100_000_000
+"""Our choice. A server that closes an idle connection while a request is on its way to it is heard of one round trip
+later; one that had the request for longer has begun it, and died."""
 
 
 class OnEnd(Protocol):
@@ -235,7 +238,7 @@ class Connections:
     def _ended(self, user: Exchange, why: str) -> None:
         """The connection is over: a fault, unless the answer is one that ends with it."""
         answer = user.answer
-        if user.reused and not answer.parts:
+        if user.reused and not answer.parts and time.monotonic_ns() - answer.sent < _STALE_NS:
             # The server had closed a kept connection before the request came: nothing was begun, so it is sent again.
             self.reconnects += 1
             self.close(user)

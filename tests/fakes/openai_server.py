@@ -50,6 +50,8 @@ class Behaviour:
     """An error event after so many token frames."""
     silent: bool = False
     """Take the request and never answer."""
+    hangs_up_after_s: float | None = None
+    """Take the request and close the connection so much later without a byte, as an engine that dies."""
     not_a_stream: bool = False
     """Answer a streaming request with one JSON object."""
     garbage: bool = False
@@ -228,6 +230,9 @@ class FakeOpenAiServer:
     def _answer(self, connection: socket.socket, served: Served, b: Behaviour, *, chat: bool) -> bool:
         if b.silent:
             self.closing.wait(60)
+            return False
+        if b.hangs_up_after_s is not None:
+            self.closing.wait(b.hangs_up_after_s)
             return False
         if b.garbage:
             connection.sendall(b"220 mail.example ESMTP\r\n")

@@ -351,6 +351,30 @@ def test_a_kept_connection_that_the_server_dropped_is_made_anew_without_a_failur
     assert all(t.sent_s >= t.intended_s for t in m.traces)
 
 
+def test_a_server_that_dies_with_the_request_in_hand_failed_it_on_a_kept_connection_too():
+    with FakeOpenAiServer(lambda i: Behaviour(tokens=3, hangs_up_after_s=0.5 if i == 1 else None)) as server:
+        m = go(server, requests=3)
+        assert len(server.completion_requests) == 3  # none was sent again
+    assert [t.error for t in m.traces] == [None, "truncated", None]
+    assert m.client.reconnects == 0
+
+
+def test_a_request_that_met_a_closing_connection_is_sent_again_and_counted():
+    with FakeOpenAiServer(lambda i: Behaviour(tokens=3, hangs_up_after_s=0.0 if i == 1 else None)) as server:
+        m = go(server, requests=3)
+        assert len(server.completion_requests) == 4
+    assert all(t.answered for t in m.traces)
+    assert m.client.reconnects == 1
+
+
+def test_a_new_connection_that_ends_without_an_answer_failed():
+    with FakeOpenAiServer(Behaviour(hangs_up_after_s=0.0)) as server:
+        m = go(server, requests=2)
+        assert len(server.completion_requests) == 2
+    assert measure(m.traces).errors == {"truncated": 2}
+    assert m.client.reconnects == 0
+
+
 def test_a_large_request_arrives_whole():
     prompt = "ü" * 3_000_000
     with FakeOpenAiServer(Behaviour(tokens=2)) as server:
