@@ -50,17 +50,22 @@ def next_users(done: Sequence[StageResult]) -> int | None:
     if users * 2 > MOST_USERS:
         return None
     if len(done) > 1:
-        before, now = done[-2].metrics.output_tokens_per_s, last.metrics.output_tokens_per_s
-        if before is not None and now is not None and now < before * (1 + GAIN_FRACTION):
+        before, now = _throughput(done[-2]), _throughput(last)
+        if now < before * (1 + GAIN_FRACTION):
             return None
     return users * 2
 
 
 def saturation(done: Sequence[StageResult]) -> StageResult | None:
     """The level of a sweep with the fewest users within GAIN_FRACTION of its highest throughput; None: nothing came."""
-    rates = [(s.metrics.output_tokens_per_s or s.metrics.requests_per_s or 0.0, s) for s in done]
+    rates = [(_throughput(s), s) for s in done]
     best = max((rate for rate, _ in rates), default=0.0)
     return next((s for rate, s in rates if rate > 0 and rate >= best * (1 - GAIN_FRACTION)), None)
+
+
+def _throughput(stage: StageResult) -> float:
+    """Output tokens/s; requests/s where nothing is generated (embeddings)."""
+    return stage.metrics.output_tokens_per_s or stage.metrics.requests_per_s or 0.0
 
 
 class Sure(Record):

@@ -80,3 +80,9 @@ def test_warm_up_and_cut_requests_are_not_judged_and_nothing_holds_without_a_req
 def test_an_answer_of_one_token_has_no_tpot_and_misses_none():
     objective = Objective(latency="tpot", fraction=0.5, limit_s=0.001)
     assert goodput([trace(tokens=1)], 1, Objectives(objectives=(objective,))).holds
+
+
+@pytest.mark.parametrize(("arrival_s", "holds"), [(0.2, True), (0.21, False), (60.0, False)])
+def test_tokens_that_came_in_one_read_meet_only_a_tpot_that_they_cannot_have_exceeded(arrival_s, holds):
+    one_read = trace(tokens=1, ttft_s=arrival_s, completion_tokens=11)
+    assert goodput([one_read], 1, objectives("tpot_p50=20.0001ms")).holds is holds

@@ -33,10 +33,10 @@ def trace(i, ttft_s, duration_s=1.0, **more):
     return Trace(**{**fields, **more})
 
 
-def users(n, most):
+def users(n, most, **more):
     """A level of n users against an endpoint that serves `most` at once: beyond, each waits its turn."""
     lasts = max(1.0, n / most)
-    traces = [trace(i, 0.1, lasts) for i in range(n)]
+    traces = [trace(i, 0.1, lasts, **more) for i in range(n)]
     return stage_result(Load(concurrency=n, requests=n), CLIENT, traces, began_s=0, ended_s=lasts)
 
 
@@ -60,6 +60,15 @@ def test_a_sweep_doubles_its_users_until_they_bring_no_more():
     # 1, 2, 4, 8 at 2 tokens/s a user, 16 at 20 in all (25 % more than 8), 32 at 20.
     assert [s.load.concurrency for s in done] == [1, 2, 4, 8, 16, 32]
     assert [s.metrics.output_tokens_per_s for s in done] == [2, 4, 8, 16, 20, 20]
+    assert saturation(done).load.concurrency == 16
+
+
+def test_a_sweep_of_what_generates_nothing_goes_by_its_requests():
+    embedded = {"arrivals_s": (), "frames": (), "lags_s": (), "completion_tokens": 0}
+    done = []
+    while (n := next_users(done)) is not None:
+        done.append(users(n, most=10, **embedded))
+    assert [s.load.concurrency for s in done] == [1, 2, 4, 8, 16, 32]
     assert saturation(done).load.concurrency == 16
 
 
@@ -220,6 +229,12 @@ def test_requests_that_pile_up_for_ten_seconds_are_saturation():
 )
 def test_an_endpoint_that_keeps_up_in_the_end_is_not_saturated(pairs):
     assert saturated(looks(*pairs), gap_variation=0) is None
+
+
+def test_less_than_a_seconds_worth_is_no_pile():
+    behind = [(100 * i, 93 * i) for i in range(21)]
+    assert saturated(looks(*behind[:11]), gap_variation=0) is None  # 70 wait after ten seconds of 100 each
+    assert "140 wait" in str(saturated(looks(*behind), gap_variation=0))
 
 
 def test_what_chance_piles_up_is_no_saturation_and_what_goes_on_is():
