@@ -72,8 +72,7 @@ def text(answer: BenchComparison, width: int | None = None) -> str:
 
 
 def _run(baseline: str, run: RunComparison, width: int) -> str:
-    from infercli.cli.output import heading
-    from infercli.cli.result_text import clean
+    from infercli.cli.output import clean, heading
 
     lines = [heading(clean(f"{run.file} against {baseline}"))]
     lines += [clean(f"caution: not one workload: {why}") for why in run.forced]
@@ -86,7 +85,7 @@ def _run(baseline: str, run: RunComparison, width: int) -> str:
 def _stage(stage: StageComparison, width: int) -> str:
     from textwrap import fill
 
-    from infercli.cli.result_text import clean
+    from infercli.cli.output import clean
     from infercli.report.naming import verdict
 
     ds = stage.differences

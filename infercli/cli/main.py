@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -60,6 +61,11 @@ class Verbs(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"infercli.cli.{cmd_name}").command
+        for option in command.params:
+            if isinstance(option, click.Option):
+                # INFERCLI_BENCH_SLO sets --slo, whatever its values are called in the code.
+                flag = max(option.opts, key=len).lstrip("-").replace("-", "_")
+                option.envvar = f"INFERCLI_{cmd_name}_{flag}".upper()
         if ctx.resilient_parsing:  # a shell completes
             from infercli.cli.completing import offer_values
 
@@ -71,7 +77,9 @@ class Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            _drop_output()
+            from infercli.cli.output import drop_output
+
+            drop_output()
             return ExitCode.YES
 
     def resolve_command(
@@ -110,10 +118,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def _report(error: InferError, color: bool | None) -> None:
-    for index, line in enumerate(error.message.splitlines() or [""]):
+    from infercli.cli.output import clean
+
+    for index, line in enumerate(map(clean, error.message.expandtabs().splitlines() or [""])):
         said = f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}"
         click.echo(said, err=True, color=color)
-    for line in (error.hint or "").splitlines():
+    for line in map(clean, (error.hint or "").expandtabs().splitlines()):
         click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True, color=color)
 
 
@@ -124,11 +134,6 @@ def _color(words: list[str]) -> bool | None:
     """
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or "--no-color" in words
     return False if plain else None
-
-
-def _drop_output() -> None:
-    """What stdout has not taken yet is thrown away, which keeps the interpreter from failing with it at its end."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _debug() -> bool:
@@ -161,7 +166,9 @@ def invoke(args: list[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else ExitCode.YES
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
-            _drop_output()
+            from infercli.cli.output import drop_output
+
+            drop_output()
             _report(InferError(f"the output could not be written: {error.strerror}"), color)
             return ExitCode.COULD_NOT
         if _debug():
@@ -182,6 +189,10 @@ def run() -> NoReturn:
         if getattr(sys, name) is None:
             # Closed by whoever started us (`>&-`): nobody listens, and the next file opened must not get its number.
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        # PYTHONUNBUFFERED: of a write that a full disk takes in part, the rest would be lost without a word.
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding, errors=sys.stdout.errors)
     code = int(invoke())
     # The interpreter would search all that was imported for cycles once more, only to end: an eighth of `--help`.
     gc.freeze()

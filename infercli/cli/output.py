@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -16,15 +17,32 @@ _NARROWEST = 16
 
 
 def emit(value: Any, output: str, text: str) -> None:
-    """The answer of a command: `text` for people, or `value` (JSON) as json or yaml."""
+    """The answer of a command: `text` for people, or `value` (JSON) as json or yaml.
+
+    Where the reader of a pipe is gone (`infercli ... | head`) the command goes on to its exit code.
+    """
     if output == "json":
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        said = json.dumps(value, indent=2, ensure_ascii=False)
     elif output == "yaml":
         import yaml
 
-        click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), nl=False)
+        said = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120).removesuffix("\n")
     else:
-        click.echo(text)
+        said = text
+    try:
+        click.echo(said)
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """What stdout has not taken yet is thrown away, which keeps the interpreter from failing with it at its end."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+
+def clean(text: str) -> str:
+    """What a server said, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def note(text: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from infercli.cli.fitting import Column, fitting
+from infercli.cli.output import clean
 from infercli.cli.world import terminal_columns
 from infercli.core.bench import BenchResult
 from infercli.core.cautions import cautions
@@ -54,11 +55,6 @@ def _can_say(text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def clean(text: str) -> str:
-    """What a server said, without what would steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _wrapped(lines: Iterable[str], width: int) -> str:

@@ -60,8 +60,8 @@ class Attainment(Record):
 
     objective: Objective
     met: int
-    """Requests within the limit. One with fewer than two tokens has no TPOT, and meets any; one whose tokens came all in
-    one read meets a TPOT that it cannot have exceeded."""
+    """Requests within the limit. One with fewer than two tokens has no TPOT, and meets any; one whose tokens all came
+    in one read meets a TPOT that it cannot have exceeded."""
     requests: int
     """Answered and failed."""
     holds: bool

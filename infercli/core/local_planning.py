@@ -48,7 +48,7 @@ def plan_local(
             f"the CPU engine has no attention for a head size of {head_dim}",
             f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
         )
-    args = deployment.engine_args
+    args = {name: value for name, value in deployment.engine_args.items() if value is not None}  # null: vLLM's default
     if args.get("tensor_parallel_size") not in (None, 1):
         raise InputError("engine_args.tensor_parallel_size: the local target runs one engine on one machine")
     length, length_given, length_reason = _length(arch, deployment)

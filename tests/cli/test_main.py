@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -215,11 +216,13 @@ def test_profiles_fit_on_a_narrow_terminal():
     assert all(word in sent for word in ("QUANTIZATIONS", "l4-pool", "2 to 8", "mxfp4"))
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [("gpus",), ("gpus", "-o", "json"), ("profiles", "--schema"), ("--help",)])
-def test_an_output_that_takes_no_more_is_an_ordinary_failure(words):
+def test_an_output_that_takes_no_more_is_an_ordinary_failure(words, unbuffered):
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "infercli", *words]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        settings = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=settings, check=False)
     assert done.returncode == ExitCode.COULD_NOT
     assert done.stderr == "error: the output could not be written: No space left on device\n"
 
@@ -248,6 +251,41 @@ def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+def test_a_disk_that_takes_the_beginning_of_an_unbuffered_output_is_a_failure(tmp_path):
+    limited = f"ulimit -f 8; PYTHONUNBUFFERED=1 {sys.executable} -m infercli gpus -o json > {tmp_path / 'gpus.json'}"
+    done = subprocess.run(
+        limited, shell=True, executable="/bin/bash", capture_output=True, text=True, check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+    )  # fmt: skip
+    assert done.returncode == ExitCode.COULD_NOT
+    assert done.stderr == "error: the output could not be written: File too large\n"
+
+
+def test_the_verdict_outlives_the_reader():
+    refused = "plan meta-llama/Llama-3.1-70B-Instruct --profile l4 --quantization none"
+    done = subprocess.run(
+        f"{sys.executable} -m infercli {refused} | true; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (ExitCode.NO, "")
+
+
+def test_a_flag_can_be_set_by_its_own_name_in_the_environment(infercli, monkeypatch):
+    monkeypatch.setenv("INFERCLI_PLAN_PROFILE", "l4")
+    assert "on 1 x L4" in infercli("plan", "meta-llama/Llama-3.1-8B-Instruct").out
+    monkeypatch.setenv("INFERCLI_BENCH_SLO", "bad")
+    refused = infercli("bench", "http://127.0.0.1:9")
+    assert (refused.code, "`bad` is not an objective" in refused.err) == (ExitCode.USAGE, True)
+
+
+def test_what_others_said_cannot_steer_a_terminal_from_an_error():
+    with FakeOpenAiServer(Behaviour(status=400, message="\x1b[31mred\x1b[0m")) as server:
+        command = [sys.executable, "-m", "infercli", "ask", server.url, "hi"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "red" in done.stderr
+    assert "\x1b" not in done.stderr
 
 
 @pytest.mark.parametrize("words", ["gpus", "ask URL hi"])

@@ -76,3 +76,10 @@ def test_a_quantized_directory_is_planned_as_what_it_is():
         "config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {}}},
     }
     assert plan("./tiny", "cpu-local", tiny_directory(fp8), workload=FEW).engine.quantization == "fp8"
+
+
+def test_an_argument_that_is_null_is_one_that_was_not_given():
+    nothing = {"max_num_seqs": None, "kv_cache_memory_bytes": None}
+    made = plan("./tiny", "cpu-local", tiny_directory(), workload=FEW, engine_args=nothing)
+    assert made.engine.engine_args == plan("./tiny", "cpu-local", tiny_directory(), workload=FEW).engine.engine_args
+    assert not choice(made, "kv_cache_memory_bytes").given

@@ -25,6 +25,8 @@ def nodes(count: int, gpus: int, most: int | None = None) -> HardwareProfile:
         (nodes(1, 1), 1, 20, "20 replicas of 1 GPU are asked for, and its nodes hold 1"),
         (nodes(3, 8), 16, 2, "2 replicas of 16 GPUs are asked for, and its nodes hold 1"),
         (nodes(1, 8, 2), 16, 1, None),
+        (nodes(2, 8), 3, 4, None),
+        (nodes(2, 8), 3, 5, "5 replicas of 3 GPUs are asked for, and its nodes hold 4"),
     ],
 )
 def test_no_room_is_said_with_what_there_is(profile, gpus, replicas, said):

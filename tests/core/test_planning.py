@@ -339,6 +339,8 @@ def test_replicas_share_the_workload_and_must_find_nodes():
     assert one.fits is False
     assert four.fits is True
     assert "2 of 4 replicas wait until the pool has added nodes" in four.notes
+    three = plan(LLAMA_8B, "l4-pool", workload={"concurrency": 16}, quantization="none", replicas=3)
+    assert ", 6 of " in three.verdict  # the most that one of three has of 16
     many = plan(LLAMA_8B, "l4-pool", quantization="awq", replicas=9)
     assert many.fits is False
     assert [c.change for c in many.changes if c.change.startswith("replicas")] == ["replicas: 8"]
