@@ -165,6 +165,13 @@ def test_stopping_the_ray_names_what_serves_and_asks(infercli, released):
     assert (released.root.parent / "ray.json").exists()
 
 
+def test_the_status_of_a_ray_that_does_not_answer_is_not_known_and_nothing_is_said_to_be_down(infercli, released):
+    ran = infercli("status", "chat")
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "chat: unknown, on the Ray on this machine: Ray's REST API: http://127.0.0.1:1 cannot be reached" in ran.out
+    assert "infercli delete" not in ran.out
+
+
 def test_local_alone_says_what_it_can(infercli):
     ran = infercli("local")
     assert (ran.code, ran.err) == (0, "")
