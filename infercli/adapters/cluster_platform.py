@@ -20,10 +20,10 @@ from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, 
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.observed import Answer, Application, Applications
 from infercli.core.record import Json
-from infercli.core.release import Revision, live
+from infercli.core.release import Revision, live, newest, serving
 from infercli.core.units import duration
 from infercli.errors import ClusterError, InputError, TimedOut
-from infercli.render.names import code_config_map, labels, ray_service, serve_service
+from infercli.render.names import code_config_map, keys_secret, labels, ray_service, serve_service
 from infercli.render.rayservice import with_serve_config
 from infercli.render.serve_config import SERVE_PORT, serve_config_text
 
@@ -59,10 +59,13 @@ class Put(NamedTuple):
 
 
 class ClusterPlatform:
-    """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects."""
+    """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects.
 
-    def __init__(self, cluster: Cluster, release_name: str, keys_secret: str) -> None:
-        self.cluster, self.name, self.keys_secret = cluster, release_name, keys_secret
+    `keys_secret`: of what is about to be deployed; None: the one that the record of the release names.
+    """
+
+    def __init__(self, cluster: Cluster, release_name: str, keys_secret: str | None = None) -> None:
+        self.cluster, self.name, self._keys_secret = cluster, release_name, keys_secret
         self._put: Put | None = None
         self._token: str | None = None
         self._seen: Json = None
@@ -130,8 +133,8 @@ class ClusterPlatform:
         its next restart.
         """
         history = ReleaseSecrets(self.cluster).entries(self.name)
-        serving = live(history)
-        wanted = {revision.number} | (set(serving.engines.values()) if serving else set())
+        now = live(history)
+        wanted = {revision.number} | (set(now.engines.values()) if now else set())
         zips: dict[str, str] = {}
         for one in [*(e.revision for e in history if e.number in wanted), revision]:
             for body in one.objects:
@@ -248,20 +251,27 @@ class ClusterPlatform:
             serve_service(self.name), "serve", method, path, body=body, headers=headers, timeout_s=timeout_s
         )
 
+    def _recorded_keys_secret(self) -> str:
+        """Of the revision that serves, else of the newest: a deployment.yaml may say by now what was never deployed."""
+        history = ReleaseSecrets(self.cluster).entries(self.name)
+        entry = serving(history) or newest(history)
+        return f"{self.name}-keys" if entry is None else keys_secret(entry.revision.plan.deployment)
+
     def _operator_token(self) -> str:
         """From the keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
         if self._token is None:
-            secret = self.cluster.get("v1", "Secret", self.keys_secret)
+            name = self._keys_secret or self._recorded_keys_secret()
+            secret = self.cluster.get("v1", "Secret", name)
             data = (secret or {}).get("data") or {}
             missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
             if missing:
                 lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
-                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {self.keys_secret}\n"
+                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {name}\n"
                 raise InputError(
-                    f"Secret `{self.keys_secret}` in namespace {self.namespace} {lacks}: clients' keys and the "
+                    f"Secret `{name}` in namespace {self.namespace} {lacks}: clients' keys and the "
                     "operator's token are read from it",
                     f"{again}kubectl --context {self.cluster.context} -n {self.namespace} create secret generic "
-                    f'{self.keys_secret} --from-literal=api-keys="$(openssl rand -hex 24)" '
+                    f'{name} --from-literal=api-keys="$(openssl rand -hex 24)" '
                     '--from-literal=operator-token="$(openssl rand -hex 24)"',
                 )
             self._token = base64.b64decode(data["operator-token"]).decode().split()[0]

@@ -96,6 +96,7 @@ def prepare_request(
     from infercli.actions.deploy import Request
     from infercli.cli.world import kubernetes_world, local_world, who
     from infercli.core.units import parse_duration_s
+    from infercli.render.names import keys_secret
 
     try:
         timeout_s = parse_duration_s(timeout)
@@ -126,9 +127,8 @@ def prepare_request(
             )
         objects = objects_of(plan, None)
     else:
-        kubernetes = plan.deployment.kubernetes
-        namespace = namespace or kubernetes.namespace
-        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, kubernetes.keys_secret)
+        namespace = namespace or plan.deployment.kubernetes.namespace
+        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, keys_secret(plan.deployment))
         namespace = world.platform.namespace  # type: ignore[attr-defined]
         objects = objects_of(plan, namespace)
     check_sealed(plan, plan_path, objects, namespace)

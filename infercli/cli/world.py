@@ -142,7 +142,7 @@ def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | 
 def kubernetes_world(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None, keys_secret: str | None = None
 ) -> World:
-    """The world of a release in a cluster."""
+    """The world of a release in a cluster. `keys_secret`: of what is about to be deployed; None: as was recorded."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
     from infercli.adapters.cluster import connect
@@ -151,7 +151,7 @@ def kubernetes_world(
     from infercli.render.serve_config import KUBERNETES
 
     cluster = connect(kubeconfig, context, namespace)
-    platform = ClusterPlatform(cluster, name, keys_secret or f"{name}-keys")
+    platform = ClusterPlatform(cluster, name, keys_secret)
     return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
 
 
@@ -186,19 +186,17 @@ def resolve(
             name, target = names[0], "local"
         else:
             name = deployment.name
-    keys_secret = None
     if deployment is not None and deployment.name == name:
         if target is None:
             target = load_profile(deployment.profile, path.parent).target
         namespace = namespace or deployment.kubernetes.namespace
-        keys_secret = deployment.kubernetes.keys_secret
     here: Sequence[str] = local_store().names() if target != "kubernetes" else ()
     if target == "local" or name in here:
         if name not in here:
             raise _no_release(name, "on this machine", here)
         return name, local_world()
     try:
-        world = kubernetes_world(name, namespace, kubeconfig, kube_context, keys_secret)
+        world = kubernetes_world(name, namespace, kubeconfig, kube_context)
         there = world.store.names()
     except InferError as error:
         if target is None:

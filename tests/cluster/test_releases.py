@@ -87,6 +87,25 @@ def test_another_quantization_comes_up_beside_in_the_same_ray_cluster_and_rollba
     assert "no revision of `chat` was good before" in again.err
 
 
+def test_outside_its_folder_a_release_is_asked_with_the_keys_that_its_record_names(user, tmp_path):
+    words = ("secret", "chat-keys", "-n", user.namespace)
+    assert user.plane.kubectl("delete", *words).returncode == 0
+    kept = ("--from-literal=api-keys=key-1", "--from-literal=operator-token=token-1")
+    assert user.plane.kubectl("create", "secret", "generic", "team-keys", *words[2:], *kept).returncode == 0
+    first = deploy(user, kubernetes={"keys_secret": "team-keys"})
+    deploy(user, "fp8", kubernetes={"keys_secret": "team-keys"})
+    user.environment.chdir(tmp_path)
+    assert user.done("status", "chat", "-n", user.namespace, "-o", "json").json["state"] == "serving"
+    user.done("rollback", "chat", "-n", user.namespace)
+    assert user.weights() == {first: 100}
+
+    assert user.plane.kubectl("delete", "secret", "team-keys", *words[2:]).returncode == 0
+    blind = user.infercli("status", "chat", "-n", user.namespace, "-o", "json")
+    assert (blind.code, blind.json["state"]) == (4, "unknown")
+    assert f"Secret `team-keys` in namespace {user.namespace} does not exist" in blind.json["summary"]
+    assert "create secret generic team-keys" in blind.json["next"]
+
+
 def test_what_lives_is_what_the_newest_record_composes_to(user):
     deploy(user)
     deploy(user, "fp8")
