@@ -7,14 +7,13 @@ for run out would be two drivers on one release.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import secrets
-import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from infercli.adapters.account import account
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import OWN_MANAGER, Exists, Stale
 from infercli.core.record import Json
@@ -36,7 +35,7 @@ class HeldLease:
 
     def __init__(self, cluster: Cluster, name: str, release: str, operation: str) -> None:
         self.cluster, self.name, self.release, self.operation = cluster, name, release, operation
-        self.holder = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+        self.holder = f"{account()} pid {os.getpid()}"
         self.identity = secrets.token_hex(8)
         self._version = ""
         self._clock_ahead = timedelta(0)

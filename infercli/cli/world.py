@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +74,9 @@ def terminal_columns() -> int:
 
 def who() -> str:
     """Who acts, for the record."""
-    return os.environ.get("INFERCLI_USER") or f"{getpass.getuser()}@{socket.gethostname()}"
+    from infercli.adapters.account import account
+
+    return os.environ.get("INFERCLI_USER") or account()
 
 
 def api_key() -> str | None:
