@@ -94,7 +94,7 @@ def prepare_request(
 ) -> tuple[Request, World, Plan]:
     """Everything that a deploy needs, checked before anything is touched."""
     from infercli.actions.deploy import Request
-    from infercli.cli.world import kubernetes_world, local_world, who
+    from infercli.cli.world import api_key, kubernetes_world, local_world, who
     from infercli.core.units import parse_duration_s
     from infercli.render.names import keys_secret
 
@@ -111,7 +111,7 @@ def prepare_request(
         )
     check_deployable(plan)
     if plan.target == "local":
-        world = local_world(port)
+        world = local_world(port, api_key())
         running_at = world.platform.endpoint()
         if port is not None and running_at is not None and not running_at.endswith(f":{port}"):
             raise InputError(

@@ -117,8 +117,8 @@ def composer(layout: Layout) -> Compose:
     return compose
 
 
-def local_world(port: int | None = None) -> World:
-    """The world of a local release."""
+def local_world(port: int | None = None, key: str | None = None) -> World:
+    """The world of a local release; `key`: of a deploy, one more that its front accepts."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
     from infercli.adapters.local_platform import LocalPlatform, last_port
@@ -126,7 +126,7 @@ def local_world(port: int | None = None) -> World:
     from infercli.render.serve_config import local_layout
 
     home = local_home()
-    platform = LocalPlatform(home, port or last_port(home) or DEFAULT_PORT, serving_code(), api_key())
+    platform = LocalPlatform(home, port or last_port(home) or DEFAULT_PORT, serving_code(), key)
     layout = local_layout(str(platform.code_dir), str(platform.keys_dir), platform.serve_port)
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 

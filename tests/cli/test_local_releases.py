@@ -172,6 +172,15 @@ def test_the_status_of_a_ray_that_does_not_answer_is_not_known_and_nothing_is_sa
     assert "infercli delete" not in ran.out
 
 
+def test_a_key_for_another_endpoint_is_of_no_concern_to_a_release_that_is_looked_at_or_taken_back(
+    infercli, monkeypatch
+):
+    monkeypatch.setenv("INFERCLI_API_KEY", "of another endpoint")
+    assert local_world().platform.api_key is None
+    monkeypatch.setenv("INFERCLI_API_KEY_FILE", "/nonexistent")
+    assert local_world().platform.api_key is None
+
+
 def test_local_alone_says_what_it_can(infercli):
     ran = infercli("local")
     assert (ran.code, ran.err) == (0, "")
