@@ -36,7 +36,10 @@ def plan_of(deployment_path: str | None, plan_path: str | None) -> Plan:
 
 
 def check_deployable(plan: Plan) -> None:
-    """Refuse what must not be deployed: what does not fit, cannot be told, or is not pinned."""
+    """Refuse what must not be deployed: what does not fit, or is not pinned.
+
+    What cannot be told to fit may be deployed, and `note_verdict` says so: what served comes back if it does not start.
+    """
     if plan.fits is False:
         changes = "\n".join(f"{c.change}: {c.effect}" for c in plan.changes)
         raise DoesNotFit(f"{plan.name} does not fit: {plan.verdict}", changes or "`infercli plan` says more")
@@ -44,6 +47,17 @@ def check_deployable(plan: Plan) -> None:
         raise InputError(
             f"{plan.deployment.model} is not pinned: it can be planned, not deployed",
             f"`infercli pin {plan.deployment.model}`",
+        )
+
+
+def note_verdict(plan: Plan) -> None:
+    """Say that it cannot be told whether it fits, where that is so."""
+    from infercli.cli.output import note
+
+    if plan.fits is None:
+        note(
+            f"note: whether {plan.name} fits {plan.verdict}\n"
+            "hint: if it does not, its engine does not start, and what served is put back; `infercli plan` says more"
         )
 
 
@@ -132,6 +146,7 @@ def prepare_request(
         namespace = world.platform.namespace  # type: ignore[attr-defined]
         objects = objects_of(plan, namespace)
     check_sealed(plan, plan_path, objects, namespace)
+    note_verdict(plan)
     note_placement(plan)
     request = Request(
         plan=plan,

@@ -196,6 +196,16 @@ def test_a_dry_run_says_what_it_is(infercli, pinned):
     assert (said["apiVersion"], said["kind"], said["name"]) == ("infercli/v1", "DeployDryRun", "chat")
 
 
+def test_what_cannot_be_told_to_fit_is_said_before_it_is_deployed_and_in_the_answer(infercli, pinned, deployment):
+    assert json.loads(infercli("deploy", "--dry-run", "-o", "json").out)["fits"] is True
+    deployment("name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {enable_sleep_mode: true}\n")
+    ran = infercli("deploy", "--dry-run", "-o", "json")
+    assert ran.code == ExitCode.YES
+    assert "note: whether chat fits cannot be told: enable_sleep_mode change memory in a way" in ran.err
+    said = json.loads(ran.out)
+    assert (said["fits"], said["verdict"].partition(":")[0]) == (None, "cannot be told")
+
+
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are(infercli, released):
     for verb in (("ask", "chat", "Hello"), ("logs", "chat")):
         ran = infercli(*verb, "--engine", "chat-000000")
