@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infercli.adapters import model_directory
-from infercli.adapters.files import alone, state_home, to_yaml
+from infercli.adapters.files import alone, state_home, to_json, to_yaml
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
 from infercli.core.model import LockedFile, LockedModel, ModelLock
@@ -249,6 +249,17 @@ def test_a_saved_plan_of_other_serving_code_is_refused_before_anything_starts(in
     ran = infercli("deploy", "--plan", "plan.json")
     assert ran.code == ExitCode.USAGE
     assert "another build of infercli" in ran.err
+
+
+def test_a_saved_plan_whose_objects_render_differently_is_refused(infercli, in_cluster, tmp_path):
+    assert infercli("plan", "--save", "plan.json").code == 0
+    assert infercli("render", "--plan", "plan.json").code == 0
+    other = load_plan(tmp_path / "plan.json").sealed("0" * 64)
+    (tmp_path / "plan.json").write_text(to_json(other.model_dump(mode="json")))
+    ran = infercli("render", "--plan", "plan.json")
+    assert ran.code == ExitCode.USAGE
+    assert "plan.json: its objects render differently than when it was saved" in ran.err
+    assert "`infercli plan --save plan.json -n default`" in ran.err
 
 
 @pytest.fixture
