@@ -178,8 +178,9 @@ def _look(platform: Platform, meant: Serving | None) -> _Look:
             refused = {app: why for s in states for app, why in s.refused.items()}
             front = FrontStatus(wanted=wanted, current=len(current), refused=refused)
             answering = frozenset(app for app in meant.routes for s in states if app not in s.refused)
-            if not states and apps is not None and "front" in apps and apps["front"].status != "RUNNING":
-                silent = f"the front is {apps['front'].status}"
+            word = apps["front"].status if apps and "front" in apps else "ABSENT"
+            if not states and apps is not None and word != "RUNNING":
+                silent = f"the front is {word}"
             elif not states:
                 failed.append(EndpointError("the front answers and does not say how it routes"))
     return _Look(apps, held, front, answering, silent, tuple(failed))

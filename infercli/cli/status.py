@@ -50,7 +50,7 @@ def command(
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
     seen = status(name, world.platform, world.store, world.compose)
     emit(seen.model_dump(mode="json"), output, _text(seen))
-    if seen.state == "unknown":
+    if seen.state == "unknown" and not seen.drift:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if seen.state in ("serving", "changing") and not seen.drift else ExitCode.NO
 

@@ -6,7 +6,7 @@ import pytest
 
 from infercli.actions.deploy import deploy
 from infercli.actions.status import status
-from infercli.core.observed import Application, Applications
+from infercli.core.observed import Answer, Application, Applications
 from infercli.errors import ClusterError, EndpointError, InputError, RayError, RayGone
 from tests.core.builders import engine
 
@@ -114,6 +114,20 @@ def test_a_front_that_does_not_answer_is_down_unless_ray_cannot_be_asked_either(
         assert (seen(world).state, seen(world).summary) == ("changing", "nobody listens")
     platform.applications = raising(RayError("the dashboard is silent"))
     assert (seen(world).state, seen(world).summary) == ("unknown", "the dashboard is silent; nobody listens")
+
+
+@pytest.mark.parametrize(
+    ("front", "state", "why"),
+    [
+        ({}, "down", "the front is ABSENT"),
+        ({"front": "DEPLOY_FAILED"}, "down", "the front is DEPLOY_FAILED"),
+        ({"front": "RUNNING"}, "unknown", "the front answers and does not say how it routes"),  # another token, say
+    ],
+)
+def test_a_proxy_that_answers_in_place_of_the_front_is_not_the_front(world, platform, front, state, why):
+    platform.front = lambda *_, **more: Answer(403, {}, b"")
+    ray_says(platform, **front)
+    assert (seen(world).state, seen(world).summary) == (state, why)
 
 
 def test_a_ray_that_is_gone_is_down_and_a_deploy_starts_it_again(world, platform):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -169,7 +171,25 @@ def test_another_image_builds_a_second_ray_cluster_and_what_served_serves_until_
     assert difference.code == 3
     assert difference.json["ray_cluster"] == "new"
     assert difference.json["more_gpus"] == 1
-    user.done("deploy", "--timeout", "90s")
+    stop, states = threading.Event(), set()
+
+    def watch():
+        words = [sys.executable, "-m", "infercli", "status", "chat", "-o", "json"]
+        path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        while not stop.is_set():
+            said = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **path}, check=False)
+            found = json.loads(said.stdout)
+            states.add((said.returncode, found["state"], "routes to" in found["summary"]))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        user.done("deploy", "--timeout", "90s")
+    finally:
+        stop.set()
+        watching.join()
+    assert (0, "changing", True) in states  # what serves is none of the Ray cluster that is being built
+    assert {(code, state) for code, state, _ in states} <= {(0, "changing"), (0, "serving")}
     service = user.ray_service()
     assert service["status"]["activeServiceStatus"]["rayClusterName"] != before
     back = user.done("rollback", "chat", "-o", "json").json
@@ -308,7 +328,6 @@ def test_status_costs_little_cpu(user):
 def test_an_operator_that_is_away_is_waited_for(user, cluster):
     first = deploy(user)
     import signal
-    import threading
 
     cluster.plane.sandbox.signal("ray-operator", signal.SIGSTOP)
     timer = threading.Timer(5, lambda: cluster.plane.sandbox.signal("ray-operator", signal.SIGCONT))
