@@ -7,6 +7,7 @@ would rebuild every engine at the next change. What is applied is what the revis
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import time
@@ -66,8 +67,11 @@ class ClusterPlatform:
 
     def __init__(self, cluster: Cluster, release_name: str, keys_secret: str | None = None) -> None:
         self.cluster, self.name, self._keys_secret = cluster, release_name, keys_secret
+        self._recorded: str | None = None
+        """The Secret of what served when the command began; None: nobody has looked yet."""
+        self._tokens: dict[str, str] = {}
+        """By Secret."""
         self._put: Put | None = None
-        self._token: str | None = None
         self._seen: Json = None
         self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
 
@@ -93,6 +97,8 @@ class ClusterPlatform:
 
         Raises InputError for what is missing in the cluster, with the command that makes it.
         """
+        self._recorded_keys_secret()  # looked for while the record still says what served
+        self._keys_secret = keys_secret(revision.plan.deployment)
         self._check_provided(revision.objects)
         for body in self._static(revision):
             self.cluster.apply(body)
@@ -101,7 +107,7 @@ class ClusterPlatform:
         """KubeRay, keys and weights: what infercli needs and does not make."""
         if not self.cluster.serves(*RAY):
             self.cluster.find(*RAY)  # says that KubeRay is missing, and how to install it
-        self._operator_token()
+        self._operator_token(self._keys_secret or self._recorded_keys_secret())
         for name, path in sorted(_claims(objects)):
             found = self.cluster.get("v1", "PersistentVolumeClaim", name)
             if found is None:
@@ -244,23 +250,33 @@ class ClusterPlatform:
         self, method: str, path: str, *, body: Json = None, engine: str | None = None, timeout_s: float = 10.0
     ) -> Answer:
         """One request to the front through the API server's proxy, which eats Authorization: the token stands in."""
-        headers = {"X-Infercli-Operator-Token": self._operator_token()}
-        if engine is not None:
-            headers["X-Infercli-Engine"] = engine
-        return self.cluster.proxy(
-            serve_service(self.name), "serve", method, path, body=body, headers=headers, timeout_s=timeout_s
-        )
+        headers = {"X-Infercli-Engine": engine} if engine is not None else {}
+
+        def ask(secret: str) -> Answer:
+            sent = headers | {"X-Infercli-Operator-Token": self._operator_token(secret)}
+            return self.cluster.proxy(
+                serve_service(self.name), "serve", method, path, body=body, headers=sent, timeout_s=timeout_s
+            )
+
+        mine, served = self._keys_secret or self._recorded_keys_secret(), self._recorded_keys_secret()
+        answer = ask(mine)
+        if answer.status == 403 and served != mine:
+            # Where the Secret changes, the front with the new one is in another Ray cluster: the old one still answers.
+            with contextlib.suppress(InputError):
+                return ask(served)
+        return answer
 
     def _recorded_keys_secret(self) -> str:
         """Of the revision that serves, else of the newest: a deployment.yaml may say by now what was never deployed."""
-        history = ReleaseSecrets(self.cluster).entries(self.name)
-        entry = serving(history) or newest(history)
-        return f"{self.name}-keys" if entry is None else keys_secret(entry.revision.plan.deployment)
+        if self._recorded is None:
+            history = ReleaseSecrets(self.cluster).entries(self.name)
+            entry = serving(history) or newest(history)
+            self._recorded = f"{self.name}-keys" if entry is None else keys_secret(entry.revision.plan.deployment)
+        return self._recorded
 
-    def _operator_token(self) -> str:
-        """From the keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
-        if self._token is None:
-            name = self._keys_secret or self._recorded_keys_secret()
+    def _operator_token(self, name: str) -> str:
+        """From a keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
+        if name not in self._tokens:
             secret = self.cluster.get("v1", "Secret", name)
             data = (secret or {}).get("data") or {}
             missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
@@ -274,8 +290,8 @@ class ClusterPlatform:
                     f'{name} --from-literal=api-keys="$(openssl rand -hex 24)" '
                     '--from-literal=operator-token="$(openssl rand -hex 24)"',
                 )
-            self._token = base64.b64decode(data["operator-token"]).decode().split()[0]
-        return self._token
+            self._tokens[name] = base64.b64decode(data["operator-token"]).decode().split()[0]
+        return self._tokens[name]
 
     def root_cause(self, app: str) -> str | None:
         """The last error in what Serve says of the application's replicas; our engine puts its own root cause there."""

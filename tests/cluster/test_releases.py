@@ -108,6 +108,18 @@ def test_outside_its_folder_a_release_is_asked_with_the_keys_that_its_record_nam
     assert "create secret generic team-keys" in blind.json["next"]
 
 
+def test_the_front_is_asked_with_the_keys_that_it_has_while_a_revision_with_others_comes_and_goes(user):
+    first = deploy(user)
+    kept = ("--from-literal=api-keys=key-2", "--from-literal=operator-token=token-2")
+    done = user.plane.kubectl("create", "secret", "generic", "team-keys", "-n", user.namespace, *kept)
+    assert done.returncode == 0
+    second = deploy(user, "fp8", kubernetes={"keys_secret": "team-keys"})
+    assert user.weights()[second] == 100
+    user.done("rollback", "chat", "--timeout", "90s")
+    assert user.weights() == {first: 100}
+    assert user.done("status", "chat", "-o", "json").json["state"] == "serving"
+
+
 def test_what_lives_is_what_the_newest_record_composes_to(user):
     deploy(user)
     deploy(user, "fp8")
