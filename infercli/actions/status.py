@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 from infercli.actions.ports import Platform, ReleaseStore
 from infercli.actions.steps import Compose
@@ -14,6 +15,7 @@ from infercli.core.release import (
     Entry,
     Lease,
     Measured,
+    Serving,
     live,
     measured,
     newest,
@@ -24,7 +26,10 @@ from infercli.core.release import (
     unfinished_rollback,
     ways_on,
 )
-from infercli.errors import ClusterError, EndpointError, InputError, RayError
+from infercli.errors import ClusterError, EndpointError, InferError, InputError, RayError, RayGone
+
+State = Literal["serving", "changing", "degraded", "down", "unknown"]
+"""`unknown`: Ray, the cluster or the front could not be asked, so that nothing is said of what serves."""
 
 
 class EngineStatus(Record):
@@ -37,7 +42,8 @@ class EngineStatus(Record):
     quantization: str | None
     weight_percent: int
     status: str
-    """Ray's word for it; `ABSENT` where it should be and is not."""
+    """Ray's word for it, in the Ray cluster that is being built where there is one; `ABSENT` where it should be and is
+    not, `UNKNOWN` where Ray could not be asked."""
     message: str | None = None
 
 
@@ -57,7 +63,7 @@ class Status(Document):
     name: str
     where: str
     endpoint: str | None
-    state: Literal["serving", "changing", "degraded", "down", "unknown"]
+    state: State
     summary: str
     revision: int | None
     """The good one whose engine serves; where none does, the newest good one."""
@@ -76,6 +82,21 @@ class Status(Document):
     """Where the Serve config on the other side differs from what the newest record composes to."""
 
 
+class _Look(NamedTuple):
+    """What was seen, and what could not be."""
+
+    apps: Mapping[str, Application] | None
+    """None: Ray could not be asked."""
+    held: Json
+    front: FrontStatus | None
+    answering: frozenset[str]
+    """The engines that a front replica told of and does not refuse."""
+    silent: str | None
+    """Why no request is answered; None: the front answers, or was not asked."""
+    failed: tuple[InferError, ...]
+    """What kept us from looking."""
+
+
 def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose) -> Status:
     """Look once. Raises InputError when there is no such release."""
     lease, history = lease_and_history(name, store)
@@ -84,24 +105,8 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         known = ", ".join(f"`{n}`" for n in store.names())
         raise InputError(f"there is no release `{name}`", f"known: {known}" if known else "`infercli deploy` makes one")
     meant, good = live(history), serving(history)
-    problem: str | None = None
-    apps: dict[str, Application] = {}
-    front: FrontStatus | None = None
-    held: Json = None
-    try:
-        apps = dict(platform.applications().apps)
-        held = platform.config()
-    except (RayError, ClusterError) as error:
-        problem = error.message
-    if problem is None and meant is not None:
-        try:
-            states = front_states(platform, meant.front.replicas, tries=3 * meant.front.replicas)
-            current = [s for s in states.values() if s.generation >= meant.generation]
-            refused = {app: why for s in states.values() for app, why in s.refused.items()}
-            front = FrontStatus(wanted=meant.front.replicas, current=len(current), refused=refused)
-        except EndpointError as error:
-            front = FrontStatus(wanted=meant.front.replicas, current=0)
-            problem = error.message
+    look = _look(platform, meant)
+    apps = look.apps or {}
     engines: list[EngineStatus] = []
     by_number = {e.number: e.revision for e in history}
     for app in sorted(set(meant.engines if meant else ()) | (set(apps) - {"front"})):
@@ -116,12 +121,12 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
                 model=spec.model_id if spec else None,
                 quantization=spec.quantization if spec else None,
                 weight_percent=meant.routes.get(app, 0) if meant else 0,
-                status=seen.status if seen else "ABSENT",
+                status=seen.status if seen else "ABSENT" if look.apps is not None else "UNKNOWN",
                 message=messages or None,
             )
         )
-    drift = () if held is None or meant is None else differs(held, compose(meant, history))
-    state, summary = _judge(problem, engines, front, changing=lease is not None, any_good=good is not None)
+    drift = () if look.held is None or meant is None else differs(look.held, compose(meant, history))
+    state, summary = _judge(look, [e for e in engines if e.weight_percent], changing=lease is not None)
     amiss = _amiss(last, history) if lease is None else []
     if amiss and state == "serving":
         state = "degraded"
@@ -137,13 +142,48 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         newest_revision=last.number,
         newest_standing=standing(last, history),
         newest_message=last.progress.message,
-        next=_next(name, state, history, amiss=bool(amiss), drift=bool(drift)) if lease is None else None,
+        next=_next(name, state, look, history, amiss=bool(amiss), drift=bool(drift)) if lease is None else None,
         measured=measured(history),
         lease=lease,
         engines=tuple(engines),
-        front=front,
+        front=look.front,
         drift=drift,
     )
+
+
+def _look(platform: Platform, meant: Serving | None) -> _Look:
+    """Ask Ray, then the front: one may answer while the other does not."""
+    apps: Mapping[str, Application] | None = None
+    held: Json = None
+    failed: list[InferError] = []
+    try:
+        apps = platform.applications().apps
+        held = platform.config()
+    except RayGone as error:
+        return _Look({}, None, None, frozenset(), error.message, ())
+    except (RayError, ClusterError) as error:
+        failed.append(error)
+    front, silent, answering = None, None, frozenset[str]()
+    if meant is not None:
+        wanted = meant.front.replicas
+        front = FrontStatus(wanted=wanted, current=0)
+        try:
+            states = front_states(platform, wanted, tries=3 * wanted).values()
+        except EndpointError as error:
+            silent = error.message
+        except (InputError, ClusterError) as error:  # the operator token is missing, or the way to the front is barred
+            failed.append(error)
+        else:
+            current = [s for s in states if s.generation >= meant.generation]
+            refused = {app: why for s in states for app, why in s.refused.items()}
+            front = FrontStatus(wanted=wanted, current=len(current), refused=refused)
+            answering = frozenset(app for app in meant.routes for s in states if app not in s.refused)
+            word = apps["front"].status if apps and "front" in apps else "ABSENT"
+            if not states and apps is not None and word != "RUNNING":
+                silent = f"the front is {word}"
+            elif not states:
+                failed.append(EndpointError("the front answers and does not say how it routes"))
+    return _Look(apps, held, front, answering, silent, tuple(failed))
 
 
 def lease_and_history(name: str, store: ReleaseStore) -> tuple[Lease | None, list[Entry]]:
@@ -175,35 +215,53 @@ def _amiss(last: Entry, history: list[Entry]) -> list[str]:
     return found
 
 
-def _next(name: str, state: str, history: list[Entry], *, amiss: bool, drift: bool) -> str | None:
+def _next(name: str, state: State, look: _Look, history: list[Entry], *, amiss: bool, drift: bool) -> str | None:
     last = newest(history)
+    if state == "unknown":
+        return next((error.hint for error in look.failed if error.hint), None)
     if last is not None and last.progress.outcome != "good" and (amiss or drift or state == "down"):
         return ways_on(name, history, down=state == "down")
-    if state == "down":
-        return f"`infercli deploy` starts it again; `infercli delete {name}` takes it away"
-    if state == "degraded" and (target := rollback_target(history)) is not None:
-        return f"`infercli logs {name}` says more; `infercli rollback {name}` goes back to revision {target.number}"
+    away = f"`infercli delete {name}` takes it away"
+    if state == "down" and look.held is None:
+        return f"`infercli deploy` starts it again; {away}"
+    target = rollback_target(history)
+    if state == "down" or (state == "degraded" and target is not None):
+        back = f"`infercli rollback {name}` goes back to revision {target.number}" if target is not None else away
+        return f"`infercli logs {name}` says more; {back}"
     return "`infercli diff` compares; `infercli deploy` puts it right" if drift else None
 
 
-def _judge(
-    problem: str | None, engines: list[EngineStatus], front: FrontStatus | None, *, changing: bool, any_good: bool
-) -> tuple[Literal["serving", "changing", "degraded", "down", "unknown"], str]:
-    routed = [e for e in engines if e.weight_percent]
-    up = [e for e in routed if e.status == "RUNNING"]
-    if problem is not None:
-        return ("down" if any_good else "unknown"), problem
+def _judge(look: _Look, routed: list[EngineStatus], *, changing: bool) -> tuple[State, str]:
+    """The state and its reason. `routed`: the engines that should take requests.
+
+    Whether they do is the front's to say. Ray calls an engine DEPLOYING also while only a replica is added, and ABSENT
+    while a second Ray cluster is built, and the engine answers all the same.
+    """
+    runs = [e.app for e in routed if e.status == "RUNNING"]
+    answers = [e for e in routed if e.app in look.answering]
+    serves = [e.app for e in answers if e.app in runs]
+    words = [f"{', '.join(serves)} serves"] if serves and not look.failed else []
+    for engine in answers:
+        if look.apps is None:
+            words.append(f"the front routes to {engine.app}")
+        elif engine.app not in runs:
+            words.append(f"the front routes to {engine.app}, which Ray calls {engine.status}")
+    refused = [f"{app} is refused: {why}" for app, why in (look.front.refused if look.front else {}).items()]
+    if look.failed:
+        silent = [look.silent] if look.silent is not None else []
+        unsaid = [f"Ray says that {app} runs" for app in runs]
+        return "unknown", "; ".join([*(error.message for error in look.failed), *silent, *words, *unsaid, *refused])
+    if look.silent is not None:
+        return ("changing" if changing else "down"), look.silent
     if not routed:
         return ("changing", "starting") if changing else ("down", "no engine takes requests")
-    if not up:
-        return "down", "; ".join(f"{e.app} is {e.status}" for e in routed)
-    words = f"{', '.join(e.app for e in up)} serves"
     if changing:
-        return "changing", words
-    if len(up) < len(routed) or front is None or front.current < front.wanted or front.refused:
-        reasons = [f"{e.app} is {e.status}" for e in routed if e.status != "RUNNING"]
-        if front is not None and front.current < front.wanted:
-            reasons.append(f"{front.current} of {front.wanted} front replicas are up to date")
-        reasons += [f"{app} is refused: {why}" for app, why in (front.refused if front else {}).items()]
-        return "degraded", "; ".join([words, *reasons])
-    return "serving", words
+        return "changing", "; ".join([*words, *refused])
+    if not answers:
+        return "down", "; ".join(refused)
+    behind = []
+    if look.front is not None and look.front.current < look.front.wanted:
+        behind = [f"{look.front.current} of {look.front.wanted} front replicas are up to date"]
+    reasons = [*behind, *refused]
+    state: State = "degraded" if reasons or len(serves) < len(routed) else "serving"
+    return state, "; ".join([*words, *reasons])

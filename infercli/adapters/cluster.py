@@ -45,10 +45,13 @@ class Cluster:
 
     # Objects
 
-    def get(self, api_version: str, kind: str, name: str) -> Json:
+    def get(self, api_version: str, kind: str, name: str, *, timeout_s: float = READ_S) -> Json:
         """The object, or None where there is none."""
         with self._doing("read", f"{kind} {name}"):
-            return self._or_none(self._resource(api_version, kind), name)
+            path = self._resource(api_version, kind).path(name=name, namespace=self.namespace)
+            with contextlib.suppress(_not_found_error()):
+                return self._send("get", path, _request_timeout=(CONNECT_S, timeout_s))
+        return None
 
     def find(
         self,
@@ -99,12 +102,18 @@ class Cluster:
             path = self._resource(body["apiVersion"], kind).path(namespace=self.namespace)
             return self._send("post", path, body=body, field_manager=OWN_MANAGER)
 
-    def merge(self, api_version: str, kind: str, name: str, patch: Json) -> Json:
+    def merge(self, api_version: str, kind: str, name: str, patch: Json, *, timeout_s: float = READ_S) -> Json:
         """JSON merge patch. With `metadata.resourceVersion` in it, raises Stale when that is not the newest."""
         with self._doing("change", f"{kind} {name}"):
             path = self._resource(api_version, kind).path(name=name, namespace=self.namespace)
-            content_type = "application/merge-patch+json"
-            return self._send("patch", path, body=patch, content_type=content_type, field_manager=OWN_MANAGER)
+            return self._send(
+                "patch",
+                path,
+                body=patch,
+                content_type="application/merge-patch+json",
+                field_manager=OWN_MANAGER,
+                _request_timeout=(CONNECT_S, timeout_s),
+            )
 
     def delete(self, api_version: str, kind: str, name: str, *, resource_version: str | None = None) -> None:
         """Succeeds where there is nothing. With `resource_version`, raises Stale when that is not the newest."""
@@ -244,12 +253,6 @@ class Cluster:
 
     def _resource(self, api_version: str, kind: str) -> Any:
         return self._client.resources.get(api_version=api_version, kind=kind)
-
-    def _or_none(self, resource: Any, name: str) -> Json:
-        try:
-            return self._send("get", resource.path(name=name, namespace=self.namespace))
-        except _not_found_error():
-            return None
 
     def _send(self, method: str, path: str, **words: Any) -> Any:
         """One request. A read whose connection had gone stale is sent again, and so is what was refused with 429."""

@@ -7,14 +7,13 @@ for run out would be two drivers on one release.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import secrets
-import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from infercli.adapters.account import account
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import OWN_MANAGER, Exists, Stale
 from infercli.core.record import Json
@@ -26,6 +25,8 @@ DURATION_S = 30
 away for 5 to 17 s (measured), and its holder must not lose the lock for that."""
 RENEW_S = 8.0
 """Between two renewals: three may fail."""
+ANSWER_S = 4.0
+"""For the answer to a renewal, and to the look after one that got none: so two are tried while the claim holds."""
 
 API, KIND = "coordination.k8s.io/v1", "Lease"
 OPERATION, HOLDER = "infercli.dev/operation", "infercli.dev/holder"
@@ -36,12 +37,13 @@ class HeldLease:
 
     def __init__(self, cluster: Cluster, name: str, release: str, operation: str) -> None:
         self.cluster, self.name, self.release, self.operation = cluster, name, release, operation
-        self.holder = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+        self.holder = f"{account()} pid {os.getpid()}"
         self.identity = secrets.token_hex(8)
         self._version = ""
         self._clock_ahead = timedelta(0)
         """Of the API server's clock, compared with ours."""
         self._renewed = 0.0
+        """When the newest `renewTime` was written: the answer to it may come when the claim has run out."""
         self._lost: str | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease {name}", daemon=True)
@@ -49,12 +51,12 @@ class HeldLease:
     def take(self, *, break_lock: bool) -> None:
         """Claim it, and go on renewing. Raises ReleaseBusy while somebody else's claim holds."""
         self._clock_ahead = self.cluster.now() - datetime.now(UTC)
+        self._renewed = time.monotonic()
         try:
             made = self.cluster.create(self._body())
         except Exists:
             made = self._take_over(break_lock=break_lock)
         self._version = made["metadata"]["resourceVersion"]
-        self._renewed = time.monotonic()
         self._thread.start()
 
     def _take_over(self, *, break_lock: bool) -> Json:
@@ -68,6 +70,7 @@ class HeldLease:
                 f"wait for it; `infercli status {self.release}` shows how far it is. If its holder is gone, its claim "
                 f"runs out at {other.expires_at}, or add --break-lock",
             )
+        self._renewed = time.monotonic()
         body = self._body()
         body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
         try:
@@ -92,27 +95,28 @@ class HeldLease:
 
     def _renew(self) -> None:
         while not self._done.wait(RENEW_S):
-            patch = {"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": _micro(self._now())}}
+            sent, written = time.monotonic(), _micro(self._now())
+            patch = {"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": written}}
             try:
-                self._version = self.cluster.merge(API, KIND, self.name, patch)["metadata"]["resourceVersion"]
-                self._renewed = time.monotonic()
-            except Stale:
-                self._look_again()
+                renewed = self.cluster.merge(API, KIND, self.name, patch, timeout_s=ANSWER_S)
+                self._version, self._renewed = renewed["metadata"]["resourceVersion"], sent
             except ClusterError:
-                self._look_again()
+                self._look_again(sent, written)
             if self._lost is not None:
                 return
 
-    def _look_again(self) -> None:
+    def _look_again(self, sent: float, written: str) -> None:
         """After a renewal that failed: it may have been done without an answer, or the Lease is another's."""
         try:
-            found = self.cluster.get(API, KIND, self.name)
+            found = self.cluster.get(API, KIND, self.name, timeout_s=ANSWER_S)
         except ClusterError:
             return  # a silent API server: `check` counts the seconds
         if found is None or (found["metadata"].get("annotations") or {}).get(HOLDER) != self._who:
             self._lost = f"somebody else took the lock of {self.release}"
-        else:
-            self._version = found["metadata"]["resourceVersion"]
+            return
+        self._version = found["metadata"]["resourceVersion"]
+        if found["spec"].get("renewTime") == written:
+            self._renewed = sent
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + self._clock_ahead

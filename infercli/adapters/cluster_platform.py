@@ -7,6 +7,7 @@ would rebuild every engine at the next change. What is applied is what the revis
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import time
@@ -20,10 +21,10 @@ from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, 
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.observed import Answer, Application, Applications
 from infercli.core.record import Json
-from infercli.core.release import Revision, live
+from infercli.core.release import Revision, live, newest, serving
 from infercli.core.units import duration
 from infercli.errors import ClusterError, InputError, TimedOut
-from infercli.render.names import code_config_map, labels, ray_service, serve_service
+from infercli.render.names import code_config_map, keys_secret, labels, ray_service, serve_service
 from infercli.render.rayservice import with_serve_config
 from infercli.render.serve_config import SERVE_PORT, serve_config_text
 
@@ -59,12 +60,18 @@ class Put(NamedTuple):
 
 
 class ClusterPlatform:
-    """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects."""
+    """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects.
 
-    def __init__(self, cluster: Cluster, release_name: str, keys_secret: str) -> None:
-        self.cluster, self.name, self.keys_secret = cluster, release_name, keys_secret
+    `keys_secret`: of what is about to be deployed; None: the one that the record of the release names.
+    """
+
+    def __init__(self, cluster: Cluster, release_name: str, keys_secret: str | None = None) -> None:
+        self.cluster, self.name, self._keys_secret = cluster, release_name, keys_secret
+        self._recorded: str | None = None
+        """The Secret of what served when the command began; None: nobody has looked yet."""
+        self._tokens: dict[str, str] = {}
+        """By Secret."""
         self._put: Put | None = None
-        self._token: str | None = None
         self._seen: Json = None
         self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
 
@@ -90,6 +97,8 @@ class ClusterPlatform:
 
         Raises InputError for what is missing in the cluster, with the command that makes it.
         """
+        self._recorded_keys_secret()  # looked for while the record still says what served
+        self._keys_secret = keys_secret(revision.plan.deployment)
         self._check_provided(revision.objects)
         for body in self._static(revision):
             self.cluster.apply(body)
@@ -98,7 +107,7 @@ class ClusterPlatform:
         """KubeRay, keys and weights: what infercli needs and does not make."""
         if not self.cluster.serves(*RAY):
             self.cluster.find(*RAY)  # says that KubeRay is missing, and how to install it
-        self._operator_token()
+        self._operator_token(self._keys_secret or self._recorded_keys_secret())
         for name, path in sorted(_claims(objects)):
             found = self.cluster.get("v1", "PersistentVolumeClaim", name)
             if found is None:
@@ -130,8 +139,8 @@ class ClusterPlatform:
         its next restart.
         """
         history = ReleaseSecrets(self.cluster).entries(self.name)
-        serving = live(history)
-        wanted = {revision.number} | (set(serving.engines.values()) if serving else set())
+        now = live(history)
+        wanted = {revision.number} | (set(now.engines.values()) if now else set())
         zips: dict[str, str] = {}
         for one in [*(e.revision for e in history if e.number in wanted), revision]:
             for body in one.objects:
@@ -241,31 +250,48 @@ class ClusterPlatform:
         self, method: str, path: str, *, body: Json = None, engine: str | None = None, timeout_s: float = 10.0
     ) -> Answer:
         """One request to the front through the API server's proxy, which eats Authorization: the token stands in."""
-        headers = {"X-Infercli-Operator-Token": self._operator_token()}
-        if engine is not None:
-            headers["X-Infercli-Engine"] = engine
-        return self.cluster.proxy(
-            serve_service(self.name), "serve", method, path, body=body, headers=headers, timeout_s=timeout_s
-        )
+        headers = {"X-Infercli-Engine": engine} if engine is not None else {}
 
-    def _operator_token(self) -> str:
-        """From the keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
-        if self._token is None:
-            secret = self.cluster.get("v1", "Secret", self.keys_secret)
+        def ask(secret: str) -> Answer:
+            sent = headers | {"X-Infercli-Operator-Token": self._operator_token(secret)}
+            return self.cluster.proxy(
+                serve_service(self.name), "serve", method, path, body=body, headers=sent, timeout_s=timeout_s
+            )
+
+        mine, served = self._keys_secret or self._recorded_keys_secret(), self._recorded_keys_secret()
+        answer = ask(mine)
+        if answer.status == 403 and served != mine:
+            # Where the Secret changes, the front with the new one is in another Ray cluster: the old one still answers.
+            with contextlib.suppress(InputError):
+                return ask(served)
+        return answer
+
+    def _recorded_keys_secret(self) -> str:
+        """Of the revision that serves, else of the newest: a deployment.yaml may say by now what was never deployed."""
+        if self._recorded is None:
+            history = ReleaseSecrets(self.cluster).entries(self.name)
+            entry = serving(history) or newest(history)
+            self._recorded = f"{self.name}-keys" if entry is None else keys_secret(entry.revision.plan.deployment)
+        return self._recorded
+
+    def _operator_token(self, name: str) -> str:
+        """From a keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
+        if name not in self._tokens:
+            secret = self.cluster.get("v1", "Secret", name)
             data = (secret or {}).get("data") or {}
             missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
             if missing:
                 lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
-                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {self.keys_secret}\n"
+                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {name}\n"
                 raise InputError(
-                    f"Secret `{self.keys_secret}` in namespace {self.namespace} {lacks}: clients' keys and the "
+                    f"Secret `{name}` in namespace {self.namespace} {lacks}: clients' keys and the "
                     "operator's token are read from it",
                     f"{again}kubectl --context {self.cluster.context} -n {self.namespace} create secret generic "
-                    f'{self.keys_secret} --from-literal=api-keys="$(openssl rand -hex 24)" '
+                    f'{name} --from-literal=api-keys="$(openssl rand -hex 24)" '
                     '--from-literal=operator-token="$(openssl rand -hex 24)"',
                 )
-            self._token = base64.b64decode(data["operator-token"]).decode().split()[0]
-        return self._token
+            self._tokens[name] = base64.b64decode(data["operator-token"]).decode().split()[0]
+        return self._tokens[name]
 
     def root_cause(self, app: str) -> str | None:
         """The last error in what Serve says of the application's replicas; our engine puts its own root cause there."""

@@ -6,6 +6,7 @@ A file is replaced as a whole or not at all: whatever is written goes to a neigh
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -247,6 +248,22 @@ def price_list(project: Path) -> PriceList:
     """The project's own prices.yaml where there is one, else what is shipped. Raises InvalidFile."""
     own = project / "profiles" / "prices.yaml"
     return read_document(own if own.is_file() else shipped("profiles") / "prices.yaml", PriceList)
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is in here with that file. The lock goes with its process.
+
+    Raises InferError (read-only).
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = lock.open("wb")
+    except OSError as error:
+        raise InferError(f"{lock} cannot be written: {error.strerror}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def state_home() -> Path:

@@ -29,7 +29,10 @@ def last_port(home: Path) -> int | None:
 
 
 class LocalPlatform:
-    """actions.ports.Platform over a LocalRay. `code` maps file names of the serving code's zips to their bytes."""
+    """actions.ports.Platform over a LocalRay.
+
+    `code` maps file names of the serving code's zips to their bytes; `api_key` is one more that the front accepts.
+    """
 
     def __init__(self, home: Path, serve_port: int, code: dict[str, bytes], api_key: str | None = None) -> None:
         self.home, self.code, self.api_key = home, code, api_key
@@ -61,10 +64,12 @@ class LocalPlatform:
     def prepare(self, revision: Revision) -> None:
         """Keys, code, and a Ray that answers. `revision` has no objects here."""
         del revision
-        if self.api_key is not None:
-            write_text(self.keys_dir / "api-keys", self.api_key + "\n", private=True)
-        elif not (self.keys_dir / "api-keys").exists():
-            write_text(self.keys_dir / "api-keys", secrets.token_urlsafe(24) + "\n", private=True)
+        path = self.keys_dir / "api-keys"
+        keys = [line for line in path.read_text().splitlines() if line.strip()] if path.exists() else []
+        # Beside those that are there, which clients have; a front without any refuses everybody.
+        new = self.api_key or (None if keys else secrets.token_urlsafe(24))
+        if new is not None and new not in keys:
+            write_text(path, "".join(f"{key}\n" for key in [*keys, new]), private=True)
         if not (self.keys_dir / "operator-token").exists():
             write_text(self.keys_dir / "operator-token", secrets.token_urlsafe(24) + "\n", private=True)
         for name, data in self.code.items():

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from infercli.adapters.files import cache_home, shipped, write_text
+from infercli.adapters.files import alone, cache_home, shipped, write_text
 from infercli.adapters.http import Response, request
 from infercli.core.record import Record
 from infercli.errors import EndpointError, InputError, RayError, RayGone
@@ -112,10 +112,18 @@ class LocalRay:
             found = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
         except (OSError, ValueError):
             return None
-        return found if _start_ticks(found.pid) == found.started_at_ticks else None
+        return found if _lives(found) else None
 
     def ensure(self, serve_port: int) -> RunningRay:
-        """The Ray that runs, started if there is none. Raises InputError (port in use), RayError (does not start)."""
+        """The Ray that runs, started if there is none. Raises InputError (port in use), RayError (does not start).
+
+        Of two commands at once the second waits for the Ray of the first: `ray.json` holds one, and who started another
+        would leave it to run unseen.
+        """
+        with alone(self.home / "starting.lock"):
+            return self._ensure(serve_port)
+
+    def _ensure(self, serve_port: int) -> RunningRay:
         found = self.running()
         if found is not None:
             return found
@@ -194,7 +202,7 @@ class LocalRay:
                     return
             except EndpointError:
                 pass
-            if _start_ticks(started.pid) != started.started_at_ticks or _has_ended(started.pid):
+            if not _lives(started):
                 raise RayError(
                     f"Ray ended while it started: {self._last_words()}", f"the whole log: {self.home}/ray.log"
                 )
@@ -305,6 +313,11 @@ def _check_that_it_is_free(port: int) -> None:
                 f"port {port} on this machine is in use by another program",
                 f"end it (`ss -ltnp 'sport = :{port}'`), or choose another with --port",
             ) from error
+
+
+def _lives(ray: RunningRay) -> bool:
+    """Its first process runs. For whoever started it a dead one is a zombie, whose ticks are those of the record."""
+    return _start_ticks(ray.pid) == ray.started_at_ticks and not _has_ended(ray.pid)
 
 
 def _has_ended(pid: int) -> bool:

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import shutil
-import socket
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
+from infercli.adapters.account import account
 from infercli.adapters.files import read_document, to_json, write_text
 from infercli.core.release import Entry, Lease, Progress, Revision
 from infercli.errors import ReleaseBusy
+
+TRY_S = 1.0
+"""How long the lock is tried for: whoever looks who holds it has it for well under a millisecond."""
 
 
 class ReleaseDirectory:
@@ -77,19 +81,18 @@ class ReleaseDirectory:
     def changing(self, name: str, operation: str, *, break_lock: bool = False) -> Iterator[None]:
         """Hold the lease. `break_lock` has nothing to do here: a dead holder's lock is free already."""
         del break_lock
-        folder = self.root / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        end = time.monotonic() + TRY_S
+        while (file := _locked(self.root / name / "lock")) is None:
+            if time.monotonic() > end:
                 held = self.lease(name)
                 who = f"{held.holder} ({held.operation} since {held.acquired_at})" if held else "another process"
                 raise ReleaseBusy(
                     f"{name} is being changed by {who}", f"wait for it; `infercli status {name}` shows how far it is"
-                ) from None
+                )
+            time.sleep(0.01)
+        with file:
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            holder = f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
+            holder = f"{account()} pid {os.getpid()}"
             lease = Lease(holder=holder, operation=operation, acquired_at=now, expires_at="when that process ends")
             file.truncate(0)
             file.write(lease.model_dump_json().encode())
@@ -104,3 +107,15 @@ class ReleaseDirectory:
         for path in sorted((self.root / name).glob("*.json")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.root / name, ignore_errors=True)
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The file, locked; None while somebody else has it. Opened anew each time: who deletes a release deletes it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = path.open("a+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

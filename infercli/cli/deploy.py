@@ -89,6 +89,8 @@ def command(
             "apiVersion": "infercli/v1",
             "kind": "DeployDryRun",
             "name": plan.name,
+            "fits": plan.fits,
+            "verdict": plan.verdict,
             "strategy": how,
             "states": [s.model_dump(mode="json") for s in said],
         }
@@ -105,6 +107,8 @@ def command(
         "apiVersion": "infercli/v1",
         "kind": "DeployResult",
         "name": plan.name,
+        "fits": plan.fits,
+        "verdict": plan.verdict,
         "revision": entry.number,
         "engine": entry.revision.engine.app,
         "changed": not unchanged,

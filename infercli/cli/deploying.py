@@ -36,7 +36,10 @@ def plan_of(deployment_path: str | None, plan_path: str | None) -> Plan:
 
 
 def check_deployable(plan: Plan) -> None:
-    """Refuse what must not be deployed: what does not fit, cannot be told, or is not pinned."""
+    """Refuse what must not be deployed: what does not fit, or is not pinned.
+
+    What cannot be told to fit may be deployed, and `note_verdict` says so: what served comes back if it does not start.
+    """
     if plan.fits is False:
         changes = "\n".join(f"{c.change}: {c.effect}" for c in plan.changes)
         raise DoesNotFit(f"{plan.name} does not fit: {plan.verdict}", changes or "`infercli plan` says more")
@@ -44,6 +47,17 @@ def check_deployable(plan: Plan) -> None:
         raise InputError(
             f"{plan.deployment.model} is not pinned: it can be planned, not deployed",
             f"`infercli pin {plan.deployment.model}`",
+        )
+
+
+def note_verdict(plan: Plan) -> None:
+    """Say that it cannot be told whether it fits, where that is so."""
+    from infercli.cli.output import note
+
+    if plan.fits is None:
+        note(
+            f"note: whether {plan.name} fits {plan.verdict}\n"
+            "hint: if it does not, its engine does not start, and what served is put back; `infercli plan` says more"
         )
 
 
@@ -94,8 +108,9 @@ def prepare_request(
 ) -> tuple[Request, World, Plan]:
     """Everything that a deploy needs, checked before anything is touched."""
     from infercli.actions.deploy import Request
-    from infercli.cli.world import kubernetes_world, local_world, who
+    from infercli.cli.world import api_key, kubernetes_world, local_world, who
     from infercli.core.units import parse_duration_s
+    from infercli.render.names import keys_secret
 
     try:
         timeout_s = parse_duration_s(timeout)
@@ -110,7 +125,7 @@ def prepare_request(
         )
     check_deployable(plan)
     if plan.target == "local":
-        world = local_world(port)
+        world = local_world(port, api_key())
         running_at = world.platform.endpoint()
         if port is not None and running_at is not None and not running_at.endswith(f":{port}"):
             raise InputError(
@@ -126,12 +141,12 @@ def prepare_request(
             )
         objects = objects_of(plan, None)
     else:
-        kubernetes = plan.deployment.kubernetes
-        namespace = namespace or kubernetes.namespace
-        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, kubernetes.keys_secret)
+        namespace = namespace or plan.deployment.kubernetes.namespace
+        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, keys_secret(plan.deployment))
         namespace = world.platform.namespace  # type: ignore[attr-defined]
         objects = objects_of(plan, namespace)
     check_sealed(plan, plan_path, objects, namespace)
+    note_verdict(plan)
     note_placement(plan)
     request = Request(
         plan=plan,

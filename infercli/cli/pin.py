@@ -30,7 +30,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
 
     from click.core import ParameterSource
 
-    from infercli.adapters.files import to_yaml, write_text
+    from infercli.adapters.files import alone, state_home, to_yaml, write_text
     from infercli.cli.output import emit, note
     from infercli.cli.progress import byte_progress
     from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
@@ -43,8 +43,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     again = f"`{shlex.join(['infercli', 'pin', *([model] if model else []), *file])}`"
     if model is None:
         model = load_deployment(deployment_path).model
-    lock = load_lock(project)
-    before = lock.find(model)
+    load_lock(project)  # a broken one is told before hours of hashing
     with byte_progress("hashing" if model.startswith((".", "/")) else "pinning") as on_progress:
         if model.startswith((".", "/")):
             if click.get_current_context().get_parameter_source("revision") is not ParameterSource.DEFAULT:
@@ -69,7 +68,11 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
                 hub.download(locked, Path(download), on_progress)
     path = project / LOCK_FILE
     header = "# Written by `infercli pin`. Commit it: it says which exact files a model is.\n"
-    write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
+    with alone(state_home() / "pin.lock"):
+        # Read only now: hashing and downloading took a while, and others pinned their models meanwhile.
+        lock = load_lock(project)
+        before = lock.find(model)
+        write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
     what = f"commit {locked.commit}" if locked.commit else f"content {locked.content_digest[:12]}"
     text = (
         f"{model} is pinned to {what} in {path}: {len(locked.files)} files, {gib(locked.weights_bytes, 2)} of weights"

@@ -30,7 +30,8 @@ def command(
 ) -> int:
     """Say what serves, what is changing and who is changing it; without a name or deployment.yaml, list the releases.
 
-    Exit code 0 while the release serves as recorded, 3 when it does not.
+    Exit code 0 while the release serves as recorded or is being changed, 3 when it does not serve so, 4 when that
+    cannot be told.
 
     \b
     Examples:
@@ -49,6 +50,8 @@ def command(
     name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
     seen = status(name, world.platform, world.store, world.compose)
     emit(seen.model_dump(mode="json"), output, _text(seen))
+    if seen.state == "unknown" and not seen.drift:
+        return ExitCode.CANNOT_TELL
     return ExitCode.YES if seen.state in ("serving", "changing") and not seen.drift else ExitCode.NO
 
 

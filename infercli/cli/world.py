@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +74,9 @@ def terminal_columns() -> int:
 
 def who() -> str:
     """Who acts, for the record."""
-    return os.environ.get("INFERCLI_USER") or f"{getpass.getuser()}@{socket.gethostname()}"
+    from infercli.adapters.account import account
+
+    return os.environ.get("INFERCLI_USER") or account()
 
 
 def api_key() -> str | None:
@@ -117,8 +117,8 @@ def composer(layout: Layout) -> Compose:
     return compose
 
 
-def local_world(port: int | None = None) -> World:
-    """The world of a local release."""
+def local_world(port: int | None = None, key: str | None = None) -> World:
+    """The world of a local release; `key`: of a deploy, one more that its front accepts."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
     from infercli.adapters.local_platform import LocalPlatform, last_port
@@ -126,7 +126,7 @@ def local_world(port: int | None = None) -> World:
     from infercli.render.serve_config import local_layout
 
     home = local_home()
-    platform = LocalPlatform(home, port or last_port(home) or DEFAULT_PORT, serving_code(), api_key())
+    platform = LocalPlatform(home, port or last_port(home) or DEFAULT_PORT, serving_code(), key)
     layout = local_layout(str(platform.code_dir), str(platform.keys_dir), platform.serve_port)
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 
@@ -142,7 +142,7 @@ def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | 
 def kubernetes_world(
     name: str, namespace: str | None, kubeconfig: str | None, context: str | None, keys_secret: str | None = None
 ) -> World:
-    """The world of a release in a cluster."""
+    """The world of a release in a cluster. `keys_secret`: of what is about to be deployed; None: as was recorded."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
     from infercli.adapters.cluster import connect
@@ -151,7 +151,7 @@ def kubernetes_world(
     from infercli.render.serve_config import KUBERNETES
 
     cluster = connect(kubeconfig, context, namespace)
-    platform = ClusterPlatform(cluster, name, keys_secret or f"{name}-keys")
+    platform = ClusterPlatform(cluster, name, keys_secret)
     return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
 
 
@@ -186,19 +186,17 @@ def resolve(
             name, target = names[0], "local"
         else:
             name = deployment.name
-    keys_secret = None
     if deployment is not None and deployment.name == name:
         if target is None:
             target = load_profile(deployment.profile, path.parent).target
         namespace = namespace or deployment.kubernetes.namespace
-        keys_secret = deployment.kubernetes.keys_secret
     here: Sequence[str] = local_store().names() if target != "kubernetes" else ()
     if target == "local" or name in here:
         if name not in here:
             raise _no_release(name, "on this machine", here)
         return name, local_world()
     try:
-        world = kubernetes_world(name, namespace, kubeconfig, kube_context, keys_secret)
+        world = kubernetes_world(name, namespace, kubeconfig, kube_context)
         there = world.store.names()
     except InferError as error:
         if target is None:

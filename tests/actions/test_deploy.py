@@ -303,16 +303,6 @@ def test_status_tells_requests_that_reach_an_engine_which_never_became_good(worl
     assert f"{OTHER} takes {share} % of the requests, and no revision with it became good" in found.summary
 
 
-def test_status_says_what_to_type_when_it_is_down(world, request_for):
-    deploy(request_for(), world)
-    world.platform.applications = raising(RayError("no Ray runs"))
-    found = seen(world)
-    assert (found.state, found.next) == (
-        "down",
-        "`infercli deploy` starts it again; `infercli delete chat` takes it away",
-    )
-
-
 def test_a_first_deploy_that_fails_does_not_offer_a_way_back_that_there_is_not(world, request_for):
     world.platform.fail_start[GOOD] = "A replica failed to start"
     with pytest.raises(DeployFailed) as error:

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -105,6 +106,34 @@ def test_a_ray_that_was_too_slow_for_its_own_limit_is_started_again(ray, tmp_pat
 def test_the_next_command_finds_the_ray_that_runs_and_starts_no_second(ray, fake_engine):
     first = ray.ensure(free_port())
     assert LocalRay(ray.home).ensure(free_port()) == first
+
+
+def test_a_ray_that_died_is_seen_by_the_command_that_started_it(ray, fake_engine):
+    pid = ray.ensure(free_port()).pid
+    os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert ray.running() is None
+
+
+def test_of_two_commands_at_once_one_starts_a_ray_and_the_other_finds_it(ray, fake_engine):
+    barrier, found = threading.Barrier(2), []
+
+    def ensure():
+        barrier.wait()
+        found.append(LocalRay(ray.home).ensure(free_port()))
+
+    threads = [threading.Thread(target=ensure) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        assert found == [ray.running()] * 2
+    finally:
+        for pid in {pid for one in found if one != ray.running() for pid in alive(one.mark)}:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_stop_ends_every_process_also_one_that_made_a_session_of_its_own(ray, fake_engine):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import stat
+import threading
+import time
 
 import pytest
 
@@ -24,3 +28,32 @@ def test_nobody_else_on_this_machine_reads_the_history(tmp_path):
     ReleaseDirectory(tmp_path / "releases").append(revision(1))
     (file,) = (tmp_path / "releases").rglob("*.json")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_who_only_looks_keeps_nobody_from_changing(tmp_path):
+    """A look takes the lock for a moment, and status is asked for in a loop while something is rolled out."""
+    store = ReleaseDirectory(tmp_path / "releases")
+    with store.changing("chat", "deploy"):
+        pass
+    looking = threading.Event()
+
+    def look():
+        with (tmp_path / "releases" / "chat" / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            looking.set()
+            time.sleep(0.2)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    looking.wait()
+    with store.changing("chat", "deploy"):
+        reader.join()
+
+
+def test_a_user_id_without_a_name_may_change_a_release(tmp_path, monkeypatch):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    store = ReleaseDirectory(tmp_path / "releases")
+    with store.changing("chat", "deploy"):
+        assert store.lease("chat").holder.startswith(f"uid {os.getuid()}@")

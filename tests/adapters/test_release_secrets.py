@@ -113,6 +113,61 @@ def test_a_claim_whose_holder_died_runs_out(store, another, monkeypatch):
         assert store.lease("chat").operation == "rollback"
 
 
+def test_who_slept_past_its_claim_and_ends_leaves_the_lock_to_who_came_after(store, another, monkeypatch):
+    monkeypatch.setattr(cluster_lease, "RENEW_S", 1000)
+    monkeypatch.setattr(cluster_lease, "DURATION_S", 2)
+    holding = store.changing("chat", "deploy")
+    holding.__enter__()
+    time.sleep(3.5)
+    with another.changing("chat", "rollback"):
+        holding.__exit__(None, None, None)  # it recorded nothing since, so it has not seen that it lost the lock
+        assert store.lease("chat").operation == "rollback"
+
+
+def test_a_claim_counts_from_when_its_renewal_was_sent_and_not_from_a_late_answer(store, another, monkeypatch):
+    monkeypatch.setattr(cluster_lease, "RENEW_S", 0.2)
+    monkeypatch.setattr(cluster_lease, "DURATION_S", 2)
+    merge, stored, answer = store.cluster.merge, threading.Event(), threading.Event()
+
+    def late(*words, **more):
+        monkeypatch.setattr(cluster_lease, "RENEW_S", 1000)
+        changed = merge(*words, **more)
+        stored.set()
+        answer.wait()
+        return changed
+
+    monkeypatch.setattr(store.cluster, "merge", late)
+    with store.changing("chat", "deploy"):
+        assert stored.wait(10)
+        time.sleep(3.5)
+        with another.changing("chat", "rollback"):
+            answer.set()
+            time.sleep(0.5)
+            with pytest.raises(ReleaseBusy, match="lock of chat"):
+                store.append(revision(1))
+            assert another.lease("chat").operation == "rollback"
+
+
+def test_a_renewal_whose_answer_is_lost_counts_where_it_was_stored(store, monkeypatch):
+    monkeypatch.setattr(cluster_lease, "RENEW_S", 0.2)
+    monkeypatch.setattr(cluster_lease, "DURATION_S", 2)
+    merge = store.cluster.merge
+
+    def lost(*words, **more):
+        merge(*words, **more)
+        raise ClusterError("no answer")
+
+    monkeypatch.setattr(store.cluster, "merge", lost)
+    with store.changing("chat", "deploy"):
+        time.sleep(3)
+        store.append(revision(1))
+
+
+def test_two_renewals_that_get_no_answer_are_given_up_while_the_claim_holds():
+    each = cluster_lease.RENEW_S + cluster_lease.ANSWER_S
+    assert each + cluster_lease.ANSWER_S + each <= cluster_lease.DURATION_S  # the look after the first one among them
+
+
 def test_who_breaks_the_lock_has_it_and_the_other_stops(store, another, monkeypatch):
     monkeypatch.setattr(cluster_lease, "RENEW_S", 0.2)
     with store.changing("chat", "deploy"):

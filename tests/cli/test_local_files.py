@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infercli.adapters.files import to_yaml
+from infercli.adapters import model_directory
+from infercli.adapters.files import alone, state_home, to_json, to_yaml
+from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
 from infercli.core.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ExitCode
@@ -83,6 +89,34 @@ def test_pinning_again_says_unchanged_or_what_it_was(infercli, pinned):
     assert "unchanged" in infercli("pin").out
     (pinned / "generation_config.json").write_text("{}")
     assert "it was" in infercli("pin").out
+
+
+def test_of_two_pins_at_once_both_are_kept(infercli, pinned, tmp_path, monkeypatch):
+    shutil.copytree(pinned, tmp_path / "other")
+    shutil.copytree(pinned, tmp_path / "third")
+    hash_it = model_directory.lock_directory
+
+    def slowly(directory, *words):
+        if directory.name == "other":  # while it is hashed, somebody pins another
+            assert invoke(["pin", "./third"]) == 0
+        return hash_it(directory, *words)
+
+    monkeypatch.setattr(model_directory, "lock_directory", slowly)
+    assert infercli("pin", "./other").code == 0
+    ids = [m["id"] for m in yaml.safe_load((tmp_path / "models.lock.yaml").read_text())["models"]]
+    assert ids == ["./model", "./other", "./third"]
+
+
+def test_a_pin_waits_while_another_writes_the_lock_file(infercli, pinned, tmp_path):
+    shutil.copytree(pinned, tmp_path / "other")
+    with alone(state_home() / "pin.lock"):
+        words = [sys.executable, "-m", "infercli", "pin", "./other"]
+        waiting = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(timeout=3)
+        assert "./other" not in (tmp_path / "models.lock.yaml").read_text()
+    assert waiting.wait(timeout=30) == 0
+    assert "./other" in (tmp_path / "models.lock.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -215,6 +249,17 @@ def test_a_saved_plan_of_other_serving_code_is_refused_before_anything_starts(in
     ran = infercli("deploy", "--plan", "plan.json")
     assert ran.code == ExitCode.USAGE
     assert "another build of infercli" in ran.err
+
+
+def test_a_saved_plan_whose_objects_render_differently_is_refused(infercli, in_cluster, tmp_path):
+    assert infercli("plan", "--save", "plan.json").code == 0
+    assert infercli("render", "--plan", "plan.json").code == 0
+    other = load_plan(tmp_path / "plan.json").sealed("0" * 64)
+    (tmp_path / "plan.json").write_text(to_json(other.model_dump(mode="json")))
+    ran = infercli("render", "--plan", "plan.json")
+    assert ran.code == ExitCode.USAGE
+    assert "plan.json: its objects render differently than when it was saved" in ran.err
+    assert "`infercli plan --save plan.json -n default`" in ran.err
 
 
 @pytest.fixture

@@ -165,6 +165,22 @@ def test_stopping_the_ray_names_what_serves_and_asks(infercli, released):
     assert (released.root.parent / "ray.json").exists()
 
 
+def test_the_status_of_a_ray_that_does_not_answer_is_not_known_and_nothing_is_said_to_be_down(infercli, released):
+    ran = infercli("status", "chat")
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "chat: unknown, on the Ray on this machine: Ray's REST API: http://127.0.0.1:1 cannot be reached" in ran.out
+    assert "infercli delete" not in ran.out
+
+
+def test_a_key_for_another_endpoint_is_of_no_concern_to_a_release_that_is_looked_at_or_taken_back(
+    infercli, monkeypatch
+):
+    monkeypatch.setenv("INFERCLI_API_KEY", "of another endpoint")
+    assert local_world().platform.api_key is None
+    monkeypatch.setenv("INFERCLI_API_KEY_FILE", "/nonexistent")
+    assert local_world().platform.api_key is None
+
+
 def test_local_alone_says_what_it_can(infercli):
     ran = infercli("local")
     assert (ran.code, ran.err) == (0, "")
@@ -178,6 +194,16 @@ def test_a_reason_of_two_lines_is_one_in_the_table(infercli, released):
 def test_a_dry_run_says_what_it_is(infercli, pinned):
     said = json.loads(infercli("deploy", "--dry-run", "-o", "json").out)
     assert (said["apiVersion"], said["kind"], said["name"]) == ("infercli/v1", "DeployDryRun", "chat")
+
+
+def test_what_cannot_be_told_to_fit_is_said_before_it_is_deployed_and_in_the_answer(infercli, pinned, deployment):
+    assert json.loads(infercli("deploy", "--dry-run", "-o", "json").out)["fits"] is True
+    deployment("name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {enable_sleep_mode: true}\n")
+    ran = infercli("deploy", "--dry-run", "-o", "json")
+    assert ran.code == ExitCode.YES
+    assert "note: whether chat fits cannot be told: enable_sleep_mode change memory in a way" in ran.err
+    said = json.loads(ran.out)
+    assert (said["fits"], said["verdict"].partition(":")[0]) == (None, "cannot be told")
 
 
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are(infercli, released):

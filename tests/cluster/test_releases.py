@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -87,6 +89,37 @@ def test_another_quantization_comes_up_beside_in_the_same_ray_cluster_and_rollba
     assert "no revision of `chat` was good before" in again.err
 
 
+def test_outside_its_folder_a_release_is_asked_with_the_keys_that_its_record_names(user, tmp_path):
+    words = ("secret", "chat-keys", "-n", user.namespace)
+    assert user.plane.kubectl("delete", *words).returncode == 0
+    kept = ("--from-literal=api-keys=key-1", "--from-literal=operator-token=token-1")
+    assert user.plane.kubectl("create", "secret", "generic", "team-keys", *words[2:], *kept).returncode == 0
+    first = deploy(user, kubernetes={"keys_secret": "team-keys"})
+    deploy(user, "fp8", kubernetes={"keys_secret": "team-keys"})
+    user.environment.chdir(tmp_path)
+    assert user.done("status", "chat", "-n", user.namespace, "-o", "json").json["state"] == "serving"
+    user.done("rollback", "chat", "-n", user.namespace)
+    assert user.weights() == {first: 100}
+
+    assert user.plane.kubectl("delete", "secret", "team-keys", *words[2:]).returncode == 0
+    blind = user.infercli("status", "chat", "-n", user.namespace, "-o", "json")
+    assert (blind.code, blind.json["state"]) == (4, "unknown")
+    assert f"Secret `team-keys` in namespace {user.namespace} does not exist" in blind.json["summary"]
+    assert "create secret generic team-keys" in blind.json["next"]
+
+
+def test_the_front_is_asked_with_the_keys_that_it_has_while_a_revision_with_others_comes_and_goes(user):
+    first = deploy(user)
+    kept = ("--from-literal=api-keys=key-2", "--from-literal=operator-token=token-2")
+    done = user.plane.kubectl("create", "secret", "generic", "team-keys", "-n", user.namespace, *kept)
+    assert done.returncode == 0
+    second = deploy(user, "fp8", kubernetes={"keys_secret": "team-keys"})
+    assert user.weights()[second] == 100
+    user.done("rollback", "chat", "--timeout", "90s")
+    assert user.weights() == {first: 100}
+    assert user.done("status", "chat", "-o", "json").json["state"] == "serving"
+
+
 def test_what_lives_is_what_the_newest_record_composes_to(user):
     deploy(user)
     deploy(user, "fp8")
@@ -150,7 +183,25 @@ def test_another_image_builds_a_second_ray_cluster_and_what_served_serves_until_
     assert difference.code == 3
     assert difference.json["ray_cluster"] == "new"
     assert difference.json["more_gpus"] == 1
-    user.done("deploy", "--timeout", "90s")
+    stop, states = threading.Event(), set()
+
+    def watch():
+        words = [sys.executable, "-m", "infercli", "status", "chat", "-o", "json"]
+        path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        while not stop.is_set():
+            said = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **path}, check=False)
+            found = json.loads(said.stdout)
+            states.add((said.returncode, found["state"], "routes to" in found["summary"]))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        user.done("deploy", "--timeout", "90s")
+    finally:
+        stop.set()
+        watching.join()
+    assert (0, "changing", True) in states  # what serves is none of the Ray cluster that is being built
+    assert {(code, state) for code, state, _ in states} <= {(0, "changing"), (0, "serving")}
     service = user.ray_service()
     assert service["status"]["activeServiceStatus"]["rayClusterName"] != before
     back = user.done("rollback", "chat", "-o", "json").json
@@ -289,7 +340,6 @@ def test_status_costs_little_cpu(user):
 def test_an_operator_that_is_away_is_waited_for(user, cluster):
     first = deploy(user)
     import signal
-    import threading
 
     cluster.plane.sandbox.signal("ray-operator", signal.SIGSTOP)
     timer = threading.Timer(5, lambda: cluster.plane.sandbox.signal("ray-operator", signal.SIGCONT))
