@@ -27,8 +27,9 @@ from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
 from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
+from infercli.loadgen.shares import shares_of
 from infercli.loadgen.target import Requests, Target
-from infercli.loadgen.worker import Channel, Share, fork
+from infercli.loadgen.worker import Channel, Place, fork
 
 STREAMS_PER_WORKER = 256
 """A worker takes 150,000 tokens a second (measured); beyond so many streams a second core helps their times."""
@@ -103,12 +104,15 @@ def run(
     with _interruptible() as interrupted:
         origin = time.monotonic_ns()
         crew = _Crew(load, on_progress)
+        shares = shares_of(load)
         try:
             for index in range(count):
-                crew.add(*fork(route, requests, load, Share(index, count), origin))
+                crew.add(*fork(route, requests, load, Place(index, count, *shares), origin))
             crew.until_done(interrupted)
         finally:
             crew.end()
+            for each in shares:
+                each.close()
     done = crew.done
     traces = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
     return Measurement(

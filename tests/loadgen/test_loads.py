@@ -177,6 +177,30 @@ def test_workers_share_an_open_loop_and_send_as_one_would():
     assert [t.conversation for t in one.traces] == [t.conversation for t in three.traces]
 
 
+def slow_first(number):
+    return Behaviour(tokens=1, ttft_s=0.8 if number == 0 else 0.01)
+
+
+@pytest.mark.parametrize("load", [{}, {"arrivals": "constant", "rate_per_s": 40}], ids=["users", "cap"])
+def test_a_slow_answer_holds_back_no_request_that_another_worker_has_room_for(load):
+    with FakeOpenAiServer(slow_first) as server:
+        m = go(server, concurrency=2, requests=20, workers=2, **load)
+        assert max(s.in_flight for s in server.completion_requests) == 2
+    slow = max(m.traces, key=lambda t: t.ended_s - t.sent_s)
+    assert max(t.sent_s for t in m.traces) < slow.ended_s
+    assert sorted(t.conversation for t in m.traces) == list(range(20))
+
+
+def test_workers_that_wait_for_room_under_one_cap_all_get_it():
+    with FakeOpenAiServer(Behaviour(tokens=1, ttft_s=0.02)) as server:
+        m = go(server, arrivals="constant", rate_per_s=200, requests=48, concurrency=2, workers=3)
+        assert max(s.in_flight for s in server.completion_requests) == 2
+    assert sorted(t.conversation for t in m.traces) == list(range(48))
+    # 48 of 20 ms each by two: half a second from the first to the last, with no worker's all at the end.
+    order = [t.request % 3 for t in sorted(m.traces, key=lambda t: t.sent_s)]
+    assert all(set(order[at : at + 24]) == {0, 1, 2} for at in (0, 24))
+
+
 def test_a_large_crowd_has_more_than_one_worker_where_there_are_cores():
     cores = len(os.sched_getaffinity(0))
     assert workers_of(Load(concurrency=64, requests=1)) == 1
