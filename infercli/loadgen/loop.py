@@ -348,7 +348,7 @@ class Loop:
             due = free_at + round(turns[call.turn + 1].think_s * 1e9)
             if self._takes_one(due):
                 answers = (*call.answers, answer.text())
-                self._add(Call(call.conversation, call.turn + 1, due, call.phase, answers), now)
+                self._add(Call(call.conversation, call.turn + 1, due, part.phase(due), answers), now)
         elif part.users is not None:
             self._pull(free_at, now)
         if part.cap is not None:

@@ -73,6 +73,21 @@ def test_warm_up_and_cool_down_by_time_are_marked_by_when_a_request_was_due():
     assert measure(m.traces).requests == 10
 
 
+def test_a_turn_is_warm_up_by_when_it_was_due_and_not_by_when_its_conversation_began():
+    talk = Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(100)))
+    times = {"duration_s": 0.6, "warmup_s": 0.2, "cooldown_s": 0.2}
+    with FakeOpenAiServer(Behaviour(tokens=1, ttft_s=0.03)) as server:
+        for load in ({"concurrency": 2}, {"arrivals": "constant", "rate_per_s": 9}):
+            m = go(server, [talk], **load, **times)
+            began = m.traces[0].intended_s
+            phases = [Load(**load, **times).phase_at(t.intended_s - began) for t in m.traces]
+            assert [t.phase for t in m.traces] == phases
+            assert set(phases) == {"warmup", "measured", "cooldown"}
+        # One by count is over when it was answered, whatever it is due by.
+        m = go(server, [talk], concurrency=1, requests=3, warmup_requests=4)
+        assert [t.phase for t in m.traces] == ["warmup"] * 4 + ["measured"] * 3
+
+
 def test_a_trace_is_replayed():
     conversations = [Conversation(turns=(Turn(prompt=f"at {t}", max_tokens=n),), at_s=t) for t, n in
                      ((0.0, 3), (0.1, 4), (0.4, 5))]  # fmt: skip
