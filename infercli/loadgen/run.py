@@ -25,6 +25,7 @@ from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
+from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
 from infercli.loadgen.shares import shares_of
@@ -103,7 +104,7 @@ def run(
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with _interruptible() as interrupted:
         origin = time.monotonic_ns()
-        crew = _Crew(load, on_progress)
+        crew = _Crew(load, _total(load, conversations), on_progress)
         shares = shares_of(load)
         try:
             for index in range(count):
@@ -124,6 +125,13 @@ def run(
     )
 
 
+def _total(load: Load, conversations: Sequence[Conversation]) -> int | None:
+    """How many requests will be measured where all are answered; None: the load goes by time."""
+    if load.requests is None or load.arrivals is None or not load.multi_turn:
+        return load.requests
+    return sum(len(conversations[index].turns) for _, index in arrivals(load, conversations))
+
+
 def workers_of(load: Load) -> int:
     """One, and more for a load that one cannot watch closely, as far as there are cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -135,8 +143,8 @@ def workers_of(load: Load) -> int:
 class _Crew:
     """The workers of a run."""
 
-    def __init__(self, load: Load, on_progress: Callable[[Progress], None]) -> None:
-        self.load, self.on_progress = load, on_progress
+    def __init__(self, load: Load, total: int | None, on_progress: Callable[[Progress], None]) -> None:
+        self.load, self.total, self.on_progress = load, total, on_progress
         self.channels: dict[int, Channel] = {}
         self.done: list[dict[str, Any]] = []
         self.stopped: Stop | None = None
@@ -232,7 +240,7 @@ class _Crew:
                 self.warmup,
                 int(done),
                 int(failed),
-                load.warmup_requests if self.warmup else load.requests,
+                load.warmup_requests if self.warmup else self.total,
                 elapsed_s,
                 int(tokens),
                 int(in_flight),

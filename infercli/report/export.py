@@ -91,8 +91,10 @@ def vllm(result: BenchResult, stage: int) -> dict[str, Json]:
 def _vllm_traffic(stage: StageResult) -> dict[str, Json]:
     load = stage.load
     ramp = load.ramp_to_per_s is not None
-    # Everything at once, limited by the concurrency, is what vLLM calls a closed loop.
-    rate = None if load.arrivals == "trace" else "inf" if load.arrivals is None or ramp else load.rate_per_s
+    # Everything at once, limited by the concurrency, is what vLLM calls a closed loop. Nobody says how many requests a
+    # second are asked for by conversations whose later turns wait for answers.
+    unsaid = load.arrivals == "trace" or (load.arrivals is not None and load.multi_turn)
+    rate = None if unsaid else "inf" if load.arrivals is None or ramp else load.rate_per_s
     burstiness = {"poisson": 1.0, "constant": "inf", "gamma": load.burstiness}
     said: dict[str, Json] = {
         "request_rate": rate,
@@ -100,7 +102,7 @@ def _vllm_traffic(stage: StageResult) -> dict[str, Json]:
         "burstiness": 1.0 if load.arrivals is None else burstiness.get(load.arrivals),
         "max_concurrency": load.concurrency,
     }
-    if ramp:
+    if ramp and not unsaid:
         said |= {
             "ramp_up_strategy": "linear",
             "ramp_up_start_rps": load.rate_per_s,
@@ -162,7 +164,7 @@ def _llm_d_load(result: BenchResult, stage: int) -> dict[str, Json] | None:
         standardized["output_seq_len"] = {"distribution": "fixed", "value": load.max_tokens}
     if any(t.turn for t in one.traces):
         standardized["multi_turn"] = {"enabled": True}
-    if load.rate_per_s is not None:
+    if load.rate_per_s is not None and not load.multi_turn:
         standardized["rate_qps"] = load.rate_per_s
     if load.concurrency is not None:
         standardized["concurrency"] = load.concurrency

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infercli.errors import ExitCode
@@ -66,6 +68,22 @@ def test_an_explicit_limit_of_answers_goes_before_the_workloads_own(text, sent, 
         ran = infercli("bench", server.url, *words, "--requests", str(len(sent)), "-o", "json")
         assert [s.body["max_tokens"] for s in server.completion_requests] == sent
     assert ("answers of more than 3 tokens cut to that" in ran.out) is ("40" in text)
+
+
+def test_a_rate_of_conversations_is_called_one(infercli, tmp_path):
+    turns = "conversations: [{turns: [{prompt: a}, {prompt: b}, {prompt: c}]}]"
+    (tmp_path / "w.yaml").write_text(f"apiVersion: infercli/v1\nkind: Workload\nname: w\n{turns}\n")
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        words = ["bench", server.url, "--workload", "w.yaml", "--requests", "2", "--warmup", "0", "--save", "r.json"]
+        open_loop = infercli(*words, "--rate", "50")
+        assert len(server.completion_requests) == 6
+        assert "6 of 6 requests answered" in open_loop.out
+        assert ", 50 conversations/s\n" in open_loop.out
+        assert json.loads(infercli("report", "r.json", "--export", "vllm").out)["request_rate"] is None
+        assert ", 1 at a time" in infercli(*words, "--concurrency", "1").out
+        assert len(server.completion_requests) == 8
+        single = infercli("bench", server.url, "--rate", "50", "--requests", "2", "--warmup", "0")
+        assert ", 50 requests/s\n" in single.out
 
 
 def test_objectives_that_are_not_shipped_are_answered_with_those_that_are(infercli):

@@ -156,6 +156,15 @@ def test_conversations_of_an_open_loop_go_on_beside_one_another():
     assert all(t.answered for t in m.traces)
 
 
+def test_progress_of_conversations_is_told_by_their_requests():
+    talks = [Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(n))) for n in (1, 3)]
+    seen = []
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        load = Load(arrivals="constant", rate_per_s=50, requests=3, multi_turn=True)
+        run(Target(parse_endpoint(server.url), "tiny"), load, talks, seen.append)
+    assert (seen[-1].done, seen[-1].total) == (5, 5)
+
+
 def test_a_conversation_may_name_a_model_of_its_own():
     both = [Conversation(turns=(Turn(prompt="x"),), model=name) for name in ("tiny-lora", None)]
     with FakeOpenAiServer(Behaviour(tokens=1), adapters=("tiny-lora",)) as server:

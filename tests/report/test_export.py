@@ -242,6 +242,7 @@ def test_a_vllm_file_has_its_fields_in_their_units():
         (Load(arrivals="constant", rate_per_s=5, requests=1), 5.0, "inf"),
         (Load(arrivals="gamma", rate_per_s=5, requests=1, burstiness=0.5), 5.0, 0.5),
         (Load(arrivals="trace"), None, None),
+        (Load(arrivals="poisson", rate_per_s=5, requests=1, multi_turn=True), None, 1.0),
         (Load(arrivals="poisson", rate_per_s=1, ramp_to_per_s=9, duration_s=9), "inf", 1.0),
     ],
 )
