@@ -54,13 +54,10 @@ def conversations_for(
         sending = _by_workload(loaded, seed, count, lengths)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
     changes["api"] = api or (document.api if document else None)
+    sending = sending.model_copy(update=changes)
     shares = loras or (document.loras if document else {})
     if shares:
-        from infercli.core.bench_workload import BASE_MODEL
-
-        models = {None if name == BASE_MODEL else name: share for name, share in shares.items()}
-        changes["conversations"] = tuple(spread_over(sending.conversations, models, seed))
-    sending = sending.model_copy(update=changes)
+        sending = spread_over(sending, shares, seed)
     problem = unfit(sending.conversations, sending.api) if sending.api else None
     if problem:
         raise InputError(f"{sending.source}: {problem}", "--api chat, or another workload")

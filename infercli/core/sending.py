@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,6 +12,11 @@ from infercli.core.draws import Draws
 from infercli.core.record import Json, Record
 from infercli.core.texts import GROUPS, Numbers
 from infercli.core.traces import Api
+
+BASE_MODEL = "base"
+"""Among adapters: the target's own model, which has none."""
+_MOST_DEALT = 1000
+"""Conversations in which models have their shares; one with less than a thousandth has it only over more."""
 
 
 class Mark(NamedTuple):
@@ -84,15 +90,31 @@ def _shortened(turn: Turn, most: int) -> Turn:
     return turn if turn.max_tokens is None else turn.model_copy(update={"max_tokens": min(turn.max_tokens, most)})
 
 
-def spread_over(
-    conversations: Sequence[Conversation], models: Mapping[str | None, float], seed: int
-) -> list[Conversation]:
-    """Each conversation for one of `models` (None: the target's), drawn by the shares."""
-    names, shares = list(models), list(models.values())
-    return [
-        conversation.model_copy(update={"model": names[Draws("model", seed, i).weighted(shares)]})
-        for i, conversation in enumerate(conversations)
-    ]
+def spread_over(sending: Sending, shares: Mapping[str, float], seed: int) -> Sending:
+    """Each conversation for one of the models (`base`: the target's), so that any stretch of them has the shares.
+
+    They are dealt in rounds: of the smallest number that gives each its share where one is a multiple of the others, in
+    an order that the seed decides, so that no model always meets the same user or the same shared prefix.
+    """
+    total = sum(shares.values())
+    size = min(_MOST_DEALT, math.ceil(total / min(shares.values())))
+    dealt = dict.fromkeys(shares, 0)
+    models: list[str] = []
+    while len(models) < len(sending.conversations):
+        hand = []
+        for at in range(len(models) + 1, len(models) + size + 1):
+            behind = max(shares, key=lambda name: at * shares[name] / total - dealt[name])
+            dealt[behind] += 1
+            hand.append(behind)
+        models += Draws("models", seed, len(models)).shuffled(hand)
+    conversations = tuple(
+        c.model_copy(update={"model": None if model == BASE_MODEL else model})
+        for c, model in zip(sending.conversations, models, strict=False)
+    )
+    said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
+    return sending.model_copy(
+        update={"conversations": conversations, "source": f"{sending.source}; spread over {said}"}
+    )
 
 
 def unfit(conversations: Sequence[Conversation], api: Api) -> str | None:

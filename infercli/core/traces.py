@@ -155,6 +155,10 @@ class Trace(Record):
     conversation: int
     """Index into the conversations of its level: equal ones of one turn said the same."""
     turn: int = 0
+    model: str | None = None
+    """That was asked, where it is another than the target's: an adapter."""
+    max_tokens: int | None = None
+    """That its answer might have; None: the load's."""
     phase: Phase = "measured"
     intended_s: float
     """When it was due: by the arrivals of an open loop; in a closed one when the kernel had the last byte of its user's

@@ -115,14 +115,19 @@ def run(
             for each in shares:
                 each.close()
     done = crew.done
-    traces = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
+    taken = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
     return Measurement(
         started_at=started_at,
         origin_ns=origin,
-        traces=tuple(Trace.model_validate({**in_seconds(t, origin), "request": i}) for i, t in enumerate(traces)),
+        traces=tuple(_trace(t, i, origin, conversations[t["conversation"]]) for i, t in enumerate(taken)),
         client=_client(done),
         stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )
+
+
+def _trace(taken: dict[str, Any], number: int, origin: int, conversation: Conversation) -> Trace:
+    asked = {"request": number, "model": conversation.model, "max_tokens": conversation.turns[taken["turn"]].max_tokens}
+    return Trace.model_validate(in_seconds(taken, origin) | asked)
 
 
 def _total(load: Load, conversations: Sequence[Conversation]) -> int | None:

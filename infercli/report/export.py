@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -147,21 +148,17 @@ def _llm_d_load(result: BenchResult, stage: int) -> dict[str, Json] | None:
         return None
     load = one.load
     kinds = {"synthetic": "random", "workload": "sampled"}
+    source = re.match(r"\w+", result.prompts.source)
     standardized: dict[str, Json] = {
         "tool": "infercli",
         "tool_version": result.infercli_version,
         "parallelism": one.client.workers,
-        "source": kinds.get(result.prompts.source.split()[0] if result.prompts.source else "", "unknown"),
+        "source": kinds.get(source.group() if source else "", "unknown"),
         "stage": stage,
-        "input_seq_len": {
-            "distribution": "fixed" if len(set(lengths)) == 1 else "other",
-            "value": math.fsum(lengths) / len(lengths),
-            "min": min(lengths),
-            "max": max(lengths),
-        },
+        "input_seq_len": _llm_d_lengths(lengths),
     }
     if load.ignore_eos:
-        standardized["output_seq_len"] = {"distribution": "fixed", "value": load.max_tokens}
+        standardized["output_seq_len"] = _llm_d_lengths(samples.asked_tokens(one))
     if any(t.turn for t in one.traces):
         standardized["multi_turn"] = {"enabled": True}
     if load.rate_per_s is not None and not load.multi_turn:
@@ -173,6 +170,15 @@ def _llm_d_load(result: BenchResult, stage: int) -> dict[str, Json] | None:
         "metadata": {"schema_version": "0.0.1", "cfg_id": digest(config)[:32], "description": load.label},
         "standardized": standardized,
         "native": {"config": config},
+    }
+
+
+def _llm_d_lengths(lengths: Sequence[int]) -> dict[str, Json]:
+    return {
+        "distribution": "fixed" if len(set(lengths)) == 1 else "other",
+        "value": math.fsum(lengths) / len(lengths),
+        "min": min(lengths),
+        "max": max(lengths),
     }
 
 

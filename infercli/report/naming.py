@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
-from infercli.core.samples import answered_of
+from infercli.core.samples import answered_of, asked_tokens
 from infercli.core.sweep import sent_per_s
 from infercli.core.units import counted, number
 
@@ -89,9 +91,18 @@ def load_sent(result: BenchResult) -> str:
     if known:
         of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
         prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
-    parts = [f"sent: {counted(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
+    parts = [f"sent: {counted(sum(m.requests + m.cut for m in ms), 'request')}{_models(result)}", prompt]
     tokens = sum(m.output_tokens for m in ms)
     if tokens:
-        most = " or ".join(dict.fromkeys(f"{stage.load.max_tokens:,}" for stage in result.stages))
+        limits = [limit for stage in result.stages for limit in asked_tokens(stage)]
+        most = " to ".join(dict.fromkeys(f"{limit:,}" for limit in (min(limits), max(limits))))
         parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
     return f"{'; '.join(parts)}; prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
+
+
+def _models(result: BenchResult) -> str:
+    """` (48 to tiny, 16 to sql)`: of a run that asked adapters."""
+    asked = Counter(t.model or result.target.model for t in result.traces if t.phase == "measured")
+    if set(asked) <= {result.target.model}:
+        return ""
+    return f" ({', '.join(f'{count:,} to {model}' for model, count in asked.most_common())})"

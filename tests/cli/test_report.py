@@ -87,6 +87,10 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
         f"sent: 64 requests; 64.0 prompt tokens on average by the server's usage; {mean:.1f} output tokens on average "
         "(max_tokens 24); prompts: synthetic (64 words, seed 0), of a pool of 68"
     ) in said
+    asked = [trace(0.0, (1.0,), tokens=1, model="sql", max_tokens=20), trace(0.0, (1.0,), tokens=1, max_tokens=400)]
+    mixed = " ".join(summary(result(stage([*asked, asked[1]])), width=120).split())
+    assert "sent: 3 requests (2 to Qwen/Qwen3-0.6B, 1 to sql); " in mixed
+    assert "1.0 output tokens on average (max_tokens 20 to 400)" in mixed
     silent = summary(result(stage([trace(0.0, (1.0,)), trace(0.0, (1.0,), prompt_tokens=5)])), width=120)
     assert "5.0 prompt tokens on average by the server's usage, which 1 of 2 answers had" in " ".join(silent.split())
     none = summary(result(stage([trace(0.0, (1.0,))])), width=120)

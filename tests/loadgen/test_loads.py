@@ -171,6 +171,7 @@ def test_a_conversation_may_name_a_model_of_its_own():
         m = go(server, both, concurrency=1, requests=4)
         assert [s.body["model"] for s in server.completion_requests] == ["tiny-lora", "tiny"] * 2
     assert all(t.answered for t in m.traces)
+    assert [t.model for t in m.traces] == ["tiny-lora", None] * 2
 
 
 def test_workers_share_a_closed_loop_and_lose_nothing():
