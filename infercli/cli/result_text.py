@@ -70,7 +70,7 @@ def _head(result: BenchResult) -> Iterator[str]:
     load = f", {result.stages[0].load.label}" if len(result.stages) == 1 else f", {len(result.stages)} levels of load"
     yield f"{result.target.model} at {result.target.url}{load}"
     yield load_sent(result)
-    if len(result.stages) == 1:
+    if len(result.stages) == 1 and (result.stages[0].metrics.requests or result.stages[0].metrics.cut):
         yield from _answers(result.stages[0])
 
 

@@ -85,13 +85,17 @@ def sent(result: BenchResult) -> str:
 def load_sent(result: BenchResult) -> str:
     """`sent: 200 requests with 64 prompt tokens on average by the server's usage; ...`: all levels, without warm-up."""
     ms = [stage.metrics for stage in result.stages]
+    measured = sum(m.requests + m.cut for m in ms)
+    warmup = sum(t.phase == "warmup" for t in result.traces)
+    if warmup and not measured:
+        return f"sent: {counted(warmup, 'request')} of the warm-up, which was not over; none was measured"
     answered = [t for stage in result.stages for t in answered_of(stage)]
     known = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
     prompt = "prompts of unknown length: the server sent no usage" if answered else "none was answered"
     if known:
         of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
         prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
-    parts = [f"sent: {counted(sum(m.requests + m.cut for m in ms), 'request')}{_models(result)}", prompt]
+    parts = [f"sent: {counted(measured, 'request')}{_models(result)}", prompt]
     tokens = sum(m.output_tokens for m in ms)
     if tokens:
         limits = [limit for stage in result.stages for limit in asked_tokens(stage)]
