@@ -84,7 +84,9 @@ def _checked(answer: Rechecked) -> str:
     from infercli.cli.output import columns
 
     if answer.same:
-        return f"{answer.file}: every number follows from its raw data"
+        return (
+            f"{answer.file}: its numbers follow from its raw data, and its loads had the requests and users they name"
+        )
     count = len(answer.differences)
     rows = [(d.path, _value(d.was), _value(d.becomes)) for d in answer.differences[:MOST_SHOWN]]
     more = f"\n  and {count - MOST_SHOWN} more" if count > MOST_SHOWN else ""

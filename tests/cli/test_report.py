@@ -14,7 +14,7 @@ from infercli.cli.result_text import summary
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.bench_comparison import BenchComparison, compare
 from infercli.core.sweep import searched
-from infercli.core.traces import Load
+from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
 
@@ -96,6 +96,15 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
     none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
     assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
     assert "\n1 output token; " in none
+
+
+def test_a_run_that_was_ended_while_it_warmed_up_says_so():
+    flying = [trace(0.0, ended_s=0.5, phase="warmup", cut=True) for _ in range(4)]
+    said = summary(result(stage(flying, load=Load(concurrency=4, requests=64), stopped=Stop(kind="interrupted"))))
+    assert "\nsent: 4 requests of the warm-up, which was not over; none was measured\n" in said
+    assert "0 of 0" not in said
+    assert "caution: the run is not complete: interrupted" in said
+    assert "of the warm-up" not in summary(run(64, 8, warmup=4))
 
 
 def test_a_client_that_was_not_the_limit_is_said_beside_the_limit_that_applied():
@@ -228,11 +237,14 @@ def test_report_as_data_is_the_result_without_its_raw_part(infercli, saved):
         assert "traces" not in value["stages"][0]
 
 
+SOUND = "{}: its numbers follow from its raw data, and its loads had the requests and users they name\n"
+
+
 @pytest.mark.parametrize("bench", [run(16, 2), full(sweep((1, 2), requests=16)), hostile(), run(16, 2, failing=4)])
 def test_a_result_that_was_only_saved_and_read_follows_from_its_raw_data(infercli, saved, bench):
     ran = infercli("report", saved(bench), "--check")
     assert ran.code == ExitCode.YES
-    assert ran.out == "result.json: every number follows from its raw data\n"
+    assert ran.out == SOUND.format("result.json")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +256,11 @@ def test_a_result_that_was_only_saved_and_read_follows_from_its_raw_data(infercl
         (lambda v: v["stages"][0]["check"].update(client_limited=True), "stages[0].check.client_limited"),
         (lambda v: v["stages"][0]["traces"][3].update(completion_tokens=999), "stages[0].metrics.output_tokens"),
         (lambda v: v.update(objectives=None), "stages[0].goodput"),
+        (lambda v: v["stages"][0]["load"].update(concurrency=64), "stages[0].load.concurrency"),
+        (lambda v: v["stages"][0]["load"].update(concurrency=1), "stages[0].load.concurrency"),
+        (lambda v: v["stages"][0]["load"].update(requests=99), "stages[0].load.requests"),
+        (lambda v: v["stages"][0]["load"].update(warmup_requests=4), "stages[0].load.warmup_requests"),
+        (lambda v: v["stages"][0].update(ended_s=99.0), "stages[0].ended_s"),
     ],
 )
 def test_check_says_which_numbers_do_not_follow_and_answers_no(infercli, saved, tmp_path, change, path):
@@ -286,7 +303,7 @@ def test_one_wrong_file_among_right_ones_is_a_no(infercli, saved, tmp_path):
     wrong = edited(saved, tmp_path, lambda v: v["stages"][0]["metrics"].update(cut=1))
     ran = infercli("report", saved(run(16, 2), "right.json"), wrong, "--check")
     assert ran.code == ExitCode.NO
-    assert "right.json: every number follows" in ran.out
+    assert SOUND.format("right.json") in ran.out
 
 
 @pytest.mark.parametrize(
