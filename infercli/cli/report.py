@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False))
-@click.option("--check", is_flag=True, help="Compute every number again from the raw data; exit with 3 if one differs.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compute metrics, verdicts and counts again from the raw data; exit with 3 if one differs.",
+)
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a report that opens in a browser.")
 @click.option(
     "--export",
