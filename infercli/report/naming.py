@@ -7,6 +7,7 @@ from collections import Counter
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
 from infercli.core.samples import answered_of, asked_tokens
+from infercli.core.stage import StageResult
 from infercli.core.sweep import sent_per_s
 from infercli.core.units import counted, number
 
@@ -14,6 +15,9 @@ WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
     "e2e_due": "E2E from due", "output_tokens_per": "output tokens/s", "good_requests_per": "good requests/s",
 }  # fmt: skip
+
+_LITTLE_S, _LITTLE = 0.005, 0.02
+"""Seconds, and a share of a latency, by which one from when a request was due may be longer without being shown."""
 
 
 def name(metric: str) -> str:
@@ -68,6 +72,21 @@ def brief(d: MetricDifference) -> str:
     if d.verdict in ("higher", "lower"):
         return "better" if d.better else "worse"
     return d.verdict
+
+
+def shows_due(stage: StageResult) -> bool:
+    """Whether latencies from when requests were due stand beside those from their sending.
+
+    In a closed loop a user that is free waits only for a connection and for the client itself: mostly next to nothing.
+    """
+    m = stage.metrics
+    pairs = ((m.ttft_s, m.ttft_due_s), (m.e2e_s, m.e2e_due_s))
+    return stage.load.arrivals is not None or any(
+        getattr(due, field) - getattr(plain, field) > max(_LITTLE_S, _LITTLE * getattr(plain, field))
+        for plain, due in pairs
+        if plain is not None and due is not None
+        for field in ("mean", "p50", "p90", "p95", "p99", "max")
+    )
 
 
 def sent(result: BenchResult) -> str:

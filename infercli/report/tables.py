@@ -15,7 +15,7 @@ from infercli.core.sweep import holds, keeps
 from infercli.core.telemetry import GpuSummary
 from infercli.core.units import number
 from infercli.report.markup import Child, h, outside, table
-from infercli.report.naming import sent
+from infercli.report.naming import sent, shows_due
 
 UNKNOWN = "unknown"
 
@@ -48,7 +48,7 @@ def percentiles(stage: StageResult) -> ET.Element:
     named: list[tuple[str, Distribution | None]] = [
         ("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)
     ]  # fmt: skip
-    if stage.load.arrivals is not None:
+    if shows_due(stage):
         named += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
     fields = ("mean", "p50", "p90", "p95", "p99", "max")
     rows: list[list[Child]] = [

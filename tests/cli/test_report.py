@@ -98,6 +98,14 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
     assert "\n1 output token; " in none
 
 
+def test_what_users_waited_for_a_connection_is_shown_in_a_closed_loop_too():
+    quick = [trace(i, (i + 0.2,), intended_s=i - 0.001) for i in range(1, 9)]
+    assert "from due" not in summary(result(stage(quick)))
+    said = summary(result(stage([*quick, trace(9.0, (9.4,), intended_s=2.0)])), width=120)
+    rows = {line[:19].strip(): line.split()[-1] for line in said.splitlines() if line.strip()}
+    assert (rows["TTFT"], rows["TTFT from due"], rows["end to end from due"]) == ("400.0", "7,400.0", "7,400.0")
+
+
 def test_a_run_that_was_ended_while_it_warmed_up_says_so():
     flying = [trace(0.0, ended_s=0.5, phase="warmup", cut=True) for _ in range(4)]
     said = summary(result(stage(flying, load=Load(concurrency=4, requests=64), stopped=Stop(kind="interrupted"))))
