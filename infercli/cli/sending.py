@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 64
 DEFAULT_WORDS = 64
 WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
-GENERATOR = 1
+GENERATOR = 2
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
 
 
@@ -86,6 +86,14 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
         )
     path = shipped_file("workloads", given, "workload")
     return Loaded(read_document(path, Workload), path.parent)
+
+
+def mean_turns(workload: str | None, data_format: FileFormat | None) -> float | None:
+    """Of a conversation that is made here, on average; None: the workload has conversations of its own."""
+    if workload is None:
+        return 1.0
+    description = load_workload(workload, data_format).workload.synthetic
+    return None if description is None else description.turns.average
 
 
 def tokenizer_for(

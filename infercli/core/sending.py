@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from infercli.core.conversation import Conversation, Prompt, Turn
+from infercli.core.conversation import Conversation, PrefixSent, Prompt, Turn
 from infercli.core.draws import Draws
 from infercli.core.record import Json, Record
 from infercli.core.texts import GROUPS, Numbers
-from infercli.core.traces import Api
+from infercli.core.traces import Api, Trace
 
 BASE_MODEL = "base"
 """Among adapters: the target's own model, which has none."""
@@ -29,6 +29,14 @@ class Mark(NamedTuple):
     """Which number: equal ones change together, so what was shared stays shared."""
 
 
+class Prefix(NamedTuple):
+    """What conversations that were made here begin with in common."""
+
+    tokens: int
+    groups: int
+    """So many different ones, taken in turn."""
+
+
 class Sending(Record):
     """Conversations, and what goes with them."""
 
@@ -44,6 +52,7 @@ class Sending(Record):
     numbers: Numbers = Numbers(GROUPS, "", 0)
     marks: tuple[Mark, ...] = ()
     """In order of `conversation`, then of `start`."""
+    prefix: Prefix | None = None
 
 
 def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ...]:
@@ -115,6 +124,23 @@ def spread_over(sending: Sending, shares: Mapping[str, float], seed: int) -> Sen
     return sending.model_copy(
         update={"conversations": conversations, "source": f"{sending.source}; spread over {said}"}
     )
+
+
+def prefix_sent(sending: Sending, levels: Iterable[Sequence[Trace]]) -> PrefixSent | None:
+    """How often the shared prefix was one that had been sent before, by the traces of each level."""
+    if sending.prefix is None:
+        return None
+    count, before, pool = 0, 0, len(sending.conversations)
+    for traces in levels:
+        seen: set[tuple[int, int]] = set()
+        for t in sorted((t for t in traces if not t.turn and t.sent_s is not None), key=lambda t: t.sent_s or 0.0):
+            # Beyond the pool they are its own once more, with other numbers (core/repeats.py).
+            again, place = divmod(t.conversation, pool)
+            shared = (again, place % sending.prefix.groups)
+            count += t.phase == "measured"
+            before += t.phase == "measured" and shared in seen
+            seen.add(shared)
+    return PrefixSent(tokens=sending.prefix.tokens, first_prompts=count, sent_before=before)
 
 
 def unfit(conversations: Sequence[Conversation], api: Api) -> str | None:

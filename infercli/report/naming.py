@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
@@ -120,7 +121,8 @@ def load_sent(result: BenchResult) -> str:
         limits = [limit for stage in result.stages for limit in asked_tokens(stage)]
         most = " to ".join(dict.fromkeys(f"{limit:,}" for limit in (min(limits), max(limits))))
         parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
-    return f"{'; '.join(parts)}; prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
+    used = f"prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
+    return "; ".join([*parts, used, *_prefix(result)])
 
 
 def _models(result: BenchResult) -> str:
@@ -129,3 +131,17 @@ def _models(result: BenchResult) -> str:
     if set(asked) <= {result.target.model}:
         return ""
     return f" ({', '.join(f'{count:,} to {model}' for model, count in asked.most_common())})"
+
+
+def _prefix(result: BenchResult) -> Iterator[str]:
+    """`15 of 20 first prompts, and 38% of their tokens, were a prefix that had been sent before`."""
+    prefix = result.prompts.prefix
+    if prefix is None or not prefix.first_prompts:
+        return
+    firsts = [t.prompt_tokens for t in result.traces if t.phase == "measured" and not t.turn and t.sent_s is not None]
+    known = [tokens for tokens in firsts if tokens is not None]
+    total, share = sum(known), ""
+    if len(known) == prefix.first_prompts and total:
+        share = f", {prefix.sent_before * prefix.tokens / total:.0%} of their tokens"
+    of = counted(prefix.first_prompts, "first prompt")
+    yield f"{prefix.sent_before:,} of {of} began with a shared prefix that had been sent before{share}"
