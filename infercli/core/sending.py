@@ -102,8 +102,8 @@ def _shortened(turn: Turn, most: int) -> Turn:
 def spread_over(sending: Sending, shares: Mapping[str, float], seed: int) -> Sending:
     """Each conversation for one of the models (`base`: the target's), so that any stretch of them has the shares.
 
-    They are dealt in rounds: of the smallest number that gives each its share where one is a multiple of the others, in
-    an order that the seed decides, so that no model always meets the same user or the same shared prefix.
+    Dealt in hands in which the smallest share has one (1 and 3: four conversations). The seed decides the order within
+    a hand, so that no model always meets the same user or the same shared prefix.
     """
     total = sum(shares.values())
     size = min(_MOST_DEALT, math.ceil(total / min(shares.values())))
