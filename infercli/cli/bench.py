@@ -57,7 +57,8 @@ _load = _together(
         "--rate",
         multiple=True,
         type=click.FloatRange(0, min_open=True),
-        help="Requests per second, whatever became of those before. Again: another level.",
+        help="Requests per second, whatever became of those before; of a --workload with turns: conversations. "
+        "Again: another level.",
     ),
     click.option(
         "--arrivals",
@@ -88,7 +89,8 @@ _load = _together(
     click.option(
         "--requests",
         type=click.IntRange(1),
-        help="How many to measure, a level. Default: 64, or four for each user, unless --duration is given.",
+        help="How many to measure, a level; with a --rate of conversations: conversations. Default: 64, or four for "
+        "each user, unless --duration is given.",
     ),
     click.option("--duration", metavar="DURATION", help="Begin requests for this long instead."),
     click.option(

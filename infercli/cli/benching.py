@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import signal
 import tempfile
 import threading
@@ -20,7 +21,7 @@ from infercli.cli.model_names import check_models
 from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.levels import Levels, requests_of
+from infercli.core.levels import USERS, Levels, requests_of
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
@@ -41,6 +42,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.adapters.files import check_writable, state_home, to_json
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
+    from infercli.core.sending import prefix_sent
     from infercli.loadgen import Target, digest_key, run_levels
 
     # What is wrong with the options is said before anybody is asked.
@@ -52,7 +54,9 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     assert aim.model is not None
     sending = _sending(given, aim)
     traced = any(c.at_s is not None for c in sending.conversations)
-    wanted = understand(given, traced=traced, max_tokens=given["max_tokens"] or sending.max_tokens or MAX_TOKENS)
+    several = any(len(c.turns) > 1 for c in sending.conversations)
+    most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
+    wanted = understand(given, traced=traced, max_tokens=most, multi_turn=several)
     api: Api = sending.api or "chat"
     if not given["in_cluster"]:
         check_models(aim, api, {given["model"], *(c.model for c in sending.conversations)} - {None})
@@ -69,7 +73,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         started_at=ran.started_at,
         origin_monotonic_ns=ran.origin_monotonic_ns,
         target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
-        prompts=used,
+        prompts=used.model_copy(update={"prefix": prefix_sent(sending, (stage.traces for stage in ran.stages))}),
         objectives=wanted.objectives,
         stages=ran.stages,
         searched=searched(ran.stages[1:]) if wanted.search else None,
@@ -152,7 +156,7 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
 
 def _sending(given: dict[str, Any], aim: Aim) -> Sending:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.cli.sending import conversations_for, tokenizer_for
+    from infercli.cli.sending import conversations_for, mean_turns, tokenizer_for
     from infercli.core.release import serving
     from infercli.core.sending import capped
 
@@ -173,20 +177,28 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         loras=_shares(given["loras"]),
         api=given["api"],
         seed=given["seed"],
-        count=_count(given),
+        count=_count(given, mean_turns(workload, given["data_format"])),
         lengths=lengths,
     )
     return capped(sending, given["max_tokens"]) if given["max_tokens"] else sending
 
 
-def _count(given: dict[str, Any]) -> int | None:
-    """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here."""
-    requests = given["requests"]
-    if given["replay"] or (given["workload"] is not None and not requests):
+def _count(given: dict[str, Any], turns: float | None) -> int | None:
+    """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here.
+
+    `turns`: of a conversation on average; None: it is not known before they are read.
+    """
+    requests, users = given["requests"], max(given["concurrency"], default=None)
+    by_time = given["duration"] or given["sweep"] or given["rate"] or given["slos"]
+    if given["replay"] or (not requests and (turns is None or (given["workload"] is not None and by_time))):
         return int(requests) if requests else None
-    if requests is None and (given["duration"] or given["sweep"] or given["rate"] or given["slos"]):
+    if requests is None and by_time:
         return MANY
-    return int(requests or requests_of(max(given["concurrency"], default=None))) + warmup_requests(given)
+    wanted = int(requests or requests_of(users))
+    if turns is not None and turns > 1 and not given["rate"]:
+        # Of a closed loop every turn is a request, and every user has a conversation of its own.
+        wanted = min(wanted, max(math.ceil(wanted / turns), users or USERS))
+    return wanted + warmup_requests(given)
 
 
 def _shares(given: Sequence[str]) -> dict[str, float] | None:

@@ -120,6 +120,13 @@ def _learn_levels(
     from infercli.core.learned_speed import learn_speed, question_of
     from infercli.errors import InputError, InvalidFile
 
+    adapters = {t.model for t in result.traces} - {None, result.target.model}
+    if adapters:
+        raise InputError(
+            f"{file}: some requests asked {', '.join(sorted(map(str, adapters)))} and not {result.target.model}: "
+            "how fast an engine is with adapters says nothing of the model alone",
+            "benchmark it without --lora",
+        )
     runs = []
     refused: InputError | None = None
     for index, stage in enumerate(result.stages):

@@ -36,8 +36,11 @@ class Times(NamedTuple):
     timeout_s: float
 
 
-def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
-    """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, multi_turn: bool = False) -> Levels:
+    """The options as levels of load. Raises InputError, all at once.
+
+    `traced`: the workload has times of its own; `multi_turn`: and conversations of several turns.
+    """
     wrong: list[str] = []
     times = _times(given, wrong)
     wrong += _contradictions(given, times)
@@ -52,7 +55,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
     if wrong:
         raise InputError("\n".join(wrong), hint)
     search = _searches(given)
-    shared = _shared(given, times, max_tokens)
+    shared = _shared(given, times, max_tokens) | ({"multi_turn": True} if multi_turn else {})
     return Levels(
         shared=shared | _arrivals(given) if search else shared,
         levels=() if search or given["sweep"] else _levels(given),

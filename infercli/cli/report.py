@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False))
-@click.option("--check", is_flag=True, help="Compute every number again from the raw data; exit with 3 if one differs.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compute metrics, verdicts and counts again from the raw data; exit with 3 if one differs.",
+)
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a report that opens in a browser.")
 @click.option(
     "--export",
@@ -84,7 +88,9 @@ def _checked(answer: Rechecked) -> str:
     from infercli.cli.output import columns
 
     if answer.same:
-        return f"{answer.file}: every number follows from its raw data"
+        return (
+            f"{answer.file}: its numbers follow from its raw data, and its loads had the requests and users they name"
+        )
     count = len(answer.differences)
     rows = [(d.path, _value(d.was), _value(d.becomes)) for d in answer.differences[:MOST_SHOWN]]
     more = f"\n  and {count - MOST_SHOWN} more" if count > MOST_SHOWN else ""

@@ -23,7 +23,7 @@ from infercli.core.sweep import holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
 from infercli.core.units import counted, number
-from infercli.report.naming import load_sent, sent
+from infercli.report.naming import load_sent, sent, shows_due
 from infercli.report.sparkline import BLOCKS, sparkline
 
 NARROWEST, WIDEST = 60, 120
@@ -66,7 +66,7 @@ def _head(result: BenchResult) -> Iterator[str]:
     load = f", {result.stages[0].load.label}" if len(result.stages) == 1 else f", {len(result.stages)} levels of load"
     yield f"{result.target.model} at {result.target.url}{load}"
     yield load_sent(result)
-    if len(result.stages) == 1:
+    if len(result.stages) == 1 and (result.stages[0].metrics.requests or result.stages[0].metrics.cut):
         yield from _answers(result.stages[0])
 
 
@@ -90,7 +90,7 @@ def _stage(stage: StageResult, width: int) -> str:
     if not m.answered:
         return ""
     rows = [("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)]
-    if stage.load.arrivals is not None:
+    if shows_due(stage):
         rows += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
     fields = (("MEAN", "mean", 2), ("P50", "p50", 0), ("P90", "p90", 1), ("P95", "p95", 0), ("P99", "p99", 0))
     table = [Column("MS", [name for name, _ in rows], 0)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 64
 DEFAULT_WORDS = 64
 WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
-GENERATOR = 1
+GENERATOR = 2
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
 
 
@@ -54,13 +54,10 @@ def conversations_for(
         sending = _by_workload(loaded, seed, count, lengths)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
     changes["api"] = api or (document.api if document else None)
+    sending = sending.model_copy(update=changes)
     shares = loras or (document.loras if document else {})
     if shares:
-        from infercli.core.bench_workload import BASE_MODEL
-
-        models = {None if name == BASE_MODEL else name: share for name, share in shares.items()}
-        changes["conversations"] = tuple(spread_over(sending.conversations, models, seed))
-    sending = sending.model_copy(update=changes)
+        sending = spread_over(sending, shares, seed)
     problem = unfit(sending.conversations, sending.api) if sending.api else None
     if problem:
         raise InputError(f"{sending.source}: {problem}", "--api chat, or another workload")
@@ -89,6 +86,14 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
         )
     path = shipped_file("workloads", given, "workload")
     return Loaded(read_document(path, Workload), path.parent)
+
+
+def mean_turns(workload: str | None, data_format: FileFormat | None) -> float | None:
+    """Of a conversation that is made here, on average; None: the workload has conversations of its own."""
+    if workload is None:
+        return 1.0
+    description = load_workload(workload, data_format).workload.synthetic
+    return None if description is None else description.turns.average
 
 
 def tokenizer_for(

@@ -53,6 +53,13 @@ class Amount(Record):
             raise ValueError("must have min <= mean <= max")
         return self
 
+    @property
+    def average(self) -> float:
+        """Of what is drawn, as far as no cut moves it."""
+        if self.mean is not None:
+            return self.mean
+        return sum(c.value * c.weight for c in self.choices) / sum(c.weight for c in self.choices)
+
     def lowest(self, floor: float) -> float:
         """The least that can be drawn, `floor` being the least that makes sense."""
         if self.choices:

@@ -15,9 +15,6 @@ from infercli.core.conversation import Conversation, Prompt
 from infercli.core.record import Document, Record
 from infercli.core.traces import Api
 
-BASE_MODEL = "base"
-"""In `loras`: the target's own model, which has no adapter."""
-
 TraceFormat = Literal["mooncake", "timed_trace", "burstgpt", "azure"]
 """When requests came and how long they were, without their text."""
 FileFormat = Literal["mooncake", "timed_trace", "burstgpt", "azure", "sharegpt", "jsonl", "promptfoo"]

@@ -56,6 +56,16 @@ class Conversation(Record):
     """A model of the same endpoint (a LoRA adapter); None: the target's."""
 
 
+class PrefixSent(Record):
+    """What a shared prefix came to, over the conversations that were really begun."""
+
+    tokens: int
+    first_prompts: int
+    """Measured ones."""
+    sent_before: int
+    """Of them, those with a prefix that another of their level had begun with before."""
+
+
 class PromptsUsed(Record):
     """Which conversations were sent, without saying them: traffic may be private."""
 
@@ -69,6 +79,8 @@ class PromptsUsed(Record):
     list of likely ones."""
     key_id: str
     """Which key: digests under different keys cannot be compared."""
+    prefix: PrefixSent | None = None
+    """None: no prefix was made for them to share."""
 
 
 def single(prompt: Prompt) -> Conversation:

@@ -18,7 +18,7 @@ DEFINITIONS = {
     "TPOT": "time per output token: (last token - first token) / (output tokens - 1)",
     "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
     "end to end": "last token - sent; of an embedding its last byte - sent",
-    "from due": "the same, from when the request was due: what its user waited, queueing at the client included",
+    "from due": "the same, from when the request was due: what its user waited, for the cap and a connection too",
     "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first sending)",
     "requests/s": "answered requests over the same time",
     "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",

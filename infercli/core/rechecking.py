@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from infercli.core.bench import BenchResult, recompute
 from infercli.core.differences import Difference, differences
 from infercli.core.record import Document
+from infercli.core.stage import StageResult
 from infercli.core.sweep import searched
 from infercli.core.telemetry import energy_between
+from infercli.core.timeline import most_in_flight
 
 
 class Rechecked(Document):
@@ -22,11 +25,14 @@ class Rechecked(Document):
 
 
 def recheck(result: BenchResult, file: str) -> Rechecked:
-    """Every stage from its traces, a search from its stages, and each GPU's energy from its counter."""
+    """Every stage from its traces, a search from its stages, and each GPU's energy from its counter.
+
+    Of what a load says, how many requests and users there were: the rest leaves no mark in the traces.
+    """
     found: list[Difference] = []
     for index, (stored, derived) in enumerate(zip(result.stages, recompute(result), strict=True)):
         pair = (s.model_dump(mode="json", exclude={"traces"}) for s in (stored, derived))
-        found += [_at(f"stages[{index}]", d) for d in differences(*pair)]
+        found += [_at(f"stages[{index}]", d) for d in (*differences(*pair), *_counts(stored))]
     if result.searched is not None:
         derived_search = searched(result.stages[1:])
         pair = (s.model_dump(mode="json") for s in (result.searched, derived_search))
@@ -37,6 +43,30 @@ def recheck(result: BenchResult, file: str) -> Rechecked:
             path = f"telemetry.gpus[{index}].energy_j"
             found.append(Difference(path=path, was=gpu.energy_j, becomes=energy_j))
     return Rechecked(file=file, same=not found, differences=tuple(found))
+
+
+def _counts(stage: StageResult) -> Iterator[Difference]:
+    load, ended_s = stage.load, stage.began_s + max((t.ended_s for t in stage.traces), default=0.0)
+    if stage.ended_s != ended_s:
+        yield Difference(path="ended_s", was=stage.ended_s, becomes=ended_s)
+    if stage.stopped is not None or not stage.traces or (load.warmup_requests and load.warmup_s):
+        return  # it did not come to all that was asked for, or nobody can tell which requests were the load's own
+    warm = [bool(load.warmup_requests) and t.phase == "warmup" for t in stage.traces]
+    own = [t for t, before in zip(stage.traces, warm, strict=True) if not before]
+    closed = load.arrivals is None
+    begun = len(own) if closed else sum(not t.turn for t in own)
+    seen: dict[str, int | None] = {"warmup_requests": sum(warm)}
+    if load.requests is not None and (load.arrivals != "trace" or begun > load.requests):
+        seen["requests"] = begun  # a trace may have fewer
+    if closed:
+        # Every user's first request is due when the load begins.
+        users = sum(t.intended_s == own[0].intended_s for t in own)
+        seen["concurrency"] = load.concurrency if users == min(load.concurrency or 0, begun) else users
+    elif load.concurrency is not None:
+        seen["concurrency"] = max(load.concurrency, most_in_flight(own))
+    for name, count in seen.items():
+        if getattr(load, name) != count:
+            yield Difference(path=f"load.{name}", was=getattr(load, name), becomes=count)
 
 
 def _at(place: str, difference: Difference) -> Difference:

@@ -40,6 +40,11 @@ def answered_of(stage: StageResult) -> list[Trace]:
     return [t for t in stage.traces if t.phase == "measured" and t.answered]
 
 
+def asked_tokens(stage: StageResult) -> list[int]:
+    """How many tokens the answers of those might have at most."""
+    return [t.max_tokens or stage.load.max_tokens for t in answered_of(stage)]
+
+
 def from_due(latency: Callable[[Trace], float | None], trace: Trace) -> float | None:
     """A latency that counts from when the request was due; None where there is none."""
     value, wait = latency(trace), wait_s(trace)

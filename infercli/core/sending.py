@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from infercli.core.conversation import Conversation, Prompt, Turn
+from infercli.core.conversation import Conversation, PrefixSent, Prompt, Turn
 from infercli.core.draws import Draws
 from infercli.core.record import Json, Record
 from infercli.core.texts import GROUPS, Numbers
-from infercli.core.traces import Api
+from infercli.core.traces import Api, Trace
+
+BASE_MODEL = "base"
+"""Among adapters: the target's own model, which has none."""
+_MOST_DEALT = 1000
+"""Conversations in which models have their shares; one with less than a thousandth has it only over more."""
 
 
 class Mark(NamedTuple):
@@ -21,6 +27,14 @@ class Mark(NamedTuple):
     end: int
     number: int
     """Which number: equal ones change together, so what was shared stays shared."""
+
+
+class Prefix(NamedTuple):
+    """What conversations that were made here begin with in common."""
+
+    tokens: int
+    groups: int
+    """So many different ones, taken in turn."""
 
 
 class Sending(Record):
@@ -38,6 +52,7 @@ class Sending(Record):
     numbers: Numbers = Numbers(GROUPS, "", 0)
     marks: tuple[Mark, ...] = ()
     """In order of `conversation`, then of `start`."""
+    prefix: Prefix | None = None
 
 
 def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ...]:
@@ -84,15 +99,48 @@ def _shortened(turn: Turn, most: int) -> Turn:
     return turn if turn.max_tokens is None else turn.model_copy(update={"max_tokens": min(turn.max_tokens, most)})
 
 
-def spread_over(
-    conversations: Sequence[Conversation], models: Mapping[str | None, float], seed: int
-) -> list[Conversation]:
-    """Each conversation for one of `models` (None: the target's), drawn by the shares."""
-    names, shares = list(models), list(models.values())
-    return [
-        conversation.model_copy(update={"model": names[Draws("model", seed, i).weighted(shares)]})
-        for i, conversation in enumerate(conversations)
-    ]
+def spread_over(sending: Sending, shares: Mapping[str, float], seed: int) -> Sending:
+    """Each conversation for one of the models (`base`: the target's), so that any stretch of them has the shares.
+
+    Dealt in hands in which the smallest share has one (1 and 3: four conversations). The seed decides the order within
+    a hand, so that no model always meets the same user or the same shared prefix.
+    """
+    total = sum(shares.values())
+    size = min(_MOST_DEALT, math.ceil(total / min(shares.values())))
+    dealt = dict.fromkeys(shares, 0)
+    models: list[str] = []
+    while len(models) < len(sending.conversations):
+        hand = []
+        for at in range(len(models) + 1, len(models) + size + 1):
+            behind = max(shares, key=lambda name: at * shares[name] / total - dealt[name])
+            dealt[behind] += 1
+            hand.append(behind)
+        models += Draws("models", seed, len(models)).shuffled(hand)
+    conversations = tuple(
+        c.model_copy(update={"model": None if model == BASE_MODEL else model})
+        for c, model in zip(sending.conversations, models, strict=False)
+    )
+    said = ", ".join(f"{name}={share:g}" for name, share in shares.items())
+    return sending.model_copy(
+        update={"conversations": conversations, "source": f"{sending.source}; spread over {said}"}
+    )
+
+
+def prefix_sent(sending: Sending, levels: Iterable[Sequence[Trace]]) -> PrefixSent | None:
+    """How often the shared prefix was one that had been sent before, by the traces of each level."""
+    if sending.prefix is None:
+        return None
+    count, before, pool = 0, 0, len(sending.conversations)
+    for traces in levels:
+        seen: set[tuple[int, int]] = set()
+        for t in sorted((t for t in traces if not t.turn and t.sent_s is not None), key=lambda t: t.sent_s or 0.0):
+            # Beyond the pool they are its own once more, with other numbers (core/repeats.py).
+            again, place = divmod(t.conversation, pool)
+            shared = (again, place % sending.prefix.groups)
+            count += t.phase == "measured"
+            before += t.phase == "measured" and shared in seen
+            seen.add(shared)
+    return PrefixSent(tokens=sending.prefix.tokens, first_prompts=count, sent_before=before)
 
 
 def unfit(conversations: Sequence[Conversation], api: Api) -> str | None:

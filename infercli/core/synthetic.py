@@ -8,7 +8,7 @@ from typing import NamedTuple
 from infercli.core.bench_workload import SharedPrefix, Synthetic
 from infercli.core.conversation import Conversation, Turn
 from infercli.core.draws import Draws
-from infercli.core.sending import Mark, Sending
+from infercli.core.sending import Mark, Prefix, Sending
 from infercli.core.texts import Piece, TokenLengths, Writer
 from infercli.errors import InputError
 
@@ -53,6 +53,7 @@ def synthetic(description: Synthetic, lengths: TokenLengths | None, seed: int, c
         written=True,
         numbers=writer.numbers,
         marks=tuple(marks),
+        prefix=Prefix(prefixes.tokens, prefixes.groups) if prefixes else None,
     )
 
 
@@ -89,10 +90,8 @@ class _Prefixes:
         if self.tokens >= min(first_tokens):
             raise InputError(
                 f"a shared prefix of {self.tokens:,} tokens leaves nothing of a prompt of {min(first_tokens):,}",
-                "a smaller hit_fraction, or a larger min of input_tokens",
+                "a smaller hit_fraction, fewer groups, more requests, or a larger min of input_tokens",
             )
-        self.hits = later * self.tokens
-        """Tokens of first prompts that another of their group has sent before."""
         heads = [self._number(writer, group) for group in range(prefix.groups)]
         pieces = [
             Piece(head, writer.number_tokens if head else 0, self.tokens, ("prefix", seed, group))
@@ -157,8 +156,8 @@ def _words(drawn: Sequence[Sequence[_Lengths]], prefixes: _Prefixes | None, leng
     sure = f"exactly, by {lengths.name}, " if lengths is not None else "about, at a token a word, "
     parts = [f"first prompts of {span} tokens ({sure}chat template not counted)"]
     if prefixes:
-        share = prefixes.hits / sum(firsts)
-        parts.append(f"{share:.0%} of them a shared prefix of {prefixes.tokens:,} tokens that was sent before")
+        different = f", {prefixes.groups:,} different ones in turn" if prefixes.groups > 1 else ""
+        parts.append(f"a shared prefix of {prefixes.tokens:,} tokens{different}")
     if any(len(turns) > 1 for turns in drawn):
         parts.append(f"{sum(map(len, drawn)):,} turns in {len(drawn):,} conversations")
     return "; ".join(parts)

@@ -53,7 +53,8 @@ class Load(Record):
     concurrency: int | None = Field(default=None, ge=1)
     arrivals: Arrivals | None = None
     rate_per_s: float | None = Field(default=None, gt=0)
-    """Requests per second of an open loop, on average over the load: its arrivals are as many as that says."""
+    """Requests per second of an open loop, on average over the load: its arrivals are as many as that says. Where
+    conversations have several turns it is conversations that arrive."""
     ramp_to_per_s: float | None = Field(default=None, gt=0)
     """The rate changes evenly from `rate_per_s` to this over `duration_s`."""
     burstiness: float | None = Field(default=None, gt=0)
@@ -71,6 +72,8 @@ class Load(Record):
     """Requests due in the first seconds of the load itself are not measured."""
     cooldown_s: float = Field(default=0.0, ge=0)
     """Nor are those due in the last seconds of `duration_s`."""
+    multi_turn: bool = False
+    """Some of what is sent are conversations of several turns."""
     max_tokens: int = Field(default=128, ge=1)
     min_tokens: int | None = Field(default=None, ge=1)
     """No end before so many; an answer whose own limit is lower has just that many. vLLM and SGLang know it."""
@@ -116,7 +119,7 @@ class Load(Record):
 
     @property
     def label(self) -> str:
-        """For people: `16 at a time`, `5 requests/s`, `a trace`."""
+        """For people: `16 at a time`, `5 requests/s`, `2 conversations/s`, `a trace`."""
         cap = f", at most {self.concurrency} in flight" if self.concurrency else ""
         if self.arrivals is None:
             return f"{self.concurrency} at a time"
@@ -124,7 +127,12 @@ class Load(Record):
             return "a trace" + (f" at {self.speed:g} times its speed" if self.speed != 1 else "") + cap
         to = f" to {self.ramp_to_per_s:g}" if self.ramp_to_per_s is not None else ""
         how = {"constant": ", evenly spaced", "gamma": f", burstiness {self.burstiness:g}" if self.burstiness else ""}
-        return f"{self.rate_per_s:g}{to} requests/s{how.get(self.arrivals, '')}{cap}"
+        return f"{self.rate_per_s:g}{to} {self.begins}/s{how.get(self.arrivals, '')}{cap}"
+
+    @property
+    def begins(self) -> str:
+        """What its arrivals are: `requests`, or `conversations`, whose later turns follow in their own time."""
+        return "conversations" if self.multi_turn else "requests"
 
     @property
     def gap_variation(self) -> float:
@@ -147,6 +155,10 @@ class Trace(Record):
     conversation: int
     """Index into the conversations of its level: equal ones of one turn said the same."""
     turn: int = 0
+    model: str | None = None
+    """That was asked, where it is another than the target's: an adapter."""
+    max_tokens: int | None = None
+    """That its answer might have; None: the load's."""
     phase: Phase = "measured"
     intended_s: float
     """When it was due: by the arrivals of an open loop; in a closed one when the kernel had the last byte of its user's

@@ -19,6 +19,8 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 """No event stream and no JSON has a line that is just `0`, so this is the end of a chunked body."""
+_LAST_LINE, _BLANK = b"\r\n0\r\n", b"\r\n\r\n"
+"""Its beginning, and how it ends where headers come between (trailers of RFC 9112)."""
 _END_BYTES = 2048
 """Of an answer, where an error stands that ended it."""
 LAG_UNKNOWN = -(2**62)
@@ -138,13 +140,16 @@ class Answer:
         head = self.head
         assert head is not None
         if head.chunked:
-            return part.endswith(LAST_CHUNK) or (len(part) < len(LAST_CHUNK) and self.ends_as_chunked())
+            if part.endswith(_BLANK):
+                return part.endswith(LAST_CHUNK) or self.ends_as_chunked()
+            return len(part) < len(LAST_CHUNK) and self.ends_as_chunked()
         self.missing -= len(part)
         return head.length is not None and self.missing <= 0
 
     def ends_as_chunked(self) -> bool:
         """The last bytes are those of a chunked body."""
-        return self.last(len(LAST_CHUNK)) == LAST_CHUNK
+        end = self.last(len(LAST_CHUNK))
+        return end == LAST_CHUNK or (end.endswith(_BLANK) and _LAST_LINE in self.last(_END_BYTES))
 
     def last(self, count: int) -> bytes:
         """The last bytes."""

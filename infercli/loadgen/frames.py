@@ -50,7 +50,7 @@ def parse_stream(parts: Sequence[bytes], start: int, *, chunked: bool) -> Stream
     """`parts` is the answer by reads, the body begins at byte `start` of it.
 
     Role-only frames are no tokens. An empty last frame (finish_reason without text) is one where `usage` says so, as
-    vLLM's is for the end-of-sequence token.
+    vLLM's is for the end-of-sequence token. Other empty frames are, but where `usage` counts those with text alone.
     """
     raw = b"".join(parts)
     return _counted(raw, parts, start) or _parsed(raw, _ends(parts, start), start, chunked=chunked)
@@ -133,6 +133,7 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
     stream = Stream(frames=[0] * len(ends))
     body, cuts = dechunk(raw, start, ends) if chunked else (raw[start:], [end - start for end in ends])
     token_reads: list[int] = []
+    with_text: list[int] = []
     last = _Event()
     read, position, lines = 0, 0, []
     for line in body.splitlines(keepends=True):
@@ -152,10 +153,13 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
         lines = []
         if event is not None and event.token:
             token_reads.append(read)
+            with_text += [] if event.empty else [read]
             last = event
     surplus = stream.completion_tokens is None or len(token_reads) == stream.completion_tokens + 1
     if token_reads and last.final and last.empty and surplus:
         token_reads.pop()
+    elif len(with_text) == stream.completion_tokens:
+        token_reads = with_text  # by `usage` no empty frame is a token: a server sends them to keep the stream alive
     for read in token_reads:
         stream.frames[read] += 1
     return stream

@@ -18,6 +18,7 @@ from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, P
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
+from infercli.loadgen.shares import Slots
 from infercli.loadgen.target import Requests
 from infercli.loadgen.waker import MOST_AT_ONCE, READ, Waker
 
@@ -85,10 +86,12 @@ class Part:
     """Of a request that is due then."""
     users: int | None = None
     """Of a closed loop: that many at a time, each with its next request when the last was answered."""
-    cap: int | None = None
-    """Of an open loop: in flight at most."""
-    requests: int | None = None
-    """Of a closed loop: how many to begin, every turn being one."""
+    cap: Slots | None = None
+    """Of an open loop: room for what is in flight, in all workers."""
+    alone: bool = True
+    """No other worker waits for that room."""
+    requests: Slots | None = None
+    """Of a closed loop: how many to begin in all workers, every turn being one."""
     until: int | None = None
     """Nothing begins that is due then or later."""
 
@@ -144,7 +147,6 @@ class Loop:
         self.order = self.request = 0
         self.answered = self.failed = self.in_a_row = 0
         """`in_a_row`: failures since the last answer."""
-        self.left: int | None = None
         self.origin = origin
         self.part = Part(origin, iter(()), lambda _: "measured")
         self.waker.poller.register(link.fileno(), READ)
@@ -167,10 +169,10 @@ class Loop:
     def run(self, part: Part) -> None:
         """Make every call of a part and wait for its answer, or until told to stop."""
         self.tally.new_part()
-        self.part, self.left = part, part.requests
+        self.part = part
         now = time.monotonic_ns()
         self.connections.clock.compare(now)
-        for _ in range(part.users or 1):
+        for _ in range(1 if part.users is None else part.users):
             self._pull(part.origin, now)
         checked = reported = now
         nap_s, seen, begun, clock = 0.0, 0, self.request, self.connections.clock
@@ -210,6 +212,8 @@ class Loop:
                     self.waker.rang()
                 elif fd == link:
                     self.tally.stopped = self.tally.stopped or self.link.stop_asked()
+                elif self.queued:
+                    self._begin_queued()
             if self.unread and not nap_s and len(events) < _FEW:
                 self._read(self.unread.popleft())
             while len(self.unread) > _MOST_UNREAD:
@@ -235,6 +239,8 @@ class Loop:
         while self.unread:
             self._read(self.unread.popleft())
         self.waiting.clear()
+        if self.queued and part.cap is not None:
+            self.waker.poller.unregister(part.cap.fd)
         self.queued.clear()
         ready.clear()
         self.link.report(self.tally, len(self.active))
@@ -246,15 +252,27 @@ class Loop:
             call = heapq.heappop(waiting)[2]
             if part.users is None and call.turn == 0:
                 self._pull(part.origin, now)
-            if part.cap is not None and len(self.active) + len(self.ready) >= part.cap:
-                self.queued.append(call)
-            else:
+            if part.cap is None or (not self.queued and part.cap.take()):
                 self.ready.append((call, call.due))
+                continue
+            if not self.queued:
+                self.waker.poller.register(part.cap.fd, READ)
+            self.queued.append(call)
+
+    def _begin_queued(self) -> None:
+        """As many of those that wait for the cap as there is room for."""
+        cap, now = self.part.cap, time.monotonic_ns()
+        assert cap is not None
+        while self.queued and cap.take():
+            following = self.queued.popleft()
+            self.ready.append((following, max(following.due, now)))
+        if not self.queued:
+            self.waker.poller.unregister(cap.fd)
 
     def _pull(self, at: int, now: int) -> None:
         """The next conversation begins: in a closed loop `at`, in an open one when it is due."""
         part = self.part
-        if part.users is not None and not self._may_begin(at):
+        if part.users is not None and not self._takes_one(at):
             return
         following = next(part.conversations, None)
         if following is None:
@@ -263,19 +281,17 @@ class Loop:
         self._add(Call(conversation, 0, at if due is None else due, part.phase(at if due is None else due)), now)
 
     def _add(self, call: Call, now: int) -> None:
-        if self.left is not None:
-            self.left -= 1
         if call.due <= now and self.part.users is not None:
             self.ready.append((call, call.due))
             return
         self.order += 1
         heapq.heappush(self.waiting, (call.due, self.order, call))
 
-    def _may_begin(self, due: int) -> bool:
-        """Whether one more request is wanted; the arrivals of an open loop end by themselves."""
+    def _takes_one(self, due: int) -> bool:
+        """Whether one more request is wanted, which is then ours; the arrivals of an open loop end by themselves."""
         if self.tally.stopped is not None or (self.part.until is not None and due >= self.part.until):
             return False
-        return self.left is None or self.left > 0
+        return self.part.requests is None or self.part.requests.take()
 
     def _begin(self, call: Call, possible_at: int) -> None:
         now = time.monotonic_ns()
@@ -330,14 +346,16 @@ class Loop:
             self.in_a_row = 0
         if well and goes_on:
             due = free_at + round(turns[call.turn + 1].think_s * 1e9)
-            if self._may_begin(due):
+            if self._takes_one(due):
                 answers = (*call.answers, answer.text())
-                self._add(Call(call.conversation, call.turn + 1, due, call.phase, answers), now)
+                self._add(Call(call.conversation, call.turn + 1, due, part.phase(due), answers), now)
         elif part.users is not None:
             self._pull(free_at, now)
-        if self.queued and part.cap is not None and len(self.active) + len(self.ready) < part.cap:
-            following = self.queued.popleft()
-            self.ready.append((following, max(following.due, now)))
+        if part.cap is not None:
+            part.cap.give()
+            # Where others wait too, whoever wakes first takes it: one that always went on itself would starve them.
+            if self.queued and part.alone:
+                self._begin_queued()
 
     def _rest(self) -> int:
         """Nanoseconds that a user waits whose request failed."""

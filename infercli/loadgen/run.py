@@ -25,10 +25,12 @@ from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
+from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
+from infercli.loadgen.shares import shares_of
 from infercli.loadgen.target import Requests, Target
-from infercli.loadgen.worker import Channel, Share, fork
+from infercli.loadgen.worker import Channel, Place, fork
 
 STREAMS_PER_WORKER = 256
 """A worker takes 150,000 tokens a second (measured); beyond so many streams a second core helps their times."""
@@ -102,22 +104,37 @@ def run(
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with _interruptible() as interrupted:
         origin = time.monotonic_ns()
-        crew = _Crew(load, on_progress)
+        crew = _Crew(load, _total(load, conversations), on_progress)
+        shares = shares_of(load)
         try:
             for index in range(count):
-                crew.add(*fork(route, requests, load, Share(index, count), origin))
+                crew.add(*fork(route, requests, load, Place(index, count, *shares), origin))
             crew.until_done(interrupted)
         finally:
             crew.end()
+            for each in shares:
+                each.close()
     done = crew.done
-    traces = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
+    taken = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
     return Measurement(
         started_at=started_at,
         origin_ns=origin,
-        traces=tuple(Trace.model_validate({**in_seconds(t, origin), "request": i}) for i, t in enumerate(traces)),
+        traces=tuple(_trace(t, i, origin, conversations[t["conversation"]]) for i, t in enumerate(taken)),
         client=_client(done),
         stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )
+
+
+def _trace(taken: dict[str, Any], number: int, origin: int, conversation: Conversation) -> Trace:
+    asked = {"request": number, "model": conversation.model, "max_tokens": conversation.turns[taken["turn"]].max_tokens}
+    return Trace.model_validate(in_seconds(taken, origin) | asked)
+
+
+def _total(load: Load, conversations: Sequence[Conversation]) -> int | None:
+    """How many requests will be measured where all are answered; None: the load goes by time."""
+    if load.requests is None or load.arrivals is None or not load.multi_turn:
+        return load.requests
+    return sum(len(conversations[index].turns) for _, index in arrivals(load, conversations))
 
 
 def workers_of(load: Load) -> int:
@@ -131,8 +148,8 @@ def workers_of(load: Load) -> int:
 class _Crew:
     """The workers of a run."""
 
-    def __init__(self, load: Load, on_progress: Callable[[Progress], None]) -> None:
-        self.load, self.on_progress = load, on_progress
+    def __init__(self, load: Load, total: int | None, on_progress: Callable[[Progress], None]) -> None:
+        self.load, self.total, self.on_progress = load, total, on_progress
         self.channels: dict[int, Channel] = {}
         self.done: list[dict[str, Any]] = []
         self.stopped: Stop | None = None
@@ -228,7 +245,7 @@ class _Crew:
                 self.warmup,
                 int(done),
                 int(failed),
-                load.warmup_requests if self.warmup else load.requests,
+                load.warmup_requests if self.warmup else self.total,
                 elapsed_s,
                 int(tokens),
                 int(in_flight),

@@ -1,4 +1,4 @@
-"""One worker: a process of its own that sends its share of a load, and the channel to the process that forked it.
+"""One worker: a process of its own that sends its part of a load, and the channel to the process that forked it.
 
 A fork costs milliseconds and shares the serialised requests; the child leaves everything else of its parent alone.
 """
@@ -24,6 +24,7 @@ from infercli.core.traces import Load, Stop
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.loop import Loop, Part, Tally
 from infercli.loadgen.route import Route
+from infercli.loadgen.shares import Shares
 from infercli.loadgen.target import Requests
 
 _LENGTH = struct.Struct("!I")
@@ -80,41 +81,44 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Which part of a load is one worker's: every `of`-th, from `index` on."""
+class Place:
+    """Of one worker among those of a load."""
 
     index: int
     of: int
+    warmup: Shares
+    measured: Shares
+    """What it takes from in common with the others."""
 
-    def count(self, total: int) -> int:
-        """Of `total` equal things."""
+    def users(self, total: int) -> int:
+        """How many of a closed loop's are its own."""
         return total // self.of + (self.index < total % self.of)
 
 
-def fork(route: Route, requests: Requests, load: Load, share: Share, origin: int) -> tuple[int, Channel]:
+def fork(route: Route, requests: Requests, load: Load, place: Place, origin: int) -> tuple[int, Channel]:
     """Start a worker; returns its pid and the way to it. It waits for ("go", when) after its warm-up."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if not pid:
-        _work(Channel(theirs), route, requests, load, share, origin)
+        _work(Channel(theirs), route, requests, load, place, origin)
     theirs.close()
     return pid, Channel(ours)
 
 
-def _work(channel: Channel, route: Route, requests: Requests, load: Load, share: Share, origin: int) -> NoReturn:
+def _work(channel: Channel, route: Route, requests: Requests, load: Load, place: Place, origin: int) -> NoReturn:
     """In the child. Never returns, and runs nothing that the parent has registered for its end."""
     code = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # A terminal, `timeout`, systemd tell parent and child; the parent decides, and its end is ours.
             signal.signal(number, signal.SIG_IGN)
-        _close_what_is_not_ours(channel.fileno())
+        _close_what_is_not_ours({channel.fileno()} | place.warmup.fds | place.measured.fds)
         gc.freeze()
         gc.disable()  # a collection takes milliseconds, and the loop makes no cycles to collect
         with contextlib.suppress(ValueError, OSError):
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        channel.send("done", _sent(channel, route, requests, load, share, origin))
+        channel.send("done", _sent(channel, route, requests, load, place, origin))
         code = 0
     except OSError:
         pass  # the parent is gone, and with it whoever wanted to know
@@ -125,21 +129,21 @@ def _work(channel: Channel, route: Route, requests: Requests, load: Load, share:
         os._exit(code)
 
 
-def _close_what_is_not_ours(ours: int) -> None:
+def _close_what_is_not_ours(ours: set[int]) -> None:
     """A socket of the parent that stays open here would never end for whoever is at its other side."""
     low = 3
-    for fd in sorted({ours}):
+    for fd in sorted(ours):
         os.closerange(low, fd)
         low = fd + 1
     os.closerange(low, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16))
 
 
-def _sent(channel: Channel, route: Route, requests: Requests, load: Load, share: Share, origin: int) -> dict[str, Any]:
+def _sent(channel: Channel, route: Route, requests: Requests, load: Load, place: Place, origin: int) -> dict[str, Any]:
     wall_s, cpu_s = time.monotonic(), time.process_time()
     loop = Loop(route, requests, load, channel, origin=origin, stream=requests.target.api != "embeddings")
     began = 0
     try:
-        warmup = _warmup(load, share, len(requests.conversations))
+        warmup = _warmup(load, place, len(requests.conversations))
         if warmup is not None:
             loop.run(warmup)
         channel.send("ready", loop.tally.stopped)
@@ -148,7 +152,7 @@ def _sent(channel: Channel, route: Route, requests: Requests, load: Load, share:
             loop.tally.stopped = loop.tally.stopped or (None if message is None else message[1])
         else:
             began = int(message[1])
-            loop.run(_measured(load, share, requests, began))
+            loop.run(_measured(load, place, requests, began))
     finally:
         loop.close()
     tally = loop.tally
@@ -166,30 +170,26 @@ def _sent(channel: Channel, route: Route, requests: Requests, load: Load, share:
     }
 
 
-def _warmup(load: Load, share: Share, conversations: int) -> Part | None:
+def _warmup(load: Load, place: Place, conversations: int) -> Part | None:
     """A closed loop, whatever the load is: warm-up is finished before measuring begins."""
-    count = share.count(load.warmup_requests)
-    if not count:
+    users = place.users(min(load.warmup_requests, load.concurrency or WARMUP_USERS))
+    if not users:
         return None
-    users = min(count, share.count(load.concurrency or WARMUP_USERS) or 1)
-    mine = range(share.index, load.warmup_requests, share.of)
-    pairs: Iterator[tuple[int | None, int]] = ((None, k % conversations) for k in mine)
-    return Part(time.monotonic_ns(), pairs, lambda _: "warmup", users=users, requests=count)
+    pairs: Iterator[tuple[int | None, int]] = ((None, k % conversations) for k in place.warmup.indexes())
+    return Part(time.monotonic_ns(), pairs, lambda _: "warmup", users=users, requests=place.warmup.requests)
 
 
-def _measured(load: Load, share: Share, requests: Requests, began: int) -> Part:
+def _measured(load: Load, place: Place, requests: Requests, began: int) -> Part:
     until = None if load.duration_s is None else began + round(load.duration_s * 1e9)
 
     def phase(due: int) -> Any:
         return load.phase_at((due - began) / 1e9)
 
+    shares = place.measured
     if load.arrivals is None:
-        first = load.warmup_requests + share.index
-        endless = itertools.count(first, share.of)
-        closed: Iterator[tuple[int | None, int]] = ((None, k % len(requests.conversations)) for k in endless)
-        count = None if load.requests is None else share.count(load.requests)
-        return Part(began, closed, phase, users=share.count(load.concurrency or 1), requests=count, until=until)
-    mine = itertools.islice(arrivals(load, requests.conversations), share.index, None, share.of)
+        closed: Iterator[tuple[int | None, int]] = ((None, k % len(requests.conversations)) for k in shares.indexes())
+        users = place.users(load.concurrency or 1)
+        return Part(began, closed, phase, users=users, requests=shares.requests, until=until)
+    mine = itertools.islice(arrivals(load, requests.conversations), place.index, None, place.of)
     due: Iterator[tuple[int | None, int]] = ((began + round(at_s * 1e9), index) for at_s, index in mine)
-    cap = None if load.concurrency is None else share.count(load.concurrency)
-    return Part(began, due, phase, cap=cap, until=until)
+    return Part(began, due, phase, cap=shares.cap, alone=place.of == 1, until=until)

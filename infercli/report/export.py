@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -91,8 +92,10 @@ def vllm(result: BenchResult, stage: int) -> dict[str, Json]:
 def _vllm_traffic(stage: StageResult) -> dict[str, Json]:
     load = stage.load
     ramp = load.ramp_to_per_s is not None
-    # Everything at once, limited by the concurrency, is what vLLM calls a closed loop.
-    rate = None if load.arrivals == "trace" else "inf" if load.arrivals is None or ramp else load.rate_per_s
+    # Everything at once, limited by the concurrency, is what vLLM calls a closed loop. Nobody says how many requests a
+    # second are asked for by conversations whose later turns wait for answers.
+    unsaid = load.arrivals == "trace" or (load.arrivals is not None and load.multi_turn)
+    rate = None if unsaid else "inf" if load.arrivals is None or ramp else load.rate_per_s
     burstiness = {"poisson": 1.0, "constant": "inf", "gamma": load.burstiness}
     said: dict[str, Json] = {
         "request_rate": rate,
@@ -100,7 +103,7 @@ def _vllm_traffic(stage: StageResult) -> dict[str, Json]:
         "burstiness": 1.0 if load.arrivals is None else burstiness.get(load.arrivals),
         "max_concurrency": load.concurrency,
     }
-    if ramp:
+    if ramp and not unsaid:
         said |= {
             "ramp_up_strategy": "linear",
             "ramp_up_start_rps": load.rate_per_s,
@@ -145,24 +148,20 @@ def _llm_d_load(result: BenchResult, stage: int) -> dict[str, Json] | None:
         return None
     load = one.load
     kinds = {"synthetic": "random", "workload": "sampled"}
+    source = re.match(r"\w+", result.prompts.source)
     standardized: dict[str, Json] = {
         "tool": "infercli",
         "tool_version": result.infercli_version,
         "parallelism": one.client.workers,
-        "source": kinds.get(result.prompts.source.split()[0] if result.prompts.source else "", "unknown"),
+        "source": kinds.get(source.group() if source else "", "unknown"),
         "stage": stage,
-        "input_seq_len": {
-            "distribution": "fixed" if len(set(lengths)) == 1 else "other",
-            "value": math.fsum(lengths) / len(lengths),
-            "min": min(lengths),
-            "max": max(lengths),
-        },
+        "input_seq_len": _llm_d_lengths(lengths),
     }
     if load.ignore_eos:
-        standardized["output_seq_len"] = {"distribution": "fixed", "value": load.max_tokens}
+        standardized["output_seq_len"] = _llm_d_lengths(samples.asked_tokens(one))
     if any(t.turn for t in one.traces):
         standardized["multi_turn"] = {"enabled": True}
-    if load.rate_per_s is not None:
+    if load.rate_per_s is not None and not load.multi_turn:
         standardized["rate_qps"] = load.rate_per_s
     if load.concurrency is not None:
         standardized["concurrency"] = load.concurrency
@@ -171,6 +170,15 @@ def _llm_d_load(result: BenchResult, stage: int) -> dict[str, Json] | None:
         "metadata": {"schema_version": "0.0.1", "cfg_id": digest(config)[:32], "description": load.label},
         "standardized": standardized,
         "native": {"config": config},
+    }
+
+
+def _llm_d_lengths(lengths: Sequence[int]) -> dict[str, Json]:
+    return {
+        "distribution": "fixed" if len(set(lengths)) == 1 else "other",
+        "value": math.fsum(lengths) / len(lengths),
+        "min": min(lengths),
+        "max": max(lengths),
     }
 
 

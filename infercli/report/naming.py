@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
-from infercli.core.samples import answered_of
+from infercli.core.samples import answered_of, asked_tokens
+from infercli.core.stage import StageResult
 from infercli.core.sweep import sent_per_s
 from infercli.core.units import counted, number
 
@@ -12,6 +16,9 @@ WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
     "e2e_due": "E2E from due", "output_tokens_per": "output tokens/s", "good_requests_per": "good requests/s",
 }  # fmt: skip
+
+_LITTLE_S, _LITTLE = 0.005, 0.02
+"""Seconds, and a share of a latency, by which one from when a request was due may be longer without being shown."""
 
 
 def name(metric: str) -> str:
@@ -68,6 +75,21 @@ def brief(d: MetricDifference) -> str:
     return d.verdict
 
 
+def shows_due(stage: StageResult) -> bool:
+    """Whether latencies from when requests were due stand beside those from their sending.
+
+    In a closed loop a user that is free waits only for a connection and for the client itself: mostly next to nothing.
+    """
+    m = stage.metrics
+    pairs = ((m.ttft_s, m.ttft_due_s), (m.e2e_s, m.e2e_due_s))
+    return stage.load.arrivals is not None or any(
+        getattr(due, field) - getattr(plain, field) > max(_LITTLE_S, _LITTLE * getattr(plain, field))
+        for plain, due in pairs
+        if plain is not None and due is not None
+        for field in ("mean", "p50", "p90", "p95", "p99", "max")
+    )
+
+
 def sent(result: BenchResult) -> str:
     """`; 71.4 to 78.4 were sent`: what a search really sent at the rate it found; empty where none is known.
 
@@ -83,15 +105,43 @@ def sent(result: BenchResult) -> str:
 def load_sent(result: BenchResult) -> str:
     """`sent: 200 requests with 64 prompt tokens on average by the server's usage; ...`: all levels, without warm-up."""
     ms = [stage.metrics for stage in result.stages]
+    measured = sum(m.requests + m.cut for m in ms)
+    warmup = sum(t.phase == "warmup" for t in result.traces)
+    if warmup and not measured:
+        return f"sent: {counted(warmup, 'request')} of the warm-up, which was not over; none was measured"
     answered = [t for stage in result.stages for t in answered_of(stage)]
     known = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
     prompt = "prompts of unknown length: the server sent no usage" if answered else "none was answered"
     if known:
         of = "" if len(known) == len(answered) else f", which {len(known):,} of {len(answered):,} answers had"
         prompt = f"{sum(known) / len(known):,.1f} prompt tokens on average by the server's usage{of}"
-    parts = [f"sent: {counted(sum(m.requests + m.cut for m in ms), 'request')}", prompt]
+    parts = [f"sent: {counted(measured, 'request')}{_models(result)}", prompt]
     tokens = sum(m.output_tokens for m in ms)
     if tokens:
-        most = " or ".join(dict.fromkeys(f"{stage.load.max_tokens:,}" for stage in result.stages))
+        limits = [limit for stage in result.stages for limit in asked_tokens(stage)]
+        most = " to ".join(dict.fromkeys(f"{limit:,}" for limit in (min(limits), max(limits))))
         parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
-    return f"{'; '.join(parts)}; prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
+    used = f"prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
+    return "; ".join([*parts, used, *_prefix(result)])
+
+
+def _models(result: BenchResult) -> str:
+    """` (48 to tiny, 16 to sql)`: of a run that asked adapters."""
+    asked = Counter(t.model or result.target.model for t in result.traces if t.phase == "measured")
+    if set(asked) <= {result.target.model}:
+        return ""
+    return f" ({', '.join(f'{count:,} to {model}' for model, count in asked.most_common())})"
+
+
+def _prefix(result: BenchResult) -> Iterator[str]:
+    """`15 of 20 first prompts, and 38% of their tokens, were a prefix that had been sent before`."""
+    prefix = result.prompts.prefix
+    if prefix is None or not prefix.first_prompts:
+        return
+    firsts = [t.prompt_tokens for t in result.traces if t.phase == "measured" and not t.turn and t.sent_s is not None]
+    known = [tokens for tokens in firsts if tokens is not None]
+    total, share = sum(known), ""
+    if len(known) == prefix.first_prompts and total:
+        share = f", {prefix.sent_before * prefix.tokens / total:.0%} of their tokens"
+    of = counted(prefix.first_prompts, "first prompt")
+    yield f"{prefix.sent_before:,} of {of} began with a shared prefix that had been sent before{share}"

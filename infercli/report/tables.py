@@ -15,7 +15,7 @@ from infercli.core.sweep import holds, keeps
 from infercli.core.telemetry import GpuSummary
 from infercli.core.units import number
 from infercli.report.markup import Child, h, outside, table
-from infercli.report.naming import sent
+from infercli.report.naming import sent, shows_due
 
 UNKNOWN = "unknown"
 
@@ -48,7 +48,7 @@ def percentiles(stage: StageResult) -> ET.Element:
     named: list[tuple[str, Distribution | None]] = [
         ("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)
     ]  # fmt: skip
-    if stage.load.arrivals is not None:
+    if shows_due(stage):
         named += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
     fields = ("mean", "p50", "p90", "p95", "p99", "max")
     rows: list[list[Child]] = [
@@ -84,10 +84,10 @@ def _searched(result: BenchResult) -> Iterator[ET.Element]:
     if found.highest_rate_per_s is None:
         yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
     else:
-        broke = found.broke_at_rate_per_s
-        beyond = "nothing higher broke" if broke is None else f"{number(broke)} requests/s did not hold"
+        broke, unit = found.broke_at_rate_per_s, f"{result.stages[-1].load.begins}/s"
+        beyond = "nothing higher broke" if broke is None else f"{number(broke)} {unit} did not hold"
         least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{number(found.highest_rate_per_s)} requests/s"
+        rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
         yield h("p", f"The highest rate that holds is {rate}{sent(result)}; {beyond}.")
     rows: list[list[Child]] = [
         [s.objective, f"{s.met:,} of {s.requests:,}", f"{s.at_least_fraction:.2%}", f"{s.fraction:.2%}",

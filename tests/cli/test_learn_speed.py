@@ -168,6 +168,15 @@ def test_what_a_result_does_not_say_is_asked_for(infercli, bench, changes, words
     assert ran.err.startswith("error: a.json: ")
 
 
+def test_a_run_that_asked_adapters_teaches_nothing_of_the_model(infercli, bench, tmp_path):
+    (level,) = result().stages
+    traces = tuple(t.model_copy(update={"model": "sql" if i % 4 == 0 else None}) for i, t in enumerate(level.traces))
+    ran = infercli("learn", bench("lora.json", stages=(level.model_copy(update={"traces": traces}),)), *ENGINE)
+    assert ran.code == ExitCode.USAGE
+    assert f"lora.json: some requests asked sql and not {LLAMA}" in ran.err
+    assert not (tmp_path / "infercli-learned.json").exists()
+
+
 def test_a_plan_names_the_engine(infercli, bench, tmp_path):
     ran = infercli("plan", LLAMA, "--profile", "l4", "-o", "json")
     assert ran.code in (ExitCode.YES, ExitCode.NO), ran.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infercli.errors import ExitCode
@@ -66,6 +68,48 @@ def test_an_explicit_limit_of_answers_goes_before_the_workloads_own(text, sent, 
         ran = infercli("bench", server.url, *words, "--requests", str(len(sent)), "-o", "json")
         assert [s.body["max_tokens"] for s in server.completion_requests] == sent
     assert ("answers of more than 3 tokens cut to that" in ran.out) is ("40" in text)
+
+
+def test_a_rate_of_conversations_is_called_one(infercli, tmp_path):
+    turns = "conversations: [{turns: [{prompt: a}, {prompt: b}, {prompt: c}]}]"
+    (tmp_path / "w.yaml").write_text(f"apiVersion: infercli/v1\nkind: Workload\nname: w\n{turns}\n")
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        words = ["bench", server.url, "--workload", "w.yaml", "--requests", "2", "--warmup", "0", "--save", "r.json"]
+        open_loop = infercli(*words, "--rate", "50")
+        assert len(server.completion_requests) == 6
+        assert "6 of 6 requests answered" in open_loop.out
+        assert ", 50 conversations/s\n" in open_loop.out
+        assert json.loads(infercli("report", "r.json", "--export", "vllm").out)["request_rate"] is None
+        assert ", 1 at a time" in infercli(*words, "--concurrency", "1").out
+        assert len(server.completion_requests) == 8
+        single = infercli("bench", server.url, "--rate", "50", "--requests", "2", "--warmup", "0")
+        assert ", 50 requests/s\n" in single.out
+
+
+def test_the_share_of_a_prefix_is_of_what_was_sent(infercli, tmp_path):
+    def text(**prefix):
+        made = {"input_tokens": 40, "turns": 6, "turn_tokens": 5, "shared_prefix": prefix}
+        return json.dumps({"apiVersion": "infercli/v1", "kind": "Workload", "name": "w", "synthetic": made})
+
+    def bench(name, prefix, *more):
+        (tmp_path / name).write_text(text(**prefix))
+        ran = infercli("bench", server.url, "--workload", name, "--warmup", "0", "-o", "json", *more)
+        return json.loads(ran.out)["prompts"]
+
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        closed = ("--concurrency", "1", "--requests", "96")
+        fixed = bench("a.yaml", {"tokens": 20, "groups": 16}, *closed)
+        # 96 requests of 6 turns are 16 conversations, each the first of its group.
+        assert (fixed["count"], fixed["prefix"]) == (96, {"tokens": 20, "first_prompts": 16, "sent_before": 0})
+        # Half of the tokens of 16 prompts, of which 14 share: 0.5 x 16 x 40 / 14 = 22.9.
+        share = bench("b.yaml", {"hit_fraction": 0.5, "groups": 2}, *closed)
+        assert share["prefix"] == {"tokens": 23, "first_prompts": 16, "sent_before": 14}
+        # In an open loop they are conversations.
+        open_loop = bench("a.yaml", {"tokens": 20, "groups": 16}, "--rate", "100", "--requests", "20")
+        assert (open_loop["count"], open_loop["prefix"]["sent_before"]) == (120, 4)
+        assert "4 of 20 first prompts began with a shared prefix that had been sent before" in " ".join(
+            infercli("report", "result.json").out.split()
+        )
 
 
 def test_objectives_that_are_not_shipped_are_answered_with_those_that_are(infercli):

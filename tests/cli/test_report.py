@@ -14,7 +14,7 @@ from infercli.cli.result_text import summary
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.bench_comparison import BenchComparison, compare
 from infercli.core.sweep import searched
-from infercli.core.traces import Load
+from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
 
@@ -87,11 +87,32 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
         f"sent: 64 requests; 64.0 prompt tokens on average by the server's usage; {mean:.1f} output tokens on average "
         "(max_tokens 24); prompts: synthetic (64 words, seed 0), of a pool of 68"
     ) in said
+    asked = [trace(0.0, (1.0,), tokens=1, model="sql", max_tokens=20), trace(0.0, (1.0,), tokens=1, max_tokens=400)]
+    mixed = " ".join(summary(result(stage([*asked, asked[1]])), width=120).split())
+    assert "sent: 3 requests (2 to Qwen/Qwen3-0.6B, 1 to sql); " in mixed
+    assert "1.0 output tokens on average (max_tokens 20 to 400)" in mixed
     silent = summary(result(stage([trace(0.0, (1.0,)), trace(0.0, (1.0,), prompt_tokens=5)])), width=120)
     assert "5.0 prompt tokens on average by the server's usage, which 1 of 2 answers had" in " ".join(silent.split())
     none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
     assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
     assert "\n1 output token; " in none
+
+
+def test_what_users_waited_for_a_connection_is_shown_in_a_closed_loop_too():
+    quick = [trace(i, (i + 0.2,), intended_s=i - 0.001) for i in range(1, 9)]
+    assert "from due" not in summary(result(stage(quick)))
+    said = summary(result(stage([*quick, trace(9.0, (9.4,), intended_s=2.0)])), width=120)
+    rows = {line[:19].strip(): line.split()[-1] for line in said.splitlines() if line.strip()}
+    assert (rows["TTFT"], rows["TTFT from due"], rows["end to end from due"]) == ("400.0", "7,400.0", "7,400.0")
+
+
+def test_a_run_that_was_ended_while_it_warmed_up_says_so():
+    flying = [trace(0.0, ended_s=0.5, phase="warmup", cut=True) for _ in range(4)]
+    said = summary(result(stage(flying, load=Load(concurrency=4, requests=64), stopped=Stop(kind="interrupted"))))
+    assert "\nsent: 4 requests of the warm-up, which was not over; none was measured\n" in said
+    assert "0 of 0" not in said
+    assert "caution: the run is not complete: interrupted" in said
+    assert "of the warm-up" not in summary(run(64, 8, warmup=4))
 
 
 def test_a_client_that_was_not_the_limit_is_said_beside_the_limit_that_applied():
@@ -224,11 +245,14 @@ def test_report_as_data_is_the_result_without_its_raw_part(infercli, saved):
         assert "traces" not in value["stages"][0]
 
 
+SOUND = "{}: its numbers follow from its raw data, and its loads had the requests and users they name\n"
+
+
 @pytest.mark.parametrize("bench", [run(16, 2), full(sweep((1, 2), requests=16)), hostile(), run(16, 2, failing=4)])
 def test_a_result_that_was_only_saved_and_read_follows_from_its_raw_data(infercli, saved, bench):
     ran = infercli("report", saved(bench), "--check")
     assert ran.code == ExitCode.YES
-    assert ran.out == "result.json: every number follows from its raw data\n"
+    assert ran.out == SOUND.format("result.json")
 
 
 @pytest.mark.parametrize(
@@ -240,6 +264,11 @@ def test_a_result_that_was_only_saved_and_read_follows_from_its_raw_data(infercl
         (lambda v: v["stages"][0]["check"].update(client_limited=True), "stages[0].check.client_limited"),
         (lambda v: v["stages"][0]["traces"][3].update(completion_tokens=999), "stages[0].metrics.output_tokens"),
         (lambda v: v.update(objectives=None), "stages[0].goodput"),
+        (lambda v: v["stages"][0]["load"].update(concurrency=64), "stages[0].load.concurrency"),
+        (lambda v: v["stages"][0]["load"].update(concurrency=1), "stages[0].load.concurrency"),
+        (lambda v: v["stages"][0]["load"].update(requests=99), "stages[0].load.requests"),
+        (lambda v: v["stages"][0]["load"].update(warmup_requests=4), "stages[0].load.warmup_requests"),
+        (lambda v: v["stages"][0].update(ended_s=99.0), "stages[0].ended_s"),
     ],
 )
 def test_check_says_which_numbers_do_not_follow_and_answers_no(infercli, saved, tmp_path, change, path):
@@ -282,7 +311,7 @@ def test_one_wrong_file_among_right_ones_is_a_no(infercli, saved, tmp_path):
     wrong = edited(saved, tmp_path, lambda v: v["stages"][0]["metrics"].update(cut=1))
     ran = infercli("report", saved(run(16, 2), "right.json"), wrong, "--check")
     assert ran.code == ExitCode.NO
-    assert "right.json: every number follows" in ran.out
+    assert SOUND.format("right.json") in ran.out
 
 
 @pytest.mark.parametrize(

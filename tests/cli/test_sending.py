@@ -128,6 +128,22 @@ def test_a_mix_of_adapters_is_spread_over_the_conversations():
     assert conversations_for(given, loras={"german": 1}).conversations[0].model == "german"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_adapters_have_their_shares_in_every_stretch_of_a_run_and_in_no_fixed_order(seed):
+    quarter = conversations_for(None, loras={"sql": 1, "base": 3}, count=68, seed=seed)
+    models = [c.model for c in quarter.conversations]
+    # A measured part begins after the warm-up.
+    assert models[4:].count("sql") == 16
+    assert models[:36].count("sql") == 9
+    assert len({tuple(models[at : at + 4]) for at in range(0, 68, 4)}) > 1
+    assert quarter.source.endswith("; spread over sql=1, base=3")
+    # The first ones do not depend on how many there are.
+    few = conversations_for(None, loras={"sql": 1, "base": 3}, count=30, seed=seed)
+    assert [c.model for c in few.conversations] == models[:30]
+    uneven = [c.model for c in conversations_for(None, loras={"a": 2, "b": 1.5, "c": 0.1}, count=360).conversations]
+    assert [uneven.count(name) for name in "abc"] == [200, 150, 10]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

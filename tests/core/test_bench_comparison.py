@@ -157,6 +157,16 @@ def test_every_reason_why_two_runs_are_not_of_one_workload_is_given():
     assert compare(a, other, "b.json").forced == refusals(a, other)
 
 
+def test_the_base_model_is_not_compared_with_adapters():
+    a, b = result(stage(served(64, 8, 1)), prompts=64), result(stage(served(64, 8, 2)), prompts=80)
+    assert refusals(a, b) == ()
+    source = b.prompts.source + "; spread over sql=1, base=3"
+    spread = b.model_copy(update={"prompts": b.prompts.model_copy(update={"source": source})})
+    assert refusals(a, spread) == (
+        f"prompts: {a.prompts.source}, 64 prompts / {source}, 80 prompts, with other digests",
+    )
+
+
 def test_digests_of_two_machines_say_nothing():
     a = run(8, 2, 1)
     b = result(*a.stages, key=bytes(range(32, 64)))

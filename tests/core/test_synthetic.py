@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core.bench_workload import Synthetic
-from infercli.core.sending import Sending, fresh, spread_over, unfit
+from infercli.core.sending import Sending, fresh, prefix_sent, spread_over, unfit
 from infercli.core.synthetic import synthetic, synthetic_words
 from infercli.errors import InputError
+from tests.core.results import trace
 from tests.parts.bpe import Counted, common_beginning
 
 
@@ -86,14 +87,31 @@ def test_a_stated_share_of_the_input_was_sent_before(lengths, groups, share):
     sent = made(lengths, count=20, input_tokens=150, shared_prefix={"hit_fraction": share, "groups": groups})
     prompts = firsts(sent.conversations)
     assert seen_before(prompts, lengths) / (20 * 150) == pytest.approx(share, abs=0.01)
-    assert f"{share:.0%} of them" in sent.source
+    assert sent.prefix is not None
+    assert (sent.prefix.tokens * (20 - groups)) / (20 * 150) == pytest.approx(share, abs=0.01)
 
 
-def test_the_share_that_a_prefix_of_given_length_brings_is_said(lengths):
+def begun(*conversations, phase="measured", turn=0):
+    return [trace(float(at), conversation=c, phase=phase, turn=turn) for at, c in enumerate(conversations)]
+
+
+def test_a_prefix_counts_as_sent_before_only_where_it_was(lengths):
     sent = made(lengths, count=10, input_tokens=100, shared_prefix={"tokens": 50, "groups": 2})
-    # Eight of ten prompts find the 50 of their 100 tokens that their group's first prompt brought.
-    assert "40% of them a shared prefix of 50 tokens" in sent.source
+    assert sent.source.endswith("; a shared prefix of 50 tokens, 2 different ones in turn")
     assert seen_before(firsts(sent.conversations), lengths) / 1000 == pytest.approx(0.4, abs=0.01)
+
+    def said(*levels):
+        found = prefix_sent(sent, levels)
+        return found.tokens, found.first_prompts, found.sent_before
+
+    assert said(begun(*range(10))) == (50, 10, 8)
+    assert said(begun(0, 1)) == (50, 2, 0)
+    assert said(begun(0, 1, phase="warmup") + begun(2, 3)) == (50, 2, 2)
+    assert said(begun(0, 1) + begun(0, 1, turn=1)) == (50, 2, 0)
+    # What stands beyond the pool, and another level, begin with other numbers.
+    assert said(begun(0, 1, 10, 11)) == (50, 4, 0)
+    assert said(begun(0, 2), begun(0, 2)) == (50, 4, 2)
+    assert prefix_sent(made(lengths), [begun(0, 1)]) is None
 
 
 @pytest.mark.parametrize(
@@ -171,12 +189,11 @@ def test_prompts_of_words_have_the_words_asked_for_and_no_two_share_their_first(
 
 
 def test_adapters_get_their_shares_and_the_base_model_its_own():
-    conversations = made(count=2000, input_tokens=3).conversations
-    mixed = spread_over(conversations, {None: 1, "a": 2, "b": 1}, seed=5)
-    counts = {name: sum(c.model == name for c in mixed) / 2000 for name in (None, "a", "b")}
-    # Five standard errors of a share of 1/2 in 2,000: 0.056.
-    assert counts == {None: pytest.approx(0.25, abs=0.056), "a": pytest.approx(0.5, abs=0.056), "b": counts["b"]}
-    assert mixed == spread_over(conversations, {None: 1, "a": 2, "b": 1}, seed=5)
+    sent = made(count=2000, input_tokens=3)
+    mixed = spread_over(sent, {"base": 1, "a": 2, "b": 1}, seed=5)
+    models = [c.model for c in mixed.conversations]
+    assert [models.count(name) for name in (None, "a", "b")] == [500, 1000, 500]
+    assert mixed == spread_over(sent, {"base": 1, "a": 2, "b": 1}, seed=5)
 
 
 def test_what_an_api_cannot_carry_is_said():

@@ -37,6 +37,8 @@ class Behaviour:
     """A comment line (`: ping`) after every so many token frames."""
     newline: str = "\n"
     content: Callable[[int], str] = field(default=lambda i: f" word{i}")
+    trailer: str = ""
+    """A header after the last chunk, and its line end."""
     framing: str = "chunked"
     """`chunked`, or `close`: the body ends with the connection."""
     status: int = 200
@@ -325,7 +327,7 @@ class FakeOpenAiServer:
     @staticmethod
     def _end(connection: socket.socket, b: Behaviour) -> bool:
         if b.framing == "chunked":
-            connection.sendall(b"0\r\n\r\n")
+            connection.sendall(f"0\r\n{b.trailer}\r\n".encode())
         return not (b.framing == "close" or b.close_connection or b.drop_after)
 
     @staticmethod

@@ -117,6 +117,15 @@ def test_an_empty_last_frame_is_a_token_only_where_usage_counts_it():
         assert sum(parse_stream([raw], 0, chunked=False).frames) == expected
 
 
+def test_empty_frames_are_no_tokens_where_usage_counts_those_with_text_alone():
+    # A server that keeps the stream alive while the prompt waits: the first token is in the third read.
+    reads = [b"".join(whole(v)) for v in ([ROLE, token("")], [token("")], [token()], [token(), token("", "stop")])]
+    end = b"".join(whole([usage(2), "[DONE]"]))
+    assert parse_stream([*reads, end], 0, chunked=False).frames == [0, 0, 1, 1, 0]
+    silent = b"".join(whole(["[DONE]"]))
+    assert parse_stream([*reads, silent], 0, chunked=False).frames == [1, 1, 1, 1, 0]
+
+
 def test_an_empty_last_frame_is_no_token_where_there_is_no_usage():
     raw = b"".join(whole([ROLE, token(), token(), token("", "stop"), "[DONE]"]))
     stream = parse_stream([raw], 0, chunked=False)

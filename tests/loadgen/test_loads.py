@@ -73,6 +73,21 @@ def test_warm_up_and_cool_down_by_time_are_marked_by_when_a_request_was_due():
     assert measure(m.traces).requests == 10
 
 
+def test_a_turn_is_warm_up_by_when_it_was_due_and_not_by_when_its_conversation_began():
+    talk = Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(100)))
+    times = {"duration_s": 0.6, "warmup_s": 0.2, "cooldown_s": 0.2}
+    with FakeOpenAiServer(Behaviour(tokens=1, ttft_s=0.03)) as server:
+        for load in ({"concurrency": 2}, {"arrivals": "constant", "rate_per_s": 9}):
+            m = go(server, [talk], **load, **times)
+            began = m.traces[0].intended_s
+            phases = [Load(**load, **times).phase_at(t.intended_s - began) for t in m.traces]
+            assert [t.phase for t in m.traces] == phases
+            assert set(phases) == {"warmup", "measured", "cooldown"}
+        # One by count is over when it was answered, whatever it is due by.
+        m = go(server, [talk], concurrency=1, requests=3, warmup_requests=4)
+        assert [t.phase for t in m.traces] == ["warmup"] * 4 + ["measured"] * 3
+
+
 def test_a_trace_is_replayed():
     conversations = [Conversation(turns=(Turn(prompt=f"at {t}", max_tokens=n),), at_s=t) for t, n in
                      ((0.0, 3), (0.1, 4), (0.4, 5))]  # fmt: skip
@@ -141,12 +156,22 @@ def test_conversations_of_an_open_loop_go_on_beside_one_another():
     assert all(t.answered for t in m.traces)
 
 
+def test_progress_of_conversations_is_told_by_their_requests():
+    talks = [Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(n))) for n in (1, 3)]
+    seen = []
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        load = Load(arrivals="constant", rate_per_s=50, requests=3, multi_turn=True)
+        run(Target(parse_endpoint(server.url), "tiny"), load, talks, seen.append)
+    assert (seen[-1].done, seen[-1].total) == (5, 5)
+
+
 def test_a_conversation_may_name_a_model_of_its_own():
     both = [Conversation(turns=(Turn(prompt="x"),), model=name) for name in ("tiny-lora", None)]
     with FakeOpenAiServer(Behaviour(tokens=1), adapters=("tiny-lora",)) as server:
         m = go(server, both, concurrency=1, requests=4)
         assert [s.body["model"] for s in server.completion_requests] == ["tiny-lora", "tiny"] * 2
     assert all(t.answered for t in m.traces)
+    assert [t.model for t in m.traces] == ["tiny-lora", None] * 2
 
 
 def test_workers_share_a_closed_loop_and_lose_nothing():
@@ -175,6 +200,30 @@ def test_workers_share_an_open_loop_and_send_as_one_would():
         [t.intended_s - starts[1] for t in three.traces], abs=2 * ROUNDED_S
     )
     assert [t.conversation for t in one.traces] == [t.conversation for t in three.traces]
+
+
+def slow_first(number):
+    return Behaviour(tokens=1, ttft_s=0.8 if number == 0 else 0.01)
+
+
+@pytest.mark.parametrize("load", [{}, {"arrivals": "constant", "rate_per_s": 40}], ids=["users", "cap"])
+def test_a_slow_answer_holds_back_no_request_that_another_worker_has_room_for(load):
+    with FakeOpenAiServer(slow_first) as server:
+        m = go(server, concurrency=2, requests=20, workers=2, **load)
+        assert max(s.in_flight for s in server.completion_requests) == 2
+    slow = max(m.traces, key=lambda t: t.ended_s - t.sent_s)
+    assert max(t.sent_s for t in m.traces) < slow.ended_s
+    assert sorted(t.conversation for t in m.traces) == list(range(20))
+
+
+def test_workers_that_wait_for_room_under_one_cap_all_get_it():
+    with FakeOpenAiServer(Behaviour(tokens=1, ttft_s=0.02)) as server:
+        m = go(server, arrivals="constant", rate_per_s=200, requests=48, concurrency=2, workers=3)
+        assert max(s.in_flight for s in server.completion_requests) == 2
+    assert sorted(t.conversation for t in m.traces) == list(range(48))
+    # 48 of 20 ms each by two: half a second from the first to the last, with no worker's all at the end.
+    order = [t.request % 3 for t in sorted(m.traces, key=lambda t: t.sent_s)]
+    assert all(set(order[at : at + 24]) == {0, 1, 2} for at in (0, 24))
 
 
 def test_a_large_crowd_has_more_than_one_worker_where_there_are_cores():

@@ -17,6 +17,7 @@ from infercli.core.traces import Load
 from infercli.loadgen.clock import ReceiveClock
 from infercli.loadgen.loop import Loop, Part, Tally, how_long_to_nap_s
 from infercli.loadgen.route import route_to
+from infercli.loadgen.shares import Slots
 from infercli.loadgen.target import Requests, Target
 
 SECOND = 1.0
@@ -83,7 +84,7 @@ def run_alone(link: Alone, schedule: Schedule, *, users: int, requests: int, tok
         asked = Requests(Target(endpoint, MODEL), load, conversations)
         link.loop = Loop(route_to(endpoint, None, 5.0), asked, load, link, origin=origin)
         due = iter((None, i) for i in range(requests))
-        link.loop.run(Part(origin, due, lambda _: "measured", users=users, requests=requests))
+        link.loop.run(Part(origin, due, lambda _: "measured", users=users, requests=Slots(requests)))
         link.loop.close()
     return link.loop
 

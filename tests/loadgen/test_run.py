@@ -25,7 +25,7 @@ from infercli.core.traces import Load, Stop
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run
 from infercli.loadgen.connections import Connections
-from infercli.loadgen.exchange import Exchange
+from infercli.loadgen.exchange import Answer, Call, Exchange
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 CLOCK_ERROR_S = 0.0002
@@ -133,17 +133,45 @@ def test_several_tokens_in_a_frame_are_frames_on_the_wire_and_tokens_by_usage():
         Behaviour(tokens=9, framing="close"),
         Behaviour(tokens=9, close_connection=True),
         Behaviour(tokens=9, split_sends=True),
+        Behaviour(tokens=9, trailer="X-Check: 1\r\nX-Time: 0\r\n"),
+        Behaviour(tokens=9, trailer="X-Check: 1\r\n", newline="\r\n"),
         Behaviour(tokens=9, content=lambda i: "\n\ndata: [DONE]\r\n0\r\n\r\n"),
         Behaviour(tokens=9, usage=False),
         Behaviour(tokens=1),
     ],
-    ids=["crlf", "comments", "no-role", "empty-last", "close", "connection-close", "split", "text", "no-usage", "one"],
+    ids=[
+        "crlf",
+        "comments",
+        "no-role",
+        "empty-last",
+        "close",
+        "connection-close",
+        "split",
+        "trailers",
+        "crlf-trailer",
+        "text",
+        "no-usage",
+        "one",
+    ],
 )
 def test_tokens_are_exact_whatever_the_servers_style(behaviour):
     with FakeOpenAiServer(behaviour) as server:
         m = go(server, concurrency=2, requests=4)
     assert [(t.error, sum(t.frames)) for t in m.traces] == [(None, behaviour.tokens)] * 4
     assert all(t.completion_tokens == (behaviour.tokens if behaviour.usage else None) for t in m.traces)
+
+
+@pytest.mark.parametrize("at", range(1, 20))
+def test_trailers_end_an_answer_however_they_are_cut(at):
+    body = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    end = b"0\r\nX-Check: 1\r\n\r\n"
+    answer = Answer(Call(0, 0, 0, "measured"), 0)
+    answer.parts.append(body)
+    assert not answer.begins()
+    for part in filter(None, (end[:at], end[at:])):
+        answer.parts.append(part)
+        ended = answer.goes_on(part)
+        assert ended is (b"".join(answer.parts) == body + end)
 
 
 def test_completions_are_measured_like_chat():

@@ -146,7 +146,7 @@ def test_a_benchmark_report_says_what_was_measured_in_seconds():
     assert load["rate_qps"] == 2.0
     assert "concurrency" not in load
     assert load["input_seq_len"] == {"distribution": "other", "value": 20.0, "min": 10, "max": 30}
-    assert load["output_seq_len"] == {"distribution": "fixed", "value": 3}
+    assert load["output_seq_len"] == {"distribution": "fixed", "value": 3, "min": 3, "max": 3}
     assert written["run"]["time"]["start"] == "2026-11-21T08:52:06+00:00"
 
 
@@ -199,6 +199,15 @@ VLLM = [
 """Fields of `vllm bench serve --save-result --save-detailed` (vllm/benchmarks/serve.py, 0.29 to 0.33)."""
 
 
+def test_a_benchmark_report_says_what_each_answer_might_have_and_where_prompts_come_from():
+    asked = [trace(0.0, (0.5,), tokens=1, prompt_tokens=9, max_tokens=n) for n in (100, 300)]
+    bench = result(stage(asked, load=Load(concurrency=1, requests=2, ignore_eos=True)))
+    used = bench.prompts.model_copy(update={"source": "synthetic, seed 0; first prompts of 9 tokens"})
+    said = export.llm_d(bench.model_copy(update={"prompts": used}), 0)["scenario"]["load"]["standardized"]
+    assert said["output_seq_len"] == {"distribution": "other", "value": 200, "min": 100, "max": 300}
+    assert said["source"] == "random"
+
+
 def test_a_vllm_file_has_its_fields_in_their_units():
     bench = result(
         stage(
@@ -242,6 +251,7 @@ def test_a_vllm_file_has_its_fields_in_their_units():
         (Load(arrivals="constant", rate_per_s=5, requests=1), 5.0, "inf"),
         (Load(arrivals="gamma", rate_per_s=5, requests=1, burstiness=0.5), 5.0, 0.5),
         (Load(arrivals="trace"), None, None),
+        (Load(arrivals="poisson", rate_per_s=5, requests=1, multi_turn=True), None, 1.0),
         (Load(arrivals="poisson", rate_per_s=1, ramp_to_per_s=9, duration_s=9), "inf", 1.0),
     ],
 )

@@ -1,0 +1,71 @@
+"""What the workers of a load take from in common, so that whoever is free sends what is next.
+
+With parts of their own, a worker that has sent its part is idle while users of another still wait for theirs, and
+requests wait for the cap of one worker while another has room.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from infercli.core.traces import Load
+
+
+class Slots:
+    """So many things, from which every worker takes: the kernel counts them."""
+
+    def __init__(self, count: int) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
+        """Ready to be read while there are some."""
+        os.eventfd_write(self.fd, count)
+
+    def take(self) -> bool:
+        """One of them; False: there is none now."""
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            return False
+        return True
+
+    def give(self) -> None:
+        """One of them back."""
+        os.eventfd_write(self.fd, 1)
+
+
+class Shares:
+    """Of one part of a load. Made before the workers are forked; `close` is for who made it."""
+
+    def __init__(self, first: int, requests: int | None, cap: int | None = None) -> None:
+        """`first`: the index of the first conversation. `requests`: how many there are to begin; None: no end to them.
+
+        `cap`: how many may be in flight; None: as many as there are.
+        """
+        self.requests = None if requests is None else Slots(requests)
+        self.cap = None if cap is None else Slots(cap)
+        self._next = os.eventfd(first + 1)
+
+    def indexes(self) -> Iterator[int]:
+        """Of conversations, in order: each is given to one worker."""
+        while True:
+            # Who has read the number has it alone: the others wait for the few microseconds until it is written back.
+            following = os.eventfd_read(self._next)
+            os.eventfd_write(self._next, following + 1)
+            yield following - 1
+
+    @property
+    def fds(self) -> set[int]:
+        """Its descriptors."""
+        return {self._next, *(slots.fd for slots in (self.requests, self.cap) if slots is not None)}
+
+    def close(self) -> None:
+        """Free them."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+def shares_of(load: Load) -> tuple[Shares, Shares]:
+    """Of a load's warm-up, and of the load itself."""
+    closed = load.arrivals is None
+    measured = Shares(load.warmup_requests, load.requests if closed else None, None if closed else load.concurrency)
+    return Shares(0, load.warmup_requests), measured
