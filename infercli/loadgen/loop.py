@@ -239,8 +239,8 @@ class Loop:
         while self.unread:
             self._read(self.unread.popleft())
         self.waiting.clear()
-        if self.queued and part.cap is not None:
-            self.waker.poller.unregister(part.cap.fd)
+        if self.queued:
+            self._watch_cap(self.waker.poller.unregister)
         self.queued.clear()
         ready.clear()
         self.link.report(self.tally, len(self.active))
@@ -256,8 +256,14 @@ class Loop:
                 self.ready.append((call, call.due))
                 continue
             if not self.queued:
-                self.waker.poller.register(part.cap.fd, READ)
+                self._watch_cap(lambda fd: self.waker.poller.register(fd, READ))
             self.queued.append(call)
+
+    def _watch_cap(self, how: Callable[[int], object]) -> None:
+        """Be told of room that others leave, or no more; what this worker leaves it takes itself where it is alone."""
+        cap = self.part.cap
+        if cap is not None and cap.fd is not None and not self.part.alone:
+            how(cap.fd)
 
     def _begin_queued(self) -> None:
         """As many of those that wait for the cap as there is room for."""
@@ -267,7 +273,7 @@ class Loop:
             following = self.queued.popleft()
             self.ready.append((following, max(following.due, now)))
         if not self.queued:
-            self.waker.poller.unregister(cap.fd)
+            self._watch_cap(self.waker.poller.unregister)
 
     def _pull(self, at: int, now: int) -> None:
         """The next conversation begins: in a closed loop `at`, in an open one when it is due."""

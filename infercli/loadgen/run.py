@@ -25,10 +25,10 @@ from infercli.core.saturation import Look, saturated
 from infercli.core.self_check import Client
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
+from infercli.loadgen import shares
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.exchange import in_seconds
 from infercli.loadgen.route import route_to
-from infercli.loadgen.shares import shares_of
 from infercli.loadgen.target import Requests, Target
 from infercli.loadgen.worker import Channel, Place, fork
 
@@ -94,10 +94,13 @@ def run(
     """Send the load and return every request with its times. `workers`: None takes as many as it needs.
 
     `on_progress` is called about five times a second; the workers do not wait for it. Raises InputError (nothing to
-    send, a key that no header can carry), EndpointError (the host name is unknown), InferError (a worker was killed).
+    send, a key that no header can carry, workers that the system cannot count for), EndpointError (the host name is
+    unknown), InferError (a worker was killed).
     """
     if not conversations:
         raise InputError("there are no prompts to send")
+    if workers is not None and workers > 1 and not shares.SHARED:
+        raise InputError("this system has nothing that counts for several workers (eventfd)", "leave --workers out")
     route = route_to(target.endpoint, target.ssl_context, load.connect_timeout_s)
     requests = Requests(target, load, conversations, proxied=route.proxied, more_headers=route.headers)
     count = workers_of(load) if workers is None else max(1, min(workers, load.concurrency or workers))
@@ -105,14 +108,14 @@ def run(
     with _interruptible() as interrupted:
         origin = time.monotonic_ns()
         crew = _Crew(load, _total(load, conversations), on_progress)
-        shares = shares_of(load)
+        taken_from = shares.shares_of(load)
         try:
             for index in range(count):
-                crew.add(*fork(route, requests, load, Place(index, count, *shares), origin))
+                crew.add(*fork(route, requests, load, Place(index, count, *taken_from), origin))
             crew.until_done(interrupted)
         finally:
             crew.end()
-            for each in shares:
+            for each in taken_from:
                 each.close()
     done = crew.done
     taken = sorted((t for d in done for t in d["traces"]), key=lambda t: (t["intended_s"], t["sent_s"] or 0))
@@ -139,6 +142,8 @@ def _total(load: Load, conversations: Sequence[Conversation]) -> int | None:
 
 def workers_of(load: Load) -> int:
     """One, and more for a load that one cannot watch closely, as far as there are cores."""
+    if not shares.SHARED:
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     rate_per_s = max(load.rate_per_s or 0.0, load.ramp_to_per_s or 0.0)
     needed = max((load.concurrency or 1) / STREAMS_PER_WORKER, rate_per_s / RATE_PER_WORKER)

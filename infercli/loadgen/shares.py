@@ -6,22 +6,32 @@ requests wait for the cap of one worker while another has room.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 
 from infercli.core.traces import Load
 
+SHARED = hasattr(os, "eventfd")
+"""The kernel counts for several processes (Linux). Elsewhere a load has one worker, which counts for itself."""
+
 
 class Slots:
-    """So many things, from which every worker takes: the kernel counts them."""
+    """So many things, from which every worker takes."""
 
     def __init__(self, count: int) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
-        """Ready to be read while there are some."""
-        os.eventfd_write(self.fd, count)
+        self._left = count
+        self.fd: int | None = None
+        """Ready to be read while there are some; None: nobody else takes from them."""
+        if SHARED:
+            self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
+            os.eventfd_write(self.fd, count)
 
     def take(self) -> bool:
         """One of them; False: there is none now."""
+        if self.fd is None:
+            found, self._left = self._left > 0, max(0, self._left - 1)
+            return found
         try:
             os.eventfd_read(self.fd)
         except BlockingIOError:
@@ -30,7 +40,10 @@ class Slots:
 
     def give(self) -> None:
         """One of them back."""
-        os.eventfd_write(self.fd, 1)
+        if self.fd is None:
+            self._left += 1
+        else:
+            os.eventfd_write(self.fd, 1)
 
 
 class Shares:
@@ -43,10 +56,14 @@ class Shares:
         """
         self.requests = None if requests is None else Slots(requests)
         self.cap = None if cap is None else Slots(cap)
-        self._next = os.eventfd(first + 1)
+        self._first = first
+        self._next = os.eventfd(first + 1) if SHARED else None
 
     def indexes(self) -> Iterator[int]:
         """Of conversations, in order: each is given to one worker."""
+        if self._next is None:
+            yield from itertools.count(self._first)
+            return
         while True:
             # Who has read the number has it alone: the others wait for the few microseconds until it is written back.
             following = os.eventfd_read(self._next)
@@ -56,7 +73,8 @@ class Shares:
     @property
     def fds(self) -> set[int]:
         """Its descriptors."""
-        return {self._next, *(slots.fd for slots in (self.requests, self.cap) if slots is not None)}
+        all_of_them = [self._next, *(slots.fd for slots in (self.requests, self.cap) if slots is not None)]
+        return {fd for fd in all_of_them if fd is not None}
 
     def close(self) -> None:
         """Free them."""

@@ -18,8 +18,8 @@ from infercli.core.conversation import Conversation, Turn, single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.metrics import measure
 from infercli.core.traces import Load
-from infercli.errors import InferError
-from infercli.loadgen import Target, run, workers_of
+from infercli.errors import InferError, InputError
+from infercli.loadgen import Target, run, shares, workers_of
 from infercli.loadgen.run import _ended
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -224,6 +224,19 @@ def test_workers_that_wait_for_room_under_one_cap_all_get_it():
     # 48 of 20 ms each by two: half a second from the first to the last, with no worker's all at the end.
     order = [t.request % 3 for t in sorted(m.traces, key=lambda t: t.sent_s)]
     assert all(set(order[at : at + 24]) == {0, 1, 2} for at in (0, 24))
+
+
+def test_a_system_without_a_count_for_several_workers_has_one(monkeypatch):
+    monkeypatch.setattr(shares, "SHARED", False)
+    assert workers_of(Load(concurrency=1024, requests=1)) == 1
+    with FakeOpenAiServer(Behaviour(tokens=1, ttft_s=0.02)) as server:
+        users = go(server, concurrency=3, requests=10, warmup_requests=2)
+        capped = go(server, arrivals="constant", rate_per_s=200, requests=10, concurrency=2)
+        with pytest.raises(InputError, match="for several workers"):
+            go(server, concurrency=3, requests=10, workers=2)
+    assert [t.conversation for t in users.traces] == list(range(12))
+    assert sorted(t.conversation for t in capped.traces) == list(range(10))
+    assert measure(capped.traces).ttft_due_s.max > 0.06  # five times two of 20 ms each, due within 45 ms
 
 
 def test_a_large_crowd_has_more_than_one_worker_where_there_are_cores():
