@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
+from infercli.core.attention_backends import backend_problems
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
@@ -89,6 +90,8 @@ def settle(
         problems.add(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
+    for problem in backend_problems(arch, quantization, gpu, facts, request.kv_cache_dtype):
+        problems.add(*problem)
     dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
     notes += said
     notes += _adapters(request, arch, quantization, facts, problems)

@@ -369,6 +369,92 @@ def test_what_vllm_would_refuse_is_refused_with_its_field(name):
     assert {problem.where for problem in found.problems} == {where}
 
 
+DENSE_80 = {
+    "architectures": ["PhiForCausalLM"], "vocab_size": 51200, "hidden_size": 2560, "intermediate_size": 10240,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "max_position_embeddings": 2048, "torch_dtype": "bfloat16",
+}  # fmt: skip
+"""Heads of 80 (phi-2), which FlashInfer does not have."""
+BACKENDS = [
+    # vLLM 0.29 v1/attention/backends/mla/flashmla_sparse.py, flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py
+    ("deepseek-ai/DeepSeek-V3.2", "A100-80-SXM", "0.29.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V3.2", "L40S", "0.13.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V3.2", "H200", "0.13.0", "auto", None),
+    ("deepseek-ai/DeepSeek-V3.2", "RTX-PRO-6000", "0.29.0", "auto", None),
+    ("deepseek-ai/DeepSeek-V3.2", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    # mla/prefill/selector.py: FlashAttention
+    ("deepseek-ai/DeepSeek-V2-Lite", "T4", "0.29.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "A100-80-SXM", "0.29.0", "auto", None),
+    # mla/triton_mla.py, which until 0.17 had none
+    ("deepseek-ai/DeepSeek-V2-Lite", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "L40S", "0.29.0", "fp8", None),
+    ("deepseek-ai/DeepSeek-V2-Lite", "L40S", "0.17.0", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.17.0", "fp8", None),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.9.2", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    # flashinfer.py and triton_attn.py
+    (BASES[0], "T4", "0.29.0", "fp8", "kv_cache_dtype"),
+    (BASES[0], "T4", "0.8.5", "fp8", None),
+    (BASES[0], "A100-80-SXM", "0.29.0", "fp8", None),
+    (BASES[0], "A100-80-SXM", "0.11.0", "fp8", "kv_cache_dtype"),
+    (BASES[0], "A100-80-SXM", "0.29.0", "fp8_e5m2", None),
+    ("openai/gpt-oss-20b", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("openai/gpt-oss-20b", "A100-80-SXM", "0.19.0", "fp8_e5m2", None),
+    ("openai/gpt-oss-20b", "H100", "0.29.0", "fp8", None),
+    ("google/gemma-3-12b-it", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("google/gemma-3-12b-it", "L40S", "0.29.0", "fp8", None),
+    ("google/gemma-4-31B-it", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    # model_executor/layers/attention/attention.py
+    ("deepseek-ai/DeepSeek-V3", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+]
+
+
+@pytest.mark.parametrize(("model", "gpu", "version", "kv_cache_dtype", "where"), BACKENDS)
+def test_a_cache_or_a_gpu_without_an_attention_kernel_is_refused(model, gpu, version, kv_cache_dtype, where):
+    asked = {"model": model, "gpu": gpu, "engine_version": version, "kv_cache_dtype": kv_cache_dtype}
+    request = EstimateRequest.model_validate(asked | {"max_model_len": 2048, "tensor_parallel_size": 8})
+    found = estimate(request, shipped_model(model))
+    refused = {p.where for p in found.problems} if isinstance(found, EstimateError) else set()
+    assert refused == ({where} if where else set()), found
+
+
+def test_an_fp8_cache_on_ampere_needs_heads_that_flashinfer_has():
+    # vLLM 0.29 v1/attention/backends/flashinfer.py get_supported_head_sizes
+    def asked(gpu: str):
+        request = EstimateRequest(model="phi", gpu=gpu, kv_cache_dtype="fp8")
+        return estimate(request, read_model("phi", DENSE_80))
+
+    assert isinstance(asked("L40S"), Estimate)
+    refused = asked("A100-80-SXM")
+    assert isinstance(refused, EstimateError)
+    assert "heads of 80 need compute capability 8.9" in refused.problems[0].what
+
+
+def test_images_that_are_switched_off_are_not_seen_whole():
+    # vLLM 0.27 config/model.py _supports_multimodal_for_mm_prefix
+    def asked(version: str):
+        request = EstimateRequest(
+            model="google/gemma-3-12b-it", gpu="A100-80-SXM", kv_cache_dtype="fp8", engine_version=version,
+            max_model_len=8192, language_model_only=True,
+        )  # fmt: skip
+        return estimate(request, shipped_model("google/gemma-3-12b-it"))
+
+    assert isinstance(asked("0.29.0"), Estimate)
+    assert isinstance(asked("0.25.1"), EstimateError)
+
+
+def test_fp8_e5m2_is_refused_beside_scales_for_e4m3():
+    # vLLM 0.29 model_executor/layers/attention/attention.py
+    llama = config_of(shapes()[BASES[0]].arch)
+    stored = {"quant_method": "fp8", "activation_scheme": "dynamic"}
+    found = {}
+    for name, config in (("plain", llama), ("fp8", llama | {"quantization_config": stored})):
+        request = EstimateRequest(model="m", gpu="H100", kv_cache_dtype="fp8_e5m2", max_model_len=8192)
+        found[name] = estimate(request, read_model("m", config))
+    assert isinstance(found["plain"], Estimate)
+    assert isinstance(found["fp8"], EstimateError)
+    assert "scales for the cache" in found["fp8"].problems[0].what
+
+
 def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
     asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
     one, two = (
