@@ -176,9 +176,17 @@ def estimate(
 
 
 def examine(
-    request: EstimateRequest, model: Model | InferError, problems: Problems, draft: Draft | InferError | None = None
+    request: EstimateRequest,
+    model: Model | InferError,
+    problems: Problems,
+    draft: Draft | InferError | None = None,
+    *,
+    batch_is_said: bool = False,
 ) -> Examined | None:
-    """Everything of an answer but its speed; None where something is wrong, which `problems` then says."""
+    """Everything of an answer but its speed; None where something is wrong, which `problems` then says.
+
+    `batch_is_said`: as `settle` takes it.
+    """
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
         facts = find_engine(request.engine_version)
@@ -209,7 +217,7 @@ def examine(
         notes += said
     notes += _engine_notes(facts)
     arch = request.as_loaded(model.arch, facts.release)
-    settings, said = settle(request, arch, quantization, gpu, facts, problems)
+    settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
     notes += said
     with problems.at(""):
         if not problems:

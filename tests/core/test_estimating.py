@@ -546,16 +546,43 @@ def test_a_version_that_is_none_is_said_beside_what_else_is_wrong(version):
     assert {p.where for p in refused.problems} == {"engine_version", "tensor_parallel_size"}
 
 
-@pytest.mark.parametrize(("gpu", "asked", "tokens", "noted"), [
-    ("A100-80-SXM", {}, 2496, False), ("H100", {}, 8192, False),
-    ("A100-80-SXM", {"max_num_batched_tokens": 2048}, 2048, True),
-])  # fmt: skip
-def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one(gpu, asked, tokens, noted):
-    request = EstimateRequest(model="google/gemma-4-26B-A4B-it", gpu=gpu, max_model_len=8192, **asked)
-    found = estimate(request, shipped_model("google/gemma-4-26B-A4B-it"))
-    assert isinstance(found, Estimate), found
-    assert found.settings.max_num_batched_tokens == tokens
-    assert any("2,496" in note for note in found.notes) is noted
+def batch(model: str, gpu: str, version: str = "0.29.0", **asked) -> int | str:
+    """Tokens of the batch, or why vLLM refuses it."""
+    length = {"max_model_len": 8192} | asked
+    request = EstimateRequest.model_validate({"model": model, "gpu": gpu, "engine_version": version} | length)
+    found = estimate(request, shipped_model(model))
+    if isinstance(found, Estimate):
+        return found.settings.max_num_batched_tokens
+    assert {p.where for p in found.problems} == {"max_num_batched_tokens"}
+    return found.problems[0].what
+
+
+def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one():
+    # vLLM 0.29 v1/core/encoder_cache_manager.py; 0.22 and later engine/arg_utils.py _get_min_mm_batched_tokens
+    whole, cut = "google/gemma-4-26B-A4B-it", "google/gemma-4-E4B-it"  # use_bidirectional_attention: vision, none
+    assert batch(whole, "A100-80-SXM") == 2496
+    assert batch(whole, "H100") == 8192
+    assert "2,048 is less than the 2,496 tokens" in batch(whole, "A100-80-SXM", max_num_batched_tokens=2048)
+    assert "takes 2,048 here where nobody says it" in batch(whole, "A100-80-SXM", "0.21.0")
+    assert batch(whole, "A100-80-SXM", max_num_batched_tokens=2048, limit_mm_per_prompt={"video": 0}) == 2048
+    assert batch(cut, "A100-80-SXM", max_num_batched_tokens=2048) == 2048
+
+
+def test_an_encoder_takes_prompts_whole():
+    # vLLM 0.29 config/model.py is_chunked_prefill_supported, config/scheduler.py verify_max_model_len
+    assert batch("BAAI/bge-m3", "L4") == 8192
+    assert batch("BAAI/bge-m3", "L4", max_model_len=512) == 2048
+    assert batch("BAAI/bge-m3", "L4", "0.11.0", max_model_len=512) == 512  # _set_default_args_v1: the length itself
+    assert "XLMRobertaModel takes prompts whole" in batch("BAAI/bge-m3", "L4", max_num_batched_tokens=2048)
+    assert batch("intfloat/e5-mistral-7b-instruct", "H100", max_num_batched_tokens=2048) == 2048  # a decoder
+
+
+def test_more_sequences_than_the_default_batch_are_refused_where_nobody_says_the_batch():
+    # vLLM 0.29 config/scheduler.py: max_num_batched_tokens must be greater than or equal to max_num_seqs
+    assert "less than max_num_seqs (4,096)" in batch(BASES[0], "A100-80-SXM", max_num_seqs=4096)
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=4096, max_num_batched_tokens=4096) == 4096
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=2048) == 2048
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=1, max_model_len=1024) == 1024  # engine/arg_utils.py since 0.12
 
 
 @given(questions, st.sampled_from([1, 8, 16, 64, 512]), st.integers(1, 8), st.sampled_from([1, 2]))
