@@ -137,7 +137,7 @@ def test_without_videos_an_image_is_the_largest_item():
         for items in ("all", "images", "none")
     )
     assert (both, none) == (7 * images, 0)
-    gemma = wrapped("Gemma4ForConditionalGeneration")
+    gemma = replace(wrapped("Gemma4ForConditionalGeneration"), image_prefix=True)
     assert [least_batch(gemma, (0, 29), items) for items in ("all", "images", "none")] == [2496, 0, 0]
 
 
