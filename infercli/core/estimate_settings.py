@@ -15,7 +15,7 @@ from infercli.core.kv_specs import CacheDtype
 from infercli.core.lora import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
-from infercli.core.schemes import require_gpu
+from infercli.core.schemes import EXPERTS, require_gpu
 from infercli.core.vision import least_batch
 
 _DTYPES = {
@@ -257,7 +257,19 @@ def _dtype(
     if chosen == "float32" and quantization.method != "none":
         hint = "leave dtype out, or use bfloat16" if said else "choose a GPU of compute capability 8.0 or more"
         problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
+    if chosen == "float16" and _bfloat16_only(quantization):
+        what = f"float16 is none that vLLM computes {quantization.method} in"
+        problems.add("dtype", what, "leave dtype out, or use bfloat16" if said else "use bfloat16")
     return chosen, notes
+
+
+def _bfloat16_only(quantization: Quantization) -> bool:
+    """Mxfp4Config, which gpt-oss has, and ModelOptMxFp8Config; other formats of both compute in float16 too.
+
+    vLLM 0.10.2 to 0.33 layers/quantization/mxfp4.py, 0.16 to 0.33 modelopt.py get_supported_act_dtypes.
+    """
+    gpt_oss = quantization.method == "mxfp4" and quantization.only == EXPERTS
+    return gpt_oss or (quantization.method == "mxfp8" and quantization.kv_scales)
 
 
 def _takes_float16(arch: ModelArch, facts: EngineFacts) -> bool:

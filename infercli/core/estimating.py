@@ -32,6 +32,9 @@ from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, Unsupported
 
+_EQUAL_VOCABULARIES = (0, 16)
+"""From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
+
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
 
@@ -203,6 +206,8 @@ def examine(
         quantization, said = model_quantization(request.quantization, model)
         notes += said
     version = None if facts is None else facts.version
+    if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
+        _check_vocabularies(request, model, draft, problems)
     broken = tensor_parallel.layout_problems(model.arch, quantization, request_layout(request), version)
     for what in broken:
         problems.add("tensor_parallel_size", what)
@@ -225,6 +230,17 @@ def examine(
             sized = _in_engine(sized, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
+
+
+def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:
+    whole_model = request.speculation is not None and request.speculation.method == "draft_model"
+    if whole_model and draft.arch.vocab != model.arch.vocab:
+        problems.add(
+            "speculation",
+            f"the model that drafts has a vocabulary of {draft.arch.vocab:,}, and {model.name} one of "
+            f"{model.arch.vocab:,}: vLLM refuses",
+            "take one of the same family, with the same vocab_size",
+        )
 
 
 def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts, settings: Settings) -> Sized:

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimating import estimate, read_model, read_request, shipped_model
+from infercli.core.estimating import estimate, read_draft, read_model, read_request, shipped_model
 from infercli.core.gpus import GPUS
 from infercli.core.shapes import shapes
 from tests.core.configs import config_of
@@ -453,6 +453,37 @@ def test_fp8_e5m2_is_refused_beside_scales_for_e4m3():
     assert isinstance(found["plain"], Estimate)
     assert isinstance(found["fp8"], EstimateError)
     assert "scales for the cache" in found["fp8"].problems[0].what
+
+
+def test_what_computes_in_bfloat16_only_is_refused_in_float16():
+    # vLLM 0.29 layers/quantization/mxfp4.py get_supported_act_dtypes; quark.py takes both
+    quark = {"quant_method": "quark", "export": {"kv_cache_group": []}, "global_quant_config": {
+        "weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "scale_format": "e8m0"}}}  # fmt: skip
+    llama = config_of(shapes()[BASES[0]].arch)
+    asked = {"gpu": "H100", "dtype": "float16", "max_model_len": 8192}
+    refused = estimate(EstimateRequest(model="openai/gpt-oss-20b", **asked), shipped_model("openai/gpt-oss-20b"))
+    assert isinstance(refused, EstimateError)
+    assert [p.what for p in refused.problems] == ["float16 is none that vLLM computes mxfp4 in"]
+    taken = estimate(EstimateRequest(model="m", **asked), read_model("m", llama | {"quantization_config": quark}))
+    assert isinstance(taken, Estimate)
+
+
+def test_a_model_that_drafts_has_the_same_vocabulary():
+    # vLLM 0.16 and later config/speculative.py verify_equal_vocab_size_if_draft_model
+    def asked(drafts: str, version: str):
+        speculation = {"method": "draft_model", "model": drafts, "num_speculative_tokens": 3}
+        request = EstimateRequest.model_validate({
+            "model": BASES[0], "gpu": "H100", "max_model_len": 8192, "speculation": speculation,
+            "engine_version": version,
+        })  # fmt: skip
+        model = shipped_model(BASES[0])
+        return estimate(request, model, read_draft(request.speculation, model, None))
+
+    assert isinstance(asked("meta-llama/Llama-3.2-1B-Instruct", "0.29.0"), Estimate)
+    assert isinstance(asked("Qwen/Qwen2.5-0.5B-Instruct", "0.14.0"), Estimate)
+    refused = asked("Qwen/Qwen2.5-0.5B-Instruct", "0.29.0")
+    assert isinstance(refused, EstimateError)
+    assert [p.where for p in refused.problems] == ["speculation"]
 
 
 def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
