@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
 from infercli.core.attention_backends import backend_problems
 from infercli.core.checkpoint import Quantization
+from infercli.core.engines.classes import missing_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
@@ -75,6 +76,9 @@ def settle(
     notes: tuple[str, ...] = ()
     with problems.at("gpu"):
         facts.require_gpu(gpu)
+    lacking = missing_class(arch, facts)
+    if lacking is not None:
+        problems.add("engine_version", lacking, "choose a version that has it")
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu, facts.version)
     offline = request.workload is not None and request.workload.offline

@@ -16,6 +16,7 @@ from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
+from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings, Speculation
 from infercli.core.estimate_memory import Sized, request_layout, size
@@ -227,7 +228,7 @@ def examine(
     with problems.at(""):
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft)
-            sized = _in_engine(sized, quantization, facts, settings)
+            sized = _in_engine(sized, arch, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 
@@ -243,11 +244,19 @@ def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, pr
         )
 
 
-def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts, settings: Settings) -> Sized:
-    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method."""
+def _in_engine(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, settings: Settings
+) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method.
+
+    Where it lacks the class, it cannot be told.
+    """
     if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
         why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
         return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
+    doubt = doubtful_class(arch, facts)
+    if doubt is not None and sized.starts:
+        sized = sized._replace(starts=None, reason=doubt)
     try:
         for method in quantization.methods:
             require_engine(method, facts.version)

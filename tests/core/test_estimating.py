@@ -486,6 +486,48 @@ def test_a_model_that_drafts_has_the_same_vocabulary():
     assert [p.where for p in refused.problems] == ["speculation"]
 
 
+@pytest.mark.parametrize(
+    ("model", "version", "starts"),
+    [
+        # vLLM model_executor/models/registry.py of each version
+        ("openai/gpt-oss-20b", "0.9.2", False),
+        ("openai/gpt-oss-20b", "0.10.1", True),  # was not read, and may have it
+        ("deepseek-ai/DeepSeek-V3.2", "0.10.2", False),
+        ("deepseek-ai/DeepSeek-V3.2", "0.11.0", True),
+        ("google/gemma-4-31B-it", "0.18.0", False),
+        ("google/gemma-4-31B-it", "0.20.0", True),
+        ("Qwen/Qwen3-8B", "0.6.0", None),  # as transformers has it, maybe
+        ("Qwen/Qwen3-8B", "0.8.5", True),
+    ],
+)
+def test_a_class_that_a_version_lacks_does_not_start(model, version, starts):
+    asked = {"max_model_len": 2048, "tensor_parallel_size": 8, "max_num_batched_tokens": 8192}
+    found = estimate(
+        EstimateRequest.model_validate({"model": model, "gpu": "H200", "engine_version": version} | asked),
+        shipped_model(model),
+    )
+    if starts is False:
+        assert isinstance(found, EstimateError)
+        assert {p.where for p in found.problems} == {"engine_version"}
+    else:
+        assert isinstance(found, Estimate), found
+        assert found.starts is starts
+
+
+def test_a_class_that_was_dropped_does_not_start():
+    # vLLM 0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS
+    config = config_of(shapes()[BASES[0]].arch) | {"architectures": ["XverseForCausalLM"]}
+    found = {
+        version: estimate(
+            EstimateRequest(model="m", gpu="H100", max_model_len=2048, engine_version=version), read_model("m", config)
+        )
+        for version in ("0.23.0", "0.29.0")
+    }
+    assert isinstance(found["0.23.0"], Estimate)
+    assert isinstance(found["0.29.0"], EstimateError)
+    assert "0.23.0 was the last" in found["0.29.0"].problems[0].what
+
+
 def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
     asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
     one, two = (
