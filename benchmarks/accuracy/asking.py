@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.accuracy.models import Found, Library, stored_method
+from infercli.core.engines.classes import ABSENT
+from infercli.core.shapes import find_shape
 
 Row = dict[str, Any]
 
 ASSUMED_VERSIONS = {"V0": "0.6.3", "V1": "0.11.0", "": "0.11.0"}
-"""vLLM where a record says only the engine's generation, or nothing: the middle of each generation's records."""
+"""vLLM where a record says only the engine's generation, or nothing: the middle of each generation's records, or
+the first minor release that has the model's class."""
 
 _CLASS_GPUS = ((7, "T4"), (20, "T4"), (30, "RTX-4090"), (36, "RTX-5090"), (44, "A100-40-SXM"), (64, "L40S"))
 """(GiB up to which, GPU) for records that name only a memory class; above: A100-80-SXM."""
@@ -80,7 +83,7 @@ def question(row: Row, library: Library) -> Question:
         request["model"] = str(row.get("model") or "unstated")
     else:
         _model(asked, row, found)
-    _version(asked, row)
+    _version(asked, row, found)
     _gpu(asked, row)
     if (
         asked.version_known
@@ -211,7 +214,7 @@ def _accelmark(request: dict[str, Any], row: Row) -> None:
         request["enforce_eager"] = True
 
 
-def _version(asked: Question, row: Row) -> None:
+def _version(asked: Question, row: Row, found: Found | None) -> None:
     said = str(row.get("vllm_version") or row.get("engine_version") or "")
     if row.get("engine") not in (None, "vLLM", "V0", "V1"):
         said = ""  # another engine's version says nothing about vLLM
@@ -222,8 +225,16 @@ def _version(asked: Question, row: Row) -> None:
         return
     asked.version_known = False
     version = ASSUMED_VERSIONS.get(str(row.get("engine") or ""), ASSUMED_VERSIONS[""])
+    lacking = None if found is None else ABSENT.get(_class(found))
+    if lacking is not None and tuple(int(part) for part in version.split(".")) <= lacking:
+        version = f"{lacking[0]}.{lacking[1] + 1}.0"
     asked.request["engine_version"] = version
     asked.assumed.append(f"vLLM {version}: the record says `{said or 'nothing'}`")
+
+
+def _class(found: Found) -> str:
+    config = found.config
+    return str((config.get("architectures") or [""])[0]) if config else find_shape(found.id).arch.architecture
 
 
 def _gpu(asked: Question, row: Row) -> None:

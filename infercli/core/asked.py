@@ -90,7 +90,7 @@ def settled(
 ) -> tuple[Settings, tuple[str, ...]]:
     """(what the engine would run with, notes). Raises InputError with everything that is wrong with the question."""
     problems = Problems()
-    settings, notes = settle(request, arch, quantization, gpu, facts, problems)
+    settings, notes = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=True)
     if problems:
         error = problems.answer(None)
         said = (f"engine_args.{p.where}: {p.what}" if p.where in _ARGUMENTS else p.what for p in error.problems)

@@ -28,14 +28,15 @@ def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
         gpu = find_gpu(found["gpu"])
     except UnknownName:
         return None
-    if count < 1 or (count > LARGEST_NODE_GPUS and count % LARGEST_NODE_GPUS):
+    largest = 1 if gpu.unified_memory else LARGEST_NODE_GPUS  # a machine has one GPU that shares its memory
+    if count < 1 or (count > largest and count % largest):
         return None
-    nodes = NodeGroup(count=max(1, count // LARGEST_NODE_GPUS), gpus=min(count, LARGEST_NODE_GPUS))
+    nodes = NodeGroup(count=max(1, count // largest), gpus=min(count, largest))
     return HardwareProfile(
         name=name,
         gpu=gpu.name,
         nodes=(nodes,),
-        interconnect=None if count == 1 else "pcie" if gpu.nvlink_bytes_per_s is None else "nvlink",
+        interconnect=None if nodes.gpus == 1 else "pcie" if gpu.nvlink_bytes_per_s is None else "nvlink",
         quantizations=tuple(m for m in (_WITH_FP8 if gpu.has_fp8 else _WITHOUT_FP8) if _runs(METHODS[m], gpu)),
         price=next((key for key in prices.prices if _is(key, gpu)), None),
     )

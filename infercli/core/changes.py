@@ -224,8 +224,9 @@ def _more_gpus(r: Refused) -> Iterator[_Variant]:
     larger = [o.profile for o in r.offers if o.profile.gpu == p.gpu and o.profile.gpus_per_node > p.gpus_per_node]
     for profile in sorted(larger, key=lambda x: x.gpus_per_node):
         yield _on(r, profile)
+    gpu = p.linked_gpu()
     gpus = p.gpus_per_node * 2
-    while gpus <= LARGEST_NODE_GPUS:
+    while gpus <= LARGEST_NODE_GPUS and not (gpu is not None and gpu.unified_memory):
         nodes = tuple(n.model_copy(update={"gpus": gpus}) for n in p.nodes)
         grown = p.model_copy(update={"nodes": nodes})
         before = f"a profile with {gpus} GPUs per node"

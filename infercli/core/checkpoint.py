@@ -54,6 +54,9 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
             f"config.json: quantization_config: a field holds a value of the wrong kind: {error}",
             "the checkpoint is damaged; pin it again, or fix the file at its source",
         ) from error
+    # Fp8Config, ModelOpt and Quark give them to every attention layer, compressed-tensors where the config asks.
+    scaled = name in ("fp8", "deepseek-v4-fp8", "quark", "mxfp8") or is_modelopt(name, config)
+    found = replace(found, kv_scales=scaled or found.kv_cache_fp8)
     if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") == "deepseek_v4":
         return _deepseek_v4(found, config, str((model or {}).get("expert_dtype") or "fp4"))
     return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
+from infercli.core.attention_backends import backend_problems
 from infercli.core.checkpoint import Quantization
+from infercli.core.engines.classes import missing_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.gpus import Gpu
@@ -14,7 +16,7 @@ from infercli.core.kv_specs import CacheDtype
 from infercli.core.lora import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
 from infercli.core.problems import Problems
 from infercli.core.quantization import capability_text
-from infercli.core.schemes import require_gpu
+from infercli.core.schemes import EXPERTS, require_gpu
 from infercli.core.vision import least_batch
 
 _DTYPES = {
@@ -40,6 +42,13 @@ failed or the answers were nonsense (vllm-project/vllm#5569)."""
 _BITSANDBYTES_GRAPHS = (0, 6, 2)
 """The first that captures them (vllm-project/vllm#8768)."""
 
+_RAISES_ITSELF = (0, 22)
+"""From this version vLLM's own batch holds a video that is taken whole (engine/arg_utils.py
+_get_min_mm_batched_tokens); before, its default may be less than it then refuses."""
+_OBEYS_WHOLE = (0, 10, 2)
+"""From this version V1 refuses a batch that does not hold a prompt that is not cut; 0.10.0 sets its own
+(engine/arg_utils.py _set_default_args_v1)."""
+
 _BLOCK_STEP = 16
 """Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
 
@@ -57,11 +66,19 @@ def settle(
     gpu: Gpu,
     facts: EngineFacts,
     problems: Problems,
+    *,
+    batch_is_said: bool = False,
 ) -> tuple[Settings, tuple[str, ...]]:
-    """(settings, notes). What cannot be goes into `problems`; the settings then say what was asked."""
+    """(settings, notes). What cannot be goes into `problems`; the settings then say what was asked.
+
+    `batch_is_said`: the engine is told max_num_batched_tokens, as plans do, which is then as large as it has to be.
+    """
     notes: tuple[str, ...] = ()
     with problems.at("gpu"):
         facts.require_gpu(gpu)
+    lacking = missing_class(arch, facts)
+    if lacking is not None:
+        problems.add("engine_version", lacking, "choose a version that has it")
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu, facts.version)
     offline = request.workload is not None and request.workload.offline
@@ -69,26 +86,23 @@ def settle(
     length, said = _length(request, arch, facts, problems)
     notes += said
     chunkable, least = _v0_batch(request, arch, facts)
-    defaults = facts.device_defaults(gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least)
+    defaults = facts.device_defaults(
+        gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least, uncut=_sees_all(arch),
+        max_num_seqs=request.max_num_seqs,
+    )  # fmt: skip
     seqs = request.max_num_seqs or defaults.max_num_seqs
-    whole = least_batch(arch, facts.release, request.items(arch))
-    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, request.max_num_seqs or 0, whole)
-    if tokens < whole:
-        notes += (
-            f"vLLM refuses a batch of less than {whole:,} tokens, which a video has, unless those are switched off",
-        )
+    item = least_batch(arch, facts.release, request.items(arch))
+    raised = max(request.max_num_seqs or 0, item) if batch_is_said else item if facts.release >= _RAISES_ITSELF else 0
+    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, raised)
     if request.max_num_seqs is None:
         seqs = min(seqs, tokens)
-    elif request.max_num_batched_tokens is not None and tokens < seqs:
-        problems.add(
-            "max_num_batched_tokens",
-            f"{tokens} is less than max_num_seqs ({seqs}), which vLLM refuses",
-            "a step must have room for one token of every sequence",
-        )
+    _check_batch(request, arch, facts, problems, tokens=tokens, seqs=seqs, item=item, length=length)
     if request.kv_cache_dtype not in _KV_DTYPES:
         problems.add(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
+    for problem in backend_problems(arch, quantization, gpu, facts, request.kv_cache_dtype):
+        problems.add(*problem)
     dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
     notes += said
     notes += _adapters(request, arch, quantization, facts, problems)
@@ -125,6 +139,47 @@ def settle(
         enforce_eager=request.enforce_eager
         or (runs_bitsandbytes(quantization) and BITSANDBYTES_EAGER <= facts.number < _BITSANDBYTES_GRAPHS),
     ), notes
+
+
+def _check_batch(
+    request: EstimateRequest,
+    arch: ModelArch,
+    facts: EngineFacts,
+    problems: Problems,
+    *,
+    tokens: int,
+    seqs: int,
+    item: int,
+    length: int,
+) -> None:
+    """What vLLM refuses of a batch of `tokens`; `item`: those of a video that is taken whole."""
+    stated = request.max_num_batched_tokens is not None
+    where = "max_num_batched_tokens"
+    said = f"{tokens:,} is" if stated else f"vLLM {facts.version} takes {tokens:,} here where nobody says it, which is"
+    if tokens < seqs:
+        problems.add(
+            where,
+            f"{said} less than max_num_seqs ({seqs:,}): vLLM refuses",
+            "a step must have room for one token of every sequence" + ("" if stated else f": say {seqs:,} or more"),
+        )
+    if tokens < item:
+        problems.add(
+            where,
+            f"{said} less than the {item:,} tokens of a video, which the model takes whole: vLLM refuses",
+            'raise it, or switch videos off: limit_mm_per_prompt {"video": 0}',
+        )
+    overrides = facts.v1_from == "always" and facts.number < _OBEYS_WHOLE
+    if tokens < length and _sees_all(arch) and facts.release >= (0, 8) and not overrides:
+        problems.add(
+            where,
+            f"{said} less than max_model_len ({length:,}), and {arch.architecture} takes prompts whole: vLLM refuses",
+            "leave it out, or lower max_model_len",
+        )
+
+
+def _sees_all(arch: ModelArch) -> bool:
+    """Tokens see later ones too, so that no prompt is cut (vLLM 0.29 config/model.py is_chunked_prefill_supported)."""
+    return arch.pooling and all(isinstance(m, Attention) and not m.cached for m in mixers(arch))
 
 
 def runs_bitsandbytes(quantization: Quantization) -> bool:
@@ -206,7 +261,19 @@ def _dtype(
     if chosen == "float32" and quantization.method != "none":
         hint = "leave dtype out, or use bfloat16" if said else "choose a GPU of compute capability 8.0 or more"
         problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
+    if chosen == "float16" and _bfloat16_only(quantization):
+        what = f"float16 is none that vLLM computes {quantization.method} in"
+        problems.add("dtype", what, "leave dtype out, or use bfloat16" if said else "use bfloat16")
     return chosen, notes
+
+
+def _bfloat16_only(quantization: Quantization) -> bool:
+    """Mxfp4Config, which gpt-oss has, and ModelOptMxFp8Config; other formats of both compute in float16 too.
+
+    vLLM 0.10.2 to 0.33 layers/quantization/mxfp4.py, 0.16 to 0.33 modelopt.py get_supported_act_dtypes.
+    """
+    gpt_oss = quantization.method == "mxfp4" and quantization.only == EXPERTS
+    return gpt_oss or (quantization.method == "mxfp8" and quantization.kv_scales)
 
 
 def _takes_float16(arch: ModelArch, facts: EngineFacts) -> bool:

@@ -16,6 +16,7 @@ from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization, detect_in, typical
 from infercli.core.engines import find_engine
+from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, EstimateRequest, Settings, Speculation
 from infercli.core.estimate_memory import Sized, request_layout, size
@@ -31,6 +32,9 @@ from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, Unsupported
+
+_EQUAL_VOCABULARIES = (0, 16)
+"""From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
@@ -176,9 +180,17 @@ def estimate(
 
 
 def examine(
-    request: EstimateRequest, model: Model | InferError, problems: Problems, draft: Draft | InferError | None = None
+    request: EstimateRequest,
+    model: Model | InferError,
+    problems: Problems,
+    draft: Draft | InferError | None = None,
+    *,
+    batch_is_said: bool = False,
 ) -> Examined | None:
-    """Everything of an answer but its speed; None where something is wrong, which `problems` then says."""
+    """Everything of an answer but its speed; None where something is wrong, which `problems` then says.
+
+    `batch_is_said`: as `settle` takes it.
+    """
     gpu, facts = _hardware(request, problems), None
     with problems.at("engine_version"):
         facts = find_engine(request.engine_version)
@@ -195,6 +207,8 @@ def examine(
         quantization, said = model_quantization(request.quantization, model)
         notes += said
     version = None if facts is None else facts.version
+    if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
+        _check_vocabularies(request, model, draft, problems)
     broken = tensor_parallel.layout_problems(model.arch, quantization, request_layout(request), version)
     for what in broken:
         problems.add("tensor_parallel_size", what)
@@ -209,21 +223,40 @@ def examine(
         notes += said
     notes += _engine_notes(facts)
     arch = request.as_loaded(model.arch, facts.release)
-    settings, said = settle(request, arch, quantization, gpu, facts, problems)
+    settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
     notes += said
     with problems.at(""):
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft)
-            sized = _in_engine(sized, quantization, facts, settings)
+            sized = _in_engine(sized, arch, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 
 
-def _in_engine(sized: Sized, quantization: Quantization, facts: EngineFacts, settings: Settings) -> Sized:
-    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method."""
+def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:
+    whole_model = request.speculation is not None and request.speculation.method == "draft_model"
+    if whole_model and draft.arch.vocab != model.arch.vocab:
+        problems.add(
+            "speculation",
+            f"the model that drafts has a vocabulary of {draft.arch.vocab:,}, and {model.name} one of "
+            f"{model.arch.vocab:,}: vLLM refuses",
+            "take one of the same family, with the same vocab_size",
+        )
+
+
+def _in_engine(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, settings: Settings
+) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method.
+
+    Where it lacks the class, it cannot be told.
+    """
     if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
         why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
         return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
+    doubt = doubtful_class(arch, facts)
+    if doubt is not None and sized.starts:
+        sized = sized._replace(starts=None, reason=doubt)
     try:
         for method in quantization.methods:
             require_engine(method, facts.version)

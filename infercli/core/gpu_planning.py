@@ -295,6 +295,10 @@ class GpuPlanner:
         )
         if chosen.max_num_batched_tokens == least_batch(self.arch, self.facts.release, self.items):
             tokens_reason = "the tokens of a video, which the model takes whole: vLLM refuses smaller batches"
+        elif chosen.max_num_batched_tokens == self.args.get("max_num_seqs"):
+            tokens_reason = "raised to max_num_seqs: vLLM refuses smaller batches, and keeps its default all the same"
+        elif chosen.max_num_batched_tokens == self.settings.max_model_len and tried.sized.layout is None:
+            tokens_reason = "the longest prompt: the model takes prompts whole, and vLLM refuses smaller batches"
         kv_reason = "the model's dtype: FP8 would hold twice as much, and is never chosen silently"
         if tried.sized.layout is None:
             kv_reason = "vLLM's default; there is no KV cache"

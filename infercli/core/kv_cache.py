@@ -132,7 +132,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     """
     rules = rules_for(settings.engine_version)
     caches = layer_caches(arch, layout, settings, rules)
-    if not rules.groups_kinds and len({placed.cache.kind for placed in caches}) > 1:
+    kinds = {placed.cache.kind for placed in caches}
+    if len(kinds) > 1 and not (rules.groups_kinds and (rules.groups_chunks or "chunked" not in kinds)):
         caches = _all_full(caches)
     if not caches:
         return None

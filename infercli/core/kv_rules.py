@@ -18,6 +18,9 @@ class CacheRules(NamedTuple):
     since: tuple[int, int, int]
     groups_kinds: bool
     """False: windows and chunks are charged as full attention, and states stand outside the pool."""
+    groups_chunks: bool
+    """False: the same where a model has chunks (0.9.2 has no spec of theirs; from 0.10.2 to 0.13
+    VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE is 0: envs.py, config/vllm.py)."""
     even_ratio: float
     """Groups have as many layers as the smallest kind, or as the largest if that is less than this many times more."""
     prints_concurrency: bool
@@ -45,6 +48,7 @@ class CacheRules(NamedTuple):
 _V0_4 = CacheRules(
     since=(0, 4, 0),
     groups_kinds=False,
+    groups_chunks=True,
     even_ratio=1.0,
     prints_concurrency=False,
     window_has_own_block=False,
@@ -56,11 +60,15 @@ _V0_4 = CacheRules(
     null_blocks=0,
 )
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
-# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.12 (0.10 lacks it, 0.11 was not read), 0.20 (0.17 lacks it).
-_V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True)
-_V0_12 = _V0_9_1._replace(since=(0, 12, 0), even_ratio=1.25)
+# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.12 (0.10 lacks it, 0.11 was not read),
+# 0.20 (0.17 lacks it).
+_V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
+_V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
+_V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
+_V0_12 = _V0_10_2._replace(since=(0, 12, 0), even_ratio=1.25)
 _V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
-_V0_20 = _V0_13._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns")
+_V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
+_V0_20 = _V0_14._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns")
 _V0_21 = _V0_20._replace(since=(0, 21, 0), prints_concurrency=True)
 _V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
@@ -68,7 +76,22 @@ _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest")
 _V0_29 = _V0_27._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
-RULES = (_V0_4, _V0_9_1, _V0_12, _V0_13, _V0_20, _V0_21, _V0_23, _V0_25, _V0_26, _V0_27, _V0_29)
+RULES = (
+    _V0_4,
+    _V0_9_1,
+    _V0_10,
+    _V0_10_2,
+    _V0_12,
+    _V0_13,
+    _V0_14,
+    _V0_20,
+    _V0_21,
+    _V0_23,
+    _V0_25,
+    _V0_26,
+    _V0_27,
+    _V0_29,
+)
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
 
 

@@ -237,7 +237,8 @@ def _only(question: Question, weighed: Weighed) -> Question:
 
 def _grown(hardware: Hardware, times: int) -> Hardware:
     profile = hardware.profile
-    per_node = max(profile.gpus_per_node, min(profile.gpus_per_node * times, LARGEST_NODE_GPUS))
+    largest = 1 if hardware.gpu.unified_memory else LARGEST_NODE_GPUS
+    per_node = max(profile.gpus_per_node, min(profile.gpus_per_node * times, largest))
     count = -(-profile.max_gpus * times // per_node)
     nodes = (profile.nodes[0].model_copy(update={"count": count, "gpus": per_node, "max_count": None}),)
     return replace(hardware, profile=profile.model_copy(update={"nodes": nodes}))

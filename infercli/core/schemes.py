@@ -52,6 +52,8 @@ class Quantization(Scheme):
     """What the files hold beyond all this, as a fraction of it: layers that were left out of the quantization."""
     kv_cache_fp8: bool = False
     """The checkpoint asks for an FP8 KV cache, which vLLM's `auto` obeys."""
+    kv_scales: bool = False
+    """Its layers have scales for the KV cache, which are those of FP8 E4M3."""
     format_capability: tuple[int, int] | None = None
     """What the checkpoint's own format demands of a GPU beyond the method; None: nothing."""
     assumed: bool = False

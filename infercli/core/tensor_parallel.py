@@ -44,6 +44,14 @@ _SMALLEST_BLOCK = 32
 """Down to it vLLM cuts the FP8 blocks of experts (fused_moe/oracle/fp8.py refine_fp8_moe_block_shape)."""
 
 
+_ONE_STAGE = (
+    "BertFor", "BertModel", "Gemma3TextModel", "Gemma3nFor", "Idefics3For", "LlamaBidirectionalModel", "Mamba2For",
+    "ModernBert", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "XLMRoberta",
+)  # fmt: skip
+"""First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
+(model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
+
+
 class _Parts(NamedTuple):
     """A tensor as FP8 blocks see it: the outputs of each matrix that is merged, per rank."""
 
@@ -106,6 +114,8 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
     yield from _encoder_problems(arch, layout)
     if layout.pipeline_parallel_size > arch.layer_count:
         yield f"{arch.layer_count} layers do not fill {layout.pipeline_parallel_size} pipeline stages"
+    if layout.pipeline_parallel_size > 1 and arch.architecture.startswith(_ONE_STAGE):
+        yield f"vLLM has no pipeline parallelism for {arch.architecture}"
     if layout.expert_parallel and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
         yield "expert parallelism needs experts, and this model has none"  # config/model.py
 

@@ -178,7 +178,8 @@ def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = "all")
     0.20.0 does and 0.19 does not (vllm-project/vllm#42687).
     """
     encoder = _encoder(arch, items)
-    return encoder.item_tokens if encoder.whole and release >= encoder.together_from and items != "none" else 0
+    whole = encoder.whole and arch.image_prefix and release >= encoder.together_from
+    return encoder.item_tokens if whole and items != "none" else 0
 
 
 def _profiled(encoder: Encoder, batched_tokens: int, max_model_len: int, facts: EngineFacts) -> Profiled:

@@ -23,6 +23,7 @@ PRICES = price_list(Path("nowhere"))
         ("rtx-5090-x2", "RTX-5090", 1, 2, "pcie", None),
         ("mi300x", "MI300X", 1, 1, None, None),
         ("h200-x16", "H200", 2, 8, "nvlink", "H200-SXM"),
+        ("gb10-x2", "GB10", 2, 1, None, None),  # one GPU a machine, which shares its memory
     ],
 )
 def test_a_gpu_and_how_many_are_a_profile(name, gpu, nodes, per_node, link, price):

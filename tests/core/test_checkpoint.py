@@ -48,7 +48,7 @@ RECOGNISED = {
     ),
     "fp8 in blocks": (
         {"quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3", "weight_block_size": [128, 128]},
-        Quantization(method="fp8", bits=8, block=(128, 128)),
+        Quantization(method="fp8", kv_scales=True, bits=8, block=(128, 128)),
     ),
     "int8": (
         group("int-quantized", num_bits=8, type="int", strategy="channel"),
@@ -58,6 +58,7 @@ RECOGNISED = {
         {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}},
         Quantization(
             method="fp8",
+            kv_scales=True,
             bits=8,
             kv_cache_fp8=True,
             format_capability=(8, 0),
@@ -68,6 +69,7 @@ RECOGNISED = {
         {"quant_algo": "FP8", "kv_cache_scheme": "FP8", "producer": {"name": "modelopt"}, "ignore": ["lm_head"]},
         Quantization(
             method="fp8",
+            kv_scales=True,
             bits=8,
             lm_head=True,
             format_capability=(8, 0),
@@ -108,12 +110,15 @@ RECOGNISED = {
     ),
     "mxfp8": (
         {"quant_method": "mxfp8", "modules_to_not_convert": ["lm_head"]},
-        Quantization(method="mxfp8", bits=8, group_size=32, skipped=read_modules(["lm_head"], plain="contains")),
+        Quantization(
+            method="mxfp8", kv_scales=True, bits=8, group_size=32, skipped=read_modules(["lm_head"], plain="contains")
+        ),
     ),
     "nvfp4 by modelopt": (
         {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head", "model.layers.0*"]},
         Quantization(
             method="nvfp4",
+            kv_scales=True,
             bits=4,
             group_size=16,
             lm_head=True,
@@ -129,14 +134,16 @@ RECOGNISED = {
                 "weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "scale_format": "e8m0"}
             },
         },
-        Quantization(method="mxfp4", bits=4, group_size=32, skipped=read_modules(["lm_head"], plain="path")),
+        Quantization(
+            method="mxfp4", kv_scales=True, bits=4, group_size=32, skipped=read_modules(["lm_head"], plain="path")
+        ),
     ),
     "quark in fp8 blocks": (
         {
             "quant_method": "quark",
             "global_quant_config": {"weight": {"dtype": "fp8_e4m3", "qscheme": "per_block", "block_size": [128, 128]}},
         },
-        Quantization(method="fp8", bits=8, block=(128, 128)),
+        Quantization(method="fp8", kv_scales=True, bits=8, block=(128, 128)),
     ),
     "quark in nvfp4": (
         {
@@ -148,7 +155,7 @@ RECOGNISED = {
                 ]
             },
         },
-        Quantization(method="nvfp4", bits=4, group_size=16),
+        Quantization(method="nvfp4", kv_scales=True, bits=4, group_size=16),
     ),
     "autoround": (
         {
@@ -196,7 +203,7 @@ RECOGNISED = {
     ),
     "fp8 that asks for an fp8 kv cache": (
         group("float-quantized", num_bits=8, type="float") | {"kv_cache_scheme": {"num_bits": 8, "type": "float"}},
-        Quantization(method="fp8", bits=8, kv_cache_fp8=True),
+        Quantization(method="fp8", kv_scales=True, bits=8, kv_cache_fp8=True),
     ),
 }
 

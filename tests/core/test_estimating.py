@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from infercli.core.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimating import estimate, read_model, read_request, shipped_model
+from infercli.core.estimating import estimate, read_draft, read_model, read_request, shipped_model
 from infercli.core.gpus import GPUS
 from infercli.core.shapes import shapes
 from tests.core.configs import config_of
@@ -369,6 +369,165 @@ def test_what_vllm_would_refuse_is_refused_with_its_field(name):
     assert {problem.where for problem in found.problems} == {where}
 
 
+DENSE_80 = {
+    "architectures": ["PhiForCausalLM"], "vocab_size": 51200, "hidden_size": 2560, "intermediate_size": 10240,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "max_position_embeddings": 2048, "torch_dtype": "bfloat16",
+}  # fmt: skip
+"""Heads of 80 (phi-2), which FlashInfer does not have."""
+BACKENDS = [
+    # vLLM 0.29 v1/attention/backends/mla/flashmla_sparse.py, flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py
+    ("deepseek-ai/DeepSeek-V3.2", "A100-80-SXM", "0.29.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V3.2", "L40S", "0.13.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V3.2", "H200", "0.13.0", "auto", None),
+    ("deepseek-ai/DeepSeek-V3.2", "RTX-PRO-6000", "0.29.0", "auto", None),
+    ("deepseek-ai/DeepSeek-V3.2", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    # mla/prefill/selector.py: FlashAttention
+    ("deepseek-ai/DeepSeek-V2-Lite", "T4", "0.29.0", "auto", "gpu"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "A100-80-SXM", "0.29.0", "auto", None),
+    # mla/triton_mla.py, which until 0.17 had none
+    ("deepseek-ai/DeepSeek-V2-Lite", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "L40S", "0.29.0", "fp8", None),
+    ("deepseek-ai/DeepSeek-V2-Lite", "L40S", "0.17.0", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.17.0", "fp8", None),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.9.2", "fp8", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    # flashinfer.py and triton_attn.py
+    (BASES[0], "T4", "0.29.0", "fp8", "kv_cache_dtype"),
+    (BASES[0], "T4", "0.8.5", "fp8", None),
+    (BASES[0], "A100-80-SXM", "0.29.0", "fp8", None),
+    (BASES[0], "A100-80-SXM", "0.11.0", "fp8", "kv_cache_dtype"),
+    (BASES[0], "A100-80-SXM", "0.29.0", "fp8_e5m2", None),
+    ("openai/gpt-oss-20b", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("openai/gpt-oss-20b", "A100-80-SXM", "0.19.0", "fp8_e5m2", None),
+    ("openai/gpt-oss-20b", "H100", "0.29.0", "fp8", None),
+    ("google/gemma-3-12b-it", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    ("google/gemma-3-12b-it", "L40S", "0.29.0", "fp8", None),
+    ("google/gemma-4-31B-it", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
+    # model_executor/layers/attention/attention.py
+    ("deepseek-ai/DeepSeek-V3", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+]
+
+
+@pytest.mark.parametrize(("model", "gpu", "version", "kv_cache_dtype", "where"), BACKENDS)
+def test_a_cache_or_a_gpu_without_an_attention_kernel_is_refused(model, gpu, version, kv_cache_dtype, where):
+    asked = {"model": model, "gpu": gpu, "engine_version": version, "kv_cache_dtype": kv_cache_dtype}
+    request = EstimateRequest.model_validate(asked | {"max_model_len": 2048, "tensor_parallel_size": 8})
+    found = estimate(request, shipped_model(model))
+    refused = {p.where for p in found.problems} if isinstance(found, EstimateError) else set()
+    assert refused == ({where} if where else set()), found
+
+
+def test_an_fp8_cache_on_ampere_needs_heads_that_flashinfer_has():
+    # vLLM 0.29 v1/attention/backends/flashinfer.py get_supported_head_sizes
+    def asked(gpu: str):
+        request = EstimateRequest(model="phi", gpu=gpu, kv_cache_dtype="fp8")
+        return estimate(request, read_model("phi", DENSE_80))
+
+    assert isinstance(asked("L40S"), Estimate)
+    refused = asked("A100-80-SXM")
+    assert isinstance(refused, EstimateError)
+    assert "heads of 80 need compute capability 8.9" in refused.problems[0].what
+
+
+def test_images_that_are_switched_off_are_not_seen_whole():
+    # vLLM 0.27 config/model.py _supports_multimodal_for_mm_prefix
+    def asked(version: str):
+        request = EstimateRequest(
+            model="google/gemma-3-12b-it", gpu="A100-80-SXM", kv_cache_dtype="fp8", engine_version=version,
+            max_model_len=8192, language_model_only=True,
+        )  # fmt: skip
+        return estimate(request, shipped_model("google/gemma-3-12b-it"))
+
+    assert isinstance(asked("0.29.0"), Estimate)
+    assert isinstance(asked("0.25.1"), EstimateError)
+
+
+def test_fp8_e5m2_is_refused_beside_scales_for_e4m3():
+    # vLLM 0.29 model_executor/layers/attention/attention.py
+    llama = config_of(shapes()[BASES[0]].arch)
+    stored = {"quant_method": "fp8", "activation_scheme": "dynamic"}
+    found = {}
+    for name, config in (("plain", llama), ("fp8", llama | {"quantization_config": stored})):
+        request = EstimateRequest(model="m", gpu="H100", kv_cache_dtype="fp8_e5m2", max_model_len=8192)
+        found[name] = estimate(request, read_model("m", config))
+    assert isinstance(found["plain"], Estimate)
+    assert isinstance(found["fp8"], EstimateError)
+    assert "scales for the cache" in found["fp8"].problems[0].what
+
+
+def test_what_computes_in_bfloat16_only_is_refused_in_float16():
+    # vLLM 0.29 layers/quantization/mxfp4.py get_supported_act_dtypes; quark.py takes both
+    quark = {"quant_method": "quark", "export": {"kv_cache_group": []}, "global_quant_config": {
+        "weight": {"dtype": "fp4", "qscheme": "per_group", "group_size": 32, "scale_format": "e8m0"}}}  # fmt: skip
+    llama = config_of(shapes()[BASES[0]].arch)
+    asked = {"gpu": "H100", "dtype": "float16", "max_model_len": 8192}
+    refused = estimate(EstimateRequest(model="openai/gpt-oss-20b", **asked), shipped_model("openai/gpt-oss-20b"))
+    assert isinstance(refused, EstimateError)
+    assert [p.what for p in refused.problems] == ["float16 is none that vLLM computes mxfp4 in"]
+    taken = estimate(EstimateRequest(model="m", **asked), read_model("m", llama | {"quantization_config": quark}))
+    assert isinstance(taken, Estimate)
+
+
+def test_a_model_that_drafts_has_the_same_vocabulary():
+    # vLLM 0.16 and later config/speculative.py verify_equal_vocab_size_if_draft_model
+    def asked(drafts: str, version: str):
+        speculation = {"method": "draft_model", "model": drafts, "num_speculative_tokens": 3}
+        request = EstimateRequest.model_validate({
+            "model": BASES[0], "gpu": "H100", "max_model_len": 8192, "speculation": speculation,
+            "engine_version": version,
+        })  # fmt: skip
+        model = shipped_model(BASES[0])
+        return estimate(request, model, read_draft(request.speculation, model, None))
+
+    assert isinstance(asked("meta-llama/Llama-3.2-1B-Instruct", "0.29.0"), Estimate)
+    assert isinstance(asked("Qwen/Qwen2.5-0.5B-Instruct", "0.14.0"), Estimate)
+    refused = asked("Qwen/Qwen2.5-0.5B-Instruct", "0.29.0")
+    assert isinstance(refused, EstimateError)
+    assert [p.where for p in refused.problems] == ["speculation"]
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "starts"),
+    [
+        # vLLM model_executor/models/registry.py of each version
+        ("openai/gpt-oss-20b", "0.9.2", False),
+        ("openai/gpt-oss-20b", "0.10.1", True),  # was not read, and may have it
+        ("deepseek-ai/DeepSeek-V3.2", "0.10.2", False),
+        ("deepseek-ai/DeepSeek-V3.2", "0.11.0", True),
+        ("google/gemma-4-31B-it", "0.18.0", False),
+        ("google/gemma-4-31B-it", "0.20.0", True),
+        ("Qwen/Qwen3-8B", "0.6.0", None),  # as transformers has it, maybe
+        ("Qwen/Qwen3-8B", "0.8.5", True),
+    ],
+)
+def test_a_class_that_a_version_lacks_does_not_start(model, version, starts):
+    asked = {"max_model_len": 2048, "tensor_parallel_size": 8, "max_num_batched_tokens": 8192}
+    found = estimate(
+        EstimateRequest.model_validate({"model": model, "gpu": "H200", "engine_version": version} | asked),
+        shipped_model(model),
+    )
+    if starts is False:
+        assert isinstance(found, EstimateError)
+        assert {p.where for p in found.problems} == {"engine_version"}
+    else:
+        assert isinstance(found, Estimate), found
+        assert found.starts is starts
+
+
+def test_a_class_that_was_dropped_does_not_start():
+    # vLLM 0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS
+    config = config_of(shapes()[BASES[0]].arch) | {"architectures": ["XverseForCausalLM"]}
+    found = {
+        version: estimate(
+            EstimateRequest(model="m", gpu="H100", max_model_len=2048, engine_version=version), read_model("m", config)
+        )
+        for version in ("0.23.0", "0.29.0")
+    }
+    assert isinstance(found["0.23.0"], Estimate)
+    assert isinstance(found["0.29.0"], EstimateError)
+    assert "0.23.0 was the last" in found["0.29.0"].problems[0].what
+
+
 def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
     asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
     one, two = (
@@ -460,16 +619,43 @@ def test_a_version_that_is_none_is_said_beside_what_else_is_wrong(version):
     assert {p.where for p in refused.problems} == {"engine_version", "tensor_parallel_size"}
 
 
-@pytest.mark.parametrize(("gpu", "asked", "tokens", "noted"), [
-    ("A100-80-SXM", {}, 2496, False), ("H100", {}, 8192, False),
-    ("A100-80-SXM", {"max_num_batched_tokens": 2048}, 2048, True),
-])  # fmt: skip
-def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one(gpu, asked, tokens, noted):
-    request = EstimateRequest(model="google/gemma-4-26B-A4B-it", gpu=gpu, max_model_len=8192, **asked)
-    found = estimate(request, shipped_model("google/gemma-4-26B-A4B-it"))
-    assert isinstance(found, Estimate), found
-    assert found.settings.max_num_batched_tokens == tokens
-    assert any("2,496" in note for note in found.notes) is noted
+def batch(model: str, gpu: str, version: str = "0.29.0", **asked) -> int | str:
+    """Tokens of the batch, or why vLLM refuses it."""
+    length = {"max_model_len": 8192} | asked
+    request = EstimateRequest.model_validate({"model": model, "gpu": gpu, "engine_version": version} | length)
+    found = estimate(request, shipped_model(model))
+    if isinstance(found, Estimate):
+        return found.settings.max_num_batched_tokens
+    assert {p.where for p in found.problems} == {"max_num_batched_tokens"}
+    return found.problems[0].what
+
+
+def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one():
+    # vLLM 0.29 v1/core/encoder_cache_manager.py; 0.22 and later engine/arg_utils.py _get_min_mm_batched_tokens
+    whole, cut = "google/gemma-4-26B-A4B-it", "google/gemma-4-E4B-it"  # use_bidirectional_attention: vision, none
+    assert batch(whole, "A100-80-SXM") == 2496
+    assert batch(whole, "H100") == 8192
+    assert "2,048 is less than the 2,496 tokens" in batch(whole, "A100-80-SXM", max_num_batched_tokens=2048)
+    assert "takes 2,048 here where nobody says it" in batch(whole, "A100-80-SXM", "0.21.0")
+    assert batch(whole, "A100-80-SXM", max_num_batched_tokens=2048, limit_mm_per_prompt={"video": 0}) == 2048
+    assert batch(cut, "A100-80-SXM", max_num_batched_tokens=2048) == 2048
+
+
+def test_an_encoder_takes_prompts_whole():
+    # vLLM 0.29 config/model.py is_chunked_prefill_supported, config/scheduler.py verify_max_model_len
+    assert batch("BAAI/bge-m3", "L4") == 8192
+    assert batch("BAAI/bge-m3", "L4", max_model_len=512) == 2048
+    assert batch("BAAI/bge-m3", "L4", "0.11.0", max_model_len=512) == 512  # _set_default_args_v1: the length itself
+    assert "XLMRobertaModel takes prompts whole" in batch("BAAI/bge-m3", "L4", max_num_batched_tokens=2048)
+    assert batch("intfloat/e5-mistral-7b-instruct", "H100", max_num_batched_tokens=2048) == 2048  # a decoder
+
+
+def test_more_sequences_than_the_default_batch_are_refused_where_nobody_says_the_batch():
+    # vLLM 0.29 config/scheduler.py: max_num_batched_tokens must be greater than or equal to max_num_seqs
+    assert "less than max_num_seqs (4,096)" in batch(BASES[0], "A100-80-SXM", max_num_seqs=4096)
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=4096, max_num_batched_tokens=4096) == 4096
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=2048) == 2048
+    assert batch(BASES[0], "A100-80-SXM", max_num_seqs=1, max_model_len=1024) == 1024  # engine/arg_utils.py since 0.12
 
 
 @given(questions, st.sampled_from([1, 8, 16, 64, 512]), st.integers(1, 8), st.sampled_from([1, 2]))

@@ -224,6 +224,21 @@ def test_what_older_versions_charge_and_print():
     assert cache(LLAMA, version="0.29.0").bytes_to_admit(16) == 4 * MIB
 
 
+def test_chunks_beside_full_attention_were_charged_as_full_for_a_while():
+    # vLLM 0.10.2 to 0.13 config/vllm.py: VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE is 0, and 1 from 0.14 on
+    scout = shapes()["meta-llama/Llama-4-Scout-17B-16E-Instruct"].arch
+    blocks = {
+        version: cache_layout(
+            scout, Layout(tensor_parallel_size=8), CacheSettings(engine_version=version, dtype="bfloat16")
+        ).blocks_per_request(131072)
+        for version in ("0.9.2", "0.10.0", "0.10.2", "0.13.0", "0.14.0")
+    }
+    assert blocks["0.9.2"] == blocks["0.10.2"] == blocks["0.13.0"] == 131072 // 16
+    assert blocks["0.10.0"] == blocks["0.14.0"] == (131072 + 3 * (8192 + 2048)) // 16
+    # a block of four groups has room for a quarter of the layers
+    assert 48 / 12 * blocks["0.13.0"] / blocks["0.14.0"] == pytest.approx(3.24, abs=0.01)
+
+
 def test_versions_take_the_newest_rules_that_they_have():
     assert rules_for("0.33.1") is RULES[-1]
     assert rules_for("0.9.1.dev287+g89b1388d8") is RULES[0]

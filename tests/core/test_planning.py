@@ -272,6 +272,22 @@ def test_batch_sizes_are_always_said_since_an_engine_under_ray_may_not_see_its_g
     assert (a100["max_num_seqs"], a100["max_num_batched_tokens"]) == (256, 2048)
 
 
+def test_no_machine_is_offered_with_several_gpus_that_share_its_memory():
+    one = {"nodes": [{"count": 1, "gpus": 1}], "price": None, "quantizations": ["none"]}
+    grown = {
+        gpu: [c.change for c in plan(LLAMA_70B, profile("l4", gpu=gpu, **one)).changes if "GPUs per node" in c.change]
+        for gpu in ("A100-80-SXM", "GB10")
+    }
+    assert grown == {"A100-80-SXM": ["a profile with 4 GPUs per node"], "GB10": []}
+
+
+def test_a_batch_that_is_not_vllms_default_says_why():
+    # vLLM 0.29 config/scheduler.py refuses a batch below max_num_seqs, and keeps its default of 2,048 for them all
+    more = plan(LLAMA_8B, "a100-80", engine_args={"max_num_seqs": 4096})
+    assert more.engine.engine_args["max_num_batched_tokens"] == 4096
+    assert choice(more, "max_num_batched_tokens").reason.startswith("raised to max_num_seqs")
+
+
 def test_the_kv_cache_is_never_fp8_unless_somebody_says_so():
     assert plan(LLAMA_8B, "h100").engine.engine_args["kv_cache_dtype"] == "auto"
     plain, fp8 = plan(LLAMA_8B, "h100"), plan(LLAMA_8B, "h100", engine_args={"kv_cache_dtype": "fp8"})

@@ -194,3 +194,11 @@ def test_only_what_the_checkpoint_quantizes_must_fit_its_kernel():
 def test_mxfp4_experts_are_padded_to_any_split():
     oss = of(Experts(experts=32, experts_per_token=4, intermediate=2880, bias=True), hidden=2880)
     assert all(problems(oss, typical("mxfp4"), tp) == () for tp in (1, 2, 4, 8))
+
+
+def test_a_class_without_pipeline_parallelism_runs_in_one_stage_only():
+    # vLLM 0.29 models/roberta.py: no SupportsPP
+    arch = shapes()["BAAI/bge-m3"].arch
+    assert layout_problems(arch, UNQUANTIZED, Layout()) == ()
+    stages = layout_problems(arch, UNQUANTIZED, Layout(pipeline_parallel_size=2))
+    assert stages == ("vLLM has no pipeline parallelism for XLMRobertaModel",)

@@ -97,7 +97,8 @@ def test_longer_and_larger_batches_never_keep_less(name):
 
 def test_a_batch_holds_a_whole_video_where_the_model_attends_to_all_of_it():
     # vLLM 0.25: "Raising max_num_batched_tokens from 2048 to 2496 to accommodate 'video' input for prefix-LM model"
-    gemma = wrapped("Gemma4ForConditionalGeneration")
+    gemma = replace(wrapped("Gemma4ForConditionalGeneration"), image_prefix=True)
+    assert least_batch(replace(gemma, image_prefix=False), (0, 29)) == 0
     assert [least_batch(gemma, release) for release in ((0, 19), (0, 20), (0, 29))] == [0, 2496, 2496]
     assert least_batch(wrapped("Qwen3VLForConditionalGeneration"), (0, 29)) == 0
     assert least_batch(replace(TEXT, architecture="Gemma4ForCausalLM"), (0, 29)) == 0
@@ -136,7 +137,7 @@ def test_without_videos_an_image_is_the_largest_item():
         for items in ("all", "images", "none")
     )
     assert (both, none) == (7 * images, 0)
-    gemma = wrapped("Gemma4ForConditionalGeneration")
+    gemma = replace(wrapped("Gemma4ForConditionalGeneration"), image_prefix=True)
     assert [least_batch(gemma, (0, 29), items) for items in ("all", "images", "none")] == [2496, 0, 0]
 
 

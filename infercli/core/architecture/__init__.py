@@ -98,6 +98,10 @@ _TIED: dict[str, bool] = {
 }  # fmt: skip
 """Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
 
+_IMAGE_PREFIX = ("Gemma3For", "PaliGemma", "Molmo2")
+"""First part of the names of classes whose images are seen whole; Gemma 4's config.json says whether its are (vLLM 0.29
+transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
+
 _POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
 _POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
@@ -174,11 +178,13 @@ def _with_encoder(name: str, config: Json) -> ModelArch:
     weights = WRAPPERS[name].encoder(part, inner.hidden)
     vision = part["vision_config"] if isinstance(part.get("vision_config"), dict) else part
     levels = vision.get("deepstack_visual_indexes") or ()
+    said = (config.get("text_config") or {}).get("use_bidirectional_attention")
     return replace(
         inner,
         architecture=name,
         encoders=tuple(weights),
         deepstack_levels=len(levels),
+        image_prefix=name.startswith(_IMAGE_PREFIX) or (name.startswith("Gemma4") and said == "vision"),
         rope_sections=inner.rope_sections or name.startswith(_MROPE),
     )
 

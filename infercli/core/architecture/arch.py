@@ -98,6 +98,8 @@ class ModelArch:
     lm_head_bias: bool = False
     lm_head: bool = True
     """False: an embedding or classification model without one."""
+    image_prefix: bool = False
+    """The tokens of an image see one another, later ones too, in the decoder (vLLM's mm_prefix)."""
     pooling: bool = False
     """It pools hidden states instead of sampling tokens."""
     confirmed: bool = True

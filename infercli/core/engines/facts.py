@@ -205,12 +205,14 @@ class EngineFacts(NamedTuple):
         usage: Literal["server", "offline"] = "server",
         chunkable: bool = True,
         at_least: int = 2048,
+        uncut: bool = False,
+        max_num_seqs: int | None = None,
     ) -> DeviceDefaults:
         """What vLLM chooses where nobody does.
 
         `max_model_len` matters to V0, whose batch holds the longest prompt; None counts as a short one. So do
         `chunkable`, whether V0 would cut the prompts of that model where they are long, and `at_least`, the tokens of
-        its smallest batch.
+        its smallest batch. `uncut`: V1 does not cut them either. `max_num_seqs`: as asked for.
         """
         length = max_model_len or 0
         if self.engine(gpu) == "V0":
@@ -231,8 +233,11 @@ class EngineFacts(NamedTuple):
             tokens, seqs = 16384 if offline else 8192, 1024
         else:
             tokens, seqs = 8192 if offline else 2048, 1024 if self.many_sequences else 256
+        if uncut:  # 0.10.2 _set_default_args_v1; 0.12 _set_default_max_num_seqs_and_batched_tokens_args
+            tokens = max(tokens, length) if self.release >= (0, 12) else length or tokens
         if length:
-            tokens = min(tokens, seqs * length)
+            # 0.12 looks at what was asked for; before, nothing was that short.
+            tokens = min(tokens, (seqs if max_num_seqs is None or self.release < (0, 12) else max_num_seqs) * length)
         return DeviceDefaults(max_num_batched_tokens=tokens, max_num_seqs=min(seqs, tokens))
 
     def graph_sizes(self, max_num_seqs: int) -> int:

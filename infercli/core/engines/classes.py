@@ -1,0 +1,147 @@
+"""Which versions of vLLM have a model class: one that has not refuses it, or runs it through transformers.
+
+The one thing to know: a release between two that were read is given the benefit of the doubt, and so is everything
+older than 0.8 but what 0.8 lacks. Read: model_executor/models/registry.py of 0.8.0, 0.8.1, 0.8.5, 0.9.0, 0.9.2, 0.10.0,
+0.10.2, 0.11.0 to 0.14.0, 0.16.0 to 0.18.0, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
+0.28.0 to 0.31.0 and 0.33.0.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
+from infercli.core.engines.facts import EngineFacts
+
+_LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
+    (0, 8, 1): (
+        "ChatGLMForConditionalGeneration", "Glm4ForCausalLM", "GraniteSpeechForConditionalGeneration",
+        "KimiVLForConditionalGeneration", "Llama4ForConditionalGeneration", "Mistral3ForConditionalGeneration",
+        "ModernBertForSequenceClassification", "Qwen2_5OmniModel", "Qwen3ForCausalLM", "Qwen3MoeForCausalLM",
+        "SmolVLMForConditionalGeneration", "TeleFLMForCausalLM",
+    ),
+    (0, 8, 5): (
+        "FalconH1ForCausalLM", "GraniteMoeHybridForCausalLM", "MiMoForCausalLM", "ModernBertModel",
+        "Qwen2_5OmniForConditionalGeneration",
+    ),
+    (0, 9, 0): (
+        "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Glm4vForConditionalGeneration", "KeyeForConditionalGeneration",
+        "NemotronHForCausalLM",
+    ),
+    (0, 9, 2): (
+        "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
+        "HunYuanDenseV1ForCausalLM", "VoxtralForConditionalGeneration",
+    ),
+    (0, 10, 0): (
+        "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM", "Gemma3TextModel",
+        "Gemma3nForCausalLM", "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM",
+        "InternS1ForConditionalGeneration", "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration",
+        "Lfm2ForCausalLM", "Llama4ForCausalLM", "Ovis2_5", "Qwen3NextForCausalLM", "SeedOssForCausalLM",
+        "SmolLM3ForCausalLM",
+    ),
+    (0, 10, 2): (
+        "BailingMoeV2ForCausalLM", "BertForTokenClassification", "CwmForCausalLM", "DeepseekV32ForCausalLM",
+        "DotsOCRForCausalLM", "LongcatFlashForCausalLM", "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM",
+        "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
+    ),
+    (0, 11, 0): (
+        "AfmoeForCausalLM", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM", "KimiLinearForCausalLM",
+        "Lfm2MoeForCausalLM", "LightOnOCRForConditionalGeneration", "MiniMaxM2ForCausalLM", "MistralLarge3ForCausalLM",
+        "PaddleOCRVLForConditionalGeneration", "PanguEmbeddedForCausalLM", "PanguUltraMoEForCausalLM",
+        "Qwen3OmniMoeForConditionalGeneration",
+    ),
+    (0, 12, 0): (
+        "Jais2ForCausalLM",
+    ),
+    (0, 13, 0): (
+        "IQuestCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
+    ),
+    (0, 14, 0): (
+        "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
+        "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
+        "Step1ForCausalLM", "Step3p5ForCausalLM",
+    ),
+    (0, 16, 0): (
+        "AXK1ForCausalLM", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3_5ForConditionalGeneration",
+        "Qwen3_5MoeForConditionalGeneration",
+    ),
+    (0, 17, 0): (
+        "HyperCLOVAXForCausalLM", "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
+    ),
+    (0, 18, 0): (
+        "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
+    ),
+    (0, 19, 1): (
+        "DeepseekV4ForCausalLM", "HYV3ForCausalLM", "Ministral3ForCausalLM", "NemotronH_Nano_Omni_Reasoning_V3",
+        "NemotronH_Super_Omni_Reasoning_V3", "Param2MoEForCausalLM", "Rnj1ForCausalLM", "TeleChat3ForCausalLM",
+    ),
+    (0, 20, 0): (
+        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM",
+    ),
+    (0, 21, 0): (
+        "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
+    ),
+    (0, 22, 1): (
+        "Gemma4UnifiedForConditionalGeneration",
+    ),
+    (0, 23, 0): (
+        "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
+    ),
+    (0, 25, 1): (
+        "BertForMaskedLM",
+    ),
+    (0, 26, 0): (
+        "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
+    ),
+    (0, 28, 0): (
+        "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
+    ),
+}  # fmt: skip
+"""The newest release that was read and lacks these classes."""
+ABSENT = {name: last for last, names in _LACKING.items() for name in names}
+"""Class -> that release."""
+
+_DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
+    **dict.fromkeys(("InternLMForCausalLM", "QWenLMHeadModel", "XverseForCausalLM"), ((0, 24, 0), "0.23.0")),
+    **dict.fromkeys(("AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM"), ((0, 25, 1), "0.24.0")),
+    **dict.fromkeys(("MPTForCausalLM", "RWForCausalLM"), ((0, 29, 0), "0.28.0")),
+}
+"""Class -> (the first release that was read and lacks it again, the last that has it). Only names that transformers has
+not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS, _try_resolve_transformers)."""
+
+
+def missing_class(arch: ModelArch, facts: EngineFacts) -> str | None:
+    """That this version has no such class, and nothing else that runs it; None where it has, or may have."""
+    name = arch.architecture
+    if name in _DROPPED and facts.number >= _DROPPED[name][0]:
+        return f"vLLM {facts.version} does not have {name} any more: {_DROPPED[name][1]} was the last"
+    if _is_absent(arch, facts) and not _through_transformers(arch):
+        return f"vLLM {facts.version} does not have {name} yet: {_text(ABSENT[name])} still lacks it"
+    return None
+
+
+def doubtful_class(arch: ModelArch, facts: EngineFacts) -> str | None:
+    """That this version has no such class, and may run it through transformers; None where it has it."""
+    if not _is_absent(arch, facts):
+        return None
+    return f"vLLM {facts.version} does not have {arch.architecture}, and runs it through transformers, if at all"
+
+
+def _is_absent(arch: ModelArch, facts: EngineFacts) -> bool:
+    return facts.number <= ABSENT.get(arch.architecture, (0, 0, 0))
+
+
+def _through_transformers(arch: ModelArch) -> bool:
+    """Whether vLLM's wrapper around transformers could: it knows one kind of attention, and no states.
+
+    model_executor/models/transformers.py, since 0.12 transformers/base.py.
+    """
+    kinds = mixers(arch)
+    plain = [m for m in kinds if isinstance(m, Attention)]
+    if len(plain) + sum(isinstance(m, LatentAttention) for m in kinds) < len(kinds):
+        return False
+    if any(m.indexer is not None for m in kinds if isinstance(m, Attention | LatentAttention)):
+        return False
+    return not any(m.sinks for m in plain) and len({m.head_dim for m in plain}) < 2
+
+
+def _text(number: tuple[int, int, int]) -> str:
+    return ".".join(map(str, number))
