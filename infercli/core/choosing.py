@@ -267,8 +267,10 @@ class Search:
 
     def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
         notes = [*self.question.notes]
-        if self.open and not front:
+        if self.open and not front and all(o.cost is None for o in self.open):
             notes.append("no front: no price is known of those that carry the load")
+        elif self.open and not front and self.question.traffic.output_len <= 1:
+            notes.append("no front: an answer of one token has no time between tokens, and no user sees one faster")
         if self._winner is not None:
             notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
             notes += self._checkpoints(self._winner.weighed.candidate.quantization)
@@ -281,7 +283,7 @@ class Search:
 
     def _off_the_front(self, winner: Open, front: tuple[Point, ...]) -> list[str]:
         """Which one is at least as good in both, and why it was not taken."""
-        if winner.cost is None or any(p.chosen for p in front):
+        if not front or winner.cost is None or any(p.chosen for p in front):
             return []
         own = self._point(winner, self.play(winner))
         better = next((p for p in front if undominated((own, p)) == (p,)), None)

@@ -270,7 +270,7 @@ class Engine:
         """Of each objective what it is at best, by the closed form: a play finds no less."""
         prompt = self._load.prompt.mean
         least_s = {
-            "tpot": _BELOW * self.step_s(replicas)[0],
+            "tpot": _BELOW * self.step_s(replicas)[0] if self._load.output.mean > 1 else 0.0,
             "ttft": self.step(0.0, 0.0, prompt, prompt * prompt / 2, 1.0),
         }
         return tuple(self._measure(limit, least_s[limit.metric], "at least ") for limit in self._limits)
