@@ -93,7 +93,7 @@ def run(typed: Typed, output: str) -> int:
 
 def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
-    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.cli.project import deployment_path, learned_here, load_deployment
     from infercli.core.choice import KEPT, Fixed, Question
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
@@ -161,6 +161,7 @@ def question_of(typed: Typed) -> Question:
         engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
+        learned=learned_here(project),
         notes=notes,
     )
 

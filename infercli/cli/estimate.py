@@ -120,14 +120,14 @@ def _one(given: dict[str, object], output: str) -> int:
     from pathlib import Path
 
     from infercli.cli.estimating import Answers
-    from infercli.cli.project import load_learned
+    from infercli.cli.project import learned_here
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
     request = {name: value for name, value in given.items() if name not in load}
-    answer = Answers(load_learned(Path())).answer(request | ({"workload": workload} if workload else {}))
+    answer = Answers(learned_here(Path())).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
         raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -140,7 +140,7 @@ def _stream(output: str) -> int:
     from pathlib import Path
 
     from infercli.cli.estimating import Answers
-    from infercli.cli.project import load_learned
+    from infercli.cli.project import learned_here
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InputError
 
@@ -149,7 +149,7 @@ def _stream(output: str) -> int:
             "there is nothing to estimate: stdin is a terminal",
             "give flags (`infercli estimate --model Qwen/Qwen3-32B --gpu H100`), or requests on stdin",
         )
-    answers, failed = Answers(load_learned(Path())), False
+    answers, failed = Answers(learned_here(Path())), False
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue

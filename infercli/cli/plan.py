@@ -198,12 +198,11 @@ def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
 def _outlook(planned: Planned, project: Path) -> Outlook | None:
     """What is said beside the plan; None on the local target."""
     from infercli.adapters.files import price_list
-    from infercli.cli.project import load_learned
     from infercli.core.outlook import outlook
 
     if planned.question is None:
         return None
-    return outlook(planned.plan, planned.question, price_list(project), load_learned(project))
+    return outlook(planned.plan, planned.question, price_list(project))
 
 
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:

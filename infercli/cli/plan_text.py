@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 50
 """Characters of the memory bar; with its label it stays under 80 columns."""
-_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "reserved": "R"}
+_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "learned": "L"}
 
 
 def text(plan: Plan, said: Outlook | None = None) -> str:
@@ -24,7 +24,7 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
     lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
     if plan.memory is not None:
-        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory, said)]
+        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
     if plan.kv_cache is not None and plan.kv_cache.blocks:
         lines += ["", *_kv_cache(plan, plan.kv_cache)]
     if said is not None:
@@ -48,11 +48,10 @@ def explained(derivations: tuple[Derivation, ...]) -> str:
     return "\n\n".join("\n".join([heading(d.name), *_derivation(d)]) for d in derivations)
 
 
-def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
+def _memory(memory: GpuMemory) -> list[str]:
     from infercli.cli.output import columns
     from infercli.core.units import gib
 
-    learned = {} if said is None else {known.term: known.said for known in said.learned}
     bar = ""
     for term in memory.terms:
         width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
@@ -62,8 +61,7 @@ def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
     for term in memory.terms:
         exact = term.low_bytes == term.high_bytes
         band = "" if exact else f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
-        row = (f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band)
-        rows.append((*row, learned.get(term.name, "")) if learned else row)
+        rows.append((f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band))
     budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
     return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
 

@@ -127,6 +127,17 @@ def load_learned(project: Path) -> LearnedRuns | None:
     return read_document(path, LearnedRuns, "deleting it forgets what was learned")
 
 
+def learned_here(project: Path) -> LearnedRuns | None:
+    """As `load_learned`; a file that cannot be read is noted, and stops nothing."""
+    from infercli.cli.output import note
+
+    try:
+        return load_learned(project)
+    except InferError as error:
+        note(f"what was learned moves nothing: {error.message}; deleting the file forgets it")
+        return None
+
+
 def load_lock(project: Path) -> ModelLock:
     """models.lock.yaml beside the deployment file; an empty one where there is none."""
     from infercli.adapters.files import read_document
@@ -184,6 +195,7 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
             front_code_digest=digests["front"],
             typed=path is None,
             offers=lambda: _offers(profile, project),
+            learned=learned_here(project),
         )
     except UnknownName as error:
         model = deployment.model

@@ -225,7 +225,8 @@ class Search:
     def _estimate(self, candidate: Open) -> Estimate:
         """What `infercli estimate` says of it, with the highest rate that keeps the objectives."""
         request = request_of(self.question, candidate.weighed)
-        found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
+        request = request.model_copy(update={"workload": self.question.traffic})
+        found = estimate(request, self.question.model, learned=self.question.learned)
         assert isinstance(found, Estimate)  # it was examined before
         asked, speed = self.question.traffic.request_rate, found.speed
         if asked is None or speed is None or speed.highest_request_rate is None:

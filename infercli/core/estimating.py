@@ -7,6 +7,7 @@ failed; only where there is nothing to check against is it left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -31,6 +32,9 @@ from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, Unsupported
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
@@ -146,11 +150,14 @@ def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, t
 
 
 def estimate(
-    request: EstimateRequest, model: Model | InferError, draft: Draft | InferError | None = None
+    request: EstimateRequest,
+    model: Model | InferError,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
 ) -> Estimate | EstimateError:
     """The answer to a request whose model, and draft model, was read or could not be (they then say why)."""
     problems = Problems()
-    found = examine(request, model, problems, draft)
+    found = examine(request, model, problems, draft, learned)
     if found is None or isinstance(model, InferError):
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
@@ -171,12 +178,16 @@ def estimate(
         reason=found.sized.reason,
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
-        notes=(*found.notes, *why),
+        notes=(*found.notes, *found.sized.learned_notes, *why),
     )
 
 
 def examine(
-    request: EstimateRequest, model: Model | InferError, problems: Problems, draft: Draft | InferError | None = None
+    request: EstimateRequest,
+    model: Model | InferError,
+    problems: Problems,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
 ) -> Examined | None:
     """Everything of an answer but its speed; None where something is wrong, which `problems` then says."""
     gpu, facts = _hardware(request, problems), None
@@ -213,7 +224,7 @@ def examine(
     notes += said
     with problems.at(""):
         if not problems:
-            sized = size(request, arch, quantization, gpu, facts, settings, draft)
+            sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None

@@ -154,7 +154,7 @@ class Examination(NamedTuple):
 def examination(question: Question, weighed: Weighed) -> Examination:
     """What `infercli estimate` would find of it before it looks at speed."""
     problems = Problems()
-    examined = examine(request_of(question, weighed), question.model, problems)
+    examined = examine(request_of(question, weighed), question.model, problems, learned=question.learned)
     return Examination(examined, "; ".join(p.what for p in problems.answer(None).problems))
 
 
