@@ -17,10 +17,14 @@ from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
 from infercli.core.profile import LARGEST_NODE_GPUS
 from infercli.core.units import number
-from infercli.core.weighing import limits
+from infercli.core.weighing import Limit, limits
 
 _NEAREST = 9
-"""Candidates that are looked at in a direction: the fastest and the most capable by the closed form."""
+"""Candidates whose load is lowered: the fastest and the most capable by the closed form."""
+_LOOKED, _MOST_LOOKED = 24, 80
+"""Candidates that are played for an objective, and where none of them holds: 10 to 40 ms each."""
+_IDLE = 0.01
+"""Share of the time that an engine is idle at least, for a queue in closed form."""
 _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
 _GROWTHS = (2, 4, 8, 16, 32)
@@ -79,27 +83,58 @@ def _quantization(search: Search) -> list[Change]:
 
 
 def _objectives(search: Search) -> Iterator[Change]:
-    """Each objective alone: the least that would hold."""
+    """Each objective alone: the least that would hold, on the cheapest that holds with it."""
     question = search.question
     for limit in limits(question.traffic):
         name = f"{limit.name}_ms"
         without = Search(replace(question, traffic=_with(question.traffic, **{name: None})), search.known)
-        able = [o for o in without.open if o.worst is None]
-        holding = [o.weighed for o in _nearest(able) if without.play(o).surely]
+        holding = _holders(without, limit)
         if not holding:
             continue
-        found = min((without.engine(w).worst_s(limit, w.candidate.replicas), i) for i, w in enumerate(holding))
-        rounded_ms = _up(found[0] * 1000)
+        rounded_ms = _up(min(worst_s for worst_s, _ in holding) * 1000)
+        cheapest = next(
+            o for o in without.open if any(o is h and 1000 * worst_s <= rounded_ms for worst_s, h in holding)
+        )
         changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
-        only = Search(_only(changed, holding[found[1]]), search.known)
-        yield from _holding(f"--slo {limit.name}={_typed(rounded_ms)}ms", only)
+        yield from _holding(
+            f"--slo {limit.name}={_typed(rounded_ms)}ms", Search(_only(changed, cheapest.weighed), search.known)
+        )
 
 
-def _nearest(able: list[Open]) -> list[Open]:
-    """The fastest by the closed form, and those with the most GPUs among which the load is dealt out."""
-    fastest = sorted(able, key=lambda o: o.step_s)
-    most = sorted(able, key=lambda o: (-o.weighed.candidate.gpus, o.step_s))
-    return list(dict.fromkeys((*fastest[: _NEAREST // 2], *most[: _NEAREST // 2])))
+def _holders(without: Search, limit: Limit) -> list[tuple[float, Open]]:
+    """(what it reaches of the objective at worst, one that holds without it), of those that may reach the least.
+
+    As many are played as are likely to; where none of them holds, others, the quickest first.
+    """
+    found: list[tuple[float, Open]] = []
+    for played, candidate in enumerate(_quickest(without, limit)):
+        if played >= (_LOOKED if found else _MOST_LOOKED):
+            break
+        if without.play(candidate).surely:
+            replicas = candidate.weighed.candidate.replicas
+            found.append((without.engine(candidate.weighed).worst_s(limit, replicas), candidate))
+    return found
+
+
+def _quickest(search: Search, limit: Limit) -> list[Open]:
+    """Each once, whatever its batch: the quickest at worst by the closed form first."""
+    traffic = search.question.traffic
+    able: dict[str, Open] = {}
+    for o in search.open:
+        if o.worst is None:
+            able.setdefault(o.weighed.candidate.words, o)  # the largest batch of several comes first
+
+    def worst_s(o: Open) -> float:
+        replicas, width = o.weighed.candidate.replicas, o.engine.widths[limit.metric][1]
+        if limit.metric == "tpot":
+            return o.step_s * width
+        prompt_s = o.engine.step(0.0, 0.0, traffic.input_len, traffic.input_len**2 / 2, 1.0)
+        if traffic.request_rate is None:
+            assert traffic.concurrency is not None
+            return prompt_s * width * max(1.0, traffic.concurrency / replicas)
+        return prompt_s * width / max(_IDLE, 1 - traffic.request_rate / o.engine.capacity(replicas))
+
+    return sorted(able.values(), key=worst_s)
 
 
 def _load(search: Search) -> list[Change]:
