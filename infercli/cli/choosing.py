@@ -81,7 +81,7 @@ def run(typed: Typed, output: str) -> int:
     search = Search(question_of(typed))
     found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(search, _at_hand(typed))})
+        found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -233,12 +233,30 @@ def _hardware(
 
 def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
     """All hardware with GPUs that has a name here, whatever was asked about."""
-    from infercli.cli.project import deployment_path, load_deployment
     from infercli.core.problems import Problems
+
+    return _of_names(typed, (), Problems())
+
+
+def _of_names(typed: Typed, names: tuple[str, ...], problems: Problems) -> tuple[Hardware, ...]:
+    """As `_hardware`, of these names instead of those that were typed; empty: of all."""
+    from infercli.cli.project import deployment_path, load_deployment
 
     args = dict(load_deployment(typed.deployment_path).engine_args) if typed.model is None else {}
     project = deployment_path(typed.deployment_path).parent
-    return _hardware(typed._replace(profiles=()), None, args | typed.engine_args, project, Problems())[1]
+    return _hardware(typed._replace(profiles=names), None, args | typed.engine_args, project, problems)[1]
+
+
+def _called(typed: Typed) -> Callable[[str], Hardware | None]:
+    """Of a name as `--profile` takes it, its hardware."""
+    from infercli.core.problems import Problems
+
+    def called(name: str) -> Hardware | None:
+        problems = Problems()
+        found = _of_names(typed, (name,), problems)
+        return found[0] if found and not problems else None
+
+    return called
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ from infercli.core.profile import LARGEST_NODE_GPUS
 from infercli.core.units import number
 from infercli.core.weighing import Limit, limits
 
+Called = Callable[[str], Hardware | None]
+"""A profile's name -> its hardware; None where that is none."""
+
 _NEAREST = 9
 """Candidates whose load is lowered: the fastest and the most capable by the closed form."""
 _LOOKED, _MOST_LOOKED = 24, 80
@@ -37,14 +40,14 @@ _TRIES = (1.0, 0.97, 0.94, 0.9, 0.8)
 """Shares of what was found to hold that are offered: of 600 arrivals at random, a little less may hold less well."""
 
 
-def changes(search: Search, at_hand: tuple[Hardware, ...] = ()) -> tuple[Change, ...]:
+def changes(search: Search, at_hand: tuple[Hardware, ...] = (), called: Called = lambda _: None) -> tuple[Change, ...]:
     """At most one in each direction, as the user would type it; empty where none of them helps alone.
 
-    `at_hand`: hardware that has a name, whether it was asked about or not.
+    `at_hand`: hardware that has a name, whether it was asked about or not; `called`: what a name that was made up is.
     """
     directions = (_freed, _quantization, _objectives, _load)
     found = [change for direction in directions for change in direction(search)]
-    return (*found, *_hardware(search, at_hand))
+    return (*found, *_hardware(search, at_hand, called))
 
 
 def _holding(words: str, search: Search) -> list[Change]:
@@ -212,13 +215,13 @@ def _most_able(search: Search) -> list[Weighed]:
     return list(dict.fromkeys(weighed for order in orders for _, weighed in order))
 
 
-def _hardware(search: Search, at_hand: tuple[Hardware, ...]) -> list[Change]:
+def _hardware(search: Search, at_hand: tuple[Hardware, ...], called: Called) -> list[Change]:
     """More of the same GPUs, by a name where there is one; else whatever is at hand and the cheapest."""
     asked = search.question.hardware
     names, gpus = {h.profile.name for h in asked}, {h.gpu.name for h in asked}
     others = tuple(h for h in at_hand if h.profile.name not in names)
     same = tuple(h for h in others if h.gpu.name in gpus)
-    return _named(search, same) or _more_gpus(search) or _named(search, others)
+    return _named(search, same) or _more_gpus(search, called) or _named(search, others)
 
 
 def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
@@ -229,7 +232,7 @@ def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
     return [] if winner is None else _holding(f"--profile {winner.weighed.hardware.profile.name}", other)
 
 
-def _more_gpus(search: Search) -> list[Change]:
+def _more_gpus(search: Search, called: Called) -> list[Change]:
     """The same hardware, with more GPUs in a node as far as nodes go, and with more nodes beyond."""
     for times in _GROWTHS:
         hardware = tuple(_grown(h, times) for h in search.question.hardware)
@@ -238,7 +241,9 @@ def _more_gpus(search: Search) -> list[Change]:
         if winner is not None:
             profile = winner.weighed.hardware.profile
             nodes = profile.nodes[0]
-            return _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
+            larger = called(f"{profile.gpu.lower()}-x{profile.max_gpus}") if isinstance(profile.gpu, str) else None
+            named = _named(search, () if larger is None else (larger,))
+            return named or _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
     return []
 
 

@@ -77,7 +77,12 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
     code, value = search(infercli, *words, "--rate", "20")
     assert (code, value["chosen"], value["command"]) == (ExitCode.NO, None, None)
     kinds = {c["change"].split(" ")[0] for c in value["changes"]}
-    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`: l4-x4 has too few
+    assert {"--rate", "--profile"} <= kinds
+    (offered,) = (c["change"] for c in value["changes"] if c["change"].startswith("--profile "))
+    name = offered.split()[1]  # no file: l4-x4 has too few
+    assert name not in ("l4", "l4-x2", "l4-x4", "l4-pool")
+    larger = [name if word == "l4" else word for word in words]
+    assert infercli("plan", *larger, "--rate", "20").code == ExitCode.YES
     rate = next(c["change"] for c in value["changes"] if c["change"].startswith("--rate ")).split()[1]
     assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
 
