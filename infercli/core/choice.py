@@ -137,7 +137,7 @@ class Selection(Document):
     """How many were weighed: one that was chosen, and the losers."""
     chosen: Winner | None
     cheaper_at_the_estimate: Winner | None
-    """One that costs less and holds only at the estimate; None where there is none."""
+    """One that costs less, or of which alone a price is known, and holds only at the estimate; None: there is none."""
     front: tuple[Point, ...]
     losers: tuple[Loser, ...]
     changes: tuple[Change, ...] = ()

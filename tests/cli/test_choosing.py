@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -291,3 +292,38 @@ def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, arg
     ran = infercli("plan", "--rate", "1")
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
+
+
+def test_prices_that_nobody_knows_are_not_compared(infercli):
+    words = (MODEL, *LOAD, "--rate", "4")
+    ran = infercli("plan", *words, "--profile", "mi300x", "--profile", "h20")
+    assert "One that holds (no price known): 1 x MI300X (mi300x), fp8" in ran.out
+    assert "price unknown; 2% slower for a user" in ran.out
+    assert "same GPUs; profile mi300x prefers fp8" in ran.out
+    assert "same price" not in ran.out
+    assert "Cheap" not in ran.out
+    slos = ("--slo", "ttft_p95=2s", "--slo", "tpot_p95=60ms")
+    ran = infercli("plan", *words, *slos, "--profile", "h20-x2", "--profile", "l4-x2")
+    assert "One that holds (no price known): 1 x H20 (h20-x2), fp8" in ran.out
+    assert "A priced one that holds only at the estimate: 2 x L4" in ran.out
+
+
+def test_the_command_says_that_the_spare_is_not_in_it(infercli):
+    ran = infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s-x4", "--spare")
+    lines = ran.out.splitlines()
+    at = lines.index("Plan exactly this")
+    assert lines[at + 2] == "  without the 1 spare GPU, which its price leaves out"
+    assert "which its price leaves out" not in infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s").out
+
+
+def test_every_loser_is_told_or_counted(infercli):
+    ran = infercli("plan", "Qwen/Qwen3-32B", *LOAD, "--rate", "3")
+    told = ran.out.partition("Why the others were not taken (")[2]
+    losers = int(told.partition(" of ")[0].replace(",", ""))
+    rows = told.splitlines()[2:]
+    rest = next(i for i, row in enumerate(rows) if row.startswith("  and "))
+    more, kinds = re.match(r"  and ([\d,]+) more of (\d+) kinds", rows[rest]).groups()
+    alike = re.search(r"and (\d+) that differ from what is above by max_num_seqs alone: -o json$", rows[rest])
+    shown = sum(int(row.split()[1].replace(",", "")) for row in rows[:rest])
+    assert int(kinds) > 0
+    assert shown + int(more.replace(",", "")) + int(alike[1] if alike else 0) == losers
