@@ -196,18 +196,23 @@ def _model(
     model_id: str, deployment: ModelDeployment | None, project: Path, problems: Problems
 ) -> tuple[Model | None, bool]:
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
-    from infercli.cli.project import load_lock
+    from infercli.cli.project import load_lock, look_for_directory
     from infercli.core.deployment import ModelDeployment
     from infercli.core.estimating import Model
     from infercli.core.profile import HardwareProfile, NodeGroup
     from infercli.core.quantization import METHODS
     from infercli.core.resolving import resolve
+    from infercli.errors import UnknownName
 
     with problems.at("MODEL"):
         locked = load_lock(project).find(model_id)
         anything = HardwareProfile(name="any", accelerator="cpu", nodes=(NodeGroup(),), quantizations=tuple(METHODS))
         asked = deployment or ModelDeployment(name="any", model=model_id, profile="any")
-        subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
+        try:
+            subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
+        except UnknownName as error:
+            look_for_directory(error, asked, project)
+            raise
         return Model(model_id, subject.arch, subject.quantization, subject.notes), locked is not None
     return None, False
 

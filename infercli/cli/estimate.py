@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infercli.cli.instead import Command, Tokens
+
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
 
@@ -27,9 +29,9 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("dtype", str, "Default: the checkpoint's."),
     ("kv-cache-dtype", str, "Default: auto."),
     ("quantization", str, "What the checkpoint is, where its config does not say; or fp8-online."),
-    ("max-model-len", int, "Default: the model's own."),
+    ("max-model-len", Tokens(), "Default: the model's own."),
     ("max-num-seqs", int, "Default: that version's, for that GPU."),
-    ("max-num-batched-tokens", int, "Default: that version's, for that GPU."),
+    ("max-num-batched-tokens", Tokens(), "Default: that version's, for that GPU."),
     ("gpu-memory-utilization", float, "Default: that version's."),
     ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
@@ -61,7 +63,23 @@ def _flags(function: Callable[..., int]) -> Callable[..., int]:
     return function
 
 
-@click.command()
+_INSTEAD = {
+    "--explain": "`infercli plan` has it",
+    "--input-tokens": "write --input-len",
+    "--output-tokens": "write --output-len",
+    "--pp": "write --pipeline-parallel-size",
+    "-p": "write --pipeline-parallel-size",
+    "--profile": "write --gpu and --gpu-count",
+    "--rate": "write --request-rate",
+    "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
+    "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
+    "--tp": "write --tensor-parallel-size",
+    "-t": "write --tensor-parallel-size",
+}
+"""Options of vLLM and of `plan`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+
+
+@click.command(cls=Command, instead=_INSTEAD)
 @_flags
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a request and of its answer.")
 @click.option("--no-color", is_flag=True, expose_value=False, help="No colour: there is none.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import choosing, options
+from infercli.cli.instead import Command, Tokens
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,33 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
         )
 
 
-@click.command()
+_ARGUMENTS = (
+    "block-size", "data-parallel-size", "decode-context-parallel-size", "dtype", "enable-expert-parallel",
+    "enable-lora", "enforce-eager", "gpu-memory-utilization", "kv-cache-memory-bytes", "language-model-only",
+    "max-lora-rank", "max-loras", "max-num-batched-tokens",
+)  # fmt: skip
+"""Of vLLM, that `estimate` takes as flags and a plan from its file."""
+_INSTEAD = {
+    f"--{name}": f"write {name.replace('-', '_')} under engine_args of deployment.yaml, or ask `infercli estimate`, "
+    f"which has --{name}"
+    for name in _ARGUMENTS
+} | {
+    "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
+    "--engine-version": "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version",
+    "--model": "the model is the first word: `infercli plan meta-llama/Llama-3.1-8B-Instruct`",
+    "--pp": "write --pipeline-parallel-size",
+    "-p": "write --pipeline-parallel-size",
+    "--request-rate": "write --rate",
+    "--tp": "write --tensor-parallel-size",
+    "-t": "write --tensor-parallel-size",
+    "--tpot-p95-ms": "write --slo tpot_p95=50ms",
+    "--ttft-p95-ms": "write --slo ttft_p95=1s",
+    "--ttft-p99-ms": "write --slo ttft_p99=1s",
+}  # fmt: skip
+"""Options of vLLM and of `estimate`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+
+
+@click.command(cls=Command, instead=_INSTEAD)
 @click.argument("model", required=False)
 @options.deployment_file
 @click.option(
@@ -40,7 +67,7 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
     multiple=True,
     help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.",
 )
-@click.option("--max-model-len", type=int, help="Longest prompt plus answer, tokens.")
+@click.option("--max-model-len", type=Tokens(), help="Longest prompt plus answer, tokens.")
 @click.option("--tensor-parallel-size", type=int, help="GPUs per engine replica.")
 @click.option("--pipeline-parallel-size", type=int, help="Stages per engine replica.")
 @click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")

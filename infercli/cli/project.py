@@ -198,10 +198,33 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
             learned=learned_here(project),
         )
     except UnknownName as error:
-        model = deployment.model
-        if error.kind == "model" and not deployment.is_directory and (project / model).is_dir():
-            error.hint = f"there is a directory ./{model}: `infercli pin ./{model}`, then plan ./{model}"
+        if error.kind == "model":
+            look_for_directory(error, deployment, project)
         raise
+
+
+def look_for_directory(error: UnknownName, deployment: ModelDeployment, project: Path) -> None:
+    """Say of a model that is no shape and not pinned what its directory lacks, where it is one or is meant to be."""
+    import shlex
+
+    model, named = deployment.model, deployment.is_directory
+    path, typed = project / model, shlex.quote(model if named else f"./{model}")
+    config = f"`infercli estimate --config-path {typed} --gpu H100` sizes it by its config.json"
+    if not path.is_dir():
+        if named:
+            error.message = f"{model}: no such directory"
+            error.hint = "a model is a directory with config.json and safetensors in it, or an id such as Qwen/Qwen3-8B"
+    elif not (path / "config.json").is_file():
+        if named:
+            error.message = f"{model}: no config.json is in that directory"
+            error.hint = "name the directory that has it, and the weights"
+    elif any(path.glob("*.safetensors")):
+        error.message = f"{model}: that directory is not pinned" if named else error.message
+        there = "" if named else f"there is a directory {typed}: "
+        error.hint = f"{there}`infercli pin {typed}`, then plan {typed}; {config}"
+    else:
+        error.message = f"{model}: that directory has no weights to be pinned, and a plan needs what is pinned"
+        error.hint = config
 
 
 def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
