@@ -7,11 +7,14 @@ an earlier one failed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+
+from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.core.choice import Hardware, Question, Selection
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_TYPED_ARGUMENTS = (
+    "max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs", "kv_cache_dtype",
+)  # fmt: skip
+"""engine_args that are flags as well."""
 _UNITS = {"ms": 1.0, "s": 1000.0}
 """Of an objective, in ms."""
 
@@ -60,6 +67,35 @@ class Typed(NamedTuple):
     """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
 
     @property
+    def flags(self) -> dict[str, str]:
+        """Key of deployment.yaml -> the flag that was typed instead of it; where no file is read, of all."""
+        given = {
+            "workload.input_tokens": self.input_tokens, "workload.output_tokens": self.output_tokens,
+            "workload.concurrency": self.concurrency,
+        } | {f"engine_args.{name}": self.engine_args.get(name) for name in _TYPED_ARGUMENTS}  # fmt: skip
+        names = {"workload.input_tokens": "--input-len", "workload.output_tokens": "--output-len"}
+        return {
+            key: names.get(key, f"--{key.partition('.')[2].replace('_', '-')}")
+            for key, value in given.items()
+            if value is not None or self.model is not None
+        }
+
+    def says(self, text: str) -> str:
+        """What is said of keys of deployment.yaml, in the words that were typed."""
+        for key, flag in self.flags.items():
+            text = text.replace(key, flag)
+        return text
+
+    @contextmanager
+    def in_its_words(self) -> Iterator[None]:
+        """What goes wrong in here is said of the flags that were typed."""
+        try:
+            yield
+        except InferError as error:
+            error.message, error.hint = self.says(error.message), error.hint and self.says(error.hint)
+            raise
+
+    @property
     def is_search(self) -> bool:
         """Whether this asks for the cheapest, and not whether one thing fits."""
         loaded = self.model is not None and not self.profiles and self.concurrency is not None
@@ -78,7 +114,9 @@ def run(typed: Typed, output: str) -> int:
     from infercli.core.relaxing import changes
     from infercli.errors import ExitCode
 
-    search = Search(question_of(typed))
+    with typed.in_its_words():
+        question = question_of(typed)
+    search = Search(question)
     found = search.selection()
     if found.chosen is None:
         found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})

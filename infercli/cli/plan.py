@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from infercli.core.derivation import Derivation
     from infercli.core.outlook import Outlook
-    from infercli.core.plan import Plan
+    from infercli.core.plan import Choice, Plan
     from infercli.core.planning import Planned
 
 
@@ -184,16 +184,25 @@ def command(
             "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
-    planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
+    with typed.in_its_words():
+        planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
         plan = _save(plan, Path(save_path), namespace)
         note(f"{save_path} is written")
-    emit(_json(plan, said, derivations), output, _text(plan, said, derivations, only=bool(explain)))
+    typed_plan = plan.model_copy(update={"choices": tuple(_in_words(c, typed) for c in plan.choices)})
+    emit(_json(plan, said, derivations), output, _text(typed_plan, said, derivations, only=bool(explain)))
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _in_words(choice: Choice, typed: choosing.Typed) -> Choice:
+    """A choice that was typed says so, and not that a file does."""
+    if not choice.given or choice.name not in typed.engine_args:
+        return choice
+    return choice.model_copy(update={"reason": f"--{choice.name.replace('_', '-')} says so"})
 
 
 def _release_name(model: str) -> str:

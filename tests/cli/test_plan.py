@@ -451,6 +451,27 @@ def test_a_directory_that_is_not_pinned_is_told_what_can_be_done_with_it(infercl
     assert ("infercli pin" in ran.err) is (files is not None and len(files) == 2)
 
 
+def test_what_was_typed_is_answered_in_flags_and_what_a_file_says_in_its_keys(infercli, tmp_path):
+    def typed(*words):
+        return infercli("plan", LLAMA, "--profile", "h100", *words)
+
+    ran = typed("--max-model-len", "500")
+    assert "1,300 tokens a request (input and output) are more than --max-model-len (500)" in ran.err
+    assert "hint: shorten --input-len or --output-len" in ran.err
+    assert "error: --tensor-parallel-size: 3 is not possible" in typed("--tensor-parallel-size", "3").err
+    assert "error: --kv-cache-dtype: `foo` cannot be planned" in typed("--kv-cache-dtype", "foo").err
+    assert "given: --max-num-seqs says so" in typed("--max-num-seqs", "16").out
+    (tmp_path / "deployment.yaml").write_text(
+        f"name: chat\nmodel: {LLAMA}\nprofile: h100\nengine_args: {{max_num_seqs: 16, max_model_len: 500}}\n"
+    )
+    ran = infercli("plan")
+    assert "more than engine_args.max_model_len (500)" in ran.err
+    assert "hint: shorten workload.input_tokens or workload.output_tokens" in ran.err
+    ran = infercli("plan", "--max-model-len", "4096")
+    assert "given: --max-model-len says so" in ran.out
+    assert "given: engine_args says so" in ran.out  # max_num_seqs
+
+
 def test_no_hint_leads_to_a_method_that_the_gpu_cannot_run(infercli):
     ran = infercli("plan", "openai/gpt-oss-120b", "--profile", "t4-x4")
     assert "mxfp4 needs compute capability 8.0, and T4 has 7.5" in ran.err
