@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli.output import columns, heading, paragraph, room_beside
+from infercli.cli.output import columns, heading, paragraph, room_beside, terminal_width
 
 if TYPE_CHECKING:
     from infercli.core.choice import Loser, Point, Selection, Winner
@@ -24,15 +24,16 @@ def text(found: Selection) -> str:
     if found.chosen is None:
         undecided = "" if found.holds is False else "; of some it cannot be told"
         title = f"Nothing holds at the pessimistic end of the estimates{undecided}"
-        lines.append(click.style(title, fg="yellow" if undecided else "red", bold=True))
+        lines.append(click.style(paragraph(title), fg="yellow" if undecided else "red", bold=True))
     else:
         which = "One that holds (no price known)" if found.chosen.cost is None else "Cheapest that holds"
-        title = click.style(f"{which}: {found.chosen.candidate.words}", fg="green", bold=True)
-        lines += [title, *_winner(found.chosen, found)]
+        title = paragraph(f"{which}: {found.chosen.candidate.words}")
+        lines += [click.style(title, fg="green", bold=True), *_winner(found.chosen, found)]
         lines += ["", heading("Plan exactly this"), f"  {found.command}", *_spare(found.chosen)]
     nearly = found.cheaper_at_the_estimate
     if nearly is not None:
-        lines += ["", heading(f"{_nearly(nearly, found)}: {nearly.candidate.words}"), *_winner(nearly, found)]
+        title = paragraph(f"{_nearly(nearly, found)}: {nearly.candidate.words}")
+        lines += ["", heading(title), *_winner(nearly, found)]
     if found.changes:
         rows = [(c.change, c.effect) for c in found.changes]
         lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
@@ -117,8 +118,13 @@ def _front(front: tuple[Point, ...]) -> list[str]:
     ]
     header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
     chosen = " (the capital is what was chosen)" if any(p.chosen for p in front) else ""
-    title = heading(f"Pareto front: faster for a user, or cheaper{chosen}")
-    return [title, columns(rows, header, indent="  "), "", *plot(front)]
+    title = heading(paragraph(f"Pareto front: faster for a user, or cheaper{chosen}"))
+    start = 2 + sum(2 + max(len(row[i]) for row in (header, *rows)) for i in range(len(header) - 1))
+    table = [columns(rows, header, indent="  ")]
+    if not room_beside(start):  # letters, and what they are below
+        table = [columns([row[:-1] for row in rows], header[:-1], "  "), ""]
+        table.append(columns([(row[0], row[-1]) for row in rows], indent="  "))
+    return [title, *table, "", *plot(front, terminal_width())]
 
 
 def _losers(found: Selection) -> tuple[list[tuple[str, str, str, str]], str]:

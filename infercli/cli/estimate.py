@@ -189,7 +189,7 @@ def error_text(error: EstimateError) -> str:
 
 def text(estimate: Estimate) -> str:
     """An answer for people."""
-    from infercli.cli.output import columns, heading
+    from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import gib, number
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
@@ -198,7 +198,7 @@ def text(estimate: Estimate) -> str:
     cache = estimate.kv_cache
     lines = [
         f"{estimate.model} on {estimate.gpu_count} x {estimate.gpu}, vLLM {estimate.engine_version}",
-        f"{verdict}: {estimate.reason}",
+        paragraph(f"{verdict}: {estimate.reason}"),
         "",
         heading("Memory of each GPU"),
         columns(rows[1:], rows[0], indent="  "),
@@ -231,5 +231,5 @@ def text(estimate: Estimate) -> str:
         ]
         lines += ["", heading("Speed"), columns(shown, indent="  ")]
     if estimate.notes:
-        lines += ["", heading("Notes"), *(f"  {note}" for note in estimate.notes)]
+        lines += ["", heading("Notes"), *(paragraph(note, "  ") for note in estimate.notes)]
     return "\n".join(lines)

@@ -495,3 +495,27 @@ def test_a_question_that_is_missing_or_looks_like_a_flag_is_said_to_be(infercli,
     ran = infercli("ask", *words)
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", LLAMA, "--profile", "h100"),
+        ("plan", LLAMA, "--profile", "l4", "--quantization", "none"),
+        ("estimate", "--model", LLAMA, "--gpu", "H100", "-o", "text"),
+        ("gpus",),
+    ],
+)
+def test_no_line_is_wider_than_the_terminal(infercli, monkeypatch, words, columns):
+    monkeypatch.setattr("infercli.cli.output._width", lambda: columns)
+    lines = infercli(*words).out.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= (80 if words == ("gpus",) else columns)  # a table of figures does not fold
+
+
+def test_what_has_no_speed_has_a_price_without_a_load_over_it(infercli):
+    ran = infercli("plan", "intfloat/e5-mistral-7b-instruct", "--profile", "h100")
+    assert "\nPrice\n" in ran.out
+    assert "requests in flight" not in ran.out
+    assert "per token, on each GPU: 0 in a request longer than what its layers look back on" in ran.out
