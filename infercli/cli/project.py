@@ -228,13 +228,13 @@ def look_for_directory(error: UnknownName, deployment: ModelDeployment, project:
 
 
 def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
-    """All profiles at hand with their prices, and larger machines with the GPU of `profile`, which its name makes.
+    """All profiles at hand with their prices, and larger or more machines with the GPU of `profile`: made by name.
 
     One of the project's own that cannot be read is left out.
     """
     from infercli.adapters.files import price_list, profile_files
     from infercli.core.bare_profile import bare_profile
-    from infercli.core.changes import Offer
+    from infercli.core.changes import NODES, Offer
     from infercli.core.profile import LARGEST_NODE_GPUS
     from infercli.errors import InferError
 
@@ -250,11 +250,15 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
             sizes.add(found.gpus_per_node)
         yield Offer(found, price)
     gpus = profile.gpus_per_node * 2
-    while isinstance(profile.gpu, str) and gpus <= LARGEST_NODE_GPUS:
-        made = None if gpus in sizes else bare_profile(f"{profile.gpu.lower()}-x{gpus}", prices)
+    more = [LARGEST_NODE_GPUS * nodes for nodes in NODES] if gpus > LARGEST_NODE_GPUS else []
+    while gpus <= LARGEST_NODE_GPUS:
+        more.append(gpus)
+        gpus *= 2
+    name = profile.gpu.lower() if isinstance(profile.gpu, str) else None
+    for gpus in more if name is not None else ():
+        made = None if gpus in sizes else bare_profile(f"{name}-x{gpus}", prices)
         if made is not None:
             yield Offer(made, None)
-        gpus *= 2
 
 
 def load_plan(path: Path) -> Plan:

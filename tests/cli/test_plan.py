@@ -519,3 +519,10 @@ def test_what_has_no_speed_has_a_price_without_a_load_over_it(infercli):
     assert "\nPrice\n" in ran.out
     assert "requests in flight" not in ran.out
     assert "per token, on each GPU: 0 in a request longer than what its layers look back on" in ran.out
+
+
+def test_more_machines_are_offered_by_the_name_that_can_be_typed(infercli):
+    _, value = plan(infercli, "moonshotai/Kimi-K2.5", "--profile", "h100-x8")
+    words = value["changes"][0]["change"]
+    assert words == "--profile h100-x16 --tensor-parallel-size 8 --pipeline-parallel-size 2"
+    assert infercli("plan", "moonshotai/Kimi-K2.5", *words.split()).code == ExitCode.YES
