@@ -76,7 +76,7 @@ def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        what = f"not YAML: {getattr(error, 'problem', None) or error}"
+        what = f"not {'JSON' if path.suffix == '.json' else 'YAML'}: {getattr(error, 'problem', None) or error}"
         raise InvalidFile(str(path), [(where, what)], hint) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,23 @@ if TYPE_CHECKING:
     from infercli.cli.endpoint import Aim
 
 
-@click.command()
+class _Ask(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            question = next((word for word in typed if word.startswith("-") and " " in word), None)
+            if question is None:
+                raise
+            from infercli.errors import InputError
+
+            raise InputError(
+                error.message, f"a question that begins with `-` goes behind `--`: `-- {shlex.quote(question)}`"
+            ) from None
+
+
+@click.command(cls=_Ask)
 @click.argument("words", nargs=-1, required=True, metavar="[RELEASE|URL] QUESTION")
 @click.option("--model", help="Default: the release's, or the first that the endpoint lists.")
 @click.option("--engine", help="Ask this engine of the release, whatever its share; needs the operator token.")
@@ -99,12 +116,14 @@ def command(
 
 
 def _check_question(question: str) -> None:
-    """Raises InputError for one word that is the name of a release on this machine, or nearly: it is no question."""
+    """Raises InputError for one word that is a URL, or a release of this machine, or nearly: no question."""
     import difflib
 
     from infercli.cli.world import local_store
     from infercli.errors import InputError
 
+    if question.startswith(("http://", "https://")):
+        raise InputError("the question is missing", f'`infercli ask {question} "your question"`')
     near = difflib.get_close_matches(question, local_store().names(), n=1, cutoff=0.7)
     if near:
         raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from infercli.cli import options
-from infercli.errors import InputError
+from infercli.cli.instead import Command
 
 
 def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[options.F], options.F]:
@@ -24,26 +24,23 @@ def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[option
 
 _INSTEAD = {
     "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
+    "--backend": "every endpoint is an OpenAI-compatible one: write --api chat, completions or embeddings",
     "--base-url": "the URL is the first word: `infercli bench http://127.0.0.1:8000`",
+    "--dataset-name": "write --workload; for random prompts --input-len and --output-len",
     "--dataset-path": "write --workload FILE --format FORMAT",
+    "--endpoint": "write --api chat, completions or embeddings",
     "--goodput": "write --slo, for example --slo ttft_p95=1s",
     "--max-concurrency": "write --concurrency",
     "--num-prompts": "write --requests",
+    "--percentile-metrics": "leave it out: every metric is measured, with its percentiles",
     "--random-input-len": "write --input-len",
     "--random-output-len": "write --output-len",
     "--request-rate": "write --rate",
+    "--result-dir": "write --save FILE",
+    "--result-filename": "write --save FILE",
+    "--save-result": "write --save FILE, or leave it out: result.json is always written",
 }
-"""Options that other load generators have, and what they are here: click would offer what is spelt alike."""
-
-
-class _Bench(click.Command):
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            if error.option_name not in _INSTEAD:
-                raise
-            raise InputError(error.message, _INSTEAD[error.option_name]) from None
+"""Options that other load generators have, and what they are here."""
 
 
 _load = _together(
@@ -134,7 +131,7 @@ _content = _together(
 )
 
 
-@click.command(cls=_Bench)
+@click.command(cls=Command, instead=_INSTEAD)
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content

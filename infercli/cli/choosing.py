@@ -7,11 +7,14 @@ an earlier one failed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
+
+from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.core.choice import Hardware, Question, Selection
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_TYPED_ARGUMENTS = (
+    "max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs", "kv_cache_dtype",
+)  # fmt: skip
+"""engine_args that are flags as well."""
 _UNITS = {"ms": 1.0, "s": 1000.0}
 """Of an objective, in ms."""
 
@@ -60,6 +67,35 @@ class Typed(NamedTuple):
     """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
 
     @property
+    def flags(self) -> dict[str, str]:
+        """Key of deployment.yaml -> the flag that was typed instead of it; where no file is read, of all."""
+        given = {
+            "workload.input_tokens": self.input_tokens, "workload.output_tokens": self.output_tokens,
+            "workload.concurrency": self.concurrency,
+        } | {f"engine_args.{name}": self.engine_args.get(name) for name in _TYPED_ARGUMENTS}  # fmt: skip
+        names = {"workload.input_tokens": "--input-len", "workload.output_tokens": "--output-len"}
+        return {
+            key: names.get(key, f"--{key.partition('.')[2].replace('_', '-')}")
+            for key, value in given.items()
+            if value is not None or self.model is not None
+        }
+
+    def says(self, text: str) -> str:
+        """What is said of keys of deployment.yaml, in the words that were typed."""
+        for key, flag in self.flags.items():
+            text = text.replace(key, flag)
+        return text
+
+    @contextmanager
+    def in_its_words(self) -> Iterator[None]:
+        """What goes wrong in here is said of the flags that were typed."""
+        try:
+            yield
+        except InferError as error:
+            error.message, error.hint = self.says(error.message), error.hint and self.says(error.hint)
+            raise
+
+    @property
     def is_search(self) -> bool:
         """Whether this asks for the cheapest, and not whether one thing fits."""
         loaded = self.model is not None and not self.profiles and self.concurrency is not None
@@ -78,10 +114,12 @@ def run(typed: Typed, output: str) -> int:
     from infercli.core.relaxing import changes
     from infercli.errors import ExitCode
 
-    search = Search(question_of(typed))
+    with typed.in_its_words():
+        question = question_of(typed)
+    search = Search(question)
     found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(search, _at_hand(typed))})
+        found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -93,7 +131,7 @@ def run(typed: Typed, output: str) -> int:
 
 def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
-    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.cli.project import deployment_path, learned_here, load_deployment
     from infercli.core.choice import KEPT, Fixed, Question
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
@@ -161,6 +199,7 @@ def question_of(typed: Typed) -> Question:
         engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
+        learned=learned_here(project),
         notes=notes,
     )
 
@@ -195,18 +234,23 @@ def _model(
     model_id: str, deployment: ModelDeployment | None, project: Path, problems: Problems
 ) -> tuple[Model | None, bool]:
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
-    from infercli.cli.project import load_lock
+    from infercli.cli.project import load_lock, look_for_directory
     from infercli.core.deployment import ModelDeployment
     from infercli.core.estimating import Model
     from infercli.core.profile import HardwareProfile, NodeGroup
     from infercli.core.quantization import METHODS
     from infercli.core.resolving import resolve
+    from infercli.errors import UnknownName
 
     with problems.at("MODEL"):
         locked = load_lock(project).find(model_id)
         anything = HardwareProfile(name="any", accelerator="cpu", nodes=(NodeGroup(),), quantizations=tuple(METHODS))
         asked = deployment or ModelDeployment(name="any", model=model_id, profile="any")
-        subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
+        try:
+            subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
+        except UnknownName as error:
+            look_for_directory(error, asked, project)
+            raise
         return Model(model_id, subject.arch, subject.quantization, subject.notes), locked is not None
     return None, False
 
@@ -232,12 +276,30 @@ def _hardware(
 
 def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
     """All hardware with GPUs that has a name here, whatever was asked about."""
-    from infercli.cli.project import deployment_path, load_deployment
     from infercli.core.problems import Problems
+
+    return _of_names(typed, (), Problems())
+
+
+def _of_names(typed: Typed, names: tuple[str, ...], problems: Problems) -> tuple[Hardware, ...]:
+    """As `_hardware`, of these names instead of those that were typed; empty: of all."""
+    from infercli.cli.project import deployment_path, load_deployment
 
     args = dict(load_deployment(typed.deployment_path).engine_args) if typed.model is None else {}
     project = deployment_path(typed.deployment_path).parent
-    return _hardware(typed._replace(profiles=()), None, args | typed.engine_args, project, Problems())[1]
+    return _hardware(typed._replace(profiles=names), None, args | typed.engine_args, project, problems)[1]
+
+
+def _called(typed: Typed) -> Callable[[str], Hardware | None]:
+    """Of a name as `--profile` takes it, its hardware."""
+    from infercli.core.problems import Problems
+
+    def called(name: str) -> Hardware | None:
+        problems = Problems()
+        found = _of_names(typed, (name,), problems)
+        return found[0] if found and not problems else None
+
+    return called
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:

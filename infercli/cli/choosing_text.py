@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli.output import columns, heading, paragraph, room_beside
+from infercli.cli.output import columns, heading, paragraph, room_beside, terminal_width
 
 if TYPE_CHECKING:
     from infercli.core.choice import Loser, Point, Selection, Winner
@@ -24,15 +24,16 @@ def text(found: Selection) -> str:
     if found.chosen is None:
         undecided = "" if found.holds is False else "; of some it cannot be told"
         title = f"Nothing holds at the pessimistic end of the estimates{undecided}"
-        lines.append(click.style(title, fg="yellow" if undecided else "red", bold=True))
+        lines.append(click.style(paragraph(title), fg="yellow" if undecided else "red", bold=True))
     else:
-        title = click.style(f"Cheapest that holds: {found.chosen.candidate.words}", fg="green", bold=True)
-        lines += [title, *_winner(found.chosen, found)]
-        lines += ["", heading("Plan exactly this"), f"  {found.command}"]
+        which = "One that holds (no price known)" if found.chosen.cost is None else "Cheapest that holds"
+        title = paragraph(f"{which}: {found.chosen.candidate.words}")
+        lines += [click.style(title, fg="green", bold=True), *_winner(found.chosen, found)]
+        lines += ["", heading("Plan exactly this"), f"  {found.command}", *_spare(found.chosen)]
     nearly = found.cheaper_at_the_estimate
     if nearly is not None:
-        less = "Cheaper, and" if found.chosen is not None else "The cheapest that"
-        lines += ["", heading(f"{less} holds only at the estimate: {nearly.candidate.words}"), *_winner(nearly, found)]
+        title = paragraph(f"{_nearly(nearly, found)}: {nearly.candidate.words}")
+        lines += ["", heading(title), *_winner(nearly, found)]
     if found.changes:
         rows = [(c.change, c.effect) for c in found.changes]
         lines += ["", heading("What would hold, each searched again"), columns(rows, indent="  ")]
@@ -42,12 +43,32 @@ def text(found: Selection) -> str:
     if found.front:
         lines += ["", *_front(found.front)]
     lines += ["", heading(f"Why the others were not taken ({len(found.losers):,} of {found.candidates:,})")]
-    lines.append(_table(_losers(found)))
+    shown, rest = _losers(found)
+    lines += [_table(shown), *([paragraph(rest, "  ")] if rest else [])]
     chosen_notes = found.chosen.estimate.notes if found.chosen else ()
     notes = (*found.notes, *chosen_notes)
     if notes:
         lines += ["", heading("Notes"), *(paragraph(n, "  ") for n in dict.fromkeys(notes))]
     return "\n".join(lines)
+
+
+def _nearly(nearly: Winner, found: Selection) -> str:
+    """What one is that holds only at the estimate, beside what was chosen."""
+    if nearly.cost is None:
+        return "One that holds only at the estimate (no price known)"
+    if found.chosen is None:
+        return "The cheapest that holds only at the estimate"
+    if found.chosen.cost is None:
+        return "A priced one that holds only at the estimate"
+    return "Cheaper, and holds only at the estimate"
+
+
+def _spare(winner: Winner) -> list[str]:
+    """What the plan of it does not have, and so not its price."""
+    from infercli.core.units import counted
+
+    spare = winner.candidate.spare_gpus
+    return [paragraph(f"without the {counted(spare, 'spare GPU')}, which its price leaves out", "  ")] if spare else []
 
 
 def _load(found: Selection) -> str:
@@ -97,15 +118,22 @@ def _front(front: tuple[Point, ...]) -> list[str]:
     ]
     header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
     chosen = " (the capital is what was chosen)" if any(p.chosen for p in front) else ""
-    title = heading(f"Pareto front: faster for a user, or cheaper{chosen}")
-    return [title, columns(rows, header, indent="  "), "", *plot(front)]
+    title = heading(paragraph(f"Pareto front: faster for a user, or cheaper{chosen}"))
+    start = 2 + sum(2 + max(len(row[i]) for row in (header, *rows)) for i in range(len(header) - 1))
+    table = [columns(rows, header, indent="  ")]
+    if not room_beside(start):  # letters, and what they are below
+        table = [columns([row[:-1] for row in rows], header[:-1], "  "), ""]
+        table.append(columns([(row[0], row[-1]) for row in rows], indent="  "))
+    return [title, *table, "", *plot(front, terminal_width())]
 
 
-def _losers(found: Selection) -> list[tuple[str, str, str, str]]:
-    """One row for each GPU and kind of reason: the one that came nearest, the cheapest first.
+def _losers(found: Selection) -> tuple[list[tuple[str, str, str, str]], str]:
+    """(one row for each GPU and kind of reason: the one that came nearest, the cheapest first; what has none).
 
     What differs from a configuration that is told above by its batch alone reads like it, and is left to the JSON.
     """
+    from infercli.core.units import counted
+
     above = {w.candidate.words for w in (found.chosen, found.cheaper_at_the_estimate) if w is not None}
     kinds: dict[tuple[str, str], list[Loser]] = {}
     for loser in found.losers:
@@ -117,7 +145,12 @@ def _losers(found: Selection) -> list[tuple[str, str, str, str]]:
 
     nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
     nearest.sort(key=lambda kind: price(kind[0]))
-    return [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
+    rows = [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
+    hidden = [n for _, n in nearest[_LOSERS_SHOWN:]]
+    alike = len(found.losers) - sum(n for _, n in nearest)
+    rest = [f"{sum(hidden):,} more of {counted(len(hidden), 'kind')}"] if hidden else []
+    rest += [f"{alike:,} that differ from what is above by max_num_seqs alone"] if alike else []
+    return rows, f"and {', and '.join(rest)}: -o json" if rest else ""
 
 
 def _table(rows: list[tuple[str, str, str, str]]) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infercli.cli.instead import Command, Tokens
+
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
 
@@ -27,9 +29,9 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("dtype", str, "Default: the checkpoint's."),
     ("kv-cache-dtype", str, "Default: auto."),
     ("quantization", str, "What the checkpoint is, where its config does not say; or fp8-online."),
-    ("max-model-len", int, "Default: the model's own."),
+    ("max-model-len", Tokens(), "Default: the model's own."),
     ("max-num-seqs", int, "Default: that version's, for that GPU."),
-    ("max-num-batched-tokens", int, "Default: that version's, for that GPU."),
+    ("max-num-batched-tokens", Tokens(), "Default: that version's, for that GPU."),
     ("gpu-memory-utilization", float, "Default: that version's."),
     ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
@@ -61,7 +63,23 @@ def _flags(function: Callable[..., int]) -> Callable[..., int]:
     return function
 
 
-@click.command()
+_INSTEAD = {
+    "--explain": "`infercli plan` has it",
+    "--input-tokens": "write --input-len",
+    "--output-tokens": "write --output-len",
+    "--pp": "write --pipeline-parallel-size",
+    "-p": "write --pipeline-parallel-size",
+    "--profile": "write --gpu and --gpu-count",
+    "--rate": "write --request-rate",
+    "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
+    "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
+    "--tp": "write --tensor-parallel-size",
+    "-t": "write --tensor-parallel-size",
+}
+"""Options of vLLM and of `plan`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+
+
+@click.command(cls=Command, instead=_INSTEAD)
 @_flags
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a request and of its answer.")
 @click.option("--no-color", is_flag=True, expose_value=False, help="No colour: there is none.")
@@ -120,14 +138,14 @@ def _one(given: dict[str, object], output: str) -> int:
     from pathlib import Path
 
     from infercli.cli.estimating import Answers
-    from infercli.cli.project import load_learned
+    from infercli.cli.project import learned_here
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
     request = {name: value for name, value in given.items() if name not in load}
-    answer = Answers(load_learned(Path())).answer(request | ({"workload": workload} if workload else {}))
+    answer = Answers(learned_here(Path())).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
         raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
@@ -140,7 +158,7 @@ def _stream(output: str) -> int:
     from pathlib import Path
 
     from infercli.cli.estimating import Answers
-    from infercli.cli.project import load_learned
+    from infercli.cli.project import learned_here
     from infercli.core.estimate import EstimateError
     from infercli.errors import ExitCode, InputError
 
@@ -149,7 +167,7 @@ def _stream(output: str) -> int:
             "there is nothing to estimate: stdin is a terminal",
             "give flags (`infercli estimate --model Qwen/Qwen3-32B --gpu H100`), or requests on stdin",
         )
-    answers, failed = Answers(load_learned(Path())), False
+    answers, failed = Answers(learned_here(Path())), False
     for number, line in enumerate(sys.stdin.buffer, 1):
         if not line.strip():
             continue
@@ -171,7 +189,7 @@ def error_text(error: EstimateError) -> str:
 
 def text(estimate: Estimate) -> str:
     """An answer for people."""
-    from infercli.cli.output import columns, heading
+    from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import gib, number
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
@@ -180,7 +198,7 @@ def text(estimate: Estimate) -> str:
     cache = estimate.kv_cache
     lines = [
         f"{estimate.model} on {estimate.gpu_count} x {estimate.gpu}, vLLM {estimate.engine_version}",
-        f"{verdict}: {estimate.reason}",
+        paragraph(f"{verdict}: {estimate.reason}"),
         "",
         heading("Memory of each GPU"),
         columns(rows[1:], rows[0], indent="  "),
@@ -213,5 +231,5 @@ def text(estimate: Estimate) -> str:
         ]
         lines += ["", heading("Speed"), columns(shown, indent="  ")]
     if estimate.notes:
-        lines += ["", heading("Notes"), *(f"  {note}" for note in estimate.notes)]
+        lines += ["", heading("Notes"), *(paragraph(note, "  ") for note in estimate.notes)]
     return "\n".join(lines)

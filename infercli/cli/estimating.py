@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from infercli.core.estimate import Estimate, EstimateError
 from infercli.core.estimating import Model, estimate, read_draft, read_model, read_request, shipped_model
 from infercli.core.learned_speed import speed_notes
-from infercli.core.learning import notes
 from infercli.core.problems import Problems
 from infercli.core.record import canonical
 from infercli.errors import InferError
@@ -49,14 +48,14 @@ class Answers:
             return asked.model_copy(update={"line": number})
         try:
             model = self._model(asked)
-            answer = estimate(asked, model, self._draft(asked, model))
+            answer = estimate(asked, model, self._draft(asked, model), self._learned)
         except Exception as error:  # a stream of a thousand lines does not end at our fault in one
             if os.environ.get("INFERCLI_DEBUG"):
                 raise
             what = f"infercli's own fault: {type(error).__name__}: {error}"
             return _refused(asked.id, number, what, "run again with INFERCLI_DEBUG=1 and report the traceback")
         if self._learned is not None and isinstance(answer, Estimate):
-            known = (*notes(self._learned, answer), *speed_notes(self._learned, answer, asked.workload))
+            known = speed_notes(self._learned, answer, asked.workload)
             answer = answer.model_copy(update={"notes": (*answer.notes, *known)})
         return answer.model_copy(update={"line": number})
 

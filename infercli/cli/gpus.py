@@ -35,7 +35,7 @@ def command(name: str | None, output: str) -> None:
         (
             gpu.name,
             gib(gpu.memory_bytes, 2),
-            f"{gpu.memory_bandwidth_bytes_per_s / 1e9:,.0f} GB/s",
+            f"{gpu.memory_bandwidth_bytes_per_s / 1e9:,.0f}",
             f"{gpu.capability[0]}.{gpu.capability[1]}" if gpu.capability else gpu.platform,
             _tflops(gpu, "bf16"),
             _tflops(gpu, "fp8"),
@@ -43,7 +43,7 @@ def command(name: str | None, output: str) -> None:
         )
         for gpu in found
     ]
-    header = ("GPU", "MEMORY", "BANDWIDTH", "CAPABILITY", "BF16 TFLOPS", "FP8 TFLOPS", "LINK")
+    header = ("GPU", "MEMORY", "GB/S", "CAPABILITY", "BF16 TFLOPS", "FP8", "LINK")
     emit([g.model_dump(mode="json") for g in found], output, columns(rows, header))
 
 

@@ -32,9 +32,10 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     """Learn from start-up logs and benchmarks: how far memory and speed were off here.
 
     Reads logs of vLLM from 0.6 on, saved answers of its /metrics, and results of `infercli bench`. What each run
-    printed or measured is kept beside what was predicted, in infercli-learned.json in this directory; later estimates
-    of the same architecture, GPU, engine version, quantization and split say what those runs make of them, of speed
-    where the load is like it. A result names no engine: --plan says it, or flags. Deleting the file forgets.
+    printed or measured is kept beside what was predicted, in infercli-learned.json in this directory. The memory of
+    later plans and estimates of the same architecture, GPU, engine version, quantization and split is moved by the mean
+    of how far it was off; estimates also say what benchmarks of a like load make of the speed. A result names no
+    engine: --plan says it, or flags. Deleting the file forgets.
 
     \b
     Examples:
@@ -48,6 +49,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     from infercli.cli.output import note
     from infercli.cli.project import LEARNED_FILE, load_learned
     from infercli.core.learning import LearnedRuns
+    from infercli.core.units import counted
     from infercli.errors import InputError
 
     had = load_learned(Path()) or LearnedRuns()
@@ -63,7 +65,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     runs = tuple(run for file in files for run in _learn(file, known, plan))
     learned = had.with_runs(runs)
     write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
-    note(f"{LEARNED_FILE} is written: it has {len(learned.runs)} runs")
+    note(f"{LEARNED_FILE} is written: it has {counted(len(learned.runs), 'run')}")
     return _report(runs, learned, output)
 
 

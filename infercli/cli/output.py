@@ -90,6 +90,11 @@ def fits(text: str) -> bool:
     return width is None or all(len(click.unstyle(line)) <= width for line in text.splitlines())
 
 
+def terminal_width() -> int | None:
+    """Columns of the terminal; None where nothing is wrapped."""
+    return _width()
+
+
 def _width() -> int | None:
     """Of the terminal; None where the answer goes elsewhere, and is not wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

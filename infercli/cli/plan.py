@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import choosing, options
+from infercli.cli.instead import Command, Tokens
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from infercli.core.derivation import Derivation
     from infercli.core.outlook import Outlook
-    from infercli.core.plan import Plan
+    from infercli.core.plan import Choice, Plan
     from infercli.core.planning import Planned
 
 
@@ -27,7 +28,33 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
         )
 
 
-@click.command()
+_ARGUMENTS = (
+    "block-size", "data-parallel-size", "decode-context-parallel-size", "dtype", "enable-expert-parallel",
+    "enable-lora", "enforce-eager", "gpu-memory-utilization", "kv-cache-memory-bytes", "language-model-only",
+    "max-lora-rank", "max-loras", "max-num-batched-tokens",
+)  # fmt: skip
+"""Of vLLM, that `estimate` takes as flags and a plan from its file."""
+_INSTEAD = {
+    f"--{name}": f"write {name.replace('-', '_')} under engine_args of deployment.yaml, or ask `infercli estimate`, "
+    f"which has --{name}"
+    for name in _ARGUMENTS
+} | {
+    "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
+    "--engine-version": "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version",
+    "--model": "the model is the first word: `infercli plan meta-llama/Llama-3.1-8B-Instruct`",
+    "--pp": "write --pipeline-parallel-size",
+    "-p": "write --pipeline-parallel-size",
+    "--request-rate": "write --rate",
+    "--tp": "write --tensor-parallel-size",
+    "-t": "write --tensor-parallel-size",
+    "--tpot-p95-ms": "write --slo tpot_p95=50ms",
+    "--ttft-p95-ms": "write --slo ttft_p95=1s",
+    "--ttft-p99-ms": "write --slo ttft_p99=1s",
+}  # fmt: skip
+"""Options of vLLM and of `estimate`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+
+
+@click.command(cls=Command, instead=_INSTEAD)
 @click.argument("model", required=False)
 @options.deployment_file
 @click.option(
@@ -40,7 +67,7 @@ def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
     multiple=True,
     help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.",
 )
-@click.option("--max-model-len", type=int, help="Longest prompt plus answer, tokens.")
+@click.option("--max-model-len", type=Tokens(), help="Longest prompt plus answer, tokens.")
 @click.option("--tensor-parallel-size", type=int, help="GPUs per engine replica.")
 @click.option("--pipeline-parallel-size", type=int, help="Stages per engine replica.")
 @click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")
@@ -157,16 +184,25 @@ def command(
             "engine_args": {**deployment.engine_args, **typed.engine_args},
         }
     )
-    planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
+    with typed.in_its_words():
+        planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
         plan = _save(plan, Path(save_path), namespace)
         note(f"{save_path} is written")
-    emit(_json(plan, said, derivations), output, _text(plan, said, derivations, only=bool(explain)))
+    typed_plan = plan.model_copy(update={"choices": tuple(_in_words(c, typed) for c in plan.choices)})
+    emit(_json(plan, said, derivations), output, _text(typed_plan, said, derivations, only=bool(explain)))
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _in_words(choice: Choice, typed: choosing.Typed) -> Choice:
+    """A choice that was typed says so, and not that a file does."""
+    if not choice.given or choice.name not in typed.engine_args:
+        return choice
+    return choice.model_copy(update={"reason": f"--{choice.name.replace('_', '-')} says so"})
 
 
 def _release_name(model: str) -> str:
@@ -198,12 +234,11 @@ def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
 def _outlook(planned: Planned, project: Path) -> Outlook | None:
     """What is said beside the plan; None on the local target."""
     from infercli.adapters.files import price_list
-    from infercli.cli.project import load_learned
     from infercli.core.outlook import outlook
 
     if planned.question is None:
         return None
-    return outlook(planned.plan, planned.question, price_list(project), load_learned(project))
+    return outlook(planned.plan, planned.question, price_list(project))
 
 
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 50
 """Characters of the memory bar; with its label it stays under 80 columns."""
-_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "reserved": "R"}
+_LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": "G", "kv_cache": "K", "learned": "L"}
 
 
 def text(plan: Plan, said: Outlook | None = None) -> str:
@@ -22,9 +22,12 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     from infercli.cli.output import columns, heading, paragraph
 
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
-    lines = [f"{plan.deployment.model}, profile {plan.profile.name}", click.style(plan.verdict, fg=colour, bold=True)]
+    lines = [
+        f"{plan.deployment.model}, profile {plan.profile.name}",
+        click.style(paragraph(plan.verdict), fg=colour, bold=True),
+    ]
     if plan.memory is not None:
-        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory, said)]
+        lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
     if plan.kv_cache is not None and plan.kv_cache.blocks:
         lines += ["", *_kv_cache(plan, plan.kv_cache)]
     if said is not None:
@@ -48,11 +51,10 @@ def explained(derivations: tuple[Derivation, ...]) -> str:
     return "\n\n".join("\n".join([heading(d.name), *_derivation(d)]) for d in derivations)
 
 
-def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
-    from infercli.cli.output import columns
+def _memory(memory: GpuMemory) -> list[str]:
+    from infercli.cli.output import columns, fits
     from infercli.core.units import gib
 
-    learned = {} if said is None else {known.term: known.said for known in said.learned}
     bar = ""
     for term in memory.terms:
         width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
@@ -62,25 +64,30 @@ def _memory(memory: GpuMemory, said: Outlook | None) -> list[str]:
     for term in memory.terms:
         exact = term.low_bytes == term.high_bytes
         band = "" if exact else f"{gib(term.low_bytes, 2)} to {gib(term.high_bytes, 2)}"
-        row = (f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band)
-        rows.append((*row, learned.get(term.name, "")) if learned else row)
+        rows.append((f"{_LETTERS.get(term.name, '?')} {term.name}", gib(term.bytes, 2), band))
     budget = f"budget {gib(memory.budget_bytes, 2)} of {gib(memory.total_bytes, 2)}"
-    return [f"  [{bar:.<{BAR_WIDTH}}] {budget}", columns(rows, indent="  ")]
+    line = f"  [{bar:.<{BAR_WIDTH}}] {budget}"
+    lines = [line] if fits(line) else [f"  [{bar:.<{BAR_WIDTH}}]", f"  {budget}"]
+    return [*lines, columns(rows, indent="  ")]
 
 
 def _kv_cache(plan: Plan, cache: KvCache) -> list[str]:
     """What it holds at the pessimistic end, which is what the choices rest on, and what the log will rather print."""
+    from infercli.cli.output import paragraph
+
     length, left = plan.engine.engine_args.get("max_model_len"), _left(plan)
     least, rather = "", ""
+    beyond = "" if cache.bytes_per_token else " in a request longer than what its layers look back on"
     each = ", on each GPU" if plan.profile.accelerator == "gpu" else ""
     if left is not None and left.low_bytes < left.bytes:
         least, printed = "at least ", cache.tokens * left.bytes / left.low_bytes
         rather = f"; vLLM will print about {round(printed, -3):,.0f}"
-    return [
+    lines = [
         f"KV cache: {least}{cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}{rather}",
-        f"Bytes of KV cache per token{each}: {cache.bytes_per_token:,}",
+        f"Bytes of KV cache per token{each}: {cache.bytes_per_token:,}{beyond}",
         f"Concurrency: {least}{cache.concurrency:.2f} requests of {length:,} tokens at once",
     ]
+    return [paragraph(line) for line in lines]
 
 
 def _missing(plan: Plan) -> str:
@@ -104,7 +111,7 @@ def _left(plan: Plan) -> MemoryTerm | None:
 
 def _outlook(said: Outlook) -> list[str]:
     """Speed and price; empty where neither is known."""
-    from infercli.cli.output import columns, heading
+    from infercli.cli.output import columns, heading, paragraph
 
     rows = []
     if said.speed is not None:
@@ -135,7 +142,9 @@ def _outlook(said: Outlook) -> list[str]:
         return []
     requests = "1 request" if said.concurrency == 1 else f"{said.concurrency:,} requests"
     load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in and {said.output_tokens:,} out"
-    return ["", heading(load), columns(rows, indent="  ")]
+    if said.speed is None:
+        load = "Price"
+    return ["", heading(paragraph(load)), columns(rows, indent="  ")]
 
 
 def _range(interval: Interval, scale: float, digits: int) -> str:
@@ -151,7 +160,7 @@ def _derivation(derivation: Derivation) -> list[str]:
         value += f", {_short(d.low, d.unit)} to {_short(d.high, d.unit)}"
     lines = [f"  = {value}"]
     if d.formula:
-        lines.append(f"  = {d.formula}")
+        lines.append(paragraph(d.formula, "  = "))
     rows, last = [], ""
     for given in d.inputs:
         # What comes from the same place as the line above says so once.

@@ -127,6 +127,17 @@ def load_learned(project: Path) -> LearnedRuns | None:
     return read_document(path, LearnedRuns, "deleting it forgets what was learned")
 
 
+def learned_here(project: Path) -> LearnedRuns | None:
+    """As `load_learned`; a file that cannot be read is noted, and stops nothing."""
+    from infercli.cli.output import note
+
+    try:
+        return load_learned(project)
+    except InferError as error:
+        note(f"what was learned moves nothing: {error.message}; deleting the file forgets it")
+        return None
+
+
 def load_lock(project: Path) -> ModelLock:
     """models.lock.yaml beside the deployment file; an empty one where there is none."""
     from infercli.adapters.files import read_document
@@ -184,22 +195,46 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
             front_code_digest=digests["front"],
             typed=path is None,
             offers=lambda: _offers(profile, project),
+            learned=learned_here(project),
         )
     except UnknownName as error:
-        model = deployment.model
-        if error.kind == "model" and not deployment.is_directory and (project / model).is_dir():
-            error.hint = f"there is a directory ./{model}: `infercli pin ./{model}`, then plan ./{model}"
+        if error.kind == "model":
+            look_for_directory(error, deployment, project)
         raise
 
 
+def look_for_directory(error: UnknownName, deployment: ModelDeployment, project: Path) -> None:
+    """Say of a model that is no shape and not pinned what its directory lacks, where it is one or is meant to be."""
+    import shlex
+
+    model, named = deployment.model, deployment.is_directory
+    path, typed = project / model, shlex.quote(model if named else f"./{model}")
+    config = f"`infercli estimate --config-path {typed} --gpu H100` sizes it by its config.json"
+    if not path.is_dir():
+        if named:
+            error.message = f"{model}: no such directory"
+            error.hint = "a model is a directory with config.json and safetensors in it, or an id such as Qwen/Qwen3-8B"
+    elif not (path / "config.json").is_file():
+        if named:
+            error.message = f"{model}: no config.json is in that directory"
+            error.hint = "name the directory that has it, and the weights"
+    elif any(path.glob("*.safetensors")):
+        error.message = f"{model}: that directory is not pinned" if named else error.message
+        there = "" if named else f"there is a directory {typed}: "
+        error.hint = f"{there}`infercli pin {typed}`, then plan {typed}; {config}"
+    else:
+        error.message = f"{model}: that directory has no weights to be pinned, and a plan needs what is pinned"
+        error.hint = config
+
+
 def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
-    """All profiles at hand with their prices, and larger machines with the GPU of `profile`, which its name makes.
+    """All profiles at hand with their prices, and larger or more machines with the GPU of `profile`: made by name.
 
     One of the project's own that cannot be read is left out.
     """
     from infercli.adapters.files import price_list, profile_files
     from infercli.core.bare_profile import bare_profile
-    from infercli.core.changes import Offer
+    from infercli.core.changes import NODES, Offer
     from infercli.core.profile import LARGEST_NODE_GPUS
     from infercli.errors import InferError
 
@@ -215,11 +250,15 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
             sizes.add(found.gpus_per_node)
         yield Offer(found, price)
     gpus = profile.gpus_per_node * 2
-    while isinstance(profile.gpu, str) and gpus <= LARGEST_NODE_GPUS:
-        made = None if gpus in sizes else bare_profile(f"{profile.gpu.lower()}-x{gpus}", prices)
+    more = [LARGEST_NODE_GPUS * nodes for nodes in NODES] if gpus > LARGEST_NODE_GPUS else []
+    while gpus <= LARGEST_NODE_GPUS:
+        more.append(gpus)
+        gpus *= 2
+    name = profile.gpu.lower() if isinstance(profile.gpu, str) else None
+    for gpus in more if name is not None else ():
+        made = None if gpus in sizes else bare_profile(f"{name}-x{gpus}", prices)
         if made is not None:
             yield Offer(made, None)
-        gpus *= 2
 
 
 def load_plan(path: Path) -> Plan:

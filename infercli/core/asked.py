@@ -117,7 +117,7 @@ def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
         raise InputError(
             f"workload: {tokens_each:,} tokens a request (input and output) are more than "
             + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),
-            "shorten workload.input_tokens or output_tokens",
+            "shorten workload.input_tokens or workload.output_tokens",
         )
     return asked
 

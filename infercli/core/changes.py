@@ -21,7 +21,7 @@ Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization | None], Outc
 
 Raises InputError where the variant is impossible, Unsupported where it is not taught."""
 
-_NODES = (2, 3, 4)
+NODES = (2, 3, 4)
 """Of the largest nodes, so many are tried for one engine."""
 
 
@@ -139,12 +139,18 @@ def _stages(r: Refused) -> Iterator[_Variant]:
 def _more_nodes(r: Refused) -> Iterator[_Variant]:
     """One engine over more of the largest nodes than the profile has."""
     p = r.profile
-    for count in _NODES if p.gpus_per_node >= LARGEST_NODE_GPUS else ():
+    for count in NODES if p.gpus_per_node >= LARGEST_NODE_GPUS else ():
         if engines_that_fit(p, count * p.gpus_per_node, grown=True) >= r.deployment.replicas:
             continue  # the profile has them, and was tried
         nodes = (p.nodes[0].model_copy(update={"count": count * r.deployment.replicas, "max_count": None}),)
         before = f"a profile with {nodes[0].count} nodes of {p.gpus_per_node} GPUs, and "
         wider = _engine_args(r, tensor_parallel_size=p.gpus_per_node, pipeline_parallel_size=count)
+        sizes = (p.gpu, p.gpus_per_node, nodes[0].count * p.gpus_per_node)
+        named = [o.profile for o in r.offers if (o.profile.gpu, o.profile.gpus_per_node, o.profile.max_gpus) == sizes]
+        if named:
+            deployment = wider.deployment.model_copy(update={"profile": named[0].name})
+            keys: dict[str, Json] = {"profile": named[0].name, **wider.keys}
+            yield wider._replace(keys=keys, deployment=deployment, profile=named[0])
         yield wider._replace(before=before, profile=p.model_copy(update={"nodes": nodes}))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from infercli.core.estimate import Estimate, Interval, Traffic
 from infercli.core.estimating import Model
@@ -18,6 +18,9 @@ from infercli.core.prices import Price
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import expand
 from infercli.core.record import Document, Json, Record
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 OBJECTIVES = ("ttft_p95", "ttft_p99", "tpot_p95")
 """Objectives that can be asked: those that an estimate says. Each is a time that must not be passed."""
@@ -134,7 +137,7 @@ class Selection(Document):
     """How many were weighed: one that was chosen, and the losers."""
     chosen: Winner | None
     cheaper_at_the_estimate: Winner | None
-    """One that costs less and holds only at the estimate; None where there is none."""
+    """One that costs less, or of which alone a price is known, and holds only at the estimate; None: there is none."""
     front: tuple[Point, ...]
     losers: tuple[Loser, ...]
     changes: tuple[Change, ...] = ()
@@ -203,5 +206,7 @@ class Question:
     plain: bool = False
     """Only vLLM's own max_num_seqs and KV dtype, and no pipelines: for a first look at much hardware."""
     prices_as_of: date
+    learned: LearnedRuns | None = None
+    """The installation's own runs, which move the memory of candidates of their kind."""
     notes: tuple[str, ...] = ()
     """What is said of the question itself."""

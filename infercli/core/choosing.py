@@ -205,7 +205,8 @@ class Search:
     def _too_late(self, candidate: Open, winner: Open) -> Loser:
         weighed, cost = candidate.weighed, candidate.cost
         if candidate.price == winner.price:
-            return _lost(weighed, cost, "not_preferred", _preference(candidate, winner))
+            verdict: Verdict = "unpriced" if cost is None and not _same_gpus(candidate, winner) else "not_preferred"
+            return _lost(weighed, cost, verdict, _preference(candidate, winner))
         if cost is None or winner.cost is None:
             return _lost(weighed, cost, "unpriced", "nobody says what it costs")
         more = cost.median_usd_per_h / winner.cost.median_usd_per_h - 1
@@ -225,7 +226,8 @@ class Search:
     def _estimate(self, candidate: Open) -> Estimate:
         """What `infercli estimate` says of it, with the highest rate that keeps the objectives."""
         request = request_of(self.question, candidate.weighed)
-        found = estimate(request.model_copy(update={"workload": self.question.traffic}), self.question.model)
+        request = request.model_copy(update={"workload": self.question.traffic})
+        found = estimate(request, self.question.model, learned=self.question.learned)
         assert isinstance(found, Estimate)  # it was examined before
         asked, speed = self.question.traffic.request_rate, found.speed
         if asked is None or speed is None or speed.highest_request_rate is None:
@@ -267,8 +269,10 @@ class Search:
 
     def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
         notes = [*self.question.notes]
-        if self.open and not front:
+        if self.open and not front and all(o.cost is None for o in self.open):
             notes.append("no front: no price is known of those that carry the load")
+        elif self.open and not front and self.question.traffic.output_len <= 1:
+            notes.append("no front: an answer of one token has no time between tokens, and no user sees one faster")
         if self._winner is not None:
             notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
             notes += self._checkpoints(self._winner.weighed.candidate.quantization)
@@ -281,7 +285,7 @@ class Search:
 
     def _off_the_front(self, winner: Open, front: tuple[Point, ...]) -> list[str]:
         """Which one is at least as good in both, and why it was not taken."""
-        if winner.cost is None or any(p.chosen for p in front):
+        if not front or winner.cost is None or any(p.chosen for p in front):
             return []
         own = self._point(winner, self.play(winner))
         better = next((p for p in front if undominated((own, p)) == (p,)), None)
@@ -356,16 +360,21 @@ def _order(o: Open) -> tuple[object, ...]:
 
 
 def _preference(loser: Open, winner: Open) -> str:
-    """Why another one of the same price was taken."""
-    silent, place = loser.weighed.preference
+    """Why another one of the same price was taken, or of as many GPUs whose price is unknown too."""
+    (silent, place), taken = loser.weighed.preference, winner.weighed.candidate
+    same = "same price" if loser.cost is not None else "same GPUs" if _same_gpus(loser, winner) else "price unknown"
     if silent > winner.weighed.preference[0]:
-        return "same price; an FP8 KV cache is taken only where nothing else holds, or where it is asked for"
+        return f"{same}; an FP8 KV cache is taken only where nothing else holds, or where it is asked for"
     if place > winner.weighed.preference[1]:
-        preferred = winner.weighed.candidate.quantization
-        return f"same price; profile {loser.weighed.hardware.profile.name} prefers {preferred}"
+        return f"{same}; profile {loser.weighed.hardware.profile.name} prefers {taken.quantization}"
     slower = loser.step_s / winner.step_s - 1
     if slower > _FASTER - 1:
-        return f"same price; {slower:.0%} slower for a user"
-    if loser.weighed.candidate.max_num_seqs < winner.weighed.candidate.max_num_seqs:
-        return f"same price and speed; max_num_seqs {winner.weighed.candidate.max_num_seqs} takes more at a time"
-    return "same price, and no faster for a user"
+        return f"{same}; {slower:.0%} slower for a user"
+    if loser.weighed.candidate.max_num_seqs < taken.max_num_seqs:
+        return f"{same}, and as fast; max_num_seqs {taken.max_num_seqs} takes more at a time"
+    return f"{same}, and no faster for a user"
+
+
+def _same_gpus(a: Open, b: Open) -> bool:
+    """As many of the same, which cost the same whatever that is."""
+    return (a.weighed.candidate.gpu, a.weighed.candidate.gpus) == (b.weighed.candidate.gpu, b.weighed.candidate.gpus)

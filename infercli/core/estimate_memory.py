@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch
@@ -19,6 +19,9 @@ from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
 from infercli.errors import UnknownName, Unsupported
+
+if TYPE_CHECKING:
+    from infercli.core.learning import Learned, LearnedRuns
 
 _UNDERESTIMATED_FRACTION = 0.02
 """Of the budget. Nine in ten public start-up logs (139 of vLLM 0.4 to 0.25, benchmarks/accuracy) left at most 1.1 % of
@@ -78,6 +81,17 @@ class Sized(NamedTuple):
     """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
     layout: CacheLayout | None = None
+    learned: dict[str, Learned] = {}
+    """What the installation's own runs moved its terms by; empty where none was of its kind."""
+
+    @property
+    def learned_notes(self) -> tuple[str, ...]:
+        """One line, where the installation's own runs moved anything."""
+        if not self.learned:
+            return ()
+        runs = max(known.runs for known in self.learned.values())
+        by = ", ".join(f"{name} {known.said()}" for name, known in self.learned.items())
+        return (f"memory is moved by {runs} of your runs: {by}; `infercli learn --show` lists them",)
 
     def tokens_held(self, tokens_each: float) -> float | None:
         """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""
@@ -99,8 +113,12 @@ def size(
     facts: EngineFacts,
     settings: Settings,
     draft: sizing.Draft | None = None,
+    learned: LearnedRuns | None = None,
 ) -> Sized:
-    """`draft`: the other model that a speculation by one names. Raises Unsupported for a cache that is not taught."""
+    """`draft`: the other model that a speculation by one names. `learned`: what moves the terms, where it is of a kind.
+
+    Raises Unsupported for a cache that is not taught.
+    """
     drafting = _drafting_layers(request.speculation, arch, draft)
     load = sizing.Load(
         layout=request_layout(request),
@@ -121,6 +139,14 @@ def size(
         arch, quantization, load, facts,
         total_bytes=gpu.memory_bytes, share_bytes=share, kv_cache_given=given is not None,
     )  # fmt: skip
+    known: dict[str, Learned] = {}
+    if learned is not None:
+        from infercli.core.learning import Kind, minor, moved, of_kind  # only where something was learned
+
+        kind = Kind(
+            arch.architecture, gpu.name, minor(facts.version), settings.quantization, settings.tensor_parallel_size
+        )
+        found, known = moved(found, of_kind(learned, kind))
     left = sizing.term(found, "kv_cache")
     held = left if given is None else _given(given)
     room = Room(left, held, found.budget_bytes, arch.confirmed)
@@ -148,6 +174,7 @@ def size(
         free=free,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
+        learned=known,
     )
 
 

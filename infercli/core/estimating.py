@@ -7,6 +7,7 @@ failed; only where there is nothing to check against is it left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -32,6 +33,9 @@ from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, Unsupported
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 _EQUAL_VOCABULARIES = (0, 16)
 """From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
@@ -150,11 +154,14 @@ def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, t
 
 
 def estimate(
-    request: EstimateRequest, model: Model | InferError, draft: Draft | InferError | None = None
+    request: EstimateRequest,
+    model: Model | InferError,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
 ) -> Estimate | EstimateError:
     """The answer to a request whose model, and draft model, was read or could not be (they then say why)."""
     problems = Problems()
-    found = examine(request, model, problems, draft)
+    found = examine(request, model, problems, draft, learned)
     if found is None or isinstance(model, InferError):
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
@@ -175,7 +182,7 @@ def estimate(
         reason=found.sized.reason,
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
-        notes=(*found.notes, *why),
+        notes=(*found.notes, *found.sized.learned_notes, *why),
     )
 
 
@@ -184,6 +191,7 @@ def examine(
     model: Model | InferError,
     problems: Problems,
     draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
     *,
     batch_is_said: bool = False,
 ) -> Examined | None:
@@ -227,7 +235,7 @@ def examine(
     notes += said
     with problems.at(""):
         if not problems:
-            sized = size(request, arch, quantization, gpu, facts, settings, draft)
+            sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, arch, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None

@@ -6,6 +6,7 @@ Nothing is computed here that the plan did not compute: each part is asked of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from infercli.core import sizing
 from infercli.core.activation import moments, more_while_compiling
@@ -20,6 +21,9 @@ from infercli.core.outlook import Outlook
 from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
 from infercli.core.weights import ADAPTERS, DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows, weights_by_role
+
+if TYPE_CHECKING:
+    from infercli.core.learning import Learned
 
 _PROFILE = "the profile's GPU: "
 _SETTING = "what the engine is told"
@@ -38,6 +42,7 @@ def explain(question: Question, said: Outlook | None) -> tuple[Derivation, ...]:
         _cuda_graphs(question, terms["cuda_graphs"]),
         _kv_cache_bytes(question, terms),
     ]
+    derivations = [_moved(question, d) for d in derivations[:-1]] + _learned(question, terms) + derivations[-1:]
     if question.sized.layout is not None:
         derivations += _held(question, question.sized.layout, terms["kv_cache"])
     if said is not None:
@@ -174,6 +179,35 @@ def _beside_the_budget(q: Question, outside: list[str]) -> Iterator[str]:
     more = more_while_compiling(q.arch, q.quantization, q.sized.load, q.facts)
     if more:
         yield f"a start that finds no compiled kernels leaves {gib(more, 2)} less, which the low end holds"
+
+
+def _moved(q: Question, d: Derivation) -> Derivation:
+    """With what own runs moved the term by."""
+    known = q.sized.learned.get(d.name.removesuffix("_bytes"))
+    if known is None:
+        return d
+    learned = Given(name="learned", value=known.off_bytes, unit="bytes", source=_mean_of(known))
+    return d.model_copy(update={"formula": f"{d.formula} + learned", "inputs": (*d.inputs, learned)})
+
+
+def _learned(q: Question, terms: dict[str, MemoryTerm]) -> list[Derivation]:
+    """What own runs printed of the KV cache and of no other term."""
+    if "learned" not in terms:
+        return []
+    of_left = q.sized.learned["kv_cache"]
+    inputs = [Given(name="kv_cache", value=of_left.off_bytes, unit="bytes", source=_mean_of(of_left))]
+    inputs += [
+        Given(name=name, value=known.off_bytes, unit="bytes", source=_mean_of(known))
+        for name, known in q.sized.learned.items()
+        if name != "kv_cache" and terms[name].inside_budget
+    ]
+    formula = " - ".join(f"{'-' * (i == 0)}{g.name}" for i, g in enumerate(inputs))
+    source = "what vLLM printed of the KV cache less what was predicted, and what of it other terms already say"
+    return [_exact("learned_bytes", terms["learned"].bytes, "bytes", formula, inputs, source)]
+
+
+def _mean_of(known: Learned) -> str:
+    return f"the mean residual of {known.runs} of your runs: `infercli learn --show`"
 
 
 # What the KV cache holds. Always at the pessimistic end: that is what the plan says.

@@ -14,6 +14,8 @@ from infercli.core.units import number
 
 _COLUMNS, _ROWS = 62, 14
 """Of the plot's inside; with the axis labels it stays under 80 columns."""
+_LABELS, _FEWEST = 10, 20
+"""Columns that axis and labels take at most, and of the inside at least."""
 
 
 def undominated(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -27,27 +29,29 @@ def undominated(points: Sequence[Point]) -> tuple[Point, ...]:
     return tuple(found)
 
 
-def plot(points: Sequence[Point]) -> list[str]:
+def plot(points: Sequence[Point], width: int | None = None) -> list[str]:
     """Lines of text: tokens/s per user to the right, tokens/s per dollar an hour up, a letter for each point.
 
-    Letters are those of the table: `a` is the first point, and what was chosen is in capitals.
+    `width`: columns that there are; None: as many as it wants. Letters are those of the table: `a` is the first point,
+    and what was chosen is in capitals.
     """
+    columns = _COLUMNS if width is None else max(_FEWEST, min(_COLUMNS, width - _LABELS))
     xs = [p.tokens_per_s_per_user.value for p in points]
     ys = [p.tokens_per_s_per_usd_h for p in points]
     x_top, y_top = _ceiling(max(xs)), _ceiling(max(ys))
-    grid = [[" "] * (_COLUMNS + 1) for _ in range(_ROWS + 1)]
+    grid = [[" "] * (columns + 1) for _ in range(_ROWS + 1)]
     for i in range(len(points) - 1, -1, -1):
-        row, column = round(ys[i] / y_top * _ROWS), round(xs[i] / x_top * _COLUMNS)
+        row, column = round(ys[i] / y_top * _ROWS), round(xs[i] / x_top * columns)
         grid[row][column] = letter(i, chosen=points[i].chosen)
     labels = {_ROWS: number(y_top), _ROWS // 2: number(y_top / 2), 0: "0"}
-    width = max(len(label) for label in labels.values())
+    beside = max(len(label) for label in labels.values())
     lines = ["tokens/s per dollar an hour"]
-    lines += [f"{labels.get(row, ''):>{width}} |{''.join(grid[row])}".rstrip() for row in range(_ROWS, -1, -1)]
-    lines.append(f"{'':>{width}} +{'-' * (_COLUMNS + 1)}")
+    lines += [f"{labels.get(row, ''):>{beside}} |{''.join(grid[row])}".rstrip() for row in range(_ROWS, -1, -1)]
+    lines.append(f"{'':>{beside}} +{'-' * (columns + 1)}")
     right, middle = number(x_top), number(x_top / 2)
-    scale = f"0{middle:^{_COLUMNS}}"[: _COLUMNS + 1 - len(right)] + right
-    lines.append(f"{'':>{width}}  {scale}")
-    lines.append(f"{'tokens/s per user':>{width + 2 + _COLUMNS + 1}}")
+    scale = f"0{middle:^{columns}}"[: columns + 1 - len(right)] + right
+    lines.append(f"{'':>{beside}}  {scale}")
+    lines.append(f"{'tokens/s per user':>{beside + 2 + columns + 1}}")
     return lines
 
 

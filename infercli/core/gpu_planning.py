@@ -7,7 +7,7 @@ by the same functions; what is said to fit does so with every estimate at its hi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
@@ -34,6 +34,9 @@ from infercli.core.units import counted, gib
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 _STEP = 1024
 """Chosen lengths are multiples of it, for people's sake."""
@@ -73,7 +76,9 @@ class GpuPlanner:
         facts: EngineFacts,
         deployment: ModelDeployment,
         profile: HardwareProfile,
+        learned: LearnedRuns | None = None,
     ) -> None:
+        self.learned = learned
         self.quantization, self.gpu, self.facts = quantization, gpu, facts
         self.deployment, self.profile = deployment, profile
         self.args = {name: value for name, value in deployment.engine_args.items() if value is not None}
@@ -215,7 +220,7 @@ class GpuPlanner:
         }
         request = self.request.model_copy(update=said)
         settings = self.settings.model_copy(update=said)
-        sized = size(request, self.arch, self.quantization, self.gpu, self.facts, settings)
+        sized = size(request, self.arch, self.quantization, self.gpu, self.facts, settings, learned=self.learned)
         return _Tried(request, settings, sized, self._need_bytes(sized, settings))
 
     def _need_bytes(self, sized: Sized, settings: Settings) -> int:

@@ -1,8 +1,8 @@
 """What an installation's own logs and benchmarks teach: how far each estimate was off, as residuals by kind of run.
 
-The one thing to know: nothing is refitted. An estimate is moved by the mean residual of runs of the same architecture,
-GPU, engine version, quantization and split, and only by those; forgetting is deleting the file. Speed is in
-core/learned_speed.py.
+The one thing to know: nothing is refitted. The memory of an estimate, and of a plan, is moved by the mean residual of
+runs of the same architecture, GPU, engine version, quantization and split, and only by those; forgetting is deleting
+the file. Speed is in core/learned_speed.py.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pydantic import Field
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimate import Estimate
 from infercli.core.gpus import GPUS, Gpu
+from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.record import Document, Json, Record
 from infercli.core.startup_log import StartupLog
-from infercli.core.units import GIB, gib
+from infercli.core.units import GIB, counted, gib
 from infercli.errors import InvalidFile
 
 _TERMS = (
@@ -123,16 +124,16 @@ class LearnedRuns(Document):
 class Learned(NamedTuple):
     """What runs of one kind say of one term."""
 
-    bytes: int
-    """The prediction, moved by the mean residual."""
+    off_bytes: int
+    """The mean residual: what is added to the prediction."""
     spread_bytes: int | None
     """Standard deviation of the residuals; None: one run says nothing about it."""
     runs: int
 
     def said(self) -> str:
-        """`58.10 GiB +- 0.40 from 3 of your runs`."""
+        """`-1.20 GiB +- 0.40`."""
         spread = "" if self.spread_bytes is None else f" +- {self.spread_bytes / GIB:.2f}"
-        return f"{gib(self.bytes, 2)}{spread} from {self.runs} of your runs"
+        return f"{self.off_bytes / GIB:+z.2f} GiB{spread}"
 
 
 def minor(version: str) -> str:
@@ -208,15 +209,64 @@ def _impossible(log: StartupLog, residuals: Iterable[Residual], gpu: Gpu) -> lis
     return [(term, f"is {gib(size, 2)} in the log, and {there}") for term, size in more.items()]
 
 
-def apply(learned: LearnedRuns, kind: Kind, term: str, predicted_bytes: int) -> Learned | None:
-    """A term as runs of its kind would have it; None where there was none."""
-    off = [r.off_bytes for run in learned.runs if run.kind == kind for r in run.residuals if r.term == term]
-    if not off:
-        return None
-    return Learned(
-        bytes=predicted_bytes + round(statistics.mean(off)),
-        spread_bytes=round(statistics.stdev(off)) if len(off) > 1 else None,
-        runs=len(off),
+def of_kind(learned: LearnedRuns, kind: Kind) -> dict[str, Learned]:
+    """What runs of that kind say, by term; empty where there was none."""
+    off: dict[str, list[int]] = {}
+    for run in learned.runs:
+        for r in run.residuals if run.kind == kind else ():
+            off.setdefault(r.term, []).append(r.off_bytes)
+    return {
+        term: Learned(round(statistics.mean(each)), round(statistics.stdev(each)) if len(each) > 1 else None, len(each))
+        for term, each in off.items()
+    }
+
+
+def moved(memory: GpuMemory, known: dict[str, Learned]) -> tuple[GpuMemory, dict[str, Learned]]:
+    """(the terms, each moved by its mean residual, what moved them). Terms inside the budget still add up to it.
+
+    Bands keep their width, and are as wide as the runs lie apart at least. What was printed of the KV cache, and of no
+    other term, is a term of its own: `learned`. A term that there is none of is not moved, and none becomes negative.
+    """
+    terms, taken = [], {}
+    left = next(t for t in memory.terms if t.name == "kv_cache")
+    low_bytes, typical_bytes, high_bytes = left.low_bytes, left.bytes, left.high_bytes
+    for term in memory.terms:
+        off = known.get(term.name)
+        if term is left:
+            continue
+        if off is not None and term.high_bytes:
+            taken[term.name] = off = off._replace(off_bytes=max(off.off_bytes, -term.bytes))
+            before, term = term, _moved(term, off)  # noqa: PLW2901  # the same one, moved
+            if term.inside_budget:
+                low_bytes -= term.high_bytes - before.high_bytes
+                typical_bytes -= off.off_bytes
+                high_bytes -= term.low_bytes - before.low_bytes
+        terms.append(term)
+    of_left = known.get(left.name)
+    if of_left is None:
+        ends = {"bytes": typical_bytes, "low_bytes": low_bytes, "high_bytes": high_bytes}
+        return memory.model_copy(update={"terms": (*terms, left.model_copy(update=ends))}), taken
+    taken[left.name] = of_left
+    rest = typical_bytes - left.bytes - of_left.off_bytes
+    terms.append(
+        MemoryTerm(
+            name="learned", bytes=rest, low_bytes=rest, high_bytes=rest,
+            formula="what your runs left less for the KV cache than all other terms say",
+            source=f"the mean of {counted(of_left.runs, 'run')} of yours",
+        )
+    )  # fmt: skip
+    return memory.model_copy(update={"terms": (*terms, _moved(left, of_left))}), taken
+
+
+def _moved(term: MemoryTerm, off: Learned) -> MemoryTerm:
+    typical, spread = term.bytes + off.off_bytes, off.spread_bytes or 0
+    least = min(term.low_bytes + off.off_bytes, typical - spread)
+    return term.model_copy(
+        update={
+            "bytes": typical,
+            "low_bytes": least if term.name == "kv_cache" else max(0, least),
+            "high_bytes": max(term.high_bytes + off.off_bytes, typical + spread),
+        }
     )
 
 
@@ -226,10 +276,3 @@ def kind_of(estimate: Estimate) -> Kind:
         estimate.architecture, estimate.gpu, minor(estimate.engine_version), estimate.settings.quantization,
         estimate.settings.tensor_parallel_size,
     )  # fmt: skip
-
-
-def notes(learned: LearnedRuns, estimate: Estimate) -> tuple[str, ...]:
-    """One line per term that the installation's own runs know better."""
-    kind = kind_of(estimate)
-    said = ((t.name, apply(learned, kind, t.name, t.bytes)) for t in estimate.memory.terms)
-    return tuple(f"{name}: predicted {known.said()}" for name, known in said if known is not None)

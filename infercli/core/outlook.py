@@ -1,14 +1,13 @@
-"""What a planned deployment is expected to do and to cost, and what this installation's own runs say of its memory.
+"""What a planned deployment is expected to do and to cost.
 
-The one thing to know: none of it is part of the plan. Prices move and runs are learned; a plan that was reviewed stays
-what it was, and so does its digest.
+The one thing to know: none of it is part of the plan. Prices move; a plan that was reviewed stays what it was, and so
+does its digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING
 
 from infercli.core.estimate import EstimatedSpeed, Interval, Traffic
 from infercli.core.estimate_speed import speed
@@ -16,12 +15,8 @@ from infercli.core.outcome import Question
 from infercli.core.plan import Plan
 from infercli.core.prices import PriceList
 from infercli.core.record import Record
-from infercli.core.units import gib
 from infercli.core.workload import Objectives
 from infercli.errors import Unsupported
-
-if TYPE_CHECKING:
-    from infercli.core.learning import LearnedRuns
 
 
 class Cost(Record):
@@ -34,18 +29,6 @@ class Cost(Record):
     quotes: int
     as_of: date
     source: str
-
-
-class LearnedTerm(Record):
-    """A memory term as the installation's own runs would have it."""
-
-    term: str
-    predicted_bytes: int
-    bytes: int
-    spread_bytes: int | None
-    """Standard deviation over the runs; None: one run says nothing about it."""
-    runs: int
-    said: str
 
 
 class Objective(Record):
@@ -69,11 +52,10 @@ class Outlook(Record):
     objectives: tuple[Objective, ...] = ()
     cost: Cost | None
     """None: nobody says what it costs."""
-    learned: tuple[LearnedTerm, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def outlook(plan: Plan, question: Question, prices: PriceList, learned: LearnedRuns | None) -> Outlook:
+def outlook(plan: Plan, question: Question, prices: PriceList) -> Outlook:
     """Raises UnknownName for a price that the list does not have."""
     workload = plan.deployment.workload
     expected, why = _speed(plan, question)
@@ -83,7 +65,6 @@ def outlook(plan: Plan, question: Question, prices: PriceList, learned: LearnedR
     cost = cost_of(plan, prices, expected)
     if cost is None:
         notes.append(f"profile {plan.profile.name} names no price: what it costs is not known")
-    known = () if learned is None else tuple(_learned(plan, question, learned))
     return Outlook(
         concurrency=workload.concurrency,
         input_tokens=workload.input_tokens,
@@ -91,8 +72,7 @@ def outlook(plan: Plan, question: Question, prices: PriceList, learned: LearnedR
         speed=expected,
         objectives=() if expected is None else tuple(_objectives(plan.deployment.objectives, expected)),
         cost=cost,
-        learned=known,
-        notes=(*notes, *_contradicted(question, known)),
+        notes=tuple(notes),
     )
 
 
@@ -152,32 +132,3 @@ def cost_of(plan: Plan, prices: PriceList, expected: EstimatedSpeed | None) -> C
 
 def _per_million(usd_per_h: float, tokens_per_s: float) -> float:
     return usd_per_h / (3600 * tokens_per_s) * 1e6
-
-
-def _learned(plan: Plan, question: Question, learned: LearnedRuns) -> Iterator[LearnedTerm]:
-    from infercli.core.learning import Kind, apply, minor  # only where something was learned
-
-    assert plan.memory is not None
-    kind = Kind(
-        question.arch.architecture, question.gpu.name, minor(question.facts.version), question.quantization.method,
-        question.settings.tensor_parallel_size,
-    )  # fmt: skip
-    for term in plan.memory.terms:
-        known = apply(learned, kind, term.name, term.bytes)
-        if known is not None:
-            yield LearnedTerm(
-                term=term.name,
-                predicted_bytes=term.bytes,
-                bytes=known.bytes,
-                spread_bytes=known.spread_bytes,
-                runs=known.runs,
-                said=f"predicted {known.said()}",
-            )
-
-
-def _contradicted(question: Question, known: tuple[LearnedTerm, ...]) -> Iterator[str]:
-    """Where the installation's own runs leave less than the workload needs."""
-    for term in known:
-        if term.term == "kv_cache" and term.bytes - (term.spread_bytes or 0) < question.need_bytes:
-            left, need = gib(term.bytes, 2), gib(question.need_bytes, 2)
-            yield f"by your own runs {left} are left for the KV cache, and {need} are needed: it may not fit after all"

@@ -85,7 +85,8 @@ class GpuMemory(Record):
     budget_bytes: int
     """What vLLM may take: total x gpu_memory_utilization, less what others hold."""
     terms: tuple[MemoryTerm, ...]
-    """weights, activation, non_torch, cuda_graphs, kv_cache; kv_cache is what is left."""
+    """weights, activation, non_torch, cuda_graphs, kv_cache, which is what is left; before it `learned`, where own runs
+    of its kind printed how much that is."""
 
 
 class KvCache(Record):
@@ -109,7 +110,7 @@ class Change(Record):
 
 
 BESIDE = ("outlook", "derivation")
-"""Keys of `infercli plan -o json` that stand beside the plan's own: speed, price and what was learned; derivations."""
+"""Keys of `infercli plan -o json` that stand beside the plan's own: speed and price; derivations."""
 
 
 class Plan(Document):

@@ -6,7 +6,7 @@ Pure: the same input gives the same plan, whatever the time or the cluster.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.asked import value_problems
 from infercli.core.changes import Offer, Refused, changes
@@ -27,6 +27,9 @@ from infercli.core.record import Json
 from infercli.core.resolving import Subject, resolve
 from infercli.core.units import MIB
 from infercli.errors import InputError, InvalidFile
+
+if TYPE_CHECKING:
+    from infercli.core.learning import LearnedRuns
 
 MODELS_MOUNT = "/models"
 """Where the claim with the weights is mounted in a pod."""
@@ -88,10 +91,12 @@ def planned(
     front_code_digest: str,
     typed: bool = False,
     offers: Callable[[], Iterable[Offer]] = tuple,
+    learned: LearnedRuns | None = None,
 ) -> Planned:
     """As `make_plan`, with the estimate that the plan rests on.
 
     `typed`: the command line says what to plan, and no file. `offers`: profiles at hand, read where it does not fit.
+    `learned`: the installation's own runs, which move the memory of plans of their kind.
     """
     facts = find_engine(RAY_SERVICE_ENGINE)
     wrong = argument_problems(deployment.engine_args)
@@ -107,7 +112,7 @@ def planned(
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:
         taken = resolve(d, p, locked).quantization if q is None else q
-        return _outcome(d, p, taken, subject, p.linked_gpu(), facts)
+        return _outcome(d, p, taken, subject, p.linked_gpu(), facts, learned)
 
     outcome = attempt(deployment, profile, subject.quantization)
     found: tuple[Change, ...] = ()
@@ -160,10 +165,11 @@ def _outcome(
     subject: Subject,
     gpu: Gpu | None,
     facts: EngineFacts,
+    learned: LearnedRuns | None,
 ) -> Outcome:
     if gpu is None:
         return plan_local(subject.arch, quantization, facts, deployment, profile)
-    return GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile).outcome()
+    return GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile, learned).outcome()
 
 
 def _engine(
@@ -222,6 +228,8 @@ def _notes(
     found: tuple[Change, ...],
 ) -> tuple[str, ...]:
     notes = [*outcome.notes, *subject.notes]
+    if outcome.question is not None:
+        notes += outcome.question.sized.learned_notes
     if not found and (outcome.fits is False or outcome.missing_bytes):
         notes.insert(
             0, "no change in one direction alone was found that fits: split, checkpoint, load, length, hardware"

@@ -17,10 +17,17 @@ from infercli.core.estimate import Traffic
 from infercli.core.plan import Change
 from infercli.core.profile import LARGEST_NODE_GPUS
 from infercli.core.units import number
-from infercli.core.weighing import limits
+from infercli.core.weighing import Limit, limits
+
+Called = Callable[[str], Hardware | None]
+"""A profile's name -> its hardware; None where that is none."""
 
 _NEAREST = 9
-"""Candidates that are looked at in a direction: the fastest and the most capable by the closed form."""
+"""Candidates whose load is lowered: the fastest and the most capable by the closed form."""
+_LOOKED, _MOST_LOOKED = 24, 80
+"""Candidates that are played for an objective, and where none of them holds: 10 to 40 ms each."""
+_IDLE = 0.01
+"""Share of the time that an engine is idle at least, for a queue in closed form."""
 _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
 _GROWTHS = (2, 4, 8, 16, 32)
@@ -33,14 +40,14 @@ _TRIES = (1.0, 0.97, 0.94, 0.9, 0.8)
 """Shares of what was found to hold that are offered: of 600 arrivals at random, a little less may hold less well."""
 
 
-def changes(search: Search, at_hand: tuple[Hardware, ...] = ()) -> tuple[Change, ...]:
+def changes(search: Search, at_hand: tuple[Hardware, ...] = (), called: Called = lambda _: None) -> tuple[Change, ...]:
     """At most one in each direction, as the user would type it; empty where none of them helps alone.
 
-    `at_hand`: hardware that has a name, whether it was asked about or not.
+    `at_hand`: hardware that has a name, whether it was asked about or not; `called`: what a name that was made up is.
     """
     directions = (_freed, _quantization, _objectives, _load)
     found = [change for direction in directions for change in direction(search)]
-    return (*found, *_hardware(search, at_hand))
+    return (*found, *_hardware(search, at_hand, called))
 
 
 def _holding(words: str, search: Search) -> list[Change]:
@@ -79,27 +86,58 @@ def _quantization(search: Search) -> list[Change]:
 
 
 def _objectives(search: Search) -> Iterator[Change]:
-    """Each objective alone: the least that would hold."""
+    """Each objective alone: the least that would hold, on the cheapest that holds with it."""
     question = search.question
     for limit in limits(question.traffic):
         name = f"{limit.name}_ms"
         without = Search(replace(question, traffic=_with(question.traffic, **{name: None})), search.known)
-        able = [o for o in without.open if o.worst is None]
-        holding = [o.weighed for o in _nearest(able) if without.play(o).surely]
+        holding = _holders(without, limit)
         if not holding:
             continue
-        found = min((without.engine(w).worst_s(limit, w.candidate.replicas), i) for i, w in enumerate(holding))
-        rounded_ms = _up(found[0] * 1000)
+        rounded_ms = _up(min(worst_s for worst_s, _ in holding) * 1000)
+        cheapest = next(
+            o for o in without.open if any(o is h and 1000 * worst_s <= rounded_ms for worst_s, h in holding)
+        )
         changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
-        only = Search(_only(changed, holding[found[1]]), search.known)
-        yield from _holding(f"--slo {limit.name}={_typed(rounded_ms)}ms", only)
+        yield from _holding(
+            f"--slo {limit.name}={_typed(rounded_ms)}ms", Search(_only(changed, cheapest.weighed), search.known)
+        )
 
 
-def _nearest(able: list[Open]) -> list[Open]:
-    """The fastest by the closed form, and those with the most GPUs among which the load is dealt out."""
-    fastest = sorted(able, key=lambda o: o.step_s)
-    most = sorted(able, key=lambda o: (-o.weighed.candidate.gpus, o.step_s))
-    return list(dict.fromkeys((*fastest[: _NEAREST // 2], *most[: _NEAREST // 2])))
+def _holders(without: Search, limit: Limit) -> list[tuple[float, Open]]:
+    """(what it reaches of the objective at worst, one that holds without it), of those that may reach the least.
+
+    As many are played as are likely to; where none of them holds, others, the quickest first.
+    """
+    found: list[tuple[float, Open]] = []
+    for played, candidate in enumerate(_quickest(without, limit)):
+        if played >= (_LOOKED if found else _MOST_LOOKED):
+            break
+        if without.play(candidate).surely:
+            replicas = candidate.weighed.candidate.replicas
+            found.append((without.engine(candidate.weighed).worst_s(limit, replicas), candidate))
+    return found
+
+
+def _quickest(search: Search, limit: Limit) -> list[Open]:
+    """Each once, whatever its batch: the quickest at worst by the closed form first."""
+    traffic = search.question.traffic
+    able: dict[str, Open] = {}
+    for o in search.open:
+        if o.worst is None:
+            able.setdefault(o.weighed.candidate.words, o)  # the largest batch of several comes first
+
+    def worst_s(o: Open) -> float:
+        replicas, width = o.weighed.candidate.replicas, o.engine.widths[limit.metric][1]
+        if limit.metric == "tpot":
+            return o.step_s * width
+        prompt_s = o.engine.step(0.0, 0.0, traffic.input_len, traffic.input_len**2 / 2, 1.0)
+        if traffic.request_rate is None:
+            assert traffic.concurrency is not None
+            return prompt_s * width * max(1.0, traffic.concurrency / replicas)
+        return prompt_s * width / max(_IDLE, 1 - traffic.request_rate / o.engine.capacity(replicas))
+
+    return sorted(able.values(), key=worst_s)
 
 
 def _load(search: Search) -> list[Change]:
@@ -177,13 +215,13 @@ def _most_able(search: Search) -> list[Weighed]:
     return list(dict.fromkeys(weighed for order in orders for _, weighed in order))
 
 
-def _hardware(search: Search, at_hand: tuple[Hardware, ...]) -> list[Change]:
+def _hardware(search: Search, at_hand: tuple[Hardware, ...], called: Called) -> list[Change]:
     """More of the same GPUs, by a name where there is one; else whatever is at hand and the cheapest."""
     asked = search.question.hardware
     names, gpus = {h.profile.name for h in asked}, {h.gpu.name for h in asked}
     others = tuple(h for h in at_hand if h.profile.name not in names)
     same = tuple(h for h in others if h.gpu.name in gpus)
-    return _named(search, same) or _more_gpus(search) or _named(search, others)
+    return _named(search, same) or _more_gpus(search, called) or _named(search, others)
 
 
 def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
@@ -194,7 +232,7 @@ def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
     return [] if winner is None else _holding(f"--profile {winner.weighed.hardware.profile.name}", other)
 
 
-def _more_gpus(search: Search) -> list[Change]:
+def _more_gpus(search: Search, called: Called) -> list[Change]:
     """The same hardware, with more GPUs in a node as far as nodes go, and with more nodes beyond."""
     for times in _GROWTHS:
         hardware = tuple(_grown(h, times) for h in search.question.hardware)
@@ -203,7 +241,9 @@ def _more_gpus(search: Search) -> list[Change]:
         if winner is not None:
             profile = winner.weighed.hardware.profile
             nodes = profile.nodes[0]
-            return _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
+            larger = called(f"{profile.gpu.lower()}-x{profile.max_gpus}") if isinstance(profile.gpu, str) else None
+            named = _named(search, () if larger is None else (larger,))
+            return named or _holding(f"a profile like {profile.name} with {nodes.count} x {nodes.gpus} GPUs", grown)
     return []
 
 

@@ -13,7 +13,7 @@ from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.engines.overrides import NAME, overridden
 from infercli.core.model import LockedModel
 from infercli.core.profile import HardwareProfile
-from infercli.core.quantization import ALIASES, METHODS, expand, require_engine
+from infercli.core.quantization import ALIASES, METHODS, expand, require_capability, require_engine
 from infercli.core.shapes import find_shape
 from infercli.core.sizing import ELEMENT_BYTES
 from infercli.core.weights import Evidence, as_the_files_say, files_confirm
@@ -73,10 +73,7 @@ def _from_lock(
         arch = replace(arch, confirmed=True)
     if wanted is None:
         if is_.method not in accepted:
-            raise InputError(
-                f"{locked.id} is {is_.method}, and profile {profile.name} accepts {', '.join(accepted)}",
-                f"to take it all the same: --quantization {is_.method}; or add it to the profile's quantizations",
-            )
+            raise _unaccepted(locked.id, is_.method, accepted, profile, "; or add it to the profile's quantizations")
         return Subject(
             arch=arch, quantization=is_, reason="what the checkpoint's config says", given=False, notes=left_out
         )
@@ -136,10 +133,7 @@ def _from_shape(
             reason = "what this model's checkpoint is"
             return Subject(arch=shape.arch, quantization=native, reason=reason, given=False, convertible=convertible)
         if native.method != "none":
-            raise InputError(
-                f"{model} is {native.method}, and profile {profile.name} accepts {', '.join(accepted)}",
-                f"to take it all the same: --quantization {native.method}",
-            )
+            raise _unaccepted(model, native.method, accepted, profile)
         return Subject(
             arch=shape.arch,
             quantization=typical(accepted[0]),
@@ -166,6 +160,19 @@ def _from_shape(
         notes=_unlisted(chosen.method, accepted, profile),
         convertible=convertible,
     )
+
+
+def _unaccepted(
+    model: str, method: str, accepted: tuple[str, ...], profile: HardwareProfile, more: str = ""
+) -> InputError:
+    """What may be done about it depends on whether the profile's GPU can run that method at all."""
+    gpu, hint = profile.linked_gpu(), f"to take it all the same: --quantization {method}{more}"
+    try:
+        if gpu is not None:
+            require_capability(METHODS[method], gpu)
+    except InputError as error:
+        hint = f"{error.message}: take another profile; `infercli gpus` lists the capabilities"
+    return InputError(f"{model} is {method}, and profile {profile.name} accepts {', '.join(accepted)}", hint)
 
 
 def _unlisted(method: str, accepted: tuple[str, ...], profile: HardwareProfile) -> tuple[str, ...]:

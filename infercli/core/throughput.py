@@ -17,7 +17,7 @@ from infercli.core.gpus import Gpu
 from infercli.core.schemes import Quantization
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1, Coefficients
 from infercli.core.speed.errors import LEAST_REQUEST_S, LoadKind, Metric, error_of, interval
-from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths
+from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
 from infercli.core.speed.schedule import Limits, Played, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
 from infercli.core.speed.steps import Runtime, StepTime
@@ -291,7 +291,7 @@ def predict(
     concurrency = None if load.concurrency is None else max(1, round(load.concurrency / engines))
     count = requests_played(load, concurrency, engines)
     prompts = sample_lengths(load.prompt, count, 1)
-    outputs = sample_lengths(load.output, count, 2)
+    outputs = sample_whole_lengths(load.output, count, 2)
     played = play(
         timed,
         limits_of(serving),

@@ -154,7 +154,9 @@ class Examination(NamedTuple):
 def examination(question: Question, weighed: Weighed) -> Examination:
     """What `infercli estimate` would find of it before it looks at speed."""
     problems = Problems()
-    examined = examine(request_of(question, weighed), question.model, problems, batch_is_said=True)
+    examined = examine(
+        request_of(question, weighed), question.model, problems, learned=question.learned, batch_is_said=True
+    )
     return Examination(examined, "; ".join(p.what for p in problems.answer(None).problems))
 
 
@@ -270,7 +272,7 @@ class Engine:
         """Of each objective what it is at best, by the closed form: a play finds no less."""
         prompt = self._load.prompt.mean
         least_s = {
-            "tpot": _BELOW * self.step_s(replicas)[0],
+            "tpot": _BELOW * self.step_s(replicas)[0] if self._load.output.mean > 1 else 0.0,
             "ttft": self.step(0.0, 0.0, prompt, prompt * prompt / 2, 1.0),
         }
         return tuple(self._measure(limit, least_s[limit.metric], "at least ") for limit in self._limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import pytest
@@ -77,7 +78,12 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
     code, value = search(infercli, *words, "--rate", "20")
     assert (code, value["chosen"], value["command"]) == (ExitCode.NO, None, None)
     kinds = {c["change"].split(" ")[0] for c in value["changes"]}
-    assert {"--rate", "a"} <= kinds  # `--rate N`, `a profile like l4 with ...`: l4-x4 has too few
+    assert {"--rate", "--profile"} <= kinds
+    (offered,) = (c["change"] for c in value["changes"] if c["change"].startswith("--profile "))
+    name = offered.split()[1]  # no file: l4-x4 has too few
+    assert name not in ("l4", "l4-x2", "l4-x4", "l4-pool")
+    larger = [name if word == "l4" else word for word in words]
+    assert infercli("plan", *larger, "--rate", "20").code == ExitCode.YES
     rate = next(c["change"] for c in value["changes"] if c["change"].startswith("--rate ")).split()[1]
     assert infercli("plan", *words, "--rate", rate).code == ExitCode.YES
 
@@ -165,9 +171,10 @@ def test_on_a_narrow_terminal_reasons_and_notes_are_wrapped(infercli, monkeypatc
     wide = infercli("plan", *words).out
     monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
     narrow = infercli("plan", *words).out
-    for title in ("Why the others", "Notes"):
-        part = narrow[narrow.index(title) :].split("\n\n")[0]
-        assert max(map(len, part.splitlines())) <= 60
+    # The command is one line wherever it is pasted.
+    assert all(len(line) <= 60 for line in narrow.splitlines() if not line.startswith("  infercli plan "))
+    front = narrow[narrow.index("Pareto front") : narrow.index("tokens/s per dollar an hour")]
+    assert "  b  2 replicas of 1 x H100 (h100-x2), gptq, KV cache fp8" in front
     assert " ".join(narrow.split()).count("dearer") == " ".join(wide.split()).count("dearer")
 
 
@@ -286,3 +293,38 @@ def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, arg
     ran = infercli("plan", "--rate", "1")
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
+
+
+def test_prices_that_nobody_knows_are_not_compared(infercli):
+    words = (MODEL, *LOAD, "--rate", "4")
+    ran = infercli("plan", *words, "--profile", "mi300x", "--profile", "h20")
+    assert "One that holds (no price known): 1 x MI300X (mi300x), fp8" in ran.out
+    assert "price unknown; 2% slower for a user" in ran.out
+    assert "same GPUs; profile mi300x prefers fp8" in ran.out
+    assert "same price" not in ran.out
+    assert "Cheap" not in ran.out
+    slos = ("--slo", "ttft_p95=2s", "--slo", "tpot_p95=60ms")
+    ran = infercli("plan", *words, *slos, "--profile", "h20-x2", "--profile", "l4-x2")
+    assert "One that holds (no price known): 1 x H20 (h20-x2), fp8" in ran.out
+    assert "A priced one that holds only at the estimate: 2 x L4" in ran.out
+
+
+def test_the_command_says_that_the_spare_is_not_in_it(infercli):
+    ran = infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s-x4", "--spare")
+    lines = ran.out.splitlines()
+    at = lines.index("Plan exactly this")
+    assert lines[at + 2] == "  without the 1 spare GPU, which its price leaves out"
+    assert "which its price leaves out" not in infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s").out
+
+
+def test_every_loser_is_told_or_counted(infercli):
+    ran = infercli("plan", "Qwen/Qwen3-32B", *LOAD, "--rate", "3")
+    told = ran.out.partition("Why the others were not taken (")[2]
+    losers = int(told.partition(" of ")[0].replace(",", ""))
+    rows = told.splitlines()[2:]
+    rest = next(i for i, row in enumerate(rows) if row.startswith("  and "))
+    more, kinds = re.match(r"  and ([\d,]+) more of (\d+) kinds", rows[rest]).groups()
+    alike = re.search(r"and (\d+) that differ from what is above by max_num_seqs alone: -o json$", rows[rest])
+    shown = sum(int(row.split()[1].replace(",", "")) for row in rows[:rest])
+    assert int(kinds) > 0
+    assert shown + int(more.replace(",", "")) + int(alike[1] if alike else 0) == losers

@@ -42,9 +42,15 @@ def test_later_estimates_of_the_same_kind_are_moved_by_the_mean_and_say_the_spre
     # 1 GiB and 3 GiB less than predicted: 2 on average, and a standard deviation of sqrt(2)
     files = [log("a.log", 15.0, round(pool - 1, 2)), log("b.log", 15.0, round(pool - 3, 2))]
     assert infercli("learn", *files, *GPU).code == ExitCode.YES
-    said = next(n for n in estimate(infercli)["notes"] if n.startswith("kv_cache: "))
-    assert said.startswith(f"kv_cache: predicted {pool - 2:.2f} GiB +- 1.41 from 2 of your runs"[:30])
-    assert said.endswith("+- 1.41 from 2 of your runs")
+    answer = estimate(infercli)
+    terms = {t["name"]: t["bytes"] for t in answer["memory"]["terms"]}
+    assert terms["kv_cache"] / 2**30 == pytest.approx(pool - 2, abs=0.01)
+    assert answer["kv_cache"]["bytes"] == terms["kv_cache"]
+    assert terms["weights"] / 2**30 == pytest.approx(15.0, abs=0.01)
+    assert sum(terms.values()) == answer["memory"]["budget_bytes"]
+    (said,) = (n for n in answer["notes"] if "your runs" in n)
+    assert said.startswith("memory is moved by 2 of your runs: weights ")
+    assert "kv_cache -2.00 GiB +- 1.41" in said
     # Another split, GPU or quantization is another kind: nothing is said.
     assert "your runs" not in str(estimate(infercli, "--tensor-parallel-size", 2)["notes"])
     assert "your runs" not in str(estimate(infercli, "--quantization", "fp8")["notes"])
@@ -59,6 +65,30 @@ def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, 
     (tmp_path / "infercli-learned.json").unlink()
     assert "nothing was learned yet" in infercli("learn", "--show").out
     assert "your runs" not in str(estimate(infercli)["notes"])
+
+
+def test_a_plan_a_search_and_an_estimate_are_moved_alike(infercli, log, tmp_path):
+    words = ("--max-model-len", 8192, "--max-num-seqs", 1024, "--quantization", "none")
+    load = ("--input-len", 1000, "--output-len", 100, "--rate", 1, "--slo", "tpot_p95=1s")
+
+    def terms(*more):
+        value = json.loads(infercli("plan", LLAMA, "--profile", "h100", *words, *more, "-o", "json").out)
+        answer = value["chosen"]["estimate"] if "chosen" in value else value
+        return {t["name"]: t["bytes"] for t in answer["memory"]["terms"]}, answer
+
+    before, plan = terms()
+    assert plan["fits"] is True
+    infercli("learn", log("a.log", 15.0, 0.5), *GPU)
+    after, plan = terms()
+    assert after["kv_cache"] / 2**30 == pytest.approx(0.5, abs=0.01)
+    assert sum(after.values()) == sum(before.values())
+    assert plan["fits"] is not True
+    assert after == {t["name"]: t["bytes"] for t in estimate(infercli)["memory"]["terms"]}
+    nothing = json.loads(infercli("plan", LLAMA, "--profile", "h100", *words, *load, "-o", "json").out)
+    assert nothing["chosen"] is None
+    (tmp_path / "infercli-learned.json").unlink()
+    infercli("learn", log("b.log", 15.0, 30.0), *GPU)
+    assert terms(*load)[0]["learned"] == terms()[0]["learned"]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +165,26 @@ def test_kv_cache_that_only_its_tokens_say_is_held_against_the_gpu_too(infercli,
     assert "kv_cache: is 109.9" in infercli("learn", name, "--gpu", "L4").err
 
 
+@pytest.mark.parametrize("broken", ['{"kind": "LearnedRuns", "runs": [', '{"kind": "LearnedRuns", "runs": 3}', "[]"])
+def test_a_broken_file_of_what_was_learned_stops_no_plan_and_no_estimate(infercli, log, tmp_path, broken):
+    before = estimate(infercli)
+    (tmp_path / "infercli-learned.json").write_text(broken)
+    assert estimate(infercli) == before
+    for more in ((), ("--rate", 1, "--slo", "tpot_p95=1s")):
+        ran = infercli("plan", LLAMA, "--profile", "h100", *more)
+        assert ran.code == ExitCode.YES
+        assert "what was learned moves nothing: infercli-learned.json" in ran.err
+        assert "deleting the file forgets it" in ran.err
+        assert "YAML" not in ran.err
+    # It is not written over, either.
+    assert infercli("learn", log("a.log", 15.0, 50.0), *GPU).code == ExitCode.USAGE
+    assert (tmp_path / "infercli-learned.json").read_text() == broken
+
+
 def test_learn_says_what_it_wrote_and_no_minus_nothing(infercli, log):
     predicted = next(t["bytes"] for t in estimate(infercli)["memory"]["terms"] if t["name"] == "weights") / 2**30
     assert predicted > round(predicted, 2) - 0.005
     ran = infercli("learn", log("a.log", f"{predicted - 0.001:.4f}", 50.0), *GPU)
-    assert "infercli-learned.json is written" in ran.err
+    assert "infercli-learned.json is written: it has 1 run\n" in ran.err
     assert "+0.00 GiB" in ran.out
     assert "-0.00" not in ran.out

@@ -9,6 +9,8 @@ import pytest
 from infercli.errors import ExitCode
 from tests.cli.conftest import DEFAULT as DEPLOYMENT
 
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+
 
 def plan(infercli, *words):
     ran = infercli("plan", *words, "-o", "json")
@@ -377,7 +379,150 @@ def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path
     assert infercli("learn", "0.log", "1.log", "--gpu", "L4").code == ExitCode.YES
     ran = infercli("plan", *whole)
     # 0.2 and 0.4 GiB more: 0.3 on average, and a standard deviation of 0.14
-    assert f"predicted {terms['weights'] + 0.3:.2f} GiB +- 0.14 from 2 of your runs" in ran.out
+    assert "memory is moved by 2 of your runs: weights +0.30 GiB +- 0.14" in ran.out
+    assert f"W weights      {terms['weights'] + 0.3:.2f} GiB" in ran.out
     (tmp_path / "infercli-learned.json").unlink()
     assert plan(infercli, *whole)[1] == before
     assert "your runs" not in infercli("plan", *whole).out
+
+
+# What users of other programs type.
+
+
+@pytest.mark.parametrize(
+    ("verb", "typed", "hint"),
+    [
+        ("plan", ("--tp", "2"), "write --tensor-parallel-size"),
+        ("plan", ("-tp", "2"), "write --tensor-parallel-size"),
+        ("plan", ("-pp", "2"), "write --pipeline-parallel-size"),
+        ("plan", ("--gpu-memory-utilization", "0.9"), "write gpu_memory_utilization under engine_args of deployment"),
+        ("plan", ("--dtype", "auto"), "`infercli estimate`, which has --dtype"),
+        ("plan", ("--enforce-eager",), "write enforce_eager under engine_args of deployment.yaml"),
+        ("plan", ("--max-num-batched-tokens", "8"), "which has --max-num-batched-tokens"),
+        ("plan", ("--engine-version", "0.11"), "`infercli estimate` has --engine-version"),
+        ("plan", ("--request-rate", "3"), "write --rate"),
+        ("estimate", ("--tp", "2"), "write --tensor-parallel-size"),
+        ("estimate", ("--profile", "h100"), "write --gpu"),
+        ("estimate", ("--rate", "3"), "write --request-rate"),
+    ],
+)
+def test_a_flag_of_vllm_is_answered_with_what_it_is_here(infercli, verb, typed, hint):
+    model = [LLAMA] if verb == "plan" else ["--model", LLAMA]
+    ran = infercli(verb, *model, *typed)
+    assert ran.code == ExitCode.USAGE
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize(("typed", "tokens"), [("8192", 8192), ("8k", 8000), ("8K", 8192), ("1.5k", 1500)])
+def test_a_length_may_be_typed_as_vllm_takes_it(infercli, typed, tokens):
+    _, value = plan(infercli, LLAMA, "--profile", "h100", "--max-model-len", typed)
+    assert value["engine"]["engine_args"]["max_model_len"] == tokens
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", typed)
+    assert json.loads(ran.out)["settings"]["max_model_len"] == tokens
+
+
+@pytest.mark.parametrize("typed", ["8x", "k", "1.5K", "", "-8k"])
+def test_what_is_no_length_is_said_with_what_one_is(infercli, typed):
+    ran = infercli("plan", LLAMA, "--profile", "h100", "--max-model-len", typed)
+    assert ran.code == ExitCode.USAGE
+    assert "is not a whole number, nor one such as 8k (8,000) or 8K (8,192)" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "./here: no such directory"),
+        ((), "./here: no config.json is in that directory"),
+        (("config.json",), "infercli estimate --config-path ./here --gpu H100"),
+        (("config.json", "a.safetensors"), "`infercli pin ./here`, then plan ./here"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--rate", "3")])
+def test_a_directory_that_is_not_pinned_is_told_what_can_be_done_with_it(infercli, tmp_path, files, said, more):
+    for name in () if files is None else files:
+        (tmp_path / "here").mkdir(exist_ok=True)
+        (tmp_path / "here" / name).write_text("{}")
+    if files == ():
+        (tmp_path / "here").mkdir()
+    ran = infercli("plan", "./here", "--profile", "h100", *more)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+    assert "did you mean" not in ran.err
+    assert ("infercli pin" in ran.err) is (files is not None and len(files) == 2)
+
+
+def test_what_was_typed_is_answered_in_flags_and_what_a_file_says_in_its_keys(infercli, tmp_path):
+    def typed(*words):
+        return infercli("plan", LLAMA, "--profile", "h100", *words)
+
+    ran = typed("--max-model-len", "500")
+    assert "1,300 tokens a request (input and output) are more than --max-model-len (500)" in ran.err
+    assert "hint: shorten --input-len or --output-len" in ran.err
+    assert "error: --tensor-parallel-size: 3 is not possible" in typed("--tensor-parallel-size", "3").err
+    assert "error: --kv-cache-dtype: `foo` cannot be planned" in typed("--kv-cache-dtype", "foo").err
+    assert "given: --max-num-seqs says so" in typed("--max-num-seqs", "16").out
+    (tmp_path / "deployment.yaml").write_text(
+        f"name: chat\nmodel: {LLAMA}\nprofile: h100\nengine_args: {{max_num_seqs: 16, max_model_len: 500}}\n"
+    )
+    ran = infercli("plan")
+    assert "more than engine_args.max_model_len (500)" in ran.err
+    assert "hint: shorten workload.input_tokens or workload.output_tokens" in ran.err
+    ran = infercli("plan", "--max-model-len", "4096")
+    assert "given: --max-model-len says so" in ran.out
+    assert "given: engine_args says so" in ran.out  # max_num_seqs
+
+
+def test_no_hint_leads_to_a_method_that_the_gpu_cannot_run(infercli):
+    ran = infercli("plan", "openai/gpt-oss-120b", "--profile", "t4-x4")
+    assert "mxfp4 needs compute capability 8.0, and T4 has 7.5" in ran.err
+    assert "--quantization mxfp4" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("http://127.0.0.1:9001",),
+            'the question is missing\nhint: `infercli ask http://127.0.0.1:9001 "your question"`',
+        ),
+        (
+            ("http://127.0.0.1:9001", "-5 + 3?"),
+            "hint: a question that begins with `-` goes behind `--`: `-- '-5 + 3?'`",
+        ),
+    ],
+)
+def test_a_question_that_is_missing_or_looks_like_a_flag_is_said_to_be(infercli, words, said):
+    ran = infercli("ask", *words)
+    assert ran.code == ExitCode.USAGE
+    assert said in ran.err
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", LLAMA, "--profile", "h100"),
+        ("plan", LLAMA, "--profile", "l4", "--quantization", "none"),
+        ("estimate", "--model", LLAMA, "--gpu", "H100", "-o", "text"),
+        ("gpus",),
+    ],
+)
+def test_no_line_is_wider_than_the_terminal(infercli, monkeypatch, words, columns):
+    monkeypatch.setattr("infercli.cli.output._width", lambda: columns)
+    lines = infercli(*words).out.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= (80 if words == ("gpus",) else columns)  # a table of figures does not fold
+
+
+def test_what_has_no_speed_has_a_price_without_a_load_over_it(infercli):
+    ran = infercli("plan", "intfloat/e5-mistral-7b-instruct", "--profile", "h100")
+    assert "\nPrice\n" in ran.out
+    assert "requests in flight" not in ran.out
+    assert "per token, on each GPU: 0 in a request longer than what its layers look back on" in ran.out
+
+
+def test_more_machines_are_offered_by_the_name_that_can_be_typed(infercli):
+    _, value = plan(infercli, "moonshotai/Kimi-K2.5", "--profile", "h100-x8")
+    words = value["changes"][0]["change"]
+    assert words == "--profile h100-x16 --tensor-parallel-size 8 --pipeline-parallel-size 2"
+    assert infercli("plan", "moonshotai/Kimi-K2.5", *words.split()).code == ExitCode.YES

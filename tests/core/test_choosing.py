@@ -58,6 +58,20 @@ def holds(question, c: Candidate) -> bool:
     return low >= traffic.request_rate
 
 
+# Answers of one token.
+
+
+def test_answers_of_one_token_have_no_time_between_tokens_and_no_front():
+    question = ask(profile("h100", "H100"), ttft_s=0.5, load={"request_rate": 5.0})
+    question = replace(question, traffic=question.traffic.model_copy(update={"output_len": 1.0}))
+    for tpot_ms in (None, 1.0):  # whatever is asked of it
+        traffic = question.traffic.model_copy(update={"tpot_p95_ms": tpot_ms})
+        found = Search(replace(question, traffic=traffic)).selection()
+        assert found.chosen.estimate.speed.tpot_s is None
+        assert found.front == ()
+        assert any("no front: an answer of one token" in note for note in found.notes)
+
+
 # Who wins.
 
 

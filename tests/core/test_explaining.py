@@ -22,16 +22,16 @@ PRICES = PriceList.model_validate(
 )
 
 
-def make(model=LLAMA_8B, on="l4", **fields):
+def make(model=LLAMA_8B, on="l4", learned=None, **fields):
     return planned(
         deployment(model, **fields), profile(on), None,
-        infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12,
+        infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12, learned=learned,
     )  # fmt: skip
 
 
 def derived(model=LLAMA_8B, on="l4", learned=None, **fields):
-    made = make(model, on, **fields)
-    said = outlook(made.plan, made.question, PRICES, learned)
+    made = make(model, on, learned, **fields)
+    said = outlook(made.plan, made.question, PRICES)
     return made.plan, said, {d.name: d for d in explain(made.question, said)}
 
 
@@ -58,9 +58,10 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize(("model", "on", "fields"), CASES)
-def test_every_derivation_adds_up_to_what_the_plan_says(model, on, fields):
-    plan, said, found = derived(model, on, **fields)
+def test_every_derivation_adds_up_to_what_the_plan_says(model, on, fields, own):
+    plan, said, found = derived(model, on, runs_like(make(model, on, **fields)) if own else None, **fields)
     for derivation in found.values():
         if derivation.formula:
             assert evaluated(derivation) == pytest.approx(derivation.value, rel=1e-12), derivation.name
@@ -135,7 +136,7 @@ def test_a_profile_without_a_price_is_said_to_have_none():
         deployment(), profile("l4", price=None), None,
         infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12,
     )  # fmt: skip
-    said = outlook(made.plan, made.question, PRICES, None)
+    said = outlook(made.plan, made.question, PRICES)
     assert said.cost is None
     assert any("what it costs is not known" in n for n in said.notes)
 
@@ -149,33 +150,79 @@ def test_objectives_are_kept_not_kept_or_open():
     assert (found.name, found.kept) == ("ttft_p95", None)
 
 
-def learned(off_gib, gpu="L4", tensor_parallel_size=1):
-    runs = tuple(
-        LearnedRun(
-            digest=str(n), source=f"{n}.log", model=LLAMA_8B, architecture="LlamaForCausalLM", gpu=gpu,
-            engine_version="0.29.1", quantization="awq", tensor_parallel_size=tensor_parallel_size,
-            residuals=(Residual(term="kv_cache", predicted_bytes=0, printed_bytes=round(off * GIB)),),
-        )
-        for n, off in enumerate(off_gib)
+# What own runs printed.
+
+
+def run(digest, residuals, made=None, **kind):
+    """A run of the plan's kind, or of another; residuals by term, in GiB."""
+    if made is not None:
+        q = made.question
+        kind = {
+            "architecture": q.arch.architecture, "gpu": q.gpu.name, "quantization": q.settings.quantization,
+            "tensor_parallel_size": q.settings.tensor_parallel_size,
+        } | kind  # fmt: skip
+    return LearnedRun(
+        digest=digest, source=f"{digest}.log", model=LLAMA_8B, engine_version="0.29.1", **kind,
+        residuals=tuple(
+            Residual(term=term, predicted_bytes=0, printed_bytes=round(off * GIB)) for term, off in residuals.items()
+        ),
     )  # fmt: skip
-    return LearnedRuns(runs=runs)
 
 
-def test_a_plan_says_what_runs_of_its_kind_make_of_a_term():
-    plan, said, _ = derived(LLAMA_8B, "l4", learned([-0.5, -1.5, -1.0]), quantization="awq")
-    (term,) = said.learned
-    predicted = next(t.bytes for t in plan.memory.terms if t.name == "kv_cache")
-    assert term.bytes == predicted - GIB  # the mean of 0.5, 1.5 and 1 GiB less
-    assert term.spread_bytes == round(0.5 * GIB)  # their standard deviation
-    assert term.said == f"predicted {predicted / GIB - 1:.2f} GiB +- 0.50 from 3 of your runs"
-    assert not any("your own runs" in n for n in said.notes)
+def runs_like(made):
+    """Two runs of its kind that printed something of every term."""
+    offs = {"weights": 0.3, "activation": -0.1, "non_torch": 0.2, "cuda_graphs": 0.1, "kv_cache": -1.0}
+    other = {name: 0.5 * off for name, off in offs.items()}
+    return LearnedRuns(runs=(run("a", offs, made), run("b", other, made)))
+
+
+def learned(off_gib, **kind):
+    asked = make(LLAMA_8B, "l4", quantization="awq")
+    return LearnedRuns(runs=tuple(run(str(n), {"kv_cache": off}, asked, **kind) for n, off in enumerate(off_gib)))
+
+
+def kv(plan):
+    return next(t for t in plan.memory.terms if t.name == "kv_cache")
+
+
+@pytest.mark.parametrize(("offs", "spread"), [([-0.5, -1.5, -1.0], 0.5), ([-6.0, 4.0], 7.07), ([0.5], 0)])
+def test_a_plan_is_moved_by_what_runs_of_its_kind_printed(offs, spread):
+    before, *_ = derived(LLAMA_8B, "l4", quantization="awq")
+    plan, _, found = derived(LLAMA_8B, "l4", learned(offs), quantization="awq")
+    mean, was, left = sum(offs) / len(offs), kv(before), kv(plan)
+    assert left.bytes - was.bytes == pytest.approx(mean * GIB, abs=2)
+    ends = ((left.low_bytes, was.low_bytes, -spread), (left.high_bytes, was.high_bytes, spread))
+    for end, old, apart in ends:  # a band is as wide as it was, or as the runs lie apart
+        wide = max(abs(old - was.bytes), abs(apart) * GIB)
+        assert abs(end - left.bytes) == pytest.approx(wide, rel=2e-3)
+    assert sum(t.bytes for t in plan.memory.terms if t.inside_budget) == plan.memory.budget_bytes
+    assert found["learned_bytes"].value == -(left.bytes - was.bytes)
+    assert (plan.kv_cache.tokens < before.kv_cache.tokens) is (left.low_bytes < was.low_bytes)
+    assert plan.verdict != before.verdict
+    (note,) = (n for n in plan.notes if "your runs" in n)
+    assert note.startswith(f"memory is moved by {len(offs)} of your runs: kv_cache {mean:+.2f} GiB")
+
+
+def test_runs_of_another_kind_move_nothing():
+    before = derived(LLAMA_8B, "l4", quantization="awq")[0]
     for other in (learned([1], gpu="L40S"), learned([1], tensor_parallel_size=2), LearnedRuns(), None):
-        assert derived(LLAMA_8B, "l4", other, quantization="awq")[1].learned == ()
+        assert derived(LLAMA_8B, "l4", other, quantization="awq")[0] == before
 
 
-def test_runs_that_leave_less_than_is_needed_contradict_the_verdict():
-    _, said, _ = derived(LLAMA_8B, "l4", learned([-12]), quantization="awq")
-    assert any("by your own runs" in n and "it may not fit after all" in n for n in said.notes)
+def test_no_term_becomes_negative_and_one_that_there_is_none_of_is_not_moved():
+    eager = {"quantization": "awq", "engine_args": {"enforce_eager": True}}
+    made = make(LLAMA_8B, "l4", **eager)
+    off = {"cuda_graphs": 1.0, "activation": -50.0}
+    plan, *_ = derived(LLAMA_8B, "l4", LearnedRuns(runs=(run("a", off, made),)), **eager)
+    terms = {t.name: t for t in plan.memory.terms}
+    assert terms["cuda_graphs"].bytes == terms["cuda_graphs"].high_bytes == 0
+    assert terms["activation"].bytes == terms["activation"].low_bytes == 0 <= terms["activation"].high_bytes
+    assert sum(t.bytes for t in plan.memory.terms if t.inside_budget) == plan.memory.budget_bytes
+
+
+def test_runs_that_leave_less_than_is_needed_change_the_verdict():
+    assert make(LLAMA_8B, "l4", quantization="awq").plan.fits is True
+    assert make(LLAMA_8B, "l4", learned([-20]), quantization="awq").plan.fits is False
 
 
 def test_a_plan_that_does_not_fit_has_a_price_and_no_speed():

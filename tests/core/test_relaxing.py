@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from infercli.core import relaxing
 from infercli.core.choice import Fixed
 from infercli.core.choosing import Search
 from infercli.core.relaxing import changes
-from tests.core.searches import ask, profile
+from tests.core.searches import LLAMA_70B, ask, profile
 
 
 def test_changes_hold_when_they_are_searched_again():
@@ -73,3 +74,27 @@ def test_a_model_that_no_node_holds_is_offered_as_many_nodes_as_hold_it():
     two = profile("h200-x8", "H200", gpus=8, count=2, quantizations=("fp8",))
     winner = Search(ask(two, model="moonshotai/Kimi-K2-Instruct", tpot_s=0.1)).winner()
     assert winner.weighed.candidate.gpus_per_replica == 16
+
+
+def long_prompts(**more):
+    """Prompts so long that what is quick for a token is not what is quick for the first one."""
+    machine = profile("h", "H200" if more.get("spare") else "H100", gpus=8, interconnect="nvlink")
+    question = ask(machine, model=LLAMA_70B, ttft_s=2.0, load={"request_rate": 0.5}, **more)
+    traffic = question.traffic.model_copy(update={"input_len": 16000.0, "output_len": 1000.0})
+    return replace(question, traffic=traffic, max_model_len=34816)
+
+
+@pytest.mark.parametrize("spare", [False, True])
+def test_the_least_of_an_objective_is_found_though_the_fastest_for_a_token_do_not_reach_it(spare):
+    question = long_prompts(spare=spare)
+    (words,) = (c.change for c in changes(Search(question)) if c.change.startswith("--slo ttft_p95="))
+    limit_ms = float(words.removeprefix("--slo ttft_p95=").removesuffix("ms"))
+    for share, found in ((1, True), (0.95, False)):
+        traffic = question.traffic.model_copy(update={"ttft_p95_ms": share * limit_ms})
+        assert (Search(replace(question, traffic=traffic)).holds() is not None) is found
+
+
+def test_others_are_looked_at_where_none_of_the_quickest_holds(monkeypatch):
+    monkeypatch.setattr(relaxing, "_LOOKED", 1)
+    question = long_prompts(spare=True)
+    assert any(c.change.startswith("--slo ttft_p95=") for c in changes(Search(question)))

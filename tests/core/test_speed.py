@@ -13,7 +13,7 @@ from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1
-from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths
+from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
 from infercli.core.speed.schedule import Limits, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
 from infercli.core.speed.steps import Runtime, StepTime
@@ -250,6 +250,23 @@ def test_samples_have_their_mean_and_are_the_same_every_time():
     gaps = sample_arrivals_s(4.0, 1000, seed=1)
     assert gaps == sorted(gaps)
     assert gaps[-1] == pytest.approx(250, rel=0.01)
+
+
+@given(
+    mean=st.floats(1, 500),
+    spread=st.floats(0, 2),
+    shape=st.sampled_from(["uniform", "skewed"]),
+    count=st.integers(50, 400),
+)
+@settings(max_examples=60, deadline=None)
+def test_whole_lengths_keep_their_mean_and_none_is_below_one(mean, spread, shape, count):
+    lengths = Lengths(mean, spread, shape)
+    values = sample_whole_lengths(lengths, count, seed=2)
+    assert all(v >= 1 and v == int(v) for v in values)
+    assert sum(values) == pytest.approx(mean * count, abs=0.51)
+    # Each is as long as the fraction that it stands for, or makes up for shorter ones that were given a whole token.
+    if spread < 1 and mean * (1 - spread) >= 1 and shape == "uniform":
+        assert all(abs(v - f) <= 1 for v, f in zip(values, sample_lengths(lengths, count, seed=2), strict=True))
 
 
 def test_the_closed_form_agrees_with_the_played_steady_state():

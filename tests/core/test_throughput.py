@@ -69,6 +69,19 @@ def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests(
     assert short.output_tokens_per_s == steady.output_tokens_per_s
 
 
+def test_the_time_of_a_token_does_not_grow_where_answers_are_short():
+    def crowd(output):
+        return ask(Load(prompt=Lengths(1000.0), output=Lengths(output, 0.1), concurrency=4))
+
+    assert crowd(1.0).tpot_s is None
+    assert crowd(1.0).output_tokens_per_s == pytest.approx(crowd(1.0).requests_per_s, rel=1e-6)
+    longer = crowd(200.0).tpot_s.p50
+    for output in (2.0, 3.0, 5.0, 10.0):
+        # A token of a short answer waits for prompts more often: of four clients at most the three others'.
+        prompts_s = 3 * crowd(1.0).ttft_s.p50
+        assert 0.9 * longer < crowd(output).tpot_s.p50 < longer + prompts_s / (output - 1)
+
+
 def test_percentiles_are_of_the_nearest_rank():
     first = ask(load(prompt=8192, output=1, requests=4), coefficients=ROOFLINE).ttft_s  # one prompt fills a step
     assert first.p50 == pytest.approx(first.p95 * 2 / 4, rel=1e-3)

@@ -20,10 +20,34 @@ class Lengths(NamedTuple):
 
 
 def sample_lengths(lengths: Lengths, count: int, seed: int) -> list[float]:
-    """`count` lengths whose mean is that of the distribution; none is below one token."""
+    """`count` lengths, none below one token, whose mean is that of the distribution but for what that adds."""
+    values, shuffled = _quantiles(lengths, count), lengths.spread != 0
+    return _in_order([max(1.0, v) for v in values], seed, shuffled=shuffled)
+
+
+def sample_whole_lengths(lengths: Lengths, count: int, seed: int) -> list[float]:
+    """`count` lengths in whole tokens, one at least, whose mean is that of the distribution to one token in all.
+
+    An answer is as many steps as it has tokens: of one or two of them a fraction would be most of its time.
+    """
+    asked, made = 0.0, 0.0
+    values = []
+    for value in _quantiles(lengths, count):
+        asked += value
+        values.append(max(1.0, round(asked + 1e-9) - made))
+        made += values[-1]
+    return _in_order(values, seed, shuffled=lengths.spread != 0)
+
+
+def _in_order(values: list[float], seed: int, *, shuffled: bool) -> list[float]:
+    return _shuffled(values, seed) if shuffled else values
+
+
+def _quantiles(lengths: Lengths, count: int) -> list[float]:
+    """From the shortest on; they may be below one token."""
     mean, spread = lengths.mean, lengths.spread
     if spread == 0 or count == 1:
-        return [max(1.0, mean)] * count
+        return [mean] * count
     middles = [(i + 0.5) / count for i in range(count)]
     if lengths.shape == "uniform":
         values = [mean * (1 + spread * (2 * p - 1)) for p in middles]
@@ -32,7 +56,7 @@ def sample_lengths(lengths: Lengths, count: int, seed: int) -> list[float]:
         values = [exp(sigma * _normal_quantile(p)) for p in middles]
         scale = mean * count / sum(values)
         values = [scale * v for v in values]
-    return _shuffled([max(1.0, v) for v in values], seed)
+    return values
 
 
 def sample_arrivals_s(rate: float, count: int, seed: int) -> list[float]:
