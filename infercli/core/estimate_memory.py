@@ -86,12 +86,10 @@ class Sized(NamedTuple):
 
     @property
     def learned_notes(self) -> tuple[str, ...]:
-        """One line, where the installation's own runs moved anything."""
-        if not self.learned:
-            return ()
-        runs = max(known.runs for known in self.learned.values())
-        by = ", ".join(f"{name} {known.said()}" for name, known in self.learned.items())
-        return (f"memory is moved by {runs} of your runs: {by}; `infercli learn --show` lists them",)
+        """A line for each term that the installation's own runs moved."""
+        moved = ((t, self.learned[t.name]) for t in self.memory.terms if t.name in self.learned)
+        given = "kv_cache" if self.room.given else None
+        return tuple(f"{term.name}: {known.said(term.bytes)}" for term, known in moved if term.name != given)
 
     def tokens_held(self, tokens_each: float) -> float | None:
         """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""

@@ -48,9 +48,9 @@ def test_later_estimates_of_the_same_kind_are_moved_by_the_mean_and_say_the_spre
     assert answer["kv_cache"]["bytes"] == terms["kv_cache"]
     assert terms["weights"] / 2**30 == pytest.approx(15.0, abs=0.01)
     assert sum(terms.values()) == answer["memory"]["budget_bytes"]
-    (said,) = (n for n in answer["notes"] if "your runs" in n)
-    assert said.startswith("memory is moved by 2 of your runs: weights ")
-    assert "kv_cache -2.00 GiB +- 1.41" in said
+    weights, cache = (n for n in answer["notes"] if "your runs" in n)
+    assert weights.startswith("weights: predicted 15.00 GiB +- 0.00 from 2 of your runs, ")
+    assert cache == f"kv_cache: predicted {pool - 2:.2f} GiB +- 1.41 from 2 of your runs, {pool:.2f} GiB without them"
     # Another split, GPU or quantization is another kind: nothing is said.
     assert "your runs" not in str(estimate(infercli, "--tensor-parallel-size", 2)["notes"])
     assert "your runs" not in str(estimate(infercli, "--quantization", "fp8")["notes"])

@@ -379,7 +379,7 @@ def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path
     assert infercli("learn", "0.log", "1.log", "--gpu", "L4").code == ExitCode.YES
     ran = infercli("plan", *whole)
     # 0.2 and 0.4 GiB more: 0.3 on average, and a standard deviation of 0.14
-    assert "memory is moved by 2 of your runs: weights +0.30 GiB +- 0.14" in ran.out
+    assert f"weights: predicted {terms['weights'] + 0.3:.2f} GiB +- 0.14 from 2 of your runs" in ran.out
     assert f"W weights      {terms['weights'] + 0.3:.2f} GiB" in ran.out
     (tmp_path / "infercli-learned.json").unlink()
     assert plan(infercli, *whole)[1] == before

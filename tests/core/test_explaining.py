@@ -200,7 +200,9 @@ def test_a_plan_is_moved_by_what_runs_of_its_kind_printed(offs, spread):
     assert (plan.kv_cache.tokens < before.kv_cache.tokens) is (left.low_bytes < was.low_bytes)
     assert plan.verdict != before.verdict
     (note,) = (n for n in plan.notes if "your runs" in n)
-    assert note.startswith(f"memory is moved by {len(offs)} of your runs: kv_cache {mean:+.2f} GiB")
+    apart = f" +- {spread:.2f}" if len(offs) > 1 else ""
+    said = f"kv_cache: predicted {left.bytes / GIB:.2f} GiB{apart} from {len(offs)} of your runs"
+    assert note == f"{said}, {was.bytes / GIB:.2f} GiB without them"
 
 
 def test_runs_of_another_kind_move_nothing():
