@@ -224,25 +224,27 @@ def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, Fro
 def until_routed(
     platform: Platform, generation: int, engine: str, front_replicas: int, deadline: Deadline, watcher: Watcher
 ) -> None:
-    """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
+    """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused.
+
+    All of them in one look: a replica that had the table before may be gone since, and another one in its place.
+    """
     clock, began = deadline.clock, deadline.clock.monotonic()
-    current: set[str] = set()
     look = _tolerant(platform, deadline, f"the front to route to {engine}", watcher)
     looked = began
     trouble: tuple[str, ...] = ()
     told = Told(clock, watcher)
     while True:
         refused: str | None = None
+        current = 0
         try:
             for state in front_states(platform, front_replicas, tries=2 * front_replicas).values():
                 if state.generation >= generation and engine not in state.refused:
-                    current.add(state.replica)
+                    current += 1
                 else:
-                    current.discard(state.replica)
                     refused = state.refused.get(engine, refused)
         except EndpointError as error:
             refused = error.message
-        if len(current) >= front_replicas:
+        if current >= front_replicas:
             return
         if clock.monotonic() - looked > LONG_FLIP_S:
             # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
@@ -254,7 +256,7 @@ def until_routed(
                 raise _cannot_start(platform, engine, failed)
         waits = [reason for reason in (refused, *trouble) if reason]
         watcher.detail(
-            f"{len(current)} of {front_replicas} front replicas route by table {generation}"
+            f"{current} of {front_replicas} front replicas route by table {generation}"
             + (f" ({'; '.join(waits)})" if waits else "")
         )
         deadline.check(f"the front to route to {engine}" + (f" ({'; '.join(waits)})" if waits else ""))
