@@ -29,6 +29,8 @@ WRONG_S = 10.0
 """An engine whose own answer is an error for this long stays so: a fresh one answered 0.3 s after it ran (measured)."""
 TOLD_S = 10.0
 """What keeps an engine waiting for this long is told in a line of its own: most reasons pass within seconds."""
+LAG_S = 6.0
+"""How long a status may show an application as it was: three of the operator's 2 s requeues."""
 REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
@@ -200,6 +202,19 @@ def until_running(
                 said = [*(waits or ["settling"]), *trouble, duration(clock.monotonic() - began)]
                 watcher.detail(", ".join(said))
         deadline.check(f"{starting} to run" + (f" ({'; '.join(trouble)})" if trouble else ""))
+        clock.sleep(POLL_S)
+
+
+def runs(platform: Platform, names: Collection[str], clock: Clock) -> bool:
+    """Every application of `names` runs, by a status of after the newest put; one that lags is given LAG_S."""
+    end = clock.monotonic() + LAG_S
+    while True:
+        seen = platform.applications()
+        shown = {seen.apps[name].status if name in seen.apps else None for name in names}
+        if seen.accepted and shown == {"RUNNING"}:
+            return True
+        if "DEPLOY_FAILED" in shown or clock.monotonic() > end:
+            return False
         clock.sleep(POLL_S)
 
 
