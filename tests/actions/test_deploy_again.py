@@ -101,8 +101,7 @@ def test_an_engine_that_ray_does_not_show_any_more_is_started_again(world, reque
 
 def test_a_front_that_comes_up_again_is_not_said_to_serve_already(world, request_for):
     deploy(request_for(), world)
-    world.platform.start_s = 60
-    world.platform.began["front"] = world.clock.monotonic()
+    world.platform.status["front"] = "DEPLOYING"
     assert deploy(request_for(), world).number == 2
 
 
@@ -135,12 +134,13 @@ def test_a_status_that_lags_is_waited_for_before_anything_is_changed(world, requ
 
 
 def test_a_status_of_before_does_not_stand_for_replicas_that_a_killed_deploy_added(world, request_for):
+    world.platform.start_s = 30
     deploy(request_for(), world)
     world.platform.on_put = lambda p: p.faults.update(applications=SystemExit())
     with pytest.raises(SystemExit):
         deploy(request_for(plan=plan(replicas=4)), world)
     world.platform.on_put, began = None, world.clock.time
-    of_before(world, 1)
+    of_before(world, 20)
     assert deploy(request_for(plan=plan(replicas=4)), world).progress.outcome == "good"
     assert world.clock.time - began >= world.platform.start_s
 

@@ -10,6 +10,7 @@ from infercli.actions.status import status
 from infercli.core.release import newest, standing
 from infercli.errors import DeployFailed, InputError, Interrupted, RayError
 from tests.actions.test_deploy import applications, stop_at_the_first_share, weights
+from tests.actions.test_deploy_again import of_before
 from tests.core.builders import FRONT, engine, plan
 
 GOOD, BAD = engine("none").app, engine("int8").app
@@ -109,6 +110,23 @@ def test_requests_leave_a_canary_for_an_engine_of_which_a_replica_starts_anew(wo
     routes = [{r["app"]: r["weight"] for r in world.platform._table(p)["routes"]} for p in world.platform.puts]
     assert routes == [{GOOD: 100, BAD: 0}, {GOOD: 100}, {GOOD: 100}, {GOOD: 100}]
     assert (went.is_shift, went.lacks_replicas, went.moves) == (False, True, True)
+
+
+def test_a_status_that_lags_is_not_one_of_an_engine_that_is_down(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan(replicas=4)), world)
+    of_before(world, 2)
+    found = on_the_way(world)
+    assert (found.is_shift, [s.step for s in found.states]) == (True, ["shift"])
+
+
+def test_requests_do_not_wait_for_an_operator_to_see_the_newest_table(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    began = world.clock.time
+    of_before(world, 60)
+    assert go_back(world)[0].is_shift
+    assert world.clock.time - began < 1
 
 
 def test_replicas_that_come_back_run_before_the_rollback_is_good(world, request_for):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infercli.actions.waiting import Deadline, cause_of, until_routed, until_running
+from infercli.actions.waiting import Deadline, cause_of, runs, until_routed, until_running
 from infercli.core.observed import Answer, Application, Applications
 from infercli.errors import DeployFailed
 from tests.core.builders import engine
@@ -29,6 +29,19 @@ def test_a_failure_that_may_be_of_before_is_believed_once_it_has_lasted(world):
     with pytest.raises(DeployFailed, match=f"{ENGINE} did not start"):
         until_running(platform, ["front", ENGINE], ENGINE, Deadline(clock, 60, ""), world.watcher)
     assert clock.time >= 10
+
+
+def test_a_status_that_lags_is_given_a_moment_and_one_that_failed_none(world):
+    platform, clock = world.platform, world.clock
+    seen = {"status": "DEPLOYING"}
+    platform.applications = lambda: Applications(True, None, {ENGINE: Application(seen["status"], "", ())})
+    assert not runs(platform, [ENGINE], clock)
+    assert clock.time == pytest.approx(6, abs=0.5)
+    seen["status"], began = "DEPLOY_FAILED", clock.time
+    assert not runs(platform, [ENGINE], clock)
+    seen["status"] = "RUNNING"
+    assert runs(platform, [ENGINE], clock)
+    assert clock.time == began
 
 
 def looks_until_routed(world, *seen):
