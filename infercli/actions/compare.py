@@ -22,7 +22,7 @@ def compare(request: Request, world: World) -> Comparison:
     good = serving(history) if now is not None else None
     engine = _engine(engine_of(request.plan), now, history)
     front = () if now is None else _records(now.front, request.plan.front)
-    states = [] if settled(request, world, history, now) else prospect(request, history, now)[1]
+    states = [] if settled(request, world, history, now) else prospect(request, world, history, now)[1]
     routes = differences(
         now.routes if now else {}, states[-1].serving.routes if states else (now.routes if now else {})
     )

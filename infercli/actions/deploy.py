@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 
 from infercli.actions.steps import Drive, World
-from infercli.actions.waiting import Deadline, front_states
+from infercli.actions.waiting import Deadline, front_states, runs, verify
 from infercli.core.differences import differs
 from infercli.core.plan import Plan
 from infercli.core.record import Json, Record
@@ -26,11 +26,14 @@ from infercli.core.release import (
     unfinished_rollback,
     ways_on,
 )
-from infercli.core.rollout import State, Strategy, rollout, strategy
+from infercli.core.rollout import Condition, State, Strategy, rollout, strategy
 from infercli.errors import DeployFailed, InferError, InputError, Interrupted, TimedOut
 
 LAST_STEP = 999
 """The routing step of going back: after every step that a rollout can have, before the next revision's."""
+
+ASKED_S = 5.0
+"""How long an engine that Ray gave up on is asked whether it answers: one that runs does within a second."""
 
 
 class Request(Record):
@@ -74,13 +77,55 @@ def is_live(request: Request, history: Sequence[Entry], now: Serving | None) -> 
 
 
 def settled(request: Request, world: World, history: Sequence[Entry], now: Serving | None) -> bool:
-    """A deploy has nothing to do: `is_live`, and the other side holds what was recorded.
+    """A deploy has nothing to do: `is_live`, the other side holds what was recorded, and it runs.
 
-    Where somebody changed it there, by hand or with another tool, a deploy puts it right.
+    Where somebody changed it there, by hand or with another tool, or it is down, a deploy puts it right.
     """
     if now is None or not is_live(request, history, now):
         return False
-    return not differs(world.platform.config(), world.compose(now, history))
+    if differs(world.platform.config(), world.compose(now, history)):
+        return False
+    return runs(world.platform, ["front", engine_of(request.plan).app], world.clock)
+
+
+def condition_of(engine: EngineDeployment, world: World, history: Sequence[Entry], now: Serving | None) -> Condition:
+    """How the application of `engine` stands, as Ray says; `short` also where it is not live at all.
+
+    A Ray that gave up has no replica left, but for one that failed its health check beside others while they came up
+    (Ray 2.60, deployment_state.py, check_curr_status): so the engine is asked before anybody drops it.
+    """
+    standing = standing_engine(engine.app, history, now)
+    if now is None or standing is None:
+        return "short"
+    if now.routes.get(engine.app) == 100:
+        runs(world.platform, [engine.app], world.clock)  # a status that lags is not one of an engine that is down
+    seen = world.platform.applications()
+    status = seen.apps[engine.app].status if engine.app in seen.apps else None
+    if status == "DEPLOY_FAILED" and not _answers(engine, world):
+        return "failed"
+    # A status of before the newest put says nothing of replicas that it added. That of an idle engine, which it did not
+    # touch, must do: requests that have to go there do not wait for an operator.
+    current = seen.accepted or not now.routes.get(engine.app)
+    return "up" if status == "RUNNING" and current and standing.replicas >= engine.replicas else "short"
+
+
+def standing_engine(app: str, history: Sequence[Entry], now: Serving | None) -> EngineDeployment | None:
+    """What the application is meant to be now; None where it is not live."""
+    return next((e for e in engines_of(now, history) if e.app == app), None) if now is not None else None
+
+
+def _answers(engine: EngineDeployment, world: World) -> bool:
+    try:
+        verify(world.platform, engine.app, engine.spec.model_id, Deadline(world.clock, ASKED_S, ""))
+    except (InferError, OSError):
+        return False
+    return True
+
+
+def gpus_beside(app: str, history: Sequence[Entry], before: Serving | None) -> int:
+    """GPUs of the other engines that take requests, which go on while `app` comes up."""
+    others = engines_of(before, history) if before is not None else []
+    return sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app) and e.app != app)
 
 
 def capacity(plan: Plan) -> int | None:
@@ -88,11 +133,13 @@ def capacity(plan: Plan) -> int | None:
     return plan.profile.max_gpus if plan.engine.gpus else None
 
 
-def prospect(request: Request, history: Sequence[Entry], before: Serving | None) -> tuple[Strategy, list[State]]:
+def prospect(
+    request: Request, world: World, history: Sequence[Entry], before: Serving | None
+) -> tuple[Strategy, list[State]]:
     """The strategy and the states that a deploy would go through; also what `--dry-run` prints."""
     new = engine_of(request.plan)
     others = [e for e in engines_of(before, history) if e.app != new.app] if before else []
-    busy = sum(e.spec.gpus * e.replicas for e in others if before and before.routes.get(e.app))
+    busy = gpus_beside(new.app, history, before)
     how = strategy(new, busy, capacity(request.plan))
     # What a rollback that did not come to its end wants to go back to stays warm, while there is room for it.
     wanted = unfinished_rollback(history)
@@ -106,6 +153,7 @@ def prospect(request: Request, history: Sequence[Entry], before: Serving | None)
         request.plan.front,
         before,
         how=how,
+        condition=condition_of(new, world, history, before),
         weights=request.weights,
         drop_previous=request.drop_previous,
         keep=keep.app if keep is not None else None,
@@ -149,7 +197,7 @@ def deploy(request: Request, world: World) -> Entry:
             assert current is not None  # is_live says so
             return current
         entry = candidate(request, history, world.clock.now())
-        how, states = prospect(request, history, before)
+        how, states = prospect(request, world, history, before)
         if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
             raise InputError(
                 f"there is no free GPU for a second engine: replacing it means that {name} answers 503 (Retry-After) "

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
-from infercli.actions.deploy import abandon_pending, capacity, run, standing_now
+from infercli.actions.deploy import (
+    abandon_pending,
+    capacity,
+    condition_of,
+    gpus_beside,
+    run,
+    standing_engine,
+    standing_now,
+)
 from infercli.actions.steps import World
+from infercli.actions.waiting import runs
 from infercli.core.record import Record
 from infercli.core.release import (
     Entry,
@@ -15,6 +24,7 @@ from infercli.core.release import (
     next_number,
     rollback_target,
     serving,
+    stands,
 )
 from infercli.core.rollout import State, rollout, shift_back, strategy
 from infercli.errors import InputError
@@ -29,21 +39,18 @@ class Way(Record):
     app: str
     is_shift: bool
     """The engine runs: the way back takes about a second. Otherwise it is started first, which takes minutes."""
+    moves: bool = True
+    """Requests go to another engine; else only its replicas, the front or the objects go back."""
+    lacks_replicas: bool = False
+    """Its engine is there by the record, and is down or has fewer replicas than that revision."""
     new_cluster: bool = False
     """Its pods are other ones (an image above all): KubeRay builds a second Ray cluster beside the one that serves."""
     states: tuple[State, ...]
     """Empty: it serves already."""
 
 
-def running_now(world: World, now: Serving | None) -> Collection[str]:
-    """The applications that run, which those of the record may not: after a failed deploy one is started again."""
-    return [] if now is None else [n for n, a in world.platform.applications().apps.items() if a.status == "RUNNING"]
-
-
-def way(
-    name: str, history: list[Entry], to: int | None, now: Serving | None, running: Collection[str]
-) -> tuple[Way, Entry]:
-    """Where a rollback would go and how; `now` is what is live, `running` the applications that run.
+def way(name: str, world: World, history: list[Entry], to: int | None, now: Serving | None) -> tuple[Way, Entry]:
+    """Where a rollback would go and how; `now` is what is live.
 
     Raises InputError when there is nowhere to go.
     """
@@ -64,29 +71,32 @@ def way(
             raise InputError(
                 f"revision {to} of `{name}` was never good: {target.progress.outcome}", f"`infercli history {name}`"
             )
-    engine, number = target.revision.engine, next_number(history)
+    engine, front, number = target.revision.engine, target.revision.front, next_number(history)
     last = newest(history)
+    standing, condition = standing_engine(engine.app, history, now), condition_of(engine, world, history, now)
+    share = now.routes.get(engine.app, 0) if now is not None else 0
     done = last is not None and last.progress.outcome == "good" and last.revision.objects == target.revision.objects
-    if now is not None and now.routes.get(engine.app) == 100 and done:
+    done = done and share == 100 and stands(target.revision, now, history)
+    if done and runs(world.platform, ["front", engine.app], world.clock):
         return Way(to=target.number, app=engine.app, is_shift=True, states=()), target
     # With other pods (an image above all) KubeRay builds a second Ray cluster: the engine there is not warm.
     good = serving(history)
     same_pods = good is None or not builds_new_cluster(good.revision.objects, target.revision.objects)
-    warm = now is not None and engine.app in now.engines and (bool(now.routes.get(engine.app)) or engine.app in running)
-    if now is not None and warm and same_pods:  # it was verified when its revision became good
-        return Way(
-            to=target.number, app=engine.app, is_shift=True, states=tuple(shift_back(number, engine, now))
-        ), target
-    busy = sum(
-        e.revision.engine.spec.gpus * e.revision.engine.replicas
-        for e in history
-        if now is not None and e.number in now.engines.values() and now.routes.get(e.revision.engine.app)
-    )
-    how = strategy(engine, busy, capacity(target.revision.plan))
-    front = now.front if now is not None else target.revision.front
-    states = rollout(number, engine, front, now, how=how, drop_previous=True)
+    # An idle one may have been dropped and put back, and not run yet: requests go there once it does.
+    warm = condition == "up" or (condition == "short" and share > 0)
+    if now is not None and standing is not None and warm and same_pods:  # it was verified when its revision became good
+        states = shift_back(number, engine, front, now, standing, condition=condition)
+    else:
+        how = strategy(engine, gpus_beside(engine.app, history, now), capacity(target.revision.plan))
+        states = rollout(number, engine, front, now, how=how, condition=condition, drop_previous=True)
     return Way(
-        to=target.number, app=engine.app, is_shift=False, new_cluster=not same_pods, states=tuple(states)
+        to=target.number,
+        app=engine.app,
+        is_shift=condition == "up" and same_pods,
+        moves=share < 100,
+        lacks_replicas=condition != "up" and standing is not None,
+        new_cluster=not same_pods,
+        states=tuple(states),
     ), target
 
 
@@ -109,7 +119,7 @@ def rollback(
     with world.store.changing(name, "rollback", break_lock=break_lock):
         history = list(world.store.entries(name))
         before = standing_now(world, history)
-        how, target = way(name, history, to, before, running_now(world, before))
+        how, target = way(name, world, history, to, before)
         if not how.states:
             return how, target
         tell(how, target)
@@ -124,7 +134,7 @@ def rollback(
             infercli_version=infercli_version,
             target=target.revision.target,
             engine=target.revision.engine,
-            front=how.states[-1].serving.front,
+            front=target.revision.front,
             plan=target.revision.plan,
             objects=target.revision.objects,
         )

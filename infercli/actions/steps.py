@@ -88,7 +88,8 @@ class Drive:
         self.put(serving, state.step)
         if state.step == "add":
             until_running(world.platform, ["front", app], app, self.deadline, world.watcher)
-            world.watcher.step(f"verify {app} with a real completion, before any request reaches it")
+            before_any = "" if serving.routes.get(app) else ", before any request reaches it"
+            world.watcher.step(f"verify {app} with a real completion{before_any}")
             verify(world.platform, app, self.revision.engine.spec.model_id, self.deadline)
         elif state.step == "shift":
             until_routed(world.platform, serving.generation, app, serving.front.replicas, self.deadline, world.watcher)

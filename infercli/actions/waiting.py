@@ -29,6 +29,8 @@ WRONG_S = 10.0
 """An engine whose own answer is an error for this long stays so: a fresh one answered 0.3 s after it ran (measured)."""
 TOLD_S = 10.0
 """What keeps an engine waiting for this long is told in a line of its own: most reasons pass within seconds."""
+LAG_S = 6.0
+"""How long a status may show an application as it was: three of the operator's 2 s requeues."""
 REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
@@ -203,6 +205,19 @@ def until_running(
         clock.sleep(POLL_S)
 
 
+def runs(platform: Platform, names: Collection[str], clock: Clock) -> bool:
+    """Every application of `names` runs, by a status of after the newest put; one that lags is given LAG_S."""
+    end = clock.monotonic() + LAG_S
+    while True:
+        seen = platform.applications()
+        shown = {seen.apps[name].status if name in seen.apps else None for name in names}
+        if seen.accepted and shown == {"RUNNING"}:
+            return True
+        if "DEPLOY_FAILED" in shown or clock.monotonic() > end:
+            return False
+        clock.sleep(POLL_S)
+
+
 def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, FrontState]:
     """The front replicas that are told of within `tries` requests, by name.
 
@@ -224,25 +239,27 @@ def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, Fro
 def until_routed(
     platform: Platform, generation: int, engine: str, front_replicas: int, deadline: Deadline, watcher: Watcher
 ) -> None:
-    """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused."""
+    """Until every front replica routes by a table at least as new as `generation`, with `engine` not refused.
+
+    All of them in one look: a replica that had the table before may be gone since, and another one in its place.
+    """
     clock, began = deadline.clock, deadline.clock.monotonic()
-    current: set[str] = set()
     look = _tolerant(platform, deadline, f"the front to route to {engine}", watcher)
     looked = began
     trouble: tuple[str, ...] = ()
     told = Told(clock, watcher)
     while True:
         refused: str | None = None
+        current = 0
         try:
             for state in front_states(platform, front_replicas, tries=2 * front_replicas).values():
                 if state.generation >= generation and engine not in state.refused:
-                    current.add(state.replica)
+                    current += 1
                 else:
-                    current.discard(state.replica)
                     refused = state.refused.get(engine, refused)
         except EndpointError as error:
             refused = error.message
-        if len(current) >= front_replicas:
+        if current >= front_replicas:
             return
         if clock.monotonic() - looked > LONG_FLIP_S:
             # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
@@ -254,7 +271,7 @@ def until_routed(
                 raise _cannot_start(platform, engine, failed)
         waits = [reason for reason in (refused, *trouble) if reason]
         watcher.detail(
-            f"{len(current)} of {front_replicas} front replicas route by table {generation}"
+            f"{current} of {front_replicas} front replicas route by table {generation}"
             + (f" ({'; '.join(waits)})" if waits else "")
         )
         deadline.check(f"the front to route to {engine}" + (f" ({'; '.join(waits)})" if waits else ""))

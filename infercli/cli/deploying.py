@@ -204,7 +204,7 @@ def dry_run(request: Request, world: World, history: list[Entry]) -> tuple[str, 
     """What a deploy would do; in a cluster the API server validates every object and the first Serve config."""
     from infercli.actions.deploy import candidate, prospect, standing_now
 
-    how, states = prospect(request, history, standing_now(world, history))
+    how, states = prospect(request, world, history, standing_now(world, history))
     if states:
         entry = candidate(request, history, world.clock.now())
         world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))

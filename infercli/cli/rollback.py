@@ -41,7 +41,8 @@ def command(
     """Go back to the newest revision that was good.
 
     While its engine is kept warm this is a shift of requests and takes about a second; otherwise the engine is started
-    again from the recorded revision, which is said first. Nothing is rendered anew.
+    again from the recorded revision, which is said first. Its replicas, front and objects come back with it, as they
+    were recorded: nothing is rendered anew.
 
     \b
     Examples:
@@ -52,7 +53,7 @@ def command(
 
     from infercli import __version__
     from infercli.actions.deploy import standing_now
-    from infercli.actions.rollback import rollback, running_now, way
+    from infercli.actions.rollback import rollback, way
     from infercli.cli.interrupts import interruptible
     from infercli.cli.output import emit, note
     from infercli.cli.world import resolve, who
@@ -68,8 +69,7 @@ def command(
     entry = None
     if dry_run:
         history = list(world.store.entries(name))
-        now = standing_now(world, history)
-        how, aim = way(name, history, to, now, running_now(world, now))
+        how, aim = way(name, world, history, to, standing_now(world, history))
         said = _said(name, how, aim)
     else:
         with interruptible(f"`infercli status {name}` says where it stands"):
@@ -113,13 +113,16 @@ def _said(name: str, how: Way, aim: Entry) -> str:
     if not how.states:
         return f"{name}: {what} serves already, with every request; nothing to go back to was found after it"
     if how.is_shift:
-        return f"{name}: back to {what}, which still runs: a shift of requests"
+        does = "a shift of requests" if how.moves else "requests stay, its replicas, front or objects come back"
+        return f"{name}: back to {what}, which still runs: {does}"
     if how.new_cluster:
         return (
             f"{name}: back to {what}, whose pods are other ones: a Ray cluster is built beside the one that serves, "
             "which takes minutes and its GPUs twice until the old one is gone"
         )
     said = f"{name}: back to {what}, which does not run: its engine is started first, which takes minutes"
+    if how.lacks_replicas:
+        said = f"{name}: back to {what}, of which not every replica runs: they are started, which takes minutes"
     if any(s.step == "stop" for s in how.states):
         said += "; there is no GPU for both, so requests get 503 meanwhile"
     return said

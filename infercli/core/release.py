@@ -128,19 +128,27 @@ def newest(history: Sequence[Entry]) -> Entry | None:
 def serving(history: Sequence[Entry]) -> Entry | None:
     """The good revision that serves: the newest whose engine takes requests, by what was last meant to be live.
 
-    Where none does (nothing is live, or what takes the requests never became good): the newest that was good and not
-    taken back.
+    One with the replicas and the front that are live goes before one with others. Where none serves (nothing is live,
+    or what takes the requests never became good): the newest that was good and not taken back.
     """
-    good, routed = _good(history), _routed(history)
-    return _latest([e for e in good if e.revision.engine.app in routed]) or _latest(
-        [e for e in good if e.number not in taken_back(history)]
+    good, routed, now = _good(history), _routed(history), live(history)
+    return (
+        _latest([e for e in good if e.revision.engine.app in routed and stands(e.revision, now, history)])
+        or _latest([e for e in good if e.revision.engine.app in routed])
+        or _latest([e for e in good if e.number not in taken_back(history)])
     )
 
 
+def stands(revision: Revision, now: Serving | None, history: Sequence[Entry]) -> bool:
+    """Its engine is live with its replicas, behind its front; how requests are shared is not asked."""
+    return now is not None and now.front == revision.front and revision.engine in engines_of(now, history)
+
+
 def takes_all_requests(entry: Entry, history: Sequence[Entry]) -> bool:
-    """Every request goes to its engine, by what was last meant to be live."""
+    """Every request goes to its engine, with its replicas and its front, by what was last meant to be live."""
     now = live(history)
-    return now is not None and now.routes.get(entry.revision.engine.app) == 100
+    shifted = now is not None and now.routes.get(entry.revision.engine.app) == 100
+    return shifted and stands(entry.revision, now, history)
 
 
 def taken_back(history: Sequence[Entry]) -> set[int]:
@@ -166,7 +174,9 @@ def unfinished_rollback(history: Sequence[Entry]) -> Entry | None:
 
 
 def rollback_target(history: Sequence[Entry]) -> Entry | None:
-    """Where `rollback` goes: the newest good revision whose engine or objects differ from what was last attempted.
+    """Where `rollback` goes: the newest good revision that differs from what was last attempted.
+
+    In its engine, the replicas of it, the front or the objects: in all that a deploy changes.
 
     After a rollback that did not come to its end that is where it went; after a deploy that did not, the revision that
     served before; after one that did, the one before. What a rollback took back on purpose is skipped, so that going
@@ -178,8 +188,12 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
     good = [e for e in _good(history) if e.number not in taken_back(history)]
     if last.progress.outcome != "good":
         return unfinished_rollback(history) or _latest(good)
-    this = (last.revision.engine.app, last.revision.objects)
-    return _latest([e for e in good if (e.revision.engine.app, e.revision.objects) != this])
+    return _latest([e for e in good if _parts(e.revision) != _parts(last.revision)])
+
+
+def _parts(revision: Revision) -> tuple[EngineDeployment, FrontSpec, tuple[dict[str, Json], ...]]:
+    """All that a deploy changes and a rollback brings back."""
+    return revision.engine, revision.front, revision.objects
 
 
 def _good(history: Sequence[Entry]) -> list[Entry]:
@@ -205,7 +219,7 @@ def ways_on(name: str, history: Sequence[Entry], *, down: bool = False) -> str:
     on = f"`infercli rollback {name}` goes on, to revision {to.number}" if to is not None else ""
     if on and last is not None and last.revision.action == "rollback":
         return on
-    begun = last is not None and now is not None and last.revision.engine.app in now.engines
+    begun = last is not None and now is not None and last.number in now.engines.values()
     deploy = f"`infercli deploy` {'goes on' if begun else 'tries again'}"
     target = rollback_target(history)
     if on or target is None:

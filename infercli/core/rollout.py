@@ -12,9 +12,13 @@ from typing import Literal
 from infercli.core.plan import FrontSpec
 from infercli.core.record import Record
 from infercli.core.release import EngineDeployment, Serving, routing_generation
+from infercli.core.units import counted
 
 Step = Literal["make room", "stop", "add", "shift", "retire"]
 Strategy = Literal["beside", "replace"]
+Condition = Literal["up", "short", "failed"]
+"""Of the engine's application as it stands: it has every replica that is wanted; some or all are still to come; Ray
+gave up on it, and does not try again before it has left the config."""
 
 
 class State(Record):
@@ -44,14 +48,18 @@ def rollout(
     before: Serving | None,
     *,
     how: Strategy = "beside",
+    condition: Condition = "up",
     weights: Sequence[int] = (100,),
     drop_previous: bool = False,
     keep: str | None = None,
+    first: int = 0,
 ) -> list[State]:
     """The states of bringing `new` (of revision `number`) up from `before` (None: nothing runs).
 
     `weights`: the share of requests for the new engine, in per cent, ending with 100. Verification stands between "add"
-    and the first "shift": the engine answers there only when it is pinned. `keep`: an idle engine that stays.
+    and the first "shift": an engine that takes no requests yet answers there only when it is pinned. `condition`: of
+    the application of `new`, where `before` has it. `keep`: an idle engine that stays. `first`: how many states of the
+    revision come before these.
     """
     engines = dict(before.engines) if before else {}
     routes = dict(before.routes) if before else {}
@@ -59,7 +67,7 @@ def rollout(
 
     def state(step: Step, says: str, the_front: FrontSpec) -> None:
         serving = Serving(
-            generation=routing_generation(number, len(states)),
+            generation=routing_generation(number, first + len(states)),
             front=the_front,
             engines=dict(engines),
             routes=dict(routes),
@@ -72,6 +80,10 @@ def rollout(
             engines.pop(app)
             routes.pop(app, None)
         state("make room", f"drop {', '.join(idle)}, which no request reaches", before.front)
+    if before and condition == "failed" and new.app in engines:
+        engines.pop(new.app)
+        routes.pop(new.app, None)
+        state("make room", f"drop {new.app}, which failed, so that it is started anew", before.front)
     serving_apps = sorted(app for app, weight in routes.items() if weight and app != new.app)
     if how == "replace" and before and serving_apps:
         for app in serving_apps:
@@ -83,14 +95,18 @@ def rollout(
             before.front,
         )
         serving_apps = []
+    engines[new.app] = number
     if not routes.get(new.app):
-        engines[new.app] = number
         routes[new.app] = 0
         state("add", f"start {new.app}, which no request reaches yet", front)
+    elif condition == "short":
+        state("add", f"bring {new.app} up to {counted(new.replicas, 'replica')}; what runs of it goes on", front)
     for weight in weights if serving_apps else (100,):
-        engines[new.app] = number
+        says = f"send {weight} % of the requests to {new.app}"
+        if routes.get(new.app) == weight == 100:
+            says = f"keep all requests on {new.app}, with {counted(new.replicas, 'replica')} and the front as now meant"
         routes = _shared(routes, serving_apps, new.app, weight)
-        state("shift", f"send {weight} % of the requests to {new.app}", front)
+        state("shift", says, front)
     if drop_previous and serving_apps:
         for app in serving_apps:
             engines.pop(app)
@@ -106,18 +122,35 @@ def _shared(routes: dict[str, int], old: Sequence[str], new: str, weight: int) -
     return {**dict.fromkeys(routes, 0), **rest, new: weight}
 
 
-def shift_back(number: int, target: EngineDeployment, before: Serving) -> list[State]:
-    """A rollback to an engine that still runs: first the requests, then the engine that they leave is dropped."""
-    routes = {**dict.fromkeys(before.routes, 0), target.app: 100}
-    first = before.model_copy(update={"generation": routing_generation(number, 0), "routes": routes})
+def shift_back(
+    number: int,
+    target: EngineDeployment,
+    front: FrontSpec,
+    before: Serving,
+    standing: EngineDeployment,
+    *,
+    condition: Condition = "up",
+) -> list[State]:
+    """A rollback to an engine that still runs: first the requests, then the engine that they leave is dropped.
+
+    Its replicas and the front come last, where they were others: requests do not wait for those. `standing`: the
+    application of `target` as it stands.
+    """
     gone = sorted(app for app in before.engines if app != target.app)
-    states = [State(step="shift", serving=first, says=f"send all requests to {target.app}")]
+    now = before
+    states: list[State] = []
+    if gone or before.routes.get(target.app) != 100:
+        routes = {**dict.fromkeys(before.routes, 0), target.app: 100}
+        now = before.model_copy(update={"generation": routing_generation(number, 0), "routes": routes})
+        states.append(State(step="shift", serving=now, says=f"send all requests to {target.app}"))
     if gone:
-        kept = Serving(
+        now = Serving(
             generation=routing_generation(number, 1),
             front=before.front,
             engines={target.app: before.engines[target.app]},
             routes={target.app: 100},
         )
-        states.append(State(step="retire", serving=kept, says=f"drop {', '.join(gone)} once its streams have ended"))
+        states.append(State(step="retire", serving=now, says=f"drop {', '.join(gone)} once its streams have ended"))
+    if not states or (standing, before.front, condition) != (target, front, "up"):
+        states += rollout(number, target, front, now, condition=condition, first=len(states))
     return states

@@ -6,7 +6,6 @@ import pytest
 
 from infercli.actions.deploy import deploy
 from infercli.actions.status import status
-from infercli.actions.waiting import cause_of
 from infercli.core.release import live
 from infercli.errors import (
     DeployFailed,
@@ -54,14 +53,6 @@ def test_what_served_before_is_kept_warm_and_dropped_by_the_next_deploy(world, r
     assert applications(world) == {"front", GOOD, OTHER}
     deploy(request_for("awq"), world)
     assert applications(world) == {"front", OTHER, engine("awq").app}
-
-
-def test_deploying_what_serves_already_changes_nothing(world, request_for):
-    first = deploy(request_for(), world)
-    puts = len(world.platform.puts)
-    again = deploy(request_for(), world)
-    assert again.number == first.number
-    assert len(world.platform.puts) == puts
 
 
 def test_an_engine_that_cannot_start_is_taken_out_and_its_root_cause_told(world, request_for):
@@ -143,6 +134,50 @@ def test_an_engine_that_finds_no_room_is_given_up_at_the_deadline_in_rays_words(
     assert applications(world) == {"front", GOOD}
 
 
+def stop_at_the_first_share(world, request):
+    """A deploy that fails with 5 % of the requests on its engine."""
+
+    def refuse_the_next_put(platform):
+        if 5 in weights(world).values():
+            platform.on_put, platform.faults["put"] = None, RayError("Ray is gone")
+
+    world.platform.on_put = refuse_the_next_put
+    with pytest.raises(DeployFailed, match="Ray is gone") as error:
+        deploy(request, world)
+    return error.value.message
+
+
+def test_a_failure_after_the_first_share_leaves_the_shares_as_they_are(world, request_for):
+    deploy(request_for(), world)
+    assert f"{GOOD} and {OTHER} serves" in stop_at_the_first_share(world, request_for("int8", weights=(5, 100)))
+    assert weights(world) == {GOOD: 95, OTHER: 5}
+    assert live(world.store.entries("chat")).routes == {GOOD: 95, OTHER: 5}
+
+
+def test_an_engine_needs_no_room_beside_itself(world, request_for):
+    deploy(request_for(plan=plan(gpus=1, max_gpus=2)), world)
+    stop_at_the_first_share(world, request_for(plan=plan("int8", gpus=1, max_gpus=2), weights=(5, 100)))
+    assert deploy(request_for(plan=plan(gpus=1, max_gpus=2)), world).progress.outcome == "good"
+    assert weights(world)[engine(gpus=1).app] == 100
+
+
+def test_going_back_brings_the_objects_back_too(world, request_for):
+    deploy(request_for(objects=({"kind": "Service"},)), world)
+    world.platform.fail_start[OTHER] = "A replica failed to start"
+    with pytest.raises(DeployFailed):
+        deploy(request_for("int8", objects=({"kind": "NetworkPolicy"},)), world)
+    assert world.platform.prepared == [1, 2, 1]
+
+
+def test_what_the_other_side_refuses_is_neither_recorded_nor_put(world, request_for):
+    deploy(request_for(), world)
+    world.platform.faults["validate"] = InputError("the API server refuses it")
+    with pytest.raises(InputError, match="refuses it"):
+        deploy(request_for("int8"), world)
+    assert len(world.store.entries("chat")) == 1
+    assert applications(world) == {"front", GOOD}
+
+
 def test_ctrl_c_before_the_shift_leaves_what_served_and_no_half_done_state(world, request_for):
     deploy(request_for(), world)
 
@@ -185,6 +220,24 @@ def test_without_a_free_gpu_downtime_is_said_before_it_is_caused(world, request_
         deploy(request_for(plan=two), world)
     assert len(world.platform.puts) == puts
     assert deploy(request_for(plan=two, allow_downtime=True), world).progress.outcome == "good"
+
+
+def test_room_is_counted_with_every_replica_of_what_goes_on(world, request_for):
+    deploy(request_for(plan=plan(gpus=1, max_gpus=4, replicas=2)), world)
+    with pytest.raises(InputError, match="503"):
+        deploy(request_for(plan=plan("int8", gpus=1, max_gpus=4, replicas=3)), world)
+    with pytest.raises(InputError, match="503"):
+        deploy(request_for(plan=plan("int8", gpus=1, max_gpus=2)), world)
+    assert deploy(request_for(plan=plan("int8", gpus=1, max_gpus=4, replicas=2)), world).progress.outcome == "good"
+
+
+def test_an_engine_that_is_replaced_is_gone_before_the_new_one_starts(world, request_for):
+    deploy(request_for(plan=plan(gpus=1, max_gpus=1)), world)
+    old, shown = world.platform.replicas().keys() - {"front"}, []
+    world.platform.puts.clear()
+    world.platform.on_put = lambda p: shown.append(set(p.applications().apps) & old)
+    deploy(request_for(plan=plan("int8", gpus=1, max_gpus=1), allow_downtime=True), world)
+    assert shown == [old, set(), set()]
 
 
 def test_a_deploy_whose_driver_died_is_recorded_as_abandoned_by_the_next(world, request_for):
@@ -342,9 +395,3 @@ def test_the_cause_comes_first_and_the_rest_is_kept_for_logs(world, request_for)
     failed = world.store.entries("chat")[-1].progress
     assert failed.said == SAID.strip()
     assert "Traceback" not in failed.message
-
-
-def test_the_cause_is_the_last_exception_of_what_was_said():
-    assert cause_of("A replica failed to start. Retrying 2 more time(s).") is None
-    assert cause_of("Traceback:\nValueError: a\n\nray.exceptions.RayTaskError: b") == "ray.exceptions.RayTaskError: b"
-    assert cause_of("RuntimeError: engine start failed: ValueError: No memory") == "ValueError: No memory"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy, standing_now
-from infercli.actions.rollback import rollback, running_now, way
+from infercli.actions.rollback import rollback, way
 from infercli.actions.status import status
 from infercli.core.release import newest, standing
 from infercli.errors import DeployFailed, InputError, Interrupted, RayError
-from tests.actions.test_deploy import applications, weights
-from tests.core.builders import engine
+from tests.actions.test_deploy import applications, stop_at_the_first_share, weights
+from tests.actions.test_deploy_again import of_before
+from tests.core.builders import FRONT, engine, plan
 
 GOOD, BAD = engine("none").app, engine("int8").app
 
@@ -25,8 +26,7 @@ def go_back(world, to=None):
 
 def on_the_way(world, to=None):
     history = world.store.entries("chat")
-    now = standing_now(world, history)
-    return way("chat", history, to, now, running_now(world, now))[0]
+    return way("chat", world, history, to, standing_now(world, history))[0]
 
 
 def test_a_warm_engine_takes_all_requests_in_one_put_and_the_bad_one_is_dropped_in_the_next(world, request_for):
@@ -70,6 +70,151 @@ def test_an_engine_that_a_failed_deploy_put_back_is_not_warm_before_it_runs(worl
     assert not on_the_way(world, 1).is_shift
     world.clock.sleep(10)
     assert on_the_way(world, 1).is_shift
+
+
+TIGHT = FRONT.model_copy(update={"max_in_flight": 8, "replicas": 2})
+
+
+def fronts(world):
+    front = next(a for a in world.platform.config()["applications"] if a["name"] == "front")
+    return front["args"]["max_in_flight"]
+
+
+def test_replicas_alone_are_taken_back(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan(replicas=4)), world)
+    assert on_the_way(world).moves is False
+    went, entry = go_back(world)
+    assert (went.to, went.is_shift, entry.progress.outcome) == (1, True, "good")
+    assert world.platform.replicas()[GOOD] == 1
+    assert (seen(world).state, seen(world).revision) == ("serving", 3)
+    assert go_back(world, to=1)[0].states == ()
+    assert go_back(world, to=2)[0].to == 2
+    assert world.platform.replicas()[GOOD] == 4
+
+
+def test_objects_alone_are_taken_back(world, request_for):
+    deploy(request_for(objects=({"kind": "Service"},)), world)
+    deploy(request_for(objects=({"kind": "NetworkPolicy"},)), world)
+    went, entry = go_back(world)
+    assert (went.to, entry.revision.objects, entry.progress.outcome) == (1, ({"kind": "Service"},), "good")
+    assert world.platform.prepared == [1, 2, 3]
+
+
+def test_requests_leave_a_canary_for_an_engine_of_which_a_replica_starts_anew(world, request_for):
+    deploy(request_for(), world)
+    stop_at_the_first_share(world, request_for("int8", weights=(5, 100)))
+    world.platform.began[GOOD] = world.clock.time
+    world.platform.puts.clear()
+    went, _ = go_back(world)
+    routes = [{r["app"]: r["weight"] for r in world.platform._table(p)["routes"]} for p in world.platform.puts]
+    assert routes == [{GOOD: 100, BAD: 0}, {GOOD: 100}, {GOOD: 100}, {GOOD: 100}]
+    assert (went.is_shift, went.lacks_replicas, went.moves) == (False, True, True)
+
+
+def test_a_status_that_lags_is_not_one_of_an_engine_that_is_down(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan(replicas=4)), world)
+    of_before(world, 2)
+    found = on_the_way(world)
+    assert (found.is_shift, [s.step for s in found.states]) == (True, ["shift"])
+
+
+def test_requests_do_not_wait_for_an_operator_to_see_the_newest_table(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    began = world.clock.time
+    of_before(world, 60)
+    assert go_back(world)[0].is_shift
+    assert world.clock.time - began < 1
+
+
+def test_replicas_that_come_back_run_before_the_rollback_is_good(world, request_for):
+    deploy(request_for(plan=plan(replicas=4)), world)
+    deploy(request_for(), world)
+    began = world.clock.monotonic()
+    went, entry = go_back(world)
+    assert (went.is_shift, went.lacks_replicas, entry.progress.outcome) == (False, True, "good")
+    assert world.clock.monotonic() - began >= world.platform.start_s
+    assert world.platform.replicas()[GOOD] == 4
+
+
+def test_the_front_alone_is_taken_back(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan(front=TIGHT)), world)
+    went, entry = go_back(world)
+    assert (went.to, entry.progress.outcome, fronts(world)) == (1, "good", FRONT.max_in_flight)
+    assert entry.revision.front == FRONT
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["warm", "cold"])
+def test_the_front_goes_back_with_the_engine_and_requests_do_not_wait_for_it(world, request_for, drop):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan("int8", replicas=2, front=TIGHT), drop_previous=drop), world)
+    world.platform.puts.clear()
+    _, entry = go_back(world)
+    assert (entry.progress.outcome, fronts(world), weights(world)) == ("good", FRONT.max_in_flight, {GOOD: 100})
+    assert entry.revision.front == FRONT
+    if not drop:
+        tables = [world.platform._table(p)["routes"] for p in world.platform.puts]
+        assert {r["app"]: r["weight"] for r in tables[0]} == {GOOD: 100, BAD: 0}
+    assert seen(world).drift == ()
+
+
+@pytest.mark.parametrize("way_down", ["DEPLOY_FAILED", None, "UNHEALTHY"])
+def test_an_engine_that_is_down_is_not_said_to_serve_already(world, request_for, way_down):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    go_back(world)
+    if way_down == "UNHEALTHY":
+        world.platform.fail_start[GOOD] = "A replica failed to start"
+    elif way_down is None:
+        del world.platform.began[GOOD]
+    else:
+        world.platform.status[GOOD] = way_down
+    found = on_the_way(world, 1)
+    assert found.states
+    assert (found.is_shift, found.lacks_replicas) == (False, True)
+    if way_down == "UNHEALTHY":
+        with pytest.raises(DeployFailed, match="the root cause"):
+            go_back(world, to=1)
+        return
+    assert go_back(world, to=1)[1].progress.outcome == "good"
+    assert world.platform.applications().apps[GOOD].status == "RUNNING"
+    assert weights(world) == {GOOD: 100}
+
+
+def test_a_warm_engine_that_ray_gave_up_on_is_started_anew_before_requests_move(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    world.platform.status[GOOD] = "DEPLOY_FAILED"
+    world.platform.puts.clear()
+    went, entry = go_back(world)
+    assert (went.is_shift, entry.progress.outcome, weights(world)) == (False, "good", {GOOD: 100})
+    assert GOOD not in {a["name"] for a in world.platform.puts[0]["applications"]}
+    routes = [{r["app"]: r["weight"] for r in world.platform._table(p)["routes"]} for p in world.platform.puts]
+    assert routes == [{BAD: 100}, {GOOD: 0, BAD: 100}, {GOOD: 100, BAD: 0}, {GOOD: 100}]
+
+
+def test_a_rollback_of_replicas_that_was_cut_is_told_and_goes_on(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for(plan=plan(replicas=4)), world)
+    cut(world, "interrupted", moved=False)
+    found = seen(world)
+    assert (found.state, found.revision) == ("degraded", 2)
+    assert "the rollback to revision 1 did not come to its end" in found.summary
+    assert go_back(world)[0].to == 1
+    assert world.platform.replicas()[GOOD] == 1
+    assert (seen(world).state, seen(world).revision) == ("serving", 4)
+
+
+def test_a_rollback_says_of_a_revision_that_lost_its_driver_that_it_did(world, request_for):
+    deploy(request_for(), world)
+    world.platform.faults["put"] = SystemExit()
+    with pytest.raises(SystemExit):
+        deploy(request_for("int8"), world)
+    go_back(world)
+    assert [e.progress.outcome for e in world.store.entries("chat")] == ["good", "abandoned", "good"]
 
 
 def test_nothing_to_go_back_to_is_said_and_nothing_changed(world, request_for):

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+import yaml
 
 from tests.cluster.release_project import IMAGE, NO_SUCH_IMAGE, OTHER_IMAGE, Project
 from tests.cluster.sample import eventually
@@ -32,6 +33,15 @@ def engine_of(said) -> str:
 def deploy(user, quantization="awq", *words, **changes) -> str:
     user.write(quantization, **changes)
     return engine_of(user.done("deploy", "-o", "json", "--timeout", "90s", *words))
+
+
+def application(user, name) -> dict:
+    held = yaml.safe_load(user.ray_service()["spec"]["serveConfigV2"])
+    return next(a for a in held["applications"] if a["name"] == name)
+
+
+def replicas(user, app) -> int:
+    return application(user, app)["deployments"][0]["num_replicas"]
 
 
 def test_a_release_comes_up_answers_and_is_recorded(user):
@@ -118,6 +128,22 @@ def test_the_front_is_asked_with_the_keys_that_it_has_while_a_revision_with_othe
     user.done("rollback", "chat", "--timeout", "90s")
     assert user.weights() == {first: 100}
     assert user.done("status", "chat", "-o", "json").json["state"] == "serving"
+
+
+def test_replicas_and_the_front_are_taken_back_too(user):
+    app = deploy(user)
+    deploy(user, replicas=2, front={"replicas": 3})
+    assert (replicas(user, app), replicas(user, "front")) == (2, 3)
+    back = user.done("rollback", "chat", "-o", "json").json
+    assert (back["to"], back["is_shift"]) == (1, True)
+    assert (replicas(user, app), replicas(user, "front")) == (1, 2)
+    assert user.weights() == {app: 100}
+    status = user.done("status", "chat", "-o", "json").json
+    assert (status["state"], status["revision"], status["drift"]) == ("serving", 3, [])
+    assert "serves already" in user.done("rollback", "chat", "--to", "1").out
+    forward = user.done("rollback", "chat", "--to", "2", "--timeout", "60s")
+    assert "of which not every replica runs: they are started" in forward.err
+    assert (replicas(user, app), replicas(user, "front")) == (2, 3)
 
 
 def test_what_lives_is_what_the_newest_record_composes_to(user):

@@ -39,7 +39,13 @@ def locked() -> LockedModel:
 
 
 def plan(
-    quantization: str = "none", *, name: str = "chat", gpus: int = 0, max_gpus: int = 0, front: FrontSpec = FRONT
+    quantization: str = "none",
+    *,
+    name: str = "chat",
+    gpus: int = 0,
+    max_gpus: int = 0,
+    replicas: int = 1,
+    front: FrontSpec = FRONT,
 ) -> Plan:
     profile = (
         HardwareProfile(name="gpu", gpu="L4", nodes=(NodeGroup(gpus=max_gpus),))
@@ -53,7 +59,7 @@ def plan(
         target=profile.target,
         model=locked(),
         engine=engine_spec(quantization, gpus=gpus),
-        replicas=1,
+        replicas=replicas,
         front=front,
         choices=(),
         memory=None,
@@ -63,9 +69,9 @@ def plan(
     )
 
 
-def engine(quantization: str = "none", *, gpus: int = 0) -> EngineDeployment:
+def engine(quantization: str = "none", *, gpus: int = 0, replicas: int = 1) -> EngineDeployment:
     spec = engine_spec(quantization, gpus=gpus)
-    return EngineDeployment(app=spec.app_name("chat"), spec=spec, replicas=1)
+    return EngineDeployment(app=spec.app_name("chat"), spec=spec, replicas=replicas)
 
 
 def entry(
@@ -75,8 +81,10 @@ def entry(
     *,
     points_at: int | None = None,
     serving: Serving | None = None,
+    replicas: int = 1,
+    front: FrontSpec = FRONT,
 ) -> Entry:
-    the_plan = plan(quantization)
+    the_plan = plan(quantization, replicas=replicas, front=front)
     return Entry(
         revision=Revision(
             name="chat",
@@ -87,8 +95,8 @@ def entry(
             created_by="a test",
             infercli_version="0",
             target="local",
-            engine=engine(quantization),
-            front=FRONT,
+            engine=engine(quantization, replicas=replicas),
+            front=front,
             plan=the_plan,
         ),
         progress=Progress(outcome=outcome, serving=serving),

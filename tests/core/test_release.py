@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.release import Serving, next_number, rollback_target, serving, standing, ways_on
+from infercli.core.release import (
+    Serving,
+    next_number,
+    rollback_target,
+    serving,
+    standing,
+    takes_all_requests,
+    ways_on,
+)
 from tests.core.builders import FRONT, engine, entry
 
 
@@ -50,6 +58,36 @@ def test_after_a_rollback_and_a_new_deploy_the_rollback_is_the_newest_good_one()
 def test_what_was_taken_back_and_deployed_again_on_purpose_counts_again():
     history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1), entry(4, "int8"), entry(5, "awq")]
     assert number(rollback_target(history)) == 4
+
+
+def test_replicas_alone_and_the_front_alone_can_be_taken_back():
+    wide = FRONT.model_copy(update={"max_in_flight": 1024})
+    history = [entry(1), entry(2, replicas=4), entry(3, replicas=4, front=wide)]
+    assert number(rollback_target(history)) == 2
+    assert number(rollback_target(history[:2])) == 1
+    assert rollback_target([*history, entry(4, points_at=1)]) is None
+
+
+def test_the_revision_that_serves_is_the_one_whose_replicas_and_front_are_live():
+    wide = FRONT.model_copy(update={"max_in_flight": 1024})
+    history = [entry(1), entry(2, replicas=4, front=wide)]
+    one = Serving(generation=1, front=FRONT, engines={engine().app: 3}, routes={engine().app: 100})
+    back = entry(3, outcome="interrupted", points_at=1, serving=one)
+    assert number(serving([*history, back])) == 1
+    assert takes_all_requests(history[0], [*history, back])
+    four = one.model_copy(update={"front": wide, "engines": {engine().app: 2}})
+    waiting = entry(3, outcome="interrupted", points_at=1, serving=four)
+    assert number(serving([*history, waiting])) == 2
+    assert not takes_all_requests(history[0], [*history, waiting])
+    between = entry(3, outcome="interrupted", points_at=1, serving=one.model_copy(update={"front": wide}))
+    assert number(serving([*history, between])) == 2, "of both a part is live: the newest"
+
+
+def test_more_replicas_that_were_taken_back_are_not_said_to_have_begun():
+    app = engine().app
+    live = Serving(generation=2, front=FRONT, engines={app: 1}, routes={app: 100})
+    history = [entry(1), entry(2, outcome="failed", replicas=4, serving=live)]
+    assert ways_on("chat", history) == "`infercli deploy` tries again"
 
 
 def test_standings_tell_serving_superseded_rolled_back_and_failed_apart():

@@ -69,11 +69,43 @@ def test_generations_grow_and_never_repeat():
 
 
 def test_going_back_to_a_warm_engine_shifts_first_and_drops_second():
-    states = shift_back(3, OLD, live(old=0, new=100))
+    states = shift_back(3, OLD, FRONT, live(old=0, new=100), OLD)
     assert [s.step for s in states] == ["shift", "retire"]
     assert states[0].serving.routes == {OLD.app: 100, NEW.app: 0}
     assert set(states[0].serving.engines) == {OLD.app, NEW.app}, "dropping in the same step would cut its streams"
     assert set(states[1].serving.engines) == {OLD.app}
+
+
+def test_going_back_moves_requests_before_replicas_and_front_come_back():
+    more, tight = engine("none", replicas=4), FRONT.model_copy(update={"max_in_flight": 8})
+    states = shift_back(3, more, tight, live(old=0, new=100), OLD, condition="short")
+    assert [s.step for s in states] == ["shift", "retire", "add", "shift"]
+    assert [s.serving.front for s in states] == [FRONT, FRONT, tight, tight]
+    assert [s.serving.engines[OLD.app] for s in states] == [1, 1, 3, 3]
+    assert all(s.serving.routes[OLD.app] == 100 for s in states)
+    generations = [s.serving.generation for s in states]
+    assert generations == sorted(set(generations))
+
+
+def test_going_back_to_fewer_replicas_is_one_state_and_waits_for_none():
+    states = shift_back(3, OLD, FRONT, live(old=100), engine("none", replicas=4))
+    assert [(s.step, s.serving.engines, s.serving.routes) for s in states] == [
+        ("shift", {OLD.app: 3}, {OLD.app: 100}),
+    ]
+
+
+def test_replicas_that_an_engine_lacks_come_up_while_it_goes_on_with_its_requests():
+    states = rollout(2, NEW, FRONT, live(new=100), condition="short")
+    assert [(s.step, s.serving.routes) for s in states] == [("add", {NEW.app: 100}), ("shift", {NEW.app: 100})]
+
+
+def test_an_engine_that_failed_leaves_the_config_before_it_is_started_anew():
+    states = rollout(2, NEW, FRONT, live(new=100), condition="failed")
+    assert [(s.step, s.serving.routes) for s in states] == [
+        ("make room", {}),
+        ("add", {NEW.app: 0}),
+        ("shift", {NEW.app: 100}),
+    ]
 
 
 def test_a_second_engine_is_started_beside_only_where_there_are_gpus_for_it():
@@ -81,6 +113,7 @@ def test_a_second_engine_is_started_beside_only_where_there_are_gpus_for_it():
     assert strategy(one, others_gpus=2, available_gpus=4) == "beside"
     assert strategy(one, others_gpus=2, available_gpus=3) == "replace"
     assert strategy(one, others_gpus=2, available_gpus=None) == "beside"
+    assert strategy(engine("int8", gpus=2, replicas=2), others_gpus=2, available_gpus=5) == "replace"
 
 
 @given(st.integers(0, 100), st.integers(1, 100), st.lists(st.integers(1, 99), max_size=3))

@@ -51,12 +51,18 @@ class FakePlatform:
         self.puts = []
         self.held = []
         self.began = {}
+        self.grows = {}
+        """app -> since when it has been starting more replicas."""
+        self.ran = set()
+        """Those that ran when they were given more replicas: what they had goes on."""
         self.leaving = {}
         self.at = 0.0
         self.fail_start = {}
         """app -> message of a replica that cannot start."""
         self.placed_after_s = {}
         """app -> seconds until Ray finds room for it; after 30 s it says that it found none yet."""
+        self.status = {}
+        """app -> Ray's word for it, until it is taken out of the config: the same config put again changes nothing."""
         self.answers = {}
         """app -> (status, body) instead of a completion."""
         self.refused = {}
@@ -64,6 +70,8 @@ class FakePlatform:
         self.faults = {}
         """method name -> exception to raise, once."""
         self.on_put = None
+        self.prepared = []
+        """The numbers of the revisions whose objects were applied."""
 
     def _fault(self, name):
         if name in self.faults:
@@ -71,22 +79,33 @@ class FakePlatform:
 
     def prepare(self, revision):
         self._fault("prepare")
+        self.prepared.append(revision.number)
 
     def validate(self, objects, serve_config):
         self._fault("validate")
 
     def put(self, revision, serve_config):
         self._fault("put")
-        before = set(self.began)
+        before, had = set(self.began), self.replicas()
+        running = {name for name in before if self._status(name) == "RUNNING"}
         names = {a["name"] for a in serve_config["applications"]}
         for name in names:
             self.began.setdefault(name, self.clock.time)
             self.leaving.pop(name, None)
         for name in before - names:
             self.began.pop(name)
+            self.grows.pop(name, None)
+            self.ran.discard(name)
+            self.status.pop(name, None)
             self.leaving[name] = self.clock.time + self.drain_s
         self.puts.append(json.loads(json.dumps(serve_config)))
         self.held.append(self.puts[-1])
+        for name, count in self.replicas().items():
+            if count < had.get(name, count):
+                self.grows.pop(name, None)
+            elif count > had.get(name, count):
+                self.grows[name] = self.clock.time
+                self.ran |= {name} & running
         self.at = self.clock.time
         if self.on_put:
             self.on_put(self)
@@ -94,16 +113,30 @@ class FakePlatform:
     def config(self):
         return self.held[-1] if self.held else None
 
+    def replicas(self):
+        """app -> how many the config that is held asks for."""
+        held = self.config() or {"applications": ()}
+        return {a["name"]: a["deployments"][0]["num_replicas"] for a in held["applications"]}
+
+    def _starts_for(self, name):
+        return self.clock.time - max(self.began[name], self.grows.get(name, 0))
+
     def _status(self, name):
-        if name in self.fail_start:
-            return "DEPLOYING"
+        if name in self.status:
+            return self.status[name]
+        if name in self.ran and name not in self.grows:
+            return "RUNNING"
         starts_s = self.start_s + self.placed_after_s.get(name, 0)
-        return "RUNNING" if self.clock.time - self.began[name] >= starts_s else "DEPLOYING"
+        return "RUNNING" if name not in self.fail_start and self._starts_for(name) >= starts_s else "DEPLOYING"
+
+    def _answers(self, name):
+        """A replica of it runs, whether or not more are to come."""
+        return name in self.began and (self._status(name) == "RUNNING" or name in self.ran - set(self.status))
 
     def _messages(self, name):
         if name in self.fail_start:
             return (self.fail_start[name],)
-        if 30 < self.clock.time - self.began[name] < self.placed_after_s.get(name, 0):
+        if 30 < self._starts_for(name) < self.placed_after_s.get(name, 0):
             return (f"Deployment 'engine' in application '{name}' has 1 replicas that have {NOT_PLACED}",)
         return ()
 
@@ -131,12 +164,15 @@ class FakePlatform:
             flipped = self.clock.time - self.at >= self.flip_s or len(self.held) == 1
             shown = self.held[-1 if flipped else -2]
             pid = self._next_pid()
-            state = {"pid": pid, "generation": self._table(shown)["generation"], "refused": self.refused}
+            table = self._table(shown)
+            silent = [r["app"] for r in table["routes"] if r["weight"] and not self._answers(r["app"])]
+            refused = {**dict.fromkeys(silent, "no replica answers"), **self.refused}
+            state = {"pid": pid, "generation": table["generation"], "refused": refused}
             return Answer(200, {}, json.dumps(state).encode())
         if engine in self.answers:
             status, answer = self.answers[engine]
             return Answer(status, {}, answer)
-        if engine is not None and self._status(engine) != "RUNNING":
+        if engine is not None and not self._answers(engine):
             return Answer(503, {}, b'{"error": {"message": "not up"}}')
         choice = {"message": {"content": "hello"}}
         return Answer(200, {}, json.dumps({"choices": [choice], "usage": {"completion_tokens": 3}}).encode())
