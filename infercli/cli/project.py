@@ -249,14 +249,15 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
         if found.gpu == profile.gpu:
             sizes.add(found.gpus_per_node)
         yield Offer(found, price)
+    if not isinstance(profile.gpu, str):
+        return
     gpus = profile.gpus_per_node * 2
     more = [LARGEST_NODE_GPUS * nodes for nodes in NODES] if gpus > LARGEST_NODE_GPUS else []
     while gpus <= LARGEST_NODE_GPUS:
         more.append(gpus)
         gpus *= 2
-    name = profile.gpu.lower() if isinstance(profile.gpu, str) else None
-    for gpus in more if name is not None else ():
-        made = None if gpus in sizes else bare_profile(f"{name}-x{gpus}", prices)
+    for gpus in more:
+        made = None if gpus in sizes else bare_profile(f"{profile.gpu.lower()}-x{gpus}", prices)
         if made is not None:
             yield Offer(made, None)
 
