@@ -36,8 +36,11 @@ class Times(NamedTuple):
     timeout_s: float
 
 
-def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Levels:
-    """The options as levels of load. `traced`: the workload has times of its own. Raises InputError, all at once."""
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: float = 1.0) -> Levels:
+    """The options as levels of load. `traced`: the workload has times of its own. `turns`: mean of a conversation.
+
+    Raises InputError, all at once.
+    """
     wrong: list[str] = []
     times = _times(given, wrong)
     wrong += _contradictions(given, times)
@@ -58,6 +61,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int) -> Level
         levels=() if search or given["sweep"] else _levels(given),
         sweep=given["sweep"],
         search=search,
+        turns=turns,
         objectives=objectives,
     )
 
