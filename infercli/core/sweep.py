@@ -34,8 +34,8 @@ CONFIRMATION_BLOCKS = 6
 """In which a confirmation is cut to see how alike neighbours are: few and long, for queues remember for seconds."""
 Z_LOOKS = 2.128
 """Of the normal distribution, for a third of 5 %, one-sided: a search looks after two confirmations, after three, and
-at the rate before this one, where that broke when it was confirmed. Chosen by simulated queues: with the 1.992 of
-Pocock's test for three looks up to an eighth of the answers that were sure did not hold."""
+at the rate before this one, where that broke when it was confirmed. Of simulated queues (exponential and constant
+service, 2,000 searches) 25 of 305 answers that were sure lay above the limit: 1 in 80 searches, but few are sure."""
 CLIENT_REPEATS = 2
 """How often in a row a level is sent again that the client limited: one that lagged by chance does not end a search."""
 MOST_LEVELS = 40
