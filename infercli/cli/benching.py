@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -54,9 +55,9 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     assert aim.model is not None
     sending = _sending(given, aim)
     traced = any(c.at_s is not None for c in sending.conversations)
-    several = any(len(c.turns) > 1 for c in sending.conversations)
+    turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
-    wanted = understand(given, traced=traced, max_tokens=most, multi_turn=several)
+    wanted = understand(given, traced=traced, max_tokens=most, turns=turns)
     api: Api = sending.api or "chat"
     if not given["in_cluster"]:
         check_models(aim, api, {given["model"], *(c.model for c in sending.conversations)} - {None})

@@ -36,10 +36,10 @@ class Times(NamedTuple):
     timeout_s: float
 
 
-def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, multi_turn: bool = False) -> Levels:
+def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: float = 1.0) -> Levels:
     """The options as levels of load. Raises InputError, all at once.
 
-    `traced`: the workload has times of its own; `multi_turn`: and conversations of several turns.
+    `traced`: the workload has times of its own; `turns`: mean of a conversation.
     """
     wrong: list[str] = []
     times = _times(given, wrong)
@@ -55,12 +55,13 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, multi_tu
     if wrong:
         raise InputError("\n".join(wrong), hint)
     search = _searches(given)
-    shared = _shared(given, times, max_tokens) | ({"multi_turn": True} if multi_turn else {})
+    shared = _shared(given, times, max_tokens) | ({"multi_turn": True} if turns > 1 else {})
     return Levels(
         shared=shared | _arrivals(given) if search else shared,
         levels=() if search or given["sweep"] else _levels(given),
         sweep=given["sweep"],
         search=search,
+        turns=turns,
         objectives=objectives,
     )
 

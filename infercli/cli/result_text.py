@@ -27,6 +27,8 @@ from infercli.report.naming import load_sent, sent, shows_due
 from infercli.report.sparkline import BLOCKS, sparkline
 
 NARROWEST, WIDEST = 60, 120
+ALIKE_FRACTION = 0.9
+"""Requests that count for less than so many of themselves are said to."""
 _FEWEST, _SPARKS = 12, 60
 """Bins of a sparkline; between them a quarter as many as requests, of which most bins should have some."""
 
@@ -118,7 +120,7 @@ def _stages(result: BenchResult, width: int) -> str:
         good = [s.goodput for s in result.stages]
         table.append(Column("GOOD/S", [_bare(g.good_requests_per_s, 2) if g else "" for g in good], 1))
         table.append(Column("HOLDS", [_holds(s) for s in result.stages], 0))
-    if result.client_limited is not False:
+    if any(s.check.client_limited is not False for s in result.stages):
         # Whose limit it is decides whether a row means anything.
         limited = {True: "yes", False: "no", None: "unknown"}
         table.append(Column("CLIENT LIMITED", [limited[s.check.client_limited] for s in result.stages], 0))
@@ -190,20 +192,25 @@ def _goodput(stage: StageResult, goodput: Goodput) -> Iterator[str]:
 
 
 def _searched(result: BenchResult) -> Iterator[str]:
-    found = result.searched
+    found, unit = result.searched, f"{result.stages[-1].load.begins}/s"
     assert found is not None
     if found.highest_rate_per_s is None:
-        yield found.hopeless or "no rate that was tried holds the objectives"
+        if found.hopeless is not None or found.unfinished is None:
+            yield found.hopeless or "no rate that was tried holds the objectives"
     else:
         runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
         least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{number(found.highest_rate_per_s)} requests/s"
+        rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
         yield f"the highest rate that holds: {rate}, in {runs}{sent(result)}"
     if found.broke_at_rate_per_s is not None:
-        yield f"the lowest that does not: {number(found.broke_at_rate_per_s)} requests/s"
+        runs = "1 run" if found.broke_runs == 1 else f"{found.broke_runs} runs"
+        yield f"the lowest that did not: {number(found.broke_at_rate_per_s)} {unit}, in {runs}"
     for s in found.sure:
         sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
-        yield f"{s.objective}: {s.met:,} of {s.requests:,}, at least {s.at_least_fraction:.1%} ({sure})"
+        like = s.like_independent
+        few = like is not None and like < ALIKE_FRACTION * s.requests
+        count = f", which count as {like:,.0f} because neighbours are alike" if few else ""
+        yield f"{s.objective}: {s.met:,} of {s.requests:,}{count}, at least {s.at_least_fraction:.1%} ({sure})"
     if found.unfinished is not None:
         yield f"the search is not finished: {found.unfinished}"
 
@@ -320,7 +327,7 @@ def _tokens(result: BenchResult) -> Iterator[str]:
 
 def _client(result: BenchResult) -> Iterator[str]:
     """What the verdict on the client rests on; where it is not a clear no, a caution says so."""
-    if result.client_limited is not False:
+    if any(s.check.client_limited is not False for s in result.stages):
         return
     lags = [(s.metrics.client_lag_s.p99, s.check.lag_limit_s) for s in result.stages if s.metrics.client_lag_s]
     said = []

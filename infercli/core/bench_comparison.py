@@ -24,12 +24,15 @@ from infercli.core.traces import Load, Trace
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 METHOD = (
     f"Intervals are of {stats.LEVEL:.0%}, by bootstrap: {stats.RESAMPLES:,} times, blocks of consecutive requests "
-    f"are drawn whole, with replacement, within a stage ({stats.FEWEST_BLOCKS} to {stats.MOST_BLOCKS} blocks, longer "
-    "where neighbours are alike), and blocks of time for rates, with a fixed seed. Of twenty comparisons one shows a "
-    "difference by chance. What differs from run to run is in no interval: compare two runs of one setup to see it."
+    f"are drawn whole, with replacement, within a stage ({stats.BLOCKS} blocks; the interval is wider where neighbours "
+    "are alike), and blocks of time for rates, with a fixed seed. Of twenty comparisons one shows a difference by "
+    "chance. What differs from run to run is in no interval: compare two runs of one setup to see it."
 )
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
+_DRIFTED = "a run drifted, so the interval is too narrow: run longer, or warm up longer"
+_BURSTS = "what is so slow came in a few bursts, and how often they come is not known: run longer"
+_APART = "the interval is too narrow, but every part of one run lies beyond every part of the other"
 _DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
 """Sources whose n-th prompt follows from their words (core/synthetic.py)."""
 _TRAFFIC = (
@@ -40,7 +43,7 @@ _TRAFFIC = (
 
 Verdict = Literal["higher", "lower", "none shown", "not steady", "too few", "unknown"]
 """Of the second run. `none shown`: the interval holds 0, which is no proof of equality. `not steady`: it does not, but
-a run drifted, so it is too narrow. `too few`: requests. `unknown`: a run has no such number."""
+a run drifted or saw too few bursts, so it is too narrow. `too few`: requests. `unknown`: a run has no such number."""
 
 
 class MetricDifference(Record):
@@ -57,7 +60,7 @@ class MetricDifference(Record):
     better: bool | None = None
     """Whether the second run is; None: nothing was shown."""
     reason: str | None = None
-    """Why nothing can be told."""
+    """Why nothing can be told, or not by how much."""
 
     @property
     def difference(self) -> float | None:
@@ -275,10 +278,10 @@ def _rates(
 
 def _steady(found: Sequence[MetricDifference]) -> Iterator[MetricDifference]:
     """Quantiles of one latency: where one drifted, so did what the others are of, seen or not."""
-    drifted = next((d.reason for d in found if d.verdict == "not steady"), None)
+    drifted = any(d.reason == _DRIFTED for d in found)
     for d in found:
-        shown = drifted is not None and d.verdict in ("higher", "lower")
-        yield d.model_copy(update={"verdict": "not steady", "better": None, "reason": drifted}) if shown else d
+        shown = drifted and d.verdict in ("higher", "lower") and d.reason != _APART
+        yield d.model_copy(update={"verdict": "not steady", "better": None, "reason": _DRIFTED}) if shown else d
 
 
 def _told(
@@ -288,9 +291,11 @@ def _told(
     verdict: Verdict = ("higher" if found.low > 0 else "lower") if found.shown else "none shown"
     better = (found.low > 0) == more_is_better if found.shown else None
     reason = None
-    if found.shown and (a.drifts or b.drifts):
+    drifts = a.drifts or b.drifts
+    if found.shown and (drifts or a.bursts or b.bursts):
+        reason = _APART if found.apart else _DRIFTED if drifts else _BURSTS
+    if reason in (_DRIFTED, _BURSTS):
         verdict, better = "not steady", None
-        reason = "a run drifted, so the interval is too narrow: run longer, or warm up longer"
     return MetricDifference(
         metric=metric,
         a=known[0],

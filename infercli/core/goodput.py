@@ -103,17 +103,25 @@ def parse_objective(text: str) -> Objective:
 
 def within(trace: Trace, objective: Objective) -> bool:
     """Whether one request meets one objective. TTFT and end to end count from when the request was due."""
+    value = judged_s(trace, objective)
+    return value is not None and value <= objective.limit_s
+
+
+def judged_s(trace: Trace, objective: Objective) -> float | None:
+    """What of a request is held against an objective's limit; None: it misses any."""
     if not trace.answered:
-        return False
+        return None
     if objective.latency == "tpot":
+        if trace.output_tokens < 2:
+            return 0.0
         most = tpot_s(trace)
-        if most is None and trace.output_tokens > 1 and trace.arrivals_s and trace.sent_s is not None:
+        if most is None and trace.arrivals_s and trace.sent_s is not None:
             # All tokens came in one read: none can lie further from the first than the request was sent before it.
             most = (trace.arrivals_s[-1] - trace.sent_s) / (trace.output_tokens - 1)
-        return trace.output_tokens < 2 or (most is not None and most <= objective.limit_s)
+        return most
     value = ttft_s(trace) if objective.latency == "ttft" else e2e_s(trace)
     wait = wait_s(trace)
-    return value is not None and wait is not None and value + wait <= objective.limit_s
+    return None if value is None or wait is None else value + wait
 
 
 def goodput(traces: Sequence[Trace], duration_s: float | None, objectives: Objectives) -> Goodput:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
 
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
+_MOST_ANSWERS = 0.5
+"""Share of the answers of several tokens that must show a TPOT before it is learned. Where most came in one read each,
+those that did not were torn by chance, and say how fast a buffer was emptied."""
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
@@ -114,7 +117,7 @@ def learn_speed(stage: StageResult, estimate: Estimate, *, digest: str, source: 
     pairs = (
         ("output_tok_per_s", speed.output_tok_per_s, m.output_tokens_per_s),
         ("ttft_s", speed.ttft_s, None if m.ttft_s is None else m.ttft_s.p50),
-        ("tpot_s", speed.tpot_s, None if m.tpot_s is None else m.tpot_s.p50),
+        ("tpot_s", speed.tpot_s, _tpot_s(stage)),
     )
     return LearnedRun(
         digest=digest,
@@ -132,6 +135,13 @@ def learn_speed(stage: StageResult, estimate: Estimate, *, digest: str, source: 
             if ours is not None and measured
         ),
     )
+
+
+def _tpot_s(stage: StageResult) -> float | None:
+    """The median, where most answers that have a TPOT show it."""
+    tpot = stage.metrics.tpot_s
+    several = sum(t.output_tokens > 1 for t in stage.traces if t.answered and t.phase == "measured")
+    return None if tpot is None or tpot.count < _MOST_ANSWERS * several else tpot.p50
 
 
 class LearnedSpeed(NamedTuple):

@@ -27,6 +27,10 @@ SEARCH_REQUESTS = 100
 """Of each level of a search: of fewer, a p95 rests on fewer than five requests."""
 SEARCH_S = 10.0
 """And at least so long: queues that grow take seconds to show."""
+CONFIRMATION_TIMES = 3
+"""So many times as long is a level that confirms a rate: what makes requests miss near the limit comes seldom."""
+FILLING_FRACTION = 0.2
+"""Of such a level, at its beginning: the queue fills, and it is not measured."""
 ROUNDS = 4
 """Requests per user of a closed loop, at least: the first round meets an empty engine, the last one a leaving crowd."""
 
@@ -64,6 +68,8 @@ class Levels(Record):
     """Where the levels are given, what each has besides."""
     sweep: bool = False
     search: bool = False
+    turns: float = Field(default=1.0, ge=1)
+    """Of a conversation, on average: a closed loop counts requests, and a rate is of conversations."""
     objectives: Objectives | None = None
 
     def next(self, done: Sequence[StageResult]) -> Level | None:
@@ -93,14 +99,19 @@ class Levels(Record):
         probed = done[0].metrics.requests_per_s
         if not probed or done[0].stopped is not None:
             return None
-        following = next_rate(done[1:], float(f"{probed / 2:.2g}"))
+        following = next_rate(done[1:], float(f"{probed / self.turns / 2:.2g}"))
         if following is None:
             return None
         rate = following.rate_per_s
         seed = self.shared.get("seed", 0) + following.seed
         many = max(SEARCH_REQUESTS, round(rate * SEARCH_S))
         # The probe has warmed the endpoint, and a level that is not held need not be sat through.
-        more = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
+        more: dict[str, Json] = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
+        if following.confirms:
+            many *= CONFIRMATION_TIMES
+            lasts_s = self.shared.get("duration_s") or (self.shared.get("requests") or many) / rate
+            measured_s = lasts_s - self.shared.get("cooldown_s", 0.0)
+            more["warmup_s"] = max(self.shared.get("warmup_s", 0.0), FILLING_FRACTION * measured_s)
         load = self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
         return Level(load, f"{number(rate)} requests/s: {following.why}")
 

@@ -3,8 +3,9 @@
 Requests that are served beside one another share a batch and a queue, so neighbours are alike; drawing single requests
 would take them for independent and find differences between equal runs. So a run is cut into blocks in the order of
 sending, and whole blocks are drawn with replacement (Kuensch 1989; Carlstein 1986, blocks that do not overlap). Where
-neighbouring blocks are still alike, longer ones are taken. A rate is drawn from blocks of time instead: its requests
-were not sent at times of their own choosing, and what a second produced is what varies.
+neighbouring blocks are still alike, the interval is made as much wider as that makes the mean of a series vary more. A
+rate is drawn from blocks of time instead: its requests were not sent at times of their own choosing, and what a second
+produced is what varies.
 
 It says nothing about what differs from run to run (another node, other neighbours, a warmer GPU).
 """
@@ -31,14 +32,20 @@ Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 RESAMPLES = 2000
 """The ends of a 95 % interval are then the 50th lowest and highest, steady to some 10 % of its width."""
 LEVEL = 0.95
-MOST_BLOCKS = 48
-"""Of more, the variance of the estimate is hardly better, and shorter blocks are more alike."""
+BLOCKS = 24
+"""Of more, shorter ones, each is like its neighbours and the spread of all too small; of fewer neither the spread nor
+how alike neighbours are is known well. Chosen by measuring false alarms between equal queues: 16 do as well."""
 FEWEST_BLOCKS = 12
-"""Of fewer, the spread of the blocks is a guess: Student's t for 11 degrees is 1.12 times the normal's."""
+"""Where neighbours are too much alike, twice as long ones may not be."""
+MOST_ALIKE = 0.6
+"""Correlation of neighbours: beyond it the interval would have to be twice as wide and more, by how much is a guess."""
 MIN_REQUESTS = 30
 """Under that nothing is said: the usual rule of thumb for a mean."""
 MIN_BEYOND = 10
 """Values that must lie beyond a quantile on its thinner side; so p95 takes 200 and p99 1,000. The field's rule."""
+MIN_INDEPENDENT_BEYOND = 5
+"""And as so many independent ones they must count, by the spread of the blocks: a queue that was long three times in a
+run says nothing of a p95, however many requests stood in it. Fewer than MIN_BEYOND, for the spread is an estimate."""
 _CANDIDATES = 400
 """Steps in which a redrawn quantile is found where there are more values than that: 0.03 of its standard deviation."""
 _REACH = 6.0
@@ -53,7 +60,12 @@ class Resampled:
     draws: tuple[float, ...]
     blocks: int
     drifts: bool
-    """Blocks were alike with their neighbours down to the fewest: the run was not steady, the draws vary too little."""
+    """Blocks are too much like their neighbours: the run was not steady, the draws vary too little."""
+    bursts: bool = False
+    """What lies beyond the quantile came in a few bursts: how seldom they are is not known."""
+    lowest: float = -math.inf
+    highest: float = math.inf
+    """The number itself, of the block where it is least, and where it is most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,9 @@ class Gap:
     value: float
     low: float
     high: float
+
+    apart: bool = False
+    """Every block of one run lies beyond every block of the other."""
 
     @property
     def shown(self) -> bool:
@@ -91,9 +106,10 @@ def resample_quantile(requests: Sequence[Sequence[float]], q: float, *, seed: in
     def excess(block: Sequence[Sequence[float]]) -> float:
         return sum((value <= point) - q for values in block for value in values)
 
-    blocks, drifts = _blocks(requests, excess)
+    blocks, wider, drifts = _blocks(requests, excess)
     sorted_blocks = [sorted(value for values in block for value in values) for block in blocks]
-    reach = _REACH * math.sqrt(_squares([excess(block) for block in blocks])) + 2
+    squares = _squares([excess(block) for block in blocks])
+    reach = _REACH * math.sqrt(squares) + 2
     rank = q * (len(pooled) - 1)
     first, last = max(0, math.floor(rank - reach)), min(len(pooled) - 1, math.ceil(rank + reach))
     candidates = pooled[first : last + 1]
@@ -109,8 +125,19 @@ def resample_quantile(requests: Sequence[Sequence[float]], q: float, *, seed: in
         low = math.floor(rank)
         a = _holding(counts, drawn, low + 1, 0)
         b = a if sum(drawn(counts[a])) >= low + 2 else _holding(counts, drawn, low + 2, a)
-        draws.append(candidates[a] + (candidates[b] - candidates[a]) * (rank - low))
-    return Resampled(value=point, draws=tuple(draws), blocks=len(blocks), drifts=drifts)
+        draws.append(point + wider * (candidates[a] + (candidates[b] - candidates[a]) * (rank - low) - point))
+    # Independent values would spread the blocks by the binomial distribution's variance.
+    times = squares * len(blocks) / (len(blocks) - 1) * wider**2 / (len(pooled) * q * (1 - q))
+    own = [quantile(block, q) for block in sorted_blocks]
+    return Resampled(
+        value=point,
+        draws=tuple(draws),
+        blocks=len(blocks),
+        drifts=drifts,
+        bursts=len(pooled) / max(times, 1.0) * min(q, 1 - q) < MIN_INDEPENDENT_BEYOND,
+        lowest=min(own),
+        highest=max(own),
+    )
 
 
 def _holding(counts: Sequence[tuple[int, ...]], drawn: Pick, values: int, first: int) -> int:
@@ -121,33 +148,46 @@ def _holding(counts: Sequence[tuple[int, ...]], drawn: Pick, values: int, first:
 
 def resample_rate(amounts: Sequence[tuple[float, float]], start_s: float, end_s: float, *, seed: int) -> Resampled:
     """Amounts per second from `start_s` to `end_s`. `amounts`: (when, how much), in any order."""
-    pieces = [0.0] * MOST_BLOCKS
-    width = (end_s - start_s) / MOST_BLOCKS
+    pieces = [0.0] * BLOCKS
+    width = (end_s - start_s) / BLOCKS
     for at_s, amount in amounts:
-        pieces[min(max(int((at_s - start_s) / width), 0), MOST_BLOCKS - 1)] += amount
-    blocks, drifts = _blocks(pieces, sum)
-    # All blocks are equally long: MOST_BLOCKS is FEWEST_BLOCKS times a power of two.
+        pieces[min(max(int((at_s - start_s) / width), 0), BLOCKS - 1)] += amount
+    blocks, wider, drifts = _blocks(pieces, math.fsum)
     sums = tuple(math.fsum(block) for block in blocks)
-    draws = tuple(math.fsum(drawn(sums)) / (end_s - start_s) for drawn in _drawn(len(blocks), seed))
-    return Resampled(value=math.fsum(sums) / (end_s - start_s), draws=draws, blocks=len(blocks), drifts=drifts)
+    total = math.fsum(sums)
+    draws = tuple(
+        (total + wider * (math.fsum(drawn(sums)) - total)) / (end_s - start_s) for drawn in _drawn(len(sums), seed)
+    )
+    return Resampled(
+        value=total / (end_s - start_s),
+        draws=draws,
+        blocks=len(sums),
+        drifts=drifts,
+        lowest=min(sums) / (end_s - start_s) * len(sums),
+        highest=max(sums) / (end_s - start_s) * len(sums),
+    )
 
 
 def gap(a: Resampled, b: Resampled) -> Gap:
     """`b` - `a`, with the interval that holds the true one in about 95 of 100 runs."""
     ordered = sorted(y - x for x, y in zip(a.draws, b.draws, strict=True))
     tail = _tail(min(a.blocks, b.blocks))
-    return Gap(value=b.value - a.value, low=quantile(ordered, tail), high=quantile(ordered, 1 - tail))
+    return Gap(
+        value=b.value - a.value,
+        low=quantile(ordered, tail),
+        high=quantile(ordered, 1 - tail),
+        apart=a.highest < b.lowest or b.highest < a.lowest,
+    )
 
 
-def _blocks(pieces: Sequence[T], amount: Callable[[Sequence[T]], float]) -> tuple[list[Sequence[T]], bool]:
-    """Pieces in blocks of neighbours: as many as are not alike with the next one, down to FEWEST_BLOCKS."""
-    count = min(len(pieces), MOST_BLOCKS)
-    while True:
+def _blocks(pieces: Sequence[T], amount: Callable[[Sequence[T]], float]) -> tuple[list[Sequence[T]], float, bool]:
+    """Pieces in blocks of neighbours, and what `_wider` says of them; fewer blocks where they are too much alike."""
+    for count in (min(len(pieces), BLOCKS), FEWEST_BLOCKS):
         blocks = _cut(pieces, count)
-        alike = _alike([amount(block) for block in blocks])
-        if not alike or count // 2 < FEWEST_BLOCKS:
-            return blocks, alike
-        count //= 2
+        wider, drifts = _wider([amount(block) for block in blocks])
+        if not drifts:
+            break
+    return blocks, wider, drifts
 
 
 def _cut(pieces: Sequence[T], count: int) -> list[Sequence[T]]:
@@ -155,14 +195,23 @@ def _cut(pieces: Sequence[T], count: int) -> list[Sequence[T]]:
     return [pieces[a:b] for a, b in pairwise(ends)]
 
 
-def _alike(amounts: Sequence[float]) -> bool:
-    """Whether the autocorrelation at lag 1 is above what 95 of 100 unrelated series have."""
-    mean = math.fsum(amounts) / len(amounts)
+def _wider(amounts: Sequence[float]) -> tuple[float, bool]:
+    """(how many times wider the draws must spread for what neighbouring blocks have in common, whether it is too much).
+
+    Of a series in which each value is like the one before by a correlation r, the mean varies sqrt((1 + r) / (1 - r))
+    times as much as that of independent values.
+    """
     squares = _squares(amounts)
     if not squares:
-        return False
-    products = math.fsum((a - mean) * (b - mean) for a, b in pairwise(amounts))
-    return products / squares > 1.645 / math.sqrt(len(amounts))
+        return 1.0, False
+    mean = math.fsum(amounts) / len(amounts)
+    alike = math.fsum((a - mean) * (b - mean) for a, b in pairwise(amounts)) / squares
+    # It comes out too low by so much of a short series (M. G. Kendall, Biometrika 41, 1954).
+    alike += (1 + 3 * alike) / len(amounts)
+    if alike > MOST_ALIKE:
+        return 1.0, True
+    within = max(alike, 0.0)
+    return math.sqrt((1 + within) / (1 - within)), False
 
 
 def _squares(amounts: Sequence[float]) -> float:
@@ -183,9 +232,27 @@ def _tail(blocks: int) -> float:
     A bootstrap's spread is too small by sqrt((n - 1) / n), and few blocks need Student's t instead of the normal
     distribution; the level is moved to make up for both (Hesterberg, arXiv 1411.5279, 4.3).
     """
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    n = blocks - 1
-    # Student's quantile from the normal one (Abramowitz and Stegun 26.7.5), good to 0.001 from 11 degrees on.
+    t = student(NormalDist().inv_cdf((1 + LEVEL) / 2), blocks - 1)
+    return NormalDist().cdf(-t * math.sqrt(blocks / (blocks - 1)))
+
+
+def student(z: float, degrees: int) -> float:
+    """Student's quantile from the normal one (Abramowitz and Stegun 26.7.5), good to 0.001 from 11 degrees on."""
+    n = max(degrees, 1)
     t = z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    return NormalDist().cdf(-t * math.sqrt(blocks / n))
+    return t + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+
+
+def independent(runs: Sequence[Sequence[float]], blocks: int) -> tuple[float, int]:
+    """As how many independent values those of runs of one thing count, by how far the means of blocks lie apart.
+
+    At most as many as there are. `blocks`: of each run. The second is how many there were in all.
+    """
+    cut = [block for values in runs if values for block in _cut(values, min(blocks, len(values)))]
+    values = [value for run in runs for value in run]
+    if len(cut) < 2:
+        return float(len(values)), len(cut)
+    mean = math.fsum(values) / len(values)
+    apart = math.fsum((math.fsum(block) - mean * len(block)) ** 2 for block in cut) * len(cut) / (len(cut) - 1)
+    alone = math.fsum((value - mean) ** 2 for value in values)
+    return len(values) * min(1.0, alone / apart) if apart else float(len(values)), len(cut)

@@ -82,7 +82,8 @@ def _searched(result: BenchResult) -> Iterator[ET.Element]:
     found = result.searched
     assert found is not None
     if found.highest_rate_per_s is None:
-        yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
+        if found.hopeless is not None or found.unfinished is None:
+            yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
     else:
         broke, unit = found.broke_at_rate_per_s, f"{result.stages[-1].load.begins}/s"
         beyond = "nothing higher broke" if broke is None else f"{number(broke)} {unit} did not hold"

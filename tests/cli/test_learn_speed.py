@@ -136,6 +136,20 @@ def test_other_loads_and_other_kinds_of_run_are_left_alone(infercli, bench):
     assert not said(estimate(infercli, "--gpu-count", 2, concurrency=34))
 
 
+@pytest.mark.parametrize(("seen", "learned"), [(3, False), (4, True)])
+def test_a_tpot_that_few_answers_show_is_not_learned(infercli, tmp_path, seen, learned):
+    # The others came in one read each: when their tokens were made is not known.
+    whole = {"arrivals_s": (6.48,), "frames": (300,), "lags_s": (None,)}
+    traces = [trace(i, 0.5).model_copy(update={} if i < seen else whole) for i in range(8)]
+    buffered = result().model_copy(update={"stages": (level(traces, EIGHT_USERS[0]),)})
+    (tmp_path / "a.json").write_text(buffered.model_dump_json())
+    ran = infercli("learn", "a.json", *ENGINE, "-o", "json")
+    assert ran.code == ExitCode.YES, ran.err
+    (run,) = json.loads(ran.out)["runs"]
+    names = [speed["quantity"] for speed in run["speeds"]]
+    assert names == ["output_tok_per_s", "ttft_s", *(["tpot_s"] if learned else [])]
+
+
 def test_deleting_the_file_forgets(infercli, bench, tmp_path):
     infercli("learn", bench("a.json"), *ENGINE)
     (tmp_path / "infercli-learned.json").unlink()

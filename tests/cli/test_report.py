@@ -191,13 +191,40 @@ def test_a_search_that_found_nothing_or_not_all_says_why_and_writes_rates_plainl
     load = Load(arrivals="poisson", rate_per_s=2240, requests=40)
     held = stage(served(40, 4, 1), load=load, objectives=OBJECTIVES)
     found = searched([held])
-    none = {"highest_rate_per_s": None, "broke_at_rate_per_s": 2240.0, "hopeless": "no rate can hold it: because"}
+    none = {
+        "highest_rate_per_s": None,
+        "broke_at_rate_per_s": 2240.0,
+        "broke_runs": 2,
+        "hopeless": "no rate can hold it: because",
+    }
     said = summary(result(held, held, objectives=OBJECTIVES, searched=found.model_copy(update=none)), width=120)
-    assert "\nno rate can hold it: because\nthe lowest that does not: 2,240 requests/s\n" in said
+    assert "\nno rate can hold it: because\nthe lowest that did not: 2,240 requests/s, in 2 runs\n" in said
     some = found.model_copy(update={"highest_rate_per_s": 2240.0, "unfinished": "too few"})
     said = summary(result(held, held, objectives=OBJECTIVES, searched=some), width=120)
     assert "the highest rate that holds: at least 2,240 requests/s, in 1 run" in said
     assert "the search is not finished: too few" in said
+
+
+def test_a_search_that_ended_before_a_rate_could_be_judged_does_not_say_that_none_holds():
+    load = Load(arrivals="poisson", rate_per_s=2, requests=40)
+    late = client(busiest_cpu_fraction=0.97)
+    limited = stage(served(40, 4, 1), load=load, objectives=OBJECTIVES, client=late)
+    said = summary(result(limited, limited, objectives=OBJECTIVES, searched=searched([limited])), width=120)
+    assert "no rate" not in said
+    assert "the search is not finished: the client was the limit at 2 requests/s: " in said
+    # One that lagged by chance was sent again: its row says so, and the result is of the others.
+    held = stage(served(40, 4, 1), load=load, objectives=OBJECTIVES)
+    bench = result(held, limited, held, objectives=OBJECTIVES, searched=searched([limited, held]))
+    assert bench.client_limited is False
+    assert "CLIENT LIMITED" in summary(bench, width=120)
+
+
+def test_a_search_says_as_how_many_requests_count_that_wait_for_one_another():
+    held = stage(served(40, 4, 1), load=Load(arrivals="poisson", rate_per_s=2, requests=40), objectives=OBJECTIVES)
+    found = searched([held])
+    queued = found.model_copy(update={"sure": (found.sure[0].model_copy(update={"like_independent": 12.4}),)})
+    said = summary(result(held, held, objectives=OBJECTIVES, searched=queued), width=120)
+    assert "TTFT p95 within 300 ms: 40 of 40, which count as 12 because neighbours are alike, at least " in said
 
 
 def test_what_is_not_known_is_said_to_be_unknown():

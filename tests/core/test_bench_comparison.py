@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from infercli.core.bench import BenchTarget
@@ -7,6 +9,7 @@ from infercli.core.bench_comparison import compare, refusals
 from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.traces import Load, Stop
 from tests.core.results import OBJECTIVES, client, result, run, served, stage, sweep, trace
+from tests.core.test_stats import queue
 
 
 def by_metric(comparison, index=0):
@@ -74,6 +77,31 @@ def test_a_drifting_run_shows_no_difference_that_one_may_believe():
     assert "drifted" in found.reason
 
 
+def test_a_drift_hides_no_difference_that_is_far_beyond_it():
+    # From 22 to 20 ms, and from 302 to 300.
+    def warming(base):
+        traces = [trace(float(i), (i + base - i * 1e-5, i + base + 0.1)) for i in range(200)]
+        return result(stage(traces, load=Load(concurrency=1, requests=200)))
+
+    found = by_metric(compare(warming(0.022), warming(0.302), "b.json"))
+    for name in ("ttft_p50_s", "ttft_p95_s"):
+        assert (found[name].verdict, found[name].better) == ("higher", False)
+        assert "every part of one run lies beyond every part of the other" in found[name].reason
+
+
+def test_a_difference_that_a_few_bursts_made_is_not_told():
+    # One queue twice: which of the runs saw the longer ones is chance.
+    def queued(seed):
+        times = [v for (v,) in queue(600, 0.8, random.Random(seed))]
+        traces = [trace(float(i), (i + time_s,)) for i, time_s in enumerate(times)]
+        return result(stage(traces, load=Load(concurrency=1, requests=600)))
+
+    found = by_metric(compare(queued(2), queued(11), "b.json"))["ttft_p95_s"]
+    assert found.low > 0
+    assert (found.verdict, found.better) == ("not steady", None)
+    assert "bursts" in found.reason
+
+
 def test_latencies_of_an_open_loop_count_from_when_requests_were_due():
     load = Load(arrivals="poisson", rate_per_s=1.0, requests=40)
     late = [trace(i + 0.25, (i + 0.5,), intended_s=float(i), request=i) for i in range(40)]
@@ -127,11 +155,11 @@ def test_what_may_be_other_prompts_is_refused(change):
 def test_where_a_latency_drifted_none_of_its_quantiles_is_told():
     # The median drifts; the slowest tenth, spread evenly over the run, does not, and is slower in the second run.
     def climbing(step, slowest):
-        gaps = [0.1 + i * step if i % 10 else slowest + (i % 7) * 0.01 for i in range(400)]
+        gaps = [0.1 + i * step if i % 10 else slowest + (i % 7) * 0.03 for i in range(400)]
         traces = [trace(2.0 * i, (2.0 * i + gap,)) for i, gap in enumerate(gaps)]
         return result(stage(traces, load=Load(concurrency=1, requests=400)))
 
-    found = by_metric(compare(climbing(0.0001, 1.0), climbing(0.0004, 1.5), "b.json"))
+    found = by_metric(compare(climbing(0.0001, 1.0), climbing(0.0004, 1.1), "b.json"))
     assert found["ttft_p50_s"].verdict == "not steady"
     assert (found["ttft_p95_s"].verdict, found["ttft_p95_s"].better) == ("not steady", None)
     assert found["ttft_p95_s"].low > 0

@@ -70,6 +70,25 @@ def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_bro
     assert levels.next([*done, rate(4.0, 100), rate(8.0, 100), rate(16.0, 100)]).load.requests == 320
 
 
+def test_a_rate_is_confirmed_for_longer_and_without_the_beginning_of_each_run():
+    done = [users(8, most=8), rate(4.0, 100), rate(4.3, 1)]
+    load = Levels(shared=SHARED, search=True).next(done).load
+    # Three times 100 requests at 4 a second: 75 s, of which the first fifth is not measured.
+    assert (load.rate_per_s, load.requests, load.warmup_s) == (4.0, 300, 15.0)
+    asked = Levels(shared={**SHARED, "requests": 40}, search=True).next(done).load
+    assert (asked.requests, asked.warmup_s) == (40, 2.0)
+    by_time = Levels(shared={**SHARED, "duration_s": 30.0, "warmup_s": 8.0}, search=True).next(done).load
+    assert (by_time.requests, by_time.duration_s, by_time.warmup_s) == (None, 30.0, 8.0)
+    cooled = Levels(shared={**SHARED, "duration_s": 30.0, "cooldown_s": 25.0}, search=True).next(done).load
+    assert cooled.warmup_s == 1.0
+
+
+def test_a_search_of_conversations_begins_at_as_many_fewer_as_they_have_turns():
+    # 8 requests/s of conversations of 4 turns are 2 conversations/s: half of that.
+    levels = Levels(shared=SHARED, search=True, turns=4.0)
+    assert levels.next([users(8, most=8)]).load.rate_per_s == 1.0
+
+
 def test_a_search_whose_probe_brought_nothing_ends():
     stopped = users(8, most=8).model_copy(update={"stopped": Stop(kind="interrupted")})
     refused = stage_result(

@@ -45,13 +45,14 @@ def test_the_same_runs_give_the_same_interval_and_a_run_beside_itself_shows_noth
 
 
 def test_a_redrawn_quantile_is_that_of_the_drawn_blocks():
-    # 30 requests of one value each: as many blocks as requests, and every draw is a quantile of 30 of the values.
-    sample = [(float(i * i),) for i in random.Random(3).sample(range(30), 30)]
+    # 24 requests of one value each: as many blocks as requests, and every draw is a quantile of 24 of the values.
+    # Low and high ones take turns: neighbours are not alike, and the draws are not spread further.
+    sample = [(float(i * i if i % 2 else (i + 24) ** 2),) for i in range(24)]
     found = resample_quantile(sample, 0.5, seed=9)
-    assert found.blocks == 30
+    assert found.blocks == 24
     draw = random.Random(9).random
     for seen in found.draws[:50]:
-        drawn = sorted(sample[int(draw() * 30)][0] for _ in range(30))
+        drawn = sorted(sample[int(draw() * 24)][0] for _ in range(24))
         assert seen == pytest.approx(quantile(drawn, 0.5))
 
 
@@ -117,6 +118,46 @@ def test_an_engine_that_is_a_fifth_slower_is_told_from_one_that_is_not():
         one, other = (resample_quantile(side, 0.5, seed=seed) for side, seed in zip(sides, (1, 2), strict=True))
         found.append(gap(one, other).low > 0)
     assert sum(found) >= 18
+
+
+def queue(size, load, source):
+    """Times in a queue with exponential gaps and services, 20 services a second: neighbours wait for one another."""
+    at_s = free_s = 0.0
+    times = []
+    for _ in range(size):
+        at_s += source.expovariate(20 * load)
+        free_s = max(at_s, free_s) + source.expovariate(20)
+        times.append((free_s - at_s,))
+    return times
+
+
+def told(pairs, q) -> int:
+    """Of how many equal pairs a difference is shown that is not doubted."""
+    shown = 0
+    for a, b in pairs:
+        one, other = resample_quantile(a, q, seed=1), resample_quantile(b, q, seed=2)
+        doubted = one.drifts or other.drifts or one.bursts or other.bursts
+        shown += gap(one, other).shown and not doubted
+    return shown
+
+
+@pytest.mark.parametrize(("size", "q"), [(600, 0.95), (1200, 0.99)])
+def test_between_equal_queues_no_difference_is_told_of_a_few_bursts(size, q):
+    pairs = [[queue(size, 0.8, random.Random(2 * pair + side)) for side in (0, 1)] for pair in range(20)]
+    assert told(pairs, q) <= 1  # 5 and 6 with blocks taken for independent of their neighbours
+
+
+@pytest.mark.slow
+def test_between_equal_queues_a_median_is_told_apart_in_about_one_of_twenty():
+    pairs = [[queue(600, 0.8, random.Random(2 * pair + side)) for side in (0, 1)] for pair in range(60)]
+    assert told(pairs, 0.5) <= 8
+
+
+@pytest.mark.slow
+def test_a_median_that_is_a_twentieth_higher_is_mostly_seen_in_four_hundred_independent_requests():
+    rng = random.Random(5)
+    pairs = [[[(rng.lognormvariate(shift, 0.18),) for _ in range(400)] for shift in (0, 0.05)] for _ in range(40)]
+    assert told(pairs, 0.5) >= 26  # 65 %: 0.05 is 3.1 standard deviations, of which 80 to 85 % are seen
 
 
 def test_a_run_that_drifts_says_so():
