@@ -9,3 +9,6 @@ pytest_plugins = ["tests.parts.control_plane"]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and tests that press Ctrl-C would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # And `nohup` this.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
