@@ -15,8 +15,9 @@ from infercli.cli.sending import conversations_for, tokenizer_for
 from infercli.core.bench_workload import Synthetic
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.replay import TraceRequest, hit_tokens, replay
-from infercli.core.sending import fresh
+from infercli.core.sending import fresh, prefix_sent
 from infercli.core.synthetic import synthetic
+from infercli.core.traces import Trace
 from infercli.errors import EndpointError
 from tests.parts.demo_model import demo_model
 from tests.parts.engine_python import engine_python
@@ -123,9 +124,11 @@ def test_the_stated_share_of_a_shared_prefix_is_what_the_cache_finds(engine, len
     prefix = 4 * BLOCK_TOKENS
     described = {"input_tokens": 1024, "shared_prefix": {"tokens": prefix, "groups": 2}}
     sent = synthetic(Synthetic.model_validate(described), lengths, 2, 10)
+    traces = [Trace(request=i, conversation=i, intended_s=i, sent_s=i, ended_s=i + 1, status=200) for i in range(10)]
+    told = prefix_sent(sent, [traces])
     # Eight of ten prompts find the prefix that the first of their group brought.
+    assert (told.tokens, told.first_prompts, told.sent_before) == (prefix, 10, 8)
     share = 8 * prefix / (10 * 1024)
-    assert f"{share:.0%} of them a shared prefix" in sent.source
     assert [hit_share(engine, fresh(sent, stage)) for stage in (0, 1)] == [share, share]
 
 
