@@ -35,7 +35,7 @@ from infercli.loadgen.worker import Channel, Place, fork
 STREAMS_PER_WORKER = 256
 """A worker takes 150,000 tokens a second (measured); beyond so many streams a second core helps their times."""
 RATE_PER_WORKER = 500.0
-"""Requests a second. With 128 tokens each they take two thirds of a core, at the 10.3 us a token that 1,024 streams
+"""Requests a second. With 128 tokens each they take two thirds of a core, at the 10.5 us a token that 1,024 streams
 cost (benchmarks/results/perf-loadgen.json)."""
 _TICK_S = 0.2
 _START_S = 0.002
