@@ -102,7 +102,10 @@ def settle(
             "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
         )
     for problem in backend_problems(arch, quantization, gpu, facts, request.kv_cache_dtype):
-        problems.add(*problem)
+        if facts.between_releases:
+            notes += (f"a release would refuse it: {problem.what}",)
+        else:
+            problems.add(*problem)
     dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
     notes += said
     notes += _adapters(request, arch, quantization, facts, problems)

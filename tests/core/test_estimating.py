@@ -417,6 +417,21 @@ def test_a_cache_or_a_gpu_without_an_attention_kernel_is_refused(model, gpu, ver
     assert refused == ({where} if where else set()), found
 
 
+@pytest.mark.parametrize(
+    ("model", "gpu", "version", "kv_cache_dtype"),
+    [
+        ("deepseek-ai/DeepSeek-V2-Lite", "T4", "0.29.1rc1.dev2+g0123456", "auto"),
+        (BASES[0], "T4", "0.29.1.dev2", "fp8"),
+        ("openai/gpt-oss-20b", "H100", "0.10.0.dev7+g0123456", "auto"),
+    ],
+)
+def test_a_build_between_releases_may_have_what_the_release_lacks(model, gpu, version, kv_cache_dtype):
+    asked = {"model": model, "gpu": gpu, "engine_version": version, "kv_cache_dtype": kv_cache_dtype}
+    found = estimate(EstimateRequest.model_validate(asked | {"max_model_len": 2048}), shipped_model(model))
+    assert isinstance(found, Estimate), found
+    assert any("a release would refuse it" in note for note in found.notes) is (gpu == "T4")
+
+
 def test_an_fp8_cache_on_ampere_needs_heads_that_flashinfer_has():
     # vLLM 0.29 v1/attention/backends/flashinfer.py get_supported_head_sizes
     def asked(gpu: str):

@@ -35,7 +35,8 @@ def find_engine(version: str) -> EngineFacts:
     if number is None or not rows or number[:2] > NEWEST:
         known = f"known are {ROWS[0].since} to {NEWEST[0]}.{NEWEST[1]}"
         raise UnknownName("engine version", version, ENGINES, f"{known}; to add one: a row in core/engines/versions.py")
-    return rows[-1]._replace(version=".".join(map(str, number)))
+    between = ".dev" in version or "+g" in version
+    return rows[-1]._replace(version=".".join(map(str, number)), between_releases=between)
 
 
 def _number(version: str) -> tuple[int, int, int]:

@@ -111,7 +111,7 @@ not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MO
 def missing_class(arch: ModelArch, facts: EngineFacts) -> str | None:
     """That this version has no such class, and nothing else that runs it; None where it has, or may have."""
     name = arch.architecture
-    if name in _DROPPED and facts.number >= _DROPPED[name][0]:
+    if name in _DROPPED and not facts.between_releases and facts.number >= _DROPPED[name][0]:
         return f"vLLM {facts.version} does not have {name} any more: {_DROPPED[name][1]} was the last"
     if _is_absent(arch, facts) and not _through_transformers(arch):
         return f"vLLM {facts.version} does not have {name} yet: {_text(ABSENT[name])} still lacks it"
@@ -126,7 +126,7 @@ def doubtful_class(arch: ModelArch, facts: EngineFacts) -> str | None:
 
 
 def _is_absent(arch: ModelArch, facts: EngineFacts) -> bool:
-    return facts.number <= ABSENT.get(arch.architecture, (0, 0, 0))
+    return not facts.between_releases and facts.number <= ABSENT.get(arch.architecture, (0, 0, 0))
 
 
 def _through_transformers(arch: ModelArch) -> bool:

@@ -147,6 +147,8 @@ class EngineFacts(NamedTuple):
     0.12 models/qwen3_vl.py get_max_video_tokens, v1/worker/gpu_model_runner.py profile_run)."""
     all_graph_sizes: int = 51
     """CUDA graph sizes when max_num_seqs allows all of them."""
+    between_releases: bool = False
+    """A development build (`.dev133+g9279c59a0`): it may have what the release of its number lacks, or be a fork."""
     extrapolated_from: str | None = None
     """Newest version with public memory logs that this row rests on; None where its own logs do."""
 
