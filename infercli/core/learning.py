@@ -235,14 +235,16 @@ def moved(memory: GpuMemory, known: dict[str, Learned]) -> tuple[GpuMemory, dict
         off = known.get(term.name)
         if term is left:
             continue
-        if off is not None and term.high_bytes:
-            taken[term.name] = off = off._replace(off_bytes=max(off.off_bytes, -term.bytes))
-            before, term = term, _moved(term, off)  # noqa: PLW2901  # the same one, moved
-            if term.inside_budget:
-                low_bytes -= term.high_bytes - before.high_bytes
-                typical_bytes -= off.off_bytes
-                high_bytes -= term.low_bytes - before.low_bytes
-        terms.append(term)
+        if off is None or not term.high_bytes:
+            terms.append(term)
+            continue
+        taken[term.name] = off = off._replace(off_bytes=max(off.off_bytes, -term.bytes))
+        after = _moved(term, off)
+        terms.append(after)
+        if term.inside_budget:
+            low_bytes -= after.high_bytes - term.high_bytes
+            typical_bytes -= off.off_bytes
+            high_bytes -= after.low_bytes - term.low_bytes
     of_left = known.get(left.name)
     if of_left is None:
         ends = {"bytes": typical_bytes, "low_bytes": low_bytes, "high_bytes": high_bytes}

@@ -30,7 +30,7 @@ SEARCH_S = 10.0
 CONFIRMATION_TIMES = 3
 """So many times as long is a level that confirms a rate: what makes requests miss near the limit comes seldom."""
 FILLING_FRACTION = 0.2
-"""Of such a level, at its beginning: the queue fills, and it is not measured."""
+"""Of such a level, at its beginning: the queue fills, and it is not measured. Our choice."""
 ROUNDS = 4
 """Requests per user of a closed loop, at least: the first round meets an empty engine, the last one a leaving crowd."""
 

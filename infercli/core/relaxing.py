@@ -27,7 +27,7 @@ _NEAREST = 9
 _LOOKED, _MOST_LOOKED = 24, 80
 """Candidates that are played for an objective, and where none of them holds: 10 to 40 ms each."""
 _IDLE = 0.01
-"""Share of the time that an engine is idle at least, for a queue in closed form."""
+"""Share of the time that an engine is idle at least, for a queue in closed form: it only orders. Our choice."""
 _METHODS = ("fp8", "awq", "w4a16", "int8", "none")
 """Quantizations that are offered where none of the asked ones holds: those of which most models have a checkpoint."""
 _GROWTHS = (2, 4, 8, 16, 32)

@@ -18,7 +18,8 @@ WORDS = {
 }  # fmt: skip
 
 _LITTLE_S, _LITTLE = 0.005, 0.02
-"""Seconds, and a share of a latency, by which one from when a request was due may be longer without being shown."""
+"""Seconds, and a share of a latency, by which one from when a request was due may be longer without being shown. Our
+choice."""
 
 
 def name(metric: str) -> str:
@@ -134,7 +135,7 @@ def _models(result: BenchResult) -> str:
 
 
 def _prefix(result: BenchResult) -> Iterator[str]:
-    """`15 of 20 first prompts, and 38% of their tokens, were a prefix that had been sent before`."""
+    """`15 of 20 first prompts began with a shared prefix that had been sent before, 38% of their tokens`."""
     prefix = result.prompts.prefix
     if prefix is None or not prefix.first_prompts:
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.actions.status import status
 from infercli.core.release import live
 from infercli.errors import (
     DeployFailed,
@@ -17,6 +16,7 @@ from infercli.errors import (
     ReleaseBusy,
     TimedOut,
 )
+from tests.actions.looking import raising, seen
 from tests.core.builders import engine, plan
 
 GOOD, OTHER = engine("none").app, engine("int8").app
@@ -265,17 +265,6 @@ def test_after_the_other_side_lost_everything_the_engine_is_started_and_verified
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
     assert first == {GOOD: 0}
     assert weights(world) == {GOOD: 100}
-
-
-def seen(world):
-    return status("chat", world.platform, world.store, world.compose)
-
-
-def raising(error):
-    def method(*args, **more):
-        raise error
-
-    return method
 
 
 def test_a_ray_that_is_gone_is_not_waited_for_and_nothing_is_said_to_serve(world, request_for):

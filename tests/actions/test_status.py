@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.actions.status import status
 from infercli.core.observed import Answer, Application, Applications
 from infercli.errors import ClusterError, EndpointError, InputError, RayError, RayGone
+from tests.actions.looking import raising, seen
 from tests.core.builders import engine
 
 APP = engine().app
@@ -19,17 +19,6 @@ def platform(world, request_for):
     deploy(request_for(), world)
     world.clock.sleep(1)
     return world.platform
-
-
-def seen(world):
-    return status("chat", world.platform, world.store, world.compose)
-
-
-def raising(error):
-    def method(*args, **more):
-        raise error
-
-    return method
 
 
 def ray_says(platform, **states):
