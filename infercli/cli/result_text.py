@@ -19,7 +19,7 @@ from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, keeps
+from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
 from infercli.core.units import counted, number
@@ -201,18 +201,25 @@ def _searched(result: BenchResult) -> Iterator[str]:
         runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
         least = "" if found.unfinished is None else "at least "
         rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
-        yield f"the highest rate that holds: {rate}, in {runs}{sent(result)}"
+        yield f"the highest rate that holds: {rate}, in {runs}{sent(result, found.highest_rate_per_s)}"
     if found.broke_at_rate_per_s is not None:
         runs = "1 run" if found.broke_runs == 1 else f"{found.broke_runs} runs"
         yield f"the lowest that did not: {number(found.broke_at_rate_per_s)} {unit}, in {runs}"
-    for s in found.sure:
-        sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
-        like = s.like_independent
-        few = like is not None and like < ALIKE_FRACTION * s.requests
-        count = f", which count as {like:,.0f} because neighbours are alike" if few else ""
-        yield f"{s.objective}: {s.met:,} of {s.requests:,}{count}, at least {s.at_least_fraction:.1%} ({sure})"
+    yield from map(_how_sure, found.sure)
+    if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
+        surely = found.assured.rate_per_s
+        yield f"surely holds: {number(surely)} {unit}, in {found.assured.runs} runs{sent(result, surely)}"
+        yield from map(_how_sure, found.assured.objectives)
     if found.unfinished is not None:
         yield f"the search is not finished: {found.unfinished}"
+
+
+def _how_sure(s: Sure) -> str:
+    sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
+    like = s.like_independent
+    few = like is not None and like < ALIKE_FRACTION * s.requests
+    count = f", which count as {like:,.0f} because neighbours are alike" if few else ""
+    return f"{s.objective}: {s.met:,} of {s.requests:,}{count}, at least {s.at_least_fraction:.1%} ({sure})"
 
 
 def _predicted(result: BenchResult, width: int) -> str:

@@ -108,6 +108,7 @@ class Levels(Record):
         # The probe has warmed the endpoint, and a level that is not held need not be sat through.
         more: dict[str, Json] = {"seed": seed, "warmup_requests": 0, "stop_when_saturated": True}
         if following.confirms:
+            more["confirms"] = True
             many *= CONFIRMATION_TIMES
             lasts_s = self.shared.get("duration_s") or (self.shared.get("requests") or many) / rate
             measured_s = lasts_s - self.shared.get("cooldown_s", 0.0)

@@ -89,6 +89,8 @@ class Load(Record):
     """Stop when this many requests failed and none was ever answered: the endpoint is not there."""
     stop_when_saturated: bool = False
     """End an open loop once the endpoint plainly cannot keep up (`core/saturation.py`)."""
+    confirms: bool = False
+    """Sent by a search to tell how sure a rate is, rather than to find one."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Load:

@@ -90,7 +90,7 @@ def _headline(result: BenchResult) -> int:
     """
     numbered = list(enumerate(result.stages))
     if result.searched is not None and len(numbered) > 1:
-        found = result.searched.highest_rate_per_s
+        found = result.searched.rate_per_s
         at = [n for n, s in numbered[1:] if s.load.rate_per_s == found]
         return at[-1] if at else min(numbered[1:], key=lambda pair: pair[1].load.rate_per_s or 0.0)[0]
     if all(s.load.arrivals is None for s in result.stages):
@@ -107,9 +107,11 @@ def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
     m = stage.metrics
     found = result.searched
     if found is not None and found.highest_rate_per_s is not None:
+        highest, assured = found.highest_rate_per_s, found.assured
+        if assured is not None and assured.rate_per_s != highest:
+            yield _rate_card(result, "surely holds", assured.rate_per_s, assured.runs)
         least = "" if found.unfinished is None else "at least "
-        runs = "in 1 run" if found.runs == 1 else f"in {found.runs} runs"
-        yield "highest rate that holds", f"{least}{number(found.highest_rate_per_s)}/s", h("small", runs + sent(result))
+        yield _rate_card(result, "highest rate that holds", highest, found.runs, least)
     yield (
         "output tokens/s", tables.rate(m.output_tokens_per_s),
         h("small", f"{tables.rate(m.requests_per_s)} requests/s"),
@@ -131,6 +133,13 @@ def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
         )
     if usd is not None:
         yield "$ per 1M output tokens", f"{usd.value:,.2f}", h("small", tables.between(usd, 1, 2))
+
+
+def _rate_card(
+    result: BenchResult, name: str, rate_per_s: float, runs: int, least: str = ""
+) -> tuple[str, str, ET.Element]:
+    said = ("in 1 run" if runs == 1 else f"in {runs} runs") + sent(result, rate_per_s)
+    return name, f"{least}{number(rate_per_s)}/s", h("small", said)
 
 
 def _time(d: Distribution | None, field: str) -> str:

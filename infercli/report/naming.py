@@ -91,14 +91,13 @@ def shows_due(stage: StageResult) -> bool:
     )
 
 
-def sent(result: BenchResult) -> str:
-    """`; 71.4 to 78.4 were sent`: what a search really sent at the rate it found; empty where none is known.
+def sent(result: BenchResult, rate_per_s: float) -> str:
+    """`; 71.4 to 78.4 were sent`: what a search really sent at a rate; empty where none is known.
 
     Arrivals that come by chance are more or fewer than were asked.
     """
-    found = None if result.searched is None else result.searched.highest_rate_per_s
-    at = [rate for s in result.stages if s.load.rate_per_s == found and (rate := sent_per_s(s)) is not None]
-    if found is None or not at:
+    at = [rate for s in result.stages if s.load.rate_per_s == rate_per_s and (rate := sent_per_s(s)) is not None]
+    if not at:
         return ""
     return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))} were sent"
 

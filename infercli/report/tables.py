@@ -11,7 +11,7 @@ from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
 from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, keeps
+from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary
 from infercli.core.units import number
 from infercli.report.markup import Child, h, outside, table
@@ -89,17 +89,25 @@ def _searched(result: BenchResult) -> Iterator[ET.Element]:
         beyond = "nothing higher broke" if broke is None else f"{number(broke)} {unit} did not hold"
         least = "" if found.unfinished is None else "at least "
         rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
-        yield h("p", f"The highest rate that holds is {rate}{sent(result)}; {beyond}.")
+        yield h("p", f"The highest rate that holds is {rate}{sent(result, found.highest_rate_per_s)}; {beyond}.")
+        yield from _how_sure(found.sure)
+        if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
+            at = found.assured.rate_per_s
+            yield h("p", f"{number(at)} {unit} surely holds{sent(result, at)}.")
+            yield from _how_sure(found.assured.objectives)
+    if found.unfinished is not None:
+        yield h("p", f"The search is not finished: {found.unfinished}.")
+
+
+def _how_sure(sure: Sequence[Sure]) -> Iterator[ET.Element]:
     rows: list[list[Child]] = [
         [s.objective, f"{s.met:,} of {s.requests:,}", f"{s.at_least_fraction:.2%}", f"{s.fraction:.2%}",
          "sure" if s.sure else "not sure"]
-        for s in found.sure
+        for s in sure
     ]  # fmt: skip
     if rows:
         titles = ["objective", "met by", "at least, by the 95 % bound", "must be", ""]
         yield table(titles, rows, "How sure that is, over all runs at that rate")
-    if found.unfinished is not None:
-        yield h("p", f"The search is not finished: {found.unfinished}.")
 
 
 def efficiency(result: BenchResult) -> Iterator[ET.Element]:

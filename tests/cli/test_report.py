@@ -13,7 +13,7 @@ from infercli.cli.compare import text as comparison_text
 from infercli.cli.result_text import summary
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.bench_comparison import BenchComparison, compare
-from infercli.core.sweep import searched
+from infercli.core.sweep import Assured, searched
 from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
@@ -185,6 +185,22 @@ def test_a_search_says_the_highest_rate():
     rate = 39 / (max(t.sent_s for t in held.traces) - min(t.sent_s for t in held.traces))
     assert f"the highest rate that holds: 2 requests/s, in 1 run; {rate:.3g} were sent" in " ".join(said.split())
     assert "TTFT p95 within 300 ms: 40 of 40, at least " in said
+
+
+def test_a_search_says_which_lower_rate_surely_holds():
+    loads = [Load(arrivals="poisson", rate_per_s=r, requests=40) for r in (2, 1.82)]
+    held, lower = (stage(served(40, 4, 1), load=load, objectives=OBJECTIVES) for load in loads)
+    found = searched([held])
+    sure = tuple(s.model_copy(update={"sure": True}) for s in found.sure)
+    assured = Assured(rate_per_s=1.82, runs=2, objectives=sure)
+    bench = result(held, held, lower, objectives=OBJECTIVES)
+    below = bench.model_copy(update={"searched": found.model_copy(update={"assured": assured})})
+    said = " ".join(summary(below, width=120).split())
+    assert "the highest rate that holds: 2 requests/s, in 1 run" in said
+    assert "surely holds: 1.82 requests/s, in 2 runs" in said
+    assert said.index("(not sure: ") < said.index("surely holds") < said.index("(sure)")
+    same = found.model_copy(update={"assured": assured.model_copy(update={"rate_per_s": 2.0})})
+    assert "surely holds" not in summary(bench.model_copy(update={"searched": same}), width=120)
 
 
 def test_a_search_that_found_nothing_or_not_all_says_why_and_writes_rates_plainly():

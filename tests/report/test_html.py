@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from infercli.core.bench_comparison import BenchComparison, compare
-from infercli.core.sweep import searched
+from infercli.core.sweep import Assured, searched
 from infercli.core.traces import Load
 from infercli.report import comparison, html
 from tests.core.results import HOSTILE, OBJECTIVES, full, hostile, result, run, served, stage, sweep, trace
@@ -181,6 +181,17 @@ def test_what_was_sent_stands_on_the_page():
 
 def test_a_search_says_what_it_found():
     assert "The highest rate that holds is 2 requests/s" in Seen(page(rates(1, 2, 2))).text
+
+
+def test_a_search_that_is_sure_of_a_lower_rate_is_about_that():
+    found = rates(1, 1, 2)
+    assured = Assured(rate_per_s=1.0, runs=2, objectives=found.searched.sure)
+    text = Seen(
+        page(found.model_copy(update={"searched": found.searched.model_copy(update={"assured": assured})}))
+    ).text
+    assert "Of level 3, 1 requests/s:" in text
+    assert "surely holds" in text.split("highest rate that holds")[0]  # its tile comes first
+    assert "1 requests/s surely holds" in text
 
 
 def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_which():
