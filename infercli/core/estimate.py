@@ -281,7 +281,8 @@ class EstimatedSpeed(Record):
     roofline_requests_per_s: float | None = None
     """Requests a second of all replicas, were nothing ever lost: a bound, and a baseline to be compared with."""
     highest_request_rate: Interval | None = None
-    """Requests a second that keep the asked objectives, by all replicas together; 0 where none does."""
+    """Requests a second that keep the asked objectives, by all replicas together; 0 where none does. With num_prompts,
+    of so many requests: a short run ends before a queue is long."""
     notes: tuple[str, ...] = ()
     """Why intervals are wider than usual, and why requests wait."""
 

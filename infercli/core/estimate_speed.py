@@ -51,7 +51,7 @@ def speed(
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
-        at_rate = load._replace(concurrency=None, request_rate=rate or None, requests=None)
+        at_rate = load._replace(concurrency=None, request_rate=rate or None)
         highest = bounded(rate, "output_tokens_per_s", at_rate)
         if not traffic.has_load:
             # Nothing else was asked: the rest is said at that rate, or for a single client where none keeps it.

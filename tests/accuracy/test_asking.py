@@ -271,6 +271,15 @@ def test_the_command_prints_json_for_a_file(tmp_path, capsys):
     assert "answered: 1 of 1" in capsys.readouterr().out
 
 
+def test_a_level_of_a_suite_is_a_run_of_so_many_requests():
+    address = (
+        "https://github.com/FreedomIntelligence/AccelMark/blob/5797fc4274/results/a100x1_suite_{}_vllm/result.json"
+    )
+    asked = {suite: slo.requests_of({"source_url": address.format(suite)}) for suite in "ABCDFG"}
+    assert asked == {suite: {"num_prompts": 200 if suite in "BD" else 300} for suite in "ABCDFG"}
+    assert slo.requests_of({"source_url": "https://example.org/suite_A_"}) == {}
+
+
 def test_records_with_fields_left_out_are_answered_or_refused_and_never_a_crash():
     folder = os.environ.get("INFERCLI_TRUTH")
     require("truth", None if folder else "INFERCLI_TRUTH is not set: the folder with the truth files")

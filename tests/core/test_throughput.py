@@ -17,6 +17,7 @@ from infercli.core.shapes import find_shape
 from infercli.core.speed.coefficients import ROOFLINE
 from infercli.core.speed.errors import ERRORS, error_of, interval
 from infercli.core.speed.samples import Lengths
+from infercli.core.speed.steady import highest_rate
 from infercli.core.throughput import Load, Objectives, Serving, predict
 from infercli.errors import InferError
 
@@ -193,6 +194,26 @@ def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
     assert objectives.keeps(ask(load(request_rate=rate)))
     assert not objectives.keeps(ask(load(request_rate=rate * 1.1)))
     assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, SERVING, load(), Objectives(ttft_p99_s=1e-4)) == 0
+
+
+def test_a_run_that_ends_may_arrive_faster_than_the_engine_carries_for_long():
+    narrow = replace(SERVING, max_num_seqs=32)
+    objectives = Objectives(ttft_p99_s=0.5)
+
+    def highest(**given):
+        return throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, narrow, load(**given), objectives)
+
+    rate = highest(requests=48)
+    assert rate > 1.2 * highest()
+    assert objectives.keeps(ask(load(request_rate=rate, requests=48), narrow))
+    assert not objectives.keeps(ask(load(request_rate=rate * 1.1, requests=48), narrow))
+
+
+def test_a_rate_is_looked_for_beyond_the_capacity_only_for_a_load_that_ends():
+    assert highest_rate(lambda _: True, 10.0) == 12.5
+    assert highest_rate(lambda _: True, 10.0, 100) == 100
+    assert highest_rate(lambda rate: rate <= 40, 10.0, 100) == pytest.approx(40, rel=0.02)
+    assert highest_rate(lambda rate: rate <= 4, 10.0, 100) == pytest.approx(4, rel=0.03)
 
 
 def test_the_roofline_is_above_what_is_predicted():

@@ -13,7 +13,7 @@ from infercli.core.speed.schedule import Limits
 from infercli.core.speed.steps import StepTime
 
 _HALVINGS = 7
-"""Of the bracket around the highest rate: to 1 % of the capacity."""
+"""Of the bracket around the highest rate: to 1 % of its upper end."""
 
 
 class Steady(NamedTuple):
@@ -51,14 +51,17 @@ def steady(
     return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step)
 
 
-def highest_rate(keeps: Callable[[float], bool], capacity: float) -> float:
-    """The highest requests a second for which `keeps` holds, at most 1.25 of the capacity; 0 where none does.
+def highest_rate(keeps: Callable[[float], bool], capacity: float, most: float | None = None) -> float:
+    """The highest requests a second for which `keeps` holds; 0 where none does.
 
-    `keeps` is taken to be true below a rate and false above it.
+    `keeps` is taken to be true below a rate and false above it. Tried are rates to 1.25 of the capacity, which no load
+    that goes on can exceed, and to `most`, of one that ends.
     """
     low, high = 0.0, 1.25 * capacity
-    if keeps(high):
-        return high
+    while keeps(high):
+        low, high = high, min(2 * high, most or high)
+        if low >= high:
+            return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if keeps(middle):
