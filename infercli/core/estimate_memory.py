@@ -77,6 +77,8 @@ class Sized(NamedTuple):
     reason: str
     missing_bytes: int
     room: Room
+    capture_bytes: int
+    """What the KV cache must hold for CUDA graphs of max_num_seqs requests with states; 0: nothing asks for it."""
     free: bool | None
     """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
@@ -96,7 +98,7 @@ class Sized(NamedTuple):
         if self.layout is None or self.kv_cache is None:
             return None
         blocks = self.kv_cache.blocks
-        least = self.layout.bytes_to_admit(self.load.max_model_len)
+        least = max(self.layout.bytes_to_admit(self.load.max_model_len), self.capture_bytes)
         if self.kv_cache.bytes < least:
             # It starts nowhere but in the upper part of the interval: the middle of that part.
             blocks = (least + max(least, self.kv_cache.high_bytes)) // 2 // self.layout.bytes_per_block
@@ -150,9 +152,20 @@ def size(
     room = Room(left, held, found.budget_bytes, arch.confirmed)
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
-    need = 0 if layout is None else layout.bytes_to_admit(settings.max_model_len)
+    admit, capture = 0, 0
+    if layout is not None:
+        admit = layout.bytes_to_admit(settings.max_model_len)
+        # Pooling models have no graphs of whole decodes (0.29 config/vllm.py).
+        graphs = sizing.captures_graphs(load) and not arch.pooling
+        capture = layout.bytes_to_capture(settings.max_num_seqs) if graphs else 0
+    need = max(admit, capture)
     enough, free = room.holds(need), sizing.free_at_start(load, facts, found.total_bytes, share)
-    reason = _reason(enough, room, need, settings.max_model_len, unseen_note(arch))
+    if enough is False and request.speculation is not None and room.holds(admit) is not False:
+        enough = None  # with some attention backends there are no graphs of whole decodes beside speculation
+    wanted = f"one request of {settings.max_model_len:,} tokens needs {gib(need, 2)}"
+    if capture > admit:
+        wanted = f"max_num_seqs {settings.max_num_seqs:,} needs {gib(need, 2)}, a block for the state of each request"
+    reason = _reason(enough, room, need, wanted, unseen_note(arch))
     if not free:
         beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
         reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
@@ -169,6 +182,7 @@ def size(
         reason=reason,
         missing_bytes=room.missing(need),
         room=room,
+        capture_bytes=capture,
         free=free,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
@@ -258,8 +272,8 @@ def _held(layout: CacheLayout, left: MemoryTerm, arch: ModelArch, length: int) -
     )
 
 
-def _reason(enough: bool | None, room: Room, need_bytes: int, length: int, unseen: str | None) -> str:
-    left, held, need = room.left, room.held, f"one request of {length:,} tokens needs {gib(need_bytes, 2)}"
+def _reason(enough: bool | None, room: Room, need_bytes: int, need: str, unseen: str | None) -> str:
+    left, held = room.left, room.held
     said = f"{gib(left.bytes, 2)} are left for the KV cache"
     if left.bytes < 0:
         said = f"what must be there before the KV cache is {gib(-left.bytes, 2)} more than the budget"

@@ -256,10 +256,12 @@ def _need(q: Question, layout: CacheLayout) -> Derivation:
         _bytes("one_request", layout.bytes_to_admit(length), why),
         _bytes("workload", layout.bytes_to_hold(q.requests, q.tokens_each), held),
     ]
-    formula = "max(one_request, workload)"
+    if q.sized.capture_bytes:
+        each = f"a block for the state of each of {q.settings.max_num_seqs:,} requests (config/compilation.py)"
+        inputs.append(_bytes("cuda_graphs_of_decodes", q.sized.capture_bytes, each))
     if q.need_bytes > max(i.value for i in inputs):
-        formula = "max(one_request, workload, loading)"
         inputs.append(_bytes("loading", q.need_bytes, "the largest layer before it is quantized"))
+    formula = f"max({', '.join(i.name for i in inputs)})"
     source = "what `fits` asks of kv_cache_bytes at its low end"
     return _exact("needed_bytes", q.need_bytes, "bytes", formula, inputs, source)
 

@@ -224,7 +224,7 @@ class GpuPlanner:
         return _Tried(request, settings, sized, self._need_bytes(sized, settings))
 
     def _need_bytes(self, sized: Sized, settings: Settings) -> int:
-        """What must be left for the KV cache: a request of max_model_len where one was asked for, and the workload."""
+        """What must be left for the KV cache: one request of an asked max_model_len, the workload, what graphs need."""
         loading = 0
         if self.online:
             # vLLM quantizes matrix by matrix while it loads (0.29 model_loader/reload/layerwise.py): the last of them
@@ -237,6 +237,7 @@ class GpuPlanner:
         return max(
             sized.layout.bytes_to_admit(self.request.max_model_len or self.tokens_each),
             sized.layout.bytes_to_hold(self.requests, self.tokens_each),
+            sized.capture_bytes,
             loading,
         )
 
@@ -339,6 +340,9 @@ class GpuPlanner:
         if tried.settings.max_num_seqs == default:
             return reason
         why = "the memory that its sampler takes is needed for the KV cache"
+        layout = tried.sized.layout
+        if tried.sized.capture_bytes and layout is not None and layout.bytes_to_capture(default) > tried.left.low_bytes:
+            why = "vLLM refuses more than the KV cache has blocks, one for the state of each request"
         return f"{reason} is {default}; {why if not tried.missing_bytes else 'even this few do not help'}"
 
     def _utilization_reason(self) -> str:
@@ -364,7 +368,10 @@ class GpuPlanner:
     ) -> str:
         gpus = self._gpus_text(tried)
         if held is False:
-            return f"does not fit on {gpus}: {gib(tried.missing_bytes)} missing per GPU"
+            why = ""
+            if tried.need_bytes == tried.sized.capture_bytes:
+                why = f"max_num_seqs {tried.settings.max_num_seqs:,} asks for as many blocks of the KV cache, "
+            return f"does not fit on {gpus}: {why}{gib(tried.missing_bytes)} missing per GPU"
         if placement:
             return f"does not fit on the profile: {placement}"
         if self.open_questions:

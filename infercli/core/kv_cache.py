@@ -47,6 +47,14 @@ class CacheLayout(NamedTuple):
         """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block."""
         return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block
 
+    def bytes_to_capture(self, max_num_seqs: int) -> int:
+        """The least memory with which vLLM captures CUDA graphs of decodes: a block for the state of each request.
+
+        0 for a model without states, and where the version does not look.
+        """
+        states = any(group.first.kind == "state" for group in self.groups)
+        return max_num_seqs * self.bytes_per_block if states and self.rules.a_block_per_sequence else 0
+
     def bytes_to_hold(self, requests: int, tokens_each: int) -> int:
         """Memory that holds `requests` of `tokens_each` at once, besides the null block.
 

@@ -39,6 +39,9 @@ class CacheRules(NamedTuple):
     """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
     null_blocks: int
     """Blocks that the check of max_model_len leaves out because the pool never hands them out."""
+    a_block_per_sequence: bool
+    """Where CUDA graphs hold whole decodes, a model with states is refused more max_num_seqs than its cache has blocks
+    (config/compilation.py resolve_cudagraph_mode_and_sizes; 0.19.1 captured fewer sizes instead)."""
 
     def batches_in_flight(self, pipeline_parallel_size: int, async_scheduling: bool) -> int:
         """config/vllm.py max_concurrent_batches: one per stage, and one more that is scheduled ahead."""
@@ -58,6 +61,7 @@ _V0_4 = CacheRules(
     packing=None,
     splits_by_windows=False,
     null_blocks=0,
+    a_block_per_sequence=False,
 )
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.12 (0.10 lacks it, 0.11 was not read),
@@ -68,7 +72,7 @@ _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
 _V0_12 = _V0_10_2._replace(since=(0, 12, 0), even_ratio=1.25)
 _V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
-_V0_20 = _V0_14._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns")
+_V0_20 = _V0_14._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns", a_block_per_sequence=True)
 _V0_21 = _V0_20._replace(since=(0, 21, 0), prints_concurrency=True)
 _V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)

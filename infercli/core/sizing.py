@@ -162,12 +162,14 @@ def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
     return _sum(graph_parts(arch, load, facts).values())
 
 
-def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
-    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
+def captures_graphs(load: Load) -> bool:
+    """On XPU there are none unless VLLM_XPU_ENABLE_XPU_GRAPH asks for them (0.29 platforms/xpu.py)."""
+    return not load.enforce_eager and load.gpu.platform != "xpu"
 
-    On XPU there are none unless VLLM_XPU_ENABLE_XPU_GRAPH asks for them (0.29 platforms/xpu.py).
-    """
-    if load.enforce_eager or load.gpu.platform == "xpu":
+
+def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
+    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs."""
+    if not captures_graphs(load):
         return {}
     kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]

@@ -184,8 +184,11 @@ class Engine:
     @property
     def batch_bytes(self) -> int:
         """All memory that depends on max_num_seqs, at its high end: no smaller batch frees more."""
-        terms = () if self.examined is None else self.examined.sized.memory.terms
-        return sum(t.high_bytes for t in terms if t.name in ("activation", "cuda_graphs"))
+        if self.examined is None:
+            return 0
+        sized = self.examined.sized
+        terms = (t.high_bytes for t in sized.memory.terms if t.name in ("activation", "cuda_graphs"))
+        return sum(terms) + sized.capture_bytes
 
     @cached_property
     def serving(self) -> throughput.Serving:

@@ -226,6 +226,32 @@ def test_what_left_vllm_is_sized_and_then_refused_with_a_way_out(method, in_vllm
     assert 4.5 * 2**30 < bytes_of(after, "weights") < 6 * 2**30  # 8.03e9 parameters at 4.5 to 4.9 bits, and the tables
 
 
+@pytest.mark.parametrize(
+    ("model", "asked", "blocks"),
+    [
+        # vllm-project/recipes#551; a g7e.4xlarge with the default max_num_seqs; kaito-project/kaito#2319
+        ("Qwen/Qwen3.6-27B", {"gpu": "H100", "engine_version": "0.22.1", "quantization": "fp8",
+                              "gpu_memory_utilization": 0.95}, 856),
+        ("Qwen/Qwen3.8-27B", {"gpu": "RTX-PRO-6000", "engine_version": "0.27.1", "gpu_memory_utilization": 0.9}, 603),
+        ("Qwen/Qwen3.6-27B", {"gpu": "H100-NVL", "engine_version": "0.25.1"}, 614),
+    ],
+)  # fmt: skip
+def test_more_requests_with_states_than_the_cache_has_blocks_are_refused_as_vllm_refuses_them(model, asked, blocks):
+    # 0.20 to 0.32 config/compilation.py: max_num_seqs (1024) exceeds available Mamba cache blocks (856)
+    def said(**more):
+        found = estimate(EstimateRequest(model=model, **(asked | more)), shipped_model(model))
+        assert isinstance(found, Estimate), found
+        return found
+
+    by_default = said()
+    assert by_default.starts is False
+    assert by_default.kv_cache.blocks == pytest.approx(blocks, rel=0.02)
+    assert "max_num_seqs 1,024 needs 49.00 GiB, a block for the state of each request" in by_default.reason
+    assert said(max_num_seqs=blocks * 4 // 5).starts is True
+    assert said(enforce_eager=True).starts is True
+    assert said(engine_version="0.19.1").starts is True  # it captures fewer sizes instead
+
+
 def test_ranks_that_split_data_split_experts_as_well():
     base = "Qwen/Qwen3-30B-A3B"
     found = estimate(

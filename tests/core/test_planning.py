@@ -33,6 +33,19 @@ def test_llama_8b_fits_an_l4_unquantized_and_the_planner_lowers_max_num_seqs_for
     assert "sampler" in choice(made, "max_num_seqs").reason
 
 
+def test_no_more_requests_with_states_are_planned_than_the_cache_has_blocks():
+    # vLLM 0.29 config/compilation.py refuses them, with CUDA graphs; 1,024 is its default on H100
+    model = "Qwen/Qwen3.8-27B"
+    made = plan(model, "h100", quantization="fp8")
+    assert made.fits is True
+    assert made.engine.engine_args["max_num_seqs"] == 512 <= made.kv_cache.blocks < 1024
+    assert "one for the state of each request" in choice(made, "max_num_seqs").reason
+    refused = plan(model, "h100", quantization="fp8", engine_args={"max_num_seqs": 1024})
+    assert refused.fits is False
+    assert "max_num_seqs 1,024 asks for as many blocks of the KV cache" in refused.verdict
+    assert "engine_args.max_num_seqs: 512" in [c.change for c in refused.changes]
+
+
 def test_llama_8b_awq_on_an_l4_leaves_four_times_the_kv_cache():
     none, awq = plan(LLAMA_8B, "l4", quantization="none"), plan(LLAMA_8B, "l4", quantization="awq")
     assert awq.fits is True
