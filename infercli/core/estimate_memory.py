@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core import sizing
-from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch
+from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch, StateSpace, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines import find_engine
@@ -224,13 +224,17 @@ def _cache_settings(
     drafting: tuple[LayerGroup, ...],
 ) -> CacheSettings:
     prefix_caching = request.enable_prefix_caching
+    if prefix_caching is None:
+        # Never by default of a model without attention (0.29 config/model.py is_prefix_caching_supported).
+        attends = any(not isinstance(mixer, StateSpace) for mixer in mixers(arch))
+        prefix_caching = rules_for(request.engine_version).caches_states and attends
     return CacheSettings(
         engine_version=request.engine_version,
         dtype=settings.dtype,
         kv_dtype=kv_dtype(settings.kv_cache_dtype, quantization.kv_cache_fp8, arch, gpu.capability),
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,
-        prefix_caching=rules_for(request.engine_version).caches_states if prefix_caching is None else prefix_caching,
+        prefix_caching=prefix_caching,
         speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
         draft_layers=drafting,
         decode_context_parallel_size=request.decode_context_parallel_size,

@@ -15,7 +15,7 @@ from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
 from infercli.core.kv_packing import packed_block_bytes, packed_blocks_printed, packed_groups
 from infercli.core.kv_rules import CacheRules, rules_for
-from infercli.core.kv_specs import CacheSettings, layer_caches
+from infercli.core.kv_specs import CacheSettings, keeps_every_state, layer_caches
 from infercli.core.plan import KvCache
 from infercli.errors import Unsupported
 
@@ -32,11 +32,14 @@ class CacheLayout(NamedTuple):
     """Scheduled and not settled: a window keeps them besides its own, because it is cut only behind them."""
     settings: CacheSettings
     rules: CacheRules
+    every_state: bool = False
+    """The state behind every block is kept, so that states grow with a request as attention does."""
 
     @property
     def bytes_per_token(self) -> int:
         """Bytes per GPU of one more token in a request longer than all windows; 0 where no layer keeps every token."""
-        full = sum(group.first.kind == "full" for group in self.groups)
+        growing = ("full", "state") if self.every_state else ("full",)
+        full = sum(group.first.kind in growing for group in self.groups)
         return full * self.bytes_per_block // (self.block_tokens * self.settings.decode_context_parallel_size)
 
     def blocks_per_request(self, max_model_len: int) -> int:
@@ -119,6 +122,8 @@ class CacheLayout(NamedTuple):
 
     def _blocks(self, cache: LayerCache, tokens: int, in_flight: int) -> int:
         """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
+        if cache.kind == "state" and self.every_state:
+            return -(-tokens // cache.block_tokens) + self.settings.speculative_tokens
         if cache.kind == "state":
             cached = self.settings.prefix_caching
             kept = self.rules.caches_states if cached is None else cached
@@ -157,6 +162,7 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
         in_flight_tokens=rules.batches_in_flight(stages, settings.async_scheduling) * settings.max_num_batched_tokens,
         settings=settings,
         rules=rules,
+        every_state=keeps_every_state(arch, settings, rules),
     )
 
 

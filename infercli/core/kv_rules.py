@@ -32,7 +32,10 @@ class CacheRules(NamedTuple):
     state_dtype_from_config: bool
     """States have the dtype that config.json asks for; False: that of the model."""
     caches_states: bool
-    """Prefix caching is on by default for models with states, and costs a second state per request."""
+    """Prefix caching is on by default for models with states beside attention."""
+    keeps_every_state: bool
+    """With prefix caching some classes keep the state behind every block of a request (mamba_cache_mode `all`); the
+    others, and since 0.28 all, only one more (`align`; model_executor/models/config.py MambaModelConfig)."""
     packing: Literal["columns", "slots", "widest"] | None
     """What a block has room for where pages of unequal size share it (core/kv_packing.py). None: no model needs it."""
     splits_by_windows: bool
@@ -58,6 +61,7 @@ _V0_4 = CacheRules(
     counts_batches_in_flight=False,
     state_dtype_from_config=False,
     caches_states=False,
+    keeps_every_state=True,
     packing=None,
     splits_by_windows=False,
     null_blocks=0,
@@ -78,7 +82,8 @@ _V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest")
-_V0_29 = _V0_27._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
+_V0_28 = _V0_27._replace(since=(0, 28, 0), keeps_every_state=False)
+_V0_29 = _V0_28._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
 RULES = (
     _V0_4,
@@ -94,6 +99,7 @@ RULES = (
     _V0_25,
     _V0_26,
     _V0_27,
+    _V0_28,
     _V0_29,
 )
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""

@@ -6,6 +6,7 @@ state, and pads the state to that page: on such a model the block size is an out
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -123,7 +124,8 @@ def layer_caches(
         id(m): _caches(m, layout.tensor_parallel_size, settings, rules) for m in {id(m): m for _, m in placed}.values()
     }
     found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
-    return tuple(_aligned(found, settings))
+    chunk = max((m.chunk for m in mixers(arch) if isinstance(m, StateSpace)), default=1)
+    return tuple(_aligned(found, settings, chunk if keeps_every_state(arch, settings, rules) else 1))
 
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
@@ -283,10 +285,22 @@ def _state(
     )
 
 
-def _aligned(layers: list[PlacedCache], settings: CacheSettings) -> list[PlacedCache]:
+def keeps_every_state(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> bool:
+    """Whether the state behind every block of a request is kept, for others to begin with."""
+    return bool(rules.keeps_every_state and settings.prefix_caching and arch.architecture in _EVERY_STATE)
+
+
+_EVERY_STATE = frozenset({
+    "BambaForCausalLM", "FalconH1ForCausalLM", "FalconMambaForCausalLM", "GraniteMoeHybridForCausalLM",
+    "JambaForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "NemotronHForCausalLM",
+})  # fmt: skip
+"""vLLM 0.17 to 0.27 model_executor/models: SupportsMambaPrefixCaching; not the classes that wrap one."""
+
+
+def _aligned(layers: list[PlacedCache], settings: CacheSettings, chunk: int) -> list[PlacedCache]:
     """Attention blocks as large as a state, and states padded to them (_align_hybrid_block_size).
 
-    A state has no tokens of its own: its block is called as long as one of attention.
+    A state has no tokens of its own: its block is called as long as one of attention. Blocks are multiples of `chunk`.
     """
     states = [c.page_bytes for _, c in layers if c.kind == "state"]
     attention = [c for _, c in layers if c.kind != "state"]
@@ -297,6 +311,7 @@ def _aligned(layers: list[PlacedCache], settings: CacheSettings) -> list[PlacedC
     step = max(settings.kernel_block_tokens, settings.block_tokens)
     if not full.padding_allowed:
         step = max(step, _LATENT_HYBRID_BLOCK)
+    step = math.lcm(step, chunk)
     block = max(settings.block_tokens, step * -(-max(states) // (step * token_bytes)))
     return [PlacedCache(layer, _with_block(cache, block, token_bytes * block)) for layer, cache in layers]
 

@@ -252,6 +252,18 @@ def test_more_requests_with_states_than_the_cache_has_blocks_are_refused_as_vllm
     assert said(engine_version="0.19.1").starts is True  # it captures fewer sizes instead
 
 
+@pytest.mark.parametrize(("version", "states"), [("0.25.1", 1), ("0.26.0", 1), ("0.29.0", 1)])
+def test_a_model_without_attention_has_no_prefix_caching_by_default(version, states):
+    # 0.26 and 0.29 config/model.py is_prefix_caching_supported: attention_free
+    config = {
+        "architectures": ["FalconMambaForCausalLM"], "hidden_size": 4096, "intermediate_size": 8192, "state_size": 16,
+        "num_hidden_layers": 64, "vocab_size": 65024, "torch_dtype": "bfloat16", "conv_kernel": 4,
+    }  # fmt: skip
+    found = estimate(EstimateRequest(model="m", gpu="H100", engine_version=version), read_model("m", config))
+    assert isinstance(found, Estimate), found
+    assert found.kv_cache.concurrency == found.kv_cache.blocks / states
+
+
 def test_ranks_that_split_data_split_experts_as_well():
     base = "Qwen/Qwen3-30B-A3B"
     found = estimate(

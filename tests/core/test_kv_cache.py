@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,32 @@ def test_a_state_makes_the_attention_block_as_long_as_itself():
     assert held.bytes_per_block == 544 * token
     assert held.blocks_per_request(10_000) == 19 + 6
     assert cache(ARCHS["states of gated DeltaNet"], prefix_caching=True).blocks_per_request(10_000) == 19 + 2 * 6
+
+
+@pytest.mark.parametrize(
+    ("version", "block", "request_blocks"),
+    [
+        ("0.21.0", 2176, 5 * 121),
+        ("0.27.1", 2176, 5 * 121),
+        ("0.28.0", 2096, 126 + 4 * 2),
+        ("0.29.0", 2096, 126 + 4 * 2),
+    ],
+)
+def test_mamba_with_prefix_caching_kept_the_state_behind_every_block_until_0_27(version, block, request_blocks):
+    # Nemotron-3-Nano: 6 layers of attention, 23 of Mamba in four groups. A state takes 3 x 6,144 x 2 B and
+    # 64 x 64 x 128 x 4 B, a token 1,024 B: 2,084 tokens, a multiple of 16, or of the kernel's chunk of 128.
+    # A log of 0.21 has 2,176 for the 120B in four ranks, where a state takes 1,064,192 B and a token 512.
+    nano = shapes()["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"].arch
+    held = cache(nano, version=version, prefix_caching=True)
+    assert held.block_tokens == block
+    assert held.blocks_per_request(262_144) == request_blocks
+    assert held.bytes_per_token == 6 * 1024 * (5 if block == 2176 else 1)
+    assert cache(nano, version=version, prefix_caching=False).blocks_per_request(262_144) == 126 + 4
+    # What wraps that class keeps one more.
+    assert (
+        cache(replace(nano, architecture="NemotronH_Nano_VL_V2"), version=version, prefix_caching=True).block_tokens
+        == 2096
+    )
 
 
 @pytest.mark.parametrize(

@@ -318,6 +318,7 @@ def _mamba2(config: Json, heads: str, head_dim: str, groups: str, state: str) ->
         projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
         # Only Nemotron-H asks config.json, and takes float32 where it is silent (vLLM 0.29 models/config.py).
         state_dtype=(config.get("mamba_ssm_cache_dtype") or "float32") if heads == "mamba_num_heads" else None,
+        chunk=integer(config, ("mamba_chunk_size", "chunk_size"), 128 if heads == "mamba_num_heads" else 256),
         module="mixer" if heads in ("mamba_num_heads", "num_heads") else "mamba",
     )
 

@@ -128,6 +128,8 @@ class StateSpace:
     """A norm over the inner width before the output projection (version 2), or three on what is projected (Jamba)."""
     state_dtype: str | None = None
     """Of the state between tokens; None: config.json does not say."""
+    chunk: int = 2048
+    """Tokens that its kernel takes at a time; version 1 counts as this (vLLM config/model.py get_mamba_chunk_size)."""
     module: str = "mixer"
     names: tuple[str, str] = ("in_proj", "out_proj")
 
