@@ -129,6 +129,7 @@ def size(
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         items=request.items(arch),
         enforce_eager=settings.enforce_eager,
+        speculates=request.speculation is not None,
         drafts=bool(drafting) and draft is None,
         draft=draft,
         adapters=request.adapters,

@@ -252,6 +252,48 @@ def test_more_requests_with_states_than_the_cache_has_blocks_are_refused_as_vllm
     assert said(engine_version="0.19.1").starts is True  # it captures fewer sizes instead
 
 
+@pytest.mark.parametrize(
+    ("version", "bytes_each", "programs"),
+    [
+        # Two logits of 2 B, a copy of one; in fp32 the bonus token's, the draft's twice, probabilities, noise and its
+        # reciprocal: 30, and Triton's rows. Without drafts FlashInfer's sampler takes 14, Triton's 14 and its rows.
+        ("0.24.0", 30 - 14, 132),
+        ("0.19.0", 30 - 14, 0),
+        # A sort takes 32 beside fp32 logits, and 6 + 12 bytes are held meanwhile instead of 2 + 4; until 0.13 6 + 8.
+        ("0.16.0", 50 - 38, 0),
+        ("0.13.0", 46 - 38, 0),
+        # The V2 runner's profile checks none (v1/worker/gpu/model_runner.py _dummy_sampler_run).
+        ("0.29.0", 0, 0),
+    ],
+)
+def test_a_profile_that_checks_drafts_takes_more_than_one_that_samples(version, bytes_each, programs):
+    model = "Qwen/Qwen3-30B-A3B"
+
+    def peak(speculation: dict | None) -> int:
+        asked = {"model": model, "gpu": "H100", "engine_version": version, "max_num_seqs": 1024}
+        request = EstimateRequest.model_validate(asked | {"max_num_batched_tokens": 2048, "speculation": speculation})
+        found = estimate(request, shipped_model(model))
+        assert isinstance(found, Estimate), found
+        return bytes_of(found, "activation")
+
+    more = peak({"method": "ngram", "num_speculative_tokens": 2}) - peak(None)
+    assert more == pytest.approx(151_936 * (1024 * bytes_each + 4 * programs), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "blocks"),
+    [({"quantization": "fp8"}, 939), ({"gpu_memory_utilization": 0.95}, 556)],
+)
+def test_the_blocks_that_drafting_leaves_are_those_of_public_logs(asked, blocks):
+    # vllm-project/recipes#831: by its recipe, which drafts, on a build between 0.26 and 0.27
+    model, speculation = "Qwen/Qwen3.8-27B", {"method": "mtp", "num_speculative_tokens": 2}
+    said = {"model": model, "gpu": "RTX-PRO-6000", "engine_version": "0.26.1", "speculation": speculation}
+    found = estimate(EstimateRequest.model_validate(said | asked), shipped_model(model))
+    assert isinstance(found, Estimate), found
+    assert found.kv_cache.blocks == pytest.approx(blocks, rel=0.01)
+    assert found.starts is not True
+
+
 @pytest.mark.parametrize(("version", "states"), [("0.25.1", 1), ("0.26.0", 1), ("0.29.0", 1)])
 def test_a_model_without_attention_has_no_prefix_caching_by_default(version, states):
     # 0.26 and 0.29 config/model.py is_prefix_caching_supported: attention_free
