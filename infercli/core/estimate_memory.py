@@ -129,7 +129,7 @@ def size(
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         items=request.items(arch),
         enforce_eager=settings.enforce_eager,
-        speculates=request.speculation is not None,
+        speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
         drafts=bool(drafting) and draft is None,
         draft=draft,
         adapters=request.adapters,

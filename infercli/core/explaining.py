@@ -141,12 +141,12 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
         _band("per_layer", sizing.graphs_of_a_layer(q.arch, row), _LOGS),
         Given(name="layers", value=-(-q.arch.layer_count // stages), source=f"{_CONFIG}; of one stage"),
         Given(
-            name="sizes", value=q.facts.graph_sizes(q.settings.max_num_seqs),
+            name="sizes", value=sizing.graph_sizes(q.sized.load, q.facts),
             source="captured batch sizes, by max_num_seqs (config/vllm.py _set_cudagraph_sizes)",
         ),
         Given(name="all_sizes", value=q.facts.all_graph_sizes, source="the same where max_num_seqs allows all"),
     ]  # fmt: skip
-    formula = "round(any_capture + per_layer * layers * min(1, sizes / all_sizes))"
+    formula = "round(any_capture + per_layer * layers * sizes / all_sizes)"
     return _term("cuda_graphs_bytes", term, formula, inputs)
 
 

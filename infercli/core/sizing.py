@@ -167,13 +167,18 @@ def captures_graphs(load: Load) -> bool:
     return not load.enforce_eager and load.gpu.platform != "xpu"
 
 
+def graph_sizes(load: Load, facts: EngineFacts) -> int:
+    """Batch sizes that are captured, each in its graph."""
+    return facts.graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+
+
 def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
     """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs."""
     if not captures_graphs(load):
         return {}
     kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]
-    share = min(1.0, facts.graph_sizes(load.max_num_seqs) / facts.all_graph_sizes)
+    share = graph_sizes(load, facts) / facts.all_graph_sizes
     layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
     layers += 0 if load.draft is None else load.draft.arch.layer_count
     per_layer = graphs_of_a_layer(arch, g)
@@ -304,7 +309,7 @@ def gpu_memory(
         _term(
             "cuda_graphs",
             graphs,
-            f"{arch.layer_count} layers, {0 if load.enforce_eager else facts.graph_sizes(load.max_num_seqs)} sizes"
+            f"{arch.layer_count} layers, {0 if load.enforce_eager else graph_sizes(load, facts)} sizes"
             + ("" if inside else "; outside the budget, and not deducted from the KV cache"),
             facts.graphs[graphs_kind(load.gpu)].source,
             inside_budget=inside,

@@ -79,7 +79,8 @@ def test_default_utilization_and_where_graphs_are_counted():
     ("version", "gpu", "tokens", "seqs"),
     [
         ("0.29.0", B200, 16384, 1024),
-        ("0.27.0", B200, 8192, 1024),
+        ("0.28.0", B200, 16384, 1024),
+        ("0.27.1", B200, 8192, 1024),
         ("0.29.0", H100, 8192, 1024),
         ("0.29.0", A100, 2048, 256),
         ("0.8.3", L4, 2048, 1024),  # engine/arg_utils.py of 0.8.0 to 0.8.3: for all, until vllm-project/vllm#15114
@@ -129,8 +130,13 @@ def test_volta_ends_with_the_pytorch_that_left_it_out():
 
 def test_graph_sizes_are_counted_as_vllm_captures_them():
     facts = find_engine("0.29.0")
-    assert facts.graph_sizes(1024) == facts.graph_sizes(256) == facts.all_graph_sizes
-    assert facts.graph_sizes(16) == 7  # 1 2 4 8 16 24 32
+    assert facts.graph_sizes(1024, H100) == facts.graph_sizes(256, H100) == facts.all_graph_sizes
+    assert facts.graph_sizes(16, H100) == 7  # 1 2 4 8 16 24 32
+    # 0.28 config/vllm.py _set_cudagraph_sizes: 1,024 on capability family 100; 0.27.1 has 512 everywhere
+    assert [find_engine(v).graph_sizes(1024, B200) for v in ("0.27.1", "0.28.0")] == [51, 51 + 32]
+    assert facts.graph_sizes(1024, find_gpu("RTX-5090")) == 51
+    # A log of 0.24 with two sequences and three drafted tokens: PIECEWISE=5 (largest=16); 0.12 looks at sequences only.
+    assert [find_engine(v).graph_sizes(2, H100, 3) for v in ("0.12.0", "0.13.0", "0.24.0")] == [3, 5, 5]
 
 
 def test_a_gpu_whose_memory_nvml_does_not_say_gets_the_small_defaults():

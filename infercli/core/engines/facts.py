@@ -35,6 +35,9 @@ class Band(NamedTuple):
 NOTHING = Band(low=0, typical=0, high=0)
 
 
+_DATACENTRE_BLACKWELL, _GRAPHS_HOLD_DRAFTS = 10, (0, 13)
+
+
 class DeviceDefaults(NamedTuple):
     """vLLM's own defaults, which depend on the device (engine/arg_utils.py get_batch_defaults)."""
 
@@ -146,7 +149,9 @@ class EngineFacts(NamedTuple):
     """Qwen3-VL's video counts 12.5 tokens for each of its own, and its outputs are kept in that much room (0.11 and
     0.12 models/qwen3_vl.py get_max_video_tokens, v1/worker/gpu_model_runner.py profile_run)."""
     all_graph_sizes: int = 51
-    """CUDA graph sizes when max_num_seqs allows all of them."""
+    """CUDA graph sizes when max_num_seqs allows all of them, and the GPU is not one of `largest_graph_blackwell`."""
+    largest_graph_blackwell: int = 512
+    """The largest of them on capability 10.x; 512 elsewhere."""
     between_releases: bool = False
     """A development build (`.dev133+g9279c59a0`): it may have what the release of its number lacks, or be a fork."""
     extrapolated_from: str | None = None
@@ -242,8 +247,16 @@ class EngineFacts(NamedTuple):
             tokens = min(tokens, (seqs if max_num_seqs is None or self.release < (0, 12) else max_num_seqs) * length)
         return DeviceDefaults(max_num_batched_tokens=tokens, max_num_seqs=min(seqs, tokens))
 
-    def graph_sizes(self, max_num_seqs: int) -> int:
-        """Number of CUDA graph sizes: up to twice max_num_seqs, at most 512 (config/vllm.py _set_cudagraph_sizes)."""
-        largest = min(2 * max_num_seqs, 512)
-        sizes = [1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)]
-        return sum(size <= largest for size in sizes)
+    def graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+        """Number of CUDA graph sizes: tokens of up to twice max_num_seqs (config/vllm.py _set_cudagraph_sizes).
+
+        A request has one token in a step, and since 0.13 what is drafted for it besides. Sizes that 0.29 adds between
+        them for drafts are not counted.
+        """
+        blackwell = gpu.capability is not None and gpu.capability[0] == _DATACENTRE_BLACKWELL
+        most = self.largest_graph_blackwell if blackwell else 512
+        each = 1 + speculative_tokens * (self.release >= _GRAPHS_HOLD_DRAFTS)
+        largest = min(2 * max_num_seqs * each, most)
+        sizes = [1, 2, 4, *range(8, 256, 8), *range(256, most + 1, 16)]
+        found = len([size for size in sizes if size <= largest])
+        return found if most > 512 else min(found, self.all_graph_sizes)

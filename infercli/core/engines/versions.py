@@ -189,9 +189,12 @@ def _rows() -> tuple[EngineFacts, ...]:
     v0250 = v0240._replace(since="0.25.0", runner_v2="dense", v2_models=_V2_EXPERTS)
     v0260 = v0250._replace(since="0.26.0", extrapolated_from="0.25")
     v0270 = v0260._replace(since="0.27.0", counts_all_consumed=True)
-    v0280 = v0270._replace(since="0.28.0", v2_models=_V2_EXPERTS | {"DeepseekV4ForCausalLM"}, v2_copies_logits=False)
+    v0280 = v0270._replace(
+        since="0.28.0", v2_models=_V2_EXPERTS | {"DeepseekV4ForCausalLM"}, v2_copies_logits=False, largest_from_gib=160,
+        largest_graph_blackwell=1024,
+    )  # fmt: skip
     v0290 = v0280._replace(
-        since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True, largest_from_gib=160,
+        since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True,
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
