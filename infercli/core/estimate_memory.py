@@ -170,6 +170,13 @@ def size(
     if not free:
         beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
         reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
+    least = 0 if layout is None else layout.least_batch_tokens
+    if settings.max_num_batched_tokens < least:
+        enough = False
+        reason = (
+            f"vLLM {facts.version} refuses {settings.max_num_batched_tokens:,} max_num_batched_tokens where a block, "
+            f"which holds a state for its prefix cache, has {least:,}: raise it, or set enable_prefix_caching to false"
+        )
     return Sized(
         load=load,
         memory=EstimatedMemory(

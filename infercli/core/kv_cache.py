@@ -58,6 +58,13 @@ class CacheLayout(NamedTuple):
         states = any(group.first.kind == "state" for group in self.groups)
         return max_num_seqs * self.bytes_per_block if states and self.rules.a_block_per_sequence else 0
 
+    @property
+    def least_batch_tokens(self) -> int:
+        """The smallest max_num_batched_tokens with which vLLM keeps states for its prefix cache; 0: any."""
+        states = any(group.first.kind == "state" for group in self.groups)
+        kept = self.settings.prefix_caching and states and not self.every_state
+        return self.block_tokens if kept and self.rules.batch_holds_a_block else 0
+
     def bytes_to_hold(self, requests: int, tokens_each: int) -> int:
         """Memory that holds `requests` of `tokens_each` at once, besides the null block.
 

@@ -36,6 +36,9 @@ class CacheRules(NamedTuple):
     keeps_every_state: bool
     """With prefix caching some classes keep the state behind every block of a request (mamba_cache_mode `all`); the
     others, and since 0.28 all, only one more (`align`; model_executor/models/config.py MambaModelConfig)."""
+    batch_holds_a_block: bool
+    """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
+    validate_block_size; 0.16 and 0.27 do not)."""
     packing: Literal["columns", "slots", "widest"] | None
     """What a block has room for where pages of unequal size share it (core/kv_packing.py). None: no model needs it."""
     splits_by_windows: bool
@@ -62,6 +65,7 @@ _V0_4 = CacheRules(
     state_dtype_from_config=False,
     caches_states=False,
     keeps_every_state=True,
+    batch_holds_a_block=False,
     packing=None,
     splits_by_windows=False,
     null_blocks=0,
@@ -76,12 +80,13 @@ _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
 _V0_12 = _V0_10_2._replace(since=(0, 12, 0), even_ratio=1.25)
 _V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
-_V0_20 = _V0_14._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns", a_block_per_sequence=True)
+_V0_17 = _V0_14._replace(since=(0, 17, 0), batch_holds_a_block=True)
+_V0_20 = _V0_17._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns", a_block_per_sequence=True)
 _V0_21 = _V0_20._replace(since=(0, 21, 0), prints_concurrency=True)
 _V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
-_V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest")
+_V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), keeps_every_state=False)
 _V0_29 = _V0_28._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
@@ -93,6 +98,7 @@ RULES = (
     _V0_12,
     _V0_13,
     _V0_14,
+    _V0_17,
     _V0_20,
     _V0_21,
     _V0_23,

@@ -294,6 +294,32 @@ def test_the_blocks_that_drafting_leaves_are_those_of_public_logs(asked, blocks)
     assert found.starts is not True
 
 
+@pytest.mark.parametrize(
+    ("version", "caching", "batch", "starts"),
+    [
+        ("0.26.0", None, 2048, False),  # 0.26 has prefix caching on by default for models with states
+        ("0.26.0", None, 2096, True),
+        ("0.26.0", False, 2048, True),
+        ("0.25.1", None, 2048, True),
+        ("0.25.1", True, 2048, False),
+        ("0.27.0", None, 2048, True),
+    ],
+)
+def test_a_batch_smaller_than_a_block_that_holds_a_state_is_refused(version, caching, batch, starts):
+    # 0.17 to 0.26 config/vllm.py validate_block_size: In Mamba cache align mode, block_size (2096) must be <=
+    # max_num_batched_tokens (2048)
+    model = "Qwen/Qwen3.5-35B-A3B"
+    request = EstimateRequest(
+        model=model, gpu="H200", engine_version=version, kv_cache_dtype="fp8", enable_prefix_caching=caching,
+        max_num_batched_tokens=batch, max_num_seqs=256,
+    )  # fmt: skip
+    found = estimate(request, shipped_model(model))
+    assert isinstance(found, Estimate), found
+    assert found.kv_cache.block_tokens == 2096
+    assert found.starts is starts
+    assert ("a block, which holds a state for its prefix cache, has 2,096" in found.reason) is not starts
+
+
 @pytest.mark.parametrize(("version", "states"), [("0.25.1", 1), ("0.26.0", 1), ("0.29.0", 1)])
 def test_a_model_without_attention_has_no_prefix_caching_by_default(version, states):
     # 0.26 and 0.29 config/model.py is_prefix_caching_supported: attention_free
