@@ -172,10 +172,13 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         if (printed := getattr(log, field)) is not None and term in terms
     ]
     printed_terms = {r.term for r in residuals}
-    if "kv_cache" not in printed_terms and log.kv_cache_tokens and estimate.kv_cache and estimate.kv_cache.tokens:
-        # Only its tokens were printed: as many bytes as ours take.
-        pool = estimate.kv_cache
-        printed_bytes = round(pool.bytes * log.kv_cache_tokens / pool.tokens)
+    pool = estimate.kv_cache
+    if "kv_cache" not in printed_terms and log.kv_cache_tokens and pool and pool.tokens:
+        # Only its size was printed, and not its bytes: as many as ours take.
+        share = log.kv_cache_tokens / pool.tokens
+        if log.kv_cache_blocks and pool.tokens != pool.blocks * pool.block_tokens:
+            share = log.kv_cache_blocks / pool.blocks  # several kinds of cache: blocks are no tokens of a request
+        printed_bytes = round(pool.bytes * share)
         residuals.append(Residual(term="kv_cache", predicted_bytes=pool.bytes, printed_bytes=printed_bytes))
     impossible = _impossible(log, residuals, GPUS[estimate.gpu])
     if impossible:

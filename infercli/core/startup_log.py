@@ -41,10 +41,12 @@ class StartupLog(Record):
     cuda_graphs_gib: float | None = None
     available_kv_gib: float | None = None
     kv_cache_tokens: int | None = None
+    kv_cache_blocks: int | None = None
+    """As /metrics count them: logs do not say it."""
     max_concurrency: float | None = None
 
 
-# Patterns: the log statements of vLLM 0.6.3 to 0.29 (worker/worker.py, v1/worker/gpu_worker.py, gpu_model_runner.py,
+# Patterns: the log statements of vLLM 0.6.3 to 0.32 (worker/worker.py, v1/worker/gpu_worker.py, gpu_model_runner.py,
 # v1/core/kv_cache_utils.py, v1/engine/core.py, engine/llm_engine.py, entrypoints/openai/api_server.py).
 _VERSION = (r"LLM engine \(v?([^)\s]+)\) with config", r"vLLM API server version v?(\S+)")
 _SETTINGS = {
@@ -72,11 +74,21 @@ _POOL = (
     rf"Available KV cache memory: {_NUMBER} GiB",
     rf"memory reserved for KV Cache is {_NUMBER} ?GiB",
     rf"kv_cache_size={_NUMBER}GiB",
+    rf"[Cc]urrent kv cache memory in use is {_NUMBER} ?GiB",
 )
 _ACTIVATION = (rf"activation peak memory takes {_NUMBER} ?GiB", rf"{_NUMBER} GiB for peak activation")
 _NON_TORCH = (rf"non_torch_memory takes {_NUMBER} ?GiB", rf"{_NUMBER} GiB for non-torch memory")
-_GRAPHS = (rf"Estimated CUDA graph memory: {_NUMBER} GiB", rf"Graph capturing finished in .*?took {_NUMBER} GiB")
-_TOKENS = (r"GPU KV cache size: ([\d,]+) tokens",)
+_CONSUMED = (rf"{_NUMBER} GiB for consumed memory",)
+"""Since 0.27: weights and non-torch. That sentence's peak activation has the estimate of the CUDA graphs in it, where
+they are deducted."""
+_GRAPHS_ESTIMATED = (
+    rf"Estimated CUDA graph memory: {_NUMBER} GiB",
+    rf"CUDA graph pool memory: .*?\(actual\), {_NUMBER} GiB \(estimated\)",
+)
+_GRAPHS = (*_GRAPHS_ESTIMATED, rf"Graph capturing finished in .*?took {_NUMBER} GiB")
+_NOT_DEDUCTED = "CUDA graph memory profiling is disabled"
+_TOKENS = (r"\b[A-Z]+ KV cache size: ([\d,]+) tokens",)
+"""`GPU`; 0.32 prints the device's kind, `XPU` for one."""
 _CONCURRENCY = (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",)
 _UTILIZATION = (
     rf"gpu_memory_utilization['\"]?[=:] ?{_NUMBER}",
@@ -111,6 +123,9 @@ def read_startup_log(text: str) -> StartupLog | None:
     found["non_torch_gib"] = _largest(_NON_TORCH, plain)
     found["cuda_graphs_gib"] = _largest(_GRAPHS, plain)
     found["available_kv_gib"] = _smallest(_POOL, plain)
+    consumed = _largest(_CONSUMED, plain)
+    if consumed is not None:
+        found |= _parts(consumed, plain)
     tokens = [int(t.replace(",", "")) for t in _all(_TOKENS, plain)]
     found["kv_cache_tokens"] = min(tokens) if tokens else None
     found["max_concurrency"] = _smallest(_CONCURRENCY, plain)
@@ -118,6 +133,18 @@ def read_startup_log(text: str) -> StartupLog | None:
     if log.weights_gib is None and log.available_kv_gib is None and log.kv_cache_tokens is None:
         return None
     return log
+
+
+def _parts(consumed: float, text: str) -> dict[str, float]:
+    """What 0.27 and later print as sums, taken apart: non-torch, and the activation without the CUDA graphs."""
+    parts = {}
+    weights, peak = _largest(_WEIGHTS, text), _largest(_ACTIVATION, text)
+    if weights is not None:
+        parts["non_torch_gib"] = round(consumed - weights, 2)
+    graphs = None if _NOT_DEDUCTED in text else _largest(_GRAPHS_ESTIMATED, text)
+    if peak is not None and graphs is not None:
+        parts["activation_gib"] = round(peak - graphs, 2)
+    return parts
 
 
 def _read_metrics(cache_labels: str, text: str) -> StartupLog | None:
@@ -132,6 +159,7 @@ def _read_metrics(cache_labels: str, text: str) -> StartupLog | None:
         gpu_memory_utilization=_number(labels.get("gpu_memory_utilization")),
         kv_cache_memory_bytes=int(given) if (given := labels.get("kv_cache_memory_bytes", "")).isdigit() else None,
         kv_cache_tokens=int(blocks) * int(block_tokens),
+        kv_cache_blocks=int(blocks),
     )
 
 

@@ -165,6 +165,27 @@ def test_kv_cache_that_only_its_tokens_say_is_held_against_the_gpu_too(infercli,
     assert "kv_cache: is 109.9" in infercli("learn", name, "--gpu", "L4").err
 
 
+@pytest.mark.parametrize(
+    ("model", "version"),
+    [
+        (LLAMA, "0.29.0"),
+        ("google/gemma-3-27b-it", "0.29.0"),  # full attention and windows
+        ("google/gemma-3-27b-it", "0.19.0"),
+        ("Qwen/Qwen3.5-9B", "0.29.0"),  # attention and states
+    ],
+)
+def test_metrics_that_say_the_predicted_blocks_move_nothing(infercli, tmp_path, model, version):
+    asked = infercli("estimate", "--model", model, *GPU, "--engine-version", version)
+    pool = json.loads(asked.out)["kv_cache"]
+    (tmp_path / "metrics.txt").write_text(
+        f'vllm:cache_config_info{{block_size="{pool["block_tokens"]}",num_gpu_blocks="{pool["blocks"]}"}} 1.0\n'
+        f'vllm:num_requests_running{{engine="0",model_name="{model}"}} 0.0\n'
+    )
+    assert infercli("learn", "metrics.txt", *GPU, "--engine-version", version).code == ExitCode.YES
+    (run,) = json.loads((tmp_path / "infercli-learned.json").read_text())["runs"]
+    assert [(r["term"], r["printed_bytes"] - r["predicted_bytes"]) for r in run["residuals"]] == [("kv_cache", 0)]
+
+
 @pytest.mark.parametrize("broken", ['{"kind": "LearnedRuns", "runs": [', '{"kind": "LearnedRuns", "runs": 3}', "[]"])
 def test_a_broken_file_of_what_was_learned_stops_no_plan_and_no_estimate(infercli, log, tmp_path, broken):
     before = estimate(infercli)

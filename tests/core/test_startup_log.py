@@ -56,6 +56,16 @@ INFO [model_runner.py:961] Graph capturing finished in 5 secs, took 0.88 GiB
 """
 
 
+V1_SUMS = """
+INFO [core.py:123] Initializing a V1 LLM engine (v0.29.0) with config: model='Qwen/Qwen3.8-27B', dtype=torch.bfloat16
+INFO [model_runner.py:405] Model loading took 51.1 GiB memory and 12.582087 seconds
+INFO [gpu_worker.py:796] CUDA graph pool memory: 0.3 GiB (actual), 0.69 GiB (estimated), difference: 0.39 GiB (130.0%).
+INFO [gpu_worker.py:855] Free memory on device (94.43/94.97 GiB) on startup. Desired GPU memory utilization is \
+(0.9, 85.47 GiB). Actual usage is 51.65 GiB for consumed memory (weights + non-torch), 2.58 GiB for peak activation, \
+and 0.3 GiB for CUDAGraph memory. Current kv cache memory in use is 31.24 GiB.
+"""
+
+
 def test_a_log_of_0_6_has_settings_in_a_namespace_and_weights_in_gb():
     log = read_startup_log(V0_6)
     assert (log.engine_version, log.model, log.dtype) == ("0.6.3.post1", "Qwen/Qwen2.5-7B-Instruct", "float16")
@@ -88,6 +98,22 @@ def test_a_log_of_0_29_prints_tokens_and_concurrency_together():
     assert (log.kv_cache_tokens, log.max_concurrency, log.max_model_len) == (495616, 121.0, 4096)
 
 
+def test_sums_that_are_printed_since_0_27_are_taken_apart():
+    log = read_startup_log(V1_SUMS)
+    assert (log.weights_gib, log.non_torch_gib, log.available_kv_gib) == (51.1, 0.55, 31.24)
+    # 2.58 GiB are the activation and the 0.69 GiB that were set aside for CUDA graphs, not the 0.3 that they took
+    assert (log.activation_gib, log.cuda_graphs_gib) == (1.89, 0.69)
+
+
+def test_cuda_graphs_that_are_not_set_aside_are_no_part_of_the_activation():
+    log = read_startup_log(V1_SUMS + "INFO [gpu_worker.py:658] CUDA graph memory profiling is disabled (...)")
+    assert log.activation_gib == 2.58
+
+
+def test_other_devices_print_their_kind():
+    assert read_startup_log("INFO XPU KV cache size: 495,616 tokens, Maximum concurrency").kv_cache_tokens == 495616
+
+
 def test_what_prints_no_memory_is_no_start_up_log():
     assert read_startup_log("INFO vLLM API server version 0.19.0\nhello\n") is None
     assert read_startup_log("") is None
@@ -101,4 +127,5 @@ vllm:num_requests_running{engine="0",model_name="Qwen/Qwen3-14B"} 0.0
 """
     log = read_startup_log(metrics)
     assert (log.model, log.kv_cache_tokens, log.gpu_memory_utilization) == ("Qwen/Qwen3-14B", 2595 * 16, 0.9)
+    assert log.kv_cache_blocks == 2595
     assert log.engine_version is None
