@@ -62,7 +62,9 @@ _LLAMA_CPP = "memory: llama.cpp's logs, which print the driver's total"
 _YOLO = "memory: Ultralytics' logs, which print PyTorch's total"
 
 # Ray's names: the accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself. A100-40G and
-# A100-80G exist only where somebody labels the node by hand, and a request for what no node has waits for ever.
+# A100-80G exist only where somebody labels the node by hand, and a request for what no node has waits for ever: so none
+# is for an A10 or a V100S. Their nodes are `A10` and `V100S`, after the driver's name, neither of them one of its types
+# (_private/accelerators/nvidia_gpu.py).
 ROWS = (
     # Data-centre NVIDIA.
     Row(
@@ -75,7 +77,7 @@ ROWS = (
         ("V100", "V100-SXM2-32GB", "V100 32GB"),
     ),
     Row(
-        "V100S-32", 31.73, 1134, (7, 0), {"fp16": 130}, None, _GEN3, 250, 80, "V100",
+        "V100S-32", 31.73, 1134, (7, 0), {"fp16": 130}, None, _GEN3, 250, 80, None,
         "memory: that of the V100 32GB, whose memory chips it has; NVIDIA V100 datasheet, V100S PCIe", ("V100S",),
     ),
     Row(
@@ -88,7 +90,7 @@ ROWS = (
         ("A2 16GB",),
     ),
     Row(
-        "A10", 22.03, 600, (8, 6), _int8(125), None, _GEN4, 150, 72, "A10G",
+        "A10", 22.03, 600, (8, 6), _int8(125), None, _GEN4, 150, 72, None,
         f"{_TORCH} (22.03 GiB; others 22.06 and 22.09); NVIDIA A10 datasheet", ("A10 24GB",),
     ),
     Row(

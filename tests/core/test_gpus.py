@@ -184,6 +184,30 @@ def test_a_label_that_ray_never_puts_on_a_node_is_not_asked_for():
     assert GPUS["RTX-4090"].ray_accelerator_type is None
 
 
+@pytest.mark.parametrize(
+    ("name", "driver"),
+    [
+        ("V100-16", "Tesla V100-SXM2-16GB"),
+        ("V100S-32", "Tesla V100S-PCIE-32GB"),
+        ("T4", "Tesla T4"),
+        ("A10", "NVIDIA A10"),
+        ("A10G", "NVIDIA A10G"),
+        ("L4", "NVIDIA L4"),
+        ("L40S", "NVIDIA L40S"),
+        ("A100-80-SXM", "NVIDIA A100-SXM4-80GB"),
+        ("H100", "NVIDIA H100 80GB HBM3"),
+        ("H20-3e", "NVIDIA H20-3e"),
+        ("H200-NVL", "NVIDIA H200 NVL"),
+        ("B300", "NVIDIA B300 SXM6 AC"),
+        ("RTX-PRO-6000-Server", "NVIDIA RTX PRO 6000 Blackwell Server Edition"),
+    ],
+)
+def test_what_is_asked_of_ray_is_what_it_calls_the_node_by_the_drivers_name(name, driver):
+    # Ray 2.60, _private/accelerators/nvidia_gpu.py, NVIDIA_GPU_NAME_PATTERN.
+    found = re.match(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)", driver)
+    assert GPUS[name].ray_accelerator_type in (None, found[1].replace(" ", "-"))
+
+
 def test_a_gpu_of_ones_own_says_its_capability_or_a_platform_without():
     fields = {"name": "mine", "memory_bytes": 1, "memory_bandwidth_bytes_per_s": 1.0, "source": "me"}
     assert Gpu(**fields, capability=(9, 0)).platform == "cuda"
