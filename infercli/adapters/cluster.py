@@ -320,13 +320,14 @@ def _discovery_cache(server: str) -> Path:
     """Where what the API server serves is remembered: a private file, the client's default being one in /tmp."""
     name = hashlib.sha256(server.encode()).hexdigest()[:16]
     path = cache_home() / "discovery" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        json.loads(path.read_bytes())
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError):  # torn by two commands at once: the client would complain on stderr
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # nothing can be kept, as in a container with a read-only root: so it is not
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            json.loads(path.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError):  # torn by two commands at once: the client would complain on stderr
+            path.unlink(missing_ok=True)
     return path
 
 

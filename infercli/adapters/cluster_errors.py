@@ -116,6 +116,8 @@ def _unauthorized(_: ApiStatus, doing: Doing) -> InferError:
 
 def _forbidden(said: ApiStatus, doing: Doing) -> InferError:
     message = said.message.rstrip(".")
+    if '"system:anonymous"' in message:  # no credentials came along: what that user may do is not the question
+        return _unauthorized(said, doing)
     if "violates PodSecurity" in message:
         return ClusterError(f"Pod Security refuses {doing.what}: {message}", f"its namespace is {doing.namespace}")
     if "exceeded quota" in message:

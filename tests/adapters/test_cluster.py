@@ -145,13 +145,38 @@ def test_an_unknown_context_offers_the_nearest(kubeconfig):
         connect(kubeconfig(), "prd", None)
 
 
-def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "args", "words"),
+    [
+        ("no-such-plugin", [], "No such file or directory: 'no-such-plugin'"),
+        ("sh", ["-c", "echo The SSO session has expired >&2; exit 255"], "returned 255. The SSO session has expired"),
+        ("echo", ["not JSON"], "failed to decode process output"),
+        (
+            "echo",
+            ['{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {}}'],
+            "token",
+        ),
+    ],
+)
+def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path, capsys, command, args, words):
     path = kubeconfig()
     content = json.loads((tmp_path / "kubeconfig").read_text())
-    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "interactiveMode": "Never"}
-    content["users"][0]["user"] = {"exec": plugin}
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": command, "interactiveMode": "Never"}
+    content["users"][0]["user"] = {"exec": plugin | {"args": args}}
     (tmp_path / "kubeconfig").write_text(json.dumps(content))
-    with pytest.raises((InputError, ClusterError)):
+    with pytest.raises(ClusterError) as error:
+        connect(path, None, None)
+    assert f"the credential plugin of context `prod`, {command}, gave no credentials" in error.value.message
+    assert words in error.value.message
+    assert "`kubectl --context prod auth whoami`" in error.value.hint
+    assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_remembered_of_the_api_server_is_no_trouble(kubeconfig, tmp_path, monkeypatch):
+    path = kubeconfig()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))  # a home that cannot be written, also for root
+    with pytest.raises(ClusterError, match="cannot be reached"):
         connect(path, None, None)
 
 

@@ -136,6 +136,12 @@ def test_a_timeout_of_a_write_says_that_it_may_have_been_done():
     ("code", "message", "words", "hint"),
     [
         (401, "Unauthorized", "does not accept the credentials of context `gke`", "auth whoami"),
+        (
+            403,
+            'forbidden: User "system:anonymous" cannot get path "/apis"',
+            "does not accept the credentials",
+            "log in",
+        ),
         (403, 'rayservices.ray.io is forbidden: User "x" cannot patch', 'User "x" cannot patch', "can-i --list"),
         (403, 'pods "p" is forbidden: violates PodSecurity "restricted"', "Pod Security refuses", "prod"),
         (403, "exceeded quota: gpus, requested: 2", "exceeded quota", "describe resourcequota"),
