@@ -64,9 +64,12 @@ def code_config_map(release: str) -> str:
     return f"{release}-code"
 
 
-def network_policy(release: str) -> str:
-    """The NetworkPolicy of all pods of the release."""
-    return release
+def network_policy(release: str, component: str | None = None) -> str:
+    """The NetworkPolicy of all pods of the release, and the one more of a component.
+
+    With a dot, which the name of a release never has: `chat-head` may be a release of its own.
+    """
+    return release if component is None else f"{release}.{component}"
 
 
 def disruption_budget(release: str, component: str) -> str:

@@ -34,7 +34,7 @@ def network_policies(rendering: Rendering) -> list[dict[str, Json]]:
         _policy(rendering, network_policy(name), selector(name), _ingress(rendering), _egress(rendering)),
         _policy(
             rendering,
-            f"{network_policy(name)}-head",
+            network_policy(name, HEAD),
             selector(name, HEAD),
             [_rule("from", [*_operators(), *_api_server(rendering)], DASHBOARD_PORT)],
             [_rule("to", _cidrs(_api_server_cidrs(rendering)), *API_SERVER_PORTS)],

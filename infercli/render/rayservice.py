@@ -224,6 +224,9 @@ def _template(
         "spec": {
             "serviceAccountName": service_account(rendering.name),
             "automountServiceAccountToken": automountServiceAccountToken,
+            # Else the address of every Service of the namespace is a variable: of one named `vllm`, VLLM_PORT, which
+            # vLLM reads as a port of its own and does not start (vllm/envs.py, get_vllm_port).
+            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_S,
             "securityContext": pod_security_context(),
             "containers": [{**container, "volumeMounts": [mount for _, mount in pairs]}],

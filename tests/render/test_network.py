@@ -49,7 +49,7 @@ def test_metrics_are_scraped_from_the_monitoring_namespace_or_by_nobody():
 def test_the_dashboard_is_open_on_the_head_only_and_for_operator_and_api_server_only():
     spec = policies(api_server_cidrs=("10.1.2.3/32",))
     assert admitted(spec["chat"], 8265) == []
-    head = spec["chat-head"]
+    head = spec["chat.head"]
     assert head["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "head"
     operator, chart, system, api_server = admitted(head, 8265)
     assert operator["podSelector"] == {"matchLabels": {"app.kubernetes.io/component": "kuberay-operator"}}
@@ -70,7 +70,7 @@ def test_nothing_leaves_but_dns_and_the_autoscalers_requests():
     spec = policies(api_server_cidrs=("10.1.2.3/32",))
     outward = [rule for rule in spec["chat"]["egress"] if rule != {"to": [OWN]}]
     assert [sorted({p["port"] for p in rule["ports"]}) for rule in outward] == [[53]]
-    (head,) = spec["chat-head"]["egress"]
+    (head,) = spec["chat.head"]["egress"]
     assert head == {
         "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
         "ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}],

@@ -39,6 +39,19 @@ def test_everything_is_in_the_namespace_and_carries_the_labels_of_its_release():
         assert labels["app.kubernetes.io/name"] == "infercli"
 
 
+@pytest.mark.parametrize("name", ["chat-head", "chat-front", "chat-engine", "chat-code"])
+def test_no_object_of_a_release_has_the_name_of_one_of_another(name):
+    # Applied by the same manager: the second release would take the object over without a word.
+    def named(release):
+        made = plan(replicas=2, hardware=profile(nodes=(NodeGroup(count=2, gpus=1),)))
+        deployment = made.deployment.model_copy(update={"name": release})
+        return {
+            (o["kind"], o["metadata"]["name"]) for o in rendered(made.model_copy(update={"deployment": deployment}))
+        }
+
+    assert named("chat").isdisjoint(named(name))
+
+
 def test_selectors_do_not_change_with_a_revision():
     # A selector cannot be changed later, so nothing of an engine may be in it.
     other = engine(model_path=f"/models/{'f' * 40}", model_digest="f" * 40, code_digest="abcabcabcabc")

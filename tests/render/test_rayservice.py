@@ -251,3 +251,8 @@ def test_node_autoscalers_leave_head_and_engines_alone():
 def test_kuberay_keeps_its_own_probes():
     for template in templates().values():
         assert not {"livenessProbe", "readinessProbe", "startupProbe"} & set(template["spec"]["containers"][0])
+
+
+def test_no_service_of_the_namespace_becomes_a_variable_of_the_pods():
+    # One named `vllm` would be VLLM_PORT=tcp://..., and vLLM does not start with it.
+    assert all(template["spec"]["enableServiceLinks"] is False for template in templates().values())
