@@ -260,6 +260,7 @@ def run(
             "\n".join(part for part in (cure, _hint(drive)) if part),
         ) from error
     drive.record("good", states[-1].step if states else "unchanged")
+    drive.tidy(revision)
     return next(e for e in world.store.entries(revision.name) if e.number == revision.number)
 
 

@@ -28,6 +28,9 @@ class Platform(Protocol):
     def put(self, revision: Revision, serve_config: Json) -> None:
         """Make `serve_config` the whole Serve config; returns once it is stored, before it takes effect."""
 
+    def tidy(self, revision: Revision) -> None:
+        """Take away the static objects of other revisions that `revision` does not have. Raises ClusterError."""
+
     def config(self) -> Json:
         """The Serve config that was put last, as the other side holds it; None where nothing runs."""
 

@@ -100,6 +100,13 @@ class Drive:
             # The engine itself is not waited for: it goes when its last stream has ended, and nobody depends on it.
             self._until_seen()
 
+    def tidy(self, revision: Revision) -> None:
+        """Take away what only other revisions had. What serves, serves without it: a failure is said and no more."""
+        try:
+            self.world.platform.tidy(revision)
+        except InferError as error:
+            self.world.watcher.note(f"objects of other revisions are left: {error.message}")
+
     def go_back(self, before: Serving | None, generation: int) -> None:
         """Put back what served before this revision; the new engine is taken out of the config.
 
@@ -114,6 +121,7 @@ class Drive:
         if previous.objects != self.revision.objects:
             self.world.platform.prepare(previous)
         self.put(before.model_copy(update={"generation": generation}), "go back", previous)
+        self.tidy(previous)
         self._until_seen()
 
     def _until_seen(self) -> None:

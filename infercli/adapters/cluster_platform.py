@@ -181,6 +181,20 @@ class ClusterPlatform:
             for ray_cluster in broken:
                 self.cluster.delete("ray.io/v1", "RayCluster", ray_cluster)
 
+    def tidy(self, revision: Revision) -> None:
+        """Delete the static objects of other revisions that `revision` does not have.
+
+        A budget of two replicas that outlives the second blocks every drain of the first's node.
+        """
+        recorded = {_key(o) for e in ReleaseSecrets(self.cluster).entries(self.name) for o in e.revision.objects}
+        ours = labels(self.name).items()
+        for api_version, kind, name in sorted(recorded - {_key(o) for o in revision.objects}):
+            if (api_version, kind) == RAY:
+                continue
+            found = self.cluster.get(api_version, kind, name)
+            if found is not None and ours <= (found["metadata"].get("labels") or {}).items():
+                self.cluster.delete(api_version, kind, name)
+
     # Looking at it
 
     def _live(self) -> Json:
@@ -343,6 +357,10 @@ class ClusterPlatform:
                     f"`kubectl -n {self.namespace} describe {left[0].lower()}` says why; then run the command again",
                 )
             time.sleep(0.5)
+
+
+def _key(body: Json) -> tuple[str, str, str]:
+    return body["apiVersion"], body["kind"], body["metadata"]["name"]
 
 
 def _claims(objects: Sequence[Json]) -> set[tuple[str, str]]:

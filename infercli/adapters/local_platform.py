@@ -77,6 +77,9 @@ class LocalPlatform:
                 write_bytes(self.code_dir / name, data)
         self.ray.ensure(self.serve_port)
 
+    def tidy(self, revision: Revision) -> None:
+        """No revision has objects here."""
+
     def put(self, revision: Revision, serve_config: Json) -> None:
         """PUT the whole config."""
         del revision

@@ -7,6 +7,7 @@ import pytest
 from infercli.actions.deploy import deploy
 from infercli.core.release import live
 from infercli.errors import (
+    ClusterError,
     DeployFailed,
     EndpointError,
     InputError,
@@ -167,6 +168,16 @@ def test_going_back_brings_the_objects_back_too(world, request_for):
     with pytest.raises(DeployFailed):
         deploy(request_for("int8", objects=({"kind": "NetworkPolicy"},)), world)
     assert world.platform.prepared == [1, 2, 1]
+    assert world.platform.tidied == [1, 1]
+
+
+def test_what_only_earlier_revisions_had_is_taken_away_once_the_new_one_is_good(world, request_for):
+    deploy(request_for(), world)
+    world.platform.faults["tidy"] = ClusterError("not allowed to delete PodDisruptionBudget chat-engine")
+    entry = deploy(request_for("int8"), world)
+    assert entry.progress.outcome == "good"  # requests do not depend on it
+    assert "note: objects of other revisions are left: not allowed to delete" in "\n".join(world.watcher.said)
+    assert deploy(request_for(), world).number == world.platform.tidied[-1] == 3
 
 
 def test_what_the_other_side_refuses_is_neither_recorded_nor_put(world, request_for):

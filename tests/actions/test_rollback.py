@@ -98,7 +98,7 @@ def test_objects_alone_are_taken_back(world, request_for):
     deploy(request_for(objects=({"kind": "NetworkPolicy"},)), world)
     went, entry = go_back(world)
     assert (went.to, entry.revision.objects, entry.progress.outcome) == (1, ({"kind": "Service"},), "good")
-    assert world.platform.prepared == [1, 2, 3]
+    assert world.platform.prepared == world.platform.tidied == [1, 2, 3]
 
 
 def test_requests_leave_a_canary_for_an_engine_of_which_a_replica_starts_anew(world, request_for):

@@ -130,13 +130,20 @@ def test_the_front_is_asked_with_the_keys_that_it_has_while_a_revision_with_othe
     assert user.done("status", "chat", "-o", "json").json["state"] == "serving"
 
 
+def budgets(user):
+    found = user.get(f"/apis/policy/v1/namespaces/{user.namespace}/poddisruptionbudgets")
+    return {item["metadata"]["name"] for item in found["items"]}
+
+
 def test_replicas_and_the_front_are_taken_back_too(user):
     app = deploy(user)
     deploy(user, replicas=2, front={"replicas": 3})
     assert (replicas(user, app), replicas(user, "front")) == (2, 3)
+    assert budgets(user) == {"chat-front", "chat-engine"}
     back = user.done("rollback", "chat", "-o", "json").json
     assert (back["to"], back["is_shift"]) == (1, True)
     assert (replicas(user, app), replicas(user, "front")) == (1, 2)
+    assert budgets(user) == {"chat-front"}  # one for engines would forbid every drain of the only one's node
     assert user.weights() == {app: 100}
     # Ray calls an engine DEPLOYING while it takes a replica away, for which nobody has to wait.
     assert eventually(lambda: user.infercli("status", "chat", "-o", "json").json["state"] == "serving")

@@ -72,6 +72,8 @@ class FakePlatform:
         self.on_put = None
         self.prepared = []
         """The numbers of the revisions whose objects were applied."""
+        self.tidied = []
+        """The numbers of the revisions beside whose objects no others were left."""
 
     def _fault(self, name):
         if name in self.faults:
@@ -80,6 +82,10 @@ class FakePlatform:
     def prepare(self, revision):
         self._fault("prepare")
         self.prepared.append(revision.number)
+
+    def tidy(self, revision):
+        self._fault("tidy")
+        self.tidied.append(revision.number)
 
     def validate(self, objects, serve_config):
         self._fault("validate")
