@@ -98,19 +98,27 @@ def _local() -> list[Finding]:
 
 def _hub() -> list[Finding]:
     import os
+    from pathlib import Path
 
-    if os.environ.get("HF_HUB_OFFLINE"):
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:  # as its client reads it: 0 is no
         return [Finding("Hub", "ok", "offline (HF_HUB_OFFLINE)")]
-    home = os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111  # as the Hub's client
-    has_token = bool(os.environ.get("HF_TOKEN")) or os.path.exists(os.path.join(home, "token"))  # noqa: PTH110, PTH118
+    has_token = bool(os.environ.get("HF_TOKEN")) or Path(constants.HF_TOKEN_PATH).exists()
     text = "a token is there" if has_token else "no token: models that need accepted terms cannot be pinned"
     return [Finding("Hub", "ok", text, "" if has_token else "export HF_TOKEN=...")]
 
 
 def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None) -> list[Finding]:
+    import contextlib
+
     from infercli.adapters.cluster import connect
+    from infercli.cli.project import deployment_path, load_deployment
     from infercli.errors import InferError
 
+    if namespace is None and deployment_path(None).exists():
+        with contextlib.suppress(InferError):  # a broken file is said by whoever plans it
+            namespace = load_deployment(None).kubernetes.namespace
     try:
         cluster = connect(kubeconfig, context, namespace)
     except InferError as error:

@@ -30,7 +30,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
 
     from click.core import ParameterSource
 
-    from infercli.adapters.files import alone, state_home, to_yaml, write_text
+    from infercli.adapters.files import alone, check_writable, state_home, to_yaml, write_text
     from infercli.cli.output import emit, note
     from infercli.cli.progress import byte_progress
     from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
@@ -43,7 +43,9 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     again = f"`{shlex.join(['infercli', 'pin', *([model] if model else []), *file])}`"
     if model is None:
         model = load_deployment(deployment_path).model
-    load_lock(project)  # a broken one is told before hours of hashing
+    # What would keep the result from being written is told before hours of hashing.
+    load_lock(project)
+    check_writable(project / LOCK_FILE)
     with byte_progress("hashing" if model.startswith((".", "/")) else "pinning") as on_progress:
         if model.startswith((".", "/")):
             if click.get_current_context().get_parameter_source("revision") is not ParameterSource.DEFAULT:

@@ -103,10 +103,7 @@ def planned(
     if wrong:
         raise InvalidFile("deployment.yaml", wrong)
     if profile.target == "local" and (locked is None or locked.directory is None):
-        raise InputError(
-            f"the local target serves a directory, and {deployment.model} is not one that is pinned",
-            f"download it, then `infercli pin ./{deployment.model.rpartition('/')[2]}`",
-        )
+        raise _no_directory(deployment.model)
     subject = resolve(deployment, profile, locked)
     gpu = profile.linked_gpu()
 
@@ -148,6 +145,19 @@ def planned(
         notes=_notes(deployment, profile, locked, subject, outcome, found),
     )
     return Planned(plan, outcome.question)
+
+
+def _no_directory(model: str) -> InputError:
+    import shlex  # few plans end here
+
+    what = f"the local target serves a directory, and {model} is not one that is pinned"
+    if model.startswith((".", "/")):
+        return InputError(what, f"`infercli pin {shlex.quote(model)}`")
+    here = f"./{model.rpartition('/')[2]}"
+    return InputError(
+        what,
+        f"`infercli pin {model} --download {here}`, then `infercli pin {here}`, and in deployment.yaml `model: {here}`",
+    )
 
 
 def argument_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:

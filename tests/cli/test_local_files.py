@@ -17,7 +17,7 @@ from infercli.adapters.files import alone, state_home, to_json, to_yaml
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
 from infercli.core.model import LockedFile, LockedModel, ModelLock
-from infercli.errors import ExitCode
+from infercli.errors import ClusterError, ExitCode
 from tests.cli.conftest import CONFIG
 from tests.render.examples import COMMIT, IMAGE
 
@@ -27,6 +27,44 @@ def test_init_writes_a_file_that_plans(infercli, tmp_path):
     assert ran.code == 0
     assert "infercli pin" in ran.err
     assert infercli("plan").code == ExitCode.YES
+
+
+def test_doctor_takes_the_hubs_switch_as_the_hubs_client_does_and_the_namespace_of_the_file(
+    infercli, tmp_path, monkeypatch
+):
+    from huggingface_hub import constants
+
+    (tmp_path / "token").touch()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # what it makes of 0, when it is imported
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    asked = []
+
+    def connect(kubeconfig, context, namespace):
+        asked.append(namespace)
+        raise ClusterError("no cluster in this test")
+
+    monkeypatch.setattr("infercli.adapters.cluster.connect", connect)
+    infercli("init", "--name", "team")
+    path = tmp_path / "deployment.yaml"
+    path.write_text(path.read_text().replace("# namespace:", "namespace:"))
+    found = {f["what"]: f["found"] for f in json.loads(infercli("doctor", "-o", "json").out)["findings"]}
+    assert found["Hub"] == "a token is there"
+    infercli("doctor", "-n", "other")
+    path.write_text("no: deployment")
+    infercli("doctor")
+    assert asked == ["team", "other", None]
+
+
+def test_a_lock_that_cannot_be_written_is_told_before_the_hashing(infercli, tmp_path, monkeypatch):
+    def never(*_):
+        raise AssertionError("hashed for nothing")
+
+    monkeypatch.setattr(model_directory, "lock_directory", never)
+    (tmp_path / "file").touch()
+    ran = infercli("pin", "./bf16", "-f", "file/deployment.yaml")
+    assert ran.code == ExitCode.COULD_NOT
+    assert "models.lock.yaml cannot be written" in ran.err
 
 
 def test_init_does_not_overwrite(infercli):

@@ -60,8 +60,13 @@ def test_a_machine_that_is_too_small_is_a_no():
 def test_only_a_pinned_directory_runs_here():
     with pytest.raises(InputError, match="the local target serves a directory"):
         plan("meta-llama/Llama-3.1-8B-Instruct", "cpu-local")
-    with pytest.raises(InputError, match="the local target serves a directory"):
+    with pytest.raises(InputError, match="the local target serves a directory") as refused:
         plan("some/model", "cpu-local", locked({"architectures": ["LlamaForCausalLM"]}))
+    for step in ("`infercli pin some/model --download ./model`", "`infercli pin ./model`", "`model: ./model`"):
+        assert step in refused.value.hint
+    with pytest.raises(InputError, match="the local target serves a directory") as refused:
+        plan("./my model", "cpu-local")
+    assert refused.value.hint == "`infercli pin './my model'`"
 
 
 def test_a_head_size_that_the_cpu_engine_lacks_is_refused():
