@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -40,6 +41,8 @@ tenths of its time at 0 and for a twentieth at 10 (measured on two cores)."""
 START_ATTEMPTS = 3
 """Ray 2.60 gives its own node 30 s to come up (ray/_private/node.py) and no way to say more: seen to be too little
 beside other heavy work, and enough a moment later."""
+TOO_SLOW = ("timed out during startup", "Timed out waiting for node info")
+"""How it says so: of the node, and of a process beside it (ray/_private/services.py, get_node_with_retry)."""
 MARK = "INFERCLI_LOCAL_RAY"
 """In the environment of every process that this Ray starts, so that all can be found, orphans too."""
 
@@ -136,7 +139,7 @@ class LocalRay:
                 self._until_it_answers(started)
             except RayError as error:
                 self.stop()
-                if attempt == START_ATTEMPTS or "timed out during startup" not in error.message:
+                if attempt == START_ATTEMPTS or not any(words in error.message for words in TOO_SLOW):
                     raise
             except BaseException:
                 self.stop()
@@ -170,6 +173,9 @@ class LocalRay:
         command += [f"--port={_free_port()}", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"]
         command += [f"--dashboard-port={dashboard_port}", f"--num-cpus={LOGICAL_CPUS}", "--num-gpus=0"]
         command += [f"--object-store-memory={OBJECT_STORE_BYTES}", f"--metrics-export-port={_free_port()}"]
+        # Ray's client server is of no use here and cannot be left out; at its own 10001 another program, or the Ray of
+        # another user, would end this one.
+        command += [f"--ray-client-server-port={_free_port()}"]
         command += ["--disable-usage-stats", f"--temp-dir={temp_dir}"]
         with (self.home / "ray.log").open("wb") as log:
             process = subprocess.Popen(
@@ -212,8 +218,11 @@ class LocalRay:
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
-            lines = (self.home / "ray.log").read_text(errors="replace").split("\n")
-            return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+            text = _COLOURS.sub("", (self.home / "ray.log").read_text(errors="replace"))
+            lines = [line.strip() for line in text.split("\n") if line.strip()]
+            # Where one of its processes has ended, Ray quotes that one's log, and adds words that say nothing.
+            said = [line for line in lines if _EXCEPTION.match(line)] or lines
+            return said[-1] if said else "it said nothing"
         return "it said nothing"
 
     def rest(
@@ -288,6 +297,10 @@ class LocalRay:
         self.token_path.unlink(missing_ok=True)
         return len(ended)
 
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_EXCEPTION = re.compile(r"[\w.]*(Error|Exception): \S")
+"""The last line of a Python traceback."""
 
 _NOT_FOR_RAY = frozenset(
     {

@@ -91,8 +91,32 @@ def test_a_ray_that_ends_while_it_starts_is_told_with_its_last_words(ray, tmp_pa
     assert ray.running() is None
 
 
-def test_a_ray_that_was_too_slow_for_its_own_limit_is_started_again(ray, tmp_path, monkeypatch):
-    slow = "open({flag!r}, 'x').close(); sys.exit('Exception: The current node timed out during startup. Busy.')"
+def test_of_a_process_that_ended_its_own_words_are_told_without_colours(ray, tmp_path, monkeypatch):
+    log = "\\033[31m2026 INFO Starting\\nTraceback (most recent call last):\\nRuntimeError: Failed to bind.\\n\\033[39m"
+    said = f"{log}\\n2026 ERR scripts.py:1315 -- \\033[31mRemaining processes will be killed.\\033[39m\\n"
+    dying = program(tmp_path / "dying", f"#!/bin/sh\nprintf '{said}'\nexit 1\n")
+    monkeypatch.setenv("INFERCLI_ENGINE_PYTHON", str(dying))
+    with pytest.raises(RayError) as error:
+        ray.ensure(free_port())
+    assert error.value.message == "Ray ended while it started: RuntimeError: Failed to bind."
+
+
+def test_rays_client_server_has_a_port_of_its_own(ray, fake_engine):
+    # At Ray's default, 10001, whatever else listens there would end the whole Ray.
+    words = Path(f"/proc/{ray.ensure(free_port()).pid}/cmdline").read_text().split("\0")
+    (port,) = [w.partition("=")[2] for w in words if w.startswith("--ray-client-server-port=")]
+    assert int(port) != 10001
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Exception: The current node timed out during startup. Busy.",
+        "RuntimeError: Timed out waiting for node info for node_id=1.\\nRemaining processes will be killed.",
+    ],
+)
+def test_a_ray_that_was_too_slow_for_its_own_limit_is_started_again(ray, tmp_path, monkeypatch, words):
+    slow = "open({flag!r}, 'x').close(); sys.exit('" + words + "')"
     flag = str(tmp_path / "tried")
     body = FAKE_RAY.format(python=sys.executable)
     first, rest = body.split("import json, os", 1)
