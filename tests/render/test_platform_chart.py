@@ -89,6 +89,18 @@ def test_bindings_and_quota_come_only_where_they_were_asked_for(helm):
 
 
 @pytest.mark.cluster
+def test_a_namespace_whose_name_is_a_number_to_yaml_stays_a_name(helm):
+    found = rendered(
+        helm,
+        quota={"gpus": 1},
+        deployers=[{"kind": "ServiceAccount", "name": "ci", "namespace": "7e2"}],
+        namespace={"name": "0123", "create": True},
+    )
+    assert {o["metadata"].get("namespace", o["metadata"]["name"]) for o in found.values()} == {"0123"}
+    assert found["RoleBinding", "infercli-deployer"]["subjects"][0]["namespace"] == "7e2"
+
+
+@pytest.mark.cluster
 def test_on_call_can_read_what_the_deployer_can_and_write_nothing(helm):
     roles = rendered(helm)
     may = {
@@ -149,6 +161,7 @@ def test_the_deployer_may_do_what_infercli_does_and_on_call_may_look(control_pla
         ("delete", "rayservices.ray.io"),
         ("update", "leases.coordination.k8s.io"),
         ("create", "services/proxy"),
+        ("create", "pods/portforward"),  # what the hint of `bench` says to type
         ("delete", "rayclusters.ray.io"),
         ("create", "jobs.batch"),
         ("delete", "jobs.batch"),
@@ -164,6 +177,7 @@ def test_the_deployer_may_do_what_infercli_does_and_on_call_may_look(control_pla
     ]:
         assert may("oncall", verb, resource) == "yes", (verb, resource)
     for user in ("deployer", "oncall"):
+        assert may(user, "get", "pods/proxy") == "no"  # every port of every pod, and infercli asks Services
         assert may(user, "create", "pods") == "no"
         assert may(user, "create", "roles.rbac.authorization.k8s.io") == "no"
     outside = control_plane.kubectl("auth", "can-i", "get", "secrets", "-n", "default", user="deployer")

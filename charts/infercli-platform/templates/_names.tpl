@@ -1,6 +1,6 @@
 {{- define "infercli-platform.labels" -}}
 app.kubernetes.io/name: infercli-platform
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
@@ -20,7 +20,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
   name: {{ .name }}
-  namespace: {{ .root.Values.namespace.name }}
+  namespace: {{ .root.Values.namespace.name | quote }}
   labels:
     {{- include "infercli-platform.labels" .root | nindent 4 }}
 roleRef:
@@ -32,7 +32,7 @@ subjects:
   - kind: {{ .kind }}
     name: {{ .name | quote }}
     {{- if eq .kind "ServiceAccount" }}
-    namespace: {{ .namespace }}
+    namespace: {{ .namespace | quote }}
     {{- else }}
     apiGroup: rbac.authorization.k8s.io
     {{- end }}
