@@ -40,8 +40,15 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 class Cluster:
     """One context of a kubeconfig and one namespace of it."""
 
-    def __init__(self, client: Any, context: str, namespace: str, server: str) -> None:
+    def __init__(self, client: Any, context: str, namespace: str, server: str, kubeconfig: str | None = None) -> None:
         self._client, self.context, self.namespace, self.server = client, context, namespace, server
+        self.kubeconfig = kubeconfig
+        """As it was given; None: it was found as kubectl finds it."""
+
+    @property
+    def kubectl(self) -> str:
+        """How a command for a person begins."""
+        return f"{self._named('', '').kubectl} -n {self.namespace}"
 
     # Objects
 
@@ -185,7 +192,7 @@ class Cluster:
             if error.status in (404, 500, 502, 503, 504):  # of the API server: no such Service, or nobody behind it
                 raise EndpointError(
                     f"nobody answers behind Service {service}: {own.message}",
-                    f"`{doing.kubectl} -n {self.namespace} get endpointslices,pods`",
+                    f"`{doing.kubectl} -n {self.namespace} get services,pods`",
                 ) from error
             raise self._translated(error, doing) from error
         except Exception as error:
@@ -276,7 +283,7 @@ class Cluster:
                 fresh = False
 
     def _named(self, verb: str, what: str) -> Doing:
-        return Doing(verb, what, self.namespace, self.context, self.server)
+        return Doing(verb, what, self.namespace, self.context, self.server, self.kubeconfig)
 
     @contextlib.contextmanager
     def _doing(self, verb: str, what: str) -> Iterator[None]:
@@ -310,7 +317,7 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
     configuration.retries = False  # urllib3 would send a DELETE three times, and wait three times for a silent server
     name, default_namespace = load(configuration, kubeconfig, context)
     server = str(configuration.host)
-    cluster = Cluster(None, name, namespace or default_namespace or "default", server)
+    cluster = Cluster(None, name, namespace or default_namespace or "default", server, kubeconfig)
     with cluster._doing("read", "what it serves"):  # noqa: SLF001  # the one place that makes it
         cluster._client = DynamicClient(ApiClient(configuration), cache_file=str(_discovery_cache(server)))  # noqa: SLF001
     return cluster

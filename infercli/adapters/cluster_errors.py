@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ class Doing(NamedTuple):
     context: str
     server: str
     """Its URL."""
+    kubeconfig: str | None = None
+    """As it was given; None: kubectl finds the same one."""
 
     @property
     def writes(self) -> bool:
@@ -37,8 +40,9 @@ class Doing(NamedTuple):
 
     @property
     def kubectl(self) -> str:
-        """How a command for a person begins."""
-        return f"kubectl --context {self.context}"
+        """How a command for a person begins: never without the context, which may be another than kubectl's own."""
+        named = [] if self.kubeconfig is None else ["--kubeconfig", self.kubeconfig]
+        return shlex.join(["kubectl", *named, "--context", self.context])
 
 
 class Exists(ClusterError):

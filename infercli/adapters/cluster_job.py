@@ -68,8 +68,7 @@ class ClusterJob:
             began = (there.get("status") or {}).get("startTime") or there["metadata"].get("creationTimestamp")
             raise ClusterError(
                 f"the same benchmark runs already: Job {self.name} in {self.where}, since {began}",
-                f"wait for it; if its command was killed: `kubectl --context {self.cluster.context} "
-                f"-n {self.cluster.namespace} delete job {self.name}`",
+                f"wait for it; if its command was killed: `{self.cluster.kubectl} delete job {self.name}`",
             )
         for body in self.objects:
             if self.cluster.get(body["apiVersion"], body["kind"], self.name) is not None:
@@ -88,7 +87,7 @@ class ClusterJob:
                 raise InputError(
                     f"Secret `{name}` in namespace {self.cluster.namespace} has no {' and no '.join(missing)}: the "
                     "clients' keys are read from it",
-                    f"`kubectl --context {self.cluster.context} -n {self.cluster.namespace} get secret {name}`",
+                    f"`{self.cluster.kubectl} get secret {name}`",
                 )
 
     def look(self) -> JobState:

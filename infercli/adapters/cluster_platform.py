@@ -296,13 +296,10 @@ class ClusterPlatform:
             missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
             if missing:
                 lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
-                again = "" if secret is None else f"kubectl -n {self.namespace} delete secret {name}\n"
                 raise InputError(
                     f"Secret `{name}` in namespace {self.namespace} {lacks}: clients' keys and the "
                     "operator's token are read from it",
-                    f"{again}kubectl --context {self.cluster.context} -n {self.namespace} create secret generic "
-                    f'{name} --from-literal=api-keys="$(openssl rand -hex 24)" '
-                    '--from-literal=operator-token="$(openssl rand -hex 24)"',
+                    f"{self.cluster.kubectl} {_made(name, missing) if secret is None else _completed(name, missing)}",
                 )
             self._tokens[name] = base64.b64decode(data["operator-token"]).decode().split()[0]
         return self._tokens[name]
@@ -354,9 +351,22 @@ class ClusterPlatform:
             if time.monotonic() > end:
                 raise TimedOut(
                     f"after {duration(REMOVE_S)} there still is {', '.join(left)}",
-                    f"`kubectl -n {self.namespace} describe {left[0].lower()}` says why; then run the command again",
+                    f"`{self.cluster.kubectl} describe {left[0].lower()}` says why; then run the command again",
                 )
             time.sleep(0.5)
+
+
+_RANDOM = "$(openssl rand -hex 24)"
+
+
+def _made(secret: str, keys: Sequence[str]) -> str:
+    return " ".join([f"create secret generic {secret}", *(f'--from-literal={key}="{_RANDOM}"' for key in keys)])
+
+
+def _completed(secret: str, keys: Sequence[str]) -> str:
+    """Without touching what it has: clients hold those keys."""
+    data = ", ".join(f'\\"{key}\\": \\"{_RANDOM}\\"' for key in keys)
+    return f'patch secret {secret} -p "{{\\"stringData\\": {{{data}}}}}"'
 
 
 def _key(body: Json) -> tuple[str, str, str]:

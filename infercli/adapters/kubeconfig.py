@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         raise InputError(
             f"there is no kubeconfig: {place} does not exist", "--kubeconfig FILE, or export KUBECONFIG=FILE"
         )
-    doing = Doing("read", "the kubeconfig", "default", context or "unknown", place)
+    doing = Doing("read", "the kubeconfig", "default", context or "unknown", place, kubeconfig)
     try:
         contexts, plugins, current = _contexts(place)
         if context is not None and context not in contexts:
@@ -44,7 +43,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         with _logged() as errors:
             config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
         if errors and chosen in plugins:
-            raise _plugin_failed(chosen, plugins[chosen], errors[-1])
+            raise _plugin_failed(doing._replace(context=chosen), plugins[chosen], errors[-1])
     except InferError:
         raise
     except OSError as error:  # it cannot be read, or a certificate or a credential plugin is not there
@@ -87,11 +86,11 @@ PLUGIN_CHARACTERS = 500
 """Of what a plugin said: what to do about it stands at its end."""
 
 
-def _plugin_failed(context: str, command: str, said: str) -> ClusterError:
+def _plugin_failed(doing: Doing, command: str, said: str) -> ClusterError:
     words = " ".join(said.removeprefix("exec: ").split())[-PLUGIN_CHARACTERS:]
     return ClusterError(
-        f"the credential plugin of context `{context}`, {command}, gave no credentials: {words}",
-        f"log in again; `kubectl --context {shlex.quote(context)} auth whoami` asks it too",
+        f"the credential plugin of context `{doing.context}`, {command}, gave no credentials: {words}",
+        f"log in again; `{doing.kubectl} auth whoami` asks it too",
     )
 
 

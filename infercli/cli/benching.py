@@ -141,11 +141,16 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
     if given["in_cluster"]:
         check(aim)
     elif aim.release is not None and not aim.endpoint.is_loopback:
+        from infercli.adapters.cluster_platform import ClusterPlatform
+
+        platform = aim.world.platform if aim.world is not None else None
+        kubectl = platform.cluster.kubectl if isinstance(platform, ClusterPlatform) else "kubectl"
         raise InputError(
             f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
             f"`infercli bench {aim.release} --in-cluster` measures it from a pod beside it; or "
-            f"`kubectl port-forward service/{aim.release}-serve-svc 8000`, then `infercli bench http://127.0.0.1:8000` "
-            "with INFERCLI_API_KEY: what the forwarding costs is measured with it",
+            f"`{kubectl} port-forward service/{aim.release}-serve-svc 8000`, then "
+            "`infercli bench http://127.0.0.1:8000` with INFERCLI_API_KEY: what the forwarding costs is measured "
+            "with it",
         )
     if aim.model is not None:
         return aim

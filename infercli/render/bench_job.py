@@ -65,7 +65,7 @@ def bench_objects(plan: Plan, namespace: str, app: bytes, job: BenchJob) -> list
             f"the prompts take {len(packed):,} bytes compressed, and the Secret that brings them to the Job holds "
             f"{SECRET_BYTES:,}",
             "fewer prompts (--requests, or a smaller workload); without --in-cluster there is no such limit: "
-            f"`kubectl port-forward service/{plan.name}-serve-svc 8000`",
+            f"`kubectl -n {namespace} port-forward service/{plan.name}-serve-svc 8000`",
         )
     body = _spec(rendering, job)
     # Of what it is told and not of the compressed bytes, which depend on the version of zlib.

@@ -168,7 +168,7 @@ def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path, capsys, c
         connect(path, None, None)
     assert f"the credential plugin of context `prod`, {command}, gave no credentials" in error.value.message
     assert words in error.value.message
-    assert "`kubectl --context prod auth whoami`" in error.value.hint
+    assert f"`kubectl --kubeconfig {path} --context prod auth whoami`" in error.value.hint
     assert capsys.readouterr().err == ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 
 import pytest
 import urllib3.exceptions
@@ -168,3 +169,9 @@ def test_a_wrapped_reason_is_what_is_said():
     ours = translate(outer, DOING)
     assert "cannot be reached at https://10.0.0.1:6443" in ours.message
     assert "api.example" in ours.message
+
+
+def test_a_command_for_a_person_is_for_the_cluster_that_was_meant():
+    assert DOING.kubectl == "kubectl --context gke"
+    other = DOING._replace(context="team a", kubeconfig="/tmp/of staging")
+    assert shlex.split(other.kubectl) == ["kubectl", "--kubeconfig", "/tmp/of staging", "--context", "team a"]

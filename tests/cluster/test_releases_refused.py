@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -96,12 +100,21 @@ def test_what_the_user_has_to_provide_is_named_with_the_command_and_nothing_is_r
         assert said.code == 2, said.err
         words_of = {
             "keys": ("does not exist", f"-n {user.namespace} create secret generic chat-keys --from-literal=api-keys="),
-            "token": ("has no operator-token", "--from-literal=operator-token="),
+            "token": ("has no operator-token", f"-n {user.namespace} patch secret chat-keys -p "),
             "claim": ("there is no PersistentVolumeClaim `models`", "kubernetes.model_claim"),
         }
         for part in words_of[missing]:
             assert part in said.err
     assert user.revisions() == []
+    if missing == "token" and shutil.which("openssl") is not None:
+        (command,) = [line.removeprefix("hint: ") for line in said.err.splitlines() if "patch secret" in line]
+        assert command.startswith("kubectl --context ")  # not whatever cluster kubectl would choose
+        path = f"{user.plane.binaries}{os.pathsep}{os.environ['PATH']}"
+        subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path}, check=True)
+        data = user.get(f"/api/v1/namespaces/{user.namespace}/secrets/chat-keys")["data"]
+        assert base64.b64decode(data["api-keys"]) == b"k"  # which clients have
+        assert len(base64.b64decode(data["operator-token"])) == 48
+        user.done("deploy", "--dry-run")
 
 
 def test_a_namespace_or_a_context_that_is_not_there(user):
