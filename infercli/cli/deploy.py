@@ -56,6 +56,7 @@ def command(
     import time
 
     from infercli.actions.deploy import deploy, settled, standing_now
+    from infercli.cli.aimed import aimed
     from infercli.cli.deploying import prepare_request
     from infercli.cli.interrupts import interruptible
     from infercli.cli.output import columns, emit, note
@@ -124,8 +125,7 @@ def command(
         f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}",
     )
     if output == "text":
-        note(f"  ask it:      infercli ask {plan.name} 'Hello'")
+        note(aimed(f"  ask it:      infercli ask {plan.name} 'Hello'"))
         back = rollback_target(world.store.entries(plan.name)) is not None
-        note(
-            f"  take it back: infercli rollback {plan.name}" if back else f"  take it away: infercli delete {plan.name}"
-        )
+        way = f"take it back: infercli rollback {plan.name}" if back else f"take it away: infercli delete {plan.name}"
+        note(aimed(f"  {way}"))

@@ -117,13 +117,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Of a write that stdout could not take. Where a file could not be written, its adapter has said so already."""
 
 
-def _report(error: InferError, color: bool | None) -> None:
+def _report(error: InferError, color: bool | None, words: list[str]) -> None:
+    from infercli.cli.aimed import aimed
     from infercli.cli.output import clean
 
     for index, line in enumerate(map(clean, error.message.expandtabs().splitlines() or [""])):
         said = f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}"
         click.echo(said, err=True, color=color)
-    for line in map(clean, (error.hint or "").expandtabs().splitlines()):
+    for line in map(clean, aimed(error.hint or "", words).expandtabs().splitlines()):
         click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True, color=color)
 
 
@@ -142,14 +143,20 @@ def _debug() -> bool:
 
 def invoke(args: list[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing escapes but what ends the interpreter."""
-    color = _color(sys.argv[1:] if args is None else args)
+    words = sys.argv[1:] if args is None else args
+    color = _color(words)
     try:
         result = main.main(
-            args=args, prog_name="infercli", standalone_mode=False, auto_envvar_prefix="INFERCLI", color=color
+            args=args,
+            prog_name="infercli",
+            standalone_mode=False,
+            auto_envvar_prefix="INFERCLI",
+            color=color,
+            obj=words,
         )
         return int(result) if isinstance(result, int) else ExitCode.YES
     except InferError as error:
-        _report(error, color)
+        _report(error, color, words)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -157,10 +164,14 @@ def invoke(args: list[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
-        _report(InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None), color)
+        _report(
+            InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None),
+            color,
+            words,
+        )
         return ExitCode.USAGE
     except click.ClickException as error:
-        _report(InferError(error.format_message()), color)
+        _report(InferError(error.format_message()), color, words)
         return ExitCode.COULD_NOT
     except SystemExit as stop:  # what completes for a shell ends so
         return stop.code if isinstance(stop.code, int) else ExitCode.YES
@@ -169,7 +180,7 @@ def invoke(args: list[str] | None = None) -> int:
             from infercli.cli.output import drop_output
 
             drop_output()
-            _report(InferError(f"the output could not be written: {error.strerror}"), color)
+            _report(InferError(f"the output could not be written: {error.strerror}"), color, words)
             return ExitCode.COULD_NOT
         if _debug():
             raise

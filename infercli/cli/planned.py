@@ -124,6 +124,8 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
         client_limited=stage.check.client_limited,
         planned_output_tokens_per_s=None if planned is None else (planned.low, planned.high),
     )
+    from infercli.cli.aimed import aimed
+
     try:
         if len(engines) > 1:
             raise InferError(f"{' and '.join(sorted(engines))} answered")
@@ -131,4 +133,4 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
     except InferError as error:
         note(f"not recorded with {aim.release}: {error.message}")
     else:
-        note(f"recorded with revision {number} of {aim.release}; `infercli status {aim.release}` shows it")
+        note(aimed(f"recorded with revision {number} of {aim.release}; `infercli status {aim.release}` shows it"))

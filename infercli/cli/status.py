@@ -101,6 +101,7 @@ def _measured(m: Measured) -> str:
 
 
 def _text(seen: Status) -> str:
+    from infercli.cli.aimed import aimed
     from infercli.cli.output import columns
 
     state = click.style(seen.state, fg=_COLOURS[seen.state], bold=True)
@@ -111,7 +112,7 @@ def _text(seen: Status) -> str:
         said = seen.newest_message.splitlines()
         facts += zip(["why", *[""] * (len(said) - 1)], said, strict=True)
     if seen.next:
-        facts.append(("next", seen.next))
+        facts.append(("next", aimed(seen.next)))
     if seen.endpoint:
         facts.append(("endpoint", seen.endpoint))
     if seen.lease:
