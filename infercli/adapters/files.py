@@ -1,6 +1,7 @@
 """Files that people write and infercli reads or writes: YAML documents, plans, what is shipped, private state.
 
-A file is replaced as a whole or not at all: whatever is written goes to a neighbour first and is renamed.
+A file is replaced as a whole or not at all: whatever is written goes to a neighbour first and is renamed. A link stays
+one, to the new file; what is no file (/dev/null, a named pipe) is written to, and never replaced.
 """
 
 from __future__ import annotations
@@ -154,9 +155,14 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
 
 def check_writable(path: Path) -> None:
     """Asked before long work whose result goes to `path`. Raises InferError as `write_text` would, as far as it can."""
+    if _is_device(path):
+        if not os.access(path, os.W_OK):
+            raise InferError(f"{path} cannot be written: {os.strerror(errno.EACCES)}", "name another file")
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
             pass
     except FileExistsError as error:
         raise InferError(f"{path} cannot be written: {path.parent} is a file", "name another file") from error
@@ -169,8 +175,13 @@ def check_writable(path: Path) -> None:
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
     """As `write_text`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if _is_device(path):
+            with path.open("wb") as device:
+                device.write(data)
+            return
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -179,13 +190,21 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             umask = os.umask(0)
             os.umask(umask)
             Path(temporary).chmod(0o600 if private else 0o666 & ~umask)
-            Path(temporary).replace(path)
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         look = "df -h" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
         raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {path.parent}`") from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is there and no regular file, or names where a stream of this process goes (/dev/stdout, /dev/fd/3).
+
+    Root may rename over a device, and takes it from the whole machine.
+    """
+    return path.exists() and not path.is_dir() and (not path.is_file() or str(path.parent) in ("/dev", "/dev/fd"))
 
 
 def to_yaml(value: Json) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from infercli.adapters.files import read_document, read_yaml, shipped, write_text
+from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, write_text
 from infercli.core.deployment import ModelDeployment
 from infercli.core.profile import HardwareProfile
 from infercli.errors import InferError, InputError, InvalidFile
@@ -135,6 +136,38 @@ def test_private_files_are_for_their_owner_alone(tmp_path):
     write_text(tmp_path / "deep" / "key", "secret", private=True)
     assert (tmp_path / "deep" / "key").stat().st_mode & 0o077 == 0
     assert (tmp_path / "deep").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        check_writable(pipe)
+        write_text(pipe, "result")
+        assert os.read(reader, 100) == b"result"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+    with pytest.raises(InferError, match="No space left on device"):
+        # A name of its own: were it replaced, the machine's device would be gone.
+        write_text(link_to(tmp_path / "full", "/dev/full"), "result")
+
+
+def test_a_link_goes_on_leading_to_the_file(tmp_path):
+    (tmp_path / "big-disk").mkdir()
+    link = link_to(tmp_path / "result.json", tmp_path / "big-disk" / "result.json")
+    check_writable(link)
+    for text in ("first", "second"):
+        write_text(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "big-disk" / "result.json").read_text() == text
+
+
+def link_to(link, target):
+    link.symlink_to(target)
+    return link
 
 
 @pytest.mark.parametrize("folder", ["profiles", "charts", "workloads"])
