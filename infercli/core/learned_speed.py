@@ -27,6 +27,9 @@ _ALIKE = 2.0
 _MOST_ANSWERS = 0.5
 """Share of the answers of several tokens that must show a TPOT before it is learned. Where most came in one read each,
 those that did not were torn by chance, and say how fast a buffer was emptied."""
+_MOST_CACHED = 1 - 1 / _ALIKE
+"""Share of the prompts' tokens that may come from the prefix cache: beyond it prompts were no more alike in what had to
+be computed than those that are too short. A chat template alone can be a third of a short one."""
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
@@ -81,6 +84,7 @@ def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, know
 
     Raises InputError for what none of them says: a result names its model and its load, and no engine.
     """
+    _check_like_an_estimates(result, stage)
     load = load_of(stage)
     said: dict[str, Json] = {"model": result.target.model, **_gpu_here(result)}
     said |= ({} if plan is None else of_plan(plan)) | known
@@ -95,6 +99,36 @@ def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, know
     lengths = [t.output_tokens for t in stage.traces if t.answered and t.phase == "measured"]
     spread = {"length_spread_fraction": min(MOST_SPREAD, statistics.pstdev(lengths) / statistics.mean(lengths))}
     return said | {"workload": sent | spread | {"length_shape": "skewed", "num_prompts": stage.metrics.answered}}
+
+
+def _check_like_an_estimates(result: BenchResult, stage: StageResult) -> None:
+    """Raises InputError for traffic of another kind than estimates are of: always asking, and new text."""
+    hint = "single requests with prompts of their own say it: `infercli bench --concurrency 8 --input-len 1000`"
+    if any(t.turn for t in stage.traces):
+        raise InputError(
+            "conversations were sent: their users may pause between turns, and each turn begins with what was sent "
+            "before it",
+            hint,
+        )
+    cached = _cached_fraction(result, stage)
+    if cached is not None and cached > _MOST_CACHED:
+        raise InputError(f"{cached:.0%} of the prompts' tokens were in the prefix cache", hint)
+
+
+def _cached_fraction(result: BenchResult, stage: StageResult) -> float | None:
+    """By the answers' `usage`, else by the engines' counters over the run, else by the prefix that was made for it.
+
+    None: nobody says.
+    """
+    asked = [t for t in stage.traces if t.answered and t.phase == "measured"]
+    if asked and all(t.cached_tokens is not None and t.prompt_tokens for t in asked):
+        return sum(t.cached_tokens or 0 for t in asked) / sum(t.prompt_tokens or 0 for t in asked)
+    counted = [(e.prefix_cache_hit_tokens, e.prefix_cache_query_tokens) for e in result.engines]
+    hits, queries = (sum(n or 0 for n in column) for column in zip(*counted, strict=True)) if counted else (0, 0)
+    if queries and all(None not in pair for pair in counted):
+        return hits / queries
+    prefix, sent = result.prompts.prefix, sum(s.metrics.input_tokens or 0 for s in result.stages)
+    return prefix.tokens * prefix.sent_before / sent if prefix is not None and sent else None
 
 
 _EXAMPLES = {"gpu": "H100", "engine_version": RAY_SERVICE_ENGINE, "tensor_parallel_size": "1"}

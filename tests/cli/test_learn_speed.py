@@ -7,13 +7,14 @@ import json
 import pytest
 
 from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.conversation import digest_conversations, single
+from infercli.core.conversation import PrefixSent, digest_conversations, single
 from infercli.core.learned_speed import question_of
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import ExitCode
+from tests.core.results import engine
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 ENGINE = ("--gpu", "H100", "--engine-version", "0.29.0", "--tensor-parallel-size", 1)
@@ -189,6 +190,34 @@ def test_a_run_that_asked_adapters_teaches_nothing_of_the_model(infercli, bench,
     assert ran.code == ExitCode.USAGE
     assert f"lora.json: some requests asked sql and not {LLAMA}" in ran.err
     assert not (tmp_path / "infercli-learned.json").exists()
+
+
+def test_conversations_teach_nothing_since_their_users_pause(infercli, bench):
+    (level,) = result().stages
+    traces = tuple(t.model_copy(update={"turn": i % 2}) for i, t in enumerate(level.traces))
+    ran = infercli("learn", bench("agent.json", stages=(level.model_copy(update={"traces": traces}),)), *ENGINE)
+    assert ran.code == ExitCode.USAGE
+    assert "agent.json: conversations were sent" in ran.err
+
+
+@pytest.mark.parametrize(("cached", "learned"), [(500, True), (510, False), (None, True)])
+def test_prompts_that_were_mostly_cached_teach_nothing(infercli, bench, cached, learned):
+    (level,) = result().stages
+    traces = tuple(t.model_copy(update={"cached_tokens": cached}) for t in level.traces)
+    ran = infercli("learn", bench("a.json", stages=(level.model_copy(update={"traces": traces}),)), *ENGINE)
+    assert ran.code == (ExitCode.YES if learned else ExitCode.USAGE), ran.err
+    assert ("51% of the prompts' tokens were in the prefix cache" in ran.err) != learned
+
+
+@pytest.mark.parametrize(("hits", "sent_before", "learned"), [(9_000, 0, False), (None, 7, False), (1_000, 7, True)])
+def test_what_was_cached_is_known_by_the_engine_or_by_the_prefix_that_was_sent(
+    infercli, bench, hits, sent_before, learned
+):
+    said = engine(7.0).model_copy(update={"prefix_cache_query_tokens": 10_000, "prefix_cache_hit_tokens": hits})
+    prefix = PrefixSent(tokens=900, first_prompts=8, sent_before=sent_before)
+    prompts = digest_conversations([single("a")], "test", bytes(32)).model_copy(update={"prefix": prefix})
+    ran = infercli("learn", bench("a.json", engines=(said,), prompts=prompts), *ENGINE)
+    assert ran.code == (ExitCode.YES if learned else ExitCode.USAGE), ran.err
 
 
 def test_a_plan_names_the_engine(infercli, bench, tmp_path):
