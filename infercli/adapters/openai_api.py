@@ -198,8 +198,9 @@ class OpenAiApi:
             connection.close()
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
-        """The data of server-sent events."""
+        """The data of server-sent events. Raises EndpointError for one that is named an error."""
         lines: list[bytes] = []
+        name = b""
         while True:
             try:
                 line = response.readline()
@@ -208,9 +209,16 @@ class OpenAiApi:
             text = line.rstrip(b"\r\n")
             if text.startswith(b"data:"):
                 lines.append(text[5:].strip())
+            if text.startswith(b"event:"):
+                name = text[6:].strip()
             if not text and lines:
-                yield b"\n".join(lines)
+                data = b"\n".join(lines)
+                if name == b"error":
+                    raise EndpointError(f"{self.endpoint.url} failed while answering: {server_words(data, '')}")
+                yield data
                 lines = []
+            if not text:
+                name = b""
             if not line:
                 return
 

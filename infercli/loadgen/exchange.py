@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import socket
 import ssl
 from array import array
@@ -19,8 +20,12 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 """No event stream and no JSON has a line that is just `0`, so this is the end of a chunked body."""
-_LAST_LINE, _BLANK = b"\r\n0\r\n", b"\r\n\r\n"
-"""Its beginning, and how it ends where headers come between (trailers of RFC 9112)."""
+_BLANK = b"\r\n\r\n"
+_LAST_LINE_BEGINS, _LAST_LINE = b"\r\n0", re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*)?\r\n")
+"""How it ends, and how it begins, where headers come between or it is written at length (trailers, extensions and
+further zeros of RFC 9112, 7.1)."""
+_INTERIM = frozenset({100, 102, 103})
+"""Heads that a server may send at any time before the answer's own, to whoever did not ask (RFC 9110, 15.2)."""
 _END_BYTES = 2048
 """Of an answer, where an error stands that ended it."""
 LAG_UNKNOWN = -(2**62)
@@ -58,7 +63,7 @@ class Head:
 
     status: int
     end: int
-    """Its length in bytes."""
+    """Where the body begins, in bytes of what came."""
     chunked: bool
     length: int | None
     keep: bool
@@ -67,16 +72,16 @@ class Head:
     engine: str | None
 
 
-def parse_head(raw: bytes) -> Head | None:
-    """None while it is incomplete. Raises ValueError when it is no HTTP/1 head."""
-    if not raw.startswith(b"HTTP/1."[: len(raw)]):
-        raise ValueError(f"not an HTTP/1 answer: {raw[:40]!r}")
-    end = raw.find(b"\r\n\r\n")
+def parse_head(raw: bytes, start: int = 0) -> Head | None:
+    """Of what begins at `start`. None while it is incomplete. Raises ValueError when it is no HTTP/1 head."""
+    if not raw.startswith(b"HTTP/1."[: len(raw) - start], start):
+        raise ValueError(f"not an HTTP/1 answer: {raw[start : start + 40]!r}")
+    end = raw.find(b"\r\n\r\n", start)
     if end < 0:
-        if len(raw) > _MAX_HEAD_BYTES:
+        if len(raw) - start > _MAX_HEAD_BYTES:
             raise ValueError(f"an answer's head of more than {_MAX_HEAD_BYTES} bytes")
         return None
-    status_line, *lines = raw[:end].decode("latin-1").split("\r\n")
+    status_line, *lines = raw[start:end].decode("latin-1").split("\r\n")
     try:
         status = int(status_line.split()[1])
         headers = {n.strip().lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
@@ -125,7 +130,10 @@ class Answer:
         Raises ValueError when it is no HTTP/1 head.
         """
         raw = b"".join(self.parts)
-        head = self.head = parse_head(raw)
+        head = parse_head(raw)
+        while head is not None and head.status in _INTERIM:
+            head = parse_head(raw, head.end)
+        self.head = head
         if head is None:
             return False
         if head.chunked:
@@ -149,7 +157,10 @@ class Answer:
     def ends_as_chunked(self) -> bool:
         """The last bytes are those of a chunked body."""
         end = self.last(len(LAST_CHUNK))
-        return end == LAST_CHUNK or (end.endswith(_BLANK) and _LAST_LINE in self.last(_END_BYTES))
+        if end == LAST_CHUNK or not end.endswith(_BLANK):
+            return end == LAST_CHUNK
+        end = self.last(_END_BYTES)
+        return _LAST_LINE_BEGINS in end and _LAST_LINE.search(end) is not None
 
     def last(self, count: int) -> bytes:
         """The last bytes."""

@@ -8,6 +8,7 @@ answer is parsed. Either way nothing is guessed: what is not known is None.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -15,6 +16,8 @@ from itertools import accumulate
 from infercli.core.record import Json
 
 _SEPARATOR = b"\n\n"
+_NAMES_AN_ERROR = re.compile(rb"^event: ?error\s*$", re.MULTILINE)
+"""An event whose name says that it is an error, whatever its data look like (openai-python takes it for one too)."""
 _LOOK = 8
 """Frames looked into at each end before the whole is parsed. Servers send one or two that are no tokens at either end
 (role; usage and [DONE]); anything longer is unusual enough to be parsed."""
@@ -115,7 +118,10 @@ def _tail(raw: bytes, start: int, stream: Stream) -> int | None:
         if high < 0:
             return None
         low = raw.rfind(_SEPARATOR, start, high)
-        event = _event(_data(raw[low + 2 if low >= 0 else start : high]), stream, first=False)
+        frame = raw[low + 2 if low >= 0 else start : high]
+        if _NAMES_AN_ERROR.search(frame):
+            return None
+        event = _event(_data(frame), stream, first=False)
         if event is not None and event.token:
             return seen
         high = low
@@ -135,13 +141,22 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
     token_reads: list[int] = []
     with_text: list[int] = []
     last = _Event()
-    read, position, lines = 0, 0, []
+    read, position, lines, name = 0, 0, [], b""
     for line in body.splitlines(keepends=True):
         position += len(line)
         text = line.rstrip(b"\r\n")
         if text.startswith(b"data:"):
             lines.append(text[5:].strip())
-        if text or not lines:
+        if text.startswith(b"event:"):
+            name = text[6:].strip()
+        if text:
+            continue
+        is_error, name = name == b"error", b""
+        if not lines:
+            continue
+        if is_error:
+            stream.error = stream.error or _error_of(b"\n".join(lines))
+            lines = []
             continue
         while read < len(cuts) - 1 and cuts[read] < position:
             read += 1
@@ -222,6 +237,15 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
     return _Event(token=not role_only, empty=empty, final=isinstance(reason, str))
+
+
+def _error_of(data: bytes) -> str:
+    """The words of an event that is named an error: OpenAI's object, or the message itself."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = data.decode("utf-8", "replace")
+    return error_message(value["error"] if isinstance(value, dict) and value.get("error") is not None else value)
 
 
 def _usage(usage: dict[str, Json], stream: Stream) -> None:

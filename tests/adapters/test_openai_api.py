@@ -68,6 +68,7 @@ def test_an_answer_that_was_not_read_to_its_end_is_not_whole():
         (Behaviour(truncate_after=2), "before its answer was whole|broke off"),
         (Behaviour(end_early_after=2), "broke off"),
         (Behaviour(error_after=2), "the engine died"),
+        (Behaviour(error_after=2, error_name="error"), "the engine died"),
     ],
 )
 def test_a_stream_that_breaks_raises_after_what_came(behaviour, words):

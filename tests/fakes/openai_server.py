@@ -39,6 +39,10 @@ class Behaviour:
     content: Callable[[int], str] = field(default=lambda i: f" word{i}")
     trailer: str = ""
     """A header after the last chunk, and its line end."""
+    last_chunk: str = "0"
+    """Its size, as it is written: more zeros and extensions are allowed."""
+    interim: str = ""
+    """Heads before the answer's own (103 Early Hints)."""
     framing: str = "chunked"
     """`chunked`, or `close`: the body ends with the connection."""
     status: int = 200
@@ -50,6 +54,8 @@ class Behaviour:
     """End the body properly after so many token frames, without [DONE] or a finish_reason."""
     error_after: int | None = None
     """An error event after so many token frames."""
+    error_name: str = ""
+    """The name of that event; with one its message stands alone and not in `error`."""
     silent: bool = False
     """Take the request and never answer."""
     hangs_up_after_s: float | None = None
@@ -260,7 +266,7 @@ class FakeOpenAiServer:
         return {"prompt_tokens": 7, "completion_tokens": completion, "total_tokens": 7 + completion}
 
     def _stream(self, connection: socket.socket, served: Served, b: Behaviour, *, chat: bool) -> bool:
-        head = ["HTTP/1.1 200 OK", "content-type: text/event-stream; charset=utf-8"]
+        head = [f"{b.interim}HTTP/1.1 200 OK", "content-type: text/event-stream; charset=utf-8"]
         head += ["transfer-encoding: chunked"] if b.framing == "chunked" else []
         head += ["connection: close"] if b.close_connection or b.framing == "close" else []
         head += [f"{n}: {v}" for n, v in b.headers]
@@ -313,7 +319,9 @@ class FakeOpenAiServer:
             if b.truncate_after == i + 1:
                 return False
             if b.error_after == i + 1:
-                send(frame({"error": {"message": "the engine died", "code": 500}}), 0)
+                error = {"message": "the engine died", "code": 500}
+                named = f"event: {b.error_name}{b.newline}" if b.error_name else ""
+                send(named + frame(error if named else {"error": error}), 0)
                 send(frame("[DONE]"), 0)
                 return self._end(connection, b)
             if b.end_early_after == i + 1:
@@ -327,7 +335,7 @@ class FakeOpenAiServer:
     @staticmethod
     def _end(connection: socket.socket, b: Behaviour) -> bool:
         if b.framing == "chunked":
-            connection.sendall(f"0\r\n{b.trailer}\r\n".encode())
+            connection.sendall(f"{b.last_chunk}\r\n{b.trailer}\r\n".encode())
         return not (b.framing == "close" or b.close_connection or b.drop_after)
 
     @staticmethod

@@ -154,6 +154,15 @@ def test_an_error_event_is_reported_with_its_words_and_the_tokens_before_it():
     assert (stream.error, sum(stream.frames)) == ("out of memory", 1)
 
 
+@pytest.mark.parametrize("data", ['{"message": "out of memory"}', '{"error": "out of memory"}', "out of memory"])
+def test_an_event_that_is_named_an_error_is_one_whatever_its_data(data):
+    raw = b"".join([*whole([ROLE, token()]), f"event: error\ndata: {data}\n\n".encode(), *whole([usage(1), "[DONE]"])])
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.error, sum(stream.frames)) == ("out of memory", 1)
+    other = parse_stream([raw.replace(b"event: error", b"event: message")], 0, chunked=False)
+    assert other.error is None or "error" in data
+
+
 @pytest.mark.parametrize("junk", ["not json", "[1, 2]", "7"])
 def test_an_event_that_is_no_completion_is_named(junk):
     raw = b"".join([*whole([ROLE, token()]), frame(junk), *whole([token(" b", "stop"), "[DONE]"])])

@@ -135,6 +135,9 @@ def test_several_tokens_in_a_frame_are_frames_on_the_wire_and_tokens_by_usage():
         Behaviour(tokens=9, split_sends=True),
         Behaviour(tokens=9, trailer="X-Check: 1\r\nX-Time: 0\r\n"),
         Behaviour(tokens=9, trailer="X-Check: 1\r\n", newline="\r\n"),
+        Behaviour(tokens=9, last_chunk="000"),
+        Behaviour(tokens=9, last_chunk="0;signature=x", newline="\r\n"),
+        Behaviour(tokens=9, interim="HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"),
         Behaviour(tokens=9, content=lambda i: "\n\ndata: [DONE]\r\n0\r\n\r\n"),
         Behaviour(tokens=9, usage=False),
         Behaviour(tokens=1),
@@ -149,6 +152,9 @@ def test_several_tokens_in_a_frame_are_frames_on_the_wire_and_tokens_by_usage():
         "split",
         "trailers",
         "crlf-trailer",
+        "zeros",
+        "crlf-chunk-extension",
+        "interim-heads",
         "text",
         "no-usage",
         "one",
@@ -162,9 +168,9 @@ def test_tokens_are_exact_whatever_the_servers_style(behaviour):
 
 
 @pytest.mark.parametrize("at", range(1, 20))
-def test_trailers_end_an_answer_however_they_are_cut(at):
+@pytest.mark.parametrize("end", [b"0\r\nX-Check: 1\r\n\r\n", b"0000;signed=yes\r\n\r\n"])
+def test_trailers_and_extensions_end_an_answer_however_they_are_cut(at, end):
     body = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    end = b"0\r\nX-Check: 1\r\n\r\n"
     answer = Answer(Call(0, 0, 0, "measured"), 0)
     answer.parts.append(body)
     assert not answer.begins()
@@ -172,6 +178,19 @@ def test_trailers_end_an_answer_however_they_are_cut(at):
         answer.parts.append(part)
         ended = answer.goes_on(part)
         assert ended is (b"".join(answer.parts) == body + end)
+
+
+@pytest.mark.parametrize("at", range(1, 60))
+def test_a_head_before_the_answers_own_is_passed_over_however_it_is_cut(at):
+    raw = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+    answer = Answer(Call(0, 0, 0, "measured"), 0)
+    ended = False
+    for part in (raw[:at], raw[at:]):
+        answer.parts.append(part)
+        ended = answer.begins() if answer.head is None else answer.goes_on(part)
+    assert ended
+    assert answer.head is not None
+    assert (answer.head.status, raw[answer.head.end :]) == (200, b"hello")
 
 
 def test_completions_are_measured_like_chat():
@@ -253,6 +272,7 @@ def test_progress_is_reported_until_the_end():
         (Behaviour(end_early_after=3), "truncated", "finish_reason"),
         (Behaviour(truncate_after=3, framing="close"), "truncated", "finish_reason"),
         (Behaviour(error_after=3), "stream_error", "the engine died"),
+        (Behaviour(error_after=3, error_name="error"), "stream_error", "the engine died"),
         (Behaviour(garbage=True), "protocol", "HTTP"),
         (Behaviour(not_a_stream=True), "protocol", "application/json"),
     ],
