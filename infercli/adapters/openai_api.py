@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, server_words, unreachable
+from infercli.adapters.proxy import failed_at, way_to
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
 from infercli.errors import EndpointError
@@ -269,32 +270,27 @@ class OpenAiApi:
                     f"the value of header `{name}` has characters that a header cannot carry",
                     "look for a line break or a stray character where the key comes from",
                 )
-        connection = self._connection()
+        way = way_to(self.endpoint, timeout_s=self._timeout_s, ssl_context=self._ssl_context)
+        connection = way.connection
         try:
             data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-            headers = dict(self._headers)
+            headers = {**self._headers, **way.headers}
             if data is not None:
                 headers["Content-Type"] = "application/json"
             # A server that refuses a large request answers and closes before all was sent: what it said is still there.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, self.endpoint.prefix + path, body=data, headers=headers)
+                connection.request(method, way.base + self.endpoint.prefix + path, body=data, headers=headers)
             response = connection.getresponse()
             if response.status != 200:
                 raise self._refused(response, path, model)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise unreachable(error, self.endpoint, self._timeout_s) from error
+            at_proxy = None if way.proxy is None else failed_at(way.proxy, error)
+            raise at_proxy or unreachable(error, self.endpoint, self._timeout_s) from error
         except BaseException:
             connection.close()
             raise
         return connection, response
-
-    def _connection(self) -> http.client.HTTPConnection:
-        where = self.endpoint
-        if where.scheme == "http":
-            return http.client.HTTPConnection(where.host, where.port, timeout=self._timeout_s)
-        context = self._ssl_context or ssl.create_default_context()
-        return http.client.HTTPSConnection(where.host, where.port, timeout=self._timeout_s, context=context)
 
     def _refused(self, response: http.client.HTTPResponse, path: str, model: Json) -> Refused:
         status = response.status

@@ -11,6 +11,7 @@ from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.openai_errors import Refused, Unreachable, unreachable
 from infercli.core.endpoint import parse_endpoint
 from infercli.errors import EndpointError
+from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 ASK = [{"role": "user", "content": "hello"}]
@@ -263,3 +264,50 @@ def cert_error() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "x")
     error.verify_message = "self-signed certificate"
     return error
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda url: [monkeypatch.setenv(name, url) for name in ("http_proxy", "https_proxy")]
+
+
+def test_a_host_that_only_the_proxy_knows_is_asked_through_it(proxied):
+    with FakeOpenAiServer(Behaviour(tokens=2), api_key="k3y", prefix="/serve") as server:
+        proxy = Proxy(server.port)
+        proxied(proxy.url)
+        beyond = OpenAiApi(parse_endpoint("http://model.invalid:8000/serve"), api_key="k3y", timeout_s=10)
+        assert beyond.models() == ["tiny"]
+        assert "".join(beyond.stream_chat(ASK, model="tiny")) == " word0 word1"
+        assert server.served[0].headers["host"] == "model.invalid:8000"
+    assert proxy.heads[0].startswith(b"GET http://model.invalid:8000/serve/v1/models HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic c29tZW9uZTpwQHNz\r\n" in proxy.heads[0]  # base64 of someone:p@ss
+
+
+def test_https_goes_through_a_tunnel_and_its_certificate_is_the_endpoints(proxied, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", key, "-out", certificate,
+         "-subj", "/CN=model.invalid", "-addext", "subjectAltName=DNS:model.invalid"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with FakeOpenAiServer(ssl_context=context) as server:
+        proxy = Proxy(server.port)
+        proxied(proxy.url)
+        ours = ssl.create_default_context(cafile=str(certificate))
+        beyond = OpenAiApi(parse_endpoint("https://model.invalid"), api_key="k3y", timeout_s=10, ssl_context=ours)
+        assert beyond.models() == ["tiny"]
+    assert proxy.heads[0].startswith(b"CONNECT model.invalid:443 HTTP/1.")
+    assert b"k3y" not in proxy.heads[0]
+
+
+def test_a_proxy_that_is_not_there_is_named_and_loopback_is_not_asked_of_it(proxied):
+    proxied("http://127.0.0.1:1")
+    with FakeOpenAiServer() as server:
+        assert api(server).models() == ["tiny"]
+    with pytest.raises(Unreachable, match=r"the proxy 127\.0\.0\.1:1 cannot be reached") as error:
+        OpenAiApi(parse_endpoint("http://model.invalid"), timeout_s=5).models()
+    assert "NO_PROXY" in error.value.hint

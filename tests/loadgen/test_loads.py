@@ -21,6 +21,7 @@ from infercli.core.traces import Load
 from infercli.errors import InferError, InputError
 from infercli.loadgen import Target, run, shares, workers_of
 from infercli.loadgen.run import _ended
+from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
@@ -438,44 +439,6 @@ def answering(text: str):
     threading.Thread(target=serve, daemon=True).start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     listener.close()
-
-
-class Proxy:
-    """An HTTP proxy that leads every host to one server, and keeps the first lines that it was sent."""
-
-    def __init__(self, port: int) -> None:
-        self.target = ("127.0.0.1", port)
-        self.heads: list[bytes] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://someone:p%40ss@127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                threading.Thread(target=self._lead, args=(connection,), daemon=True).start()
-
-    def _lead(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(65536)
-            self.heads.append(head)
-            server = socket.create_connection(self.target)
-            if head.startswith(b"CONNECT "):
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                server.sendall(head)
-            threading.Thread(target=self._pump, args=(client, server), daemon=True).start()
-            self._pump(server, client)
-
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
 
 
 def test_a_proxy_is_asked_for_the_whole_url_and_given_its_own_password(monkeypatch):

@@ -1,0 +1,81 @@
+"""The way to an endpoint for http.client: straight, or through the proxy that the environment names, as curl has it.
+
+The load generator finds its own way (loadgen/route.py), by the same variables: what is asked before a benchmark goes
+the way that its load will go.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import socket
+import ssl
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from infercli.adapters.openai_errors import Unreachable
+from infercli.core.endpoint import Endpoint
+from infercli.errors import InputError
+
+_HINT = "HTTP_PROXY and HTTPS_PROXY name it; hosts in NO_PROXY are asked without it"
+
+
+class Way(NamedTuple):
+    """A connection that is not made yet, and what requests on it look like."""
+
+    connection: http.client.HTTPConnection
+    base: str = ""
+    """Before the path of each request: a proxy that reads them wants the whole URL."""
+    headers: Mapping[str, str] = {}
+    """That the proxy wants with each request."""
+    proxy: str | None = None
+    """Its host and port; None: there is none."""
+
+
+def way_to(endpoint: Endpoint, *, timeout_s: float, ssl_context: ssl.SSLContext | None = None) -> Way:
+    """`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded; loopback is never asked of a proxy.
+
+    Raises InputError for a proxy that is not spoken to by HTTP.
+    """
+    proxy = None if endpoint.is_loopback else urllib.request.getproxies().get(endpoint.scheme)
+    if proxy is not None and urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
+        proxy = None
+    if proxy is None:
+        return Way(_connection(endpoint.scheme, endpoint.host, endpoint.port, timeout_s, ssl_context))
+    url = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
+    if url.scheme != "http" or not url.hostname:
+        raise InputError(
+            f"{endpoint.scheme.upper()}_PROXY names a proxy of the kind {url.scheme}://, and only http:// is spoken",
+            "name an http:// proxy, or add the host to NO_PROXY",
+        )
+    headers = {}
+    if url.username is not None:
+        secret = f"{urllib.parse.unquote(url.username)}:{urllib.parse.unquote(url.password or '')}"
+        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
+    port = url.port or 8080
+    connection = _connection(endpoint.scheme, url.hostname, port, timeout_s, ssl_context)
+    said = f"{url.hostname}:{port}"
+    if endpoint.scheme == "http":
+        return Way(connection, f"http://{endpoint.netloc}", headers, said)
+    connection.set_tunnel(endpoint.host, endpoint.port, headers)
+    return Way(connection, proxy=said)
+
+
+def failed_at(proxy: str, error: Exception) -> Unreachable | None:
+    """What went wrong at the proxy itself; None: beyond it, or it cannot be told where."""
+    if isinstance(error, ConnectionRefusedError | socket.gaierror):
+        return Unreachable(f"the proxy {proxy} cannot be reached: {error.strerror}", _HINT)
+    if isinstance(error, OSError) and str(error).startswith("Tunnel connection failed"):
+        return Unreachable(f"the proxy {proxy} does not lead there: {error}", _HINT)
+    return None
+
+
+def _connection(
+    scheme: str, host: str, port: int, timeout_s: float, ssl_context: ssl.SSLContext | None
+) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+    context = ssl_context or ssl.create_default_context()
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
