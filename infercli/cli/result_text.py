@@ -22,6 +22,7 @@ from infercli.core.stage import StageResult
 from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
+from infercli.core.traces import Api
 from infercli.core.units import counted, number
 from infercli.report.naming import load_sent, sent, shows_due
 from infercli.report.sparkline import BLOCKS, sparkline
@@ -69,10 +70,10 @@ def _head(result: BenchResult) -> Iterator[str]:
     yield f"{result.target.model} at {result.target.url}{load}"
     yield load_sent(result)
     if len(result.stages) == 1 and (result.stages[0].metrics.requests or result.stages[0].metrics.cut):
-        yield from _answers(result.stages[0])
+        yield from _answers(result.stages[0], result.target.api)
 
 
-def _answers(stage: StageResult) -> Iterator[str]:
+def _answers(stage: StageResult, api: Api) -> Iterator[str]:
     m = stage.metrics
     errors = ", ".join(f"{count} {kind}" for kind, count in m.errors.items())
     yield (
@@ -83,7 +84,10 @@ def _answers(stage: StageResult) -> Iterator[str]:
     )
     if not m.answered:
         return
-    rates = [(m.output_tokens_per_s, "output tokens/s"), (m.requests_per_s, "requests/s"), (m.in_flight, "in flight")]
+    tokens = (m.output_tokens_per_s, "output tokens/s")
+    if api == "embeddings":
+        tokens = (m.input_tokens / m.duration_s if m.input_tokens and m.duration_s else None, "input tokens/s")
+    rates = [tokens, (m.requests_per_s, "requests/s"), (m.in_flight, "in flight")]
     yield ", ".join(_amount(value, unit, 1) for value, unit in rates)
 
 

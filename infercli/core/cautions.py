@@ -33,7 +33,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_of_levels(result, _client),
         *_engine(result),
         *_repeated(result),
-        *_counted(result.stages),
+        *_counted(result),
         *(_few(result.stages) if p99 else ()),
     )
 
@@ -99,6 +99,11 @@ def _engine(result: BenchResult) -> Iterator[str]:
     if result.engine_agrees is False and result.engine_tokens is not None:
         told = sum(t.output_tokens for t in result.traces)
         yield f"the engine counted {result.engine_tokens.output_tokens} output tokens, its answers say {told}"
+    for engine in result.engines:
+        # Its first counter stands for all: mostly the engine began anew, or was gone when the load ended.
+        lost = engine.absent.get("generation_tokens")
+        if lost is not None:
+            yield f"what the engine {engine.source} counted is unknown: {lost}"
 
 
 def _never_reached(stage: StageResult) -> str | None:
@@ -119,14 +124,20 @@ def _repeated(result: BenchResult) -> Iterator[str]:
         yield f"{repeats:,} of {sent} had been sent before in their level: repeats hit the prefix cache"
 
 
-def _counted(stages: Sequence[StageResult]) -> Iterator[str]:
+def _counted(result: BenchResult) -> Iterator[str]:
     """Of all levels together: a search has dozens."""
+    stages = result.stages
     checks = [stage.metrics.token_check for stage in stages]
     more = sum(c.more_frames for c in checks)
     if more:
-        yield (f"{counted(more, 'request')} had more token frames than `usage` says: TTFT and ITL are in doubt")
+        doubted = "TTFT, TPOT, ITL and tokens/s are in doubt"
+        yield f"{counted(more, 'request')} had more token frames than `usage` says: {doubted}"
     silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
-    if silent:
+    if result.target.api == "embeddings":
+        silent = sum(t.phase == "measured" and t.answered and t.prompt_tokens is None for t in result.traces)
+        if silent:
+            yield f"{counted(silent, 'answer')} carried no `usage`: how many tokens were embedded is unknown"
+    elif silent:
         yield f"{counted(silent, 'answer')} carried no `usage`: their tokens are frames counted"
     fewer = sum(c.fewer_frames for c in checks)
     if fewer:

@@ -266,13 +266,15 @@ class _Reader:
             gone = last.keys() - rows.keys()
             if gone:
                 raise _UnknownError(
-                    f"{name} was gone {at_s:.1f} s after the start: the engine began anew or was dropped"
+                    f"{name} was gone {at_s:z.1f} s after the start: the engine began anew or was dropped"
                 )
             for labels, value in rows.items():
                 # A series that turns up during the run counts from 0, as its process does.
                 before = last.get(labels, value if number == 0 else 0.0)
-                if not value >= before or math.isinf(value):
-                    raise _UnknownError(f"{name} went backwards {at_s:.1f} s after the start: the engine began anew")
+                if not math.isfinite(value):
+                    raise _UnknownError(f"{name} was no number {at_s:z.1f} s after the start")
+                if value < before:
+                    raise _UnknownError(f"{name} went backwards {at_s:z.1f} s after the start: the engine began anew")
                 grown[labels] = grown.get(labels, 0.0) + value - before
             last = rows
         if not grown:

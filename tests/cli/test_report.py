@@ -98,6 +98,13 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
     assert "\n1 output token; " in none
 
 
+def test_embeddings_have_a_rate_of_what_was_embedded():
+    target = BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings")
+    vectors = [trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]
+    # 40 x 7 tokens from the first sending at 0 s to the last end at 39.5 s
+    assert "\n7.1 input tokens/s, 1.0 requests/s, 0.5 in flight\n" in summary(result(stage(vectors), target=target))
+
+
 def test_what_users_waited_for_a_connection_is_shown_in_a_closed_loop_too():
     quick = [trace(i, (i + 0.2,), intended_s=i - 0.001) for i in range(1, 9)]
     assert "from due" not in summary(result(stage(quick)))

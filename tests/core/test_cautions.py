@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from infercli.core.bench import EngineTokens
+from infercli.core.bench import BenchTarget, EngineTokens
 from infercli.core.cautions import cautions, failed_many
 from infercli.core.saturation import fell_behind
 from infercli.core.sweep import searched
 from infercli.core.traces import Load, Stop
-from tests.core.results import client, result, stage, trace
+from tests.core.results import client, engine, result, stage, trace
 
 
 def answered(n=1, tokens=2, lag=0.0, **more):
@@ -147,3 +147,19 @@ def test_overload_is_a_caution_with_its_numbers_and_not_of_a_search_which_goes_t
     assert not any("fell behind" in said for said in cautions(result(over, over, searched=searched([over]))))
     both = cautions(result(over, stage(answered(1000), began_s=30.0)))
     assert both[0].startswith("80 requests/s, evenly spaced: the endpoint fell behind")
+
+
+def test_embeddings_have_usage_where_it_says_the_prompts_tokens():
+    target = BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings")
+    vectors = answered(1000, arrivals=(), tokens=None, lags_s=(), frames=(), ended_s=0.3)
+    assert cautions(bench([t.model_copy(update={"prompt_tokens": 7}) for t in vectors], target=target)) == ()
+    (line,) = cautions(bench([t.model_copy(update={"prompt_tokens": None}) for t in vectors], target=target))
+    assert line == "1,000 answers carried no `usage`: how many tokens were embedded is unknown"
+
+
+def test_an_engine_that_began_anew_in_the_middle_is_said():
+    whole = engine(7.0)
+    anew = whole.model_copy(update={"generation_tokens": None, "absent": {"generation_tokens": "it began anew"}})
+    assert cautions(bench(answered(1000), engines=(whole,))) == ()
+    (line,) = cautions(bench(answered(1000), engines=(whole, anew)))
+    assert line == f"what the engine {anew.source} counted is unknown: it began anew"

@@ -127,6 +127,12 @@ def test_a_counter_that_was_reset_is_not_known_even_when_it_has_passed_its_old_v
     )
 
 
+def test_what_is_no_number_is_not_taken_for_an_engine_that_began_anew():
+    bad = text(generation=100).replace("100", "NaN")
+    told = measured(bad, text(generation=300))
+    assert told.absent["generation_tokens"] == "vllm:generation_tokens_total was no number 0.0 s after the start"
+
+
 def test_a_series_that_vanishes_is_not_a_smaller_number():
     told = measured(text(generation=100), text(running=1), text(generation=300))
     assert told.generation_tokens is None
