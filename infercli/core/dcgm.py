@@ -47,6 +47,8 @@ _TOTALS = (("DCGM_FI_DEV_FB_TOTAL",), ("DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FR
 """What the driver calls the total, or its parts, in MiB. Used and free alone leave out what the driver keeps."""
 _XID = "DCGM_FI_DEV_XID_ERRORS"
 """The last XID, 0 for none: a second one of the same number cannot be seen."""
+_MOST_FRACTION = 1.01
+"""A hundredth for rounding. DCGM now and then says some millions of a percentage (NVIDIA/dcgm-exporter#418)."""
 _OF_THE_WHOLE_GPU = ("power_w", "energy_mj")
 """What an exporter repeats for each MIG instance of a GPU."""
 
@@ -118,6 +120,11 @@ def _telemetry(gpu: _Gpu, scrapes: Sequence[Scrape], tables: Sequence[_Rows]) ->
     if failed or gone:
         why["gpu"] = failed[0] if failed else "the exporter did not list this GPU"
     rows = [{column: _value(spec, table) for column, spec in _COLUMNS.items() if column not in why} for table in tables]
+    for row in rows:
+        for column, value in row.items():
+            if column.endswith("_fraction") and value is not None and value > _MOST_FRACTION:
+                row[column] = None
+                why[column] = f"{_COLUMNS[column].names[0]} said more than all of it"
     name = next((n for t in tables for labels, _ in t.values() if (n := dict(labels).get("modelName"))), None)
     if name is not None and gpu.instance:
         name = f"{name}, MIG instance {gpu.instance}"

@@ -121,6 +121,13 @@ def test_what_is_no_number_is_missing():
     assert one(lines(DEV_GPU_TEMP="NaN", DEV_SM_CLOCK=1)).samples.temperature_c == ()
 
 
+def test_a_share_of_more_than_all_is_a_gap_and_no_share():
+    # As it came from H100s (NVIDIA/dcgm-exporter#418).
+    gpu = one(lines(DEV_GPU_UTIL=90), lines(DEV_GPU_UTIL=808334905), lines(DEV_GPU_UTIL=100))
+    assert gpu.samples.busy_fraction == (0.9, None, 1.0)
+    assert gpu.gaps == {"busy_fraction": "DCGM_FI_DEV_GPU_UTIL said more than all of it"}
+
+
 def test_energy_of_an_exporter_that_reads_less_often_than_it_is_asked():
     # 200 W, read every 2 s: known from 0 to 4 s, 800 J. Over 0 to 5 s nobody knows the last second.
     texts = [lines(DEV_TOTAL_ENERGY_CONSUMPTION=200_000 * (second // 2 * 2)) for second in range(6)]
