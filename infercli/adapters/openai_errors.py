@@ -83,7 +83,9 @@ def refused(
     elif status == 503:
         message, hint = f"{url} is not ready: {said}", f"{wait}; `infercli status` says what it waits for"
     elif 300 <= status < 400:
-        message, hint = f"{url} redirects", "give the URL it leads to: a request with a key does not follow redirects"
+        where = headers.get("location", "").partition("?")[0][:200]
+        message = f"{url} redirects to {where}" if where else f"{url} redirects"
+        hint = "give the base URL that this leads to: a request with a key does not follow redirects"
     elif status >= 500:
         message, hint = f"{url} failed with HTTP {status}: {said}", "`infercli logs` shows the engine's side"
     else:

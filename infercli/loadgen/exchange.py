@@ -70,6 +70,8 @@ class Head:
     content_type: str
     encoding: str
     engine: str | None
+    location: str
+    """Where a redirect leads, without its query."""
 
 
 def parse_head(raw: bytes, start: int = 0) -> Head | None:
@@ -98,6 +100,7 @@ def parse_head(raw: bytes, start: int = 0) -> Head | None:
         content_type=headers.get("content-type", ""),
         encoding=headers.get("content-encoding", "identity").lower(),
         engine=headers.get("x-infercli-engine"),
+        location=headers.get("location", "").partition("?")[0],
     )
 
 
@@ -260,6 +263,8 @@ class Answer:
         return dechunk(raw, head.end, [len(raw)])[0] if head.chunked else raw[head.end :]
 
     def _refusal(self, head: Head) -> str:
+        if 300 <= head.status < 400 and head.location:
+            return error_message(f"redirects to {head.location}, and redirects are not followed")
         body = self._body(head)
         try:
             value = json.loads(body)

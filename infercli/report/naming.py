@@ -140,8 +140,9 @@ def _prefix(result: BenchResult) -> Iterator[str]:
         return
     firsts = [t.prompt_tokens for t in result.traces if t.phase == "measured" and not t.turn and t.sent_s is not None]
     known = [tokens for tokens in firsts if tokens is not None]
-    total, share = sum(known), ""
-    if len(known) == prefix.first_prompts and total:
-        share = f", {prefix.sent_before * prefix.tokens / total:.0%} of their tokens"
+    total, shared, share = sum(known), prefix.sent_before * prefix.tokens, ""
+    # Where `usage` says fewer tokens than the prefix has, one of the two is wrong, and a share says nothing.
+    if len(known) == prefix.first_prompts and 0 < total >= shared:
+        share = f", {shared / total:.0%} of their tokens"
     of = counted(prefix.first_prompts, "first prompt")
     yield f"{prefix.sent_before:,} of {of} began with a shared prefix that had been sent before{share}"

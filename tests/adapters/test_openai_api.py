@@ -166,6 +166,13 @@ def test_each_status_says_what_it_means_and_what_to_do(status, message, hint):
             assert (caught.value.status, caught.value.retry_after_s) == (status, 7.0)
 
 
+def test_a_redirect_says_where_to_without_what_its_query_holds():
+    behaviour = Behaviour(status=308, headers=(("Location", "https://127.0.0.1/serve?token=s3cret"),))
+    with FakeOpenAiServer(behaviour) as server, pytest.raises(Refused) as caught:
+        api(server).chat(ASK, model="tiny")
+    assert caught.value.message == f"{server.url} redirects to https://127.0.0.1/serve"
+
+
 def test_a_retry_after_that_is_absent_or_a_date_is_none():
     for headers in ((), (("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"),)):
         with FakeOpenAiServer(Behaviour(status=503, headers=headers)) as server, pytest.raises(Refused) as caught:

@@ -13,6 +13,7 @@ from infercli.cli.compare import text as comparison_text
 from infercli.cli.result_text import summary
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.bench_comparison import BenchComparison, compare
+from infercli.core.conversation import PrefixSent
 from infercli.core.sweep import Assured, searched
 from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
@@ -96,6 +97,16 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
     none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
     assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
     assert "\n1 output token; " in none
+
+
+@pytest.mark.parametrize(("tokens", "share"), [(40, ", 75% of their tokens"), (70, "")])
+def test_a_prefix_that_usage_contradicts_is_no_share_of_the_prompts(tokens, share):
+    made = result(stage([trace(float(i), (i + 0.5,), prompt_tokens=50) for i in range(16)]))
+    prefix = PrefixSent(tokens=tokens, first_prompts=16, sent_before=15)
+    said = " ".join(
+        summary(made.model_copy(update={"prompts": made.prompts.model_copy(update={"prefix": prefix})})).split()
+    )
+    assert f"had been sent before{share} 16 of 16 requests answered" in said
 
 
 def test_embeddings_have_a_rate_of_what_was_embedded():

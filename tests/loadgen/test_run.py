@@ -267,6 +267,11 @@ def test_progress_is_reported_until_the_end():
     ("behaviour", "kind", "words"),
     [
         (Behaviour(status=500, message="CUDA error"), "http", "CUDA error"),
+        (
+            Behaviour(status=308, headers=(("Location", "https://h/v1?key=1"),)),
+            "http",
+            "redirects to https://h/v1, and",
+        ),
         (Behaviour(status=429, message="too many requests in flight"), "http", "in flight"),
         (Behaviour(truncate_after=3), "truncated", "closed"),
         (Behaviour(end_early_after=3), "truncated", "finish_reason"),
