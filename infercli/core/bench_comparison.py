@@ -14,11 +14,20 @@ from typing import Literal, NamedTuple
 from infercli.core import samples, stats
 from infercli.core.bench import BenchResult
 from infercli.core.goodput import Objectives, within
-from infercli.core.metrics import Distribution, e2e_s, gaps_s, tpot_s, ttft_s
+from infercli.core.metrics import (
+    Distribution,
+    Span,
+    counted_in,
+    e2e_s,
+    gaps_s,
+    span_of,
+    token_arrivals,
+    tpot_s,
+    ttft_s,
+)
 from infercli.core.record import Document, Record
 from infercli.core.stage import StageResult
 from infercli.core.stats import Resampled
-from infercli.core.timeline import token_arrivals
 from infercli.core.traces import Load, Trace
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -270,7 +279,7 @@ def _rates(
     if fewest < stats.MIN_REQUESTS:
         return _untold(metric, a, b, "too few", f"{fewest:,} requests, and it takes {stats.MIN_REQUESTS:,}")
     one, other = (
-        stats.resample_rate(amounts(stage), *_span(stage), seed=seed)
+        stats.resample_rate(amounts(stage), *_span(stage)[:2], seed=seed)
         for stage, seed in zip(stages, _SEEDS, strict=True)
     )
     return _told(metric, (a, b), one, other, more_is_better=True)
@@ -326,19 +335,24 @@ def _one(latency: Callable[[Trace], float | None], *, from_due: bool) -> Callabl
     return values
 
 
-def _span(stage: StageResult) -> tuple[float, float]:
+def _span(stage: StageResult) -> Span:
     """The measured time, as `Metrics.duration_s` has it."""
-    counted = [t for t in stage.traces if t.phase == "measured" and not t.cut]
-    return min(t.sent_s for t in counted if t.sent_s is not None), max(t.ended_s for t in counted)
+    span = span_of(stage.traces)
+    assert span is not None  # a stage without one has no rates
+    return span
 
 
 def _tokens(stage: StageResult) -> list[tuple[float, float]]:
-    return [amount for t in samples.answered_of(stage) for amount in token_arrivals(t)]
+    span = _span(stage)
+    brought = (token_arrivals(t) for t in counted_in(stage.traces, span) if t.answered)
+    return [(at_s, amount) for arrivals in brought for at_s, amount in arrivals if span.holds(at_s)]
 
 
 def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:
-    answered = samples.answered_of(stage)
-    return [(t.ended_s, 1.0) for t in answered if all(within(t, o) for o in objectives.objectives)]
+    """Those that were sent in the measured time; where that ends before they do, by when they were sent."""
+    by_sending = _span(stage).steady
+    good = [t for t in samples.answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
+    return [((t.sent_s or 0.0) if by_sending else t.ended_s, 1.0) for t in good]
 
 
 def _quantile(distribution: Distribution | None, name: str) -> float | None:

@@ -10,8 +10,8 @@ import math
 
 from infercli.core.bench import BenchResult
 from infercli.core.estimate import Interval
+from infercli.core.metrics import token_arrivals
 from infercli.core.telemetry import TelemetrySummary, summarise
-from infercli.core.timeline import token_arrivals
 
 
 def stage_telemetry(result: BenchResult, stage: int) -> TelemetrySummary | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from infercli.core.record import Record
 from infercli.core.traces import Trace
@@ -19,7 +20,8 @@ DEFINITIONS = {
     "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
     "end to end": "last token - sent; of an embedding its last byte - sent",
     "from due": "the same, from when the request was due: what its user waited, for the cap and a connection too",
-    "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first sending)",
+    "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first "
+    "sending); with a cool-down: what came from the first sending until it began, over that time",
     "requests/s": "answered requests over the same time",
     "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",
     "in flight": "requests between sending and end, on average",
@@ -67,7 +69,8 @@ class Metrics(Record):
     """Failures by kind; HTTP failures by status (`http 429`)."""
     duration_s: float | None
     """From the first sending to the last end of a request, answered or failed: the tail of a closed loop counts, and
-    so does the time in which a server that died answered nobody."""
+    so does the time in which a server that died answered nobody. Where a cool-down follows, to its first sending: the
+    rates and what is in flight are then of all that happened in that time, whenever it was sent (`Span`)."""
     requests_per_s: float | None
     """Answered requests per second of `duration_s`."""
     output_tokens_per_s: float | None
@@ -158,15 +161,72 @@ def gaps_s(trace: Trace) -> list[float]:
     return [b - a for a, b in zip(trace.arrivals_s, trace.arrivals_s[1:], strict=False)]
 
 
+def token_arrivals(trace: Trace) -> list[tuple[float, float]]:
+    """(when, how many output tokens), on the clock of the load.
+
+    Where `usage` says more tokens than there were frames, each frame carries its share of them.
+    """
+    frames = sum(trace.frames)
+    each = trace.output_tokens / frames if frames and trace.answered else 1.0
+    return [(at_s, n * each) for at_s, n in zip(trace.arrivals_s, trace.frames, strict=True)]
+
+
+class Span(NamedTuple):
+    """What rates are counted over, on the clock of the load."""
+
+    start_s: float
+    end_s: float
+    steady: bool
+    """A cool-down followed: whatever happened in it counts, for what was sent before and after it was the same load.
+    False: only the measured requests, to the last end of one."""
+
+    def holds(self, at_s: float) -> bool:
+        """Whether an instant lies in it; of a span that is not steady all do."""
+        return not self.steady or self.start_s <= at_s < self.end_s
+
+    def overlap_s(self, trace: Trace) -> float:
+        """Seconds in it that a request was in flight."""
+        if trace.sent_s is None:
+            return 0.0
+        return max(0.0, min(trace.ended_s, self.end_s) - max(trace.sent_s, self.start_s))
+
+
+def span_of(traces: Sequence[Trace]) -> Span | None:
+    """From the first sending of a measured request; None: none was sent.
+
+    Where nothing follows, to the last end of one. While the last ones are waited for the engine empties, so rates come
+    out too low by about what an answer takes of the whole; a cool-down ends the span where the load still goes on.
+    """
+    counted = [t for t in traces if t.phase == "measured" and not t.cut]
+    start_s = min((t.sent_s for t in counted if t.sent_s is not None), default=None)
+    if start_s is None:
+        return None
+    cooling_s = min((t.sent_s for t in traces if t.phase == "cooldown" and t.sent_s is not None), default=start_s)
+    if cooling_s > start_s:
+        return Span(start_s, cooling_s, steady=True)
+    return Span(start_s, max(t.ended_s for t in counted), steady=False)
+
+
+def counted_in(traces: Sequence[Trace], span: Span) -> list[Trace]:
+    """The requests that rates are of, as far as what they brought lies in the span."""
+    return [t for t in traces if span.steady or (t.phase == "measured" and not t.cut)]
+
+
 def measure(traces: Sequence[Trace]) -> Metrics:
     """The metrics of a run."""
     measured = [t for t in traces if t.phase == "measured"]
     answered = [t for t in measured if t.answered]
     failed = [t for t in measured if t.error is not None]
-    begun = [t.sent_s for t in [*answered, *failed] if t.sent_s is not None]
-    duration_s = max(t.ended_s for t in [*answered, *failed]) - min(begun) if begun else None
-    flights = [t.ended_s - t.sent_s for t in [*answered, *failed] if t.sent_s is not None]
+    span = span_of(traces)
+    duration_s = None if span is None else span.end_s - span.start_s
     output_tokens = sum(t.output_tokens for t in answered)
+    done, tokens, flown_s = len(answered), float(output_tokens), 0.0
+    if span is not None:
+        counted = counted_in(traces, span)
+        flown_s = math.fsum(span.overlap_s(t) for t in counted)
+        if span.steady:
+            done = sum(t.answered and span.holds(t.ended_s) for t in counted)
+            tokens = math.fsum(n for t in counted if t.answered for at_s, n in token_arrivals(t) if span.holds(at_s))
     inputs = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
     gaps = [gap for t in answered for gap in gaps_s(t)]
     frames = sum(sum(t.frames) for t in answered)
@@ -180,11 +240,11 @@ def measure(traces: Sequence[Trace]) -> Metrics:
         success_fraction=len(answered) / (len(answered) + len(failed)) if answered or failed else None,
         errors=dict(sorted(Counter(error_label(t) for t in failed).items())),
         duration_s=duration_s,
-        requests_per_s=len(answered) / duration_s if duration_s else None,
-        output_tokens_per_s=output_tokens / duration_s if duration_s else None,
+        requests_per_s=done / duration_s if duration_s else None,
+        output_tokens_per_s=tokens / duration_s if duration_s else None,
         input_tokens=sum(inputs) if answered and len(inputs) == len(answered) else None,
         output_tokens=output_tokens,
-        in_flight=math.fsum(flights) / duration_s if duration_s else None,
+        in_flight=flown_s / duration_s if duration_s else None,
         ttft_s=distribution(_known(map(ttft_s, answered))),
         ttft_due_s=distribution(_from_due(ttft_s, answered)),
         tpot_s=distribution(_known(map(tpot_s, answered))),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from infercli.core.metrics import quantile, tpot_s, ttft_s
+from infercli.core.metrics import quantile, token_arrivals, tpot_s, ttft_s
 from infercli.core.record import Record
 from infercli.core.stage import StageResult
 from infercli.core.traces import Trace
@@ -104,16 +104,6 @@ def timeline(stages: Sequence[StageResult], most_bins: int) -> Timeline:
         output_tokens_per_s=tuple(n / width_s for n in tokens),
         in_flight=tuple(seconds / width_s for seconds in busy),
     )
-
-
-def token_arrivals(trace: Trace) -> list[tuple[float, float]]:
-    """(when, how many output tokens), on the clock of the load.
-
-    Where `usage` says more tokens than there were frames, each frame carries its share of them.
-    """
-    frames = sum(trace.frames)
-    each = trace.output_tokens / frames if frames and trace.answered else 1.0
-    return [(at_s, n * each) for at_s, n in zip(trace.arrivals_s, trace.frames, strict=True)]
 
 
 def most_in_flight(traces: Sequence[Trace]) -> int:

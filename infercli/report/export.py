@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 
 from infercli.core import samples
 from infercli.core.bench import BenchResult
-from infercli.core.metrics import e2e_s, gaps_s, quantile, tpot_s, ttft_s, wait_s
+from infercli.core.metrics import Metrics, e2e_s, gaps_s, quantile, token_arrivals, tpot_s, ttft_s, wait_s
 from infercli.core.record import Json, digest
 from infercli.core.stage import StageResult
-from infercli.core.timeline import most_in_flight, timeline, token_arrivals
+from infercli.core.timeline import most_in_flight, timeline
 from infercli.core.traces import Trace
 
 VLLM_BACKENDS = {"chat": "openai-chat", "completions": "openai", "embeddings": "openai-embeddings"}
@@ -60,7 +60,7 @@ def vllm(result: BenchResult, stage: int) -> dict[str, Json]:
         "request_throughput": m.requests_per_s,
         "request_goodput": None if one.goodput is None else one.goodput.good_requests_per_s,
         "output_throughput": m.output_tokens_per_s,
-        "total_token_throughput": _per_s(m.input_tokens, m.output_tokens, over_s=m.duration_s),
+        "total_token_throughput": _total_per_s(m),
         "input_lens": [t.prompt_tokens for t in requests],
         "output_lens": [t.output_tokens if t.answered else None for t in requests],
         "ttfts": [ttft_s(t) if t.answered else None for t in requests],
@@ -189,7 +189,7 @@ def _llm_d_aggregate(stage: StageResult) -> dict[str, Json]:
     rates = (
         ("input_token_rate", "tokens/s", _per_s(m.input_tokens, over_s=m.duration_s)),
         ("output_token_rate", "tokens/s", m.output_tokens_per_s),
-        ("total_token_rate", "tokens/s", _per_s(m.input_tokens, m.output_tokens, over_s=m.duration_s)),
+        ("total_token_rate", "tokens/s", _total_per_s(m)),
         ("request_rate", "queries/s", m.requests_per_s),
     )
     return {
@@ -299,6 +299,11 @@ def _busiest_second(answered: Sequence[Trace]) -> float | None:
     return max(tokens.values(), default=None)
 
 
-def _per_s(*amounts: int | None, over_s: float | None) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) / over_s if over_s and len(known) == len(amounts) else None
+def _total_per_s(m: Metrics) -> float | None:
+    """Input and output tokens."""
+    read = _per_s(m.input_tokens, over_s=m.duration_s)
+    return None if read is None or m.output_tokens_per_s is None else read + m.output_tokens_per_s
+
+
+def _per_s(amount: int | None, *, over_s: float | None) -> float | None:
+    return None if amount is None or not over_s else amount / over_s

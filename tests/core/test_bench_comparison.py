@@ -36,6 +36,27 @@ def test_the_numbers_are_those_of_the_metrics():
     assert found["good_requests_per_s"].b == b.stages[0].goodput.good_requests_per_s
 
 
+def test_rates_with_a_cool_down_are_of_the_time_before_it_in_the_interval_too():
+    def cooled(rate, seed):
+        """Of 24 s, the middle eight are measured; answers take 2 s and more."""
+        draw = random.Random(seed)
+        traces = []
+        for i in range(24 * rate):
+            sent = i / rate
+            phase = "warmup" if sent < 8 else "measured" if sent < 16 else "cooldown"
+            traces.append(trace(sent, (sent + 1.0, sent + 2 + draw.random()), tokens=2, phase=phase))
+        load = Load(arrivals="constant", rate_per_s=10, duration_s=24, warmup_s=8, cooldown_s=8)
+        return result(stage(traces, load=load, objectives=quick), objectives=quick)
+
+    quick = Objectives(objectives=(parse_objective("ttft_p95=2s"),))
+    found = by_metric(compare(cooled(10, 1), cooled(15, 2), "b.json"))
+    for name, each in (("output_tokens_per_s", 2), ("good_requests_per_s", 1)):
+        rate = found[name]
+        assert (rate.a, rate.b) == (pytest.approx(10 * each, rel=0.02), pytest.approx(15 * each, rel=0.02))
+        assert rate.low < rate.difference < rate.high
+        assert (rate.verdict, rate.better) == ("higher", True)
+
+
 def test_a_run_beside_itself_shows_no_difference_and_is_no_better():
     a = run(250, 8, 1)
     for d in compare(a, a, "a.json").stages[0].differences:

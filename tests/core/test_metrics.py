@@ -116,6 +116,38 @@ def test_warm_up_and_cut_requests_are_in_no_metric():
     assert m.output_tokens == 2
 
 
+def steady(seconds, warmup_s, cooldown_s):
+    """Ten requests a second that take 2 s and bring a token after 1 s and one at their end: 20 are in flight."""
+    for i in range(seconds * 10):
+        sent = i / 10
+        phase = "warmup" if sent < warmup_s else "measured" if sent < seconds - cooldown_s else "cooldown"
+        yield trace(sent, (sent + 1.0, sent + 2.0), tokens=2, phase=phase)
+
+
+def test_a_cool_down_ends_the_measured_time_while_the_load_goes_on():
+    m = measure([*steady(12, 4, 4)])
+    assert (m.answered, m.duration_s) == (40, pytest.approx(4.0))
+    rates = (m.requests_per_s, m.output_tokens_per_s, m.in_flight)
+    assert rates == (pytest.approx(10), pytest.approx(20), pytest.approx(20))
+    assert "cool-down" in DEFINITIONS["output tokens/s"]
+    # Without one the emptying is in it: 80 requests in 8 s of sending and 2 s of waiting, and none of the warm-up's.
+    tail = measure([*steady(12, 4, 0)])
+    assert (tail.duration_s, tail.requests_per_s, tail.in_flight) == (
+        pytest.approx(9.9), pytest.approx(80 / 9.9), pytest.approx(160 / 9.9)
+    )  # fmt: skip
+
+
+def test_what_an_overloaded_engine_brings_in_the_measured_time_is_its_rate_whoever_sent_it():
+    # 25 a second are sent to an engine that serves one at a time, 0.05 s each: it makes 20 answers a second.
+    phases = ["warmup"] * 100 + ["measured"] * 100 + ["cooldown"] * 100
+    made = [trace(i / 25, (i / 20 + 0.02, i / 20 + 0.05), tokens=2, phase=p) for i, p in enumerate(phases)]
+    m = measure(made)
+    assert (m.duration_s, m.requests_per_s) == (pytest.approx(4.0), pytest.approx(20, rel=0.02))
+    assert m.output_tokens_per_s == pytest.approx(40, rel=0.02)
+    # Due less done: 100 and 80 when it begins, 200 and 160 when it ends.
+    assert m.in_flight == pytest.approx(30, abs=1)
+
+
 def test_failures_do_not_lend_their_times_to_the_latencies():
     m = measure([trace(0.0, (0.1,), error="truncated"), trace(0.0, (0.5, 0.6))])
     assert m.ttft_s is not None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from infercli.core.expected import GpuPrice, Prediction
 from infercli.core.histogram import log_histogram
-from infercli.core.timeline import most_in_flight, round_width, timeline, token_arrivals
+from infercli.core.metrics import token_arrivals
+from infercli.core.timeline import most_in_flight, round_width, timeline
 from tests.core import results
 from tests.core.results import stage, trace
 
