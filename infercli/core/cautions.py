@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
@@ -15,6 +16,9 @@ FAILED_FRACTION = 0.01
 """Of the requests of a level: above it the latencies are of a choice that the failures made. Our choice."""
 SHARED_FRACTION = 0.01
 """Of the tokens: of fewer, the gaps that are unknown move no number that is shown."""
+
+EMPTYING_FRACTION = 0.1
+"""Of the measured time, in which nothing was sent any more: rates are lower by as much. Our choice."""
 
 _NAMED = 3
 """Levels that one caution names."""
@@ -30,6 +34,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_empty(result),
         *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
+        *(() if result.searched is not None else _of_levels(result, _emptying)),
         *_of_levels(result, _client),
         *_engine(result),
         *_repeated(result),
@@ -84,6 +89,22 @@ def _behind(stage: StageResult) -> str | None:
         return None  # it says why itself
     why = fell_behind(stage.traces, stage.load)
     return None if why is None else f"the endpoint fell behind: {why}; the longer the run, the longer the latencies"
+
+
+def _emptying(stage: StageResult) -> str | None:
+    """Of an open loop that was sent for a time: what was asked for is a rate, and the rates are not that."""
+    load, span_s = stage.load, stage.metrics.duration_s
+    if load.arrivals is None or load.duration_s is None or load.cooldown_s or stage.stopped or not span_s:
+        return None
+    sent = [t for t in stage.traces if t.phase == "measured" and t.sent_s is not None]
+    empties_s = max(t.ended_s for t in sent) - max(t.sent_s or 0.0 for t in sent)
+    if empties_s <= EMPTYING_FRACTION * span_s or fell_behind(stage.traces, load) is not None:
+        return None
+    share = empties_s / span_s
+    return (
+        f"in {share:.0%} of the measured time nothing was sent any more and the last answers were waited for: rates "
+        f"are lower by as much; a --cooldown of {math.ceil(empties_s)}s leaves it out"
+    )
 
 
 def _client(stage: StageResult) -> str | None:

@@ -163,3 +163,15 @@ def test_an_engine_that_began_anew_in_the_middle_is_said():
     assert cautions(bench(answered(1000), engines=(whole,))) == ()
     (line,) = cautions(bench(answered(1000), engines=(whole, anew)))
     assert line == f"what the engine {anew.source} counted is unknown: it began anew"
+
+
+@pytest.mark.parametrize(
+    ("answer_s", "more", "said"), [(2.0, {}, True), (0.5, {}, False), (2.0, {"cooldown_s": 4.0}, False)]
+)
+def test_waiting_for_the_last_answers_is_said_where_it_lowers_the_rate_that_was_asked_for(answer_s, more, said):
+    load = Load(arrivals="constant", rate_per_s=100, duration_s=12, **more)
+    traces = numbered([trace(i / 100, (i / 100 + 0.1, i / 100 + answer_s)) for i in range(1200)])
+    lines = cautions(result(stage(traces, load=load)), p99=False)
+    # 2 s of 14 s
+    assert any(line.startswith("in 14% of the measured time nothing was sent") for line in lines) == said
+    assert any("a --cooldown of 2s leaves it out" in line for line in lines) == said
