@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import ssl
 import threading
+import time
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from infercli.core.endpoint import Endpoint
 from infercli.errors import EndpointError, InputError
+
+_TRY_S = 2.0
+"""For one of several addresses: in turn, unlike RFC 8305, whose addresses race. Our choice."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Route:
 
 
 def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: float) -> Route:
-    """The first address of the host, so that no request waits for a name server.
+    """The first address of the host that accepts a connection, so that no request waits for a name server.
 
     `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded as curl does; loopback is never asked of a proxy. Raises
     EndpointError (a name that is unknown, or not answered in time), InputError (a proxy that cannot be used).
@@ -67,7 +73,7 @@ def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any]:
 
     def ask() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except OSError as error:
             found.append(error)
 
@@ -80,5 +86,19 @@ def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any]:
         )
     if isinstance(found[0], OSError):
         raise EndpointError(f"the host name {host} cannot be resolved: {found[0].strerror}", "check the name")
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = _that_accepts(found[0], timeout_s)
     return family, address
+
+
+def _that_accepts(addresses: Sequence[Any], timeout_s: float) -> Any:
+    """The first that does, as curl tries them in turn: `localhost` is ::1 first, and engines listen on 0.0.0.0.
+
+    The first of all where none does, or where there is no choice: what becomes of requests is then measured.
+    """
+    until = time.monotonic() + timeout_s
+    for one in addresses if len(addresses) > 1 else ():
+        with contextlib.suppress(OSError), socket.socket(one[0], socket.SOCK_STREAM) as tried:
+            tried.settimeout(max(0.01, min(_TRY_S, until - time.monotonic())))
+            tried.connect(one[4])
+            return one
+    return addresses[0]

@@ -441,6 +441,24 @@ def answering(text: str):
     listener.close()
 
 
+def test_of_several_addresses_the_first_that_accepts_is_measured(monkeypatch):
+    """`localhost` where it is ::1 first, and a server that listens on IPv4 alone."""
+    nobody = socket.create_server(("127.0.0.1", 0))
+    refused = nobody.getsockname()
+    nobody.close()
+
+    def two(host, port, **_):
+        assert host == "engine.test"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in (refused, ("127.0.0.1", port))]
+
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        monkeypatch.setattr("infercli.loadgen.route.socket.getaddrinfo", two)
+        target = Target(parse_endpoint(f"http://engine.test:{server.port}"), "tiny")
+        assert all(t.answered for t in run(target, Load(concurrency=1, requests=2), [single("x")]).traces)
+    gone = run(target, Load(concurrency=1, requests=2), [single("x")])
+    assert {t.error for t in gone.traces} == {"connect"}
+
+
 def test_a_proxy_is_asked_for_the_whole_url_and_given_its_own_password(monkeypatch):
     with FakeOpenAiServer(Behaviour(tokens=4)) as server:
         proxy = Proxy(server.port)
