@@ -52,7 +52,8 @@ _TRAFFIC = (
 
 Verdict = Literal["higher", "lower", "none shown", "not steady", "too few", "unknown"]
 """Of the second run. `none shown`: the interval holds 0, which is no proof of equality. `not steady`: it does not, but
-a run drifted or saw too few bursts, so it is too narrow. `too few`: requests. `unknown`: a run has no such number."""
+a run drifted or saw too few bursts, so it is too narrow. `too few`: requests. `unknown`: a run has no such number, or
+one of another kind."""
 
 
 class MetricDifference(Record):
@@ -278,9 +279,12 @@ def _rates(
     fewest = min(stage.metrics.requests for stage in stages)
     if fewest < stats.MIN_REQUESTS:
         return _untold(metric, a, b, "too few", f"{fewest:,} requests, and it takes {stats.MIN_REQUESTS:,}")
+    spans = [_span(stage) for stage in stages]
+    if spans[0].steady != spans[1].steady:
+        return _untold(metric, a, b, "unknown", "only one run had a cool-down, so their rates are of other times")
     one, other = (
-        stats.resample_rate(amounts(stage), *_span(stage)[:2], seed=seed)
-        for stage, seed in zip(stages, _SEEDS, strict=True)
+        stats.resample_rate(amounts(stage), span.start_s, span.end_s, seed=seed)
+        for stage, span, seed in zip(stages, spans, _SEEDS, strict=True)
     )
     return _told(metric, (a, b), one, other, more_is_better=True)
 
