@@ -250,7 +250,7 @@ def run(
     except (InferError, OSError) as error:
         message = error.message if isinstance(error, InferError) else str(error)
         said = error.said if isinstance(error, DeployFailed) else None
-        _give_up(drive, before, step, "failed", message, said, undo=undo)
+        message = _give_up(drive, before, step, "failed", message, said, undo=undo)
         kind = TimedOut if isinstance(error, TimedOut) else DeployFailed
         cure = error.hint if isinstance(error, InferError) else None
         if said is not None:
@@ -273,8 +273,11 @@ def _give_up(
     said: str | None,
     *,
     undo: bool,
-) -> None:
-    """Leave nothing half-done: before the first shift the old config is put back, afterwards it is left to rollback."""
+) -> str:
+    """Leave nothing half-done: before the first shift the old config is put back, afterwards it is left to rollback.
+
+    Returns `message` as it is recorded: with why going back failed, where it did.
+    """
     try:
         if undo and not drive.shifted and step != "prepare":
             drive.world.watcher.step("go back to what served before")
@@ -285,6 +288,7 @@ def _give_up(
         message = f"{message}; and going back was interrupted too"
     drive.recall()
     drive.record(outcome, step, message, said)
+    return message
 
 
 def _hint(drive: Drive) -> str:

@@ -180,6 +180,26 @@ def test_what_only_earlier_revisions_had_is_taken_away_once_the_new_one_is_good(
     assert deploy(request_for(), world).number == world.platform.tidied[-1] == 3
 
 
+def test_what_cannot_be_prepared_puts_nothing_and_says_what_to_do(world, request_for):
+    deploy(request_for(), world)
+    puts = len(world.platform.puts)
+    world.platform.faults["prepare"] = InputError("there is no Secret", "make it")
+    with pytest.raises(DeployFailed, match="failed at `prepare`: there is no Secret") as error:
+        deploy(request_for("int8"), world)
+    assert error.value.hint.startswith("make it\n")
+    assert len(world.platform.puts) == puts
+
+
+def test_objects_that_a_failed_deploy_may_have_left_are_put_right_by_deploying_what_served(world, request_for):
+    served = request_for(objects=({"kind": "Service"},))
+    deploy(served, world)
+    world.platform.faults["prepare"] = InputError("the second object is refused")
+    with pytest.raises(DeployFailed):
+        deploy(request_for("int8", objects=({"kind": "NetworkPolicy"},)), world)
+    assert deploy(served, world).number == 3
+    assert world.platform.prepared == [1, 3]
+
+
 def test_what_the_other_side_refuses_is_neither_recorded_nor_put(world, request_for):
     deploy(request_for(), world)
     world.platform.faults["validate"] = InputError("the API server refuses it")
@@ -205,8 +225,9 @@ def test_ctrl_c_before_the_shift_leaves_what_served_and_no_half_done_state(world
     assert deploy(request_for("int8"), world).progress.outcome == "good"
 
 
-def test_a_ray_that_dies_during_the_deploy_is_a_failed_revision_and_not_a_crash(world, request_for):
-    world.platform.faults["put"] = RayError("Ray is gone")
+@pytest.mark.parametrize("error", [RayError("Ray is gone"), OSError("Ray is gone")])
+def test_a_ray_that_dies_during_the_deploy_is_a_failed_revision_and_not_a_crash(world, request_for, error):
+    world.platform.faults["put"] = error
     with pytest.raises(DeployFailed, match="Ray is gone"):
         deploy(request_for(), world)
     assert world.store.entries("chat")[-1].progress.outcome == "failed"
@@ -240,6 +261,12 @@ def test_room_is_counted_with_every_replica_of_what_goes_on(world, request_for):
     with pytest.raises(InputError, match="503"):
         deploy(request_for(plan=plan("int8", gpus=1, max_gpus=2)), world)
     assert deploy(request_for(plan=plan("int8", gpus=1, max_gpus=4, replicas=2)), world).progress.outcome == "good"
+
+
+def test_the_gpus_of_an_idle_engine_are_free_for_the_next_one(world, request_for):
+    for quantization in ("none", "int8", "awq"):
+        deploy(request_for(plan=plan(quantization, gpus=1, max_gpus=2)), world)
+    assert applications(world) == {"front", engine("int8", gpus=1).app, engine("awq", gpus=1).app}
 
 
 def test_an_engine_that_is_replaced_is_gone_before_the_new_one_starts(world, request_for):
@@ -327,6 +354,14 @@ def test_a_second_interrupt_while_going_back_is_recorded_and_says_what_to_type(w
     last = world.store.entries("chat")[-1].progress
     assert last.outcome == "interrupted"
     assert "going back was interrupted too" in last.message
+
+
+def test_going_back_that_fails_as_well_is_told_and_recorded(world, request_for):
+    deploy(request_for(), world)
+    world.platform.on_put = raising(RayError("Ray is gone"))
+    with pytest.raises(DeployFailed, match="Ray is gone; and going back failed: Ray is gone"):
+        deploy(request_for("int8"), world)
+    assert "and going back failed" in world.store.entries("chat")[-1].progress.message
 
 
 def test_status_says_that_nobody_drives_a_killed_deploy_and_what_to_type(world, request_for):
