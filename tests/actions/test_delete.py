@@ -6,6 +6,7 @@ import pytest
 
 from infercli.actions.delete import delete
 from infercli.actions.deploy import deploy
+from infercli.actions.rollback import rollback
 from infercli.errors import ReleaseBusy
 from tests.actions.test_deploy import GOOD, applications
 
@@ -18,3 +19,36 @@ def test_a_release_that_somebody_changes_is_not_deleted(world, request_for):
     delete("chat", world)
     assert world.platform.config() is None
     assert not world.store.entries("chat")
+
+
+def test_a_history_that_is_to_be_kept_stays_when_the_engines_go(world, request_for):
+    deploy(request_for(), world)
+    delete("chat", world, keep_history=True)
+    assert world.platform.config() is None
+    assert [e.number for e in world.store.entries("chat")] == [1]
+
+
+def go_back_breaking(world):
+    rollback(
+        "chat", world, to=None, who="a test", reason=None, infercli_version="0", timeout_s=600, tell=lambda *_: None,
+        break_lock=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["deploy", "rollback", "delete"])
+def test_whoever_is_told_to_break_a_lock_asks_the_store_for_that(world, request_for, monkeypatch, verb):
+    for quantization in ("none", "int8"):
+        deploy(request_for(quantization), world)
+    asked, changing = [], world.store.changing
+
+    def changing_noted(name, operation, *, break_lock=False):
+        asked.append((operation, break_lock))
+        return changing(name, operation, break_lock=break_lock)
+
+    monkeypatch.setattr(world.store, "changing", changing_noted)
+    {
+        "deploy": lambda: deploy(request_for("awq", break_lock=True), world),
+        "rollback": lambda: go_back_breaking(world),
+        "delete": lambda: delete("chat", world, break_lock=True),
+    }[verb]()
+    assert asked == [(verb, True)]

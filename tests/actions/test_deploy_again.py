@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from infercli.actions.deploy import deploy
 from infercli.core.observed import Application
 from infercli.errors import DeployFailed, TimedOut
+from tests.actions.looking import seen
 from tests.actions.test_deploy import GOOD, weights
 from tests.core.builders import FRONT, plan
 
@@ -103,6 +106,18 @@ def test_a_front_that_comes_up_again_is_not_said_to_serve_already(world, request
     deploy(request_for(), world)
     world.platform.status["front"] = "DEPLOYING"
     assert deploy(request_for(), world).number == 2
+
+
+def test_what_somebody_changed_by_hand_is_put_right(world, request_for):
+    deploy(request_for(), world)
+    meant = world.platform.config()
+    changed = json.loads(json.dumps(meant))
+    next(a for a in changed["applications"] if a["name"] == "front")["args"]["max_in_flight"] = 1
+    world.platform.held[-1] = changed
+    assert seen(world).drift
+    assert seen(world).next == "`infercli diff` compares; `infercli deploy` puts it right"
+    assert deploy(request_for(), world).number == 2
+    assert seen(world).drift == ()
 
 
 def test_an_engine_that_loads_again_is_waited_for(world, request_for):

@@ -380,6 +380,15 @@ def test_an_interrupted_rollback_says_that_a_second_one_goes_on(world, request_f
     assert "`infercli rollback chat` goes on, to revision 1" in error.value.hint
 
 
+@pytest.mark.parametrize(("gpus", "stays"), [(2, False), (3, True)])
+def test_where_it_wanted_to_go_stays_warm_while_there_is_room_for_the_next_deploy(world, request_for, gpus, stays):
+    for quantization in ("none", "int8"):
+        deploy(request_for(plan=plan(quantization, gpus=1, max_gpus=gpus)), world)
+    cut(world, "interrupted", moved=False)
+    deploy(request_for(plan=plan("awq", gpus=1, max_gpus=gpus)), world)
+    assert (engine(gpus=1).app in applications(world)) == stays
+
+
 def test_the_aim_of_a_rollback_past_several_revisions_survives(world, request_for):
     for quantization in ("none", "int8", "awq"):
         deploy(request_for(quantization), world)
