@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from infercli.actions.waiting import Deadline, cause_of, runs, until_routed, until_running
+from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_routed, until_running
 from infercli.core.observed import Answer, Application, Applications
-from infercli.errors import DeployFailed
+from infercli.errors import DeployFailed, EndpointError, RayError
 from tests.core.builders import engine
 
 ENGINE = engine("none").app
@@ -44,12 +44,63 @@ def test_a_status_that_lags_is_given_a_moment_and_one_that_failed_none(world):
     assert clock.time == began
 
 
+def seen_over_time(world, *spans):
+    """What the platform says: (until, an answer, or an error to raise), in order of time."""
+
+    def applications():
+        answer = next(answer for until_s, answer in spans if world.clock.time < until_s)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    world.platform.applications = applications
+
+
+RUNS, COMES = (Applications(True, None, {ENGINE: Application(s, "", ())}) for s in ("RUNNING", "DEPLOYING"))
+REJECTED = Applications(False, "duplicate name", {})
+
+
+def run_until_running(world):
+    until_running(world.platform, [ENGINE], ENGINE, Deadline(world.clock, 600, ""), world.watcher)
+
+
+def test_each_silence_is_waited_for_and_told_of_by_itself(world):
+    silent = RayError("no answer")
+    seen_over_time(world, (60, silent), (70, COMES), (130, silent), (1e9, RUNS))
+    run_until_running(world)
+    assert world.watcher.said == ["note: no answer; it is waited for, up to 90 s"] * 2
+
+
+def test_a_config_that_is_rejected_is_given_up_once_that_has_lasted(world):
+    seen_over_time(world, (2, REJECTED), (3, COMES), (5, REJECTED), (1e9, RUNS))
+    run_until_running(world)
+    began = world.clock.time
+    seen_over_time(world, (1e9, REJECTED))
+    with pytest.raises(DeployFailed, match="the Serve config was rejected: duplicate name"):
+        run_until_running(world)
+    assert 3 < world.clock.time - began < 4
+
+
+def test_what_keeps_an_engine_waiting_is_told_once_it_has_lasted(world):
+    told = Told(world.clock, world.watcher)
+
+    def seen(at_s, *reasons):
+        world.clock.time = at_s
+        told(reasons)
+        return len(world.watcher.said)
+
+    assert seen(0, "no room") == seen(6) == seen(12, "no room") == seen(21, "no room") == 0
+    assert seen(22, "no room") == seen(40, "no room") == 1
+
+
 def looks_until_routed(world, *seen):
-    """How many looks it takes, with what the front answers to each: {replica: (generation, refused)}."""
+    """How many looks it takes, with what the front answers to each: {replica: (generation, refused)} or an error."""
     left = [*seen]
 
     def front(method, path, **more):
         told = left.pop(0)
+        if isinstance(told, Exception):
+            raise told
         body = {"replicas": [{"replica": n, "generation": g, "refused": r} for n, (g, r) in told.items()]}
         return Answer(200, {}, json.dumps(body).encode())
 
@@ -68,6 +119,10 @@ def test_every_front_replica_has_to_have_the_table_and_take_the_engine(world):
     old, refused = {"a": (2, {}), "b": (1, {})}, {"a": (2, {}), "b": (2, {ENGINE: "no answer within 3 s"})}
     done = {"a": (2, {}), "b": (3, {})}
     assert looks_until_routed(world, old, refused, done, done) == 3
+
+
+def test_a_front_that_does_not_answer_for_a_moment_is_asked_again(world):
+    assert looks_until_routed(world, EndpointError("nobody listens"), {"a": (2, {}), "b": (2, {})}) == 2
 
 
 def test_the_cause_is_the_last_exception_of_what_was_said():
