@@ -133,7 +133,7 @@ def test_other_loads_and_other_kinds_of_run_are_left_alone(infercli, bench):
     assert not said(estimate(infercli, "--tensor-parallel-size", 2))
     assert not said(estimate(infercli, "--engine-version", "0.19.0"))
     assert not said(estimate(infercli, "--prefix-hit-fraction", 0.5))
-    assert len(said(estimate(infercli, "--gpu-count", 2, concurrency=16))) == 3  # two replicas, as much for each
+    assert len(said(estimate(infercli, "--gpu-count", 2, concurrency=32))) == 3  # two replicas, a factor of two each
     assert not said(estimate(infercli, "--gpu-count", 2, concurrency=34))
 
 
@@ -181,6 +181,14 @@ def test_what_a_result_does_not_say_is_asked_for(infercli, bench, changes, words
     assert ran.code == ExitCode.USAGE
     assert expected in ran.err
     assert ran.err.startswith("error: a.json: ")
+
+
+def test_a_run_of_which_requests_failed_is_not_learned(infercli, bench):
+    failed = trace(0, 0.5).model_copy(update={"error": "timeout", "completion_tokens": None})
+    stage = level([failed, *(trace(i, 0.5) for i in range(1, 8))], EIGHT_USERS[0])
+    ran = infercli("learn", bench("a.json", stages=(stage,)), *ENGINE)
+    assert ran.code == ExitCode.USAGE
+    assert "a.json: 1 of 8 requests failed" in ran.err
 
 
 def test_a_run_that_asked_adapters_teaches_nothing_of_the_model(infercli, bench, tmp_path):
@@ -234,6 +242,14 @@ def test_a_plan_names_the_engine(infercli, bench, tmp_path):
     assert run["load"] == {"concurrency": 8, "input_len": 1000, "output_len": 300}
 
 
+def test_of_several_replicas_each_had_its_share_of_the_load(infercli, bench, tmp_path):
+    ran = infercli("plan", LLAMA, "--profile", "l4-x4", "--tensor-parallel-size", 1, "--replicas", 2, "-o", "json")
+    (tmp_path / "plan.json").write_text(ran.out)
+    ran = infercli("learn", bench("a.json", model="chat"), "--plan", "plan.json", "-o", "json")
+    assert ran.code == ExitCode.YES, ran.err
+    assert json.loads(ran.out)["runs"][0]["load"]["concurrency"] == 4
+
+
 def test_a_broken_result_names_its_fields(infercli, tmp_path):
     (tmp_path / "a.json").write_text('{"kind": "BenchResult"}')
     ran = infercli("learn", "a.json", *ENGINE)
@@ -242,10 +258,10 @@ def test_a_broken_result_names_its_fields(infercli, tmp_path):
 
 
 def test_every_level_of_a_sweep_teaches_and_one_that_says_nothing_is_named(infercli, bench):
-    loads = (Load(concurrency=8, requests=8), Load(arrivals="poisson", rate_per_s=2, requests=8))
+    loads = (Load(concurrency=8, requests=8), Load(arrivals="poisson", rate_per_s=2, requests=8, concurrency=64))
     ran = infercli("learn", bench("a.json", loads=loads), *ENGINE, "-o", "json")
     assert ran.code == ExitCode.YES, ran.err
     runs = json.loads(ran.out)["runs"]
-    # 8 requests of 0.5 + 5.98 s each, begun together: 8 in flight all the time.
+    # 8 requests of 0.5 + 5.98 s each, begun together: 8 in flight all the time, whatever the cap.
     assert [run["load"]["concurrency"] for run in runs] == [8, pytest.approx(8)]
     assert len({run["digest"] for run in runs}) == 2
