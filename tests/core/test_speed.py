@@ -65,6 +65,13 @@ def test_context_adds_the_keys_and_values_of_every_layer():
     assert step()(4, 4000) - step()(4, 0) == pytest.approx(4000 * token_bytes / 1e12, rel=1e-3)
 
 
+def test_tied_embeddings_are_read_for_every_token_as_a_head_of_its_own_is():
+    tied = find_shape("meta-llama/Llama-3.2-1B").arch
+    # qkv 3072 x 2048, output 2048 x 2048, gate-up 16384 x 2048, down 2048 x 8192
+    layer = 2048 * (3072 + 2048 + 16384 + 8192)
+    assert step(tied)(1, 0) == pytest.approx((16 * layer + 128256 * 2048) * 2 / 1e12, rel=1e-3)
+
+
 def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():
     tokens, weights = 100_000, 32 * LAYER
     pairs = tokens * tokens / 2
@@ -79,6 +86,17 @@ def test_tensor_parallel_ranks_read_their_share_and_send_each_layers_result_twic
     alone, shared = step()(1, 0), step(tensor_parallel_size=4)(1, 0)
     sent_s = 64 * 2 * 3 / 4 * 4096 * 2 / 450e9  # 64 all-reduces, ring: 2 (n-1)/n of a 4096-wide 16-bit vector
     assert shared == pytest.approx(alone / 4 + sent_s, rel=1e-4)
+
+
+def test_ranks_on_several_nodes_talk_over_the_network():
+    sends_only = ROUND.model_copy(update={"memory_bandwidth_bytes_per_s": 1e18, "peak_flops": {"bf16": 1e21}})
+
+    def sent_bytes(ranks):
+        return 1000 * 64 * 2 * (ranks - 1) / ranks * 4096 * 2
+
+    within, beyond = (step(gpu=sends_only, tensor_parallel_size=n)(0, 0, 1000, 0, 0) for n in (8, 16))
+    assert within == pytest.approx(sent_bytes(8) / 450e9, rel=0.01)
+    assert beyond == pytest.approx(sent_bytes(16) / 50e9, rel=0.01)
 
 
 def test_experts_are_read_as_tokens_touch_them():
@@ -170,6 +188,29 @@ def test_a_prompt_is_cut_to_the_tokens_that_a_step_has_left():
     assert played.done_s == [3, 4]
 
 
+def test_who_decodes_has_its_token_of_a_step_before_prompts_have_the_rest():
+    played = play(second, limits(max_num_batched_tokens=4), [4, 8], [10, 1])
+    assert played.first_s == [1, 4]  # 4; then 3, 3 and 2 beside a token
+
+
+def test_a_prompt_that_is_being_computed_counts_among_those_that_run():
+    played = play(second, limits(max_num_seqs=1), [20, 4], [3, 3])
+    assert played.first_s == [2, 5]  # the second step has room for tokens, and not for another request
+
+
+def test_what_is_cached_or_computed_before_is_attended_to_all_the_same():
+    seen = []
+
+    def noted(decodes, context, prefill, pairs, started):
+        seen.append(pairs)
+        return 1.0
+
+    play(noted, limits(), [32], [1], cached_fraction=0.5)
+    play(noted, limits(), [32], [1])
+    late = 16 * (16 + 8)  # 16 tokens behind 16 others: each sees those and half of its own
+    assert seen == [late, 16 * 8, late]
+
+
 def test_whole_prompts_go_first_and_hold_up_the_decoding_without_chunks():
     played = play(second, limits(chunked_prefill=False), [10, 10], [3, 3])
     assert played.first_s == [1, 2]
@@ -203,8 +244,12 @@ def test_who_came_last_gives_its_blocks_up_and_is_computed_again():
     """22 tokens: two prompts of ten fit and leave two more tokens; the third makes the younger one start again."""
     played = play(second, limits(kv_tokens=22, max_num_batched_tokens=64), [10, 10], [4, 4])
     assert played.first_s == [1, 1]
-    assert played.done_s[0] == 4
-    assert played.done_s[1] > played.done_s[0]
+    assert played.done_s == [4, 7]  # its prompt again, and the two tokens that are left
+
+
+def test_who_gave_its_blocks_up_keeps_the_tokens_that_it_had():
+    played = play(second, limits(kv_tokens=24, max_num_batched_tokens=64), [10, 10], [4, 4])
+    assert played.done_s == [4, 6]  # two were made before: the third comes with its prompt, and one is left
 
 
 def test_speculation_brings_several_tokens_a_step():
@@ -275,6 +320,19 @@ def test_the_closed_form_agrees_with_the_played_steady_state():
     played = play(timed, asked, [500] * 320, sample_lengths(Lengths(200, 0.3), 320, 1), concurrency=32)
     taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True)) / 320
     assert closed.requests_per_s == pytest.approx(32 / taken, rel=0.1)
+
+
+def test_the_closed_form_knows_prompts_that_take_more_than_a_step_has_left():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=32, max_num_batched_tokens=512)
+    closed = steady(timed, asked, 500, 20, 32)
+    played = play(timed, asked, [500] * 640, sample_lengths(Lengths(20, 0.3), 640, 1), concurrency=32)
+    assert closed.requests_per_s == pytest.approx(640 / max(played.done_s), rel=0.15)
+
+
+@pytest.mark.parametrize("tokens", [1.0, 2.0])
+def test_in_the_closed_form_as_many_are_answered_as_run_for_as_long_as_their_tokens_take(tokens):
+    closed = steady(step(coefficients=V1), limits(max_num_batched_tokens=8192), 500, 200, 8, tokens_per_step=tokens)
+    assert closed.requests_per_s * 200 * closed.step_s == pytest.approx(8)
 
 
 @given(running=st.integers(1, 200), prompt=st.integers(10, 4000), output=st.integers(10, 1000))

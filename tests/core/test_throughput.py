@@ -56,6 +56,31 @@ def test_replicas_share_the_clients():
     assert two.ttft_s == one.ttft_s
 
 
+def test_replicas_and_data_parallel_ranks_share_what_arrives():
+    one, two = ask(load(request_rate=8)), ask(load(request_rate=16, replicas=2))
+    assert two.ttft_s == one.ttft_s
+    ranks = replace(SERVING, layout=Layout(data_parallel_size=2))
+    assert ask(load(request_rate=16), ranks).ttft_s == one.ttft_s
+
+    def capacity(serving):
+        timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, serving)
+        return throughput.capacity_requests_per_s(timed, serving, load())
+
+    assert capacity(ranks) == pytest.approx(2 * capacity(SERVING), rel=1e-6)
+
+
+def test_a_run_that_is_played_to_its_end_counts_the_time_in_which_few_are_left():
+    whole, steady = ask(load(concurrency=8, requests=12)), ask(load(concurrency=8))
+    assert whole.requests_per_s < 0.8 * steady.requests_per_s  # of two rounds the second has half of the users
+
+
+def test_the_next_step_is_prepared_beside_the_one_before_from_014_on():
+    before, since = (
+        ask(load(concurrency=1), replace(SERVING, engine_version=version)) for version in ("0.13.0", "0.14.0")
+    )
+    assert since.tpot_s.p50 < before.tpot_s.p50
+
+
 def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests():
     crowd = {"prompt": 4000.0, "output": 100.0, "concurrency": 32}
     steady, short, long = (ask(load(**crowd, requests=n)) for n in (None, 320, 3200))
@@ -245,6 +270,10 @@ def test_intervals_widen_where_nothing_was_measured_and_say_why():
     assert none == ()
     assert "0.29.0 extrapolates" in why[0]
     assert wide.low < usual.low < usual.value < usual.high < wide.high
+    other, why = throughput.bounded(
+        speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, find_gpu("L20"), known, asked
+    )
+    assert (other, why) == (wide, ("no public measurement of vLLM on L20 was used",))
 
 
 def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once():
