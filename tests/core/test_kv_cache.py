@@ -43,6 +43,7 @@ def test_llama_8b_takes_128_kib_a_token():
     # 50 GiB are 25,600 blocks of 2 MiB; a request of 131,072 tokens takes 8,192.
     said = held.capacity(50 * GIB, 131072)
     assert (said.blocks, said.tokens, said.concurrency) == (25_600, 409_600, 3.125)
+    assert held.capacity(-GIB, 131072).blocks == 0
 
 
 def test_windows_share_blocks_with_full_attention_in_groups_of_equal_size():
@@ -64,6 +65,8 @@ def test_who_decodes_holds_its_windows_and_nothing_in_flight():
     assert held.requests_held(prefill + 9 * decoding + held.rules.null_blocks, 8192) == 10
     # vLLM prints half of it, because it counts every request in its prefill.
     assert (prefill + 9 * decoding) / prefill < 6
+    # Of a request that does not fit, as much as there is of its prefill.
+    assert held.requests_held(prefill // 2 + held.rules.null_blocks, 8192) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_state_makes_the_attention_block_as_long_as_itself():
@@ -223,6 +226,8 @@ def test_tokens_are_shared_by_the_ranks_of_decode_context_parallelism():
     arch = ARCHS["latent attention"]
     one, eight = cache(arch, tp=8), cache(arch, tp=8, decode_context_parallel_size=8)
     assert eight.capacity(10 * GIB, 40960).tokens == 8 * one.capacity(10 * GIB, 40960).tokens
+    older = [cache(arch, tp=8, version="0.20.0", decode_context_parallel_size=ranks) for ranks in (1, 8)]
+    assert older[1].capacity(10 * GIB, 40960).tokens == 8 * older[0].capacity(10 * GIB, 40960).tokens
     with pytest.raises(Unsupported, match="windows"):
         cache(ARCHS["windows beside full attention, 5 to 2"], tp=8, decode_context_parallel_size=2)
 
@@ -312,6 +317,7 @@ def test_the_longest_that_fits_is_admitted_and_one_token_more_is_not(arch, versi
         assert held.capacity(available, longest).concurrency >= 1
     if longest < limit:
         assert held.bytes_to_admit(longest + 1) > available
+    assert held.longest_that_fits(held.bytes_to_admit(limit), limit) == limit
 
 
 @given(archs, st.integers(1, 300), st.integers(1, 300), lengths, lengths)
