@@ -125,6 +125,13 @@ def test_a_front_that_does_not_answer_for_a_moment_is_asked_again(world):
     assert looks_until_routed(world, EndpointError("nobody listens"), {"a": (2, {}), "b": (2, {})}) == 2
 
 
+def test_an_engine_that_fails_in_the_cluster_that_a_table_waits_for_ends_the_wait(world):
+    seen_over_time(world, (1e9, Applications(True, None, {ENGINE: Application("DEPLOY_FAILED", "no such image", ())})))
+    with pytest.raises(DeployFailed, match=f"{ENGINE} did not start\nno such image"):
+        looks_until_routed(world, *[{"a": (1, {}), "b": (1, {})}] * 1000)
+    assert 3 < world.clock.time < 4
+
+
 def test_the_cause_is_the_last_exception_of_what_was_said():
     assert cause_of("A replica failed to start. Retrying 2 more time(s).") is None
     assert cause_of("Traceback:\nValueError: a\n\nray.exceptions.RayTaskError: b") == "ray.exceptions.RayTaskError: b"
