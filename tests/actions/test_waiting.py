@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_routed, until_running
+from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_routed, until_running, verify
 from infercli.core.observed import Answer, Application, Applications
-from infercli.errors import DeployFailed, EndpointError, RayError
+from infercli.errors import DeployFailed, EndpointError, RayError, RayGone
+from tests.actions.looking import raising
 from tests.core.builders import engine
 
 ENGINE = engine("none").app
@@ -130,6 +131,33 @@ def test_an_engine_that_fails_in_the_cluster_that_a_table_waits_for_ends_the_wai
     with pytest.raises(DeployFailed, match=f"{ENGINE} did not start\nno such image"):
         looks_until_routed(world, *[{"a": (1, {}), "b": (1, {})}] * 1000)
     assert 3 < world.clock.time < 4
+
+
+COMPLETION = b'{"choices": [{"message": {"content": "hello"}}], "usage": {"completion_tokens": 1}}'
+
+
+def verified(world, *answers):
+    """What `verify` makes of these answers, one after the other."""
+    left = [*answers]
+    world.platform.front = lambda *_, **more: left.pop(0)
+    return verify(world.platform, ENGINE, "chat", Deadline(world.clock, 60, ""))
+
+
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_a_front_that_is_busy_or_has_not_found_the_engine_is_asked_again(world, status):
+    assert verified(world, Answer(status, {}, b"{}"), Answer(200, {}, COMPLETION)) == "hello"
+
+
+def test_an_engine_that_does_not_know_the_model_is_not_asked_again(world):
+    with pytest.raises(DeployFailed, match=f"{ENGINE} does not serve the model `chat`"):
+        verified(world, Answer(404, {}, b'{"error": {"message": "The model `chat` does not exist."}}'))
+
+
+def test_nobody_waits_for_the_answer_of_an_engine_whose_ray_is_gone(world):
+    world.platform.front, world.platform.applications = raising(EndpointError("no")), raising(RayGone("no Ray runs"))
+    with pytest.raises(RayGone):
+        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 60, ""))
+    assert world.clock.time == 0
 
 
 def test_the_cause_is_the_last_exception_of_what_was_said():
