@@ -178,16 +178,16 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
 
     In its engine, the replicas of it, the front or the objects: in all that a deploy changes.
 
-    After a rollback that did not come to its end that is where it went; after a deploy that did not, the revision that
-    served before; after one that did, the one before. What a rollback took back on purpose is skipped, so that going
-    back twice does not bounce between two revisions.
+    After a rollback that did not come to its end that is where it went, since it took back all between; after a deploy
+    that did not, the revision that served before; after one that did, the one before. What a rollback took back on
+    purpose is skipped, so that going back twice does not bounce between two revisions.
     """
     last = newest(history)
     if last is None:
         return None
     good = [e for e in _good(history) if e.number not in taken_back(history)]
     if last.progress.outcome != "good":
-        return unfinished_rollback(history) or _latest(good)
+        return _latest(good)
     return _latest([e for e in good if _parts(e.revision) != _parts(last.revision)])
 
 

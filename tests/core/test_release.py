@@ -117,11 +117,14 @@ def test_a_rollback_that_did_not_come_to_its_end_is_what_the_next_one_finishes(o
     assert number(rollback_target([one, two, back, entry(4, "awq", "failed")])) == 1
     assert number(rollback_target([one, two, back, entry(4, "awq")])) == 1
     assert number(rollback_target([one, two, back, entry(4, "int8")])) == 1
+    assert number(rollback_target([one, two, back, entry(4, "awq"), entry(5, "gptq", "failed")])) == 4
 
 
 def test_a_rollback_forward_to_what_was_taken_back_counts_also_unfinished():
     history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1)]
-    assert number(rollback_target([*history, entry(4, "int8", "interrupted", points_at=2)])) == 2
+    forward = [*history, entry(4, "int8", "interrupted", points_at=2)]
+    assert number(rollback_target(forward)) == 2
+    assert number(rollback_target([*forward, entry(5, "awq")])) == 2
 
 
 def test_the_revision_that_serves_is_the_one_whose_engine_takes_the_requests():

@@ -44,6 +44,18 @@ def test_shares_grow_in_the_steps_that_were_asked_for():
     ]
 
 
+def test_old_engines_keep_the_proportion_in_which_they_share_what_is_left():
+    states = rollout(2, NEW, FRONT, live(old=75, other=25), weights=(20, 100))
+    assert [s.serving.routes for s in states if s.step == "shift"] == [
+        {OLD.app: 60, "other": 20, NEW.app: 20},
+        {OLD.app: 0, "other": 0, NEW.app: 100},
+    ]
+
+
+def test_where_nothing_else_serves_there_is_nothing_to_share():
+    assert [s.step for s in rollout(1, NEW, FRONT, None, weights=(5, 100))] == ["add", "shift"]
+
+
 def test_an_engine_that_nothing_reaches_makes_room_first():
     states = rollout(3, engine("awq"), FRONT, live(old=0, new=100))
     assert [s.step for s in states] == ["make room", "add", "shift"]
@@ -57,9 +69,12 @@ def test_dropping_the_previous_engine_is_a_step_of_its_own_after_the_shift():
 
 
 def test_replacing_in_place_stops_the_old_engine_before_the_new_one_starts():
-    states = rollout(2, NEW, FRONT, live(old=100), how="replace")
+    tight = FRONT.model_copy(update={"max_in_flight": 8})
+    states = rollout(2, NEW, tight, live(old=100), how="replace", weights=(5, 100))
     assert [s.step for s in states] == ["stop", "add", "shift"]
     assert states[0].serving.engines == {}
+    assert [s.serving.routes for s in states] == [{}, {NEW.app: 0}, {NEW.app: 100}]
+    assert [s.serving.front for s in states] == [FRONT, tight, tight]
 
 
 def test_generations_grow_and_never_repeat():
@@ -92,6 +107,11 @@ def test_going_back_to_fewer_replicas_is_one_state_and_waits_for_none():
     assert [(s.step, s.serving.engines, s.serving.routes) for s in states] == [
         ("shift", {OLD.app: 3}, {OLD.app: 100}),
     ]
+
+
+def test_going_back_to_the_only_engine_that_runs_gives_it_all_requests():
+    states = shift_back(3, OLD, FRONT, live(old=0), OLD)
+    assert [(s.step, s.serving.routes) for s in states] == [("shift", {OLD.app: 100})]
 
 
 def test_replicas_that_an_engine_lacks_come_up_while_it_goes_on_with_its_requests():
