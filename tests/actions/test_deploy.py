@@ -372,7 +372,7 @@ def test_status_says_that_nobody_drives_a_killed_deploy_and_what_to_type(world, 
     world.clock.sleep(1)
     found = seen(world)
     assert (found.state, found.newest_standing, found.revision) == ("degraded", "abandoned", 1)
-    assert "nobody drives revision 2 any more, which came to `add`" in found.summary
+    assert found.summary == f"{GOOD} serves; nobody drives revision 2 any more, which came to `add`"
     assert found.next == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
     with world.store.changing("chat", "deploy"):
         assert (seen(world).state, seen(world).newest_standing, seen(world).next) == ("changing", "pending", None)

@@ -6,11 +6,11 @@ import pytest
 
 from infercli.actions.deploy import deploy
 from infercli.core.observed import Answer, Application, Applications
-from infercli.errors import ClusterError, EndpointError, InputError, RayError, RayGone
+from infercli.errors import ClusterError, DeployFailed, EndpointError, InputError, RayError, RayGone
 from tests.actions.looking import raising, seen
 from tests.core.builders import engine
 
-APP = engine().app
+APP, OTHER = engine().app, engine("int8").app
 
 
 @pytest.fixture
@@ -124,3 +124,37 @@ def test_a_ray_that_is_gone_is_down_and_a_deploy_starts_it_again(world, platform
     found = seen(world)
     assert (found.state, found.summary) == ("down", "no Ray runs")
     assert found.next == "`infercli deploy` starts it again; `infercli delete chat` takes it away"
+
+
+def test_an_engine_that_no_record_asks_for_is_shown(world, platform):
+    ray_says(platform, front="RUNNING", **{APP.replace("-", "_"): "RUNNING"}, stray="RUNNING")
+    found = seen(world)
+    assert [(e.app, e.revision, e.weight_percent) for e in found.engines] == [(APP, 1, 100), ("stray", None, 0)]
+    assert found.state == "serving"
+
+
+def test_an_idle_engine_that_is_down_degrades_nothing(world, platform, request_for):
+    deploy(request_for("int8"), world)
+    platform.status[APP] = "DEPLOY_FAILED"
+    world.clock.sleep(1)
+    assert (seen(world).state, seen(world).summary) == ("serving", f"{OTHER} serves")
+
+
+def test_what_is_degraded_can_be_taken_back(world, platform, request_for):
+    deploy(request_for("int8"), world)
+    world.clock.sleep(1)
+    ray_says(platform, front="RUNNING", **{OTHER.replace("-", "_"): "UNHEALTHY"})
+    found = seen(world)
+    assert found.state == "degraded"
+    assert found.next == "`infercli logs chat` says more; `infercli rollback chat` goes back to revision 1"
+
+
+def test_what_served_and_is_down_after_a_failed_deploy_can_be_started_again_by_going_back(world, platform, request_for):
+    platform.fail_start[OTHER] = "A replica failed to start"
+    with pytest.raises(DeployFailed):
+        deploy(request_for("int8"), world)
+    platform.refused[APP] = "no replica"
+    world.clock.sleep(1)
+    found = seen(world)
+    assert found.state == "down"
+    assert found.next == "`infercli deploy` tries again; `infercli rollback chat` goes back to revision 1"
