@@ -45,6 +45,10 @@ async def ill():
     return (503, "text/plain", b"")
 
 
+async def astray():
+    return (404, "text/plain", b"")
+
+
 async def silent():
     await asyncio.Event().wait()
 
@@ -87,7 +91,13 @@ def test_a_table_is_in_force_once_its_engines_have_answered():
 
 
 @pytest.mark.parametrize(
-    ("behave", "said"), [(ill, "answered 503"), (silent, "no answer within"), (failed, "ConnectionError: no such")]
+    ("behave", "said"),
+    [
+        (ill, "answered 503"),
+        (astray, "answered 404"),
+        (silent, "no answer within"),
+        (failed, "ConnectionError: no such"),
+    ],
 )
 def test_p2_the_old_table_stays_while_no_engine_of_the_new_one_answers(behave, said):
     async def scenario():
@@ -97,6 +107,17 @@ def test_p2_the_old_table_stays_while_no_engine_of_the_new_one_answers(behave, s
         assert engines.table.generation == 1
         assert engines.live
         assert said in engines.refused["b"]
+
+    asyncio.run(scenario())
+
+
+def test_p2_an_engine_that_is_to_get_no_requests_does_not_stand_for_one_that_does_not_answer():
+    async def scenario():
+        engines, _ = engines_with(a=well, b=silent)
+        await engines.adopt(table(1, a=1))
+        await engines.adopt(table(2, a=0, b=1))
+        assert engines.table.generation == 1
+        assert engines.live
 
     asyncio.run(scenario())
 

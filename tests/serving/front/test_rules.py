@@ -66,6 +66,11 @@ def test_a_table_from_anything_is_a_table_or_a_value_error(config):
         assert isinstance(parse_table(config), Table)
 
 
+def test_whoever_gets_requests_or_copies_of_them_is_needed():
+    routes = [{"app": "a", "weight": 2}, {"app": "b", "shadow": 0.5}, {"app": "c"}]
+    assert parse_table({"generation": 3, "routes": routes}).needed() == ["a", "b"]
+
+
 def test_weights_divide_the_line_from_0_to_1_in_the_order_of_the_routes():
     # 90 of 100: everything below 0.9 is the old one's.
     assert choose(OLD_AND_NEW, 0.0) == "old"
