@@ -11,7 +11,7 @@ import time
 import pytest
 
 from infercli.adapters.release_directory import ReleaseDirectory
-from tests.contracts.release_store import ReleaseStoreContract, revision
+from tests.contracts.release_store import GOOD, ReleaseStoreContract, revision
 
 
 class TestReleaseDirectory(ReleaseStoreContract):
@@ -25,9 +25,11 @@ class TestReleaseDirectory(ReleaseStoreContract):
 
 
 def test_nobody_else_on_this_machine_reads_the_history(tmp_path):
-    ReleaseDirectory(tmp_path / "releases").append(revision(1))
-    (file,) = (tmp_path / "releases").rglob("*.json")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    store = ReleaseDirectory(tmp_path / "releases")
+    store.append(revision(1))
+    store.progress("chat", 1, GOOD)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "releases").rglob("*.json")}
+    assert modes == {"000001.revision.json": 0o600, "000001.progress.json": 0o600}
 
 
 def test_who_only_looks_keeps_nobody_from_changing(tmp_path):
@@ -46,6 +48,7 @@ def test_who_only_looks_keeps_nobody_from_changing(tmp_path):
     reader = threading.Thread(target=look)
     reader.start()
     looking.wait()
+    assert store.lease("chat") is None
     with store.changing("chat", "deploy"):
         reader.join()
 

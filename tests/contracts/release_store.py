@@ -37,6 +37,9 @@ class ReleaseStoreContract:
         assert list(store.entries("chat")) == []
         assert store.lease("chat") is None
         store.forget("chat")
+        with store.changing("chat", "deploy"):
+            pass
+        assert list(store.names()) == []
 
     def test_a_revision_comes_back_as_it_was_and_is_pending(self, store, another):
         store.append(revision(1))
