@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_routed, until_running, verify
+from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_gone, until_routed, until_running, verify
 from infercli.core.observed import Answer, Application, Applications
-from infercli.errors import DeployFailed, EndpointError, RayError, RayGone
+from infercli.errors import DeployFailed, EndpointError, RayError, RayGone, TimedOut
 from tests.actions.looking import raising
 from tests.core.builders import engine
 
@@ -133,6 +133,14 @@ def test_an_engine_that_fails_in_the_cluster_that_a_table_waits_for_ends_the_wai
     assert 3 < world.clock.time < 4
 
 
+def test_streams_that_do_not_end_are_waited_for_until_the_time_is_over(world):
+    seen_over_time(world, (1e9, RUNS))
+    with pytest.raises(TimedOut, match=f"waiting for {ENGINE} to end its streams"):
+        until_gone(world.platform, [ENGINE], Deadline(world.clock, 60, ""), world.watcher)
+    seen_over_time(world, (1e9, Applications(True, None, {})))
+    until_gone(world.platform, [ENGINE], Deadline(world.clock, 60, ""), world.watcher)
+
+
 COMPLETION = b'{"choices": [{"message": {"content": "hello"}}], "usage": {"completion_tokens": 1}}'
 
 
@@ -145,7 +153,8 @@ def verified(world, *answers):
 
 @pytest.mark.parametrize("status", [404, 429, 503])
 def test_a_front_that_is_busy_or_has_not_found_the_engine_is_asked_again(world, status):
-    assert verified(world, Answer(status, {}, b"{}"), Answer(200, {}, COMPLETION)) == "hello"
+    assert verified(world, *[Answer(status, {}, b"{}")] * 100, Answer(200, {}, COMPLETION)) == "hello"
+    assert world.clock.time > 20
 
 
 def test_an_engine_that_does_not_know_the_model_is_not_asked_again(world):
