@@ -54,7 +54,12 @@ def test_a_failure_is_a_miss_of_every_objective_and_of_success():
     found = goodput([failed] + [trace()] * 9, 2, objectives("ttft_p95=1s", "tpot_p50=1s"))
     assert [(a.met, a.requests, a.holds) for a in found.attained] == [(9, 10, False), (9, 10, True)]
     assert (found.success_holds, found.good, found.good_requests_per_s, found.holds) == (True, 9, 4.5, False)
-    assert not goodput([failed] + [trace()] * 9, 2, objectives(success=0.95)).success_holds
+    found = goodput([failed] + [trace()] * 9, 2, objectives("tpot_p50=1s", success=0.95))
+    assert (found.attained[0].holds, found.success_holds, found.holds) == (True, False, False)
+
+
+def test_a_request_that_takes_as_long_as_it_may_meets_its_objective():
+    assert goodput([trace(ttft_s=0.5)], 1, objectives("ttft_p50=500ms")).holds
 
 
 def test_ttft_counts_from_when_the_request_was_due_and_tpot_does_not():

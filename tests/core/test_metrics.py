@@ -231,6 +231,16 @@ def test_requests_in_flight_are_averaged_over_the_measured_time():
     assert measure([trace(0.0, (4.0,)), trace(0.0, (1.0,))]).in_flight == pytest.approx(1.25)
 
 
+def test_a_failed_request_is_in_flight_too_and_may_be_the_first():
+    # Sent at 0 and given up at 3, beside one of a second: 3 + 1 in 3 s.
+    m = measure([trace(0.0, error="timeout", ended_s=3.0), trace(1.0, (2.0,))])
+    assert (m.duration_s, m.in_flight) == (3.0, pytest.approx(4 / 3))
+
+
+def test_an_answer_ends_with_its_last_token_and_not_with_what_the_server_says_after_it():
+    assert measure([trace(0.0, (1.0, 2.0), ended_s=2.5)]).e2e_s.p50 == 2.0
+
+
 def test_an_embedding_ends_with_its_last_byte():
     m = measure([trace(1.0, (), ended_s=1.5, prompt_tokens=7)])
     assert (m.ttft_s, m.e2e_s.p50, m.input_tokens, m.output_tokens) == (None, 0.5, 7, 0)
