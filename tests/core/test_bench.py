@@ -106,3 +106,11 @@ def test_a_search_that_breaks_a_level_off_is_complete_and_one_that_is_interrupte
     assert result((), stages=(broken_off,), searched=found).stopped is None
     cut = stage(answered(1000), load=load, stopped=Stop(kind="interrupted"))
     assert result((), stages=(broken_off, cut), searched=found).stopped == Stop(kind="interrupted")
+
+
+@pytest.mark.parametrize(("unfinished", "limited"), [(None, False), ("interrupted", True)])
+def test_a_level_that_the_client_limited_speaks_for_a_search_that_did_not_send_it_again(unfinished, limited):
+    fine, busy = stage(answered(3)), stage(answered(3), client=client(busiest_cpu_fraction=0.99))
+    found = searched([fine, busy]).model_copy(update={"unfinished": unfinished})
+    assert result((), stages=(fine, busy)).client_limited is True
+    assert result((), stages=(fine, busy), searched=found).client_limited is limited
