@@ -157,12 +157,49 @@ def test_every_level_of_a_run_has_a_report_of_its_own_in_one_experiment():
     assert one["uid"] != two["uid"]
     assert one["time"]["end"] <= two["time"]["start"]
     assert export.llm_d(bench, 0)["run"] == one
+    seen = export.llm_d(bench, 1)["results"]["request_performance"]["time_series"]["throughput"]["request_rate"]
+    assert two["time"]["start"] <= seen["series"][0]["ts"] < two["time"]["end"]
+    mean = sum(point["value"] for point in seen["series"]) / len(seen["series"])
+    second = bench.stages[1]
+    assert mean == pytest.approx(len(second.traces) / (second.ended_s - second.began_s), rel=0.05)
+
+
+def test_what_was_no_part_of_the_measuring_or_failed_or_was_cut_is_counted_where_it_belongs():
+    bench = result(
+        stage(
+            [
+                trace(0.0, (5.0,), tokens=1, phase="warmup"),
+                *[trace(0.0, (ttft_s, ttft_s + 0.25), tokens=2) for ttft_s in (0.25, 0.25, 1.0)],
+                trace(0.0, (0.25, 0.75), error="truncated"),
+                trace(0.0, (0.5,), cut=True),
+            ],
+            load=Load(concurrency=2, requests=5),
+        )
+    )
+    requests = export.llm_d(bench, 0)["results"]["request_performance"]["aggregate"]["requests"]
+    assert (requests["total"], requests["failures"], requests["incomplete"]) == (5, 1, 1)
+    written = export.vllm(bench, 0)
+    assert (written["num_prompts"], written["completed"], written["failed"]) == (4, 3, 1)
+    assert written["ttfts"] == [0.25, 0.25, 1.0, None]
+    assert written["itls"] == [[0.25], [0.25], [0.25], []]
+    assert (written["mean_ttft_ms"], written["median_ttft_ms"]) == (500.0, 250.0)
 
 
 def test_prompts_of_unknown_length_leave_the_load_out_that_would_need_it():
     bench = result(stage([trace(0.0, (1.0,))]))
     assert "scenario" not in export.llm_d(bench, 0)
     assert "input_token_rate" not in export.llm_d(bench, 0)["results"]["request_performance"]["aggregate"]["throughput"]
+
+
+def test_what_nobody_decided_is_not_said_of_the_load():
+    asked = Load(arrivals="poisson", rate_per_s=5, requests=1, multi_turn=True)
+    bench = result(stage([trace(0.0, (1.0,), prompt_tokens=9)], load=asked))
+    assert not {"output_seq_len", "rate_qps"} & set(export.llm_d(bench, 0)["scenario"]["load"]["standardized"])
+
+
+def test_percentiles_are_those_of_their_names():
+    said = export._statistics("a", "s", [float(i) for i in range(1001)])["a"]
+    assert [said[name] for name in ("p0p1", "p1", "p5", "p50", "p99", "p99p9")] == [1, 10, 50, 500, 990, 999]
 
 
 VLLM = [
@@ -244,6 +281,11 @@ def test_a_vllm_file_has_its_fields_in_their_units():
     assert not {"rtfx", "generated_texts"} & set(written)
 
 
+def test_the_busiest_second_is_counted_from_the_first_sending():
+    late = result(stage([trace(10.5, (10.75, 11.25), tokens=2), trace(10.5, (12.0,), tokens=1)]))
+    assert export.vllm(late, 0)["max_output_tokens_per_s"] == 2.0
+
+
 @pytest.mark.parametrize(
     ("load", "rate", "burstiness"),
     [
@@ -285,6 +327,7 @@ def test_every_request_is_a_row_on_the_clock_of_the_run():
     second = bench.stages[1]
     assert found[8]["load"] == "2 at a time"
     assert float(found[8]["sent_s"]) == pytest.approx(second.began_s + second.traces[0].sent_s)
+    assert float(found[8]["due_s"]) == pytest.approx(second.began_s + second.traces[0].intended_s)
     assert float(found[8]["ttft_s"]) == second.traces[0].arrivals_s[0] - second.traces[0].sent_s
 
 
@@ -310,3 +353,4 @@ def test_no_cell_is_a_formula():
     for row in rows(hostile()):
         assert not [cell for cell in row.values() if cell[:1] in ("=", "+", "@") or cell.startswith("-")]
     assert any(row["message"].startswith("'=cmd|") for row in rows(hostile()))
+    assert [export._cell(text) for text in ("\t=1+1", "\r=1+1", "-1", "a=1")] == ["'\t=1+1", "'\r=1+1", "'-1", "a=1"]
