@@ -67,6 +67,7 @@ def test_a_run_beside_itself_shows_no_difference_and_is_no_better():
         assert d.difference == 0
         assert d.better is None
         assert d.verdict in ("none shown", "too few")
+        assert d.low is None or d.low < 0 < d.high, "draws of one that follow those of the other vary together"
 
 
 def test_of_too_few_requests_nothing_is_said_and_the_reason_names_how_many_it_takes():
@@ -79,6 +80,22 @@ def test_of_too_few_requests_nothing_is_said_and_the_reason_names_how_many_it_ta
     assert few["ttft_p50_s"].reason == "29 requests, and it takes 30"
     # The numbers themselves are there all the same.
     assert few["ttft_p50_s"].a is not None
+
+
+def test_a_rate_is_over_the_measured_time_and_not_over_what_came_before_it():
+    def after_a_minute(seed, slower):
+        made = served(250, 8, seed, slower=slower)
+        later = ("intended_s", "sent_s", "ended_s")
+        moved = [
+            t.model_copy(
+                update={f: getattr(t, f) + 60 for f in later} | {"arrivals_s": tuple(a + 60 for a in t.arrivals_s)}
+            )
+            for t in made
+        ]
+        return result(stage(moved, load=Load(concurrency=8, requests=250)))
+
+    rate = by_metric(compare(after_a_minute(1, 1.0), after_a_minute(2, 1.5), "b.json"))["output_tokens_per_s"]
+    assert rate.low < rate.difference < rate.high < 0
 
 
 def test_what_a_run_has_not_is_unknown_and_not_too_few():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from statistics import stdev
 
 import pytest
 
@@ -181,3 +182,34 @@ def test_the_gap_is_of_the_values_and_not_of_the_draws():
     found = gap(a, b)
     assert found.value == 1.5
     assert found.shown
+
+
+def test_runs_that_are_equal_to_the_last_bit_show_nothing():
+    same = [(0.5,)] * 40
+    found = gap(resample_quantile(same, 0.5, seed=1), resample_quantile(same, 0.5, seed=2))
+    assert (found.low, found.high, found.shown, found.apart) == (0, 0, False, False)
+
+
+def test_runs_are_apart_whichever_is_the_slower_one():
+    fast, slow = ([(base + i / 1000,) for i in range(40)] for base in (0.1, 0.9))
+    one, other = resample_quantile(fast, 0.5, seed=1), resample_quantile(slow, 0.5, seed=2)
+    assert gap(one, other).apart
+    assert gap(other, one).apart
+    busy, idle = (resample_rate([(i + 0.5, much) for i in range(48)], 0.0, 48.0, seed=1) for much in (3.0, 1.0))
+    assert (busy.lowest, busy.highest) == (3.0, 3.0)
+    assert gap(busy, idle).apart
+
+
+def test_a_rate_whose_neighbouring_seconds_are_alike_is_spread_further():
+    def spread(amounts):
+        found = resample_rate([(i + 0.5, much) for i, much in enumerate(amounts)], 0.0, 24.0, seed=1)
+        assert not found.drifts
+        return stdev(found.draws)
+
+    # In runs of three one of three neighbours differs: a correlation of 1/3, which the mean feels by sqrt(2).
+    assert spread([0.0, 0.0, 0.0, 6.0, 6.0, 6.0] * 4) > 1.3 * spread([0.0, 6.0] * 12)
+
+
+def test_values_are_as_many_independent_ones_as_there_are_at_most():
+    assert stats.independent([[0.0, 1.0] * 49 + [1.0, 1.0]], 24)[0] == 100
+    assert stats.independent([[0.0] * 50 + [1.0] * 50], 24)[0] < 24  # no more than there are blocks
