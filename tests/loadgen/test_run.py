@@ -338,7 +338,8 @@ def test_a_user_whose_request_failed_rests_longer_each_time_before_the_next():
         m = go(server, duration_s=0.9)
     rests = [after.intended_s - one.ended_s for one, after in zip(m.traces[1:], m.traces[2:], strict=False)]
     assert 4 <= len(rests) <= 9  # at 0, 4, 12, 28, 60, 124, 252, 502 and 752 ms, and not thousands
-    assert rests == pytest.approx([min(0.25, 0.004 * 2**i) for i in range(len(rests))], abs=0.003)
+    for i, rest in enumerate(rests):  # longer by what a busy machine takes to see the answer, and never shorter
+        assert -0.001 < rest - min(0.25, 0.004 * 2**i) < 0.03
 
 
 def test_one_failure_among_answers_costs_its_user_milliseconds():
@@ -346,7 +347,8 @@ def test_one_failure_among_answers_costs_its_user_milliseconds():
         m = go(server, requests=12)
     failed = [i for i, t in enumerate(m.traces) if t.error]
     rests = [m.traces[i + 1].intended_s - m.traces[i].ended_s for i in failed if i + 1 < len(m.traces)]
-    assert rests == pytest.approx([0.004] * 5, abs=0.003)
+    assert len(rests) == 5
+    assert all(0.003 < rest < 0.03 for rest in rests)
 
 
 def test_an_answer_that_comes_whole_after_its_time_is_a_timeout_though_nobody_looked_before():
