@@ -86,7 +86,7 @@ def _read(file: str) -> bytes:
 def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedRun]:
     import hashlib
 
-    from infercli.core.learning import learn, question_of
+    from infercli.core.learning import learn, question_of, uncounted
     from infercli.core.startup_log import read_startup_log
     from infercli.errors import InputError
 
@@ -104,6 +104,12 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
     if "gpu" not in known:
         raise InputError(
             f"{file}: no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them"
+        )
+    beyond = uncounted(log)
+    if beyond is not None:
+        raise InputError(
+            f"{file}: a start with {beyond}, which is not counted here: what it printed says nothing of other starts",
+            "learn from the log of a start without it",
         )
     answer = _answer(file, question_of(log, _pinned(log.model, known) | known))
     return [learn(log, answer, digest=digest, source=file)]

@@ -153,14 +153,28 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
             "model", "dtype", "kv_cache_dtype", "max_model_len", "tensor_parallel_size", "pipeline_parallel_size",
             "data_parallel_size", "decode_context_parallel_size", "enforce_eager", "max_num_seqs",
             "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes", "gpu_memory_gib",
+            "enable_expert_parallel", "enable_prefix_caching", "language_model_only", "limit_mm_per_prompt",
+            "enable_lora", "max_loras", "max_lora_rank",
         )
         if (value := getattr(log, name)) is not None
     }  # fmt: skip
     stored = _STORED.get(log.quantization or "")
     if stored is not None and not {"config", "config_path"} & set(known):
         said["quantization"] = stored  # a model that is known by its id alone is the unquantized one
+    if log.speculation is not None:
+        said["speculation"] = {"method": log.speculation, "num_speculative_tokens": log.speculative_tokens}
     said["engine_version"] = log.engine_version or RAY_SERVICE_ENGINE
     return said | known
+
+
+def uncounted(log: StartupLog) -> str | None:
+    """What a start had that the estimate of its settings does not count; None: nothing that the log says."""
+    if log.cpu_offload_gb:
+        return f"cpu_offload_gb {log.cpu_offload_gb:g}"
+    own = log.speculation == "ngram" or (log.speculation == "mtp" and log.draft_model in (None, log.model))
+    if log.speculation is not None and not own:
+        return f"speculation by {log.speculation}" + (f" of {log.draft_model}" if log.draft_model else "")
+    return None
 
 
 def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> LearnedRun:

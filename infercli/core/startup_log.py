@@ -6,10 +6,11 @@ ranks the blocks that the smallest one has room for.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
 
-from infercli.core.record import Record
+from infercli.core.record import Json, Record
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 
@@ -29,6 +30,20 @@ class StartupLog(Record):
     data_parallel_size: int | None = None
     decode_context_parallel_size: int | None = None
     enforce_eager: bool | None = None
+    enable_expert_parallel: bool | None = None
+    enable_prefix_caching: bool | None = None
+    language_model_only: bool | None = None
+    enable_lora: bool | None = None
+    max_loras: int | None = None
+    max_lora_rank: int | None = None
+    limit_mm_per_prompt: dict[str, Json] | None = None
+    speculation: str | None = None
+    """The method that drafts."""
+    speculative_tokens: int | None = None
+    draft_model: str | None = None
+    """What drafts, where it has weights."""
+    cpu_offload_gb: float | None = None
+    """Weights that are no GPU's."""
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
@@ -62,6 +77,8 @@ _COUNTS = {
     "data_parallel_size": (r"\bdata_parallel_size=(\d+)",),
     "decode_context_parallel_size": (r"\bdecode_context_parallel_size=(\d+)",),
     # Arguments are a Namespace(...) in older versions and a dict of the non-default ones since.
+    "max_loras": (r"\bmax_loras['\"]?[=:] ?(\d+)",),
+    "max_lora_rank": (r"\bmax_lora_rank['\"]?[=:] ?(\d+)",),
     "max_num_seqs": (r"max_num_seqs['\"]?[=:] ?(\d+)",),
     "kv_cache_memory_bytes": (r"kv_cache_memory_bytes['\"]?[=:] ?(\d+)",),
     "max_num_batched_tokens": (
@@ -69,6 +86,10 @@ _COUNTS = {
         r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)",
     ),
 }
+_SWITCHES = ("enforce_eager", "enable_expert_parallel", "enable_prefix_caching", "language_model_only", "enable_lora")
+_SPECULATION = re.compile(r"SpeculativeConfig\(method='(\w+)', model=(?:None|'([^']*)'), num_spec_tokens=(\d+)\)")
+_OFFLOADED = (rf"\bcpu_offload_gb['\"]?[=:] ?{_NUMBER}",)
+_LIMITS = (r"limit_mm_per_prompt['\"]?[=:] ?(\{[^{}]*\})",)
 _WEIGHTS = (rf"Model loading took {_NUMBER} Gi?B", rf"Loading model weights took {_NUMBER} GB")
 _POOL = (
     rf"Available KV cache memory: {_NUMBER} GiB",
@@ -114,8 +135,15 @@ def read_startup_log(text: str) -> StartupLog | None:
     for name, patterns in _COUNTS.items():
         value = _first(patterns, plain)
         found[name] = None if value is None else int(value)
-    eager = _first((r"\benforce_eager=(True|False)",), plain)
-    found["enforce_eager"] = None if eager is None else eager == "True"
+    for name in _SWITCHES:
+        # The arguments come first, and what the engine made of them last.
+        said = _all((rf"\b{name}=(True|False)", rf"'{name}': (True|False)"), plain)
+        found[name] = said[-1] == "True" if said else None
+    found["cpu_offload_gb"] = _number(_first(_OFFLOADED, plain))
+    found["limit_mm_per_prompt"] = _limits(_first(_LIMITS, plain))
+    drafting = _SPECULATION.search(plain)
+    if drafting is not None:
+        found |= {"speculation": drafting[1], "draft_model": drafting[2], "speculative_tokens": int(drafting[3])}
     found["gpu_memory_utilization"] = _number(_first(_UTILIZATION, plain))
     found["gpu_memory_gib"] = _number(_first(_TOTAL, plain))
     found["weights_gib"] = _largest(_WEIGHTS, plain)
@@ -133,6 +161,14 @@ def read_startup_log(text: str) -> StartupLog | None:
     if log.weights_gib is None and log.available_kv_gib is None and log.kv_cache_tokens is None:
         return None
     return log
+
+
+def _limits(said: str | None) -> dict[str, Json] | None:
+    try:
+        value = ast.literal_eval(said or "")
+    except (ValueError, SyntaxError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _parts(consumed: float, text: str) -> dict[str, float]:

@@ -186,6 +186,44 @@ def test_metrics_that_say_the_predicted_blocks_move_nothing(infercli, tmp_path, 
     assert [(r["term"], r["printed_bytes"] - r["predicted_bytes"]) for r in run["residuals"]] == [("kv_cache", 0)]
 
 
+@pytest.mark.parametrize(
+    ("said", "beyond"),
+    [
+        ("'cpu_offload_gb': 12.0", "cpu_offload_gb 12"),
+        ("SpeculativeConfig(method='eagle3', model='x/eagle', num_spec_tokens=3)", "speculation by eagle3 of x/eagle"),
+    ],
+)
+def test_a_start_with_what_no_estimate_counts_teaches_nothing(infercli, log, tmp_path, said, beyond):
+    # Its weights, 12 GB less, would be those of every later start.
+    name = log("a.log", 3.0, 66.0)
+    (tmp_path / name).write_text((tmp_path / name).read_text() + said)
+    ran = infercli("learn", name, *GPU)
+    assert ran.code == ExitCode.USAGE
+    assert f"a start with {beyond}, which is not counted here" in ran.err
+    assert not (tmp_path / "infercli-learned.json").exists()
+
+
+def test_a_start_with_speculation_and_adapters_is_held_against_an_estimate_with_them(infercli, log, tmp_path):
+    plain = learned_weights(infercli, tmp_path, log("plain.log", 15.0, 50.0))
+    name = log("both.log", 15.0, 50.0)
+    (tmp_path / name).write_text(
+        (tmp_path / name).read_text() + "non-default args: {'enable_lora': True, 'max_lora_rank': 64}"
+    )
+    # 64 x (inputs + outputs) of every matrix of 32 layers in 2 bytes, 0.31 GiB, and what the vocabulary takes
+    assert 0.31 * 2**30 < learned_weights(infercli, tmp_path, name) - plain < 0.36 * 2**30
+    (tmp_path / name).write_text(
+        (tmp_path / name).read_text() + "SpeculativeConfig(method='ngram', model=None, num_spec_tokens=3)"
+    )
+    assert infercli("learn", name, *GPU).code == ExitCode.YES
+
+
+def learned_weights(infercli, tmp_path, name):
+    """What was predicted of the weights of a log's start."""
+    assert infercli("learn", name, *GPU).code == ExitCode.YES
+    run = json.loads((tmp_path / "infercli-learned.json").read_text())["runs"][-1]
+    return next(r["predicted_bytes"] for r in run["residuals"] if r["term"] == "weights")
+
+
 @pytest.mark.parametrize("broken", ['{"kind": "LearnedRuns", "runs": [', '{"kind": "LearnedRuns", "runs": 3}', "[]"])
 def test_a_broken_file_of_what_was_learned_stops_no_plan_and_no_estimate(infercli, log, tmp_path, broken):
     before = estimate(infercli)

@@ -114,6 +114,27 @@ def test_other_devices_print_their_kind():
     assert read_startup_log("INFO XPU KV cache size: 495,616 tokens, Maximum concurrency").kv_cache_tokens == 495616
 
 
+def test_a_log_says_adapters_and_what_a_prompt_may_hold():
+    log = read_startup_log(
+        "INFO non-default args: {'model': 'a/b', 'enable_lora': True, 'max_loras': 4, 'max_lora_rank': 64, "
+        "'limit_mm_per_prompt': {'image': 0}, 'enable_prefix_caching': True, 'cpu_offload_gb': 12.0}\n"
+        "INFO Initializing a V1 LLM engine (v0.19.0) with config: model='a/b', speculative_config=None, "
+        "enable_prefix_caching=False\nINFO Model loading took 13.8 GiB"
+    )
+    assert (log.enable_lora, log.max_loras, log.max_lora_rank) == (True, 4, 64)
+    assert (log.limit_mm_per_prompt, log.cpu_offload_gb, log.speculation) == ({"image": 0}, 12.0, None)
+    assert log.enable_prefix_caching is False  # what the engine made of it
+
+
+def test_a_log_says_what_drafts():
+    drafts = (
+        "speculative_config=SpeculativeConfig(method='{}', model={}, num_spec_tokens=3)\nModel loading took 9.9 GiB"
+    )
+    log = read_startup_log(drafts.format("mtp", "'a/b'"))
+    assert (log.speculation, log.draft_model, log.speculative_tokens) == ("mtp", "a/b", 3)
+    assert read_startup_log(drafts.format("ngram", None)).draft_model is None
+
+
 def test_what_prints_no_memory_is_no_start_up_log():
     assert read_startup_log("INFO vLLM API server version 0.19.0\nhello\n") is None
     assert read_startup_log("") is None
