@@ -147,7 +147,7 @@ def size(
         kind = Kind(
             arch.architecture, gpu.name, minor(facts.version), settings.quantization, settings.tensor_parallel_size
         )
-        found, known = moved(found, of_kind(learned, kind))
+        found, known = moved(found, of_kind(learned, kind, sizing.term(found, "weights").bytes))
     left = sizing.term(found, "kv_cache")
     held = left if given is None else _given(given)
     room = Room(left, held, found.budget_bytes, arch.confirmed)

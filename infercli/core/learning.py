@@ -1,8 +1,8 @@
 """What an installation's own logs and benchmarks teach: how far each estimate was off, as residuals by kind of run.
 
 The one thing to know: nothing is refitted. The memory of an estimate, and of a plan, is moved by the mean residual of
-runs of the same architecture, GPU, engine version, quantization and split, and only by those; forgetting is deleting
-the file. Speed is in core/learned_speed.py.
+runs of the same architecture, GPU, engine version, quantization and split, whose model is of about its size, and only
+by those; forgetting is deleting the file. Speed is in core/learned_speed.py.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ _TERMS = (
 
 _STORED = {"awq": "awq", "awq_marlin": "awq", "gptq": "gptq", "gptq_marlin": "gptq", "fp8": "fp8"}
 """vLLM's name of a quantization in a log -> ours, where one means the other; a config says it of the rest."""
+
+
+_SIZES_ALIKE = 2.0
+"""Weights at most so many times larger or smaller. Our choice: residuals are in bytes, and 8 GiB that a model of 70B
+leaves less say nothing of one of 1B."""
 
 
 class Kind(NamedTuple):
@@ -96,6 +101,8 @@ class LearnedRun(Record):
     engine_version: str
     quantization: str
     tensor_parallel_size: int
+    weights_bytes: int | None = None
+    """Per GPU, as estimated: how large its model is. None: not kept by the version that read the log."""
     residuals: tuple[Residual, ...] = ()
     load: LearnedLoad | None = None
     """What a benchmark sent; None: a start-up."""
@@ -206,6 +213,7 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         engine_version=estimate.engine_version,
         quantization=estimate.settings.quantization,
         tensor_parallel_size=estimate.settings.tensor_parallel_size,
+        weights_bytes=terms["weights"],
         residuals=tuple(residuals),
     )
 
@@ -227,11 +235,13 @@ def _impossible(log: StartupLog, residuals: Iterable[Residual], gpu: Gpu) -> lis
     return [(term, f"is {gib(size, 2)} in the log, and {there}") for term, size in more.items()]
 
 
-def of_kind(learned: LearnedRuns, kind: Kind) -> dict[str, Learned]:
-    """What runs of that kind say, by term; empty where there was none."""
+def of_kind(learned: LearnedRuns, kind: Kind, weights_bytes: int) -> dict[str, Learned]:
+    """What runs of that kind, and of models of about that size, say, by term; empty where there was none."""
     off: dict[str, list[int]] = {}
     for run in learned.runs:
-        for r in run.residuals if run.kind == kind else ():
+        size = run.weights_bytes or weights_bytes
+        alike = weights_bytes <= _SIZES_ALIKE * size and size <= _SIZES_ALIKE * weights_bytes
+        for r in run.residuals if run.kind == kind and alike else ():
             off.setdefault(r.term, []).append(r.off_bytes)
     return {
         term: Learned(round(statistics.mean(each)), round(statistics.stdev(each)) if len(each) > 1 else None, len(each))

@@ -78,4 +78,12 @@ def test_runs_of_one_minor_version_are_of_one_kind():
         )  # fmt: skip
 
     runs = LearnedRuns(runs=(run("0.19.0.post1", 14), run("0.19.1", 12), run("0.20.0", 99)))
-    assert of_kind(runs, Kind("LlamaForCausalLM", "H100", "0.19", "none", 1)) == {"weights": Learned(3, 1, 2)}
+    assert of_kind(runs, Kind("LlamaForCausalLM", "H100", "0.19", "none", 1), 100) == {"weights": Learned(3, 1, 2)}
+
+
+def test_a_run_says_nothing_of_models_of_another_size():
+    kind = Kind("LlamaForCausalLM", "H100", "0.19", "none", 1)
+    off = Residual(term="kv_cache", predicted_bytes=50, printed_bytes=40)
+    run = LearnedRun(digest="a", source="a", model="m", weights_bytes=100, residuals=(off,), **kind._asdict())
+    told = {size: of_kind(LearnedRuns(runs=(run,)), kind, size) for size in (49, 50, 200, 201)}
+    assert told == {49: {}, 50: {"kv_cache": Learned(-10, None, 1)}, 200: {"kv_cache": Learned(-10, None, 1)}, 201: {}}
