@@ -97,6 +97,24 @@ class BenchResult(Document):
         """Measured requests, of all stages."""
         return sum(stage.metrics.answered for stage in self.stages)
 
+    def cached_fraction(self, stage: StageResult) -> float | None:
+        """Of the prompts' tokens, those that came from the prefix cache. None: nobody says.
+
+        By the answers' `usage`, else by the engines' counters over the whole run.
+        """
+        asked = [t for t in stage.traces if t.answered and t.phase == "measured"]
+        if asked and all(t.cached_tokens is not None and t.prompt_tokens for t in asked):
+            return sum(t.cached_tokens or 0 for t in asked) / sum(t.prompt_tokens or 0 for t in asked)
+        counted = [(e.prefix_cache_hit_tokens, e.prefix_cache_query_tokens) for e in self.engines]
+        hits, queries = (sum(n or 0 for n in column) for column in zip(*counted, strict=True)) if counted else (0, 0)
+        return hits / queries if queries and all(None not in pair for pair in counted) else None
+
+    @property
+    def shared_fraction(self) -> float | None:
+        """Of the measured prompts' tokens, the prefix that was made for them to share; None: there is none."""
+        prefix, sent = self.prompts.prefix, sum(s.metrics.input_tokens or 0 for s in self.stages)
+        return prefix.tokens * prefix.sent_before / sent if prefix is not None and sent else None
+
     @property
     def client_limited(self) -> bool | None:
         """Whether the client was the limit in any stage; None where that cannot be told of one and is true of none.

@@ -44,6 +44,8 @@ _BURSTS = "what is so slow came in a few bursts, and how often they come is not 
 _APART = "the interval is too narrow, but every part of one run lies beyond every part of the other"
 _DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
 """Sources whose n-th prompt follows from their words (core/synthetic.py)."""
+_CACHED_APART = 0.1
+"""Of the prompts' tokens, in the prefix cache of one run and not of the other. Our choice."""
 _TRAFFIC = (
     "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
     "ignore_eos", "temperature",
@@ -203,6 +205,12 @@ def _stage(a: BenchResult, b: BenchResult, i: int, j: int) -> StageComparison:
     if _beginning(a, b):
         notes.append(
             f"one run sent only the beginning of the other's prompts: {a.prompts.count:,} / {b.prompts.count:,}"
+        )
+    cached = [run.cached_fraction(stage) for run, stage in ((a, one), (b, other))]
+    if cached[0] is not None and cached[1] is not None and abs(cached[0] - cached[1]) > _CACHED_APART:
+        notes.append(
+            f"the prefix cache held {cached[0]:.0%} of the first run's prompts and {cached[1]:.0%} of the second's: "
+            "their TTFT is not of the same work"
         )
     if a.objectives != b.objectives:
         notes.append("goodput is left out: the runs have other objectives")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
 from infercli.core.saturation import fell_behind
@@ -17,6 +18,8 @@ FAILED_FRACTION = 0.01
 SHARED_FRACTION = 0.01
 """Of the tokens: of fewer, the gaps that are unknown move no number that is shown."""
 
+FOUND_FRACTION = 0.5
+"""Of the prompts' tokens, in the prefix cache: more than a chat template makes of short ones. Our choice."""
 EMPTYING_FRACTION = 0.1
 """Of the measured time, in which nothing was sent any more: rates are lower by as much. Our choice."""
 
@@ -38,6 +41,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_of_levels(result, _client),
         *_engine(result),
         *_repeated(result),
+        *_of_levels(result, partial(_found, result)),
         *_counted(result),
         *(_few(result.stages) if p99 else ()),
     )
@@ -143,6 +147,20 @@ def _repeated(result: BenchResult) -> Iterator[str]:
     if repeats:
         sent = counted(sum(map(len, firsts)), "prompt")
         yield f"{repeats:,} of {sent} had been sent before in their level: repeats hit the prefix cache"
+
+
+def _found(result: BenchResult, stage: StageResult) -> str | None:
+    """Prompts that an engine knew already, of those that nothing in the run itself explains."""
+    cached = result.cached_fraction(stage)
+    conversations = [t.conversation for t in stage.traces]
+    once = len(set(conversations)) == len(conversations)
+    if cached is None or not once or cached - (result.shared_fraction or 0.0) <= FOUND_FRACTION:
+        return None
+    other = ": another --seed sends others" if "seed" in result.prompts.source else ""
+    return (
+        f"the prefix cache held {cached:.0%} of the prompts' tokens, and none was sent twice in this run: an earlier "
+        f"one left them there, and TTFT is that of a repeat{other}"
+    )
 
 
 def _counted(result: BenchResult) -> Iterator[str]:

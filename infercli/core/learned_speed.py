@@ -28,8 +28,8 @@ _MOST_ANSWERS = 0.5
 """Share of the answers of several tokens that must show a TPOT before it is learned. Where most came in one read each,
 those that did not were torn by chance, and say how fast a buffer was emptied."""
 _MOST_CACHED = 1 - 1 / _ALIKE
-"""Share of the prompts' tokens that may come from the prefix cache: beyond it prompts were no more alike in what had to
-be computed than those that are too short. A chat template alone can be a third of a short one."""
+"""Share of the prompts' tokens that may come from the prefix cache: beyond it what had to be computed was less alike
+than that of prompts that are too short. A chat template alone can be a third of a short one."""
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
@@ -110,25 +110,10 @@ def _check_like_an_estimates(result: BenchResult, stage: StageResult) -> None:
             "before it",
             hint,
         )
-    cached = _cached_fraction(result, stage)
+    cached = result.cached_fraction(stage)
+    cached = result.shared_fraction if cached is None else cached
     if cached is not None and cached > _MOST_CACHED:
         raise InputError(f"{cached:.0%} of the prompts' tokens were in the prefix cache", hint)
-
-
-def _cached_fraction(result: BenchResult, stage: StageResult) -> float | None:
-    """By the answers' `usage`, else by the engines' counters over the run, else by the prefix that was made for it.
-
-    None: nobody says.
-    """
-    asked = [t for t in stage.traces if t.answered and t.phase == "measured"]
-    if asked and all(t.cached_tokens is not None and t.prompt_tokens for t in asked):
-        return sum(t.cached_tokens or 0 for t in asked) / sum(t.prompt_tokens or 0 for t in asked)
-    counted = [(e.prefix_cache_hit_tokens, e.prefix_cache_query_tokens) for e in result.engines]
-    hits, queries = (sum(n or 0 for n in column) for column in zip(*counted, strict=True)) if counted else (0, 0)
-    if queries and all(None not in pair for pair in counted):
-        return hits / queries
-    prefix, sent = result.prompts.prefix, sum(s.metrics.input_tokens or 0 for s in result.stages)
-    return prefix.tokens * prefix.sent_before / sent if prefix is not None and sent else None
 
 
 _EXAMPLES = {"gpu": "H100", "engine_version": RAY_SERVICE_ENGINE, "tensor_parallel_size": "1"}

@@ -266,6 +266,19 @@ def test_goodput_under_other_objectives_is_left_out_and_said():
     assert found.stages[0].notes == ("goodput is left out: the runs have other objectives",)
 
 
+def test_a_run_that_found_the_other_ones_prompts_in_the_cache_is_said_beside_it():
+    def cached(tokens):
+        (level,) = run(64, 8, 1).stages
+        return result(
+            stage([t.model_copy(update={"prompt_tokens": 64, "cached_tokens": tokens}) for t in level.traces])
+        )
+
+    note = "the prefix cache held 0% of the first run's prompts and 100% of the second's"
+    assert any(note in said for said in compare(cached(0), cached(64), "b.json").stages[0].notes)
+    assert not any("cache" in said for said in compare(cached(0), cached(4), "b.json").stages[0].notes)
+    assert not any("cache" in said for said in compare(cached(None), cached(64), "b.json").stages[0].notes)
+
+
 def test_what_makes_a_run_unfit_to_be_compared_is_said_beside_it():
     a = run(64, 8, 1, failing=16)
     b = result(

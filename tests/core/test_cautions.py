@@ -6,6 +6,7 @@ import pytest
 
 from infercli.core.bench import BenchTarget, EngineTokens
 from infercli.core.cautions import cautions, failed_many
+from infercli.core.conversation import PrefixSent
 from infercli.core.saturation import fell_behind
 from infercli.core.sweep import searched
 from infercli.core.traces import Load, Stop
@@ -175,3 +176,18 @@ def test_waiting_for_the_last_answers_is_said_where_it_lowers_the_rate_that_was_
     # 2 s of 14 s
     assert any(line.startswith("in 14% of the measured time nothing was sent") for line in lines) == said
     assert any("a --cooldown of 2s leaves it out" in line for line in lines) == said
+
+
+@pytest.mark.parametrize(
+    ("hits", "repeats", "prefix", "said"),
+    [(900, 0, None, True), (500, 0, None, False), (900, 3, None, False), (900, 0, 60, False)],
+)
+def test_prompts_that_an_earlier_run_left_in_the_cache_are_said(hits, repeats, prefix, said):
+    seen = engine(7.0).model_copy(update={"prefix_cache_query_tokens": 1000, "prefix_cache_hit_tokens": hits})
+    made = bench([t.model_copy(update={"prompt_tokens": 100}) for t in answered(1000)], repeats, engines=(seen,))
+    if prefix is not None:
+        shared = PrefixSent(tokens=prefix, first_prompts=1000, sent_before=999)
+        made = made.model_copy(update={"prompts": made.prompts.model_copy(update={"prefix": shared})})
+    lines = [line for line in cautions(made) if "prefix cache held 90%" in line]
+    assert len(lines) == said
+    assert all(line.endswith("another --seed sends others") for line in lines)
