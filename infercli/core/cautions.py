@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
+from infercli.core.samples import answered_of
 from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult
@@ -35,6 +36,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_stopped(result),
         *_failed(result.stages),
         *_empty(result),
+        *_of_levels(result, _short),
         *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
         *(() if result.searched is not None else _of_levels(result, _emptying)),
@@ -86,6 +88,20 @@ def _empty(result: BenchResult) -> Iterator[str]:
     empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
     if empty:
         yield f"{counted(empty, 'answer was', plural='answers were')} empty: HTTP 200 and no token"
+
+
+def _short(stage: StageResult) -> str | None:
+    """Answers of fewer tokens than the load asked for, of which servers that do not know how say nothing."""
+    load = stage.load
+    if not load.ignore_eos and load.min_tokens is None:
+        return None
+    pairs = [(t.completion_tokens, t.max_tokens or load.max_tokens) for t in answered_of(stage)]
+    known = [(tokens, most) for tokens, most in pairs if tokens is not None]
+    short = sum(tokens < (most if load.ignore_eos else min(load.min_tokens or 0, most)) for tokens, most in known)
+    if not short:
+        return None
+    asked = "--ignore-eos" if load.ignore_eos else "--min-tokens"
+    return f"{short:,} of {counted(len(known), 'answer')} ended before {asked} allows: the server takes no notice of it"
 
 
 def _behind(stage: StageResult) -> str | None:

@@ -37,6 +37,13 @@ def test_a_clean_long_run_has_none():
     assert cautions(bench(answered(999, frames=(1, 1)) + answered(1, frames=(1, 3), tokens=4))) == ()
 
 
+def test_answers_as_long_as_was_asked_are_not_short():
+    for asked in ({"ignore_eos": True, "max_tokens": 2}, {"min_tokens": 2}, {"min_tokens": 1}):
+        assert cautions(bench(answered(1000), load=Load(concurrency=8, requests=1000, **asked))) == ()
+    own = answered(1000, max_tokens=2)
+    assert cautions(bench(own, load=Load(concurrency=8, requests=1000, min_tokens=5, max_tokens=9))) == ()
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
@@ -56,6 +63,14 @@ def test_a_clean_long_run_has_none():
         (bench(answered(1000, frames=(1, 3), tokens=4)), "75% of the tokens"),
         (bench(answered(1000), engine_tokens=EngineTokens(source="x", output_tokens=1)), "counted 1 output"),
         (bench(answered(1003), repeats=3), "3 of 1,003 prompts had been sent before in their level"),
+        (
+            bench(answered(1000), load=Load(concurrency=8, requests=1000, max_tokens=3, ignore_eos=True)),
+            "1,000 of 1,000 answers ended before --ignore-eos allows",
+        ),
+        (
+            bench(answered(1000), load=Load(concurrency=8, requests=1000, max_tokens=9, min_tokens=3)),
+            "ended before --min-tokens allows",
+        ),
         (
             bench(answered(1000), load=Load(concurrency=8, requests=4)),
             "8 at a time were never reached: there were only 4",
