@@ -253,8 +253,10 @@ def _gpus(result: BenchResult) -> Iterator[str]:
     if seen is None:
         yield result.telemetry_reason or "no GPU telemetry"
         return
+    several = len({gpu.host for gpu in seen.gpus}) > 1
     for gpu in seen.gpus:
-        yield f"GPU {gpu.index}{f' {gpu.name}' if gpu.name else ''}: {', '.join(_gpu(gpu)) or 'nothing was read'}"
+        where = f"GPU {gpu.index}" + (f" of {gpu.host or 'this machine'}" if several else "")
+        yield f"{where}{f' {gpu.name}' if gpu.name else ''}: {', '.join(_gpu(gpu)) or 'nothing was read'}"
     yield from _energy(result, seen)
 
 

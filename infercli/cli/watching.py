@@ -68,6 +68,7 @@ class Watch:
     def fields(self, ran: BenchRun) -> dict[str, Any]:
         """After the block."""
         from infercli.core.bench import EngineTokens
+        from infercli.core.telemetry import together
 
         fields: dict[str, Any] = {"unwatched": self.absent}
         gpus = None if self._sampler is None else self._sampler.telemetry_since(ran.origin_monotonic_ns)
@@ -76,7 +77,8 @@ class Watch:
         if self._scraper is not None:
             scraped = self._scraper.scraped(ran.origin_monotonic_ns)
             fields |= {"engines": scraped.engines, "unwatched": scraped.reasons}
-            gpus = gpus or next(iter(scraped.gpus), None)
+            # An exporter was named by somebody; this machine's own GPUs need not be those behind a forwarded port.
+            gpus = together(scraped.gpus) or gpus
             tokens = [engine.generation_tokens for engine in scraped.engines]
             if tokens and None not in tokens and not scraped.reasons:
                 names = sorted({engine.names["generation_tokens"] for engine in scraped.engines})

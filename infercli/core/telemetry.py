@@ -212,6 +212,29 @@ def gpu_telemetry(
     return GpuTelemetry(index=index, samples=samples, energy_j=energy.joules, absent=absent, gaps=gaps, **known)
 
 
+def together(parts: Sequence[Telemetry]) -> Telemetry | None:
+    """What several exporters said, each of its own machine's GPUs; one that two of them show counts once.
+
+    None: there was no exporter.
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    gpus: dict[tuple[str | int | None, ...], GpuTelemetry] = {}
+    for number, part in enumerate(parts):
+        for gpu in part.gpus:
+            own = (number, gpu.host, gpu.index) if gpu.uuid is None else ()
+            gpus.setdefault((gpu.uuid, gpu.name, *own), gpu)
+    early = {part.source: part.ended_early for part in parts if part.ended_early is not None}
+    return Telemetry(
+        source=", ".join(part.source for part in parts),
+        interval_s=max(part.interval_s for part in parts),
+        window_s=max(part.window_s for part in parts),
+        driver_version=", ".join(dict.fromkeys(part.driver_version for part in parts if part.driver_version)) or None,
+        ended_early="; ".join(f"{source}: {why}" for source, why in early.items()) or None,
+        gpus=tuple(gpus.values()),
+    )
+
+
 def energy_between(samples: GpuSamples, start_s: float | None = None, end_s: float | None = None) -> Energy:
     """The difference of the counter between two instants, straight lines between its readings. None: the ends of all.
 

@@ -109,6 +109,18 @@ def test_a_prefix_that_usage_contradicts_is_no_share_of_the_prompts(tokens, shar
     assert f"had been sent before{share} 16 of 16 requests answered" in said
 
 
+def test_gpus_of_several_machines_are_told_apart():
+    bench = full(run(64, 8))
+    gpus = bench.telemetry.gpus
+    two = tuple(gpu.model_copy(update={"host": host, "index": 0}) for gpu, host in zip(gpus, ("a", "b"), strict=False))
+    said = summary(bench.model_copy(update={"telemetry": bench.telemetry.model_copy(update={"gpus": two})}), width=200)
+    assert [line[:15] for line in said.splitlines() if line.startswith("GPU ")] == [
+        "GPU 0 of a NVID",
+        "GPU 0 of b NVID",
+    ]
+    assert " of this machine" not in summary(bench, width=200)
+
+
 def test_embeddings_have_a_rate_of_what_was_embedded():
     target = BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings")
     vectors = [trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]

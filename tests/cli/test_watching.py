@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from infercli.cli.endpoint import Aim
@@ -49,3 +52,49 @@ def test_it_is_not_asked_where_something_else_was_named_or_nothing_wanted(watchi
         assert server.seen == []
         assert watch.absent == {}
         assert len(watch.sources) == len(urls)
+
+
+def exporter_of(host):
+    labels = f'gpu="0",UUID="GPU-{host}",modelName="NVIDIA H100",hostname="{host}"'
+    return lambda number: f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{labels}}} {number * 1000}\n"
+
+
+def test_the_gpus_of_every_exporter_that_was_named_are_kept_and_not_those_of_the_first_alone():
+    servers = [Exporter(exporter_of(host)) for host in ("node-a", "node-b", "node-a")]
+    try:
+        aim = Aim(parse_endpoint("http://127.0.0.1:1"), None, "m", None, None)
+        with Watch("prometheus", aim, [server.url for server in servers]) as watch:
+            pass
+        found = watch.fields(SimpleNamespace(origin_monotonic_ns=time.monotonic_ns()))["telemetry"]
+    finally:
+        for server in servers:
+            server.close()
+    assert [(gpu.host, gpu.uuid) for gpu in found.gpus] == [("node-a", "GPU-node-a"), ("node-b", "GPU-node-b")]
+    assert all(server.url in found.source for server in servers)
+
+
+def test_an_exporter_that_was_named_goes_before_this_machines_own_gpus(monkeypatch):
+    """A forwarded port looks as if the engine were here."""
+
+    class Here:
+        reason = None
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def telemetry_since(self, _):
+            return "a workstation's GPU"
+
+    monkeypatch.setattr("infercli.adapters.nvml.GpuSampler", Here)
+    server = Exporter(exporter_of("node-a"))
+    try:
+        aim = Aim(parse_endpoint("http://127.0.0.1:1"), None, "m", None, None)
+        with Watch("auto", aim, [server.url]) as watch:
+            pass
+        found = watch.fields(SimpleNamespace(origin_monotonic_ns=time.monotonic_ns()))["telemetry"]
+    finally:
+        server.close()
+    assert [gpu.host for gpu in found.gpus] == ["node-a"]
