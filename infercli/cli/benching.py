@@ -25,6 +25,7 @@ from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.levels import USERS, Levels, requests_of
 from infercli.core.sweep import saturation, searched
 from infercli.core.traces import Api, Load
+from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         api=given["api"],
         seed=given["seed"],
         count=_count(given, mean_turns(workload, given["data_format"])),
+        until_s=_until_s(given),
         lengths=lengths,
     )
     return capped(sending, given["max_tokens"]) if given["max_tokens"] else sending
@@ -205,6 +207,13 @@ def _count(given: dict[str, Any], turns: float | None) -> int | None:
         # Of a closed loop every turn is a request, and every user has a conversation of its own.
         wanted = min(wanted, max(math.ceil(wanted / turns), users or USERS))
     return wanted + warmup_requests(given)
+
+
+def _until_s(given: dict[str, Any]) -> float | None:
+    """How much of a trace a replay comes to, in the trace's own time; None: all of it."""
+    if not given["replay"] or given["duration"] is None:
+        return None
+    return parse_duration_s(given["duration"]) * (given["speed"] or 1.0)
 
 
 def _shares(given: Sequence[str]) -> dict[str, float] | None:

@@ -35,9 +35,12 @@ def conversations_for(
     api: Api | None = None,
     seed: int = 0,
     count: int | None = None,
+    until_s: float | None = None,
     lengths: TokenLengths | None = None,
 ) -> Sending:
     """Up to `count` conversations (None: all that a file has, else 64), and their source, `max_tokens` and API.
+
+    `until_s`: of a trace only what comes before, in its own time.
 
     `workload`: a file, a shipped name, or with `data_format` a file of data; None: synthetic ones of `words` words or
     of `input_tokens` tokens. `loras` and `api` go before the workload's own. `lengths` is asked only where lengths in
@@ -51,7 +54,7 @@ def conversations_for(
         _alone(workload, words=words, input_tokens=input_tokens, output_tokens=output_tokens)
         loaded = load_workload(workload, data_format)
         document = loaded.workload
-        sending = _by_workload(loaded, seed, count, lengths)
+        sending = _by_workload(loaded, seed, count, until_s, lengths)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
     changes["api"] = api or (document.api if document else None)
     sending = sending.model_copy(update=changes)
@@ -159,7 +162,9 @@ def _with_output(sending: Sending, output_tokens: int) -> Sending:
     return sending.model_copy(update={"max_tokens": output_tokens})
 
 
-def _by_workload(loaded: Loaded, seed: int, count: int | None, lengths: TokenLengths | None) -> Sending:
+def _by_workload(
+    loaded: Loaded, seed: int, count: int | None, until_s: float | None, lengths: TokenLengths | None
+) -> Sending:
     from infercli.core.conversation import single
     from infercli.core.sending import Sending
 
@@ -168,7 +173,7 @@ def _by_workload(loaded: Loaded, seed: int, count: int | None, lengths: TokenLen
     if workload.synthetic is not None:
         return _by_synthetic(workload, title, seed, count, lengths)
     if workload.file is not None:
-        return _by_file(workload, loaded.folder / workload.file, title, seed, count, lengths)
+        return _by_file(workload, loaded.folder / workload.file, title, seed, count, until_s, lengths)
     conversations = workload.conversations or tuple(map(single, workload.prompts or ()))
     return Sending(conversations=conversations[:count], source=title)
 
@@ -189,7 +194,13 @@ def _by_synthetic(
 
 
 def _by_file(
-    workload: Workload, path: Path, title: str, seed: int, count: int | None, lengths: TokenLengths | None
+    workload: Workload,
+    path: Path,
+    title: str,
+    seed: int,
+    count: int | None,
+    until_s: float | None,
+    lengths: TokenLengths | None,
 ) -> Sending:
     from infercli.adapters.files import read_text, text_lines
     from infercli.core.bench_workload import TRACE_FORMATS
@@ -199,7 +210,7 @@ def _by_file(
     title = f"{title}: {workload.format} {path.name}"
     trace_format = next((name for name in TRACE_FORMATS if name == workload.format), None)
     if trace_format is not None:
-        return _by_trace(workload, trace_format, path, f"{title}, seed {seed}", seed, count, lengths)
+        return _by_trace(workload, trace_format, path, f"{title}, seed {seed}", seed, count, until_s, lengths)
     if workload.format == "sharegpt":
         talks, silent = read_sharegpt(read_text(path), str(path), count, workload.max_turns)
         note = f" ({silent} conversations without a question left out)" if silent else ""
@@ -219,6 +230,7 @@ def _by_trace(
     title: str,
     seed: int,
     count: int | None,
+    until_s: float | None,
     lengths: TokenLengths | None,
 ) -> Sending:
     from infercli.adapters.files import text_lines
@@ -229,7 +241,13 @@ def _by_trace(
     block_tokens = workload.block_tokens or BLOCK_TOKENS.get(trace_format)
     with text_lines(path) as lines:
         read = read_trace(
-            lines, str(path), trace_format, limit=count, block_tokens=block_tokens, unit_s=workload.unit_s
+            lines,
+            str(path),
+            trace_format,
+            limit=count,
+            until_s=until_s,
+            block_tokens=block_tokens,
+            unit_s=workload.unit_s,
         )
 
     def write() -> Sending:

@@ -39,10 +39,13 @@ def read_trace(
     trace_format: TraceFormat,
     *,
     limit: int | None = None,
+    until_s: float | None = None,
     block_tokens: int | None = None,
     unit_s: float | None = None,
 ) -> TraceRead:
-    """The first `limit` requests of a trace (None: all). `path` is for messages.
+    """The first `limit` requests of a trace (None: all), as far as they come before `until_s` after its first.
+
+    `path` is for messages. What comes later is not read: published traces have millions of lines.
 
     Raises InvalidFile: every damaged line with its number, up to a limit; times that go backwards; no request at all.
     """
@@ -64,6 +67,8 @@ def read_trace(
             left_out += 1
             continue
         begun_s = begun_s if requests else request.at_s
+        if until_s is not None and request.at_s - begun_s >= until_s:
+            break
         requests.append(request._replace(at_s=round(request.at_s - begun_s, 6)))
     if not requests and not left_out:
         problems.add("", "has no request in it")

@@ -117,3 +117,14 @@ def test_objectives_that_are_not_shipped_are_answered_with_those_that_are(inferc
     assert ran.code == ExitCode.USAGE
     assert "unknown set of objectives `nope`" in ran.err
     assert all(f"`{name}`" in ran.err for name in ("conversational", "interactive", "long-input"))
+
+
+def test_of_a_replayed_trace_as_much_is_written_as_the_duration_takes(infercli, tmp_path):
+    lines = [f'{{"timestamp": {at_ms}, "input_length": 9, "output_length": 1}}\n' for at_ms in range(0, 10_000, 100)]
+    (tmp_path / "trace.jsonl").write_text("".join(lines))
+    words = ("--workload", "trace.jsonl", "--format", "mooncake", "--replay", "--duration", "0.5s", "--speed", "2")
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        ran = infercli("bench", server.url, *words, "--telemetry", "none", "-o", "json")
+    prompts = json.loads(ran.out)["prompts"]
+    assert (prompts["count"], "10 requests over 1 s" in prompts["source"]) == (10, True)
+    assert len(server.completion_requests) == 10

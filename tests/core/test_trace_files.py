@@ -86,6 +86,14 @@ def test_no_more_is_read_than_is_wanted():
     assert len(read_trace(lines(), "t", "mooncake", limit=1).requests) == 1
 
 
+def test_nothing_is_read_that_comes_after_the_time_that_is_wanted():
+    def lines():
+        yield from (line(timestamp=7000 + at_ms) for at_ms in (0, 1999, 2000))
+        raise AssertionError("read on")
+
+    assert [r.at_s for r in read_trace(lines(), "t", "mooncake", until_s=2.0).requests] == [0.0, 1.999]
+
+
 def test_every_damaged_line_is_named_with_its_number_at_once():
     lines = [
         line(timestamp=1),
