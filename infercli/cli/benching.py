@@ -23,7 +23,7 @@ from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.levels import USERS, Levels, requests_of
-from infercli.core.sweep import saturation, searched
+from infercli.core.sweep import next_users, saturation, searched
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
@@ -312,8 +312,10 @@ def _text(result: BenchResult, wanted: Levels) -> str:
 
     lines = [summary(result)]
     last = result.stages[-1]
-    if wanted.sweep and (last.check.client_limited or last.stopped or last.metrics.failed):
-        lines.append(f"the sweep ended at {last.load.label}, before it was seen where more users bring no more")
+    more = next_users(result.stages) if wanted.sweep else None
+    if wanted.sweep and (last.check.client_limited or last.stopped or last.metrics.failed or more is not None):
+        why = "" if more is None else f": {more} need more --requests than {last.load.requests:,}"
+        lines.append(f"the sweep ended at {last.load.label}, before it was seen where more users bring no more{why}")
     elif wanted.sweep and (best := saturation(result.stages)) is not None:
         rate = best.metrics.output_tokens_per_s
         lines.append(f"saturated from {best.load.label} on" + (f": {rate:,.0f} output tokens/s" if rate else ""))

@@ -78,13 +78,20 @@ class Levels(Record):
             return self._next_of_search(done)
         if self.sweep:
             users = next_users(done)
-            many = max(REQUESTS // 2, ROUNDS * (users or 0))
-            return None if users is None else Level(self._load(many, concurrency=users))
+            if users is None or self.too_few_for(users):
+                return None
+            many = max(REQUESTS // 2, ROUNDS * users)
+            return Level(self._load(many, concurrency=users))
         if len(done) == len(self.levels):
             return None
         level = self.levels[len(done)]
         closed = level.get("arrivals") is None
         return Level(self._load(requests_of(level.get("concurrency") if closed else None), **level))
+
+    def too_few_for(self, users: int) -> bool:
+        """Whether the requests that were asked for never reach so many users: what they brought would say nothing."""
+        requests = self.shared.get("requests")
+        return requests is not None and requests < users
 
     @property
     def most(self) -> int:

@@ -128,3 +128,11 @@ def test_of_a_replayed_trace_as_much_is_written_as_the_duration_takes(infercli, 
     prompts = json.loads(ran.out)["prompts"]
     assert (prompts["count"], "10 requests over 1 s" in prompts["source"]) == (10, True)
     assert len(server.completion_requests) == 10
+
+
+def test_a_sweep_that_its_requests_ended_is_not_called_saturated(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2, ttft_s=0.05)) as server:
+        ran = infercli("bench", server.url, "--sweep", "--requests", "2", "--warmup", "0", "--telemetry", "none")
+    said = " ".join(ran.out.split())
+    assert "the sweep ended at 2 at a time, before it was seen where more users bring no more: 4 need more" in said
+    assert "saturated" not in said

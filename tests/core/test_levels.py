@@ -54,6 +54,14 @@ def test_a_sweep_gives_each_user_four_requests_and_never_fewer_than_32_in_all():
     assert levels.most == 13
 
 
+def test_a_sweep_sends_no_level_whose_users_its_requests_never_reach():
+    levels = Levels(shared={**SHARED, "requests": 30}, sweep=True)
+    done = []
+    while (level := levels.next(done)) is not None:
+        done.append(users(level.load.concurrency, most=1000))
+    assert [s.load.concurrency for s in done] == [1, 2, 4, 8, 16]
+
+
 def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_brought():
     levels = Levels(shared={**SHARED, "seed": 3, "arrivals": "constant"}, search=True)
     probe = levels.next([])
