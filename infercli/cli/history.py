@@ -37,7 +37,7 @@ def command(
     from infercli.actions.status import lease_and_history
     from infercli.cli.output import emit
     from infercli.cli.world import resolve
-    from infercli.core.release import standing
+    from infercli.core.release import standings
     from infercli.core.units import duration
     from infercli.errors import InputError
 
@@ -45,6 +45,7 @@ def command(
     _, entries = lease_and_history(name, world.store)
     if not entries:
         raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli deploy` makes one")
+    stands = standings(entries, entries)
     answer = {
         "apiVersion": "infercli/v1",
         "kind": "History",
@@ -54,7 +55,7 @@ def command(
                 "number": e.number,
                 "action": e.revision.action,
                 "points_at": e.revision.points_at,
-                "standing": standing(e, entries),
+                "standing": how,
                 "outcome": e.progress.outcome,
                 "step": e.progress.step,
                 "message": e.progress.message,
@@ -67,13 +68,13 @@ def command(
                 "quantization": e.revision.engine.spec.quantization,
                 "reason": e.revision.reason,
             }
-            for e in entries
+            for e, how in zip(entries, stands, strict=True)
         ],
     }
     rows = [
         (
             str(e.number),
-            standing(e, entries),
+            how,
             f"rollback to {e.revision.points_at}" if e.revision.action == "rollback" else "deploy",
             e.revision.engine.app,
             e.revision.engine.spec.quantization,
@@ -82,7 +83,7 @@ def command(
             e.revision.created_by,
             " ".join((e.revision.reason or "").split()),
         )
-        for e in entries
+        for e, how in zip(entries, stands, strict=True)
     ]
     header = ("REVISION", "STANDING", "ACTION", "ENGINE", "QUANTIZATION", "TOOK", "AT", "BY", "REASON")
     emit(answer, output, _fitting([header, *rows]))

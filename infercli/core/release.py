@@ -131,12 +131,15 @@ def serving(history: Sequence[Entry]) -> Entry | None:
     One with the replicas and the front that are live goes before one with others. Where none serves (nothing is live,
     or what takes the requests never became good): the newest that was good and not taken back.
     """
-    good, routed, now = _good(history), _routed(history), live(history)
-    return (
-        _latest([e for e in good if e.revision.engine.app in routed and stands(e.revision, now, history)])
-        or _latest([e for e in good if e.revision.engine.app in routed])
-        or _latest([e for e in good if e.number not in taken_back(history)])
-    )
+    good, now = _good(history), live(history)
+    apps = _routed(history)
+    routed = [e for e in good if e.revision.engine.app in apps]
+    running = engines_of(now, history) if now is not None else []
+    whole = [e for e in routed if now is not None and now.front == e.revision.front and e.revision.engine in running]
+    if routed:
+        return _latest(whole) or _latest(routed)
+    gone = taken_back(history)
+    return _latest([e for e in good if e.number not in gone])
 
 
 def stands(revision: Revision, now: Serving | None, history: Sequence[Entry]) -> bool:
@@ -185,7 +188,8 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
     last = newest(history)
     if last is None:
         return None
-    good = [e for e in _good(history) if e.number not in taken_back(history)]
+    gone = taken_back(history)
+    good = [e for e in _good(history) if e.number not in gone]
     if last.progress.outcome != "good":
         return _latest(good)
     return _latest([e for e in good if _parts(e.revision) != _parts(last.revision)])
@@ -238,12 +242,22 @@ def measured(history: Sequence[Entry]) -> Measured | None:
 
 def standing(entry: Entry, history: Sequence[Entry]) -> str:
     """What `history` prints: `serving`, `superseded`, `rolled back`, `failed`, `interrupted`, `pending`."""
-    if entry.progress.outcome != "good":
-        return entry.progress.outcome
-    current, routed = serving(history), _routed(history)
-    if current is not None and entry.number == current.number and (not routed or entry.revision.engine.app in routed):
-        return "serving"
-    return "rolled back" if entry.number in taken_back(history) else "superseded"
+    return standings([entry], history)[0]
+
+
+def standings(entries: Sequence[Entry], history: Sequence[Entry]) -> list[str]:
+    """`standing` of each of `entries`, in one look at a history that may have hundreds."""
+    good, routed, gone = serving(history), _routed(history), taken_back(history)
+    serves = good if good is not None and (not routed or good.revision.engine.app in routed) else None
+
+    def of(entry: Entry) -> str:
+        if entry.progress.outcome != "good":
+            return entry.progress.outcome
+        if serves is not None and entry.number == serves.number:
+            return "serving"
+        return "rolled back" if entry.number in gone else "superseded"
+
+    return [of(entry) for entry in entries]
 
 
 def live(history: Sequence[Entry]) -> Serving | None:
