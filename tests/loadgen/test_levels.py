@@ -1,0 +1,48 @@
+"""Levels one after another, with measurements that are made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core.conversation import single
+from infercli.core.endpoint import parse_endpoint
+from infercli.core.levels import Levels
+from infercli.core.sending import Sending
+from infercli.core.traces import Stop
+from infercli.loadgen import levels as module
+from infercli.loadgen.levels import run_levels
+from infercli.loadgen.run import Measurement
+from infercli.loadgen.target import Target
+from tests.core.results import client, trace
+
+TWO = Levels(shared={"requests": 1}, levels=({"concurrency": 1}, {"concurrency": 2}))
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """What two levels come to, of which the first ends as is said; each takes 3 s and the second begins at 10 s."""
+
+    def go(stopped):
+        begun = iter((5_000_000_000, 15_000_000_000))
+        monkeypatch.setattr(
+            module,
+            "run",
+            lambda *_, **more: Measurement(
+                "2026-11-21T00:00:00Z", next(begun), (trace(0.0, (3.0,)),), client(), stopped
+            ),
+        )
+        target = Target(parse_endpoint("http://127.0.0.1:1"), "chat")
+        return run_levels(TWO, target, Sending(conversations=(single("hi"),), source="test"))
+
+    return go
+
+
+def test_every_level_lies_where_it_was_on_the_clock_of_the_first(ran):
+    found = ran(None)
+    assert found.origin_monotonic_ns == 5_000_000_000
+    assert [(s.began_s, s.ended_s) for s in found.stages] == [(0.0, 3.0), (10.0, 13.0)]
+
+
+def test_an_interruption_ends_the_run_with_what_there_is(ran):
+    (only,) = ran(Stop(kind="interrupted")).stages
+    assert only.interrupted
