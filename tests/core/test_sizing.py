@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import sizing
-from infercli.core.activation import more_while_compiling, uses_v2_runner
+from infercli.core.activation import moments, more_while_compiling, uses_v2_runner
 from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
+from infercli.core.lora import Adapters
 from infercli.core.shapes import counted_ids, shapes
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, MIB
@@ -120,8 +121,32 @@ def test_v0_runs_the_whole_prompt_uncompiled():
 
 def test_a_pipeline_stage_holds_what_the_stage_before_hands_on():
     # 0.19 with two and four stages prints 2.01 GiB where one prints 1.89: hidden states and residual, 2 B x 8192 x 4096
-    one, two = (peak(LLAMA, load(seqs=1024, tokens=8192, stages=s), V0_19).typical for s in (1, 2))
-    assert two - one == 2 * (2 * 8192 * 4096)
+    for seqs in (1, 1024):  # the forward pass is the peak, or the sampler
+        one, two = (peak(LLAMA, load(seqs=seqs, tokens=8192, stages=s), V0_19).typical for s in (1, 2))
+        assert two - one == 2 * (2 * 8192 * 4096)
+
+
+def test_every_rank_samples_over_the_whole_vocabulary():
+    one, two = (peak(LLAMA, load(tp, seqs=4096, tokens=4096), V0_29) for tp in (1, 2))
+    assert two == one
+
+
+def test_latent_attention_stands_for_a_context_of_eight_requests_and_64_ki_at_most():
+    # v1/attention/backends/mla: 16 heads of 128 + 128 values in 2 B, for each token of the chunk
+    lite = shapes()["deepseek-ai/DeepSeek-V2-Lite"].arch
+    short, long, longer = (
+        moments(lite, UNQUANTIZED, load(seqs=1, length=length), V0_19).forward.typical for length in (1024, 8192, 16384)
+    )
+    assert long - short == 2 * 16 * 256 * (65536 - 8 * 1024)
+    assert longer == long
+
+
+def test_an_indexer_takes_its_logits_however_short_the_context_is():
+    sparse = shapes()["deepseek-ai/DeepSeek-V3.2"].arch
+    short, long = (
+        moments(sparse, UNQUANTIZED, load(8, seqs=1, length=length), V0_19).forward.typical for length in (256, 2048)
+    )
+    assert short == long > 512 * MIB
 
 
 def test_029_keeps_its_penalty_table_for_ever():
@@ -149,6 +174,7 @@ def test_the_v2_runner_came_to_some_models_first():
     assert used(LLAMA) == [False, False, True, True, True, True]
     assert used(mixtral) == [False, False, False, False, False, True]
     assert used(replace(latent, architecture="DeepseekV2ForCausalLM")) == [False, False, False, True, True, True]
+    assert used(shapes()["BAAI/bge-m3"].arch) == [False, False, False, False, False, True]  # it pools
 
 
 def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_since_027():
@@ -212,10 +238,94 @@ def test_no_cuda_graphs_with_enforce_eager():
     assert sizing.cuda_graphs(LLAMA, load(eager=True), V0_29).high == 0
 
 
+def test_the_graphs_of_a_layer_go_with_its_sizes_its_stage_and_what_drafts():
+    def layers(at):
+        return sizing.graph_parts(LLAMA, at, V0_19)["layers"].typical
+
+    whole = layers(load(seqs=256))
+    assert layers(load(seqs=8)) == pytest.approx(whole * V0_19.graph_sizes(8) / V0_19.all_graph_sizes)
+    assert layers(load(seqs=8)) < whole / 10
+    assert layers(load(seqs=1024)) == whole  # no more sizes are captured
+    assert layers(load(stages=2)) == whole / 2
+    drafting = sizing.Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
+    assert layers(replace(load(), draft=drafting)) == pytest.approx(whole * (32 + 16) / 32)
+
+
+def test_two_hopper_ranks_share_what_one_captures_for_itself():
+    # 0.19: 0.15 GiB less with two H100, 0.24 with four
+    any_capture = {tp: sizing.graph_parts(LLAMA, load(tp), V0_19)["any_capture"].typical / GIB for tp in (1, 2, 4)}
+    assert [any_capture[1] - any_capture[tp] for tp in (2, 4)] == pytest.approx([0.15, 0.24], abs=0.01)
+
+
+def test_graphs_are_captured_with_and_without_adapters():
+    plain = sizing.graph_parts(LLAMA, load(), V0_29)
+    adapted = sizing.graph_parts(LLAMA, replace(load(), adapters=Adapters(max_loras=1, max_lora_rank=16)), V0_29)
+    for part, band in plain.items():
+        assert (adapted[part].typical, adapted[part].high) == (band.typical, 2 * band.high)
+
+
+def test_what_drafts_is_cut_as_the_model_is():
+    small = sizing.Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
+
+    def drafting(tp):
+        weights = [
+            sizing.term(
+                sizing.gpu_memory(
+                    LLAMA, UNQUANTIZED, replace(load(tp), draft=draft), V0_29, total_bytes=80 * GIB,
+                    share_bytes=72 * GIB,
+                ),
+                "weights",
+            ).bytes
+            for draft in (None, small)
+        ]  # fmt: skip
+        return weights[1] - weights[0]
+
+    assert drafting(2) == pytest.approx(drafting(1) / 2, rel=0.02)
+
+
+def test_beyond_the_budget_lie_the_context_and_what_sampling_takes_that_no_profile_saw():
+    def outside(version, tp=1, gpu=H100):
+        return sizing.outside_budget_bytes(LLAMA, UNQUANTIZED, load(tp, gpu=gpu), find_engine(version)) / GIB
+
+    unseen, tables = (each * 256 * 128256 / GIB for each in (12, 4.125))
+    assert outside("0.19.0") == pytest.approx(0.6)
+    assert outside("0.19.0", 2) == pytest.approx(1.6)  # with NCCL
+    assert outside("0.19.0", 2, A100) == pytest.approx(0.6)
+    assert outside("0.29.0") == pytest.approx(0.6 + unseen)
+    assert outside("0.26.0") == pytest.approx(0.6 + unseen + tables)  # whose tables the profile does not count
+
+
+def test_a_hopper_gpu_may_have_run_mxfp4_by_another_kernel_until_triton_kernels_came_along():
+    # Marlin's copy of gpt-oss-120b takes 65.97 GiB (0.11), and Triton's 64.3
+    oss = shapes()["openai/gpt-oss-120b"]
+    above = {}
+    for version in ("0.11.0", "0.12.0"):
+        found = sizing.gpu_memory(
+            oss.arch, oss.quantization, load(), find_engine(version), total_bytes=80 * GIB, share_bytes=72 * GIB
+        )
+        weights = sizing.term(found, "weights")
+        above[version] = weights.high_bytes / weights.bytes
+        assert weights.high_bytes > 65.97 * GIB or version == "0.12.0"
+    assert above == pytest.approx({"0.11.0": 1.03, "0.12.0": 1.015})
+
+
 def test_non_torch_memory_grows_with_ranks_and_is_larger_where_ranks_are_linked():
     one, two, four = (sizing.non_torch(LLAMA, load(tp), V0_19).typical / GIB for tp in (1, 2, 4))
     assert (one, two, four) == pytest.approx((0.25, 2.07, 2.13), abs=0.01)  # as 0.19 prints
     assert sizing.non_torch(LLAMA, load(2, gpu=A100), V0_19).typical < 0.5 * GIB
+    # 0.8 prints 0.93 and 2.15 GiB with eight A100; 0.19 at most 1.0 with eight H200 that run eagerly
+    eight = sizing.non_torch(LLAMA, load(8, gpu=A100), find_engine("0.8.5"))
+    assert eight.low < 0.93 * GIB < 2.15 * GIB < eight.high
+    assert sizing.non_torch(LLAMA, load(8, eager=True), V0_19).typical <= GIB
+    assert sizing.non_torch(LLAMA, load(8), V0_19).typical > 2 * GIB
+
+
+def test_ranks_that_share_requests_exchange_them():
+    # 0.12 with two data ranks: 0.61 GiB
+    facts = find_engine("0.12.0")
+    shared = sizing.non_torch(LLAMA, replace(load(), layout=Layout(data_parallel_size=2)), facts)
+    assert sizing.non_torch(LLAMA, load(), facts).high < 0.61 * GIB
+    assert shared.low < 0.61 * GIB < shared.high
 
 
 def test_an_odd_vocabulary_leaves_local_memory_behind():
@@ -257,7 +367,7 @@ def test_a_start_that_compiles_leaves_less_and_the_low_end_knows():
     arch = shapes()["Qwen/Qwen3-8B"].arch
     at, facts = load(gpu=find_gpu("RTX-4090")), find_engine("0.27.1")
     more = more_while_compiling(arch, UNQUANTIZED, at, facts)
-    assert more / GIB == pytest.approx(1.0, abs=0.15)
+    assert more / GIB == pytest.approx(1.0, abs=0.1)
     assert more_while_compiling(arch, UNQUANTIZED, load(gpu=find_gpu("RTX-4090"), eager=True), facts) == 0
     assert more_while_compiling(arch, UNQUANTIZED, at, V0_19) == 0
     assert more_while_compiling(arch, UNQUANTIZED, load(2, gpu=find_gpu("RTX-4090")), facts) == 0
