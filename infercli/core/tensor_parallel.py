@@ -85,7 +85,7 @@ def context_parallel_problems(arch: ModelArch, tensor_parallel_size: int, ranks:
         if ranks == 1 or not isinstance(mixer, Attention) or not mixer.cached:
             continue
         most = tensor_parallel_size // mixer.kv_heads
-        if most < 2 or ranks > most:
+        if ranks > most:
             yield (
                 f"each KV head must lie on {ranks} ranks at least, and {mixer.kv_heads} KV heads on "
                 f"{tensor_parallel_size} ranks lie on {max(1, most)}"

@@ -16,7 +16,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect, typical
 from infercli.core.shapes import shapes
-from infercli.core.tensor_parallel import layout_problems, problems
+from infercli.core.tensor_parallel import context_parallel_problems, layout_problems, problems
 
 FP8_BLOCK = Quantization(method="fp8", bits=8, block=(128, 128))
 
@@ -52,6 +52,21 @@ def test_heads_width_and_vocabulary_must_divide():
 def test_kv_heads_may_be_replicated_but_only_evenly():
     assert problems(arch("Qwen/Qwen2.5-3B-Instruct"), UNQUANTIZED, 8) == ()  # 2 KV heads on 8 GPUs
     assert problems(arch("Qwen/Qwen2.5-1.5B-Instruct"), UNQUANTIZED, 4) == ()
+    four = of(mixer=Attention(heads=12, kv_heads=4, head_dim=128, v_head_dim=128))
+    assert "KV heads (4) and 6 do not divide one another" in problems(four, UNQUANTIZED, 6)
+
+
+def test_decode_context_parallelism_shares_out_kv_heads_that_lie_on_as_many_ranks():
+    # vLLM 0.29 config/model.py: 8 KV heads on 16 ranks lie on two each, and 4 or 6 query heads go with each
+    four, six = (of(mixer=Attention(heads=n, kv_heads=8, head_dim=128, v_head_dim=128)) for n in (32, 48))
+    assert [*context_parallel_problems(four, 8, 1)] == [*context_parallel_problems(four, 16, 2)] == []
+    (found,) = context_parallel_problems(four, 8, 2)
+    assert found == "each KV head must lie on 2 ranks at least, and 8 KV heads on 8 ranks lie on 1"
+    (found,) = context_parallel_problems(six, 32, 4)
+    assert found == "6 query heads per KV head are not divisible by 4"
+    assert [*context_parallel_problems(of(mixer=DEEPSEEK), 8, 8)] == []  # one latent vector, whole on every rank
+    (found,) = context_parallel_problems(of(mixer=DEEPSEEK), 8, 3)
+    assert found == "3 does not divide tensor_parallel_size (8), whose ranks it shares out"
 
 
 def test_a_group_of_weights_must_not_lie_across_two_gpus():
@@ -83,6 +98,17 @@ def test_fp8_blocks_must_be_whole_on_every_gpu():
         "gate-up: 1728 outputs per GPU are not a multiple of the FP8 block 128",
         "down: 1728 inputs per GPU are not a multiple of the FP8 block 128",
     )  # 13824 / 8 = 1728 = 13.5 x 128
+
+
+def test_on_one_gpu_only_what_is_merged_must_be_of_whole_blocks():
+    # fp8_utils.py validate_fp8_block_shape: the last part may be ragged
+    assert problems(of(Dense(intermediate=1000, gated=False)), FP8_BLOCK, 1) == ()
+    assert problems(of(Dense(intermediate=1000)), FP8_BLOCK, 1) == (
+        "gate-up: 1000 outputs per GPU are not a multiple of the FP8 block 128",
+    )
+    assert problems(of(mixer=replace(DEEPSEEK, q_lora_rank=1500)), FP8_BLOCK, 1) == (
+        "latent down: 1500 outputs per GPU are not a multiple of the FP8 block 128",
+    )
 
 
 def test_blocks_of_experts_are_cut_finer_since_029_and_were_refused_before():
