@@ -13,6 +13,7 @@ from infercli.core.activation import moments, more_while_compiling, uses_v2_runn
 from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
+from infercli.core.engines.facts import NOTHING
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
 from infercli.core.lora import Adapters
@@ -129,6 +130,11 @@ def test_a_pipeline_stage_holds_what_the_stage_before_hands_on():
 def test_every_rank_samples_over_the_whole_vocabulary():
     one, two = (peak(LLAMA, load(tp, seqs=4096, tokens=4096), V0_29) for tp in (1, 2))
     assert two == one
+
+
+def test_a_model_that_pools_samples_nothing():
+    bge = shapes()["BAAI/bge-m3"].arch
+    assert moments(bge, UNQUANTIZED, load(seqs=1024), V0_19).sampler == NOTHING
 
 
 def test_latent_attention_stands_for_a_context_of_eight_requests_and_64_ki_at_most():

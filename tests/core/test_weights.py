@@ -21,6 +21,7 @@ from infercli.core.weights import (
     allocated_bytes,
     as_the_files_say,
     file_bytes,
+    loaded_file_bytes,
     stored_bytes,
     tensor_bytes,
     weights_by_role,
@@ -102,6 +103,18 @@ def test_marlin_pads_what_does_not_fill_its_tiles():
     assert tensor_bytes(small, typical("fp8"), 2, gpu=find_gpu("A100-80-SXM")) == 4 * (128 * 192 + 512)
 
 
+def test_act_order_is_not_padded():
+    odd = tensor("down", 4864, 1000, "mlp.down_proj", copies=4)
+    ordered = replace(typical("gptq"), act_order=True)
+    assert tensor_bytes(odd, ordered, 2, gpu=find_gpu("L4")) == tensor_bytes(odd, ordered, 2)
+
+
+def test_machete_keeps_the_zero_points_of_gptq_where_they_were_loaded():
+    plain = ELEMENTS // 2 + GROUPS * 2
+    assert tensor_bytes(DOWN, typical("gptq"), 2, gpu=find_gpu("L4")) == 4 * plain
+    assert tensor_bytes(DOWN, typical("gptq"), 2, gpu=find_gpu("H100")) == 4 * (plain + GROUPS // 2)
+
+
 def test_bitsandbytes_keeps_a_byte_for_each_scale_until_vllm_makes_them_fp32():
     # Llama 3.1 8B: 218,103,808 weights in the linear tensors of a layer (4096 x (6144 + 4096 + 28672) + 14336 x 4096),
     # one scale for 64 of them. A byte and a 64th of a byte each before 0.9.1, four bytes after; 0.02 MiB of rounding.
@@ -154,6 +167,7 @@ def gpt_oss(layers: int = 24, experts: int = 32) -> ModelArch:
     [
         ("H100", None, 2880, 2880, 5888 + 3072),  # Triton: to 64, and the scales' rows to 256
         ("H100", "0.14.1", 2880, 2880, 5888 + 3072 + 5760 + 2880),  # which were kept as loaded besides, before 0.24
+        ("H100", "0.24.0", 2880, 2880, 5888 + 3072),
         ("A100-80-SXM", None, 3072, 2944, 5888 + 3072),  # Marlin: to 256 and 128
         ("B200", None, 3072, 2944, 5888 + 3072),  # TRT-LLM: the same
         ("MI300X", None, 3072, 3072, 6144 + 3072),  # AITER: to 256
@@ -204,6 +218,13 @@ def test_files_that_hold_more_are_believed_and_those_that_hold_less_only_by_thei
         assert (note is None) == (error == 0)
         moved = weights_bytes(LLAMA, known, Layout(), 2) / weights_bytes(LLAMA, awq, Layout(), 2)
         assert moved == pytest.approx(1 + error, abs=0.003)
+
+
+def test_files_of_tied_embeddings_may_hold_them_twice():
+    tied = shapes()["meta-llama/Llama-3.2-1B"].arch
+    once = loaded_file_bytes(tied, UNQUANTIZED, 2)
+    for held in (once, once + 128256 * 2048 * 2):
+        assert as_the_files_say(tied, UNQUANTIZED, Evidence(held, "safetensors headers"), 2) == (UNQUANTIZED, None)
 
 
 def test_the_note_says_the_error_of_the_architecture():
@@ -269,6 +290,9 @@ def test_rows_of_16_bit_experts_are_kept_apart_on_amd():
         weights_by_role(arch, UNQUANTIZED, Layout(), 2, gpu=find_gpu(name))["experts"] for name in ("MI300X", "H100")
     )
     assert amd - nvidia == 256 * rows
+    # 2,880 x 2 B is no multiple of 512.
+    amd, nvidia = (weights_bytes(gpt_oss(), UNQUANTIZED, Layout(), 2, gpu=find_gpu(n)) for n in ("MI300X", "H100"))
+    assert amd == nvidia
 
 
 def test_positions_of_images_have_a_longer_table_and_the_encoder_a_buffer_for_each_batched_token():
