@@ -270,6 +270,24 @@ def test_graphs_are_captured_with_and_without_adapters():
         assert (adapted[part].typical, adapted[part].high) == (band.typical, 2 * band.high)
 
 
+def test_what_experts_are_between_the_two_matrices_of_an_adapter_counts_at_the_high_end():
+    # 0.29 lora/ops/triton_ops/fused_moe_lora_op.py: of each of 8 experts gate and up, in 2 B; else of qkv, in 4 B
+    adapters = Adapters(max_loras=1, max_lora_rank=16)
+    mixture = shapes()["Qwen/Qwen3-30B-A3B"].arch
+    for arch, each in ((LLAMA, 3 * 4), (mixture, 2 * 8 * 2)):
+        plain, adapted = (peak(arch, replace(load(), adapters=a), V0_29) for a in (None, adapters))
+        assert (adapted.typical, adapted.high - plain.high) == (plain.typical, 2048 * 16 * each)
+
+
+def test_a_kv_cache_of_a_given_size_lies_with_all_else_within_what_a_process_can_have():
+    found = sizing.gpu_memory(
+        LLAMA, UNQUANTIZED, load(), V0_19, total_bytes=80 * GIB, share_bytes=72 * GIB, kv_cache_given=True
+    )
+    assert found.budget_bytes == 80 * GIB - sizing.outside_budget_bytes(LLAMA, UNQUANTIZED, load(), V0_19)
+    assert sum(t.bytes for t in found.terms) == found.budget_bytes
+    assert sizing.term(found, "cuda_graphs").inside_budget  # of which no share leaves any out
+
+
 def test_what_drafts_is_cut_as_the_model_is():
     small = sizing.Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
 
@@ -324,6 +342,13 @@ def test_non_torch_memory_grows_with_ranks_and_is_larger_where_ranks_are_linked(
     assert eight.low < 0.93 * GIB < 2.15 * GIB < eight.high
     assert sizing.non_torch(LLAMA, load(8, eager=True), V0_19).typical <= GIB
     assert sizing.non_torch(LLAMA, load(8), V0_19).typical > 2 * GIB
+
+
+def test_what_others_take_of_a_shared_memory_is_counted_as_vllms():
+    # GB10 printed 1.0 to 2.7 GiB until 0.16 (n=4) and 2.5 to 5 since 0.18 (n=5)
+    for facts, least, most in ((V0_15, 1.0, 2.7), (V0_19, 2.5, 5.0)):
+        band = sizing.non_torch(LLAMA, load(gpu=GB10), facts)
+        assert band.low < least * GIB < band.typical < most * GIB < band.high
 
 
 def test_ranks_that_share_requests_exchange_them():
