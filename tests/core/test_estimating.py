@@ -567,6 +567,65 @@ def test_more_slots_for_adapters_or_a_higher_rank_never_cost_less(question, rank
     assert off.memory == none.memory
 
 
+LLAMA = BASES[0]
+
+
+def asked_of(config: dict | None = None, **asked) -> Estimate:
+    request = EstimateRequest.model_validate({"model": LLAMA, "max_model_len": 2048} | asked)
+    found = estimate(request, shipped_model(LLAMA) if config is None else read_model(LLAMA, config))
+    assert isinstance(found, Estimate), found
+    return found
+
+
+def test_memory_of_a_version_that_few_logs_show_is_said_to_be_extrapolated():
+    assert "memory of vLLM 0.29.0 is extrapolated" in asked_of(gpu="H100", engine_version="0.29.0").notes[0]
+    assert asked_of(gpu="H100", engine_version="0.18.0").notes == ()
+
+
+def test_a_quantization_that_stands_for_several_is_met_by_any_of_them():
+    gptq = config_of(shapes()[LLAMA].arch) | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    assert asked_of(gptq, gpu="H100", quantization="q4").settings.quantization == "gptq"
+
+
+def test_what_is_quantized_while_it_loads_is_no_guess_at_a_checkpoint():
+    fp8, online = (asked_of(gpu="H100", engine_version="0.18.0", quantization=q) for q in ("fp8", "fp8-online"))
+    assert fp8.notes == ("planned as a usual fp8 checkpoint: its config does not say so itself",)
+    assert online.notes == ()
+
+
+def test_which_of_several_gpus_a_name_was_taken_for_is_said_where_nobody_says_its_memory():
+    guessed = asked_of(gpu="A100", engine_version="0.18.0")
+    assert guessed.notes[0].startswith("A100 is taken for A100-80-SXM")
+    said = asked_of(gpu="A100", gpu_memory_gib=40, engine_version="0.18.0")
+    assert said.notes == ()
+    assert said.memory.total_bytes == 40 * 2**30
+
+
+def test_what_does_not_fit_does_not_start_whatever_class_its_version_has():
+    small, large = (
+        estimate(
+            EstimateRequest(model="Qwen/Qwen3-8B", gpu=gpu, engine_version="0.6.0", max_model_len=2048),
+            shipped_model("Qwen/Qwen3-8B"),
+        )
+        for gpu in ("T4", "H200")
+    )
+    assert (small.starts, large.starts) == (False, None)
+    assert "does not have Qwen3ForCausalLM" in large.reason
+    assert "does not have Qwen3ForCausalLM" not in small.reason
+
+
+def test_gpus_beyond_those_of_one_engine_are_replicas():
+    assert asked_of(gpu="H100", gpu_count=6, tensor_parallel_size=2).replicas == 3
+    assert asked_of(gpu="H100", tensor_parallel_size=2).replicas == 1
+
+
+def test_a_name_beside_a_config_need_not_be_known():
+    wrong = read_request({"model": "my/own", "config": {}, "gpu": "H100", "max_num_seqs": -1})
+    assert [p.where for p in wrong.problems] == ["max_num_seqs"]
+    wrong = read_request({"model": "my/own", "gpu": "H100", "max_num_seqs": -1})
+    assert {p.where for p in wrong.problems} == {"max_num_seqs", "model"}
+
+
 def test_a_misspelt_key_is_answered_with_the_nearest_in_its_place():
     wrong = read_request({"modle": "x", "gpu": "L4", "workload": {"input_len": 5, "output_len": 3, "concurency": 2}})
     assert [(p.where, p.what.partition("; ")[2]) for p in wrong.problems] == [
