@@ -1,0 +1,41 @@
+"""What a candidate is asked about, and which of its requirements is told as the tightest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.candidates import candidates
+from infercli.core.choice import OBJECTIVES, Fixed
+from infercli.core.throughput import Speed, Spread
+from infercli.core.weighing import Measure, Played, request_of
+from tests.core.searches import ask, profile
+
+
+def test_an_estimate_is_asked_for_all_that_a_candidate_is():
+    fixed = Fixed(tensor_parallel_size=2, pipeline_parallel_size=2, replicas=1, max_num_seqs=16, kv_cache_dtype="fp8")
+    question = ask(profile("h100-x8", "H100", gpus=8), quantizations=("fp8",), fixed=fixed)
+    (weighed,) = candidates(question)
+    twice = replace(weighed, candidate=weighed.candidate.model_copy(update={"replicas": 2}))
+    asked = request_of(question, twice)
+    assert asked.model_dump(exclude_unset=True) == {
+        "model": question.model.name,
+        "gpu": "H100",
+        "gpu_count": 8,
+        "tensor_parallel_size": 2,
+        "pipeline_parallel_size": 2,
+        "quantization": "fp8",
+        "kv_cache_dtype": "fp8",
+        "max_num_seqs": 16,
+        "max_model_len": 3072,
+        "gpu_memory_utilization": weighed.hardware.gpu_memory_utilization,
+        "workload": question.traffic.model_dump(exclude_unset=True) | {f"{name}_ms": None for name in OBJECTIVES},
+    }
+
+
+def test_the_tightest_requirement_is_the_one_with_the_least_room_at_the_pessimistic_end():
+    wide = Measure(of="TTFT p95", value=0.5, worst=1.2, allowed=1.0, share=0.5, worst_share=1.2)
+    near = Measure(of="TPOT p95", value=0.9, worst=0.99, allowed=1.0, share=0.9, worst_share=0.99)
+    none = Spread(mean=0, p50=0, p95=0, p99=0)
+    speed = Speed(output_tokens_per_s=1, total_tokens_per_s=1, requests_per_s=1, ttft_s=none, tpot_s=none, running=1)
+    played = Played(speed=speed, measures=(near, wide))
+    assert (played.tightest, played.keeps, played.surely) == (wide, True, False)
