@@ -248,8 +248,8 @@ def test_who_came_last_gives_its_blocks_up_and_is_computed_again():
 
 
 def test_who_gave_its_blocks_up_keeps_the_tokens_that_it_had():
-    played = play(second, limits(kv_tokens=24, max_num_batched_tokens=64), [10, 10], [4, 4])
-    assert played.done_s == [4, 6]  # two were made before: the third comes with its prompt, and one is left
+    played = play(second, limits(kv_tokens=26, max_num_batched_tokens=64), [10, 10], [5, 5])
+    assert played.done_s == [5, 7]  # three were made before: the fourth comes with its prompt, and one is left
 
 
 def test_speculation_brings_several_tokens_a_step():
