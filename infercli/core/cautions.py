@@ -41,6 +41,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
         *(() if result.searched is not None else _of_levels(result, _emptying)),
         *_of_levels(result, _client),
+        *_one_of_many(result.stages),
         *_engine(result),
         *_repeated(result),
         *_of_levels(result, partial(_found, result)),
@@ -134,6 +135,16 @@ def _client(stage: StageResult) -> str | None:
     if check.client_limited is None and stage.metrics.answered:
         return f"whether the client was the limit is unknown: {'; '.join(check.reasons)}"
     return None
+
+
+def _one_of_many(stages: Sequence[StageResult]) -> Iterator[str]:
+    """A name of several servers (a headless Service): clients differ in whether they spread over them."""
+    others = max(stage.client.other_addresses for stage in stages)
+    if others:
+        yield (
+            f"the host name has {others + 1} addresses, and every request went to one of them: where they are several "
+            "servers, give the address of what shares requests out among them"
+        )
 
 
 def _engine(result: BenchResult) -> Iterator[str]:

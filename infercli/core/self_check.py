@@ -52,6 +52,8 @@ class Client(Record):
     """Reads for which the kernel gave no time and the client's own was taken."""
     reconnects: int
     """Kept connections that the server had closed; the request went out again on a new one."""
+    other_addresses: int = 0
+    """Of the endpoint's host name, of the family that was used: all connections were made to one."""
     load_average: float | None = None
     """Of this machine over the last minute, when the run ended."""
 

@@ -36,6 +36,8 @@ class Route:
     """A proxy reads each request, and wants the whole URL in it."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """That the proxy wants with each request."""
+    others: int = 0
+    """Further addresses of the endpoint's host, of the same family: nothing is sent to them."""
 
 
 def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: float) -> Route:
@@ -47,14 +49,15 @@ def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: 
     tls = (ssl_context or ssl.create_default_context(), endpoint.host) if endpoint.scheme == "https" else None
     proxy = None if endpoint.is_loopback else urllib.request.getproxies().get(endpoint.scheme)
     if proxy is None or urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
-        return Route(*_resolve(endpoint.host, endpoint.port, timeout_s), tls=tls)
+        family, address, others = _resolve(endpoint.host, endpoint.port, timeout_s)
+        return Route(family, address, tls=tls, others=others)
     url = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
     if url.scheme != "http" or not url.hostname:
         raise InputError(
             f"{endpoint.scheme.upper()}_PROXY names a proxy of the kind {url.scheme}://, and only http:// is spoken",
             "name an http:// proxy, or add the host to NO_PROXY",
         )
-    family, address = _resolve(url.hostname, url.port or 8080, timeout_s)
+    family, address, _ = _resolve(url.hostname, url.port or 8080, timeout_s)
     headers: tuple[tuple[str, str], ...] = ()
     if url.username is not None:
         secret = f"{urllib.parse.unquote(url.username)}:{urllib.parse.unquote(url.password or '')}"
@@ -67,8 +70,11 @@ def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: 
     return Route(family, address, tls=tls, connect="\r\n".join([*lines, "", ""]).encode())
 
 
-def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any]:
-    """In a thread, since a resolver may wait for half a minute and cannot be told not to."""
+def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any, int]:
+    """(family, address, how many others of that family there are).
+
+    In a thread, since a resolver may wait for half a minute and cannot be told not to.
+    """
     found: list[Any] = []
 
     def ask() -> None:
@@ -87,7 +93,7 @@ def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any]:
     if isinstance(found[0], OSError):
         raise EndpointError(f"the host name {host} cannot be resolved: {found[0].strerror}", "check the name")
     family, _, _, _, address = _that_accepts(found[0], timeout_s)
-    return family, address
+    return family, address, len({one[4] for one in found[0] if one[0] == family}) - 1
 
 
 def _that_accepts(addresses: Sequence[Any], timeout_s: float) -> Any:

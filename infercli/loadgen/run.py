@@ -28,7 +28,7 @@ from infercli.errors import InferError, InputError
 from infercli.loadgen import shares
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.exchange import in_seconds
-from infercli.loadgen.route import route_to
+from infercli.loadgen.route import Route, route_to
 from infercli.loadgen.target import Requests, Target
 from infercli.loadgen.worker import Channel, Place, fork
 
@@ -123,7 +123,7 @@ def run(
         started_at=started_at,
         origin_ns=origin,
         traces=tuple(_trace(t, i, origin, conversations[t["conversation"]]) for i, t in enumerate(taken)),
-        client=_client(done),
+        client=_client(done, route),
         stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )
 
@@ -324,7 +324,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _client(done: Sequence[dict[str, Any]]) -> Client:
+def _client(done: Sequence[dict[str, Any]], route: Route) -> Client:
     reads, unstamped = sum(d["reads"] for d in done), sum(d["unstamped_reads"] for d in done)
     reason = next((d["clock_reason"] for d in done if d["clock_reason"]), None)
     if reason is None and reads and unstamped == reads:
@@ -349,6 +349,7 @@ def _client(done: Sequence[dict[str, Any]]) -> Client:
         reads=reads,
         unstamped_reads=unstamped,
         reconnects=sum(d["reconnects"] for d in done),
+        other_addresses=route.others,
         load_average=round(os.getloadavg()[0], 2),
     )
 

@@ -54,6 +54,7 @@ def test_answers_as_long_as_was_asked_are_not_short():
         (bench(answered(1000, lag=0.12)), "120.0 ms"),
         (bench(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
         (bench(answered(1000), client=client(reconnects=1)), "1 request was sent again"),
+        (bench(answered(1000), client=client(other_addresses=3)), "the host name has 4 addresses"),
         (bench(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
         (bench(answered(1000, tokens=1)), "in doubt"),
         (bench(answered(1000, tokens=6)), "several tokens"),

@@ -454,7 +454,9 @@ def test_of_several_addresses_the_first_that_accepts_is_measured(monkeypatch):
     with FakeOpenAiServer(Behaviour(tokens=1)) as server:
         monkeypatch.setattr("infercli.loadgen.route.socket.getaddrinfo", two)
         target = Target(parse_endpoint(f"http://engine.test:{server.port}"), "tiny")
-        assert all(t.answered for t in run(target, Load(concurrency=1, requests=2), [single("x")]).traces)
+        m = run(target, Load(concurrency=1, requests=2), [single("x")])
+        assert all(t.answered for t in m.traces)
+        assert m.client.other_addresses == 1
     gone = run(target, Load(concurrency=1, requests=2), [single("x")])
     assert {t.error for t in gone.traces} == {"connect"}
 
