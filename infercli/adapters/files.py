@@ -160,7 +160,7 @@ def check_writable(path: Path) -> None:
             raise InferError(f"{path} cannot be written: {os.strerror(errno.EACCES)}", "name another file")
         return
     try:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # unlike Path.resolve, of a link to itself too
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
             pass
@@ -179,7 +179,7 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             with path.open("wb") as device:
                 device.write(data)
             return
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # unlike Path.resolve, of a link to itself too
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:

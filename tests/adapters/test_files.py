@@ -165,6 +165,13 @@ def test_a_link_goes_on_leading_to_the_file(tmp_path):
         assert (tmp_path / "big-disk" / "result.json").read_text() == text
 
 
+def test_a_link_to_itself_becomes_the_file(tmp_path):
+    link = link_to(tmp_path / "result.json", tmp_path / "result.json")
+    check_writable(link)
+    write_text(link, "result")
+    assert link.read_text() == "result"
+
+
 def link_to(link, target):
     link.symlink_to(target)
     return link
