@@ -230,13 +230,15 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     choice = choices[0]
     delta = choice.get("delta")
     delta = delta if isinstance(delta, dict) else {}
-    reason = choice.get("finish_reason")
+    reason, ended = choice.get("finish_reason"), stream.finish_reason is not None
     if isinstance(reason, str):
         stream.finish_reason = reason
     texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
-    return _Event(token=not role_only, empty=empty, final=isinstance(reason, str))
+    # LiteLLM sends `usage` with an empty choice, after the frame that ended the answer (BerriAI/litellm#28735).
+    after_the_end = ended and empty and reason is None
+    return _Event(token=not role_only and not after_the_end, empty=empty, final=isinstance(reason, str))
 
 
 def _error_of(data: bytes) -> str:

@@ -117,6 +117,15 @@ def test_an_empty_last_frame_is_a_token_only_where_usage_counts_it():
         assert sum(parse_stream([raw], 0, chunked=False).frames) == expected
 
 
+@pytest.mark.parametrize("counted", [5, 6])
+def test_usage_in_an_empty_choice_after_the_end_is_no_token(counted):
+    """As LiteLLM sends it; what is behind it counts the end-of-sequence token, or does not."""
+    late = usage(counted) | {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
+    parts = whole([ROLE, *[token()] * 5, token("", "stop"), late, "[DONE]"])
+    stream = parse_stream(parts, 0, chunked=False)
+    assert (sum(stream.frames), stream.completion_tokens, stream.frames[-2]) == (counted, counted, 0)
+
+
 def test_empty_frames_are_no_tokens_where_usage_counts_those_with_text_alone():
     # A server that keeps the stream alive while the prompt waits: the first token is in the third read.
     reads = [b"".join(whole(v)) for v in ([ROLE, token("")], [token("")], [token()], [token(), token("", "stop")])]
