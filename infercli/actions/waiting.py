@@ -35,6 +35,7 @@ REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
 
+CHAT = "/v1/chat/completions"
 CAUSE_LINES = 3
 """Of the exception that kept an engine from starting: its own line, and those that name the value."""
 EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit): ")
@@ -295,12 +296,11 @@ def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, w
 def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> str:
     """One real completion from `app` through its pin; returns the text. Raises DeployFailed with the engine's words.
 
-    The first answer of a fresh engine may be slow (the chat template is compiled), and the front may not have found it
-    yet: both are waited for.
+    Of an engine that generates nothing an embedding, and the text is empty. The first answer of a fresh engine may be
+    slow (the chat template is compiled), and the front may not have found it yet: both are waited for.
     """
-    chat = {"model": model_id, "max_tokens": 8, "temperature": 0, "messages": [{"role": "user", "content": "Hello"}]}
-    plain = {"model": model_id, "max_tokens": 8, "temperature": 0, "prompt": "Hello"}
-    path, body = "/v1/chat/completions", chat
+    asks = _asks(model_id)
+    path, body = next(asks)
     last = "no answer"
     wrong_since: float | None = None
     look = _tolerant(platform, deadline, f"{app} to answer its verification")
@@ -315,8 +315,13 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
             if answer.status == 200:
                 return _completion(answer.body, app, path)
             last = f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}"
-            if answer.status == 400 and path.endswith("chat/completions"):
-                path, body = "/v1/completions", plain  # a base model has no chat template
+            # A base model has no chat template; one that pools has neither, and the front says that it is not served.
+            not_served = answer.status == 404 and b'"not_served"' in answer.body
+            if not_served or (answer.status == 400 and path == CHAT):
+                following = next(asks, None)
+                if following is None:
+                    raise DeployFailed(f"{app} serves nothing that the front lets through: {last}")
+                path, body = following
                 continue
             # 500 is the engine's own; 502 to 504 are the front's, of an engine that it has not found yet.
             wrong_since = None if answer.status != 500 else now if wrong_since is None else wrong_since
@@ -329,11 +334,25 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
         deadline.clock.sleep(POLL_S)
 
 
+def _asks(model_id: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """The smallest request of each kind that the front lets through: one that the engine serves is among them."""
+    few = {"model": model_id, "max_tokens": 8, "temperature": 0}
+    yield CHAT, {**few, "messages": [{"role": "user", "content": "Hello"}]}
+    yield "/v1/completions", {**few, "prompt": "Hello"}
+    yield "/v1/embeddings", {"model": model_id, "input": "Hello"}
+    yield "/v1/score", {"model": model_id, "text_1": "Hello", "text_2": "Hello"}
+
+
 def _completion(body: bytes, app: str, path: str) -> str:
     try:
         answer = json.loads(body)
+        if path in ("/v1/embeddings", "/v1/score"):
+            found = answer["data"][0]
+            if not found.get("embedding") and found.get("score") is None:
+                raise DeployFailed(f"{app} answered its verification with nothing")
+            return ""
         choice = answer["choices"][0]
-        text = choice["message"]["content"] if path.endswith("chat/completions") else choice["text"]
+        text = choice["message"]["content"] if path == CHAT else choice["text"]
         tokens = answer["usage"]["completion_tokens"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DeployFailed(f"{app} answered its verification with something that is no completion") from error
