@@ -7,6 +7,7 @@ is signed, which makes it a secret, and a header that does not parse is quoted w
 from __future__ import annotations
 
 import errno
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -41,9 +42,14 @@ class Asked(NamedTuple):
         return shlex.join(["infercli", "pin", self.model_id, *revision])
 
     @property
+    def shown(self) -> str:
+        """The endpoint for people and for logs: a mirror's address may have a name and a password in it."""
+        return re.sub(r"(?<=//)[^/]*@", "", self.endpoint)
+
+    @property
     def page(self) -> str:
         """The model's page, where terms are accepted and discussions are."""
-        return f"{self.endpoint}/{self.model_id}"
+        return f"{self.shown}/{self.model_id}"
 
 
 def translate(error: Exception, asked: Asked) -> InferError | None:
@@ -96,7 +102,7 @@ def status_of(error: Exception) -> int | None:
 
 
 def _login(asked: Asked) -> str:
-    return f"`export HF_TOKEN` with a read token ({asked.endpoint}/settings/tokens)"
+    return f"`export HF_TOKEN` with a read token ({asked.shown}/settings/tokens)"
 
 
 def _gated(_error: Any, asked: Asked) -> InferError:
@@ -117,24 +123,24 @@ def _no_model(error: Any, asked: Asked) -> InferError:
         return _token_refused(asked)  # with a token that it knows the Hub says 404
     if asked.has_token:
         return HubError(
-            f"there is no model `{asked.model_id}` on {asked.endpoint} that this token may see",
+            f"there is no model `{asked.model_id}` on {asked.shown} that this token may see",
             f"look at {_search(asked)}, then `infercli pin ORG/NAME`",
         )
     return HubError(
-        f"there is no model `{asked.model_id}` on {asked.endpoint}, or it is private: the Hub does not say which",
+        f"there is no model `{asked.model_id}` on {asked.shown}, or it is private: the Hub does not say which",
         f"look at {_search(asked)}; if it is private, {_login(asked)}, then `{asked.pin}`",
     )
 
 
 def _token_refused(asked: Asked) -> InferError:
     return HubError(
-        f"{asked.endpoint} does not accept this token",
+        f"{asked.shown} does not accept this token",
         f"`hf auth whoami` tells whose it is; `unset HF_TOKEN`, or {_login(asked)}, then `{asked.pin}`",
     )
 
 
 def _search(asked: Asked) -> str:
-    return f"{asked.endpoint}/models?search={asked.model_id.rsplit('/', 1)[-1]}"
+    return f"{asked.shown}/models?search={asked.model_id.rsplit('/', 1)[-1]}"
 
 
 def _no_revision(_error: Any, asked: Asked) -> InferError:
@@ -205,11 +211,11 @@ def _unreachable(error: Any, asked: Asked) -> InferError:
     reason = " ".join(str(error).split())
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return HubError(
-            f"{asked.endpoint} shows a certificate that this machine does not trust",
+            f"{asked.shown} shows a certificate that this machine does not trust",
             f"behind a proxy that inspects TLS: `export SSL_CERT_FILE=/path/to/its-ca.pem`, then `{asked.pin}`",
         )
     return HubError(
-        f"{asked.endpoint} cannot be reached: {reason or 'no answer in time'}",
+        f"{asked.shown} cannot be reached: {reason or 'no answer in time'}",
         f"check the network, HF_ENDPOINT and HTTPS_PROXY, then `{asked.pin}`; without a network, pin a copy: "
         "`infercli pin ./DIRECTORY`",
     )
@@ -226,7 +232,7 @@ def _broke_off(_error: Any, asked: Asked) -> InferError:
 
 def _bad_endpoint(_error: Any, asked: Asked) -> InferError:
     return InputError(
-        f"`{asked.endpoint}` is not the address of a Hub",
+        f"`{asked.shown}` is not the address of a Hub",
         f"`unset HF_ENDPOINT`, or write it as `export HF_ENDPOINT=https://HOST`, then `{asked.pin}`",
     )
 
@@ -234,8 +240,8 @@ def _bad_endpoint(_error: Any, asked: Asked) -> InferError:
 def not_a_hub(_error: Any, asked: Asked) -> InferError:
     """An answer that is no Hub's: a proxy's login page, a mirror that speaks something else."""
     return HubError(
-        f"{asked.endpoint} answers, but not as a Hub does",
-        f"a proxy or a login page may stand between: `curl -si {asked.endpoint}/api/models/{asked.model_id}` shows it",
+        f"{asked.shown} answers, but not as a Hub does",
+        f"a proxy or a login page may stand between: `curl -si {asked.shown}/api/models/{asked.model_id}` shows it",
     )
 
 

@@ -80,6 +80,16 @@ def test_each_status_becomes_a_sentence(status: int) -> None:
     assert "Signature" not in ours.message + (ours.hint or "")
 
 
+@pytest.mark.parametrize("name", sorted(set(CLIENTS) & set(TRANSLATIONS)))
+@pytest.mark.parametrize("endpoint", ["https://me:pass@hub:8443/api", "https://me:p@ss@hub:8443/api"])
+def test_the_password_of_a_mirror_is_never_said(name: str, endpoint: str) -> None:
+    for status in (401, 403, 404, 429, 503):
+        ours = translate(made(CLIENTS[name], status), ASKED._replace(endpoint=endpoint))
+        assert ours is not None
+        assert "ss@" not in f"{ours.message} {ours.hint}"
+    assert ASKED._replace(endpoint=endpoint).page == "https://hub:8443/api/org/tiny"
+
+
 def test_what_no_row_explains_stays_the_bug_that_it_is() -> None:
     assert translate(ZeroDivisionError(), ASKED) is None
     assert translate(httpx2.StreamConsumed(), ASKED) is None
