@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infercli.core.architecture.arch import Layout
+from infercli.core.architecture.arch import Indexer, Layout
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
@@ -70,6 +70,20 @@ def test_tied_embeddings_are_read_for_every_token_as_a_head_of_its_own_is():
     # qkv 3072 x 2048, output 2048 x 2048, gate-up 16384 x 2048, down 2048 x 8192
     layer = 2048 * (3072 + 2048 + 16384 + 8192)
     assert step(tied)(1, 0) == pytest.approx((16 * layer + 128256 * 2048) * 2 / 1e12, rel=1e-3)
+
+
+def test_sparse_attention_reads_the_tokens_that_an_indexer_picks_and_the_indexer_every_key():
+    def reads(cached):
+        indexer = Indexer(heads=4, head_dim=128, top_k=2048, query_inputs=4096, cached=cached)
+        groups = [replace(g, mixer=replace(g.mixer, indexer=indexer)) for g in LLAMA.layers]
+        work = rank_work(
+            replace(LLAMA, layers=tuple(groups)), UNQUANTIZED, ROUND, Layout(), element_bytes=2, kv_element_bytes=2
+        )
+        return {(r.window, r.token_bytes) for r in work.reads}
+
+    attention, keys = (2048, 2 * 8 * 128 * 2), (None, 128 + 4)
+    assert reads(cached=True) == {attention, keys}
+    assert reads(cached=False) == {attention}  # it reads what another layer's has picked
 
 
 def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():
