@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Layout
+from infercli.core.architecture.arch import GatedDelta, Layout, ShortConvolution, StateSpace, mixers
 from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_cache import cache_layout
 from infercli.core.kv_rules import RULES, rules_for
-from infercli.core.kv_specs import CacheSettings, kv_dtype
+from infercli.core.kv_specs import CacheSettings, _state, kv_dtype
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB, MIB
 from infercli.errors import Unsupported
@@ -105,6 +105,38 @@ def test_mamba_with_prefix_caching_kept_the_state_behind_every_block_until_0_27(
         cache(replace(nano, architecture="NemotronH_Nano_VL_V2"), version=version, prefix_caching=True).block_tokens
         == 2096
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "tp", "drafted", "elements", "state_bytes"),
+    [
+        # Convolution: (width + 2 groups x 128) x 3 in 2 B on each rank; a single group is repeated on every one.
+        ("nothing but states", 1, 0, (2048 + 2 * 128) * 3, 32 * 64 * 128 * 2),
+        ("nothing but states", 2, 0, (2048 + 2 * 2 * 128) // 2 * 3, 16 * 64 * 128 * 2),
+        ("states of Mamba 2, its dtype not said", 2, 0, (2048 + 2 * 8 * 128) // 2 * 3, 16 * 64 * 128 * 4),  # float32
+        ("states of Mamba 2, its dtype not said", 1, 2, (2048 + 2 * 8 * 128) * (3 + 2), 32 * 64 * 128 * 4),
+        ("states of Mamba 1", 2, 2, 1024 * 3, 1024 * 16 * 2),  # keeps nothing for drafts
+        ("states of gated DeltaNet", 2, 1, (2 * 16 + 32) * 128 // 2 * 4, 16 * 128 * 128 * 2),
+        ("states of KDA beside latent attention", 1, 0, 3 * 16 * 128 * 3, 16 * 128 * 128 * 4),  # float32 always
+        ("states of short convolutions", 2, 1, 512 * 3, 0),
+    ],
+)
+def test_a_state_by_hand(name, tp, drafted, elements, state_bytes):
+    settings = CacheSettings(engine_version="0.29.0", dtype="bfloat16", speculative_tokens=drafted)
+    kinds = (StateSpace, GatedDelta, ShortConvolution)
+    mixer = next(m for m in mixers(ARCHS[name]) if isinstance(m, kinds))
+    assert _state(mixer, tp, settings, rules_for("0.29.0")).page_bytes == elements * 2 + state_bytes
+
+
+def test_blocks_of_latent_attention_beside_states_are_multiples_of_128():
+    held = cache(ARCHS["states of KDA beside latent attention"])
+    assert held.block_tokens % 128 == 0
+
+
+def test_states_had_the_dtype_of_the_model_before_013_whatever_config_json_says():
+    old = CacheSettings(engine_version="0.12.0", dtype="bfloat16")
+    mamba = next(m for m in mixers(ARCHS["states of Mamba 2, its dtype not said"]) if isinstance(m, StateSpace))
+    assert _state(mamba, 1, old, rules_for("0.12.0")).page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * 2
 
 
 @pytest.mark.parametrize(
