@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from infercli.core.candidates import candidates
 from infercli.core.choice import OBJECTIVES, Fixed
 from infercli.core.throughput import Speed, Spread
-from infercli.core.weighing import Measure, Played, request_of
+from infercli.core.weighing import Engine, Measure, Played, examination, request_of
 from tests.core.searches import ask, profile
 
 
@@ -39,3 +41,15 @@ def test_the_tightest_requirement_is_the_one_with_the_least_room_at_the_pessimis
     speed = Speed(output_tokens_per_s=1, total_tokens_per_s=1, requests_per_s=1, ttft_s=none, tpot_s=none, running=1)
     played = Played(speed=speed, measures=(near, wide))
     assert (played.tightest, played.keeps, played.surely) == (wide, True, False)
+
+
+def test_what_runs_at_once_is_at_worst_what_the_least_kv_cache_holds():
+    question = ask(profile("l4", "L4"), load={"concurrency": 64}, ttft_s=None, quantizations=("fp8",))
+    weighed = candidates(question)[0]
+    engine = Engine(question, weighed, examination(question, weighed))
+    (found,) = engine.carries(1, 1024)
+    held = engine.examined.sized.room.held
+    assert held.low_bytes < held.bytes
+    assert found.of == "runs"
+    assert found.worst == pytest.approx(found.value * held.low_bytes / held.bytes)
+    assert found.worst_share == pytest.approx(64 / found.worst)
