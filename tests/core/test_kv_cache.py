@@ -12,6 +12,7 @@ from infercli.core import architecture
 from infercli.core.architecture.arch import GatedDelta, Layout, ShortConvolution, StateSpace, mixers
 from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_cache import cache_layout
+from infercli.core.kv_groups import LayerCache, PlacedCache, groups
 from infercli.core.kv_rules import RULES, rules_for
 from infercli.core.kv_specs import CacheSettings, _state, kv_dtype
 from infercli.core.shapes import shapes
@@ -79,6 +80,23 @@ def test_a_state_makes_the_attention_block_as_long_as_itself():
     assert held.bytes_per_block == 544 * token
     assert held.blocks_per_request(10_000) == 19 + 6
     assert cache(ARCHS["states of gated DeltaNet"], prefix_caching=True).blocks_per_request(10_000) == 19 + 2 * 6
+    # A kernel that reads 64 tokens at a time has blocks of a multiple of 64.
+    wide = cache(ARCHS["states of gated DeltaNet"], prefix_caching=False, kernel_block_tokens=64)
+    assert wide.block_tokens == 576
+    # Of each token that is drafted ahead a state is kept.
+    ahead = cache(ARCHS["states of gated DeltaNet"], prefix_caching=False, speculative_tokens=2)
+    states = [group for group in ahead.groups if group.first.kind == "state"]
+    assert ahead.blocks_per_request(1) == len(ahead.groups) - len(states) + len(states) * (1 + 2)
+    # Up to 0.9.0 states stood outside the pool.
+    assert {g.first.kind for g in cache(ARCHS["states of gated DeltaNet"], version="0.9.0").groups} == {"full"}
+
+
+@pytest.mark.parametrize(("windows", "sizes"), [(5, [4, 5]), (6, [4, 3, 3])])
+def test_groups_are_as_large_as_the_largest_kind_where_it_is_less_than_half_as_many_more(windows, sizes):
+    full = LayerCache(kind="full", shape=(), block_tokens=16, page_bytes=1024)
+    window = LayerCache(kind="sliding", shape=(), block_tokens=16, page_bytes=1024, reach=512)
+    layers = [PlacedCache(i, full if i < 4 else window) for i in range(4 + windows)]
+    assert [len(group.layers) for group in groups(layers, 1.5)] == sizes
 
 
 @pytest.mark.parametrize(
