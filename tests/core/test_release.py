@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from infercli.actions.deploy import LAST_STEP
 from infercli.core import release
 from infercli.core.release import (
+    Measured,
     Serving,
     engines_of,
+    measured,
     next_number,
     rollback_target,
+    routing_generation,
     serving,
     standing,
     standings,
     takes_all_requests,
+    unfinished_rollback,
     ways_on,
 )
 from tests.core.builders import FRONT, engine, entry
@@ -99,6 +104,25 @@ def test_standings_tell_serving_superseded_rolled_back_and_failed_apart():
     assert number(serving(history)) == 3
 
 
+def test_what_was_measured_of_an_engine_last_is_what_is_known_of_it():
+    def benchmarked(number, quantization, result):
+        made = entry(number, quantization)
+        found = Measured(
+            result=result, at="2026-01-01T00:00:00Z", load="1 at a time", answered=1, output_tokens_per_s=1.0,
+            ttft_p95_s=None, tpot_p50_s=None, client_limited=None,
+        )  # fmt: skip
+        return made.model_copy(update={"progress": made.progress.model_copy(update={"measured": found})})
+
+    history = [benchmarked(1, "none", "a"), benchmarked(2, "int8", "b"), benchmarked(3, "none", "c"), entry(4, "none")]
+    assert measured(history).result == "c"
+    assert measured(history[:2]).result == "b"
+    assert measured([*history, entry(5, "awq")]) is None
+
+
+def test_tables_of_a_later_revision_are_newer_than_any_of_an_earlier_one():
+    assert routing_generation(2, 0) > routing_generation(1, LAST_STEP) > routing_generation(1, 0)
+
+
 def test_numbers_grow_past_failed_revisions():
     assert next_number([entry(1), entry(2, "int8", "failed")]) == 3
     assert next_number([]) == 1
@@ -130,7 +154,12 @@ def test_a_rollback_that_did_not_come_to_its_end_is_what_the_next_one_finishes(o
     assert number(rollback_target([one, two, back, entry(4, "awq", "failed")])) == 1
     assert number(rollback_target([one, two, back, entry(4, "awq")])) == 1
     assert number(rollback_target([one, two, back, entry(4, "int8")])) == 1
-    assert number(rollback_target([one, two, back, entry(4, "awq"), entry(5, "gptq", "failed")])) == 4
+    after = [one, two, back, entry(4, "awq"), entry(5, "gptq", "failed")]
+    assert number(rollback_target(after)) == 4
+    assert number(unfinished_rollback([one, two, back, entry(4, "awq", "failed")])) == 1
+    assert unfinished_rollback(after) is None
+    # While nothing is live, what it took back is not what serves.
+    assert number(serving([one, two, back])) == 1
 
 
 def test_a_rollback_forward_to_what_was_taken_back_counts_also_unfinished():
