@@ -11,6 +11,7 @@ from infercli.core.observed import Answer, Application, Applications
 from infercli.errors import DeployFailed, EndpointError, RayError, RayGone, TimedOut
 from tests.actions.looking import raising
 from tests.core.builders import engine
+from tests.fakes.platform import NOT_PLACED
 
 ENGINE = engine("none").app
 
@@ -133,6 +134,19 @@ def test_an_engine_that_fails_in_the_cluster_that_a_table_waits_for_ends_the_wai
     assert 3 < world.clock.time < 4
 
 
+def test_what_a_status_of_before_says_is_neither_told_nor_believed(world):
+    said = f"Deployment 'engine' in application '{ENGINE}' has 1 replicas that have {NOT_PLACED}"
+    before = Applications(False, None, {ENGINE: Application("DEPLOY_FAILED", "of before", (said,))})
+    seen_over_time(world, (20, before), (1e9, RUNS))
+    run_until_running(world)
+    assert world.watcher.said == []
+    world.clock.time = 0.0
+    old, new = {"a": (1, {}), "b": (1, {})}, {"a": (2, {}), "b": (2, {})}
+    looks_until_routed(world, *[old] * 150, new)
+    assert 10 < world.clock.time < 20
+    assert world.watcher.said == []
+
+
 def test_streams_that_do_not_end_are_waited_for_until_the_time_is_over(world):
     seen_over_time(world, (1e9, RUNS))
     with pytest.raises(TimedOut, match=f"waiting for {ENGINE} to end its streams"):
@@ -155,6 +169,14 @@ def verified(world, *answers):
 def test_a_front_that_is_busy_or_has_not_found_the_engine_is_asked_again(world, status):
     assert verified(world, *[Answer(status, {}, b"{}")] * 100, Answer(200, {}, COMPLETION)) == "hello"
     assert world.clock.time > 20
+
+
+@pytest.mark.parametrize(("left_s", "timeout_s"), [(600.0, 60.0), (5.0, 5.0), (0.0, 0.1)])
+def test_an_answer_is_waited_for_no_longer_than_the_whole_may_take(world, left_s, timeout_s):
+    given = []
+    world.platform.front = lambda *_, **more: given.append(more["timeout_s"]) or Answer(200, {}, COMPLETION)
+    verify(world.platform, ENGINE, "chat", Deadline(world.clock, left_s, ""))
+    assert given == [timeout_s]
 
 
 def test_an_engine_that_does_not_know_the_model_is_not_asked_again(world):
