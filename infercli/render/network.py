@@ -18,8 +18,9 @@ from infercli.render.serve_config import SERVE_PORT
 PRIVATE_CIDRS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """RFC 1918, RFC 6598 (carrier-grade, which EKS and GKE use for pods and control planes), RFC 4193."""
 
-API_SERVER_PORTS = (443, 6443)
-"""Of the API server: managed clusters and kubeadm."""
+API_SERVER_PORTS = (443, 6443, 16443)
+"""Of the API server itself, since a policy is about where a Service leads: managed clusters, kubeadm, MicroK8s (whose
+Calico enforces policies: microk8s.io/docs/services-and-ports)."""
 
 NODE_DNS_CIDR = "169.254.20.10/32"
 """NodeLocal DNSCache: where it runs, pods ask this link-local address instead of kube-dns."""

@@ -73,5 +73,5 @@ def test_nothing_leaves_but_dns_and_the_autoscalers_requests():
     (head,) = spec["chat.head"]["egress"]
     assert head == {
         "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
-        "ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}],
+        "ports": [{"port": port, "protocol": "TCP"} for port in (443, 6443, 16443)],
     }
