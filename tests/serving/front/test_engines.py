@@ -10,6 +10,7 @@ import pytest
 
 from infercli.serving.front import engines as module
 from infercli.serving.front.engines import EngineLeft, Engines
+from infercli.serving.front.rules import parse_table
 
 
 class Call:
@@ -182,16 +183,33 @@ def test_p2_a_request_that_waits_for_an_engine_that_leaves_the_table_is_woken():
     asyncio.run(scenario())
 
 
-def test_a_client_that_leaves_is_not_taken_for_an_engine_that_left():
+@pytest.mark.parametrize("also_the_engine", [False, True])
+def test_a_client_that_leaves_is_not_taken_for_an_engine_that_left(also_the_engine):
     async def scenario():
-        engines, calls = engines_with(a=well)
+        engines, calls = engines_with(a=well, b=well)
         await engines.adopt(table(1, a=1))
         calls["a"].behave = silent
         waiting = asyncio.create_task(engines.first(calls["a"].remote(), "a"))
         await asyncio.sleep(0)
+        if also_the_engine:
+            engines._put_in_force(parse_table(table(2, b=1)))
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_is_cancelled_while_its_engine_is_in_the_table_does_not_say_that_it_left():
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    async def scenario():
+        engines, calls = engines_with(a=well)
+        await engines.adopt(table(1, a=1))
+        calls["a"].behave = cancelled
+        with pytest.raises(asyncio.CancelledError):
+            await engines.first(calls["a"].remote(), "a")
 
     asyncio.run(scenario())
 
