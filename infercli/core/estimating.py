@@ -6,13 +6,13 @@ failed; only where there is nothing to check against is it left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from infercli.core import architecture, tensor_parallel
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.checkpoint import Quantization, detect_in, typical
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _EQUAL_VOCABULARIES = (0, 16)
 """From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
+
+_SPLITS = (1, 2, 4, 8, 16, 32)
+"""tensor_parallel_size that are offered instead of one that cannot be."""
 
 _SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
@@ -217,9 +220,7 @@ def examine(
     version = None if facts is None else facts.version
     if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
         _check_vocabularies(request, model, draft, problems)
-    broken = tensor_parallel.layout_problems(model.arch, quantization, request_layout(request), version)
-    for what in broken:
-        problems.add("tensor_parallel_size", what)
+    _check_layout(model.arch, quantization, request_layout(request), version, problems)
     for what in tensor_parallel.context_parallel_problems(
         model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
     ):
@@ -239,6 +240,24 @@ def examine(
             sized = _in_engine(sized, arch, quantization, facts, settings)
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
+
+
+def _check_layout(
+    arch: ModelArch, quantization: Quantization, layout: Layout, version: str | None, problems: Problems
+) -> None:
+    """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble."""
+    broken = tensor_parallel.layout_problems(arch, quantization, layout, version)
+    if not broken:
+        return
+    whole = [
+        n for n in _SPLITS
+        if not tensor_parallel.layout_problems(arch, quantization, replace(layout, tensor_parallel_size=n), version)
+    ]  # fmt: skip
+    for what in broken:
+        if whole:
+            problems.add("tensor_parallel_size", what, f"possible: {', '.join(map(str, whole))}")
+        else:
+            problems.add("quantization", what, "no tensor_parallel_size changes that: take another checkpoint")
 
 
 def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:

@@ -239,3 +239,16 @@ def test_a_class_that_was_dropped_does_not_start():
     assert isinstance(found["0.23.0"], Estimate)
     assert isinstance(found["0.29.0"], EstimateError)
     assert "0.23.0 was the last" in found["0.29.0"].problems[0].what
+
+
+def test_a_split_that_cannot_be_names_those_that_can_and_a_checkpoint_that_no_split_saves_is_named():
+    def said(config, tensor_parallel_size):
+        config = config_of(shapes()["Qwen/Qwen2.5-7B-Instruct"].arch) | config
+        asked = EstimateRequest(model="m", gpu="H100", tensor_parallel_size=tensor_parallel_size)
+        found = estimate(asked, read_model("m", config))
+        assert isinstance(found, EstimateError), found
+        return [(p.where, p.hint) for p in found.problems]
+
+    assert said({}, 8) == [("tensor_parallel_size", "possible: 1, 2, 4")]  # 28 heads
+    odd = {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 48, "zero_point": True}}
+    assert said(odd, 1) == [("quantization", "no tensor_parallel_size changes that: take another checkpoint")]
