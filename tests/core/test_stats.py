@@ -210,6 +210,13 @@ def test_a_rate_whose_neighbouring_seconds_are_alike_is_spread_further():
     assert spread([0.0, 0.0, 0.0, 6.0, 6.0, 6.0] * 4) > 1.3 * spread([0.0, 6.0] * 12)
 
 
+def test_how_alike_neighbours_are_is_corrected_for_the_shortness_of_the_series():
+    # 16 of 23 neighbours are equal: (16 - 7) x 0.25 of 24 x 0.25 is 0.375, and (1 + 3 x 0.375) / 24 more.
+    alike = 0.375 + 2.125 / 24
+    wider, drifts = stats._wider([0.0, 0.0, 0.0, 1.0, 1.0, 1.0] * 4)
+    assert (wider, drifts) == (pytest.approx(((1 + alike) / (1 - alike)) ** 0.5), False)
+
+
 def test_values_are_as_many_independent_ones_as_there_are_at_most():
     assert stats.independent([[0.0, 1.0] * 49 + [1.0, 1.0]], 24)[0] == 100
     assert stats.independent([[0.0] * 50 + [1.0] * 50], 24)[0] < 24  # no more than there are blocks
