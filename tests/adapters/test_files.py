@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, write_text
+from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, shipped_file, write_text
 from infercli.core.deployment import ModelDeployment
 from infercli.core.profile import HardwareProfile
-from infercli.errors import InferError, InputError, InvalidFile
+from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 
 def test_problems_carry_the_path_in_the_file_as_it_is_written(tmp_path):
@@ -180,3 +180,12 @@ def link_to(link, target):
 @pytest.mark.parametrize("folder", ["profiles", "charts", "workloads"])
 def test_what_is_shipped_is_found_in_a_checkout(folder):
     assert any(shipped(folder).iterdir())
+
+
+def test_a_file_that_is_there_goes_before_one_that_is_shipped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shipped_file("workloads", "chat", "workload") == shipped("workloads") / "chat.yaml"
+    Path("chat").write_text("")
+    assert shipped_file("workloads", "chat", "workload") == Path("chat")
+    with pytest.raises(UnknownName, match="unknown workload `chatt`"):
+        shipped_file("workloads", "chatt", "workload")

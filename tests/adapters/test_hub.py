@@ -111,6 +111,13 @@ def test_a_file_that_is_not_what_git_has_is_refused(hub: HubServer) -> None:
     assert "did not arrive as the Hub lists it" in error.message
 
 
+def test_a_small_file_that_is_not_what_lfs_has_is_refused(hub: HubServer) -> None:
+    hub.commit("org/lfs", FILES, lfs=frozenset({"config.json"}))
+    assert models(hub).lock_model("org/lfs").config == json.loads(FILES["config.json"])
+    hub.fault("config.json", body=FILES["config.json"].replace(b"awq", b"fp8"))
+    assert "config.json of `org/lfs`" in refusal(hub, "org/lfs").message
+
+
 def test_a_model_with_only_pickle_weights_is_refused_by_name(hub: HubServer) -> None:
     hub.commit("org/tiny", {"config.json": b"{}", "pytorch_model.bin": b"x"})
     error = refusal(hub)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -346,6 +348,20 @@ def test_a_disk_that_is_too_small_is_said_to_be_before_anything_is_fetched(hub: 
         error.message,
     )
     assert hub.requests == []
+
+
+def test_a_disk_needs_room_for_what_is_still_to_come_and_not_for_what_is_there(
+    hub: HubServer, tmp_path: Path, monkeypatch
+) -> None:
+    locked = lock(hub)
+    part_of(locked, tmp_path / "here", WEIGHTS[:2_000_000])
+    left = sum(len(content) for content in FILES.values()) - 2_000_000
+    for free in (left - 1, left):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        if free < left:
+            assert "are still to come" in refusal(hub, locked, tmp_path / "here").message
+    models(hub).download(locked, tmp_path / "here")
+    assert contents(tmp_path / "here") == FILES
 
 
 def test_a_disk_that_fills_up_is_said_to_be_full_and_the_rest_comes_later(hub: HubServer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infercli.loadgen import frames
+from infercli.loadgen.exchange import Answer, Call, parse_head
 from infercli.loadgen.frames import dechunk, parse_stream
 
 
@@ -193,3 +195,14 @@ def test_nothing_at_all_is_no_stream_and_no_crash():
 def test_broken_chunk_framing_keeps_what_came_before_it():
     assert dechunk(b"3\r\nabc\r\nzz\r\nrest", 0, [5, 16]) == (b"abc", [2, 3])
     assert dechunk(b"5;ext=1\r\nab", 0, [11]) == (b"ab", [2])
+
+
+def test_an_answer_that_came_compressed_is_said_to_be():
+    answer = Answer(Call(0, 0, 0, "measured"), 0)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n"
+    answer.parts, answer.head = [head + gzip.compress(frame(token()))], parse_head(head)
+    taken = answer.taken(0, stream=True)
+    assert (taken["error"], taken["message"]) == (
+        "protocol",
+        "answered with content-encoding gzip, which nobody asked for",
+    )
