@@ -346,10 +346,10 @@ def _client(result: BenchResult) -> Iterator[str]:
     said = []
     if lags:
         lag_s, limit_s = max(lags, key=lambda pair: pair[0] / pair[1])
-        said = [f"read {_short(lag_s * 1000)} ms late at p99 (the limit is {_short(limit_s * 1000)} ms)"]
+        said = [f"it read {_short(lag_s * 1000)} ms late at p99 (the limit is {_short(limit_s * 1000)} ms)"]
     busy = [s.client.busiest_cpu_fraction for s in result.stages if s.client.busiest_cpu_fraction is not None]
     said += [f"its busiest worker used {max(busy):.0%} of a core"] if busy else []
-    yield "the client was not the limit" + (f": it {', '.join(said)}" if said else "")
+    yield "the client was not the limit" + (f": {', '.join(said)}" if said else "")
 
 
 def _amount(value: float | None, unit: str, digits: int) -> str:

@@ -273,6 +273,13 @@ def test_a_search_says_as_how_many_requests_count_that_wait_for_one_another():
     assert "TTFT p95 within 300 ms: 40 of 40, which count as 12 because neighbours are alike, at least " in said
 
 
+def test_where_no_lag_is_known_the_client_is_judged_by_its_busiest_worker():
+    quick = stage(served(40, 4, 1), load=Load(concurrency=4, requests=40), client=client(busiest_cpu_fraction=0.02))
+    unknown = quick.model_copy(update={"metrics": quick.metrics.model_copy(update={"client_lag_s": None})})
+    said = " ".join(summary(result(unknown), width=120).split())
+    assert "the client was not the limit: its busiest worker used 2% of a core" in said
+
+
 def test_what_is_not_known_is_said_to_be_unknown():
     nobody = result(stage([trace(0, sent_s=None, error="connect", ended_s=0.1)]))
     said = summary(nobody, width=80)
