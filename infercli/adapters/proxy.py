@@ -6,18 +6,16 @@ the way that its load will go.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
-import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from infercli.adapters.openai_errors import Unreachable
 from infercli.core.endpoint import Endpoint
-from infercli.errors import InputError
+from infercli.core.proxy import parse_proxy
 
 _HINT = "HTTP_PROXY and HTTPS_PROXY name it; hosts in NO_PROXY are asked without it"
 
@@ -44,19 +42,10 @@ def way_to(endpoint: Endpoint, *, timeout_s: float, ssl_context: ssl.SSLContext 
         proxy = None
     if proxy is None:
         return Way(_connection(endpoint.scheme, endpoint.host, endpoint.port, timeout_s, ssl_context))
-    url = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
-    if url.scheme != "http" or not url.hostname:
-        raise InputError(
-            f"{endpoint.scheme.upper()}_PROXY names a proxy of the kind {url.scheme}://, and only http:// is spoken",
-            "name an http:// proxy, or add the host to NO_PROXY",
-        )
-    headers = {}
-    if url.username is not None:
-        secret = f"{urllib.parse.unquote(url.username)}:{urllib.parse.unquote(url.password or '')}"
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
-    port = url.port or 8080
-    connection = _connection(endpoint.scheme, url.hostname, port, timeout_s, ssl_context)
-    said = f"{url.hostname}:{port}"
+    named = parse_proxy(proxy, endpoint.scheme)
+    headers = {} if named.authorization is None else {"Proxy-Authorization": named.authorization}
+    connection = _connection(endpoint.scheme, named.host, named.port, timeout_s, ssl_context)
+    said = f"{named.host}:{named.port}"
     if endpoint.scheme == "http":
         return Way(connection, f"http://{endpoint.netloc}", headers, said)
     connection.set_tunnel(endpoint.host, endpoint.port, headers)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import socket
 import ssl
 import threading
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from infercli.core.endpoint import Endpoint
-from infercli.errors import EndpointError, InputError
+from infercli.core.proxy import parse_proxy
+from infercli.errors import EndpointError
 
 _TRY_S = 2.0
 """For one of several addresses: in turn, unlike RFC 8305, whose addresses race. Our choice."""
@@ -51,17 +50,9 @@ def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: 
     if proxy is None or urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
         family, address, others = _resolve(endpoint.host, endpoint.port, timeout_s)
         return Route(family, address, tls=tls, others=others)
-    url = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
-    if url.scheme != "http" or not url.hostname:
-        raise InputError(
-            f"{endpoint.scheme.upper()}_PROXY names a proxy of the kind {url.scheme}://, and only http:// is spoken",
-            "name an http:// proxy, or add the host to NO_PROXY",
-        )
-    family, address, _ = _resolve(url.hostname, url.port or 8080, timeout_s)
-    headers: tuple[tuple[str, str], ...] = ()
-    if url.username is not None:
-        secret = f"{urllib.parse.unquote(url.username)}:{urllib.parse.unquote(url.password or '')}"
-        headers = (("Proxy-Authorization", "Basic " + base64.b64encode(secret.encode()).decode()),)
+    named = parse_proxy(proxy, endpoint.scheme)
+    family, address, _ = _resolve(named.host, named.port, timeout_s)
+    headers = () if named.authorization is None else (("Proxy-Authorization", named.authorization),)
     if tls is None:
         return Route(family, address, proxied=True, headers=headers)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host

@@ -20,6 +20,7 @@ from infercli.core.metrics import measure
 from infercli.core.traces import Load
 from infercli.errors import InferError, InputError
 from infercli.loadgen import Target, run, shares, workers_of
+from infercli.loadgen.route import route_to
 from infercli.loadgen.run import _ended
 from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
@@ -478,6 +479,14 @@ def test_loopback_is_never_asked_of_a_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with FakeOpenAiServer(Behaviour(tokens=1)) as server:
         assert all(t.answered for t in go(server, concurrency=1, requests=2).traces)
+
+
+@pytest.mark.parametrize(("proxy", "port"), [("http://127.0.0.1", 1080), ("127.0.0.1:3128", 3128)])
+def test_a_proxy_without_a_port_is_where_curl_looks_for_it(monkeypatch, proxy, port):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert route_to(parse_endpoint("http://model.invalid:8000"), None, 5.0).address == ("127.0.0.1", port)
 
 
 def test_a_proxy_of_another_kind_is_refused_by_name(monkeypatch):
