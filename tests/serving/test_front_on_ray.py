@@ -15,8 +15,9 @@ from typing import Self
 
 import pytest
 
+from infercli.serving.front.app import MAX_SHADOWS
 from tests.parts.ray import METRICS_PORT
-from tests.serving.stage import CLIENT, KEY, OPERATOR, TOKEN, Stage, lite, pinned, until
+from tests.serving.stage import CLIENT, FRONTS, KEY, OPERATOR, TOKEN, Stage, lite, pinned, until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -300,6 +301,12 @@ def test_p3_an_engine_whose_code_fails_is_replaced_without_repeating_what_was_as
     assert not [name for name in logs.split() if "replica_front" in name]
 
 
+def test_p3_an_engine_that_failed_at_a_request_is_not_asked_the_same_again(stage):
+    stage.flip({"a": 1, "b": 1})
+    answers = [stage.chat(**{"raise": "a"}) for _ in range(20)]
+    assert {(answer.status, answer.engine) for answer in answers} == {(200, "b")}
+
+
 def test_p3_a_request_that_kills_every_engine_is_run_twice_at_most(stage):
     stage.put({"x": 1, "y": 1, "z": 1}, [lite(name) for name in "xyz"])
     stage.ray.until_running(*"xyz")
@@ -380,6 +387,9 @@ def test_copies_go_to_the_engine_under_test_and_never_change_the_answer(stage):
     answers = [stage.chat(**{"raise": index % 2 == 9}) for index in range(20)]
     assert {(answer.status, answer.engine) for answer in answers} == {(200, "a")}
     until(lambda: stage.load("b")["came"] == came + 20)
+    sent = stage.shadows()["sent"]
+    assert stage.chat(pinned("a")).engine == "a"
+    assert stage.shadows()["sent"] == sent, "whoever names the engine wants that one asked, and no other"
 
 
 def test_copies_that_fail_or_hang_are_counted_and_bounded(stage):
@@ -388,9 +398,18 @@ def test_copies_that_fail_or_hang_are_counted_and_bounded(stage):
     # `die` kills the copy's engine only: the engine that answers has another name.
     assert stage.chat(die="b").engine == "a"
     until(lambda: stage.shadows()["failed"] == before["failed"] + 1)
+    stage.until_shown(lambda s: not s["refused"], timeout_s=60)
+    assert (stage.chat(ill="b").status, stage.chat(ill="b").engine) == (200, "a")
+    until(lambda: stage.shadows()["failed"] == before["failed"] + 3)
     began_s = time.monotonic()
     assert {stage.chat().status for _ in range(10)} == {200}
     assert time.monotonic() - began_s < 5
+    before = stage.shadows()
+    assert {stage.chat(hang="b").status for _ in range(30)} == {200}
+    after = stage.shadows()
+    assert after["sent"] - before["sent"] <= FRONTS * MAX_SHADOWS
+    assert after["sent"] + after["dropped"] - before["sent"] - before["dropped"] == 30
+    until(lambda: stage.load("b")["running"] == 0)
 
 
 def test_requests_are_counted_by_engine_and_outcome_here_and_for_prometheus(stage):

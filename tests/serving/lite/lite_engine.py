@@ -1,7 +1,8 @@
 """An engine application without vLLM: it has the `http` method that the front calls, and does what the body says.
 
-Body: {"tokens": 3, "interval_s": 0.1, "stream": true, "die": "a", "die_after": 1, "raise": true}. It answers with its
-name, its pid and the headers that reached it. GET /load says how many requests run now and how many ever came.
+Body: {"tokens": 3, "interval_s": 0.1, "stream": true, "die": "a", "die_after": 1, "raise": true, "hang": "b",
+"ill": "b"}. It answers with its name, its pid and the headers that reached it. GET /load says how many requests run
+now and how many ever came.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ class Lite:
         self.running, self.came = self.running + 1, self.came + 1
         try:
             order = json.loads(body or b"{}")
-            if order.get("raise"):
+            if order.get("hang") == self.name:
+                await asyncio.sleep(3)
+            if order.get("raise") in (True, self.name):
                 raise ValueError(f"broken on {body!r}")
             if order.get("die") in (self.name, "any"):
                 os._exit(1)
             said = {"engine": self.name, "pid": os.getpid(), "path": path, "headers": headers, "bytes": len(body)}
             if not order.get("stream"):
                 await asyncio.sleep(order.get("interval_s", 0))
-                yield (200, "application/json", json.dumps(said).encode())
+                yield (500 if order.get("ill") == self.name else 200, "application/json", json.dumps(said).encode())
                 return
             for index in range(order["tokens"]):
                 event = b"data: " + json.dumps({**said, "index": index}).encode() + b"\n\n"
