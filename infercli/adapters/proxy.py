@@ -1,4 +1,4 @@
-"""The way to an endpoint for http.client: straight, or through the proxy that the environment names, as curl has it.
+"""The way to an endpoint for http.client: straight, or through the proxy that the environment names, as urllib has it.
 
 The load generator finds its own way (loadgen/route.py), by the same variables: what is asked before a benchmark goes
 the way that its load will go.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from infercli.adapters.openai_errors import Unreachable
 from infercli.core.endpoint import Endpoint
-from infercli.core.proxy import parse_proxy
+from infercli.core.proxy import proxy_for
 
 _HINT = "HTTP_PROXY and HTTPS_PROXY name it; hosts in NO_PROXY are asked without it"
 
@@ -37,15 +37,12 @@ def way_to(endpoint: Endpoint, *, timeout_s: float, ssl_context: ssl.SSLContext 
 
     Raises InputError for a proxy that is not spoken to by HTTP.
     """
-    proxy = None if endpoint.is_loopback else urllib.request.getproxies().get(endpoint.scheme)
-    if proxy is not None and urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
-        proxy = None
+    proxy = proxy_for(endpoint, urllib.request.getproxies(), urllib.request.proxy_bypass)
     if proxy is None:
         return Way(_connection(endpoint.scheme, endpoint.host, endpoint.port, timeout_s, ssl_context))
-    named = parse_proxy(proxy, endpoint.scheme)
-    headers = {} if named.authorization is None else {"Proxy-Authorization": named.authorization}
-    connection = _connection(endpoint.scheme, named.host, named.port, timeout_s, ssl_context)
-    said = f"{named.host}:{named.port}"
+    headers = {} if proxy.authorization is None else {"Proxy-Authorization": proxy.authorization}
+    connection = _connection(endpoint.scheme, proxy.host, proxy.port, timeout_s, ssl_context)
+    said = f"{proxy.host}:{proxy.port}"
     if endpoint.scheme == "http":
         return Way(connection, f"http://{endpoint.netloc}", headers, said)
     connection.set_tunnel(endpoint.host, endpoint.port, headers)

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import click
 
 _OPTIONS = ("-n", "--namespace", "--context", "--kubeconfig", "--target", "-f", "--file")
-_FOUND_FIRST = ("--target", "local")
-"""A release of this machine is found by its name alone."""
 _COMMAND = re.compile(
     r"\binfercli (?:status|history|deploy|diff|rollback|delete|logs|ask|bench)\b(?! https?://| --help)"
 )
 """The verbs that take all of them. A URL needs none, nor does help."""
+_END = re.compile(r"[`\n]")
+"""Of a command that is offered."""
 
 
 def aimed(text: str, words: Sequence[str] | None = None) -> str:
@@ -25,12 +25,19 @@ def aimed(text: str, words: Sequence[str] | None = None) -> str:
     if words is None:
         context = click.get_current_context(silent=True)
         words = context.find_root().obj if context is not None else None
-    typed = shlex.join(_typed(words or ()))
-    return _COMMAND.sub(lambda found: f"{found[0]} {typed}", text) if typed else text
+    typed = _typed(words or ())
+
+    def with_options(found: re.Match[str]) -> str:
+        said = {word.partition("=")[0] for word in _END.split(text[found.end() :], maxsplit=1)[0].split()}
+        more = [word for name, given in typed if name not in said for word in given]
+        return " ".join([found[0], *map(shlex.quote, more)])
+
+    return _COMMAND.sub(with_options, text)
 
 
-def _typed(words: Sequence[str]) -> list[str]:
-    found: list[str] = []
+def _typed(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """(option, the words that give it), in order."""
+    found: list[tuple[str, list[str]]] = []
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -38,7 +45,7 @@ def _typed(words: Sequence[str]) -> list[str]:
         name, given, _ = word.partition("=")
         if word in _OPTIONS:
             value = next(rest, None)
-            found += [] if value is None or (word, value) == _FOUND_FIRST else [word, value]
+            found += [] if value is None else [(word, [word, value])]
         elif (given and name.startswith("--") and name in _OPTIONS) or word[:2] in ("-n", "-f"):
-            found.append(word)
+            found.append((name if given else word[:2], [word]))
     return found

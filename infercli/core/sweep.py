@@ -368,6 +368,11 @@ def _bracket(done: Sequence[StageResult]) -> tuple[float | None, float | None]:
     """(highest rate that held and lies below every one that broke, lowest rate that broke)."""
     runs = {rate: _deciding(of) for rate, of in _runs(done).items()}
     kept = {rate: _kept(of) for rate, of in runs.items()}
+    # One confirmation that missed does not overrule several of a higher rate: chance decides about a single run.
+    firm = max(
+        (r for r, of in runs.items() if kept[r] and len(_confirmations(of)) >= FEWEST_CONFIRMATIONS), default=0.0
+    )
+    kept = {r: well for r, well in kept.items() if well or r > firm or len(_confirmations(runs[r])) != 1}
     broke = min((rate for rate, well in kept.items() if not well), default=None)
     held = [
         rate
@@ -378,12 +383,12 @@ def _bracket(done: Sequence[StageResult]) -> tuple[float | None, float | None]:
 
 
 def _sure(runs: Sequence[StageResult], more: float = 1.0) -> tuple[Sure, ...]:
-    """How sure each objective is. `more`: as if there were so many times as many requests, as good as these."""
+    """How sure each objective is. `more`: as if there were so many times as many runs, as good as these."""
     found = []
     for objective, met, requests in _attained(runs):
         near = [[_nearness(t, objective) for t in s.traces if t.phase == "measured" and not t.cut] for s in runs]
         count, blocks = independent(near, CONFIRMATION_BLOCKS)
-        low = _bound(met, requests, count * more, blocks)
+        low = _bound(met, requests, count * more, round(blocks * more))
         found.append(
             Sure(
                 objective=objective.words,

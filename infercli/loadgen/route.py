@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infercli.core.endpoint import Endpoint
-from infercli.core.proxy import parse_proxy
+from infercli.core.proxy import proxy_for
 from infercli.errors import EndpointError
 
 _TRY_S = 2.0
@@ -42,17 +42,16 @@ class Route:
 def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: float) -> Route:
     """The first address of the host that accepts a connection, so that no request waits for a name server.
 
-    `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded as curl does; loopback is never asked of a proxy. Raises
+    `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded as urllib does; loopback is never asked of a proxy. Raises
     EndpointError (a name that is unknown, or not answered in time), InputError (a proxy that cannot be used).
     """
     tls = (ssl_context or ssl.create_default_context(), endpoint.host) if endpoint.scheme == "https" else None
-    proxy = None if endpoint.is_loopback else urllib.request.getproxies().get(endpoint.scheme)
-    if proxy is None or urllib.request.proxy_bypass(f"{endpoint.host}:{endpoint.port}"):
+    proxy = proxy_for(endpoint, urllib.request.getproxies(), urllib.request.proxy_bypass)
+    if proxy is None:
         family, address, others = _resolve(endpoint.host, endpoint.port, timeout_s)
         return Route(family, address, tls=tls, others=others)
-    named = parse_proxy(proxy, endpoint.scheme)
-    family, address, _ = _resolve(named.host, named.port, timeout_s)
-    headers = () if named.authorization is None else (("Proxy-Authorization", named.authorization),)
+    family, address, _ = _resolve(proxy.host, proxy.port, timeout_s)
+    headers = () if proxy.authorization is None else (("Proxy-Authorization", proxy.authorization),)
     if tls is None:
         return Route(family, address, proxied=True, headers=headers)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host

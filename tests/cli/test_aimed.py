@@ -17,7 +17,7 @@ BACK = "`infercli rollback chat` goes back; `infercli delete chat` takes it away
         (["status", "-nprod", "chat", "-o", "json"], "-nprod"),
         (
             ["status", "--target", "local", "--context=big one", "--target", "kubernetes"],
-            "'--context=big one' --target kubernetes",
+            "--target local '--context=big one' --target kubernetes",
         ),
         (["deploy", "-f", "a/deployment.yaml", "--reason", "x"], "-f a/deployment.yaml"),
         (["ask", "--kubeconfig", "k", "chat", "--", "-n", "is a flag?"], "--kubeconfig k"),
@@ -26,6 +26,13 @@ BACK = "`infercli rollback chat` goes back; `infercli delete chat` takes it away
 def test_what_was_typed_stands_behind_every_verb_that_takes_it(words, typed):
     said = aimed(BACK, words)
     assert said == f"`infercli rollback {typed} chat` goes back; `infercli delete {typed} chat` takes it away"
+
+
+def test_what_a_command_says_itself_is_not_said_twice():
+    offered = "`infercli deploy --target local` starts it; `infercli status chat` looks"
+    assert aimed(offered, ["status", "--target=kubernetes", "-n", "a"]) == (
+        "`infercli deploy -n a --target local` starts it; `infercli status --target=kubernetes -n a chat` looks"
+    )
 
 
 def test_nothing_is_added_to_other_commands_or_where_nothing_was_typed():

@@ -161,8 +161,11 @@ def test_where_the_highest_rate_is_not_sure_a_lower_one_is_looked_for_that_is():
     found = searched(done)
     assert (found.highest_rate_per_s, found.sure[0].sure, found.rate_per_s, found.answer) == (8, False, 6.4, True)
     assert (found.assured.rate_per_s, found.assured.runs, found.assured.objectives[0].met) == (6.4, 2, 594)
-    # One that breaks ends nothing: it has broken, and so have those above it.
-    broken = searched([*unsure, held_by(0.9, 300, at=7.27)])
+    # One run of a lower rate that misses overrules no two of a higher one; two of them do.
+    missed = [*unsure, held_by(0.9, 300, at=7.27)]
+    assert (searched(missed).highest_rate_per_s, searched(missed).broke_at_rate_per_s) == (8, 8.5)
+    assert next_rate(missed, 8).rate_per_s == 6.4
+    broken = searched([*missed, held_by(0.9, 300, at=7.27)])
     assert (broken.highest_rate_per_s, broken.broke_at_rate_per_s, broken.assured) == (None, 7.27, None)
     # And none is looked for where so few requests make nobody sure, however many of them meet it.
     strict = Objectives(objectives=(parse_objective("ttft_p99.9=1s"),))
