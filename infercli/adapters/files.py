@@ -155,11 +155,11 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
 
 def check_writable(path: Path) -> None:
     """Asked before long work whose result goes to `path`. Raises InferError as `write_text` would, as far as it can."""
-    if _is_device(path):
-        if not os.access(path, os.W_OK):
-            raise InferError(f"{path} cannot be written: {os.strerror(errno.EACCES)}", "name another file")
-        return
     try:
+        if _is_device(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
         target = Path(os.path.realpath(path))  # unlike Path.resolve, of a link to itself too
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):

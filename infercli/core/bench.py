@@ -111,9 +111,18 @@ class BenchResult(Document):
 
     @property
     def shared_fraction(self) -> float | None:
-        """Of the measured prompts' tokens, the prefix that was made for them to share; None: there is none."""
-        prefix, sent = self.prompts.prefix, sum(s.metrics.input_tokens or 0 for s in self.stages)
-        return prefix.tokens * prefix.sent_before / sent if prefix is not None and sent else None
+        """Of the tokens of the measured first prompts, those of a shared prefix that had been sent before.
+
+        None: there is no such prefix, or what the server's `usage` says of a prompt is missing or contradicts it.
+        """
+        prefix = self.prompts.prefix
+        firsts = [t.prompt_tokens for t in self.traces if t.phase == "measured" and not t.turn and t.sent_s is not None]
+        known = [tokens for tokens in firsts if tokens is not None]
+        if prefix is None or not known or len(known) != prefix.first_prompts:
+            return None
+        shared, total = prefix.sent_before * prefix.tokens, sum(known)
+        # Where `usage` says fewer tokens than the prefix has, one of the two is wrong, and a share says nothing.
+        return shared / total if 0 < total >= shared else None
 
     @property
     def client_limited(self) -> bool | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
 from infercli.core.samples import answered_of
@@ -44,7 +43,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_one_of_many(result.stages),
         *_engine(result),
         *_repeated(result),
-        *_of_levels(result, partial(_found, result)),
+        *_found(result),
         *_counted(result),
         *(_few(result.stages) if p99 else ()),
     )
@@ -96,13 +95,18 @@ def _short(stage: StageResult) -> str | None:
     load = stage.load
     if not load.ignore_eos and load.min_tokens is None:
         return None
-    pairs = [(t.completion_tokens, t.max_tokens or load.max_tokens) for t in answered_of(stage)]
+    pairs = [
+        (t.completion_tokens, t.max_tokens or load.max_tokens)
+        for t in answered_of(stage)
+        if t.finish_reason != "length"  # the model's own limit came first
+    ]
     known = [(tokens, most) for tokens, most in pairs if tokens is not None]
     short = sum(tokens < (most if load.ignore_eos else min(load.min_tokens or 0, most)) for tokens, most in known)
     if not short:
         return None
     asked = "--ignore-eos" if load.ignore_eos else "--min-tokens"
-    return f"{short:,} of {counted(len(known), 'answer')} ended before {asked} allows: the server takes no notice of it"
+    deaf = ": the server takes no notice of it" if 2 * short > len(answered_of(stage)) else ""
+    return f"{short:,} of {counted(len(answered_of(stage)), 'answer')} ended before {asked} allows{deaf}"
 
 
 def _behind(stage: StageResult) -> str | None:
@@ -176,15 +180,21 @@ def _repeated(result: BenchResult) -> Iterator[str]:
         yield f"{repeats:,} of {sent} had been sent before in their level: repeats hit the prefix cache"
 
 
-def _found(result: BenchResult, stage: StageResult) -> str | None:
-    """Prompts that an engine knew already, of those that nothing in the run itself explains."""
-    cached = result.cached_fraction(stage)
-    conversations = [t.conversation for t in stage.traces]
-    once = len(set(conversations)) == len(conversations)
-    if cached is None or not once or cached - (result.shared_fraction or 0.0) <= FOUND_FRACTION:
-        return None
+def _found(result: BenchResult) -> Iterator[str]:
+    """Prompts that an engine knew already, of those that nothing in the run itself explains.
+
+    What is read from engines is of the whole run, and all its levels then have to explain it.
+    """
+    if result.prompts.prefix is not None and result.shared_fraction is None:
+        return
+    shares = [result.cached_fraction(stage) for stage in result.stages]
+    levels = [[t.conversation for t in stage.traces] for stage in result.stages]
+    repeats = any(len(set(conversations)) != len(conversations) for conversations in levels)
+    cached = min((share for share in shares if share is not None), default=0.0)
+    if repeats or cached - (result.shared_fraction or 0.0) <= FOUND_FRACTION:
+        return
     other = ": another --seed sends others" if "seed" in result.prompts.source else ""
-    return (
+    yield (
         f"the prefix cache held {cached:.0%} of the prompts' tokens, and none was sent twice in this run: an earlier "
         f"one left them there, and TTFT is that of a repeat{other}"
     )

@@ -138,11 +138,7 @@ def _prefix(result: BenchResult) -> Iterator[str]:
     prefix = result.prompts.prefix
     if prefix is None or not prefix.first_prompts:
         return
-    firsts = [t.prompt_tokens for t in result.traces if t.phase == "measured" and not t.turn and t.sent_s is not None]
-    known = [tokens for tokens in firsts if tokens is not None]
-    total, shared, share = sum(known), prefix.sent_before * prefix.tokens, ""
-    # Where `usage` says fewer tokens than the prefix has, one of the two is wrong, and a share says nothing.
-    if len(known) == prefix.first_prompts and 0 < total >= shared:
-        share = f", {shared / total:.0%} of their tokens"
+    shared = result.shared_fraction
+    share = "" if shared is None else f", {shared:.0%} of their tokens"
     of = counted(prefix.first_prompts, "first prompt")
     yield f"{prefix.sent_before:,} of {of} began with a shared prefix that had been sent before{share}"

@@ -189,3 +189,8 @@ def test_a_file_that_is_there_goes_before_one_that_is_shipped(tmp_path, monkeypa
     assert shipped_file("workloads", "chat", "workload") == Path("chat")
     with pytest.raises(UnknownName, match="unknown workload `chatt`"):
         shipped_file("workloads", "chatt", "workload")
+
+
+def test_a_name_that_no_file_may_have_is_refused_before_the_work():
+    with pytest.raises(InferError, match="cannot be written: File name too long"):
+        check_writable(Path("a" * 300))

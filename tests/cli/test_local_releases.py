@@ -31,8 +31,8 @@ def test_a_release_that_is_not_there_is_named_by_every_verb(infercli):
     for verb, *flags in VERBS_OF_A_RELEASE:
         ran = infercli(verb, "nothing", *["hi"] * (verb == "ask"), *flags, "--target", "local")
         assert ran.code == ExitCode.USAGE, verb
-        said = "error: there is no release `nothing` on this machine\nhint: `infercli deploy --target local` makes one\n"
-        assert said in ran.err
+        assert "error: there is no release `nothing` on this machine\n" in ran.err
+        assert "\nhint: `infercli deploy --target local` makes one\n" in ran.err
 
 
 @pytest.mark.parametrize("target", [(), ("--target", "local")])

@@ -207,3 +207,27 @@ def test_prompts_that_an_earlier_run_left_in_the_cache_are_said(hits, repeats, p
     lines = [line for line in cautions(made) if "prefix cache held 90%" in line]
     assert len(lines) == said
     assert all(line.endswith("another --seed sends others") for line in lines)
+
+
+def test_of_several_levels_one_that_repeats_its_prompts_explains_what_the_engine_counted():
+    seen = engine(7.0).model_copy(update={"prefix_cache_query_tokens": 1000, "prefix_cache_hit_tokens": 900})
+    once, again = numbered(answered(20)), answered(20)  # these all of one conversation
+    for levels, said in (((once, once), True), ((once, again), False)):
+        stages = tuple(stage(level, load=Load(concurrency=1, requests=20)) for level in levels)
+        lines = cautions(result(*stages, engines=(seen,)), p99=False)
+        assert sum("an earlier one left them there" in line for line in lines) == said
+
+
+def test_a_few_answers_that_end_early_are_no_server_that_takes_no_notice():
+    load = Load(concurrency=1, requests=10, max_tokens=9, ignore_eos=True)
+
+    def said(*ends):
+        traces = [t.model_copy(update={"completion_tokens": n, "finish_reason": why})
+                  for t, (n, why) in zip(answered(len(ends)), ends, strict=True)]  # fmt: skip
+        return [line for line in cautions(result(stage(traces, load=load)), p99=False) if "eos" in line]
+
+    whole, early, limit = (9, "length"), (3, "stop"), (3, "length")  # the last: the model takes no more
+    assert said(whole, whole, limit) == []
+    assert said(whole, whole, early) == ["1 of 3 answers ended before --ignore-eos allows"]
+    (line,) = said(early, early, whole)
+    assert line == "2 of 3 answers ended before --ignore-eos allows: the server takes no notice of it"
