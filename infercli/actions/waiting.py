@@ -354,8 +354,8 @@ def _completion(body: bytes, app: str, path: str) -> str:
         choice = answer["choices"][0]
         text = choice["message"]["content"] if path == CHAT else choice["text"]
         tokens = answer["usage"]["completion_tokens"]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise DeployFailed(f"{app} answered its verification with something that is no completion") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise DeployFailed(f"{app} answered its verification with something that is no answer of its kind") from error
     if not tokens:
         raise DeployFailed(f"{app} answered its verification with no tokens")
     return str(text or "")

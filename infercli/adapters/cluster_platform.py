@@ -193,7 +193,8 @@ class ClusterPlatform:
                 continue
             found = self.cluster.get(api_version, kind, name)
             if found is not None and ours <= (found["metadata"].get("labels") or {}).items():
-                self.cluster.delete(api_version, kind, name)
+                seen = found["metadata"].get("resourceVersion")
+                self.cluster.delete(api_version, kind, name, resource_version=seen)
 
     # Looking at it
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from infercli.core import samples, stats
-from infercli.core.bench import BenchResult
+from infercli.core.bench import BenchResult, recompute
 from infercli.core.goodput import Objectives, within
 from infercli.core.metrics import (
     Distribution,
@@ -152,6 +152,7 @@ def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
 
 def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
     """`b` against `a`, stage by stage. `file`: of b. Different workloads too: `refusals` is for the caller to ask."""
+    a, b = _as_now(a), _as_now(b)
     forced = refusals(a, b)
     matched = _match(a, b)
     pairs, rest_a, rest_b = matched
@@ -167,6 +168,14 @@ def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
             *(f"{b.stages[j].load.label}: only in {file}" for j in rest_b),
         ),
     )
+
+
+def _as_now(result: BenchResult) -> BenchResult:
+    """With the rates that follow from its traces: versions before this counted them to the end of a cool-down."""
+    spans = [(s.metrics.duration_s, span_of(s.traces)) for s in result.stages]
+    if all(span is None or duration_s == span.end_s - span.start_s for duration_s, span in spans):
+        return result
+    return result.model_copy(update={"stages": recompute(result)})
 
 
 def _match(a: BenchResult, b: BenchResult) -> _Matched:

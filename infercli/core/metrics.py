@@ -23,7 +23,8 @@ DEFINITIONS = {
     "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first "
     "sending); with a cool-down: what came from the first sending until it began, over that time",
     "requests/s": "answered requests over the same time",
-    "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses",
+    "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses; with a "
+    "cool-down: of those that were sent before it",
     "in flight": "requests between sending and end, on average",
     "client lag": "when the client read - when the kernel had it; up to 2 ms are its naps; with TLS nobody knows",
     "send lag": "how late the client began on a request that was due",

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.adapters.cluster_platform import unreached
+from infercli.adapters.cluster_platform import ClusterPlatform, unreached
+from infercli.adapters.release_secrets import ReleaseSecrets
+from infercli.render.names import labels
+from tests.core.builders import entry
 
 PREFIX = "Failed to update serve applications to the RayCluster prod/chat: fail to create / update Serve applications. "
 
@@ -29,3 +32,37 @@ def test_a_call_that_got_no_answer_is_no_refusal_of_the_config(cause):
 )
 def test_what_ray_or_the_operator_refuse_is_a_refusal(cause):
     assert not unreached(PREFIX + cause)
+
+
+class Objects:
+    """As much of a Cluster as reads and deletes objects by their kind and name."""
+
+    def __init__(self, owners):
+        self.found = {
+            name: {"metadata": {"labels": labels(owner) | {"more": "x"}, "resourceVersion": f"of-{name}"}}
+            for name, owner in owners.items()
+        }
+        self.deleted = []
+
+    def get(self, _api_version, _kind, name):
+        return self.found.get(name)
+
+    def delete(self, _api_version, kind, name, *, resource_version):
+        self.deleted.append((kind, name, resource_version))
+
+
+def test_only_what_this_release_has_recorded_and_owns_is_taken_away(monkeypatch):
+    def budget(name):
+        return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}}
+
+    def recorded(number, *names):
+        one = entry(number)
+        return one.model_copy(
+            update={"revision": one.revision.model_copy(update={"objects": tuple(map(budget, names))})}
+        )
+
+    history = [recorded(1, "chat-front", "chat-engine", "taken-over", "gone"), recorded(2, "chat-front")]
+    monkeypatch.setattr(ReleaseSecrets, "entries", lambda *_: history)
+    cluster = Objects({"chat-front": "chat", "chat-engine": "chat", "taken-over": "another", "unknown": "chat"})
+    ClusterPlatform(cluster, "chat").tidy(history[1].revision)
+    assert cluster.deleted == [("PodDisruptionBudget", "chat-engine", "of-chat-engine")]
