@@ -258,8 +258,8 @@ def highest_request_rate(
 ) -> float:  # fmt: skip
     """Requests a second, of all replicas, that keep the objectives; 0 where none does. Ignores the load's own rate.
 
-    Of a load that ends, the rate at which so many requests may arrive: more than the engine carries for long, and at
-    most all of them within a second.
+    Of a load that ends, the rate at which so many requests may arrive: more than the engine carries for long. Beyond
+    1.25 of that it is looked for up to all of them within a second.
     """
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=coefficients)
 

@@ -177,7 +177,7 @@ def test_the_deployer_may_do_what_infercli_does_and_on_call_may_look(control_pla
     ]:
         assert may("oncall", verb, resource) == "yes", (verb, resource)
     for user in ("deployer", "oncall"):
-        assert may(user, "get", "pods/proxy") == "no"  # every port of every pod, and infercli asks Services
+        assert may(user, "get", "pods/proxy") == "no"  # nothing asks pods: infercli asks Services
         assert may(user, "create", "pods") == "no"
         assert may(user, "create", "roles.rbac.authorization.k8s.io") == "no"
     outside = control_plane.kubectl("auth", "can-i", "get", "secrets", "-n", "default", user="deployer")

@@ -35,7 +35,7 @@ class Lite:
         try:
             order = json.loads(body or b"{}")
             if order.get("hang") == self.name:
-                await asyncio.sleep(3)
+                await asyncio.sleep(10)
             if order.get("raise") in (True, self.name):
                 raise ValueError(f"broken on {body!r}")
             if order.get("die") in (self.name, "any"):
