@@ -42,6 +42,10 @@ EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit): ")
 """A line of a traceback that begins with the name of an exception."""
 
 
+_SHORT_S = 1.0
+"""Less than that is no time for an answer. Our choice."""
+
+
 class Deadline:
     """When a whole operation must be done, and what to say when it is not."""
 
@@ -301,15 +305,16 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
     """
     asks = _asks(model_id)
     path, body = next(asks)
-    last = "no answer"
+    last = ""
     wrong_since: float | None = None
     look = _tolerant(platform, deadline, f"{app} to answer its verification")
     while True:
-        now = deadline.clock.monotonic()
+        now, given_s = deadline.clock.monotonic(), min(60.0, deadline.left_s)
         try:
-            answer = platform.front("POST", path, body=body, engine=app, timeout_s=min(60, deadline.left_s))
+            answer = platform.front("POST", path, body=body, engine=app, timeout_s=given_s)
         except EndpointError as error:
-            last, wrong_since = error.message, None
+            # What a last moment is too short for is not why the others failed.
+            last, wrong_since = last if last and given_s < _SHORT_S else error.message, None
             look()
         else:
             if answer.status == 200:

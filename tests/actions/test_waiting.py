@@ -179,6 +179,20 @@ def test_an_answer_is_waited_for_no_longer_than_the_whole_may_take(world, left_s
     assert given == [timeout_s]
 
 
+def test_a_verification_that_gives_up_says_why_it_failed_and_not_that_its_last_moment_was_short(world):
+    def front(*_, timeout_s, **more):
+        if timeout_s < 1:
+            raise EndpointError("timed out")
+        return Answer(503, {}, b"no replica is free")
+
+    world.platform.front = front
+    with pytest.raises(TimedOut, match="no replica is free"):
+        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 20.1, ""))
+    world.platform.front = raising(EndpointError("nobody listens"))
+    with pytest.raises(TimedOut, match="nobody listens"):
+        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 0.5, ""))
+
+
 def test_an_engine_that_does_not_know_the_model_is_not_asked_again(world):
     with pytest.raises(DeployFailed, match=f"{ENGINE} does not serve the model `chat`"):
         verified(world, Answer(404, {}, b'{"error": {"message": "The model `chat` does not exist."}}'))
