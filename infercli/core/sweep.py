@@ -37,8 +37,8 @@ LOWER = (1.1, 1.25, 1.5)
 is too long too often at one rate seldom is at one a tenth lower, and beyond a third lower no answer is of use."""
 Z_LOOKS = 2.128
 """Of the normal distribution, for a third of 5 %, one-sided: a search looks after two confirmations, after three, and
-at other rates. Of 600 simulated searches of queues (exponential and constant service, one server and eight) 532 were
-sure of a rate, at 0.8 of the true limit in the middle, and 9 of a rate above it."""
+at other rates. Of 600 simulated searches of queues (exponential and constant service, one server and eight) 555 were
+sure of a rate, at 0.75 to 0.83 of the true limit in the middle, and 9 of a rate above it."""
 CLIENT_REPEATS = 2
 """How often in a row a level is sent again that the client limited: one that lagged by chance does not end a search."""
 MOST_LEVELS = 40
