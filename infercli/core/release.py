@@ -134,8 +134,8 @@ def serving(history: Sequence[Entry]) -> Entry | None:
     good, now = _good(history), live(history)
     apps = _routed(history)
     routed = [e for e in good if e.revision.engine.app in apps]
-    running = engines_of(now, history) if now is not None else []
-    whole = [e for e in routed if now is not None and now.front == e.revision.front and e.revision.engine in running]
+    running = [] if now is None else engines_of(now, history)
+    whole = [e for e in routed if _stands(e.revision, now, running)]
     if routed:
         return _latest(whole) or _latest(routed)
     gone = taken_back(history)
@@ -144,7 +144,11 @@ def serving(history: Sequence[Entry]) -> Entry | None:
 
 def stands(revision: Revision, now: Serving | None, history: Sequence[Entry]) -> bool:
     """Its engine is live with its replicas, behind its front; how requests are shared is not asked."""
-    return now is not None and now.front == revision.front and revision.engine in engines_of(now, history)
+    return _stands(revision, now, [] if now is None else engines_of(now, history))
+
+
+def _stands(revision: Revision, now: Serving | None, running: Sequence[EngineDeployment]) -> bool:
+    return now is not None and now.front == revision.front and revision.engine in running
 
 
 def takes_all_requests(entry: Entry, history: Sequence[Entry]) -> bool:

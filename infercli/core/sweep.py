@@ -33,8 +33,8 @@ FEWEST_CONFIRMATIONS = 2
 CONFIRMATION_BLOCKS = 6
 """In which a confirmation is cut to see how alike neighbours are: few and long, for queues remember for seconds."""
 LOWER = (1.1, 1.25, 1.5)
-"""So many times below the highest rate that holds a search looks for one of which it is sure. Our choice: a queue that
-is too long too often at one rate seldom is at one a tenth lower, and beyond a third lower no answer is of use."""
+"""So many times below the highest rate that holds a search looks for one of which it is sure. Our choice: each costs up
+to three long runs, and an answer that is more than a third lower is of little use."""
 Z_LOOKS = 2.128
 """Of the normal distribution, for a third of 5 %, one-sided: a search looks after two confirmations, after three, and
 at other rates. Of 600 simulated searches of queues (exponential and constant service, one server and eight) 555 were
