@@ -113,9 +113,9 @@ def test_a_loop_that_is_short_of_cpu_naps_though_tokens_come_fast_and_says_so(mo
     for share in ("_CROWDED_FROM", "_CROWDED_UNTIL"):  # whatever else this machine does meanwhile
         monkeypatch.setattr(f"infercli.loadgen.loop.{share}", 0.0)
     monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(s) or sleep(s))
-    loop = run_alone(Alone(), Schedule(pace="flood"), users=64, requests=1024, tokens=128)
-    assert sum(t["completion_tokens"] for t in loop.traces) == 1024 * 128
-    assert len(naps) > 10
+    loop = run_alone(Alone(), Schedule(pace="flood"), users=64, requests=512, tokens=1024)
+    assert sum(t["completion_tokens"] for t in loop.traces) == 512 * 1024
+    assert naps
     assert loop.tally.crowded_s > 0.1
 
 
