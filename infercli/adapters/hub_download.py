@@ -14,23 +14,20 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from infercli.adapters import model_files
+from infercli.adapters.hub_client import HubClient
 from infercli.adapters.hub_errors import Asked
 from infercli.adapters.model_directory import OnProgress, compare, hash_into, offset, strangers
 from infercli.core.model import LockedFile, LockedModel
 from infercli.core.units import gib
 from infercli.errors import HubError, InputError
 
-if TYPE_CHECKING:
-    from infercli.adapters.hub import HubModels
-
 STAGING = ".infercli-download"
 
 
 def download(
-    hub: HubModels, asked: Asked, locked: LockedModel, directory: Path, on_progress: OnProgress | None
+    hub: HubClient, asked: Asked, locked: LockedModel, directory: Path, on_progress: OnProgress | None
 ) -> None:
     """Fetch what is missing, verify everything. What is already there is read and kept.
 
@@ -90,7 +87,7 @@ class _Part:
                 tell(self.size)
 
 
-def _fetch(hub: HubModels, asked: Asked, file: LockedFile, directory: Path, tell: Callable[[int], None] | None) -> None:
+def _fetch(hub: HubClient, asked: Asked, file: LockedFile, directory: Path, tell: Callable[[int], None] | None) -> None:
     part = _Part(directory / STAGING / f"{file.sha256}.part")
     while True:
         hub.persist(lambda: _receive(hub, asked, file, part, tell), lambda: part.size)
@@ -110,7 +107,7 @@ def _fetch(hub: HubModels, asked: Asked, file: LockedFile, directory: Path, tell
     part.path.replace(final)
 
 
-def _receive(hub: HubModels, asked: Asked, file: LockedFile, part: _Part, tell: Callable[[int], None] | None) -> None:
+def _receive(hub: HubClient, asked: Asked, file: LockedFile, part: _Part, tell: Callable[[int], None] | None) -> None:
     """One request for what is missing of `file`. Raises the client's exceptions; `part` keeps what has arrived."""
     import httpx2
 
