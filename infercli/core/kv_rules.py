@@ -1,6 +1,6 @@
 """What changed in vLLM's cache arithmetic from version to version, as read in the released sources.
 
-The one thing to know: the `GPU KV cache size` of a log means something else before and since 0.21, and on a model with
+The one thing to know: the `GPU KV cache size` of a log means something else until 0.20.0 and after, and on a model with
 several kinds of cache neither is a capacity: the printed concurrency is.
 """
 
@@ -82,8 +82,8 @@ _V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_17 = _V0_14._replace(since=(0, 17, 0), batch_holds_a_block=True)
 _V0_20 = _V0_17._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns", a_block_per_sequence=True)
-_V0_21 = _V0_20._replace(since=(0, 21, 0), prints_concurrency=True)
-_V0_23 = _V0_21._replace(since=(0, 23, 0), packing="slots")
+_V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
+_V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
@@ -100,7 +100,7 @@ RULES = (
     _V0_14,
     _V0_17,
     _V0_20,
-    _V0_21,
+    _V0_20_1,
     _V0_23,
     _V0_25,
     _V0_26,

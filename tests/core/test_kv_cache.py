@@ -297,8 +297,9 @@ def test_what_older_versions_charge_and_print():
     even = cache(arch, version="0.20.0")
     assert (even.bytes_per_block, len(even.groups)) == (4 * layer, 2)
     assert cache(arch, version="0.12.0").bytes_per_block == 3 * layer  # 1.25 then
-    # From 0.21 on the printed tokens are the concurrency's.
-    new = cache(arch, version="0.21.0").capacity(GIB, 131072)
+    # From 0.20.1 on the printed tokens are the concurrency's.
+    shared, new = (cache(arch, version=v).capacity(GIB, 131072) for v in ("0.20.0", "0.20.1"))
+    assert shared.tokens == shared.blocks // 2 * 16
     assert new.tokens == int(new.concurrency * 131072)
     # From 0.26 on a window is charged for two batches.
     one, two = (cache(arch, version=v, max_num_batched_tokens=2048) for v in ("0.25.0", "0.26.0"))
