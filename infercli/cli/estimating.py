@@ -62,7 +62,7 @@ class Answers:
     def _model(self, asked: EstimateRequest) -> Model | InferError:
         """The model of a request, or why it cannot be planned. Read and parsed once."""
         key: object
-        if asked.config_path is None and asked.config is None:
+        if not (asked.config_path or asked.config or asked.hf_quant_config_path or asked.hf_quant_config):
             key = asked.model
         else:
             config = canonical([asked.config, asked.hf_quant_config])
@@ -103,15 +103,13 @@ def _load(asked: EstimateRequest) -> Model:
     if asked.config_path is not None:
         files = read_model_config(asked.config_path, asked.hf_quant_config_path)
         config, hf_quant_config = files.config, asked.hf_quant_config or files.hf_quant_config
-        name = asked.model or asked.config_path
-    elif asked.config is not None:
+        return read_model(asked.model or asked.config_path, config, hf_quant_config)
+    hf_quant_config = asked.hf_quant_config
+    if asked.hf_quant_config_path is not None:
         from pathlib import Path
 
-        config, hf_quant_config = asked.config, asked.hf_quant_config
-        if asked.hf_quant_config_path is not None:
-            hf_quant_config = read_object(Path(asked.hf_quant_config_path))
-        name = asked.model or "config"
-    else:
-        assert asked.model is not None
-        return shipped_model(asked.model)
-    return read_model(name, config, hf_quant_config)
+        hf_quant_config = read_object(Path(asked.hf_quant_config_path))
+    if asked.config is not None:
+        return read_model(asked.model or "config", asked.config, hf_quant_config)
+    assert asked.model is not None
+    return shipped_model(asked.model, hf_quant_config)

@@ -74,13 +74,17 @@ def read_model(name: str, config: Json, hf_quant_config: Json = None) -> Model:
     return Model(name, architecture.parse(config), detect_in(config, hf_quant_config))
 
 
-def shipped_model(model_id: str) -> Model:
-    """A model whose shape ships with infercli. Raises UnknownName with the nearest ids."""
+def shipped_model(model_id: str, hf_quant_config: Json = None) -> Model:
+    """A model whose shape ships with infercli, stored as `hf_quant_config` says where that is given.
+
+    Raises UnknownName with the nearest ids, and what `read_model` does of the quantization.
+    """
     try:
         shape = find_shape(model_id)
     except InputError as error:
         raise InputError(error.message, f"give its config: config_path, or config itself; {error.hint}") from None
-    return Model(model_id, shape.arch, shape.quantization)
+    stored = shape.quantization if hf_quant_config is None else detect_in({}, hf_quant_config)
+    return Model(model_id, shape.arch, stored)
 
 
 def read_request(value: Json) -> EstimateRequest | EstimateError:

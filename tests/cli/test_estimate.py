@@ -145,6 +145,17 @@ def test_a_config_is_named_by_file_by_directory_or_inline_and_read_once(piped, t
     assert quantized["kv_cache"]["bytes_per_token"] == plain["kv_cache"]["bytes_per_token"] / 2
 
 
+def test_a_shipped_model_is_stored_as_the_quantization_beside_it_says(piped, tmp_path):
+    quantization = {"quantization": {"quant_algo": "FP8", "exclude_modules": ["lm_head"]}}
+    path = tmp_path / "hf_quant_config.json"
+    path.write_text(json.dumps(quantization))
+    _, answers = piped(GOOD, GOOD | {"hf_quant_config": quantization}, GOOD | {"hf_quant_config_path": str(path)}, GOOD)
+    plain, inline, by_file, again = answers
+    assert weights(inline) == weights(by_file) < 0.6 * weights(plain)
+    assert inline["settings"]["quantization"] == "fp8"
+    assert again["memory"] == plain["memory"]
+
+
 def weights(answer):
     return next(t["bytes"] for t in answer["memory"]["terms"] if t["name"] == "weights")
 
