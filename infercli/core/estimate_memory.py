@@ -38,6 +38,8 @@ class Room(NamedTuple):
     budget_bytes: int
     confirmed: bool
     """The architecture's layout was seen on real logs or configs."""
+    lighter_bytes: int = 0
+    """How much less than computed the weights may be, where what is left unquantized of them is assumed."""
 
     @property
     def given(self) -> bool:
@@ -56,7 +58,8 @@ class Room(NamedTuple):
             need_bytes = self.held.bytes
         if self.left.low_bytes >= need_bytes:
             return True if self.confirmed else None
-        best = min(self.left.high_bytes, self.left.bytes + round(_UNDERESTIMATED_FRACTION * self.budget_bytes))
+        more = round(_UNDERESTIMATED_FRACTION * self.budget_bytes) + self.lighter_bytes
+        best = min(self.left.high_bytes, self.left.bytes + more)
         return False if best < need_bytes else None
 
     def missing(self, need_bytes: int) -> int:
@@ -150,7 +153,8 @@ def size(
         found, known = moved(found, of_kind(learned, kind, sizing.term(found, "weights").bytes))
     left = sizing.term(found, "kv_cache")
     held = left if given is None else _given(given)
-    room = Room(left, held, found.budget_bytes, arch.confirmed)
+    weights = sizing.term(found, "weights")
+    room = Room(left, held, found.budget_bytes, arch.confirmed, lighter_bytes=weights.bytes - weights.low_bytes)
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     admit, capture = 0, 0
