@@ -253,7 +253,7 @@ def _cublas_bytes(gpu: Gpu) -> int:
 def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
     b, tokens, hidden = batch.element_bytes, batch.max_num_batched_tokens, arch.hidden
     if facts.engine(batch.gpu) == "V0":
-        typical = max((_eager_bytes(f, arch, batch) for f in feed_forwards(arch)), default=0)
+        typical = max((_eager_bytes(f, arch, batch, facts) for f in feed_forwards(arch)), default=0)
         # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
         return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
     width = max(
@@ -264,17 +264,18 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
         width += 2 * hidden
     alone = _by_marlin_alone(quantization, facts)
     passing = max(
-        (_expert_bytes(f, arch, batch, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0
+        (_expert_bytes(f, arch, batch, facts, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)),
+        default=0,
     ) * (not _keeps_workspace(quantization, batch, facts))  # fmt: skip
     typical = b * tokens * width + max(passing, _context_bytes(arch, batch)) + _FORWARD_EXTRA_BYTES
     return Band(low=0.85 * typical, typical=typical, high=1.2 * typical)
 
 
-def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch) -> float:
+def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch, facts: EngineFacts) -> float:
     """V0 compiles nothing: 3 x (intermediate + hidden) per token (Llama-8B: 20,000 tokens 2.07 GiB, 29,000 2.99)."""
     b, tokens = batch.element_bytes, batch.max_num_batched_tokens
     if isinstance(feed_forward, Experts):
-        return _expert_bytes(feed_forward, arch, batch) + 4 * b * tokens * arch.hidden
+        return _expert_bytes(feed_forward, arch, batch, facts) + 4 * b * tokens * arch.hidden
     factor = 1.08 if batch.gpu.platform == "rocm" else 1.0
     return factor * b * tokens * 3 * (feed_forward.intermediate // batch.layout.tensor_parallel_size + arch.hidden)
 
@@ -344,7 +345,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
         return encoder
     indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
-    workspace = max((_expert_bytes(f, arch, batch) for f in feed_forwards(arch) if isinstance(f, Experts)), default=0)
+    experts = (f for f in feed_forwards(arch) if isinstance(f, Experts))
+    workspace = max((_expert_bytes(f, arch, batch, facts) for f in experts), default=0)
     keeps = _keeps_workspace(quantization, batch, facts)
     typical = buffer + (workspace if keeps else 0)
     sure = buffer + (workspace if keeps and quantization.method == "none" else 0)
@@ -374,13 +376,28 @@ def _by_marlin_alone(quantization: Quantization, facts: EngineFacts) -> bool:
     return quantization.method in ("awq", "gptq", "w4a16", "w8a16") and facts.release < (0, 22)
 
 
-def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch, *, alone: bool = False) -> int:
-    """The two buffers of the expert kernels (fused_moe.py workspace_shapes).
+def _expert_chunk(facts: EngineFacts) -> int | None:
+    """Tokens that pass the experts at once; None: all. Before 0.8 it was not looked at.
+
+    envs.py VLLM_FUSED_MOE_CHUNK_SIZE of 0.8.5 to 0.17; 0.18 has it no longer.
+    """
+    if not (0, 8) <= facts.release < (0, 18):
+        return None
+    return 16384 if facts.release >= (0, 12) else 32768
+
+
+def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch, facts: EngineFacts, *, alone: bool = False) -> int:
+    """The two buffers of the expert kernels (fused_moe.py workspace_shapes), and the output of several chunks.
 
     Per token and expert of it max(N / 2, hidden) + max(N, hidden) elements, N = 2 x width of an expert on this rank.
-    `alone`: Marlin's first is N / 2.
+    `alone`: Marlin's first is N / 2, and it takes all tokens at once.
     """
     _, width = expert_share(experts, batch.layout)
     up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
     columns = (width if alone else max(width, hidden)) + max(up, hidden)
-    return batch.element_bytes * batch.max_num_batched_tokens * experts.experts_per_token * columns
+    tokens = batch.max_num_batched_tokens
+    chunk = None if alone else _expert_chunk(facts)
+    if chunk is None or tokens <= chunk:
+        return batch.element_bytes * tokens * experts.experts_per_token * columns
+    # modular_kernel.py _allocate_buffers: beside those of one chunk the output of all tokens
+    return batch.element_bytes * (chunk * experts.experts_per_token * columns + tokens * hidden)

@@ -104,6 +104,24 @@ def test_experts_leave_their_workspace_beside_the_sampler():
     assert peak(arch, at, V0_25, awq).high >= 2 * workspace
 
 
+def test_until_018_experts_take_no_more_than_a_chunk_of_tokens_at_once():
+    # FP8 by tensor, whose kernels give their buffers back; beside them two hidden states, q, k, v and their output
+    arch = shapes()["mistralai/Mixtral-8x7B-v0.1"].arch
+    row, out = 2 * 2 * (14336 + 28672), 2 * 65536 * 4096
+    dense = 2 * 65536 * (2 * 4096 + 2 * 32 * 128 + 2 * 8 * 128) + 16 * MIB
+    found = {
+        version: moments(arch, typical("fp8"), load(tokens=65536), find_engine(version)).forward.typical - dense
+        for version in ("0.9.2", "0.11.0", "0.12.0", "0.17.0", "0.18.0")
+    }
+    assert found == {
+        "0.9.2": 32768 * row + out, "0.11.0": 32768 * row + out, "0.12.0": 16384 * row + out,
+        "0.17.0": 16384 * row + out, "0.18.0": 65536 * row,
+    }  # fmt: skip
+    # Marlin takes all of them
+    awq = moments(arch, typical("awq"), load(tokens=65536), find_engine("0.17.0")).forward.typical - dense
+    assert awq == 65536 * 2 * 2 * (14336 + 28672)
+
+
 def test_marlins_buffers_until_022_are_one_row_of_the_hidden_state_and_one_of_the_expert():
     # Kimi K2.5 on eight H100, 0.15, 64 sequences: 2.56 GiB beside the weights, of which about 1.0 is NCCL's
     kimi = shapes()["moonshotai/Kimi-K2.5"].arch
