@@ -57,6 +57,10 @@ _MANY_RANKS = 8
 """From this many on NCCL takes as much on older GPUs with NVLink: 0.93 and 2.15 GiB on A100 (0.8, n=2), 0.1 to 0.4 with
 two and four."""
 
+_ESTIMATES_ON_ROCM = (0, 26)
+"""From this version on CUDA graphs are estimated on ROCm too (vllm-project/vllm#48526; 0.25 v1/worker/gpu_worker.py
+still leaves them out)."""
+
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
 
@@ -102,7 +106,16 @@ def non_torch(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
 
 
 def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
-    """What `non_torch` adds up: the measured figure, and what goes with a width, a split or a vocabulary."""
+    """What `non_torch` adds up: the measured figure, and what goes with a width, a split, a vocabulary or a version."""
+    parts = _since_the_start(arch, load, facts)
+    if facts.counts_context and load.gpu.platform == "cuda" and facts.engine(load.gpu) == "V1":
+        low, high = _TAKEN_SINGLE
+        parts["cuda_context"] = Band(low=low * GIB, typical=_OUTSIDE_SINGLE_BYTES, high=high * GIB)
+    return parts
+
+
+def _since_the_start(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
+    """Of `non_torch_parts` what is taken after the engine has begun."""
     k, gpu, layout = facts.non_torch, load.gpu, load.layout
     ranks = layout.tensor_parallel_size
     if gpu.platform == "rocm":
@@ -217,8 +230,9 @@ def graphs_kind(gpu: Gpu) -> str:
 
 
 def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
-    """Whether the CUDA graphs are deducted before the KV cache is sized; on CUDA only (gpu_worker.py, since 0.19)."""
-    if load.gpu.platform != "cuda":
+    """Whether the CUDA graphs are deducted before the KV cache is sized (gpu_worker.py); on XPU there are none."""
+    platform = load.gpu.platform
+    if platform == "xpu" or (platform == "rocm" and facts.release < _ESTIMATES_ON_ROCM):
         return False
     if uses_v2_runner(arch, quantization, facts):
         return facts.graphs_in_budget_v2
@@ -236,16 +250,20 @@ def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load
     return round(context + unprofiled)
 
 
+def _looks_what_is_free(gpu: Gpu, facts: EngineFacts) -> bool:
+    return facts.refuses_unless_free and gpu.platform == "cuda" and facts.engine(gpu) == "V1"
+
+
 def never_free_bytes(gpu: Gpu, facts: EngineFacts) -> int:
     """What no budget may take: vLLM refuses to start where less is free than its share. 0 where it does not look."""
-    if not facts.refuses_unless_free or gpu.platform != "cuda":
+    if not _looks_what_is_free(gpu, facts):
         return 0
     return round((_TAKEN_UNIFIED if gpu.unified_memory else _TAKEN_SINGLE)[0] * GIB)
 
 
 def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, share_bytes: int) -> bool | None:
     """Whether its share is free when the engine looks, as some versions demand; None: it depends."""
-    if not facts.refuses_unless_free or load.gpu.platform != "cuda":
+    if not _looks_what_is_free(load.gpu, facts):
         return True
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
     _, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE

@@ -210,14 +210,28 @@ def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_sin
     assert low["0.27.0"] - low["0.28.0"] == pytest.approx(4 * logits)
 
 
-def test_cuda_graphs_are_inside_the_budget_from_020_on_and_on_cuda_only():
+def test_cuda_graphs_are_inside_the_budget_from_020_on_and_on_rocm_from_026():
     inside = {
         v: sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")
     }
     assert inside == {"0.19.1": False, "0.20.0": True, "0.29.0": True}
     assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), V0_25)  # the V2 runner estimated none until 0.29
-    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
+    qwen = shapes()["Qwen/Qwen3.5-27B"].arch  # whose runner is the first one in all of these
+    on_rocm = {
+        v: sizing.graphs_in_budget(qwen, UNQUANTIZED, load(gpu=MI300X), find_engine(v)) for v in ("0.25.1", "0.26.0")
+    }
+    assert on_rocm == {"0.25.1": False, "0.26.0": True}
+    assert sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
     assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=find_gpu("B60")), V0_29)
+
+
+def test_v1_counts_the_cuda_context_until_091():
+    def other(version, gpu=H100, use_v1=None):
+        return sizing.non_torch(LLAMA, load(gpu=gpu), find_engine(version).chosen(use_v1)).typical / GIB
+
+    assert [other(v) for v in ("0.8.5", "0.9.0", "0.9.1", "0.11.0")] == pytest.approx([0.73, 0.73, 0.13, 0.13])
+    assert other("0.9.0", use_v1=False) == pytest.approx(0.13)  # V0 compares with what was there before it
+    assert other("0.9.0", gpu=MI300X) == other("0.9.1", gpu=MI300X)
 
 
 def test_an_instinct_is_told_from_a_radeon_by_its_memory_and_not_by_its_units():
@@ -447,4 +461,6 @@ def test_vllm_refuses_a_share_that_is_not_free_at_its_start():
     assert [free(H100, share, tp=8) for share in (0.92, 0.98, 1.0)] == [True, None, False]
     # Two GB10, 0.17: 111.5 of 119.61 GiB were free, and 0.95 was refused; 0.92 started elsewhere
     assert [free(GB10, share) for share in (0.92, 0.95, 0.995)] == [True, None, False]
-    assert free(L4, 1.0, facts=find_engine("0.9.0")) is True
+    # V1 looks since 0.9.1, and V0 never does
+    assert [free(L4, 1.0, facts=find_engine(v)) for v in ("0.9.0", "0.9.1")] == [True, False]
+    assert free(L4, 1.0, facts=find_engine("0.9.2").chosen(False)) is True

@@ -126,7 +126,11 @@ class EngineFacts(NamedTuple):
     chunked_tokens: int = 2048
     """max_num_batched_tokens of V0 with chunked prefill, which is its default above 32,768 tokens of context."""
     refuses_unless_free: bool = False
-    """Whether vLLM refuses to start where less is free than its share (v1/worker/utils.py request_memory)."""
+    """Whether V1 refuses to start where less is free than its share (v1/worker/utils.py request_memory; until 0.13
+    v1/worker/gpu_worker.py init_device)."""
+    counts_context: bool = False
+    """Whether V1 counts all that is taken of the GPU and is not PyTorch's, the CUDA context with it; later, what was
+    taken since the engine began (v1/worker/gpu_worker.py determine_available_memory)."""
     samples_in_float32: bool = True
     """Whether logits are copied to fp32 before they are sampled (model_executor/layers/sampler.py, since 0.5.5)."""
     runner_v2: Literal["never", "named", "dense", "always"] = "never"

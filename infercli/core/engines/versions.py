@@ -153,12 +153,13 @@ def _rows() -> tuple[EngineFacts, ...]:
     v080 = v065._replace(
         since="0.8.0", v1_from="capability 8.0", large_by_name=True, many_sequences=True, all_graph_sizes=67,
         non_torch=_V1._replace(rocm=_V0.rocm),
-        graphs=_GRAPHS_V1,
+        graphs=_GRAPHS_V1, counts_context=True,
     )  # fmt: skip
     v084 = v080._replace(since="0.8.4", many_sequences=False)
     v085 = v084._replace(since="0.8.5", large_by_name=False, a100_like_h100=True)
     v090 = v085._replace(since="0.9.0", a100_like_h100=False)
-    v0100 = v090._replace(since="0.10.0", v1_from="always", refuses_unless_free=True, non_torch=_V1)
+    v091 = v090._replace(since="0.9.1", counts_context=False, refuses_unless_free=True)
+    v0100 = v091._replace(since="0.10.0", v1_from="always", non_torch=_V1)
     v0102 = v0100._replace(since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
     v0111 = v0102._replace(since="0.11.1", short_rope_first=True)
     v0120 = v0111._replace(since="0.12.0", all_graph_sizes=51)
@@ -198,8 +199,8 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v065, v080, v084, v085, v090, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180, v0200,
-        v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
+        _OLDEST, v055, v065, v080, v084, v085, v090, v091, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180,
+        v0200, v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
     return tuple(row._replace(version=row.since) for row in found)
 
