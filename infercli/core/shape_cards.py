@@ -235,10 +235,11 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
               num_experts_per_tok=10, moe_intermediate_size=512, shared_expert_intermediate_size=512,
               full_attention_interval=4, linear_num_key_heads=16, linear_num_value_heads=32, linear_key_head_dim=128,
               linear_value_head_dim=128, linear_conv_kernel_dim=4, partial_rotary_factor=0.25), 79_674_391_296),
-    # Logs of 0.18 and 0.19 print 17.66 GiB for it, with what its rotary tables take.
+    # Logs of 0.18 and 0.19 print 17.66 GiB for it, with what its rotary tables take, and one of 0.20 18.12 with the
+    # layer that drafts (9,653,116,928 in all: the public files have 19.3 GB).
     (("Qwen/Qwen3.5-9B",),
      _qwen3_5(num_hidden_layers=32, hidden_size=4096, num_attention_heads=16, intermediate_size=12288,
-              linear_num_value_heads=32), 9_409_813_744),
+              linear_num_value_heads=32, mtp_num_hidden_layers=1), 9_409_813_744),
     # With the layer that drafts 27,781,427,952: the index of the public files has 55.56 GB.
     (("Qwen/Qwen3.5-27B", "Qwen/Qwen3.6-27B", "Qwen/Qwen3.8-27B"),
      _qwen3_5(num_hidden_layers=64, hidden_size=5120, num_attention_heads=24, intermediate_size=17408,

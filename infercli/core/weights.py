@@ -16,6 +16,7 @@ from infercli.core.architecture.arch import (
     Layout,
     ModelArch,
     RankTensor,
+    draft_tensors,
     expert_share,
     stage_tensors,
 )
@@ -291,9 +292,8 @@ def _draft_tensors(
 ) -> Iterator[tuple[RankTensor, Quantization]]:
     """Weights of the draft layers, which checkpoints name `layers.N` behind the last or `mtp.layers.N`."""
     left_out = quantization.skipped.covered("mtp.layers.0.mlp", ())
-    for group in arch.draft_layers:
-        for tensor in layer_tensors(group, arch.hidden, layout):
-            yield tensor, UNQUANTIZED if left_out else quantization
+    for tensor in draft_tensors(arch, layout):
+        yield tensor, UNQUANTIZED if left_out else quantization
 
 
 def _mxfp4_bytes(

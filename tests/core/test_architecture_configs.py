@@ -189,6 +189,21 @@ def test_draft_layers_are_the_last_layer_with_a_projection_of_its_own():
     assert counted / 1e9 == pytest.approx(684.53, abs=0.005)
 
 
+def test_qwen3_next_drafts_with_a_layer_that_its_config_does_not_count():
+    # The Hub counts 81.325 billion in Qwen3-Next-80B-A3B; config.json has no word of the layer that drafts.
+    arch = find_shape("Qwen/Qwen3-Next-80B-A3B-Instruct").arch
+    drafts = sum(t.copies * t.outputs * t.inputs for t in draft_tensors(arch, Layout()))
+    assert (parameter_count(arch) + drafts) / 1e9 == pytest.approx(81.325, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("deepseek-ai/DeepSeek-V3", 7168), ("Qwen/Qwen3-Next-80B-A3B-Instruct", 2048 // 4)]
+)
+def test_a_draft_projection_is_whole_on_every_rank_or_split(name, rows):
+    tensors = draft_tensors(find_shape(name).arch, Layout(tensor_parallel_size=4))
+    assert [(t.copies, t.outputs) for t in tensors if t.name == "draft projection"] == [(1, rows)]
+
+
 CLASSES = {
     "a window given by a pattern": (
         {"architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 13, "hidden_size": 64, "num_attention_heads": 4,

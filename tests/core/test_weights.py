@@ -13,9 +13,9 @@ from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect, typical
 from infercli.core.gpus import find_gpu
 from infercli.core.quantization import METHODS
 from infercli.core.schemes import Scheme
-from infercli.core.shapes import counted_ids, shapes
+from infercli.core.shapes import counted_ids, find_shape, shapes
 from infercli.core.tensor_parallel import problems
-from infercli.core.units import MIB
+from infercli.core.units import GIB, MIB
 from infercli.core.weights import (
     Evidence,
     allocated_bytes,
@@ -306,3 +306,18 @@ def test_positions_of_images_have_a_longer_table_and_the_encoder_a_buffer_for_ea
     assert sum(parts.values()) / 2**30 == pytest.approx(29.3114, abs=0.02)
     before = weights_by_role(arch, UNQUANTIZED, two, 2, engine_version="0.6.6")
     assert before["rotary_table"] == 262144 * 128 * 2
+
+
+def test_the_layer_that_drafts_brings_its_projection():
+    # vLLM 0.20 on an RTX 5090 loads Qwen3.5-9B in 17.66 GiB, and in 18.12 with its draft layer.
+    arch = find_shape("Qwen/Qwen3.5-9B").arch
+    with_draft, without = (weights_bytes(arch, UNQUANTIZED, Layout(), 2, drafts=d) for d in (True, False))
+    assert (with_draft - without) / GIB == pytest.approx(18.12 - 17.66, abs=0.01)
+
+
+def test_a_draft_projection_is_not_quantized():
+    arch = find_shape("deepseek-ai/DeepSeek-V3").arch
+    layout = Layout(tensor_parallel_size=8)
+    drafted = {w: weights_by_role(arch, typical("fp8"), layout, 2, drafts=w) for w in (True, False)}
+    assert drafted[False].get("draft") is None
+    assert drafted[True]["draft"] == 2 * 7168 * 7168 * 2

@@ -204,19 +204,29 @@ def rank_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
     return max(stages, key=_elements)
 
 
+_ONE_SPLIT_PROJECTION = ("Qwen3Next", "Qwen3_5", "NemotronH")
+"""Beginnings of classes with one projection for all layers that draft, of which a rank has its share of the rows (vLLM
+0.29 models/qwen3_next_mtp.py, qwen3_5_mtp.py, nemotron_h_mtp.py). The others have one a layer, whole on every rank."""
+
+
 def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
     """Weights of the draft layers on one rank of the last stage, where speculation loads them.
 
-    Each also projects the hidden state and the embedding of the next token back to the hidden width, behind a norm on
-    each and one at the end, whole on every rank (vLLM 0.29 models/deepseek_mtp.py, glm4_moe_mtp.py, qwen3_5_mtp.py).
+    They also project the hidden state and the embedding of the next token back to the hidden width, behind a norm on
+    each and one at the end (vLLM 0.29 models/deepseek_mtp.py, glm4_moe_mtp.py, qwen3_5_mtp.py).
     """
     tensors: list[RankTensor] = []
     for group in arch.draft_layers:
         tensors += layer_tensors(group, arch.hidden, layout)
-        copies = len(group.indices)
+    layers = tuple(i for group in arch.draft_layers for i in group.indices)
+    rows = arch.hidden
+    if arch.architecture.startswith(_ONE_SPLIT_PROJECTION):
+        layers, rows = layers[:1], arch.hidden // layout.tensor_parallel_size
+    if layers:
+        copies = len(layers)
         tensors += [
-            RankTensor("draft projection", "draft", ("eh_proj",), group.indices, copies, arch.hidden, 2 * arch.hidden),
-            RankTensor("draft norms", "norm", ("enorm", "hnorm", "norm"), group.indices, copies, 3 * arch.hidden, 1),
+            RankTensor("draft projection", "draft", ("eh_proj",), layers, copies, rows, 2 * arch.hidden),
+            RankTensor("draft norms", "norm", ("enorm", "hnorm", "norm"), layers, copies, 3 * arch.hidden, 1),
         ]
     return tuple(tensors)
 

@@ -77,7 +77,10 @@ def qwen3_next(config: Json) -> ModelArch:
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
     mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
     layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
-    drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers")) or 0
+    drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers"))
+    if drafts is None:
+        # Qwen3-Next's config.json does not count them: vLLM 0.11 to 0.33 models/qwen3_next_mtp.py takes one.
+        drafts = 1 if family_of(config) == "Qwen3NextForCausalLM" else 0
     return model(config, hidden, layers, rope=full, drafts=[Layer(full, layers[-1].feed_forward)] * drafts)
 
 
