@@ -226,7 +226,7 @@ def step_time(
     )
     work = rank_work(
         arch, quantization, gpu, serving.layout,
-        element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes,
+        element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes, engine_version=version,
     )  # fmt: skip
     return StepTime(work, gpu, coefficients or coefficients_for(serving.engine_version), runtime)
 

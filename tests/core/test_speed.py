@@ -29,7 +29,9 @@ NOW = Runtime(v0=False, asynchronous=True)
 
 
 def step(arch=LLAMA, gpu=ROUND, coefficients=ROOFLINE, quantization=UNQUANTIZED, runtime=NOW, **layout):
-    work = rank_work(arch, quantization, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=2)
+    work = rank_work(
+        arch, quantization, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+    )
     return StepTime(work, gpu, coefficients, runtime)
 
 
@@ -45,7 +47,9 @@ def test_one_token_reads_all_weights_and_nothing_of_the_embedding():
 
 def test_inputs_that_are_quantized_apart_cost_a_kernel_before_each_product():
     def kernels(quantization, gpu=ROUND, arch=LLAMA):
-        return rank_work(arch, quantization, gpu, Layout(), element_bytes=2, kv_element_bytes=2).kernels
+        return rank_work(
+            arch, quantization, gpu, Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+        ).kernels
 
     blocks = replace(typical("fp8"), block=(128, 128))
     plain = kernels(UNQUANTIZED)
@@ -77,13 +81,67 @@ def test_sparse_attention_reads_the_tokens_that_an_indexer_picks_and_the_indexer
         indexer = Indexer(heads=4, head_dim=128, top_k=2048, query_inputs=4096, cached=cached)
         groups = [replace(g, mixer=replace(g.mixer, indexer=indexer)) for g in LLAMA.layers]
         work = rank_work(
-            replace(LLAMA, layers=tuple(groups)), UNQUANTIZED, ROUND, Layout(), element_bytes=2, kv_element_bytes=2
+            replace(LLAMA, layers=tuple(groups)),
+            UNQUANTIZED,
+            ROUND,
+            Layout(),
+            element_bytes=2,
+            kv_element_bytes=2,
+            engine_version=(0, 29),
         )
         return {(r.window, r.token_bytes) for r in work.reads}
 
     attention, keys = (2048, 2 * 8 * 128 * 2), (None, 128 + 4)
     assert reads(cached=True) == {attention, keys}
     assert reads(cached=False) == {attention}  # it reads what another layer's has picked
+
+
+V32 = find_shape("deepseek-ai/DeepSeek-V3.2").arch
+BLACKWELL = ROUND.model_copy(update={"capability": (10, 0)})
+
+
+def sparse_read(version, gpu=ROUND, kv_bytes=2, arch=V32, **layout):
+    """What its layers read of the latent cache."""
+    work = rank_work(
+        arch, UNQUANTIZED, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=kv_bytes, engine_version=version
+    )
+    return next(r for r in work.reads if r.window == 2048)
+
+
+def test_sparse_latent_attention_computes_with_as_many_heads_as_its_kernel_has():
+    head = 2 * (2 * 512 + 64)  # queries and values stay in the compressed space
+
+    def heads(version, gpu=ROUND, kv_bytes=2, ranks=8):
+        read = sparse_read(version, gpu, kv_bytes, tensor_parallel_size=ranks)
+        assert read.decode_flops == read.prefill_flops
+        return read.decode_flops / head
+
+    assert heads((0, 13)) == heads((0, 29)) == heads((0, 13), kv_bytes=1) == 64  # of the 16 of a rank
+    assert heads((0, 13), ranks=1) == 128
+    assert heads((0, 13), BLACKWELL) == 128
+    assert heads((0, 17), BLACKWELL) == heads((0, 17), BLACKWELL, kv_bytes=1) == 16  # FlashInfer's
+    assert heads((0, 17), BLACKWELL, ranks=4) == 128
+    assert heads((0, 17), BLACKWELL, kv_bytes=1, ranks=4) == 32
+    assert heads((0, 29), ROUND.model_copy(update={"capability": (12, 0)})) == 16
+    assert heads((0, 29), find_gpu("MI300X")) == 16
+
+
+def test_sparse_latent_attention_computes_all_it_may_pick_until_its_kernel_is_told_how_many_it_did():
+    before, after = sparse_read((0, 23), tensor_parallel_size=8), sparse_read((0, 26), tensor_parallel_size=8)
+    assert (before.computed, before.short_prefill_flops) == (2048, None)
+    assert (after.computed, after.short_prefill_flops) == (0, 2 * 16 * (128 + 64 + 128))
+
+    def prompt_s(version, tokens):
+        work = rank_work(
+            V32, UNQUANTIZED, ROUND, Layout(tensor_parallel_size=8), element_bytes=2, kv_element_bytes=2,
+            engine_version=version,
+        )  # fmt: skip
+        return StepTime(work, ROUND, ROOFLINE, NOW)(0, 0, tokens, tokens * tokens / 2, 1)
+
+    long = 64 * 2 * (2 * 512 + 64) * 61 / 1e15
+    short = 16 * 2 * (128 + 64 + 128) * 61 / 1e15
+    assert prompt_s((0, 23), 2000) - prompt_s((0, 26), 2000) == pytest.approx(2000 * (2048 * long - 1000 * short))
+    assert prompt_s((0, 23), 9000) == pytest.approx(prompt_s((0, 26), 9000))  # every token picks all that it may
 
 
 def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():

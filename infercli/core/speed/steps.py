@@ -70,7 +70,8 @@ class StepTime:
         self._reads = [
             (
                 r.layers / stages, r.window, r.token_bytes / cache_rate, r.sequence_bytes / cache_rate,
-                r.decode_flops / attention_rate, r.prefill_flops / attention_rate,
+                r.decode_flops / attention_rate, r.prefill_flops / attention_rate, r.computed,
+                (r.prefill_flops if r.short_prefill_flops is None else r.short_prefill_flops) / attention_rate,
             )
             for r in work.reads
         ]  # fmt: skip
@@ -143,15 +144,16 @@ class StepTime:
                 compute += tile_s * touched
             total += (read * read * read + compute * compute * compute) ** (1 / 3)
         mean = context / decodes if decodes else 0.0
-        for layers, window, cache_s, state_s, decode_s, prefill_s in self._reads:
+        for layers, window, cache_s, state_s, decode_s, prefill_s, least, short_s in self._reads:
             if decodes:
                 seen = mean if window is None or mean < window else window
                 read = decodes * (seen * cache_s + state_s)
-                compute = decoded * seen * decode_s
+                compute = decoded * max(seen, least) * decode_s
                 total += layers * (read * read * read + compute * compute * compute) ** (1 / 3)
             if prefill:
-                seen = pairs if window is None else min(pairs, prefill * window)
-                total += layers * (seen * prefill_s + prefill * cache_s)
+                seen = pairs if window is None else max(min(pairs, prefill * window), prefill * least)
+                token_s = short_s if window is not None and pairs <= prefill * window / 2 else prefill_s
+                total += layers * (seen * token_s + prefill * cache_s)
         return total * self._slower
 
 

@@ -7,6 +7,7 @@ the stages. Nothing here is fitted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import (
@@ -37,6 +38,13 @@ Blackwell (vLLM 0.29 fused_moe/oracle/mxfp4.py)."""
 
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
+
+_PICKED_ARE_COUNTED = (0, 26)
+"""vLLM that tells sparse latent attention how many tokens its indexer picked: read in 0.26, absent in 0.23."""
+_FLASHINFER_SPARSE = (0, 17)
+"""vLLM that has FlashInfer's sparse latent attention: read in 0.17, absent in 0.11."""
+_FEW_HEADS = 16
+"""Of a rank, up to which it is preferred with a 16-bit KV cache."""
 
 _KERNELS_ATTENTION = 6
 """Kernels of an attention layer in one step: norm, query-key-value, RoPE, cache write, attention, output."""
@@ -82,6 +90,10 @@ class Reads(NamedTuple):
     """Per layer, new token and token of context."""
     sequence_bytes: float = 0.0
     """Per layer and sequence whatever the context is: a recurrent state, read and written."""
+    computed: int = 0
+    """Tokens of context that are computed with at least, masked or not."""
+    short_prefill_flops: float | None = None
+    """As `prefill_flops`, of prompts that the window holds; None: the same."""
 
 
 class Work(NamedTuple):
@@ -112,6 +124,7 @@ def rank_work(
     *,
     element_bytes: int,
     kv_element_bytes: float,
+    engine_version: tuple[int, int],
 ) -> Work:
     """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
     matrices: dict[tuple[float, bool, int, int, bool], list[float]] = {}
@@ -135,7 +148,11 @@ def rank_work(
             if mixer is not None:
                 kernels += layers * _mixer_kernels(mixer)
                 reductions += layers
-                reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+                if isinstance(mixer, LatentAttention) and mixer.indexer is not None:
+                    heads = mixer.heads / layout.tensor_parallel_size
+                    reads += _sparse(mixer, mixer.indexer, layers, heads, kv_element_bytes, gpu, engine_version)
+                else:
+                    reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
         if group.feed_forward is not None:
             reductions += layers
             if isinstance(group.feed_forward, Experts):
@@ -238,11 +255,7 @@ def _reads(mixer: Mixer, layers: int, tp: int, kv_bytes: float) -> list[Reads]:
         decode = 2 * heads * (2 * latent + mixer.rope_dim)
         prefill = 2 * heads * (mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim)
         size = (latent + mixer.rope_dim) * kv_bytes
-        window = None if mixer.indexer is None else mixer.indexer.top_k
-        return [
-            Reads(layers=layers, token_bytes=size, window=window, decode_flops=decode, prefill_flops=prefill),
-            *([] if mixer.indexer is None else _indexed(mixer.indexer, layers)),
-        ]
+        return [Reads(layers=layers, token_bytes=size, window=None, decode_flops=decode, prefill_flops=prefill)]
     if isinstance(mixer, CompressedAttention):
         flops, size = 4 * mixer.heads / tp * mixer.head_dim, mixer.head_dim * kv_bytes
         near = Reads(layers=layers, token_bytes=size, window=mixer.window, decode_flops=flops, prefill_flops=flops)
@@ -261,6 +274,48 @@ def _reads(mixer: Mixer, layers: int, tp: int, kv_bytes: float) -> list[Reads]:
             sequence_bytes=2 * state * _STATE_BYTES,
         )
     ]  # fmt: skip
+
+
+def _sparse(
+    mixer: LatentAttention,
+    indexer: Indexer,
+    layers: int,
+    heads: float,
+    kv_bytes: float,
+    gpu: Gpu,
+    engine_version: tuple[int, int],
+) -> list[Reads]:
+    """Latent attention to picked tokens: prompts stay in the compressed space as well, at all heads that a kernel has.
+
+    Until a kernel is told how many were picked it computes with top_k of them, and from then on prompts that top_k
+    holds are widened as any other (v1/attention/backends/mla/flashmla_sparse.py of vLLM 0.11 to 0.28, and
+    model_executor/layers/attention/mla_attention.py of 0.26).
+    """
+    width = mixer.kv_lora_rank + mixer.rope_dim
+    flops = 2 * _kernel_heads(heads, kv_bytes, gpu, engine_version) * (width + mixer.kv_lora_rank)
+    told = engine_version >= _PICKED_ARE_COUNTED
+    return [
+        Reads(
+            layers=layers, token_bytes=width * kv_bytes, window=indexer.top_k, decode_flops=flops, prefill_flops=flops,
+            computed=0 if told else indexer.top_k,
+            short_prefill_flops=2 * heads * (mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim) if told else None,
+        ),
+        *_indexed(indexer, layers),
+    ]  # fmt: skip
+
+
+def _kernel_heads(heads: float, kv_bytes: float, gpu: Gpu, engine_version: tuple[int, int]) -> float:
+    """Heads of a rank as the kernel of sparse latent attention counts them.
+
+    FlashMLA's has 64 on Hopper and 128 on Blackwell, where FlashInfer's, which has no such padding, takes over for few
+    heads and for FP8 (vLLM 0.17 platforms/cuda.py).
+    """
+    if gpu.platform != "cuda" or not gpu.at_least((9, 0)) or gpu.at_least((11, 0)):
+        return heads
+    if not gpu.at_least((10, 0)):
+        return 64 * ceil(heads / 64)
+    padded = engine_version < _FLASHINFER_SPARSE or (heads > _FEW_HEADS and kv_bytes > 1)
+    return 128 * ceil(heads / 128) if padded else heads
 
 
 def _indexed(indexer: Indexer, layers: int, share: float = 1.0) -> list[Reads]:
