@@ -64,6 +64,34 @@ def test_inputs_that_are_quantized_apart_cost_a_kernel_before_each_product():
     assert kernels(blocks, arch=MIXTRAL) == kernels(UNQUANTIZED, arch=MIXTRAL) + 32 * 2  # experts count their own
 
 
+def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_the_only_kernel():
+    def shares(method, capability):
+        gpu = ROUND.model_copy(update={"capability": capability})
+        work = rank_work(
+            MIXTRAL, typical(method), gpu, Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+        )
+        widened = [m for m in work.matrices if m.weight_only]
+        return {bool(m.experts): round(m.flops_per_s / 1e15, 3) for m in widened}
+
+    assert shares("w4a16", (8, 0)) == {False: 1, True: 1}
+    assert shares("w4a16", (9, 0)) == {False: 1, True: 0.629}  # Machete has the rest
+    assert shares("w4a16", (10, 0)) == {False: 0.629, True: 0.629}
+    assert shares("w4a16", (12, 0)) == {False: 1, True: 1}  # has no others
+    assert shares("mxfp4", (9, 0)) == {True: 1}  # Triton's kernel
+
+
+def test_experts_reach_more_of_the_peak_in_sixteen_bits():
+    c = ROOFLINE._replace(experts_matmul_fraction=0.2, experts_half_matmul_fraction=0.4)
+
+    def prompt_s(quantization, coefficients):
+        return step(MIXTRAL, coefficients=coefficients, quantization=quantization)(0, 0, 1e5, 0, 1)
+
+    computed_s = 32 * 2 * 2 * 3 * 4096 * 14336 * 1e5 / 1e15  # two of eight experts, in 16 bits
+    assert prompt_s(UNQUANTIZED, c) - prompt_s(UNQUANTIZED, ROOFLINE) == pytest.approx(computed_s * 1.5, rel=1e-3)
+    fp8 = typical("fp8")
+    assert prompt_s(fp8, c) - prompt_s(fp8, ROOFLINE) == pytest.approx(computed_s / 2 * 4, rel=1e-3)
+
+
 def test_context_adds_the_keys_and_values_of_every_layer():
     token_bytes = 32 * 2 * 8 * 128 * 2
     assert step()(4, 4000) - step()(4, 0) == pytest.approx(4000 * token_bytes / 1e12, rel=1e-3)

@@ -56,7 +56,9 @@ class StepTime:
         self._products: list[tuple[float, float, float, bool, int, float]] = []
         for m in work.matrices:
             read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
-            rate = m.flops_per_s * (c.experts_matmul_fraction if m.experts else c.matmul_fraction)
+            half = m.flops_per_s <= half_flops_per_s(gpu)
+            grouped = c.experts_half_matmul_fraction if half else c.experts_matmul_fraction
+            rate = m.flops_per_s * (grouped if m.experts else c.matmul_fraction)
             rate *= early * (c.weight_only_fraction if m.weight_only else 1.0)
             share = m.experts_per_token / m.experts if m.experts else 0.0
             token_s = 2 * m.parameters * (share or 1.0) / rate / stages

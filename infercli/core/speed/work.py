@@ -36,6 +36,10 @@ _COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4
 """The dtype that the tensor cores work in where the method is native. MXFP4 (gpt-oss) takes FP8 activations on
 Blackwell (vLLM 0.29 fused_moe/oracle/mxfp4.py)."""
 
+_MMA_FRACTION = 0.629
+"""Of the peak that Ampere's tensor core instructions reach on Hopper, which has others (Luo et al. 2025, arXiv
+2501.12084, on H800). Blackwell's were not measured there, and are taken to be no better."""
+
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
 
@@ -199,6 +203,8 @@ def _matrices(
     for scheme, layers in schemes:
         copies = tensor.copies * layers / (len(tensor.indices) or 1)
         rate, weight_only = _rate(scheme, gpu)
+        if weight_only and scheme is not None and _by_mma(scheme, gpu, experts=bool(experts)):
+            rate *= _MMA_FRACTION
         size = copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
         yield (rate, weight_only, experts, per_token, head), size, copies * tensor.outputs * tensor.inputs
 
@@ -212,6 +218,17 @@ def _rate(scheme: Scheme | None, gpu: Gpu) -> tuple[float, bool]:
     rate = gpu.peak_flops.get(_COMPUTES_IN.get(scheme.method, ""))
     native = native_from is not None and (gpu.platform == "rocm" or gpu.at_least(native_from))
     return (half, True) if rate is None or not native else (rate, False)
+
+
+def _by_mma(scheme: Scheme, gpu: Gpu, *, experts: bool) -> bool:
+    """Whether widened weights are multiplied by Marlin where newer instructions reach more.
+
+    It is the only kernel of experts but MXFP4's, which Triton has on Hopper (vLLM 0.20 fused_moe/oracle/int_wna16.py,
+    nvfp4.py, mxfp4.py). Others have Machete on Hopper, and on no other GPU (kernels/linear/mixed_precision/machete.py).
+    """
+    if gpu.platform != "cuda" or scheme.method == "mxfp4" or gpu.at_least((12, 0)):
+        return False
+    return gpu.at_least((9, 0) if experts else (10, 0))
 
 
 def _quantizations(tensor: RankTensor, quantization: Quantization, gpu: Gpu) -> int:
