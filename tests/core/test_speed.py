@@ -429,6 +429,25 @@ def test_the_closed_form_knows_prompts_that_take_more_than_a_step_has_left():
     assert closed.requests_per_s == pytest.approx(640 / max(played.done_s), rel=0.15)
 
 
+@pytest.mark.parametrize("running", [1, 4, 32])
+@pytest.mark.parametrize(("prompt", "output"), [(4000, 100), (1000, 200), (8000, 8)])
+def test_the_closed_form_computes_a_prompt_in_few_steps_and_leaves_the_others_without(prompt, output, running):
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=running, max_num_batched_tokens=8192)
+    outputs = sample_whole_lengths(Lengths(output, 0.3), 1000, 1)
+    played = play(timed, asked, [prompt] * 1000, outputs)
+    closed = steady(timed, asked, prompt, output, running)
+    assert closed.requests_per_s == pytest.approx(1000 / max(played.done_s), rel=0.03)
+
+
+def test_where_prompts_fill_every_step_a_token_takes_one_of_them_however_many_want_to_run():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=2048)
+    closed = steady(timed, asked, 5600, 9, 256)
+    full_s = timed(3, 3 * 5600, 2045, 2045 * 2800, 0.4)
+    assert closed.step_s == pytest.approx(full_s, rel=0.01)
+    played = play(timed, asked, [5600] * 300, [9] * 300)
+    assert closed.requests_per_s == pytest.approx(300 / max(played.done_s), rel=0.03)
+
+
 @pytest.mark.parametrize("tokens", [1.0, 2.0])
 def test_in_the_closed_form_as_many_are_answered_as_run_for_as_long_as_their_tokens_take(tokens):
     closed = steady(step(coefficients=V1), limits(max_num_batched_tokens=8192), 500, 200, 8, tokens_per_step=tokens)

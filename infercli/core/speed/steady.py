@@ -40,13 +40,20 @@ def steady(
     fresh = max(1.0, prompt * (1 - cached_fraction))
     pairs = fresh * (prompt - fresh / 2)
     steps = max(1.0, output / tokens_per_step)
-    context = running * (prompt + output / 2)
     if limits.chunked_prefill:
-        started = running / steps
-        mixed = step(running, context, fresh * started, pairs * started, started)
-        room = max(1.0, limits.max_num_batched_tokens - running)
-        between = max(mixed, step(running, context) * fresh * started / room)
+        budget = limits.max_num_batched_tokens
+        # Where prompts fill every step, no more decode than these begin: each gets a token a step, and waits before.
+        running = min(running, budget * steps / (fresh + steps))
+        room, started = max(1.0, budget - running), running / steps
+        context = running * (prompt + output / 2)
+        # A prompt is computed in as few steps as the room in them allows, and most steps of few sequences have none:
+        # shared out evenly it would hide behind the weights that every step reads.
+        mixed = min(1.0, started * max(1.0, fresh / room))
+        begun = started / mixed
+        with_prompt = step(running, context, fresh * begun, pairs * begun, begun)
+        between = mixed * with_prompt + (1 - mixed) * step(running, context)
     else:
+        context = running * (prompt + output / 2)
         between = step(running, context) + step(0.0, 0.0, fresh, pairs, 1.0) * running / steps
     return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step)
 
