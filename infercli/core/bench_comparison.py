@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from infercli.core import samples, stats
@@ -27,7 +27,7 @@ from infercli.core.metrics import (
 )
 from infercli.core.record import Document, Record
 from infercli.core.stage import StageResult
-from infercli.core.stats import Resampled
+from infercli.core.stats import Pooled, Resampled
 from infercli.core.traces import Load, Trace
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -253,7 +253,7 @@ def _differences(a: StageResult, b: StageResult, objectives: Objectives | None) 
         ("e2e", _one(e2e_s, from_due=from_due), "e2e_due_s" if from_due else "e2e_s"),
     )
     for _, values, field in latencies:
-        sides = [_values(stage, values) for stage in (a, b)]
+        sides = [stats.pooled(_values(stage, values)) for stage in (a, b)]
         found = []
         for name, q in QUANTILES:
             known = [_quantile(getattr(stage.metrics, field), name) for stage in (a, b)]
@@ -265,18 +265,16 @@ def _differences(a: StageResult, b: StageResult, objectives: Objectives | None) 
         yield _rates("good_requests_per_s", good, (a, b), lambda stage: _good(stage, objectives))
 
 
-def _quantiles(
-    metric: str, known: Sequence[float | None], sides: Sequence[Sequence[Sequence[float]]], q: float
-) -> MetricDifference:
+def _quantiles(metric: str, known: Sequence[float | None], sides: Sequence[Pooled], q: float) -> MetricDifference:
     a, b = known
     if a is None or b is None:
         return _untold(metric, a, b, "unknown", "a run has no such number")
     few = [
-        f"{len(side):,} requests, and it takes {stats.MIN_REQUESTS:,}"
-        if len(side) < stats.MIN_REQUESTS
-        else f"{sum(map(len, side)):,} values, and it takes {stats.least(q):,}"
+        f"{side.requests:,} requests, and it takes {stats.MIN_REQUESTS:,}"
+        if side.requests < stats.MIN_REQUESTS
+        else f"{len(side.ordered):,} values, and it takes {stats.least(q):,}"
         for side in sides
-        if len(side) < stats.MIN_REQUESTS or not stats.enough(sum(map(len, side)), q)
+        if side.requests < stats.MIN_REQUESTS or not stats.enough(len(side.ordered), q)
     ]
     if few:
         return _untold(metric, a, b, "too few", few[0])
@@ -288,7 +286,7 @@ def _rates(
     metric: str,
     known: Sequence[float | None],
     stages: Sequence[StageResult],
-    amounts: Callable[[StageResult], Sequence[tuple[float, float]]],
+    amounts: Callable[[StageResult], Iterable[tuple[float, float]]],
 ) -> MetricDifference:
     a, b = known
     if a is None or b is None:
@@ -363,10 +361,10 @@ def _span(stage: StageResult) -> Span:
     return span
 
 
-def _tokens(stage: StageResult) -> list[tuple[float, float]]:
+def _tokens(stage: StageResult) -> Iterator[tuple[float, float]]:
     span = _span(stage)
     brought = (token_arrivals(t) for t in counted_in(stage.traces, span) if t.answered)
-    return [(at_s, amount) for arrivals in brought for at_s, amount in arrivals if span.holds(at_s)]
+    return ((at_s, amount) for arrivals in brought for at_s, amount in arrivals if span.holds(at_s))
 
 
 def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:

@@ -10,7 +10,7 @@ import pytest
 
 from infercli.core import stats
 from infercli.core.metrics import quantile, tpot_s, ttft_s
-from infercli.core.stats import Resampled, gap, resample_quantile, resample_rate
+from infercli.core.stats import Resampled, gap, pooled, resample_quantile, resample_rate
 from tests.core.results import served
 
 FROM_NUMPY = {
@@ -38,7 +38,10 @@ def test_a_quantile_takes_ten_values_beyond_it():
 
 def test_the_same_runs_give_the_same_interval_and_a_run_beside_itself_shows_nothing():
     sample = [(random.Random(i).random(),) for i in range(100)]
-    found = [gap(resample_quantile(sample, 0.5, seed=1), resample_quantile(sample, 0.5, seed=2)) for _ in range(2)]
+    found = [
+        gap(resample_quantile(pooled(sample), 0.5, seed=1), resample_quantile(pooled(sample), 0.5, seed=2))
+        for _ in range(2)
+    ]
     assert found[0] == found[1]
     assert found[0].value == 0
     assert found[0].low < 0 < found[0].high
@@ -49,7 +52,7 @@ def test_a_redrawn_quantile_is_that_of_the_drawn_blocks():
     # 24 requests of one value each: as many blocks as requests, and every draw is a quantile of 24 of the values.
     # Low and high ones take turns: neighbours are not alike, and the draws are not spread further.
     sample = [(float(i * i if i % 2 else (i + 24) ** 2),) for i in range(24)]
-    found = resample_quantile(sample, 0.5, seed=9)
+    found = resample_quantile(pooled(sample), 0.5, seed=9)
     assert found.blocks == 24
     draw = random.Random(9).random
     for seen in found.draws[:50]:
@@ -77,7 +80,7 @@ def wrong(pairs, q) -> float:
     """The share of equal pairs between which a difference is shown, and neither is said to drift."""
     shown = 0
     for a, b in pairs:
-        one, other = resample_quantile(a, q, seed=1), resample_quantile(b, q, seed=2)
+        one, other = resample_quantile(pooled(a), q, seed=1), resample_quantile(pooled(b), q, seed=2)
         shown += gap(one, other).shown and not (one.drifts or other.drifts)
     return shown / len(pairs)
 
@@ -116,7 +119,7 @@ def test_an_engine_that_is_a_fifth_slower_is_told_from_one_that_is_not():
     for pair in range(20):
         a, b = served(200, 8, 2 * pair), served(200, 8, 2 * pair + 1, slower=1.2)
         sides = ([(tpot_s(t),) for t in traces] for traces in (a, b))
-        one, other = (resample_quantile(side, 0.5, seed=seed) for side, seed in zip(sides, (1, 2), strict=True))
+        one, other = (resample_quantile(pooled(side), 0.5, seed=seed) for side, seed in zip(sides, (1, 2), strict=True))
         found.append(gap(one, other).low > 0)
     assert sum(found) >= 18
 
@@ -136,7 +139,7 @@ def told(pairs, q) -> int:
     """Of how many equal pairs a difference is shown that is not doubted."""
     shown = 0
     for a, b in pairs:
-        one, other = resample_quantile(a, q, seed=1), resample_quantile(b, q, seed=2)
+        one, other = resample_quantile(pooled(a), q, seed=1), resample_quantile(pooled(b), q, seed=2)
         doubted = one.drifts or other.drifts or one.bursts or other.bursts
         shown += gap(one, other).shown and not doubted
     return shown
@@ -163,16 +166,16 @@ def test_a_median_that_is_a_twentieth_higher_is_mostly_seen_in_four_hundred_inde
 
 def test_a_run_that_drifts_says_so():
     climbing = [(1.0 + i / 100 + random.Random(i).random() / 10,) for i in range(200)]
-    assert resample_quantile(climbing, 0.5, seed=1).drifts
+    assert resample_quantile(pooled(climbing), 0.5, seed=1).drifts
     level = [(random.Random(i).random(),) for i in range(200)]
-    assert not resample_quantile(level, 0.5, seed=1).drifts
+    assert not resample_quantile(pooled(level), 0.5, seed=1).drifts
 
 
 def test_a_p99_of_a_thousand_requests_takes_well_under_a_second_of_cpu():
     sample = [(ttft_s(t),) for t in served(1000, 32, 5)]
     stats._drawn.cache_clear()
     began = time.process_time()
-    gap(resample_quantile(sample, 0.99, seed=1), resample_quantile(sample, 0.99, seed=2))
+    gap(resample_quantile(pooled(sample), 0.99, seed=1), resample_quantile(pooled(sample), 0.99, seed=2))
     assert time.process_time() - began < 1.0  # 0.15 s where it was written
 
 
@@ -186,13 +189,13 @@ def test_the_gap_is_of_the_values_and_not_of_the_draws():
 
 def test_runs_that_are_equal_to_the_last_bit_show_nothing():
     same = [(0.5,)] * 40
-    found = gap(resample_quantile(same, 0.5, seed=1), resample_quantile(same, 0.5, seed=2))
+    found = gap(resample_quantile(pooled(same), 0.5, seed=1), resample_quantile(pooled(same), 0.5, seed=2))
     assert (found.low, found.high, found.shown, found.apart) == (0, 0, False, False)
 
 
 def test_runs_are_apart_whichever_is_the_slower_one():
     fast, slow = ([(base + i / 1000,) for i in range(40)] for base in (0.1, 0.9))
-    one, other = resample_quantile(fast, 0.5, seed=1), resample_quantile(slow, 0.5, seed=2)
+    one, other = resample_quantile(pooled(fast), 0.5, seed=1), resample_quantile(pooled(slow), 0.5, seed=2)
     assert gap(one, other).apart
     assert gap(other, one).apart
     busy, idle = (resample_rate([(i + 0.5, much) for i in range(48)], 0.0, 48.0, seed=1) for much in (3.0, 1.0))
