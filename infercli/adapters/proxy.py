@@ -17,7 +17,7 @@ from infercli.adapters.openai_errors import Unreachable
 from infercli.core.endpoint import Endpoint
 from infercli.core.proxy import proxy_for
 
-_HINT = "HTTP_PROXY and HTTPS_PROXY name it; hosts in NO_PROXY are asked without it"
+_HINT = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names it; hosts in NO_PROXY are asked without it"
 
 
 class Way(NamedTuple):
@@ -33,7 +33,7 @@ class Way(NamedTuple):
 
 
 def way_to(endpoint: Endpoint, *, timeout_s: float, ssl_context: ssl.SSLContext | None = None) -> Way:
-    """`HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded; loopback is never asked of a proxy.
+    """`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are heeded; loopback is never asked of a proxy.
 
     Raises InputError for a proxy that is not spoken to by HTTP.
     """

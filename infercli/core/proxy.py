@@ -26,13 +26,16 @@ class Proxy(NamedTuple):
 def proxy_for(endpoint: Endpoint, proxies: Mapping[str, str], bypassed: Callable[[str], object]) -> Proxy | None:
     """The proxy on the way to an endpoint; None: there is none. Loopback is never asked of a proxy.
 
+    `ALL_PROXY` is that of a scheme without one of its own, as curl has it.
+
     `proxies`, `bypassed`: urllib.request's `getproxies()` and `proxy_bypass`, which read the environment. Raises
     InputError, which quotes nothing of a proxy that may hold a password.
     """
-    named = None if endpoint.is_loopback else proxies.get(endpoint.scheme)
+    kind = endpoint.scheme if endpoint.scheme in proxies else "all"
+    named = None if endpoint.is_loopback else proxies.get(kind)
     if named is None or bypassed(f"{endpoint.host}:{endpoint.port}"):
         return None
-    variable = f"{endpoint.scheme.upper()}_PROXY"
+    variable = f"{kind.upper()}_PROXY"
     try:
         url = urllib.parse.urlsplit(named if "//" in named else f"//{named}", scheme="http")
         host, port = url.hostname, url.port or _PORT

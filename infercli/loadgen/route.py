@@ -42,7 +42,7 @@ class Route:
 def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: float) -> Route:
     """The first address of the host that accepts a connection, so that no request waits for a name server.
 
-    `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are heeded as urllib does; loopback is never asked of a proxy. Raises
+    `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are heeded; loopback is never asked of a proxy. Raises
     EndpointError (a name that is unknown, or not answered in time), InputError (a proxy that cannot be used).
     """
     tls = (ssl_context or ssl.create_default_context(), endpoint.host) if endpoint.scheme == "https" else None

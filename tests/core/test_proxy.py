@@ -29,6 +29,15 @@ def test_loopback_what_is_bypassed_and_another_scheme_have_none():
     assert proxy("gate", parse_endpoint("http://model.invalid:8000")) is None
 
 
+def test_all_proxy_is_that_of_a_scheme_without_one_of_its_own():
+    none = ()
+    assert proxy_for(FAR, {"all": "gate:1"}, none.__contains__) == Proxy("gate", 1, None)
+    assert proxy_for(FAR, {"all": "gate:1", "https": "own:2"}, none.__contains__) == Proxy("own", 2, None)
+    assert proxy_for(FAR, {"all": "gate:1"}, lambda _: True) is None
+    with pytest.raises(InputError, match="ALL_PROXY names a proxy of the kind socks5h://"):
+        proxy_for(FAR, {"all": "socks5h://gate:1080"}, none.__contains__)
+
+
 @pytest.mark.parametrize(
     ("named", "words"),
     [
