@@ -18,9 +18,13 @@ from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, s
 from infercli.adapters.proxy import failed_at, way_to
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
+from infercli.core.traces import refuses_usage
 from infercli.errors import EndpointError
 
 Message = Mapping[str, Json]
+
+_INTERIM = frozenset({102, 103})
+"""Heads that a server may send before the answer's own (RFC 9110, 15.2); http.client goes past 100 alone."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,14 @@ class OpenAiApi:
             raise self._not_one("its answer has no choices") from None
 
     def _streamed(self, path: str, body: dict[str, Json]) -> Streamed:
-        body = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        connection, response = self._ask("POST", path, body, body.get("model"))
+        body = {**body, "stream": True}
+        try:
+            asked = {**body, "stream_options": {"include_usage": True}}
+            connection, response = self._ask("POST", path, asked, body.get("model"))
+        except Refused as error:
+            if not refuses_usage(error.status, error.message):
+                raise
+            connection, response = self._ask("POST", path, body, body.get("model"))
         headers = _headers(response)
         if "event-stream" not in headers.get("content-type", ""):
             connection.close()
@@ -281,6 +291,10 @@ class OpenAiApi:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, way.base + self.endpoint.prefix + path, body=data, headers=headers)
             response = connection.getresponse()
+            while response.status in _INTERIM:
+                # A second `begin` reads the next head.
+                response.headers = response.msg = None  # type: ignore[assignment]
+                response.begin()
             if response.status != 200:
                 raise self._refused(response, path, model)
         except (OSError, http.client.HTTPException) as error:

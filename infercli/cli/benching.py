@@ -29,11 +29,14 @@ from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
+    from infercli.adapters.openai_api import OpenAiApi
     from infercli.core.levels import Level
     from infercli.core.sending import Sending
     from infercli.loadgen import Progress
 
 
+_ASKED_S = 60.0
+"""For what is asked before the load, at most: a list of models takes no more."""
 MANY = 512
 """Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
 
@@ -61,7 +64,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     wanted = understand(given, traced=traced, max_tokens=most, turns=turns)
     api: Api = sending.api or "chat"
     if not given["in_cluster"]:
-        check_models(aim, api, {given["model"], *(c.model for c in sending.conversations)} - {None})
+        check_models(_client(aim, given), api, {given["model"], *(c.model for c in sending.conversations)} - {None})
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
     with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
@@ -135,8 +138,6 @@ def _verdict(result: BenchResult) -> int:
 
 
 def _aim(where: str | None, given: dict[str, Any]) -> Aim:
-    from infercli.adapters.openai_api import OpenAiApi
-
     places = (given[name] for name in ("deployment_path", "target", "namespace", "kubeconfig", "kube_context"))
     aim = aim_at(where, given["model"], *places)
     if given["in_cluster"]:
@@ -155,14 +156,21 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
         )
     if aim.model is not None:
         return aim
-    models = OpenAiApi(aim.endpoint, api_key=aim.api_key).models()
+    models = _client(aim, given).models()
     if not models:
         raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
     return aim._replace(model=models[0])
 
 
-def _sending(given: dict[str, Any], aim: Aim) -> Sending:
+def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
+    """For what is asked before the load: it waits no longer than a request of the load may."""
     from infercli.adapters.openai_api import OpenAiApi
+
+    timeout_s = min(_ASKED_S, parse_duration_s(given["timeout"] or f"{_ASKED_S:g}s"))
+    return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
+
+
+def _sending(given: dict[str, Any], aim: Aim) -> Sending:
     from infercli.cli.sending import conversations_for, mean_turns, tokenizer_for
     from infercli.core.release import serving
     from infercli.core.sending import capped
@@ -173,8 +181,7 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         # Only where lengths are in tokens, and only opened where they are not kept from an earlier run.
         good = serving(aim.world.store.entries(aim.release)) if aim.world is not None and aim.release else None
         model = good.revision.plan.model if good is not None else None
-        asked = OpenAiApi(aim.endpoint, api_key=aim.api_key)
-        lengths = tokenizer_for(given["tokenizer"], model=model, endpoint=asked, served=aim.model)
+        lengths = tokenizer_for(given["tokenizer"], model=model, endpoint=_client(aim, given), served=aim.model)
     sending = conversations_for(
         workload,
         data_format=given["data_format"],

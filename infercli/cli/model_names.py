@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infercli.errors import EndpointError
 
 if TYPE_CHECKING:
-    from infercli.cli.endpoint import Aim
+    from infercli.adapters.openai_api import OpenAiApi
     from infercli.core.record import Json
     from infercli.core.traces import Api
 
@@ -19,18 +19,16 @@ _SMALLEST: dict[Api, tuple[str, dict[str, Json]]] = {
 }
 
 
-def check_models(aim: Aim, api: Api, names: Collection[str]) -> None:
+def check_models(client: OpenAiApi, api: Api, names: Collection[str]) -> None:
     """Raises EndpointError for a name that the endpoint does not list, and knows nothing of when it is asked once.
 
     Asked, because some serve what they do not list: an alias, or an adapter that is loaded when it is needed. What else
     may be wrong with an endpoint is left to the measurement, except a key that it does not take.
     """
-    from infercli.adapters.openai_api import OpenAiApi
     from infercli.adapters.openai_errors import Refused, Unreachable
 
     if not names:
         return
-    client = OpenAiApi(aim.endpoint, api_key=aim.api_key)
     try:
         listed = client.models()
     except EndpointError as error:

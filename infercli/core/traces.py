@@ -30,6 +30,14 @@ failure of its worker that no answer came between, and at most so long. Without 
 hundred thousand times a second. `Retry-After` is not followed."""
 
 
+def refuses_usage(status: int | None, message: str | None) -> bool:
+    """Whether a server refused because it was asked for `usage` in a stream.
+
+    `stream_options` came to OpenAI's API in May 2024: servers that are older, and strict, answer 400 or 422 (FastAPI).
+    """
+    return status in (400, 422) and message is not None and "stream_options" in message
+
+
 class Stop(Record):
     """Why a load ended before it was done."""
 

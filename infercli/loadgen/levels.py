@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from infercli.core.levels import BenchRun, Level, Levels
 from infercli.core.repeats import enough
 from infercli.core.sending import Sending
 from infercli.core.stage import StageResult, stage_result
+from infercli.core.traces import refuses_usage
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target
+
+_WITHOUT_USAGE = (
+    "the endpoint refuses `stream_options`: it is asked without, and tokens are the frames that are counted, which no "
+    "`usage` confirms"
+)
 
 
 def run_levels(
@@ -31,6 +38,11 @@ def run_levels(
         on_level(level, len(stages))
         conversations = enough(sending, level.load, len(stages), levels.most)
         measured = run(target, level.load, conversations, on_progress, workers=workers)
+        if target.usage and _refuses_usage(measured):
+            # Older servers, and strict ones: the same load once more, and what it lacks is said with the result.
+            target = replace(target, usage=False)
+            on_level(level._replace(why=_WITHOUT_USAGE), len(stages))
+            measured = run(target, level.load, conversations, on_progress, workers=workers)
         first = first or measured
         began_s = (measured.origin_ns - first.origin_ns) / 1e9
         ended_s = began_s + max((t.ended_s for t in measured.traces), default=0.0)
@@ -49,3 +61,8 @@ def run_levels(
             break
     assert first is not None  # there is always a first level
     return BenchRun(started_at=first.started_at, origin_monotonic_ns=first.origin_ns, stages=tuple(stages))
+
+
+def _refuses_usage(measured: Measurement) -> bool:
+    traces = measured.traces
+    return not any(t.answered for t in traces) and any(refuses_usage(t.status, t.message) for t in traces)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop
+from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop, refuses_usage
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
@@ -368,6 +368,14 @@ class Loop:
         self.in_a_row += 1
         return round(min(RETRY_MOST_S, RETRY_FIRST_S * 2.0 ** min(self.in_a_row - 1, 30)) * 1e9)
 
+    def _in_vain(self, taken: dict[str, Any]) -> Stop | None:
+        """Why to send no more where nothing was answered yet; None: it is too early to say."""
+        if self.requests.target.usage and refuses_usage(taken.get("status"), taken["message"]):
+            return Stop(kind="gave up", detail="the endpoint refuses `stream_options`")
+        if self.failed < self.load.give_up_after:
+            return None
+        return Stop(kind="gave up", detail=f"the first {self.failed} requests failed and none was answered")
+
     def _read(self, answer: Answer) -> bool:
         """Look at what came back; False where it is a failure."""
         taken = answer.taken(self.origin, stream=self.stream)
@@ -384,10 +392,8 @@ class Loop:
         if not answered:
             self.failed += 1
             tally.failed += 1
-            if not self.answered and self.failed >= self.load.give_up_after and tally.stopped is None:
-                tally.stopped = Stop(
-                    kind="gave up", detail=f"the first {self.failed} requests failed and none was answered"
-                )
+            if not self.answered and tally.stopped is None:
+                tally.stopped = self._in_vain(taken)
             return
         self.answered += 1
         frames, tokens = taken.get("frames") or (), taken["completion_tokens"]

@@ -32,6 +32,8 @@ class Target:
     """More headers of every request, for example the pin to one engine."""
     ssl_context: ssl.SSLContext | None = None
     """For https; None verifies against the system's authorities."""
+    usage: bool = True
+    """Streams are asked for `usage` (`stream_options`), which some servers refuse."""
 
 
 class Requests:
@@ -94,7 +96,9 @@ class Requests:
             return body
         most = turns[-1].max_tokens or load.max_tokens
         body |= {"max_tokens": most, "temperature": load.temperature}
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body["stream"] = True
+        if self.target.usage:
+            body["stream_options"] = {"include_usage": True}
         if load.min_tokens is not None:
             body["min_tokens"] = min(load.min_tokens, most)
         if load.ignore_eos:

@@ -87,6 +87,19 @@ def test_streams_with_comments_and_other_line_ends_are_read(newline):
         assert "".join(api(server).stream_chat(ASK, model="tiny")) == " word0 word1 word2"
 
 
+def test_heads_before_the_answers_own_are_gone_past():
+    hint = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
+    with FakeOpenAiServer(Behaviour(tokens=2, interim=hint + hint)) as server:
+        assert "".join(api(server).stream_chat(ASK, model="tiny")) == " word0 word1"
+
+
+def test_a_stream_is_asked_for_without_usage_where_that_is_refused():
+    with FakeOpenAiServer(Behaviour(tokens=2, refuses="stream_options")) as server:
+        stream = api(server).stream_chat(ASK, model="tiny")
+        assert "".join(stream) == " word0 word1"
+        assert stream.answer.completion_tokens is None
+
+
 def test_usage_that_is_absent_is_none():
     with FakeOpenAiServer(Behaviour(usage=False)) as server:
         stream = api(server).stream_chat(ASK, model="tiny")
@@ -318,3 +331,13 @@ def test_a_proxy_that_is_not_there_is_named_and_loopback_is_not_asked_of_it(prox
     with pytest.raises(Unreachable, match=r"the proxy 127\.0\.0\.1:1 cannot be reached") as error:
         OpenAiApi(parse_endpoint("http://model.invalid"), timeout_s=5).models()
     assert "NO_PROXY" in error.value.hint
+
+
+def test_all_proxy_is_that_of_a_scheme_without_one_of_its_own(monkeypatch):
+    for name in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeOpenAiServer() as server:
+        proxy = Proxy(server.port)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert OpenAiApi(parse_endpoint("http://model.invalid"), timeout_s=10).models() == ["tiny"]
+    assert proxy.heads[0].startswith(b"GET http://model.invalid/v1/models HTTP/1.1\r\n")

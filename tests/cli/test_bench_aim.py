@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +99,29 @@ def test_a_key_that_is_not_taken_is_said_before_a_load_is_sent(infercli):
         ran = infercli("bench", server.url, "--model", "tiny", *FEW)
         assert server.completion_requests == []
     assert "give the key by INFERCLI_API_KEY" in ran.err
+
+
+def test_a_server_that_refuses_stream_options_is_measured_without_them_and_it_is_said(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=3, refuses="stream_options")) as server:
+        ran = infercli("bench", server.url, *FEW)
+        assert len(server.completion_requests) == 3  # one was refused
+    assert ran.code == ExitCode.YES
+    assert "the endpoint refuses `stream_options`" in ran.err
+    metrics = json.loads(ran.out)["stages"][0]["metrics"]
+    assert (metrics["answered"], metrics["failed"], metrics["output_tokens"]) == (2, 0, 6)
+    assert metrics["token_check"]["with_usage"] == 0
+
+
+def test_another_field_that_is_refused_is_a_failure_with_its_name(infercli):
+    with FakeOpenAiServer(Behaviour(refuses="ignore_eos")) as server:
+        ran = infercli("bench", server.url, "--ignore-eos", *FEW)
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "ignore_eos" in (Path("result.json")).read_text()
+
+
+def test_what_is_asked_before_the_load_waits_no_longer_than_a_request_may(infercli):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ran = infercli("bench", url, "--timeout", "300ms", *FEW)
+    assert ran.code == ExitCode.COULD_NOT
+    assert "did not answer within 0.3 s" in ran.err

@@ -56,6 +56,8 @@ class Behaviour:
     """An error event after so many token frames."""
     error_name: str = ""
     """The name of that event; with one its message stands alone and not in `error`."""
+    refuses: str = ""
+    """A field of the body that is answered with 422, as a strict FastAPI server does."""
     silent: bool = False
     """Take the request and never answer."""
     hangs_up_after_s: float | None = None
@@ -245,6 +247,9 @@ class FakeOpenAiServer:
         if b.garbage:
             connection.sendall(b"220 mail.example ESMTP\r\n")
             return False
+        if b.refuses and b.refuses in served.body:
+            wrong = {"type": "extra_forbidden", "loc": ["body", b.refuses], "msg": "Extra inputs are not permitted"}
+            return self._json(connection, 422, {"detail": [wrong]})
         if b.status != 200:
             error = {"error": {"message": b.message, "type": "test", "code": b.status}}
             return self._json(connection, b.status, error, b.headers)
