@@ -26,6 +26,7 @@ from .rules import (
     Secrets,
     allowed,
     choose,
+    own,
     same_secret,
 )
 
@@ -128,10 +129,10 @@ class Front:
     def _admit(self, request: Any, ask: Ask) -> None:
         """Refuse who may not ask this, and note the engine that an operator pins."""
         pin, token = request.headers.get(PIN_HEADER), request.headers.get(TOKEN_HEADER)
-        own = ask.method == "GET" and ask.path in OWN_GETS
-        if not own and not allowed(ask.method, ask.path, operator_pin=pin is not None):
+        its_own = own(ask.method, ask.path)
+        if not its_own and not allowed(ask.method, ask.path, operator_pin=pin is not None):
             raise Refusal(404, "not_found", f"there is no {ask.method} {ask.path} here")
-        if own and ask.path == "/health":
+        if its_own and ask.path == "/health":
             return
         if token is not None:
             tokens = self._tokens.lines()
@@ -141,7 +142,7 @@ class Front:
                 raise Refusal(403, "bad_operator_token", "the operator token is wrong")
             ask.pin = pin
             return
-        if pin is not None or own:
+        if pin is not None or its_own:
             raise Refusal(403, "operator_token_required", f"this needs an operator token in {TOKEN_HEADER}")
         keys = self._keys.lines()
         if not keys:

@@ -104,6 +104,11 @@ def allowed(method: str, path: str, *, operator_pin: bool = False) -> bool:
     return method == "GET" and (GETS.fullmatch(path) is not None or (operator_pin and path in OPERATOR_GETS))
 
 
+def own(method: str, path: str) -> bool:
+    """Whether the front answers this itself. HEAD is asked by whoever only watches; the HTTP server sends no body."""
+    return method in ("GET", "HEAD") and path in OWN_GETS
+
+
 def path_label(path: str) -> str:
     """The path as a metric's tag. What is not on the list is anyone's invention: it must not make a time series."""
     if path in POSTS or path in OPERATOR_GETS:

@@ -58,7 +58,7 @@ def answer(serve: Serve, replica: Replica, keys: Mapping[str, list[str]], reques
     path = request.path.partition("?")[0]
     token, pin = request.headers.get("x-infercli-operator-token"), request.headers.get("x-infercli-engine")
     for_operators = pin is not None or path == "/front"
-    if path == "/health" and request.method == "GET":
+    if path == "/health" and request.method in ("GET", "HEAD"):
         return Answer(200, {"status": "ok"}) if serve.choose(replica, None) else _error(503, "no engine is serving")
     if path not in {"/front", "/v1/models", *COMPLETIONS}:
         return _error(404, f"there is no {request.method} {path} here")

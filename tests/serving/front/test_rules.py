@@ -14,6 +14,7 @@ from infercli.serving.front.rules import (
     Table,
     allowed,
     choose,
+    own,
     parse_table,
     path_label,
     same_secret,
@@ -219,3 +220,9 @@ def test_secrets_follow_the_link_that_a_secret_volume_swaps(tmp_path):
     (tmp_path / "new").symlink_to("second")
     (tmp_path / "new").rename(tmp_path / "..data")
     assert secrets.lines() == (b"secon",)  # of the same size and time: only the inode tells
+
+
+def test_the_fronts_own_pages_are_read_and_asked_for_their_head_alone():
+    assert all(own(method, path) for method in ("GET", "HEAD") for path in ("/health", "/front"))
+    assert not own("POST", "/health")
+    assert not own("HEAD", "/v1/models")
