@@ -51,13 +51,14 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.loadgen import Target, digest_key, run_levels
 
     # What is wrong with the options is said before anybody is asked.
-    understand(given, traced=True, max_tokens=given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0))
+    most = given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0)
+    asked = understand(given, traced=True, max_tokens=most)
     if save_path == "-":
         raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
     check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None
-    sending = _sending(given, aim)
+    sending = _sending(given, aim, asked)
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
@@ -170,12 +171,17 @@ def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
     return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
 
 
-def _sending(given: dict[str, Any], aim: Aim) -> Sending:
-    from infercli.cli.sending import conversations_for, mean_turns, tokenizer_for
+def _sending(given: dict[str, Any], aim: Aim, asked: Levels) -> Sending:
+    from infercli.cli.sending import conversations_for, is_trace, mean_turns, tokenizer_for
     from infercli.core.release import serving
+    from infercli.core.repeats import planned
     from infercli.core.sending import capped
 
     workload, tokens = given["workload"], given["input_len"]
+    count = _count(given, mean_turns(workload, given["data_format"]))
+    if count is None and not given["replay"] and is_trace(workload, given["data_format"]):
+        # Its texts are made up, gigabytes for a large one: as many as will be sent.
+        count = max(map(planned, asked.given), default=MANY)
     lengths = None
     if workload is not None or tokens is not None:
         # Only where lengths are in tokens, and only opened where they are not kept from an earlier run.
@@ -191,7 +197,7 @@ def _sending(given: dict[str, Any], aim: Aim) -> Sending:
         loras=_shares(given["loras"]),
         api=given["api"],
         seed=given["seed"],
-        count=_count(given, mean_turns(workload, given["data_format"])),
+        count=count,
         until_s=_until_s(given),
         lengths=lengths,
     )

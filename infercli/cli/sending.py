@@ -99,6 +99,13 @@ def mean_turns(workload: str | None, data_format: FileFormat | None) -> float | 
     return None if description is None else description.turns.average
 
 
+def is_trace(workload: str | None, data_format: FileFormat | None) -> bool:
+    """Whether it says how long prompts are and not what they say."""
+    from infercli.core.bench_workload import TRACE_FORMATS
+
+    return workload is not None and load_workload(workload, data_format).workload.format in TRACE_FORMATS
+
+
 def tokenizer_for(
     given: str | None, *, model: LockedModel | None = None, endpoint: OpenAiApi | None = None, served: str | None = None
 ) -> TokenLengths | None:

@@ -82,11 +82,16 @@ class Levels(Record):
                 return None
             many = max(REQUESTS // 2, ROUNDS * users)
             return Level(self._load(many, concurrency=users))
-        if len(done) == len(self.levels):
-            return None
-        level = self.levels[len(done)]
+        return None if len(done) == len(self.levels) else Level(self._given(self.levels[len(done)]))
+
+    @property
+    def given(self) -> tuple[Load, ...]:
+        """The loads that are known before anything is measured; none of a sweep or a search."""
+        return tuple(map(self._given, self.levels))
+
+    def _given(self, level: dict[str, Json]) -> Load:
         closed = level.get("arrivals") is None
-        return Level(self._load(requests_of(level.get("concurrency") if closed else None), **level))
+        return self._load(requests_of(level.get("concurrency") if closed else None), **level)
 
     def too_few_for(self, users: int) -> bool:
         """Whether the requests that were asked for never reach so many users: what they brought would say nothing."""

@@ -130,6 +130,24 @@ def test_of_a_replayed_trace_as_much_is_written_as_the_duration_takes(infercli, 
     assert len(server.completion_requests) == 10
 
 
+@pytest.mark.parametrize(
+    ("load", "count"),
+    [
+        (("--rate", "20", "--duration", "0.5s"), 48),  # 10, up to 34 by chance, 4 to warm up
+        (("--concurrency", "2"), 68),
+        (("--sweep",), 512),
+    ],
+)
+def test_of_a_trace_that_is_not_replayed_as_much_is_written_as_will_be_sent(load, count, infercli, tmp_path):
+    lines = [f'{{"timestamp": {at_ms}, "input_length": 9, "output_length": 1}}\n' for at_ms in range(1000)]
+    (tmp_path / "trace.jsonl").write_text("".join(lines))
+    words = ("--workload", "trace.jsonl", "--format", "mooncake", *load)
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        ran = infercli("bench", server.url, *words, "--telemetry", "none", "-o", "json")
+    prompts = json.loads(ran.out)["prompts"]
+    assert prompts["count"] == count
+
+
 def test_a_sweep_that_its_requests_ended_is_not_called_saturated(infercli):
     with FakeOpenAiServer(Behaviour(tokens=2, ttft_s=0.05)) as server:
         ran = infercli("bench", server.url, "--sweep", "--requests", "2", "--warmup", "0", "--telemetry", "none")
