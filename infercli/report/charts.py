@@ -91,8 +91,9 @@ def distribution(
     low, high = found.edges[0], found.edges[-1]
     if expected is not None:
         low, high = min(low, expected.low or low), max(high, expected.high)
-    x = logarithmic(low * scale, high * scale, frame.left, frame.inner_right, ticks=6)
     y = linear(0, max(found.counts), frame.inner_bottom, frame.top, ticks=4)
+    frame = frame.beside(y)
+    x = logarithmic(low * scale, high * scale, frame.left, frame.inner_right, ticks=6)
     drawn: list[ET.Element] = []
     if expected is not None:
         a, b = x(expected.low * scale), x(expected.high * scale)
@@ -154,13 +155,15 @@ def curve(title: str, unit: str, x_title: str, points: Sequence[Point], limit: f
     shown = [v for p in points for v in (p.p50, p.p95, *(_ends(p.predicted_y) if p.predicted_x else ()))]
     shown += [] if limit is None else [limit]
     rightmost = max([p.x for p in points] + [p.predicted_x.high for p in points if p.predicted_x and p.predicted_y])
-    x = linear(0, rightmost, frame.left, frame.inner_right)
     positive = [v for v in shown if v > 0]
     if positive and max(positive) > LOG_FROM * min(positive):
         y = logarithmic(min(positive) / 1.2, max(positive) * 1.2, frame.inner_bottom, frame.top, ticks=6)
     else:
         y = linear(0, max(shown), frame.inner_bottom, frame.top)
-    drawn = [*x_axis(frame, x, x_title), *y_axis(frame, y, number if y.log else None)]
+    label = number if y.log else None
+    frame = frame.beside(y, label)
+    x = linear(0, rightmost, frame.left, frame.inner_right)
+    drawn = [*x_axis(frame, x, x_title), *y_axis(frame, y, label)]
     if limit is not None:
         drawn.append(rule(frame.left, y(limit), frame.inner_right, y(limit), "limit"))
     for p in points:

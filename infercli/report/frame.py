@@ -23,6 +23,11 @@ class Frame(NamedTuple):
     top: float = 12
     bottom: float = 40
 
+    def beside(self, scale: Scale, label: Callable[[float], str] | None = None) -> Frame:
+        """With room on its left for the labels of a y axis."""
+        label = label or (lambda v: tick(v, scale.ticks))
+        return self._replace(left=max([self.left, *(12 + 7.4 * len(label(v)) for v in scale.ticks)]))
+
     @property
     def inner_right(self) -> float:
         """Where the plot ends."""
