@@ -226,7 +226,8 @@ class OpenAiApi:
                 data = b"\n".join(lines)
                 if name == b"error":
                     raise EndpointError(f"{self.endpoint.url} failed while answering: {server_words(data, '')}")
-                yield data
+                if data:  # empty ones keep a connection alive
+                    yield data
                 lines = []
             if not text:
                 name = b""

@@ -18,6 +18,9 @@ from infercli.core.record import Json
 _SEPARATOR = b"\n\n"
 _NAMES_AN_ERROR = re.compile(rb"^event: ?error\s*$", re.MULTILINE)
 """An event whose name says that it is an error, whatever its data look like (openai-python takes it for one too)."""
+_BROKEN_OFF = frozenset({"abort", "error"})
+"""Finish reasons of answers that the engine gave up. vLLM (vllm-project/vllm issue 57082) and SGLang end their streams
+like whole ones."""
 _LOOK = 8
 """Frames looked into at each end before the whole is parsed. Servers send one or two that are no tokens at either end
 (role; usage and [DONE]); anything longer is unusual enough to be parsed."""
@@ -149,6 +152,8 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
             lines.append(text[5:].strip())
         if text.startswith(b"event:"):
             name = text[6:].strip()
+        if text.startswith(b"error:"):  # older servers of llama.cpp name the field itself so
+            lines, name = [text[6:].strip()], b"error"
         if text:
             continue
         is_error, name = name == b"error", b""
@@ -207,8 +212,8 @@ def dechunk(raw: bytes, start: int, ends: Sequence[int]) -> tuple[bytes, list[in
 
 def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     """What one event says, noted in `stream`. `first`: no token came yet. Raises ValueError for what is no event."""
-    if data is None:
-        return None
+    if not data:
+        return None  # a comment, or an empty event, by which proxies keep a connection alive
     if data == b"[DONE]":
         stream.done = True
         return _Event()
@@ -230,9 +235,12 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     choice = choices[0]
     delta = choice.get("delta")
     delta = delta if isinstance(delta, dict) else {}
-    reason, ended = choice.get("finish_reason"), stream.finish_reason is not None
+    # Empty while it goes on, by SGLang 0.4, LocalAI 2.26 and Ollama 0.1.
+    reason, ended = choice.get("finish_reason") or None, stream.finish_reason is not None
     if isinstance(reason, str):
         stream.finish_reason = reason
+    if reason in _BROKEN_OFF:
+        stream.error = f"the engine broke it off: finish_reason `{reason}`"
     texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
@@ -251,6 +259,8 @@ def _error_of(data: bytes) -> str:
 
 
 def _usage(usage: dict[str, Json], stream: Stream) -> None:
+    if not usage.get("prompt_tokens") and not usage.get("completion_tokens"):
+        return  # not filled in, as LocalAI has it in every frame: no prompt has no token
     stream.prompt_tokens = _count(usage.get("prompt_tokens"))
     stream.completion_tokens = _count(usage.get("completion_tokens"))
     details = usage.get("prompt_tokens_details")

@@ -34,7 +34,7 @@ class Behaviour:
     empty_last_frame: bool = False
     """finish_reason comes in a frame without text that is no token (not vLLM's way)."""
     comment_every: int = 0
-    """A comment line (`: ping`) after every so many token frames."""
+    """A comment line (`: ping`) and an event without data after every so many token frames."""
     newline: str = "\n"
     content: Callable[[int], str] = field(default=lambda i: f" word{i}")
     trailer: str = ""
@@ -316,7 +316,7 @@ class FakeOpenAiServer:
             pending += choice(text, reason)
             frames_pending += 1
             if b.comment_every and (i + 1) % b.comment_every == 0:
-                pending += f": ping{b.newline}{b.newline}"
+                pending += f": ping{b.newline}{b.newline}data:{b.newline}{b.newline}"
             if frames_pending == b.frames_per_send or i == total - 1:
                 send(pending, frames_pending)
                 frames_sent += frames_pending

@@ -182,6 +182,40 @@ def test_an_event_that_is_no_completion_is_named(junk):
     assert junk in stream.malformed
 
 
+@pytest.mark.parametrize("reason", ["abort", "error"])
+def test_an_answer_that_the_engine_broke_off_is_an_error_though_it_ends_like_a_whole_one(reason):
+    raw = b"".join(whole([ROLE, token(), token("", reason), usage(1), "[DONE]"]))
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.done, stream.error) == (True, f"the engine broke it off: finish_reason `{reason}`")
+
+
+def test_an_empty_finish_reason_is_none():
+    values = [token("", "", role="assistant"), token(" a", ""), token(" b", "")]
+    stream = parse_stream([b"".join(whole(values))], 0, chunked=False)
+    assert (stream.frames, stream.finish_reason, stream.done) == ([2], None, False)
+    stream = parse_stream([b"".join(whole([*values, token("", "stop"), usage(2), "[DONE]"]))], 0, chunked=False)
+    assert (stream.frames, stream.finish_reason) == ([2], "stop")
+
+
+def test_an_event_without_data_keeps_a_stream_alive_and_says_nothing():
+    raw = frame("").join(whole(ANSWER))
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.frames, stream.malformed) == ([3], None)
+
+
+def test_usage_that_is_all_zeros_is_not_filled_in():
+    nothing = {"usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
+    raw = b"".join(whole([ROLE | nothing, token() | nothing, token(" b") | nothing, token("", "stop") | nothing]))
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.frames, stream.prompt_tokens, stream.completion_tokens) == ([2], None, None)
+
+
+def test_a_line_that_is_named_an_error_is_one():
+    raw = frame(ROLE) + frame(token()) + b'error: {"code":500,"message":"the slot is gone"}\n\n'
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.frames, stream.error) == ([1], "the slot is gone")
+
+
 def test_an_unfinished_frame_is_no_token():
     raw = frame(ROLE) + frame(token()) + b'data: {"choices": [{"delta": {"con'
     assert sum(parse_stream([raw], 0, chunked=False).frames) == 1
