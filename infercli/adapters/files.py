@@ -172,6 +172,14 @@ def check_writable(path: Path) -> None:
         raise InferError(f"{path} is a directory", "name a file in it")
 
 
+def check_apart(path: str, read: Iterable[str | None]) -> None:
+    """Raises InputError where writing `path` would overwrite a file that is read."""
+    for one in read:
+        with suppress(OSError):  # what is not there, or the name of something shipped, is no file
+            if one is not None and Path(path).samefile(one):
+                raise InputError(f"{path} is read, and would be overwritten", "name another file")
+
+
 def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
     """As `write_text`."""
     try:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _ASKED_S = 60.0
 """For what is asked before the load, at most: a list of models takes no more."""
+_FILES = ("workload", "objectives", "tokenizer", "plan_path", "deployment_path")
+"""Options that may name a file that is read."""
 MANY = 512
 """Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
 
@@ -44,7 +46,7 @@ MANY = 512
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
-    from infercli.adapters.files import check_writable, state_home, to_json
+    from infercli.adapters.files import check_apart, check_writable, state_home, to_json
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
     from infercli.core.sending import prefix_sent
@@ -55,6 +57,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     asked = understand(given, traced=True, max_tokens=most)
     if save_path == "-":
         raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
+    check_apart(save_path, [given[name] for name in _FILES])
     check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None

@@ -33,6 +33,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     """
     from pathlib import Path
 
+    from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
     from infercli.cli.output import emit, note
     from infercli.core.bench_comparison import BenchComparison, compare, refusals
@@ -40,6 +41,8 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
 
     if len(files) < 2:
         raise InputError("there is nothing to compare it with", "name two results of `infercli bench` or more")
+    if html_path is not None:
+        check_apart(html_path, files)
     results = [read_result(Path(file)) for file in files]
     first = results[0]
     if not force:
@@ -51,7 +54,6 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     runs = tuple(compare(first, r, file) for file, r in zip(files[1:], results[1:], strict=True))
     answer = BenchComparison(baseline=files[0], runs=runs)
     if html_path is not None:
-        from infercli.adapters.files import write_text
         from infercli.report.comparison import page
 
         write_text(Path(html_path), page(answer, list(zip(files, results, strict=True))))

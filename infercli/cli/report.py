@@ -50,6 +50,10 @@ def command(files: tuple[str, ...], check: bool, html_path: str | None, format_:
         raise InputError("--check, --html and --export are three things", "give one of them at a time")
     if format_ is not None and output != "text":
         raise InputError(f"--export {format_} is a format of its own", "leave --output away")
+    if html_path is not None:
+        from infercli.adapters.files import check_apart
+
+        check_apart(html_path, files)
     results = _read(files)
     if check:
         return _check(results, output)

@@ -125,3 +125,10 @@ def test_what_is_asked_before_the_load_waits_no_longer_than_a_request_may(inferc
         ran = infercli("bench", url, "--timeout", "300ms", *FEW)
     assert ran.code == ExitCode.COULD_NOT
     assert "did not answer within 0.3 s" in ran.err
+
+
+def test_a_result_never_overwrites_the_workload_that_was_sent(infercli):
+    Path("w.yaml").write_text("apiVersion: infercli/v1\nkind: Workload\nname: w\nprompts: [a]\n")
+    ran = infercli("bench", "http://127.0.0.1:9", "--workload", "w.yaml", "--save", "./w.yaml")
+    assert ran.code == ExitCode.USAGE
+    assert "./w.yaml is read, and would be overwritten" in ran.err

@@ -449,6 +449,18 @@ def test_html_is_one_file_and_the_summary_is_said_all_the_same(infercli, saved, 
     assert Path("out/report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("verb", [("report",), ("compare", "other.json")])
+def test_a_page_never_overwrites_the_result_that_it_is_of(verb, infercli, saved, tmp_path):
+    name, _ = saved(run(16, 2)), saved(run(16, 2), "other.json")
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "link.html").symlink_to(name)
+    for page in (name, "link.html"):
+        ran = infercli(*verb, name, "--html", page)
+        assert ran.code == ExitCode.USAGE
+        assert f"{page} is read, and would be overwritten" in ran.err
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_exports_are_a_line_a_level_or_a_row_a_request(infercli, saved):
     name = saved(sweep((1, 2), requests=8))
     for form in ("vllm", "llm-d"):
