@@ -105,7 +105,13 @@ class OpenAiApi:
 
     def models(self) -> list[str]:
         """The names that `model` may be."""
-        value = self.get_json("/v1/models")
+        try:
+            value = self.get_json("/v1/models")
+        except Refused as error:
+            if error.status == 404:
+                # Some serve and list nothing (huggingface/text-generation-inference issue 2369, until August 2024).
+                error.hint = f"{error.hint} If it is and lists no models, name one with --model"
+            raise
         try:
             return [str(entry["id"]) for entry in value["data"]]
         except (KeyError, TypeError):

@@ -47,6 +47,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
     from infercli.adapters.files import check_apart, check_writable, state_home, to_json
+    from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
     from infercli.core.sending import prefix_sent
@@ -57,11 +58,12 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     asked = understand(given, traced=True, max_tokens=most)
     if save_path == "-":
         raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
+    turns_said = mean_turns(given["workload"], given["data_format"])
     check_apart(save_path, [given[name] for name in _FILES])
     check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None
-    sending = _sending(given, aim, asked)
+    sending = _sending(given, aim, asked, turns_said)
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
@@ -174,14 +176,15 @@ def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
     return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
 
 
-def _sending(given: dict[str, Any], aim: Aim, asked: Levels) -> Sending:
-    from infercli.cli.sending import conversations_for, is_trace, mean_turns, tokenizer_for
+def _sending(given: dict[str, Any], aim: Aim, asked: Levels, turns: float | None) -> Sending:
+    """`turns`: of a conversation on average; None: it is not known before they are read."""
+    from infercli.cli.sending import conversations_for, is_trace, tokenizer_for
     from infercli.core.release import serving
     from infercli.core.repeats import planned
     from infercli.core.sending import capped
 
     workload, tokens = given["workload"], given["input_len"]
-    count = _count(given, mean_turns(workload, given["data_format"]))
+    count = _count(given, turns)
     if count is None and not given["replay"] and is_trace(workload, given["data_format"]):
         # Its texts are made up, gigabytes for a large one: as many as will be sent.
         count = max(map(planned, asked.given), default=MANY)
@@ -208,10 +211,7 @@ def _sending(given: dict[str, Any], aim: Aim, asked: Levels) -> Sending:
 
 
 def _count(given: dict[str, Any], turns: float | None) -> int | None:
-    """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here.
-
-    `turns`: of a conversation on average; None: it is not known before they are read.
-    """
+    """How many conversations to have at hand; None: all that a file has, and 64 of those that are written here."""
     requests, users = given["requests"], max(given["concurrency"], default=None)
     by_time = given["duration"] or given["sweep"] or given["rate"] or given["slos"]
     if given["replay"] or (not requests and (turns is None or (given["workload"] is not None and by_time))):

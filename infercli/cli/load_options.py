@@ -127,6 +127,10 @@ def _without_effect(given: dict[str, Any]) -> Iterator[str]:
     ):
         if given[name] and not there:
             yield f"--{'format' if name == 'data_format' else name.replace('_', '-')} needs {needed}"
+    if given["api"] == "embeddings":
+        for name in ("output_len", "max_tokens", "min_tokens", "ignore_eos"):
+            if given[name]:
+                yield f"--{name.replace('_', '-')} is about answers, and an embedding has no tokens of its own"
     if given["tokenizer"] not in (None, "none") and not (given["input_len"] or given["workload"]):
         yield "--tokenizer needs --input-len or a --workload: without them the lengths of prompts are in words"
 

@@ -80,9 +80,14 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
     from infercli.core.bench_workload import FILE_FORMATS, Workload
 
     path = Path(given)
+    is_name = path.suffix.lower() in WORKLOAD_SUFFIXES
+    if not path.exists() and (data_format is not None or not is_name):
+        raise InputError(f"{given}: there is no such file")
     if data_format is not None:
+        if path.is_dir():
+            raise InputError(f"{given}: is a directory", "name a file in it")
         return Loaded(Workload(name=path.name, file=str(path.absolute()), format=data_format), path.parent)
-    if path.suffix.lower() not in WORKLOAD_SUFFIXES and path.is_file():
+    if not is_name and path.is_file():
         more = '; plain text becomes jsonl with a line {"prompt": "..."} for each' if path.suffix == ".txt" else ""
         raise InputError(
             f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}{more}"

@@ -92,7 +92,10 @@ def _sources(telemetry: str, aim: Aim, metrics_urls: Sequence[str]) -> list[Sour
 
     if telemetry in ("none", "nvml"):
         return []
-    sources = [at_url(url) for url in metrics_urls]
+    try:
+        sources = [at_url(url) for url in metrics_urls]
+    except InputError as error:
+        raise InputError(f"--metrics-url: {error.message}", error.hint) from error
     if aim.world is not None and aim.release is not None:
         sources += _engines(aim)
     elif telemetry == "prometheus" and not metrics_urls:

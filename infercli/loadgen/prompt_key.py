@@ -22,7 +22,10 @@ def digest_key(path: Path) -> bytes:
             with os.fdopen(handle, "wb") as file:
                 file.write(key)
     except OSError as error:
-        raise InferError(f"{path}: {error.strerror}", "it holds the key under which prompts are hashed") from error
+        raise InferError(
+            f"{path}: {error.strerror}",
+            "it holds the key under which prompts are hashed; XDG_STATE_HOME names a folder that can be written",
+        ) from error
     if len(key) != 32:
         raise InferError(f"{path} is not a key: {len(key)} bytes, not 32", f"remove {path}; a new one is made")
     return key

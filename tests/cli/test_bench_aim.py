@@ -132,3 +132,18 @@ def test_a_result_never_overwrites_the_workload_that_was_sent(infercli):
     ran = infercli("bench", "http://127.0.0.1:9", "--workload", "w.yaml", "--save", "./w.yaml")
     assert ran.code == ExitCode.USAGE
     assert "./w.yaml is read, and would be overwritten" in ran.err
+
+
+def test_a_server_that_lists_no_models_is_measured_by_the_name_that_is_given(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2), lists=False) as server:
+        ran = infercli("bench", server.url, *FEW)
+        assert ran.code == ExitCode.COULD_NOT
+        assert "name one with --model" in ran.err
+        assert infercli("bench", server.url, "--model", "tiny", *FEW).code == ExitCode.YES
+
+
+def test_an_address_of_metrics_that_is_none_is_said_with_its_option(infercli):
+    with FakeOpenAiServer() as server:
+        ran = infercli("bench", server.url, "--metrics-url", "foo", *FEW)
+    assert ran.code == ExitCode.USAGE
+    assert "--metrics-url: `foo` is not the base URL" in ran.err

@@ -37,6 +37,10 @@ NOBODY = "http://127.0.0.1:9"
         ("--cooldown 1s", "--cooldown needs a --duration"),
         ("--duration 3s --warmup 2s --cooldown 1s", "--warmup and --cooldown leave nothing of --duration 3s"),
         ("--replay --workload x --warmup 4", "write its --warmup as a time, not 4 requests"),
+        ("--api embeddings --max-tokens 5", "--max-tokens is about answers, and an embedding has no tokens of its own"),
+        ("--api embeddings --ignore-eos", "--ignore-eos is about answers"),
+        ("--workload nope.jsonl", "nope.jsonl: there is no such file"),
+        ("--workload . --format mooncake", ".: is a directory"),
         ("--output-len 10 --max-tokens 20", "--output-len and --max-tokens cannot be given together"),
     ],
 )

@@ -102,6 +102,7 @@ class FakeOpenAiServer:
         api_key: str | None = None,
         prefix: str = "",
         max_body_bytes: int | None = None,
+        lists: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.behaviour = behaviour
@@ -109,6 +110,7 @@ class FakeOpenAiServer:
         self.api_key = api_key
         self.prefix = prefix
         self.max_body_bytes = max_body_bytes
+        self.lists = lists
         self.ssl_context = ssl_context
         self.served: list[Served] = []
         self.lock = threading.Lock()
@@ -202,7 +204,7 @@ class FakeOpenAiServer:
         path = path.removeprefix(self.prefix)
         if self.api_key is not None and headers.get("authorization") != f"Bearer {self.api_key}":
             return self._json(connection, 401, {"error": {"message": "Unauthorized", "code": 401}})
-        if (method, path) == ("GET", "/v1/models"):
+        if (method, path) == ("GET", "/v1/models") and self.lists:
             listed = [{"id": name, "object": "model"} for name in (self.model, *self.adapters)]
             return self._json(connection, 200, {"object": "list", "data": listed})
         if path == "/tokenize":

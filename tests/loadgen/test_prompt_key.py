@@ -28,3 +28,4 @@ def test_a_place_that_cannot_be_written_is_an_error_with_its_path(tmp_path):
     with pytest.raises(InferError, match=r"File exists|Not a directory") as caught:
         digest_key(tmp_path / "file" / "key")
     assert str(tmp_path / "file" / "key") in caught.value.message
+    assert "XDG_STATE_HOME" in str(caught.value.hint)
