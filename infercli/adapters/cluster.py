@@ -315,12 +315,30 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
 
     configuration = Configuration()
     configuration.retries = False  # urllib3 would send a DELETE three times, and wait three times for a silent server
-    name, default_namespace = load(configuration, kubeconfig, context)
+    meant = load(configuration, kubeconfig, context)
     server = str(configuration.host)
-    cluster = Cluster(None, name, namespace or default_namespace or "default", server, kubeconfig)
+    client = ApiClient(configuration)
+    if meant.headers:
+        _add_headers(client, meant.headers)
+    cluster = Cluster(None, meant.name, namespace or meant.namespace or "default", server, kubeconfig)
     with cluster._doing("read", "what it serves"):  # noqa: SLF001  # the one place that makes it
-        cluster._client = DynamicClient(ApiClient(configuration), cache_file=str(_discovery_cache(server)))  # noqa: SLF001
+        cluster._client = DynamicClient(client, cache_file=str(_discovery_cache(server)))  # noqa: SLF001
     return cluster
+
+
+def _add_headers(client: Any, headers: Sequence[tuple[str, str]]) -> None:
+    """To every request of `client`, which itself knows one header of a name only."""
+    from urllib3 import HTTPHeaderDict
+
+    send = client.rest_client.request
+
+    def request(method: str, url: str, **words: Any) -> Any:
+        more = HTTPHeaderDict(words.pop("headers", None) or {})
+        for name, value in headers:
+            more.add(name, value)
+        return send(method, url, headers=more, **words)
+
+    client.rest_client.request = request
 
 
 def _discovery_cache(server: str) -> Path:

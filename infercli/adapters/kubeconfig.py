@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from infercli.adapters.cluster_errors import Doing, translate
 from infercli.core.record import Json
@@ -17,8 +18,20 @@ _MALFORMED = (AttributeError, KeyError, TypeError, UnicodeDecodeError)
 """What the client raises for a file of another shape than a kubeconfig's."""
 
 
-def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tuple[str, str | None]:
-    """Fill `configuration`; returns the context's name and its namespace."""
+class Context(NamedTuple):
+    """What a context says beside what the client itself reads."""
+
+    name: str
+    namespace: str | None
+    """None: it names none."""
+    plugin: str = ""
+    """The command of its credential plugin; empty: it has none."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of every request, some of them several times: whom its user impersonates, which the client leaves out."""
+
+
+def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Context:
+    """Fill `configuration`; returns the context that is meant."""
     from kubernetes import config
 
     place = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
@@ -28,13 +41,13 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         if account.exists() and context is None:
             config.load_incluster_config(client_configuration=configuration)
-            return "in-cluster", (account / "namespace").read_text(encoding="utf-8").strip()
+            return Context("in-cluster", (account / "namespace").read_text(encoding="utf-8").strip())
         raise InputError(
             f"there is no kubeconfig: {place} does not exist", "--kubeconfig FILE, or export KUBECONFIG=FILE"
         )
     doing = Doing("read", "the kubeconfig", "default", context or "unknown", place, kubeconfig)
     try:
-        contexts, plugins, current = _contexts(place)
+        contexts, current = _contexts(place)
         if context is not None and context not in contexts:
             raise UnknownName("context", context, contexts, f"of {place}; `kubectl config get-contexts`")
         chosen = context or current
@@ -42,8 +55,8 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
             raise InputError(f"{place} says no current context", f"--context, one of: {', '.join(sorted(contexts))}")
         with _logged() as errors:
             config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
-        if errors and chosen in plugins:
-            raise _plugin_failed(doing._replace(context=chosen), plugins[chosen], errors[-1])
+        if errors and contexts[chosen].plugin:
+            raise _plugin_failed(doing._replace(context=chosen), contexts[chosen].plugin, errors[-1])
     except InferError:
         raise
     except OSError as error:  # it cannot be read, or a certificate or a credential plugin is not there
@@ -59,7 +72,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> tup
         if ours is None:
             raise
         raise ours from error
-    return chosen, contexts[chosen]
+    return contexts[chosen]
 
 
 @contextlib.contextmanager
@@ -94,15 +107,28 @@ def _plugin_failed(doing: Doing, command: str, said: str) -> ClusterError:
     )
 
 
-def _contexts(place: str) -> tuple[dict[str, str | None], dict[str, str], str | None]:
-    """Namespace and credential plugin by name of context, and the current one; None where there is no such setting."""
+def _contexts(place: str) -> tuple[dict[str, Context], str | None]:
+    """By name, and the name of the current one; None where there is no such setting."""
     from kubernetes.config import kube_config
 
     merged = kube_config.KubeConfigMerger(place).config
     value = merged.value if merged is not None else {}
-    contexts = {node.value["name"]: node.value.get("context") or {} for node in value.get("contexts") or ()}
     users: dict[str, Json] = {node.value["name"]: node.value.get("user") or {} for node in value.get("users") or ()}
-    commands = {name: str((user.get("exec") or {}).get("command") or "") for name, user in users.items()}
-    plugins = {name: commands[c["user"]] for name, c in contexts.items() if commands.get(c.get("user", ""))}
-    found = {name: context.get("namespace") for name, context in contexts.items()}
-    return found, plugins, value.get("current-context") or None
+    found = {}
+    for node in value.get("contexts") or ():
+        name, context = node.value["name"], node.value.get("context") or {}
+        user = users.get(context.get("user", "")) or {}
+        plugin = str((user.get("exec") or {}).get("command") or "")
+        found[name] = Context(name, context.get("namespace"), plugin, tuple(_impersonated(user)))
+    return found, value.get("current-context") or None
+
+
+def _impersonated(user: Json) -> Iterator[tuple[str, str]]:
+    """The headers of `as` and its like, as client-go 0.36 sends them (transport/round_trippers.go)."""
+    for key, header in (("as", "Impersonate-User"), ("as-uid", "Impersonate-Uid")):
+        if user.get(key):
+            yield header, str(user[key])
+    yield from (("Impersonate-Group", str(group)) for group in user.get("as-groups") or ())
+    for key, values in (user.get("as-user-extra") or {}).items():
+        name = urllib.parse.quote(key, safe="!#$&'*+-.^_`|~")
+        yield from ((f"Impersonate-Extra-{name}", str(value)) for value in values)

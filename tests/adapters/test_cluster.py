@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import stat
+import threading
 
 import pytest
 import urllib3.exceptions
@@ -11,6 +13,7 @@ from kubernetes.client.exceptions import ApiException
 
 from infercli.adapters import cluster as module
 from infercli.adapters.cluster import Cluster, connect
+from infercli.adapters.cluster_errors import Forbidden
 from infercli.errors import ClusterError, EndpointError, InputError, UnknownName
 
 
@@ -170,6 +173,48 @@ def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path, capsys, c
     assert words in error.value.message
     assert f"`kubectl --kubeconfig {path} --context prod auth whoami`" in error.value.hint
     assert capsys.readouterr().err == ""
+
+
+def test_whom_a_context_impersonates_is_said_in_every_request_and_each_group_of_its_own(kubeconfig, tmp_path):
+    asked = []
+
+    class ApiServer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append([(n, v) for n, v in self.headers.items() if n.startswith("Impersonate")])
+            body = b'{"kind": "Any", "gitVersion": "v1", "resources": [], "groups": [], "versions": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    path = kubeconfig()
+    content = json.loads((tmp_path / "kubeconfig").read_text())
+    whom = {"as": "jo", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"example.org/why": ["x", "y"]}}
+    content["users"][0]["user"] |= whom
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), ApiServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        content["clusters"][0]["cluster"]["server"] = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "kubeconfig").write_text(json.dumps(content))
+        connect(path, None, None).now()
+        server.shutdown()
+    extra = "Impersonate-Extra-example.org%2Fwhy"
+    groups = [("Impersonate-Group", "a"), ("Impersonate-Group", "b")]
+    sent = [("Impersonate-User", "jo"), ("Impersonate-Uid", "7"), *groups, (extra, "x"), (extra, "y")]
+    assert asked
+    assert all(one == sent for one in asked)
+
+
+@pytest.mark.cluster
+def test_an_api_server_takes_a_context_for_the_user_that_it_impersonates(control_plane, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    content = json.loads(control_plane.kubeconfig().read_text())
+    content["users"][0]["user"] |= {"as": "jo", "as-groups": ["a", "b"]}
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    with pytest.raises(Forbidden, match='User "jo" cannot list resource "secrets"'):
+        connect(str(tmp_path / "kubeconfig"), None, None).find("v1", "Secret")
 
 
 def test_what_cannot_be_remembered_of_the_api_server_is_no_trouble(kubeconfig, tmp_path, monkeypatch):
