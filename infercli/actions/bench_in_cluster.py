@@ -38,7 +38,7 @@ _KINDS: dict[str, type[InferError]] = {"InputError": InputError, "EndpointError"
 
 _HINTS: dict[JobEnd, str] = {
     "memory": "lower the load, or measure fewer requests (each is kept with all its times until the end)",
-    "evicted": "run it again; an eviction for memory or disk is the node's: `kubectl describe node` says what lacks",
+    "evicted": "run it again; an eviction for memory or disk is the node's: `{kubectl} describe node` says what lacks",
     "deadline": "ask for fewer levels or fewer requests",
     "gone": "run it again; was its node drained, or did somebody delete it?",
     "failed": "is it the engine's image, with Python and pydantic in it?",
@@ -81,24 +81,27 @@ def _until_running(bench: BenchRunner, clock: Clock, watcher: Watcher) -> None:
         stuck_since = None if not state.stuck else now if stuck_since is None else stuck_since
         why = "; ".join(state.trouble) or "nobody says why"
         if stuck_since is not None and now - stuck_since >= STUCK_S:
-            raise ClusterError(f"the pod of {bench.what} does not come up: {why}", _hint_of(why))
+            raise ClusterError(f"the pod of {bench.what} does not come up: {why}", _hint_of(why, bench.kubectl))
         if now - began >= PLACED_S:
             raise TimedOut(
-                f"gave up after {duration(PLACED_S)}, waiting for the pod of {bench.what}: {why}", _hint_of(why)
+                f"gave up after {duration(PLACED_S)}, waiting for the pod of {bench.what}: {why}",
+                _hint_of(why, bench.kubectl),
             )
         watcher.detail(", ".join(["its pod is awaited", *state.trouble, duration(now - began)]))
         clock.sleep(POLL_S)
 
 
-def _hint_of(why: str) -> str:
+def _hint_of(why: str, kubectl: str) -> str:
     if "ImagePull" in why or "InvalidImage" in why or "ErrImage" in why:
         return (
             "the Job runs the engine's image on a node without GPUs: can that node reach the registry, and do "
             "kubernetes.image_pull_secrets in deployment.yaml name the Secret for it?"
         )
     if "exceeded quota" in why:
-        return "`kubectl describe resourcequota` shows what is used and what is left"
-    return "it asks for CPUs and memory on a node without the taint of GPUs; `kubectl get nodes` shows which there are"
+        return f"`{kubectl} describe resourcequota` shows what is used and what is left"
+    return (
+        f"it asks for CPUs and memory on a node without the taint of GPUs; `{kubectl} get nodes` shows which there are"
+    )
 
 
 def _looked(bench: BenchRunner, clock: Clock) -> JobState:
@@ -196,7 +199,7 @@ def _why_not(bench: BenchRunner, log: JobLog, state: JobState) -> InferError:
     }[ended]
     tail = "\n".join(("", *log.tail)) if ended in ("failed", "done") and log.tail else ""
     kind = TimedOut if ended == "deadline" else ClusterError
-    return kind(f"{bench.what} {happened}{said}{tail}", _HINTS[ended])
+    return kind(f"{bench.what} {happened}{said}{tail}", _HINTS[ended].format(kubectl=bench.kubectl))
 
 
 def _problem(log: JobLog) -> str:

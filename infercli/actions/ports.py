@@ -19,6 +19,10 @@ class Platform(Protocol):
         """For people: `this machine` or `namespace chat of context prod`."""
 
     @property
+    def kubectl(self) -> str | None:
+        """How a command for a person begins: `kubectl --context prod -n chat`; None where there is no cluster."""
+
+    @property
     def settle_s(self) -> float:
         """How long a status must hold before it is believed for an application whose name was there before."""
 
@@ -105,6 +109,10 @@ class BenchRunner(Protocol):
     @property
     def where(self) -> str:
         """For people: `namespace chat of context prod`."""
+
+    @property
+    def kubectl(self) -> str:
+        """How a command for a person begins: `kubectl --context prod -n chat`."""
 
     def start(self) -> None:
         """Create it. Raises ClusterError where the same one runs already, InputError for what is missing."""

@@ -39,6 +39,11 @@ class ClusterJob:
         """For people."""
         return f"namespace {self.cluster.namespace} of context {self.cluster.context}"
 
+    @property
+    def kubectl(self) -> str:
+        """How a command for a person begins."""
+        return self.cluster.kubectl
+
     def start(self) -> None:
         """Create the Job, then what it mounts and owns: its pod waits for that."""
         job, *owned = self.objects
@@ -68,7 +73,7 @@ class ClusterJob:
             began = (there.get("status") or {}).get("startTime") or there["metadata"].get("creationTimestamp")
             raise ClusterError(
                 f"the same benchmark runs already: Job {self.name} in {self.where}, since {began}",
-                f"wait for it; if its command was killed: `{self.cluster.kubectl} delete job {self.name}`",
+                f"wait for it; if its command was killed: `{self.kubectl} delete job {self.name}`",
             )
         for body in self.objects:
             if self.cluster.get(body["apiVersion"], body["kind"], self.name) is not None:
@@ -87,7 +92,7 @@ class ClusterJob:
                 raise InputError(
                     f"Secret `{name}` in namespace {self.cluster.namespace} has no {' and no '.join(missing)}: the "
                     "clients' keys are read from it",
-                    f"`{self.cluster.kubectl} get secret {name}`",
+                    f"`{self.kubectl} get secret {name}`",
                 )
 
     def look(self) -> JobState:

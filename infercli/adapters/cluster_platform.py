@@ -81,6 +81,11 @@ class ClusterPlatform:
         return f"namespace {self.namespace} of context {self.cluster.context}"
 
     @property
+    def kubectl(self) -> str:
+        """How a command for a person begins."""
+        return self.cluster.kubectl
+
+    @property
     def namespace(self) -> str:
         """Where its objects are."""
         return self.cluster.namespace
@@ -300,7 +305,7 @@ class ClusterPlatform:
                 raise InputError(
                     f"Secret `{name}` in namespace {self.namespace} {lacks}: clients' keys and the "
                     "operator's token are read from it",
-                    f"{self.cluster.kubectl} {_made(name, missing) if secret is None else _completed(name, missing)}",
+                    f"{self.kubectl} {_made(name, missing) if secret is None else _completed(name, missing)}",
                 )
             self._tokens[name] = base64.b64decode(data["operator-token"]).decode().split()[0]
         return self._tokens[name]
@@ -352,7 +357,7 @@ class ClusterPlatform:
             if time.monotonic() > end:
                 raise TimedOut(
                     f"after {duration(REMOVE_S)} there still is {', '.join(left)}",
-                    f"`{self.cluster.kubectl} describe {left[0].lower()}` says why; then run the command again",
+                    f"`{self.kubectl} describe {left[0].lower()}` says why; then run the command again",
                 )
             time.sleep(0.5)
 

@@ -47,6 +47,11 @@ class LocalPlatform:
         return "the Ray on this machine"
 
     @property
+    def kubectl(self) -> None:
+        """There is no cluster."""
+        return
+
+    @property
     def settle_s(self) -> float:
         """Ray's REST API tells the state of what it was given: nothing has to settle."""
         return 0.0

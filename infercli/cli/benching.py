@@ -148,15 +148,11 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
     aim = aim_at(where, given["model"], *places)
     if given["in_cluster"]:
         check(aim)
-    elif aim.release is not None and not aim.endpoint.is_loopback:
-        from infercli.adapters.cluster_platform import ClusterPlatform
-
-        platform = aim.world.platform if aim.world is not None else None
-        kubectl = platform.cluster.kubectl if isinstance(platform, ClusterPlatform) else "kubectl"
+    elif aim.world is not None and aim.world.platform.kubectl is not None:
         raise InputError(
             f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
             f"`infercli bench {aim.release} --in-cluster` measures it from a pod beside it; or "
-            f"`{kubectl} port-forward service/{aim.release}-serve-svc 8000`, then "
+            f"`{aim.world.platform.kubectl} port-forward service/{aim.release}-serve-svc 8000`, then "
             "`infercli bench http://127.0.0.1:8000` with INFERCLI_API_KEY: what the forwarding costs is measured "
             "with it",
         )

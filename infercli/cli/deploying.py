@@ -61,7 +61,7 @@ def note_verdict(plan: Plan) -> None:
         )
 
 
-def note_placement(plan: Plan) -> None:
+def note_placement(plan: Plan, kubectl: str | None = None) -> None:
     """Say that nothing leads its pods to the GPUs that it was planned for, where that is so.
 
     Which label does is the cluster's own: GPU feature discovery, which sets one by product, is not everywhere.
@@ -76,7 +76,8 @@ def note_placement(plan: Plan) -> None:
     note(
         f"note: profile {plan.profile.name} has no node_selector: where the cluster has other GPUs too, a pod may land "
         f"on one of them, and its engine never starts\n"
-        f"hint: add one in {file}{written}: a label of the right nodes, from `kubectl get nodes --show-labels`"
+        f"hint: add one in {file}{written}: a label of the right nodes, from "
+        f"`{kubectl or 'kubectl'} get nodes --show-labels`"
     )
 
 
@@ -147,7 +148,7 @@ def prepare_request(
         objects = objects_of(plan, namespace)
     check_sealed(plan, plan_path, objects, namespace)
     note_verdict(plan)
-    note_placement(plan)
+    note_placement(plan, world.platform.kubectl)
     request = Request(
         plan=plan,
         objects=objects,

@@ -64,8 +64,8 @@ def bench_objects(plan: Plan, namespace: str, app: bytes, job: BenchJob) -> list
         raise InputError(
             f"the prompts take {len(packed):,} bytes compressed, and the Secret that brings them to the Job holds "
             f"{SECRET_BYTES:,}",
-            "fewer prompts (--requests, or a smaller workload); without --in-cluster there is no such limit: "
-            f"`kubectl -n {namespace} port-forward service/{plan.name}-serve-svc 8000`",
+            "fewer prompts (--requests, or a smaller workload); without --in-cluster there is no such limit, and "
+            f"`infercli bench {plan.name}` says the way",
         )
     body = _spec(rendering, job)
     # Of what it is told and not of the compressed bytes, which depend on the version of zlib.

@@ -37,6 +37,7 @@ class FakeBench:
     raised there, and the last reading repeats."""
 
     what, where = "Job chat-bench-1", "a fake"
+    kubectl = "kubectl --context prod -n chat"
 
     def __init__(self, states, logs, *, start=None):
         self.states, self.logs, self.fault = list(states), [list(log) for log in logs], start
@@ -142,10 +143,27 @@ def test_a_pod_that_finds_no_node_is_given_up_in_the_schedulers_words():
 
 
 @pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("Unschedulable: 0/1 nodes are available", "get nodes"),
+        ('pods "chat-bench-1" is forbidden: exceeded quota: small', "describe resourcequota"),
+    ],
+)
+def test_what_to_look_at_while_a_pod_waits_is_in_the_cluster_where_it_waits(reason, command):
+    bench = FakeBench([JobState("waiting", (reason,))], [[]])
+    assert f"`{bench.kubectl} {command}`" in fails(bench, TimedOut).hint
+
+
+@pytest.mark.parametrize(
     ("ended", "message", "said", "hint"),
     [
         ("memory", "OOMKilled, code 137", "took more memory than its limit and was killed", "lower the load"),
-        ("evicted", "Evicted: The node was low on resource: memory", "was evicted from its node", "describe node"),
+        (
+            "evicted",
+            "Evicted: The node was low on resource: memory",
+            "was evicted from its node",
+            f"`{FakeBench.kubectl} describe node`",
+        ),
         ("gone", "the Job was deleted", "is gone before its result was read", "run it again"),
         ("failed", "Error, code 1", "failed: Error, code 1", "Python and pydantic"),
         ("done", "", "ended without a result", "report it"),

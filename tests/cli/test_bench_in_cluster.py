@@ -78,6 +78,13 @@ def test_the_run_begins_on_the_clock_of_this_machine_and_not_on_that_of_the_pods
     assert seen[1].output_tokens == 4
 
 
+def test_from_outside_the_way_to_a_release_names_its_cluster(infercli, cluster, monkeypatch):
+    monkeypatch.setattr("infercli.cli.benching.aim_at", lambda *_: aim(cluster))
+    ran = infercli("bench", "chat")
+    assert ran.code == ExitCode.USAGE
+    assert f"`{cluster.kubectl} port-forward service/chat-serve-svc 8000`" in " ".join(ran.err.split())
+
+
 def test_what_no_job_can_measure_is_refused_with_what_to_type(infercli, cluster):
     ran = infercli("bench", "http://127.0.0.1:9", "--in-cluster")
     assert ran.code == ExitCode.USAGE

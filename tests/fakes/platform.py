@@ -44,6 +44,7 @@ class FakePlatform:
     """Applications become RUNNING after `start_s`; the front follows the table that was put last after `flip_s`."""
 
     where = "a fake"
+    kubectl = None
     settle_s = 0.0
 
     def __init__(self, clock, *, start_s=5.0, flip_s=0.3, drain_s=1.0):

@@ -161,7 +161,7 @@ def test_prompts_that_no_secret_holds_are_refused_with_what_to_do():
         InputError, match=r"the prompts take 1,\d\d\d,\d\d\d bytes compressed, and .* 1,048,576"
     ) as refused:
         rendered(described(sending=sent(*many)))
-    assert "port-forward" in refused.value.hint
+    assert "`infercli bench chat` says the way" in refused.value.hint
     text = tuple(single("the same words again and again " * 4000) for _ in range(25))  # 3 MB that compress
     assert rendered(described(sending=sent(*text)))
 
