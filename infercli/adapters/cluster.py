@@ -150,6 +150,13 @@ class Cluster:
         date = answer.headers.get("Date")
         return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
+    def api_server_addresses(self) -> list[str]:
+        """Where pods find the API server: a NetworkPolicy is about where its Service leads."""
+        with self._doing("read", "EndpointSlice kubernetes of namespace default"):
+            path = self._resource("discovery.k8s.io/v1", "EndpointSlice").path(name="kubernetes", namespace="default")
+            found = self._send("get", path)
+        return [address for endpoint in found.get("endpoints") or () for address in endpoint["addresses"]]
+
     # Through the API server into the pods
 
     def proxy(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from infercli.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infercli.adapters.cluster import Cluster
 
 
 class Finding(NamedTuple):
@@ -116,12 +121,45 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
     from infercli.cli.project import deployment_path, load_deployment
     from infercli.errors import InferError
 
-    if namespace is None and deployment_path(None).exists():
+    cidrs: Sequence[str] = ()
+    if deployment_path(None).exists():
         with contextlib.suppress(InferError):  # a broken file is said by whoever plans it
-            namespace = load_deployment(None).kubernetes.namespace
+            here = load_deployment(None).kubernetes
+            namespace, cidrs = namespace or here.namespace, here.api_server_cidrs
     try:
         cluster = connect(kubeconfig, context, namespace)
     except InferError as error:
         asked = bool(kubeconfig or context)
         return [Finding("cluster", "bad" if asked else "unknown", error.message, error.hint or "")]
-    return [Finding(*row) for row in cluster.diagnose()]
+    found = [Finding(*row) for row in cluster.diagnose()]
+    return [*found, *_api_server(cluster, cidrs)] if found[0].state == "ok" else found
+
+
+def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:
+    """Whether a release's NetworkPolicy lets its autoscaler reach the API server, where that may be read."""
+    import ipaddress
+
+    from infercli.errors import ClusterError
+    from infercli.render.network import PRIVATE_CIDRS
+
+    what = "API server"
+    try:
+        addresses = cluster.api_server_addresses()
+    except ClusterError as error:
+        hint = "is it a private address, as everywhere but on AKS? Else name it: kubernetes.api_server_cidrs"
+        return [] if cidrs else [Finding(what, "unknown", f"where pods reach it: {error.message}", hint)]
+    let_through = cidrs or PRIVATE_CIDRS
+    ranges = [ipaddress.ip_network(cidr, strict=False) for cidr in let_through]
+    shut_out = [a for a in addresses if not any(ipaddress.ip_address(a) in one for one in ranges)]
+    if not shut_out:
+        return [Finding(what, "ok", f"pods reach it at {', '.join(addresses)}")]
+    missing = [f"{a}/{ipaddress.ip_address(a).max_prefixlen}" for a in shut_out]
+    return [
+        Finding(
+            what,
+            "warn",
+            f"pods reach it at {', '.join(shut_out)}, which a release's NetworkPolicy does not let through: no engine "
+            "is started where policies are enforced",
+            f"in deployment.yaml, kubernetes: api_server_cidrs: [{', '.join([*let_through, *missing])}]",
+        )
+    ]

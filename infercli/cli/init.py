@@ -51,6 +51,8 @@ kubernetes:
   model_claim: models
   # A Secret with `api-keys` (one a line) and `operator-token`.
   keys_secret: {name}-keys
+  # Where the API server is, if not at a private address, as on AKS: `infercli doctor` says.
+  # api_server_cidrs: [203.0.113.7/32]
 """
 
 

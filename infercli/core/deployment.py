@@ -104,7 +104,7 @@ class Kubernetes(Record):
     monitoring_namespace: _Namespace | None = None
     """The namespace from which Prometheus scrapes; None admits none."""
     api_server_cidrs: tuple[Annotated[str, AfterValidator(_cidr)], ...] = ()
-    """From where the API server reaches pods, for its service proxy; empty: every private address."""
+    """Where pods reach the API server, and it reaches them for its service proxy; empty: every private address."""
 
 
 class ModelDeployment(Document):

@@ -25,7 +25,9 @@ Calico enforces policies: microk8s.io/docs/services-and-ports)."""
 NODE_DNS_CIDR = "169.254.20.10/32"
 """NodeLocal DNSCache: where it runs, pods ask this link-local address instead of kube-dns."""
 
-_KUBE_SYSTEM = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+OPENSHIFT_DNS = ("openshift-dns", 5353)
+"""Its namespace, and the port behind that of its Service, which is what OVN-Kubernetes compares with a policy
+(nmstate/kubernetes-nmstate pull request 1570)."""
 
 
 def network_policies(rendering: Rendering) -> list[dict[str, Json]]:
@@ -57,11 +59,16 @@ def _ingress(rendering: Rendering) -> list[dict[str, Json]]:
 
 
 def _egress(rendering: Rendering) -> list[dict[str, Json]]:
-    dns = {
-        "to": [_KUBE_SYSTEM, *_cidrs((NODE_DNS_CIDR,))],
-        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-    }
-    return [{"to": [_own_pods(rendering)]}, dns]
+    namespace, port = OPENSHIFT_DNS
+    return [
+        {"to": [_own_pods(rendering)]},
+        _dns([_KUBE_SYSTEM, *_cidrs((NODE_DNS_CIDR,))], 53),
+        _dns([_namespace(namespace)], port),
+    ]
+
+
+def _dns(servers: list[dict[str, Json]], port: int) -> dict[str, Json]:
+    return {"to": servers, "ports": [{"port": port, "protocol": protocol} for protocol in ("UDP", "TCP")]}
 
 
 def _policy(
@@ -113,3 +120,6 @@ def _cidrs(cidrs: tuple[str, ...]) -> list[dict[str, Json]]:
 
 def _namespace(name: str) -> dict[str, Json]:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+_KUBE_SYSTEM = _namespace("kube-system")

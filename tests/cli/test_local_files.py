@@ -56,6 +56,39 @@ def test_doctor_takes_the_hubs_switch_as_the_hubs_client_does_and_the_namespace_
     assert asked == ["team", "other", None]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "said", "state", "words"),
+    [
+        (["172.18.0.2"], "", "ok", "pods reach it at 172.18.0.2"),
+        (["20.1.2.3"], "", "warn", "192.168.0.0/16, fc00::/7, 20.1.2.3/32]"),
+        (["20.1.2.3"], "[20.1.0.0/16]", "ok", "pods reach it at 20.1.2.3"),
+        (["2001:db8::1"], "[20.1.0.0/16]", "warn", "api_server_cidrs: [20.1.0.0/16, 2001:db8::1/128]"),
+        (None, "", "unknown", "not allowed to read"),
+        (None, "[20.1.0.0/16]", None, ""),
+    ],
+)  # fmt: skip
+def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_server(
+    infercli, tmp_path, monkeypatch, addresses, said, state, words
+):
+    class Cluster:
+        def diagnose(self):
+            return [("cluster", "ok", "Kubernetes v1.36", "")]
+
+        def api_server_addresses(self):
+            if addresses is None:
+                raise ClusterError("not allowed to read EndpointSlice kubernetes")
+            return addresses
+
+    monkeypatch.setattr("infercli.adapters.cluster.connect", lambda *_: Cluster())
+    infercli("init")
+    path = tmp_path / "deployment.yaml"
+    path.write_text(path.read_text() + (f"  api_server_cidrs: {said}\n" if said else ""))
+    found = {f["what"]: f for f in json.loads(infercli("doctor", "-o", "json").out)["findings"]}
+    looked = found.get("API server")
+    assert (looked and looked["state"]) == state
+    assert words in (looked["found"] + looked["hint"] if looked else "")
+
+
 def test_a_lock_that_cannot_be_written_is_told_before_the_hashing(infercli, tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("hashed for nothing")

@@ -69,7 +69,9 @@ def test_the_service_proxy_of_the_api_server_reaches_the_front():
 def test_nothing_leaves_but_dns_and_the_autoscalers_requests():
     spec = policies(api_server_cidrs=("10.1.2.3/32",))
     outward = [rule for rule in spec["chat"]["egress"] if rule != {"to": [OWN]}]
-    assert [sorted({p["port"] for p in rule["ports"]}) for rule in outward] == [[53]]
+    assert [sorted({p["port"] for p in rule["ports"]}) for rule in outward] == [[53], [5353]]
+    assert namespace("kube-system") in outward[0]["to"]
+    assert outward[1]["to"] == [namespace("openshift-dns")]
     (head,) = spec["chat.head"]["egress"]
     assert head == {
         "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
