@@ -44,6 +44,8 @@ class Drive:
         """What was live before the newest put."""
         self.shifted = False
         """Requests reach the new engine: from here going back is a shift, not a clean-up."""
+        self.answers: str | None = None
+        """As it is recorded."""
 
     def record(self, outcome: Outcome, step: str, message: str | None = None, said: str | None = None) -> None:
         """Write the progress of the revision."""
@@ -56,6 +58,7 @@ class Drive:
             said=said,
             finished_at=self.world.clock.now() if finished else None,
             seconds=round(self.world.clock.monotonic() - self.began, 3) if finished else None,
+            answers=self.answers,
         )
         self.world.store.progress(self.revision.name, self.revision.number, progress)
 
@@ -90,7 +93,7 @@ class Drive:
             until_running(world.platform, ["front", app], app, self.deadline, world.watcher)
             before_any = "" if serving.routes.get(app) else ", before any request reaches it"
             world.watcher.step(f"verify {app} with a real completion{before_any}")
-            verify(world.platform, app, self.revision.engine.spec.model_id, self.deadline)
+            self.answers = verify(world.platform, app, self.revision.engine.spec.model_id, self.deadline)
         elif state.step == "shift":
             until_routed(world.platform, serving.generation, app, serving.front.replicas, self.deadline, world.watcher)
             self.shifted = True

@@ -298,10 +298,11 @@ def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, w
 
 
 def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> str:
-    """One real completion from `app` through its pin; returns the text. Raises DeployFailed with the engine's words.
+    """One real completion from `app` through its pin; returns the path that it answers. Raises DeployFailed with the
+    engine's words.
 
-    Of an engine that generates nothing an embedding, and the text is empty. The first answer of a fresh engine may be
-    slow (the chat template is compiled), and the front may not have found it yet: both are waited for.
+    Of an engine that generates nothing an embedding or a score. The first answer of a fresh engine may be slow (the
+    chat template is compiled), and the front may not have found it yet: both are waited for.
     """
     asks = _asks(model_id)
     path, body = next(asks)
@@ -318,7 +319,8 @@ def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> s
             look()
         else:
             if answer.status == 200:
-                return _completion(answer.body, app, path)
+                _check_answer(answer.body, app, path)
+                return path
             last = f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}"
             # A base model has no chat template; one that pools has neither, and the front says that it is not served.
             not_served = answer.status == 404 and b'"not_served"' in answer.body
@@ -348,19 +350,18 @@ def _asks(model_id: str) -> Iterator[tuple[str, dict[str, object]]]:
     yield "/v1/score", {"model": model_id, "text_1": "Hello", "text_2": "Hello"}
 
 
-def _completion(body: bytes, app: str, path: str) -> str:
+def _check_answer(body: bytes, app: str, path: str) -> None:
     try:
         answer = json.loads(body)
         if path in ("/v1/embeddings", "/v1/score"):
             found = answer["data"][0]
             if not found.get("embedding") and found.get("score") is None:
                 raise DeployFailed(f"{app} answered its verification with nothing")
-            return ""
+            return
         choice = answer["choices"][0]
-        text = choice["message"]["content"] if path == CHAT else choice["text"]
+        _ = choice["message"]["content"] if path == CHAT else choice["text"]
         tokens = answer["usage"]["completion_tokens"]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise DeployFailed(f"{app} answered its verification with something that is no answer of its kind") from error
     if not tokens:
         raise DeployFailed(f"{app} answered its verification with no tokens")
-    return str(text or "")

@@ -56,11 +56,12 @@ def command(
     import time
 
     from infercli.actions.deploy import deploy, settled, standing_now
+    from infercli.actions.waiting import CHAT
     from infercli.cli.aimed import aimed
     from infercli.cli.deploying import prepare_request
     from infercli.cli.interrupts import interruptible
     from infercli.cli.output import columns, emit, note
-    from infercli.core.release import rollback_target
+    from infercli.core.release import answers, rollback_target
     from infercli.core.units import duration
 
     request, world, plan = prepare_request(
@@ -125,7 +126,10 @@ def command(
         f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}",
     )
     if output == "text":
-        note(aimed(f"  ask it:      infercli ask {plan.name} 'Hello'"))
-        back = rollback_target(world.store.entries(plan.name)) is not None
+        history = list(world.store.entries(plan.name))
+        path = answers(entry.revision.engine.app, history)
+        how = f"infercli ask {plan.name} 'Hello'" if path in (None, CHAT) else f"POST {endpoint}{path}"
+        note(aimed(f"  ask it:      {how}"))
+        back = rollback_target(history) is not None
         way = f"take it back: infercli rollback {plan.name}" if back else f"take it away: infercli delete {plan.name}"
         note(aimed(f"  {way}"))

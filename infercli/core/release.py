@@ -95,6 +95,8 @@ class Progress(Record):
     finished_at: str | None = None
     seconds: float | None = None
     """From the record to the outcome."""
+    answers: str | None = None
+    """The path of the request by which its engine was verified (`/v1/chat/completions`); None: it was not."""
     measured: Measured | None = None
     """None: no benchmark of it was recorded."""
 
@@ -242,6 +244,12 @@ def measured(history: Sequence[Entry]) -> Measured | None:
         return None
     same = [e for e in history if e.revision.engine == good.revision.engine and e.progress.measured is not None]
     return max(same, key=lambda e: e.number).progress.measured if same else None
+
+
+def answers(app: str, history: Sequence[Entry]) -> str | None:
+    """The path of the request by which the engine `app` was verified last; None: it never was."""
+    found = _latest([e for e in history if e.revision.engine.app == app and e.progress.answers is not None])
+    return found.progress.answers if found is not None else None
 
 
 def standing(entry: Entry, history: Sequence[Entry]) -> str:

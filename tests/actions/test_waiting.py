@@ -6,7 +6,17 @@ import json
 
 import pytest
 
-from infercli.actions.waiting import Deadline, Told, cause_of, runs, until_gone, until_routed, until_running, verify
+from infercli.actions.waiting import (
+    CHAT,
+    Deadline,
+    Told,
+    cause_of,
+    runs,
+    until_gone,
+    until_routed,
+    until_running,
+    verify,
+)
 from infercli.core.observed import Answer, Application, Applications
 from infercli.errors import DeployFailed, EndpointError, RayError, RayGone, TimedOut
 from tests.actions.looking import raising
@@ -167,7 +177,7 @@ def verified(world, *answers):
 
 @pytest.mark.parametrize("status", [404, 429, 503])
 def test_a_front_that_is_busy_or_has_not_found_the_engine_is_asked_again(world, status):
-    assert verified(world, *[Answer(status, {}, b"{}")] * 100, Answer(200, {}, COMPLETION)) == "hello"
+    assert verified(world, *[Answer(status, {}, b"{}")] * 100, Answer(200, {}, COMPLETION)) == CHAT
     assert world.clock.time > 20
 
 

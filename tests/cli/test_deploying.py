@@ -1,0 +1,56 @@
+"""What deploy and rollback say to whoever typed them, with a Serve in memory in the place of the Ray on this machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infercli.actions.steps import World
+from infercli.cli.world import Steps, composer, local_store
+from infercli.errors import ExitCode
+from infercli.render.serve_config import local_layout
+from tests.fakes.platform import FakeClock, FakePlatform
+
+
+@pytest.fixture
+def platform(pinned, monkeypatch):
+    clock = FakeClock()
+    platform = FakePlatform(clock)
+    compose = composer(local_layout("/code", "/keys", 8000))
+
+    def world(*_):
+        return World(platform, local_store(), clock, Steps(), compose)
+
+    monkeypatch.setattr("infercli.cli.world.local_world", world)
+    return platform
+
+
+def answering(platform, path, answer):
+    """Of what an engine may be asked it serves `path` alone."""
+    before = platform.front
+
+    def front(method, asked, **words):
+        seen = before(method, asked, **words)
+        if method != "POST" or seen.status != 200:
+            return seen
+        return seen._replace(body=answer) if asked == path else seen._replace(status=404, body=b'"not_served"')
+
+    platform.front = front
+
+
+def test_what_was_deployed_is_asked_as_it_answers(infercli, platform):
+    ran = infercli("deploy")
+    assert ran.code == ExitCode.YES, ran.err
+    assert "  ask it:      infercli ask chat 'Hello'\n" in ran.err
+
+
+def test_an_engine_that_embeds_is_not_offered_for_a_chat_also_when_only_the_front_was_changed(
+    infercli, platform, deployment
+):
+    answering(platform, "/v1/embeddings", json.dumps({"data": [{"embedding": [0.5]}]}).encode())
+    for front in ("", "front: {max_in_flight: 7}\n"):
+        deployment(f"name: chat\nmodel: ./model\nprofile: cpu-local\n{front}")
+        ran = infercli("deploy")
+        assert ran.code == ExitCode.YES, ran.err
+        assert "  ask it:      POST http://fake/v1/embeddings\n" in ran.err
