@@ -261,6 +261,7 @@ def run(
         ) from error
     drive.record("good", states[-1].step if states else "unchanged")
     drive.tidy(revision)
+    drive.shorten()
     return next(e for e in world.store.entries(revision.name) if e.number == revision.number)
 
 
@@ -288,6 +289,7 @@ def _give_up(
         message = f"{message}; and going back was interrupted too"
     drive.recall()
     drive.record(outcome, step, message, said)
+    drive.shorten()
     return message
 
 

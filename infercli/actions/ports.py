@@ -95,8 +95,8 @@ class ReleaseStore(Protocol):
     def changing(self, name: str, operation: str, *, break_lock: bool = False) -> AbstractContextManager[None]:
         """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
 
-    def forget(self, name: str) -> None:
-        """Delete the history; succeeds when there is none."""
+    def forget(self, name: str, number: int | None = None) -> None:
+        """Delete a revision, or the whole history; succeeds when there is none."""
 
 
 class BenchRunner(Protocol):

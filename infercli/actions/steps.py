@@ -10,7 +10,7 @@ from infercli.actions.ports import Clock, Platform, ReleaseStore, Watcher
 from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running, verify
 from infercli.core.differences import differs
 from infercli.core.record import Json
-from infercli.core.release import Entry, Outcome, Progress, Revision, Serving
+from infercli.core.release import KEPT, Entry, Outcome, Progress, Revision, Serving, forgettable
 from infercli.core.release import serving as newest_good
 from infercli.core.rollout import State
 from infercli.errors import DeployFailed, InferError, TimedOut
@@ -109,6 +109,16 @@ class Drive:
             self.world.platform.tidy(revision)
         except InferError as error:
             self.world.watcher.note(f"objects of other revisions are left: {error.message}")
+
+    def shorten(self) -> None:
+        """Forget the oldest revisions, once there are many. What serves, serves all the same: a failure is said."""
+        world, name = self.world, self.revision.name
+        try:
+            for number in forgettable(world.store.entries(name)):
+                world.store.forget(name, number)
+                world.watcher.note(f"revision {number} of {name} is forgotten: the newest {KEPT} are kept")
+        except InferError as error:
+            world.watcher.note(f"the history stays as long as it is: {error.message}")
 
     def go_back(self, before: Serving | None, generation: int) -> None:
         """Put back what served before this revision; the new engine is taken out of the config.

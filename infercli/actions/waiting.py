@@ -298,11 +298,11 @@ def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, w
 
 
 def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> str:
-    """One real completion from `app` through its pin; returns the path that it answers. Raises DeployFailed with the
-    engine's words.
+    """One real completion from `app` through its pin; returns the path that it answers.
 
-    Of an engine that generates nothing an embedding or a score. The first answer of a fresh engine may be slow (the
-    chat template is compiled), and the front may not have found it yet: both are waited for.
+    Raises DeployFailed with the engine's words. Of an engine that generates nothing an embedding or a score. The first
+    answer of a fresh engine may be slow (the chat template is compiled), and the front may not have found it yet: both
+    are waited for.
     """
     asks = _asks(model_id)
     path, body = next(asks)

@@ -102,8 +102,12 @@ class ReleaseDirectory:
             finally:
                 file.truncate(0)
 
-    def forget(self, name: str) -> None:
-        """Delete the history."""
+    def forget(self, name: str, number: int | None = None) -> None:
+        """Delete a revision, or the whole history."""
+        if number is not None:
+            for what in ("revision", "progress"):
+                self._path(name, number, what).unlink(missing_ok=True)
+            return
         for path in sorted((self.root / name).glob("*.json")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.root / name, ignore_errors=True)

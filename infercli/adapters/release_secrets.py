@@ -115,8 +115,15 @@ class ReleaseSecrets:
         if name in self._held:
             self._held[name].check()
 
-    def forget(self, name: str) -> None:
-        """Delete the history, the newest last: what is left of an interrupted deletion still says what ran."""
+    def forget(self, name: str, number: int | None = None) -> None:
+        """Delete a revision, or the whole history.
+
+        The newest goes last: what is left of an interrupted deletion still says what ran.
+        """
+        if number is not None:
+            self._check_held(name)
+            self.cluster.delete("v1", "Secret", secret_name(name, number))
+            return
         secrets = self._secrets(name, metadata=True)
         for secret in sorted(secrets, key=lambda s: int(s["metadata"]["labels"][REVISION_LABEL])):
             self.cluster.delete("v1", "Secret", secret["metadata"]["name"])

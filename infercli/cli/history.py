@@ -29,6 +29,9 @@ def command(
 ) -> None:
     """List the revisions of a release, oldest first.
 
+    The newest 50 are kept; older ones go with the next deploy or rollback, but for what runs and what `rollback` would
+    go to. `-o json`, written somewhere, keeps more.
+
     \b
     Examples:
       infercli history chat

@@ -14,6 +14,11 @@ from pydantic import Field
 from infercli.core.plan import EngineSpec, FrontSpec, Plan
 from infercli.core.record import Document, Json, Record
 
+KEPT = 50
+"""Revisions of a release, at least: every command reads them all, and each takes some 35 KB in the cluster. helm keeps
+10, and so does a Deployment; failures and rollbacks are revisions here too, and whoever asks what was done last month
+finds it. Our choice."""
+
 Outcome = Literal["pending", "good", "failed", "interrupted", "abandoned"]
 """`abandoned`: was pending when a later revision took over."""
 
@@ -218,6 +223,24 @@ def _routed(history: Sequence[Entry]) -> set[str]:
 
 def _latest(entries: Sequence[Entry]) -> Entry | None:
     return max(entries, key=lambda e: e.number, default=None)
+
+
+def forgettable(history: Sequence[Entry]) -> list[int]:
+    """The numbers of the revisions older than the newest KEPT without which every rule here finds the same."""
+    kept = sorted(history, key=lambda e: e.number)
+    found = []
+    for entry in kept[:-KEPT]:
+        now, without = live(kept), [e for e in kept if e is not entry]
+        is_live = now is not None and entry.number in now.engines.values()
+        if not is_live and _rules(without) == _rules(kept):
+            kept = without
+            found.append(entry.number)
+    return found
+
+
+def _rules(history: Sequence[Entry]) -> tuple[Serving | None, list[int | None]]:
+    found = (serving(history), rollback_target(history), unfinished_rollback(history))
+    return live(history), [e.number if e is not None else None for e in found]
 
 
 def ways_on(name: str, history: Sequence[Entry], *, down: bool = False) -> str:

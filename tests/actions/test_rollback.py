@@ -8,7 +8,8 @@ from infercli.actions.deploy import deploy, standing_now
 from infercli.actions.rollback import rollback, way
 from infercli.actions.status import status
 from infercli.core.release import newest, standing
-from infercli.errors import DeployFailed, InputError, Interrupted, RayError
+from infercli.errors import ClusterError, DeployFailed, InputError, Interrupted, RayError
+from tests.actions.looking import raising
 from tests.actions.test_deploy import applications, stop_at_the_first_share, weights
 from tests.actions.test_deploy_again import of_before
 from tests.core.builders import FRONT, engine, plan
@@ -396,3 +397,33 @@ def test_the_aim_of_a_rollback_past_several_revisions_survives(world, request_fo
     with pytest.raises(Interrupted):
         go_back(world, to=1)
     assert go_back(world)[0].to == 1
+
+
+def test_the_oldest_revisions_go_when_others_come_and_what_serves_and_the_way_back_stay(
+    world, request_for, monkeypatch
+):
+    monkeypatch.setattr("infercli.core.release.KEPT", 3)
+    deploy(request_for("awq"), world)
+    deploy(request_for(), world)
+    for _ in range(4):
+        world.platform.fail_start[BAD] = "A replica failed to start"
+        with pytest.raises(DeployFailed):
+            deploy(request_for("int8"), world)
+    assert [e.number for e in world.store.entries("chat")] == [1, 2, 4, 5, 6]  # the engine of 1 is kept warm
+    assert "note: revision 3 of chat is forgotten: the newest 50 are kept" in world.watcher.said
+    del world.platform.fail_start[BAD]
+    deploy(request_for("int8"), world)
+    assert [e.number for e in world.store.entries("chat")] == [2, 5, 6, 7]
+    go_back(world)
+    assert weights(world) == {GOOD: 100}
+    assert [e.number for e in world.store.entries("chat")] == [2, 6, 7, 8]
+    deploy(request_for("gptq"), world)
+    assert [e.number for e in world.store.entries("chat")] == [2, 7, 8, 9]  # 2 started the engine that 8 went back to
+
+
+def test_a_history_that_cannot_be_made_shorter_fails_no_deploy(world, request_for, monkeypatch):
+    monkeypatch.setattr("infercli.core.release.KEPT", 1)
+    monkeypatch.setattr(world.store, "forget", raising(ClusterError("not allowed to delete Secret")))
+    for quantization in ("none", "int8", "awq"):
+        assert deploy(request_for(quantization), world).progress.outcome == "good"
+    assert "note: the history stays as long as it is: not allowed to delete Secret" in world.watcher.said

@@ -1,4 +1,4 @@
-"""What deploy and rollback say to whoever typed them, with a Serve in memory in the place of the Ray on this machine."""
+"""What deploy and rollback say to whoever typed them, with a Serve in memory in place of the Ray on this machine."""
 
 from __future__ import annotations
 

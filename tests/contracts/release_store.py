@@ -78,6 +78,16 @@ class ReleaseStoreContract:
         assert list(store.names()) == ["chat-2"]
         assert list(store.entries("chat")) == []
 
+    def test_one_revision_is_forgotten_and_the_others_stay(self, store, another):
+        for number in (1, 2):
+            store.append(revision(number))
+            store.progress("chat", number, GOOD)
+        for _ in range(2):
+            store.forget("chat", 1)
+            assert [(e.number, e.progress) for e in another.entries("chat")] == [(2, GOOD)]
+        store.append(revision(1))
+        assert another.entries("chat")[0].progress == Progress()
+
     def test_only_one_changes_a_release_at_a_time_and_the_other_reads_who(self, store, another):
         with store.changing("chat", "deploy"):
             held = another.lease("chat")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infercli.actions.deploy import LAST_STEP
 from infercli.core import release
@@ -10,6 +12,8 @@ from infercli.core.release import (
     Measured,
     Serving,
     engines_of,
+    forgettable,
+    live,
     measured,
     next_number,
     rollback_target,
@@ -198,3 +202,50 @@ def test_only_what_works_is_offered():
     assert ways_on("chat", undone) == "`infercli deploy` tries again"
     both = "`infercli deploy` tries again; `infercli rollback chat` goes back to revision 1"
     assert ways_on("chat", undone, down=True) == both
+
+
+def test_a_release_of_as_many_revisions_as_are_kept_forgets_none_and_of_one_more_the_oldest():
+    many = [entry(n, "none", serving=routed(none=100)) for n in range(1, release.KEPT + 2)]
+    assert forgettable(many[:-1]) == []
+    assert forgettable([*many[:-1], entry(len(many), "int8", "failed")]) == []  # it started the engine that serves
+    newer = many[-1].model_copy(update={"progress": many[-1].progress.model_copy(update={"serving": live_since(2)})})
+    assert forgettable([*many[:-1], newer]) == [1]
+
+
+def live_since(number):
+    now = routed(none=100)
+    return now.model_copy(update={"engines": dict.fromkeys(now.engines, number)})
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["none", "int8", "awq"]), st.sampled_from(["good", "failed", "interrupted"]), st.booleans()
+    ),
+    max_size=14,
+)
+
+
+@settings(max_examples=200)
+@given(STEPS)
+def test_who_reads_what_is_kept_finds_what_is_live_and_goes_back_to_the_same(steps):
+    history = []
+    for number_, (quantization, outcome, back) in enumerate(steps, 1):
+        now, target = live(history), rollback_target(history) if back else None
+        if outcome == "good":
+            app = engine(quantization if target is None else target.revision.plan.engine.quantization).app
+            now = Serving(generation=number_, front=FRONT, engines={app: number_}, routes={app: 100})
+        what = quantization if target is None else target.revision.plan.engine.quantization
+        points_at = target.number if target is not None else None
+        history.append(entry(number_, what, outcome, points_at=points_at, serving=now))
+    before, release.KEPT = release.KEPT, 3
+    try:
+        gone = set(forgettable(history))
+    finally:
+        release.KEPT = before
+    kept = [e for e in history if e.number not in gone]
+    for look in (live, lambda h: number(serving(h)), lambda h: number(rollback_target(h)), next_number):
+        assert look(kept) == look(history)
+    assert number(unfinished_rollback(kept)) == number(unfinished_rollback(history))
+    assert len(kept) <= 3 + 7
+    if live(kept) is not None:
+        assert engines_of(live(kept), kept)
