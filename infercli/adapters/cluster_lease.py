@@ -1,7 +1,8 @@
 """The lock of a release in a cluster: a Lease (coordination.k8s.io) that its holder renews until it is done.
 
 Times in it are the API server's: the clocks of two machines may differ by minutes, and a claim that one of them takes
-for run out would be two drivers on one release.
+for run out would be two drivers on one release. Between them counts a clock of this machine that nobody sets, and that
+goes on while it sleeps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import OWN_MANAGER, Exists, Stale
 from infercli.core.record import Json
 from infercli.core.release import Lease
-from infercli.errors import ClusterError, InferError, ReleaseBusy
+from infercli.errors import InferError, ReleaseBusy
 
 DURATION_S = 30
 """How long a claim holds without being renewed: client-go's leader election uses 15; an API server that restarts is
@@ -40,8 +41,8 @@ class HeldLease:
         self.holder = f"{account()} pid {os.getpid()}"
         self.identity = secrets.token_hex(8)
         self._version = ""
-        self._clock_ahead = timedelta(0)
-        """Of the API server's clock, compared with ours."""
+        self._taken = (datetime.min.replace(tzinfo=UTC), 0.0)
+        """The API server's time when it was taken, and ours."""
         self._renewed = 0.0
         """When the newest `renewTime` was written: the answer to it may come when the claim has run out."""
         self._lost: str | None = None
@@ -50,8 +51,8 @@ class HeldLease:
 
     def take(self, *, break_lock: bool) -> None:
         """Claim it, and go on renewing. Raises ReleaseBusy while somebody else's claim holds."""
-        self._clock_ahead = self.cluster.now() - datetime.now(UTC)
-        self._renewed = time.monotonic()
+        self._taken = (self.cluster.now(), _elapsed_s())
+        self._renewed = _elapsed_s()
         try:
             made = self.cluster.create(self._body())
         except Exists:
@@ -70,7 +71,7 @@ class HeldLease:
                 f"wait for it; `infercli status {self.release}` shows how far it is. If its holder is gone, its claim "
                 f"runs out at {other.expires_at}, or add --break-lock",
             )
-        self._renewed = time.monotonic()
+        self._renewed = _elapsed_s()
         body = self._body()
         body["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
         try:
@@ -80,7 +81,7 @@ class HeldLease:
 
     def check(self) -> None:
         """Raises ReleaseBusy when the claim is somebody else's by now, or may be."""
-        if self._lost is None and time.monotonic() - self._renewed > DURATION_S:
+        if self._lost is None and _elapsed_s() - self._renewed > DURATION_S:
             self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
         if self._lost is not None:
             raise ReleaseBusy(self._lost, f"`infercli status {self.release}` shows who changes it and how far it is")
@@ -95,12 +96,12 @@ class HeldLease:
 
     def _renew(self) -> None:
         while not self._done.wait(RENEW_S):
-            sent, written = time.monotonic(), _micro(self._now())
+            sent, written = _elapsed_s(), _micro(self._now())
             patch = {"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": written}}
             try:
                 renewed = self.cluster.merge(API, KIND, self.name, patch, timeout_s=ANSWER_S)
                 self._version, self._renewed = renewed["metadata"]["resourceVersion"], sent
-            except ClusterError:
+            except InferError:
                 self._look_again(sent, written)
             if self._lost is not None:
                 return
@@ -109,7 +110,7 @@ class HeldLease:
         """After a renewal that failed: it may have been done without an answer, or the Lease is another's."""
         try:
             found = self.cluster.get(API, KIND, self.name, timeout_s=ANSWER_S)
-        except ClusterError:
+        except InferError:
             return  # a silent API server: `check` counts the seconds
         if found is None or (found["metadata"].get("annotations") or {}).get(HOLDER) != self._who:
             self._lost = f"somebody else took the lock of {self.release}"
@@ -119,7 +120,8 @@ class HeldLease:
             self._renewed = sent
 
     def _now(self) -> datetime:
-        return datetime.now(UTC) + self._clock_ahead
+        at, since_s = self._taken
+        return at + timedelta(seconds=_elapsed_s() - since_s)
 
     @property
     def _who(self) -> str:
@@ -143,6 +145,14 @@ class HeldLease:
                 "renewTime": now,
             },
         }
+
+
+def _elapsed_s() -> float:
+    """Seconds, those included in which this machine slept: a laptop that was closed has lost its claim.
+
+    CLOCK_MONOTONIC stands still meanwhile on Linux, and goes on elsewhere (clock_gettime(2), and macOS').
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def describe(cluster: Cluster, name: str) -> Lease | None:

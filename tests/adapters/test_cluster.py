@@ -270,3 +270,26 @@ def test_doctor_reads_version_kuberay_and_releases(control_plane, namespace, tmp
     rows = connect(str(control_plane.kubeconfig("nobody")), None, namespace).diagnose()
     assert [state for _, state, _, _ in rows] == ["ok", "bad", "bad"]
     assert all(hint for _, state, _, hint in rows if state == "bad")
+
+
+@pytest.mark.cluster
+def test_where_pods_reach_the_api_server_is_read_of_its_service(control_plane, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    body = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "kubernetes"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["203.0.113.7"]}, {"addresses": ["203.0.113.8"]}],
+    }
+    control_plane.api.request("POST", path, body)
+    try:
+        looking = connect(str(control_plane.kubeconfig()), None, "elsewhere")
+        assert looking.api_server_addresses() == ["203.0.113.7", "203.0.113.8"]
+        with pytest.raises(Forbidden, match="not allowed to read EndpointSlice kubernetes of namespace default"):
+            connect(str(control_plane.kubeconfig("nobody")), None, None).api_server_addresses()
+    finally:
+        control_plane.api.request("DELETE", f"{path}/kubernetes")
+    with pytest.raises(ClusterError, match='"kubernetes" not found'):
+        looking.api_server_addresses()

@@ -1,0 +1,240 @@
+"""The lock by its clock: what a machine that sleeps, a clock that is set, and an API server that is silent do to it.
+
+As much of an API server as keeps one Lease, and a clock that only the test moves; test_release_secrets.py has the real
+one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infercli.adapters import cluster_lease
+from infercli.adapters.cluster_errors import Exists, Stale
+from infercli.adapters.cluster_lease import DURATION_S, RENEW_S, HeldLease, describe
+from infercli.errors import ClusterError, InputError, ReleaseBusy
+
+T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Clock:
+    """Of this machine, and of the API server."""
+
+    def __init__(self):
+        self.passed_s = 1000.0
+
+    def now(self):
+        return T0 + timedelta(seconds=self.passed_s)
+
+
+class Leases:
+    namespace = "prod"
+
+    def __init__(self, clock):
+        self.clock, self.lease, self.version = clock, None, 0
+        self.faults = []
+        """Raised one after another, by whichever call comes; None: none."""
+
+    def now(self):
+        return self.clock.now()
+
+    def _changed(self, body):
+        self.version += 1
+        self.lease = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+        return self.lease
+
+    def _fault(self):
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+
+    def create(self, body):
+        if self.lease is not None:
+            raise Exists("Lease infercli.chat exists already")
+        return self._changed(body)
+
+    def get(self, _api_version, _kind, _name, *, timeout_s=40.0):
+        self._fault()
+        return self.lease
+
+    def merge(self, _api_version, _kind, _name, patch, *, timeout_s=40.0):
+        self._fault()
+        if self.lease is None:
+            raise ClusterError('leases "infercli.chat" not found')
+        if patch["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
+            raise Stale("Lease infercli.chat was changed by somebody else at the same time")
+        metadata = {**self.lease["metadata"], **patch["metadata"]}
+        return self._changed({**self.lease, **patch, "metadata": metadata, "spec": self.lease["spec"] | patch["spec"]})
+
+    def delete(self, _api_version, _kind, _name, *, resource_version):
+        if resource_version != self.lease["metadata"]["resourceVersion"]:
+            raise Stale("Lease infercli.chat was changed by somebody else at the same time")
+        self.lease = None
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(cluster_lease, "_elapsed_s", lambda: clock.passed_s)
+    return clock
+
+
+@pytest.fixture
+def leases(clock):
+    return Leases(clock)
+
+
+@pytest.fixture
+def take(leases):
+    """Claims whose renewals are the test's to call."""
+    taken = []
+
+    def make(operation="deploy", *, break_lock=False):
+        held = HeldLease(leases, "infercli.chat", "chat", operation)
+        held._thread = Still()
+        held.take(break_lock=break_lock)
+        taken.append(held)
+        return held
+
+    return make
+
+
+class Still:
+    """No thread."""
+
+    started = False
+
+    def start(self):
+        self.started = True
+
+    def join(self):
+        pass
+
+
+def renewed(held, *, at_most=1):
+    """What the thread does, `at_most` times."""
+    left = [True] * (at_most + 1)
+    held._done.wait = lambda _timeout=None: left.pop() and not left
+    held._renew()
+
+
+def test_a_machine_that_slept_past_its_claim_knows_before_it_has_asked(clock, leases, take):
+    held = take()
+    held.check()
+    clock.passed_s += DURATION_S + 1
+    with pytest.raises(ReleaseBusy, match="could not be renewed for 30 s"):
+        held.check()
+    renewed(held)
+    with pytest.raises(ReleaseBusy):  # also when nobody took it meanwhile: it may have been, and given back
+        held.check()
+
+
+def test_the_time_in_a_claim_is_the_api_servers_whatever_becomes_of_the_clock_here(clock, leases, take):
+    held = take()
+    assert leases.lease["spec"]["acquireTime"] == leases.lease["spec"]["renewTime"] == "2026-01-02T03:20:45.000000Z"
+    clock.passed_s += RENEW_S
+    renewed(held)
+    assert leases.lease["spec"]["renewTime"] == "2026-01-02T03:20:53.000000Z"
+    assert leases.lease["spec"]["acquireTime"] == "2026-01-02T03:20:45.000000Z"
+    who = describe(leases, "infercli.chat")
+    assert (who.operation, who.acquired_at, who.expires_at) == (
+        "deploy", "2026-01-02T03:20:45Z", "2026-01-02T03:21:23Z",
+    )  # fmt: skip
+
+
+def test_a_claim_that_is_renewed_holds_and_one_that_is_not_runs_out_to_the_second(clock, leases, take):
+    held = take()
+    for _ in range(10):
+        clock.passed_s += DURATION_S - 1
+        renewed(held)
+        held.check()
+        with pytest.raises(ReleaseBusy, match=r"chat is being changed by .*deploy since 2026-01-02T03:20:45Z"):
+            take("rollback")
+    clock.passed_s += DURATION_S - 0.001
+    assert describe(leases, "infercli.chat") is not None
+    clock.passed_s += 0.001
+    assert describe(leases, "infercli.chat") is None
+    take("rollback").check()
+    assert describe(leases, "infercli.chat").operation == "rollback"
+    held.give_back()
+    assert describe(leases, "infercli.chat").operation == "rollback"
+
+
+def test_who_has_the_lock_is_told_with_what_to_type_and_it_can_be_broken(leases, take):
+    held = take()
+    with pytest.raises(ReleaseBusy) as busy:
+        take("rollback")
+    assert "`infercli status chat`" in busy.value.hint
+    assert "2026-01-02T03:21:15Z, or add --break-lock" in busy.value.hint
+    other = take("rollback", break_lock=True)
+    other.check()
+    renewed(held)
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
+        held.check()
+    held.give_back()
+    other.check()
+    assert describe(leases, "infercli.chat").operation == "rollback"
+    other.give_back()
+    assert leases.lease is None
+
+
+@pytest.mark.parametrize("fault", [ClusterError("no answer"), InputError("there is no namespace `prod`")])
+def test_renewals_that_fail_are_made_up_for_while_the_claim_holds(clock, leases, take, fault):
+    held = take()
+    clock.passed_s += RENEW_S
+    leases.faults = [fault, fault]  # neither the renewal nor the look after it
+    renewed(held, at_most=1)
+    held.check()
+    clock.passed_s += RENEW_S
+    leases.faults = [fault, None]
+    renewed(held, at_most=1)
+    clock.passed_s += DURATION_S - 2 * RENEW_S
+    held.check()
+    renewed(held, at_most=1)
+    clock.passed_s += DURATION_S
+    held.check()
+    clock.passed_s += 0.001
+    with pytest.raises(ReleaseBusy):
+        held.check()
+
+
+def test_a_lease_that_was_deleted_is_lost(leases, take):
+    held = take()
+    leases.lease = None
+    renewed(held)
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock"):
+        held.check()
+
+
+def test_a_lock_that_goes_to_another_between_the_look_and_the_claim_is_not_taken_twice(clock, leases, take):
+    take()
+    clock.passed_s += DURATION_S
+    get = leases.get
+
+    def late(*words, **more):
+        found = get(*words, **more)
+        leases.get = get
+        take("delete").check()
+        return found
+
+    leases.get = late
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat just now"):
+        take("rollback")
+    leases.get = lambda *_, **__: None
+    with pytest.raises(ReleaseBusy, match="given back just now"):
+        take("rollback")
+
+
+def test_what_holds_a_lease_for_another_program_is_no_claim_once_it_says_nobody(leases, take):
+    take()
+    leases.lease["spec"]["holderIdentity"] = ""
+    assert describe(leases, "infercli.chat") is None
+    take("rollback").check()
+
+
+def test_a_clock_that_counts_sleep_is_the_one_that_is_read(monkeypatch):
+    read = []
+    monkeypatch.setattr(cluster_lease.time, "clock_gettime", lambda which: read.append(which) or 7.0)
+    assert cluster_lease._elapsed_s() == 7.0
+    assert read == [cluster_lease.time.CLOCK_BOOTTIME]
