@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 
 from infercli.actions.steps import Drive, World
@@ -27,7 +28,7 @@ from infercli.core.release import (
     ways_on,
 )
 from infercli.core.rollout import Condition, State, Strategy, rollout, strategy
-from infercli.errors import DeployFailed, InferError, InputError, Interrupted, TimedOut
+from infercli.errors import DeployFailed, InferError, InputError, Interrupted, ReleaseBusy, TimedOut
 
 LAST_STEP = 999
 """The routing step of going back: after every step that a rollout can have, before the next revision's."""
@@ -235,7 +236,8 @@ def run(
 
     A rollback is not undone: what it leaves was left because it is bad.
     """
-    drive = Drive(world, revision, Deadline(world.clock, timeout_s, ""))
+    held = functools.partial(world.store.check_held, revision.name)
+    drive = Drive(world, revision, Deadline(world.clock, timeout_s, "", held))
     drive.serving = before
     step = "prepare"
     try:
@@ -247,6 +249,9 @@ def run(
     except KeyboardInterrupt:
         _give_up(drive, before, step, "interrupted", "its command was interrupted", None, undo=undo)
         raise Interrupted(f"interrupted; {_left(drive, before)}", _hint(drive)) from None
+    except ReleaseBusy as error:
+        # Another drives it now: nothing is put back under its hands, and nothing recorded.
+        raise ReleaseBusy(f"revision {revision.number} was left at `{step}`: {error.message}", error.hint) from error
     except (InferError, OSError) as error:
         message = error.message if isinstance(error, InferError) else str(error)
         said = error.said if isinstance(error, DeployFailed) else None

@@ -95,6 +95,9 @@ class ReleaseStore(Protocol):
     def changing(self, name: str, operation: str, *, break_lock: bool = False) -> AbstractContextManager[None]:
         """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
 
+    def check_held(self, name: str) -> None:
+        """Inside `changing`: raises ReleaseBusy when somebody else has the lease by now, or may have it."""
+
     def forget(self, name: str, number: int | None = None) -> None:
         """Delete a revision, or the whole history; succeeds when there is none."""
 

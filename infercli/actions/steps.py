@@ -125,6 +125,7 @@ class Drive:
 
         A failed engine must leave soon: Ray counts an application that is not RUNNING against the whole config.
         """
+        self.world.store.check_held(self.revision.name)
         if before is None:
             # Nothing served before: the front stays, without engines, and answers 503 until the next deploy.
             before = Serving(generation=0, front=self.revision.front, engines={}, routes={})

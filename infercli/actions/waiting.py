@@ -47,14 +47,19 @@ _SHORT_S = 1.0
 
 
 class Deadline:
-    """When a whole operation must be done, and what to say when it is not."""
+    """When a whole operation must be done, and what to say when it is not.
 
-    def __init__(self, clock: Clock, timeout_s: float, hint: str) -> None:
-        self.clock, self.timeout_s, self.hint = clock, timeout_s, hint
+    `held` raises ReleaseBusy once the operation is no longer ours: nobody waits for what another changes meanwhile.
+    """
+
+    def __init__(self, clock: Clock, timeout_s: float, hint: str, held: Callable[[], None] | None = None) -> None:
+        self.clock, self.timeout_s, self.hint, self.held = clock, timeout_s, hint, held
         self.end = clock.monotonic() + timeout_s
 
     def check(self, waiting_for: str) -> None:
         """Raises TimedOut once the time is over."""
+        if self.held is not None:
+            self.held()
         if self.clock.monotonic() > self.end:
             raise TimedOut(f"gave up after {duration(self.timeout_s)}, waiting for {waiting_for}", self.hint)
 

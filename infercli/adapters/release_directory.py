@@ -102,6 +102,9 @@ class ReleaseDirectory:
             finally:
                 file.truncate(0)
 
+    def check_held(self, name: str) -> None:
+        """A lock of the kernel is held until it is given back."""
+
     def forget(self, name: str, number: int | None = None) -> None:
         """Delete a revision, or the whole history."""
         if number is not None:

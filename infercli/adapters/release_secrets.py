@@ -54,7 +54,7 @@ class ReleaseSecrets:
 
     def append(self, revision: Revision) -> None:
         """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
-        self._check_held(revision.name)
+        self.check_held(revision.name)
         data = gzip.compress(canonical(revision.model_dump(mode="json")), mtime=0)
         if len(data) > SECRET_BYTES:
             raise ClusterError(
@@ -90,7 +90,7 @@ class ReleaseSecrets:
 
     def progress(self, name: str, number: int, progress: Progress) -> None:
         """Replace what became of a revision. Raises ReleaseBusy when the lock was lost meanwhile."""
-        self._check_held(name)
+        self.check_held(name)
         patch = {"metadata": {"annotations": {PROGRESS: _written(progress)}}}
         self.cluster.merge("v1", "Secret", secret_name(name, number), patch)
 
@@ -110,7 +110,7 @@ class ReleaseSecrets:
             del self._held[name]
             held.give_back()
 
-    def _check_held(self, name: str) -> None:
+    def check_held(self, name: str) -> None:
         """Two that change one release at a time would put one another's engines away: who lost the lock stops."""
         if name in self._held:
             self._held[name].check()
@@ -121,7 +121,7 @@ class ReleaseSecrets:
         The newest goes last: what is left of an interrupted deletion still says what ran.
         """
         if number is not None:
-            self._check_held(name)
+            self.check_held(name)
             self.cluster.delete("v1", "Secret", secret_name(name, number))
             return
         secrets = self._secrets(name, metadata=True)

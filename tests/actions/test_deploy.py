@@ -473,3 +473,36 @@ def test_the_cause_comes_first_and_the_rest_is_kept_for_logs(world, request_for)
     failed = world.store.entries("chat")[-1].progress
     assert failed.said == SAID.strip()
     assert "Traceback" not in failed.message
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_who_loses_the_lock_stops_waiting_and_puts_nothing_back_under_the_hands_of_who_has_it(
+    world, request_for, monkeypatch, interrupted
+):
+    deploy(request_for(), world)
+    platform = world.platform
+    platform.placed_after_s[OTHER] = 1e9
+
+    lost = []
+
+    def check_held(_name):
+        if lost:
+            raise ReleaseBusy("somebody else took the lock of chat")
+
+    def lose(_):
+        lost.append(True)
+        for method in ("put", "prepare", "tidy"):
+            monkeypatch.setattr(platform, method, lambda *_: pytest.fail("changed what another drives"))
+        monkeypatch.setattr(world.store, "progress", lambda name, *_: check_held(name))
+        if interrupted:
+            monkeypatch.setattr(platform, "applications", raising(KeyboardInterrupt()))
+
+    monkeypatch.setattr(world.store, "check_held", check_held)
+    platform.on_put = lose
+    began = world.clock.monotonic()
+    objects = ({"kind": "NetworkPolicy", "metadata": {"name": "chat"}},)
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat") as busy:
+        deploy(request_for("int8", objects=objects), world)
+    assert interrupted or busy.value.message.startswith("revision 2 was left at `add`: ")
+    assert world.clock.monotonic() - began < 1
+    assert world.store.entries("chat")[-1].progress.outcome == "pending"
