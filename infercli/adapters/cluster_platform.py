@@ -159,8 +159,28 @@ class ClusterPlatform:
     def validate(self, objects: Sequence[Json], serve_config: Json) -> None:
         """A dry run of everything on the API server, with strict validation, and what `prepare` checks."""
         self._check_provided(objects)
+        self._check_owned(objects)
         for body in objects:
             self.cluster.apply(self._whole(body, serve_config), dry_run=True)
+
+    def _check_owned(self, objects: Sequence[Json]) -> None:
+        """Raises InputError for what is there of somebody else: fields that nobody manages are anybody's to apply."""
+        found = zip(objects, self.held_objects(objects), strict=True)
+        others = [body for body, there in found if there is not None and not self._is_ours(there)]
+        if others:
+            names = " ".join(f"{body['kind'].lower()}/{body['metadata']['name']}" for body in others)
+            raise InputError(
+                f"not of the release {self.name}, and there already in namespace {self.namespace}: {names}",
+                "another `name` in deployment.yaml; or, where it may become the release's, be changed and go with it, "
+                f"`{self.kubectl} label {names} {' '.join(f'{k}={v}' for k, v in self._labels)}`",
+            )
+
+    @property
+    def _labels(self) -> list[tuple[str, str]]:
+        return sorted(labels(self.name).items())
+
+    def _is_ours(self, found: Json) -> bool:
+        return set(self._labels) <= (found["metadata"].get("labels") or {}).items()
 
     def _whole(self, body: Json, serve_config: Json) -> Json:
         return with_serve_config(body, serve_config_text(serve_config)) if body["kind"] == "RayService" else body
@@ -192,12 +212,11 @@ class ClusterPlatform:
         A budget of two replicas that outlives the second blocks every drain of the first's node.
         """
         recorded = {_key(o) for e in ReleaseSecrets(self.cluster).entries(self.name) for o in e.revision.objects}
-        ours = labels(self.name).items()
         for api_version, kind, name in sorted(recorded - {_key(o) for o in revision.objects}):
             if (api_version, kind) == RAY:
                 continue
             found = self.cluster.get(api_version, kind, name)
-            if found is not None and ours <= (found["metadata"].get("labels") or {}).items():
+            if found is not None and self._is_ours(found):
                 seen = found["metadata"].get("resourceVersion")
                 self.cluster.delete(api_version, kind, name, resource_version=seen)
 
@@ -336,7 +355,7 @@ class ClusterPlatform:
         """
         entries = ReleaseSecrets(self.cluster).entries(self.name)
         kinds = {(o["apiVersion"], o["kind"]) for e in entries for o in e.revision.objects} - {RAY}
-        selector = ",".join(f"{key}={value}" for key, value in labels(self.name).items())
+        selector = ",".join(f"{key}={value}" for key, value in self._labels)
         if self.cluster.serves(*RAY):
             self.cluster.delete(*RAY, ray_service(self.name))
             self._until_gone()

@@ -88,6 +88,24 @@ def test_a_field_that_somebody_else_manages_is_named_with_its_manager_and_not_ta
     assert len(user.revisions()) == 1
 
 
+def test_what_is_there_of_somebody_else_by_the_same_name_is_not_taken_over(user):
+    made = ("create", "serviceaccount", "chat", "-n", user.namespace)
+    assert user.plane.kubectl(*made).returncode == 0
+    before = user.get("/api/v1/namespaces/{namespace}/serviceaccounts/chat")
+    for words in (("deploy",), ("deploy", "--dry-run")):
+        said = user.infercli(*words)
+        assert said.code == 2
+        assert (
+            f"not of the release chat, and there already in namespace {user.namespace}: serviceaccount/chat" in said.err
+        )
+    assert user.get("/api/v1/namespaces/{namespace}/serviceaccounts/chat") == before
+    assert user.revisions() == []
+    (command,) = (part for part in said.err.split("`") if part.startswith("kubectl ") and " label " in part)
+    path = f"{user.plane.binaries}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path}, check=True)
+    user.done("deploy", "--timeout", "90s")
+
+
 @pytest.mark.parametrize("missing", ["keys", "token", "claim"])
 def test_what_the_user_has_to_provide_is_named_with_the_command_and_nothing_is_recorded(user, missing):
     names = {"keys": "secret/chat-keys", "token": "secret/chat-keys", "claim": "pvc/models"}
