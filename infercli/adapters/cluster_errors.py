@@ -100,6 +100,9 @@ def refused(said: ApiStatus, doing: Doing) -> InferError:
         )
     if said.status == 400 and "strict decoding error" in message:
         return InputError(f"the API server refused to {act}: {message}", "it knows other fields: check its version")
+    by_policy = _of_admission(message, doing)
+    if by_policy is not None:
+        return by_policy
     if said.status in _BY_STATUS:
         return _BY_STATUS[said.status](said, doing)
     if said.status in (408, 500, 502, 503, 504):
@@ -109,6 +112,22 @@ def refused(said: ApiStatus, doing: Doing) -> InferError:
             f"try again; `{doing.kubectl} get --raw /readyz?verbose` says how it is",
         )
     return ClusterError(f"the API server refused to {act} (HTTP {said.status}): {message}", "`infercli doctor`")
+
+
+def _of_admission(message: str, doing: Doing) -> InferError | None:
+    """What webhooks and policies of the cluster say no to, whatever status they choose; None: it was not one of them.
+
+    By the API server's words (k8s.io/apiserver 0.36, pkg/admission/plugin/webhook/errors and policy, pkg/util/webhook).
+    """
+    kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies"
+    hint = f"whoever runs the cluster knows it: `{doing.kubectl} get {kinds}`"
+    if "denied the request" in message or " denied request: " in message:
+        return ClusterError(f"a policy of the cluster refuses {doing.what}: {message}", hint)
+    if "failed calling webhook" in message:
+        return ClusterError(
+            f"{doing.what} is as it was, since a webhook of the cluster does not answer: {message}", hint
+        )
+    return None
 
 
 def _unauthorized(_: ApiStatus, doing: Doing) -> InferError:

@@ -150,6 +150,15 @@ def test_a_timeout_of_a_write_says_that_it_may_have_been_done():
         (404, "404 page not found", "KubeRay is not installed", "helm install"),
         (429, "Too many requests", "too busy", "later"),
         (503, "etcd is away", "HTTP 503", "readyz"),
+        (
+            403,
+            'admission webhook "validation.gatekeeper.sh" denied the request: [team] label needed',
+            "a policy of the cluster refuses RayService chat",
+            "get validatingwebhookconfigurations",
+        ),
+        (400, 'admission webhook "validate.kyverno.svc-fail" denied the request: no', "a policy of the", "webhook"),
+        (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "a policy of the", "policies`"),
+        (500, 'failed calling webhook "dead.example": connection refused', "RayService chat is as it was", "webhook"),
     ],
 )
 def test_each_status_says_what_happened_and_what_to_type(code, message, words, hint):
