@@ -69,7 +69,7 @@ class HeldLease:
             raise ReleaseBusy(
                 f"{self.release} is being changed by {other.holder} ({other.operation} since {other.acquired_at})",
                 f"wait for it; `infercli status {self.release}` shows how far it is. If its holder is gone, its claim "
-                f"runs out at {other.expires_at}, or add --break-lock",
+                f"runs out at {other.expires_at}; --break-lock takes it from whoever has it, and stops what that does",
             )
         self._renewed = _elapsed_s()
         body = self._body()
@@ -85,6 +85,13 @@ class HeldLease:
             self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
         if self._lost is not None:
             raise ReleaseBusy(self._lost, f"`infercli status {self.release}` shows who changes it and how far it is")
+
+    def confirm(self) -> None:
+        """As `check`, by asking the API server: somebody may have broken the lock since the newest renewal."""
+        self.check()
+        if not self._is_ours(self.cluster.get(API, KIND, self.name)):
+            self._lost = f"somebody else took the lock of {self.release}"
+        self.check()
 
     def give_back(self) -> None:
         """Stop renewing and delete the Lease, if it is still ours."""
@@ -112,7 +119,7 @@ class HeldLease:
             found = self.cluster.get(API, KIND, self.name, timeout_s=ANSWER_S)
         except InferError:
             return  # a silent API server: `check` counts the seconds
-        if found is None or (found["metadata"].get("annotations") or {}).get(HOLDER) != self._who:
+        if not self._is_ours(found):
             self._lost = f"somebody else took the lock of {self.release}"
             return
         self._version = found["metadata"]["resourceVersion"]
@@ -122,6 +129,9 @@ class HeldLease:
     def _now(self) -> datetime:
         at, since_s = self._taken
         return at + timedelta(seconds=_elapsed_s() - since_s)
+
+    def _is_ours(self, found: Json) -> bool:
+        return found is not None and (found["metadata"].get("annotations") or {}).get(HOLDER) == self._who
 
     @property
     def _who(self) -> str:

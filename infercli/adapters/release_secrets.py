@@ -54,7 +54,7 @@ class ReleaseSecrets:
 
     def append(self, revision: Revision) -> None:
         """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
-        self.check_held(revision.name)
+        self._confirm_held(revision.name)
         data = gzip.compress(canonical(revision.model_dump(mode="json")), mtime=0)
         if len(data) > SECRET_BYTES:
             raise ClusterError(
@@ -90,7 +90,7 @@ class ReleaseSecrets:
 
     def progress(self, name: str, number: int, progress: Progress) -> None:
         """Replace what became of a revision. Raises ReleaseBusy when the lock was lost meanwhile."""
-        self.check_held(name)
+        self._confirm_held(name)
         patch = {"metadata": {"annotations": {PROGRESS: _written(progress)}}}
         self.cluster.merge("v1", "Secret", secret_name(name, number), patch)
 
@@ -115,13 +115,18 @@ class ReleaseSecrets:
         if name in self._held:
             self._held[name].check()
 
+    def _confirm_held(self, name: str) -> None:
+        """Before what is recorded, and so before every step that follows from it."""
+        if name in self._held:
+            self._held[name].confirm()
+
     def forget(self, name: str, number: int | None = None) -> None:
         """Delete a revision, or the whole history.
 
         The newest goes last: what is left of an interrupted deletion still says what ran.
         """
         if number is not None:
-            self.check_held(name)
+            self._confirm_held(name)
             self.cluster.delete("v1", "Secret", secret_name(name, number))
             return
         secrets = self._secrets(name, metadata=True)

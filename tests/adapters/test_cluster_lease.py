@@ -166,7 +166,7 @@ def test_who_has_the_lock_is_told_with_what_to_type_and_it_can_be_broken(leases,
     with pytest.raises(ReleaseBusy) as busy:
         take("rollback")
     assert "`infercli status chat`" in busy.value.hint
-    assert "2026-01-02T03:21:15Z, or add --break-lock" in busy.value.hint
+    assert "its claim runs out at 2026-01-02T03:21:15Z; --break-lock takes it" in busy.value.hint
     other = take("rollback", break_lock=True)
     other.check()
     renewed(held)
@@ -197,6 +197,20 @@ def test_renewals_that_fail_are_made_up_for_while_the_claim_holds(clock, leases,
     clock.passed_s += 0.001
     with pytest.raises(ReleaseBusy):
         held.check()
+
+
+def test_who_records_asks_first_whether_the_lock_was_broken_since_the_newest_renewal(leases, take):
+    held = take()
+    held.confirm()
+    other = take("rollback", break_lock=True)
+    held.check()  # nothing was renewed since
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
+        held.confirm()
+    other.confirm()
+    leases.faults = [ClusterError("no answer")]
+    with pytest.raises(ClusterError, match="no answer"):
+        other.confirm()
+    other.confirm()
 
 
 def test_a_lease_that_was_deleted_is_lost(leases, take):
