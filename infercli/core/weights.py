@@ -303,7 +303,8 @@ def _mxfp4_bytes(
 
     vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
     _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
-    its own kernel takes the width in 64s.
+    its own kernel takes the width in 64s. DeepSeek-V4's kernel on 12.x, DeepGEMM since 0.24, widens the scales only to
+    pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
     """
     experts = next(
         g.feed_forward for g in arch.layers if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices

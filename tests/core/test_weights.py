@@ -185,6 +185,18 @@ def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, engine, hidden, wid
     assert got == pytest.approx(experts, rel=0.006)
 
 
+@pytest.mark.parametrize(("gpu", "engine"), [("RTX-PRO-6000", "0.23.0"), ("RTX-PRO-6000", "0.25.0"), ("B200", None)])
+def test_a_scale_of_deepseek_v4_experts_is_a_byte_in_marlin_deepgemm_and_trtllm(gpu, engine):
+    # vLLM 0.23 to 0.33 fused_moe/oracle/mxfp4.py select_deepseek_v4_mxfp4_moe_backend: 16 bytes hold 32 weights
+    arch = replace(gpt_oss(), architecture="DeepseekV4ForCausalLM")
+    hidden, width = 3072, 3072  # a multiple of what any kernel pads to
+    routed = replace(arch.layers[0].feed_forward, intermediate=width, bias=False)
+    arch = replace(arch, hidden=hidden, layers=(replace(arch.layers[0], feed_forward=routed),))
+    found = weights_by_role(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu(gpu), engine_version=engine)["experts"]
+    weights = len(arch.layers[0].indices) * routed.experts * 3 * hidden * width
+    assert found == pytest.approx(weights * (16 + 1) / 32, rel=0.001)
+
+
 def test_the_output_matrix_of_a_gguf_is_packed_as_well():
     # Q4_K_M of Llama-3.1-8B is a file of 4.92 GB; unlike rows of one merged tensor are padded to the widest
     packed = weights_bytes(LLAMA, typical("gguf"), Layout(), 2)
