@@ -307,7 +307,9 @@ def _mxfp4_bytes(
     pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
     """
     experts = next(
-        g.feed_forward for g in arch.layers if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
+        g.feed_forward
+        for g in (*arch.layers, *arch.draft_layers)
+        if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
     )
     count, width = expert_share(experts, layout)
     triton = gpu is None or (gpu.capability is not None and gpu.capability[0] == 9)

@@ -197,6 +197,17 @@ def test_a_scale_of_deepseek_v4_experts_is_a_byte_in_marlin_deepgemm_and_trtllm(
     assert found == pytest.approx(weights * (16 + 1) / 32, rel=0.001)
 
 
+def test_mxfp4_experts_of_draft_layers_are_stored_as_those_of_the_others():
+    # DeepSeek-V4, drafting: vLLM 0.29 models/deepseek_v4/nvidia/mtp.py takes the decoder's layer, behind its last
+    arch = replace(gpt_oss(), architecture="DeepseekV4ForCausalLM")
+    arch = replace(arch, draft_layers=(replace(arch.layers[0], indices=(24,)),))
+    alone, drafting = (
+        weights_by_role(arch, typical("mxfp4"), Layout(), 2, gpu=find_gpu("B200"), drafts=d)["experts"]
+        for d in (False, True)
+    )
+    assert drafting == alone * 25 // 24
+
+
 def test_the_output_matrix_of_a_gguf_is_packed_as_well():
     # Q4_K_M of Llama-3.1-8B is a file of 4.92 GB; unlike rows of one merged tensor are padded to the widest
     packed = weights_bytes(LLAMA, typical("gguf"), Layout(), 2)
