@@ -131,6 +131,8 @@ class CacheLayout(NamedTuple):
         """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
         if cache.kind == "state" and self.every_state:
             return -(-tokens // cache.block_tokens) + self.settings.speculative_tokens
+        if cache.kind == "state" and not self.rules.states_beyond_one:
+            return 1
         if cache.kind == "state":
             cached = self.settings.prefix_caching
             kept = self.rules.caches_states if cached is None else cached

@@ -32,10 +32,14 @@ class CacheRules(NamedTuple):
     state_dtype_from_config: bool
     """States have the dtype that config.json asks for; False: that of the model."""
     caches_states: bool
-    """Prefix caching is on by default for models with states beside attention."""
+    """Prefix caching is on by default for models with states beside attention (engine/arg_utils.py; 0.26 and 0.27 hold
+    it off there, though their config/model.py is_prefix_caching_supported says yes)."""
     keeps_every_state: bool
     """With prefix caching some classes keep the state behind every block of a request (mamba_cache_mode `all`); the
     others, and since 0.28 all, only one more (`align`; model_executor/models/config.py MambaModelConfig)."""
+    states_beyond_one: bool
+    """A request is charged that one, and one for each drafted token (v1/kv_cache_interface.py MambaSpec); False: for a
+    single state, and vLLM switches prefix caching off for classes without `all`, whatever is asked."""
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
@@ -64,7 +68,8 @@ _V0_4 = CacheRules(
     counts_batches_in_flight=False,
     state_dtype_from_config=False,
     caches_states=False,
-    keeps_every_state=True,
+    keeps_every_state=False,
+    states_beyond_one=False,
     batch_holds_a_block=False,
     packing=None,
     splits_by_windows=False,
@@ -72,22 +77,24 @@ _V0_4 = CacheRules(
     a_block_per_sequence=False,
 )
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
-# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.12 (0.10 lacks it, 0.11 was not read),
-# 0.20 (0.17 lacks it).
+# it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.20 (0.18 lacks it).
 _V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
 _V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
 _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
-_V0_12 = _V0_10_2._replace(since=(0, 12, 0), even_ratio=1.25)
+_V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
+_V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
 _V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
-_V0_17 = _V0_14._replace(since=(0, 17, 0), batch_holds_a_block=True)
-_V0_20 = _V0_17._replace(since=(0, 20, 0), even_ratio=1.5, packing="columns", a_block_per_sequence=True)
+_V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
+_V0_17 = _V0_15._replace(since=(0, 17, 0), batch_holds_a_block=True)
+_V0_18 = _V0_17._replace(since=(0, 18, 0), even_ratio=1.5)
+_V0_20 = _V0_18._replace(since=(0, 20, 0), packing="columns", a_block_per_sequence=True)
 _V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
 _V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
-_V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True, caches_states=True)
+_V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
-_V0_28 = _V0_27._replace(since=(0, 28, 0), keeps_every_state=False)
+_V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
 _V0_29 = _V0_28._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
 
 RULES = (
@@ -95,10 +102,13 @@ RULES = (
     _V0_9_1,
     _V0_10,
     _V0_10_2,
+    _V0_11_1,
     _V0_12,
     _V0_13,
     _V0_14,
+    _V0_15,
     _V0_17,
+    _V0_18,
     _V0_20,
     _V0_20_1,
     _V0_23,

@@ -91,8 +91,9 @@ def test_the_blocks_that_drafting_leaves_are_those_of_public_logs(asked, blocks)
 @pytest.mark.parametrize(
     ("version", "caching", "batch", "starts"),
     [
-        ("0.26.0", None, 2048, False),  # 0.26 has prefix caching on by default for models with states
-        ("0.26.0", None, 2096, True),
+        ("0.26.0", None, 2048, True),
+        ("0.26.0", True, 2048, False),
+        ("0.26.0", True, 2096, True),
         ("0.26.0", False, 2048, True),
         ("0.25.1", None, 2048, True),
         ("0.25.1", True, 2048, False),
@@ -112,6 +113,20 @@ def test_a_batch_smaller_than_a_block_that_holds_a_state_is_refused(version, cac
     assert found.kv_cache.block_tokens == 2096
     assert found.starts is starts
     assert ("a block, which holds a state for its prefix cache, has 2,096" in found.reason) is not starts
+
+
+@pytest.mark.parametrize(
+    ("version", "states"), [("0.25.1", 1), ("0.26.0", 1), ("0.27.1", 1), ("0.28.0", 2), ("0.33.0", 2)]
+)
+def test_models_with_states_beside_attention_cache_prefixes_by_default_since_0_28(version, states):
+    # engine/arg_utils.py _set_default_chunked_prefill_and_prefix_caching_args: `and not model_config.is_hybrid` in 0.26
+    # and 0.27, whose config/model.py says that they support it; before, that says no. vllm-project/vllm#50991.
+    model = "Qwen/Qwen3.8-27B"
+    asked = {"model": model, "gpu": "L40S", "quantization": "fp8", "max_model_len": 131072}
+    found = estimate(EstimateRequest.model_validate(asked | {"engine_version": version}), shipped_model(model))
+    assert isinstance(found, Estimate), found
+    per_request = -(-131072 // found.kv_cache.block_tokens) + 3 * states  # a group of attention, three of states
+    assert found.kv_cache.concurrency == pytest.approx(found.kv_cache.blocks / per_request)
 
 
 @pytest.mark.parametrize(("version", "states"), [("0.25.1", 1), ("0.26.0", 1), ("0.29.0", 1)])

@@ -100,6 +100,39 @@ def test_groups_are_as_large_as_the_largest_kind_where_it_is_less_than_half_as_m
     assert [len(group.layers) for group in groups(layers, 1.5)] == sizes
 
 
+def test_groups_may_be_more_unequal_since_0_12_and_again_since_0_18():
+    # v1/core/kv_cache_utils.py _get_kv_cache_groups_uniform_page_size
+    ratios = [rules_for(v).even_ratio for v in ("0.11.2", "0.12.0", "0.17.1", "0.18.0")]
+    assert ratios == [1, 1.25, 1.25, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("version", "caching", "drafted", "states"),
+    [
+        ("0.10.2", True, 0, 1),  # 0.10.2 model_executor/models/config.py: disabling prefix caching
+        ("0.14.0", True, 2, 1),  # 0.14: without support for prefix caching: disabling; MambaSpec has one block
+        ("0.15.0", True, 0, 2),
+        ("0.15.0", False, 2, 1 + 2),
+        ("0.15.0", True, 2, 2 + 2),
+    ],
+)
+def test_a_request_is_charged_for_more_than_one_state_since_0_15(version, caching, drafted, states):
+    # v1/kv_cache_interface.py MambaSpec.max_memory_usage_bytes
+    arch = ARCHS["states of gated DeltaNet"]
+    asked = {"speculative_tokens": drafted} if drafted else {}
+    held = cache(arch, version=version, prefix_caching=caching, **asked)
+    groups_of_states = sum(group.first.kind == "state" for group in held.groups)
+    others = len(held.groups) - groups_of_states
+    assert groups_of_states
+    assert held.blocks_per_request(1) == others + groups_of_states * states
+
+
+def test_no_version_before_0_11_1_keeps_the_state_behind_every_block():
+    nano = shapes()["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"].arch
+    kept = [cache(nano, version=v, prefix_caching=True).every_state for v in ("0.10.2", "0.11.0", "0.11.1", "0.27.1")]
+    assert kept == [False, False, True, True]
+
+
 @pytest.mark.parametrize(
     ("version", "block", "request_blocks"),
     [
