@@ -14,7 +14,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.kv_groups import CacheGroup, LayerCache, PlacedCache, groups
 from infercli.core.kv_packing import packed_block_bytes, packed_blocks_printed, packed_groups
-from infercli.core.kv_rules import CacheRules, rules_for
+from infercli.core.kv_rules import CacheRules, Packing, rules_for
 from infercli.core.kv_specs import CacheSettings, keeps_every_state, layer_caches
 from infercli.core.plan import KvCache
 from infercli.errors import Unsupported
@@ -26,6 +26,8 @@ class CacheLayout(NamedTuple):
     groups: tuple[CacheGroup, ...]
     bytes_per_block: int
     """On one GPU of the pipeline stage whose blocks are largest: vLLM gives all stages the fewest blocks of any."""
+    bytes_per_block_admitted: int
+    """By which vLLM counts what max_model_len needs: more than a block has, in some versions."""
     block_tokens: int
     """Of full attention; of the first kind where a model has none."""
     in_flight_tokens: int
@@ -48,7 +50,7 @@ class CacheLayout(NamedTuple):
 
     def bytes_to_admit(self, max_model_len: int) -> int:
         """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block."""
-        return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block
+        return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block_admitted
 
     def bytes_to_capture(self, max_num_seqs: int) -> int:
         """The least memory with which vLLM captures CUDA graphs of decodes: a block for the state of each request.
@@ -162,13 +164,16 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     made = packed_groups(caches, rules) if caches[0].cache.side_by_side else groups(caches, rules.even_ratio)
     if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
         raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
-    stages = layout.pipeline_parallel_size
+    in_flight = rules.batches_in_flight(layout.pipeline_parallel_size, settings.async_scheduling)
+    stages = range(layout.pipeline_parallel_size)
+    packing = "columns" if rules.admits_by_columns else rules.packing
     full = next((g.first for g in made if g.first.kind == "full"), made[0].first)
     return CacheLayout(
         groups=made,
-        bytes_per_block=max(_stage_bytes(caches, arch, layout, made, rules, stage) for stage in range(stages)),
+        bytes_per_block=max(_stage_bytes(caches, arch, layout, made, rules.packing, stage) for stage in stages),
+        bytes_per_block_admitted=max(_stage_bytes(caches, arch, layout, made, packing, stage) for stage in stages),
         block_tokens=full.block_tokens,
-        in_flight_tokens=rules.batches_in_flight(stages, settings.async_scheduling) * settings.max_num_batched_tokens,
+        in_flight_tokens=in_flight * settings.max_num_batched_tokens,
         settings=settings,
         rules=rules,
         every_state=keeps_every_state(arch, settings, rules),
@@ -180,7 +185,7 @@ def _stage_bytes(
     arch: ModelArch,
     layout: Layout,
     made: tuple[CacheGroup, ...],
-    rules: CacheRules,
+    packing: Packing | None,
     stage: int,
 ) -> int:
     """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Layers that draft stand in the last."""
@@ -188,7 +193,7 @@ def _stage_bytes(
     if stage == layout.pipeline_parallel_size - 1:
         here = range(here.start, max(here.stop, caches[-1].layer + 1))
     if made[0].first.side_by_side:
-        return packed_block_bytes(made, here, rules)
+        return packed_block_bytes(made, here, packing)
     return max(group.bytes_within(here) for group in made)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from infercli.core.kv_groups import CacheGroup, PlacedCache, blocks_needed_by
-from infercli.core.kv_rules import CacheRules
+from infercli.core.kv_rules import CacheRules, Packing
 
 
 def packed_groups(layers: Sequence[PlacedCache], rules: CacheRules) -> tuple[CacheGroup, ...]:
@@ -37,16 +37,16 @@ def packed_groups(layers: Sequence[PlacedCache], rules: CacheRules) -> tuple[Cac
     return tuple(made)
 
 
-def packed_block_bytes(made: Sequence[CacheGroup], stage: Container[int], rules: CacheRules) -> int:
+def packed_block_bytes(made: Sequence[CacheGroup], stage: Container[int], packing: Packing | None) -> int:
     """Bytes of a block in one pipeline stage.
 
     columns: as many columns as the group with most layers of one page size has, each with room for all page sizes of
     full attention. slots: for each page size as many as any group has. widest: what the largest group fills.
     """
-    if rules.packing == "widest":
+    if packing == "widest":
         return max(group.bytes_within(stage) for group in made)
     counts = [Counter(p.cache.page_bytes for p in group.layers if p.layer in stage) for group in made]
-    if rules.packing == "slots":
+    if packing == "slots":
         return sum(page * max(count[page] for count in counts) for page in set().union(*counts))
     full = {p.cache.page_bytes for g in made for p in g.layers if p.cache.kind == "full" and p.layer in stage}
     return sum(full) * max(most for count in counts for most in count.values())

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 
 from infercli.errors import Unsupported
 
+Packing = Literal["columns", "slots", "widest"]
+
 
 class CacheRules(NamedTuple):
     """Of one version and those that follow it."""
@@ -43,8 +45,11 @@ class CacheRules(NamedTuple):
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
-    packing: Literal["columns", "slots", "widest"] | None
+    packing: Packing | None
     """What a block has room for where pages of unequal size share it (core/kv_packing.py). None: no model needs it."""
+    admits_by_columns: bool
+    """What is needed for max_model_len is counted in blocks of `columns`, though they are smaller
+    (_max_memory_usage_bytes_from_groups)."""
     splits_by_windows: bool
     """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
     null_blocks: int
@@ -72,6 +77,7 @@ _V0_4 = CacheRules(
     states_beyond_one=False,
     batch_holds_a_block=False,
     packing=None,
+    admits_by_columns=False,
     splits_by_windows=False,
     null_blocks=0,
     a_block_per_sequence=False,
@@ -88,14 +94,14 @@ _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(since=(0, 17, 0), batch_holds_a_block=True)
 _V0_18 = _V0_17._replace(since=(0, 18, 0), even_ratio=1.5)
-_V0_20 = _V0_18._replace(since=(0, 20, 0), packing="columns", a_block_per_sequence=True)
+_V0_20 = _V0_18._replace(since=(0, 20, 0), packing="columns", admits_by_columns=True, a_block_per_sequence=True)
 _V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
 _V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
-_V0_29 = _V0_28._replace(since=(0, 29, 0), splits_by_windows=True, null_blocks=1)
+_V0_29 = _V0_28._replace(since=(0, 29, 0), admits_by_columns=False, splits_by_windows=True, null_blocks=1)
 
 RULES = (
     _V0_4,

@@ -270,6 +270,27 @@ def test_deepseek_v4_flash_on_two_gh200_needs_what_vllm_0_22_printed():
 
 
 @pytest.mark.parametrize(
+    ("version", "sizes"),
+    [
+        ("0.22.0", (37440, 8640, 1728)),
+        ("0.25.0", (37440, 8640, 1728)),  # whose blocks have 22, 21 and 20 of them
+        ("0.28.0", (37440, 8640, 1728)),  # whose blocks are as large as the largest group
+        ("0.29.0", None),
+    ],
+)
+def test_deepseek_v4_is_admitted_by_full_columns_until_0_28(version, sizes):
+    # v1/core/kv_cache_utils.py _max_memory_usage_bytes_from_groups; 0.29 has _pool_bytes_per_block there. A log of 0.27
+    # needs 52.66 GiB for 131,072 tokens with 65,536 a step, where 22 columns of 47,808 B come to 52.664.
+    ratios = [0, 0, *([4, 128] * 20), 4]
+    flash = architecture.parse(COMPRESSED | {"num_hidden_layers": 43, "compress_ratios": ratios})
+    held = compressed(version, flash, tp=2, max_num_batched_tokens=65536)
+    each = held.bytes_per_block if sizes is None else 22 * sum(sizes)
+    assert held.bytes_to_admit(131072) == (held.blocks_per_request(131072) + held.rules.null_blocks) * each
+    if version == "0.28.0":
+        assert round(held.bytes_to_admit(131072) / GIB, 2) == 52.66
+
+
+@pytest.mark.parametrize(
     ("name", "engine", "capability", "fp8", "tokens"),
     [
         ("latent attention", (0, 29), (9, 0), False, 16),
