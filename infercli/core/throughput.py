@@ -35,6 +35,9 @@ _SAMPLED = 101
 """Prompts that stand for all, where only the one in the middle counts."""
 _LOOPS = 5
 """Requests of each client that a closed loop plays at most."""
+_CLIENTS, _QUEUED = 1000, 2
+"""Clients of a closed loop that are played at most, or so many times those that the scheduler lets in. The others only
+wait behind them, for as long as it takes to answer as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,13 +295,16 @@ def predict(
     c = coefficients or coefficients_for(serving.engine_version)
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=c)
     engines = load.replicas * serving.layout.data_parallel_size
-    concurrency = None if load.concurrency is None else max(1, round(load.concurrency / engines))
+    limits = limits_of(serving)
+    clients = None if load.concurrency is None else _clients(load, engines)
+    let_in = most_running(limits, load.prompt.mean, 0.0)  # answers that have only begun
+    concurrency = clients and min(clients, max(_CLIENTS, ceil(_QUEUED * let_in)))
     count = requests_played(load, concurrency, engines)
     prompts = sample_lengths(load.prompt, count, 1)
     outputs = sample_whole_lengths(load.output, count, 2)
     played = play(
         timed,
-        limits_of(serving),
+        limits,
         prompts,
         outputs,
         arrivals_s=None if load.request_rate is None else sample_arrivals_s(load.request_rate / engines, count, 3),
@@ -309,7 +315,15 @@ def predict(
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
         passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
     )
-    return _measured(played, prompts, outputs, concurrency, load, engines)
+    behind = (clients or 0) - (concurrency or 0)
+    return _measured(played, prompts, outputs, concurrency, behind, load, engines)
+
+
+def _clients(load: Load, engines: int) -> int:
+    """In flight in one engine: never more than there are requests."""
+    assert load.concurrency is not None
+    in_all = load.concurrency if load.requests is None else min(load.concurrency, load.requests)
+    return max(1, round(in_all / engines))
 
 
 def requests_played(load: Load, concurrency: int | None, engines: int) -> int:
@@ -324,13 +338,20 @@ def requests_played(load: Load, concurrency: int | None, engines: int) -> int:
 
 
 def _measured(
-    played: Played, prompts: list[float], outputs: list[float], concurrency: int | None, load: Load, engines: int
+    played: Played,
+    prompts: list[float],
+    outputs: list[float],
+    concurrency: int | None,
+    behind: int,
+    load: Load,
+    engines: int,
 ) -> Speed:
+    """`behind`: clients of a closed loop that were not played, and wait."""
     count = len(prompts)
     at_once = concurrency is None and load.request_rate is None
     asked = None if load.requests is None else load.requests / engines
-    queue = max(1.0, (asked or 0) / count) if at_once else 1.0
-    first_s = [queue * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True)]
+    stretch = max(1.0, (asked or 0) / count) if at_once else 1.0
+    first_s = [stretch * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True)]
     between_s = [
         (d - f) / (o - 1) if o > 1 else None for d, f, o in zip(played.done_s, played.first_s, outputs, strict=True)
     ]
@@ -339,7 +360,14 @@ def _measured(
     rate, burst, later = count / span, 1.0, 1.0
     if concurrency is not None and (asked is None or count < asked):
         rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
-        burst, later = (0.0, 1.0) if asked is None else (1.0, (asked - concurrency) / (count - concurrency))
+    if concurrency is not None and count > concurrency:
+        clients = concurrency + behind
+        burst, later = 0.0, 1.0
+        if asked is not None:
+            burst, later = clients / concurrency, max(0.0, asked - clients) / (count - concurrency)
+        # Those who come at once are all others' turns apart, and whoever comes later waits for all of them.
+        behind_s, longer = behind / rate, clients / concurrency
+        first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
     rate *= engines
     if load.request_rate is not None and load.requests is None and rate >= _KEPT_UP * load.request_rate:

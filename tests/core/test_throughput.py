@@ -17,6 +17,7 @@ from infercli.core.shapes import find_shape
 from infercli.core.speed.coefficients import ROOFLINE
 from infercli.core.speed.errors import ERRORS, error_of, interval
 from infercli.core.speed.samples import Lengths
+from infercli.core.speed.schedule import play
 from infercli.core.speed.steady import highest_rate
 from infercli.core.throughput import Load, Objectives, Serving, predict
 from infercli.errors import InferError
@@ -189,6 +190,27 @@ def test_a_queue_lengthens_the_first_token_and_not_the_others():
     assert crowded.tpot_s is not None
     assert free.tpot_s is not None
     assert crowded.tpot_s.p50 < 1.5 * free.tpot_s.p50
+
+
+@pytest.mark.parametrize("requests", [None, 4000])
+def test_clients_that_cannot_run_wait_for_as_long_as_it_takes_to_answer_those_before(requests, monkeypatch):
+    few, crowd = replace(SERVING, max_num_seqs=16), load(concurrency=400, requests=requests)
+    played = []
+    monkeypatch.setattr(
+        throughput, "play", lambda *args, **kwargs: played.append(len(args[2])) or play(*args, **kwargs)
+    )
+    whole = ask(crowd, few)
+    monkeypatch.setattr(throughput, "_CLIENTS", 80)
+    cut = ask(crowd, few)
+    assert played == [2000, 400]  # five of each client that is played
+    assert cut.output_tokens_per_s == pytest.approx(whole.output_tokens_per_s, rel=0.03)
+    assert cut.tpot_s.p50 == pytest.approx(whole.tpot_s.p50, rel=0.03)
+    assert cut.ttft_s.p50 == pytest.approx(whole.ttft_s.p50, rel=0.08)
+    assert cut.ttft_s.mean == pytest.approx(whole.ttft_s.mean, rel=0.08)
+
+
+def test_no_more_are_in_flight_than_there_are_requests():
+    assert ask(load(concurrency=64, requests=10)) == ask(load(concurrency=10, requests=10))
 
 
 def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
@@ -75,6 +75,8 @@ def play(
     waiting: deque[int] = deque()
     partial: deque[list[float]] = deque()  # [request, computed, to compute]
     running: list[tuple[float, int, float]] = []  # heap of (decode count at which it ends, request, count at start)
+    began: list[tuple[float, int]] = []  # the youngest last; as in the heap, those that were preempted stay
+    lives: dict[int, float] = {}  # request -> count at start, of those that decode
     count = 0.0  # tokens that every running sequence has got since the start
     context = 0.0  # summed context of the running sequences
     held = 0.0  # tokens held by requests that are being prefilled
@@ -84,10 +86,10 @@ def play(
     while left:
         while events and events[0][0] <= now:
             waiting.append(heappop(events)[1])
-        decodes = len(running)
+        decodes = len(lives)
         if not partial:
             held = 0.0  # what rounding left of sums and differences would keep a request out of an empty engine
-            context = context if running else 0.0
+            context = context if lives else 0.0
         prefill = pairs = 0.0
         started: list[int] = []
         budget = float(limits.max_num_batched_tokens - (decodes if limits.chunked_prefill else 0))
@@ -137,15 +139,20 @@ def play(
                 made[i] += 1
                 context += prompts[i] + made[i]
                 heappush(running, (count + max(0.0, outputs[i] - made[i]), i, count))
-        elif running:
+                began.append((count, i))
+                lives[i] = count
+        elif lives:
+            while lives.get(running[0][1]) != running[0][2]:
+                heappop(running)
             steps = max(1, ceil((running[0][0] - count) / tokens_per_step - 1e-9))
             growth = decodes * tokens_per_step
             if kv is not None and context + growth * steps > kv and decodes > 1:
                 steps = int((kv - context) / growth)
                 if steps < 1:  # the youngest gives its blocks up and is computed again, as vLLM's V1 scheduler does
-                    j = max(range(decodes), key=lambda k: (running[k][2], running[k][1]))
-                    _, i, since = running.pop(j)
-                    heapify(running)
+                    since, i = began.pop()
+                    while lives.get(i) != since:
+                        since, i = began.pop()
+                    del lives[i]
                     context -= prompts[i] + made[i] + count - since
                     made[i] += count - since
                     waiting.appendleft(i)
@@ -164,6 +171,9 @@ def play(
             raise AssertionError("requests wait and nothing runs")
         while running and running[0][0] <= count + 1e-9:
             _, i, since = heappop(running)
+            if lives.get(i) != since:
+                continue
+            del lives[i]
             context -= prompts[i] + made[i] + count - since
             done[i] = now + late[i] + half
             left -= 1
