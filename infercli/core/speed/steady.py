@@ -39,23 +39,24 @@ def steady(
     """The engine while `running` requests of these mean lengths decode. Prompts are computed as answers end."""
     fresh = max(1.0, prompt * (1 - cached_fraction))
     pairs = fresh * (prompt - fresh / 2)
-    steps = max(1.0, output / tokens_per_step)
-    if limits.chunked_prefill:
-        budget = limits.max_num_batched_tokens
-        # Where prompts fill every step, no more decode than these begin: each gets a token a step, and waits before.
-        running = min(running, budget * steps / (fresh + steps))
-        room, started = max(1.0, budget - running), running / steps
-        context = running * (prompt + output / 2)
-        # A prompt is computed in as few steps as the room in them allows, and most steps of few sequences have none:
-        # shared out evenly it would hide behind the weights that every step reads.
-        mixed = min(1.0, started * max(1.0, fresh / room))
-        begun = started / mixed
-        with_prompt = step(running, context, fresh * begun, pairs * begun, begun)
-        between = mixed * with_prompt + (1 - mixed) * step(running, context)
-    else:
-        context = running * (prompt + output / 2)
-        between = step(running, context) + step(0.0, 0.0, fresh, pairs, 1.0) * running / steps
-    return Steady(requests_per_s=running / steps / between, step_s=between / tokens_per_step)
+    decoded = max(0.0, output - 1) / tokens_per_step  # steps; the first token comes with the prompt
+    seen = prompt + output / 2
+    if not limits.chunked_prefill:
+        alone, prompt_s = step(running, running * seen), step(0.0, 0.0, fresh, pairs, 1.0)
+        between = alone + prompt_s * running / max(1.0, decoded)
+        return Steady(requests_per_s=running / (decoded * alone + running * prompt_s), step_s=between / tokens_per_step)
+    steps, budget = decoded + 1, limits.max_num_batched_tokens
+    # Where prompts fill every step, no more decode than these begin: each gets a token a step, and waits before.
+    running = min(running, budget * steps / (fresh + steps))
+    room, started = max(1.0, budget - running), running / steps
+    decodes = running - started
+    # A prompt is computed in as few steps as the room in them allows, and most steps of few sequences have none:
+    # shared out evenly it would hide behind the weights that every step reads.
+    mixed = min(1.0, started * max(1.0, fresh / room))
+    begun = started / mixed
+    with_prompt = step(decodes, decodes * seen, fresh * begun, pairs * begun, begun)
+    between = mixed * with_prompt + (1 - mixed) * step(decodes, decodes * seen)
+    return Steady(requests_per_s=started / between, step_s=between / tokens_per_step)
 
 
 def highest_rate(keeps: Callable[[float], bool], capacity: float, most: float | None = None) -> float:
