@@ -439,6 +439,15 @@ def test_the_closed_form_computes_a_prompt_in_few_steps_and_leaves_the_others_wi
     assert closed.requests_per_s == pytest.approx(1000 / max(played.done_s), rel=0.03)
 
 
+@pytest.mark.parametrize(("prompt", "output", "running"), [(500, 1, 32), (500, 200, 32), (8000, 8, 4), (500, 2, 256)])
+def test_the_closed_form_of_whole_prompts_lets_those_share_a_step_that_begin_together(prompt, output, running):
+    timed = step(coefficients=V0, runtime=NOW._replace(v0=True, asynchronous=False))
+    asked = limits(max_num_seqs=running, max_num_batched_tokens=8192, chunked_prefill=False)
+    played = play(timed, asked, [prompt] * 2000, sample_whole_lengths(Lengths(output, 0.3), 2000, 1))
+    closed = steady(timed, asked, prompt, output, running)
+    assert closed.requests_per_s == pytest.approx(2000 / max(played.done_s), rel=0.05)
+
+
 def test_where_prompts_fill_every_step_a_token_takes_one_of_them_however_many_want_to_run():
     timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=2048)
     closed = steady(timed, asked, 5600, 9, 256)

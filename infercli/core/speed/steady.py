@@ -42,7 +42,9 @@ def steady(
     decoded = max(0.0, output - 1) / tokens_per_step  # steps; the first token comes with the prompt
     seen = prompt + output / 2
     if not limits.chunked_prefill:
-        alone, prompt_s = step(running, running * seen), step(0.0, 0.0, fresh, pairs, 1.0)
+        # As many prompts share a step as answers end in one, and as it has room for.
+        shared = max(1.0, min(running / (decoded + 1), limits.max_num_batched_tokens / fresh))
+        alone, prompt_s = step(running, running * seen), step(0.0, 0.0, fresh * shared, pairs * shared, shared) / shared
         between = alone + prompt_s * running / max(1.0, decoded)
         return Steady(requests_per_s=running / (decoded * alone + running * prompt_s), step_s=between / tokens_per_step)
     steps, budget = decoded + 1, limits.max_num_batched_tokens
