@@ -144,6 +144,10 @@ MEASURED = frozenset({
 """GPUs with rows among the measurements that the constants were fitted on."""
 NEWEST_MEASURED = (0, 20)
 """Newest vLLM among them."""
+OLDEST_MEASURED: dict[int, tuple[int, int]] = {10: (0, 17), 12: (0, 11)}
+"""Capability's major number -> oldest vLLM among them, of GPUs whose own kernels came after vLLM first ran on them
+(attention and FP8 experts on 10: vLLM pull requests 19825 and 22357, July and August of 2025). Not in the records: two
+public sources of 0.9 and 0.10 on capability 10 are 1.3 to 2 times slower than said."""
 _KEPT_UP = 0.9
 """Of the requests that arrive. Chosen: the end of a run of 600 costs a few percent, a queue that grows costs more."""
 _WIDENED = 1.3
@@ -174,6 +178,12 @@ def bounded(
     if version_of(serving.engine_version) > NEWEST_MEASURED:
         newest = ".".join(map(str, NEWEST_MEASURED))
         notes.append(f"the newest vLLM that was measured is {newest}: {serving.engine_version} extrapolates")
+    oldest = OLDEST_MEASURED.get(gpu.capability[0]) if gpu.capability else None
+    if oldest and version_of(serving.engine_version) < oldest:
+        first = ".".join(map(str, oldest))
+        notes.append(
+            f"the oldest vLLM measured on the likes of {gpu.name} is {first}: {serving.engine_version} extrapolates"
+        )
     experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
     kind = "at_once" if outrun else kind_of(load)
     error = error_of(metric, kind, experts=experts, v0=is_v0(serving.engine_version))

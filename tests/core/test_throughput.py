@@ -298,6 +298,18 @@ def test_intervals_widen_where_nothing_was_measured_and_say_why():
     assert (other, why) == (wide, ("no public measurement of vLLM on L20 was used",))
 
 
+def test_intervals_widen_for_a_vllm_older_than_all_measured_on_gpus_of_that_capability():
+    asked = load(concurrency=8)
+    old, new = (replace(SERVING, engine_version=v) for v in ("0.10.1", "0.19.0"))
+    b200 = find_gpu("B200")
+    usual, none = throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, b200, new, asked)
+    wide, why = throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, b200, old, asked)
+    assert none == ()
+    assert "oldest vLLM measured on the likes of B200 is 0.17" in why[0]
+    assert wide.low < usual.low < usual.high < wide.high
+    assert throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, H100, old, asked) == (usual, ())
+
+
 def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once():
     slow, fast, few = (load(request_rate=r, requests=n) for r, n in ((2, None), (1000, None), (20, 30)))
     assert [throughput.outruns(asked, ask(asked)) for asked in (slow, fast, few)] == [False, True, True]
