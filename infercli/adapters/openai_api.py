@@ -38,6 +38,8 @@ class Answer:
     completion_tokens: int | None
     headers: Mapping[str, str] = field(repr=False)
     """Names in lower case."""
+    reasoned: bool = False
+    """Reasoning came beside the text, which does not hold it."""
 
     @property
     def engine(self) -> str | None:
@@ -65,7 +67,12 @@ class Streamed(Iterator[str]):
         if not state.complete:
             raise EndpointError("the answer is not complete")
         return Answer(
-            "".join(state.parts), state.finish_reason, state.prompt_tokens, state.completion_tokens, state.headers
+            "".join(state.parts),
+            state.finish_reason,
+            state.prompt_tokens,
+            state.completion_tokens,
+            state.headers,
+            state.reasoned,
         )
 
     @property
@@ -81,6 +88,7 @@ class _StreamState:
     finish_reason: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoned: bool = False
     complete: bool = False
 
 
@@ -253,7 +261,9 @@ class OpenAiApi:
                 return ""
             choice = value["choices"][0]
             state.finish_reason = choice.get("finish_reason") or state.finish_reason
-            text = choice["text"] if "text" in choice else (choice.get("delta") or {}).get("content")
+            delta = choice.get("delta") or {}
+            state.reasoned = state.reasoned or bool(delta.get("reasoning") or delta.get("reasoning_content"))
+            text = choice["text"] if "text" in choice else delta.get("content")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_one(f"its stream holds {data[:80]!r}") from None
         return text or ""

@@ -113,6 +113,8 @@ def command(
     parts = [f"engine {answer['engine']}" if answer["engine"] else "", f"finish {answer['finish_reason']}"]
     parts.append(f"{answer['completion_tokens']} tokens" if answer["completion_tokens"] is not None else "")
     note(", ".join(p for p in parts if p))
+    if answer["reasoned"] and not answer["text"].strip():
+        note(f"it reasoned, and came to no answer within --max-tokens {max_tokens}: give it more")
 
 
 def _check_question(question: str) -> None:
@@ -142,12 +144,14 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None, ti
         raise EndpointError(f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}", "`infercli status`")
     value = json.loads(answer.body)
     choice, usage = value["choices"][0], value.get("usage") or {}
+    message = choice["message"]
     return {
-        "text": choice["message"]["content"],
+        "text": message.get("content") or "",
         "finish_reason": choice["finish_reason"],
         "engine": answer.headers.get("x-infercli-engine"),
         "prompt_tokens": usage.get("prompt_tokens"),
         "completion_tokens": usage.get("completion_tokens"),
+        "reasoned": bool(message.get("reasoning") or message.get("reasoning_content")),
     }
 
 
@@ -184,5 +188,6 @@ def _streamed(
         "engine": whole.engine,
         "prompt_tokens": whole.prompt_tokens,
         "completion_tokens": whole.completion_tokens,
+        "reasoned": whole.reasoned,
         "shown": show,
     }

@@ -92,6 +92,14 @@ def test_asking_a_server_that_never_answers_ends_at_the_timeout(infercli):
         assert "--timeout" in ran.err
 
 
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_a_question_that_was_only_reasoned_about_says_so(field, infercli):
+    with FakeOpenAiServer(Behaviour(tokens=3, said_in=field)) as server:
+        ran = infercli("ask", server.url, "hi", "--max-tokens", "3")
+    assert ran.out.strip() == ""
+    assert "it reasoned, and came to no answer within --max-tokens 3" in ran.err
+
+
 def test_asking_for_more_than_the_model_takes_says_which_flag_to_lower(infercli):
     said = "max_tokens is too large: 100000. This model's maximum context length is 256 tokens"
     with FakeOpenAiServer(Behaviour(status=400, message=said)) as server:

@@ -36,6 +36,8 @@ class Behaviour:
     comment_every: int = 0
     """A comment line (`: ping`) and an event without data after every so many token frames."""
     newline: str = "\n"
+    said_in: str = "content"
+    """Of a chat's frames: `reasoning_content` is where some put what comes before the answer."""
     content: Callable[[int], str] = field(default=lambda i: f" word{i}")
     trailer: str = ""
     """A header after the last chunk, and its line end."""
@@ -296,7 +298,7 @@ class FakeOpenAiServer:
             return f"data: {text}{b.newline}{b.newline}"
 
         def choice(text: str, reason: str | None) -> str:
-            part = {"delta": {"content": text}} if chat else {"text": text}
+            part = {"delta": {b.said_in: text}} if chat else {"text": text}
             return frame({"id": "x", "model": self.model, "choices": [{"index": 0, **part, "finish_reason": reason}]})
 
         start = time.monotonic()
