@@ -47,6 +47,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
     from infercli.adapters.files import check_apart, check_writable, state_home, to_json
+    from infercli.cli.result_text import as_data
     from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
@@ -97,8 +98,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         digest = hashlib.sha256(text.encode()).hexdigest()
         saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
     record(result, digest, aim)
-    shown = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
-    emit(shown, output, _text(result, wanted))
+    emit(as_data(result), output, _text(result, wanted))
     if saved is not None:
         note(f"{saved} has every request with its times")
     if unsaved is not None:

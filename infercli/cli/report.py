@@ -138,11 +138,10 @@ def _html(results: Results, html_path: str) -> None:
 
 def _show(results: Results, output: str) -> None:
     from infercli.cli.output import emit
-    from infercli.cli.result_text import summary
+    from infercli.cli.result_text import as_data, summary
 
-    without_traces = [r.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}}) for _, r in results]
     texts = [summary(result) if len(results) == 1 else f"{file}\n{summary(result)}" for file, result in results]
-    emit(_one_or_all(without_traces), output, "\n\n\n".join(texts))
+    emit(_one_or_all([as_data(r) for _, r in results]), output, "\n\n\n".join(texts))
 
 
 def _one_or_all(answers: list[Json]) -> Json:

@@ -1,4 +1,7 @@
-"""A benchmark's result for people: a screen of text that reads at 60 columns as at 120, in colour or without."""
+"""A benchmark's result for people: a screen of text that reads at 60 columns as at 120, in colour or without.
+
+For programs it is the same as data.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from infercli.core.failures import first_messages
 from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
+from infercli.core.record import Json
 from infercli.core.stage import StageResult
 from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
@@ -50,6 +54,12 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
     ]
     text = "\n\n".join(part for part in parts if part)
     return text.encode("ascii", "backslashreplace").decode() if plain else text
+
+
+def as_data(result: BenchResult) -> Json:
+    """The same for programs: the result without its traces, and what the text says that nothing else in it does."""
+    whole = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
+    return whole | {"first_messages": first_messages(result.stages), "cautions": list(cautions(result))}
 
 
 def _can_say(text: str) -> bool:

@@ -325,6 +325,15 @@ def test_report_as_data_is_the_result_without_its_raw_part(infercli, saved):
         assert "traces" not in value["stages"][0]
 
 
+def test_data_has_the_cautions_and_the_first_words_of_each_failure_as_the_text_has(infercli, saved):
+    value = json.loads(infercli("report", saved(run(64, 8, failing=5)), "-o", "json").out)
+    said = " ".join(infercli("report", "result.json").out.split())
+    assert value["first_messages"]
+    assert value["cautions"]
+    assert all(f"first {kind}: {words}" in said for kind, words in value["first_messages"].items())
+    assert all(f"caution: {words}" in said for words in value["cautions"])
+
+
 SOUND = "{}: its numbers follow from its raw data, and its loads had the requests and users they name\n"
 
 
