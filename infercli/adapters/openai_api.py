@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, server_words, unreachable
 from infercli.adapters.proxy import failed_at, way_to
+from infercli.core.conversation import mended
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
 from infercli.core.traces import refuses_usage
@@ -89,6 +90,7 @@ class _StreamState:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     reasoned: bool = False
+    half: str = ""
     complete: bool = False
 
 
@@ -121,7 +123,7 @@ class OpenAiApi:
                 error.hint = f"{error.hint} If it is and lists no models, name one with --model"
             raise
         try:
-            return [str(entry["id"]) for entry in value["data"]]
+            return [mended(str(entry["id"])) for entry in value["data"]]
         except (KeyError, TypeError):
             raise self._not_one("its list of models is not one") from None
 
@@ -178,7 +180,7 @@ class OpenAiApi:
             text = choice["text"] if "text" in choice else choice["message"].get("content")
             usage = value.get("usage") or {}
             return Answer(
-                text=text or "",
+                text=mended(text or ""),
                 finish_reason=choice.get("finish_reason"),
                 prompt_tokens=usage.get("prompt_tokens"),
                 completion_tokens=usage.get("completion_tokens"),
@@ -266,7 +268,10 @@ class OpenAiApi:
             text = choice["text"] if "text" in choice else delta.get("content")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_one(f"its stream holds {data[:80]!r}") from None
-        return text or ""
+        # Half of a character waits for the other half.
+        text = state.half + (text or "")
+        state.half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return mended(text.removesuffix(state.half))
 
     def _json(self, method: str, path: str, body: Json) -> tuple[Json, Mapping[str, str]]:
         model = body.get("model") if isinstance(body, dict) else None

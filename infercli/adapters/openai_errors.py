@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 
+from infercli.core.conversation import mended
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
 from infercli.errors import EndpointError
@@ -104,7 +105,7 @@ def server_words(body: Json, otherwise: str) -> str:
     if isinstance(value, dict):
         error = value.get("error", value.get("message", value.get("detail")))
         value = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(value or otherwise).split())[:300]
+    return mended(" ".join(str(value or otherwise).split()))[:300]
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

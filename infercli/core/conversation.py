@@ -30,6 +30,11 @@ def check_prompt(value: Json) -> Json:
     return value
 
 
+def mended(text: str) -> str:
+    """What a server said, as UTF-8 can carry it: JSON has halves of characters (\\ud83d), together or alone."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 Prompt = Annotated[str | tuple[dict[str, Json], ...], BeforeValidator(check_prompt)]
 """Text, or chat messages (`{"role": ..., "content": ...}`)."""
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from infercli.core.conversation import mended
 from infercli.core.record import Json
 
 _SEPARATOR = b"\n\n"
@@ -238,7 +239,7 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     # Empty while it goes on, by SGLang 0.4, LocalAI 2.26 and Ollama 0.1.
     reason, ended = choice.get("finish_reason") or None, stream.finish_reason is not None
     if isinstance(reason, str):
-        stream.finish_reason = reason
+        stream.finish_reason = mended(reason)
     if reason in _BROKEN_OFF:
         stream.error = f"the engine broke it off: finish_reason `{reason}`"
     texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
@@ -297,7 +298,7 @@ def answer_text(raw: bytes, start: int, *, chunked: bool) -> str:
         for choice in json.loads(data).get("choices") or ():
             text = choice.get("text") or (choice.get("delta") or {}).get("content")
             parts.append(text if isinstance(text, str) else "")
-    return "".join(parts)
+    return mended("".join(parts))
 
 
 def _count(value: Json) -> int | None:
@@ -307,4 +308,4 @@ def _count(value: Json) -> int | None:
 def error_message(error: Json) -> str:
     """The `error` of an OpenAI-style answer, in a line of at most 200 characters."""
     text = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(text or error).split())[:200]
+    return mended(" ".join(str(text or error).split()))[:200]

@@ -87,6 +87,12 @@ def test_streams_with_comments_and_other_line_ends_are_read(newline):
         assert "".join(api(server).stream_chat(ASK, model="tiny")) == " word0 word1 word2"
 
 
+def test_halves_of_a_character_that_came_apart_are_put_together():
+    halves = ("a", "\ud83d", "\ude00", "\ude00", "\ud83d")
+    with FakeOpenAiServer(Behaviour(tokens=5, content=lambda i: halves[i])) as server:
+        assert "".join(api(server).stream_chat(ASK, model="tiny")) == "a\U0001f600\ufffd"  # the last half never came
+
+
 def test_heads_before_the_answers_own_are_gone_past():
     hint = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
     with FakeOpenAiServer(Behaviour(tokens=2, interim=hint + hint)) as server:

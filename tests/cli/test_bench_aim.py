@@ -147,3 +147,10 @@ def test_an_address_of_metrics_that_is_none_is_said_with_its_option(infercli):
         ran = infercli("bench", server.url, "--metrics-url", "foo", *FEW)
     assert ran.code == ExitCode.USAGE
     assert "--metrics-url: `foo` is not the base URL" in ran.err
+
+
+def test_half_a_character_in_what_a_server_says_costs_no_result(infercli):
+    with FakeOpenAiServer(Behaviour(status=500, message="half \ud83d")) as server:
+        ran = infercli("bench", server.url, *FEW)
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert json.loads(ran.out)["first_messages"] == {"http 500": "half \ufffd"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infercli.loadgen import frames
 from infercli.loadgen.exchange import Answer, Call, parse_head
-from infercli.loadgen.frames import dechunk, parse_stream
+from infercli.loadgen.frames import answer_text, dechunk, parse_stream
 
 
 def frame(value, newline="\n") -> bytes:
@@ -214,6 +214,13 @@ def test_a_line_that_is_named_an_error_is_one():
     raw = frame(ROLE) + frame(token()) + b'error: {"code":500,"message":"the slot is gone"}\n\n'
     stream = parse_stream([raw], 0, chunked=False)
     assert (stream.frames, stream.error) == ([1], "the slot is gone")
+
+
+def test_halves_of_a_character_are_put_together_and_a_lone_one_harms_nothing():
+    raw = b"".join(whole([token(" \ud83d"), token("\ude00", "\ud83d"), {"error": {"message": "half \ud83d"}}]))
+    assert answer_text(raw, 0, chunked=False) == " \U0001f600"
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.finish_reason, stream.error) == ("\ufffd", "half \ufffd")
 
 
 def test_an_unfinished_frame_is_no_token():
