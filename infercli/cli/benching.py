@@ -46,7 +46,8 @@ MANY = 512
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
     from infercli import __version__
-    from infercli.adapters.files import check_apart, check_writable, state_home, to_json
+    from infercli.adapters.files import check_apart, check_writable, state_home
+    from infercli.adapters.result_files import result_json
     from infercli.cli.result_text import as_data
     from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
@@ -94,7 +95,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     plan = plan_of(aim, given["plan_path"])
     result = result if plan is None else with_plan(result, plan)
     with _unbroken():
-        text = to_json(result.model_dump(mode="json"))
+        text = result_json(result)
         digest = hashlib.sha256(text.encode()).hexdigest()
         saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
     record(result, digest, aim)
