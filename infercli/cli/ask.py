@@ -84,6 +84,8 @@ def command(
     if len(words) > 2:
         raise InputError("more than one question", "put the question in quotes")
     where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
+    if not question.strip():
+        raise InputError("the question is empty")
     if where is None:
         _check_question(question)
     aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
@@ -105,10 +107,11 @@ def command(
         if "HTTP 400" in error.message and "token" in error.message:
             error.hint = f"less than --max-tokens {max_tokens}, or a shorter question"
         raise
+    shown = answer.pop("shown", False)
     if output != "text":
         emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer}, output, "")
         return
-    if not answer.pop("shown", False):
+    if not shown:
         click.echo(answer["text"])
     parts = [f"engine {answer['engine']}" if answer["engine"] else "", f"finish {answer['finish_reason']}"]
     parts.append(f"{answer['completion_tokens']} tokens" if answer["completion_tokens"] is not None else "")

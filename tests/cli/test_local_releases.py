@@ -92,6 +92,16 @@ def test_asking_a_server_that_never_answers_ends_at_the_timeout(infercli):
         assert "--timeout" in ran.err
 
 
+def test_an_answer_as_data_has_what_it_is_of_and_nothing_of_how_it_was_shown(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2)) as server:
+        ran = infercli("ask", server.url, "hi", "-o", "json")
+        assert infercli("ask", server.url, " ").code == ExitCode.USAGE
+    assert json.loads(ran.out) == {
+        "apiVersion": "infercli/v1", "kind": "Answer", "text": " word0 word1", "finish_reason": "length",
+        "engine": None, "prompt_tokens": 7, "completion_tokens": 2, "reasoned": False,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_a_question_that_was_only_reasoned_about_says_so(field, infercli):
     with FakeOpenAiServer(Behaviour(tokens=3, said_in=field)) as server:
