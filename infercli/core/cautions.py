@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
@@ -24,7 +25,7 @@ EMPTYING_FRACTION = 0.1
 """Of the measured time, in which nothing was sent any more: rates are lower by as much. Our choice."""
 
 _NAMED = 3
-"""Levels that one caution names."""
+"""Levels, engines or models that one caution names."""
 
 
 def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
@@ -41,6 +42,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *(() if result.searched is not None else _of_levels(result, _emptying)),
         *_of_levels(result, _client),
         *_one_of_many(result.stages),
+        *_mixed(result),
         *_engine(result),
         *_repeated(result),
         *_found(result),
@@ -149,6 +151,27 @@ def _one_of_many(stages: Sequence[StageResult]) -> Iterator[str]:
             f"the host name has {others + 1} addresses, and every request went to one of them: where they are several "
             "servers, give the address of what shares requests out among them"
         )
+
+
+def _mixed(result: BenchResult) -> Iterator[str]:
+    """A release that was shifted meanwhile, or a gateway that fell back to another model."""
+    answered = [t for t in result.traces if t.phase == "measured" and t.answered]
+    engines = Counter(t.engine for t in answered if t.engine is not None)
+    if len(engines) > 1:
+        yield f"{len(engines)} engines answered ({_shares(engines)}): the numbers are of all of them together"
+    models: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for t in answered:
+        asked = t.model or result.target.model
+        models[asked][t.served_model or asked] += 1
+    for asked, served in models.items():
+        if len(served) > 1:
+            yield f"{asked} was asked, and {len(served)} models answered ({_shares(served)}): the numbers are of all"
+
+
+def _shares(counts: Counter[str]) -> str:
+    more = len(counts) - _NAMED
+    shown = [f"{name}: {count:,}" for name, count in counts.most_common(_NAMED)]
+    return ", ".join(shown + ([f"{more} more"] if more > 0 else []))
 
 
 def _engine(result: BenchResult) -> Iterator[str]:

@@ -167,6 +167,8 @@ class Trace(Record):
     turn: int = 0
     model: str | None = None
     """That was asked, where it is another than the target's: an adapter."""
+    served_model: str | None = None
+    """That the answer names, where it is another than was asked: an alias, or what a gateway fell back to."""
     max_tokens: int | None = None
     """That its answer might have; None: the load's."""
     phase: Phase = "measured"

@@ -253,6 +253,7 @@ class Answer:
             "cached_tokens": stream.cached_tokens,
             "completion_tokens": stream.completion_tokens,
             "finish_reason": stream.finish_reason,
+            "served_model": stream.model,
         }
         if stream.error is not None:
             return "stream_error", stream.error

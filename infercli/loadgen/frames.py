@@ -37,6 +37,8 @@ class Stream:
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str | None = None
+    model: str | None = None
+    """That the first event names."""
     done: bool = False
     """`[DONE]` was there."""
     error: str | None = None
@@ -227,6 +229,7 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     if value.get("error") is not None:
         stream.error = error_message(value["error"])
         return _Event()
+    _named(value, stream)
     usage = value.get("usage")
     if isinstance(usage, dict):
         _usage(usage, stream)
@@ -259,6 +262,11 @@ def _error_of(data: bytes) -> str:
     return error_message(value["error"] if isinstance(value, dict) and value.get("error") is not None else value)
 
 
+def _named(value: dict[str, Json], stream: Stream) -> None:
+    if stream.model is None and isinstance(value.get("model"), str):
+        stream.model = mended(value["model"])
+
+
 def _usage(usage: dict[str, Json], stream: Stream) -> None:
     if not usage.get("prompt_tokens") and not usage.get("completion_tokens"):
         return  # not filled in, as LocalAI has it in every frame: no prompt has no token
@@ -282,8 +290,10 @@ def parse_whole(body: bytes) -> Stream:
         stream.error = error_message(value["error"])
     elif not isinstance(value.get("data"), list) or not value["data"]:
         stream.malformed = f"an answer without embeddings: {body[:80]!r}"
-    elif isinstance(value.get("usage"), dict):
-        _usage(value["usage"], stream)
+    else:
+        _named(value, stream)
+        if isinstance(value.get("usage"), dict):
+            _usage(value["usage"], stream)
     return stream
 
 

@@ -122,14 +122,16 @@ def run(
     return Measurement(
         started_at=started_at,
         origin_ns=origin,
-        traces=tuple(_trace(t, i, origin, conversations[t["conversation"]]) for i, t in enumerate(taken)),
+        traces=tuple(_trace(t, i, origin, conversations[t["conversation"]], target) for i, t in enumerate(taken)),
         client=_client(done, route),
         stopped=crew.stopped or next((d["stopped"] for d in done if d["stopped"]), None),
     )
 
 
-def _trace(taken: dict[str, Any], number: int, origin: int, conversation: Conversation) -> Trace:
+def _trace(taken: dict[str, Any], number: int, origin: int, conversation: Conversation, target: Target) -> Trace:
     asked = {"request": number, "model": conversation.model, "max_tokens": conversation.turns[taken["turn"]].max_tokens}
+    if taken.get("served_model") in (conversation.model or target.model, ""):
+        asked["served_model"] = None
     return Trace.model_validate(in_seconds(taken, origin) | asked)
 
 

@@ -34,6 +34,7 @@ FAILED = answered(1, arrivals=(), tokens=None, lags_s=(), error="http", ended_s=
 def test_a_clean_long_run_has_none():
     assert cautions(bench(answered(1000))) == ()
     assert cautions(bench(answered(1000) + FAILED * 10)) == ()  # under 1 %
+    assert cautions(bench(answered(1000, served_model="what `chat` stands for", engine="one"))) == ()
     assert cautions(bench(answered(999, frames=(1, 1)) + answered(1, frames=(1, 3), tokens=4))) == ()
 
 
@@ -56,6 +57,14 @@ def test_answers_as_long_as_was_asked_are_not_short():
         (bench(answered(1000), client=client(reconnects=1)), "1 request was sent again"),
         (bench(answered(1000), client=client(other_addresses=3)), "the host name has 4 addresses"),
         (bench(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
+        (
+            bench(answered(900, engine="old") + answered(100, engine="new")),
+            "2 engines answered (old: 900, new: 100): the numbers are of all of them together",
+        ),
+        (
+            bench(answered(900) + answered(100, served_model="small")),
+            "Qwen/Qwen3-0.6B was asked, and 2 models answered (Qwen/Qwen3-0.6B: 900, small: 100)",
+        ),
         (bench(answered(1000, tokens=1)), "in doubt"),
         (bench(answered(1000, tokens=6)), "several tokens"),
         (bench(answered(1000, tokens=None)), "no `usage`"),

@@ -36,6 +36,8 @@ class Behaviour:
     comment_every: int = 0
     """A comment line (`: ping`) and an event without data after every so many token frames."""
     newline: str = "\n"
+    named: str = ""
+    """The model that a stream names; empty: the one that is served."""
     said_in: str = "content"
     """Of a chat's frames: `reasoning_content` is where some put what comes before the answer."""
     content: Callable[[int], str] = field(default=lambda i: f" word{i}")
@@ -299,13 +301,15 @@ class FakeOpenAiServer:
 
         def choice(text: str, reason: str | None) -> str:
             part = {"delta": {b.said_in: text}} if chat else {"text": text}
-            return frame({"id": "x", "model": self.model, "choices": [{"index": 0, **part, "finish_reason": reason}]})
+            return frame(
+                {"id": "x", "model": b.named or self.model, "choices": [{"index": 0, **part, "finish_reason": reason}]}
+            )
 
         start = time.monotonic()
         pending, frames_pending, frames_sent = "", 0, 0
         if chat and b.role_frame:
             role = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
-            pending = frame({"id": "x", "model": self.model, "choices": [role]})
+            pending = frame({"id": "x", "model": b.named or self.model, "choices": [role]})
         total = -(-b.tokens // b.tokens_per_frame)
         for i in range(total):
             due = start + b.ttft_s + i * b.itl_s
@@ -337,7 +341,7 @@ class FakeOpenAiServer:
                 return self._end(connection, b)
         ending = choice("", "stop") if b.empty_last_frame else ""
         if b.usage and (served.body.get("stream_options") or {}).get("include_usage"):
-            ending += frame({"id": "x", "model": self.model, "choices": [], "usage": self._usage(b)})
+            ending += frame({"id": "x", "model": b.named or self.model, "choices": [], "usage": self._usage(b)})
         send(ending + frame("[DONE]"), 0)
         return self._end(connection, b)
 

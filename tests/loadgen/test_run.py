@@ -561,3 +561,9 @@ def test_messages_cannot_go_to_the_completions_api():
 def test_a_host_name_that_nobody_knows_is_said_before_anything_is_sent():
     with pytest.raises(EndpointError, match=r"no-such-host\.invalid"):
         run(Target(parse_endpoint("http://no-such-host.invalid"), "m"), Load(concurrency=1, requests=1), [single("x")])
+
+
+def test_the_model_that_an_answer_names_is_kept_where_it_is_another_than_was_asked():
+    with FakeOpenAiServer(lambda i: Behaviour(tokens=2, named="spare" if i else "")) as server:
+        traces = go(server, requests=3).traces
+    assert [t.served_model for t in traces] == [None, "spare", "spare"]
