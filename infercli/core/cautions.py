@@ -62,12 +62,15 @@ def _stopped(result: BenchResult) -> Iterator[str]:
 
 
 def _of_levels(result: BenchResult, judge: Callable[[StageResult], str | None]) -> Iterator[str]:
-    """Each named by its load where there are several."""
-    several = len(result.stages) > 1
+    """Each named by its load where there are several; of a load that was sent again, the first."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for stage in result.stages:
         said = judge(stage)
         if said is not None:
-            yield f"{stage.load.label}: {said}" if several else said
+            found[stage.load.label].append(said)
+    for label, (first, *again) in found.items():
+        runs = f", the first of {len(again) + 1} such runs" if again else ""
+        yield f"{label}{runs}: {first}" if len(result.stages) > 1 else first
 
 
 def _failed(stages: Sequence[StageResult]) -> Iterator[str]:

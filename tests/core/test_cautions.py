@@ -240,3 +240,10 @@ def test_a_few_answers_that_end_early_are_no_server_that_takes_no_notice():
     assert said(whole, whole, early) == ["1 of 3 answers ended before --ignore-eos allows"]
     (line,) = said(early, early, whole)
     assert line == "2 of 3 answers ended before --ignore-eos allows: the server takes no notice of it"
+
+
+def test_what_is_true_of_every_run_of_a_load_is_said_once():
+    slow = {"client": client(busiest_cpu_fraction=0.98)}
+    levels = [stage(numbered(answered(1000)), load=Load(concurrency=n, requests=1000), **slow) for n in (8, 16, 16)]
+    said = cautions(result(*levels))
+    assert [line.partition(": ")[0] for line in said] == ["8 at a time", "16 at a time, the first of 2 such runs"]
