@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 import re
 import socket
 import ssl
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infercli.core.traces import ErrorKind, Phase
-from infercli.loadgen.frames import Stream, answer_text, dechunk, error_message, parse_stream, parse_whole
+from infercli.loadgen.frames import Stream, answer_text, dechunk, error_message, parse_stream, parse_whole, parsed
 
 _MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's head. Servers and proxies stop at 8 to 64 KiB; beyond that it is no HTTP head."""
@@ -268,7 +267,7 @@ class Answer:
             return error_message(f"redirects to {head.location}, and redirects are not followed")
         body = self._body(head)
         try:
-            value = json.loads(body)
+            value = parsed(body)
             return error_message(value.get("error", value.get("message", value)))
         except (ValueError, AttributeError):
             return error_message(body.decode("utf-8", "replace") or f"HTTP {head.status}")

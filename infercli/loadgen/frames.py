@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -147,33 +148,18 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
     token_reads: list[int] = []
     with_text: list[int] = []
     last = _Event()
-    read, position, lines, name = 0, 0, [], b""
-    for line in body.splitlines(keepends=True):
-        position += len(line)
-        text = line.rstrip(b"\r\n")
-        if text.startswith(b"data:"):
-            lines.append(text[5:].strip())
-        if text.startswith(b"event:"):
-            name = text[6:].strip()
-        if text.startswith(b"error:"):  # older servers of llama.cpp name the field itself so
-            lines, name = [text[6:].strip()], b"error"
-        if text:
-            continue
-        is_error, name = name == b"error", b""
-        if not lines:
-            continue
-        if is_error:
-            stream.error = stream.error or _error_of(b"\n".join(lines))
-            lines = []
+    read = 0
+    for position, name, data in _events(body):
+        if name == b"error":
+            stream.error = stream.error or _error_of(data)
             continue
         while read < len(cuts) - 1 and cuts[read] < position:
             read += 1
         try:
-            event = _event(b"\n".join(lines), stream, first=not token_reads)
+            event = _event(data, stream, first=not token_reads)
         except ValueError as error:
             stream.malformed = stream.malformed or str(error)
-            event = None
-        lines = []
+            continue
         if event is not None and event.token:
             token_reads.append(read)
             with_text += [] if event.empty else [read]
@@ -186,6 +172,25 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
     for read in token_reads:
         stream.frames[read] += 1
     return stream
+
+
+def _events(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """(where it ends, its name, its data) of each event that has data, by the rules of server-sent events."""
+    position, lines, name = 0, [], b""
+    for line in body.splitlines(keepends=True):
+        position += len(line)
+        text = line.rstrip(b"\r\n")
+        if text.startswith(b"data:"):
+            lines.append(text[5:].strip())
+        if text.startswith(b"event:"):
+            name = text[6:].strip()
+        if text.startswith(b"error:"):  # older servers of llama.cpp name the field itself so
+            lines, name = [text[6:].strip()], b"error"
+        if text:
+            continue
+        if lines:
+            yield position, name, b"\n".join(lines)
+        lines, name = [], b""
 
 
 def dechunk(raw: bytes, start: int, ends: Sequence[int]) -> tuple[bytes, list[int]]:
@@ -213,6 +218,14 @@ def dechunk(raw: bytes, start: int, ends: Sequence[int]) -> tuple[bytes, list[in
     return b"".join(raw[a:b] for a, b in parts), cuts
 
 
+def parsed(data: bytes) -> Json:
+    """JSON. Raises ValueError where it is none, or nested deeper than any answer is."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     """What one event says, noted in `stream`. `first`: no token came yet. Raises ValueError for what is no event."""
     if not data:
@@ -221,7 +234,7 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
         stream.done = True
         return _Event()
     try:
-        value = json.loads(data)
+        value = parsed(data)
     except ValueError:
         raise ValueError(f"an event that is not JSON: {data[:80]!r}") from None
     if not isinstance(value, dict):
@@ -233,18 +246,16 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     usage = value.get("usage")
     if isinstance(usage, dict):
         _usage(usage, stream)
-    choices = value.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+    choice = _choice(value)
+    if not choice:
         return _Event()
-    choice = choices[0]
-    delta = choice.get("delta")
-    delta = delta if isinstance(delta, dict) else {}
+    delta = _delta(choice)
     # Empty while it goes on, by SGLang 0.4, LocalAI 2.26 and Ollama 0.1.
     reason, ended = choice.get("finish_reason") or None, stream.finish_reason is not None
     if isinstance(reason, str):
         stream.finish_reason = mended(reason)
-    if reason in _BROKEN_OFF:
-        stream.error = f"the engine broke it off: finish_reason `{reason}`"
+        if reason in _BROKEN_OFF:
+            stream.error = f"the engine broke it off: finish_reason `{reason}`"
     texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
@@ -253,10 +264,22 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
     return _Event(token=not role_only and not after_the_end, empty=empty, final=isinstance(reason, str))
 
 
+def _choice(event: Json) -> dict[str, Json]:
+    """The first of an event; empty where it has none."""
+    choices = event.get("choices") if isinstance(event, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else {}
+
+
+def _delta(choice: dict[str, Json]) -> dict[str, Json]:
+    delta = choice.get("delta")
+    return delta if isinstance(delta, dict) else {}
+
+
 def _error_of(data: bytes) -> str:
     """The words of an event that is named an error: OpenAI's object, or the message itself."""
     try:
-        value = json.loads(data)
+        value = parsed(data)
     except ValueError:
         value = data.decode("utf-8", "replace")
     return error_message(value["error"] if isinstance(value, dict) and value.get("error") is not None else value)
@@ -280,7 +303,7 @@ def parse_whole(body: bytes) -> Stream:
     """An answer that is no stream (an embedding): its usage, or what is wrong with it."""
     stream = Stream()
     try:
-        value = json.loads(body)
+        value = parsed(body)
     except ValueError:
         stream.malformed = f"an answer that is not JSON: {body[:80]!r}"
         return stream
@@ -301,12 +324,10 @@ def answer_text(raw: bytes, start: int, *, chunked: bool) -> str:
     """What an answered stream says, for the turn after it."""
     body = dechunk(raw, start, [len(raw)])[0] if chunked else raw[start:]
     parts = []
-    for event in body.replace(b"\r\n", b"\n").split(b"\n\n"):
-        data = _data(event)
-        if data is None or data == b"[DONE]":
-            continue
-        for choice in json.loads(data).get("choices") or ():
-            text = choice.get("text") or (choice.get("delta") or {}).get("content")
+    for _, _, data in _events(body):
+        with suppress(ValueError):  # [DONE], and what was counted without being looked into
+            choice = _choice(parsed(data))
+            text = choice.get("text") or _delta(choice).get("content")
             parts.append(text if isinstance(text, str) else "")
     return mended("".join(parts))
 

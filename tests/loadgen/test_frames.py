@@ -223,6 +223,20 @@ def test_halves_of_a_character_are_put_together_and_a_lone_one_harms_nothing():
     assert (stream.finish_reason, stream.error) == ("\ufffd", "half \ufffd")
 
 
+def test_what_is_nested_too_deeply_is_named_and_ends_nothing():
+    raw = frame(token()) + b"data: " + b"[" * 100_000 + b"\n\n"
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.frames, str(stream.malformed)[:26]) == ([1], "an event that is not JSON:")
+
+
+@pytest.mark.parametrize(
+    "between", [frame(""), frame("{"), frame({"choices": True}), frame({"choices": ["x"]}), b": ping\n\n", b"\r\r"]
+)
+def test_the_text_of_an_answer_is_read_whatever_stands_between_its_frames(between):
+    raw = frame(token(" a")) + between + frame(token(" b", "stop")) + frame("[DONE]")
+    assert answer_text(raw, 0, chunked=False) == " a b"
+
+
 def test_an_unfinished_frame_is_no_token():
     raw = frame(ROLE) + frame(token()) + b'data: {"choices": [{"delta": {"con'
     assert sum(parse_stream([raw], 0, chunked=False).frames) == 1
