@@ -269,7 +269,7 @@ class OpenAiApi:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_one(f"its stream holds {data[:80]!r}") from None
         # Half of a character waits for the other half.
-        text = state.half + (text or "")
+        text = state.half + (text if isinstance(text, str) else "")
         state.half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return mended(text.removesuffix(state.half))
 

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from infercli.adapters import openai_api as module
 from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.openai_errors import Refused, Unreachable, unreachable
 from infercli.core.endpoint import parse_endpoint
@@ -347,3 +348,10 @@ def test_all_proxy_is_that_of_a_scheme_without_one_of_its_own(monkeypatch):
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         assert OpenAiApi(parse_endpoint("http://model.invalid"), timeout_s=10).models() == ["tiny"]
     assert proxy.heads[0].startswith(b"GET http://model.invalid/v1/models HTTP/1.1\r\n")
+
+
+def test_content_that_is_no_text_is_left_out_of_the_answer():
+    # Some give parts of several kinds: [{"type": "thinking", ...}].
+    state = module._StreamState({})
+    event = b'{"choices": [{"delta": {"content": [{"type": "thinking"}]}}]}'
+    assert OpenAiApi(parse_endpoint("http://127.0.0.1:9"))._piece(event, state) == ""
