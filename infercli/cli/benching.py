@@ -262,6 +262,8 @@ class _Bar:
         """Another level begins."""
         del number
         if level.why is not None:
+            if self.shown:
+                self._write("")  # the line of the level before
             note(level.why)
         self.load = level.load
 

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from infercli.cli import bench, estimate, plan
+from infercli.cli.benching import _Bar
+from infercli.core.levels import Level
+from infercli.core.traces import Load
 from infercli.errors import ExitCode
+from infercli.loadgen import Progress
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 FEW = ("--requests", "2", "--warmup", "0", "--concurrency", "1", "-o", "json")
@@ -154,3 +158,11 @@ def test_half_a_character_in_what_a_server_says_costs_no_result(infercli):
         ran = infercli("bench", server.url, *FEW)
     assert ran.code == ExitCode.CANNOT_TELL
     assert json.loads(ran.out)["first_messages"] == {"http 500": "half \ufffd"}
+
+
+def test_why_a_level_is_sent_stands_on_a_line_of_its_own(capsys):
+    with _Bar() as bar:
+        bar.shown = True  # as on a terminal
+        bar.update(Progress(False, 3, 0, 4, 1.0, 12))
+        bar.level(Level(Load(concurrency=1, requests=1), "4 requests/s: the first guess"), 1)
+    assert "\r4 requests/s: the first guess\n" in capsys.readouterr().err
