@@ -81,11 +81,16 @@ def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES)
         raise InvalidFile(str(path), [(where, what)], hint) from None
 
 
+def refuse_silent(path: Path) -> None:
+    """Raises InputError for a named pipe that is a file; that of `-f <(...)` resolves to none."""
+    if path.is_fifo() and path.resolve().exists():
+        raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
+
+
 def _bounded_text(path: Path, hint: str | None, most_bytes: int) -> str:
     """Of a file that a person wrote; what never ends, or never begins, is refused."""
     with reading(path, hint):
-        if path.is_fifo() and path.resolve().exists():  # that of `-f <(...)` resolves to no file
-            raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
+        refuse_silent(path)
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
         if len(data) > most_bytes:

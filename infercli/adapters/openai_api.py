@@ -123,7 +123,8 @@ class OpenAiApi:
                 error.hint = f"{error.hint} If it is and lists no models, name one with --model"
             raise
         try:
-            return [mended(str(entry["id"])) for entry in value["data"]]
+            # Ollama, without a model, lists null.
+            return [mended(str(entry["id"])) for entry in value["data"] or ()]
         except (KeyError, TypeError):
             raise self._not_one("its list of models is not one") from None
 

@@ -139,6 +139,8 @@ def test_a_result_never_overwrites_the_workload_that_was_sent(infercli):
 
 
 def test_a_server_that_lists_no_models_is_measured_by_the_name_that_is_given(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=2), lists=None) as server:
+        assert "lists no model\nhint: name one with --model" in infercli("bench", server.url, *FEW).err
     with FakeOpenAiServer(Behaviour(tokens=2), lists=False) as server:
         ran = infercli("bench", server.url, *FEW)
         assert ran.code == ExitCode.COULD_NOT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -430,6 +431,13 @@ def test_damaged_foreign_and_old_files_are_refused_by_name(infercli, saved, tmp_
     assert words in ran.err
     assert "hint:" in ran.err
     assert ran.out == ""
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(infercli, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    ran = infercli("report", "pipe")
+    assert ran.code == ExitCode.USAGE
+    assert "is a named pipe" in ran.err
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_said(infercli, tmp_path):

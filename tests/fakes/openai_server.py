@@ -106,7 +106,7 @@ class FakeOpenAiServer:
         api_key: str | None = None,
         prefix: str = "",
         max_body_bytes: int | None = None,
-        lists: bool = True,
+        lists: bool | None = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.behaviour = behaviour
@@ -208,6 +208,8 @@ class FakeOpenAiServer:
         path = path.removeprefix(self.prefix)
         if self.api_key is not None and headers.get("authorization") != f"Bearer {self.api_key}":
             return self._json(connection, 401, {"error": {"message": "Unauthorized", "code": 401}})
+        if (method, path) == ("GET", "/v1/models") and self.lists is None:
+            return self._json(connection, 200, {"object": "list", "data": None})
         if (method, path) == ("GET", "/v1/models") and self.lists:
             listed = [{"id": name, "object": "model"} for name in (self.model, *self.adapters)]
             return self._json(connection, 200, {"object": "list", "data": listed})
