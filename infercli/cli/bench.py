@@ -173,7 +173,8 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     Every request streams; times are the kernel's receive times where it gives them. Raw traces are kept in result.json:
     every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. An API key comes
     from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names. Exit codes: 3 the objectives do not hold,
-    4 nothing was answered, more than 1 % failed, a search is not sure, or the client was the limit and not the server.
+    4 nothing was answered, or all of it without a token, more than 1 % failed, a search is not sure, or the client was
+    the limit and not the server.
 
     \b
     Examples of loads:

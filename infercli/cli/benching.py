@@ -134,7 +134,8 @@ def _verdict(result: BenchResult) -> int:
 
     if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
-    if not result.answered or result.client_limited:
+    silent = result.target.api != "embeddings" and not any(s.metrics.output_tokens for s in result.stages)
+    if not result.answered or silent or result.client_limited:
         return ExitCode.CANNOT_TELL
     if result.searched is not None:
         return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[result.searched.answer]

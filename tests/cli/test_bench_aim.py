@@ -168,3 +168,10 @@ def test_why_a_level_is_sent_stands_on_a_line_of_its_own(capsys):
         bar.update(Progress(False, 3, 0, 4, 1.0, 12))
         bar.level(Level(Load(concurrency=1, requests=1), "4 requests/s: the first guess"), 1)
     assert "\r4 requests/s: the first guess\n" in capsys.readouterr().err
+
+
+def test_of_answers_that_are_all_empty_nothing_can_be_told(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=0)) as server:
+        ran = infercli("bench", server.url, *FEW)
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "2 answers were empty: HTTP 200 and no token" in json.loads(ran.out)["cautions"]
