@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from infercli.core.conversation import Conversation, Turn
 from infercli.core.sending import Mark, Sending
-from infercli.core.texts import Piece, TokenLengths, Writer
+from infercli.core.texts import Piece, TokenLengths, Writer, check_held
 from infercli.errors import InputError
 
 
@@ -30,6 +30,7 @@ def replay(
 
     Text is made up: equal blocks give equal words, and the rest of a prompt begins as the whole block would.
     """
+    check_held([request.input_tokens for request in requests])
     writer = Writer(lengths, seed)
     blocks = _Blocks(writer, block_tokens, seed)
     pieces, marks = [], []

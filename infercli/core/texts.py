@@ -46,6 +46,10 @@ that joins words their cost depends on their neighbours, and some at the end are
 one batch in 250, 48 none of 1,500."""
 
 
+MOST_TOKENS = 500_000_000
+"""Of all texts of a run: 30 bytes a token while they are written (measured), so 15 GB. Our choice."""
+
+
 class TokenLengths(Protocol):
     """Whoever can say how many tokens a text is."""
 
@@ -102,6 +106,15 @@ def _order(alphabet: tuple[str, ...], seed: int, salt: int, rounds: int) -> tupl
     return Draws("numbers", seed, salt, rounds).shuffled(alphabet)
 
 
+def check_held(tokens: Sequence[int]) -> None:
+    """Raises InputError for more text than memory holds, before it is written. `tokens`: of each prompt."""
+    if sum(tokens) > MOST_TOKENS:
+        raise InputError(
+            f"{len(tokens):,} prompts of {sum(tokens):,} tokens in all are more than can be held: {MOST_TOKENS:,}",
+            "send fewer (--requests; of a replay --duration), or shorter ones",
+        )
+
+
 class Writer:
     """Writes texts. `lengths` None: their lengths are estimates."""
 
@@ -133,7 +146,8 @@ class Writer:
         return self._draft(piece).text
 
     def write(self, pieces: Sequence[Piece]) -> list[str]:
-        """The texts, in order. Raises InputError for a length that cannot be had."""
+        """The texts, in order. Raises InputError for a length that cannot be had, and for more than memory holds."""
+        check_held([piece.tokens for piece in pieces])
         drafts = [self._draft(piece) for piece in pieces]
         if self._lengths is None:
             return [draft.text for draft in drafts]

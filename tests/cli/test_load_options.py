@@ -152,6 +152,14 @@ def test_of_a_trace_that_is_not_replayed_as_much_is_written_as_will_be_sent(load
     assert prompts["count"] == count
 
 
+@pytest.mark.parametrize("words", [("--words", "3000000000"), ("--input-len", "3000000000")])
+def test_more_text_than_memory_holds_is_refused_before_it_is_written(words, infercli):
+    with FakeOpenAiServer() as server:
+        ran = infercli("bench", server.url, *words, "--requests", "1")
+    assert ran.code == ExitCode.USAGE
+    assert "tokens in all are more than can be held" in ran.err
+
+
 def test_a_sweep_that_its_requests_ended_is_not_called_saturated(infercli):
     with FakeOpenAiServer(Behaviour(tokens=2, ttft_s=0.05)) as server:
         ran = infercli("bench", server.url, "--sweep", "--requests", "2", "--warmup", "0", "--telemetry", "none")
