@@ -18,6 +18,8 @@ from infercli.core.conversation import mended
 from infercli.core.record import Json
 
 _SEPARATOR = b"\n\n"
+_CHOICES = b'"choices"'
+"""Once in every frame but `[DONE]`: inside a text its quotes are escaped."""
 _NAMES_AN_ERROR = re.compile(rb"^event: ?error\s*$", re.MULTILINE)
 """An event whose name says that it is an error, whatever its data look like (openai-python takes it for one too)."""
 _BROKEN_OFF = frozenset({"abort", "error"})
@@ -84,10 +86,16 @@ def _counted(raw: bytes, parts: Sequence[bytes], start: int) -> Stream | None:
         counts = [raw.count(_SEPARATOR, low, end) for low, end in zip(lows, ends, strict=True)]
     tokens = sum(counts)
     try:
-        head, tail = _head(raw, start, stream), _tail(raw, start, stream)
+        head, found = _head(raw, start, stream), _tail(raw, start, stream)
     except ValueError:
         return None
-    if head is None or tail is None or stream.error or stream.completion_tokens != tokens - head - tail:
+    if head is None or found is None or stream.error:
+        return None
+    tail, last = found
+    if last.final and last.empty and stream.completion_tokens == tokens - head - tail - 1:
+        # By `usage` the empty end is no token (SGLang, llama.cpp, Ollama, LMDeploy), if all the others are frames too.
+        tail += raw.count(_CHOICES, start) == tokens - 1
+    if stream.completion_tokens != tokens - head - tail:
         return None
     _take(counts, range(len(counts)), head)
     _take(counts, range(len(counts) - 1, -1, -1), tail)
@@ -118,8 +126,8 @@ def _head(raw: bytes, start: int, stream: Stream) -> int | None:
     return None
 
 
-def _tail(raw: bytes, start: int, stream: Stream) -> int | None:
-    """Frames after the last token frame; None when there is none within sight."""
+def _tail(raw: bytes, start: int, stream: Stream) -> tuple[int, _Event] | None:
+    """Frames after the last token frame, and that one; None when there is none within sight."""
     high = raw.rfind(_SEPARATOR, start)
     for seen in range(_LOOK):
         if high < 0:
@@ -130,7 +138,7 @@ def _tail(raw: bytes, start: int, stream: Stream) -> int | None:
             return None
         event = _event(_data(frame), stream, first=False)
         if event is not None and event.token:
-            return seen
+            return seen, event
         high = low
     return None
 

@@ -58,6 +58,29 @@ def test_an_ordinary_answer_is_counted_without_parsing_every_frame(monkeypatch):
     assert len(seen) < 10
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        [token("", "stop"), usage(501)],  # SGLang, llama.cpp, Ollama
+        [token("", "stop") | {"usage": usage(501)["usage"]}],  # LMDeploy
+    ],
+)
+def test_an_empty_end_that_is_no_token_takes_no_parsing_of_every_frame(end, monkeypatch):
+    raw = chunked(*whole([ROLE, *[token(' "choices": ')] * 501, *end, "[DONE]"]))
+    seen = []
+    monkeypatch.setattr(
+        frames, "_event", lambda data, *a, real=frames._event, **k: seen.append(data) or real(data, *a, **k)
+    )
+    assert sum(parse_stream([raw], 0, chunked=True).frames) == 501
+    assert len(seen) < 10
+
+
+@pytest.mark.parametrize("ping", [b": ping\n\n", frame("")])
+def test_an_empty_end_that_is_a_token_stays_one_where_something_else_stands_among_the_frames(ping):
+    raws = [frame(ROLE), frame(token()) + ping, frame(token("", "stop")), frame(usage(2)) + frame("[DONE]")]
+    assert parse_stream(raws, 0, chunked=False).frames == [0, 1, 1, 0]
+
+
 @given(st.data())
 def test_every_frame_is_counted_in_the_read_that_completed_it_however_the_bytes_were_cut(data):
     values = [ROLE, *[token(" \u00e9\n\n0\r\n")] * data.draw(st.integers(1, 6)), token(" z", "stop")]
