@@ -74,13 +74,12 @@ class Drive:
 
         Otherwise the record, and whoever reads it at night, would say that requests moved which did not.
         """
-        world, serving, previous = self.world, self.serving, self.previous
-        if serving is None or previous is None:
+        world, previous = self.world, self.previous
+        if previous is None:
             return
         with contextlib.suppress(InferError, OSError):
-            held, history = world.platform.config(), world.store.entries(self.revision.name)
-            moved = held is None or not differs(held, world.compose(serving, history))
-            if not moved and not differs(held, world.compose(previous, history)):
+            history = world.store.entries(self.revision.name)
+            if not differs(world.platform.config(), world.compose(previous, history)):
                 self.serving = previous
 
     def take(self, state: State) -> None:

@@ -380,6 +380,59 @@ def test_what_serves_is_not_said_where_it_cannot_be_told(world, request_for):
         deploy(request_for("int8"), world)
 
 
+def test_a_front_that_says_nothing_of_itself_is_not_said_to_serve(world, request_for):
+    deploy(request_for(), world)
+    before = world.platform.front
+    world.platform.front = lambda method, path, **words: (
+        Answer(503, {}, b"{}") if path == "/front" else before(method, path, **words)
+    )
+    world.platform.fail_start[OTHER] = "A replica failed to start"
+    with pytest.raises(DeployFailed, match=r"\nnothing serves$"):
+        deploy(request_for("int8"), world)
+
+
+def test_where_nothing_was_to_serve_a_silent_front_leaves_no_doubt(world, request_for):
+    world.platform.front = raising(EndpointError("nobody listens"))
+    world.platform.fail_start[GOOD] = "A replica failed to start"
+    for _ in range(2):
+        with pytest.raises(DeployFailed, match=r"\nnothing serves$"):
+            deploy(request_for(), world)
+
+
+def test_going_back_applies_the_objects_of_what_served(world, request_for):
+    deploy(request_for(), world)
+    world.platform.fail_start[OTHER] = "A replica failed to start"
+    with pytest.raises(DeployFailed):
+        deploy(request_for("int8"), world)
+    assert world.platform.put_by == [1, 1, 2, 1]
+
+
+def test_going_back_is_done_although_a_front_replica_never_sees_that_its_table_is_as_before(world, request_for):
+    deploy(request_for(), world)
+    world.platform.fail_start[OTHER] = "A replica failed to start"
+    world.platform.flip_s = 1e9
+    with pytest.raises(DeployFailed, match=f"{GOOD} serves") as failed:
+        deploy(request_for("int8"), world)
+    assert "going back failed" not in failed.value.message
+    assert weights(world) == {GOOD: 100}
+
+
+def test_what_somebody_else_put_in_the_middle_is_not_taken_for_what_was_before(world, request_for):
+    deploy(request_for(), world)
+    platform = world.platform
+
+    def other(_):
+        platform.on_put = None
+        held = platform.held[-1]
+        platform.held.append({"applications": [a for a in held["applications"] if a["name"] == "front"]})
+        raise RayError("no answer")
+
+    platform.on_put = other
+    with pytest.raises(DeployFailed):
+        deploy(request_for("int8"), world)
+    assert live(world.store.entries("chat")).routes == {GOOD: 100}
+
+
 def test_an_engine_that_went_down_meanwhile_is_not_said_to_serve(world, request_for):
     deploy(request_for(), world)
     world.platform.refused[GOOD] = "no replica"

@@ -11,7 +11,7 @@ from infercli.core.observed import Application
 from infercli.errors import DeployFailed, TimedOut
 from tests.actions.looking import seen
 from tests.actions.test_deploy import GOOD, weights
-from tests.core.builders import FRONT, plan
+from tests.core.builders import FRONT, engine, plan
 
 
 def test_deploying_what_serves_already_changes_nothing(world, request_for):
@@ -166,3 +166,13 @@ def test_an_engine_that_cannot_come_back_is_not_said_to_serve(world, request_for
     world.platform.fail_start[GOOD] = "A replica failed to start"
     with pytest.raises(DeployFailed, match=f"the root cause\nnothing serves; {GOOD} is refused by the front"):
         deploy(request_for(), world)
+
+
+def test_an_engine_that_runs_and_no_record_names_is_verified_before_requests_reach_it(world, request_for):
+    deploy(request_for(), world)
+    other = engine("int8").app
+    world.platform.began[other] = 0.0  # somebody's put by hand
+    world.platform.puts.clear()
+    assert deploy(request_for("int8"), world).progress.outcome == "good"
+    first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
+    assert first == {GOOD: 100, other: 0}

@@ -427,3 +427,30 @@ def test_a_history_that_cannot_be_made_shorter_fails_no_deploy(world, request_fo
     for quantization in ("none", "int8", "awq"):
         assert deploy(request_for(quantization), world).progress.outcome == "good"
     assert "note: the history stays as long as it is: not allowed to delete Secret" in world.watcher.said
+
+
+def test_going_back_to_what_serves_already_records_nothing_and_tells_of_no_way(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    world.watcher.said.clear()
+    how, entry = go_back(world, to=2)
+    assert (how.states, entry.number) == ((), 2)
+    assert [e.number for e in world.store.entries("chat")] == [1, 2]
+    assert world.watcher.said == []
+    go_back(world)
+    assert world.watcher.said[0] == "back to revision 1"
+
+
+def test_an_engine_whose_pods_are_others_is_started_in_a_second_ray_cluster_though_it_runs(world, request_for):
+    def service(image):
+        pod = {"spec": {"containers": [{"name": "ray", "image": image}]}}
+        ray = {"headGroupSpec": {"template": pod}, "workerGroupSpecs": []}
+        return ({"kind": "RayService", "metadata": {"name": "chat"}, "spec": {"rayClusterConfig": ray}},)
+
+    deploy(request_for(objects=service("one")), world)
+    deploy(request_for("int8", objects=service("two")), world)
+    how = on_the_way(world)
+    assert (how.is_shift, how.new_cluster) == (False, True)
+    assert how.states[0].step == "add"
+    deploy(request_for("awq", objects=service("two")), world)
+    assert (on_the_way(world).is_shift, on_the_way(world).new_cluster) == (True, False)

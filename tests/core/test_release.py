@@ -166,6 +166,12 @@ def test_a_rollback_that_did_not_come_to_its_end_is_what_the_next_one_finishes(o
     assert number(serving([one, two, back])) == 1
 
 
+def test_a_rollback_that_came_to_its_end_is_not_gone_on_with():
+    history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1)]
+    assert unfinished_rollback(history) is None
+    assert unfinished_rollback([*history, entry(4, "awq", "failed")]) is None
+
+
 def test_a_rollback_forward_to_what_was_taken_back_counts_also_unfinished():
     history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1)]
     forward = [*history, entry(4, "int8", "interrupted", points_at=2)]

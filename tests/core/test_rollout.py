@@ -68,6 +68,11 @@ def test_dropping_the_previous_engine_is_a_step_of_its_own_after_the_shift():
     assert set(states[-1].serving.engines) == {NEW.app}
 
 
+def test_where_nothing_served_there_is_no_previous_engine_to_drop():
+    states = rollout(2, NEW, FRONT, None, drop_previous=True)
+    assert [s.step for s in states] == ["add", "shift"]
+
+
 def test_replacing_in_place_stops_the_old_engine_before_the_new_one_starts():
     tight = FRONT.model_copy(update={"max_in_flight": 8})
     states = rollout(2, NEW, tight, live(old=100), how="replace", weights=(5, 100))

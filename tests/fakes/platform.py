@@ -71,6 +71,8 @@ class FakePlatform:
         self.faults = {}
         """method name -> exception to raise, once."""
         self.on_put = None
+        self.put_by = []
+        """The numbers of the revisions with whose objects configs were put."""
         self.prepared = []
         """The numbers of the revisions whose objects were applied."""
         self.tidied = []
@@ -105,6 +107,7 @@ class FakePlatform:
             self.ran.discard(name)
             self.status.pop(name, None)
             self.leaving[name] = self.clock.time + self.drain_s
+        self.put_by.append(revision.number)
         self.puts.append(json.loads(json.dumps(serve_config)))
         self.held.append(self.puts[-1])
         for name, count in self.replicas().items():
