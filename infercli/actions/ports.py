@@ -80,6 +80,9 @@ class ReleaseStore(Protocol):
     def names(self) -> Sequence[str]:
         """The releases that have a history."""
 
+    def elsewhere(self, name: str | None = None) -> Sequence[str]:
+        """Other places (namespaces) that have a release of that name, or any; () also where one may not look."""
+
     def entries(self, name: str) -> Sequence[Entry]:
         """The history, oldest first; empty where there is none."""
 

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from infercli.adapters.cluster_errors import OWN_MANAGER, Doing, api_status, translate
+from infercli.adapters.cluster_errors import OWN_MANAGER, Doing, Forbidden, api_status, no_namespace, translate
 from infercli.adapters.files import cache_home
 from infercli.adapters.kubeconfig import load
 from infercli.core.observed import Answer
@@ -46,6 +46,11 @@ class Cluster:
         """As it was given; None: it was found as kubectl finds it."""
 
     @property
+    def where(self) -> str:
+        """For people."""
+        return f"namespace {self.namespace} of context {self.context}"
+
+    @property
     def kubectl(self) -> str:
         """How a command for a person begins."""
         return f"{self._named('', '').kubectl} -n {self.namespace}"
@@ -68,13 +73,14 @@ class Cluster:
         labels: str | None = None,
         fields: str | None = None,
         metadata: bool = False,
+        everywhere: bool = False,
     ) -> Sequence[Json]:
-        """The objects of the namespace that match the selectors. `metadata`: without their content."""
+        """The objects of the namespace, or of all, that match the selectors. `metadata`: without their content."""
         extra = {"header_params": {"Accept": METADATA_ONLY}} if metadata else {}
         with self._doing("list", f"{kind}s"):
             found = self._send(
                 "get",
-                self._resource(api_version, kind).path(namespace=self.namespace),
+                self._resource(api_version, kind).path(namespace=None if everywhere else self.namespace),
                 label_selector=labels,
                 field_selector=fields,
                 **extra,
@@ -142,6 +148,12 @@ class Cluster:
             except ResourceNotFoundError:
                 return False
         return True
+
+    def check_namespace(self) -> None:
+        """Raises InputError where the namespace is not there, in which an API server finds nothing all the same."""
+        with contextlib.suppress(Forbidden):
+            if self.get("v1", "Namespace", self.namespace) is None:
+                raise no_namespace(self._named("read", f"Namespace {self.namespace}"))
 
     def now(self) -> datetime:
         """The API server's clock, to the second: the one that everybody who looks at a lease shares."""

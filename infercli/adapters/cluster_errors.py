@@ -156,13 +156,18 @@ def _forbidden(said: ApiStatus, doing: Doing) -> InferError:
 
 def _not_found(said: ApiStatus, doing: Doing) -> InferError:
     if said.message.startswith("namespaces "):
-        return InputError(
-            f"there is no namespace `{doing.namespace}` in context `{doing.context}`",
-            f"`{doing.kubectl} create namespace {doing.namespace}`, or name another with -n",
-        )
+        return no_namespace(doing)
     if said.message == "404 page not found":  # not of the object: the kind itself is gone since it was discovered
         return _not_served(None, doing)
     return ClusterError(f"cannot {doing.verb} {doing.what}: {said.message}", f"in namespace {doing.namespace}")
+
+
+def no_namespace(doing: Doing) -> InputError:
+    """Of a namespace that is not there."""
+    return InputError(
+        f"there is no namespace `{doing.namespace}` in context `{doing.context}`",
+        f"name another with -n, or `{doing.kubectl} create namespace {doing.namespace}`",
+    )
 
 
 def _conflict(said: ApiStatus, doing: Doing) -> InferError:

@@ -37,7 +37,7 @@ class ClusterJob:
     @property
     def where(self) -> str:
         """For people."""
-        return f"namespace {self.cluster.namespace} of context {self.cluster.context}"
+        return self.cluster.where
 
     @property
     def kubectl(self) -> str:

@@ -78,7 +78,7 @@ class ClusterPlatform:
     @property
     def where(self) -> str:
         """For people."""
-        return f"namespace {self.namespace} of context {self.cluster.context}"
+        return self.cluster.where
 
     @property
     def kubectl(self) -> str:
@@ -319,6 +319,8 @@ class ClusterPlatform:
             secret = self.cluster.get("v1", "Secret", name)
             data = (secret or {}).get("data") or {}
             missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
+            if secret is None:
+                self.cluster.check_namespace()
             if missing:
                 lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
                 raise InputError(

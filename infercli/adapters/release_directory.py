@@ -36,6 +36,11 @@ class ReleaseDirectory:
         """The releases that have a history."""
         return sorted(p.name for p in self.root.glob("*") if any(p.glob("*.revision.json")))
 
+    def elsewhere(self, name: str | None = None) -> Sequence[str]:
+        """There is one directory."""
+        del name
+        return ()
+
     def entries(self, name: str) -> Sequence[Entry]:
         """The history, oldest first."""
         found = []

@@ -19,7 +19,7 @@ from infercli.adapters.cluster_errors import OWN_MANAGER, Exists
 from infercli.adapters.cluster_lease import HeldLease, describe
 from infercli.core.record import Json, canonical
 from infercli.core.release import Entry, Lease, Progress, Revision
-from infercli.errors import ClusterError, ReleaseBusy
+from infercli.errors import ClusterError, InferError, ReleaseBusy
 from infercli.render.storage import SECRET_BYTES
 
 SECRET_TYPE = "infercli/release.v1"  # noqa: S105  # a type of Secret, not one
@@ -39,10 +39,20 @@ class ReleaseSecrets:
         self._held: dict[str, HeldLease] = {}
 
     def names(self) -> Sequence[str]:
-        """The releases that have a history in this namespace."""
+        """The releases that have a history in this namespace. Raises InputError where there is no such namespace."""
         selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}"
         found = self.cluster.find("v1", "Secret", labels=selector, metadata=True)
+        if not found:
+            self.cluster.check_namespace()
         return sorted({item["metadata"]["labels"][RELEASE_LABEL] for item in found})
+
+    def elsewhere(self, name: str | None = None) -> Sequence[str]:
+        """The other namespaces that have a release of that name, or any; () also where one may not look."""
+        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}" + (f"={name}" if name else "")
+        with contextlib.suppress(InferError):
+            found = self.cluster.find("v1", "Secret", labels=selector, metadata=True, everywhere=True)
+            return sorted({item["metadata"]["namespace"] for item in found} - {self.cluster.namespace})
+        return ()
 
     def entries(self, name: str) -> Sequence[Entry]:
         """The history, oldest first. Raises ClusterError for a Secret that is not what infercli wrote."""

@@ -125,6 +125,12 @@ def prepare_request(
             "set `profile: cpu-local` in deployment.yaml" if target == "local" else "`infercli profiles` lists them",
         )
     check_deployable(plan)
+    if plan.target == "local" and (namespace or kubeconfig or kube_context):
+        raise InputError(
+            f"-n, --context and --kubeconfig name a cluster, and {plan.name}'s profile `{plan.profile.name}` is for "
+            "this machine",
+            "leave them out, or set another profile in deployment.yaml: `infercli profiles` lists them",
+        )
     if plan.target == "local":
         world = local_world(port, api_key())
         running_at = world.platform.endpoint()

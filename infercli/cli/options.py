@@ -70,7 +70,8 @@ def target(function: F) -> F:
     return click.option(
         "--target",
         type=click.Choice(["kubernetes", "local"]),
-        help="Where it runs; default: what deployment.yaml's profile says, else where a release of that name is.",
+        help="Where it runs; default: the cluster that a flag names, else what deployment.yaml's profile says, else "
+        "where a release of that name is.",
     )(function)
 
 

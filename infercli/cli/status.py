@@ -9,6 +9,9 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infercli.actions.ports import ReleaseStore
     from infercli.actions.status import Status
     from infercli.core.release import Measured
 
@@ -64,24 +67,35 @@ def _list(
     from infercli.core.release import newest, serving, standing
     from infercli.errors import InferError
 
-    stores = [("local", local_store())] if target != "kubernetes" else []
+    stores: list[tuple[str, ReleaseStore, Sequence[str]]] = []
+    looked = []
+    if target != "kubernetes":
+        stores.append(("local", local_store(), local_store().names()))
+        looked.append("on this machine")
     if target != "local":
         try:
-            stores.append(("kubernetes", cluster_store(namespace, kubeconfig, kube_context)))
+            in_cluster = cluster_store(namespace, kubeconfig, kube_context)
+            stores.append(("kubernetes", in_cluster, in_cluster.names()))
+            looked.append(f"on {in_cluster.cluster.where}")
         except InferError as error:
-            if target == "kubernetes" or kubeconfig or kube_context:
+            if target == "kubernetes" or namespace or kubeconfig or kube_context:
                 raise
             note(f"no cluster was looked at: {error.message}")
     rows = []
-    for where, store in stores:
-        for name in store.names():
+    for where, store, names in stores:
+        for name in names:
             history = store.entries(name)
             good, last = serving(history), newest(history)
             if last is not None:
                 rows.append((name, where, str(good.number) if good else "none", standing(last, history)))
     found = [dict(zip(("name", "target", "revision", "newest"), row, strict=True)) for row in rows]
-    text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST")) if rows else "there is no release"
+    text = f"there is no release {', nor '.join(looked)}"
+    if rows:
+        text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST"))
     emit({"apiVersion": "infercli/v1", "kind": "ReleaseList", "releases": found}, output, text)
+    elsewhere = [] if rows else [place for _, store, _ in stores for place in store.elsewhere()]
+    if elsewhere:
+        note(f"there are some in namespace {', '.join(elsewhere)}: `infercli status -n {elsewhere[0]}`")
 
 
 _COLOURS = {"serving": "green", "changing": "cyan", "degraded": "yellow", "down": "red", "unknown": "yellow"}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from infercli.actions.ports import ReleaseStore
     from infercli.actions.steps import Compose, World
+    from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.core.record import Json
     from infercli.core.release import Entry, Serving
     from infercli.render.serve_config import Layout
@@ -131,7 +132,7 @@ def local_world(port: int | None = None, key: str | None = None) -> World:
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 
 
-def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | None) -> ReleaseStore:
+def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | None) -> ReleaseSecrets:
     """The history of the releases in one namespace."""
     from infercli.adapters.cluster import connect
     from infercli.adapters.release_secrets import ReleaseSecrets
@@ -165,12 +166,15 @@ def resolve(
 ) -> tuple[str, World]:
     """The release that a command means, and its world. Raises InputError where there is no such release.
 
-    The name comes from the argument, else from deployment.yaml; the target from `--target`, else from deployment.yaml's
-    profile when it is that release, else it is local when this machine has a release of that name.
+    The name comes from the argument, else from deployment.yaml; the target from `--target`, else it is a cluster where
+    one was named by a flag, else it comes from deployment.yaml's profile when it is that release, else it is local when
+    this machine has a release of that name.
     """
     from infercli.cli.project import deployment_path as path_of
     from infercli.cli.project import load_deployment, load_profile
 
+    if target is None and (namespace or kubeconfig or kube_context):
+        target = "kubernetes"
     path = path_of(deployment_path)
     deployment = load_deployment(deployment_path) if deployment_path or (path.exists() and name is None) else None
     if deployment is None and name is not None and target is None and path.exists():
@@ -180,7 +184,7 @@ def resolve(
             deployment = None  # a broken file in this folder must not keep anybody from another release
     if name is None:
         if deployment is None:
-            names = local_store().names()
+            names = _names(target, namespace, kubeconfig, kube_context)
             if len(names) != 1 or target == "kubernetes":
                 raise InputError("which release?", _offer(names))
             name, target = names[0], "local"
@@ -207,8 +211,21 @@ def resolve(
         raise
     if name not in there:
         nor = "" if target else "on this machine, nor "
-        raise _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
+        missing = _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
+        elsewhere = world.store.elsewhere(name)
+        if elsewhere:
+            missing.hint = f"there is one in namespace {', '.join(elsewhere)}: add `-n {elsewhere[0]}`"
+        raise missing
     return name, world
+
+
+def _names(
+    target: str | None, namespace: str | None, kubeconfig: str | None, kube_context: str | None
+) -> Sequence[str]:
+    """The releases that could be meant, for whoever named none."""
+    if target != "kubernetes":
+        return local_store().names()
+    return cluster_store(namespace, kubeconfig, kube_context).names()
 
 
 def _no_release(name: str, where: str, known: Collection[str]) -> InputError:

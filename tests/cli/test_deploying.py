@@ -45,6 +45,15 @@ def test_what_was_deployed_is_asked_as_it_answers(infercli, platform):
     assert "  ask it:      infercli ask chat 'Hello'\n" in ran.err
 
 
+@pytest.mark.parametrize("typed", [("-n", "prod"), ("--context", "prod"), ("--kubeconfig", "prod.yaml")])
+def test_what_is_for_this_machine_is_not_deployed_here_by_whoever_names_a_cluster(infercli, platform, typed):
+    for verb in ("deploy", "diff"):
+        ran = infercli(verb, *typed)
+        assert ran.code == ExitCode.USAGE
+        assert "chat's profile `cpu-local` is for this machine" in ran.err
+    assert platform.puts == []
+
+
 def test_an_engine_that_embeds_is_not_offered_for_a_chat_also_when_only_the_front_was_changed(
     infercli, platform, deployment
 ):

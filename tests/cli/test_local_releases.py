@@ -13,7 +13,7 @@ from infercli.adapters.local_ray import RunningRay
 from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli.world import local_world
 from infercli.core.release import Progress, Serving
-from infercli.errors import ExitCode
+from infercli.errors import ClusterError, ExitCode
 from tests.core.builders import FRONT, engine, entry
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -55,6 +55,22 @@ def test_a_release_that_was_not_found_in_a_cluster_either_is_offered_from_both(i
     assert "no release `chatr` on this machine, nor on namespace prod of context kind" in ran.err
     assert "`chat`" in ran.err
     assert "`chart`" in ran.err
+
+
+@pytest.mark.parametrize("typed", [("-n", "prod"), ("--context", "prod"), ("--kubeconfig", "prod.yaml")])
+def test_whoever_names_a_cluster_does_not_mean_a_release_of_this_machine_by_the_same_name(
+    infercli, released, monkeypatch, typed
+):
+    def kubernetes_world(*_):
+        raise ClusterError("nobody answers there")
+
+    monkeypatch.setattr("infercli.cli.world.kubernetes_world", kubernetes_world)
+    monkeypatch.setattr("infercli.cli.world.cluster_store", kubernetes_world)
+    for verb, *flags in VERBS_OF_A_RELEASE:
+        ran = infercli(verb, "chat", *["hi"] * (verb == "ask"), *flags, *typed)
+        assert (ran.code, ran.err) == (ExitCode.COULD_NOT, "error: nobody answers there\n"), verb
+    assert infercli("rollback", *typed).err == "error: nobody answers there\n"
+    assert [e.number for e in released.entries("chat")] == [1]
 
 
 def test_the_name_of_a_release_is_not_asked_as_a_question(infercli, release):

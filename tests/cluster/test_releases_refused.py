@@ -135,10 +135,28 @@ def test_what_the_user_has_to_provide_is_named_with_the_command_and_nothing_is_r
         user.done("deploy", "--dry-run")
 
 
+def test_a_release_that_is_looked_for_in_another_namespace_than_its_own_is_found(user, tmp_path):
+    user.done("deploy", "--timeout", "90s")
+    for words in (("rollback", "chat"), ("delete", "chat", "--yes"), ("status", "chat")):
+        said = user.infercli(*words, "-n", "default")
+        assert said.code == 2
+        assert "there is no release `chat` on namespace default of context admin" in said.err
+        assert f"hint: there is one in namespace {user.namespace}: add `-n {user.namespace}`" in said.err
+    user.environment.chdir(tmp_path)
+    said = user.done("status", "-n", "default")
+    assert said.out == "there is no release on this machine, nor on namespace default of context admin\n"
+    assert f"`infercli status -n {user.namespace}`" in said.err
+    said = user.infercli("rollback", "-n", user.namespace)
+    assert (said.code, said.err) == (2, "error: which release?\nhint: name one: chat\n")
+    user.act_as("oncall")  # who may not look everywhere
+    assert "add `-n" not in user.infercli("status", "chat", "-n", user.namespace).err
+
+
 def test_a_namespace_or_a_context_that_is_not_there(user):
-    said = user.infercli("deploy", "-n", "nowhere")
-    assert said.code == 2
-    assert "no namespace `nowhere`" in said.err or "Secret `chat-keys` in namespace nowhere" in said.err
+    for verb in (("deploy",), ("status",), ("rollback", "chat")):
+        said = user.infercli(*verb, "-n", "nowhere")
+        assert said.code == 2
+        assert "there is no namespace `nowhere` in context `admin`" in said.err
     said = user.infercli("status", "chat", "--context", "admn")
     assert said.code == 2
     assert "did you mean `admin`?" in said.err

@@ -20,6 +20,7 @@ from tests.parts import container
 
 class FakeJobCluster:
     context, namespace = "prod", "chat-ns"
+    where = "namespace chat-ns of context prod"
     kubectl = "kubectl --context prod -n chat-ns"
 
     def __init__(self, directory, **objects):
