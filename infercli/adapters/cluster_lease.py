@@ -26,6 +26,8 @@ DURATION_S = 30
 away for 5 to 17 s (measured), and its holder must not lose the lock for that."""
 RENEW_S = 8.0
 """Between two renewals: three may fail."""
+FRESH_S = 1.0
+"""A claim that was renewed so lately is taken for ours without asking: a rollback records several steps a second."""
 ANSWER_S = 4.0
 """For the answer to a renewal, and to the look after one that got none: so two are tried while the claim holds."""
 
@@ -47,7 +49,9 @@ class HeldLease:
         """When the newest `renewTime` was written: the answer to it may come when the claim has run out."""
         self._lost: str | None = None
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name=f"lease {name}", daemon=True)
+        self._renewing = threading.Lock()
+        """Two renewals at a time would each take the other for somebody else's."""
+        self._thread = threading.Thread(target=self._keep, name=f"lease {name}", daemon=True)
 
     def take(self, *, break_lock: bool) -> None:
         """Claim it, and go on renewing. Raises ReleaseBusy while somebody else's claim holds."""
@@ -80,17 +84,20 @@ class HeldLease:
             raise ReleaseBusy(f"somebody else took the lock of {self.release} just now", "run it again") from None
 
     def check(self) -> None:
-        """Raises ReleaseBusy when the claim is somebody else's by now, or may be."""
-        if self._lost is None and _elapsed_s() - self._renewed > DURATION_S:
-            self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
+        """Raises ReleaseBusy when the claim is known to be somebody else's by now."""
         if self._lost is not None:
             raise ReleaseBusy(self._lost, f"`infercli status {self.release}` shows who changes it and how far it is")
 
     def confirm(self) -> None:
-        """As `check`, by asking the API server: somebody may have broken the lock since the newest renewal."""
+        """As `check`, by renewing it: somebody may have broken the lock, or taken it when it had run out.
+
+        Also raises ReleaseBusy where it has run out and cannot be renewed.
+        """
         self.check()
-        if not self._is_ours(self.cluster.get(API, KIND, self.name)):
-            self._lost = f"somebody else took the lock of {self.release}"
+        if _elapsed_s() - self._renewed > FRESH_S:
+            self._renew()
+        if self._lost is None and _elapsed_s() - self._renewed > DURATION_S:
+            self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
         self.check()
 
     def give_back(self) -> None:
@@ -101,8 +108,12 @@ class HeldLease:
             with contextlib.suppress(InferError):  # it runs out by itself
                 self.cluster.delete(API, KIND, self.name, resource_version=self._version)
 
+    def _keep(self) -> None:
+        while self._lost is None and not self._done.wait(RENEW_S):
+            self._renew()
+
     def _renew(self) -> None:
-        while not self._done.wait(RENEW_S):
+        with self._renewing:
             sent, written = _elapsed_s(), _micro(self._now())
             patch = {"metadata": {"resourceVersion": self._version}, "spec": {"renewTime": written}}
             try:
@@ -110,15 +121,13 @@ class HeldLease:
                 self._version, self._renewed = renewed["metadata"]["resourceVersion"], sent
             except InferError:
                 self._look_again(sent, written)
-            if self._lost is not None:
-                return
 
     def _look_again(self, sent: float, written: str) -> None:
         """After a renewal that failed: it may have been done without an answer, or the Lease is another's."""
         try:
             found = self.cluster.get(API, KIND, self.name, timeout_s=ANSWER_S)
         except InferError:
-            return  # a silent API server: `check` counts the seconds
+            return  # a silent API server: `confirm` counts the seconds
         if not self._is_ours(found):
             self._lost = f"somebody else took the lock of {self.release}"
             return

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import yaml
 
 from infercli.adapters.cluster import Cluster
+from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, wedged
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.observed import Answer, Application, Applications
@@ -276,7 +277,9 @@ class ClusterPlatform:
 
     def _events(self) -> list[Json]:
         chosen = f"involvedObject.kind=RayService,involvedObject.name={ray_service(self.name)},type=Warning"
-        return [e for e in self.cluster.find("v1", "Event", fields=chosen) if e.get("reason") in EVENTS]
+        with contextlib.suppress(Forbidden):  # why something is refused is less than that it can be taken back
+            return [e for e in self.cluster.find("v1", "Event", fields=chosen) if e.get("reason") in EVENTS]
+        return []
 
     def _pods_trouble(self) -> tuple[str, ...]:
         at, trouble = self._trouble

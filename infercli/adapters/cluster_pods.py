@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 
 from infercli.adapters.cluster import Cluster
+from infercli.adapters.cluster_errors import Forbidden
 from infercli.core.record import Json
 from infercli.errors import ClusterError, EndpointError, InferError
 
@@ -34,11 +35,13 @@ def wedged(cluster: Cluster, release: str) -> list[str]:
     """Ray clusters whose head was refused: KubeRay 1.6 does not read a corrected spec while they exist."""
     if not cluster.serves(*RAY_CLUSTER):
         return []
-    return [
-        found["metadata"]["name"]
-        for found in ray_clusters(cluster, release)
-        if any(c.get("reason") == "FailedCreateHeadPod" and c.get("status") == "True" for c in _conditions(found))
-    ]
+    with contextlib.suppress(Forbidden):  # who may not look may still apply: most Ray clusters are not refused
+        return [
+            found["metadata"]["name"]
+            for found in ray_clusters(cluster, release)
+            if any(c.get("reason") == "FailedCreateHeadPod" and c.get("status") == "True" for c in _conditions(found))
+        ]
+    return []
 
 
 def pods_trouble(cluster: Cluster, release: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pytest
 
 from infercli.adapters import cluster_lease
 from infercli.adapters.cluster_errors import Exists, Stale
-from infercli.adapters.cluster_lease import DURATION_S, RENEW_S, HeldLease, describe
+from infercli.adapters.cluster_lease import DURATION_S, FRESH_S, RENEW_S, HeldLease, describe
 from infercli.errors import ClusterError, InputError, ReleaseBusy
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -112,29 +112,50 @@ class Still:
         pass
 
 
-def renewed(held, *, at_most=1):
-    """What the thread does, `at_most` times."""
-    left = [True] * (at_most + 1)
-    held._done.wait = lambda _timeout=None: left.pop() and not left
-    held._renew()
-
-
-def test_a_machine_that_slept_past_its_claim_knows_before_it_has_asked(clock, leases, take):
+def test_a_machine_that_slept_past_its_claim_goes_on_where_nobody_took_it_and_else_stops(clock, leases, take):
     held = take()
-    held.check()
+    assert held._thread.started
     clock.passed_s += DURATION_S + 1
+    held.check()
+    held.confirm()
+    assert leases.lease["spec"]["renewTime"] == "2026-01-02T03:21:16.000000Z"
+    clock.passed_s += DURATION_S + 1
+    other = take("rollback")
+    held.check()  # it has not asked yet
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
+        held.confirm()
+    with pytest.raises(ReleaseBusy):
+        held.check()
+    other.confirm()
+
+
+def test_who_took_an_expired_claim_and_gave_it_back_is_noticed(clock, leases, take):
+    held = take()
+    clock.passed_s += DURATION_S + 1
+    take("rollback").give_back()
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
+        held.confirm()
+
+
+def test_a_claim_that_ran_out_while_the_api_server_was_silent_is_not_relied_on(clock, leases, take):
+    held = take()
+    silent = ClusterError("no answer")
+    clock.passed_s += DURATION_S
+    leases.faults = [silent, silent]  # the renewal, and the look after it
+    held.confirm()
+    clock.passed_s += 0.001
+    leases.faults = [silent, silent]
     with pytest.raises(ReleaseBusy, match="could not be renewed for 30 s"):
-        held.check()
-    renewed(held)
-    with pytest.raises(ReleaseBusy):  # also when nobody took it meanwhile: it may have been, and given back
-        held.check()
+        held.confirm()
+    with pytest.raises(ReleaseBusy):
+        held.confirm()
 
 
 def test_the_time_in_a_claim_is_the_api_servers_whatever_becomes_of_the_clock_here(clock, leases, take):
     held = take()
     assert leases.lease["spec"]["acquireTime"] == leases.lease["spec"]["renewTime"] == "2026-01-02T03:20:45.000000Z"
     clock.passed_s += RENEW_S
-    renewed(held)
+    held.confirm()
     assert leases.lease["spec"]["renewTime"] == "2026-01-02T03:20:53.000000Z"
     assert leases.lease["spec"]["acquireTime"] == "2026-01-02T03:20:45.000000Z"
     who = describe(leases, "infercli.chat")
@@ -147,15 +168,14 @@ def test_a_claim_that_is_renewed_holds_and_one_that_is_not_runs_out_to_the_secon
     held = take()
     for _ in range(10):
         clock.passed_s += DURATION_S - 1
-        renewed(held)
-        held.check()
+        held.confirm()
         with pytest.raises(ReleaseBusy, match=r"chat is being changed by .*deploy since 2026-01-02T03:20:45Z"):
             take("rollback")
     clock.passed_s += DURATION_S - 0.001
     assert describe(leases, "infercli.chat") is not None
     clock.passed_s += 0.001
     assert describe(leases, "infercli.chat") is None
-    take("rollback").check()
+    take("rollback").confirm()
     assert describe(leases, "infercli.chat").operation == "rollback"
     held.give_back()
     assert describe(leases, "infercli.chat").operation == "rollback"
@@ -168,12 +188,11 @@ def test_who_has_the_lock_is_told_with_what_to_type_and_it_can_be_broken(leases,
     assert "`infercli status chat`" in busy.value.hint
     assert "its claim runs out at 2026-01-02T03:21:15Z; --break-lock takes it" in busy.value.hint
     other = take("rollback", break_lock=True)
-    other.check()
-    renewed(held)
+    leases.clock.passed_s += FRESH_S + 0.1
     with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
-        held.check()
+        held.confirm()
     held.give_back()
-    other.check()
+    other.confirm()
     assert describe(leases, "infercli.chat").operation == "rollback"
     other.give_back()
     assert leases.lease is None
@@ -183,40 +202,63 @@ def test_who_has_the_lock_is_told_with_what_to_type_and_it_can_be_broken(leases,
 def test_renewals_that_fail_are_made_up_for_while_the_claim_holds(clock, leases, take, fault):
     held = take()
     clock.passed_s += RENEW_S
-    leases.faults = [fault, fault]  # neither the renewal nor the look after it
-    renewed(held, at_most=1)
-    held.check()
+    leases.faults = [fault, fault]
+    held._renew()
     clock.passed_s += RENEW_S
-    leases.faults = [fault, None]
-    renewed(held, at_most=1)
+    leases.faults = [fault]
+    held._renew()  # the look after it says that it is ours, and was not renewed
     clock.passed_s += DURATION_S - 2 * RENEW_S
-    held.check()
-    renewed(held, at_most=1)
-    clock.passed_s += DURATION_S
-    held.check()
-    clock.passed_s += 0.001
-    with pytest.raises(ReleaseBusy):
-        held.check()
-
-
-def test_who_records_asks_first_whether_the_lock_was_broken_since_the_newest_renewal(leases, take):
-    held = take()
+    leases.faults = [fault, fault]
     held.confirm()
-    other = take("rollback", break_lock=True)
-    held.check()  # nothing was renewed since
+    held._renew()
+    clock.passed_s += DURATION_S
+    leases.faults = [fault, fault]
+    held.confirm()
+
+
+def test_a_renewal_whose_answer_was_lost_was_one(clock, leases, take):
+    held, merge = take(), leases.merge
+
+    def lost(*words, **more):
+        merge(*words, **more)
+        raise ClusterError("no answer")
+
+    leases.merge = lost
+    clock.passed_s += DURATION_S
+    held._renew()
+    clock.passed_s += DURATION_S
+    leases.merge, leases.faults = merge, [ClusterError("no answer"), ClusterError("no answer")]
+    held.confirm()
+    leases.faults = []
+    held.confirm()
+    held.give_back()
+    assert leases.lease is None
+
+
+def test_who_records_asks_first_whether_the_lock_was_broken_since_the_newest_renewal(clock, leases, take):
+    held = take()
+    take("rollback", break_lock=True)
+    held.confirm()  # within a second nobody is asked
+    clock.passed_s += FRESH_S + 0.1
+    held.check()
     with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
         held.confirm()
-    other.confirm()
-    leases.faults = [ClusterError("no answer")]
-    with pytest.raises(ClusterError, match="no answer"):
-        other.confirm()
-    other.confirm()
 
 
-def test_a_lease_that_was_deleted_is_lost(leases, take):
+def test_a_claim_is_kept_until_it_is_given_back_or_lost(leases, take):
     held = take()
+    waits = []
+
+    def wait(timeout_s):
+        waits.append(timeout_s)
+        return len(waits) == 3
+
+    held._done.wait = wait
+    held._keep()
+    assert (waits, leases.version) == ([RENEW_S] * 3, 3)
     leases.lease = None
-    renewed(held)
+    held._done.wait = lambda _: False
+    held._keep()
     with pytest.raises(ReleaseBusy, match="somebody else took the lock"):
         held.check()
 
@@ -229,7 +271,7 @@ def test_a_lock_that_goes_to_another_between_the_look_and_the_claim_is_not_taken
     def late(*words, **more):
         found = get(*words, **more)
         leases.get = get
-        take("delete").check()
+        take("delete")
         return found
 
     leases.get = late
@@ -244,7 +286,7 @@ def test_what_holds_a_lease_for_another_program_is_no_claim_once_it_says_nobody(
     take()
     leases.lease["spec"]["holderIdentity"] = ""
     assert describe(leases, "infercli.chat") is None
-    take("rollback").check()
+    take("rollback").confirm()
 
 
 def test_a_clock_that_counts_sleep_is_the_one_that_is_read(monkeypatch):

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_platform import ClusterPlatform, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
+from infercli.errors import ClusterError
 from infercli.render.names import labels
 from tests.core.builders import entry
 
@@ -66,3 +68,66 @@ def test_only_what_this_release_has_recorded_and_owns_is_taken_away(monkeypatch)
     cluster = Objects({"chat-front": "chat", "chat-engine": "chat", "taken-over": "another", "unknown": "chat"})
     ClusterPlatform(cluster, "chat").tidy(history[1].revision)
     assert cluster.deleted == [("PodDisruptionBudget", "chat-engine", "of-chat-engine")]
+
+
+class RayServices:
+    """As much of a Cluster as holds one RayService, for a user who may not list `hidden`."""
+
+    def __init__(self, *, hidden=(), fault=None):
+        self.hidden, self.fault = hidden, fault or Forbidden("not allowed to list")
+        self.held, self.deleted = None, []
+        self.found = {"Event": [], "RayCluster": [], "Pod": []}
+
+    def serves(self, _api_version, _kind):
+        return True
+
+    def get(self, _api_version, _kind, _name):
+        return self.held
+
+    def find(self, _api_version, kind, **_):
+        if kind in self.hidden:
+            raise self.fault
+        return self.found[kind]
+
+    def apply(self, body):
+        changed = self.held is None or self.held["spec"] != body["spec"]
+        generation = (0 if self.held is None else self.held["metadata"]["generation"]) + changed
+        self.held = {**body, "metadata": {**body["metadata"], "generation": generation}}
+        return self.held
+
+    def delete(self, _api_version, kind, name):
+        self.deleted.append((kind, name))
+
+
+def service():
+    spec = {"serveConfigV2": ""}
+    one = entry(1).revision
+    body = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "chat"}, "spec": spec}
+    return one.model_copy(update={"objects": (body,)})
+
+
+def test_who_may_not_read_why_something_is_refused_may_apply_and_take_back_all_the_same():
+    cluster = RayServices(hidden=("Event", "RayCluster", "Pod"))
+    platform = ClusterPlatform(cluster, "chat")
+    platform.put(service(), {"applications": [{"name": "front"}]})
+    assert cluster.held["metadata"]["generation"] == 1
+    seen = platform.applications()
+    assert (seen.accepted, seen.rejected, seen.trouble) == (False, None, ())
+    silent = ClusterPlatform(RayServices(hidden=("Event",), fault=ClusterError("no answer")), "chat")
+    with pytest.raises(ClusterError, match="no answer"):
+        silent.put(service(), {"applications": []})
+
+
+def test_a_ray_cluster_whose_head_was_refused_goes_once_something_else_is_applied():
+    cluster = RayServices()
+    refused = {"reason": "FailedCreateHeadPod", "status": "True"}
+    fine = {"reason": "HeadPodRunningAndReady", "status": "True"}
+    cluster.found["RayCluster"] = [
+        {"metadata": {"name": name}, "status": {"conditions": conditions}}
+        for name, conditions in (("chat-old", [refused]), ("chat-up", [fine]), ("chat-new", None))
+    ]
+    platform = ClusterPlatform(cluster, "chat")
+    platform.put(service(), {"applications": [{"name": "front"}]})
+    assert cluster.deleted == [("RayCluster", "chat-old")]
+    platform.put(service(), {"applications": [{"name": "front"}]})  # nothing changed, so nothing was corrected
+    assert cluster.deleted == [("RayCluster", "chat-old")]

@@ -170,6 +170,7 @@ def test_two_renewals_that_get_no_answer_are_given_up_while_the_claim_holds():
 
 def test_who_breaks_the_lock_has_it_and_the_other_stops_at_its_next_step(store, another, monkeypatch):
     monkeypatch.setattr(cluster_lease, "RENEW_S", 1000)
+    monkeypatch.setattr(cluster_lease, "FRESH_S", 0)
     with store.changing("chat", "deploy"):
         store.append(revision(1))
         with another.changing("chat", "rollback", break_lock=True):
