@@ -101,12 +101,11 @@ class HeldLease:
         self.check()
 
     def give_back(self) -> None:
-        """Stop renewing and delete the Lease, if it is still ours."""
+        """Stop renewing and delete the Lease, if it is still as we left it."""
         self._done.set()
         self._thread.join()
-        if self._lost is None:
-            with contextlib.suppress(InferError):  # it runs out by itself
-                self.cluster.delete(API, KIND, self.name, resource_version=self._version)
+        with contextlib.suppress(InferError):  # it runs out by itself
+            self.cluster.delete(API, KIND, self.name, resource_version=self._version)
 
     def _keep(self) -> None:
         while self._lost is None and not self._done.wait(RENEW_S):

@@ -76,6 +76,14 @@ def test_a_write_that_was_not_answered_is_not_sent_again_and_a_read_once():
         Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c")
 
 
+def test_what_was_refused_is_not_sent_again():
+    for status in (403, 409, 500):
+        client = Client(answered(status, "no"))
+        with pytest.raises(ClusterError):
+            Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c")
+        assert len(client.sent) == 1
+
+
 def test_nothing_is_ever_applied_by_force():
     client = Client({})
     Cluster(client, "c", "n", "s").apply(BODY, dry_run=True)
@@ -99,6 +107,10 @@ def test_an_answer_of_the_front_and_one_of_the_api_server_are_told_apart():
     own = answered(503, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "x"}))
     with pytest.raises(EndpointError, match="nobody answers behind Service chat-serve-svc: no endpoints"):
         Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+    for status in (404, 500):  # a Status need not have a reason
+        own = answered(status, json.dumps({"kind": "Status", "apiVersion": "v1", "message": "no such thing"}))
+        with pytest.raises(EndpointError, match="nobody answers behind Service chat-serve-svc: no such thing"):
+            Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
     message = 'services "x" is forbidden: User "oncall" cannot create resource "services/proxy"'
     own = answered(403, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "Forbidden"}))
     with pytest.raises(ClusterError, match="not allowed to ask through"):
@@ -135,6 +147,11 @@ def test_a_file_that_is_no_kubeconfig_is_an_input_error(text, tmp_path):
     (tmp_path / "kubeconfig").write_text(text)
     with pytest.raises(InputError):
         connect(str(tmp_path / "kubeconfig"), None, None)
+
+
+def test_a_kubeconfig_that_is_not_there_is_said_to_be_missing():
+    with pytest.raises(InputError, match=r"^--kubeconfig: there is no file prod.yaml$"):
+        connect("prod.yaml", None, None)
 
 
 def test_a_folder_as_kubeconfig_is_named_once(tmp_path):

@@ -130,6 +130,7 @@ def test_a_timeout_of_a_write_says_that_it_may_have_been_done():
     read = translate(made(COMING["ReadTimeoutError"]), DOING._replace(verb="read"))
     assert "may have been done" in write.message
     assert "may have been done" not in read.message
+    assert "may have been done" in translate(made(COMING["ReadTimeoutError"]), DOING._replace(verb="delete")).message
     assert "may have been done" in status(504, "Timeout: request did not complete").message
 
 
@@ -146,6 +147,8 @@ def test_a_timeout_of_a_write_says_that_it_may_have_been_done():
         (403, 'rayservices.ray.io is forbidden: User "x" cannot patch', 'User "x" cannot patch', "can-i --list"),
         (403, 'pods "p" is forbidden: violates PodSecurity "restricted"', "Pod Security refuses", "prod"),
         (403, "exceeded quota: gpus, requested: 2", "exceeded quota", "describe resourcequota"),
+        (403, "unable to create new content in namespace prod because it is being terminated", "terminated", "another"),
+        (422, "spec.selector: Invalid value: field is immutable", "field is immutable", "prod delete rayservice chat`"),
         (404, 'namespaces "prod" not found', "there is no namespace `prod`", "create namespace prod"),
         (404, "404 page not found", "KubeRay is not installed", "helm install"),
         (429, "Too many requests", "too busy", "later"),
@@ -184,3 +187,14 @@ def test_a_command_for_a_person_is_for_the_cluster_that_was_meant():
     assert DOING.kubectl == "kubectl --context gke"
     other = DOING._replace(context="team a", kubeconfig="/tmp/of staging")
     assert shlex.split(other.kubectl) == ["kubectl", "--kubeconfig", "/tmp/of staging", "--context", "team a"]
+
+
+def test_a_certificate_that_is_not_trusted_is_told_from_another_trouble_with_tls():
+    error = client_exceptions.ApiException(status=0, reason="SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] unable to get")
+    assert "the certificate of https://10.0.0.1:6443 is not the one" in translate(error, DOING).message
+    error = client_exceptions.ApiException(
+        status=0, reason="SSLError\n[SSL: WRONG_VERSION_NUMBER] wrong version number"
+    )
+    assert translate(error, DOING).message == (
+        "TLS with https://10.0.0.1:6443 failed: [SSL: WRONG_VERSION_NUMBER] wrong version number"
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from infercli.adapters import cluster_lease
 from infercli.adapters.cluster_errors import Exists, Stale
-from infercli.adapters.cluster_lease import DURATION_S, FRESH_S, RENEW_S, HeldLease, describe
+from infercli.adapters.cluster_lease import ANSWER_S, DURATION_S, FRESH_S, RENEW_S, HeldLease, describe
 from infercli.errors import ClusterError, InputError, ReleaseBusy
 
 T0 = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -33,6 +33,7 @@ class Leases:
 
     def __init__(self, clock):
         self.clock, self.lease, self.version = clock, None, 0
+        self.timeouts_s = set()
         self.faults = []
         """Raised one after another, by whichever call comes; None: none."""
 
@@ -54,11 +55,13 @@ class Leases:
             raise Exists("Lease infercli.chat exists already")
         return self._changed(body)
 
-    def get(self, _api_version, _kind, _name, *, timeout_s=40.0):
+    def get(self, _api_version, _kind, _name, *, timeout_s=None):
+        self.timeouts_s |= {timeout_s} - {None}
         self._fault()
         return self.lease
 
-    def merge(self, _api_version, _kind, _name, patch, *, timeout_s=40.0):
+    def merge(self, _api_version, _kind, _name, patch, *, timeout_s=None):
+        self.timeouts_s |= {timeout_s} - {None}
         self._fault()
         if self.lease is None:
             raise ClusterError('leases "infercli.chat" not found')
@@ -68,6 +71,8 @@ class Leases:
         return self._changed({**self.lease, **patch, "metadata": metadata, "spec": self.lease["spec"] | patch["spec"]})
 
     def delete(self, _api_version, _kind, _name, *, resource_version):
+        if self.lease is None:
+            return
         if resource_version != self.lease["metadata"]["resourceVersion"]:
             raise Stale("Lease infercli.chat was changed by somebody else at the same time")
         self.lease = None
@@ -214,6 +219,17 @@ def test_renewals_that_fail_are_made_up_for_while_the_claim_holds(clock, leases,
     clock.passed_s += DURATION_S
     leases.faults = [fault, fault]
     held.confirm()
+    assert leases.timeouts_s == {ANSWER_S}
+
+
+def test_a_claim_of_another_infercli_holds_for_as_long_as_it_says(clock, leases, take):
+    take()
+    leases.lease["spec"]["leaseDurationSeconds"] = 300
+    clock.passed_s += 299
+    with pytest.raises(ReleaseBusy):
+        take("rollback")
+    del leases.lease["spec"]["renewTime"]
+    take("rollback").confirm()
 
 
 def test_a_renewal_whose_answer_was_lost_was_one(clock, leases, take):
