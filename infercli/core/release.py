@@ -250,14 +250,21 @@ def ways_on(name: str, history: Sequence[Entry], *, down: bool = False) -> str:
     """
     last, now, to = newest(history), live(history), unfinished_rollback(history)
     on = f"`infercli rollback {name}` goes on, to revision {to.number}" if to is not None else ""
-    if on and last is not None and last.revision.action == "rollback":
-        return on
+    if to is not None and last is not None and last.revision.action == "rollback":
+        other = _another(to, history) if last.progress.outcome == "failed" else None
+        return on if other is None else f"{on}; where that cannot be, `infercli rollback {name} --to {other.number}`"
     begun = last is not None and now is not None and last.number in now.engines.values()
     deploy = f"`infercli deploy` {'goes on' if begun else 'tries again'}"
     target = rollback_target(history)
     if on or target is None:
         return f"{deploy}; {on or f'`infercli delete {name}` takes it away'}"
     return f"{deploy}; `infercli rollback {name}` goes back to revision {target.number}" if begun or down else deploy
+
+
+def _another(aim: Entry, history: Sequence[Entry]) -> Entry | None:
+    """The newest good revision whose engine is neither that of `aim` nor one that takes requests."""
+    apps = _routed(history) | {aim.revision.engine.app}
+    return _latest([e for e in _good(history) if e.revision.engine.app not in apps])
 
 
 def measured(history: Sequence[Entry]) -> Measured | None:

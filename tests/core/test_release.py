@@ -204,6 +204,13 @@ def test_only_what_works_is_offered():
     assert ways_on("chat", [first]) == "`infercli deploy` goes on; `infercli delete chat` takes it away"
     later = [entry(1), entry(2, "int8", "interrupted", serving=routed(none=0, int8=100))]
     assert ways_on("chat", later) == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
+    before = [entry(1, "awq"), entry(2, "none"), entry(3, "int8", serving=routed(int8=100))]
+    cut = [*before, entry(4, "none", "interrupted", points_at=2)]
+    assert ways_on("chat", cut) == "`infercli rollback chat` goes on, to revision 2"
+    failed = [*before, entry(4, "none", "failed", points_at=2)]
+    on = "`infercli rollback chat` goes on, to revision 2; where that cannot be, `infercli rollback chat --to 1`"
+    assert ways_on("chat", failed) == on
+    assert ways_on("chat", failed[1:]) == "`infercli rollback chat` goes on, to revision 2"
     undone = [entry(1), entry(2, "int8", "failed", serving=routed(none=100))]
     assert ways_on("chat", undone) == "`infercli deploy` tries again"
     both = "`infercli deploy` tries again; `infercli rollback chat` goes back to revision 1"
