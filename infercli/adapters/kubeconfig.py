@@ -79,7 +79,8 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
 def _logged() -> Iterator[list[str]]:
     """What the client logs as errors meanwhile, kept from stderr.
 
-    A credential plugin that fails is no exception to it: it goes on without credentials, as nobody.
+    A credential plugin that fails is no exception to it: it goes on without credentials, as nobody. One that fails
+    later, when its token ran out, is asked again with every request: then the API server's answer says it, once.
     """
     found: list[str] = []
 
@@ -93,6 +94,7 @@ def _logged() -> Iterator[list[str]]:
         yield found
     finally:
         root.removeHandler(kept)
+        root.addHandler(logging.NullHandler())  # without any, what is logged goes to stderr
 
 
 PLUGIN_CHARACTERS = 500

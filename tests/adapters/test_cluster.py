@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import logging
 import stat
 import threading
 
@@ -189,6 +190,24 @@ def test_credentials_that_cannot_be_had_are_told(kubeconfig, tmp_path, capsys, c
     assert f"the credential plugin of context `prod`, {command}, gave no credentials" in error.value.message
     assert words in error.value.message
     assert f"`kubectl --kubeconfig {path} --context prod auth whoami`" in error.value.hint
+    assert capsys.readouterr().err == ""
+
+
+def test_a_plugin_whose_token_runs_out_and_that_gives_no_other_says_nothing_itself(
+    kubeconfig, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(logging.root, "handlers", [])  # pytest's own
+    path = kubeconfig()
+    content = json.loads((tmp_path / "kubeconfig").read_text())
+    status = {"token": "t", "expirationTimestamp": "2026-01-02T03:04:05Z"}
+    first = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    once = f"test -e {tmp_path}/asked && exit 7; touch {tmp_path}/asked; echo '{json.dumps(first)}'"
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never"}
+    content["users"][0]["user"] = {"exec": plugin | {"args": ["-c", once]}}
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        connect(path, None, None)
+    assert (tmp_path / "asked").exists()
     assert capsys.readouterr().err == ""
 
 
