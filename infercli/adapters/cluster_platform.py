@@ -199,9 +199,7 @@ class ClusterPlatform:
         broken = wedged(self.cluster, self.name)
         held = self.cluster.apply(self._whole(body, serve_config))
         changed = before is None or before["metadata"]["generation"] != held["metadata"]["generation"]
-        # Nothing changed: nothing is built anew, and the status that is there is the one to judge by.
-        rebuilt = _rebuilt(before, serve_config) if changed else frozenset()
-        self._put = Put(held["metadata"]["generation"], rebuilt, time.monotonic(), events)
+        self._put = Put(held["metadata"]["generation"], _rebuilt(before, serve_config), time.monotonic(), events)
         if changed:
             # A Ray cluster whose head was refused is never corrected by KubeRay 1.6: it makes another once it is gone.
             for ray_cluster in broken:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from infercli.adapters.cluster_errors import Forbidden
-from infercli.adapters.cluster_platform import ClusterPlatform, unreached
+from infercli.adapters.cluster_platform import REQUEUE_S, ClusterPlatform, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
-from infercli.errors import ClusterError
+from infercli.core.release import Serving
+from infercli.errors import ClusterError, InputError
 from infercli.render.names import labels
-from tests.core.builders import entry
+from tests.core.builders import FRONT, entry
 
 PREFIX = "Failed to update serve applications to the RayCluster prod/chat: fail to create / update Serve applications. "
 
@@ -75,14 +76,16 @@ class RayServices:
 
     def __init__(self, *, hidden=(), fault=None):
         self.hidden, self.fault = hidden, fault or Forbidden("not allowed to list")
-        self.held, self.deleted = None, []
+        self.namespace, self.kubectl = "prod", "kubectl -n prod"
+        self.held, self.deleted, self.applied = None, [], []
+        self.others = {"Secret": {"data": {"api-keys": "aw==", "operator-token": "dA=="}}}
         self.found = {"Event": [], "RayCluster": [], "Pod": []}
 
     def serves(self, _api_version, _kind):
         return True
 
-    def get(self, _api_version, _kind, _name):
-        return self.held
+    def get(self, _api_version, kind, _name):
+        return self.held if kind == "RayService" else self.others.get(kind)
 
     def find(self, _api_version, kind, **_):
         if kind in self.hidden:
@@ -90,6 +93,9 @@ class RayServices:
         return self.found[kind]
 
     def apply(self, body):
+        self.applied.append(body)
+        if body["kind"] != "RayService":
+            return body
         changed = self.held is None or self.held["spec"] != body["spec"]
         generation = (0 if self.held is None else self.held["metadata"]["generation"]) + changed
         self.held = {**body, "metadata": {**body["metadata"], "generation": generation}}
@@ -131,3 +137,111 @@ def test_a_ray_cluster_whose_head_was_refused_goes_once_something_else_is_applie
     assert cluster.deleted == [("RayCluster", "chat-old")]
     platform.put(service(), {"applications": [{"name": "front"}]})  # nothing changed, so nothing was corrected
     assert cluster.deleted == [("RayCluster", "chat-old")]
+
+
+def code(*names):
+    metadata = {"name": "chat-code"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": dict.fromkeys(names, "AA==")}
+
+
+def test_the_objects_are_prepared_without_the_service_and_with_the_code_of_what_runs(monkeypatch):
+    cluster = RayServices()
+    pods = {"headGroupSpec": {"template": {"spec": {"containers": []}}}, "workerGroupSpecs": []}
+
+    def revision(number, *zips, serving=None):
+        one = entry(number, serving=serving)
+        objects = (code(*zips), {**service().objects[0], "spec": {"rayClusterConfig": pods}})
+        return one.model_copy(update={"revision": one.revision.model_copy(update={"objects": objects})})
+
+    app = entry(1).revision.engine.app
+    now = Serving(generation=1, front=FRONT, engines={app: 1}, routes={app: 100})
+    history = [revision(1, "engine-1.zip"), revision(2, "engine-2.zip", serving=now)]
+    monkeypatch.setattr(ReleaseSecrets, "entries", lambda *_: history)
+    ClusterPlatform(cluster, "chat").prepare(revision(3, "engine-3.zip").revision)
+    # Revision 1 started the engine that runs, 2 is neither live nor on its way.
+    assert [(one["kind"], sorted(one["binaryData"])) for one in cluster.applied] == [
+        ("ConfigMap", ["engine-1.zip", "engine-3.zip"])
+    ]
+
+
+def event(uid, message, count=1, reason="FailedToUpdateServeApplications"):
+    return {"metadata": {"uid": uid}, "reason": reason, "message": message, "count": count, "lastTimestamp": uid}
+
+
+def running(*names):
+    return {"rayClusterName": "chat-1", "applicationStatuses": {name: {"status": "RUNNING"} for name in names}}
+
+
+def test_only_what_the_operator_refuses_of_the_newest_put_is_told():
+    cluster = RayServices()
+    cluster.found["Event"] = [event("1", "400 Bad Request: of an earlier config"), event("0", "x", reason="Other")]
+    platform = ClusterPlatform(cluster, "chat")
+    platform.put(service(), {"applications": [{"name": "front"}]})
+    old = {"reason": "ValidationFailed", "message": "of an earlier spec", "observedGeneration": 0}
+    cluster.held["status"] = {"observedGeneration": 0, "conditions": [old]}
+    assert (platform.applications().accepted, platform.applications().rejected) == (False, None)
+    cluster.found["Event"][0]["count"] = 2
+    assert platform.applications().rejected == "400 Bad Request: of an earlier config"
+    cluster.found["Event"].append(event("2", 'Put "http://chat-head-svc:8265/": context deadline exceeded'))
+    seen = platform.applications()
+    assert seen.rejected is None
+    assert seen.trouble[0].startswith('the operator does not reach Ray: Put "http://chat-head-svc:8265/"')
+    cluster.held["status"]["conditions"].append(old | {"message": "replicas: 0", "observedGeneration": 1})
+    assert platform.applications().rejected == "replicas: 0"
+    cluster.held["status"] |= {"observedGeneration": 1, "activeServiceStatus": running("front")}
+    seen = platform.applications()
+    assert (seen.accepted, seen.rejected, seen.apps["front"].status) == (True, None, "RUNNING")
+
+
+def test_the_ray_cluster_that_is_being_built_is_looked_at_before_the_one_that_serves():
+    cluster = RayServices()
+    platform = ClusterPlatform(cluster, "chat")
+    platform.put(service(), {"applications": [{"name": "front"}]})
+    cluster.held["status"] = {"observedGeneration": 1, "activeServiceStatus": running("front", "chat-1")}
+    assert set(platform.applications().apps) == {"front", "chat-1"}
+    cluster.held["status"]["pendingServiceStatus"] = {"rayClusterName": "", "applicationStatuses": {"no": {}}}
+    assert set(platform.applications().apps) == {"front", "chat-1"}
+    cluster.held["status"]["pendingServiceStatus"] = {"rayClusterName": "chat-2"}
+    assert platform.applications().apps == {}
+
+
+def test_a_status_may_be_of_before_for_what_is_built_anew_and_not_for_another_table(monkeypatch):
+    cluster, now = RayServices(), [100.0]
+    monkeypatch.setattr("infercli.adapters.cluster_platform.time.monotonic", lambda: now[0])
+    platform = ClusterPlatform(cluster, "chat")
+
+    def put(**deployment):
+        platform.put(service(), {"applications": [{"name": "front", "deployments": [deployment]}]})
+        cluster.held["status"] = {"observedGeneration": 99, "activeServiceStatus": running("front")}
+        return platform.applications().accepted
+
+    assert put(num_replicas=2, user_config={"generation": 1})
+    assert put(num_replicas=2, user_config={"generation": 2})
+    assert not put(num_replicas=3, user_config={"generation": 2})
+    now[0] += REQUEUE_S - 0.1
+    assert not platform.applications().accepted
+    now[0] += 0.1
+    assert platform.applications().accepted
+    assert put(num_replicas=3, user_config={"generation": 2})  # the same again builds nothing
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({}, "there is no PersistentVolumeClaim `models`"),
+        ({"PersistentVolumeClaim": {"status": {"phase": "Lost"}}}, "`models` has lost its volume"),
+        ({"Secret": {"data": {"api-keys": "aw==", "operator-token": "Cg=="}}}, "has no operator-token"),
+        ({"Secret": {"data": {}}}, "has no api-keys and no operator-token"),
+    ],
+)
+def test_what_the_user_has_to_provide_is_missed_before_anything_is_applied(others, words):
+    claim = {"name": "weights", "persistentVolumeClaim": {"claimName": "models"}}
+    head = {"template": {"spec": {"containers": [], "volumes": [claim]}}}
+    ray = {"headGroupSpec": head, "workerGroupSpecs": []}
+    body = {**service().objects[0], "spec": {"rayClusterConfig": ray}}
+    cluster = RayServices()
+    cluster.others |= others
+    platform = ClusterPlatform(cluster, "chat", "chat-keys")
+    with pytest.raises(InputError, match=words):
+        platform.validate([body], {"applications": []})
+    assert cluster.applied == []
