@@ -92,7 +92,7 @@ class RayServices:
             raise self.fault
         return self.found[kind]
 
-    def apply(self, body):
+    def apply(self, body, *, dry_run=False):
         self.applied.append(body)
         if body["kind"] != "RayService":
             return body
@@ -127,7 +127,7 @@ def test_who_may_not_read_why_something_is_refused_may_apply_and_take_back_all_t
 def test_a_ray_cluster_whose_head_was_refused_goes_once_something_else_is_applied():
     cluster = RayServices()
     refused = {"reason": "FailedCreateHeadPod", "status": "True"}
-    fine = {"reason": "HeadPodRunningAndReady", "status": "True"}
+    fine = {"reason": "FailedCreateHeadPod", "status": "False"}
     cluster.found["RayCluster"] = [
         {"metadata": {"name": name}, "status": {"conditions": conditions}}
         for name, conditions in (("chat-old", [refused]), ("chat-up", [fine]), ("chat-new", None))
@@ -174,13 +174,16 @@ def running(*names):
 
 def test_only_what_the_operator_refuses_of_the_newest_put_is_told():
     cluster = RayServices()
-    cluster.found["Event"] = [event("1", "400 Bad Request: of an earlier config"), event("0", "x", reason="Other")]
+    cluster.found["Event"] = [event("1", "400 Bad Request: of an earlier config")]
     platform = ClusterPlatform(cluster, "chat")
     platform.put(service(), {"applications": [{"name": "front"}]})
     old = {"reason": "ValidationFailed", "message": "of an earlier spec", "observedGeneration": 0}
     cluster.held["status"] = {"observedGeneration": 0, "conditions": [old]}
     assert (platform.applications().accepted, platform.applications().rejected) == (False, None)
     cluster.found["Event"][0]["count"] = 2
+    cluster.found["Event"].append(
+        event("9", "the newest, and of something else", reason="FailedToUpdateHeadPodServeLabel")
+    )
     assert platform.applications().rejected == "400 Bad Request: of an earlier config"
     cluster.found["Event"].append(event("2", 'Put "http://chat-head-svc:8265/": context deadline exceeded'))
     seen = platform.applications()
@@ -223,6 +226,10 @@ def test_a_status_may_be_of_before_for_what_is_built_anew_and_not_for_another_ta
     now[0] += 0.1
     assert platform.applications().accepted
     assert put(num_replicas=3, user_config={"generation": 2})  # the same again builds nothing
+    cluster.held["status"]["activeServiceStatus"] = running("front", "chat-1")  # dropped, and shown still
+    platform.put(service(), {"applications": [{"name": "front", "deployments": []}, {"name": "chat-1"}]})
+    cluster.held["status"] = {"observedGeneration": 99, "activeServiceStatus": running("front", "chat-1")}
+    assert not platform.applications().accepted
 
 
 @pytest.mark.parametrize(
@@ -245,3 +252,18 @@ def test_what_the_user_has_to_provide_is_missed_before_anything_is_applied(other
     with pytest.raises(InputError, match=words):
         platform.validate([body], {"applications": []})
     assert cluster.applied == []
+
+
+def test_what_is_there_is_applied_only_where_it_is_the_releases():
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "chat", "labels": labels("chat")}}
+    cluster = RayServices()
+    platform = ClusterPlatform(cluster, "chat", "chat-keys")
+    for there in (None, account):
+        cluster.others["ServiceAccount"] = there
+        platform.validate([account], {"applications": []})
+    for found in (None, {}, labels("another"), {"app.kubernetes.io/name": "infercli"}):
+        cluster.others["ServiceAccount"] = {"metadata": {"name": "chat", "labels": found}}
+        with pytest.raises(InputError, match="there already in namespace prod: serviceaccount/chat") as refused:
+            platform.validate([account], {"applications": []})
+    assert "`kubectl -n prod label serviceaccount/chat app.kubernetes.io/instance=chat " in refused.value.hint
+    assert len(cluster.applied) == 2

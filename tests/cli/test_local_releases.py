@@ -12,7 +12,7 @@ import pytest
 from infercli.adapters.local_ray import RunningRay
 from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli.world import local_world
-from infercli.core.release import Progress, Serving
+from infercli.core.release import KEPT, Progress, Serving
 from infercli.errors import ClusterError, ExitCode
 from tests.core.builders import FRONT, engine, entry
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
@@ -260,3 +260,7 @@ def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, relea
     out = infercli("history", "chat").out
     assert max(map(len, out.splitlines())) <= 60
     assert all(word in out for word in ("STANDING", "serving", engine().app, "the first"))
+
+
+def test_help_says_how_many_revisions_are_kept(infercli):
+    assert f"The newest {KEPT} are kept" in infercli("history", "--help").out
