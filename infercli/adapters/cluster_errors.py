@@ -19,6 +19,10 @@ OWN_MANAGER = "infercli"
 """The field manager of everything that infercli applies."""
 
 
+IN_CLUSTER = "in-cluster"
+"""What stands for a context in a pod, whose service account kubectl finds by itself where there is no kubeconfig."""
+
+
 class Doing(NamedTuple):
     """What was being asked, for the message."""
 
@@ -42,7 +46,8 @@ class Doing(NamedTuple):
     def kubectl(self) -> str:
         """How a command for a person begins: never without the context, which may be another than kubectl's own."""
         named = [] if self.kubeconfig is None else ["--kubeconfig", self.kubeconfig]
-        return shlex.join(["kubectl", *named, "--context", self.context])
+        context = [] if self.context == IN_CLUSTER else ["--context", self.context]
+        return shlex.join(["kubectl", *named, *context])
 
 
 class Exists(ClusterError):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from infercli.adapters.cluster_errors import Doing, translate
+from infercli.adapters.cluster_errors import IN_CLUSTER, Doing, translate
 from infercli.core.record import Json
 from infercli.errors import ClusterError, InferError, InputError, UnknownName
 
@@ -41,7 +41,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         if account.exists() and context is None:
             config.load_incluster_config(client_configuration=configuration)
-            return Context("in-cluster", (account / "namespace").read_text(encoding="utf-8").strip())
+            return Context(IN_CLUSTER, (account / "namespace").read_text(encoding="utf-8").strip())
         raise InputError(
             f"there is no kubeconfig: {place} does not exist", "--kubeconfig FILE, or export KUBECONFIG=FILE"
         )

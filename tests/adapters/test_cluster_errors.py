@@ -13,6 +13,7 @@ from kubernetes.config import ConfigException
 from kubernetes.dynamic import exceptions as dynamic_exceptions
 
 from infercli.adapters.cluster_errors import (
+    IN_CLUSTER,
     TRANSLATIONS,
     Doing,
     Exists,
@@ -185,6 +186,7 @@ def test_a_wrapped_reason_is_what_is_said():
 
 def test_a_command_for_a_person_is_for_the_cluster_that_was_meant():
     assert DOING.kubectl == "kubectl --context gke"
+    assert DOING._replace(context=IN_CLUSTER).kubectl == "kubectl"  # in a pod there is no context of that name
     other = DOING._replace(context="team a", kubeconfig="/tmp/of staging")
     assert shlex.split(other.kubectl) == ["kubectl", "--kubeconfig", "/tmp/of staging", "--context", "team a"]
 
