@@ -146,7 +146,7 @@ def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:
     try:
         addresses = cluster.api_server_addresses()
     except ClusterError as error:
-        hint = "is it a private address, as everywhere but on AKS? Else name it: kubernetes.api_server_cidrs"
+        hint = "where that is a public address, as on AKS, name it in deployment.yaml: kubernetes.api_server_cidrs"
         return [] if cidrs else [Finding(what, "unknown", f"where pods reach it: {error.message}", hint)]
     let_through = cidrs or PRIVATE_CIDRS
     ranges = [ipaddress.ip_network(cidr, strict=False) for cidr in let_through]

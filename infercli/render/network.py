@@ -3,7 +3,8 @@
 A NetworkPolicy cannot name the API server, whose service proxy is how `deploy` reaches the front and Serve without a
 way into the pod network. Its address differs by cluster (see `kubectl get endpoints kubernetes`), and some clusters
 tunnel through pods in kube-system. So both are admitted: kube-system, and `kubernetes.api_server_cidrs`, which is every
-private address while nobody said better; behind it the front asks for its keys and Ray for its token. Where Cilium
+private address while nobody said better; behind it the front asks for its keys and Ray for its token. AKS has it at a
+public address (MicrosoftDocs/azure-docs issue 107506), which `infercli doctor` finds and names. Where Cilium
 enforces policies, addresses never match the API server: add a CiliumNetworkPolicy with `toEntities: [kube-apiserver]`.
 """
 
