@@ -145,17 +145,21 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None, ti
     answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=timeout_s)
     if answer.status != 200:
         raise EndpointError(f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}", "`infercli status`")
-    value = json.loads(answer.body)
-    choice, usage = value["choices"][0], value.get("usage") or {}
-    message = choice["message"]
-    return {
-        "text": message.get("content") or "",
-        "finish_reason": choice["finish_reason"],
-        "engine": answer.headers.get("x-infercli-engine"),
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "completion_tokens": usage.get("completion_tokens"),
-        "reasoned": bool(message.get("reasoning") or message.get("reasoning_content")),
-    }
+    try:
+        value = json.loads(answer.body)
+        choice, usage = value["choices"][0], value.get("usage") or {}
+        message = choice["message"]
+        return {
+            "text": message.get("content") or "",
+            "finish_reason": choice["finish_reason"],
+            "engine": answer.headers.get("x-infercli-engine"),
+            "prompt_tokens": usage.get("prompt_tokens"),
+            "completion_tokens": usage.get("completion_tokens"),
+            "reasoned": bool(message.get("reasoning") or message.get("reasoning_content")),
+        }
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        shown = answer.body.decode(errors="replace")[:200]
+        raise EndpointError(f"what came is no chat completion: {shown}", "`infercli status`") from error
 
 
 def _streamed(

@@ -63,3 +63,15 @@ def test_an_engine_that_embeds_is_not_offered_for_a_chat_also_when_only_the_fron
         ran = infercli("deploy")
         assert ran.code == ExitCode.YES, ran.err
         assert "  ask it:      POST http://fake/v1/embeddings\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'{"choices": []}', b'{"choices": [{"message": {"content": "hi"}}]}']
+)
+def test_an_answer_through_the_front_that_is_no_chat_completion_is_said_to_be_none(infercli, platform, body):
+    assert infercli("deploy").code == ExitCode.YES
+    before = platform.front
+    platform.front = lambda method, path, **words: before(method, path, **words)._replace(body=body)
+    ran = infercli("ask", "Hello")
+    assert ran.code == ExitCode.COULD_NOT
+    assert f"what came is no chat completion: {body.decode()}" in ran.err
