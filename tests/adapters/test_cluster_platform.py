@@ -227,7 +227,8 @@ def test_a_status_may_be_of_before_for_what_is_built_anew_and_not_for_another_ta
     assert platform.applications().accepted
     assert put(num_replicas=3, user_config={"generation": 2})  # the same again builds nothing
     cluster.held["status"]["activeServiceStatus"] = running("front", "chat-1")  # dropped, and shown still
-    platform.put(service(), {"applications": [{"name": "front", "deployments": []}, {"name": "chat-1"}]})
+    front = {"name": "front", "deployments": [{"num_replicas": 3, "user_config": {"generation": 2}}]}
+    platform.put(service(), {"applications": [front, {"name": "chat-1"}]})
     cluster.held["status"] = {"observedGeneration": 99, "activeServiceStatus": running("front", "chat-1")}
     assert not platform.applications().accepted
 
