@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_platform import REQUEUE_S, ClusterPlatform, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
+from infercli.core.observed import Answer
 from infercli.core.release import Serving
 from infercli.errors import ClusterError, InputError
 from infercli.render.names import labels
@@ -268,3 +271,54 @@ def test_what_is_there_is_applied_only_where_it_is_the_releases():
             platform.validate([account], {"applications": []})
     assert "`kubectl -n prod label serviceaccount/chat app.kubernetes.io/instance=chat " in refused.value.hint
     assert len(cluster.applied) == 2
+
+
+class Front:
+    """As much of a Cluster as has Secrets with keys, and a front that knows the token `knows`."""
+
+    namespace = "prod"
+
+    def __init__(self, knows, **tokens):
+        self.knows, self.tokens, self.asked = knows, tokens, []
+
+    def get(self, _api_version, _kind, name):
+        token = base64.b64encode(self.tokens[name].encode()).decode()
+        return {"data": {"api-keys": "aw==", "operator-token": token}}
+
+    def serves(self, _api_version, _kind):
+        return True
+
+    def proxy(self, _service, _port, _method, _path, *, headers, **_):
+        self.asked.append(headers["X-Infercli-Operator-Token"])
+        return Answer(200 if self.asked[-1] == self.knows else 403, {}, b"")
+
+
+def test_the_front_is_asked_with_the_token_of_what_serves_where_it_does_not_know_that_of_what_comes(monkeypatch):
+    def recorded(number, secret, outcome):
+        one = entry(number, outcome=outcome)
+        deployment = one.revision.plan.deployment
+        kubernetes = deployment.kubernetes.model_copy(update={"keys_secret": secret})
+        plan = one.revision.plan.model_copy(
+            update={"deployment": deployment.model_copy(update={"kubernetes": kubernetes})}
+        )
+        return one.model_copy(update={"revision": one.revision.model_copy(update={"plan": plan})})
+
+    history = [recorded(1, "served", "good"), recorded(2, "failed", "failed")]
+    monkeypatch.setattr(ReleaseSecrets, "entries", lambda *_: history)
+    cluster = Front("old", served="old", comes="new", failed="none")
+    assert ClusterPlatform(cluster, "chat", "comes").front("GET", "/front").status == 200
+    assert ClusterPlatform(cluster, "chat").front("GET", "/front").status == 200
+    assert cluster.asked == ["new", "old", "old"]
+    cluster = Front("new", served="old", comes="new")
+    assert ClusterPlatform(cluster, "chat", "comes").front("GET", "/front").status == 200
+    assert cluster.asked == ["new"]
+    cluster = Front("another", served="old", comes="new")
+    assert ClusterPlatform(cluster, "chat").front("GET", "/front").status == 403
+    assert cluster.asked == ["old"]  # once
+    # Once a revision is on its way, the record says of its Secret that it is what serves.
+    cluster = Front("old", served="old", comes="new")
+    platform = ClusterPlatform(cluster, "chat")
+    platform.prepare(recorded(3, "comes", "pending").revision)
+    history[:] = [recorded(3, "comes", "good")]
+    assert platform.front("GET", "/front").status == 200
+    assert cluster.asked == ["new", "old"]
