@@ -322,3 +322,26 @@ def test_the_front_is_asked_with_the_token_of_what_serves_where_it_does_not_know
     history[:] = [recorded(3, "comes", "good")]
     assert platform.front("GET", "/front").status == 200
     assert cluster.asked == ["new", "old"]
+
+
+def test_a_release_is_gone_when_its_pods_are(monkeypatch):
+    cluster = RayServices()
+    cluster.found["Pod"] = [{"metadata": {"name": "chat-head"}}]
+    waited = []
+    monkeypatch.setattr(ReleaseSecrets, "entries", lambda *_: [])
+    monkeypatch.setattr(
+        "infercli.adapters.cluster_platform.time.sleep",
+        lambda seconds: waited.append(seconds) or (len(waited) == 3 and cluster.found["Pod"].clear()),
+    )
+    ClusterPlatform(cluster, "chat").remove()
+    assert len(waited) == 3
+    assert cluster.deleted == [("RayService", "chat")]
+
+
+def test_a_history_is_forgotten_from_its_oldest_revision_on():
+    cluster = RayServices()
+    cluster.found["Secret"] = [
+        {"metadata": {"name": f"v{number}", "labels": {"infercli.dev/revision": str(number)}}} for number in (1, 10, 2)
+    ]
+    ReleaseSecrets(cluster).forget("chat")
+    assert cluster.deleted == [("Secret", "v1"), ("Secret", "v2"), ("Secret", "v10")]
