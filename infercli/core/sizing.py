@@ -14,6 +14,7 @@ from typing import NamedTuple
 from infercli.core.activation import Batch, more_while_compiling, sampler_tables, uses_v2_runner
 from infercli.core.activation import activation as activation_peak
 from infercli.core.architecture.arch import (
+    CompressedAttention,
     Experts,
     GatedDelta,
     LatentAttention,
@@ -218,7 +219,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
 
 def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
     """The row's figure for a layer of this model, with all capture sizes."""
-    indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    indexed = any(isinstance(m, LatentAttention | CompressedAttention) and m.indexer is not None for m in mixers(arch))
     return (graphs.per_indexed_layer if indexed else None) or graphs.per_layer
 
 

@@ -312,7 +312,8 @@ def _mxfp4_bytes(
         if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
     )
     count, width = expert_share(experts, layout)
-    triton = gpu is None or (gpu.capability is not None and gpu.capability[0] == 9)
+    v4 = arch.architecture.startswith("DeepseekV4")
+    triton = not v4 and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
     hidden, step = experts.latent or arch.hidden, 64
     if gpu is not None and not triton and gpu.platform != "xpu":
         hidden, step = _up(hidden, 256), 256 if gpu.platform == "rocm" else 128

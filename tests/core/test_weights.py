@@ -185,7 +185,9 @@ def test_mxfp4_experts_are_padded_as_their_kernel_needs(gpu, engine, hidden, wid
     assert got == pytest.approx(experts, rel=0.006)
 
 
-@pytest.mark.parametrize(("gpu", "engine"), [("RTX-PRO-6000", "0.23.0"), ("RTX-PRO-6000", "0.25.0"), ("B200", None)])
+@pytest.mark.parametrize(
+    ("gpu", "engine"), [("H100", "0.22.0"), ("RTX-PRO-6000", "0.23.0"), ("RTX-PRO-6000", "0.25.0"), ("B200", None)]
+)
 def test_a_scale_of_deepseek_v4_experts_is_a_byte_in_marlin_deepgemm_and_trtllm(gpu, engine):
     # vLLM 0.23 to 0.33 fused_moe/oracle/mxfp4.py select_deepseek_v4_mxfp4_moe_backend: 16 bytes hold 32 weights
     arch = replace(gpt_oss(), architecture="DeepseekV4ForCausalLM")

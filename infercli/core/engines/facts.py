@@ -80,7 +80,7 @@ class Graphs(NamedTuple):
     base: Band
     per_layer: Band
     per_indexed_layer: Band | None = None
-    """Of one whose attention picks its tokens (DeepSeek-V3.2, GLM-5); None: as any other."""
+    """Of one whose attention picks its tokens (DeepSeek-V3.2 and V4, GLM-5); None: as any other."""
 
 
 class EngineFacts(NamedTuple):
