@@ -30,6 +30,7 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.checkpoint import Quantization
+from infercli.core.compressed_attention import compressed, forward_bytes, held_width, kept_bytes
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB, MIB
@@ -60,6 +61,10 @@ _V2_COPY_BYTES = 4
 
 _REJECTS_SINCE, _COPIES_TARGETS_SINCE, _INVERTS_SINCE = (0, 11), (0, 14), (0, 17)
 """The V1 runner's profile checks drafts, with a copy of their fp32 logits, with a reciprocal of the noise."""
+
+_UNREAD = 1.5
+"""High end of DeepSeek-V4's forward pass, times what is counted. Neither was read: what torch.compile holds until 0.22,
+and from 0.27 on, which counts all that is not free, what PyTorch's allocator cannot give back to it."""
 
 _FORWARD_EXTRA_BYTES = 16 * MIB
 """Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""
@@ -256,19 +261,22 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
         typical = max((_eager_bytes(f, arch, batch, facts) for f in feed_forwards(arch)), default=0)
         # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
         return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
-    width = max(
+    residual = held_width(arch, batch, facts.release) if compressed(arch) else 0
+    width = residual + max(
         [4 * hidden + _feed_forward_width(f, quantization, batch.layout) for f in feed_forwards(arch)]
         + [2 * hidden + _mixer_width(m, batch.layout) for m in mixers(arch)]
     )
-    if batch.layout.pipeline_parallel_size > 1:
-        width += 2 * hidden
+    between = 2 * hidden * arch.residual_streams if batch.layout.pipeline_parallel_size > 1 else 0
     alone = _by_marlin_alone(quantization, facts)
     passing = max(
         (_expert_bytes(f, arch, batch, facts, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)),
         default=0,
     ) * (not _keeps_workspace(quantization, batch, facts))  # fmt: skip
-    typical = b * tokens * width + max(passing, _context_bytes(arch, batch)) + _FORWARD_EXTRA_BYTES
-    return Band(low=0.85 * typical, typical=typical, high=1.2 * typical)
+    typical = b * tokens * width + max(passing, _context_bytes(arch, batch))
+    if compressed(arch):
+        typical = max(typical, forward_bytes(arch, batch, facts.release))
+    typical += b * tokens * between + _FORWARD_EXTRA_BYTES
+    return Band(low=0.85 * typical, typical=typical, high=(_UNREAD if compressed(arch) else 1.2) * typical)
 
 
 def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch, facts: EngineFacts) -> float:
@@ -303,7 +311,7 @@ def _mixer_width(mixer: Mixer, layout: Layout) -> int:
             per_head = mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim
             return mixer.heads // tp * per_head + (mixer.q_lora_rank or 0) + mixer.kv_lora_rank + mixer.rope_dim
         case CompressedAttention():
-            return 2 * (mixer.heads // tp) * mixer.head_dim + mixer.q_lora_rank
+            return 0  # core/compressed_attention.py counts it
         case StateSpace():
             inner = mixer.heads * mixer.head_dim // tp
             return 4 * inner + 4 * mixer.groups * mixer.state // tp
@@ -348,10 +356,16 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     experts = (f for f in feed_forwards(arch) if isinstance(f, Experts))
     workspace = max((_expert_bytes(f, arch, batch, facts) for f in experts), default=0)
     keeps = _keeps_workspace(quantization, batch, facts)
-    typical = buffer + (workspace if keeps else 0)
-    sure = buffer + (workspace if keeps and quantization.method == "none" else 0)
     may_keep = facts.keeps_expert_workspace and not _by_marlin_alone(quantization, facts)
-    possible = buffer + (workspace if may_keep else 0)
+
+    def beside(experts_bytes: int) -> int:
+        if compressed(arch):
+            return kept_bytes(arch, batch, facts.release, experts_bytes)
+        return buffer + experts_bytes
+
+    typical = beside(workspace if keeps else 0)
+    sure = beside(workspace if keeps and quantization.method == "none" else 0)
+    possible = beside(workspace if may_keep else 0)
     tables = sampler_tables(arch, quantization, batch, facts) if facts.counts_all_consumed else 0
     return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(tables))
 

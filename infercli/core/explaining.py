@@ -20,7 +20,7 @@ from infercli.core.outcome import Question
 from infercli.core.outlook import Outlook
 from infercli.core.plan import MemoryTerm
 from infercli.core.units import gib
-from infercli.core.weights import ADAPTERS, DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows, weights_by_role
+from infercli.core.weights import ADAPTERS, BATCH_BUFFERS, DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows, weights_by_role
 
 if TYPE_CHECKING:
     from infercli.core.learning import Learned
@@ -82,10 +82,12 @@ def _weights(q: Question, term: MemoryTerm) -> Derivation:
         batched_tokens=q.sized.load.max_num_batched_tokens, adapters=q.sized.load.adapters,
     )  # fmt: skip
     rows, width = rotary_rows(q.arch, q.facts.version), q.arch.rope_width
+    table = "float32" if q.arch.rope_float32 else q.settings.dtype
     stored = f"tensors of that role as {q.quantization.method} stores them, rounded as PyTorch's allocator does"
     sources = {
-        ROTARY: f"cosines and sines: {rows:,} positions x {width} in {q.settings.dtype}",
+        ROTARY: f"cosines and sines: {rows:,} positions x {width} in {table}",
         DEEPSTACK: f"{q.arch.deepstack_levels} layers x max_num_batched_tokens x {q.arch.hidden:,}, from the encoder",
+        BATCH_BUFFERS: "for max_num_batched_tokens: the keys each token picks, and residual streams or scratch",
         ADAPTERS: f"max_loras x max_lora_rank x both sides of each matrix that vLLM wraps, in {q.settings.dtype}",
         UNEXPLAINED: "what the checkpoint's files hold beyond its config",
     }

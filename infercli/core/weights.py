@@ -21,6 +21,7 @@ from infercli.core.architecture.arch import (
     stage_tensors,
 )
 from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.compressed_attention import batch_buffers
 from infercli.core.gpus import Gpu
 from infercli.core.lora import Adapters, slot_tensors
 from infercli.core.quantization import METHODS, release
@@ -224,6 +225,8 @@ ROTARY, DEEPSTACK, UNEXPLAINED, ADAPTERS = "rotary_table", "deepstack_buffers", 
 """Parts of the weights that are no role of a tensor: the table of rotary embeddings, what a batch gets from the encoder
 (0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), what files hold beyond, and the slots of LoRA adapters, which
 are there before the loading is measured (0.29 v1/worker/gpu/model_runner.py load_model)."""
+BATCH_BUFFERS = "batch_buffers"
+"""And what DeepSeek-V4 allocates for a whole batch with its layers."""
 _LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
 """M-RoPE's table, times (rotary_embedding/mrope.py cache_max_position_num): a log of 0.6.6 has it as long as any, those
 of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
@@ -268,12 +271,15 @@ def weights_by_role(
             found[ADAPTERS] = sum(copies * allocated_bytes(size) for copies, size in slots)
         return found
 
+    rotary_bytes = 4 if arch.rope_float32 else element_bytes
     heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
     computed = sum(heaviest.values()) - heaviest.get(ADAPTERS, 0)
     unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
-    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * element_bytes)
-    buffers = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
-    return heaviest | {name: n for name, n in ((DEEPSTACK, buffers), (UNEXPLAINED, unexplained)) if n}
+    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * rotary_bytes)
+    deepstack = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
+    batch = batch_buffers(arch, layout, element_bytes, batched_tokens, gpu, engine_version, drafts=drafts)
+    buffers = ((DEEPSTACK, deepstack), (BATCH_BUFFERS, sum(map(allocated_bytes, batch))), (UNEXPLAINED, unexplained))
+    return heaviest | {name: n for name, n in buffers if n}
 
 
 def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:
@@ -303,8 +309,9 @@ def _mxfp4_bytes(
 
     vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
     _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
-    its own kernel takes the width in 64s. DeepSeek-V4's kernel on 12.x, DeepGEMM since 0.24, widens the scales only to
-    pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
+    its own kernel takes the width in 64s. DeepSeek-V4 has no Triton among its kernels (_get_priority_backends since
+    0.20), so that 9.x has Marlin too; its kernel on 12.x, DeepGEMM since 0.24, widens the scales only to pack four of
+    them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
     """
     experts = next(
         g.feed_forward

@@ -82,8 +82,12 @@ class ModelArch:
     """Rows of the cosine and sine table that vLLM keeps on the GPU; 0: none."""
     rope_width: int
     """Columns of that table; of all of them where layers have tables of their own."""
+    rope_float32: bool = False
+    """That table is in fp32, whatever the model's dtype."""
     rope_sections: bool = False
     """Positions are those of images and video as well (M-RoPE)."""
+    residual_streams: int = 1
+    """As wide as the hidden state each (hyper-connections)."""
     deepstack_levels: int = 0
     """First layers that are fed from the encoder."""
     layers: tuple[LayerGroup, ...]

@@ -172,6 +172,8 @@ def deepseek_v4(config: Json) -> ModelArch:
         max_model_len=length.longest,
         rope_positions=length.rows,
         rope_width=2 * integer(config, "qk_rope_head_dim"),
+        rope_float32=True,  # layers/rotary_embedding/deepseek_scaling_rope.py DeepseekV4ScalingRotaryEmbedding
+        residual_streams=streams,
         layers=grouped(layers),
         draft_layers=_drafts(config, grouped(layers), count),
         outside=(

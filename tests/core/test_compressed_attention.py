@@ -1,0 +1,157 @@
+"""What DeepSeek-V4 takes beside its weights, counted by hand from the tensors that vLLM's source allocates."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture, sizing
+from infercli.core.activation import moments
+from infercli.core.architecture.arch import Layout
+from infercli.core.checkpoint import detect_in
+from infercli.core.compressed_attention import compressed, padded_heads
+from infercli.core.engines import find_engine
+from infercli.core.gpus import find_gpu
+from infercli.core.shapes import shapes
+from infercli.core.units import GIB, MIB
+from infercli.core.weights import BATCH_BUFFERS, ROTARY, allocated_bytes, weights_by_role
+from tests.core.kv_models import COMPRESSED
+
+FLASH = COMPRESSED | {
+    "hidden_size": 4096, "num_hidden_layers": 43, "num_attention_heads": 64, "vocab_size": 129280,
+    "compress_ratios": [0, 0, *([4, 128] * 20), 4], "q_lora_rank": 1024, "o_lora_rank": 1024, "index_n_heads": 64,
+    "index_topk": 512, "n_routed_experts": 256, "num_experts_per_tok": 6, "moe_intermediate_size": 2048,
+    "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]},
+}  # fmt: skip
+ARCH, QUANTIZATION = architecture.parse(FLASH), detect_in(FLASH)
+TOKENS, KIB = 65536, 1024
+STREAMS, HIDDEN = 4 * 4096 * 2, 4096 * 2
+
+
+def load(gpu="H200", tp=2, tokens=TOKENS, length=131072, eager=False):
+    return sizing.Load(
+        layout=Layout(tensor_parallel_size=tp), gpu=find_gpu(gpu), max_num_seqs=256, max_num_batched_tokens=tokens,
+        max_model_len=length, element_bytes=2, enforce_eager=eager,
+    )  # fmt: skip
+
+
+def forward_per_token(version, **asked):
+    at = load(**asked)
+    found = moments(ARCH, QUANTIZATION, at, find_engine(version)).forward
+    assert found.low < found.typical < found.high
+    return (found.typical - 16 * MIB) / at.max_num_batched_tokens
+
+
+def parts(version, *, drafts=False, tp=2, tokens=TOKENS, gpu="H200"):
+    return weights_by_role(
+        ARCH, QUANTIZATION, Layout(tensor_parallel_size=tp), 2,
+        gpu=find_gpu(gpu), engine_version=version, drafts=drafts, batched_tokens=tokens,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "eager", "held", "query"),
+    [
+        # Queries are padded into a copy, and without torch.compile the caller holds the streams that came in as well.
+        ("0.25.0", False, 2 * (STREAMS + HIDDEN), (32 + 64) * 512 * 2),
+        ("0.27.1", False, 2 * (STREAMS + HIDDEN), (32 + 64) * 512 * 2),
+        ("0.22.0", False, STREAMS + HIDDEN, (32 + 64) * 512 * 2),
+        ("0.22.0", True, 2 * (STREAMS + HIDDEN), (32 + 64) * 512 * 2),
+        # 0.20 does not pad in the profile; beside its queries are those of the indexer, in BF16 and FP8, and its logits
+        ("0.20.0", True, STREAMS + HIDDEN, 32 * 512 * 2 + 64 * 128 * 3 + 512 * MIB / TOKENS),
+    ],
+)
+def test_the_forward_pass_of_deepseek_v4_holds_streams_padded_heads_and_scores(version, eager, held, query):
+    output, latents = 64 * 512 * 2, 2 * (1024 + 512) * 2
+    scores = 4 * 2 * 2 * (512 + 128)  # keys and gates of attention and indexer in fp32, two halves each at ratio 4
+    assert forward_per_token(version, eager=eager) == pytest.approx(held + output + latents + scores + query)
+
+
+def test_a_batch_of_few_tokens_is_led_by_the_logits_of_the_indexer():
+    few = forward_per_token("0.25.0", tokens=2048) * 2048
+    assert few - 512 * MIB == pytest.approx(2048 * (80 + 64 + 6 + 10 + 24) * KIB)
+
+
+@pytest.mark.parametrize(
+    ("version", "gpu", "tp", "padded"),
+    [
+        ("0.25.0", "H200", 1, 64),
+        ("0.25.0", "H200", 8, 64),
+        ("0.25.0", "RTX-PRO-6000", 2, 32),
+        ("0.25.0", "RTX-PRO-6000", 8, 16),
+        ("0.27.0", "RTX-PRO-6000", 8, 8),
+        ("0.23.0", "RTX-PRO-6000", 8, 64),
+        ("0.27.0", "MI300X", 8, 8),
+    ],
+)
+def test_heads_are_padded_as_each_kernel_takes_them(version, gpu, tp, padded):
+    # get_padded_num_q_heads of nvidia/flashmla.py, nvidia/flashinfer_sparse.py and amd/rocm.py
+    mixer, layout = compressed(ARCH)[0], Layout(tensor_parallel_size=tp)
+    assert padded_heads(mixer, layout, find_gpu(gpu), find_engine(version).release) == padded
+
+
+@pytest.mark.parametrize(
+    ("version", "drafts", "sizes"),
+    [
+        ("0.20.0", False, (512 * 4, STREAMS)),  # the keys that each token picks, and the streams for drafts
+        ("0.26.0", True, (512 * 4, STREAMS)),
+        ("0.27.1", False, (512 * 4, 64 * 512 * 2, 64 * (64 + 4 + 4))),  # padded queries, and FP4 queries of the indexer
+        ("0.28.0", True, (512 * 4, STREAMS, 64 * 512 * 2, 64 * (64 + 4 + 4))),
+        ("0.29.0", False, (512 * 4,)),
+    ],
+)
+def test_buffers_for_a_batch_are_loaded_with_the_layers_of_deepseek_v4(version, drafts, sizes):
+    found = parts(version, drafts=drafts)[BATCH_BUFFERS]
+    assert found == sum(allocated_bytes(TOKENS * size) for size in sizes)
+
+
+def test_the_rotary_tables_of_deepseek_v4_are_in_fp32():
+    # layers/rotary_embedding/deepseek_scaling_rope.py DeepseekV4ScalingRotaryEmbedding: one for each base
+    assert parts("0.27.1")[ROTARY] == 2 * 1048576 * 64 * 4
+
+
+def test_models_without_compressed_attention_have_none_of_these_buffers():
+    llama = shapes()["meta-llama/Llama-3.1-8B"].arch
+    found = weights_by_role(llama, detect_in({}), Layout(), 2, engine_version="0.27.1", batched_tokens=TOKENS)
+    assert BATCH_BUFFERS not in found
+
+
+@pytest.mark.parametrize(
+    ("gpu", "length", "kept"),
+    [
+        # Marlin: for six experts of a token two buffers of the hidden width
+        ("H200", 131072, 8192 * 6 * 2 * HIDDEN),
+        # the indexer: 40 x max_model_len / 4 keys of 128 B with a scale of 4, and what picking takes
+        ("H200", 1048576, 40 * 262144 * 132 + MIB),
+        ("RTX-PRO-6000", 131072, 8192 * 6 * 2 * HIDDEN + 128 * MIB),  # with FlashInfer's own
+    ],
+)
+def test_attention_and_experts_share_a_workspace_that_stays(gpu, length, kept):
+    at = load(gpu, tokens=8192, length=length)
+    found = moments(ARCH, QUANTIZATION, at, find_engine("0.25.0")).kept
+    assert found.typical == kept
+
+
+def test_flashmla_gathers_the_keys_of_four_requests_for_as_long_as_they_may_be():
+    # Where experts take nothing from the workspace: 4 x (keys / 4 + window + tokens) of 512 in BF16, 0.27 with the
+    # indices of 640 tokens and a length for each
+    keys, tokens = 131072 // 4, TOKENS
+    sure = moments(ARCH, QUANTIZATION, load(), find_engine("0.27.1")).kept.low
+    assert sure == pytest.approx(0.9 * (4 * (keys + 128 + tokens) * 512 * 2 + tokens * 4 * 641))
+
+
+def test_more_batched_tokens_leave_less_for_the_kv_cache_of_deepseek_v4():
+    def left(tokens):
+        memory = sizing.gpu_memory(
+            ARCH, QUANTIZATION, load(tokens=tokens), find_engine("0.27.1"),
+            total_bytes=140 * GIB, share_bytes=133 * GIB,
+        )  # fmt: skip
+        return sizing.term(memory, "kv_cache").bytes
+
+    # The streams, outputs, queries and scores of the forward pass, the experts' workspace, and what is loaded
+    each = 256 + 96 + (64 + 4.5 + 2)
+    assert left(32768) - left(65536) == pytest.approx(32768 * each * KIB, rel=0.01)
+
+
+def test_graphs_of_deepseek_v4_are_those_of_layers_with_an_indexer():
+    graphs = find_engine("0.25.0").graphs["cuda"]
+    assert sizing.graphs_of_a_layer(ARCH, graphs) == (graphs.per_indexed_layer or graphs.per_layer)
