@@ -354,7 +354,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
     buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
     experts = (f for f in feed_forwards(arch) if isinstance(f, Experts))
-    workspace = max((_expert_bytes(f, arch, batch, facts) for f in experts), default=0)
+    deep_gemm = _by_deep_gemm(arch, quantization, batch, facts)
+    workspace = max((_expert_bytes(f, arch, batch, facts, deep_gemm=deep_gemm) for f in experts), default=0)
     keeps = _keeps_workspace(quantization, batch, facts)
     may_keep = facts.keeps_expert_workspace and not _by_marlin_alone(quantization, facts)
 
@@ -390,6 +391,22 @@ def _by_marlin_alone(quantization: Quantization, facts: EngineFacts) -> bool:
     return quantization.method in ("awq", "gptq", "w4a16", "w8a16") and facts.release < (0, 22)
 
 
+def _by_deep_gemm(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> bool:
+    """Whether DeepSeek-V4's MXFP4 experts run by DeepGEMM (fused_moe/experts/deep_gemm_moe.py DeepGemmFP4Experts)."""
+    mxfp4 = any(method.name == "mxfp4" for method in quantization.methods)
+    return bool(compressed(arch)) and mxfp4 and batch.gpu.at_least((12, 0)) and facts.release >= (0, 24)
+
+
+def _deep_gemm_rows(rows: int, groups: int) -> int:
+    """Rows of all experts of a rank, each of whose share may end within a block.
+
+    vLLM 0.24 and 0.29 fused_moe/deep_gemm_utils.py compute_aligned_M_and_alignment, with the block of DeepGEMM on
+    capability 12.x (csrc/jit_kernels/heuristics/runtime.hpp get_theoretical_mk_alignment_for_contiguous_layout).
+    """
+    block = 64 if rows <= 64 * groups else 128
+    return -(-(rows + min(rows, groups) * (block - 1)) // block) * block
+
+
 def _expert_chunk(facts: EngineFacts) -> int | None:
     """Tokens that pass the experts at once; None: all. Before 0.8 it was not looked at.
 
@@ -400,18 +417,22 @@ def _expert_chunk(facts: EngineFacts) -> int | None:
     return 16384 if facts.release >= (0, 12) else 32768
 
 
-def _expert_bytes(experts: Experts, arch: ModelArch, batch: Batch, facts: EngineFacts, *, alone: bool = False) -> int:
+def _expert_bytes(
+    experts: Experts, arch: ModelArch, batch: Batch, facts: EngineFacts,
+    *, alone: bool = False, deep_gemm: bool = False,
+) -> int:  # fmt: skip
     """The two buffers of the expert kernels (fused_moe.py workspace_shapes), and the output of several chunks.
 
     Per token and expert of it max(N / 2, hidden) + max(N, hidden) elements, N = 2 x width of an expert on this rank.
-    `alone`: Marlin's first is N / 2, and it takes all tokens at once.
+    `alone`: Marlin's first is N / 2, and it takes all tokens at once. `deep_gemm`: experts begin at a block each.
     """
-    _, width = expert_share(experts, batch.layout)
+    count, width = expert_share(experts, batch.layout)
     up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
     columns = (width if alone else max(width, hidden)) + max(up, hidden)
     tokens = batch.max_num_batched_tokens
     chunk = None if alone else _expert_chunk(facts)
     if chunk is None or tokens <= chunk:
-        return batch.element_bytes * tokens * experts.experts_per_token * columns
+        rows = tokens * experts.experts_per_token
+        return batch.element_bytes * (_deep_gemm_rows(rows, count) if deep_gemm else rows) * columns
     # modular_kernel.py _allocate_buffers: beside those of one chunk the output of all tokens
     return batch.element_bytes * (chunk * experts.experts_per_token * columns + tokens * hidden)

@@ -122,13 +122,22 @@ def test_models_without_compressed_attention_have_none_of_these_buffers():
         ("H200", 131072, 8192 * 6 * 2 * HIDDEN),
         # the indexer: 40 x max_model_len / 4 keys of 128 B with a scale of 4, and what picking takes
         ("H200", 1048576, 40 * 262144 * 132 + MIB),
-        ("RTX-PRO-6000", 131072, 8192 * 6 * 2 * HIDDEN + 128 * MIB),  # with FlashInfer's own
+        # DeepGEMM: each of 256 experts begins at a block of 128 rows; and FlashInfer's own
+        ("RTX-PRO-6000", 131072, (8192 * 6 + 256 * 127) * 2 * HIDDEN + 128 * MIB),
     ],
 )
 def test_attention_and_experts_share_a_workspace_that_stays(gpu, length, kept):
     at = load(gpu, tokens=8192, length=length)
     found = moments(ARCH, QUANTIZATION, at, find_engine("0.25.0")).kept
     assert found.typical == kept
+
+
+def test_few_rows_an_expert_are_padded_to_blocks_of_64():
+    # and Marlin, before 0.24, pads none
+    at = load("RTX-PRO-6000", tokens=2048, length=8192)
+    few, marlin = (moments(ARCH, QUANTIZATION, at, find_engine(v)).kept.typical for v in ("0.25.0", "0.23.0"))
+    assert few == (2048 * 6 + 256 * 63) * 2 * HIDDEN + 128 * MIB
+    assert marlin == 2048 * 6 * 2 * HIDDEN
 
 
 def test_flashmla_gathers_the_keys_of_four_requests_for_as_long_as_they_may_be():
