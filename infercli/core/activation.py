@@ -30,7 +30,7 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.checkpoint import Quantization
-from infercli.core.compressed_attention import compressed, forward_bytes, held_width, kept_bytes
+from infercli.core.compressed_attention import compressed, forward_bytes, held_width, kept_bytes, without_compiler
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB, MIB
@@ -276,7 +276,8 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
     if compressed(arch):
         typical = max(typical, forward_bytes(arch, batch, facts.release))
     typical += b * tokens * between + _FORWARD_EXTRA_BYTES
-    return Band(low=0.85 * typical, typical=typical, high=(_UNREAD if compressed(arch) else 1.2) * typical)
+    read = without_compiler(batch, facts.release) and not facts.counts_all_consumed
+    return Band(low=0.85 * typical, typical=typical, high=(_UNREAD if compressed(arch) and not read else 1.2) * typical)
 
 
 def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch, facts: EngineFacts) -> float:

@@ -29,7 +29,8 @@ _FLASHINFER_BYTES = 128 * MIB
 """nvidia/flashinfer_sparse.py _get_flashinfer_dsv4_workspace."""
 
 _FUSED_SINCE = (0, 22)
-"""From here on one kernel ends a half of a layer and begins the next, and the profile pads queries."""
+"""From here on one kernel ends a half of a layer and begins the next, the profile pads queries, and the indexer lets
+go of its own in BF16 before it picks."""
 _WITHOUT_COMPILER_SINCE = (0, 23)
 """From here on the model turns torch.compile off (config/vllm.py VLLM_USE_BREAKABLE_CUDAGRAPH)."""
 _OWN_KERNEL_SINCE, _EIGHT_HEADS_SINCE = (0, 24), (0, 27)
@@ -84,14 +85,18 @@ def batch_buffers(
     return tuple(tokens * size for size in sizes)
 
 
+def without_compiler(batch: Batch, version: tuple[int, int]) -> bool:
+    """Whether Python runs the layers one by one, as it is read here."""
+    return batch.enforce_eager or not _before(version, _WITHOUT_COMPILER_SINCE)
+
+
 def held_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
     """Elements per token that stay while a layer's attention or experts run: the streams and a layer's input.
 
     Without torch.compile Python holds what came into the layer as well until it returns.
     """
-    fused = not _before(version, _FUSED_SINCE)
-    eager = batch.enforce_eager or not _before(version, _WITHOUT_COMPILER_SINCE)
-    return (2 if fused and eager else 1) * (arch.residual_streams + 1) * arch.hidden
+    twice = without_compiler(batch, version) and not _before(version, _FUSED_SINCE)
+    return (2 if twice else 1) * (arch.residual_streams + 1) * arch.hidden
 
 
 def forward_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
@@ -112,7 +117,8 @@ def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, 
     overlapping = 2 if mixer.compress_ratio == 4 else 1  # windows overlap, so each key has two halves
     scores = 4 * 2 * overlapping * mixer.head_dim if mixer.compress_ratio else 0  # keys and gates in fp32
     latents = 2 * (mixer.q_lora_rank + mixer.head_dim)  # before and behind their norms
-    pads = padded > heads and not _before(version, _FUSED_SINCE)
+    fused = not _before(version, _FUSED_SINCE)
+    pads = padded > heads and fused
     queries = b * (heads + padded * pads) * mixer.head_dim
     # Outputs in FP8 with a scale in fp32 for each 128, their groups in the model's dtype and in FP8, and the sum of all
     # ranks beside that of this one.
@@ -125,7 +131,7 @@ def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, 
         scores += 4 * 2 * overlapping * index.head_dim
         through = _PICKS_FIRST[0] <= version < _PICKS_FIRST[1] and batch.gpu.platform == "cuda"
         query = 0 if through else b * (padded if pads else heads) * mixer.head_dim
-        picking, fixed = query + (b + 1) * index.heads * index.head_dim, _LOGITS_BYTES
+        picking, fixed = query + (1 if fused else b + 1) * index.heads * index.head_dim, _LOGITS_BYTES
     around = b * (padded * mixer.head_dim + latents) + scores
     return round(tokens * around + max(tokens * following, tokens * picking + fixed))
 

@@ -66,9 +66,22 @@ def test_the_forward_pass_of_deepseek_v4_holds_streams_padded_heads_and_scores(v
     assert forward_per_token(version, eager=eager) == pytest.approx(held + output + latents + scores + query)
 
 
+def test_the_forward_pass_is_least_sure_where_it_was_not_read_to_its_end():
+    # torch.compile until 0.22, and from 0.27 on what the allocator does not give back
+    at = {
+        "compiled": ("0.22.0", False),
+        "eager": ("0.22.0", True),
+        "0.26": ("0.26.0", False),
+        "0.27": ("0.27.0", False),
+    }
+    found = {k: moments(ARCH, QUANTIZATION, load(eager=e), find_engine(v)).forward for k, (v, e) in at.items()}
+    ends = {name: round(band.high / band.typical, 2) for name, band in found.items()}
+    assert ends == {"compiled": 1.5, "eager": 1.2, "0.26": 1.2, "0.27": 1.5}
+
+
 def test_a_batch_of_few_tokens_is_led_by_the_logits_of_the_indexer():
     few = forward_per_token("0.25.0", tokens=2048) * 2048
-    assert few - 512 * MIB == pytest.approx(2048 * (80 + 64 + 6 + 10 + 24) * KIB)
+    assert few - 512 * MIB == pytest.approx(2048 * (80 + 64 + 6 + 10 + 8) * KIB)
 
 
 @pytest.mark.parametrize(
