@@ -173,7 +173,7 @@ class ClusterPlatform:
             raise InputError(
                 f"not of the release {self.name}, and there already in namespace {self.namespace}: {names}",
                 "another `name` in deployment.yaml; or, where it may become the release's, be changed and go with it, "
-                f"`{self.kubectl} label {names} {' '.join(f'{k}={v}' for k, v in self._labels)}`",
+                f"`{self.kubectl} label --overwrite {names} {' '.join(f'{k}={v}' for k, v in self._labels)}`",
             )
 
     @property

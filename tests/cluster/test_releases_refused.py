@@ -91,6 +91,8 @@ def test_a_field_that_somebody_else_manages_is_named_with_its_manager_and_not_ta
 def test_what_is_there_of_somebody_else_by_the_same_name_is_not_taken_over(user):
     made = ("create", "serviceaccount", "chat", "-n", user.namespace)
     assert user.plane.kubectl(*made).returncode == 0
+    another = ("label", "serviceaccount", "chat", "-n", user.namespace, "app.kubernetes.io/managed-by=Helm")
+    assert user.plane.kubectl(*another).returncode == 0
     before = user.get("/api/v1/namespaces/{namespace}/serviceaccounts/chat")
     for words in (("deploy",), ("deploy", "--dry-run")):
         said = user.infercli(*words)
