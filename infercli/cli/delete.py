@@ -14,7 +14,7 @@ from infercli.cli import options
 @options.cluster
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--keep-history", is_flag=True, help="Keep the record of its revisions.")
-@click.option("--break-lock", is_flag=True, help="Take the lock from whoever has it, who then stops.")
+@options.break_lock
 @options.common
 def command(
     name: str | None,

@@ -17,7 +17,7 @@ from infercli.cli import options
 @click.option("--drop-previous", is_flag=True, help="Drop the engine that served before, instead of keeping it warm.")
 @click.option("--allow-downtime", is_flag=True, help="Replace in place when there is no GPU for a second engine.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and let the cluster validate it.")
-@click.option("--break-lock", is_flag=True, help="Take the lock from whoever has it, who then stops.")
+@options.break_lock
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),

@@ -82,6 +82,15 @@ def deployment_file(function: F) -> F:
     )(function)
 
 
+def break_lock(function: F) -> F:
+    """`--break-lock`: on every verb that changes a release."""
+    return click.option(
+        "--break-lock",
+        is_flag=True,
+        help="Take the lock from whoever has it, who then stops. Local target: a process has it until it ends.",
+    )(function)
+
+
 def timeout(default: str) -> Callable[[F], F]:
     """`--timeout 20m`."""
     return click.option("--timeout", default=default, show_default=True, metavar="DURATION", help="Give up after this.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @options.cluster
 @click.option("--reason", help="Why; kept in the history.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
-@click.option("--break-lock", is_flag=True, help="Take the lock from whoever has it, who then stops.")
+@options.break_lock
 @options.timeout("30m")
 @options.common
 def command(
