@@ -30,7 +30,7 @@ def command(
     """List the revisions of a release, oldest first.
 
     The newest 50 are kept; older ones go with the next deploy or rollback, but for what runs and what `rollback` would
-    go to. `-o json`, written somewhere, keeps more.
+    go to. What is to be kept for longer: write `-o json` to a file.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""A release and its history: append-only revisions, and the rules that say which one is good.
+"""A release and its history: revisions that never change, and the rules that say which one is good.
 
 A revision is what was meant (engines, routing, the static objects, the plan, the lock, the reason); its progress is
 what became of it. "Superseded" is never stored: it follows from what came after.
