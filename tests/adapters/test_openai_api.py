@@ -94,6 +94,12 @@ def test_halves_of_a_character_that_came_apart_are_put_together():
         assert "".join(api(server).stream_chat(ASK, model="tiny")) == "a\U0001f600\ufffd"  # the last half never came
 
 
+def test_half_a_character_in_an_error_is_printable():
+    with FakeOpenAiServer(Behaviour(status=500, message="half \ud83d")) as server, pytest.raises(Refused) as error:
+        api(server).chat(ASK, model="tiny")
+    assert "half \ufffd" in error.value.message
+
+
 def test_heads_before_the_answers_own_are_gone_past():
     hint = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
     with FakeOpenAiServer(Behaviour(tokens=2, interim=hint + hint)) as server:

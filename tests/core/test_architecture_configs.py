@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,8 +201,13 @@ def test_qwen3_next_drafts_with_a_layer_that_its_config_does_not_count():
     ("name", "rows"), [("deepseek-ai/DeepSeek-V3", 7168), ("Qwen/Qwen3-Next-80B-A3B-Instruct", 2048 // 4)]
 )
 def test_a_draft_projection_is_whole_on_every_rank_or_split(name, rows):
-    tensors = draft_tensors(find_shape(name).arch, Layout(tensor_parallel_size=4))
-    assert [(t.copies, t.outputs) for t in tensors if t.name == "draft projection"] == [(1, rows)]
+    arch = find_shape(name).arch
+    (group,) = arch.draft_layers
+    two = replace(arch, draft_layers=(replace(group, indices=(*group.indices, group.indices[0] + 1)),))
+    for drafting, layers in ((arch, 1), (two, 2)):
+        tensors = draft_tensors(drafting, Layout(tensor_parallel_size=4))
+        copies = layers if rows == arch.hidden else 1  # where it is split, all layers share one
+        assert [(t.copies, t.outputs) for t in tensors if t.name == "draft projection"] == [(copies, rows)]
 
 
 CLASSES = {

@@ -172,6 +172,21 @@ def test_sparse_latent_attention_computes_all_it_may_pick_until_its_kernel_is_to
     assert prompt_s((0, 23), 9000) == pytest.approx(prompt_s((0, 26), 9000))  # every token picks all that it may
 
 
+def test_a_decode_computes_all_that_sparse_latent_attention_may_pick_until_its_kernel_is_told():
+    busy = ROUND.model_copy(update={"memory_bandwidth_bytes_per_s": 1e30})  # what is read takes no time
+
+    def token_s(version, context):
+        work = rank_work(
+            V32, UNQUANTIZED, busy, Layout(tensor_parallel_size=8), element_bytes=2, kv_element_bytes=2,
+            engine_version=version,
+        )  # fmt: skip
+        return StepTime(work, busy, ROOFLINE, NOW)(8, 8 * context)
+
+    each = 64 * 2 * (2 * 512 + 64) * 61 / 1e15
+    assert token_s((0, 23), 1000) - token_s((0, 26), 1000) == pytest.approx(8 * (2048 - 1000) * each, rel=1e-3)
+    assert token_s((0, 23), 3000) == pytest.approx(token_s((0, 26), 3000))
+
+
 def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():
     tokens, weights = 100_000, 32 * LAYER
     pairs = tokens * tokens / 2
@@ -350,6 +365,12 @@ def test_who_came_last_gives_its_blocks_up_and_is_computed_again():
 def test_who_gave_its_blocks_up_keeps_the_tokens_that_it_had():
     played = play(second, limits(kv_tokens=26, max_num_batched_tokens=64), [10, 10], [5, 5])
     assert played.done_s == [5, 7]  # three were made before: the fourth comes with its prompt, and one is left
+
+
+def test_of_those_that_still_decode_the_youngest_gives_its_blocks_up():
+    """24 tokens: the third is done with its prompt, and of the others the second makes room for the first."""
+    played = play(second, limits(kv_tokens=24, max_num_batched_tokens=64), [10, 10, 4], [6, 6, 1])
+    assert played.done_s == [6, 10, 1]  # of six tokens two were made before
 
 
 def test_speculation_brings_several_tokens_a_step():

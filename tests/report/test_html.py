@@ -13,7 +13,7 @@ from infercli.core.histogram import LogHistogram
 from infercli.core.sweep import Assured, searched
 from infercli.core.traces import Load
 from infercli.report import comparison, html
-from infercli.report.charts import distribution
+from infercli.report.charts import Point, curve, distribution
 from tests.core.results import HOSTILE, OBJECTIVES, full, hostile, result, run, served, stage, sweep, trace
 from tests.report.test_markup import Seen
 
@@ -98,10 +98,14 @@ def test_nothing_is_drawn_outside_its_drawing_and_no_two_labels_cover_each_other
 def test_the_labels_of_an_axis_have_room_however_many_values_it_counts():
     sample = [0.01, 0.02, 0.04]
     many = LogHistogram(edges=(0.01, 0.02, 0.04, 0.08), counts=(400_000, 0, 1), zeros=0)
-    drawing = distribution("ITL", many, sample, scale=1000, unit="ms")
-    labels = [text for text in drawing.iter("text") if text.get("class") == "end"]
-    assert "400,000" in [text.text for text in labels]
-    assert all(float(text.get("x")) >= 7 * len(text.text) for text in labels)  # at 7 units a digit, as most fonts draw
+    slow = [Point(str(n), n, 1_600_000.0, 2_000_000.0) for n in (1, 2)]
+    for drawing, longest in (
+        (distribution("ITL", many, sample, scale=1000, unit="ms"), "400,000"),
+        (curve("TTFT", "ms", "requests/s", slow), "2,000,000"),
+    ):
+        labels = [text for text in drawing.iter("text") if text.get("class") == "end"]
+        assert longest in [text.text for text in labels]
+        assert all(float(text.get("x")) >= 7 * len(text.text) for text in labels)  # 7 units a digit, as most fonts draw
 
 
 def box(text):

@@ -75,7 +75,7 @@ def play(
     waiting: deque[int] = deque()
     partial: deque[list[float]] = deque()  # [request, computed, to compute]
     running: list[tuple[float, int, float]] = []  # heap of (decode count at which it ends, request, count at start)
-    began: list[tuple[float, int]] = []  # the youngest last; as in the heap, those that were preempted stay
+    began: list[tuple[float, int]] = []  # the youngest last; those that are done or were preempted stay
     lives: dict[int, float] = {}  # request -> count at start, of those that decode
     count = 0.0  # tokens that every running sequence has got since the start
     context = 0.0  # summed context of the running sequences
