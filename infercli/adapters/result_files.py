@@ -72,6 +72,10 @@ def _ours(value: Json, path: str) -> None:
         kind = value.get("kind") if isinstance(value, dict) else None
         said = f"is a {kind}" if isinstance(kind, str) and kind.isidentifier() else "is something else"
         raise InputError(f"{path}: {said}, and no result of `infercli bench`", _HINT)
+    if "cautions" in value:
+        raise InputError(
+            f"{path}: is what `-o json` prints, which leaves out the requests", f"they are in result.json: {_HINT}"
+        )
     if "stages" not in value and "metrics" in value:
         version = str(value.get("infercli_version", "0.x"))
         raise InputError(
