@@ -7,19 +7,7 @@ from math import floor, log10
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 GB = 10**9
-
-_FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_FACTORS |= {"KIB": KIB, "MIB": MIB, "GIB": GIB, "TIB": 2**40, "KI": KIB, "MI": MIB, "GI": GIB, "TI": 2**40}
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def parse_bytes(text: str) -> int:
-    """`24 GiB`, `80GB`, `512Mi`, `1024` -> bytes. Raises ValueError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    factor = _FACTORS.get(match[2].upper()) if match else None
-    if match is None or factor is None:
-        raise ValueError(f"`{text}` is not an amount of memory; write for example `24 GiB` or `80 GB`")
-    return int(float(match[1]) * factor)
 
 
 def parse_duration_s(text: str) -> float:
