@@ -45,7 +45,7 @@ class Drive:
         self.shifted = False
         """Requests reach the new engine: from here going back is a shift, not a clean-up."""
         self.answers: str | None = None
-        """As it is recorded."""
+        """The path of the request that verified the new engine; None: nothing was verified yet."""
 
     def record(self, outcome: Outcome, step: str, message: str | None = None, said: str | None = None) -> None:
         """Write the progress of the revision."""

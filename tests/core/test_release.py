@@ -238,7 +238,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(STEPS)
 def test_who_reads_what_is_kept_finds_what_is_live_and_goes_back_to_the_same(steps):
     history = []
