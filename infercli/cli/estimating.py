@@ -61,12 +61,10 @@ class Answers:
 
     def _model(self, asked: EstimateRequest) -> Model | InferError:
         """The model of a request, or why it cannot be planned. Read and parsed once."""
-        key: object
-        if not (asked.config_path or asked.config or asked.hf_quant_config_path or asked.hf_quant_config):
-            key = asked.model
-        else:
-            config = canonical([asked.config, asked.hf_quant_config])
-            key = (asked.model, asked.config_path, asked.hf_quant_config_path, config)
+        key: object = asked.model
+        given = (asked.config_path, asked.config, asked.hf_quant_config_path, asked.hf_quant_config)
+        if any(one is not None for one in given):
+            key = (asked.model, canonical(list(given)))
         if key not in self._models:
             try:
                 self._models[key] = _load(asked)

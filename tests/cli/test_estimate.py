@@ -156,6 +156,12 @@ def test_a_shipped_model_is_stored_as_the_quantization_beside_it_says(piped, tmp
     assert again["memory"] == plain["memory"]
 
 
+@pytest.mark.parametrize("empty", [{"hf_quant_config": {}}, {"config": {}}])
+def test_an_empty_config_is_an_error_of_its_own_line(piped, empty):
+    _, (wrong, good) = piped(GOOD | empty, GOOD)
+    assert (wrong["kind"], good["kind"]) == ("EstimateError", "Estimate")
+
+
 def weights(answer):
     return next(t["bytes"] for t in answer["memory"]["terms"] if t["name"] == "weights")
 
