@@ -341,8 +341,10 @@ def _tokens(result: BenchResult) -> Iterator[str]:
     tokens = sum(s.metrics.output_tokens for s in result.stages)
     if tokens:
         equal, of = sum(c.equal for c in checks), sum(c.with_usage for c in checks)
-        agreed = f"{equal:,} of {counted(of, 'answer')} came in as many frames as the server says tokens"
-        yield f"{counted(tokens, 'output token')}; {agreed}"
+        agreed = (
+            f"; {equal:,} of {counted(of, 'answer')} came in as many frames as the server says tokens" if of else ""
+        )
+        yield f"{counted(tokens, 'output token')}{agreed}"
     if result.engine_agrees is not None and result.engine_tokens is not None:
         same = "the same" if result.engine_agrees else f"{result.engine_tokens.output_tokens:,}, which differs"
         yield f"the engine's own counter, warm-up included, says {same}"

@@ -114,6 +114,7 @@ def test_a_server_that_refuses_stream_options_is_measured_without_them_and_it_is
     metrics = json.loads(ran.out)["stages"][0]["metrics"]
     assert (metrics["answered"], metrics["failed"], metrics["output_tokens"]) == (2, 0, 6)
     assert metrics["token_check"]["with_usage"] == 0
+    assert "\n6 output tokens\n" in infercli("report", "result.json").out  # and not: 0 of 0 answers
 
 
 def test_another_field_that_is_refused_is_a_failure_with_its_name(infercli):

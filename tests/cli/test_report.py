@@ -97,7 +97,7 @@ def test_what_was_sent_is_said_and_the_pool_of_prompts_is_not_taken_for_it():
     assert "5.0 prompt tokens on average by the server's usage, which 1 of 2 answers had" in " ".join(silent.split())
     none = summary(result(stage([trace(0.0, (1.0,))])), width=120)
     assert "sent: 1 request; prompts of unknown length: the server sent no usage; 1.0 output tokens" in none
-    assert "\n1 output token; " in none
+    assert "\n1 output token\n" in none
 
 
 @pytest.mark.parametrize(("tokens", "share"), [(40, ", 75% of their tokens"), (70, "")])
