@@ -269,7 +269,8 @@ def test_what_is_there_is_applied_only_where_it_is_the_releases():
         cluster.others["ServiceAccount"] = {"metadata": {"name": "chat", "labels": found}}
         with pytest.raises(InputError, match="there already in namespace prod: serviceaccount/chat") as refused:
             platform.validate([account], {"applications": []})
-    assert "`kubectl -n prod label serviceaccount/chat app.kubernetes.io/instance=chat " in refused.value.hint
+    label = "kubectl -n prod label --overwrite serviceaccount/chat app.kubernetes.io/instance=chat "
+    assert f"`{label}" in refused.value.hint
     assert len(cluster.applied) == 2
 
 
