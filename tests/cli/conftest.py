@@ -5,6 +5,7 @@ import json
 import pytest
 
 from infercli.cli.main import invoke
+from infercli.core.bench import BenchResult
 from tests.parts.safetensors import safetensors
 
 CONFIG = {
@@ -43,6 +44,17 @@ def infercli(tmp_path, monkeypatch, capsys):
         return Ran(code, seen.out, seen.err)
 
     return run
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Write a result and return its name."""
+
+    def write(bench: BenchResult, name: str = "result.json") -> str:
+        (tmp_path / name).write_text(bench.model_dump_json())
+        return name
+
+    return write
 
 
 @pytest.fixture
