@@ -137,10 +137,10 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
 
 def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:
     """Whether a release's NetworkPolicy lets its autoscaler reach the API server, where that may be read."""
-    import ipaddress
+    from ipaddress import ip_address
 
     from infercli.errors import ClusterError
-    from infercli.render.network import PRIVATE_CIDRS
+    from infercli.render.network import admitted_cidrs, shut_out
 
     what = "API server"
     try:
@@ -148,18 +148,16 @@ def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:
     except ClusterError as error:
         hint = "where that is a public address, as on AKS, name it in deployment.yaml: kubernetes.api_server_cidrs"
         return [] if cidrs else [Finding(what, "unknown", f"where pods reach it: {error.message}", hint)]
-    let_through = cidrs or PRIVATE_CIDRS
-    ranges = [ipaddress.ip_network(cidr, strict=False) for cidr in let_through]
-    shut_out = [a for a in addresses if not any(ipaddress.ip_address(a) in one for one in ranges)]
-    if not shut_out:
+    out = shut_out(addresses, cidrs)
+    if not out:
         return [Finding(what, "ok", f"pods reach it at {', '.join(addresses)}")]
-    missing = [f"{a}/{ipaddress.ip_address(a).max_prefixlen}" for a in shut_out]
+    missing = [f"{a}/{ip_address(a).max_prefixlen}" for a in out]
     return [
         Finding(
             what,
             "warn",
-            f"pods reach it at {', '.join(shut_out)}, which a release's NetworkPolicy does not let through: no engine "
+            f"pods reach it at {', '.join(out)}, which a release's NetworkPolicy does not let through: no engine "
             "is started where policies are enforced",
-            f"in deployment.yaml, kubernetes: api_server_cidrs: [{', '.join([*let_through, *missing])}]",
+            f"in deployment.yaml, kubernetes: api_server_cidrs: [{', '.join([*admitted_cidrs(cidrs), *missing])}]",
         )
     ]

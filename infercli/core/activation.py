@@ -63,8 +63,8 @@ _REJECTS_SINCE, _COPIES_TARGETS_SINCE, _INVERTS_SINCE = (0, 11), (0, 14), (0, 17
 """The V1 runner's profile checks drafts, with a copy of their fp32 logits, with a reciprocal of the noise."""
 
 _UNREAD = 1.5
-"""High end of DeepSeek-V4's forward pass, times what is counted. Neither was read: what torch.compile holds until 0.22,
-and from 0.27 on, which counts all that is not free, what PyTorch's allocator cannot give back to it."""
+"""High end of DeepSeek-V4's forward pass, times what is counted. Our choice: neither was read, what torch.compile holds
+until 0.22, and from 0.27 on, which counts all that is not free, what PyTorch's allocator cannot give back to it."""
 
 _FORWARD_EXTRA_BYTES = 16 * MIB
 """Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""

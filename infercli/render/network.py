@@ -10,6 +10,9 @@ enforces policies, addresses never match the API server: add a CiliumNetworkPoli
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
 from infercli.core.record import Json
 from infercli.render.names import HEAD, labels, network_policy, selector
 from infercli.render.rayservice import DASHBOARD_PORT, METRICS_PORT
@@ -29,6 +32,17 @@ NODE_DNS_CIDR = "169.254.20.10/32"
 OPENSHIFT_DNS = ("openshift-dns", 5353)
 """Its namespace, and the port behind that of its Service, which is what OVN-Kubernetes compares with a policy
 (nmstate/kubernetes-nmstate pull request 1570)."""
+
+
+def admitted_cidrs(api_server_cidrs: Sequence[str]) -> Sequence[str]:
+    """Where the API server may be. `api_server_cidrs`: what the deployment says of it; empty: nothing."""
+    return api_server_cidrs or PRIVATE_CIDRS
+
+
+def shut_out(addresses: Sequence[str], api_server_cidrs: Sequence[str]) -> list[str]:
+    """Those of the API server's addresses that a release's policies do not admit."""
+    ranges = [ip_network(cidr, strict=False) for cidr in admitted_cidrs(api_server_cidrs)]
+    return [address for address in addresses if not any(ip_address(address) in one for one in ranges)]
 
 
 def network_policies(rendering: Rendering) -> list[dict[str, Json]]:
@@ -111,11 +125,11 @@ def _api_server(rendering: Rendering) -> list[dict[str, Json]]:
     return [_KUBE_SYSTEM, *_cidrs(_api_server_cidrs(rendering))]
 
 
-def _api_server_cidrs(rendering: Rendering) -> tuple[str, ...]:
-    return rendering.plan.deployment.kubernetes.api_server_cidrs or PRIVATE_CIDRS
+def _api_server_cidrs(rendering: Rendering) -> Sequence[str]:
+    return admitted_cidrs(rendering.plan.deployment.kubernetes.api_server_cidrs)
 
 
-def _cidrs(cidrs: tuple[str, ...]) -> list[dict[str, Json]]:
+def _cidrs(cidrs: Sequence[str]) -> list[dict[str, Json]]:
     return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
 
 
