@@ -230,7 +230,13 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      _qwen_vl("Qwen2_5_VL", _qwen2_5_vision(3456, 5120), 64, 5120, 40, 8, 27648, 152064, 128000), 33_452_718_336),
     (("Qwen/Qwen2.5-VL-72B-Instruct",),
      _qwen_vl("Qwen2_5_VL", _qwen2_5_vision(3456, 8192), 80, 8192, 64, 8, 29568, 152064, 128000), 73_410_777_344),
-    (("Qwen/Qwen3-Next-80B-A3B-Instruct", "Qwen/Qwen3-Next-80B-A3B-Thinking"),
+    (("Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3-VL-8B-Thinking"),
+     {"architectures": ["Qwen3VLForConditionalGeneration"], "text_config": {"dtype": "bfloat16", "hidden_size": 4096,
+      "intermediate_size": 12288, "max_position_embeddings": 262144, "num_attention_heads": 32,
+      "num_hidden_layers": 36, "num_key_value_heads": 8, "vocab_size": 151936}, "vision_config": {
+      "deepstack_visual_indexes": [8, 16, 24], "depth": 27, "hidden_size": 1152, "intermediate_size": 4304,
+      "num_position_embeddings": 2304}}, 8_767_123_696),
+    (("Qwen/Qwen3-Next-80B-A3B-Instruct", "Qwen/Qwen3-Next-80B-A3B-Thinking", "Qwen/Qwen3-Coder-Next"),
      _decoder("Qwen3NextForCausalLM", 48, 2048, 16, 2, 5120, 151936, 262144, head_dim=256, num_experts=512,
               num_experts_per_tok=10, moe_intermediate_size=512, shared_expert_intermediate_size=512,
               full_attention_interval=4, linear_num_key_heads=16, linear_num_value_heads=32, linear_key_head_dim=128,
@@ -276,6 +282,8 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      _decoder("GraniteForCausalLM", 40, 2048, 32, 8, 8192, 49155, 131072, tie_word_embeddings=True), 2_533_531_648),
     (("ibm-granite/granite-3.1-8b-instruct",),
      _decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49155, 131072, tie_word_embeddings=True), 8_170_848_256),
+    (("ibm-granite/granite-3.3-8b-instruct",),
+     _decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49159, 131072, tie_word_embeddings=True), 8_170_864_640),
     # Logs of 0.11 and 0.19 print 3.42 GiB (FP8) for the first and 2.72 for the second.
     (("ibm-granite/granite-4.0-micro",),
      _granite4(hidden_size=2560, num_attention_heads=40, num_key_value_heads=8, intermediate_size=8192,

@@ -25,6 +25,26 @@ def _blocks(*runs: tuple[float, int, int]) -> list[Json]:
     ]
 
 
+def _deepseek_v4(layers: int, compress_ratios: list[int], **sizes: int) -> Json:
+    return {
+        "architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4", "expert_dtype": "fp4", "hc_mult": 4,
+        "head_dim": 512, "index_head_dim": 128, "index_n_heads": 64, "max_position_embeddings": 1048576,
+        "n_shared_experts": 1, "num_experts_per_tok": 6, "num_hash_layers": 3, "num_hidden_layers": layers,
+        "num_key_value_heads": 1, "num_nextn_predict_layers": 1, "o_lora_rank": 1024, "qk_rope_head_dim": 64,
+        "sliding_window": 128, "topk_method": "noaux_tc", "torch_dtype": "bfloat16", "vocab_size": 129280,
+        "compress_ratios": compress_ratios, **sizes,
+    }  # fmt: skip
+
+
+_V4_FLASH = _deepseek_v4(
+    43, [0, 0, *([4, 128] * 20), 4, 0], hidden_size=4096, index_topk=512, moe_intermediate_size=2048,
+    n_routed_experts=256, num_attention_heads=64, o_groups=8, q_lora_rank=1024,
+)  # fmt: skip
+_V4_PRO = _deepseek_v4(
+    61, [128, *([128, 4] * 30), 0], hidden_size=7168, index_topk=1024, moe_intermediate_size=3072,
+    n_routed_experts=384, num_attention_heads=128, o_groups=16, q_lora_rank=1536,
+)  # fmt: skip
+
 # ids, config.json, its quantization (of config.json or hf_quant_config.json), the file in the source
 FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (
@@ -78,7 +98,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "Qwen--Qwen3-VL-235B-A22B-Instruct_config.json",
     ),
     (
-        ("Qwen/Qwen3.5-35B-A3B",),
+        ("Qwen/Qwen3.5-35B-A3B", "Qwen/Qwen3.6-35B-A3B"),
         {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
          "hidden_size": 2048, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
          "linear_num_value_heads": 32, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
@@ -90,6 +110,20 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
         None,
         "Qwen--Qwen3.5-35B-A3B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3.5-122B-A10B",),
+        {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
+         "hidden_size": 3072, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
+         "linear_num_value_heads": 64, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
+         "moe_intermediate_size": 1024, "mtp_num_hidden_layers": 1, "num_attention_heads": 32,
+         "num_experts": 256, "num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 2,
+         "shared_expert_intermediate_size": 1024, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
+         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
+         "vision_config": {"depth": 27, "hidden_size":
+         1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
+        None,
+        "nvidia--Qwen3.5-122B-A10B-NVFP4_config.json",
     ),
     (
         ("Qwen/Qwen3.5-397B-A17B",),
@@ -208,7 +242,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "stepfun-ai--Step-3.7-Flash-FP8_config.json",
     ),
     (
-        ("deepseek-ai/DeepSeek-V3", "deepseek-ai/DeepSeek-R1"),
+        ("deepseek-ai/DeepSeek-V3", "deepseek-ai/DeepSeek-V3-0324", "deepseek-ai/DeepSeek-V3.1",
+         "deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1-0528"),
         {"architectures": ["DeepseekV3ForCausalLM"], "first_k_dense_replace": 3, "hidden_size": 7168,
          "intermediate_size": 18432, "kv_lora_rank": 512, "max_position_embeddings": 163840,
          "moe_intermediate_size": 2048, "n_routed_experts": 256, "n_shared_experts": 1,
@@ -229,6 +264,20 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          128, "vocab_size": 129280},
         _FP8_BLOCK,
         "deepseek-ai--DeepSeek-V3.2_config.json",
+    ),
+    (
+        ("deepseek-ai/DeepSeek-V4-Flash",), _V4_FLASH, _FP8_BLOCK, "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
+    ),
+    (
+        ("nvidia/DeepSeek-V4-Flash-NVFP4",), _V4_FLASH, _FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
+    ),
+    (
+        ("deepseek-ai/DeepSeek-V4-Pro",), _V4_PRO, _FP8_BLOCK, "deepseek-ai--DeepSeek-V4-Pro_config.json",
+    ),
+    (
+        ("nvidia/DeepSeek-V4-Pro-NVFP4",), _V4_PRO, _FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        "nvidia--DeepSeek-V4-Pro-NVFP4_config.json",
     ),
     (
         ("moonshotai/Kimi-K2-Instruct",),

@@ -2,7 +2,8 @@
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
 "unpinned: can be planned, not deployed". Rows of Llama-like models stand here, those of others in
-core/shape_facts.py (from files) and core/shape_cards.py (from general knowledge).
+core/shape_facts.py (from files) and core/shape_cards.py (from general knowledge); quantized checkpoints of these in
+core/shape_quantized.py.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
 from infercli.core.shape_cards import CARDS
 from infercli.core.shape_facts import FACTS
+from infercli.core.shape_quantized import QUANTIZED
 from infercli.errors import UnknownName
 
 _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
@@ -124,6 +126,10 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
         ("mistralai/Mistral-7B-v0.3", "mistralai/Mistral-7B-Instruct-v0.3"),
         "Mistral", (32, 4096, 32, 8, 128, 14336, 32768, 0, 32768), 7_248_023_552, _CARD,
+    ),
+    (
+        ("mistralai/Mistral-Nemo-Base-2407", "mistralai/Mistral-Nemo-Instruct-2407"),
+        "Mistral", (40, 5120, 32, 8, 128, 14336, 131072, 0, 1024000), 12_247_782_400, _CARD,
     ),
     (
         ("mistralai/Mistral-Small-24B-Instruct-2501",),
@@ -254,25 +260,6 @@ _MOE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     ),
 )  # fmt: skip
 
-# id -> (the id whose architecture it has, how its checkpoint is quantized, source)
-_QUANTIZED: dict[str, tuple[str, Quantization, str]] = {
-    "Qwen/Qwen3-32B-FP8": (
-        "Qwen/Qwen3-32B",
-        Quantization(method="fp8", bits=8, block=(128, 128)),
-        _CONFIGS + "Qwen--Qwen3-32B-FP8_config.json",
-    ),
-    "Qwen/Qwen3-235B-A22B-FP8": (
-        "Qwen/Qwen3-235B-A22B",
-        Quantization(method="fp8", bits=8, block=(128, 128)),
-        _CONFIGS + "Qwen--Qwen3-235B-A22B-FP8_config.json",
-    ),
-    "nvidia/Llama-3.1-70B-Instruct-FP8": (
-        "meta-llama/Llama-3.1-70B-Instruct",
-        Quantization(method="fp8", bits=8, kv_cache_fp8=True),
-        _CONFIGS + "nvidia--Llama-3.1-70B-Instruct-FP8_hf_quant_config.json",
-    ),
-}
-
 
 def _arch(family: str, numbers: tuple[int, ...]) -> ModelArch:
     layers, hidden, heads, kv_heads, head_dim, intermediate, vocab, tied, length, *moe = numbers
@@ -323,8 +310,8 @@ def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: st
     return Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
 
 
-def _quantized(base: str, quantization: Quantization, source: str) -> Shape:
-    return _builders()[base]()._replace(quantization=quantization, source=source)
+def _quantized(base: str, quantization: Json, source: str) -> Shape:
+    return _builders()[base]()._replace(quantization=detect(quantization), source=source)
 
 
 @cache
@@ -337,8 +324,8 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, _CONFIGS + file))
     for ids, config, parameters in CARDS:
         table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
-    for model_id, (base, stored, source) in _QUANTIZED.items():
-        table[model_id] = partial(_quantized, base, stored, source)
+    for model_id, base, quantization, file in QUANTIZED:
+        table[model_id] = partial(_quantized, base, quantization, _CONFIGS + file)
     return table
 
 

@@ -25,8 +25,11 @@ from infercli.core.architecture.arch import (
 )  # fmt: skip
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.wrappers import WRAPPERS
+from infercli.core.checkpoint import detect_in
+from infercli.core.schemes import schemes_of
 from infercli.core.shape_cards import CARDS
 from infercli.core.shape_facts import FACTS
+from infercli.core.shape_quantized import QUANTIZED
 from infercli.core.shapes import find_shape
 from infercli.errors import InferError, Unsupported
 from tests.parts.require import require
@@ -83,6 +86,23 @@ def test_a_shipped_row_of_facts_is_its_config_file():
     for ids, facts, _, file in FACTS:
         whole = found[file.removesuffix("_config.json").replace("--", "/", 1)]
         assert architecture.parse(facts) == architecture.parse(whole), ids
+
+
+def test_a_shipped_quantized_row_stores_every_tensor_as_its_files_say():
+    found = configs()
+    for model_id, base, _, file in QUANTIZED:
+        whole = found[model_id]
+        beside = Path(os.environ["INFERCLI_TRUTH"], "configs", f"{model_id.replace('/', '--')}_hf_quant_config.json")
+        said = detect_in(whole, json.loads(beside.read_text()) if beside.is_file() else None)
+        shape = find_shape(model_id)
+        assert shape.arch == find_shape(base).arch == replace(architecture.parse(whole), dtype=shape.arch.dtype), file
+        assert (shape.quantization.kv_cache_fp8, shape.quantization.unstated) == (said.kv_cache_fp8, said.unstated)
+        for tensor in rank_tensors(shape.arch, Layout()):
+            here, there = (
+                schemes_of(q, tensor.modules, tensor.indices, head=tensor.role == "lm_head")
+                for q in (shape.quantization, said)
+            )
+            assert here == there, (model_id, tensor)
 
 
 LEFT_OUT = {"BAAI/bge-m3": 1024 * 1025}

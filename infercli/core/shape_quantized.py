@@ -1,0 +1,89 @@
+"""Quantized checkpoints of models that are shipped as they were trained: only how they are stored is a fact of its own.
+
+The one thing to know: a list that names every layer is written with `*` for its number, where all are named; a test
+compares each row, tensor by tensor, with the whole file.
+"""
+
+from __future__ import annotations
+
+from infercli.core.record import Json
+
+
+def _nvfp4(*excluded: str) -> Json:
+    """ModelOpt's hf_quant_config.json of NVFP4 weights and an FP8 KV cache, all but `excluded` modules quantized."""
+    stated = {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "exclude_modules": list(excluded)}
+    return {"producer": {"name": "modelopt"}, "quantization": stated}
+
+
+_FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+_GLM = _nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
+_KIMI = _nvfp4("language_model.lm_head", "language_model.model.layers.0.*", "*.mlp.shared_experts*", "*.self_attn*")
+_QWEN35 = _nvfp4("lm_head", "*.linear_attn*", "*.mlp.shared_expert*", "*.self_attn*")
+_DEEPSEEK = (
+    "lm_head",
+    "model.layers.61*",
+    *(f"*.self_attn.{n}" for n in ("kv_a_proj_with_mqa", "kv_b_proj", "q_a_proj", "q_b_proj")),
+)
+_FP8: Json = {"quant_algo": "FP8"}
+_W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
+
+# id, the id whose architecture it has, its quantization (of config.json or hf_quant_config.json), file in the source
+QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
+    ("Qwen/Qwen3-32B-FP8", "Qwen/Qwen3-32B", _FP8_BLOCK, "Qwen--Qwen3-32B-FP8_config.json"),
+    ("Qwen/Qwen3-235B-A22B-FP8", "Qwen/Qwen3-235B-A22B", _FP8_BLOCK, "Qwen--Qwen3-235B-A22B-FP8_config.json"),
+    (
+        "nvidia/Llama-3.1-70B-Instruct-FP8", "meta-llama/Llama-3.1-70B-Instruct",
+        {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]}},
+        "nvidia--Llama-3.1-70B-Instruct-FP8_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Qwen3-235B-A22B-NVFP4", "Qwen/Qwen3-235B-A22B", _nvfp4("lm_head"),
+        "nvidia--Qwen3-235B-A22B-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Qwen3.5-122B-A10B-NVFP4", "Qwen/Qwen3.5-122B-A10B", _QWEN35,
+        "nvidia--Qwen3.5-122B-A10B-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Qwen3.5-397B-A17B-NVFP4", "Qwen/Qwen3.5-397B-A17B", _QWEN35,
+        "nvidia--Qwen3.5-397B-A17B-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Qwen3.6-35B-A3B-NVFP4", "Qwen/Qwen3.6-35B-A3B",
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+            **dict.fromkeys((f"*.linear_attn.{name}" for name in ("in_proj_qkv", "in_proj_z", "out_proj")), _FP8),
+            **dict.fromkeys((f"*.self_attn.{name}_proj" for name in "qkvo"), _FP8),
+            **dict.fromkeys(("*.mlp.experts", "*.mlp.shared_expert.*", "lm_head"), _W4A16),
+        }},
+        "nvidia--Qwen3.6-35B-A3B-NVFP4_config.json",
+    ),
+    (
+        "nvidia/MiniMax-M2.5-NVFP4", "MiniMaxAI/MiniMax-M2.5", _nvfp4("lm_head", "*.self_attn*"),
+        "nvidia--MiniMax-M2.5-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Gemma-4-26B-A4B-NVFP4", "google/gemma-4-26B-A4B-it",
+        _nvfp4("lm_head", "*.mlp*", "*.self_attn*"), "nvidia--Gemma-4-26B-A4B-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/Gemma-4-31B-IT-NVFP4", "google/gemma-4-31B-it",
+        _nvfp4("lm_head", "*.self_attn*"), "nvidia--Gemma-4-31B-IT-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/DeepSeek-V3.1-NVFP4", "deepseek-ai/DeepSeek-V3", _nvfp4(*_DEEPSEEK),
+        "nvidia--DeepSeek-V3.1-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/DeepSeek-V3.2-NVFP4", "deepseek-ai/DeepSeek-V3.2", _nvfp4(*_DEEPSEEK, "*.self_attn.indexer*"),
+        "nvidia--DeepSeek-V3.2-NVFP4_hf_quant_config.json",
+    ),
+    ("nvidia/GLM-5.1-NVFP4", "zai-org/GLM-5.1", _GLM, "nvidia--GLM-5.1-NVFP4_hf_quant_config.json"),
+    ("nvidia/GLM-5.2-NVFP4", "zai-org/GLM-5.2", _GLM, "nvidia--GLM-5.2-NVFP4_hf_quant_config.json"),
+    ("nvidia/GLM-5.3-NVFP4", "zai-org/GLM-5.3-FP8", _GLM, "nvidia--GLM-5.3-NVFP4_hf_quant_config.json"),
+    (
+        "nvidia/Kimi-K2.5-NVFP4", "moonshotai/Kimi-K2.5",
+        _nvfp4("language_model.lm_head", "*.self_attn*"), "nvidia--Kimi-K2.5-NVFP4_config.json",
+    ),
+    ("nvidia/Kimi-K2.6-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.6-NVFP4_hf_quant_config.json"),
+    ("nvidia/Kimi-K2.7-Code-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.7-Code-NVFP4_hf_quant_config.json"),
+)  # fmt: skip
