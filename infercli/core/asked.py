@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
+from infercli.core.compressed_attention import compressed
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import own_speculation
 from infercli.core.engines.facts import EngineFacts
@@ -55,7 +56,8 @@ def read_request(
         "max_model_len": _length(deployment, arch),
         "gpu_memory_utilization": utilization(_given(deployment.engine_args), gpu, facts, profile),
     }
-    return EstimateRequest.model_validate(_question(deployment.engine_args) | asked)
+    only: dict[str, Json] = {"kv_cache_dtype": "fp8"} if compressed(arch) else {}  # vLLM stops at any other
+    return EstimateRequest.model_validate(only | _question(deployment.engine_args) | asked)
 
 
 def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:

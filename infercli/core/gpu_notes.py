@@ -8,6 +8,7 @@ from infercli.core import sizing
 from infercli.core.activation import more_while_compiling
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
+from infercli.core.compressed_attention import compressed
 from infercli.core.kv_cache import CacheLayout
 from infercli.core.outcome import Question
 from infercli.core.profile import HardwareProfile
@@ -146,9 +147,12 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
             len(g.indices) for g in arch.layers
             if isinstance(g.mixer, Attention) and (g.mixer.window is not None or g.mixer.chunk is not None)
         )  # fmt: skip
+        where = f"{local} of {arch.layer_count} layers keep only a window of the tokens"
+        if compressed(arch):
+            where = "every layer keeps a window of the tokens, and most of them the others compressed"
         yield (
-            f"{local} of {arch.layer_count} layers keep only a window of the tokens: bytes per token are those of a "
-            "longer request, and concurrency, not the printed number of tokens, is the capacity"
+            f"{where}: bytes per token are those of a longer request, and concurrency, not the printed number of "
+            "tokens, is the capacity"
         )
 
 

@@ -14,6 +14,7 @@ from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.asked import length_source, read_request, settled
 from infercli.core.checkpoint import Quantization
+from infercli.core.compressed_attention import compressed
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
@@ -310,6 +311,8 @@ class GpuPlanner:
             kv_reason = "vLLM's default; there is no KV cache"
         elif self.quantization.kv_cache_fp8:
             kv_reason = "the checkpoint asks for an FP8 KV cache"
+        elif compressed(self.arch):
+            kv_reason = "compressed attention has no other cache, and vLLM stops where FP8 is not asked for"
         choices = [
             self._choice(
                 "tensor_parallel_size",

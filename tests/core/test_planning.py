@@ -310,6 +310,14 @@ def test_the_kv_cache_is_never_fp8_unless_somebody_says_so():
     assert choice(asked, "kv_cache_dtype").reason == "the checkpoint asks for an FP8 KV cache"
 
 
+def test_the_cache_of_compressed_attention_is_fp8_since_there_is_no_other():
+    made = plan("deepseek-ai/DeepSeek-V4-Flash", "h200-x8")
+    chosen = next(c for c in made.choices if c.name == "kv_cache_dtype")
+    assert (chosen.value, chosen.given, made.engine.engine_args["kv_cache_dtype"]) == ("fp8", False, "fp8")
+    assert "compressed attention has no other" in chosen.reason
+    assert any(note.startswith("every layer keeps a window of the tokens") for note in made.notes)
+
+
 def test_a_t4_computes_in_float16():
     made = plan("meta-llama/Llama-3.2-3B-Instruct", profile("l4", gpu="T4"), quantization="none")
     assert made.engine.engine_args["dtype"] == "float16"
