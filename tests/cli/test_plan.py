@@ -81,7 +81,7 @@ def test_changes_of_a_deployment_are_its_keys(infercli, deployment):
 def test_where_no_more_of_the_same_gpus_do_the_cheapest_profile_is_named(infercli):
     model = "meta-llama/Llama-3.1-70B-Instruct"
     (change,) = would_fit(infercli, model, "--profile", "l4")
-    assert change == "--profile a100-80-x4"
+    assert change == "--profile b200-x8"
     assert infercli("plan", model, *change.split(" ")).code == ExitCode.YES
 
 
