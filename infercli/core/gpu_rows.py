@@ -77,6 +77,14 @@ ROWS = (
         ("V100", "V100-SXM2-32GB", "V100 32GB"),
     ),
     Row(
+        "V100-16-PCIe", 15.77, 900, (7, 0), {"fp16": 112}, None, _GEN3, 250, 80, "V100",
+        "memory: that of the V100 16GB, whose memory chips it has; NVIDIA V100 datasheet, PCIe", ("V100-PCIE-16GB",),
+    ),
+    Row(
+        "V100-32-PCIe", 31.73, 900, (7, 0), {"fp16": 112}, None, _GEN3, 250, 80, "V100",
+        "memory: that of the V100 32GB, whose memory chips it has; NVIDIA V100 datasheet, PCIe", ("V100-PCIE-32GB",),
+    ),
+    Row(
         "V100S-32", 31.73, 1134, (7, 0), {"fp16": 130}, None, _GEN3, 250, 80, None,
         "memory: that of the V100 32GB, whose memory chips it has; NVIDIA V100 datasheet, V100S PCIe", ("V100S",),
     ),
@@ -324,6 +332,12 @@ ROWS = (
         f"{_TORCH} (94.97 GiB); NVIDIA RTX PRO 6000 Blackwell Workstation Edition datasheet",
         ("RTXPRO6000", "RTX PRO 6000 Blackwell", "RTX PRO 6000 Blackwell 96GB",
          "RTX PRO 6000 Blackwell Workstation Edition"),
+    ),
+    Row(
+        "RTX-PRO-6000-Max-Q", 94.97, 1792, (12, 0), _fp4(438.9, 877.8, 1755.5), None, _GEN5, 300, 188, "RTX-PRO-6000",
+        "memory: that of the Workstation Edition, whose memory chips it has; NVIDIA RTX PRO 6000 Blackwell Max-Q "
+        "Workstation Edition datasheet (3,511 AI TOPS, sparse FP4)",
+        ("RTX PRO 6000 Blackwell Max-Q Workstation Edition", "RTX PRO 6000 Blackwell Max-Q"),
     ),
     Row(
         "RTX-PRO-6000-Server", 94.97, 1597, (12, 0), _fp4(500, 1000, 2000), None, _GEN5, 600, 188, "RTX-PRO-6000",
