@@ -24,6 +24,7 @@ _DEEPSEEK = (
     "model.layers.61*",
     *(f"*.self_attn.{n}" for n in ("kv_a_proj_with_mqa", "kv_b_proj", "q_a_proj", "q_b_proj")),
 )
+_AWQ: Json = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
 _FP8: Json = {"quant_algo": "FP8"}
 _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
 
@@ -87,3 +88,24 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
     ("nvidia/Kimi-K2.6-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.6-NVFP4_hf_quant_config.json"),
     ("nvidia/Kimi-K2.7-Code-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.7-Code-NVFP4_hf_quant_config.json"),
 )  # fmt: skip
+
+_AWQ_OF = (
+    *(f"Qwen/Qwen3-{size}" for size in ("4B", "8B", "14B", "32B")), "Qwen/QwQ-32B",
+    *(f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B", "14B", "32B", "Coder-7B", "Coder-32B")),
+)  # fmt: skip
+_FP8_OF = (
+    *(f"Qwen/Qwen3-{size}" for size in ("0.6B", "1.7B", "4B", "8B", "14B", "30B-A3B")),
+    *(f"Qwen/Qwen3-{size}-2507" for size in ("4B-Instruct", "4B-Thinking", "30B-A3B-Instruct", "30B-A3B-Thinking")),
+    *(f"Qwen/Qwen3-{size}-2507" for size in ("235B-A22B-Instruct", "235B-A22B-Thinking")),
+    *(f"Qwen/Qwen3-Coder-{size}-Instruct" for size in ("30B-A3B", "480B-A35B")),
+)  # fmt: skip
+
+# id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
+QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
+    *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
+    *((f"{base}-FP8", base, _FP8_BLOCK) for base in _FP8_OF),
+    *(
+        (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", _AWQ)
+        for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
+    ),
+)

@@ -8,6 +8,7 @@ core/shape_quantized.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -27,11 +28,20 @@ from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
 from infercli.core.shape_cards import CARDS
 from infercli.core.shape_facts import FACTS
-from infercli.core.shape_quantized import QUANTIZED
+from infercli.core.shape_quantized import QUANTIZED, QUANTIZED_CARDS
 from infercli.errors import UnknownName
 
 _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
 _CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
+
+
+_METHODS_BY_NAME = {
+    "awq": "awq", "gptq": "gptq", "fp8": "fp8", "nvfp4": "nvfp4", "w4a16": "w4a16", "w8a8": "int8", "int8": "int8",
+}  # fmt: skip
+_STORED_AS = re.compile(
+    rf"(?P<base>.+?)[-_.](?:quantized[-_.])?(?P<stored>{'|'.join(_METHODS_BY_NAME)})(?:[-_](?:int4|4bit|dynamic|block))*"
+)
+"""Names of quantized checkpoints, in small letters: Qwen3-8B-GPTQ-Int4, Meta-Llama-3.1-8B-Instruct-quantized.w8a8."""
 
 
 class Shape(NamedTuple):
@@ -326,6 +336,8 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
     for model_id, base, quantization, file in QUANTIZED:
         table[model_id] = partial(_quantized, base, quantization, _CONFIGS + file)
+    for model_id, base, quantization in QUANTIZED_CARDS:
+        table[model_id] = partial(_quantized, base, quantization, _CARD)
     return table
 
 
@@ -360,11 +372,16 @@ def find_shape(model_id: str) -> Shape:
     """The shape of that id, whatever its case. Raises UnknownName, with the nearest ids."""
     known = {known.lower(): known for known in _builders()}.get(model_id.lower())
     if known is None:
-        raise UnknownName(
-            "model",
-            model_id,
-            _builders(),
-            f"`infercli pin {model_id}` reads its config.json, after which any model of a taught architecture can be "
-            "planned",
-        )
+        pin = f"`infercli pin {model_id}` reads its config.json, after which any model of a taught architecture can be "
+        raise UnknownName("model", model_id, _builders(), _as_usual(model_id) + pin + "planned")
     return _shape(known)
+
+
+def _as_usual(model_id: str) -> str:
+    """How to plan a checkpoint that is not here and whose name says of which model it is, and how it is quantized."""
+    said = _STORED_AS.fullmatch(model_id.rpartition("/")[2].lower())
+    if said is None:
+        return ""
+    base = next((known for known in _builders() if known.rpartition("/")[2].lower() == said["base"]), None)
+    method = _METHODS_BY_NAME[said["stored"]]
+    return "" if base is None else f"`{base}` with --quantization {method} is planned as a usual {method} checkpoint; "
