@@ -56,7 +56,9 @@ class Library:
                 self._read_list(path)
             else:
                 raise InputError(f"{place}: there is no such file or directory", "--configs takes either")
-        self._shipped = {name.lower(): name for name in shapes()}
+        # Of ids that are kin the last wins: a model as it was trained goes before quantized checkpoints of it.
+        by_storage = sorted(shapes(), key=lambda name: shapes()[name].quantization.method == "none")
+        self._shipped = {name.lower(): name for name in by_storage}
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
         self._whole = {kin(name): name for name in self._configs}
@@ -76,7 +78,8 @@ class Library:
         own = self._configs.get(model.lower()) or self._configs.get(_clean(model).lower())
         if own is not None and (method is None or stored_method(own) in (None, method)):
             return replace(own, own=True)
-        alike = [f for f in self._kin_configs.get(kin(_clean(model)), ()) if stored_method(f) == method]
+        named = [kin(_clean(name)) for name in (model, base) if name]
+        alike = [f for name in named for f in self._kin_configs.get(name, ()) if stored_method(f) == method]
         if method not in (None, "none") and alike:
             return replace(alike[0], own=True)
         found = own or self._exact(_clean(model))

@@ -63,6 +63,21 @@ def test_the_nearest_kin_is_the_same_model_under_another_name(library):
     assert "3.1-8B" in found.id
 
 
+def test_of_shipped_kin_the_model_as_it_was_trained_is_the_nearest(library):
+    # Qwen/Qwen3-14B-AWQ and -FP8 are shipped too, and are found by their own ids alone.
+    assert library.find("QuantTrio/Qwen3-14B-GPTQ-Int4", None).id == "Qwen/Qwen3-14B"
+    assert library.find("Qwen/Qwen3-14B-AWQ", None).id == "Qwen/Qwen3-14B-AWQ"
+
+
+def test_files_of_the_base_that_are_stored_as_the_record_says_go_before_its_shipped_shape(library, tmp_path):
+    stored = {"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}
+    (tmp_path / "nvidia--Qwen3-14B-NVFP4_config.json").write_text(json.dumps(WHOLE | {"quantization_config": stored}))
+    library = Library([str(tmp_path)])
+    found = library.find("someone/mine-NVFP4 + MTP", "Qwen/Qwen3-14B", method="nvfp4")
+    assert (found.id, found.own) == ("nvidia/Qwen3-14B-NVFP4", True)
+    assert library.find("someone/mine-NVFP4 + MTP", "Qwen/Qwen3-14B", method="awq").id == "Qwen/Qwen3-14B"
+
+
 @pytest.mark.parametrize(
     ("name", "same"),
     [
