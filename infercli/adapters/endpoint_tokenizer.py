@@ -40,4 +40,4 @@ class EndpointTokenizer:
             return [len(ids) for ids in pool.map(self._ids, texts)]
 
     def _ids(self, text: str) -> list[int]:
-        return self._api.tokenize(text, model=self._model, special_tokens=False)
+        return self._api.tokenize(text, model=self._model)

@@ -1,4 +1,4 @@
-"""A small client of OpenAI-compatible endpoints: what `ask`, a deploy's verification and the tests need of one.
+"""A small client of OpenAI-compatible endpoints: what `ask` needs of one, and `bench` before its load.
 
 The standard library only. The load generator does not use it: it has no clocks. Every failure is an EndpointError whose
 hint says what to type next; the key that was sent is in none of them.
@@ -22,8 +22,6 @@ from infercli.core.record import Json
 from infercli.core.traces import refuses_usage
 from infercli.errors import EndpointError
 
-Message = Mapping[str, Json]
-
 _INTERIM = frozenset({102, 103})
 """Heads that a server may send before the answer's own (RFC 9110, 15.2); http.client goes past 100 alone."""
 
@@ -37,15 +35,10 @@ class Answer:
     prompt_tokens: int | None
     """By the server's `usage`; None when it sent none."""
     completion_tokens: int | None
-    headers: Mapping[str, str] = field(repr=False)
-    """Names in lower case."""
-    reasoned: bool = False
+    engine: str | None
+    """Which engine application answered; None when this is not an infercli front."""
+    reasoned: bool
     """Reasoning came beside the text, which does not hold it."""
-
-    @property
-    def engine(self) -> str | None:
-        """Which engine application answered; None when this is not an infercli front."""
-        return self.headers.get("x-infercli-engine")
 
 
 class Streamed(Iterator[str]):
@@ -72,19 +65,14 @@ class Streamed(Iterator[str]):
             state.finish_reason,
             state.prompt_tokens,
             state.completion_tokens,
-            state.headers,
+            state.engine,
             state.reasoned,
         )
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Of the answer, known from the start; names in lower case."""
-        return self._state.headers
 
 
 @dataclass
 class _StreamState:
-    headers: Mapping[str, str]
+    engine: str | None
     parts: list[str] = field(default_factory=list)
     finish_reason: str | None = None
     prompt_tokens: int | None = None
@@ -102,12 +90,11 @@ class OpenAiApi:
         endpoint: Endpoint,
         *,
         api_key: str | None = None,
-        headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.endpoint = endpoint
-        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._headers = {"Accept": "application/json"}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout_s = timeout_s
@@ -116,7 +103,7 @@ class OpenAiApi:
     def models(self) -> list[str]:
         """The names that `model` may be."""
         try:
-            value = self.get_json("/v1/models")
+            value = self._json("GET", "/v1/models", None)
         except Refused as error:
             if error.status == 404:
                 # Some serve and list nothing (huggingface/text-generation-inference issue 2369, until August 2024).
@@ -128,83 +115,36 @@ class OpenAiApi:
         except (KeyError, TypeError):
             raise self._not_one("its list of models is not one") from None
 
-    def chat(self, messages: Sequence[Message], *, model: str, **options: Json) -> Answer:
-        """`options` go into the request as they are (max_tokens, temperature, seed, ...)."""
-        return self._whole("/v1/chat/completions", {"model": model, "messages": list(messages), **options})
+    def stream_chat(self, messages: Sequence[Mapping[str, Json]], *, model: str, **options: Json) -> Streamed:
+        """Returns when the answer's head is there; its pieces come as they are taken.
 
-    def stream_chat(self, messages: Sequence[Message], *, model: str, **options: Json) -> Streamed:
-        """As `chat`, piece by piece. Returns when the answer's head is there; its pieces come as they are taken."""
-        return self._streamed("/v1/chat/completions", {"model": model, "messages": list(messages), **options})
-
-    def completions(self, prompt: str, *, model: str, **options: Json) -> Answer:
-        """Plain text continued."""
-        return self._whole("/v1/completions", {"model": model, "prompt": prompt, **options})
-
-    def stream_completions(self, prompt: str, *, model: str, **options: Json) -> Streamed:
-        """As `completions`, piece by piece."""
-        return self._streamed("/v1/completions", {"model": model, "prompt": prompt, **options})
-
-    def tokenize(self, text: str | Sequence[Message], *, model: str, special_tokens: bool = True) -> list[int]:
-        """The engine's own token ids of a text, or of messages through its chat template (vLLM's `/tokenize`).
-
-        `special_tokens`: with those that the tokenizer puts around a text (a first token).
+        `options` go into the request as they are (max_tokens, temperature, seed, ...).
         """
-        subject: dict[str, Json] = {"messages": list(text)}
-        if isinstance(text, str):
-            subject = {"prompt": text, "add_special_tokens": special_tokens}
-        value = self.post_json("/tokenize", {"model": model, **subject})
+        path, body = "/v1/chat/completions", {"model": model, "messages": list(messages), **options, "stream": True}
+        try:
+            connection, response = self._ask("POST", path, {**body, "stream_options": {"include_usage": True}})
+        except Refused as error:
+            if not refuses_usage(error.status, error.message):
+                raise
+            connection, response = self._ask("POST", path, body)
+        headers = _headers(response)
+        if "event-stream" not in headers.get("content-type", ""):
+            connection.close()
+            raise self._not_one(f"it answered a streaming request with {headers.get('content-type') or 'no type'}")
+        state = _StreamState(headers.get("x-infercli-engine"))
+        return Streamed(self._pieces(connection, response, state), state)
+
+    def tokenize(self, text: str, *, model: str) -> list[int]:
+        """The engine's own token ids of a text (vLLM's `/tokenize`), without those that the tokenizer adds to it."""
+        value = self.post_json("/tokenize", {"model": model, "prompt": text, "add_special_tokens": False})
         tokens = value.get("tokens") if isinstance(value, dict) else None
         if not isinstance(tokens, list):
             raise self._not_one("its answer to /tokenize has no tokens")
         return [int(token) for token in tokens]
 
-    def get_json(self, path: str) -> Json:
-        """Any path of the endpoint, as JSON."""
-        return self._json("GET", path, None)[0]
-
-    def get_text(self, path: str) -> str:
-        """Any path of the endpoint, as text (`/metrics`)."""
-        connection, response = self._ask("GET", path, None, None)
-        try:
-            return self._read(response).decode("utf-8", "replace")
-        finally:
-            connection.close()
-
-    def post_json(self, path: str, body: Json) -> Json:
+    def post_json(self, path: str, body: dict[str, Json]) -> Json:
         """Any path of the endpoint."""
-        return self._json("POST", path, body)[0]
-
-    def _whole(self, path: str, body: dict[str, Json]) -> Answer:
-        value, headers = self._json("POST", path, body)
-        try:
-            choice = value["choices"][0]
-            text = choice["text"] if "text" in choice else choice["message"].get("content")
-            usage = value.get("usage") or {}
-            return Answer(
-                text=mended(text or ""),
-                finish_reason=choice.get("finish_reason"),
-                prompt_tokens=usage.get("prompt_tokens"),
-                completion_tokens=usage.get("completion_tokens"),
-                headers=headers,
-            )
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise self._not_one("its answer has no choices") from None
-
-    def _streamed(self, path: str, body: dict[str, Json]) -> Streamed:
-        body = {**body, "stream": True}
-        try:
-            asked = {**body, "stream_options": {"include_usage": True}}
-            connection, response = self._ask("POST", path, asked, body.get("model"))
-        except Refused as error:
-            if not refuses_usage(error.status, error.message):
-                raise
-            connection, response = self._ask("POST", path, body, body.get("model"))
-        headers = _headers(response)
-        if "event-stream" not in headers.get("content-type", ""):
-            connection.close()
-            raise self._not_one(f"it answered a streaming request with {headers.get('content-type') or 'no type'}")
-        state = _StreamState(headers)
-        return Streamed(self._pieces(connection, response, state), state)
+        return self._json("POST", path, body)
 
     def _pieces(
         self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, state: _StreamState
@@ -266,7 +206,7 @@ class OpenAiApi:
             state.finish_reason = choice.get("finish_reason") or state.finish_reason
             delta = choice.get("delta") or {}
             state.reasoned = state.reasoned or bool(delta.get("reasoning") or delta.get("reasoning_content"))
-            text = choice["text"] if "text" in choice else delta.get("content")
+            text = delta.get("content")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_one(f"its stream holds {data[:80]!r}") from None
         # Half of a character waits for the other half.
@@ -274,26 +214,19 @@ class OpenAiApi:
         state.half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return mended(text.removesuffix(state.half))
 
-    def _json(self, method: str, path: str, body: Json) -> tuple[Json, Mapping[str, str]]:
-        model = body.get("model") if isinstance(body, dict) else None
-        connection, response = self._ask(method, path, body, model)
+    def _json(self, method: str, path: str, body: dict[str, Json] | None) -> Json:
+        connection, response = self._ask(method, path, body)
         try:
-            data = self._read(response)
-        finally:
-            connection.close()
-        try:
-            return json.loads(data), _headers(response)
-        except ValueError:
-            raise self._not_one(f"its answer to {path} is not JSON") from None
-
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        try:
-            return response.read()
+            return json.loads(response.read())
         except (OSError, http.client.HTTPException) as error:
             raise unreachable(error, self.endpoint, self._timeout_s) from error
+        except ValueError:
+            raise self._not_one(f"its answer to {path} is not JSON") from None
+        finally:
+            connection.close()
 
     def _ask(
-        self, method: str, path: str, body: Json, model: Json
+        self, method: str, path: str, body: dict[str, Json] | None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Send, and return once a 200 has come. The caller closes the connection."""
         for name, value in self._headers.items():
@@ -319,7 +252,7 @@ class OpenAiApi:
                 response.headers = response.msg = None  # type: ignore[assignment]
                 response.begin()
             if response.status != 200:
-                raise self._refused(response, path, model)
+                raise self._refused(response, path, (body or {}).get("model"))
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             at_proxy = None if way.proxy is None else failed_at(way.proxy, error)
@@ -338,7 +271,7 @@ class OpenAiApi:
         if status == 404 and isinstance(model, str):
             message, hint = self._model_not_found(path, model, server_words(body, "Not Found"))
             return Refused(message, hint, status=status)
-        has_key = "authorization" in {name.lower() for name in self._headers}
+        has_key = "Authorization" in self._headers
         return refused(self.endpoint, path, status, body, _headers(response), has_key=has_key)
 
     def _model_not_found(self, path: str, model: str, said: str) -> tuple[str, str]:

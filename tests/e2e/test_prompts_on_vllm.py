@@ -10,6 +10,7 @@ import time
 import pytest
 
 from infercli.adapters.openai_api import OpenAiApi
+from infercli.adapters.prometheus import at_url
 from infercli.adapters.tokenizer import open_tokenizer
 from infercli.cli.sending import conversations_for, tokenizer_for
 from infercli.core.bench_workload import Synthetic
@@ -84,7 +85,7 @@ def lengths(model):
 def prefix_cache(api) -> tuple[float, float]:
     """Tokens that were looked up in the prefix cache and that were found, so far."""
     found = {}
-    for line in api.get_text("/metrics").splitlines():
+    for line in at_url(api.endpoint.url).fetch().decode().splitlines():
         for name in ("queries", "hits"):
             if line.startswith(f"vllm:prefix_cache_{name}_total"):
                 found[name] = float(line.rpartition(" ")[2])
@@ -95,7 +96,8 @@ def hit_share(api, conversations) -> float:
     """Send all, one after another; the share of their tokens that the engine found in its cache."""
     queries, hits = prefix_cache(api)
     for conversation in conversations:
-        api.completions(conversation.turns[0].prompt, model="tiny", max_tokens=1)
+        asked = {"model": "tiny", "prompt": conversation.turns[0].prompt, "max_tokens": 1}
+        api.post_json("/v1/completions", asked)
     after = prefix_cache(api)
     return (after[1] - hits) / (after[0] - queries)
 
