@@ -23,13 +23,11 @@ from infercli.core.endpoint import parse_endpoint
 from infercli.core.engine_telemetry import EngineTelemetry
 from infercli.core.exposition import Exposition, Scrape, parse
 from infercli.core.telemetry import Telemetry
-from infercli.errors import EndpointError, InferError, InputError
+from infercli.errors import EndpointError, InferError
 
 INTERVAL_S = 1.0
-"""As NVML is sampled. vLLM renews its gauges with every step, Ray's exporter every 10 s, DCGM's every 30 s."""
-FASTEST_S = 0.1
-"""A scrape of vLLM 0.29 is 47 KiB of text that the engine's own process has to print, and 0.6 ms of CPU here, as
-measured: faster disturbs what is measured. Our choice."""
+"""As NVML is sampled. vLLM renews its gauges with every step, Ray's exporter every 10 s, DCGM's every 30 s. A scrape of
+vLLM 0.29 is 47 KiB of text that the engine's own process has to print, and 0.6 ms of CPU here, as measured."""
 TIMEOUT_S = 5.0
 """For one scrape, from its sending to its end. Our choice: a slower exporter is in trouble itself."""
 _PACKING = 1
@@ -44,8 +42,6 @@ class Source:
     """For people: an address, or the name of an engine. Holds no secret."""
     fetch: Callable[[], bytes] = field(repr=False)
     """One answer's body. May raise InferError; is called from a thread of its own, one call at a time."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Of an engine's series, only those that carry all of these; for an address that answers for several engines."""
 
 
 class Scraped(NamedTuple):
@@ -59,7 +55,7 @@ class Scraped(NamedTuple):
     """Name of a source that gave nothing -> why."""
 
 
-def at_url(url: str, *, headers: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None) -> Source:
+def at_url(url: str, *, headers: Mapping[str, str] | None = None) -> Source:
     """A source that is asked by HTTP: an engine's base URL, or the address of metrics itself.
 
     `headers` may carry a key: they are sent, and kept nowhere else. Raises InputError for what is no such address.
@@ -73,7 +69,7 @@ def at_url(url: str, *, headers: Mapping[str, str] | None = None, labels: Mappin
             raise EndpointError(f"it answered HTTP {answer.status}")
         return answer.body
 
-    return Source(name=whole, fetch=fetch, labels=dict(labels or {}))
+    return Source(name=whole, fetch=fetch)
 
 
 def no_engine(source: Source) -> str | None:
@@ -89,15 +85,12 @@ class Scraper:
     """`with Scraper(sources) as scraper: ...`, then `scraper.scraped()`.
 
     Every source is asked once before the block begins and once after it ends, so that the load lies between the two.
-    A source that fails costs neither the run nor the others: it becomes a reason. Raises InputError for an interval
-    under 0.1 s.
+    A source that fails costs neither the run nor the others: it becomes a reason.
 
     Whoever forks inside the block should do it in its first moments: the threads sleep then.
     """
 
     def __init__(self, sources: Sequence[Source], interval_s: float = INTERVAL_S) -> None:
-        if interval_s < FASTEST_S:
-            raise InputError(f"metrics cannot be scraped every {interval_s:g} s", f"{FASTEST_S:g} s at the fastest")
         self.interval_s = interval_s
         self._started_ns = 0
         self._watched = [_Watched(source, interval_s) for source in sources]
@@ -130,11 +123,7 @@ class Scraper:
             is_engine = any(engine_telemetry.is_engine(answer) for answer in answers)
             is_dcgm = any(dcgm.is_dcgm(answer) for answer in answers)
             if is_engine:
-                engines.append(
-                    engine_telemetry.engine_telemetry(
-                        source.name, scrapes, interval_s=self.interval_s, labels=source.labels
-                    )
-                )
+                engines.append(engine_telemetry.engine_telemetry(source.name, scrapes, interval_s=self.interval_s))
             if is_dcgm:
                 gpus.append(dcgm.telemetry(source.name, scrapes, interval_s=self.interval_s))
             if not is_engine and not is_dcgm:

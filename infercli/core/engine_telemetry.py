@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate, pairwise
-from typing import NamedTuple
+from itertools import pairwise
 
 from pydantic import Field, model_validator
 
@@ -61,14 +60,6 @@ class Histogram(Record):
         return self.sum_s / self.count if self.sum_s is not None and self.count else None
 
 
-class Bucket(NamedTuple):
-    """Where a value lies: above `low_s`, and not above `high_s`."""
-
-    low_s: float
-    high_s: float | None
-    """None: it lies above the histogram's last edge."""
-
-
 class EngineTelemetry(Record):
     """One engine, or all engines behind one address, over the run. None: unknown, see `absent`."""
 
@@ -111,21 +102,6 @@ class EngineTelemetry(Record):
         return self.prefix_cache_hit_tokens / self.prefix_cache_query_tokens
 
 
-def bucket_of(histogram: Histogram, q: float) -> Bucket | None:
-    """Where the q-quantile lies, by the definition of `core.metrics.quantile`; None: nothing was observed.
-
-    That quantile lies between two ranks: where they are in two buckets, the answer spans both.
-    """
-    if not histogram.count:
-        return None
-    rank = q * (histogram.count - 1)
-    below = list(accumulate(histogram.counts))
-    low = next(n for n, total in enumerate(below) if total > math.floor(rank))
-    high = next(n for n, total in enumerate(below) if total > math.ceil(rank))
-    edges = histogram.edges_s
-    return Bucket(edges[low - 1] if low else 0.0, edges[high] if high < len(edges) else None)
-
-
 def is_engine(exposition: Exposition) -> bool:
     """Whether vLLM answered, itself or through Ray's exporter."""
     said = {*exposition.series, *exposition.problems}
@@ -137,14 +113,9 @@ def wanted(name: str) -> bool:
     return name in _WANTED
 
 
-def engine_telemetry(
-    source: str, scrapes: Sequence[Scrape], *, interval_s: float, labels: Mapping[str, str] | None = None
-) -> EngineTelemetry:
-    """Scrapes in order of time; the first should lie before the load and the last after it.
-
-    `labels`: only series that carry all of these are read, for an address that answers for several engines.
-    """
-    reader = _Reader(scrapes, labels or {})
+def engine_telemetry(source: str, scrapes: Sequence[Scrape], *, interval_s: float) -> EngineTelemetry:
+    """Scrapes in order of time; the first should lie before the load and the last after it."""
+    reader = _Reader(scrapes)
     absent: dict[str, str] = {}
     names: dict[str, str] = {}
 
@@ -193,9 +164,8 @@ class _UnknownError(Exception):
 class _Reader:
     """The scrapes of one source, and how its metrics are called."""
 
-    def __init__(self, scrapes: Sequence[Scrape], labels: Mapping[str, str]) -> None:
+    def __init__(self, scrapes: Sequence[Scrape]) -> None:
         self.scrapes = scrapes
-        self.labels = labels.items()
         self.answers = [(s.at_s, s.exposition) for s in scrapes if s.exposition is not None]
         seen = {name for _, exposition in self.answers for name in exposition.series}
         self.seen = seen
@@ -205,12 +175,6 @@ class _Reader:
         # Ray's exporter is one process for all engines of a machine: its age says nothing about theirs.
         starts = [exposition.series.get(PROCESS, {}) for _, exposition in self.answers]
         self.processes = {value for rows in starts for value in rows.values()}
-
-    def rows(self, exposition: Exposition, name: str) -> dict[Labels, float]:
-        rows = exposition.series.get(name, {})
-        if not self.labels:
-            return dict(rows)
-        return {labels: value for labels, value in rows.items() if self.labels <= dict(labels).items()}
 
     def name_of(self, field: str) -> str:
         """The first of the names of a field that was seen. A bad line counts: then that is the reason."""
@@ -237,11 +201,11 @@ class _Reader:
         """One value per scrape; None where it failed or did not say it."""
         column: list[float | None] = []
         for scrape in self.scrapes:
-            rows = self.rows(scrape.exposition, name) if scrape.exposition is not None else {}
+            rows = scrape.exposition.series.get(name, {}) if scrape.exposition is not None else {}
             values = [value for value in rows.values() if math.isfinite(value)]
             column.append(pool(values) if values else None)
         if not any(value is not None for value in column):
-            raise _UnknownError(self._unmatched(name))
+            raise _UnknownError(f"{name} has no number")
         return tuple(column)
 
     def growth(self, name: str) -> dict[Labels, float]:
@@ -258,9 +222,9 @@ class _Reader:
                 "several processes answered: the engine began anew, or one address has several replicas"
             )
         grown: dict[Labels, float] = {}
-        last: dict[Labels, float] = {}
+        last: Mapping[Labels, float] = {}
         for number, (at_s, exposition) in enumerate(self.answers):
-            rows = self.rows(exposition, name)
+            rows = exposition.series.get(name, {})
             if name in exposition.problems:
                 continue  # neither gone nor there; the last scrape has all of it
             gone = last.keys() - rows.keys()
@@ -278,7 +242,7 @@ class _Reader:
                 grown[labels] = grown.get(labels, 0.0) + value - before
             last = rows
         if not grown:
-            raise _UnknownError(self._unmatched(name))
+            raise _UnknownError(f"{name} has no number")
         return grown
 
     def finished(self, name: str) -> dict[str, int]:
@@ -320,10 +284,6 @@ class _Reader:
         if len(self.processes) > 1 and not self.ray:
             said.append("several processes answered: each sample is of one of them")
         return tuple(said)
-
-    def _unmatched(self, name: str) -> str:
-        asked = ", ".join(f"{key}={value}" for key, value in self.labels)
-        return f"{name} has no series with {asked}" if asked else f"{name} has no number"
 
 
 def _total(values: list[float]) -> float:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.engine_telemetry import Bucket, Histogram, bucket_of, engine_telemetry, is_engine
+from infercli.core.engine_telemetry import Histogram, engine_telemetry, is_engine
 from infercli.core.engines.metrics import ROWS, ray_name
 from infercli.core.exposition import Scrape, parse
-from infercli.core.metrics import quantile
 
 
 def text(prefix="vllm:", labels='engine="0",model_name="m"', **values):
@@ -31,12 +30,12 @@ def ttft(counts, total, labels='engine="0"', name="vllm:time_to_first_token_seco
     return "\n".join([*rows, f"{name}_sum{{{labels}}} {total}", f"{name}_count{{{labels}}} {counts[-1]}"]) + "\n"
 
 
-def measured(*texts, labels=None):
+def measured(*texts):
     scrapes = [
         Scrape(float(n), None, t.reason) if isinstance(t, Failed) else Scrape(float(n), parse(t), None)
         for n, t in enumerate(texts)
     ]
-    return engine_telemetry("http://127.0.0.1:8000/metrics", scrapes, interval_s=1.0, labels=labels)
+    return engine_telemetry("http://127.0.0.1:8000/metrics", scrapes, interval_s=1.0)
 
 
 class Failed:
@@ -72,17 +71,6 @@ def test_engines_behind_one_address_are_added_and_the_fullest_cache_counts():
     assert told.samples.running == (5, 9)
     assert told.samples.kv_cache_usage_fraction == (0.9, 0.4)
     assert told.generation_tokens == 12  # 5 + 7
-
-
-def test_labels_choose_one_engine_of_an_address_that_answers_for_several():
-    def both(first, second):
-        return text(labels='model_name="a"', generation=first) + text(labels='model_name="b"', generation=second)
-
-    scrapes = (both(10, 500), both(15, 900))
-    assert measured(*scrapes, labels={"model_name": "a"}).generation_tokens == 5
-    other = measured(*scrapes, labels={"model_name": "c"})
-    assert other.generation_tokens is None
-    assert other.absent["generation_tokens"] == "vllm:generation_tokens_total has no series with model_name=c"
 
 
 def test_finished_requests_by_their_reason():
@@ -244,31 +232,6 @@ def test_who_is_an_engine():
     assert is_engine(parse("ray_vllm_num_requests_running 1"))
     assert is_engine(parse("vllm:num_requests_running broken line"))
     assert not is_engine(parse("process_start_time_seconds 1\nDCGM_FI_DEV_GPU_UTIL 3"))
-
-
-def test_a_quantile_lies_in_a_bucket():
-    # 4 up to 0.1 s, 5 up to 0.5 s, 1 above. Ranks 0 to 9: 0-3 in the first, 4-8 in the second, 9 in the last.
-    histogram = Histogram(edges_s=(0.1, 0.5), counts=(4, 5, 1), sum_s=None)
-    assert bucket_of(histogram, 0.0) == Bucket(0.0, 0.1)
-    assert bucket_of(histogram, 3 / 9) == Bucket(0.0, 0.1)  # rank 3 exactly
-    assert bucket_of(histogram, 0.4) == Bucket(0.0, 0.5)  # rank 3.6: between the last of the first and the next
-    assert bucket_of(histogram, 0.5) == Bucket(0.1, 0.5)  # rank 4.5
-    assert bucket_of(histogram, 0.95) == Bucket(0.1, None)  # rank 8.55
-    assert bucket_of(histogram, 1.0) == Bucket(0.5, None)
-    assert bucket_of(Histogram(edges_s=(1.0,), counts=(0, 0), sum_s=0.0), 0.5) is None
-
-
-@pytest.mark.parametrize("q", [0.0, 0.25, 0.5, 0.9, 0.95, 0.99, 1.0])
-@pytest.mark.parametrize("values", [[0.05], [0.05, 0.3], [0.02, 0.1, 0.10001, 0.5, 0.7, 3.0], [0.2] * 50 + [0.6] * 3])
-def test_the_bucket_holds_the_quantile_of_the_values_themselves(values, q):
-    edges = (0.1, 0.5, 1.0)
-    counts = [0] * (len(edges) + 1)
-    for value in values:
-        counts[next((n for n, edge in enumerate(edges) if value <= edge), len(edges))] += 1
-    bucket = bucket_of(Histogram(edges_s=edges, counts=tuple(counts), sum_s=None), q)
-    value = quantile(sorted(values), q)
-    assert bucket.low_s <= value
-    assert bucket.high_s is None or value <= bucket.high_s
 
 
 def test_a_histogram_has_one_more_count_than_edges_and_ascends():
