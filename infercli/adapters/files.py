@@ -56,9 +56,9 @@ def text_lines(path: Path) -> Iterator[Iterable[str]]:
         yield file
 
 
-def read_text(path: Path, hint: str | None = None) -> str:
+def read_text(path: Path) -> str:
     """The whole of a text file. Raises InputError, InvalidFile."""
-    with reading(path, hint):
+    with reading(path):
         return path.read_text(encoding="utf-8-sig")
 
 

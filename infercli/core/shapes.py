@@ -347,11 +347,6 @@ def shapes() -> dict[str, Shape]:
     return {model_id: build() for model_id, build in _builders().items()}
 
 
-def counted_ids() -> tuple[str, ...]:
-    """Ids of the rows here, whose layers are all alike and whose parameters the Hub counted."""
-    return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
-
-
 def published_as(model_id: str, method: str) -> tuple[str, ...]:
     """Ids of checkpoints of the same model that are quantized by `method`, as far as they are here.
 

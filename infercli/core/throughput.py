@@ -267,18 +267,18 @@ def capacity_requests_per_s(step: StepTime, serving: Serving, load: Load) -> flo
 
 def highest_request_rate(
     arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load, objectives: Objectives, *,
-    step: StepTime | None = None, coefficients: Coefficients | None = None,
+    step: StepTime | None = None,
 ) -> float:  # fmt: skip
     """Requests a second, of all replicas, that keep the objectives; 0 where none does. Ignores the load's own rate.
 
     Of a load that ends, the rate at which so many requests may arrive: more than the engine carries for long. Beyond
     1.25 of that it is looked for up to all of them within a second.
     """
-    timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=coefficients)
+    timed = step or step_time(arch, quantization, gpu, serving, served=load.served)
 
     def keeps(rate: float) -> bool:
         asked = load._replace(concurrency=None, request_rate=rate)
-        return objectives.keeps(predict(arch, quantization, gpu, serving, asked, step=timed, coefficients=coefficients))
+        return objectives.keeps(predict(arch, quantization, gpu, serving, asked, step=timed))
 
     return highest_rate(keeps, capacity_requests_per_s(timed, serving, load), load.requests)
 

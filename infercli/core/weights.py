@@ -97,28 +97,9 @@ def stored_bytes(
     return total + (allocated_bytes(int(groups * scheme.bits // 8)) if scheme.zero_points else 0)
 
 
-def tensor_bytes(
-    tensor: RankTensor,
-    quantization: Quantization,
-    element_bytes: int,
-    *,
-    weight_only: bool = False,
-    gpu: Gpu | None = None,
-) -> int:
-    """Bytes of all copies of `tensor` on a rank, each layer stored as the checkpoint says.
-
-    Where `gpu` is given it decides, scheme by scheme, what `weight_only` says otherwise.
-    """
-    total = 0
-    for scheme, copies in _schemes(tensor, quantization):
-        only = _weight_only(scheme, gpu) if gpu is not None else weight_only
-        total += copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu)
-    return total
-
-
-def _weight_only(scheme: Scheme | None, gpu: Gpu) -> bool:
+def _weight_only(scheme: Scheme | None, gpu: Gpu | None) -> bool:
     native_from = None if scheme is None else METHODS[scheme.method].native_from
-    return native_from is not None and gpu.platform == "cuda" and not gpu.at_least(native_from)
+    return native_from is not None and gpu is not None and gpu.platform == "cuda" and not gpu.at_least(native_from)
 
 
 def _schemes(tensor: RankTensor, quantization: Quantization) -> list[tuple[Scheme | None, int]]:
@@ -137,10 +118,10 @@ def _copy_bytes(
     tensor: RankTensor,
     scheme: Scheme | None,
     element_bytes: int,
-    weight_only: bool,
     gpu: Gpu | None,
     engine_version: str | None = None,
 ) -> int:
+    weight_only = _weight_only(scheme, gpu)
     if scheme is not None and scheme.method == "gptq" and gpu is not None and gpu.capability == (9, 0):
         # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
         # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
@@ -198,7 +179,6 @@ def weights_bytes(
     layout: Layout,
     element_bytes: int,
     *,
-    weight_only: bool = False,
     gpu: Gpu | None = None,
     engine_version: str | None = None,
     drafts: bool = False,
@@ -208,14 +188,14 @@ def weights_bytes(
     """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
 
     `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
-    how MXFP4 experts are padded. Without it `weight_only` says the first, and the padding is the smallest.
+    how MXFP4 experts are padded. None: none does, and the padding is the smallest.
     `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
     last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
     `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
     """
     parts = weights_by_role(
         arch, quantization, layout, element_bytes,
-        weight_only=weight_only, gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
+        gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
         adapters=adapters,
     )  # fmt: skip
     return sum(parts.values())
@@ -244,7 +224,6 @@ def weights_by_role(
     layout: Layout,
     element_bytes: int,
     *,
-    weight_only: bool = False,
     gpu: Gpu | None = None,
     engine_version: str | None = None,
     drafts: bool = False,
@@ -263,8 +242,7 @@ def weights_by_role(
                 if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
                     size = copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
                 else:
-                    only = _weight_only(scheme, gpu) if gpu is not None else weight_only
-                    size = copies * _copy_bytes(tensor, scheme, element_bytes, only, gpu, engine_version)
+                    size = copies * _copy_bytes(tensor, scheme, element_bytes, gpu, engine_version)
                 found[tensor.role] = found.get(tensor.role, 0) + size
         if adapters is not None:
             slots = slot_tensors(arch, layout, stage, adapters, element_bytes)

@@ -39,7 +39,7 @@ class Clock(NamedTuple):
 
 
 def over_time(
-    title: str, unit: str, clock: Clock, lines: Sequence[Line], *, top: float | None = None, note: str = ""
+    title: str, unit: str, clock: Clock, lines: Sequence[Line], *, top: float | None = None
 ) -> ET.Element | None:
     """Lines on the run's clock; None where nothing is known. `top`: of the axis, for what has a natural end."""
     known = [y for line in lines for y in line.ys if y is not None]
@@ -56,7 +56,7 @@ def over_time(
     named = [(line.name, f"s{line.colour % COLOURS}" + (" thin" if line.thin else "")) for line in lines]
     said = f"{title} in {unit}, {number(min(known))} to {number(max(known))}, over {clock.end_s - clock.start_s:.0f} s"
     # One line is named by the title.
-    caption = [f"{unit}. ", *(key(named) if len(lines) > 1 else []), note]
+    caption = [f"{unit}. ", *(key(named) if len(lines) > 1 else [])]
     return figure(title, caption, svg(title, said, frame.width, frame.height, drawn), wide=True)
 
 

@@ -1,8 +1,9 @@
-"""config.json as a model's publisher writes it, made from a shipped shape."""
+"""The shipped shapes whose layers are all alike, and config.json as the publisher of one writes it."""
 
 from __future__ import annotations
 
 from infercli.core.architecture.arch import ModelArch, uniform_attention
+from infercli.core.shapes import _DENSE, _MOE
 
 MODEL_TYPES = {
     "LlamaForCausalLM": "llama",
@@ -12,6 +13,11 @@ MODEL_TYPES = {
     "MixtralForCausalLM": "mixtral",
     "Qwen3MoeForCausalLM": "qwen3_moe",
 }
+
+
+def counted_ids() -> tuple[str, ...]:
+    """Ids of the shapes that are a row of numbers each, whose parameters the Hub counted."""
+    return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
 
 
 def config_of(arch: ModelArch) -> dict:

@@ -5,10 +5,10 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import Dense, Layout, mixers, parameter_count, rank_tensors, uniform_attention
 from infercli.core.checkpoint import UNQUANTIZED
-from infercli.core.shapes import counted_ids, shapes
+from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
 from infercli.errors import InputError, Unsupported
-from tests.core.configs import config_of
+from tests.core.configs import config_of, counted_ids
 
 
 @pytest.mark.parametrize("model_id", counted_ids())

@@ -18,11 +18,11 @@ from infercli.core.architecture.arch import Attention, CompressedAttention, Layo
 from infercli.core.kv_blocks import backend_block_tokens
 from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_specs import CacheSettings
-from infercli.core.shapes import counted_ids, shapes
+from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
 from tests.core.class_models import CLASSES
-from tests.core.configs import config_of
+from tests.core.configs import config_of, counted_ids
 from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.parts.engine_python import ask_vllm
 

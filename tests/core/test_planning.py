@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from infercli.core.engines.arguments import unplanned
 from infercli.core.gpus import Gpu
 from infercli.core.model import LockedFile
-from infercli.core.shapes import counted_ids, shapes
+from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import InputError, InvalidFile, UnknownName, Unsupported
-from tests.core.configs import config_of
+from tests.core.configs import config_of, counted_ids
 from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, MIXTRAL, PROFILES, choice, locked, plan, profile
 
 

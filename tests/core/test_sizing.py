@@ -17,9 +17,10 @@ from infercli.core.engines.facts import NOTHING
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
 from infercli.core.lora import Adapters
-from infercli.core.shapes import counted_ids, shapes
+from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, MIB
+from tests.core.configs import counted_ids
 
 LLAMA = shapes()["meta-llama/Llama-3.1-8B"].arch
 ARCHS = list({shapes()[i].arch: None for i in counted_ids()})

@@ -496,7 +496,6 @@ def test_more_users_never_get_more_tokens_each(running, prompt, output):
 def test_the_room_for_half_grown_answers_limits_who_runs():
     assert most_running(limits(max_num_seqs=64, kv_tokens=6000), 100, 100) == 40
     assert most_running(limits(max_num_seqs=16, kv_tokens=6000), 100, 100) == 16
-    assert most_running(limits(max_num_seqs=16), 100, 100, concurrency=3) == 3
 
 
 def test_the_highest_rate_is_found_between_what_keeps_and_what_breaks():

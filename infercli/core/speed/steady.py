@@ -24,12 +24,12 @@ class Steady(NamedTuple):
     """Between two tokens of one request, with the prompts of its successors mixed in."""
 
 
-def most_running(limits: Limits, prompt: float, output: float, concurrency: float | None = None) -> float:
-    """Requests that decode at a time at most: by max_num_seqs, by KV room for half-grown answers, by who asks."""
+def most_running(limits: Limits, prompt: float, output: float) -> float:
+    """Requests that decode at a time at most: by max_num_seqs, and by KV room for half-grown answers."""
     most = float(limits.max_num_seqs)
     if limits.kv_tokens is not None:
         most = min(most, max(1.0, limits.kv_tokens / (prompt + output / 2)))
-    return most if concurrency is None else max(1.0, min(most, concurrency))
+    return most
 
 
 def steady(
