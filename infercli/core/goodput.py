@@ -21,7 +21,7 @@ from infercli.core.units import parse_duration_s
 Latency = Literal["ttft", "tpot", "e2e"]
 LATENCIES: tuple[Latency, ...] = ("ttft", "tpot", "e2e")
 SUCCESS_FRACTION = 0.999
-"""Of all requests, where nobody says: the default of a deployment's objectives."""
+"""Of all requests, where nobody says. Our choice: one in a thousand may fail."""
 _SLO = re.compile(r"(?P<latency>[a-z0-9]+)_p(?P<percent>\d{1,2}(?:\.\d+)?)=(?P<limit>.+)")
 
 

@@ -26,4 +26,3 @@ class Objectives(Record):
 
     ttft_p95_ms: float | None = Field(default=None, gt=0)
     tpot_p95_ms: float | None = Field(default=None, gt=0)
-    success_rate_fraction: float = Field(default=0.999, gt=0, le=1)
