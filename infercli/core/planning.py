@@ -1,4 +1,4 @@
-"""make_plan: from a deployment, a profile and a locked model to a Plan. Every choice is made here, with its reason.
+"""From a deployment, a profile and a locked model to a Plan. Every choice is made here, with its reason.
 
 Pure: the same input gives the same plan, whatever the time or the cluster.
 """
@@ -58,29 +58,6 @@ class Planned(NamedTuple):
     """None on the local target."""
 
 
-def make_plan(
-    deployment: ModelDeployment,
-    profile: HardwareProfile,
-    locked: LockedModel | None,
-    *,
-    infercli_version: str,
-    engine_code_digest: str,
-    front_code_digest: str,
-) -> Plan:
-    """The plan; `locked` None plans from a shipped shape. A plan that does not fit is a plan too.
-
-    Raises InputError, UnknownName or InvalidFile for what was written, Unsupported for what is not taught.
-    """
-    return planned(
-        deployment,
-        profile,
-        locked,
-        infercli_version=infercli_version,
-        engine_code_digest=engine_code_digest,
-        front_code_digest=front_code_digest,
-    ).plan
-
-
 def planned(
     deployment: ModelDeployment,
     profile: HardwareProfile,
@@ -93,10 +70,11 @@ def planned(
     offers: Callable[[], Iterable[Offer]] = tuple,
     learned: LearnedRuns | None = None,
 ) -> Planned:
-    """As `make_plan`, with the estimate that the plan rests on.
+    """The plan; `locked` None plans from a shipped shape. A plan that does not fit is a plan too.
 
     `typed`: the command line says what to plan, and no file. `offers`: profiles at hand, read where it does not fit.
-    `learned`: the installation's own runs, which move the memory of plans of their kind.
+    `learned`: the installation's own runs, which move the memory of plans of their kind. Raises InputError, UnknownName
+    or InvalidFile for what was written, Unsupported for what is not taught.
     """
     facts = find_engine(RAY_SERVICE_ENGINE)
     wrong = argument_problems(deployment.engine_args)

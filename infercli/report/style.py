@@ -15,7 +15,6 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-top: .75rem; border-top:
 h3 { font-size: 1rem; margin: 1.75rem 0 .25rem; } h4 { font-size: .95rem; margin: 1.25rem 0 .25rem; }
 p { margin: .4rem 0; max-width: 48rem; }
 p, li, dd, td.words, figcaption { overflow-wrap: anywhere; }
-a { color: var(--c0); }
 .dim, figcaption, caption { color: var(--dim); font-size: .87rem; }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 ul.cautions { margin: .75rem 0; padding: .6rem .75rem .6rem 1.75rem; border-left: 4px solid var(--c1);
@@ -34,7 +33,7 @@ svg text { fill: var(--dim); font: 13px system-ui, sans-serif; }
 svg text.strong { fill: var(--ink); }
 svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--line); stroke-width: 1; } svg .axis { stroke: var(--dim); stroke-width: 1; }
-svg .frame { fill: none; stroke: none; } svg .band { fill: var(--band); } svg .rest { fill: var(--panel); }
+svg .band { fill: var(--band); } svg .rest { fill: var(--panel); }
 svg .mark { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 3 3; }
 svg .limit { stroke: var(--bad); stroke-width: 1.25; stroke-dasharray: 6 3; fill: none; }
 svg .line { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
@@ -63,7 +62,7 @@ details { margin: .25rem 0 1rem; } summary { color: var(--dim); font-size: .87re
   figure, dl.cards div, tr, ul.cautions { break-inside: avoid; } h1, h2, h3, h4, caption { break-after: avoid; }
   .pair { grid-template-columns: 1fr 1fr; } .table, figure { overflow: visible; }
   table { font-size: 8pt; } th, td { padding: .15rem .3rem; }
-  figure.wide > svg { min-width: 0; } a { color: inherit; text-decoration: none; }
+  figure.wide > svg { min-width: 0; }
   tbody th, td { white-space: normal; } details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

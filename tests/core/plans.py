@@ -9,7 +9,7 @@ import yaml
 from infercli.core.deployment import ModelDeployment
 from infercli.core.model import LockedFile, LockedModel
 from infercli.core.plan import Plan
-from infercli.core.planning import make_plan
+from infercli.core.planning import planned
 from infercli.core.profile import HardwareProfile
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
@@ -43,14 +43,14 @@ def deployment(model: str = LLAMA_8B, **fields) -> ModelDeployment:
 
 
 def plan(model: str = LLAMA_8B, on: str | HardwareProfile = "l4", locked: LockedModel | None = None, **fields) -> Plan:
-    return make_plan(
+    return planned(
         deployment(model, **fields),
         profile(on) if isinstance(on, str) else on,
         locked,
         infercli_version="0.1.0",
         engine_code_digest="e" * 12,
         front_code_digest="f" * 12,
-    )
+    ).plan
 
 
 def choice(made: Plan, name: str):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infercli.core import architecture
+from infercli.core import architecture, planning
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS
@@ -16,7 +16,6 @@ from infercli.core.deployment import ModelDeployment
 from infercli.core.estimate import EstimateError, EstimateRequest
 from infercli.core.estimating import estimate, read_model
 from infercli.core.model import LockedFile, LockedModel
-from infercli.core.planning import make_plan
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.errors import Unsupported
 from tests.parts.require import require
@@ -44,9 +43,9 @@ def planned(size_bytes: int, config: dict = OLMO2):
     files = (LockedFile(path="model.safetensors", size_bytes=size_bytes, sha256="0" * 64),)
     model = LockedModel(id="./m", source="directory", directory="/m", files=files, config=config)
     deployment = ModelDeployment(name="chat", model="./m", profile="l4")
-    return make_plan(
+    return planning.planned(
         deployment, PROFILE, model, infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12
-    )
+    ).plan
 
 
 def test_an_unseen_class_is_answered_and_never_said_to_start():

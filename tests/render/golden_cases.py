@@ -8,7 +8,7 @@ import yaml
 
 from infercli.core.deployment import ModelDeployment
 from infercli.core.model import ModelLock
-from infercli.core.planning import make_plan
+from infercli.core.planning import planned
 from infercli.core.profile import HardwareProfile
 from infercli.core.release import EngineDeployment
 from infercli.render.objects import objects
@@ -35,14 +35,14 @@ def _read(path, kind):
 
 def golden_plan(case):
     deployment = _read(directory(case) / "deployment.yaml", ModelDeployment)
-    return make_plan(
+    return planned(
         deployment,
         _read(ROOT / "profiles" / f"{deployment.profile}.yaml", HardwareProfile),
         _read(directory(case) / "models.lock.yaml", ModelLock).find(deployment.model),
         infercli_version="0.1.0",
         engine_code_digest=code_digest(ENGINE_ZIP),
         front_code_digest=code_digest(FRONT_ZIP),
-    )
+    ).plan
 
 
 def golden_objects(case):
