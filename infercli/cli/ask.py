@@ -37,12 +37,8 @@ class _Ask(click.Command):
 @click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(1), help="Of the answer.")
 @click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0), help="0 is greedy.")
 @click.option("--system", help="A system message.")
-@click.option(
-    "--timeout", default="5m", show_default=True, metavar="DURATION", help="Longest wait for a piece of the answer."
-)
-@options.deployment_file
-@options.target
-@options.cluster
+@options.timeout("5m", "Longest wait for a piece of the answer.")
+@options.place
 @options.common
 def command(
     words: tuple[str, ...],
@@ -51,12 +47,8 @@ def command(
     max_tokens: int,
     temperature: float,
     system: str | None,
-    timeout: str,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    timeout_s: float,
+    place: options.Place,
     output: str,
 ) -> None:
     """Ask a release or an OpenAI-compatible endpoint one question; the answer streams to stdout.
@@ -72,15 +64,8 @@ def command(
     from infercli.cli.endpoint import aim_at
     from infercli.cli.output import emit, note
     from infercli.core.release import live
-    from infercli.core.units import parse_duration_s
     from infercli.errors import EndpointError, InputError, UnknownName
 
-    try:
-        timeout_s = parse_duration_s(timeout)
-    except ValueError as error:
-        raise InputError(f"--timeout: {error}") from error
-    if not timeout_s:
-        raise InputError("--timeout: must be more than 0")
     if len(words) > 2:
         raise InputError("more than one question", "put the question in quotes")
     where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
@@ -88,7 +73,7 @@ def command(
         raise InputError("the question is empty")
     if where is None:
         _check_question(question)
-    aim = aim_at(where, model, deployment_path, target, namespace, kubeconfig, kube_context)
+    aim = aim_at(where, model, place)
     messages = ([{"role": "system", "content": system}] if system else []) + [{"role": "user", "content": question}]
     settings = {"max_tokens": max_tokens, "temperature": temperature}
     try:

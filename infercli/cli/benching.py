@@ -19,6 +19,7 @@ from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
 from infercli.cli.model_names import check_models
+from infercli.cli.options import Place
 from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
@@ -146,8 +147,7 @@ def _verdict(result: BenchResult) -> int:
 
 
 def _aim(where: str | None, given: dict[str, Any]) -> Aim:
-    places = (given[name] for name in ("deployment_path", "target", "namespace", "kubeconfig", "kube_context"))
-    aim = aim_at(where, given["model"], *places)
+    aim = aim_at(where, given["model"], Place(*(given[name] for name in Place._fields)))
     if given["in_cluster"]:
         check(aim)
     elif aim.world is not None and aim.world.platform.kubectl is not None:

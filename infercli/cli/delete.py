@@ -9,20 +9,14 @@ from infercli.cli import options
 
 @click.command()
 @click.argument("name", required=False)
-@options.deployment_file
-@options.target
-@options.cluster
+@options.place
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--keep-history", is_flag=True, help="Keep the record of its revisions.")
 @options.break_lock
 @options.common
 def command(
     name: str | None,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    place: options.Place,
     yes: bool,
     keep_history: bool,
     break_lock: bool,
@@ -41,7 +35,7 @@ def command(
     from infercli.cli.world import resolve
     from infercli.errors import InputError
 
-    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(name, place)
     if not world.store.entries(name):
         raise InputError(
             f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is"

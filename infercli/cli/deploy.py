@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from infercli.cli import options
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infercli.actions.deploy import Request
+    from infercli.actions.steps import World
+    from infercli.core.release import Entry
+
 
 @click.command()
-@options.deployment_file
+@options.place
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
-@options.target
-@options.cluster
 @click.option("--reason", help="Why; kept in the history.")
 @click.option("--step", "steps", type=click.IntRange(1, 100), multiple=True, help="Share in %, one shift each: 5, 25.")
 @click.option("--drop-previous", is_flag=True, help="Drop the engine that served before, instead of keeping it warm.")
@@ -26,12 +33,8 @@ from infercli.cli import options
 @options.timeout("30m")
 @options.common
 def command(
-    deployment_path: str | None,
+    place: options.Place,
     plan_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
     reason: str | None,
     steps: tuple[int, ...],
     drop_previous: bool,
@@ -39,7 +42,7 @@ def command(
     dry_run: bool,
     break_lock: bool,
     port: int | None,
-    timeout: str,
+    timeout_s: float,
     output: str,
 ) -> None:
     """Bring a deployment up beside what serves, verify it with a real completion, and shift requests to it.
@@ -53,51 +56,61 @@ def command(
       infercli deploy --plan plan.json --step 5 --step 25
       infercli deploy --target local
     """
-    import time
+    from infercli import __version__
+    from infercli.actions.deploy import Request
+    from infercli.cli.deploying import ready
+    from infercli.cli.world import who
 
-    from infercli.actions.deploy import deploy, settled, standing_now
-    from infercli.actions.waiting import CHAT
-    from infercli.cli.aimed import aimed
-    from infercli.cli.deploying import prepare_request
-    from infercli.cli.interrupts import interruptible
-    from infercli.cli.output import columns, emit, note
-    from infercli.core.release import answers, rollback_target
-    from infercli.core.units import duration
-
-    request, world, plan = prepare_request(
-        deployment_path=deployment_path,
-        plan_path=plan_path,
-        target=target,
-        namespace=namespace,
-        kubeconfig=kubeconfig,
-        kube_context=kube_context,
-        port=port,
+    found = ready(place, plan_path, port)
+    request = Request(
+        plan=found.plan,
+        objects=found.objects,
         reason=reason,
+        who=who(),
+        infercli_version=__version__,
         weights=(*(w for w in steps if w < 100), 100),
         drop_previous=drop_previous,
         allow_downtime=allow_downtime,
         break_lock=break_lock,
-        timeout=timeout,
+        timeout_s=timeout_s,
     )
-    history = list(world.store.entries(plan.name))
-    if dry_run:
-        from infercli.cli.deploying import dry_run as run_dry
+    (_rehearse if dry_run else _deploy)(request, found.world, output)
 
-        how, states = run_dry(request, world, history)
-        said = [] if settled(request, world, history, standing_now(world, history)) else states
-        rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
-        text = columns(rows) if rows else f"{plan.name} serves exactly this already; nothing would change"
-        dry = {
-            "apiVersion": "infercli/v1",
-            "kind": "DeployDryRun",
-            "name": plan.name,
-            "fits": plan.fits,
-            "verdict": plan.verdict,
-            "strategy": how,
-            "states": [s.model_dump(mode="json") for s in said],
-        }
-        emit(dry, output, text)
-        return
+
+def _rehearse(request: Request, world: World, output: str) -> None:
+    """Say what a deploy would do; in a cluster the API server validates every object and the first Serve config."""
+    from infercli.actions.deploy import candidate, prospect, settled, standing_now
+    from infercli.cli.output import columns, emit
+
+    plan, history = request.plan, list(world.store.entries(request.plan.name))
+    now = standing_now(world, history)
+    how, states = prospect(request, world, history, now)
+    if states:
+        entry = candidate(request, history, world.clock.now())
+        world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
+    said = [] if settled(request, world, history, now) else states
+    rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
+    answer = {
+        "apiVersion": "infercli/v1",
+        "kind": "DeployDryRun",
+        "name": plan.name,
+        "fits": plan.fits,
+        "verdict": plan.verdict,
+        "strategy": how,
+        "states": [s.model_dump(mode="json") for s in said],
+    }
+    emit(answer, output, columns(rows) or f"{plan.name} serves exactly this already; nothing would change")
+
+
+def _deploy(request: Request, world: World, output: str) -> None:
+    import time
+
+    from infercli.actions.deploy import deploy
+    from infercli.cli.interrupts import interruptible
+    from infercli.cli.output import emit
+    from infercli.core.units import duration
+
+    plan, history = request.plan, world.store.entries(request.plan.name)
     began = time.monotonic()
     with interruptible(f"`infercli status {plan.name}` says where it stands"):
         entry = deploy(request, world)
@@ -117,19 +130,25 @@ def command(
         "endpoint": endpoint,
         "seconds": round(seconds, 2),
     }
-    if unchanged:
-        emit(answer, output, f"{plan.name} serves exactly this already as revision {entry.number}; nothing was changed")
-        return
-    emit(
-        answer,
-        output,
-        f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}",
-    )
-    if output == "text":
-        history = list(world.store.entries(plan.name))
-        path = answers(entry.revision.engine.app, history)
-        how = f"infercli ask {plan.name} 'Hello'" if path in (None, CHAT) else f"POST {endpoint}{path}"
-        note(aimed(f"  ask it:      {how}"))
-        back = rollback_target(history) is not None
-        way = f"take it back: infercli rollback {plan.name}" if back else f"take it away: infercli delete {plan.name}"
-        note(aimed(f"  {way}"))
+    said = f"{plan.name} serves exactly this already as revision {entry.number}; nothing was changed"
+    if not unchanged:
+        said = f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}"
+    emit(answer, output, said)
+    if output == "text" and not unchanged:
+        _note_next(entry, world.store.entries(plan.name), endpoint)
+
+
+def _note_next(entry: Entry, history: Sequence[Entry], endpoint: str | None) -> None:
+    """How to ask what serves now, and how to take it back."""
+    from infercli.actions.waiting import CHAT
+    from infercli.cli.aimed import aimed
+    from infercli.cli.output import note
+    from infercli.core.release import answers, rollback_target
+
+    name = entry.revision.name
+    path = answers(entry.revision.engine.app, history)
+    how = f"infercli ask {name} 'Hello'" if path in (None, CHAT) else f"POST {endpoint}{path}"
+    note(aimed(f"  ask it:      {how}"))
+    back = rollback_target(history) is not None
+    way = f"take it back: infercli rollback {name}" if back else f"take it away: infercli delete {name}"
+    note(aimed(f"  {way}"))

@@ -1,20 +1,17 @@
-"""From a command line to a deploy request: plan, checks, objects and the world. Shared by deploy, diff and render."""
+"""From a command line to what a deploy begins with: plan, checks, objects, world. Shared by deploy, diff and render."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from infercli import __version__
 from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
-    from infercli.actions.deploy import Request
     from infercli.actions.steps import World
+    from infercli.cli.options import Place
     from infercli.core.plan import Plan
     from infercli.core.record import Json
-    from infercli.core.release import Entry
-    from infercli.core.rollout import State
 
 
 class DoesNotFit(InferError):
@@ -91,83 +88,72 @@ def objects_of(plan: Plan, namespace: str | None) -> tuple[dict[str, Json], ...]
     return tuple(static_objects(plan, namespace or "default", serving_code()))
 
 
-def prepare_request(
-    *,
-    deployment_path: str | None,
-    plan_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
-    port: int | None = None,
-    reason: str | None = None,
-    weights: tuple[int, ...] = (100,),
-    drop_previous: bool = False,
-    allow_downtime: bool = False,
-    break_lock: bool = False,
-    timeout: str = "30m",
-) -> tuple[Request, World, Plan]:
-    """Everything that a deploy needs, checked before anything is touched."""
-    from infercli.actions.deploy import Request
-    from infercli.cli.world import api_key, kubernetes_world, local_world, who
-    from infercli.core.units import parse_duration_s
-    from infercli.render.names import keys_secret
+class Ready(NamedTuple):
+    """What a deploy begins with, checked before anything is touched."""
 
-    try:
-        timeout_s = parse_duration_s(timeout)
-    except ValueError as error:
-        raise InputError(f"--timeout: {error}") from error
-    plan = plan_of(deployment_path, plan_path)
-    if target is not None and target != plan.target:
-        wants = "a CPU profile" if target == "local" else "a GPU profile"
+    plan: Plan
+    objects: tuple[dict[str, Json], ...]
+    """Its static objects."""
+    world: World
+    namespace: str | None
+    """None on this machine."""
+
+
+def ready(place: Place, plan_path: str | None, port: int | None = None) -> Ready:
+    """The plan that is meant, and where it goes. Raises InputError and DoesNotFit for what cannot be deployed there."""
+    plan = plan_of(place.deployment_path, plan_path)
+    if place.target is not None and place.target != plan.target:
+        wants, hint = "a GPU profile", "`infercli profiles` lists them"
+        if place.target == "local":
+            wants, hint = "a CPU profile", "set `profile: cpu-local` in deployment.yaml"
         raise InputError(
-            f"--target {target} needs {wants}; {plan.name}'s profile `{plan.profile.name}` is for {plan.target}",
-            "set `profile: cpu-local` in deployment.yaml" if target == "local" else "`infercli profiles` lists them",
+            f"--target {place.target} needs {wants}; {plan.name}'s profile `{plan.profile.name}` is for {plan.target}",
+            hint,
         )
     check_deployable(plan)
-    if plan.target == "local" and (namespace or kubeconfig or kube_context):
+    found = _here(plan, place, port) if plan.target == "local" else _in_cluster(plan, place)
+    check_sealed(plan, plan_path, found.objects, found.namespace)
+    note_verdict(plan)
+    note_placement(plan, found.world.platform.kubectl)
+    return found
+
+
+def _here(plan: Plan, place: Place, port: int | None) -> Ready:
+    from infercli.cli.world import api_key, local_world
+
+    if place.names_cluster:
         raise InputError(
             f"-n, --context and --kubeconfig name a cluster, and {plan.name}'s profile `{plan.profile.name}` is for "
             "this machine",
             "leave them out, or set another profile in deployment.yaml: `infercli profiles` lists them",
         )
-    if plan.target == "local":
-        world = local_world(port, api_key())
-        running_at = world.platform.endpoint()
-        if port is not None and running_at is not None and not running_at.endswith(f":{port}"):
-            raise InputError(
-                f"the Ray on this machine answers at {running_at} already, and its port cannot change while it runs",
-                "leave out --port, or `infercli local stop` first",
-            )
-        check_files(plan)
-        others = [n for n in world.store.names() if n != plan.name]
-        if others:
-            raise InputError(
-                f"this machine already runs the release `{others[0]}`, and one front answers at a time",
-                f"`infercli delete {others[0]}` first, or deploy under that name",
-            )
-        objects = objects_of(plan, None)
-    else:
-        namespace = namespace or plan.deployment.kubernetes.namespace
-        world = kubernetes_world(plan.name, namespace, kubeconfig, kube_context, keys_secret(plan.deployment))
-        namespace = world.platform.namespace  # type: ignore[attr-defined]
-        objects = objects_of(plan, namespace)
-    check_sealed(plan, plan_path, objects, namespace)
-    note_verdict(plan)
-    note_placement(plan, world.platform.kubectl)
-    request = Request(
-        plan=plan,
-        objects=objects,
-        reason=reason,
-        who=who(),
-        infercli_version=__version__,
-        weights=weights,
-        drop_previous=drop_previous,
-        allow_downtime=allow_downtime,
-        break_lock=break_lock,
-        timeout_s=timeout_s,
-    )
-    return request, world, plan
+    world = local_world(port, api_key())
+    running_at = world.platform.endpoint()
+    if port is not None and running_at is not None and not running_at.endswith(f":{port}"):
+        raise InputError(
+            f"the Ray on this machine answers at {running_at} already, and its port cannot change while it runs",
+            "leave out --port, or `infercli local stop` first",
+        )
+    check_files(plan)
+    others = [n for n in world.store.names() if n != plan.name]
+    if others:
+        raise InputError(
+            f"this machine already runs the release `{others[0]}`, and one front answers at a time",
+            f"`infercli delete {others[0]}` first, or deploy under that name",
+        )
+    return Ready(plan, (), world, None)
+
+
+def _in_cluster(plan: Plan, place: Place) -> Ready:
+    from infercli.adapters.cluster_platform import ClusterPlatform
+    from infercli.cli.world import kubernetes_world
+    from infercli.render.names import keys_secret
+
+    place = place._replace(namespace=place.namespace or plan.deployment.kubernetes.namespace)
+    world = kubernetes_world(plan.name, place, keys_secret(plan.deployment))
+    assert isinstance(world.platform, ClusterPlatform)
+    namespace = world.platform.namespace
+    return Ready(plan, objects_of(plan, namespace), world, namespace)
 
 
 def check_sealed(
@@ -205,14 +191,3 @@ def check_files(plan: Plan) -> None:
             f"{plan.engine.model_path} is not what the lock pinned:\n{shown}{more}",
             f"`infercli pin {plan.deployment.model}` pins it as it is now",
         )
-
-
-def dry_run(request: Request, world: World, history: list[Entry]) -> tuple[str, list[State]]:
-    """What a deploy would do; in a cluster the API server validates every object and the first Serve config."""
-    from infercli.actions.deploy import candidate, prospect, standing_now
-
-    how, states = prospect(request, world, history, standing_now(world, history))
-    if states:
-        entry = candidate(request, history, world.clock.now())
-        world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
-    return how, states

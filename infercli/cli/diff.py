@@ -14,19 +14,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@options.deployment_file
+@options.place
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
-@options.target
-@options.cluster
 @click.option("--exit-code", is_flag=True, help="Exit with 3 when a deploy would change something.")
 @options.common
 def command(
-    deployment_path: str | None,
+    place: options.Place,
     plan_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
     exit_code: bool,
     output: str,
 ) -> int:
@@ -40,20 +34,23 @@ def command(
       infercli diff
       infercli diff --plan plan.json --exit-code
     """
+    from infercli import __version__
     from infercli.actions.compare import compare
-    from infercli.cli.deploying import prepare_request
+    from infercli.actions.deploy import Request
+    from infercli.cli.deploying import ready
     from infercli.cli.output import emit
+    from infercli.cli.world import who
     from infercli.errors import ExitCode
 
-    request, world, _ = prepare_request(
-        deployment_path=deployment_path,
-        plan_path=plan_path,
-        target=target,
-        namespace=namespace,
-        kubeconfig=kubeconfig,
-        kube_context=kube_context,
+    found = ready(place, plan_path)
+    request = Request(
+        plan=found.plan,
+        objects=found.objects,
+        who=who(),
+        infercli_version=__version__,
+        timeout_s=0.0,  # nothing is waited for
     )
-    seen = compare(request, world)
+    seen = compare(request, found.world)
     emit(seen.model_dump(mode="json"), output, text(seen))
     return ExitCode.NO if exit_code and seen.changes else ExitCode.YES
 

@@ -8,6 +8,7 @@ from infercli.errors import EndpointError, InputError
 
 if TYPE_CHECKING:
     from infercli.actions.steps import World
+    from infercli.cli.options import Place
     from infercli.core.endpoint import Endpoint
 
 
@@ -23,29 +24,21 @@ class Aim(NamedTuple):
     """Of a release: to reach its engine's own counters."""
 
 
-def aim_at(
-    target_name: str | None,
-    model: str | None,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
-) -> Aim:
-    """`target_name` is a base URL (http...), a release's name, or None for deployment.yaml's release."""
+def aim_at(where: str | None, model: str | None, place: Place) -> Aim:
+    """`where` is a base URL (http...), a release's name, or None for deployment.yaml's release."""
     from infercli.cli.world import api_key, resolve
     from infercli.core.endpoint import parse_endpoint, url_meant
     from infercli.core.release import live, serving
 
-    if target_name is not None and target_name.lower().startswith(("http://", "https://")):
-        return Aim(parse_endpoint(target_name), api_key(), model, None, None)
-    meant = url_meant(target_name) if target_name is not None else None
+    if where is not None and where.lower().startswith(("http://", "https://")):
+        return Aim(parse_endpoint(where), api_key(), model, None, None)
+    meant = url_meant(where) if where is not None else None
     if meant is not None:
         # Not as it was typed: it may hold a key.
         raise InputError(
             f"{meant.removeprefix('http://')} is no whole URL, nor the name of a release", f"write {meant}"
         )
-    name, world = resolve(target_name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(where, place)
     history = world.store.entries(name)
     good = serving(history)
     if good is None or live(history) is None:

@@ -14,17 +14,11 @@ NEEDED_LEAST = ("BY", "TOOK", "QUANTIZATION", "AT")
 
 @click.command()
 @click.argument("name", required=False)
-@options.deployment_file
-@options.target
-@options.cluster
+@options.place
 @options.common
 def command(
     name: str | None,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    place: options.Place,
     output: str,
 ) -> None:
     """List the revisions of a release, oldest first.
@@ -44,7 +38,7 @@ def command(
     from infercli.core.units import duration
     from infercli.errors import InputError
 
-    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(name, place)
     _, entries = lease_and_history(name, world.store)
     if not entries:
         raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli deploy` makes one")

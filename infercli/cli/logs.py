@@ -11,19 +11,13 @@ from infercli.cli import options
 @click.argument("name", required=False)
 @click.option("--engine", help="Application; default: the one that takes the requests.")
 @click.option("--lines", default=200, show_default=True, type=click.IntRange(1), help="The newest lines.")
-@options.deployment_file
-@options.target
-@options.cluster
+@options.place
 @options.common
 def command(
     name: str | None,
     engine: str | None,
     lines: int,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    place: options.Place,
     output: str,
 ) -> None:
     """Print the engine's log of a release: of the engine that takes requests, or of the one named.
@@ -40,7 +34,7 @@ def command(
     from infercli.core.release import live
     from infercli.errors import InputError, UnknownName
 
-    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(name, place)
     history = world.store.entries(name)
     serving = live(history)
     engines = {} if serving is None else serving.engines

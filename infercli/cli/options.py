@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Place(NamedTuple):
+    """Where a release is looked for, as it was typed; None: not given."""
+
+    deployment_path: str | None = None
+    target: str | None = None
+    """`kubernetes` or `local`."""
+    namespace: str | None = None
+    kubeconfig: str | None = None
+    kube_context: str | None = None
+
+    @property
+    def names_cluster(self) -> bool:
+        """A flag says which cluster, or where in it."""
+        return bool(self.namespace or self.kubeconfig or self.kube_context)
 
 
 def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -65,6 +82,16 @@ def cluster(function: F) -> F:
     return function
 
 
+def place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`-f`, `--target` and what names a cluster, as one `place`: on every verb that acts on a release."""
+
+    @functools.wraps(function)
+    def gathered(**given: Any) -> Any:
+        return function(place=Place(**{name: given.pop(name) for name in Place._fields}), **given)
+
+    return deployment_file(target(cluster(gathered)))
+
+
 def target(function: F) -> F:
     """`--target`: for verbs that act on a running release."""
     return click.option(
@@ -91,6 +118,22 @@ def break_lock(function: F) -> F:
     )(function)
 
 
-def timeout(default: str) -> Callable[[F], F]:
-    """`--timeout 20m`."""
-    return click.option("--timeout", default=default, show_default=True, metavar="DURATION", help="Give up after this.")
+def timeout(default: str, says: str = "Give up after this.") -> Callable[[F], F]:
+    """`--timeout 20m`, as `timeout_s`."""
+    return click.option(
+        "--timeout", "timeout_s", default=default, show_default=True, metavar="DURATION", callback=_seconds, help=says
+    )
+
+
+def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: str) -> float:
+    """Callback of `--timeout`. Raises InputError for what is no time."""
+    from infercli.core.units import parse_duration_s
+    from infercli.errors import InputError
+
+    try:
+        seconds = parse_duration_s(value)
+    except ValueError as error:
+        raise InputError(f"--timeout: {error}") from error
+    if not seconds:
+        raise InputError("--timeout: must be more than 0")
+    return seconds

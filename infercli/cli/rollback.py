@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False)
 @click.option("--to", type=click.IntRange(1), help="This revision; default: the newest that was good before.")
-@options.deployment_file
-@options.target
-@options.cluster
+@options.place
 @click.option("--reason", help="Why; kept in the history.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 @options.break_lock
@@ -27,15 +25,11 @@ if TYPE_CHECKING:
 def command(
     name: str | None,
     to: int | None,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    place: options.Place,
     reason: str | None,
     dry_run: bool,
     break_lock: bool,
-    timeout: str,
+    timeout_s: float,
     output: str,
 ) -> None:
     """Go back to the newest revision that was good.
@@ -57,15 +51,10 @@ def command(
     from infercli.cli.interrupts import interruptible
     from infercli.cli.output import emit, note
     from infercli.cli.world import resolve, who
-    from infercli.core.units import duration, parse_duration_s
-    from infercli.errors import InputError
+    from infercli.core.units import duration
 
     began = time.monotonic()
-    try:
-        timeout_s = parse_duration_s(timeout)
-    except ValueError as error:
-        raise InputError(f"--timeout: {error}") from error
-    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(name, place)
     entry = None
     if dry_run:
         history = list(world.store.entries(name))

@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-@options.deployment_file
-@options.target
-@options.cluster
+@options.place
 @options.common
 def command(
     name: str | None,
-    deployment_path: str | None,
-    target: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
+    place: options.Place,
     output: str,
 ) -> int:
     """Say what serves, what is changing and who is changing it; without a name or deployment.yaml, list the releases.
@@ -43,14 +37,14 @@ def command(
     """
     from infercli.actions.status import status
     from infercli.cli.output import emit
-    from infercli.cli.project import deployment_path as path_of
+    from infercli.cli.project import deployment_path
     from infercli.cli.world import resolve
     from infercli.errors import ExitCode
 
-    if name is None and not path_of(deployment_path).exists() and deployment_path is None:
-        _list(target, namespace, kubeconfig, kube_context, output)
+    if name is None and place.deployment_path is None and not deployment_path(None).exists():
+        _list(place, output)
         return ExitCode.YES
-    name, world = resolve(name, target, deployment_path, namespace, kubeconfig, kube_context)
+    name, world = resolve(name, place)
     seen = status(name, world.platform, world.store, world.compose)
     emit(seen.model_dump(mode="json"), output, _text(seen))
     if seen.state == "unknown" and not seen.drift:
@@ -58,9 +52,7 @@ def command(
     return ExitCode.YES if seen.state in ("serving", "changing") and not seen.drift else ExitCode.NO
 
 
-def _list(
-    target: str | None, namespace: str | None, kubeconfig: str | None, kube_context: str | None, output: str
-) -> None:
+def _list(place: options.Place, output: str) -> None:
     """Every release that can be seen from here: on this machine, and in the namespace of the context."""
     from infercli.cli.output import columns, emit, note
     from infercli.cli.world import cluster_store, local_store
@@ -69,16 +61,16 @@ def _list(
 
     stores: list[tuple[str, ReleaseStore, Sequence[str]]] = []
     looked = []
-    if target != "kubernetes":
+    if place.target != "kubernetes":
         stores.append(("local", local_store(), local_store().names()))
         looked.append("on this machine")
-    if target != "local":
+    if place.target != "local":
         try:
-            in_cluster = cluster_store(namespace, kubeconfig, kube_context)
+            in_cluster = cluster_store(place)
             stores.append(("kubernetes", in_cluster, in_cluster.names()))
             looked.append(f"on {in_cluster.cluster.where}")
         except InferError as error:
-            if target == "kubernetes" or namespace or kubeconfig or kube_context:
+            if place.target == "kubernetes" or place.names_cluster:
                 raise
             note(f"no cluster was looked at: {error.message}")
     rows = []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infercli.actions.ports import ReleaseStore
     from infercli.actions.steps import Compose, World
     from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.cli.options import Place
     from infercli.core.record import Json
     from infercli.core.release import Entry, Serving
     from infercli.render.serve_config import Layout
@@ -132,17 +133,15 @@ def local_world(port: int | None = None, key: str | None = None) -> World:
     return World(platform, local_store(), SystemClock(), Steps(), composer(layout))
 
 
-def cluster_store(namespace: str | None, kubeconfig: str | None, context: str | None) -> ReleaseSecrets:
+def cluster_store(place: Place) -> ReleaseSecrets:
     """The history of the releases in one namespace."""
     from infercli.adapters.cluster import connect
     from infercli.adapters.release_secrets import ReleaseSecrets
 
-    return ReleaseSecrets(connect(kubeconfig, context, namespace))
+    return ReleaseSecrets(connect(place.kubeconfig, place.kube_context, place.namespace))
 
 
-def kubernetes_world(
-    name: str, namespace: str | None, kubeconfig: str | None, context: str | None, keys_secret: str | None = None
-) -> World:
+def kubernetes_world(name: str, place: Place, keys_secret: str | None = None) -> World:
     """The world of a release in a cluster. `keys_secret`: of what is about to be deployed; None: as was recorded."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
@@ -151,32 +150,23 @@ def kubernetes_world(
     from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.render.serve_config import KUBERNETES
 
-    cluster = connect(kubeconfig, context, namespace)
+    cluster = connect(place.kubeconfig, place.kube_context, place.namespace)
     platform = ClusterPlatform(cluster, name, keys_secret)
     return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
 
 
-def resolve(
-    name: str | None,
-    target: str | None,
-    deployment_path: str | None,
-    namespace: str | None,
-    kubeconfig: str | None,
-    kube_context: str | None,
-) -> tuple[str, World]:
+def resolve(name: str | None, place: Place) -> tuple[str, World]:
     """The release that a command means, and its world. Raises InputError where there is no such release.
 
     The name comes from the argument, else from deployment.yaml; the target from `--target`, else it is a cluster where
     one was named by a flag, else it comes from deployment.yaml's profile when it is that release, else it is local when
     this machine has a release of that name.
     """
-    from infercli.cli.project import deployment_path as path_of
-    from infercli.cli.project import load_deployment, load_profile
+    from infercli.cli.project import deployment_path, load_deployment, load_profile
 
-    if target is None and (namespace or kubeconfig or kube_context):
-        target = "kubernetes"
-    path = path_of(deployment_path)
-    deployment = load_deployment(deployment_path) if deployment_path or (path.exists() and name is None) else None
+    target = "kubernetes" if place.target is None and place.names_cluster else place.target
+    file, path = place.deployment_path, deployment_path(place.deployment_path)
+    deployment = load_deployment(file) if file or (path.exists() and name is None) else None
     if deployment is None and name is not None and target is None and path.exists():
         try:
             deployment = load_deployment(None)
@@ -184,7 +174,7 @@ def resolve(
             deployment = None  # a broken file in this folder must not keep anybody from another release
     if name is None:
         if deployment is None:
-            names = _names(target, namespace, kubeconfig, kube_context)
+            names = (cluster_store(place) if target == "kubernetes" else local_store()).names()
             if len(names) != 1 or target == "kubernetes":
                 raise InputError("which release?", _offer(names))
             name, target = names[0], "local"
@@ -193,14 +183,14 @@ def resolve(
     if deployment is not None and deployment.name == name:
         if target is None:
             target = load_profile(deployment.profile, path.parent).target
-        namespace = namespace or deployment.kubernetes.namespace
+        place = place._replace(namespace=place.namespace or deployment.kubernetes.namespace)
     here: Sequence[str] = local_store().names() if target != "kubernetes" else ()
     if target == "local" or name in here:
         if name not in here:
             raise _no_release(name, "on this machine", here)
         return name, local_world()
     try:
-        world = kubernetes_world(name, namespace, kubeconfig, kube_context)
+        world = kubernetes_world(name, place)
         there = world.store.names()
     except InferError as error:
         if target is None:
@@ -217,15 +207,6 @@ def resolve(
             missing.hint = f"there is one in namespace {', '.join(elsewhere)}: add `-n {elsewhere[0]}`"
         raise missing
     return name, world
-
-
-def _names(
-    target: str | None, namespace: str | None, kubeconfig: str | None, kube_context: str | None
-) -> Sequence[str]:
-    """The releases that could be meant, for whoever named none."""
-    if target != "kubernetes":
-        return local_store().names()
-    return cluster_store(namespace, kubeconfig, kube_context).names()
 
 
 def _no_release(name: str, where: str, known: Collection[str]) -> InputError:
