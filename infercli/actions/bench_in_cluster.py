@@ -65,6 +65,7 @@ def bench_in_cluster(bench: BenchRunner, clock: Clock, watcher: Watcher, on_even
             raise
         return _run_of(log)
     finally:
+        watcher.done()
         _remove(bench, watcher)
 
 
@@ -76,6 +77,7 @@ def _until_running(bench: BenchRunner, clock: Clock, watcher: Watcher) -> None:
         state = _looked(bench, clock)
         now = clock.monotonic()
         if state.step != "waiting":
+            watcher.done()
             return
         told(state.trouble)
         stuck_since = None if not state.stuck else now if stuck_since is None else stuck_since

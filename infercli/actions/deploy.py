@@ -264,6 +264,8 @@ def run(
             f"revision {revision.number} failed at `{step}`: {message}\n{_left(drive, before)}",
             "\n".join(part for part in (cure, _hint(drive)) if part),
         ) from error
+    finally:
+        world.watcher.done()
     drive.record("good", states[-1].step if states else "unchanged")
     drive.tidy(revision)
     drive.shorten()

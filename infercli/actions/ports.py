@@ -160,3 +160,6 @@ class Watcher(Protocol):
 
     def note(self, text: str) -> None:
         """Something that whoever waits has to know, also where no detail is shown; said once."""
+
+    def done(self) -> None:
+        """Nobody waits any more: the newest detail goes, before somebody else writes behind it."""

@@ -115,7 +115,6 @@ def _deploy(request: Request, world: World, output: str) -> None:
     with interruptible(f"`infercli status {plan.name}` says where it stands"):
         entry = deploy(request, world)
     unchanged = entry.number in {e.number for e in history}
-    world.watcher.done()  # type: ignore[attr-defined]
     endpoint = world.platform.endpoint()
     seconds = time.monotonic() - began
     answer = {

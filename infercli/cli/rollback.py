@@ -73,7 +73,6 @@ def command(
                 tell=lambda how, aim: note(_said(name, how, aim)),
                 break_lock=break_lock,
             )
-        world.watcher.done()  # type: ignore[attr-defined]
         if how.states:
             took = duration(time.monotonic() - began)
             said = f"{name}: {_what(how, entry)} serves again after {took}, recorded as revision {entry.number}"

@@ -58,7 +58,7 @@ class Steps:
         _say(f"note: {text}")
 
     def done(self) -> None:
-        """Leave the line clean."""
+        """Nobody waits any more: leave the line clean."""
         self._clear()
 
 

@@ -95,6 +95,14 @@ def test_the_result_is_read_from_the_log_and_nothing_is_left():
     assert bench.calls == ["start", "log", "remove"]
 
 
+def test_how_long_the_pod_was_awaited_is_gone_before_anything_is_told():
+    watcher = Quiet()
+    pending = []
+    bench = FakeBench([WAITING, RUNNING], [[level(0), *RESULT]])
+    bench_in_cluster(bench, FakeClock(), watcher, lambda _name, _value: pending.append(watcher.pending))
+    assert pending == [None]
+
+
 def test_a_connection_that_breaks_is_made_again_and_every_level_is_told_once():
     broken = ClusterError("the API server closed the connection")
     logs = [[level(0), PROGRESS, broken], [level(0), level(1), *RESULT[:-1]], [level(0), level(1), level(2), *RESULT]]
@@ -120,10 +128,11 @@ def test_why_the_pod_waits_is_told_once_it_lasts():
 
 def test_an_image_that_cannot_be_pulled_ends_the_wait_after_a_minute():
     reason = 'ImagePullBackOff: Back-off pulling image "registry.example/ray-vllm@sha256:1"'
-    clock = FakeClock()
+    clock, watcher = FakeClock(), Quiet()
     bench = FakeBench([JobState("waiting", (reason,), stuck=True)], [[]])
     with pytest.raises(ClusterError, match="ImagePullBackOff") as failed:
-        measured(bench, clock)
+        measured(bench, clock, watcher)
+    assert watcher.pending is None  # the error begins a line of its own
     assert STUCK_S <= clock.time < STUCK_S + 5
     assert "image_pull_secrets" in failed.value.hint
     assert bench.calls == ["start", "remove"]

@@ -558,4 +558,5 @@ def test_who_loses_the_lock_stops_waiting_and_puts_nothing_back_under_the_hands_
         deploy(request_for("int8", objects=objects), world)
     assert interrupted or busy.value.message.startswith("revision 2 was left at `add`: ")
     assert world.clock.monotonic() - began < 1
+    assert world.watcher.pending is None  # the error begins a line of its own
     assert world.store.entries("chat")[-1].progress.outcome == "pending"

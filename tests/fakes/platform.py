@@ -25,15 +25,22 @@ class FakeClock:
 class Quiet:
     def __init__(self):
         self.said = []
+        self.pending = None
+        """The detail that a terminal still shows."""
 
     def step(self, text):
+        self.done()
         self.said.append(text)
 
     def detail(self, text):
-        pass
+        self.pending = text
 
     def note(self, text):
+        self.done()
         self.said.append(f"note: {text}")
+
+    def done(self):
+        self.pending = None
 
 
 NOT_PLACED = "taken more than 30s to be scheduled. This may be due to waiting for the cluster to auto-scale"
