@@ -20,7 +20,7 @@ from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
 from infercli.cli.model_names import check_models
 from infercli.cli.options import Place
-from infercli.cli.output import emit, note
+from infercli.cli.output import emit, note, terminal_columns
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.levels import USERS, Levels, requests_of
@@ -271,8 +271,6 @@ class _Bar:
     def update(self, progress: Progress) -> None:
         """Called a few times a second."""
         if self.shown:
-            from infercli.cli.world import terminal_columns
-
             text = _progress(progress, self.load)
             self._write(f"  {text[: terminal_columns() - 3]}")
 

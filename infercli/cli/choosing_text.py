@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli.output import columns, heading, paragraph, room_beside, terminal_width
+from infercli.cli.output import columns, heading, last_column_fits, paragraph, terminal_width
 
 if TYPE_CHECKING:
     from infercli.core.choice import Loser, Point, Selection, Winner
@@ -119,9 +119,8 @@ def _front(front: tuple[Point, ...]) -> list[str]:
     header = ("", "TOK/S USER", "TOK/S PER $/H", "$/H", "HOLDS", "CONFIGURATION")
     chosen = " (the capital is what was chosen)" if any(p.chosen for p in front) else ""
     title = heading(paragraph(f"Pareto front: faster for a user, or cheaper{chosen}"))
-    start = 2 + sum(2 + max(len(row[i]) for row in (header, *rows)) for i in range(len(header) - 1))
     table = [columns(rows, header, indent="  ")]
-    if not room_beside(start):  # letters, and what they are below
+    if not last_column_fits([header, *rows], "  "):  # letters, and what they are below
         table = [columns([row[:-1] for row in rows], header[:-1], "  "), ""]
         table.append(columns([(row[0], row[-1]) for row in rows], indent="  "))
     return [title, *table, "", *plot(front, terminal_width())]
@@ -155,10 +154,10 @@ def _losers(found: Selection) -> tuple[list[tuple[str, str, str, str]], str]:
 
 def _table(rows: list[tuple[str, str, str, str]]) -> str:
     """Four columns; where they leave no room for reasons, three, with the reason behind the configuration."""
-    start = 2 + sum(2 + max((len(row[i]) for row in rows), default=0) for i in range(3))
-    if room_beside(start):
-        return columns(rows, ("GPU", "ALIKE", "NEAREST", "WHY"), indent="  ")
-    return columns([(gpu, n, f"{words}: {why}") for gpu, n, words, why in rows], ("GPU", "ALIKE", "NEAREST"), "  ")
+    header = ("GPU", "ALIKE", "NEAREST", "WHY")
+    if last_column_fits([header, *rows], "  "):
+        return columns(rows, header, "  ")
+    return columns([(gpu, n, f"{words}: {why}") for gpu, n, words, why in rows], header[:-1], "  ")
 
 
 def _time(value_s: float) -> str:

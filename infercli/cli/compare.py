@@ -66,9 +66,9 @@ def text(answer: BenchComparison, width: int | None = None) -> str:
     """A comparison for people. `width`: columns; None: the terminal's."""
     import textwrap
 
-    from infercli.cli.world import terminal_columns
+    from infercli.cli.output import page_width
 
-    width = max(60, min(120, terminal_columns() if width is None else width))
+    width = page_width(width)
     parts = [_run(answer.baseline, run, width) for run in answer.runs]
     return "\n\n".join([*parts, textwrap.fill(answer.method, width, break_on_hyphens=False)])
 

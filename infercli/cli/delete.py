@@ -33,13 +33,8 @@ def command(
     from infercli.cli.interrupts import interruptible
     from infercli.cli.output import confirm, emit
     from infercli.cli.world import resolve
-    from infercli.errors import InputError
 
     name, world = resolve(name, place)
-    if not world.store.entries(name):
-        raise InputError(
-            f"there is no release `{name}` on {world.platform.where}", "`infercli status` says what there is"
-        )
     confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
     with interruptible(f"`infercli delete {name}` goes on"):
         delete(name, world, keep_history=keep_history, break_lock=break_lock)

@@ -88,16 +88,11 @@ def command(
 
 def _fitting(table: Sequence[Sequence[str]]) -> str:
     """The columns that the terminal has room for; the last one is wrapped. JSON has them all."""
-    from infercli.cli.output import columns, room_beside
-
-    left = list(range(len(table[0])))
-
-    def width() -> int:
-        return sum(max(len(row[i]) for row in table) + 2 for i in left[:-1])
+    from infercli.cli.output import columns, last_column_fits
 
     for least in NEEDED_LEAST:
-        if room_beside(width()):
+        if last_column_fits(table):
             break
-        left.remove(table[0].index(least))
-    header, *rows = [[row[i] for i in left] for row in table]
-    return columns(rows, header)
+        at = table[0].index(least)
+        table = [[*row[:at], *row[at + 1 :]] for row in table]
+    return columns(table[1:], table[0])

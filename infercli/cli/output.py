@@ -14,6 +14,8 @@ import click
 
 _NARROWEST = 16
 """Columns that a text needs to be wrapped in; with fewer the terminal wraps it better."""
+_NARROWEST_PAGE, _WIDEST_PAGE = 60, 120
+"""Columns of an answer that is set as a whole, as a benchmark's is: longer lines are hard to read."""
 
 
 def emit(value: Any, output: str, text: str) -> None:
@@ -78,31 +80,37 @@ def paragraph(text: str, indent: str = "") -> str:
     return _wrapped(indent, text, len(indent))
 
 
-def room_beside(start: int) -> bool:
-    """Whether a text that begins in that column can be wrapped; always where nothing is."""
-    width = _width()
-    return width is None or width - start >= _NARROWEST
+def last_column_fits(table: Sequence[Sequence[str]], indent: str = "") -> bool:
+    """Whether `columns` can wrap the last column beside the others; always where nothing is wrapped."""
+    width = terminal_width()
+    before = sum(max(len(row[i]) for row in table) + 2 for i in range(len(table[0]) - 1))
+    return width is None or width - len(indent) - before >= _NARROWEST
 
 
 def fits(text: str) -> bool:
     """Whether the terminal is wide enough for every line; always where there is none."""
-    width = _width()
+    width = terminal_width()
     return width is None or all(len(click.unstyle(line)) <= width for line in text.splitlines())
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal; None where nothing is wrapped."""
-    return _width()
+    """Columns of the terminal that shows stdout; None where the answer goes elsewhere, and is not wrapped."""
+    return terminal_columns() if sys.stdout.isatty() else None
 
 
-def _width() -> int | None:
-    """Of the terminal; None where the answer goes elsewhere, and is not wrapped."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def terminal_columns() -> int:
+    """Of the terminal, whatever goes to it; 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def page_width(width: int | None) -> int:
+    """Columns of an answer that is set as a whole. `width`: as asked; None: the terminal's."""
+    return max(_NARROWEST_PAGE, min(_WIDEST_PAGE, terminal_columns() if width is None else width))
 
 
 def _wrapped(before: str, text: str, start: int) -> str:
     """`before`, `start` characters wide, and `text`, whose further lines begin below its first."""
-    width = _width()
+    width = terminal_width()
     room = 0 if width is None else width - start
     if width is None or len(text) <= room or room < _NARROWEST or click.unstyle(text) != text:
         return (before + text).rstrip()

@@ -8,7 +8,6 @@ import click
 
 if TYPE_CHECKING:
     from infercli.core.derivation import Derivation, Measured
-    from infercli.core.estimate import Interval
     from infercli.core.outlook import Outlook
     from infercli.core.plan import GpuMemory, KvCache, MemoryTerm, Plan
 
@@ -112,43 +111,41 @@ def _left(plan: Plan) -> MemoryTerm | None:
 def _outlook(said: Outlook) -> list[str]:
     """Speed and price; empty where neither is known."""
     from infercli.cli.output import columns, heading, paragraph
+    from infercli.core.units import counted
 
     rows = []
     if said.speed is not None:
         rows = [
-            ("output tokens/s", f"{said.speed.output_tok_per_s.value:,.0f}", _range(said.speed.output_tok_per_s, 1, 0)),
-            ("TTFT, median", f"{1000 * said.speed.ttft_s.value:,.0f} ms", _range(said.speed.ttft_s, 1000, 0)),
+            ("output tokens/s", f"{said.speed.output_tok_per_s.value:,.0f}", said.speed.output_tok_per_s.ends(1, 0)),
+            ("TTFT, median", f"{1000 * said.speed.ttft_s.value:,.0f} ms", said.speed.ttft_s.ends(1000, 0)),
         ]
         if said.speed.tpot_s is not None:
             tpot = said.speed.tpot_s
-            rows.append(("TPOT, median", f"{1000 * tpot.value:,.1f} ms", _range(tpot, 1000, 1)))
+            rows.append(("TPOT, median", f"{1000 * tpot.value:,.1f} ms", tpot.ends(1000, 1)))
     kept = {True: "kept", False: "not kept", None: "cannot be told"}
     rows += [
         (
             f"{o.name} under {1000 * o.limit_s:,.0f} ms", kept[o.kept],
-            f"{1000 * o.expected_s.value:,.0f} ms expected, {_range(o.expected_s, 1000, 0)}",
+            f"{1000 * o.expected_s.value:,.0f} ms expected, {o.expected_s.ends(1000, 0)}",
         )
         for o in said.objectives
     ]  # fmt: skip
     if said.cost is not None:
         cost = said.cost
-        quotes = "one quote" if cost.quotes == 1 else f"median of {cost.quotes} quotes, {_range(cost.usd_per_h, 1, 2)}"
-        gpus = "1 GPU" if cost.gpus == 1 else f"{cost.gpus} GPUs"
-        rows.append(("price", f"${cost.usd_per_h.value:,.2f}/h", f"{gpus}, {cost.as_of}: {quotes}"))
+        quotes = "one quote" if cost.quotes == 1 else f"median of {cost.quotes} quotes, {cost.usd_per_h.ends(1, 2)}"
+        rows.append(
+            ("price", f"${cost.usd_per_h.value:,.2f}/h", f"{counted(cost.gpus, 'GPU')}, {cost.as_of}: {quotes}")
+        )
         if cost.usd_per_million_output_tokens is not None:
             each = cost.usd_per_million_output_tokens
-            rows.append(("per 1M output tokens", f"${each.value:,.2f}", f"{_range(each, 1, 2)}; at this load all day"))
+            rows.append(("per 1M output tokens", f"${each.value:,.2f}", f"{each.ends(1, 2)}; at this load all day"))
     if not rows:
         return []
-    requests = "1 request" if said.concurrency == 1 else f"{said.concurrency:,} requests"
+    requests = counted(said.concurrency, "request")
     load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in and {said.output_tokens:,} out"
     if said.speed is None:
         load = "Price"
     return ["", heading(paragraph(load)), columns(rows, indent="  ")]
-
-
-def _range(interval: Interval, scale: float, digits: int) -> str:
-    return f"{scale * interval.low:,.{digits}f} to {scale * interval.high:,.{digits}f}"
 
 
 def _derivation(derivation: Derivation) -> list[str]:

@@ -24,7 +24,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     from pathlib import Path
 
     from infercli.adapters.files import profile_files, to_yaml
-    from infercli.cli.output import columns, emit, room_beside
+    from infercli.cli.output import columns, emit, last_column_fits
     from infercli.cli.project import load_profile, read_profile
     from infercli.core.profile import HardwareProfile
     from infercli.errors import InputError
@@ -56,7 +56,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     ]
     header = ("PROFILE", "GPU", "GPUS", "LINK", "TARGET", "QUANTIZATIONS")
     table: list[tuple[str, ...]] = [header, *rows]
-    if not room_beside(sum(max(len(row[n]) for row in table) + 2 for n in range(len(header) - 1))):
+    if not last_column_fits(table):
         table = [(*row[:3], row[-1]) for row in table]
     emit([p.model_dump(mode="json") for p in found], output, columns(table))
     if broken:

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from infercli.cli.fitting import Column, fitting
-from infercli.cli.output import clean
-from infercli.cli.world import terminal_columns
+from infercli.cli.output import clean, page_width
 from infercli.core.bench import BenchResult
 from infercli.core.cautions import cautions
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
-from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
 from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
@@ -31,7 +29,6 @@ from infercli.core.units import counted, number
 from infercli.report.naming import load_sent, sent, shows_due
 from infercli.report.sparkline import BLOCKS, sparkline
 
-NARROWEST, WIDEST = 60, 120
 ALIKE_FRACTION = 0.9
 """Requests that count for less than so many of themselves are said to."""
 _FEWEST, _SPARKS = 12, 60
@@ -40,7 +37,7 @@ _FEWEST, _SPARKS = 12, 60
 
 def summary(result: BenchResult, *, width: int | None = None, plain: bool | None = None) -> str:
     """The whole result in a screen. `width`: columns; None: the terminal's. `plain`: ASCII; None: as stdout can."""
-    width = max(NARROWEST, min(WIDEST, terminal_columns() if width is None else width))
+    width = page_width(width)
     plain = not _can_say(BLOCKS) if plain is None else plain
     parts = [
         _wrapped(_head(result), width),
@@ -108,13 +105,10 @@ def _stage(stage: StageResult, width: int) -> str:
     rows = [("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)]
     if shows_due(stage):
         rows += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
-    fields = (("MEAN", "mean", 2), ("P50", "p50", 0), ("P90", "p90", 1), ("P95", "p95", 0), ("P99", "p99", 0))
+    fields = (("MEAN", 2), ("P50", 0), ("P90", 1), ("P95", 0), ("P99", 0), ("MAX", 0))
     table = [Column("MS", [name for name, _ in rows], 0)]
-    table += [Column(title, [_ms(d, field) for _, d in rows], drop) for title, field, drop in (*fields, _MAX)]
+    table += [Column(title, [_ms(d, title.lower()) for _, d in rows], drop) for title, drop in fields]
     return fitting(table, width)
-
-
-_MAX = ("MAX", "max", 0)
 
 
 def _stages(result: BenchResult, width: int) -> str:
@@ -212,12 +206,12 @@ def _searched(result: BenchResult) -> Iterator[str]:
         if found.hopeless is not None or found.unfinished is None:
             yield found.hopeless or "no rate that was tried holds the objectives"
     else:
-        runs = "1 run" if found.runs == 1 else f"{found.runs} runs"
         least = "" if found.unfinished is None else "at least "
         rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
+        runs = counted(found.runs, "run")
         yield f"the highest rate that holds: {rate}, in {runs}{sent(result, found.highest_rate_per_s)}"
     if found.broke_at_rate_per_s is not None:
-        runs = "1 run" if found.broke_runs == 1 else f"{found.broke_runs} runs"
+        runs = counted(found.broke_runs, "run")
         yield f"the lowest that did not: {number(found.broke_at_rate_per_s)} {unit}, in {runs}"
     yield from map(_how_sure, found.sure)
     if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
@@ -248,7 +242,7 @@ def _predicted(result: BenchResult, width: int) -> str:
     table = [
         Column("PREDICTED", [f"{f.quantity}, ms" if f.unit == "ms" else f.unit for f in found], words=True),
         Column("VALUE", [shown(f, f.said.value) for f in found], 1),
-        Column("INTERVAL", [_range(f.said, f.factor, digits[f.quantity]) for f in found]),
+        Column("INTERVAL", [f.said.ends(f.factor, digits[f.quantity]) for f in found]),
         Column("MEASURED", [shown(f, f.measured) for f in found]),
         Column("", [f.side for f in found], words=True),
     ]
@@ -274,7 +268,7 @@ def _engines(result: BenchResult) -> Iterator[str]:
     for engine in result.engines:
         said = []
         if engine.preemptions is not None:
-            said.append("1 preemption" if engine.preemptions == 1 else f"{engine.preemptions:,} preemptions")
+            said.append(counted(engine.preemptions, "preemption"))
         if engine.prefix_cache_hit_fraction is not None:
             said.append(f"{engine.prefix_cache_hit_fraction:.0%} of the prompt tokens from its prefix cache")
         waiting = [v for v in engine.samples.waiting if v is not None]
@@ -326,14 +320,13 @@ def _money(result: BenchResult) -> Iterator[str]:
     price = result.price
     if price is None:
         return
-    gpus = "1 GPU" if price.gpus == 1 else f"{price.gpus} GPUs"
-    quotes = "1 quote" if price.quotes == 1 else f"{price.quotes} quotes"
+    gpus, quotes = counted(price.gpus, "GPU"), counted(price.quotes, "quote")
     yield f"price: ${price.median_usd_per_h:,.2f}/h for {gpus}, {quotes} of {price.as_of}"
     for index, stage in enumerate(result.stages):
         each = usd_per_million_output_tokens(result, index)
         if each is not None:
             load = f"  {stage.load.label}: " if len(result.stages) > 1 else ""
-            yield f"{load}${each.value:,.2f} per 1M output tokens, {_range(each, 1, 2)}"
+            yield f"{load}${each.value:,.2f} per 1M output tokens, {each.ends(1, 2)}"
 
 
 def _tokens(result: BenchResult) -> Iterator[str]:
@@ -378,10 +371,6 @@ def _ms(d: Distribution | None, field: str) -> str:
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _range(interval: Interval, scale: float, digits: int) -> str:
-    return f"{scale * interval.low:,.{digits}f} to {scale * interval.high:,.{digits}f}"
 
 
 def _holds(stage: StageResult) -> str:

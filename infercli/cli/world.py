@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from infercli.cli.output import terminal_columns
 from infercli.errors import InferError, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Steps:
     def detail(self, text: str) -> None:
         """The newest state inside the step; only where it can be overwritten."""
         if self.terminal:
-            width = terminal_columns()
-            shown = f"  {text}"[: width - 1]
+            shown = f"  {text}"[: terminal_columns() - 1]
             _say(f"\r\033[K{shown}", nl=False)
             self._pending = True
 
@@ -66,12 +66,6 @@ def _say(text: str, *, nl: bool = True) -> None:
     # A terminal that went away must not keep a rollout from being finished or undone.
     with contextlib.suppress(OSError):
         click.echo(text, err=True, nl=nl)
-
-
-def terminal_columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns
 
 
 def who() -> str:

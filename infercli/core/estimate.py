@@ -227,6 +227,10 @@ class Interval(Record):
     low: float
     high: float
 
+    def ends(self, factor: float, digits: int) -> str:
+        """For people, `factor` times as much: `1.20 to 3.40`."""
+        return f"{factor * self.low:,.{digits}f} to {factor * self.high:,.{digits}f}"
+
 
 class EstimatedMemory(Record):
     """The memory of the GPU that holds most, term by term.

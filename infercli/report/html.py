@@ -16,7 +16,7 @@ from infercli.core.metrics import Distribution
 from infercli.core.samples import samples
 from infercli.core.stage import StageResult
 from infercli.core.sweep import holds, saturation
-from infercli.core.units import number
+from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
@@ -129,16 +129,16 @@ def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
         yield (
             "J per output token",
             number(seen.joules_per_output_token),
-            h("small", "of 1 GPU" if len(seen.gpus) == 1 else f"of {len(seen.gpus)} GPUs"),
+            h("small", f"of {counted(len(seen.gpus), 'GPU')}"),
         )
     if usd is not None:
-        yield "$ per 1M output tokens", f"{usd.value:,.2f}", h("small", tables.between(usd, 1, 2))
+        yield "$ per 1M output tokens", f"{usd.value:,.2f}", h("small", usd.ends(1, 2))
 
 
 def _rate_card(
     result: BenchResult, name: str, rate_per_s: float, runs: int, least: str = ""
 ) -> tuple[str, str, ET.Element]:
-    said = ("in 1 run" if runs == 1 else f"in {runs} runs") + sent(result, rate_per_s)
+    said = f"in {counted(runs, 'run')}{sent(result, rate_per_s)}"
     return name, f"{least}{number(rate_per_s)}/s", h("small", said)
 
 
@@ -232,7 +232,7 @@ def _predicted(result: BenchResult) -> Iterator[ET.Element]:
         measured = tables.UNKNOWN if f.measured is None else f"{f.measured * f.factor:,.{digits}f}"
         load = f"{f.stage + 1}: {result.stages[f.stage].load.label}: " if several else ""
         value = f"{f.said.value * f.factor:,.{digits}f}"
-        cells.append([load + f.quantity, value, tables.between(f.said, f.factor, digits), measured, f.side])
+        cells.append([load + f.quantity, value, f.said.ends(f.factor, digits), measured, f.side])
         if f.said.value > 0:
             label = f"{f.stage + 1}: {f.quantity}" if several else f.quantity
             low, high = f.said.low / f.said.value, f.said.high / f.said.value

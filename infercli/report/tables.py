@@ -7,13 +7,12 @@ from xml.etree import ElementTree as ET
 
 from infercli.core.bench import BenchResult
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
-from infercli.core.estimate import Interval
 from infercli.core.failures import first_messages
 from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.stage import StageResult
 from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary
-from infercli.core.units import number
+from infercli.core.units import counted, number
 from infercli.report.markup import Child, h, outside, table
 from infercli.report.naming import sent, shows_due
 
@@ -123,13 +122,13 @@ def efficiency(result: BenchResult) -> Iterator[ET.Element]:
         joules = UNKNOWN if energy is None else f"{energy:,.0f}"
         per_token = UNKNOWN if each is None else number(each)
         dollars = UNKNOWN if usd is None else f"{usd.value:,.2f}"
-        rows.append([stage.load.label, joules, per_token, dollars, "" if usd is None else between(usd, 1, 2)])
+        rows.append([stage.load.label, joules, per_token, dollars, "" if usd is None else usd.ends(1, 2)])
     titles = ["load", "energy, J", "J per output token", "$ per 1M output tokens", "by the quotes"]
     yield table(titles, rows, "Energy is of the GPUs that were watched, over the whole level, warm-up and all")
     price = result.price
     if price is not None:
-        gpus = "1 GPU" if price.gpus == 1 else f"{price.gpus} GPUs"
-        said = f"${price.median_usd_per_h:,.2f} an hour for {gpus}, median of {price.quotes} quotes of {price.as_of}: "
+        gpus, quotes = counted(price.gpus, "GPU"), counted(price.quotes, "quote")
+        said = f"${price.median_usd_per_h:,.2f} an hour for {gpus}, median of {quotes} of {price.as_of}: "
         yield h("p", said, outside(price.source), class_="dim")
     if result.telemetry is None:
         yield h("p", result.telemetry_reason or UNKNOWN, class_="dim")
@@ -250,11 +249,6 @@ def definitions() -> ET.Element:
     """What the names mean."""
     parts = [part for name, means in DEFINITIONS.items() for part in (h("dt", name), h("dd", means))]
     return h("dl", parts, class_="names")
-
-
-def between(interval: Interval, factor: float, digits: int) -> str:
-    """`1.20 to 3.40`."""
-    return f"{interval.low * factor:,.{digits}f} to {interval.high * factor:,.{digits}f}"
 
 
 def ms(d: Distribution | None, field: str) -> str:

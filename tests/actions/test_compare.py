@@ -98,7 +98,7 @@ def test_differences_stand_below_one_another_where_a_terminal_has_no_room_beside
     seen = compare(request_for("int8", objects=(ray_service("registry.example/ray-vllm@sha256:" + "2" * 64),)), world)
     wide = text(seen)
     assert "NOW" in wide
-    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: 60)
     narrow = text(seen)
     assert max(map(len, narrow.splitlines())) <= 60
     assert "  engine.quantization\n    now   none\n    then  int8\n" in narrow

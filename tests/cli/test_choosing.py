@@ -169,7 +169,8 @@ def test_where_the_length_comes_from_is_said_where_nobody_asked_for_it(infercli,
 def test_on_a_narrow_terminal_reasons_and_notes_are_wrapped(infercli, monkeypatch):
     words = (MODEL, *LOAD, "--rate", "5", *SLOS, *HARDWARE)
     wide = infercli("plan", *words).out
-    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    for module in ("output", "choosing_text"):
+        monkeypatch.setattr(f"infercli.cli.{module}.terminal_width", lambda: 60)
     narrow = infercli("plan", *words).out
     # The command is one line wherever it is pasted.
     assert all(len(line) <= 60 for line in narrow.splitlines() if not line.startswith("  infercli plan "))

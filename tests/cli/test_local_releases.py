@@ -256,7 +256,7 @@ def test_what_was_said_of_an_engine_that_did_not_start_is_its_log(infercli, rele
 
 
 def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, released, monkeypatch):
-    monkeypatch.setattr("infercli.cli.output._width", lambda: 60)
+    monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: 60)
     out = infercli("history", "chat").out
     assert max(map(len, out.splitlines())) <= 60
     assert all(word in out for word in ("STANDING", "serving", engine().app, "the first"))

@@ -508,7 +508,7 @@ def test_a_question_that_is_missing_or_looks_like_a_flag_is_said_to_be(infercli,
     ],
 )
 def test_no_line_is_wider_than_the_terminal(infercli, monkeypatch, words, columns):
-    monkeypatch.setattr("infercli.cli.output._width", lambda: columns)
+    monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: columns)
     lines = infercli(*words).out.splitlines()
     assert len(lines) > 5
     assert max(map(len, lines)) <= (80 if words == ("gpus",) else columns)  # a table of figures does not fold
