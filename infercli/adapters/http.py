@@ -8,27 +8,11 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from infercli.core.observed import Answer
 from infercli.core.record import Json
 from infercli.errors import EndpointError
-
-
-class Response(NamedTuple):
-    """A whole answer."""
-
-    status: int
-    headers: dict[str, str]
-    """Lower-case names."""
-    body: bytes
-
-    def json(self) -> Json:
-        """The body as JSON. Raises EndpointError."""
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise EndpointError(f"HTTP {self.status} with something that is not JSON: {self.body[:200]!r}") from error
 
 
 def request(
@@ -38,7 +22,7 @@ def request(
     body: Json = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
-) -> Response:
+) -> Answer:
     """`body` is sent as JSON. Raises EndpointError when nobody answers in time."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -49,7 +33,7 @@ def request(
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(method, path or "/", body=data, headers={**sent, **(headers or {})})
         answer = connection.getresponse()
-        return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
     except TimeoutError as error:
         raise EndpointError(f"{parts.scheme}://{parts.netloc} did not answer within {timeout_s:g} s") from error
     except (OSError, http.client.HTTPException) as error:

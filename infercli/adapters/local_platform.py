@@ -112,11 +112,15 @@ class LocalPlatform:
             answer = self.ray.rest("GET", APPLICATIONS)
         except EndpointError as error:
             raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
-        if answer.status != 200:
+        try:
+            details = json.loads(answer.body) if answer.status == 200 else None
+        except ValueError:
+            details = None
+        if not isinstance(details, dict):
             raise RayError(
                 f"Ray's REST API answered HTTP {answer.status}: {_short(answer.body)}", "`infercli local status`"
             )
-        return answer.json()
+        return details
 
     def applications(self) -> Applications:
         """What runs."""
@@ -145,7 +149,7 @@ class LocalPlatform:
         if engine is not None:
             headers["X-Infercli-Engine"] = engine
         url = f"http://127.0.0.1:{self.serve_port}{path}"
-        return Answer(*request(method, url, body=body, headers=headers, timeout_s=timeout_s))
+        return request(method, url, body=body, headers=headers, timeout_s=timeout_s)
 
     def root_cause(self, app: str) -> str | None:
         """The last error in the log of the replica that was seen last."""

@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infercli.adapters.files import alone, cache_home, shipped, write_text
-from infercli.adapters.http import Response, request
+from infercli.adapters.http import request
+from infercli.core.observed import Answer
 from infercli.core.record import Record
 from infercli.errors import EndpointError, InputError, RayError, RayGone
 
@@ -233,7 +234,7 @@ class LocalRay:
         body: object = None,
         started: RunningRay | None = None,
         timeout_s: float = 90.0,
-    ) -> Response:
+    ) -> Answer:
         """One call of Ray's REST API, with its token. Raises RayGone (no Ray runs), EndpointError (it is mute)."""
         ray = started or self.running()
         if ray is None:

@@ -13,11 +13,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from infercli.adapters.account import account
+from infercli.adapters.clock import SystemClock
 from infercli.adapters.files import read_document, to_json, write_text
 from infercli.core.release import Entry, Lease, Progress, Revision
 from infercli.errors import ReleaseBusy
@@ -44,7 +44,7 @@ class ReleaseDirectory:
     def entries(self, name: str) -> Sequence[Entry]:
         """The history, oldest first."""
         found = []
-        for path in sorted((self.root / name).glob("*.revision.json")):
+        for path in (self.root / name).glob("*.revision.json"):
             progress = path.with_name(path.name.replace(".revision.", ".progress."))
             found.append(
                 Entry(
@@ -96,8 +96,7 @@ class ReleaseDirectory:
                 )
             time.sleep(0.01)
         with file:
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            holder = f"{account()} pid {os.getpid()}"
+            holder, now = f"{account()} pid {os.getpid()}", SystemClock().now()
             lease = Lease(holder=holder, operation=operation, acquired_at=now, expires_at="when that process ends")
             file.truncate(0)
             file.write(lease.model_dump_json().encode())
@@ -116,7 +115,7 @@ class ReleaseDirectory:
             for what in ("revision", "progress"):
                 self._path(name, number, what).unlink(missing_ok=True)
             return
-        for path in sorted((self.root / name).glob("*.json")):
+        for path in sorted((self.root / name).glob("*.json")):  # what is left of an interrupted deletion says what ran
             path.unlink(missing_ok=True)
         shutil.rmtree(self.root / name, ignore_errors=True)
 

@@ -29,7 +29,7 @@ class Applications(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP answer of the front."""
+    """A whole answer by HTTP."""
 
     status: int
     headers: Mapping[str, str]

@@ -13,6 +13,7 @@ import yaml
 from infercli.core.plan import EngineSpec, FrontSpec
 from infercli.core.record import Json, Record
 from infercli.core.release import EngineDeployment
+from infercli.render.names import CODE_DIR, KEYS_DIR
 from infercli.render.serving_code import Part, module_name, zip_name
 
 FRONT_APP = "front"
@@ -53,8 +54,8 @@ class Layout(Record):
 
 
 KUBERNETES = Layout(
-    code_dir="/etc/infercli/code",
-    keys_dir="/etc/infercli/keys",
+    code_dir=CODE_DIR,
+    keys_dir=KEYS_DIR,
     http_host="0.0.0.0",  # noqa: S104  # the pod's network is the boundary, and the NetworkPolicy its guard
     front_cpus=1,
     front_avoids_group=GPU_GROUP,
