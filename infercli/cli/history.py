@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from infercli.cli import options
 
+if TYPE_CHECKING:
+    from infercli.core.record import Json
+    from infercli.core.release import Entry
+
+HEADER = ("REVISION", "STANDING", "ACTION", "ENGINE", "QUANTIZATION", "TOOK", "AT", "BY", "REASON")
 NEEDED_LEAST = ("BY", "TOOK", "QUANTIZATION", "AT")
 """The columns that a narrow terminal does without, in this order."""
 
@@ -35,7 +41,6 @@ def command(
     from infercli.cli.output import emit
     from infercli.cli.world import resolve
     from infercli.core.release import standings
-    from infercli.core.units import duration
     from infercli.errors import InputError
 
     name, world = resolve(name, place)
@@ -47,43 +52,47 @@ def command(
         "apiVersion": "infercli/v1",
         "kind": "History",
         "name": name,
-        "revisions": [
-            {
-                "number": e.number,
-                "action": e.revision.action,
-                "points_at": e.revision.points_at,
-                "standing": how,
-                "outcome": e.progress.outcome,
-                "step": e.progress.step,
-                "message": e.progress.message,
-                "created_at": e.revision.created_at,
-                "created_by": e.revision.created_by,
-                "seconds": e.progress.seconds,
-                "engine": e.revision.engine.app,
-                "model": e.revision.engine.spec.model_id,
-                "model_digest": e.revision.engine.spec.model_digest,
-                "quantization": e.revision.engine.spec.quantization,
-                "reason": e.revision.reason,
-            }
-            for e, how in zip(entries, stands, strict=True)
-        ],
+        "revisions": [_data(e, how) for e, how in zip(entries, stands, strict=True)],
     }
-    rows = [
-        (
-            str(e.number),
-            how,
-            f"rollback to {e.revision.points_at}" if e.revision.action == "rollback" else "deploy",
-            e.revision.engine.app,
-            e.revision.engine.spec.quantization,
-            duration(e.progress.seconds) if e.progress.seconds is not None else "",
-            e.revision.created_at,
-            e.revision.created_by,
-            " ".join((e.revision.reason or "").split()),
-        )
-        for e, how in zip(entries, stands, strict=True)
-    ]
-    header = ("REVISION", "STANDING", "ACTION", "ENGINE", "QUANTIZATION", "TOOK", "AT", "BY", "REASON")
-    emit(answer, output, _fitting([header, *rows]))
+    emit(answer, output, _fitting([HEADER, *(_row(e, how) for e, how in zip(entries, stands, strict=True))]))
+
+
+def _data(entry: Entry, standing: str) -> dict[str, Json]:
+    revision, progress = entry.revision, entry.progress
+    return {
+        "number": entry.number,
+        "action": revision.action,
+        "points_at": revision.points_at,
+        "standing": standing,
+        "outcome": progress.outcome,
+        "step": progress.step,
+        "message": progress.message,
+        "created_at": revision.created_at,
+        "created_by": revision.created_by,
+        "seconds": progress.seconds,
+        "engine": revision.engine.app,
+        "model": revision.engine.spec.model_id,
+        "model_digest": revision.engine.spec.model_digest,
+        "quantization": revision.engine.spec.quantization,
+        "reason": revision.reason,
+    }
+
+
+def _row(entry: Entry, standing: str) -> tuple[str, ...]:
+    from infercli.core.units import duration
+
+    revision, seconds = entry.revision, entry.progress.seconds
+    return (
+        str(entry.number),
+        standing,
+        f"rollback to {revision.points_at}" if revision.action == "rollback" else "deploy",
+        revision.engine.app,
+        revision.engine.spec.quantization,
+        duration(seconds) if seconds is not None else "",
+        revision.created_at,
+        revision.created_by,
+        " ".join((revision.reason or "").split()),
+    )
 
 
 def _fitting(table: Sequence[Sequence[str]]) -> str:
