@@ -13,6 +13,7 @@ from infercli.errors import ExitCode, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infercli.core.deployment import ModelDeployment
     from infercli.core.derivation import Derivation
     from infercli.core.outlook import Outlook
     from infercli.core.plan import Choice, Plan
@@ -129,9 +130,8 @@ def command(
     from pathlib import Path
 
     from infercli.cli.output import emit, note
-    from infercli.cli.project import build_planned, load_deployment
+    from infercli.cli.project import build_planned
     from infercli.cli.project import deployment_path as path_of
-    from infercli.core.deployment import ModelDeployment
 
     if model is None and explain and "/" in explain:
         raise InputError(
@@ -160,30 +160,7 @@ def command(
             )
         return choosing.run(typed, output)
     choosing.check_counts(typed)
-    profile, quantization = next(iter(profiles), None), next(iter(quantizations), None)
-    if model is not None:
-        if deployment_path is not None:
-            raise InputError("a MODEL and --file say what to plan twice", "give one of them")
-        if profile is None:
-            raise InputError("planning a MODEL needs the hardware", "add --profile, for example --profile l4")
-        deployment = ModelDeployment(name=_release_name(model), model=model, profile=profile)
-    else:
-        deployment = load_deployment(deployment_path)
-    workload = {
-        k: v
-        for k, v in (("concurrency", concurrency), ("input_tokens", input_tokens), ("output_tokens", output_tokens))
-        if v is not None
-    }
-    changes = {
-        k: v for k, v in (("profile", profile), ("quantization", quantization), ("replicas", replicas)) if v is not None
-    }
-    deployment = deployment.model_copy(
-        update={
-            **changes,
-            "workload": deployment.workload.model_copy(update=workload),
-            "engine_args": {**deployment.engine_args, **typed.engine_args},
-        }
-    )
+    deployment = _deployment(typed)
     with typed.in_its_words():
         planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project)
@@ -196,6 +173,31 @@ def command(
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _deployment(typed: choosing.Typed) -> ModelDeployment:
+    """deployment.yaml, or what a MODEL alone means, with what was typed in its place."""
+    from infercli.cli.project import load_deployment
+    from infercli.core.deployment import ModelDeployment
+
+    profile, quantization = next(iter(typed.profiles), None), next(iter(typed.quantizations), None)
+    if typed.model is None:
+        deployment = load_deployment(typed.deployment_path)
+    elif typed.deployment_path is not None:
+        raise InputError("a MODEL and --file say what to plan twice", "give one of them")
+    elif profile is None:
+        raise InputError("planning a MODEL needs the hardware", "add --profile, for example --profile l4")
+    else:
+        deployment = ModelDeployment(name=_release_name(typed.model), model=typed.model, profile=profile)
+    load = {name: getattr(typed, name) for name in ("concurrency", "input_tokens", "output_tokens")}
+    changes = {"profile": profile, "quantization": quantization, "replicas": typed.replicas}
+    return deployment.model_copy(
+        update={
+            **{name: value for name, value in changes.items() if value is not None},
+            "workload": deployment.workload.model_copy(update={k: v for k, v in load.items() if v is not None}),
+            "engine_args": {**deployment.engine_args, **typed.engine_args},
+        }
+    )
 
 
 def _in_words(choice: Choice, typed: choosing.Typed) -> Choice:
@@ -213,9 +215,7 @@ def _release_name(model: str) -> str:
     return label if label and label[0].isalpha() else f"m-{label}".rstrip("-")
 
 
-def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
-    from pathlib import Path
-
+def _save(plan: Plan, path: Path, namespace: str | None) -> Plan:
     from infercli.adapters.files import to_json, write_text
     from infercli.cli.deploying import check_deployable, objects_of
     from infercli.core.record import digest
@@ -226,7 +226,6 @@ def _save(plan: Plan, path: object, namespace: str | None) -> Plan:
         plan = plan.model_copy(update={"deployment": plan.deployment.model_copy(update={"kubernetes": where})})
     objects = objects_of(plan, plan.deployment.kubernetes.namespace)
     sealed = plan.sealed(digest(list(objects)))
-    assert isinstance(path, Path)
     write_text(path, to_json(sealed.model_dump(mode="json")))
     return sealed
 
