@@ -292,7 +292,7 @@ def alone(lock: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = lock.open("wb")
     except OSError as error:
-        raise InferError(f"{lock} cannot be written: {error.strerror}") from error
+        raise InferError(f"{lock} cannot be written: {error.strerror}", f"`ls -ld {lock.parent}`") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -36,7 +36,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
 
     place = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
-        raise InputError(f"--kubeconfig: there is no file {kubeconfig}")
+        raise InputError(f"--kubeconfig: there is no file {kubeconfig}", "without it, KUBECONFIG or ~/.kube/config")
     if not any(Path(one).expanduser().exists() for one in place.split(":") if one):
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         if account.exists() and context is None:

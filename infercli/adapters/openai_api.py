@@ -182,7 +182,7 @@ class OpenAiApi:
             if not text and lines:
                 data = b"\n".join(lines)
                 if name == b"error":
-                    raise EndpointError(f"{self.endpoint.url} failed while answering: {server_words(data, '')}")
+                    raise self._broke_off(data)
                 if data:  # empty ones keep a connection alive
                     yield data
                 lines = []
@@ -195,7 +195,7 @@ class OpenAiApi:
         try:
             value = json.loads(data)
             if value.get("error") is not None:
-                raise EndpointError(f"{self.endpoint.url} failed while answering: {server_words(value, '')}")
+                raise self._broke_off(value)
             usage = value.get("usage")
             if usage:
                 state.prompt_tokens = usage.get("prompt_tokens")
@@ -213,6 +213,11 @@ class OpenAiApi:
         text = state.half + (text if isinstance(text, str) else "")
         state.half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
         return mended(text.removesuffix(state.half))
+
+    def _broke_off(self, said: Json) -> EndpointError:
+        """What the server says in the midst of a stream that went wrong."""
+        words = f"{self.endpoint.url} failed while answering: {server_words(said, '')}"
+        return EndpointError(words, "`infercli logs` shows what the engine says of it")
 
     def _json(self, method: str, path: str, body: dict[str, Json] | None) -> Json:
         connection, response = self._ask(method, path, body)

@@ -59,7 +59,8 @@ def unreachable(error: Exception, endpoint: Endpoint, timeout_s: float) -> Endpo
         return Unreachable(f"{url} closed the connection before its answer was whole", "try again")
     if isinstance(error, http.client.HTTPException):
         return EndpointError(f"{url} does not speak HTTP ({type(error).__name__})", "is it https, or another port?")
-    return Unreachable(f"{url} cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}")
+    why = getattr(error, "strerror", None) or type(error).__name__
+    return Unreachable(f"{url} cannot be reached: {why}", "check the URL and the network between")
 
 
 def refused(

@@ -70,7 +70,7 @@ def command(
         raise InputError("more than one question", "put the question in quotes")
     where, question = (words[0], words[1]) if len(words) == 2 else (None, words[0])
     if not question.strip():
-        raise InputError("the question is empty")
+        raise InputError("the question is empty", '`infercli ask "Hello"`')
     if where is None:
         _check_question(question)
     aim = aim_at(where, model, place)

@@ -114,7 +114,10 @@ def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     limit = arch.max_model_len
     tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
     if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
-        raise InputError(f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}")
+        raise InputError(
+            f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
+            "lower it or leave it out",
+        )
     if tokens_each > (asked or limit):
         raise InputError(
             f"workload: {tokens_each:,} tokens a request (input and output) are more than "
@@ -130,7 +133,9 @@ def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: Ha
     asked = args.get("gpu_memory_utilization")
     if asked is not None:
         if not 0 < asked <= 1:
-            raise InputError("engine_args.gpu_memory_utilization: must be above 0 and at most 1")
+            raise InputError(
+                "engine_args.gpu_memory_utilization: must be above 0 and at most 1", "leave it out to have it chosen"
+            )
         if asked * total > total - reserved:
             raise InputError(
                 f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total)} of {gib(total)}, of "

@@ -72,7 +72,9 @@ def parse_endpoint(url: str) -> Endpoint:
     scheme: Literal["http", "https"] = "https" if match["scheme"].lower() == "https" else "http"
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
     if not 0 < port < 2**16:
-        raise InputError(f"port {port} of `{url.strip()}` is not between 1 and 65535")
+        raise InputError(
+            f"port {port} of `{url.strip()}` is not between 1 and 65535", "write for example http://127.0.0.1:8000"
+        )
     path = match["path"] or ""
     call = next((c for c in _CALL.finditer(path) if c.end() == len(path)), None)
     prefix = path[: call.start() if call else None].rstrip("/").removesuffix("/v1").rstrip("/")

@@ -50,7 +50,9 @@ def plan_local(
         )
     args = {name: value for name, value in deployment.engine_args.items() if value is not None}  # null: vLLM's default
     if args.get("tensor_parallel_size") not in (None, 1):
-        raise InputError("engine_args.tensor_parallel_size: the local target runs one engine on one machine")
+        raise InputError(
+            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
+        )
     length, length_given, length_reason = _length(arch, deployment)
     requests = -(-deployment.workload.concurrency // deployment.replicas)
     tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
@@ -146,7 +148,8 @@ def _length(arch: ModelArch, deployment: ModelDeployment) -> tuple[int, bool, st
     if asked is not None:
         if not 1 <= asked <= arch.max_model_len:
             raise InputError(
-                f"max_model_len: must be between 1 and {arch.max_model_len:,}, the model's own maximum, and is {asked}"
+                f"max_model_len: must be between 1 and {arch.max_model_len:,}, the model's own maximum, and is {asked}",
+                "lower it or leave it out",
             )
         where = "engine_args" if deployment.engine_args.get("max_model_len") else "workload.max_context_tokens"
         return int(asked), True, f"{where} says so"

@@ -62,7 +62,10 @@ class Requests:
         for name, value in headers:
             if any(c in "\r\n\0" for c in name + value) or not (name + value).isascii():
                 # Never the value: it may be a key, read from a file with a stray line break.
-                raise InputError(f"the value of header `{name}` has characters that a header cannot carry")
+                raise InputError(
+                    f"the value of header `{name}` has characters that a header cannot carry",
+                    "look for a line break where it is kept",
+                )
         texts = (t.prompt for c in conversations for t in c.turns)
         if target.api != "chat" and not all(isinstance(text, str) for text in texts):
             raise InputError(f"the {target.api} API takes text, and a prompt is a list of messages", "use the chat API")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from infercli.core.architecture.fields import EXTEND, integer
+from infercli.core.architecture.fields import EXTEND, INCOMPLETE, integer
 from infercli.core.architecture.layers import Split, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -202,7 +202,4 @@ def part(config: Json, key: str) -> Json:
     value = config.get(key)
     if isinstance(value, dict) and value:
         return value
-    raise Unsupported(
-        f"config.json: {key}: missing, and the model has an encoder",
-        "the checkpoint is incomplete; pin it again, or fix the file at its source",
-    )
+    raise Unsupported(f"config.json: {key}: missing, and the model has an encoder", INCOMPLETE)

@@ -9,6 +9,7 @@ from infercli.core.architecture.layers import FeedForward, LayerGroup, Mixer, We
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
+INCOMPLETE = "the checkpoint is incomplete; pin it again, or fix the file at its source"
 EXTEND = "to teach it: a family in core/architecture/"
 
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
@@ -42,7 +43,7 @@ def integer(config: Json, key: str | tuple[str, ...], default: int | None = None
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(
             f"config.json: {name}: must be a positive whole number, and is {value!r}",
-            "the checkpoint is incomplete; pin it again, or fix the file at its source",
+            INCOMPLETE,
         )
     return value
 
@@ -62,7 +63,7 @@ def entries(config: Json, key: str, count: int) -> list[Json] | None:
     if not isinstance(value, list) or len(value) < count:
         raise InputError(
             f"config.json: {key}: must list {count} layers, and is {value!r:.60}",
-            "the checkpoint is incomplete; pin it again, or fix the file at its source",
+            INCOMPLETE,
         )
     return value[:count]
 
@@ -76,7 +77,9 @@ def head_size(config: Json, default: int | None = None) -> int:
     """Width of an attention head; without a default, the hidden width by the number of heads."""
     heads, hidden = integer(config, HEADS), integer(config, HIDDEN)
     if not config.get("head_dim") and default is None and hidden % heads:
-        raise InputError(f"config.json: hidden_size ({hidden}) is not a multiple of num_attention_heads ({heads})")
+        raise InputError(
+            f"config.json: hidden_size ({hidden}) is not a multiple of num_attention_heads ({heads})", INCOMPLETE
+        )
     return integer(config, "head_dim", default or hidden // heads)
 
 
@@ -87,7 +90,7 @@ def rope_parameters(config: Json) -> Json:
     """
     parameters = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if not isinstance(parameters, dict):
-        raise InputError(f"config.json: rope_scaling: must be an object, and is {parameters!r}")
+        raise InputError(f"config.json: rope_scaling: must be an object, and is {parameters!r}", INCOMPLETE)
     if parameters and all(isinstance(v, dict) for v in parameters.values()):
         return parameters.get("full_attention") or next(iter(parameters.values()))
     return parameters

@@ -15,6 +15,7 @@ from infercli.core.architecture.fields import (
     EXTEND,
     HEADS,
     HIDDEN,
+    INCOMPLETE,
     LAYERS,
     Layer,
     checkpoint_dtype,
@@ -94,8 +95,7 @@ def nemotron_h(config: Json) -> ModelArch:
     count = integer(config, LAYERS, len(pattern))
     if len(pattern) != count:
         raise InputError(
-            f"config.json: hybrid_override_pattern: must name {count} layers, and names {len(pattern)}",
-            "the checkpoint is incomplete; pin it again, or fix the file at its source",
+            f"config.json: hybrid_override_pattern: must name {count} layers, and names {len(pattern)}", INCOMPLETE
         )
     repeated = optional(config, "num_nextn_predict_layers") or 0
     drafts = _letters(config, "mtp_layers_block_type", "mtp_hybrid_override_pattern") * repeated

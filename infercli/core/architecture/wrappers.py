@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from infercli.core.architecture import encoders, molmo, omni, readers, sound, tiled
+from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -207,16 +208,10 @@ def encoder_config(name: str, config: Json) -> Json:
         return {key: config[key] for key in _OF_THE_ENCODER if config.get(key) is not None} | part
     if wrapper.optional:
         return {}
-    raise Unsupported(
-        f"config.json: {wrapper.part}: missing, and {name} has an encoder",
-        "the checkpoint is incomplete; pin it again, or fix the file at its source",
-    )
+    raise Unsupported(f"config.json: {wrapper.part}: missing, and {name} has an encoder", INCOMPLETE)
 
 
 def _inside(config: Json, key: str) -> Json:
     if isinstance(config.get(key), dict):
         return config[key]
-    raise Unsupported(
-        f"config.json: {key}: missing, and it describes the model",
-        "the checkpoint is incomplete; pin it again, or fix the file at its source",
-    )
+    raise Unsupported(f"config.json: {key}: missing, and it describes the model", INCOMPLETE)
