@@ -9,8 +9,8 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from infercli.core.comparison import Comparison
     from infercli.core.record import Json
+    from infercli.core.release_diff import ReleaseDiff
 
 
 @click.command()
@@ -35,8 +35,8 @@ def command(
       infercli diff --plan plan.json --exit-code
     """
     from infercli import __version__
-    from infercli.actions.compare import compare
     from infercli.actions.deploy import Request
+    from infercli.actions.diff import diff
     from infercli.cli.deploying import ready
     from infercli.cli.output import emit
     from infercli.cli.world import who
@@ -50,7 +50,7 @@ def command(
         infercli_version=__version__,
         timeout_s=0.0,  # nothing is waited for
     )
-    seen = compare(request, found.world)
+    seen = diff(request, found.world)
     emit(seen.model_dump(mode="json"), output, text(seen))
     return ExitCode.NO if exit_code and seen.changes else ExitCode.YES
 
@@ -63,8 +63,8 @@ _CLUSTER = {
 }
 
 
-def text(seen: Comparison) -> str:
-    """A comparison for people."""
+def text(seen: ReleaseDiff) -> str:
+    """The differences for people."""
     from infercli.cli.output import columns, paragraph
 
     if seen.revision is None:

@@ -30,7 +30,7 @@ class ObjectChange(Record):
     """Of a changed one, compared with the cluster where it has the object, else with the record."""
 
 
-class Comparison(Document):
+class ReleaseDiff(Document):
     """The answer of `infercli diff`."""
 
     kind: Literal["Comparison"] = "Comparison"

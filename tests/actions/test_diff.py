@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infercli.actions.compare import compare
 from infercli.actions.deploy import deploy
+from infercli.actions.diff import diff
 from infercli.cli.diff import text
 from tests.core.builders import engine
 
@@ -25,7 +25,7 @@ def held_by(world, objects):
 
 
 def test_where_nothing_was_deployed_everything_is_new(world, request_for):
-    seen = compare(request_for(objects=(ray_service(),)), world)
+    seen = diff(request_for(objects=(ray_service(),)), world)
     assert (seen.revision, seen.changes, seen.engine.is_new, seen.engine.was) == (None, True, True, None)
     assert [(o.kind, o.what) for o in seen.objects] == [("RayService", "new")]
     assert (seen.ray_cluster, seen.more_gpus) == ("first", 2)
@@ -33,14 +33,14 @@ def test_where_nothing_was_deployed_everything_is_new(world, request_for):
 
 def test_what_serves_already_has_no_differences(world, request_for):
     deploy(request_for(), world)
-    seen = compare(request_for(), world)
+    seen = diff(request_for(), world)
     assert (seen.changes, seen.steps, seen.engine.fields, seen.routes) == (False, (), (), ())
 
 
 def test_another_engine_is_told_field_by_field_with_what_a_deploy_would_do(world, request_for):
     deploy(request_for(), world)
     puts = len(world.platform.puts)
-    seen = compare(request_for("int8"), world)
+    seen = diff(request_for("int8"), world)
     assert [(d.path, d.was, d.becomes) for d in seen.engine.fields] == [("quantization", "none", "int8")]
     assert (seen.engine.was, seen.engine.app) == (engine("none").app, engine("int8").app)
     assert {d.path: (d.was, d.becomes) for d in seen.routes} == {
@@ -55,21 +55,21 @@ def test_another_engine_is_told_field_by_field_with_what_a_deploy_would_do(world
 def test_another_image_is_a_second_ray_cluster_and_another_count_is_not(world, request_for):
     deploy(request_for(objects=(ray_service(),)), world)
     held_by(world, [ray_service()])
-    image = compare(request_for(objects=(ray_service("b"),)), world)
+    image = diff(request_for(objects=(ray_service("b"),)), world)
     assert (image.ray_cluster, image.more_gpus) == ("new", 2)
     (changed,) = image.objects
     assert [d.path for d in changed.fields] == [
         "spec.rayClusterConfig.headGroupSpec.template.spec.containers[h].image",
         "spec.rayClusterConfig.workerGroupSpecs[0].template.spec.containers[c].image",
     ]
-    count = compare(request_for(objects=(ray_service(replicas=3),)), world)
+    count = diff(request_for(objects=(ray_service(replicas=3),)), world)
     assert (count.ray_cluster, count.more_gpus) == ("same", 0)
 
 
 def test_what_somebody_changed_in_the_cluster_is_a_difference_and_what_he_added_is_not(world, request_for):
     deploy(request_for(objects=(ray_service(),)), world)
     held_by(world, [ray_service(replicas=7) | {"status": {"x": 1}}])
-    seen = compare(request_for(objects=(ray_service(),)), world)
+    seen = diff(request_for(objects=(ray_service(),)), world)
     (changed,) = seen.objects
     assert [(d.was, d.becomes) for d in changed.fields] == [(7, 1)]
 
@@ -77,10 +77,10 @@ def test_what_somebody_changed_in_the_cluster_is_a_difference_and_what_he_added_
 def test_a_serve_config_that_was_changed_by_hand_is_put_right_by_the_next_deploy(world, request_for):
     deploy(request_for(), world)
     world.platform.held[-1]["applications"][0]["deployments"][0]["user_config"]["routes"] = []
-    assert compare(request_for(), world).changes
+    assert diff(request_for(), world).changes
     entry = deploy(request_for(), world)
     assert entry.number == 2
-    assert not compare(request_for(), world).changes
+    assert not diff(request_for(), world).changes
 
 
 def test_a_file_in_a_config_map_is_told_by_its_size(world, request_for):
@@ -88,14 +88,14 @@ def test_a_file_in_a_config_map_is_told_by_its_size(world, request_for):
     deploy(request_for(objects=(code,)), world)
     held_by(world, [code])
     newer = {**code, "binaryData": {"engine-2.zip": "AAAAAAAA"}}
-    (changed,) = compare(request_for(objects=(newer,)), world).objects
+    (changed,) = diff(request_for(objects=(newer,)), world).objects
     assert [(d.path, d.was, d.becomes) for d in changed.fields] == [("binaryData.engine-2.zip", None, "6 bytes")]
 
 
 def test_differences_stand_below_one_another_where_a_terminal_has_no_room_beside(world, request_for, monkeypatch):
     deploy(request_for(objects=(ray_service("registry.example/ray-vllm@sha256:" + "1" * 64),)), world)
     held_by(world, [ray_service("registry.example/ray-vllm@sha256:" + "1" * 64)])
-    seen = compare(request_for("int8", objects=(ray_service("registry.example/ray-vllm@sha256:" + "2" * 64),)), world)
+    seen = diff(request_for("int8", objects=(ray_service("registry.example/ray-vllm@sha256:" + "2" * 64),)), world)
     wide = text(seen)
     assert "NOW" in wide
     monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: 60)

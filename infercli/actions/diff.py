@@ -1,4 +1,4 @@
-"""compare: what a deploy would change, against the record and against what the other side holds."""
+"""diff: what a deploy would change, against the record and against what the other side holds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Literal
 from infercli.actions.deploy import Request, engine_of, prospect, settled, standing_now
 from infercli.actions.ports import Platform
 from infercli.actions.steps import World
-from infercli.core.comparison import Comparison, EngineChange, ObjectChange
 from infercli.core.differences import Difference, differences
 from infercli.core.record import Json
 from infercli.core.release import EngineDeployment, Entry, Serving, engines_of, serving
+from infercli.core.release_diff import EngineChange, ObjectChange, ReleaseDiff
 from infercli.render.upgrade import builds_new_cluster, cluster_gpus
 
 
-def compare(request: Request, world: World) -> Comparison:
+def diff(request: Request, world: World) -> ReleaseDiff:
     """Look and compare; nothing is changed, and nothing but reading is needed."""
     history = list(world.store.entries(request.plan.name))
     now = standing_now(world, history)
@@ -33,7 +33,7 @@ def compare(request: Request, world: World) -> Comparison:
     if request.objects and changes:
         new = good is not None and builds_new_cluster(recorded, request.objects)
         ray_cluster = "first" if good is None else "new" if new else "same"
-    return Comparison(
+    return ReleaseDiff(
         name=request.plan.name,
         where=world.platform.where,
         revision=good.number if good is not None else None,
