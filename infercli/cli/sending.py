@@ -10,7 +10,7 @@ from infercli.errors import InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.core.bench_workload import FileFormat, TraceFormat, Workload
+    from infercli.core.bench_workload import FileFormat, Synthetic, TraceFormat, Workload
     from infercli.core.model import LockedModel
     from infercli.core.prompt_files import Asked
     from infercli.core.sending import Sending
@@ -22,6 +22,15 @@ DEFAULT_WORDS = 64
 WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
 GENERATOR = 2
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
+
+
+class _Wanted(NamedTuple):
+    """How much of a workload, and by which draws and which counting; as `conversations_for` says them."""
+
+    seed: int
+    most: int | None
+    until_s: float | None
+    lengths: TokenLengths | None
 
 
 def conversations_for(
@@ -48,13 +57,14 @@ def conversations_for(
     """
     from infercli.core.sending import spread_over, unfit
 
+    wanted = _Wanted(seed, count, until_s, lengths)
     if workload is None:
-        document, sending = None, _by_numbers(words, input_tokens, output_tokens, seed, count, lengths)
+        document, sending = None, _by_numbers(words, input_tokens, output_tokens, wanted)
     else:
         _alone(workload, words=words, input_tokens=input_tokens, output_tokens=output_tokens)
         loaded = load_workload(workload, data_format)
         document = loaded.workload
-        sending = _by_workload(loaded, seed, count, until_s, lengths)
+        sending = _by_workload(loaded, wanted)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
     changes["api"] = api or (document.api if document else None)
     sending = sending.model_copy(update=changes)
@@ -147,73 +157,49 @@ def _alone(workload: str, **numbers: int | None) -> None:
         )
 
 
-def _by_numbers(
-    words: int | None,
-    input_tokens: int | None,
-    output_tokens: int | None,
-    seed: int,
-    count: int | None,
-    lengths: TokenLengths | None,
-) -> Sending:
+def _by_numbers(words: int | None, input_tokens: int | None, output_tokens: int | None, wanted: _Wanted) -> Sending:
     from infercli.core.amounts import Amount
-    from infercli.core.bench_workload import Synthetic, Workload
+    from infercli.core.bench_workload import Synthetic
     from infercli.core.synthetic import synthetic_words
 
     if words is not None and input_tokens is not None:
         raise InputError("--words and --input-len both say how long prompts are", "give one of them")
     if input_tokens is None:
-        sending = synthetic_words(words or DEFAULT_WORDS, seed, count or DEFAULT_COUNT)
-        return sending if output_tokens is None else _with_output(sending, output_tokens)
+        sending = synthetic_words(words or DEFAULT_WORDS, wanted.seed, wanted.most or DEFAULT_COUNT)
+        return sending if output_tokens is None else sending.model_copy(update={"max_tokens": output_tokens})
     given = Synthetic(
         input_tokens=Amount(mean=input_tokens), output_tokens=Amount(mean=output_tokens) if output_tokens else None
     )
-    return _by_synthetic(Workload(name="given", synthetic=given), "synthetic", seed, count, lengths)
+    return _by_synthetic(given, "synthetic", wanted)
 
 
-def _with_output(sending: Sending, output_tokens: int) -> Sending:
-    return sending.model_copy(update={"max_tokens": output_tokens})
-
-
-def _by_workload(
-    loaded: Loaded, seed: int, count: int | None, until_s: float | None, lengths: TokenLengths | None
-) -> Sending:
+def _by_workload(loaded: Loaded, wanted: _Wanted) -> Sending:
     from infercli.core.conversation import single
     from infercli.core.sending import Sending
 
     workload = loaded.workload
     title = f"workload {workload.name}"
     if workload.synthetic is not None:
-        return _by_synthetic(workload, title, seed, count, lengths)
+        return _by_synthetic(workload.synthetic, title, wanted)
     if workload.file is not None:
-        return _by_file(workload, loaded.folder / workload.file, title, seed, count, until_s, lengths)
+        return _by_file(workload, loaded.folder / workload.file, title, wanted)
     conversations = workload.conversations or tuple(map(single, workload.prompts or ()))
-    return Sending(conversations=conversations[:count], source=title)
+    return Sending(conversations=conversations[: wanted.most], source=title)
 
 
-def _by_synthetic(
-    workload: Workload, title: str, seed: int, count: int | None, lengths: TokenLengths | None
-) -> Sending:
+def _by_synthetic(description: Synthetic, title: str, wanted: _Wanted) -> Sending:
     from infercli.core.synthetic import synthetic
 
-    description, wanted = workload.synthetic, count or DEFAULT_COUNT
-    assert description is not None
+    seed, count = wanted.seed, wanted.most or DEFAULT_COUNT
 
     def write() -> Sending:
-        return synthetic(description, lengths, seed, wanted)
+        return synthetic(description, wanted.lengths, seed, count)
 
-    sending = _kept(["synthetic", description.model_dump(mode="json"), seed, wanted], lengths, write)
+    sending = _kept(["synthetic", description.model_dump(mode="json"), seed, count], wanted.lengths, write)
     return _sourced(sending, f"{title}, seed {seed}")
 
 
-def _by_file(
-    workload: Workload,
-    path: Path,
-    title: str,
-    seed: int,
-    count: int | None,
-    until_s: float | None,
-    lengths: TokenLengths | None,
-) -> Sending:
+def _by_file(workload: Workload, path: Path, title: str, wanted: _Wanted) -> Sending:
     from infercli.adapters.files import read_text, text_lines
     from infercli.core.bench_workload import TRACE_FORMATS
     from infercli.core.prompt_files import read_prompt_lines, read_promptfoo, read_sharegpt
@@ -222,29 +208,20 @@ def _by_file(
     title = f"{title}: {workload.format} {path.name}"
     trace_format = next((name for name in TRACE_FORMATS if name == workload.format), None)
     if trace_format is not None:
-        return _by_trace(workload, trace_format, path, f"{title}, seed {seed}", seed, count, until_s, lengths)
+        return _by_trace(workload, trace_format, path, f"{title}, seed {wanted.seed}", wanted)
     if workload.format == "sharegpt":
-        talks, silent = read_sharegpt(read_text(path), str(path), count, workload.max_turns)
+        talks, silent = read_sharegpt(read_text(path), str(path), wanted.most, workload.max_turns)
         note = f" ({silent} conversations without a question left out)" if silent else ""
-        return _answered(talks, title + note, lengths)
+        return _answered(talks, title + note, wanted.lengths)
     if workload.format == "jsonl":
         with text_lines(path) as lines:
-            return Sending(conversations=read_prompt_lines(lines, str(path), count), source=title)
+            return Sending(conversations=read_prompt_lines(lines, str(path), wanted.most), source=title)
     from infercli.adapters.promptfoo import load_promptfoo
 
-    return Sending(conversations=read_promptfoo(load_promptfoo(path), str(path), count), source=title)
+    return Sending(conversations=read_promptfoo(load_promptfoo(path), str(path), wanted.most), source=title)
 
 
-def _by_trace(
-    workload: Workload,
-    trace_format: TraceFormat,
-    path: Path,
-    title: str,
-    seed: int,
-    count: int | None,
-    until_s: float | None,
-    lengths: TokenLengths | None,
-) -> Sending:
+def _by_trace(workload: Workload, trace_format: TraceFormat, path: Path, title: str, wanted: _Wanted) -> Sending:
     from infercli.adapters.files import text_lines
     from infercli.core.bench_workload import BLOCK_TOKENS
     from infercli.core.replay import replay
@@ -256,16 +233,16 @@ def _by_trace(
             lines,
             str(path),
             trace_format,
-            limit=count,
-            until_s=until_s,
+            limit=wanted.most,
+            until_s=wanted.until_s,
             block_tokens=block_tokens,
             unit_s=workload.unit_s,
         )
 
     def write() -> Sending:
-        return replay(read.requests, block_tokens, lengths, seed)
+        return replay(read.requests, block_tokens, wanted.lengths, wanted.seed)
 
-    sending = _kept(["replay", [list(r) for r in read.requests], block_tokens, seed], lengths, write)
+    sending = _kept(["replay", [list(r) for r in read.requests], block_tokens, wanted.seed], wanted.lengths, write)
     if read.left_out:
         title += f" ({read.left_out} requests without input or output left out)"
     return _sourced(sending, title)
