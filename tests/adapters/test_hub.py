@@ -12,7 +12,7 @@ import pytest
 
 from infercli.adapters.hub import HubModels
 from infercli.errors import ExitCode, HubError, InferError, InputError
-from tests.parts.hub_server import READER, STRANGER, HubServer
+from tests.parts.hub_server import READER, STRANGER, HubServer, models
 
 FILES = {
     "config.json": b'{"model_type": "llama", "quantization_config": {"quant_method": "awq"}}',
@@ -24,21 +24,14 @@ FILES = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("no_token_of_this_machine")
+
+
 @pytest.fixture
 def hub(tmp_path: Path):
     with HubServer(tmp_path) as server:
         server.commit("org/tiny", FILES)
         yield server
-
-
-@pytest.fixture(autouse=True)
-def no_token_of_this_machine(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
-
-
-def models(hub: HubServer, token: str | None = None) -> HubModels:
-    return HubModels(hub.endpoint, token, sleep=lambda _: None)
 
 
 def refusal(hub: HubServer, model_id: str = "org/tiny", revision: str = "main", token: str | None = None) -> InferError:

@@ -20,7 +20,7 @@ from infercli.adapters.hub import HubModels
 from infercli.adapters.model_directory import lock_directory, verify
 from infercli.core.model import LockedModel
 from infercli.errors import HubError, InputError
-from tests.parts.hub_server import READER, STRANGER, HubServer
+from tests.parts.hub_server import READER, STRANGER, HubServer, models
 from tests.parts.safetensors import safetensors
 
 WEIGHTS = safetensors(bytes(range(256)) * 12_000)  # 3 MB: several chunks of the client and of the server
@@ -33,21 +33,14 @@ FILES = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("no_token_of_this_machine")
+
+
 @pytest.fixture
 def hub(tmp_path: Path):
     with HubServer(tmp_path) as server:
         server.commit("org/tiny", FILES)
         yield server
-
-
-@pytest.fixture(autouse=True)
-def no_token_of_this_machine(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
-
-
-def models(hub: HubServer, token: str | None = None) -> HubModels:
-    return HubModels(hub.endpoint, token, sleep=lambda _: None)
 
 
 def lock(hub: HubServer, token: str | None = None) -> LockedModel:

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from infercli.adapters.hub import HubModels
+
 READER = "hf_reader"
 """A token that is let into every model."""
 STRANGER = "hf_stranger"
@@ -394,3 +396,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def models(hub: HubServer, token: str | None = None) -> HubModels:
+    """The Hub's adapter before that server, which waits for nothing between its tries."""
+    return HubModels(hub.endpoint, token, sleep=lambda _: None)

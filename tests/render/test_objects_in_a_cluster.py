@@ -12,37 +12,23 @@ from infercli.core.profile import NodeGroup
 from infercli.render.names import serve_service
 from infercli.render.objects import objects, to_yaml
 from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text
+from tests.cluster.release_project import CLAIM
 from tests.render.examples import CODE, IMAGE, deployed, engine, plan, profile
 from tests.render.golden_cases import CASES, golden_objects
 from tests.render.test_bench_job import rendered as benchmark
 
 pytestmark = pytest.mark.cluster
 
-USER_MAKES = """\
-apiVersion: v1
-kind: PersistentVolume
-metadata: {{name: {namespace}}}
-spec:
-  capacity: {{storage: 100Gi}}
-  accessModes: [ReadOnlyMany]
-  storageClassName: ""
-  hostPath: {{path: /nowhere}}
-  claimRef: {{namespace: {namespace}, name: models}}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {{name: models, namespace: {namespace}}}
-spec:
-  accessModes: [ReadOnlyMany]
-  storageClassName: ""
-  volumeName: {namespace}
-  resources: {{requests: {{storage: 1Gi}}}}
+USER_MAKES = (
+    CLAIM
+    + """\
 ---
 apiVersion: v1
 kind: Secret
 metadata: {{name: chat-keys, namespace: {namespace}}}
 stringData: {{api-keys: example, operator-token: example}}
 """
+)
 
 
 def moved(rendered, namespace):
