@@ -70,6 +70,9 @@ class Platform(Protocol):
     def endpoint(self) -> str | None:
         """The base URL for clients (without /v1); None while nothing serves."""
 
+    def client_key(self) -> str | None:
+        """One of the API keys that the front accepts, where they lie on this machine; None: whoever asks must know."""
+
     def remove(self) -> None:
         """Take everything away that `prepare` and `put` made; succeeds when there is nothing."""
 

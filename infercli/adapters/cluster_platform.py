@@ -349,6 +349,10 @@ class ClusterPlatform:
             return None
         return f"http://{serve_service(self.name)}.{self.namespace}.svc:{SERVE_PORT}"
 
+    def client_key(self) -> None:
+        """Only the Secret has them."""
+        return
+
     # Taking it away
 
     def remove(self) -> None:

@@ -69,12 +69,11 @@ class LocalPlatform:
     def prepare(self, revision: Revision) -> None:
         """Keys, code, and a Ray that answers. `revision` has no objects here."""
         del revision
-        path = self.keys_dir / "api-keys"
-        keys = [line for line in path.read_text().splitlines() if line.strip()] if path.exists() else []
+        keys = self._keys()
         # Beside those that are there, which clients have; a front without any refuses everybody.
         new = self.api_key or (None if keys else secrets.token_urlsafe(24))
         if new is not None and new not in keys:
-            write_text(path, "".join(f"{key}\n" for key in [*keys, new]), private=True)
+            write_text(self.keys_dir / "api-keys", "".join(f"{key}\n" for key in [*keys, new]), private=True)
         if not (self.keys_dir / "operator-token").exists():
             write_text(self.keys_dir / "operator-token", secrets.token_urlsafe(24) + "\n", private=True)
         for name, data in self.code.items():
@@ -190,6 +189,17 @@ class LocalPlatform:
     def endpoint(self) -> str | None:
         """The base URL for clients."""
         return f"http://127.0.0.1:{self.serve_port}" if self.ray.running() else None
+
+    def client_key(self) -> str | None:
+        """The first of the front's; None where there is none yet, or they are somebody else's."""
+        try:
+            return next(iter(self._keys()), None)
+        except OSError:
+            return None
+
+    def _keys(self) -> list[str]:
+        path = self.keys_dir / "api-keys"
+        return [line.strip() for line in path.read_text().splitlines() if line.strip()] if path.exists() else []
 
     def remove(self) -> None:
         """Stop Ray and everything in it; keys stay, since clients have them."""

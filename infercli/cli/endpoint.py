@@ -46,17 +46,5 @@ def aim_at(where: str | None, model: str | None, place: Place) -> Aim:
     url = world.platform.endpoint()
     if url is None:
         raise EndpointError(f"{name} has no endpoint on {world.platform.where} now", f"`infercli status {name}`")
-    key = api_key() or local_key(world)
+    key = api_key() or world.platform.client_key()
     return Aim(parse_endpoint(url), key, model or good.revision.engine.spec.model_id, name, world)
-
-
-def local_key(world: World) -> str | None:
-    """The first key of the local front, which lies on this machine; None in a cluster, where only a Secret has it."""
-    keys_dir = getattr(world.platform, "keys_dir", None)
-    if keys_dir is None:
-        return None
-    try:
-        keys = (keys_dir / "api-keys").read_text().split()
-    except OSError:
-        return None
-    return keys[0] if keys else None

@@ -46,6 +46,13 @@ def test_a_key_that_is_given_comes_after_what_somebody_wrote_by_hand(keys_after,
     assert keys_after("team-c") == "team-a\nteam-b\nteam-c\n"
 
 
+def test_clients_on_this_machine_are_given_the_first_key(keys_after, tmp_path):
+    assert LocalPlatform(tmp_path, 8000, {}).client_key() is None
+    keys_after("team-a")
+    keys_after("team-b")
+    assert LocalPlatform(tmp_path, 8000, {}).client_key() == "team-a"
+
+
 @pytest.fixture
 def answering(tmp_path, monkeypatch):
     """A platform whose Ray answers every call with what it is given."""

@@ -210,6 +210,9 @@ class FakePlatform:
     def endpoint(self):
         return "http://fake"
 
+    def client_key(self):
+        return None
+
     def remove(self):
         self._fault("remove")
         self.puts.clear()
