@@ -101,11 +101,12 @@ def rollout(
         state("add", f"start {new.app}, which no request reaches yet", front)
     elif condition == "short":
         state("add", f"bring {new.app} up to {counted(new.replicas, 'replica')}; what runs of it goes on", front)
+    had = {app: routes[app] for app in serving_apps}
     for weight in weights if serving_apps else (100,):
         says = f"send {weight} % of the requests to {new.app}"
         if routes.get(new.app) == weight == 100:
             says = f"keep all requests on {new.app}, with {counted(new.replicas, 'replica')} and the front as now meant"
-        routes = _shared(routes, serving_apps, new.app, weight)
+        routes = {**dict.fromkeys(routes, 0), **_shared(had, 100 - weight), new.app: weight}
         state("shift", says, front)
     if drop_previous and serving_apps:
         for app in serving_apps:
@@ -115,11 +116,14 @@ def rollout(
     return states
 
 
-def _shared(routes: dict[str, int], old: Sequence[str], new: str, weight: int) -> dict[str, int]:
-    """`weight` per cent for the new engine, the rest for the old ones in the proportion that they had."""
-    total = sum(routes.get(app, 0) for app in old) or len(old)
-    rest = {app: round((100 - weight) * (routes.get(app, 0) or 1) / total) for app in old}
-    return {**dict.fromkeys(routes, 0), **rest, new: weight}
+def _shared(had: dict[str, int], percent: int) -> dict[str, int]:
+    """`percent` for these engines, in the proportion of the weights that they had, in whole numbers of that sum."""
+    total, so_far, given, shares = sum(had.values()), 0, 0, {}
+    for app, weight in had.items():
+        so_far += weight
+        upto = round(percent * so_far / total)
+        shares[app], given = upto - given, upto
+    return shares
 
 
 def shift_back(

@@ -52,6 +52,11 @@ def test_old_engines_keep_the_proportion_in_which_they_share_what_is_left():
     ]
 
 
+def test_shares_of_old_engines_and_the_new_one_are_a_hundred_per_cent():
+    (first, *_) = [s for s in rollout(2, NEW, FRONT, live(old=50, other=50), weights=(25, 100)) if s.step == "shift"]
+    assert first.serving.routes == {OLD.app: 38, "other": 37, NEW.app: 25}
+
+
 def test_where_nothing_else_serves_there_is_nothing_to_share():
     assert [s.step for s in rollout(1, NEW, FRONT, None, weights=(5, 100))] == ["add", "shift"]
 
@@ -147,5 +152,7 @@ def test_every_shift_of_a_rollout_keeps_a_route_and_never_routes_to_an_absent_en
     for state in rollout(2, NEW, FRONT, before, weights=(*sorted(steps), 100)):
         serving = state.serving
         assert set(serving.routes) <= set(serving.engines)
-        if state.step in ("add", "shift"):
+        if state.step == "shift":
+            assert sum(serving.routes.values()) == 100
+        if state.step == "add":
             assert sum(serving.routes.values()) > 0
