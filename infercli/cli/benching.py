@@ -66,6 +66,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     check_writable(Path(save_path))
     aim = _aim(where, given)
     assert aim.model is not None
+    plan = plan_of(aim, given["plan_path"])
     sending = _sending(given, aim, asked, turns_said)
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
@@ -93,7 +94,6 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         searched=searched(ran.stages[1:]) if wanted.search else None,
         **watch.fields(ran),
     )
-    plan = plan_of(aim, given["plan_path"])
     result = result if plan is None else with_plan(result, plan)
     with _unbroken():
         text = result_json(result)

@@ -60,7 +60,7 @@ def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
             found.append(
                 Prediction(
                     stage=index,
-                    source=f"plan {plan.name} {plan.digest[:12]}",
+                    source=f"plan {plan.name} {(plan.digest or plan.content_digest())[:12]}",
                     output_tokens_per_s=speed.output_tok_per_s,
                     ttft_s=speed.ttft_s,
                     tpot_s=speed.tpot_s,
