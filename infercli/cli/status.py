@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from infercli.actions.ports import ReleaseStore
     from infercli.actions.status import Status
+    from infercli.core.record import Json
     from infercli.core.release import Measured
 
 
@@ -54,6 +55,7 @@ def command(
 
 def _list(place: options.Place, output: str) -> None:
     """Every release that can be seen from here: on this machine, and in the namespace of the context."""
+    from infercli.actions.status import lease_and_history
     from infercli.cli.output import columns, emit, note
     from infercli.cli.world import cluster_store, local_store
     from infercli.core.release import newest, serving, standing
@@ -73,19 +75,20 @@ def _list(place: options.Place, output: str) -> None:
             if place.target == "kubernetes" or place.names_cluster:
                 raise
             note(f"no cluster was looked at: {error.message}")
-    rows = []
+    found: list[dict[str, Json]] = []
     for where, store, names in stores:
         for name in names:
-            history = store.entries(name)
+            _, history = lease_and_history(name, store)
             good, last = serving(history), newest(history)
             if last is not None:
-                rows.append((name, where, str(good.number) if good else "none", standing(last, history)))
-    found = [dict(zip(("name", "target", "revision", "newest"), row, strict=True)) for row in rows]
+                revision = good.number if good else None
+                found.append({"name": name, "target": where, "revision": revision, "newest": standing(last, history)})
     text = f"there is no release {', nor '.join(looked)}"
-    if rows:
+    if found:
+        rows = [tuple("none" if value is None else str(value) for value in one.values()) for one in found]
         text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST"))
     emit({"apiVersion": "infercli/v1", "kind": "ReleaseList", "releases": found}, output, text)
-    elsewhere = [] if rows else [place for _, store, _ in stores for place in store.elsewhere()]
+    elsewhere = [] if found else [place for _, store, _ in stores for place in store.elsewhere()]
     if elsewhere:
         note(f"there are some in namespace {', '.join(elsewhere)}: `infercli status -n {elsewhere[0]}`")
 

@@ -12,7 +12,7 @@ import pytest
 from infercli.adapters.local_ray import RunningRay
 from infercli.adapters.release_directory import ReleaseDirectory
 from infercli.cli.world import local_world
-from infercli.core.release import KEPT, Progress, Serving
+from infercli.core.release import KEPT, Measured, Progress, Serving
 from infercli.errors import ClusterError, ExitCode
 from tests.core.builders import FRONT, engine, entry
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
@@ -260,6 +260,37 @@ def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, relea
     out = infercli("history", "chat").out
     assert max(map(len, out.splitlines())) <= 60
     assert all(word in out for word in ("STANDING", "serving", engine().app, "the first"))
+
+
+def test_status_without_a_name_lists_every_release_and_how_its_newest_revision_stands(infercli, released, monkeypatch):
+    released.append(entry(2, "int8").revision)  # and its driver went away
+    released.append(entry(1).revision.model_copy(update={"name": "new"}))
+    with released.changing("new", "deploy"):
+        found = json.loads(infercli("status", "-o", "json").out)["releases"]
+        assert found == [
+            {"name": "chat", "target": "local", "revision": 1, "newest": "abandoned"},
+            {"name": "new", "target": "local", "revision": None, "newest": "pending"},
+        ]
+    said = infercli("status")
+    assert [line.split() for line in said.out.splitlines()] == [
+        ["RELEASE", "TARGET", "REVISION", "NEWEST"],
+        ["chat", "local", "1", "abandoned"],
+        ["new", "local", "none", "abandoned"],
+    ]
+    assert "no cluster was looked at: there is no kubeconfig" in said.err
+
+
+def test_status_says_what_the_newest_benchmark_found_beside_what_was_planned(infercli, released):
+    found = Measured(
+        result="0123456789ab", at="2026-11-20T10:00:00Z", load="16 at a time", answered=64, output_tokens_per_s=1234.4,
+        ttft_p95_s=0.25, tpot_p50_s=0.0125, client_limited=True, planned_output_tokens_per_s=(900.0, 1500.0),
+    )  # fmt: skip
+    (good,) = released.entries("chat")
+    released.progress("chat", 1, good.progress.model_copy(update={"measured": found}))
+    assert (
+        "1,234 output tokens/s (planned 900 to 1,500), TTFT p95 250 ms, TPOT 12.5 ms, 16 at a time, "
+        "result 0123456789ab, 2026-11-20, limited by the client"
+    ) in infercli("status", "chat").out
 
 
 def test_help_says_how_many_revisions_are_kept(infercli):
