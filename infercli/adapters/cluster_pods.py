@@ -117,7 +117,10 @@ def _replica_logs(cluster: Cluster, release: str, app: str, lines: int) -> Itera
         answer = cluster.proxy(service, "dashboard", "GET", APPLICATIONS, headers=headers)
         if answer.status != 200:
             raise EndpointError(f"Ray's dashboard answered HTTP {answer.status}")
-        deployments = json.loads(answer.body).get("applications", {}).get(app, {}).get("deployments") or {}
+        try:
+            deployments = json.loads(answer.body).get("applications", {}).get(app, {}).get("deployments") or {}
+        except (ValueError, AttributeError):
+            raise EndpointError("Ray's dashboard answered something else than its applications") from None
         for replica in (r for d in deployments.values() for r in d.get("replicas") or ()):
             if replica.get("pid") and replica.get("node_id"):
                 yield from _replica_log(cluster, service, headers, replica, lines)
