@@ -6,6 +6,7 @@ front replica says so, and an engine is up when it answers a real request throug
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -237,10 +238,11 @@ def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, Fro
     for _ in range(tries):
         answer = platform.front("GET", "/front", timeout_s=5)
         if answer.status == 200:
-            body = json.loads(answer.body)
-            for seen in body.get("replicas") or [body]:  # a front of before it told of the others tells of itself
-                name = str(seen.get("replica") or seen["pid"])
-                states[name] = FrontState(name, seen["generation"], seen.get("refused") or {})
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # who answers is not the front
+                body = json.loads(answer.body)
+                for seen in body.get("replicas") or [body]:  # a front of before it told of the others tells of itself
+                    name = str(seen.get("replica") or seen["pid"])
+                    states[name] = FrontState(name, seen["generation"], seen.get("refused") or {})
         if len(states) >= replicas:
             break
     return states

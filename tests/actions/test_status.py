@@ -113,8 +113,11 @@ def test_a_front_that_does_not_answer_is_down_unless_ray_cannot_be_asked_either(
         ({"front": "RUNNING"}, "unknown", "the front answers and does not say how it routes"),  # another token, say
     ],
 )
-def test_a_proxy_that_answers_in_place_of_the_front_is_not_the_front(world, platform, front, state, why):
-    platform.front = lambda *_, **more: Answer(403, {}, b"")
+@pytest.mark.parametrize(
+    "answer", [Answer(403, {}, b""), Answer(200, {}, b"<html>please log in</html>"), Answer(200, {}, b'["ok"]')]
+)
+def test_a_proxy_that_answers_in_place_of_the_front_is_not_the_front(world, platform, front, state, why, answer):
+    platform.front = lambda *_, **more: answer
     ray_says(platform, **front)
     assert (seen(world).state, seen(world).summary) == (state, why)
 
