@@ -263,6 +263,7 @@ def _state(
     state_dtype = (own_dtype if rules.state_dtype_from_config else None) or settings.dtype
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
+        convolved = 0 if mixer.variant == "lightning" else convolved
         state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
         state_dtype = "float32" if mixer.variant == "kda" else state_dtype  # kda_state_dtype: whatever is asked for
     elif isinstance(mixer, ShortConvolution):

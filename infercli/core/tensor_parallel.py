@@ -139,7 +139,9 @@ def _mixer_wholes(mixer: Mixer) -> list[tuple[str, int]]:
         return [*heads, ("state-space inner width", mixer.heads * mixer.head_dim)]
     if isinstance(mixer, GatedDelta):
         # layers/mamba/gdn/qwen_gdn_linear_attn.py, kimi_gdn_linear_attn.py
-        return [("linear-attention key heads", mixer.key_heads), ("linear-attention value heads", mixer.value_heads)]
+        parts = [("linear attention's norm groups", mixer.norm_groups)] if mixer.norm_groups is not None else []
+        heads = [("linear-attention key heads", mixer.key_heads), ("linear-attention value heads", mixer.value_heads)]
+        return heads + parts
     if isinstance(mixer, ShortConvolution):
         return [("convolution width", mixer.width)]  # layers/mamba/short_conv.py
     if isinstance(mixer, CompressedAttention):
@@ -262,7 +264,9 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
         yield _Parts("attention output up", (hidden,), mixer.o_groups // tp * mixer.o_lora_rank, "inputs")
     elif isinstance(mixer, GatedDelta):
         keys, values = mixer.key_heads // tp * mixer.key_dim, mixer.value_heads // tp * mixer.value_dim
-        merged = (keys, keys, values, values) if mixer.variant == "gdn" else (keys, keys, values)
+        merged = {
+            "gdn": (keys, keys, values, values), "kda": (keys, keys, values), "lightning": (3 * values,)
+        }[mixer.variant]  # fmt: skip
         yield _Parts("linear attention input", merged, hidden, "outputs")
         yield _Parts("linear attention output", (hidden,), values, "inputs")
     elif isinstance(mixer, ShortConvolution):

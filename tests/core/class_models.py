@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.core.dense_models import DENSE, LLAMA, Config
 from tests.core.mixture_models import MIXTURES
+from tests.core.newer_models import NEWER
 
 _EXPERTS: Config = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "norm_topk_prob": True}
 _BAILING: Config = _EXPERTS | {
@@ -308,6 +309,7 @@ CLASSES: dict[str, Config] = {
     },
     **DENSE,
     **MIXTURES,
+    **NEWER,
 }
 
 NOT_ASKED = {
@@ -318,6 +320,9 @@ NOT_ASKED = {
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "InternLMForCausalLM": "last in vLLM 0.23",
     "MPTForCausalLM": "last in vLLM 0.28",
+    "MiniMaxForCausalLM": "last in vLLM 0.23",
+    "MiniMaxM1ForCausalLM": "last in vLLM 0.23",
+    "MiniMaxText01ForCausalLM": "last in vLLM 0.23",
     "MptForCausalLM": "last in vLLM 0.28",
     "QWenLMHeadModel": "last in vLLM 0.23",
     "RWForCausalLM": "last in vLLM 0.28",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.architecture import bert, departures, gemma, hybrid, latent, lfm2, older, sparse
+from infercli.core.architecture import bert, departures, gemma, hybrid, latent, lfm2, lightning, older, sparse
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
@@ -48,6 +48,10 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Lfm2MoeForCausalLM": lfm2.lfm2,
     "OlmoHybridForCausalLM": hybrid.olmo_hybrid,
     "DeciLMForCausalLM": hybrid.nemotron_nas,
+    "BailingMoeV2_5ForCausalLM": lightning.bailing_2_5,
+    "MiniMaxForCausalLM": lightning.minimax,
+    "MiniMaxM1ForCausalLM": lightning.minimax,
+    "MiniMaxText01ForCausalLM": lightning.minimax,
     "Gemma4ForCausalLM": gemma.gemma4,
     "Gemma3nForCausalLM": gemma.gemma3n,
     "LagunaForCausalLM": sparse.laguna,

@@ -100,6 +100,8 @@ class ModelArch:
     final_norm: int = 1
     """Vectors of the hidden width in the norm behind the last layer; 0: none."""
     lm_head_bias: bool = False
+    lm_head_float32: bool = False
+    """It is kept in fp32, whatever the model's dtype."""
     lm_head: bool = True
     """False: an embedding or classification model without one."""
     image_prefix: bool = False
@@ -196,7 +198,8 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
         if arch.final_norm:
             tensors.append(RankTensor("final norm", "norm", ("norm",), (), arch.final_norm, arch.hidden, 1))
         if arch.lm_head and not arch.tied:
-            tensors.append(RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, rows, arch.hidden))
+            head = RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, rows, arch.hidden)
+            tensors.append(head._replace(float32=arch.lm_head_float32))
         if arch.lm_head and arch.lm_head_bias:
             tensors.append(RankTensor("lm_head bias", "other", ("lm_head",), (), 1, rows, 1))
     return tuple(tensors)

@@ -136,9 +136,12 @@ class StateSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedDelta:
-    """Linear attention with a delta rule: gated DeltaNet (Qwen3-Next, Qwen3.5) or Kimi's (KDA)."""
+    """Linear attention: gated DeltaNet (Qwen3-Next, Qwen3.5), Kimi's (KDA), or lightning attention (MiniMax-Text-01).
 
-    variant: Literal["gdn", "kda"]
+    The first two have a delta rule and a convolution, the last has neither.
+    """
+
+    variant: Literal["gdn", "kda", "lightning"]
     key_heads: int
     value_heads: int
     key_dim: int
@@ -146,7 +149,12 @@ class GatedDelta:
     conv_kernel: int
     state_dtype: str | None = None
     """Of the state between tokens; None: config.json does not say."""
+    norm_groups: int | None = None
+    """Equal parts of its output that are normed each by itself, which the ranks must divide; None: any split will do.
+    """
     module: str = "linear_attn"
+    lightning_names: tuple[str, ...] = ("qkv_proj", "output_gate", "out_proj")
+    """The projections of lightning attention; the last two are the gate and the output."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,11 +24,11 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 9, 0): (
         "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Glm4vForConditionalGeneration", "KeyeForConditionalGeneration",
-        "NemotronHForCausalLM",
+        "MiniMaxM1ForCausalLM", "NemotronHForCausalLM",
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
-        "HunYuanDenseV1ForCausalLM", "VoxtralForConditionalGeneration",
+        "HunYuanDenseV1ForCausalLM", "MiniMaxForCausalLM", "VoxtralForConditionalGeneration",
     ),
     (0, 10, 0): (
         "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM", "Gemma3TextModel",
@@ -64,7 +64,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
-        "HyperCLOVAXForCausalLM", "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
+        "BailingMoeV2_5ForCausalLM", "HyperCLOVAXForCausalLM",
+        "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
     ),
     (0, 18, 0): (
         "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
@@ -100,10 +101,13 @@ ABSENT = {name: last for last, names in _LACKING.items() for name in names}
 """Class -> that release."""
 
 _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
-    **dict.fromkeys(("InternLMForCausalLM", "QWenLMHeadModel", "XverseForCausalLM"), ((0, 24, 0), "0.23.0")),
+    **dict.fromkeys((
+        "InternLMForCausalLM", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
+        "QWenLMHeadModel", "XverseForCausalLM",
+    ), ((0, 24, 0), "0.23.0")),
     **dict.fromkeys(("AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM"), ((0, 25, 1), "0.24.0")),
     **dict.fromkeys(("MPTForCausalLM", "RWForCausalLM"), ((0, 29, 0), "0.28.0")),
-}
+}  # fmt: skip
 """Class -> (the first release that was read and lacks it again, the last that has it). Only names that transformers has
 not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS, _try_resolve_transformers)."""
 

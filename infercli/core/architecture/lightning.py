@@ -1,0 +1,108 @@
+"""Decoders with lightning attention in most layers: MiniMax-Text-01 and M1, and Ling and Ring 2.5.
+
+The one thing to know: a lightning layer keeps one matrix per head, however long the request is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.decoder import Row, attention
+from infercli.core.architecture.experts import Mixture, experts
+from infercli.core.architecture.fields import (
+    EXTEND,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    Layer,
+    context_length,
+    entries,
+    head_size,
+    integer,
+    optional,
+    rotary_width,
+)
+from infercli.core.architecture.hybrid import model
+from infercli.core.architecture.layers import Dense, GatedDelta, LatentAttention, Weight
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+_MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_float32=True)
+
+
+def minimax(config: Json) -> ModelArch:
+    """MiniMax-Text-01 and M1 (vLLM 0.8 to 0.23 models/minimax_text_01.py): which layers attend is listed one by one.
+
+    Its lm_head and its RoPE table are in fp32.
+    """
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    if any(_numbers(config.get("shared_intermediate_size"))):
+        raise Unsupported("config.json: shared_intermediate_size: shared experts are not known here", EXTEND)
+    each = set(_numbers(config.get("num_local_experts") or 1))
+    if len(each) > 1:
+        raise Unsupported("config.json: num_local_experts: one number for all layers is known here", EXTEND)
+    several = each.pop()
+    own = config | {"num_local_experts": several}
+    width = integer(config, "intermediate_size")
+    feed_forward = experts(own, _MIXTRAL) if several > 1 else Dense(intermediate=width)
+    full = attention(config, Row(), head_size(config), None, None)
+    lightning = _lightning(config, ("qkv_proj", "output_gate", "out_proj"), None)
+    layers = [Layer(full if attends else lightning, feed_forward) for attends in _attending(config, count)]
+    arch = model(config, hidden, layers, rope=full)
+    return replace(arch, rope_float32=True, lm_head_float32=True, tied=False)
+
+
+def _numbers(value: Json) -> list[int]:
+    return value if isinstance(value, list) else [value]
+
+
+def _attending(config: Json, count: int) -> list[bool]:
+    """Of each layer, whether it is full attention; all are, where config.json is silent."""
+    for key in ("attn_type_list", "decoder_attention_types"):
+        if config.get(key):
+            return [bool(kind) for kind in entries(config, key, count) or ()]
+    kinds = entries(config, "layer_types", count) or ["full_attention"] * count
+    unknown = sorted({str(kind) for kind in kinds} - {"full_attention", "linear_attention"})
+    if unknown:
+        raise Unsupported(f"config.json: layer_types: {', '.join(unknown)} layers are not known here", EXTEND)
+    return [kind == "full_attention" for kind in kinds]
+
+
+def bailing_2_5(config: Json) -> ModelArch:
+    """Ling and Ring 2.5 (vLLM 0.29 models/bailing_moe_linear.py): every n-th layer is latent attention."""
+    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
+    for key in ("use_bias", "use_qkv_bias"):
+        if config.get(key):
+            raise Unsupported(f"config.json: {key}: biases are not known here", EXTEND)
+    every = integer(config, "layer_group_size", 1)
+    full = LatentAttention(
+        heads=integer(config, HEADS), q_lora_rank=optional(config, "q_lora_rank"),
+        kv_lora_rank=integer(config, "kv_lora_rank", 512), rope_dim=integer(config, "qk_rope_head_dim", 64),
+        nope_dim=integer(config, "qk_nope_head_dim", 128), v_head_dim=integer(config, "v_head_dim", 128),
+        module="attention",
+    )  # fmt: skip
+    lightning = _lightning(config, ("query_key_value", "g_proj", "dense"), integer(config, "group_norm_size", 1))
+    norms = (
+        Weight(name="query and key norms", role="norm", module="attention.query_layernorm", outputs=2,
+               inputs=lightning.value_dim),
+    ) if config.get("use_qk_norm") else ()  # fmt: skip
+    mixture = Mixture(router_bias="moe_router_enable_expert_bias", router_float32="router_dtype")
+    moe = experts(config, mixture)
+    dense = Dense(intermediate=integer(config, "intermediate_size"))
+    first = int(config.get("first_k_dense_replace") or 0) if moe.experts > 1 else count
+    layers = []
+    for index in range(count):
+        mixer = full if (index + 1) % every == 0 else lightning
+        layers.append(Layer(mixer, dense if index < first else moe, 2, norms if mixer is lightning else ()))
+    arch = model(config, hidden, layers)
+    rotated = rotary_width(config, lightning.value_dim) + full.rope_dim
+    return replace(arch, rope_positions=context_length(config).rows, rope_width=rotated, tied=False)
+
+
+def _lightning(config: Json, names: tuple[str, ...], norm_groups: int | None) -> GatedDelta:
+    heads, width = integer(config, HEADS), head_size(config)
+    return GatedDelta(
+        variant="lightning", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width, conv_kernel=1,
+        norm_groups=norm_groups, module="self_attn" if norm_groups is None else "attention", lightning_names=names,
+    )  # fmt: skip

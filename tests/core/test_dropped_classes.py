@@ -1,0 +1,41 @@
+"""Classes that vLLM 0.29 dropped hold what the last source that had them made each rank hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import GatedDelta, Layout, mixers, rank_tensors
+from infercli.core.kv_cache import cache_layout
+from infercli.core.kv_specs import CacheSettings
+from infercli.errors import Unsupported
+from tests.core.dropped_models import DROPPED
+
+MINIMAX = DROPPED["MiniMax-Text-01, vLLM 0.22.1"][0]
+
+
+@pytest.mark.parametrize("name", DROPPED)
+def test_each_rank_holds_what_the_last_source_made_it_hold(name):
+    config, counts = DROPPED[name]
+    arch = architecture.parse(config)
+    for ranks, count in zip((1, 2, 4), counts, strict=True):
+        tensors = rank_tensors(arch, Layout(tensor_parallel_size=ranks))
+        assert sum(t.copies * t.outputs * t.inputs for t in tensors) == count, ranks
+    assert not arch.confirmed
+
+
+def test_lightning_attention_keeps_one_matrix_a_head_and_no_convolution():
+    arch = architecture.parse(MINIMAX)
+    assert [m.variant for m in mixers(arch) if isinstance(m, GatedDelta)] == ["lightning"]
+    settings = CacheSettings(engine_version="0.23.0", dtype="bfloat16", prefix_caching=False)
+    layout = cache_layout(arch, Layout(tensor_parallel_size=2), settings)
+    # 8 of 16 heads, 96 x 96 each, 2 B: 147,456 B; a token of full attention: 2 KV heads x 2 x 96 x 2 B = 768 B.
+    placed = {p.cache.kind: p.cache for group in layout.groups for p in group.layers}
+    assert placed["state"].block_tokens == 147_456 // 768 == 192
+    assert {t.name for t in rank_tensors(arch, Layout()) if t.float32} == {"router", "lm_head"}
+
+
+@pytest.mark.parametrize("field", [{"shared_intermediate_size": 64}, {"num_local_experts": [8, 8, 4, 8, 8]}])
+def test_what_no_published_minimax_has_is_refused(field):
+    with pytest.raises(Unsupported, match=next(iter(field))):
+        architecture.parse(MINIMAX | field)
