@@ -130,7 +130,7 @@ def layer_caches(
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
     """(layer, mixer) in order; those that draft behind the model's own."""
-    here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside)]
+    here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside, *group.again)]
     placed = [(i, mixer) for i, mixer in here if mixer is not None]
     drafts = [g.mixer for g in settings.draft_layers for _ in g.indices if g.mixer is not None]
     placed += list(enumerate(drafts, arch.layer_count))
@@ -294,6 +294,7 @@ def keeps_every_state(arch: ModelArch, settings: CacheSettings, rules: CacheRule
 _EVERY_STATE = frozenset({
     "BambaForCausalLM", "FalconH1ForCausalLM", "FalconMambaForCausalLM", "GraniteMoeHybridForCausalLM",
     "JambaForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "NemotronHForCausalLM",
+    "Zamba2ForCausalLM",
 })  # fmt: skip
 """vLLM 0.17 to 0.27 model_executor/models: SupportsMambaPrefixCaching; not the classes that wrap one."""
 

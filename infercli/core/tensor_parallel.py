@@ -45,8 +45,9 @@ _SMALLEST_BLOCK = 32
 
 
 _ONE_STAGE = (
-    "BertFor", "BertModel", "Gemma3TextModel", "Gemma3nFor", "Idefics3For", "LlamaBidirectionalModel", "Mamba2For",
-    "ModernBert", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "XLMRoberta",
+    "BertFor", "BertModel", "Gemma3TextModel", "Gemma3nFor", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For",
+    "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "ModernBert",
+    "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "XLMRoberta", "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
@@ -183,7 +184,7 @@ def _kernel_problems(
             for scheme in stored.get(tensor.name, ()):
                 if scheme.group_size is not None or scheme.act_order:
                     yield from _group_problems(tensor, scheme)
-        mixed = (p for m in (group.mixer, group.beside) for p in _mixer_parts(m, arch.hidden, whole))
+        mixed = (p for m in (group.mixer, group.beside, *group.again) for p in _mixer_parts(m, arch.hidden, whole))
         for parts in (*mixed, *_dense_parts(group.feed_forward, arch, whole)):
             for scheme in stored.get(parts.name, ()):
                 if scheme.block is not None:

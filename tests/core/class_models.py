@@ -324,6 +324,7 @@ NOT_ASKED = {
     "MiniMaxM1ForCausalLM": "last in vLLM 0.23",
     "MiniMaxText01ForCausalLM": "last in vLLM 0.23",
     "MptForCausalLM": "last in vLLM 0.28",
+    "OuroForCausalLM": "last in vLLM 0.26",
     "QWenLMHeadModel": "last in vLLM 0.23",
     "RWForCausalLM": "last in vLLM 0.28",
     "Step3p7FlashForCausalLM": "not in vLLM 0.29",

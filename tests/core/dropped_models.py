@@ -26,4 +26,8 @@ DROPPED: dict[str, tuple[Config, tuple[int, int, int]]] = {
         config("MiniMaxForCausalLM", "minimax", _MINIMAX, _TYPES),
         (105_261_056, 52_634_112, 26_320_640),
     ),
+    "Ouro, vLLM 0.25.1": (
+        config("OuroForCausalLM", "ouro", total_ut_steps=3, num_key_value_heads=16),
+        (98_187_265, 49_100_289, 24_556_801),
+    ),
 }

@@ -6,8 +6,11 @@ import pytest
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import GatedDelta, Layout, mixers, rank_tensors
+from infercli.core.gpus import find_gpu
 from infercli.core.kv_cache import cache_layout
 from infercli.core.kv_specs import CacheSettings
+from infercli.core.schemes import UNQUANTIZED
+from infercli.core.speed.work import rank_work
 from infercli.errors import Unsupported
 from tests.core.dropped_models import DROPPED
 
@@ -39,3 +42,18 @@ def test_lightning_attention_keeps_one_matrix_a_head_and_no_convolution():
 def test_what_no_published_minimax_has_is_refused(field):
     with pytest.raises(Unsupported, match=next(iter(field))):
         architecture.parse(MINIMAX | field)
+
+
+def test_each_pass_of_the_same_layers_keeps_its_own_keys_and_reads_the_weights_again():
+    config, (whole, *_) = DROPPED["Ouro, vLLM 0.25.1"]
+    arch = architecture.parse(config)
+    settings = CacheSettings(engine_version="0.26.0", dtype="bfloat16")
+    layout = cache_layout(arch, Layout(), settings)
+    assert sum(len(group.layers) for group in layout.groups) == 3 * 3  # three layers, three passes
+    in_layers = sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, Layout()) if t.indices and t.inputs > 1)
+    outside = 32000 * 1024 + 1024  # lm_head, and the gate for leaving early
+    work = rank_work(
+        arch, UNQUANTIZED, find_gpu("H100"), Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 26)
+    )
+    assert sum(m.parameters for m in work.matrices) == 3 * in_layers + outside
+    assert in_layers < whole

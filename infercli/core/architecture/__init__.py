@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.architecture import bert, departures, gemma, hybrid, latent, lfm2, lightning, older, sparse
+from infercli.core.architecture import (
+    bert,
+    departures,
+    gemma,
+    hybrid,
+    latent,
+    lfm2,
+    lightning,
+    loops,
+    low_rank,
+    older,
+    sparse,
+    zamba,
+)
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
@@ -52,6 +65,12 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "MiniMaxForCausalLM": lightning.minimax,
     "MiniMaxM1ForCausalLM": lightning.minimax,
     "MiniMaxText01ForCausalLM": lightning.minimax,
+    "HrmTextForCausalLM": loops.hrm_text,
+    "IQuestLoopCoderForCausalLM": loops.loop_coder,
+    "OuroForCausalLM": loops.ouro,
+    "MiniCPM3ForCausalLM": low_rank.minicpm3,
+    "Step3TextForCausalLM": low_rank.step3,
+    "Zamba2ForCausalLM": zamba.zamba2,
     "Gemma4ForCausalLM": gemma.gemma4,
     "Gemma3nForCausalLM": gemma.gemma3n,
     "LagunaForCausalLM": sparse.laguna,

@@ -144,7 +144,7 @@ def _cache_kind(mixer: Mixer) -> str:
 
 def mixers(arch: ModelArch) -> tuple[Mixer, ...]:
     """The different mixers of the layers, each once."""
-    found = (m for g in arch.layers for m in (g.mixer, g.beside))
+    found = (m for g in arch.layers for m in (g.mixer, g.beside, *g.again))
     return tuple(dict.fromkeys(m for m in found if m is not None))
 
 

@@ -184,6 +184,7 @@ class Layer(NamedTuple):
     norms: int = 2
     others: tuple[Weight, ...] = ()
     beside: Mixer | None = None
+    again: tuple[Mixer, ...] = ()
 
 
 def grouped(layers: Iterable[Layer], first: int = 0) -> tuple[LayerGroup, ...]:
@@ -199,6 +200,7 @@ def grouped(layers: Iterable[Layer], first: int = 0) -> tuple[LayerGroup, ...]:
             norms=layer.norms,
             others=layer.others,
             beside=layer.beside,
+            again=layer.again,
         )
         for layer, where in indices.items()
     )

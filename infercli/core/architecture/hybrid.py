@@ -112,7 +112,7 @@ def _letters(config: Json, words: str, letters: str) -> str:
 def _nemotron_layer(config: Json, letter: str) -> Layer:
     bias = bool(config.get("mlp_bias", False))
     if letter == "M":
-        return Layer(_mamba2(config, "mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"), None, 1)
+        return Layer(mamba2_mixer(config, "mamba_num_heads", "mamba_head_dim", "n_groups", "ssm_state_size"), None, 1)
     if letter == "*":
         # Without RoPE: Mamba layers know the positions.
         width = integer(config, ("head_dim", "attention_head_dim"), integer(config, HIDDEN) // integer(config, HEADS))
@@ -133,7 +133,7 @@ def granite_hybrid(config: Json) -> ModelArch:
         raise Unsupported("config.json: layer_types: missing, and every layer needs its own", EXTEND)
     row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
     full = attention(config, row, head_size(config), None, None)
-    mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mamba = mamba2_mixer(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
     mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
     feed_forward: FeedForward = (
         experts(config, _GRANITE_MIXTURE)
@@ -155,7 +155,7 @@ def falcon_h1(config: Json) -> ModelArch:
     # null is the hidden width expanded, and silence transformers' default (falcon_h1)
     wide = int(config.get("mamba_d_ssm", 1024) or integer(config, "mamba_expand", 2) * integer(config, HIDDEN))
     own = config if isinstance(config.get("mamba_d_head"), int) else config | {"mamba_d_head": wide // heads}
-    mamba = _mamba2(own, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mamba = mamba2_mixer(own, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
     mamba = replace(mamba, gated_norm=bool(config.get("mamba_rms_norm", False)))
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full, dense, beside=mamba)] * count
@@ -168,7 +168,7 @@ def bamba(config: Json) -> ModelArch:
     count = integer(config, LAYERS)
     row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
     full = attention(config, row, head_size(config), None, None)
-    mamba = _mamba2(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+    mamba = mamba2_mixer(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
     where = set(config.get("attn_layer_indices") or ())
     dense = Dense(intermediate=integer(config, "intermediate_size"), module="feed_forward")
     layers = [Layer(full if i in where else mamba, dense) for i in range(count)]
@@ -204,7 +204,7 @@ def mamba(config: Json) -> ModelArch:
 
 def mamba2(config: Json) -> ModelArch:
     """Mamba2ForCausalLM: nothing but Mamba 2."""
-    layer = Layer(_mamba2(config, "num_heads", "head_dim", "n_groups", "state_size"), None, 1)
+    layer = Layer(mamba2_mixer(config, "num_heads", "head_dim", "n_groups", "state_size"), None, 1)
     layers = [layer] * integer(config, LAYERS)
     return model(config, integer(config, HIDDEN), layers, longest=_LONGEST_WITHOUT_POSITIONS)
 
@@ -304,7 +304,8 @@ def _nas_width(ffn: Json, hidden: int) -> int:
     return -(-width // 256) * 256
 
 
-def _mamba2(config: Json, heads: str, head_dim: str, groups: str, state: str) -> StateSpace:
+def mamba2_mixer(config: Json, heads: str, head_dim: str, groups: str, state: str) -> StateSpace:
+    """Mamba-2, whose widths stand under these keys."""
     number = integer(config, heads)
     wide = config.get("mamba_expand") or config.get("expand") or 2
     width = config.get(head_dim)

@@ -58,6 +58,8 @@ class Attention:
     """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
     inputs: int | None = None
     """Width of what queries, keys and values are made of (EAGLE-3); None: the hidden width."""
+    projections: tuple[Weight, ...] | None = None
+    """All its weights, where they are others than a projection to queries, keys and values and one of the output."""
     module: str = "self_attn"
     names: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """The projections; the last is that of the output."""
@@ -240,6 +242,8 @@ class Weight:
     """Kept in four bytes an element, whatever the model's dtype is."""
     padded: bool = False
     """Its outputs are rows of a table, which vLLM pads as it pads the vocabulary."""
+    uses: float = 1
+    """Times that a token passes it, where several layers share it (Zamba 2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,5 +258,7 @@ class LayerGroup:
     """Vectors of the hidden width per layer: each norm is one, with a bias two."""
     beside: Mixer | None = None
     """A second mixer of each of these layers, with a cache of its own (Falcon-H1)."""
+    again: tuple[Mixer, ...] = ()
+    """How the mixer attends each further time that a token passes the same weights, with a cache of its own (Ouro)."""
     others: tuple[Weight, ...] = ()
     """What else each of these layers has."""

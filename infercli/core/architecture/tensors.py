@@ -59,6 +59,8 @@ class RankTensor(NamedTuple):
     """Kept in fp32, whatever the model's dtype is."""
     parts: tuple[int, ...] = ()
     """Outputs of each matrix that is merged here and that an adapter changes by itself; (): of all as one."""
+    uses: float = 1
+    """Times that a token passes it."""
 
 
 _LINEAR: Role = "linear_attention"
@@ -111,7 +113,15 @@ class _Group:
         else:
             self._experts(feed_forward)
 
+    def weights(self, weights: tuple[Weight, ...]) -> None:
+        for weight in weights:
+            one = weight_tensor(weight, self.layout)
+            self.tensors.append(one._replace(indices=self.indices, copies=one.copies * len(self.indices)))
+
     def _attention(self, a: Attention) -> None:
+        if a.projections is not None:
+            self.weights(a.projections)
+            return
         heads, kv = a.heads // self.tp, kv_heads_per_rank(a, self.tp)
         q, v = heads * a.head_dim, heads * a.v_head_dim
         each = (q * (2 if a.gate == "elements" else 1), kv * a.head_dim, kv * a.v_head_dim)
@@ -348,10 +358,8 @@ def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTe
     found.add("norms", "norm", (), hidden, each=group.norms)
     if group.feed_forward is not None:
         found.feed_forward(group.feed_forward)
-    for weight in group.others:
-        one = weight_tensor(weight, layout)
-        found.tensors.append(one._replace(indices=group.indices, copies=one.copies * len(group.indices)))
-    return found.tensors
+    found.weights(group.others)
+    return [tensor._replace(uses=1 + len(group.again)) for tensor in found.tensors]
 
 
 def padded_rows(rows: int) -> int:
@@ -368,5 +376,6 @@ def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
     outputs = -(-rows // tp) if weight.split == "outputs" else rows
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
     return RankTensor(
-        weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear, weight.float32
-    )
+        weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear, weight.float32,
+        uses=weight.uses,
+    )  # fmt: skip

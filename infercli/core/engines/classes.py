@@ -28,7 +28,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
-        "HunYuanDenseV1ForCausalLM", "MiniMaxForCausalLM", "VoxtralForConditionalGeneration",
+        "HunYuanDenseV1ForCausalLM", "MiniMaxForCausalLM", "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
     ),
     (0, 10, 0): (
         "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM", "Gemma3TextModel",
@@ -40,7 +40,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 10, 2): (
         "BailingMoeV2ForCausalLM", "BertForTokenClassification", "CwmForCausalLM", "DeepseekV32ForCausalLM",
         "DotsOCRForCausalLM", "LongcatFlashForCausalLM", "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM",
-        "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
+        "OuroForCausalLM", "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
     ),
     (0, 11, 0): (
         "AfmoeForCausalLM", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM", "KimiLinearForCausalLM",
@@ -52,7 +52,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
-        "IQuestCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
+        "IQuestCoderForCausalLM", "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
@@ -81,7 +81,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
     ),
     (0, 22, 1): (
-        "Gemma4UnifiedForConditionalGeneration",
+        "Gemma4UnifiedForConditionalGeneration", "HrmTextForCausalLM",
     ),
     (0, 23, 0): (
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
@@ -106,6 +106,7 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
         "QWenLMHeadModel", "XverseForCausalLM",
     ), ((0, 24, 0), "0.23.0")),
     **dict.fromkeys(("AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM"), ((0, 25, 1), "0.24.0")),
+    "OuroForCausalLM": ((0, 27, 0), "0.26.0"),
     **dict.fromkeys(("MPTForCausalLM", "RWForCausalLM"), ((0, 29, 0), "0.28.0")),
 }  # fmt: skip
 """Class -> (the first release that was read and lacks it again, the last that has it). Only names that transformers has

@@ -135,11 +135,11 @@ def rank_work(
     kernels = reductions = expert_layers = 0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
-            kernels += _quantizations(tensor, quantization, gpu)
+            kernels += int(_quantizations(tensor, quantization, gpu) * tensor.uses)
             for key, bytes_, parameters in _matrices(tensor, arch, quantization, gpu, element_bytes):
                 total = matrices.setdefault(key, [0.0, 0.0])
-                total[0] += bytes_
-                total[1] += parameters
+                total[0] += bytes_ * tensor.uses
+                total[1] += parameters * tensor.uses
     if arch.tied and arch.lm_head:
         parameters = arch.padded_vocab // layout.tensor_parallel_size * arch.hidden
         total = matrices.setdefault((half_flops_per_s(gpu), False, 0, 0, True), [0.0, 0.0])
@@ -148,7 +148,7 @@ def rank_work(
     reads: list[Reads] = []
     for group in arch.layers:
         layers = len(group.indices)
-        for mixer in (group.mixer, group.beside):
+        for mixer in (group.mixer, group.beside, *group.again):
             if mixer is not None:
                 kernels += layers * _mixer_kernels(mixer)
                 reductions += layers
@@ -157,6 +157,7 @@ def rank_work(
                     reads += _sparse(mixer, mixer.indexer, layers, heads, kv_element_bytes, gpu, engine_version)
                 else:
                     reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+        layers *= 1 + len(group.again)
         if group.feed_forward is not None:
             reductions += layers
             if isinstance(group.feed_forward, Experts):

@@ -1,0 +1,69 @@
+"""Decoders that pass the same layers several times for each token: Ouro, IQuest's LoopCoder, and HRM-Text.
+
+The one thing to know: the weights are there once, and each pass of a layer keeps its own keys and values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.decoder import Row, attention, parse_decoder
+from infercli.core.architecture.fields import HEADS, HIDDEN, Layer, head_size, integer
+from infercli.core.architecture.hybrid import model
+from infercli.core.architecture.layers import Attention, Dense, LayerGroup, Weight
+from infercli.core.record import Json
+
+_HRM = Row(
+    qkv_bias="attention_bias", output_bias="attention_bias", gate="elements", attention="attn",
+    names=("gqkv_proj", "o_proj"),
+)  # fmt: skip
+
+
+def ouro(config: Json) -> ModelArch:
+    """Ouro (vLLM 0.11 to 0.26 models/ouro.py): all layers `total_ut_steps` times; a gate for leaving early, unused."""
+    arch = parse_decoder(config | {"head_dim": None, "layer_types": None, "sliding_window": None}, Row(norms=4))
+    gate = Weight(name="early exit gate", role="other", module="early_exit_gate", outputs=1, inputs=arch.hidden,
+                  split="inputs")  # fmt: skip
+    bias = replace(gate, name="early exit gate bias", inputs=1, split="replicated")
+    passes = integer(config, "total_ut_steps", 4)
+    return replace(arch, layers=tuple(_again(g, passes) for g in arch.layers), outside=(gate, bias))
+
+
+def loop_coder(config: Json) -> ModelArch:
+    """LoopCoder (vLLM 0.29 models/iquest_loopcoder.py): passes after the first see a window of their own besides.
+
+    There they also read the first pass's cache, which is not counted in the time of a step.
+    """
+    arch = parse_decoder(config | {"head_dim": None}, Row())
+    heads = integer(config, HEADS)
+    gate = Weight(name="loop gate", role="attention", module="gate_projections", outputs=heads,
+                  inputs=arch.hidden // heads + 1, split="outputs")  # fmt: skip
+    passes, window = integer(config, "loop_num", 2), integer(config, "loop_window_size", 64)
+    groups = (_again(replace(g, others=(gate,)), passes, window) for g in arch.layers)
+    return replace(arch, layers=tuple(groups))
+
+
+def _again(group: LayerGroup, passes: int, window: int | None = None) -> LayerGroup:
+    mixer = group.mixer
+    assert isinstance(mixer, Attention)
+    return replace(group, again=(replace(mixer, window=window or mixer.window),) * (passes - 1))
+
+
+def hrm_text(config: Json) -> ModelArch:
+    """HRM-Text (vLLM 0.29 models/hrm_text.py): a low stack, passed in each step of a cycle, and a high one after these.
+
+    Its norms have no weights. `num_hidden_layers` is that of a stack where `num_layers_per_stack` is silent.
+    """
+    count = integer(config, ("num_layers_per_stack", "num_hidden_layers"))
+    heads, hidden = integer(config, HEADS), integer(config, HIDDEN)
+    full = attention(config | {"num_key_value_heads": heads}, _HRM, head_size(config, 128), None, None)
+    dense = Dense(
+        intermediate=integer(config, "intermediate_size"), bias=bool(config.get("mlp_bias")),
+        names=("gate_up_proj", "down_proj"),
+    )  # fmt: skip
+    high, low = integer(config, "H_cycles", 2), integer(config, "L_cycles", 3)
+    stacks = [[Layer(full, dense, 0, again=(full,) * (passes - 1))] * count for passes in (high * low, high)]
+    arch = model(config, hidden, [layer for stack in stacks for layer in stack], rope=full)
+    start = Weight(name="low start", role="other", module="z_L_init", outputs=hidden, inputs=1)
+    return replace(arch, final_norm=0, outside=(start,))
