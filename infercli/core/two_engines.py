@@ -19,6 +19,7 @@ _V0_ONLY: dict[str, tuple[int, int, int]] = {
     "MiniCPMV": (0, 8, 3),
     "Phi4MMForCausalLM": (0, 8, 5),
     "BloomForCausalLM": (0, 10, 0),
+    "Phi3SmallForCausalLM": (0, 10, 0),
 }
 """Classes and the first version whose V1 runs them; those with states and those that pool go by their kind."""
 

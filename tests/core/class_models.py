@@ -314,20 +314,28 @@ CLASSES: dict[str, Config] = {
 
 NOT_ASKED = {
     "AquilaForCausalLM": "last in vLLM 0.24",
+    "ArcticForCausalLM": "last in vLLM 0.28",
     "BaiChuanForCausalLM": "last in vLLM 0.23",
     "BaichuanForCausalLM": "last in vLLM 0.23",
     "BambaForCausalLM": "last in vLLM 0.23",
     "Dots1ForCausalLM": "last in vLLM 0.23",
+    "Grok1ForCausalLM": "last in vLLM 0.24",
+    "Grok1ModelForCausalLM": "last in vLLM 0.24",
     "InternLMForCausalLM": "last in vLLM 0.23",
+    "JAISLMHeadModel": "last in vLLM 0.22",
     "MPTForCausalLM": "last in vLLM 0.28",
     "MiniMaxForCausalLM": "last in vLLM 0.23",
     "MiniMaxM1ForCausalLM": "last in vLLM 0.23",
     "MiniMaxText01ForCausalLM": "last in vLLM 0.23",
     "MptForCausalLM": "last in vLLM 0.28",
     "OuroForCausalLM": "last in vLLM 0.26",
+    "PersimmonForCausalLM": "last in vLLM 0.25",
+    "Phi3SmallForCausalLM": "last in vLLM 0.9",
     "QWenLMHeadModel": "last in vLLM 0.23",
     "RWForCausalLM": "last in vLLM 0.28",
+    "StableLMEpochForCausalLM": "last in vLLM 0.28",
     "Step3p7FlashForCausalLM": "not in vLLM 0.29",
+    "TeleChatForCausalLM": "last in vLLM 0.25",
     "XverseForCausalLM": "last in vLLM 0.23",
 }
 """Classes that vLLM 0.29 does not build, and why (its models/registry.py _PREVIOUSLY_SUPPORTED_MODELS)."""

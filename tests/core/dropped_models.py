@@ -6,6 +6,7 @@ The counts are those of that source's own class, built on PyTorch's meta device 
 
 from __future__ import annotations
 
+from tests.core.class_models import CLASSES
 from tests.core.dense_models import Config, config
 
 _MINIMAX: Config = {
@@ -15,6 +16,12 @@ _MINIMAX: Config = {
 _TYPES: Config = {
     "num_local_experts": 1, "layer_types": ["linear_attention", "full_attention", "linear_attention"],
     "attn_type_list": None, "num_hidden_layers": 3,
+}  # fmt: skip
+_EXPERTS: Config = {"num_local_experts": 8, "num_experts_per_tok": 2}
+_JAIS: Config = {
+    "architectures": ["JAISLMHeadModel"], "model_type": "jais", "n_embd": 1024, "n_head": 16, "n_layer": 3,
+    "n_positions": 2048, "n_inner": 2720, "vocab_size": 84992, "activation_function": "swiglu",
+    "position_embedding_type": "alibi", "tie_word_embeddings": True, "torch_dtype": "float32",
 }  # fmt: skip
 
 DROPPED: dict[str, tuple[Config, tuple[int, int, int]]] = {
@@ -30,4 +37,46 @@ DROPPED: dict[str, tuple[Config, tuple[int, int, int]]] = {
         config("OuroForCausalLM", "ouro", total_ut_steps=3, num_key_value_heads=16),
         (98_187_265, 49_100_289, 24_556_801),
     ),
-}
+    "Grok 1, vLLM 0.24": (
+        config("Grok1ModelForCausalLM", "grok-1", _EXPERTS, tie_word_embeddings=True),
+        (201_102_336, 100_570_112, 50_304_000),
+    ),
+    "Grok 2, vLLM 0.24": (
+        config("Grok1ForCausalLM", "git", _EXPERTS, residual_moe=True, moe_intermediate_size=320, rope_type="original"),
+        (117_085_184, 58_561_536, 29_299_712),
+    ),
+    "Arctic, vLLM 0.27": (
+        config("ArcticForCausalLM", "arctic", _EXPERTS, use_residual=True, num_hidden_layers=5),
+        (211_973_120, 106_001_408, 53_015_552),
+    ),
+    "Arctic with experts alone, vLLM 0.27": (
+        config("ArcticForCausalLM", "arctic", _EXPERTS, moe_layer_frequency=1, use_residual=False),
+        (233_864_192, 116_947_968, 58_489_856),
+    ),
+    "Persimmon, vLLM 0.25.1": (
+        config("PersimmonForCausalLM", "persimmon", without=("num_key_value_heads",)),
+        (91_525_248, 45_773_248, 22_897_248),
+    ),
+    "Persimmon without norms, vLLM 0.25.1": (
+        config("PersimmonForCausalLM", "persimmon", qk_layernorm=False),
+        (91_524_480, 45_772_480, 22_896_480),
+    ),
+    "JAIS, vLLM 0.22.1": (_JAIS, (124_728_256, 62_374_368, 31_197_424)),
+    "JAIS with a table of positions, vLLM 0.22.1": (
+        _JAIS | {"activation_function": "gelu_new", "position_embedding_type": "learned", "n_inner": None,
+                 "tie_word_embeddings": False},
+        (213_951_488, 108_034_560, 55_076_096),
+    ),
+    "Phi-3-small, vLLM 0.9.2": (
+        config("Phi3SmallForCausalLM", "phi3small", tie_word_embeddings=True),
+        (60_724_480, 30_372_480, 15_196_480),
+    ),
+    "TeleChat, vLLM 0.25.1": (
+        CLASSES["TeleChat2ForCausalLM"] | {"architectures": ["TeleChatForCausalLM"]},
+        (98_186_240, 49_099_776, 24_556_544),
+    ),
+    "StableLM of its first days, vLLM 0.28": (
+        CLASSES["StableLmForCausalLM"] | {"architectures": ["StableLMEpochForCausalLM"]},
+        (93_473_280, 46_743_808, 23_379_072),
+    ),
+}  # fmt: skip

@@ -101,6 +101,11 @@ ROWS: dict[str, Row] = {
     "Jais2ForCausalLM": _LAYER_NORM._replace(gated=False, mlp_names=("up_proj", "down_proj")),
     "OrionForCausalLM": Row(norms=4, final_norm=2),
     "StableLmForCausalLM": Row(qkv_bias="use_qkv_bias", norms=4, final_norm=2),
+    "StableLMEpochForCausalLM": Row(qkv_bias="use_qkv_bias", norms=4, final_norm=2),
+    "Phi3SmallForCausalLM": Row(
+        qkv_bias=True, output_bias=True, mlp_bias=True, norms=4, final_norm=2, tied=True,
+        names=("query_key_value", "dense"), mlp_names=("up_proj", "down_proj"),
+    ),
     "Starcoder2ForCausalLM": Row(
         qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", gated=False, norms=4, final_norm=2, tied=True,
         mlp_names=("c_fc", "c_proj"),

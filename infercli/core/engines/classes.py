@@ -48,11 +48,15 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "PaddleOCRVLForConditionalGeneration", "PanguEmbeddedForCausalLM", "PanguUltraMoEForCausalLM",
         "Qwen3OmniMoeForConditionalGeneration",
     ),
+    (0, 11, 2): (
+        "TeleChatForCausalLM",
+    ),
     (0, 12, 0): (
         "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
-        "IQuestCoderForCausalLM", "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
+        "Grok1ForCausalLM", "IQuestCoderForCausalLM",
+        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
@@ -105,9 +109,16 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
         "InternLMForCausalLM", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
         "QWenLMHeadModel", "XverseForCausalLM",
     ), ((0, 24, 0), "0.23.0")),
-    **dict.fromkeys(("AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM"), ((0, 25, 1), "0.24.0")),
+    **dict.fromkeys((
+        "AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM", "Grok1ForCausalLM", "Grok1ModelForCausalLM",
+    ), ((0, 25, 1), "0.24.0")),
+    "Phi3SmallForCausalLM": ((0, 10, 0), "0.9.2"),
+    "JAISLMHeadModel": ((0, 23, 0), "0.22.1"),
+    "TeleChatForCausalLM": ((0, 26, 0), "0.25.1"),
     "OuroForCausalLM": ((0, 27, 0), "0.26.0"),
-    **dict.fromkeys(("MPTForCausalLM", "RWForCausalLM"), ((0, 29, 0), "0.28.0")),
+    **dict.fromkeys((
+        "ArcticForCausalLM", "MPTForCausalLM", "RWForCausalLM", "StableLMEpochForCausalLM",
+    ), ((0, 29, 0), "0.28.0")),
 }  # fmt: skip
 """Class -> (the first release that was read and lacks it again, the last that has it). Only names that transformers has
 not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS, _try_resolve_transformers)."""
