@@ -52,6 +52,10 @@ _ONE_STAGE = (
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
 
+_KV_HEADS_ONCE = ("PanguProMoEV2For", "Phi3SmallFor")
+"""First part of the names of classes whose KV heads lie on one rank each (0.29 models/openpangu.py
+OpenPanguSinkAttention, 0.9 models/phi3_small.py)."""
+
 
 class _Parts(NamedTuple):
     """A tensor as FP8 blocks see it: the outputs of each matrix that is merged, per rank."""
@@ -108,6 +112,8 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
     for kv_heads in dict.fromkeys(m.kv_heads for m in mixers(arch) if isinstance(m, Attention)):
         if (kv_heads % tp) if kv_heads >= tp else (tp % kv_heads):  # models/llama.py LlamaAttention
             yield f"KV heads ({kv_heads}) and {tp} do not divide one another"
+        elif kv_heads < tp and arch.architecture.startswith(_KV_HEADS_ONCE):
+            yield f"vLLM does not repeat the {kv_heads} KV heads of {arch.architecture} on {tp} ranks"
     for mixer in mixers(arch):
         if isinstance(mixer, StateSpace) and mixer.version == 2 and mixer.groups > 1 and mixer.groups % tp:
             # layers/mamba/mamba_mixer2.py: only one group is repeated

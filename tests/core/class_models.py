@@ -331,6 +331,7 @@ NOT_ASKED = {
     "OuroForCausalLM": "last in vLLM 0.26",
     "PersimmonForCausalLM": "last in vLLM 0.25",
     "Phi3SmallForCausalLM": "last in vLLM 0.9",
+    "Plamo2ForCausalLM": "last in vLLM 0.26",
     "QWenLMHeadModel": "last in vLLM 0.23",
     "RWForCausalLM": "last in vLLM 0.28",
     "StableLMEpochForCausalLM": "last in vLLM 0.28",

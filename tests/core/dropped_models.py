@@ -23,6 +23,10 @@ _JAIS: Config = {
     "n_positions": 2048, "n_inner": 2720, "vocab_size": 84992, "activation_function": "swiglu",
     "position_embedding_type": "alibi", "tie_word_embeddings": True, "torch_dtype": "float32",
 }  # fmt: skip
+_PLAMO2: Config = {
+    "hidden_size_per_head": 96, "mamba_num_heads": 24, "mamba_step": 2, "num_hidden_layers": 5,
+    "tie_word_embeddings": True,
+}  # fmt: skip
 
 DROPPED: dict[str, tuple[Config, tuple[int, int, int]]] = {
     "MiniMax-Text-01, vLLM 0.22.1": (
@@ -70,6 +74,11 @@ DROPPED: dict[str, tuple[Config, tuple[int, int, int]]] = {
     "Phi-3-small, vLLM 0.9.2": (
         config("Phi3SmallForCausalLM", "phi3small", tie_word_embeddings=True),
         (60_724_480, 30_372_480, 15_196_480),
+    ),
+    "PLaMo 2, vLLM 0.25.1": (config("Plamo2ForCausalLM", "plamo2", _PLAMO2), (96_674_840, 48_348_460, 24_185_270)),
+    "PLaMo 2 of few layers, vLLM 0.25.1": (
+        config("Plamo2ForCausalLM", "plamo2", _PLAMO2, num_hidden_layers=3, mamba_step=8),
+        (71_831_952, 35_922_824, 17_968_260),
     ),
     "TeleChat, vLLM 0.25.1": (
         CLASSES["TeleChat2ForCausalLM"] | {"architectures": ["TeleChatForCausalLM"]},

@@ -17,6 +17,7 @@ is {available_bytes, max_model_len}. Where another model drafts, a case has `dra
 
 from __future__ import annotations
 
+import copy
 import importlib.abc
 import importlib.machinery
 import json
@@ -71,7 +72,7 @@ from vllm.distributed import parallel_state  # noqa: E402
 from vllm.model_executor.layers import fused_moe  # noqa: E402
 from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase  # noqa: E402
 from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
-from vllm.model_executor.models import registry, step1  # noqa: E402
+from vllm.model_executor.models import openpangu, registry, step1  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability  # noqa: E402
 from vllm.transformers_utils.config import _CONFIG_REGISTRY  # noqa: E402
@@ -170,6 +171,8 @@ def pretend() -> None:
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
     fused_moe.FusedMoEFactory = NoExperts
+    openpangu.current_platform = MagicMock(wraps=current_platform, current_device=lambda: "meta")
+    openpangu.OpenPanguSinkAttention.post_weight_load = lambda self: None  # it norms the sinks, which a kernel does
 
 
 def split(case: dict, stage: int) -> None:
@@ -212,13 +215,32 @@ class Blocks:
         super().__setattr__(name, value)
 
 
+class Puzzle:
+    """Layers of Nemotron-H with fields of their own, which the checkpoint's config class hands out."""
+
+    @property
+    def hybrid_override_pattern(self):
+        letters = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
+        return "".join(letters[block["block_type"]] for block in self.block_configs)
+
+    def get_nemotron_h_config_for_layer(self, layer):
+        found = copy.copy(self)
+        for key, value in self.block_configs[layer].items():
+            setattr(found, key, value)
+        return found
+
+
 def own_config(model_type: str) -> None:
     """A config class that takes what config.json says, where neither vLLM nor transformers has one.
 
     MiMo's own, which comes with its checkpoint, is Qwen2's, where `use_sliding_window` decides.
     """
     if model_type not in CONFIG_MAPPING and model_type not in _CONFIG_REGISTRY:
-        own = {"mimo": (Qwen2Config,), "nemotron-nas": (Blocks, PretrainedConfig)}
+        own = {
+            "mimo": (Qwen2Config,),
+            "nemotron-nas": (Blocks, PretrainedConfig),
+            "nemotron_h_puzzle": (Puzzle, PretrainedConfig),
+        }
         bases = own.get(model_type, (PretrainedConfig,))
         AutoConfig.register(model_type, type("Own", bases, {"model_type": model_type}))
 
@@ -277,20 +299,26 @@ def configured(case: dict, folder: Path) -> VllmConfig:
     return config
 
 
+def built(config: VllmConfig, **named) -> torch.nn.Module:
+    """vLLM's class, as a GPU's engine builds it: one asks for what needs Triton."""
+    with patch.object(VllmConfig, "use_v2_model_runner", True):
+        return initialize_model(config, **named)
+
+
 def specs(config: VllmConfig) -> tuple[dict, dict[str, int]]:
     """What the layers of this stage keep, by vLLM's model class and its draft's; and the draft's parameters."""
     torch.set_default_dtype(config.model_config.dtype)
     draft = None
     with torch.device("meta"):
-        initialize_model(config)
+        built(config)
         speculative = config.speculative_config
         if speculative is not None and parallel_state._PP.is_last_rank:
             drafting = speculative.draft_model_config
             if speculative.method == "draft_model":  # DraftModelProposer._create_draft_vllm_config
                 config_of_draft = replace(config, quant_config=None, model_config=drafting)
-                draft = initialize_model(config_of_draft, prefix="draft")
+                draft = built(config_of_draft, prefix="draft")
             else:
-                draft = initialize_model(config, prefix="draft", model_config=drafting)
+                draft = built(config, prefix="draft", model_config=drafting)
     parameters = {} if draft is None else {name: p.numel() for name, p in draft.named_parameters()}
     if config.model_config.is_hybrid:
         current_platform._align_hybrid_block_size(config, Latent if config.model_config.use_mla else Plain)

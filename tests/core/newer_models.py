@@ -36,6 +36,38 @@ _ZAMBA2: Config = {
 _HRM: Config = {
     "head_dim": 96, "H_cycles": 2, "L_cycles": 3, "num_hidden_layers": 2, "prefix_lm": True,
 }  # fmt: skip
+_HUNYUAN: Config = {
+    "num_experts": 8, "moe_topk": 2, "moe_intermediate_size": [320] * 3, "num_shared_expert": [1] * 3,
+    "use_mixed_mlp_moe": True, "use_cla": False, "cla_share_factor": 2, "use_qk_norm": True, "head_dim": 96,
+    "attention_head_dim": 96, "rope_theta": 10000.0, "intermediate_size": 320, "tie_word_embeddings": True,
+}  # fmt: skip
+_NGRAM: Config = _LATENT | {
+    "num_layers": 3, "num_hidden_layers": 6, "ffn_hidden_size": 2176, "expert_ffn_hidden_size": 320,
+    "n_routed_experts": 8, "moe_topk": 2, "zero_expert_num": 4, "zero_expert_type": "identity",
+    "routed_scaling_factor": 6.0, "rope_theta": 10000000.0, "ngram_vocab_size_ratio": 1.5, "emb_split_num": 4,
+    "emb_neighbor_num": 3, "pad_token_id": 3, "eos_token_id": 2,
+}  # fmt: skip
+_PANGU: Config = {
+    "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "n_shared_experts": 2,
+    "norm_topk_prob": True, "routed_scaling_factor": 2.5, "first_k_dense_replace": 1, "router_enable_expert_bias": True,
+    "param_sink_number": 128, "param_sink_with_value": True, "qk_nope_dim": 96, "qk_rope_dim": 32, "v_channels": 80,
+    "rope_theta": 10000.0, "sandwich_norm": True,
+}  # fmt: skip
+_PUZZLE: Config = {
+    "block_configs": [
+        {"block_type": "mamba"},
+        {"block_type": "moe", "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320,
+         "moe_latent_size": 256, "moe_shared_expert_intermediate_size": 448},
+        {"block_type": "attention", "sliding_window": 512},
+        {"block_type": "moe", "n_routed_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 640,
+         "moe_latent_size": None, "moe_shared_expert_intermediate_size": 576},
+        {"block_type": "attention"},
+    ],
+    "mamba_num_heads": 24, "mamba_head_dim": 64, "n_groups": 4, "ssm_state_size": 128, "conv_kernel": 4, "expand": 2,
+    "chunk_size": 128, "mlp_hidden_act": "relu2", "mamba_hidden_act": "silu", "use_bias": False, "use_conv_bias": True,
+    "layer_norm_epsilon": 1e-5, "head_dim": 96, "n_shared_experts": 1, "n_group": 1, "topk_group": 1,
+    "routed_scaling_factor": 2.5, "norm_topk_prob": True, "mlp_bias": False, "num_hidden_layers": 5,
+}  # fmt: skip
 
 NEWER: dict[str, Config] = {
     "BailingMoeV2_5ForCausalLM": config("BailingMoeV2_5ForCausalLM", "bailing_hybrid", _RING),
@@ -46,9 +78,20 @@ NEWER: dict[str, Config] = {
     "HRM-Text with biases and its depth said": config(
         "HrmTextForCausalLM", "hrm_text", _HRM, without=("num_key_value_heads",), attention_bias=True, mlp_bias=True,
         num_layers_per_stack=3, num_hidden_layers=24),
+    "HunYuanMoEV1ForCausalLM": config("HunYuanMoEV1ForCausalLM", "hunyuan_v1_moe", _HUNYUAN),
     "IQuestLoopCoderForCausalLM": config("IQuestLoopCoderForCausalLM", "iquestloopcoder", loop_num=3,
                                          loop_window_size=128, rope_theta=10000.0),
     "MiniCPM3ForCausalLM": config("MiniCPM3ForCausalLM", "minicpm3", _MINICPM3),
+    "LongcatFlashNgramForCausalLM": config("LongcatFlashNgramForCausalLM", "longcat_flash_ngram", _NGRAM,
+                                           without=("num_key_value_heads",)),
+    "NemotronHPuzzleForCausalLM": config("NemotronHPuzzleForCausalLM", "nemotron_h_puzzle", _PUZZLE),
+    "PanguProMoEV2ForCausalLM": config("PanguProMoEV2ForCausalLM", "PanguProMoE", _PANGU),
+    "OpenPangu Pro 2 with biases and plain sinks": config(
+        "PanguProMoEV2ForCausalLM", "PanguProMoE", _PANGU, bias=True, qkv_bias=True, param_sink_with_value=False,
+        num_key_value_heads=2, sandwich_norm=False, router_enable_expert_bias=False, n_shared_experts=None),
+    "Plamo3ForCausalLM": config("Plamo3ForCausalLM", "plamo3", head_dim=96, rope_local_theta=10000, rope_theta=1e6,
+                                interleaved_sliding_window=[512, 512, None], tie_word_embeddings=True,
+                                layer_types=["sliding_attention", "sliding_attention", "full_attention"]),
     "Step3TextForCausalLM": config("Step3TextForCausalLM", "step3_text", _STEP3,
                                    without=("num_key_value_heads", "max_position_embeddings")),
     "Zamba2ForCausalLM": config("Zamba2ForCausalLM", "zamba2", _ZAMBA2),

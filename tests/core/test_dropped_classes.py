@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import GatedDelta, Layout, mixers, rank_tensors
+from infercli.core.architecture.arch import (
+    Attention,
+    Experts,
+    GatedDelta,
+    Layout,
+    feed_forwards,
+    mixers,
+    rank_tensors,
+)
 from infercli.core.gpus import find_gpu
 from infercli.core.kv_cache import cache_layout
 from infercli.core.kv_specs import CacheSettings
@@ -13,6 +21,7 @@ from infercli.core.schemes import UNQUANTIZED
 from infercli.core.speed.work import rank_work
 from infercli.errors import Unsupported
 from tests.core.dropped_models import DROPPED
+from tests.core.newer_models import NEWER
 
 MINIMAX = DROPPED["MiniMax-Text-01, vLLM 0.22.1"][0]
 
@@ -57,3 +66,27 @@ def test_each_pass_of_the_same_layers_keeps_its_own_keys_and_reads_the_weights_a
     )
     assert sum(m.parameters for m in work.matrices) == 3 * in_layers + outside
     assert in_layers < whole
+
+
+def test_a_nemotron_puzzle_has_the_widths_and_the_windows_of_each_block():
+    arch = architecture.parse(NEWER["NemotronHPuzzleForCausalLM"])
+    experts = [f for f in feed_forwards(arch) if isinstance(f, Experts)]
+    assert [(e.experts, e.intermediate, e.latent, e.shared_intermediate) for e in experts] == [
+        (8, 320, 256, 448), (4, 640, None, 576)
+    ]  # fmt: skip
+    assert [m.window for m in mixers(arch) if isinstance(m, Attention)] == [512, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("HunYuanMoEV1ForCausalLM", {"use_cla": True}),
+        ("HunYuanMoEV1ForCausalLM", {"moe_intermediate_size": [320, 320, 640]}),
+        ("PanguProMoEV2ForCausalLM", {"param_sink_number": 0}),
+        ("Plamo3ForCausalLM", {"interleaved_sliding_window": [512, 256, None]}),
+        ("NemotronHPuzzleForCausalLM", {"block_configs": None}),
+    ],
+)
+def test_what_has_no_rule_is_refused_by_its_name(name, field):
+    with pytest.raises(Unsupported, match=next(iter(field))):
+        architecture.parse(NEWER[name] | field)

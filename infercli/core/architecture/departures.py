@@ -12,7 +12,7 @@ from infercli.core.architecture.decoder import Row, parse_decoder
 from infercli.core.architecture.experts import Mixture
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer
-from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -33,6 +33,9 @@ _HY_V3 = Row(
 )  # fmt: skip
 _BAILING = ROWS["BailingMoeForCausalLM"]
 _GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]
+_HUNYUAN_MOE = ROWS["HunYuanDenseV1ForCausalLM"]._replace(
+    qk_norm_flag="use_qk_norm", mixture=Mixture(shared_module="mlp.shared_mlp")
+)  # fmt: skip
 
 
 def telechat2(config: Json) -> ModelArch:
@@ -152,6 +155,61 @@ def granite_swa(config: Json) -> ModelArch:
     sinks = bool(config.get("attention_sinks", True))
     row = _LLAMA._replace(tied=True) if dense else _GRANITE_MOE
     return parse_decoder(own, row._replace(sinks=sinks))
+
+
+def hunyuan_moe(config: Json) -> ModelArch:
+    """Hunyuan-A13B (models/hunyuan_v1.py to 0.28): numbers may stand once for each layer, and are one everywhere."""
+    _without(config, "use_cla")  # V1 has no cache for it: layers/attention/attention.py get_kv_cache_spec
+    own = dict(config)
+    for key in ("moe_topk", "moe_intermediate_size", "num_shared_expert"):
+        if isinstance(config.get(key), list):
+            own[key] = _one(config, key)
+    width = integer(config, "intermediate_size")
+    own["shared_intermediate_size"] = width * int(own.get("num_shared_expert") or 0)
+    own["num_shared_expert"] = None
+    if not config.get("use_mixed_mlp_moe"):
+        own["shared_intermediate_size"] = None
+    own["head_dim"] = config.get("head_dim") or config.get("attention_head_dim")
+    return parse_decoder(own, _HUNYUAN_MOE)
+
+
+def _one(config: Json, key: str) -> int:
+    """The one number that a list has."""
+    numbers = set(config[key])
+    if len(numbers) != 1:
+        raise Unsupported(f"config.json: {key}: one number for all layers is known here", EXTEND)
+    return int(numbers.pop())
+
+
+def pangu_pro_moe(config: Json) -> ModelArch:
+    """OpenPangu Pro 2 (models/openpangu.py): keys that stand before every request, values narrower than keys.
+
+    Windows are not cached as such: every layer keeps all tokens. `param_sink_number` keys of a layer are weights.
+    """
+    _without(config, "kv_lora_rank", "mlp_bias")
+    if not config.get("param_sink_number"):
+        raise Unsupported("config.json: param_sink_number: attention without sinks is not known here", EXTEND)
+    key, value = integer(config, "qk_nope_dim") + integer(config, "qk_rope_dim"), integer(config, "v_channels")
+    both = bool(config.get("attention_bias") or config.get("bias"))
+    row = Row(
+        qkv_bias=bool(config.get("qkv_bias", both)), output_bias=both, norms=4 if config.get("sandwich_norm") else 2,
+        mixture=Mixture(router_bias="router_enable_expert_bias"),
+    )  # fmt: skip
+    plain: Json = {"head_dim": key, "layer_types": None, "sliding_window": None, "num_nextn_predict_layers": None}
+    arch = parse_decoder({"first_k_dense_replace": 0} | config | plain, row)
+    groups = []
+    for group in arch.layers:
+        mixer = group.mixer
+        assert isinstance(mixer, Attention)
+        rows = int(config["param_sink_number"]) * mixer.kv_heads
+        sinks = Weight(name="sink keys", role="attention", module="self_attn.param_sink_key", outputs=rows, inputs=key,
+                       split="outputs")  # fmt: skip
+        norm = Weight(name="key norm", role="norm", module="self_attn.k_layernorm", outputs=key, inputs=1)
+        others = [norm, sinks]
+        if config.get("param_sink_with_value"):
+            others.append(replace(sinks, name="sink values", module="self_attn.param_sink_value", inputs=value))
+        groups.append(replace(group, mixer=replace(mixer, v_head_dim=value), others=tuple(others)))
+    return replace(arch, layers=tuple(groups), rope_width=integer(config, "qk_rope_dim"))
 
 
 def _without(config: Json, *keys: str) -> None:

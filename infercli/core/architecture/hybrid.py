@@ -103,6 +103,28 @@ def nemotron_h(config: Json) -> ModelArch:
     return model(config, integer(config, HIDDEN), layers, drafts=[_nemotron_layer(config, d) for d in drafts])
 
 
+def nemotron_puzzle(config: Json) -> ModelArch:
+    """Nemotron-H whose layers have fields of their own, in `block_configs` (vLLM 0.29 models/nemotron_h.py).
+
+    What config.json says is of the layers that do not say it; of Mamba layers, always.
+    """
+    repeated = optional(config, "num_nextn_predict_layers") or 0
+    layers, drafts = _blocks(config, "block_configs"), _blocks(config, "mtp_block_configs") * repeated
+    return model(config, integer(config, HIDDEN), layers, drafts=drafts)
+
+
+def _blocks(config: Json, key: str) -> list[Layer]:
+    blocks = [{k: v for k, v in block.items() if v is not None} for block in config.get(key) or ()]
+    if key == "block_configs" and not blocks:
+        raise Unsupported(f"config.json: {key}: missing, and every layer needs its own", EXTEND)
+    kinds = [str(block.get("block_type")) for block in blocks]
+    letters = [_LETTERS.get(kind, kind) for kind in kinds]
+    return [
+        _nemotron_layer(config if letter == "M" else config | block, letter)
+        for letter, block in zip(letters, blocks, strict=True)
+    ]
+
+
 def _letters(config: Json, words: str, letters: str) -> str:
     if not config.get(words):
         return str(config.get(letters) or "")
@@ -116,7 +138,8 @@ def _nemotron_layer(config: Json, letter: str) -> Layer:
     if letter == "*":
         # Without RoPE: Mamba layers know the positions.
         width = integer(config, ("head_dim", "attention_head_dim"), integer(config, HIDDEN) // integer(config, HEADS))
-        return Layer(attention(config, Row(attention="mixer"), width, None, None), None, 1)
+        window = optional(config, "sliding_window")
+        return Layer(attention(config, Row(attention="mixer"), width, window, None), None, 1)
     if letter == "-":
         width = integer(config, "intermediate_size")
         return Layer(None, Dense(intermediate=width, gated=False, bias=bias, module="mixer", names=_NEMOTRON), 1)

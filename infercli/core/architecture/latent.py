@@ -128,6 +128,24 @@ def longcat(config: Json) -> ModelArch:
     return replace(arch, layers=grouped([layer] * count))
 
 
+def longcat_ngram(config: Json) -> ModelArch:
+    """LongCat-Flash-Lite (vLLM 0.29 models/longcat_flash_ngram.py): tables of tokens and those before them.
+
+    Its tables are one to vLLM, which its ranks cut; a projection widens what each of them says.
+    """
+    arch = longcat(config | {"num_hidden_layers": None})
+    if config.get("ngram_vocab_size_ratio") is None:
+        return arch
+    tables = integer(config, "emb_split_num") * (integer(config, "emb_neighbor_num") - 1)
+    first = float(config["ngram_vocab_size_ratio"]) * arch.vocab
+    rows, width = sum(int(first + 2 * index + 1) for index in range(tables)), arch.hidden // tables
+    table = Weight(name="n-gram embedding", role="embedding", module="ngram_embeddings.embedders", outputs=rows,
+                   inputs=width, split="outputs", padded=True)  # fmt: skip
+    widen = Weight(name="n-gram projections", role="other", module="ngram_embeddings.post_projs", outputs=arch.hidden,
+                   inputs=width, copies=tables)  # fmt: skip
+    return replace(arch, outside=(*arch.outside, table, widen))
+
+
 _PLAIN: Json = {"num_nextn_predict_layers": None}
 
 

@@ -132,6 +132,8 @@ class StateSpace:
     """Of the state between tokens; None: config.json does not say."""
     chunk: int = 2048
     """Tokens that its kernel takes at a time; version 1 counts as this (vLLM config/model.py get_mamba_chunk_size)."""
+    projections: tuple[Weight, ...] | None = None
+    """All its weights, where they are others than those of its version (PLaMo 2)."""
     module: str = "mixer"
     names: tuple[str, str] = ("in_proj", "out_proj")
 

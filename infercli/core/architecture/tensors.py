@@ -216,6 +216,9 @@ class _Group:
 
     def _state_space(self, s: StateSpace) -> None:
         """VLLM 0.29 layers/mamba/mamba_mixer.py and mamba_mixer2.py."""
+        if s.projections is not None:
+            self.weights(s.projections)
+            return
         m, role = s.module, _LINEAR
         heads = s.heads // self.tp if s.version == 2 else 0
         inner = s.heads * s.head_dim // self.tp

@@ -2,7 +2,7 @@
 
 The one thing to know: a release between two that were read is given the benefit of the doubt, and so is everything
 older than 0.8 but what 0.8 lacks. Read: model_executor/models/registry.py of 0.8.0, 0.8.1, 0.8.5, 0.9.0, 0.9.2, 0.10.0,
-0.10.2, 0.11.0 to 0.14.0, 0.16.0 to 0.18.0, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
+0.10.2, 0.11.0 to 0.14.0, 0.15.1 to 0.18.0, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
 0.28.0 to 0.31.0 and 0.33.0.
 """
 
@@ -19,7 +19,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "SmolVLMForConditionalGeneration", "TeleFLMForCausalLM",
     ),
     (0, 8, 5): (
-        "FalconH1ForCausalLM", "GraniteMoeHybridForCausalLM", "MiMoForCausalLM", "ModernBertModel",
+        "FalconH1ForCausalLM", "GraniteMoeHybridForCausalLM",
+        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel",
         "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
@@ -49,19 +50,22 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3OmniMoeForConditionalGeneration",
     ),
     (0, 11, 2): (
-        "TeleChatForCausalLM",
+        "Plamo3ForCausalLM", "TeleChatForCausalLM",
     ),
     (0, 12, 0): (
         "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
         "Grok1ForCausalLM", "IQuestCoderForCausalLM",
-        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM",
+        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
         "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
         "Step1ForCausalLM", "Step3p5ForCausalLM",
+    ),
+    (0, 15, 1): (
+        "NemotronHPuzzleForCausalLM",
     ),
     (0, 16, 0): (
         "AXK1ForCausalLM", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3_5ForConditionalGeneration",
@@ -91,7 +95,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
     ),
     (0, 25, 1): (
-        "BertForMaskedLM",
+        "BertForMaskedLM", "LongcatFlashNgramForCausalLM",
     ),
     (0, 26, 0): (
         "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
@@ -115,7 +119,7 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
     "Phi3SmallForCausalLM": ((0, 10, 0), "0.9.2"),
     "JAISLMHeadModel": ((0, 23, 0), "0.22.1"),
     "TeleChatForCausalLM": ((0, 26, 0), "0.25.1"),
-    "OuroForCausalLM": ((0, 27, 0), "0.26.0"),
+    **dict.fromkeys(("OuroForCausalLM", "Plamo2ForCausalLM"), ((0, 27, 0), "0.26.0")),
     **dict.fromkeys((
         "ArcticForCausalLM", "MPTForCausalLM", "RWForCausalLM", "StableLMEpochForCausalLM",
     ), ((0, 29, 0), "0.28.0")),
