@@ -271,9 +271,7 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
         yield _Parts("attention output up", (hidden,), mixer.o_groups // tp * mixer.o_lora_rank, "inputs")
     elif isinstance(mixer, GatedDelta):
         keys, values = mixer.key_heads // tp * mixer.key_dim, mixer.value_heads // tp * mixer.value_dim
-        merged = {
-            "gdn": (keys, keys, values, values), "kda": (keys, keys, values), "lightning": (3 * values,)
-        }[mixer.variant]  # fmt: skip
+        merged = (keys, keys, values, values) if mixer.variant == "gdn" else (keys, keys, values)
         yield _Parts("linear attention input", merged, hidden, "outputs")
         yield _Parts("linear attention output", (hidden,), values, "inputs")
     elif isinstance(mixer, ShortConvolution):

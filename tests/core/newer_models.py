@@ -16,7 +16,13 @@ _RING: Config = _ROUTED | _LATENT | {
     "num_hidden_layers": 5, "layer_group_size": 3, "head_dim": 64, "num_shared_experts": 1, "first_k_dense_replace": 1,
     "use_bias": False, "use_qkv_bias": False, "use_qk_norm": True, "moe_router_enable_expert_bias": True,
     "score_function": "sigmoid", "group_norm_size": 4, "linear_silu": True, "partial_rotary_factor": 0.5,
+    "num_nextn_predict_layers": 1,
     "rope_theta": 10000.0,
+}  # fmt: skip
+_LING3: Config = _ROUTED | _LATENT | {
+    "num_hidden_layers": 5, "layer_group_size": 2, "head_dim": 64, "num_shared_experts": 1, "first_k_dense_replace": 1,
+    "moe_shared_expert_intermediate_size": 448, "use_bias": False, "no_kda_lora": True, "short_conv_kernel_size": 4,
+    "gated_attention_proj_granularity_type": "head_wise", "rope_theta": 10000.0, "num_nextn_predict_layers": 1,
 }  # fmt: skip
 _MINICPM3: Config = _LATENT | {
     "qk_rope_head_dim": 32, "qk_nope_head_dim": 64, "v_head_dim": 80, "scale_emb": 12, "scale_depth": 1.4,
@@ -71,6 +77,9 @@ _PUZZLE: Config = {
 
 NEWER: dict[str, Config] = {
     "BailingMoeV2_5ForCausalLM": config("BailingMoeV2_5ForCausalLM", "bailing_hybrid", _RING),
+    "BailingMoeV3ForCausalLM": config("BailingMoeV3ForCausalLM", "bailing_hybrid", _LING3),
+    "Ling 3 without a gate": config("BailingMoeV3ForCausalLM", "bailing_hybrid", _LING3, layer_group_size=3,
+                                    gated_attention_proj_granularity_type=None, q_lora_rank=None),
     "Ring 2.5 without groups and ranks": config("BailingMoeV2_5ForCausalLM", "bailing_hybrid", _RING, q_lora_rank=None,
                                                 group_norm_size=1, use_qk_norm=False, num_shared_experts=0,
                                                 moe_router_enable_expert_bias=False, score_function="softmax"),

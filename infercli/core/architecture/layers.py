@@ -157,8 +157,8 @@ class GatedDelta:
     """Equal parts of its output that are normed each by itself, which the ranks must divide; None: any split will do.
     """
     module: str = "linear_attn"
-    lightning_names: tuple[str, ...] = ("qkv_proj", "output_gate", "out_proj")
-    """The projections of lightning attention; the last two are the gate and the output."""
+    projections: tuple[Weight, ...] | None = None
+    """All its weights, where they are others than those of its variant; lightning attention has none of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

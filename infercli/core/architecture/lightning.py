@@ -24,7 +24,7 @@ from infercli.core.architecture.fields import (
     rotary_width,
 )
 from infercli.core.architecture.hybrid import model
-from infercli.core.architecture.layers import Dense, GatedDelta, LatentAttention, Weight
+from infercli.core.architecture.layers import Dense, GatedDelta, LatentAttention, Split, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -47,7 +47,7 @@ def minimax(config: Json) -> ModelArch:
     width = integer(config, "intermediate_size")
     feed_forward = experts(own, _MIXTRAL) if several > 1 else Dense(intermediate=width)
     full = attention(config, Row(), head_size(config), None, None)
-    lightning = _lightning(config, ("qkv_proj", "output_gate", "out_proj"), None)
+    lightning = _lightning(config, "self_attn", ("qkv_proj", "output_gate", "out_proj"))
     layers = [Layer(full if attends else lightning, feed_forward) for attends in _attending(config, count)]
     arch = model(config, hidden, layers, rope=full)
     return replace(arch, rope_float32=True, lm_head_float32=True, tied=False)
@@ -76,13 +76,9 @@ def bailing_2_5(config: Json) -> ModelArch:
         if config.get(key):
             raise Unsupported(f"config.json: {key}: biases are not known here", EXTEND)
     every = integer(config, "layer_group_size", 1)
-    full = LatentAttention(
-        heads=integer(config, HEADS), q_lora_rank=optional(config, "q_lora_rank"),
-        kv_lora_rank=integer(config, "kv_lora_rank", 512), rope_dim=integer(config, "qk_rope_head_dim", 64),
-        nope_dim=integer(config, "qk_nope_head_dim", 128), v_head_dim=integer(config, "v_head_dim", 128),
-        module="attention",
-    )  # fmt: skip
-    lightning = _lightning(config, ("query_key_value", "g_proj", "dense"), integer(config, "group_norm_size", 1))
+    full = bailing_latent(config)
+    lightning = _lightning(config, "attention", ("query_key_value", "g_proj", "dense"))
+    lightning = replace(lightning, norm_groups=integer(config, "group_norm_size", 1))
     norms = (
         Weight(name="query and key norms", role="norm", module="attention.query_layernorm", outputs=2,
                inputs=lightning.value_dim),
@@ -95,14 +91,37 @@ def bailing_2_5(config: Json) -> ModelArch:
     for index in range(count):
         mixer = full if (index + 1) % every == 0 else lightning
         layers.append(Layer(mixer, dense if index < first else moe, 2, norms if mixer is lightning else ()))
-    arch = model(config, hidden, layers)
+    drafts = [Layer(full, moe)] * (optional(config, "num_nextn_predict_layers") or 0)
+    arch = model(config, hidden, layers, drafts=drafts)
     rotated = rotary_width(config, lightning.value_dim) + full.rope_dim
     return replace(arch, rope_positions=context_length(config).rows, rope_width=rotated, tied=False)
 
 
-def _lightning(config: Json, names: tuple[str, ...], norm_groups: int | None) -> GatedDelta:
-    heads, width = integer(config, HEADS), head_size(config)
+def bailing_latent(config: Json) -> LatentAttention:
+    """The latent attention of Ling and Ring 2.5 and 3."""
+    return LatentAttention(
+        heads=integer(config, HEADS), q_lora_rank=optional(config, "q_lora_rank"),
+        kv_lora_rank=integer(config, "kv_lora_rank", 512), rope_dim=integer(config, "qk_rope_head_dim", 64),
+        nope_dim=integer(config, "qk_nope_head_dim", 128), v_head_dim=integer(config, "v_head_dim", 128),
+        module="attention",
+    )  # fmt: skip
+
+
+def _lightning(config: Json, module: str, names: tuple[str, str, str]) -> GatedDelta:
+    """Its projections: of queries, keys and values, of the gate, and of the output."""
+    heads, width, hidden = integer(config, HEADS), head_size(config), integer(config, HIDDEN)
+    qkv, gate, out = names
+    inner = heads * width
+
+    def weight(name: str, outputs: int, inputs: int, split: Split = "outputs") -> Weight:
+        return Weight(name=name, role="linear_attention", module=f"{module}.{name}", outputs=outputs, inputs=inputs,
+                      split=split, linear=inputs > 1)  # fmt: skip
+
     return GatedDelta(
         variant="lightning", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width, conv_kernel=1,
-        norm_groups=norm_groups, module="self_attn" if norm_groups is None else "attention", lightning_names=names,
+        module=module,
+        projections=(
+            weight(qkv, 3 * inner, hidden), weight(gate, inner, hidden), weight("norm", inner, 1),
+            weight(out, hidden, inner, "inputs"),
+        ),
     )  # fmt: skip

@@ -253,8 +253,8 @@ class _Group:
 
     def _gated_delta(self, g: GatedDelta) -> None:
         """VLLM 0.29 layers/mamba/gdn/qwen_gdn_linear_attn.py and kimi_gdn_linear_attn.py."""
-        if g.variant == "lightning":
-            self._lightning(g)
+        if g.projections is not None:
+            self.weights(g.projections)
             return
         m, role = g.module, _LINEAR
         parts: tuple[str, ...]
@@ -281,15 +281,6 @@ class _Group:
         self.add("convolution", role, (f"{m}.conv1d",), 2 * keys + values, g.conv_kernel)
         self.add("linear attention norm", "norm", (f"{m}.norm",), g.value_dim)
         self.add("linear attention output", role, (out,), self.hidden, values, linear=True)
-
-    def _lightning(self, g: GatedDelta) -> None:
-        """VLLM 0.29 layers/mamba/linear/minimax_linear_attn.py and bailing_linear_attn.py."""
-        role, inner = _LINEAR, g.value_heads // self.tp * g.value_dim
-        *into, gate, out = (f"{g.module}.{n}" for n in g.lightning_names)
-        self.add("linear attention input", role, tuple(into), 3 * inner, self.hidden, linear=True)
-        self.add("linear attention gate", role, (gate,), inner, self.hidden, linear=True)
-        self.add("linear attention norm", "norm", (f"{g.module}.norm",), inner)
-        self.add("linear attention output", role, (out,), self.hidden, inner, linear=True)
 
     def _dense(self, d: Dense) -> None:
         whole = d.whole_since is not None and d.whole_since <= self.layout.release

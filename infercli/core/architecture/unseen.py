@@ -12,7 +12,7 @@ UNSEEN = frozenset({
     "AXK1ForCausalLM", "AfmoeForCausalLM", "ApertusForCausalLM", "AquilaForCausalLM", "ArceeForCausalLM",
     "ArcticForCausalLM", "BaiChuanForCausalLM",
     "BaichuanForCausalLM", "BailingMoeForCausalLM", "BailingMoeV2ForCausalLM",
-    "BailingMoeV2_5ForCausalLM", "BambaForCausalLM",
+    "BailingMoeV2_5ForCausalLM", "BailingMoeV3ForCausalLM", "BambaForCausalLM",
     "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
     "BertModel", "BloomForCausalLM", "ChatGLMForConditionalGeneration", "ChatGLMModel", "Cohere2ForCausalLM",
     "Cohere2MoeForCausalLM", "Cohere2VisionForConditionalGeneration", "CohereForCausalLM", "CwmForCausalLM",

@@ -100,6 +100,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 26, 0): (
         "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
     ),
+    (0, 27, 0): (
+        "BailingMoeV3ForCausalLM",
+    ),
     (0, 28, 0): (
         "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
     ),
