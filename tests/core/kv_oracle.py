@@ -73,6 +73,7 @@ from vllm.model_executor.layers import fused_moe  # noqa: E402
 from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase  # noqa: E402
 from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
 from vllm.model_executor.models import openpangu, registry, step1  # noqa: E402
+from vllm.models.hy_v4.nvidia import attention as hy_v4  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability  # noqa: E402
 from vllm.transformers_utils.config import _CONFIG_REGISTRY  # noqa: E402
@@ -171,6 +172,8 @@ def pretend() -> None:
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
     fused_moe.FusedMoEFactory = NoExperts
+    # transformers has since named this kind of layer anew, and this vLLM would build it without its indexer.
+    hy_v4._SPARSE_LAYER_TYPES += ("indexed_attention",)
     openpangu.current_platform = MagicMock(wraps=current_platform, current_device=lambda: "meta")
     openpangu.OpenPanguSinkAttention.post_weight_load = lambda self: None  # it norms the sinks, which a kernel does
 

@@ -24,6 +24,12 @@ _LING3: Config = _ROUTED | _LATENT | {
     "moe_shared_expert_intermediate_size": 448, "use_bias": False, "no_kda_lora": True, "short_conv_kernel_size": 4,
     "gated_attention_proj_granularity_type": "head_wise", "rope_theta": 10000.0, "num_nextn_predict_layers": 1,
 }  # fmt: skip
+_HY_V4: Config = _LATENT | {
+    "num_hidden_layers": 5, "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320,
+    "n_shared_experts": 2, "index_topk": 1024, "index_head_dim": 128, "index_n_heads": 8, "hc_mult": 4,
+    "indexer_types": ["full", "full", "shared", "shared", "full"], "layer_types": ["deepseek_sparse_attention"] * 5,
+    "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}, "num_nextn_predict_layers": 0,
+}  # fmt: skip
 _MINICPM3: Config = _LATENT | {
     "qk_rope_head_dim": 32, "qk_nope_head_dim": 64, "v_head_dim": 80, "scale_emb": 12, "scale_depth": 1.4,
     "dim_model_base": 256, "tie_word_embeddings": True,
@@ -87,6 +93,10 @@ NEWER: dict[str, Config] = {
     "HRM-Text with biases and its depth said": config(
         "HrmTextForCausalLM", "hrm_text", _HRM, without=("num_key_value_heads",), attention_bias=True, mlp_bias=True,
         num_layers_per_stack=3, num_hidden_layers=24),
+    "HYV4ForCausalLM": config("HYV4ForCausalLM", "hy_v4", _HY_V4),
+    "Hunyuan V4 without streams and sinks": config(
+        "HYV4ForCausalLM", "hy_v4", _HY_V4, enable_ihc=False, learnable_sink=False, gating_type="headwise",
+        layer_types=None, mlp_layer_types=["dense", "dense", "sparse", "sparse", "sparse"], n_shared_experts=0),
     "HunYuanMoEV1ForCausalLM": config("HunYuanMoEV1ForCausalLM", "hunyuan_v1_moe", _HUNYUAN),
     "IQuestLoopCoderForCausalLM": config("IQuestLoopCoderForCausalLM", "iquestloopcoder", loop_num=3,
                                          loop_window_size=128, rope_theta=10000.0),

@@ -26,7 +26,7 @@ UNSEEN = frozenset({
     "GlmForCausalLM", "GlmOcrForConditionalGeneration", "GraniteMoeForCausalLM",
     "GraniteMoeSWAForCausalLM", "GraniteMoeSharedForCausalLM", "GraniteSWAForCausalLM",
     "GraniteSpeechForConditionalGeneration", "Grok1ForCausalLM",
-    "Grok1ModelForCausalLM", "HYV3ForCausalLM", "HrmTextForCausalLM", "HunYuanDenseV1ForCausalLM",
+    "Grok1ModelForCausalLM", "HYV3ForCausalLM", "HYV4ForCausalLM", "HrmTextForCausalLM", "HunYuanDenseV1ForCausalLM",
     "HunYuanMoEV1ForCausalLM", "HyperCLOVAXForCausalLM", "IQuestCoderForCausalLM",
     "IQuestLoopCoderForCausalLM", "Idefics3ForConditionalGeneration",
     "InternLM2ForCausalLM", "InternLM3ForCausalLM", "InternLMForCausalLM", "InternS1ForConditionalGeneration",
