@@ -30,6 +30,10 @@ _HY_V4: Config = _LATENT | {
     "indexer_types": ["full", "full", "shared", "shared", "full"], "layer_types": ["deepseek_sparse_attention"] * 5,
     "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}, "num_nextn_predict_layers": 0,
 }  # fmt: skip
+_MUSE: Config = {
+    "num_hidden_layers": 6, "head_dim": 96, "sliding_window": 512, "hidden_activation": "silu", "use_qk_norm": True,
+    "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"},
+}  # fmt: skip
 _MINICPM3: Config = _LATENT | {
     "qk_rope_head_dim": 32, "qk_nope_head_dim": 64, "v_head_dim": 80, "scale_emb": 12, "scale_depth": 1.4,
     "dim_model_base": 256, "tie_word_embeddings": True,
@@ -103,6 +107,9 @@ NEWER: dict[str, Config] = {
     "MiniCPM3ForCausalLM": config("MiniCPM3ForCausalLM", "minicpm3", _MINICPM3),
     "LongcatFlashNgramForCausalLM": config("LongcatFlashNgramForCausalLM", "longcat_flash_ngram", _NGRAM,
                                            without=("num_key_value_heads",)),
+    "MuseGlimmerForCausalLM": config("MuseGlimmerForCausalLM", "muse_glimmer_text", _MUSE),
+    "MuseGlimmer without a gate": config("MuseGlimmerForCausalLM", "muse_glimmer_text", _MUSE, num_hidden_layers=3,
+                                         no_rope_layers=[0, 1, 1], use_attn_output_gate=False),
     "NemotronHPuzzleForCausalLM": config("NemotronHPuzzleForCausalLM", "nemotron_h_puzzle", _PUZZLE),
     "PanguProMoEV2ForCausalLM": config("PanguProMoEV2ForCausalLM", "PanguProMoE", _PANGU),
     "OpenPangu Pro 2 with biases and plain sinks": config(

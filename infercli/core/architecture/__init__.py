@@ -92,6 +92,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "HunYuanMoEV1ForCausalLM": departures.hunyuan_moe,
     "Plamo2ForCausalLM": plamo.plamo2,
     "Plamo3ForCausalLM": plamo.plamo3,
+    "MuseGlimmerForCausalLM": departures.muse_glimmer,
     "ApertusForCausalLM": departures.apertus,
     "HyperCLOVAXForCausalLM": departures.hyperclova_x,
     "Rnj1ForCausalLM": departures.rnj1,

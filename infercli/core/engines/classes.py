@@ -101,7 +101,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
     ),
     (0, 27, 0): (
-        "BailingMoeV3ForCausalLM", "HYV4ForCausalLM",
+        "BailingMoeV3ForCausalLM", "HYV4ForCausalLM", "MuseGlimmerForCausalLM",
     ),
     (0, 28, 0): (
         "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
