@@ -45,9 +45,11 @@ _SMALLEST_BLOCK = 32
 
 
 _ONE_STAGE = (
-    "BertFor", "BertModel", "Gemma3TextModel", "Gemma3nFor", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For",
+    "BertFor", "BertModel", "BertSplade", "BgeM3", "ColBERT", "GPT2ForSequence", "Gemma3TextModel", "Gemma3nFor",
+    "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking",
     "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "ModernBert",
-    "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "XLMRoberta", "Zamba2For",
+    "NomicBert", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "VoyageQwen3",
+    "XLMRoberta", "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""

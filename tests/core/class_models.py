@@ -5,9 +5,11 @@ Widths differ from one another on purpose: a width that is taken for another sho
 
 from __future__ import annotations
 
+from infercli.core.architecture.arch import ModelArch
 from tests.core.dense_models import DENSE, LLAMA, Config
 from tests.core.mixture_models import MIXTURES
 from tests.core.newer_models import NEWER
+from tests.core.pooling_models import POOLING
 
 _EXPERTS: Config = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "norm_topk_prob": True}
 _BAILING: Config = _EXPERTS | {
@@ -310,6 +312,7 @@ CLASSES: dict[str, Config] = {
     **DENSE,
     **MIXTURES,
     **NEWER,
+    **POOLING,
 }
 
 NOT_ASKED = {
@@ -340,3 +343,9 @@ NOT_ASKED = {
     "XverseForCausalLM": "last in vLLM 0.23",
 }
 """Classes that vLLM 0.29 does not build, and why (its models/registry.py _PREVIOUSLY_SUPPORTED_MODELS)."""
+
+
+def padding(arch: ModelArch) -> int:
+    """Positions that RoBERTa's begin with and no token has; vLLM has the length without them from the tokenizer."""
+    learned = arch.rope_positions == 0 and ("Roberta" in arch.architecture or arch.architecture.startswith("BgeM3"))
+    return 2 if learned else 0

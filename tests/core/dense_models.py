@@ -205,6 +205,8 @@ DENSE: dict[str, Config] = {
             ("BertForTokenClassification", "bert"), ("RobertaModel", "roberta"), ("RobertaForMaskedLM", "roberta"),
             ("RobertaForSequenceClassification", "roberta"), ("XLMRobertaModel", "xlm-roberta"),
             ("XLMRobertaForSequenceClassification", "xlm-roberta"),
+            ("BertSpladeSparseEmbeddingModel", "bert"), ("RobertaForTokenClassification", "roberta"),
+            ("XLMRobertaForTokenClassification", "xlm-roberta"),
         )
     },
     "ModernBertModel": _MODERN | {"architectures": ["ModernBertModel"], "model_type": "modernbert"},

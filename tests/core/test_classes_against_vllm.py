@@ -13,7 +13,7 @@ from infercli.core.architecture.arch import Layout, ModelArch, rank_tensors
 from infercli.core.architecture.families import ROWS
 from infercli.core.schemes import UNQUANTIZED
 from infercli.core.tensor_parallel import layout_problems
-from tests.core.class_models import CLASSES, NOT_ASKED
+from tests.core.class_models import CLASSES, NOT_ASKED, padding
 from tests.parts.engine_python import ask_vllm
 from tests.parts.require import require
 
@@ -49,8 +49,7 @@ def test_we_count_the_parameters_that_vllm_holds_and_refuse_the_splits_that_it_r
         return
     counted = sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, layout))
     assert counted == sum(said["parameters"].values())
-    # What RoBERTa's positions begin with is no token's; vLLM has the length without them from the tokenizer.
-    before = 2 if "Roberta" in arch.architecture else 0
+    before = padding(arch)
     assert (arch.short_model_len or arch.max_model_len) + before == said["longest"]
 
 

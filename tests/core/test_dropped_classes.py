@@ -12,6 +12,7 @@ from infercli.core.architecture.arch import (
     Layout,
     feed_forwards,
     mixers,
+    parameter_count,
     rank_tensors,
 )
 from infercli.core.gpus import find_gpu
@@ -22,6 +23,7 @@ from infercli.core.speed.work import rank_work
 from infercli.errors import Unsupported
 from tests.core.dropped_models import DROPPED
 from tests.core.newer_models import NEWER
+from tests.core.pooling_models import POOLING
 
 MINIMAX = DROPPED["MiniMax-Text-01, vLLM 0.22.1"][0]
 
@@ -91,3 +93,20 @@ def test_a_nemotron_puzzle_has_the_widths_and_the_windows_of_each_block():
 def test_what_has_no_rule_is_refused_by_its_name(name, field):
     with pytest.raises(Unsupported, match=next(iter(field))):
         architecture.parse(NEWER[name] | field)
+
+
+def test_a_reward_model_has_its_head_and_jina_3_no_table_of_positions():
+    plain, reward = (architecture.parse(POOLING["Qwen2ForRewardModel"] | {"architectures": [name]}) for name in (
+        "Qwen2Model", "Qwen2ForRewardModel"))  # fmt: skip
+    assert parameter_count(reward) - parameter_count(plain) == 1024 * 1024 + 1024 + 1024 + 1
+    jina = architecture.parse(POOLING["Jina 3"])
+    assert "positions" not in {weight.name for weight in jina.outside}
+    learned = architecture.parse(POOLING["Jina 3"] | {"position_embedding_type": "absolute"})
+    assert "positions" in {weight.name for weight in learned.outside}
+
+
+def test_an_encoder_of_jina_5_keeps_no_cache_and_its_decoder_does():
+    settings = CacheSettings(engine_version="0.29.0", dtype="bfloat16")
+    decoder, encoder = (architecture.parse(POOLING[n]) for n in ("JinaEmbeddingsV5Model", "Jina 5 as an encoder"))
+    assert cache_layout(encoder, Layout(), settings) is None
+    assert cache_layout(decoder, Layout(), settings) is not None

@@ -21,7 +21,7 @@ from infercli.core.kv_specs import CacheSettings
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
-from tests.core.class_models import CLASSES
+from tests.core.class_models import CLASSES, padding
 from tests.core.configs import config_of, counted_ids
 from tests.core.kv_models import COMPRESSED, MODELS, NO_STAGES
 from tests.parts.engine_python import ask_vllm
@@ -192,8 +192,7 @@ def test_vllm_builds_every_model_but_those_that_are_known_not_to(answered):
 
 def test_the_length_that_vllm_derives_from_config_json_is_ours(answered):
     for case in built(answered):
-        # What RoBERTa's positions begin with is no token's; vLLM has the length without them from the tokenizer.
-        before = 2 if "Roberta" in case.arch.architecture else 0
+        before = padding(case.arch)
         length = case.arch.short_model_len or case.arch.max_model_len
         assert length + before == case.answer["derived_max_model_len"], case
 

@@ -23,6 +23,8 @@ from infercli.core.architecture import (
     low_rank,
     older,
     plamo,
+    pooled,
+    rope_bert,
     sparse,
     zamba,
 )
@@ -30,7 +32,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
-from infercli.core.architecture.layers import Attention, Weight
+from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
@@ -116,7 +118,13 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "DbrxForCausalLM": older.dbrx,
     "MPTForCausalLM": older.mpt,
     "MptForCausalLM": older.mpt,
+    "ColBERTJinaRobertaModel": rope_bert.jina,
+    "GteModel": rope_bert.gte,
+    "GteNewForSequenceClassification": rope_bert.gte,
+    "GteNewModel": rope_bert.gte,
+    "NomicBertModel": rope_bert.nomic,
     **bert.FAMILIES,
+    "XLMRobertaModel": rope_bert.xlm_roberta,
 }
 """Classes with a parser of their own; those of the Llama type have a row in ROWS, those with an encoder in WRAPPERS."""
 
@@ -142,9 +150,6 @@ _TIED: dict[str, bool] = {
 _IMAGE_PREFIX = ("Gemma3For", "PaliGemma", "Molmo2")
 """First part of the names of classes whose images are seen whole; Gemma 4's config.json says whether its are (vLLM 0.29
 transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
-
-_POOLED = {"Gemma3TextModel": "Gemma3ForCausalLM", "LlamaBidirectionalModel": "LlamaForCausalLM"}
-_POOLED_ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
 
 def parse(config: Json) -> ModelArch:
@@ -179,12 +184,12 @@ def _parse(name: str, config: Json) -> ModelArch:
         return _without_cache(arch) if config.get("is_causal") is False else arch
     if name in WRAPPERS:
         return _with_encoder(name, config)
-    decoder = _pooled(name)
+    decoder = pooled.decoder_of(name, config, {*ROWS, *FAMILIES})
     if decoder is not None:
-        if name == "LlamaBidirectionalModel" or config.get("use_bidirectional_attention") is True:
+        if pooled.sees_later_tokens(name, config):
             config = config | {"is_causal": False}
         arch = as_pooling(parse(config | {"architectures": [decoder]}))
-        return replace(arch, architecture=name, outside=(*arch.outside, *_score(name, config, arch.hidden)))
+        return replace(arch, architecture=name, outside=(*arch.outside, *pooled.heads(name, config, arch.hidden)))
     raise Unsupported(
         f"the architecture {name or 'of this config.json is not named: it'} cannot be planned yet",
         "to add one: a row in core/architecture/families.py or a parser in FAMILIES of core/architecture, and a shape "
@@ -206,13 +211,6 @@ def _without_cache(arch: ModelArch) -> ModelArch:
     return replace(arch, layers=tuple(groups))
 
 
-def _score(name: str, config: Json, hidden: int) -> list[Weight]:
-    """What vLLM puts in place of the lm_head for classes (model_executor/models/adapters.py as_seq_cls_model)."""
-    if not name.endswith("ForSequenceClassification"):
-        return []
-    return [Weight(name="score", role="other", module="score", outputs=bert.labels(config), inputs=hidden)]
-
-
 def _with_encoder(name: str, config: Json) -> ModelArch:
     inner = parse(decoder_config(name, config))
     part = encoder_config(name, config)
@@ -228,14 +226,3 @@ def _with_encoder(name: str, config: Json) -> ModelArch:
         image_prefix=name.startswith(_IMAGE_PREFIX) or (name.startswith("Gemma4") and said == "vision"),
         rope_sections=inner.rope_sections or name.startswith(_MROPE),
     )
-
-
-def _pooled(name: str) -> str | None:
-    """The class of the decoder that a pooling class is made of."""
-    if name in _POOLED:
-        return _POOLED[name]
-    for ending in _POOLED_ENDINGS:
-        decoder = name.removesuffix(ending) + "ForCausalLM"
-        if name.endswith(ending) and (decoder in ROWS or decoder in FAMILIES):
-            return decoder
-    return None

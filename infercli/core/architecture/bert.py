@@ -7,6 +7,7 @@ gives embeddings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.fields import (
@@ -28,7 +29,7 @@ _ROBERTA_OFFSET = 2
 
 
 def bert(config: Json) -> ModelArch:
-    """BERT and RoBERTa (vLLM 0.29 models/bert.py, roberta.py)."""
+    """BERT and RoBERTa with a table of positions (vLLM 0.29 models/bert.py, roberta.py)."""
     hidden, heads = integer(config, HIDDEN), integer(config, HEADS)
     rows = integer(config, "max_position_embeddings")
     attention = Attention(
@@ -58,7 +59,7 @@ def bert(config: Json) -> ModelArch:
         vocab=integer(config, "vocab_size"),
         tied=True,
         dtype=checkpoint_dtype(config),
-        max_model_len=rows - (_ROBERTA_OFFSET if "roberta" in family_of(config).lower() else 0),
+        max_model_len=rows - (_ROBERTA_OFFSET if _counts_on(family_of(config)) else 0),
         rope_positions=0,
         rope_width=0,
         layers=grouped([Layer(attention, dense, 4)] * integer(config, LAYERS)),
@@ -69,24 +70,45 @@ def bert(config: Json) -> ModelArch:
     )
 
 
+def _counts_on(name: str) -> bool:
+    """Whether its positions begin behind the padding index: RoBERTa's do."""
+    return "roberta" in name.lower() or name == "BgeM3EmbeddingModel"
+
+
 def _head(config: Json, hidden: int) -> list[Weight]:
     """BertForMaskedLM gives a weight to every word (SPLADE), with a table of its own; RoBERTa's class does not."""
     name = family_of(config)
-    if name == "BertForMaskedLM":
+    if name in ("BertForMaskedLM", "BertSpladeSparseEmbeddingModel"):
         vocab = integer(config, "vocab_size")
-        return [_dense("mlm_head.dense", hidden, hidden + 3), _dense("mlm_head.decoder", vocab, hidden + 1)]
-    pooler = [_dense("pooler.dense", hidden, hidden + 1)] if name.endswith("ForSequenceClassification") else []
-    return [*pooler, *_classifier(config, hidden)]
+        return [whole("mlm_head.dense", hidden, hidden + 3), whole("mlm_head.decoder", vocab, hidden + 1)]
+    if name == "BgeM3EmbeddingModel":
+        return [_in_float32(whole("sparse_linear", 1, hidden + 1)),
+                _in_float32(whole("colbert_linear", hidden, hidden + 1))]  # fmt: skip
+    if name == "HF_ColBERT":
+        return colbert(config, hidden)
+    pooler = [whole("pooler.dense", hidden, hidden + 1)] if name.endswith("ForSequenceClassification") else []
+    return [*pooler, *classifier(config, hidden)]
 
 
-def _classifier(config: Json, hidden: int) -> list[Weight]:
+def classifier(config: Json, hidden: int) -> list[Weight]:
+    """What tells classes apart, where the class's name says that it does."""
     if not family_of(config).endswith("Classification"):
         return []
-    return [_dense("classifier", labels(config), hidden + 1)]
+    return [whole("classifier", labels(config), hidden + 1)]
 
 
-def _dense(module: str, outputs: int, inputs: int) -> Weight:
-    """A linear layer; its biases, and norms on its outputs, count as inputs."""
+def colbert(config: Json, hidden: int) -> list[Weight]:
+    """The projection of each token (vLLM 0.29 models/colbert.py); a file of its own has it where no key does."""
+    width = optional(config, ("colbert_dim", "dim", "projection_dim"))
+    return [_in_float32(whole("colbert_linear", width, hidden))] if width else []
+
+
+def _in_float32(weight: Weight) -> Weight:
+    return replace(weight, float32=True)
+
+
+def whole(module: str, outputs: int, inputs: int) -> Weight:
+    """A linear layer, whole on every rank; its biases, and norms on its outputs, count as inputs."""
     return Weight(name=module, role="other", module=module, outputs=outputs, inputs=inputs)
 
 
@@ -125,8 +147,8 @@ def modern_bert(config: Json) -> ModelArch:
         layers=grouped(layers),
         outside=(
             Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),
-            *([_dense("head.dense", hidden, hidden + 1)] if family_of(config).endswith("Classification") else []),
-            *_classifier(config, hidden),
+            *([whole("head.dense", hidden, hidden + 1)] if family_of(config).endswith("Classification") else []),
+            *(colbert(config, hidden) if family_of(config).startswith("ColBERT") else classifier(config, hidden)),
         ),
         lm_head=False,
         pooling=True,
@@ -138,12 +160,18 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "BertForMaskedLM": bert,
     "BertForSequenceClassification": bert,
     "BertForTokenClassification": bert,
+    "BertSpladeSparseEmbeddingModel": bert,
+    "BgeM3EmbeddingModel": bert,
+    "HF_ColBERT": bert,
     "RobertaModel": bert,
     "RobertaForMaskedLM": bert,
     "RobertaForSequenceClassification": bert,
-    "XLMRobertaModel": bert,
+    "RobertaForTokenClassification": bert,
     "XLMRobertaForSequenceClassification": bert,
+    "XLMRobertaForTokenClassification": bert,
     "ModernBertModel": modern_bert,
+    "ColBERTModernBertModel": modern_bert,
     "ModernBertForSequenceClassification": modern_bert,
+    "ModernBertForTokenClassification": modern_bert,
 }
 """Classes without a decoder."""

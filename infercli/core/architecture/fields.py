@@ -128,7 +128,7 @@ def context_length(config: Json) -> Length:
         # One table for short and one for long requests (rotary_embedding/phi3_long_rope_scaled_rope.py).
         short = integer(config, "original_max_position_embeddings", positions)
         return Length(positions, table + short, short)
-    if kind not in ("linear", "dynamic", "yarn", "deepseek_yarn"):
+    if kind not in ("linear", "dynamic", "ntk", "yarn", "deepseek_yarn"):
         raise Unsupported(
             f"config.json scales RoPE with `{kind}`", "to teach it: context_length in core/architecture/fields.py"
         )

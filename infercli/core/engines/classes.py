@@ -2,7 +2,7 @@
 
 The one thing to know: a release between two that were read is given the benefit of the doubt, and so is everything
 older than 0.8 but what 0.8 lacks. Read: model_executor/models/registry.py of 0.8.0, 0.8.1, 0.8.5, 0.9.0, 0.9.2, 0.10.0,
-0.10.2, 0.11.0 to 0.14.0, 0.15.1 to 0.18.0, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
+0.10.2, 0.11.0 to 0.14.0, 0.15.1 to 0.18.1, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
 0.28.0 to 0.31.0 and 0.33.0.
 """
 
@@ -19,8 +19,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "SmolVLMForConditionalGeneration", "TeleFLMForCausalLM",
     ),
     (0, 8, 5): (
-        "FalconH1ForCausalLM", "GraniteMoeHybridForCausalLM",
-        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel",
+        "FalconH1ForCausalLM", "GPT2ForSequenceClassification", "GraniteMoeHybridForCausalLM",
+        "GteNewModel", "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel",
         "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
@@ -29,7 +29,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
-        "HunYuanDenseV1ForCausalLM", "MiniMaxForCausalLM", "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
+        "GteNewForSequenceClassification", "HunYuanDenseV1ForCausalLM",
+        "MiniMaxForCausalLM", "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
     ),
     (0, 10, 0): (
         "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM", "Gemma3TextModel",
@@ -39,8 +40,10 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "SmolLM3ForCausalLM",
     ),
     (0, 10, 2): (
-        "BailingMoeV2ForCausalLM", "BertForTokenClassification", "CwmForCausalLM", "DeepseekV32ForCausalLM",
-        "DotsOCRForCausalLM", "LongcatFlashForCausalLM", "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM",
+        "BailingMoeV2ForCausalLM", "BertForTokenClassification",
+        "BertSpladeSparseEmbeddingModel", "CwmForCausalLM", "DeepseekV32ForCausalLM",
+        "DotsOCRForCausalLM", "LongcatFlashForCausalLM",
+        "ModernBertForTokenClassification", "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM",
         "OuroForCausalLM", "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
     ),
     (0, 11, 0): (
@@ -56,8 +59,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
-        "Grok1ForCausalLM", "IQuestCoderForCausalLM",
-        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
+        "BgeM3EmbeddingModel", "Grok1ForCausalLM", "IQuestCoderForCausalLM",
+        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalForSequenceClassification",
+        "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
@@ -65,10 +69,11 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Step1ForCausalLM", "Step3p5ForCausalLM",
     ),
     (0, 15, 1): (
-        "NemotronHPuzzleForCausalLM",
+        "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
     ),
     (0, 16, 0): (
-        "AXK1ForCausalLM", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3_5ForConditionalGeneration",
+        "AXK1ForCausalLM", "ColBERTJinaRobertaModel",
+        "ColBERTModernBertModel", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3_5ForConditionalGeneration",
         "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
@@ -77,6 +82,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 18, 0): (
         "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
+    ),
+    (0, 18, 1): (
+        "JinaEmbeddingsV5Model", "JinaForRanking",
     ),
     (0, 19, 1): (
         "DeepseekV4ForCausalLM", "HYV3ForCausalLM", "Ministral3ForCausalLM", "NemotronH_Nano_Omni_Reasoning_V3",
@@ -96,6 +104,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 25, 1): (
         "BertForMaskedLM", "LongcatFlashNgramForCausalLM",
+        "RobertaForTokenClassification", "XLMRobertaForTokenClassification",
     ),
     (0, 26, 0): (
         "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
