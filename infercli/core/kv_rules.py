@@ -33,6 +33,9 @@ class CacheRules(NamedTuple):
     """A window is charged for every batch that may be scheduled at once; False: for one."""
     state_dtype_from_config: bool
     """States have the dtype that config.json asks for; False: that of the model."""
+    unsaid_state_dtype: Literal["float16", "float32"]
+    """Of Nemotron-H's states, where its config.json is silent (model_executor/models/config.py
+    NemotronHForCausalLMConfig: 0.13 to 0.19.1 and since 0.20.0)."""
     caches_states: bool
     """Prefix caching is on by default for models with states beside attention (engine/arg_utils.py; 0.26 and 0.27 hold
     it off there, though their config/model.py is_prefix_caching_supported says yes)."""
@@ -72,6 +75,7 @@ _V0_4 = CacheRules(
     window_has_own_block=False,
     counts_batches_in_flight=False,
     state_dtype_from_config=False,
+    unsaid_state_dtype="float16",
     caches_states=False,
     keeps_every_state=False,
     states_beyond_one=False,
@@ -94,7 +98,9 @@ _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(since=(0, 17, 0), batch_holds_a_block=True)
 _V0_18 = _V0_17._replace(since=(0, 18, 0), even_ratio=1.5)
-_V0_20 = _V0_18._replace(since=(0, 20, 0), packing="columns", admits_by_columns=True, a_block_per_sequence=True)
+_V0_20 = _V0_18._replace(
+    since=(0, 20, 0), packing="columns", admits_by_columns=True, a_block_per_sequence=True, unsaid_state_dtype="float32"
+)
 _V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
 _V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
 _V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)

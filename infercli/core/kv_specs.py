@@ -260,6 +260,8 @@ def _state(
     """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
     tp, drafted = tensor_parallel_size, settings.speculative_tokens
     own_dtype = None if isinstance(mixer, ShortConvolution) else mixer.state_dtype
+    if isinstance(mixer, StateSpace) and mixer.asks_state_dtype:
+        own_dtype = own_dtype or rules.unsaid_state_dtype
     state_dtype = (own_dtype if rules.state_dtype_from_config else None) or settings.dtype
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim

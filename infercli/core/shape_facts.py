@@ -380,9 +380,9 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",),
         {"architectures": ["NemotronHForCausalLM"], "head_dim": 128, "hidden_size": 2688,
          "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
-         "mamba_head_dim": 64, "mamba_num_heads": 64, "max_position_embeddings": 262144,
-         "moe_intermediate_size": 1856, "moe_shared_expert_intermediate_size": 3712, "n_groups": 8,
-         "n_routed_experts": 128, "num_attention_heads": 32, "num_experts_per_tok": 6,
+         "mamba_head_dim": 64, "mamba_num_heads": 64, "mamba_ssm_cache_dtype": "float32",
+         "max_position_embeddings": 262144, "moe_intermediate_size": 1856, "moe_shared_expert_intermediate_size": 3712,
+         "n_groups": 8, "n_routed_experts": 128, "num_attention_heads": 32, "num_experts_per_tok": 6,
          "num_key_value_heads": 2, "ssm_state_size": 128, "torch_dtype": "bfloat16", "vocab_size": 131072},
         None,
         "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-BF16_config.json",
@@ -390,7 +390,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (
         ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16",),
         {"architectures": ["NemotronHForCausalLM"], "dtype": "bfloat16", "hidden_size": 8192,
-         "mamba_num_heads": 256, "max_position_embeddings": 262144, "moe_intermediate_size": 5120,
+         "mamba_num_heads": 256, "mamba_ssm_cache_dtype": "float32", "max_position_embeddings": 262144,
+         "moe_intermediate_size": 5120,
          "moe_latent_size": 2048, "moe_shared_expert_intermediate_size": 10240, "n_groups": 8,
          "n_routed_experts": 512, "num_attention_heads": 64, "num_experts_per_tok": 22,
          "num_key_value_heads": 2, "num_nextn_predict_layers": 1, "ssm_state_size": 128, "vocab_size":
@@ -403,7 +404,8 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (
         ("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-FP8",),
         {"architectures": ["NemotronHForCausalLM"], "dtype": "bfloat16", "hidden_size": 8192,
-         "mamba_num_heads": 256, "max_position_embeddings": 262144, "moe_intermediate_size": 5120,
+         "mamba_num_heads": 256, "mamba_ssm_cache_dtype": "float32", "max_position_embeddings": 262144,
+         "moe_intermediate_size": 5120,
          "moe_latent_size": 2048, "moe_shared_expert_intermediate_size": 10240, "n_groups": 8,
          "n_routed_experts": 512, "num_attention_heads": 64, "num_experts_per_tok": 22,
          "num_key_value_heads": 2, "num_nextn_predict_layers": 1, "ssm_state_size": 128, "vocab_size":

@@ -191,6 +191,31 @@ def test_states_had_the_dtype_of_the_model_before_013_whatever_config_json_says(
     assert _state(mamba, 1, old, rules_for("0.12.0")).page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * 2
 
 
+@pytest.mark.parametrize(("version", "each"), [("0.13.0", 2), ("0.19.1", 2), ("0.20.0", 4)])
+def test_states_of_nemotron_h_whose_config_is_silent_are_float16_until_020(version, each):
+    settings = CacheSettings(engine_version=version, dtype="bfloat16")
+    mamba = next(m for m in mixers(ARCHS["states of Mamba 2, its dtype not said"]) if isinstance(m, StateSpace))
+    convolved = (2048 + 2 * 8 * 128) * 3 * 2
+    assert _state(mamba, 1, settings, rules_for(version)).page_bytes == convolved + 32 * 64 * 128 * each
+    said = replace(mamba, state_dtype="float32")
+    assert _state(said, 1, settings, rules_for(version)).page_bytes == convolved + 32 * 64 * 128 * 4
+
+
+def test_requests_of_nemotron_h_8b_as_a_log_of_016_says():
+    """52 layers, 24 of them Mamba 2 and 4 attention: 6 groups of states and one of 528 tokens a block (two H100)."""
+    arch = architecture.parse({
+        "architectures": ["NemotronHForCausalLM"], "model_type": "nemotron_h", "hidden_size": 4096,
+        "num_hidden_layers": 52, "intermediate_size": 21504, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "hybrid_override_pattern": "M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M-", "head_dim": 128,
+        "mamba_num_heads": 128, "mamba_head_dim": 64, "ssm_state_size": 128, "n_groups": 8, "conv_kernel": 4,
+        "vocab_size": 131072, "max_position_embeddings": 8192, "torch_dtype": "bfloat16",
+    })  # fmt: skip
+    held = cache(arch, version="0.16.0", tp=2)
+    assert int(62.5e9) // held.bytes_per_block == 14449
+    concurrency = [14449 / held.blocks_per_request(length) for length in (1024, 4096, 8192, 16384, 32768)]
+    assert concurrency == pytest.approx([1806.12, 1032.07, 656.77, 380.24, 209.41], abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("dtype", "capability", "bytes_each"),
     [("auto", (9, 0), 576 * 2), ("fp8", (9, 0), 656), ("fp8", (10, 0), 576), ("auto", (12, 0), 656)],
