@@ -31,11 +31,11 @@ class CacheRules(NamedTuple):
     """Sliding windows take the backend's smallest block whatever --block-size says."""
     counts_batches_in_flight: bool
     """A window is charged for every batch that may be scheduled at once; False: for one."""
-    state_dtype_from_config: bool
-    """States have the dtype that config.json asks for; False: that of the model."""
+    asks_state_dtype: frozenset[str]
+    """Classes whose states have the dtype that config.json asks for, by the name that it gives (MODELS_CONFIG_MAP of
+    model_executor/models/config.py; of Nemotron's Omni models none); those of others have the model's."""
     unsaid_state_dtype: Literal["float16", "float32"]
-    """Of Nemotron-H's states, where its config.json is silent (model_executor/models/config.py
-    NemotronHForCausalLMConfig: 0.13 to 0.19.1 and since 0.20.0)."""
+    """Of Nemotron-H's states, where its config.json is silent (there, NemotronHForCausalLMConfig)."""
     caches_states: bool
     """Prefix caching is on by default for models with states beside attention (engine/arg_utils.py; 0.26 and 0.27 hold
     it off there, though their config/model.py is_prefix_caching_supported says yes)."""
@@ -74,7 +74,7 @@ _V0_4 = CacheRules(
     prints_concurrency=False,
     window_has_own_block=False,
     counts_batches_in_flight=False,
-    state_dtype_from_config=False,
+    asks_state_dtype=frozenset(),
     unsaid_state_dtype="float16",
     caches_states=False,
     keeps_every_state=False,
@@ -86,6 +86,10 @@ _V0_4 = CacheRules(
     null_blocks=0,
     a_block_per_sequence=False,
 )
+_QWEN3_5 = {
+    "Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
+    "Qwen3_5MoeForConditionalGeneration",
+}  # fmt: skip
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.20 (0.18 lacks it).
 _V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
@@ -93,11 +97,15 @@ _V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
 _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
 _V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
 _V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
-_V0_13 = _V0_12._replace(since=(0, 13, 0), state_dtype_from_config=True)
+_V0_13 = _V0_12._replace(since=(0, 13, 0), asks_state_dtype=frozenset({"NemotronHForCausalLM"}))
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
-_V0_17 = _V0_15._replace(since=(0, 17, 0), batch_holds_a_block=True)
-_V0_18 = _V0_17._replace(since=(0, 18, 0), even_ratio=1.5)
+_V0_17 = _V0_15._replace(
+    since=(0, 17, 0), batch_holds_a_block=True, asks_state_dtype=_V0_13.asks_state_dtype | _QWEN3_5
+)
+_V0_18 = _V0_17._replace(
+    since=(0, 18, 0), even_ratio=1.5, asks_state_dtype=_V0_17.asks_state_dtype | {"NemotronH_Nano_VL_V2"}
+)
 _V0_20 = _V0_18._replace(
     since=(0, 20, 0), packing="columns", admits_by_columns=True, a_block_per_sequence=True, unsaid_state_dtype="float32"
 )

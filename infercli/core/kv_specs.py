@@ -121,7 +121,8 @@ def layer_caches(
     placed = _mixers(arch, settings)
     # Layers share a few mixers: a hundred equal layers are worked out once.
     made = {
-        id(m): _caches(m, layout.tensor_parallel_size, settings, rules) for m in {id(m): m for _, m in placed}.values()
+        id(m): _caches(m, arch.architecture, layout.tensor_parallel_size, settings, rules)
+        for m in {id(m): m for _, m in placed}.values()
     }
     found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
     chunk = max((m.chunk for m in mixers(arch) if isinstance(m, StateSpace)), default=1)
@@ -137,14 +138,16 @@ def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]
     return sorted(placed, key=lambda pair: pair[0])
 
 
-def _caches(mixer: Mixer, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
+def _caches(
+    mixer: Mixer, architecture: str, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+) -> list[LayerCache]:
     if isinstance(mixer, Attention):
         return _attention(mixer, tensor_parallel_size, settings, rules)
     if isinstance(mixer, LatentAttention):
         return _latent(mixer, settings)
     if isinstance(mixer, CompressedAttention):
         return _compressed(mixer, settings, rules)
-    return [_state(mixer, tensor_parallel_size, settings, rules)]
+    return [_state(mixer, architecture, tensor_parallel_size, settings, rules)]
 
 
 def _attention(
@@ -253,16 +256,17 @@ def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
 
 def _state(
     mixer: StateSpace | GatedDelta | ShortConvolution,
+    architecture: str,
     tensor_parallel_size: int,
     settings: CacheSettings,
     rules: CacheRules,
 ) -> LayerCache:
     """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
     tp, drafted = tensor_parallel_size, settings.speculative_tokens
-    own_dtype = None if isinstance(mixer, ShortConvolution) else mixer.state_dtype
-    if isinstance(mixer, StateSpace) and mixer.asks_state_dtype:
-        own_dtype = own_dtype or rules.unsaid_state_dtype
-    state_dtype = (own_dtype if rules.state_dtype_from_config else None) or settings.dtype
+    state_dtype = settings.dtype
+    if architecture in rules.asks_state_dtype and not isinstance(mixer, ShortConvolution):
+        unsaid = rules.unsaid_state_dtype if isinstance(mixer, StateSpace) else settings.dtype
+        state_dtype = mixer.state_dtype or unsaid
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
         convolved = 0 if mixer.variant == "lightning" else convolved

@@ -177,7 +177,8 @@ def test_a_state_by_hand(name, tp, drafted, elements, state_bytes):
     settings = CacheSettings(engine_version="0.29.0", dtype="bfloat16", speculative_tokens=drafted)
     kinds = (StateSpace, GatedDelta, ShortConvolution)
     mixer = next(m for m in mixers(ARCHS[name]) if isinstance(m, kinds))
-    assert _state(mixer, tp, settings, rules_for("0.29.0")).page_bytes == elements * 2 + state_bytes
+    held = _state(mixer, ARCHS[name].architecture, tp, settings, rules_for("0.29.0"))
+    assert held.page_bytes == elements * 2 + state_bytes
 
 
 def test_blocks_of_latent_attention_beside_states_are_multiples_of_128():
@@ -188,17 +189,34 @@ def test_blocks_of_latent_attention_beside_states_are_multiples_of_128():
 def test_states_had_the_dtype_of_the_model_before_013_whatever_config_json_says():
     old = CacheSettings(engine_version="0.12.0", dtype="bfloat16")
     mamba = next(m for m in mixers(ARCHS["states of Mamba 2, its dtype not said"]) if isinstance(m, StateSpace))
-    assert _state(mamba, 1, old, rules_for("0.12.0")).page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * 2
+    held = _state(mamba, "NemotronHForCausalLM", 1, old, rules_for("0.12.0"))
+    assert held.page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * 2
 
 
-@pytest.mark.parametrize(("version", "each"), [("0.13.0", 2), ("0.19.1", 2), ("0.20.0", 4)])
-def test_states_of_nemotron_h_whose_config_is_silent_are_float16_until_020(version, each):
+@pytest.mark.parametrize(
+    ("name", "version", "said", "each"),
+    [
+        ("NemotronHForCausalLM", "0.13.0", None, 2),  # float16 where config.json is silent
+        ("NemotronHForCausalLM", "0.19.1", None, 2),
+        ("NemotronHForCausalLM", "0.20.0", None, 4),
+        ("NemotronHForCausalLM", "0.13.0", "float32", 4),
+        ("NemotronH_Nano_VL_V2", "0.17.1", "float32", 2),
+        ("NemotronH_Nano_VL_V2", "0.18.0", "float32", 4),
+        ("NemotronH_Nano_Omni_Reasoning_V3", "0.29.0", "float32", 2),
+    ],
+)
+def test_only_some_classes_ask_config_json_for_the_dtype_of_states(name, version, said, each):
     settings = CacheSettings(engine_version=version, dtype="bfloat16")
     mamba = next(m for m in mixers(ARCHS["states of Mamba 2, its dtype not said"]) if isinstance(m, StateSpace))
-    convolved = (2048 + 2 * 8 * 128) * 3 * 2
-    assert _state(mamba, 1, settings, rules_for(version)).page_bytes == convolved + 32 * 64 * 128 * each
-    said = replace(mamba, state_dtype="float32")
-    assert _state(said, 1, settings, rules_for(version)).page_bytes == convolved + 32 * 64 * 128 * 4
+    held = _state(replace(mamba, state_dtype=said), name, 1, settings, rules_for(version))
+    assert held.page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * each
+
+
+def test_a_request_of_nemotron_omni_as_a_log_of_020_says():
+    nano = shapes()["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"].arch
+    held = cache(replace(nano, architecture="NemotronH_Nano_Omni_Reasoning_V3"), version="0.20.0")
+    assert held.block_tokens == 1072  # 218,688 tokens are 204 of them
+    assert 204 * 5 / held.blocks_per_request(131_072) == pytest.approx(8.03, abs=0.01)
 
 
 def test_requests_of_nemotron_h_8b_as_a_log_of_016_says():

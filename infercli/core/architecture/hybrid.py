@@ -334,7 +334,6 @@ def mamba2_mixer(config: Json, heads: str, head_dim: str, groups: str, state: st
     width = config.get(head_dim)
     if not isinstance(width, int):  # "auto"
         width = int(wide) * integer(config, HIDDEN) // number
-    nemotron = heads == "mamba_num_heads"
     return StateSpace(
         version=2,
         heads=number,
@@ -344,9 +343,8 @@ def mamba2_mixer(config: Json, heads: str, head_dim: str, groups: str, state: st
         conv_kernel=integer(config, ("mamba_d_conv", "conv_kernel"), 4),
         conv_bias=bool(config.get("mamba_conv_bias", config.get("use_conv_bias", True))),
         projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
-        state_dtype=config.get("mamba_ssm_cache_dtype") if nemotron else None,
-        asks_state_dtype=nemotron,
-        chunk=integer(config, ("mamba_chunk_size", "chunk_size"), 128 if nemotron else 256),
+        state_dtype=config.get("mamba_ssm_cache_dtype"),
+        chunk=integer(config, ("mamba_chunk_size", "chunk_size"), 128 if heads == "mamba_num_heads" else 256),
         module="mixer" if heads in ("mamba_num_heads", "num_heads") else "mamba",
     )
 

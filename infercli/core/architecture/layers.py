@@ -130,9 +130,6 @@ class StateSpace:
     """A norm over the inner width before the output projection (version 2), or three on what is projected (Jamba)."""
     state_dtype: str | None = None
     """Of the state between tokens; None: config.json does not say."""
-    asks_state_dtype: bool = False
-    """vLLM asks config.json for it, and has a default of its own where that is silent (Nemotron-H); False: it is the
-    model's dtype there."""
     chunk: int = 2048
     """Tokens that its kernel takes at a time; version 1 counts as this (vLLM config/model.py get_mamba_chunk_size)."""
     projections: tuple[Weight, ...] | None = None
