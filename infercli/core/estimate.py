@@ -137,6 +137,8 @@ class EstimateRequest(Asked):
     block_size: Count | None = None
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
+    mamba_ssm_cache_dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Of the states of Mamba and gated DeltaNet; auto: as the config says, where vLLM asks it, else the model's."""
     language_model_only: bool = False
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
     limit_mm_per_prompt: dict[str, Json] | None = None

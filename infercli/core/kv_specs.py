@@ -68,6 +68,8 @@ class CacheSettings(NamedTuple):
     max_num_batched_tokens: int = 2048
     prefix_caching: bool | None = None
     """None: the default of the version, which differs only for models with states."""
+    state_dtype: str = "auto"
+    """Of the states between tokens (mamba_ssm_cache_dtype)."""
     async_scheduling: bool = True
     speculative_tokens: int = 0
     """Tokens drafted ahead, by whatever drafts; 0: no speculation."""
@@ -263,15 +265,11 @@ def _state(
 ) -> LayerCache:
     """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
     tp, drafted = tensor_parallel_size, settings.speculative_tokens
-    state_dtype = settings.dtype
-    if architecture in rules.asks_state_dtype and not isinstance(mixer, ShortConvolution):
-        unsaid = rules.unsaid_state_dtype if isinstance(mixer, StateSpace) else settings.dtype
-        state_dtype = mixer.state_dtype or unsaid
+    state_dtype = _state_dtype(mixer, architecture, settings, rules)
     if isinstance(mixer, GatedDelta):
         convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
         convolved = 0 if mixer.variant == "lightning" else convolved
         state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
-        state_dtype = "float32" if mixer.variant == "kda" else state_dtype  # kda_state_dtype: whatever is asked for
     elif isinstance(mixer, ShortConvolution):
         convolved, state = mixer.width, 0
     elif mixer.version == 2:
@@ -290,6 +288,22 @@ def _state(
         block_tokens=settings.block_tokens,
         page_bytes=size,
     )
+
+
+def _state_dtype(
+    mixer: StateSpace | GatedDelta | ShortConvolution, architecture: str, settings: CacheSettings, rules: CacheRules
+) -> str:
+    """Of the state between tokens: as asked for, as config.json says where that class asks it, or the model's."""
+    if isinstance(mixer, ShortConvolution):
+        return settings.dtype  # it has none
+    if isinstance(mixer, GatedDelta) and mixer.variant == "kda":
+        return "float32"  # kda_state_dtype: whatever is asked for
+    heeds = isinstance(mixer, StateSpace) or rules.since >= (0, 17, 0)  # gated_delta_net_state_dtype: not before
+    if settings.state_dtype != "auto" and heeds:
+        return settings.state_dtype
+    if architecture not in rules.asks_state_dtype:
+        return settings.dtype
+    return mixer.state_dtype or (rules.unsaid_state_dtype if isinstance(mixer, StateSpace) else settings.dtype)
 
 
 def keeps_every_state(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> bool:

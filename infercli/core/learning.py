@@ -157,11 +157,11 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
     said: dict[str, Json] = {
         name: value
         for name in (
-            "model", "dtype", "kv_cache_dtype", "max_model_len", "tensor_parallel_size", "pipeline_parallel_size",
-            "data_parallel_size", "decode_context_parallel_size", "enforce_eager", "max_num_seqs",
-            "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes", "gpu_memory_gib",
-            "enable_expert_parallel", "enable_prefix_caching", "language_model_only", "limit_mm_per_prompt",
-            "enable_lora", "max_loras", "max_lora_rank",
+            "model", "dtype", "kv_cache_dtype", "mamba_ssm_cache_dtype", "max_model_len", "tensor_parallel_size",
+            "pipeline_parallel_size", "data_parallel_size", "decode_context_parallel_size", "enforce_eager",
+            "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
+            "gpu_memory_gib", "enable_expert_parallel", "enable_prefix_caching", "language_model_only",
+            "limit_mm_per_prompt", "enable_lora", "max_loras", "max_lora_rank",
         )
         if (value := getattr(log, name)) is not None
     }  # fmt: skip

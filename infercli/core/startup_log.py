@@ -24,6 +24,7 @@ class StartupLog(Record):
     quantization: str | None = None
     """vLLM's name for it; `none` where the log says None."""
     kv_cache_dtype: str | None = None
+    mamba_ssm_cache_dtype: str | None = None
     max_model_len: int | None = None
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
@@ -69,6 +70,7 @@ _SETTINGS = {
     "dtype": (r"\bdtype=(?:torch\.)?(\w+)",),
     "quantization": (r"\bquantization=(\w+)",),
     "kv_cache_dtype": (r"\bkv_cache_dtype=(?:torch\.)?(\w+)",),
+    "mamba_ssm_cache_dtype": (r"\bmamba_ssm_cache_dtype['\"]?[=:] ?'(float32|float16|bfloat16)'",),
 }
 _COUNTS = {
     "max_model_len": (r"\bmax_seq_len=(\d+)",),

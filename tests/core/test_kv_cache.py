@@ -212,6 +212,30 @@ def test_only_some_classes_ask_config_json_for_the_dtype_of_states(name, version
     assert held.page_bytes == (2048 + 2 * 8 * 128) * 3 * 2 + 32 * 64 * 128 * each
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "asked", "each"),
+    [
+        ("states of Mamba 2, its dtype not said", "0.13.0", "float32", 4),
+        ("states of Mamba 2, its dtype not said", "0.29.0", "float16", 2),
+        ("states of gated DeltaNet", "0.16.0", "float32", 2),
+        ("states of gated DeltaNet", "0.17.0", "float32", 4),
+        ("states of KDA beside latent attention", "0.29.0", "bfloat16", 4),
+    ],
+)
+def test_states_have_the_dtype_that_is_asked_for_where_vllm_heeds_it(name, version, asked, each):
+    plain = CacheSettings(engine_version=version, dtype="bfloat16")
+    mixer = next(m for m in mixers(ARCHS[name]) if isinstance(m, (StateSpace, GatedDelta)))
+    sizes = [
+        _state(mixer, "no class that asks", 1, settings, rules_for(version)).page_bytes
+        for settings in (plain, plain._replace(state_dtype=asked))
+    ]
+    held = mixer.heads * mixer.head_dim * mixer.state if isinstance(mixer, StateSpace) else 32 * 128 * 128
+    if name.startswith("states of KDA"):
+        assert sizes[0] == sizes[1]  # float32 whatever is asked for
+    else:
+        assert sizes[1] - sizes[0] == held * (each - 2)
+
+
 def test_a_request_of_nemotron_omni_as_a_log_of_020_says():
     nano = shapes()["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"].arch
     held = cache(replace(nano, architecture="NemotronH_Nano_Omni_Reasoning_V3"), version="0.20.0")

@@ -426,6 +426,19 @@ def test_adapters_on_the_local_target_leave_the_question_open():
     assert unplanned({"enable_lora": True}, "gpu") == []
 
 
+def test_how_states_are_kept_leaves_it_open_and_their_dtype_is_planned():
+    model = "Qwen/Qwen3-Next-80B-A3B-Instruct"
+    plain, wide, paged = (
+        plan(model, "h200-x8", engine_args={"tensor_parallel_size": 4, "max_num_seqs": 64} | more)
+        for more in ({}, {"mamba_ssm_cache_dtype": "float32"}, {"mamba_cache_mode": "all"})
+    )
+    assert wide.engine.engine_args["mamba_ssm_cache_dtype"] == "float32"
+    assert plain.kv_cache.concurrency > wide.kv_cache.concurrency  # each request holds twice as much of states
+    assert paged.fits is None
+    assert "mamba_cache_mode" in paged.verdict
+    assert plan(model, "h200-x8", engine_args={"mamba_cache_mode": "none", "tensor_parallel_size": 4}).fits is not None
+
+
 def test_a_batch_that_must_hold_whole_prompts_leaves_it_open_on_a_gpu():
     assert plan(LLAMA_8B, "h100", engine_args={"enable_chunked_prefill": False}).fits is None
     assert plan(LLAMA_8B, "h100", engine_args={"enable_lora": False, "enable_chunked_prefill": True}).fits is True

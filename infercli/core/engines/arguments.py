@@ -42,9 +42,10 @@ UNPLANNED = frozenset(
         "enable_moe_shared_loras", "enable_prompt_embeds", "enable_return_routed_experts", "enable_sleep_mode",
         "enable_tower_connector_lora", "fully_sharded_loras", "kv_cache_dtype_skip_layers", "kv_offloading_size",
         "kv_transfer_config", "load_format", "lora_dtype", "lora_modules", "lora_target_modules",
+        "mamba_block_size", "mamba_cache_dtype", "mamba_cache_mode",
         "max_cudagraph_capture_size", "max_lora_rank", "max_loras", "num_gpu_blocks_override", "offload_backend",
         "optimization_level", "performance_mode", "quantization_config", "runner", "spec_method", "spec_model",
-        "specialize_active_lora", "speculative_config", "worker_cls", "worker_extension_cls",
+        "specialize_active_lora", "speculative_config", "use_replayssm", "worker_cls", "worker_extension_cls",
     }
 )  # fmt: skip
 """Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
@@ -102,7 +103,7 @@ def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp
 
 def unplanned(engine_args: dict[str, Json], accelerator: str) -> list[str]:
     """Names of the arguments with which it cannot be told whether a plan fits, in order."""
-    found = {name for name in UNPLANNED if engine_args.get(name)}
+    found = {name for name in UNPLANNED if engine_args.get(name) and engine_args[name] not in ("auto", "none")}
     if accelerator == "gpu":
         found -= _PLANNED_ON_GPUS
     if accelerator == "gpu" and own_speculation(engine_args) is not None:
