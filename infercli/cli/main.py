@@ -119,13 +119,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def _report(error: InferError, color: bool | None, words: list[str]) -> None:
     from infercli.cli.aimed import aimed
-    from infercli.cli.output import clean
+    from infercli.cli.output import clean, note
 
     for index, line in enumerate(map(clean, error.message.expandtabs().splitlines() or [""])):
         said = f"{click.style('error', fg='red', bold=True)}: {line}" if index == 0 else f"       {line}"
-        click.echo(said, err=True, color=color)
+        note(said, color=color)
     for line in map(clean, aimed(error.hint or "", words).expandtabs().splitlines()):
-        click.echo(f"{click.style('hint', fg='cyan')}: {line}", err=True, color=color)
+        note(f"{click.style('hint', fg='cyan')}: {line}", color=color)
 
 
 def _color(words: list[str]) -> bool | None:
@@ -161,7 +161,9 @@ def invoke(args: list[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        from infercli.cli.output import note
+
+        note("interrupted")
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
         _report(
@@ -184,9 +186,11 @@ def invoke(args: list[str] | None = None) -> int:
             return ExitCode.COULD_NOT
         if _debug():
             raise
+        from infercli.cli.output import note
+
         bug = f"{click.style('bug', fg='red', bold=True)}: {type(error).__name__}: {error}"
-        click.echo(bug, err=True, color=color)
-        click.echo("hint: this is infercli's fault; run again with INFERCLI_DEBUG=1 and report the traceback", err=True)
+        note(bug, color=color)
+        note("hint: this is infercli's fault; run again with INFERCLI_DEBUG=1 and report the traceback")
         return ExitCode.BUG
 
 

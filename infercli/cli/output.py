@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -47,9 +48,13 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def note(text: str) -> None:
-    """A line for the person who watches; never part of the answer."""
-    click.echo(text, err=True)
+def note(text: str, *, nl: bool = True, color: bool | None = None) -> None:
+    """A line for the person who watches; never part of the answer.
+
+    Who watches may be gone (`2>&1 | head`, a closed terminal): the command goes on, to what it does and its exit code.
+    """
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True, nl=nl, color=color)
 
 
 def heading(text: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from infercli.cli.output import terminal_columns
+from infercli.cli.output import note, terminal_columns
 from infercli.errors import InferError, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -37,35 +34,29 @@ class Steps:
 
     def _clear(self) -> None:
         if self._pending:
-            _say("\r\033[K", nl=False)
+            note("\r\033[K", nl=False)
             self._pending = False
 
     def step(self, text: str) -> None:
         """A step begins."""
         self._clear()
-        _say(text)
+        note(text)
 
     def detail(self, text: str) -> None:
         """The newest state inside the step; only where it can be overwritten."""
         if self.terminal:
             shown = f"  {text}"[: terminal_columns() - 1]
-            _say(f"\r\033[K{shown}", nl=False)
+            note(f"\r\033[K{shown}", nl=False)
             self._pending = True
 
     def note(self, text: str) -> None:
         """What keeps the step waiting, in a line that stays."""
         self._clear()
-        _say(f"note: {text}")
+        note(f"note: {text}")
 
     def done(self) -> None:
         """Nobody waits any more: leave the line clean."""
         self._clear()
-
-
-def _say(text: str, *, nl: bool = True) -> None:
-    # A terminal that went away must not keep a rollout from being finished or undone.
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True, nl=nl)
 
 
 def who() -> str:

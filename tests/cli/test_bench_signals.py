@@ -72,3 +72,25 @@ def test_a_result_that_is_being_written_is_finished(number):
     with _unbroken():
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
+
+
+def test_who_reads_the_notes_may_go_and_the_search_goes_on_to_its_verdict(tmp_path):
+    words = "--slo ttft_p95=1ms --requests 8 --warmup 0 --max-tokens 4"
+    with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.02)) as server:
+        done = subprocess.run(
+            f"{sys.executable} -m infercli bench {server.url} {words} 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}",
+            shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "HOME": str(tmp_path)},
+        )  # fmt: skip
+    assert "the first guess" in done.stdout
+    assert len(json.loads((tmp_path / "result.json").read_text())["stages"]) > 2
+    assert done.returncode in (ExitCode.NO, ExitCode.CANNOT_TELL)  # as far as this machine was quick enough
+
+
+def test_an_error_that_nobody_reads_has_its_exit_code_all_the_same(tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m infercli bench --rate nan 2>&1 | true; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )  # fmt: skip
+    assert done.returncode == ExitCode.USAGE

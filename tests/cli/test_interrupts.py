@@ -59,7 +59,7 @@ def test_a_terminal_that_is_gone_does_not_keep_a_rollout_from_being_undone(monke
     def gone(*_args, **_more):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("infercli.cli.world.click.echo", gone)
+    monkeypatch.setattr("infercli.cli.output.click.echo", gone)
     watcher = Steps()
     watcher.terminal = True
     watcher.detail("starting")
