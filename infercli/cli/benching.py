@@ -24,7 +24,8 @@ from infercli.cli.output import emit, note, terminal_columns
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.levels import USERS, Levels, requests_of
-from infercli.core.sweep import next_users, saturation, searched
+from infercli.core.search import searched
+from infercli.core.sweep import next_users, saturation
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError

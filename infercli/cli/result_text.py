@@ -20,8 +20,8 @@ from infercli.core.foretold import Foretold, foretold
 from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.record import Json
+from infercli.core.search import Sure, holds, keeps
 from infercli.core.stage import StageResult
-from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
 from infercli.core.traces import Api

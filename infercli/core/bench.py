@@ -15,8 +15,8 @@ from infercli.core.engine_telemetry import EngineTelemetry
 from infercli.core.expected import GpuPrice, Prediction
 from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
+from infercli.core.search import Searched
 from infercli.core.stage import StageResult, stage_result
-from infercli.core.sweep import Searched
 from infercli.core.telemetry import Telemetry
 from infercli.core.traces import Api, Stop, Trace
 

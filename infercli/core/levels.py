@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError
 
 from infercli.core.goodput import Objectives
 from infercli.core.record import Json, Record
+from infercli.core.search import MOST_LEVELS, next_rate
 from infercli.core.stage import StageResult
-from infercli.core.sweep import MOST_LEVELS, MOST_USERS, next_rate, next_users
+from infercli.core.sweep import MOST_USERS, next_users
 from infercli.core.traces import Load
 from infercli.core.units import number
 from infercli.core.validation import problems_of

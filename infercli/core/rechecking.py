@@ -8,8 +8,8 @@ from typing import Literal
 from infercli.core.bench import BenchResult, recompute
 from infercli.core.differences import Difference, differences
 from infercli.core.record import Document
+from infercli.core.search import searched
 from infercli.core.stage import StageResult
-from infercli.core.sweep import searched
 from infercli.core.telemetry import energy_between
 from infercli.core.timeline import most_in_flight
 

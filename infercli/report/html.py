@@ -14,8 +14,9 @@ from infercli.core.goodput import Latency
 from infercli.core.histogram import log_histogram
 from infercli.core.metrics import Distribution
 from infercli.core.samples import samples
+from infercli.core.search import holds
 from infercli.core.stage import StageResult
-from infercli.core.sweep import holds, saturation
+from infercli.core.sweep import saturation
 from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals

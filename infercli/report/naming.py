@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
 from infercli.core.samples import answered_of, asked_tokens
+from infercli.core.search import sent_per_s
 from infercli.core.stage import StageResult
-from infercli.core.sweep import sent_per_s
 from infercli.core.units import counted, number
 
 WORDS = {

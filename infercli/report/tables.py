@@ -9,8 +9,8 @@ from infercli.core.bench import BenchResult
 from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.failures import first_messages
 from infercli.core.metrics import DEFINITIONS, Distribution
+from infercli.core.search import Sure, holds, keeps
 from infercli.core.stage import StageResult
-from infercli.core.sweep import Sure, holds, keeps
 from infercli.core.telemetry import GpuSummary
 from infercli.core.units import counted, number
 from infercli.report.markup import Child, h, outside, table

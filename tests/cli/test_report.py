@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from infercli.cli.result_text import summary
-from infercli.core.sweep import searched
+from infercli.core.search import searched
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, full, hostile, result, run, served, stage, sweep

@@ -9,7 +9,7 @@ import pytest
 from infercli.cli.result_text import summary
 from infercli.core.bench import BenchTarget
 from infercli.core.conversation import PrefixSent
-from infercli.core.sweep import Assured, searched
+from infercli.core.search import Assured, searched
 from infercli.core.traces import Load, Stop
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
 

@@ -12,9 +12,9 @@ from infercli.core.bench import (
     recompute,
 )
 from infercli.core.conversation import digest_conversations, single
+from infercli.core.search import searched
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
-from infercli.core.sweep import searched
 from infercli.core.traces import Load, Stop, Trace
 
 KEY = bytes(range(32))

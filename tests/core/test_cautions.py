@@ -8,7 +8,7 @@ from infercli.core.bench import BenchTarget, EngineTokens
 from infercli.core.cautions import cautions, failed_many
 from infercli.core.conversation import PrefixSent
 from infercli.core.saturation import fell_behind
-from infercli.core.sweep import searched
+from infercli.core.search import searched
 from infercli.core.traces import Load, Stop
 from tests.core.results import client, engine, result, stage, trace
 

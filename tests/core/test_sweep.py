@@ -10,20 +10,19 @@ from infercli.core.conversation import single
 from infercli.core.goodput import Objectives, goodput, parse_objective
 from infercli.core.levels import Levels
 from infercli.core.saturation import Look, saturated
-from infercli.core.self_check import Client, check_client
-from infercli.core.stage import stage_result
-from infercli.core.sweep import (
+from infercli.core.search import (
     CLIENT_REPEATS,
     CONFIRMATIONS,
     FEWEST_CONFIRMATIONS,
     PRECISION,
     next_rate,
-    next_users,
-    saturation,
     searched,
     sent_per_s,
     wilson_lower,
 )
+from infercli.core.self_check import Client, check_client
+from infercli.core.stage import stage_result
+from infercli.core.sweep import next_users, saturation
 from infercli.core.traces import Load, Stop, Trace
 from infercli.loadgen.arrivals import arrivals
 

@@ -10,7 +10,7 @@ import pytest
 
 from infercli.core.bench_comparison import BenchComparison, compare
 from infercli.core.histogram import LogHistogram
-from infercli.core.sweep import Assured, searched
+from infercli.core.search import Assured, searched
 from infercli.core.traces import Load
 from infercli.report import comparison, html
 from infercli.report.charts import Point, curve, distribution
