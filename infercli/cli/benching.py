@@ -25,7 +25,7 @@ from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.levels import USERS, Levels, requests_of
 from infercli.core.search import searched
-from infercli.core.sweep import next_users, saturation
+from infercli.core.sweep import swept
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
@@ -50,7 +50,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli import __version__
     from infercli.adapters.files import check_apart, check_writable, state_home
     from infercli.adapters.result_files import result_json
-    from infercli.cli.result_text import as_data
+    from infercli.cli.result_text import as_data, summary
     from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
@@ -93,6 +93,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         objectives=wanted.objectives,
         stages=ran.stages,
         searched=searched(ran.stages[1:]) if wanted.search else None,
+        swept=swept(ran.stages) if wanted.sweep else None,
         **watch.fields(ran),
     )
     result = result if plan is None else with_plan(result, plan)
@@ -101,7 +102,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         digest = hashlib.sha256(text.encode()).hexdigest()
         saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
     record(result, digest, aim)
-    emit(as_data(result), output, _text(result, wanted))
+    emit(as_data(result), output, summary(result))
     if saved is not None:
         note(f"{saved} has every request with its times")
     if unsaved is not None:
@@ -320,18 +321,3 @@ def _unbroken() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _text(result: BenchResult, wanted: Levels) -> str:
-    from infercli.cli.result_text import summary
-
-    lines = [summary(result)]
-    last = result.stages[-1]
-    more = next_users(result.stages) if wanted.sweep else None
-    if wanted.sweep and (last.check.client_limited or last.stopped or last.metrics.failed or more is not None):
-        why = "" if more is None else f": {more} need more --requests than {last.load.requests:,}"
-        lines.append(f"the sweep ended at {last.load.label}, before it was seen where more users bring no more{why}")
-    elif wanted.sweep and (best := saturation(result.stages)) is not None:
-        rate = best.metrics.output_tokens_per_s
-        lines.append(f"saturated from {best.load.label} on" + (f": {rate:,.0f} output tokens/s" if rate else ""))
-    return "\n".join(lines)

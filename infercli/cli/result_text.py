@@ -26,7 +26,7 @@ from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
 from infercli.core.traces import Api
 from infercli.core.units import counted, number
-from infercli.report.naming import load_sent, sent, shows_due
+from infercli.report.naming import load_sent, sent, shows_due, swept
 from infercli.report.sparkline import BLOCKS, sparkline
 
 ALIKE_FRACTION = 0.9
@@ -44,7 +44,7 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
         _wrapped((f"first {kind}: {said}" for kind, said in first_messages(result.stages).items()), width),
         _stages(result, width) if len(result.stages) > 1 else _stage(result.stages[0], width),
         _over_time(result, width, plain=plain),
-        _wrapped(_objectives(result), width),
+        _wrapped([*swept(result), *_objectives(result)], width),
         _predicted(result, width),
         _wrapped([*_gpus(result), *_engines(result), *_money(result), *_tokens(result), *_client(result)], width),
         _wrapped((f"caution: {line}" for line in cautions(result, p99=len(result.stages) == 1)), width),

@@ -17,6 +17,7 @@ from infercli.core.goodput import Objectives
 from infercli.core.record import Document, Record
 from infercli.core.search import Searched
 from infercli.core.stage import StageResult, stage_result
+from infercli.core.sweep import Swept
 from infercli.core.telemetry import Telemetry
 from infercli.core.traces import Api, Stop, Trace
 
@@ -57,6 +58,8 @@ class BenchResult(Document):
     stages: tuple[StageResult, ...] = Field(min_length=1)
     searched: Searched | None = None
     """What a search for the highest rate came to; its first stage is the closed loop that it began with."""
+    swept: Swept | None = None
+    """What a sweep came to."""
     engine_tokens: EngineTokens | None = None
     engines: tuple[EngineTelemetry, ...] = ()
     """What the engines themselves said over the run; empty where none was asked."""

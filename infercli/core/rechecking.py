@@ -7,9 +7,10 @@ from typing import Literal
 
 from infercli.core.bench import BenchResult, recompute
 from infercli.core.differences import Difference, differences
-from infercli.core.record import Document
+from infercli.core.record import Document, Record
 from infercli.core.search import searched
 from infercli.core.stage import StageResult
+from infercli.core.sweep import swept
 from infercli.core.telemetry import energy_between
 from infercli.core.timeline import most_in_flight
 
@@ -25,7 +26,7 @@ class Rechecked(Document):
 
 
 def recheck(result: BenchResult, file: str) -> Rechecked:
-    """Every stage from its traces, a search from its stages, and each GPU's energy from its counter.
+    """Every stage from its traces, a search or a sweep from its stages, and each GPU's energy from its counter.
 
     Of what a load says, how many requests and users there were: the rest leaves no mark in the traces.
     """
@@ -34,15 +35,20 @@ def recheck(result: BenchResult, file: str) -> Rechecked:
         pair = (s.model_dump(mode="json", exclude={"traces"}) for s in (stored, derived))
         found += [_at(f"stages[{index}]", d) for d in (*differences(*pair), *_counts(stored))]
     if result.searched is not None:
-        derived_search = searched(result.stages[1:])
-        pair = (s.model_dump(mode="json") for s in (result.searched, derived_search))
-        found += [_at("searched", d) for d in differences(*pair)]
+        found += _conclusion("searched", result.searched, searched(result.stages[1:]))
+    if result.swept is not None:
+        found += _conclusion("swept", result.swept, swept(result.stages))
     for index, gpu in enumerate(result.telemetry.gpus if result.telemetry is not None else ()):
         energy_j = energy_between(gpu.samples).joules
         if energy_j != gpu.energy_j:
             path = f"telemetry.gpus[{index}].energy_j"
             found.append(Difference(path=path, was=gpu.energy_j, becomes=energy_j))
     return Rechecked(file=file, same=not found, differences=tuple(found))
+
+
+def _conclusion(place: str, stored: Record, derived: Record) -> Iterator[Difference]:
+    for difference in differences(stored.model_dump(mode="json"), derived.model_dump(mode="json")):
+        yield _at(place, difference)
 
 
 def _counts(stage: StageResult) -> Iterator[Difference]:

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from infercli.core.record import Record
 from infercli.core.stage import StageResult
 
 GAIN_FRACTION = 0.05
 """Doubling the users must bring this much more throughput, or the endpoint is saturated. Our choice: runs of the same
 load differ by 1 to 3 % on a quiet machine."""
 MOST_USERS = 4096
+
+
+class Swept(Record):
+    """What a sweep came to."""
+
+    saturated_from_users: int | None
+    """The fewest that bring the highest throughput, to GAIN_FRACTION; None: see `unfinished`."""
+    unfinished: str | None = None
+    """Why it ended before it was seen where more users bring no more."""
 
 
 def next_users(done: Sequence[StageResult]) -> int | None:
@@ -26,13 +36,32 @@ def next_users(done: Sequence[StageResult]) -> int | None:
     users = last.load.concurrency or 1
     if last.stopped or last.check.client_limited or last.metrics.failed or not last.metrics.answered:
         return None
-    if users * 2 > MOST_USERS:
+    if users * 2 > MOST_USERS or _gained_little(done):
         return None
-    if len(done) > 1:
-        before, now = _throughput(done[-2]), _throughput(last)
-        if now < before * (1 + GAIN_FRACTION):
-            return None
     return users * 2
+
+
+def _gained_little(done: Sequence[StageResult]) -> bool:
+    """Whether the last level's users brought no more than half as many did."""
+    return len(done) > 1 and _throughput(done[-1]) < _throughput(done[-2]) * (1 + GAIN_FRACTION)
+
+
+def swept(done: Sequence[StageResult]) -> Swept:
+    """What the levels of a sweep say."""
+    last, best, more = done[-1], saturation(done), next_users(done)
+    why = None
+    if last.stopped:
+        why = str(last.stopped)
+    elif last.check.client_limited:
+        why = "the client was the limit"
+    elif last.metrics.failed or best is None:
+        why = f"{last.metrics.failed:,} of {last.metrics.requests:,} requests failed"
+    elif more is not None:
+        why = f"{more:,} need more --requests than {last.load.requests:,}"
+    elif not _gained_little(done):
+        why = f"it goes to {MOST_USERS:,}"
+    users = None if why is not None or best is None else best.load.concurrency
+    return Swept(saturated_from_users=users, unfinished=why)
 
 
 def saturation(done: Sequence[StageResult]) -> StageResult | None:

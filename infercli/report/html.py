@@ -21,7 +21,7 @@ from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
-from infercli.report.naming import load_sent, sent
+from infercli.report.naming import load_sent, sent, swept
 from infercli.report.panels import panels
 from infercli.report.scale import seconds
 from infercli.report.style import STYLE
@@ -67,6 +67,7 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
         yield h("ul", *(h("li", outside(line)) for line in said), class_="cautions")
     if several:
         yield tables.stages(result)
+        yield from (h("p", outside(line)) for line in swept(result))
         yield from _curves(result)
     yield from _predicted(result)
     yield from tables.objectives(result)

@@ -102,6 +102,23 @@ def sent(result: BenchResult, rate_per_s: float) -> str:
     return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))} were sent"
 
 
+def swept(result: BenchResult) -> Iterator[str]:
+    """`saturated from 16 at a time on: 2,498 output tokens/s`, of a sweep; nothing of any other run."""
+    if result.swept is None:
+        return
+    users = result.swept.saturated_from_users
+    for stage in result.stages:
+        if stage.load.concurrency == users:
+            tokens, m = result.target.api != "embeddings", stage.metrics
+            rate, unit = (m.output_tokens_per_s, "output tokens") if tokens else (m.requests_per_s, "requests")
+            yield f"saturated from {stage.load.label} on" + ("" if rate is None else f": {rate:,.0f} {unit}/s")
+    if result.swept.unfinished is not None:
+        label = result.stages[-1].load.label
+        yield (
+            f"the sweep ended at {label}, before it was seen where more users bring no more: {result.swept.unfinished}"
+        )
+
+
 def load_sent(result: BenchResult) -> str:
     """`sent: 200 requests with 64 prompt tokens on average by the server's usage; ...`: all levels, without warm-up."""
     ms = [stage.metrics for stage in result.stages]

@@ -12,6 +12,7 @@ import yaml
 
 from infercli.cli.result_text import summary
 from infercli.core.search import searched
+from infercli.core.sweep import Swept
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, full, hostile, result, run, served, stage, sweep
@@ -119,6 +120,8 @@ def test_check_holds_energy_and_searches_to_what_they_come_from(infercli, saved,
     better = search.model_copy(update={"searched": found.model_copy(update={"highest_rate_per_s": 9.0})})
     ran = infercli("report", saved(better), "--check")
     assert "searched.highest_rate_per_s" in ran.out
+    sweep = result(held, swept=Swept(saturated_from_users=3))
+    assert "swept.saturated_from_users" in infercli("report", saved(sweep), "--check").out
 
 
 def test_one_wrong_file_among_right_ones_is_a_no(infercli, saved, tmp_path):

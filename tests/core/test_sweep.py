@@ -22,7 +22,7 @@ from infercli.core.search import (
 )
 from infercli.core.self_check import Client, check_client
 from infercli.core.stage import stage_result
-from infercli.core.sweep import next_users, saturation
+from infercli.core.sweep import MOST_USERS, Swept, next_users, saturation, swept
 from infercli.core.traces import Load, Stop, Trace
 from infercli.loadgen.arrivals import arrivals
 
@@ -88,6 +88,20 @@ def test_a_sweep_ends_where_requests_fail_or_the_client_is_the_limit():
     assert next_users([failed]) is None
     assert next_users([limited]) is None
     assert saturation([]) is None
+    assert swept([failed]) == Swept(saturated_from_users=None, unfinished="1 of 2 requests failed")
+    assert swept([limited]) == Swept(saturated_from_users=None, unfinished="the client was the limit")
+
+
+def test_a_sweep_says_from_how_many_users_on_it_is_saturated_only_where_that_was_seen():
+    levels = [users(2**n, most=10) for n in range(6)]
+    assert swept(levels) == Swept(saturated_from_users=16)
+    few = swept(levels[:3])
+    assert (few.saturated_from_users, few.unfinished) == (
+        None,
+        f"8 need more --requests than {levels[2].load.requests}",
+    )
+    most = swept([users(2**n, most=2 * MOST_USERS) for n in range(MOST_USERS.bit_length())])
+    assert (most.saturated_from_users, most.unfinished) == (None, "it goes to 4,096")
 
 
 @pytest.mark.parametrize("capacity", [0.3, 0.9, 1.1, 7.7, 64.1])

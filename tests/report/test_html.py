@@ -11,6 +11,7 @@ import pytest
 from infercli.core.bench_comparison import BenchComparison, compare
 from infercli.core.histogram import LogHistogram
 from infercli.core.search import Assured, searched
+from infercli.core.sweep import Swept
 from infercli.core.traces import Load
 from infercli.report import comparison, html
 from infercli.report.charts import Point, curve, distribution
@@ -218,6 +219,8 @@ def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_whic
     # The same throughput with 4 users as with 8: it is saturated from 4 on.
     levels = [stage(served(64, n, 1), load=Load(concurrency=m, requests=64)) for n, m in ((1, 1), (8, 4), (8, 8))]
     assert "Of level 2, 4 at a time:" in Seen(page(result(*levels))).text
+    found = result(*levels).model_copy(update={"swept": Swept(saturated_from_users=4)})
+    assert "saturated from 4 at a time on: " in Seen(page(found)).text
     assert "Of level" not in Seen(page(run(16, 2))).text
 
 
