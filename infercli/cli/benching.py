@@ -72,8 +72,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
-    wanted = understand(given, traced=traced, max_tokens=most, turns=turns)
     api: Api = sending.api or "chat"
+    wanted = understand(given | {"api": api}, traced=traced, max_tokens=most, turns=turns)
     if not given["in_cluster"]:
         check_models(_client(aim, given), api, {given["model"], *(c.model for c in sending.conversations)} - {None})
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
@@ -137,7 +137,7 @@ def _verdict(result: BenchResult) -> int:
 
     if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
-    silent = result.target.api != "embeddings" and not any(s.metrics.output_tokens for s in result.stages)
+    silent = result.generates and not any(s.metrics.output_tokens for s in result.stages)
     if not result.answered or silent or result.client_limited:
         return ExitCode.CANNOT_TELL
     if result.searched is not None:

@@ -52,6 +52,12 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: f
     except InputError as error:
         wrong.append(error.message)
         hint = error.hint or hint
+    if given["api"] == "embeddings" and objectives is not None:
+        wrong += [
+            f"{o.words}: an embedding has no tokens of its own: write an objective of its end, as in e2e_p95=1s"
+            for o in objectives.objectives
+            if o.latency != "e2e"
+        ]
     if wrong:
         raise InputError("\n".join(wrong), hint)
     search = _searches(given)

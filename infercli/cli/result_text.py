@@ -24,9 +24,8 @@ from infercli.core.search import Sure, holds, keeps
 from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
-from infercli.core.traces import Api
 from infercli.core.units import counted, number
-from infercli.report.naming import load_sent, sent, shows_due, swept
+from infercli.report.naming import latencies, load_sent, sent, swept
 from infercli.report.sparkline import BLOCKS, sparkline
 
 ALIKE_FRACTION = 0.9
@@ -42,7 +41,7 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
     parts = [
         _wrapped(_head(result), width),
         _wrapped((f"first {kind}: {said}" for kind, said in first_messages(result.stages).items()), width),
-        _stages(result, width) if len(result.stages) > 1 else _stage(result.stages[0], width),
+        _stages(result, width) if len(result.stages) > 1 else _stage(result, width),
         _over_time(result, width, plain=plain),
         _wrapped([*swept(result), *_objectives(result)], width),
         _predicted(result, width),
@@ -77,10 +76,10 @@ def _head(result: BenchResult) -> Iterator[str]:
     yield f"{result.target.model} at {result.target.url}{load}"
     yield load_sent(result)
     if len(result.stages) == 1 and (result.stages[0].metrics.requests or result.stages[0].metrics.cut):
-        yield from _answers(result.stages[0], result.target.api)
+        yield from _answers(result.stages[0], generates=result.generates)
 
 
-def _answers(stage: StageResult, api: Api) -> Iterator[str]:
+def _answers(stage: StageResult, *, generates: bool) -> Iterator[str]:
     m = stage.metrics
     errors = ", ".join(f"{count} {kind}" for kind, count in m.errors.items())
     yield (
@@ -92,19 +91,17 @@ def _answers(stage: StageResult, api: Api) -> Iterator[str]:
     if not m.answered:
         return
     tokens = (m.output_tokens_per_s, "output tokens/s")
-    if api == "embeddings":
+    if not generates:
         tokens = (m.input_tokens / m.duration_s if m.input_tokens and m.duration_s else None, "input tokens/s")
     rates = [tokens, (m.requests_per_s, "requests/s"), (m.in_flight, "in flight")]
     yield ", ".join(_amount(value, unit, 1) for value, unit in rates)
 
 
-def _stage(stage: StageResult, width: int) -> str:
-    m = stage.metrics
-    if not m.answered:
+def _stage(result: BenchResult, width: int) -> str:
+    stage = result.stages[0]
+    if not stage.metrics.answered:
         return ""
-    rows = [("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)]
-    if shows_due(stage):
-        rows += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
+    rows = latencies(result, stage)
     fields = (("MEAN", 2), ("P50", 0), ("P90", 1), ("P95", 0), ("P99", 0), ("MAX", 0))
     table = [Column("MS", [name for name, _ in rows], 0)]
     table += [Column(title, [_ms(d, title.lower()) for _, d in rows], drop) for title, drop in fields]
@@ -113,17 +110,26 @@ def _stage(stage: StageResult, width: int) -> str:
 
 def _stages(result: BenchResult, width: int) -> str:
     ms = [s.metrics for s in result.stages]
-    table = [
-        Column("LOAD", [clean(s.load.label) for s in result.stages], 0),
-        Column("TOK/S", [_bare(m.output_tokens_per_s, 1) for m in ms], 0),
-        Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 5),
-        Column("ANSWERED", [f"{m.answered}/{m.requests}" for m in ms], 3),
-        Column("TTFT P50", [_ms(m.ttft_s, "p50") for m in ms], 6),
-        Column("TTFT P95", [_ms(m.ttft_s, "p95") for m in ms], 0),
-        Column("TPOT P50", [_ms(m.tpot_s, "p50") for m in ms], 2),
-        Column("TPOT P95", [_ms(m.tpot_s, "p95") for m in ms], 4),
-        Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 7),
-    ]
+    answered = Column("ANSWERED", [f"{m.answered}/{m.requests}" for m in ms], 3)
+    table = [Column("LOAD", [clean(s.load.label) for s in result.stages], 0)]
+    if result.generates:
+        table += [
+            Column("TOK/S", [_bare(m.output_tokens_per_s, 1) for m in ms], 0),
+            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 5),
+            answered,
+            Column("TTFT P50", [_ms(m.ttft_s, "p50") for m in ms], 6),
+            Column("TTFT P95", [_ms(m.ttft_s, "p95") for m in ms], 0),
+            Column("TPOT P50", [_ms(m.tpot_s, "p50") for m in ms], 2),
+            Column("TPOT P95", [_ms(m.tpot_s, "p95") for m in ms], 4),
+            Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 7),
+        ]
+    else:
+        table += [
+            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 0),
+            answered,
+            Column("E2E P50", [_ms(m.e2e_s, "p50") for m in ms], 2),
+            Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 0),
+        ]
     if result.objectives is not None:
         good = [s.goodput for s in result.stages]
         table.append(Column("GOOD/S", [_bare(g.good_requests_per_s, 2) if g else "" for g in good], 1))

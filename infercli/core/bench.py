@@ -91,6 +91,11 @@ class BenchResult(Document):
         return next((p for p in self.predicted if p.stage == stage), None)
 
     @property
+    def generates(self) -> bool:
+        """Whether answers have tokens of their own; embeddings have none, and of latencies the end alone."""
+        return self.target.api != "embeddings"
+
+    @property
     def traces(self) -> Iterator[Trace]:
         """Of all stages."""
         return (trace for stage in self.stages for trace in stage.traces)

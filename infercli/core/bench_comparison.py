@@ -209,7 +209,7 @@ def _stage(a: BenchResult, b: BenchResult, i: int, j: int) -> StageComparison:
     one, other = a.stages[i], b.stages[j]
     label = one.load.label if one.load.label == other.load.label else f"{one.load.label} / {other.load.label}"
     same = a.objectives if a.objectives == b.objectives else None
-    found = tuple(_differences(one, other, same))
+    found = tuple(_differences(one, other, same, generates=a.generates or b.generates))
     notes = [f"{name}: {note}" for name, stage in (("first", one), ("second", other)) for note in _notes(stage)]
     if _beginning(a, b):
         notes.append(
@@ -244,7 +244,10 @@ def _notes(stage: StageResult) -> Iterator[str]:
         yield f"not complete: {stage.stopped}"
 
 
-def _differences(a: StageResult, b: StageResult, objectives: Objectives | None) -> Iterator[MetricDifference]:
+def _differences(
+    a: StageResult, b: StageResult, objectives: Objectives | None, *, generates: bool
+) -> Iterator[MetricDifference]:
+    """`generates`: answers have tokens; an embedding has none, and of it the end and the rate of requests are told."""
     from_due = a.load.arrivals is not None and b.load.arrivals is not None
     latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]], str], ...] = (
         ("ttft", _one(ttft_s, from_due=from_due), "ttft_due_s" if from_due else "ttft_s"),
@@ -252,14 +255,17 @@ def _differences(a: StageResult, b: StageResult, objectives: Objectives | None) 
         ("itl", gaps_s, "itl_s"),
         ("e2e", _one(e2e_s, from_due=from_due), "e2e_due_s" if from_due else "e2e_s"),
     )
-    for _, values, field in latencies:
+    for _, values, field in latencies if generates else latencies[-1:]:
         sides = [stats.pooled(_values(stage, values)) for stage in (a, b)]
         found = []
         for name, q in QUANTILES:
             known = [_quantile(getattr(stage.metrics, field), name) for stage in (a, b)]
             found.append(_quantiles(f"{field[:-2]}_{name}_s", known, sides, q))
         yield from _steady(found)
-    yield _rates("output_tokens_per_s", [s.metrics.output_tokens_per_s for s in (a, b)], (a, b), _tokens)
+    if generates:
+        yield _rates("output_tokens_per_s", [s.metrics.output_tokens_per_s for s in (a, b)], (a, b), _tokens)
+    else:
+        yield _rates("requests_per_s", [s.metrics.requests_per_s for s in (a, b)], (a, b), _answers)
     if objectives is not None:
         good = [None if s.goodput is None else s.goodput.good_requests_per_s for s in (a, b)]
         yield _rates("good_requests_per_s", good, (a, b), lambda stage: _good(stage, objectives))
@@ -365,6 +371,11 @@ def _tokens(stage: StageResult) -> Iterator[tuple[float, float]]:
     span = _span(stage)
     brought = (token_arrivals(t) for t in counted_in(stage.traces, span) if t.answered)
     return ((at_s, amount) for arrivals in brought for at_s, amount in arrivals if span.holds(at_s))
+
+
+def _answers(stage: StageResult) -> Iterator[tuple[float, float]]:
+    span = _span(stage)
+    return ((t.ended_s, 1.0) for t in counted_in(stage.traces, span) if t.answered and span.holds(t.ended_s))
 
 
 def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:

@@ -88,7 +88,7 @@ def _failed(stages: Sequence[StageResult]) -> Iterator[str]:
 
 
 def _empty(result: BenchResult) -> Iterator[str]:
-    if result.target.api == "embeddings":
+    if not result.generates:
         return
     empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
     if empty:
@@ -235,7 +235,7 @@ def _counted(result: BenchResult) -> Iterator[str]:
         doubted = "TTFT, TPOT, ITL and tokens/s are in doubt"
         yield f"{counted(more, 'request')} had more token frames than `usage` says: {doubted}"
     silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
-    if result.target.api == "embeddings":
+    if not result.generates:
         silent = sum(t.phase == "measured" and t.answered and t.prompt_tokens is None for t in result.traces)
         if silent:
             yield f"{counted(silent, 'answer')} carried no `usage`: how many tokens were embedded is unknown"

@@ -60,8 +60,8 @@ class Attainment(Record):
 
     objective: Objective
     met: int
-    """Requests within the limit. One with fewer than two tokens has no TPOT, and meets any; one whose tokens all came
-    in one read meets a TPOT that it cannot have exceeded."""
+    """Requests within the limit. One with a single token has no TPOT, and meets any; one without a token meets none;
+    one whose tokens all came in one read meets a TPOT that it cannot have exceeded."""
     requests: int
     """Answered and failed."""
     holds: bool
@@ -113,7 +113,7 @@ def judged_s(trace: Trace, objective: Objective) -> float | None:
         return None
     if objective.latency == "tpot":
         if trace.output_tokens < 2:
-            return 0.0
+            return 0.0 if trace.arrivals_s else None  # an empty answer is no fast one
         most = tpot_s(trace)
         if most is None and trace.arrivals_s and trace.sent_s is not None:
             # All tokens came in one read: none can lie further from the first than the request was sent before it.

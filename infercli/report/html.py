@@ -114,12 +114,15 @@ def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
             yield _rate_card(result, "surely holds", assured.rate_per_s, assured.runs)
         least = "" if found.unfinished is None else "at least "
         yield _rate_card(result, "highest rate that holds", highest, found.runs, least)
-    yield (
-        "output tokens/s", tables.rate(m.output_tokens_per_s),
-        h("small", f"{tables.rate(m.requests_per_s)} requests/s"),
-    )  # fmt: skip
-    for name, d in (("TTFT p50", m.ttft_s), ("TPOT p50", m.tpot_s), ("end to end p50", m.e2e_s)):
-        yield name, _time(d, "p50"), h("small", f"p95 {_time(d, 'p95')}")
+    if result.generates:
+        per_s = h("small", f"{tables.rate(m.requests_per_s)} requests/s")
+        yield "output tokens/s", tables.rate(m.output_tokens_per_s), per_s
+        for name, d in (("TTFT p50", m.ttft_s), ("TPOT p50", m.tpot_s)):
+            yield name, _time(d, "p50"), h("small", f"p95 {_time(d, 'p95')}")
+    else:
+        tokens = m.input_tokens / m.duration_s if m.input_tokens and m.duration_s else None
+        yield "requests/s", tables.rate(m.requests_per_s), h("small", f"{tables.rate(tokens)} input tokens/s")
+    yield "end to end p50", _time(m.e2e_s, "p50"), h("small", f"p95 {_time(m.e2e_s, 'p95')}")
     failed = f"{m.failed:,} failed" if m.failed else "none failed"
     yield "answered", f"{m.answered:,} of {m.requests:,}", h("small", failed + (f", {m.cut:,} cut" if m.cut else ""))
     if stage.goodput is not None:
@@ -206,7 +209,7 @@ def _latency(result: BenchResult) -> Iterator[Child]:
             yield h("h4", f"{n + 1}: {stage.load.label}")
         if stage in drawn:
             yield h("div", _distributions(result, n), class_="pair")
-        yield tables.percentiles(stage)
+        yield tables.percentiles(result, stage)
 
 
 def _distributions(result: BenchResult, index: int) -> Iterator[ET.Element]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from infercli.core.bench import BenchResult
 from infercli.core.bench_comparison import MetricDifference
+from infercli.core.metrics import Distribution
 from infercli.core.samples import answered_of, asked_tokens
 from infercli.core.search import sent_per_s
 from infercli.core.stage import StageResult
@@ -14,7 +15,8 @@ from infercli.core.units import counted, number
 
 WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
-    "e2e_due": "E2E from due", "output_tokens_per": "output tokens/s", "good_requests_per": "good requests/s",
+    "e2e_due": "E2E from due", "output_tokens_per": "output tokens/s", "requests_per": "requests/s",
+    "good_requests_per": "good requests/s",
 }  # fmt: skip
 
 _LITTLE_S, _LITTLE = 0.005, 0.02
@@ -76,6 +78,15 @@ def brief(d: MetricDifference) -> str:
     return d.verdict
 
 
+def latencies(result: BenchResult, stage: StageResult) -> list[tuple[str, Distribution | None]]:
+    """The distributions of a level that its requests can have, by their names for people; None: unknown."""
+    m = stage.metrics
+    named = [("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)]
+    if shows_due(stage):
+        named += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
+    return [(name, d) for name, d in named if result.generates or name.startswith("end")]
+
+
 def shows_due(stage: StageResult) -> bool:
     """Whether latencies from when requests were due stand beside those from their sending.
 
@@ -109,8 +120,9 @@ def swept(result: BenchResult) -> Iterator[str]:
     users = result.swept.saturated_from_users
     for stage in result.stages:
         if stage.load.concurrency == users:
-            tokens, m = result.target.api != "embeddings", stage.metrics
-            rate, unit = (m.output_tokens_per_s, "output tokens") if tokens else (m.requests_per_s, "requests")
+            m = stage.metrics
+            pairs = ((m.requests_per_s, "requests"), (m.output_tokens_per_s, "output tokens"))
+            rate, unit = pairs[result.generates]
             yield f"saturated from {stage.load.label} on" + ("" if rate is None else f": {rate:,.0f} {unit}/s")
     if result.swept.unfinished is not None:
         label = result.stages[-1].load.label

@@ -24,7 +24,7 @@ dl.cards div { background: var(--panel); border: 1px solid var(--line); border-r
 dl.cards dt { color: var(--dim); font-size: .8rem; } dl.cards dd { margin: 0; font-size: 1.15rem; font-weight: 600; }
 dl.cards dd small { font-size: .8rem; font-weight: 400; color: var(--dim); display: block; }
 figure { margin: .6rem 0 .75rem; overflow-x: auto; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1rem; }
+.pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 0 1rem; }
 .pair figure { margin: .25rem 0 .75rem; }
 figcaption b { color: var(--ink); font-size: .95rem; font-weight: 600; }
 svg { display: block; width: 100%; height: auto; }

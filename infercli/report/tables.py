@@ -14,44 +14,37 @@ from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSummary
 from infercli.core.units import counted, number
 from infercli.report.markup import Child, h, outside, table
-from infercli.report.naming import sent, shows_due
+from infercli.report.naming import latencies, sent
 
 UNKNOWN = "unknown"
 
 
 def stages(result: BenchResult) -> ET.Element:
     """A row a level of load."""
-    titles: list[Child] = [
-        "", "load", "answered", "output tokens/s", "requests/s", "TTFT p50", "TTFT p95", "TPOT p50", "TPOT p95",
-        "E2E p95",
-    ]  # fmt: skip
-    judged = result.objectives is not None
-    titles += ["good requests/s", "objectives"] if judged else []
+    judged, tokens = result.objectives is not None, result.generates
+    titles: list[Child] = ["", "load", "answered", *(["output tokens/s"] if tokens else []), "requests/s"]
+    titles += ["TTFT p50", "TTFT p95", "TPOT p50", "TPOT p95"] if tokens else ["E2E p50"]
+    titles += ["E2E p95", *(["good requests/s", "objectives"] if judged else [])]
     rows = []
     for n, stage in enumerate(result.stages, 1):
         m = stage.metrics
-        row: list[Child] = [
-            str(n), stage.load.label, f"{m.answered:,} of {m.requests:,}", rate(m.output_tokens_per_s),
-            rate(m.requests_per_s), ms(m.ttft_s, "p50"), ms(m.ttft_s, "p95"), ms(m.tpot_s, "p50"), ms(m.tpot_s, "p95"),
-            ms(m.e2e_s, "p95"),
-        ]  # fmt: skip
+        row: list[Child] = [str(n), stage.load.label, f"{m.answered:,} of {m.requests:,}"]
+        row += [rate(m.output_tokens_per_s)] if tokens else []
+        row.append(rate(m.requests_per_s))
+        both = ((m.ttft_s, "p50"), (m.ttft_s, "p95"), (m.tpot_s, "p50"), (m.tpot_s, "p95"), (m.e2e_s, "p95"))
+        row += [ms(d, p) for d, p in (both if tokens else ((m.e2e_s, "p50"), (m.e2e_s, "p95")))]
         if judged:
             row += [rate(stage.goodput.good_requests_per_s), _kept_to_the_end(stage)] if stage.goodput else ["", ""]
         rows.append(row)
     return table(titles, rows, "Levels of load in the order in which they ran; latencies in ms", (1,))
 
 
-def percentiles(stage: StageResult) -> ET.Element:
+def percentiles(result: BenchResult, stage: StageResult) -> ET.Element:
     """The distributions of one stage."""
-    m = stage.metrics
-    named: list[tuple[str, Distribution | None]] = [
-        ("TTFT", m.ttft_s), ("TPOT", m.tpot_s), ("ITL", m.itl_s), ("end to end", m.e2e_s)
-    ]  # fmt: skip
-    if shows_due(stage):
-        named += [("TTFT from due", m.ttft_due_s), ("end to end from due", m.e2e_due_s)]
     fields = ("mean", "p50", "p90", "p95", "p99", "max")
     rows: list[list[Child]] = [
-        [name, f"{d.count:,}" if d else "0", *(ms(d, field) for field in fields)] for name, d in named
+        [name, f"{d.count:,}" if d else "0", *(ms(d, field) for field in fields)]
+        for name, d in latencies(result, stage)
     ]
     return table(["", "values", *fields], rows, "Latencies in ms")
 

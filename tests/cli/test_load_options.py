@@ -39,6 +39,8 @@ NOBODY = "http://127.0.0.1:9"
         ("--replay --workload x --warmup 4", "write its --warmup as a time, not 4 requests"),
         ("--api embeddings --max-tokens 5", "--max-tokens is about answers, and an embedding has no tokens of its own"),
         ("--api embeddings --ignore-eos", "--ignore-eos is about answers"),
+        ("--api embeddings --slo ttft_p95=1s", "TTFT p95 within 1 s: an embedding has no tokens of its own: write an"),
+        ("--api embeddings --objectives interactive --rate 2", "TPOT p99 within 30 ms: an embedding has no tokens"),
         ("--workload nope.jsonl", "nope.jsonl: there is no such file"),
         ("--workload . --format mooncake", ".: is a directory"),
         ("--output-len 10 --max-tokens 20", "--output-len and --max-tokens cannot be given together"),
@@ -49,6 +51,18 @@ def test_what_contradicts_itself_or_has_no_effect_is_refused_in_the_words_that_w
     assert ran.code == ExitCode.USAGE
     assert words in ran.err
     assert "_s " not in ran.err
+
+
+def test_what_embeddings_do_not_have_is_refused_where_the_workload_says_that_they_are_asked_for(infercli, tmp_path):
+    (tmp_path / "w.yaml").write_text(
+        "apiVersion: infercli/v1\nkind: Workload\nname: w\napi: embeddings\nprompts: [a]\n"
+    )
+    with FakeOpenAiServer() as server:
+        ran = infercli("bench", server.url, "--workload", "w.yaml", "--slo", "tpot_p95=1s")
+        assert not [s for s in server.served if s.path.endswith("/embeddings")]
+        assert ran.code == ExitCode.USAGE
+        assert "TPOT p95 within 1 s: an embedding has no tokens of its own" in ran.err
+        assert infercli("bench", server.url, "--workload", "w.yaml", "--slo", "e2e_p95=9s", "--rate", "50").code == 0
 
 
 def test_all_that_is_wrong_is_said_at_once(infercli):

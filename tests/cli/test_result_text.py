@@ -96,7 +96,12 @@ def test_embeddings_have_a_rate_of_what_was_embedded():
     target = BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings")
     vectors = [trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]
     # 40 x 7 tokens from the first sending at 0 s to the last end at 39.5 s
-    assert "\n7.1 input tokens/s, 1.0 requests/s, 0.5 in flight\n" in summary(result(stage(vectors), target=target))
+    said = summary(result(stage(vectors), target=target))
+    assert "\n7.1 input tokens/s, 1.0 requests/s, 0.5 in flight\n" in said
+    several = summary(result(stage(vectors), stage(vectors), target=target), width=80)
+    assert re.search(r"LOAD +REQ/S +ANSWERED +E2E P50 +E2E P95\n", several)
+    for words in (said, several):
+        assert not re.search("TTFT|TPOT|ITL|TOK/S|unknown", words)
 
 
 def test_what_users_waited_for_a_connection_is_shown_in_a_closed_loop_too():

@@ -26,6 +26,19 @@ def test_a_slower_engine_is_slower_in_every_latency_and_in_the_rate():
     assert (rate.verdict, rate.better) == ("lower", False)
 
 
+def test_of_embeddings_the_end_and_the_rate_of_requests_are_compared():
+    target = BenchTarget(url="http://127.0.0.1:8000", model="m", api="embeddings")
+    runs = [
+        result(stage([trace(i / a, ended_s=i / a + 0.5, prompt_tokens=7) for i in range(400)]), target=target)
+        for a in (10, 20)
+    ]
+    found = by_metric(compare(*runs, "b.json"))
+    assert list(found) == ["e2e_p50_s", "e2e_p95_s", "e2e_p99_s", "requests_per_s"]
+    rate = found["requests_per_s"]
+    assert (rate.a, rate.b) == tuple(r.stages[0].metrics.requests_per_s for r in runs)
+    assert (rate.verdict, rate.better) == ("higher", True)
+
+
 def test_the_numbers_are_those_of_the_metrics():
     a, b = run(250, 8, 1), run(250, 8, 2)
     found = by_metric(compare(a, b, "b.json"))

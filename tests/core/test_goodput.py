@@ -87,6 +87,11 @@ def test_an_answer_of_one_token_has_no_tpot_and_misses_none():
     assert goodput([trace(tokens=1)], 1, Objectives(objectives=(objective,))).holds
 
 
+def test_an_empty_answer_meets_no_tpot():
+    empty = trace(tokens=0, arrivals_s=(), frames=(), lags_s=())
+    assert not goodput([empty], 1, objectives("tpot_p50=1s")).attained[0].met
+
+
 @pytest.mark.parametrize(("arrival_s", "holds"), [(0.2, True), (0.21, False), (60.0, False)])
 def test_tokens_that_came_in_one_read_meet_only_a_tpot_that_they_cannot_have_exceeded(arrival_s, holds):
     one_read = trace(tokens=1, ttft_s=arrival_s, completion_tokens=11)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from infercli.core.bench import BenchTarget
 from infercli.core.bench_comparison import BenchComparison, compare
 from infercli.core.histogram import LogHistogram
 from infercli.core.search import Assured, searched
@@ -39,7 +40,10 @@ def compared(*benches) -> str:
 
 UNREACHED = stage([trace(0, sent_s=None, error="connect", ended_s=0.1)], objectives=OBJECTIVES)
 NOBODY = result(UNREACHED, objectives=OBJECTIVES)
-EMBEDDINGS = result(stage([trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]))
+EMBEDDINGS = result(
+    stage([trace(float(i), ended_s=i + 0.5, prompt_tokens=7) for i in range(40)]),
+    target=BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings"),
+)
 ONE_TOKEN = result(stage([trace(float(i), (i + 0.5,)) for i in range(3)]))
 NOTHING = result(stage([]))
 
@@ -73,6 +77,12 @@ def test_a_page_of_every_kind_of_result_is_whole_and_loads_and_runs_nothing(kind
     assert "nan" not in " ".join(str(v) for _, v in seen.attributes)
     # Everything that was opened is closed in its order: but for what HTML never closes, it is XML.
     ET.fromstring(re.sub(r"<meta [^>]*>", "", written.removeprefix("<!doctype html>")))
+
+
+def test_a_page_of_embeddings_has_nothing_that_they_have_not():
+    text = Seen(page(EMBEDDINGS)).text
+    assert not re.search("TTFT|TPOT|output tokens", text.split("What the names mean")[0].split("The numbers of")[0])
+    assert "7.1 input tokens/s" in text
 
 
 @pytest.mark.parametrize("kind", ["with telemetry", "a sweep with telemetry", "failures", "hostile", "a search"])
