@@ -34,6 +34,10 @@ class Refused(EndpointError):
         """What the server asks for; None when it does not say."""
 
 
+_OTHER_NAME = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h: no authority mends these."""
+
+
 def unreachable(error: Exception, endpoint: Endpoint, timeout_s: float) -> EndpointError:
     """An exception of `socket`, `ssl` or `http.client`, in words."""
     url = endpoint.url
@@ -49,8 +53,10 @@ def unreachable(error: Exception, endpoint: Endpoint, timeout_s: float) -> Endpo
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"the certificate of {url} is not trusted: {error.verify_message}",
-            "SSL_CERT_FILE=ca.pem names an authority of your own",
+            f"the certificate of {url} is not trusted: {error.verify_message.removesuffix('.')}",
+            "give the URL with a name that it is for"
+            if error.verify_code in _OTHER_NAME
+            else "SSL_CERT_FILE=ca.pem names an authority of your own",
         )
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "reason", None) or type(error).__name__

@@ -160,7 +160,11 @@ def _answer(file: str, question: dict[str, Json]) -> Estimate:
 
     answer = Answers().answer(question)
     if isinstance(answer, EstimateError):
-        raise InvalidFile(file, [(p.where, p.what) for p in answer.problems], answer.hint)
+        named = any(p.where == "model" for p in answer.problems)
+        hint = (
+            "--model names it as `infercli models` lists it, or --config-path its config.json" if named else answer.hint
+        )
+        raise InvalidFile(file, [(p.where, p.what) for p in answer.problems], hint)
     return answer
 
 

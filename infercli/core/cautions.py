@@ -130,10 +130,11 @@ def _emptying(stage: StageResult) -> str | None:
     empties_s = max(t.ended_s for t in sent) - max(t.sent_s or 0.0 for t in sent)
     if empties_s <= EMPTYING_FRACTION * span_s or fell_behind(stage.traces, load) is not None:
         return None
-    share = empties_s / span_s
+    share, cooldown_s = empties_s / span_s, math.ceil(empties_s)
+    longer = "" if load.warmup_s + cooldown_s < load.duration_s else "longer --duration with a "
     return (
         f"in {share:.0%} of the measured time nothing was sent any more and the last answers were waited for: rates "
-        f"are lower by as much; a --cooldown of {math.ceil(empties_s)}s leaves it out"
+        f"are lower by as much; a {longer}--cooldown of {cooldown_s}s leaves it out"
     )
 
 

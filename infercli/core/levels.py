@@ -127,7 +127,7 @@ class Levels(Record):
             measured_s = lasts_s - self.shared.get("cooldown_s", 0.0)
             more["warmup_s"] = max(self.shared.get("warmup_s", 0.0), FILLING_FRACTION * measured_s)
         load = self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
-        return Level(load, f"{number(rate)} requests/s: {following.why}")
+        return Level(load, f"{number(rate)} {load.begins}/s: {following.why}")
 
     def _load(self, many: int, **more: Json) -> Load:
         fields: dict[str, Json] = {"requests": many} | self.shared | more

@@ -258,6 +258,9 @@ def test_https_needs_a_certificate_that_is_trusted(tmp_path):
         with pytest.raises(Unreachable, match="not trusted") as caught:
             OpenAiApi(endpoint).models()
         assert "SSL_CERT_FILE" in str(caught.value.hint)
+        with pytest.raises(Unreachable, match="is not valid for") as caught:
+            OpenAiApi(parse_endpoint(server.url), ssl_context=trusting).models()
+        assert caught.value.hint == "give the URL with a name that it is for"
 
 
 def every(kind: type[BaseException]) -> list[type[BaseException]]:
@@ -286,7 +289,7 @@ def test_every_exception_of_http_and_tls_has_words():
 
 def cert_error() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "x")
-    error.verify_message = "self-signed certificate"
+    error.verify_message, error.verify_code = "self-signed certificate", 18
     return error
 
 

@@ -170,7 +170,7 @@ def test_the_gpu_that_was_watched_on_the_same_machine_needs_no_flag(infercli, be
     [
         ({}, (), "does not say gpu or engine_version or tensor_parallel_size"),
         ({}, ENGINE[:4], "does not say tensor_parallel_size"),
-        ({"model": "chat"}, ENGINE, "unknown model `chat`"),
+        ({"model": "chat"}, ENGINE, "unknown model `chat`\nhint: --model names it as `infercli models` lists it"),
         ({"stage": {"stopped": Stop(kind="interrupted")}}, ENGINE, "the run is not complete: interrupted"),
         ({"prompt_tokens": None}, ENGINE, "sent no `usage`"),
         ({"stage": {"busy": 0.99}}, ENGINE, "the client was the limit"),

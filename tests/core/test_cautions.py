@@ -203,6 +203,13 @@ def test_waiting_for_the_last_answers_is_said_where_it_lowers_the_rate_that_was_
     assert any("a --cooldown of 2s leaves it out" in line for line in lines) == said
 
 
+def test_a_cool_down_that_the_duration_has_no_room_for_is_not_offered_alone():
+    load = Load(arrivals="constant", rate_per_s=10, duration_s=2)
+    traces = numbered([trace(i / 10, (i / 10 + 0.1, i / 10 + 2.9)) for i in range(20)])
+    lines = cautions(result(stage(traces, load=load)), p99=False)
+    assert any(line.endswith("; a longer --duration with a --cooldown of 3s leaves it out") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("hits", "repeats", "prefix", "said"),
     [(900, 0, None, True), (500, 0, None, False), (900, 3, None, False), (900, 0, 60, False)],

@@ -72,6 +72,8 @@ def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_bro
     assert (first.load.rate_per_s, first.load.arrivals, first.load.seed) == (4.0, "constant", 3)
     assert (first.load.requests, first.load.warmup_requests, first.load.stop_when_saturated) == (100, 0, True)
     assert first.why == "4 requests/s: the first guess"
+    talks = Levels(shared={**SHARED, "multi_turn": True}, search=True, turns=2).next(done)
+    assert talks.why == "2 conversations/s: the first guess"
     second = levels.next([*done, rate(4.0, holds_below=100)])
     assert (second.load.rate_per_s, second.load.seed) == (8.0, 4)
     # Ten seconds of it: queues that grow take so long to show.
