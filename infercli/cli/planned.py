@@ -35,11 +35,11 @@ def with_plan(result: BenchResult, plan: Plan) -> BenchResult:
 
 
 def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
-    """Of the load that was really sent: users, prompt and answer lengths as they were measured."""
+    """Of the load that was really sent: users or rate, and prompt and answer lengths as they were measured."""
     from infercli.cli.estimating import Answers
     from infercli.core.estimate import EstimateError
     from infercli.core.expected import Prediction
-    from infercli.core.learned_speed import question_of
+    from infercli.core.learned_speed import as_sent, question_of
 
     if plan.profile.gpu is None:
         return ()  # nothing is predicted of a CPU, and nobody expects it
@@ -47,7 +47,7 @@ def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
     whys: dict[str, None] = {}
     for index, stage in enumerate(result.stages):
         try:
-            answer = Answers().answer(question_of(result, stage, plan, {}))
+            answer = Answers().answer(as_sent(question_of(result, stage, plan, {}), stage.load))
         except InferError as error:
             whys[error.message] = None
             continue

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `estimate` says what was learned, and needs neither
     from infercli.core.bench import BenchResult
     from infercli.core.plan import Plan
     from infercli.core.stage import StageResult
+    from infercli.core.traces import Load
 
 _ALIKE = 2.0
 """Factor by which concurrency and lengths may differ. Chosen: within it the same thing limits a step, as a rule."""
@@ -100,6 +101,20 @@ def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, know
     lengths = [t.output_tokens for t in stage.traces if t.answered and t.phase == "measured"]
     spread = {"length_spread_fraction": min(MOST_SPREAD, statistics.pstdev(lengths) / statistics.mean(lengths))}
     return said | {"workload": sent | spread | {"length_shape": "skewed", "num_prompts": stage.metrics.answered}}
+
+
+def as_sent(question: dict[str, Json], load: Load) -> dict[str, Json]:
+    """The question of a level (`question_of`) as it was asked for: of a steady rate the rate.
+
+    How many requests are in flight then comes of the speed that is to be predicted, and no prediction may begin with
+    it. Of ramps, traces and capped loads, which no estimate knows, what was in flight on average stands for them.
+    """
+    workload = question["workload"]
+    if load.rate_per_s is None or load.ramp_to_per_s is not None or load.concurrency is not None:
+        return question
+    assert isinstance(workload, dict)
+    rest = {name: value for name, value in workload.items() if name != "concurrency"}
+    return question | {"workload": rest | {"request_rate": load.rate_per_s}}
 
 
 def _check_like_an_estimates(result: BenchResult, stage: StageResult) -> None:
