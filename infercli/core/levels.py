@@ -108,7 +108,7 @@ class Levels(Record):
 
     def _next_of_search(self, done: Sequence[StageResult]) -> Level | None:
         if not done:
-            return Level(self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None))
+            return Level(self._load(PROBE_REQUESTS, concurrency=USERS, arrivals=None, burstiness=None))
         probed = done[0].metrics.requests_per_s
         if not probed or done[0].stopped is not None:
             return None

@@ -216,8 +216,16 @@ def searched(done: Sequence[StageResult]) -> Searched:
 
 
 def sent_per_s(stage: StageResult) -> float | None:
-    """At what rate an open loop's requests were really sent; None of fewer than two, or of two at one moment."""
-    return _per_s([t.sent_s for t in stage.traces if t.sent_s is not None])
+    """At what rate an open loop's requests were really sent; None of fewer than two, or of two at one moment.
+
+    Of conversations those that begin them: so is their rate.
+    """
+    return _per_s([t.sent_s for t in _arrived(stage) if t.sent_s is not None])
+
+
+def _arrived(stage: StageResult) -> list[Trace]:
+    """What was sent because it was due by the load's own rate: no later turns."""
+    return [t for t in stage.traces if t.sent_s is not None and not t.turn]
 
 
 def _per_s(moments: Sequence[float]) -> float | None:
@@ -235,21 +243,21 @@ def _unsent(stage: StageResult) -> str | None:
 
 def _burst(stage: StageResult) -> str | None:
     """Why a level is as much as so few requests can ask: a higher rate of them would be the same."""
-    sent = [t.sent_s for t in stage.traces if t.sent_s is not None]
+    sent = [t.sent_s for t in _arrived(stage) if t.sent_s is not None]
     tokens = [t.arrivals_s[0] for t in stage.traces if t.arrivals_s]
     if not sent or not tokens or max(sent) > min(tokens):
         return None
     return (
-        f"all {len(sent):,} requests of {stage.load.label} were sent before the first token came: "
+        f"all {len(sent):,} {stage.load.begins} of {stage.load.label} were sent before the first token came: "
         "it takes more of them (--requests) to try a higher rate"
     )
 
 
 def _as_asked(stage: StageResult) -> bool:
     """Whether requests went out at the rate at which they were due."""
-    sent, asked = sent_per_s(stage), _per_s([t.intended_s for t in stage.traces if t.sent_s is not None])
-    many = sum(t.sent_s is not None for t in stage.traces) > 1
-    return not many or (sent is not None and asked is not None and sent >= SENT_FRACTION * asked)
+    arrived = _arrived(stage)
+    sent, asked = sent_per_s(stage), _per_s([t.intended_s for t in arrived])
+    return len(arrived) < 2 or (sent is not None and asked is not None and sent >= SENT_FRACTION * asked)
 
 
 def _hopeless(done: Sequence[StageResult]) -> str | None:

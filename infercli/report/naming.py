@@ -105,14 +105,12 @@ def shows_due(stage: StageResult) -> bool:
 def sent(result: BenchResult, rate_per_s: float) -> str:
     """`; 71.4 to 78.4 were sent`: what a search really sent at a rate; empty where none is known.
 
-    Arrivals that come by chance are more or fewer than were asked. Of conversations it is the requests of all turns.
+    Arrivals that come by chance are more or fewer than were asked.
     """
-    there = [s for s in result.stages if s.load.rate_per_s == rate_per_s]
-    at = [rate for s in there if (rate := sent_per_s(s)) is not None]
+    at = [rate for s in result.stages if s.load.rate_per_s == rate_per_s and (rate := sent_per_s(s)) is not None]
     if not at:
         return ""
-    unit = " requests/s" if any(s.load.multi_turn for s in there) else ""
-    return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))}{unit} were sent"
+    return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))} were sent"
 
 
 def swept(result: BenchResult) -> Iterator[str]:

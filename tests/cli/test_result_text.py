@@ -191,9 +191,6 @@ def test_a_search_says_the_highest_rate():
     rate = 39 / (max(t.sent_s for t in held.traces) - min(t.sent_s for t in held.traces))
     assert f"the highest rate that holds: 2 requests/s, in 1 run; {rate:.3g} were sent" in " ".join(said.split())
     assert "TTFT p95 within 300 ms: 40 of 40, at least " in said
-    talks = held.model_copy(update={"load": held.load.model_copy(update={"multi_turn": True})})
-    said = summary(result(talks, talks, objectives=OBJECTIVES, searched=searched([talks])), width=100)
-    assert f"2 conversations/s, in 1 run; {rate:.3g} requests/s were sent" in " ".join(said.split())
 
 
 def test_a_search_says_which_lower_rate_surely_holds():

@@ -80,6 +80,13 @@ def test_a_search_begins_with_a_closed_loop_and_goes_on_at_half_of_what_that_bro
     assert levels.next([*done, rate(4.0, 100), rate(8.0, 100), rate(16.0, 100)]).load.requests == 320
 
 
+def test_a_search_by_bursts_begins_with_a_closed_loop_all_the_same():
+    levels = Levels(shared={**SHARED, "arrivals": "gamma", "burstiness": 0.5}, search=True)
+    assert (levels.next([]).load.arrivals, levels.next([]).load.burstiness) == (None, None)
+    first = levels.next([users(8, most=8)]).load
+    assert (first.arrivals, first.burstiness) == ("gamma", 0.5)
+
+
 def test_a_rate_is_confirmed_for_longer_and_without_the_beginning_of_each_run():
     done = [users(8, most=8), rate(4.0, 100), rate(4.3, 1)]
     load = Levels(shared=SHARED, search=True).next(done).load

@@ -310,6 +310,21 @@ def test_a_search_ends_where_so_few_requests_can_ask_no_more_and_does_not_know()
     assert "all 8 requests of 16 requests/s were sent before the first token came" in found.unfinished
 
 
+def test_later_turns_do_not_hide_that_all_conversations_were_begun_at_once():
+    begun = rate(64.0, 1e9, requests=8)
+    assert sent_per_s(begun) == pytest.approx(64)
+    turns = [t.model_copy(update={"turn": 1, "intended_s": 9.0, "sent_s": 9.0, "ended_s": 9.5}) for t in begun.traces]
+    talks = begun.model_copy(
+        update={
+            "traces": (*begun.traces, *turns),
+            "load": begun.load.model_copy(update={"multi_turn": True}),
+        }
+    )
+    assert sent_per_s(talks) == pytest.approx(64)
+    assert next_rate([talks], 64.0) is None
+    assert "all 8 conversations of 64 conversations/s were sent before" in searched([talks]).unfinished
+
+
 def test_a_rate_that_was_not_sent_is_not_found():
     asked = rate(8, 100)
     late = [t.model_copy(update={"sent_s": t.intended_s * 2, "ended_s": t.ended_s * 2,
