@@ -17,6 +17,11 @@ TIMESPEC = struct.Struct("@ll")
 ANCILLARY_BYTES = socket.CMSG_SPACE(TIMESPEC.size)
 _COMPARE_EVERY_NS = 100_000_000
 """NTP slews at most 500 us/s (adjtimex(2)): between two comparisons the clocks part by at most 50 us."""
+SOONEST_NS, LATEST_NS = -1_000_000, 50_000_000
+"""Of a look after what it found was received. Beyond these either the loop was held up or the clock was set meanwhile,
+and it is compared again. Our choice; so a clock that is set back by less moves what comes until the next comparison."""
+_AGAIN_NS = 10_000_000
+"""Between two comparisons that oddly late reads ask for: a loop that is short of CPU has many such."""
 
 
 class ReceiveClock:
@@ -25,8 +30,8 @@ class ReceiveClock:
     def __init__(self, family: int, *, tls: bool) -> None:
         self.reason: str | None = "with TLS the kernel sees records, not frames" if tls else None
         """Why there are no kernel times; None: there are."""
-        self.offset = self.compare_at = 0
-        """CLOCK_REALTIME - CLOCK_MONOTONIC in nanoseconds, and when to compare them again."""
+        self.offset = self.before = self.compare_at = 0
+        """CLOCK_REALTIME - CLOCK_MONOTONIC in nanoseconds, now and by the comparison before, and when the next is."""
         self.unstamped = 0
         """Reads that came without a kernel time."""
         self._primer: socket.socket | None = None
@@ -52,8 +57,18 @@ class ReceiveClock:
             real = time.time_ns()
             after = time.monotonic_ns()
             readings.append((after - before, real - (before + after) // 2))
-        self.offset = min(readings)[1]
+        self.before, self.offset = self.offset, min(readings)[1]
         self.compare_at = now + _COMPARE_EVERY_NS
+
+    def again(self, stamp: int, now: int) -> int:
+        """A stamp that lies oddly before `now`, where the clock was set since it was compared; the same where not.
+
+        What was received just before it was set has the offset from before.
+        """
+        real = stamp + self.offset
+        if now > self.compare_at - _COMPARE_EVERY_NS + _AGAIN_NS:
+            self.compare(now)
+        return max((t for t in (real - self.offset, real - self.before) if t <= now), default=now)
 
     def close(self) -> None:
         """Let the kernel stop."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from infercli.core.traces import ErrorKind, Load
-from infercli.loadgen.clock import ANCILLARY_BYTES, TIMESPEC, ReceiveClock
+from infercli.loadgen.clock import ANCILLARY_BYTES, LATEST_NS, SOONEST_NS, TIMESPEC, ReceiveClock
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Exchange, State, parse_head
 from infercli.loadgen.route import Route
 from infercli.loadgen.waker import READ, WRITE, Poller
@@ -210,6 +210,8 @@ class Connections:
             if ancillary:
                 seconds, nanoseconds = unpack(ancillary[0][2])
                 stamp = seconds * 1_000_000_000 + nanoseconds - clock.offset
+                if not SOONEST_NS < now - stamp < LATEST_NS:
+                    stamp = clock.again(stamp, now)
                 answer.lags.append(now - stamp)
             else:
                 stamp = now

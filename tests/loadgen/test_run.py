@@ -24,6 +24,7 @@ from infercli.core.metrics import e2e_s, measure, ttft_s
 from infercli.core.traces import Load, Stop
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run
+from infercli.loadgen.clock import ReceiveClock
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import Answer, Call, Exchange
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
@@ -101,6 +102,25 @@ def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
     assert metrics.client_lag_s.p50 >= 0.03
     # 30 ms of lag before the head and 30 before the first token would show as 80 to 110 ms.
     assert metrics.ttft_s.p50 < 0.075
+
+
+@pytest.mark.parametrize("shift_ns", [10**9, -(10**9), 10**13])
+def test_a_clock_that_is_set_while_it_runs_moves_no_time(shift_ns, monkeypatch):
+    compare = ReceiveClock.compare
+
+    def as_if_set_after_the_third(clock, now):
+        compare(clock, now)
+        clock.times = getattr(clock, "times", 0) + 1
+        clock.offset += shift_ns * (clock.times == 3)
+
+    monkeypatch.setattr(ReceiveClock, "compare", as_if_set_after_the_third)
+    with FakeOpenAiServer(Behaviour(tokens=20, itl_s=0.005)) as server:
+        metrics = measure(go(server, concurrency=2, requests=16).traces)
+    assert metrics.itl_s.max < 0.5
+    assert metrics.ttft_s.max < 0.5
+    assert metrics.client_lag_s.max < 0.5
+    assert metrics.send_lag_s.max < 0.5
+    assert metrics.duration_s == pytest.approx(16 / 2 * 0.095, abs=0.5)
 
 
 def test_several_frames_in_a_send_are_one_arrival_with_no_gaps_inside():
