@@ -136,7 +136,11 @@ def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
         if was != becomes
     ]
     if a.prompts.key_id != b.prompts.key_id:
-        said.append("prompts: measured on two machines, whose digests cannot be compared")
+        if not (_same_words(a, b) and (a.prompts.count == b.prompts.count or _beginning(a, b))):
+            said.append(
+                "prompts: measured on two machines, or with two state folders (XDG_STATE_HOME): their digests "
+                "cannot be compared"
+            )
     elif a.prompts.digest != b.prompts.digest and not _beginning(a, b):
         said.append(f"prompts: {_prompts(a)} / {_prompts(b)}, with other digests")
     matched = _match(a, b)
@@ -390,13 +394,18 @@ def _quantile(distribution: Distribution | None, name: str) -> float | None:
 
 
 def _beginning(a: BenchResult, b: BenchResult) -> bool:
-    """Whether one run sent the first of the other's prompts: words that the length and the seed alone decide.
-
-    Of everything else a result does not say enough to tell. A pool that was sent more than once is in the prefix cache.
-    """
+    """Whether one run sent the first of the other's prompts. A pool that was sent twice is in the prefix cache."""
     once = all(sum(1 for _ in r.traces) <= r.prompts.count for r in (a, b))
+    return once and a.prompts.count != b.prompts.count and _same_words(a, b)
+
+
+def _same_words(a: BenchResult, b: BenchResult) -> bool:
+    """Whether both drew from the same words, which the length and the seed alone decide.
+
+    Of everything else a result does not say enough to tell.
+    """
     same = a.prompts.source == b.prompts.source and a.infercli_version == b.infercli_version
-    return once and same and a.prompts.count != b.prompts.count and _DECIDED.fullmatch(a.prompts.source) is not None
+    return same and _DECIDED.fullmatch(a.prompts.source) is not None
 
 
 def _prompts(result: BenchResult) -> str:
