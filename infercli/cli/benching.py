@@ -41,6 +41,8 @@ _ASKED_S = 60.0
 """For what is asked before the load, at most: a list of models takes no more."""
 _FILES = ("workload", "objectives", "tokenizer", "plan_path", "deployment_path")
 """Options that may name a file that is read."""
+_BAR = 16
+"""Cells of the bar that shows how far a load is, where there is room."""
 MANY = 512
 """Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
 
@@ -273,8 +275,8 @@ class _Bar:
     def update(self, progress: Progress) -> None:
         """Called a few times a second."""
         if self.shown:
-            text = _progress(progress, self.load)
-            self._write(f"  {text[: terminal_columns() - 3]}")
+            room = terminal_columns() - 3
+            self._write(f"  {_progress(progress, self.load, room)[:room]}")
 
     def __exit__(self, *_: object) -> None:
         if self.shown:
@@ -287,16 +289,15 @@ class _Bar:
             self.shown = False  # the terminal is gone, and what is measured is kept all the same
 
 
-def _progress(progress: Progress, load: Load | None) -> str:
+def _progress(progress: Progress, load: Load | None, room: int) -> str:
+    """A line; where there is no room for all of it, without the load, which does not change, and with a shorter bar."""
     whole, passed = progress.total, float(progress.done)
     if whole is None and load is not None and load.duration_s is not None:
         share = min(1.0, progress.elapsed_s / load.duration_s)
     else:
         share = min(1.0, passed / whole) if whole else 0.0
-    parts = [f"[{'#' * round(16 * share):.<16}]"]
-    if load is not None:
-        parts.append("warm-up" if progress.warmup else load.label)
-    parts.append(f"{progress.done}{f'/{whole}' if whole else ''} done")
+    label = [] if load is None else ["warm-up" if progress.warmup else load.label]
+    parts = [f"{progress.done}{f'/{whole}' if whole else ''} done"]
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     parts.append(f"{progress.in_flight} in flight")
@@ -306,7 +307,11 @@ def _progress(progress: Progress, load: Load | None) -> str:
         parts.append(f"TTFT {progress.ttft_s * 1000:,.0f} ms")
     if progress.tpot_s is not None:
         parts.append(f"TPOT {progress.tpot_s * 1000:,.1f} ms")
-    return "  ".join(parts)
+    text = "  ".join([*label, *parts])
+    if len(text) + _BAR + 4 > room:
+        text = "  ".join(parts)
+    cells = max(_BAR // 4, min(_BAR, room - len(text) - 4))
+    return f"[{'#' * round(cells * share):.<{cells}}]  {text}"
 
 
 @contextlib.contextmanager

@@ -137,7 +137,7 @@ def _trace(taken: dict[str, Any], number: int, origin: int, conversation: Conver
 
 def _total(load: Load, conversations: Sequence[Conversation]) -> int | None:
     """How many requests will be measured where all are answered; None: the load goes by time."""
-    if load.requests is None or load.arrivals is None or not load.multi_turn:
+    if load.arrivals is None or load.duration_s is not None or not (load.multi_turn or load.arrivals == "trace"):
         return load.requests
     return sum(len(conversations[index].turns) for _, index in arrivals(load, conversations))
 

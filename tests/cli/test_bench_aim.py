@@ -171,6 +171,20 @@ def test_why_a_level_is_sent_stands_on_a_line_of_its_own(capsys):
     assert "\r4 requests/s: the first guess\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_tokens_and_latencies_are_seen_live_where_the_terminal_is_narrow(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    load = Load(arrivals="gamma", burstiness=0.5, rate_per_s=20, requests=40)
+    with _Bar() as bar:
+        bar.shown = True
+        bar.level(Level(load), 0)
+        bar.update(Progress(False, 20, 0, 40, 1.0, 2000, in_flight=3, ttft_s=0.02, tpot_s=0.005))
+    line = capsys.readouterr().err.strip()
+    assert len(line) < columns
+    assert line.endswith("20/40 done  3 in flight  2,000 tokens/s  TTFT 20 ms  TPOT 5.0 ms")
+    assert (load.label in line) is (columns == 120)
+
+
 def test_of_answers_that_are_all_empty_nothing_can_be_told(infercli):
     with FakeOpenAiServer(Behaviour(tokens=0)) as server:
         ran = infercli("bench", server.url, *FEW)

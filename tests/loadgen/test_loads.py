@@ -167,6 +167,15 @@ def test_progress_of_conversations_is_told_by_their_requests():
     assert (seen[-1].done, seen[-1].total) == (5, 5)
 
 
+def test_progress_of_a_replay_is_told_by_how_much_the_trace_has():
+    talks = [Conversation(turns=(Turn(prompt="x"),), at_s=i / 50) for i in range(5)]
+    for more, total in (({}, 5), ({"requests": 3}, 3), ({"requests": 9}, 5), ({"duration_s": 0.05}, None)):
+        seen = []
+        with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+            run(Target(parse_endpoint(server.url), "tiny"), Load(arrivals="trace", **more), talks, seen.append)
+        assert seen[-1].total == total
+
+
 def test_a_conversation_may_name_a_model_of_its_own():
     both = [Conversation(turns=(Turn(prompt="x"),), model=name) for name in ("tiny-lora", None)]
     with FakeOpenAiServer(Behaviour(tokens=1), adapters=("tiny-lora",)) as server:
