@@ -227,7 +227,7 @@ def intervals(
     span: tuple[float, float],
 ) -> ET.Element:
     """One row under another, with a line at `reference`; what lies beyond `span` ends in an arrow."""
-    frame = Frame(WIDE, 40 + 24 * len(rows) + 10, left=190, right=250, top=8, bottom=40)
+    frame = Frame(WIDE, 40 + 24 * len(rows) + 10, left=190, right=280, top=8, bottom=40)
     x = exact(*span, frame.left, frame.inner_right, ticks=6)
     drawn = [*x_axis(frame, x, axis), rule(x(reference), frame.top, x(reference), frame.inner_bottom, "axis")]
     for n, row in enumerate(rows):

@@ -15,7 +15,7 @@ from infercli.core.search import Assured, searched
 from infercli.core.sweep import Swept
 from infercli.core.traces import Load
 from infercli.report import comparison, html
-from infercli.report.charts import Point, curve, distribution
+from infercli.report.charts import Point, Row, curve, distribution, intervals
 from tests.core.results import HOSTILE, OBJECTIVES, full, hostile, result, run, served, stage, sweep, trace
 from tests.report.test_markup import Seen
 
@@ -104,6 +104,14 @@ def test_nothing_is_drawn_outside_its_drawing_and_no_two_labels_cover_each_other
             for other in boxes[n + 1 :]:
                 apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
                 assert apart, (words, other[4])
+
+
+def test_what_is_said_beside_an_interval_has_room_in_a_wide_font_too():
+    said = "+100.0%, no difference can be shown"
+    drawing = intervals("x", "", "x", [Row("TTFT p50", -1.0, 1.0, 0.0, said, 0)], 0.0, span=(-2.0, 2.0))
+    (text,) = [text for text in drawing.iter("text") if text.text == said]
+    width = float(next(drawing.iter("svg")).get("viewBox").split()[2])
+    assert float(text.get("x")) + 7.3 * len(said) <= width  # DejaVu Sans, which Linux has by default
 
 
 def test_the_labels_of_an_axis_have_room_however_many_values_it_counts():
