@@ -204,6 +204,7 @@ def _by_file(workload: Workload, path: Path, title: str, wanted: _Wanted) -> Sen
     from infercli.core.bench_workload import TRACE_FORMATS
     from infercli.core.prompt_files import read_prompt_lines, read_promptfoo, read_sharegpt
     from infercli.core.sending import Sending
+    from infercli.core.units import counted
 
     title = f"{title}: {workload.format} {path.name}"
     trace_format = next((name for name in TRACE_FORMATS if name == workload.format), None)
@@ -211,7 +212,7 @@ def _by_file(workload: Workload, path: Path, title: str, wanted: _Wanted) -> Sen
         return _by_trace(workload, trace_format, path, f"{title}, seed {wanted.seed}", wanted)
     if workload.format == "sharegpt":
         talks, silent = read_sharegpt(read_text(path), str(path), wanted.most, workload.max_turns)
-        note = f" ({silent} conversations without a question left out)" if silent else ""
+        note = f" ({counted(silent, 'conversation')} without a question left out)" if silent else ""
         return _answered(talks, title + note, wanted.lengths)
     if workload.format == "jsonl":
         with text_lines(path) as lines:
@@ -226,6 +227,7 @@ def _by_trace(workload: Workload, trace_format: TraceFormat, path: Path, title: 
     from infercli.core.bench_workload import BLOCK_TOKENS
     from infercli.core.replay import replay
     from infercli.core.trace_files import read_trace
+    from infercli.core.units import counted
 
     block_tokens = workload.block_tokens or BLOCK_TOKENS.get(trace_format)
     with text_lines(path) as lines:
@@ -244,7 +246,7 @@ def _by_trace(workload: Workload, trace_format: TraceFormat, path: Path, title: 
 
     sending = _kept(["replay", [list(r) for r in read.requests], block_tokens, wanted.seed], wanted.lengths, write)
     if read.left_out:
-        title += f" ({read.left_out} requests without input or output left out)"
+        title += f" ({counted(read.left_out, 'request')} without input or output left out)"
     return _sourced(sending, title)
 
 

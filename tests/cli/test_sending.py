@@ -81,7 +81,7 @@ def test_a_trace_beside_the_workload_file_is_replayed(lengths, tmp_path):
     sent = conversations_for(given, lengths=lengths)
     assert [(c.at_s, c.turns[0].max_tokens) for c in sent.conversations] == [(0.0, 9), (1.5, 3)]
     assert lengths.lengths(prompts(sent.conversations)) == [40, 60]
-    assert "azure t.csv, seed 0 (1 requests without input or output left out); 2 requests over 2 s" in sent.source
+    assert "azure t.csv, seed 0 (1 request without input or output left out); 2 requests over 2 s" in sent.source
     assert len(conversations_for(given, count=1).conversations) == 1
     assert prompts(conversations_for("w/t.csv", data_format="azure", lengths=lengths).conversations) == prompts(
         sent.conversations
@@ -108,7 +108,7 @@ def test_sharegpt_answers_may_be_as_long_as_they_were_where_tokens_can_be_counte
     )
     sent = conversations_for("s.json", data_format="sharegpt", lengths=lengths)
     assert [[t.max_tokens for t in c.turns] for c in sent.conversations] == [[3, None], [3, None]]
-    assert "(1 conversations without a question left out), answers as long as they were, by" in sent.source
+    assert "(1 conversation without a question left out), answers as long as they were, by" in sent.source
     one_turn = workload("file: s.json\nformat: sharegpt\nmax_turns: 1")
     sent = conversations_for(one_turn)
     assert [[(t.prompt, t.max_tokens) for t in c.turns] for c in sent.conversations] == [[("time", None)]] * 2
