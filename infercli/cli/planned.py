@@ -101,6 +101,7 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
     A release that cannot be written to now is no reason to fail a benchmark: it is noted.
     """
     from infercli.actions.record_benchmark import record_benchmark
+    from infercli.core.headline import headline
     from infercli.core.release import Measured
 
     if aim.world is None or aim.release is None or not result.answered:
@@ -109,7 +110,9 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
     if not whole:
         note(f"not recorded with {aim.release}: interrupted")
         return
-    at = max(whole, key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
+    at = headline(result)
+    if at not in whole:
+        at = max(whole, key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
     stage, m = result.stages[at], result.stages[at].metrics
     planned = next((p.output_tokens_per_s for p in result.predicted if p.stage == at), None)
     engines = {t.engine for t in stage.traces if t.engine is not None}

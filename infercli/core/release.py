@@ -67,7 +67,7 @@ class Serving(Record):
 
 
 class Measured(Record):
-    """What a benchmark found of a revision: the level of load with the highest throughput of its newest result."""
+    """What a benchmark found of a revision: the level of load that its newest result is about (core/headline.py)."""
 
     result: str
     """The first 12 hex digits of the sha256 of its result.json: which file this was."""

@@ -11,12 +11,11 @@ from infercli.core.efficiency import stage_telemetry, usd_per_million_output_tok
 from infercli.core.estimate import Interval
 from infercli.core.foretold import foretold
 from infercli.core.goodput import Latency
+from infercli.core.headline import headline
 from infercli.core.histogram import log_histogram
 from infercli.core.metrics import Distribution
 from infercli.core.samples import samples
-from infercli.core.search import holds
 from infercli.core.stage import StageResult
-from infercli.core.sweep import saturation
 from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
@@ -58,7 +57,7 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     yield h("p", outside(load_sent(result)))
     yield h("p", f"{result.started_at}, measured by infercli {result.infercli_version}, ", outside(file), class_="dim")
     if several:
-        best = _headline(result)
+        best = headline(result)
         yield h("p", f"Of level {best + 1}, {result.stages[best].load.label}:")
     yield h("dl", *(h("div", h("dt", name), h("dd", value, note)) for name, value, note in _cards(result)),
             class_="cards")  # fmt: skip
@@ -85,26 +84,9 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
     yield tables.client(result)
 
 
-def _headline(result: BenchResult) -> int:
-    """The level that the result is about: that which a search found, a sweep's saturation, else the highest throughput.
-
-    Of a search that found none the slowest level, and of given levels with objectives the best that holds.
-    """
-    numbered = list(enumerate(result.stages))
-    if result.searched is not None and len(numbered) > 1:
-        found = result.searched.rate_per_s
-        at = [n for n, s in numbered[1:] if s.load.rate_per_s == found]
-        return at[-1] if at else min(numbered[1:], key=lambda pair: pair[1].load.rate_per_s or 0.0)[0]
-    if all(s.load.arrivals is None for s in result.stages):
-        saturated = saturation(result.stages)
-        return next((n for n, s in numbered if s is saturated), 0)
-    held = [pair for pair in numbered if holds(pair[1])]
-    return max(held or numbered, key=lambda pair: pair[1].metrics.output_tokens_per_s or 0.0)[0]
-
-
 def _cards(result: BenchResult) -> Iterator[tuple[str, str, ET.Element]]:
     """(name, value, what stands under it) of the level that the result is about."""
-    best = _headline(result)
+    best = headline(result)
     stage = result.stages[best]
     m = stage.metrics
     found = result.searched

@@ -14,6 +14,7 @@ from infercli.errors import InputError, ReleaseBusy
 from tests.actions.test_deploy import GOOD, OTHER
 from tests.actions.test_rollback import go_back
 from tests.cli.test_learn_speed import result
+from tests.report.test_html import rates
 
 
 def found(rate=100.0):
@@ -57,6 +58,14 @@ def test_a_benchmark_that_was_cut_short_leaves_the_one_before(world, request_for
     record(result(stage={"stopped": stopped}), "b" * 64, aim)
     assert shown(world) == whole
     assert "not recorded with chat: interrupted" in capsys.readouterr().err
+
+
+def test_of_a_search_the_rate_that_it_found_is_kept_and_no_level_that_broke(world, request_for):
+    deploy(request_for(), world)
+    search = rates(1, 2, 2)
+    search = search.model_copy(update={"searched": search.searched.model_copy(update={"highest_rate_per_s": 1.0})})
+    record(search, "a" * 64, Aim(parse_endpoint("http://127.0.0.1:8000"), None, "m", "chat", world))
+    assert shown(world).load == "1 requests/s"
 
 
 def test_an_engine_that_is_brought_back_brings_what_was_measured_of_it(world, request_for):
