@@ -28,7 +28,7 @@ from infercli.errors import InputError, InvalidFile
 _PASSED_ON = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_num_seqs", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
-    "mamba_ssm_cache_dtype",
+    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
     "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
 )  # fmt: skip
 """engine_args that an estimate takes by the same name, besides those that are checked here."""

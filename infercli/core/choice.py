@@ -27,7 +27,7 @@ OBJECTIVES = ("ttft_p95", "ttft_p99", "tpot_p95")
 
 KEPT = (
     "enable_expert_parallel", "dtype", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
-    "mamba_ssm_cache_dtype",
+    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
     "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
 )  # fmt: skip
 """engine_args that a search leaves as they are."""

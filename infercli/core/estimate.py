@@ -139,6 +139,8 @@ class EstimateRequest(Asked):
     enable_prefix_caching: bool | None = None
     mamba_ssm_cache_dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Of the states of Mamba and gated DeltaNet; auto: as the config says, where vLLM asks it, else the model's."""
+    disable_hybrid_kv_cache_manager: bool | None = None
+    """Windows and chunks hold as many tokens as full attention. None: as False, but for what vLLM itself disables."""
     language_model_only: bool = False
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
     limit_mm_per_prompt: dict[str, Json] | None = None

@@ -248,6 +248,7 @@ def _cache_settings(
         max_num_batched_tokens=settings.max_num_batched_tokens,
         prefix_caching=prefix_caching,
         state_dtype=request.mamba_ssm_cache_dtype,
+        by_kind=not request.disable_hybrid_kv_cache_manager,
         speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
         draft_layers=drafting,
         decode_context_parallel_size=request.decode_context_parallel_size,

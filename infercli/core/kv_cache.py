@@ -157,7 +157,19 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     rules = rules_for(settings.engine_version)
     caches = layer_caches(arch, layout, settings, rules)
     kinds = {placed.cache.kind for placed in caches}
-    if len(kinds) > 1 and not (rules.groups_kinds and (rules.groups_chunks or "chunked" not in kinds)):
+    if (
+        rules.groups_kinds
+        and not settings.by_kind
+        and len(kinds) > 1
+        and ("state" in kinds or caches[0].cache.side_by_side)
+    ):
+        # unify_hybrid_kv_cache_specs makes no state full attention; compressed attention is not told.
+        raise Unsupported(
+            f"the cache of {arch.architecture} cannot be planned without vLLM's hybrid KV cache manager",
+            "leave disable_hybrid_kv_cache_manager out",
+        )
+    by_kind = rules.groups_kinds and settings.by_kind and (rules.groups_chunks or "chunked" not in kinds)
+    if len(kinds) > 1 and not by_kind:
         caches = _all_full(caches)
     if not caches:
         return None
@@ -198,12 +210,17 @@ def _stage_bytes(
 
 
 def _all_full(caches: tuple[PlacedCache, ...]) -> tuple[PlacedCache, ...]:
-    """Windows and chunks charged as if they kept every token; states, which stood outside the pool, not at all."""
+    """Windows and chunks charged as if they kept every token; states, which stood outside the pool, not at all.
+
+    Blocks are those of full attention (0.28 v1/core/kv_cache_utils.py _promote_local_kv_cache_specs).
+    """
+    full = next((cache.block_tokens for _, cache in caches if cache.kind == "full"), None)
     return tuple(
         PlacedCache(
             layer,
             LayerCache(
-                kind="full", shape=cache.shape, block_tokens=cache.block_tokens, page_bytes=cache.page_bytes,
+                kind="full", shape=cache.shape, block_tokens=full or cache.block_tokens,
+                page_bytes=cache.page_bytes * (full or cache.block_tokens) // cache.block_tokens,
                 padding_allowed=cache.padding_allowed,
             ),
         )

@@ -70,6 +70,8 @@ class CacheSettings(NamedTuple):
     """None: the default of the version, which differs only for models with states."""
     state_dtype: str = "auto"
     """Of the states between tokens (mamba_ssm_cache_dtype)."""
+    by_kind: bool = True
+    """False: disable_hybrid_kv_cache_manager, with which windows and chunks hold as many tokens as full attention."""
     async_scheduling: bool = True
     speculative_tokens: int = 0
     """Tokens drafted ahead, by whatever drafts; 0: no speculation."""

@@ -34,8 +34,8 @@ than that of prompts that are too short. A chat template alone can be a third of
 _PLANNED = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
-    "block_size", "enforce_eager", "enable_prefix_caching", "mamba_ssm_cache_dtype", "enable_lora", "max_loras",
-    "max_lora_rank",
+    "block_size", "enforce_eager", "enable_prefix_caching", "mamba_ssm_cache_dtype",
+    "disable_hybrid_kv_cache_manager", "enable_lora", "max_loras", "max_lora_rank",
 )  # fmt: skip
 """Engine arguments of a plan that an estimate takes by the same name."""
 

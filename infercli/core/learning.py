@@ -160,8 +160,8 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
             "model", "dtype", "kv_cache_dtype", "mamba_ssm_cache_dtype", "max_model_len", "tensor_parallel_size",
             "pipeline_parallel_size", "data_parallel_size", "decode_context_parallel_size", "enforce_eager",
             "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
-            "gpu_memory_gib", "enable_expert_parallel", "enable_prefix_caching", "language_model_only",
-            "limit_mm_per_prompt", "enable_lora", "max_loras", "max_lora_rank",
+            "gpu_memory_gib", "enable_expert_parallel", "enable_prefix_caching", "disable_hybrid_kv_cache_manager",
+            "language_model_only", "limit_mm_per_prompt", "enable_lora", "max_loras", "max_lora_rank",
         )
         if (value := getattr(log, name)) is not None
     }  # fmt: skip

@@ -33,6 +33,7 @@ class StartupLog(Record):
     enforce_eager: bool | None = None
     enable_expert_parallel: bool | None = None
     enable_prefix_caching: bool | None = None
+    disable_hybrid_kv_cache_manager: bool | None = None
     language_model_only: bool | None = None
     enable_lora: bool | None = None
     max_loras: int | None = None
@@ -88,7 +89,10 @@ _COUNTS = {
         r"Chunked prefill is enabled with max_num_batched_tokens=(\d+)",
     ),
 }
-_SWITCHES = ("enforce_eager", "enable_expert_parallel", "enable_prefix_caching", "language_model_only", "enable_lora")
+_SWITCHES = (
+    "enforce_eager", "enable_expert_parallel", "enable_prefix_caching", "disable_hybrid_kv_cache_manager",
+    "language_model_only", "enable_lora",
+)  # fmt: skip
 _SPECULATION = re.compile(r"SpeculativeConfig\(method='(\w+)', model=(?:None|'([^']*)'), num_spec_tokens=(\d+)\)")
 _OFFLOADED = (rf"\bcpu_offload_gb['\"]?[=:] ?{_NUMBER}",)
 _LIMITS = (r"limit_mm_per_prompt['\"]?[=:] ?(\{[^{}]*\})",)

@@ -271,6 +271,7 @@ def configured(case: dict, folder: Path) -> VllmConfig:
         max_model_len=model.max_model_len,
         is_encoder_decoder=False,
         async_scheduling=case["async_scheduling"],
+        disable_hybrid_kv_cache_manager=not case["by_kind"],
     )
     speculative = None
     if case["speculative_tokens"]:

@@ -58,6 +58,17 @@ def test_windows_share_blocks_with_full_attention_in_groups_of_equal_size():
     assert held.blocks_per_request(40960) == 2560 + 3 * (320 + 1)
 
 
+def test_windows_hold_every_token_where_the_hybrid_manager_is_disabled():
+    (only,) = cache(ARCHS["windows beside full attention, 5 to 2"], by_kind=False).groups
+    assert (len(only.layers), only.first.kind) == (7, "full")
+    # Since 0.25 windows have blocks of their own; then they take those of full attention (0.28 kv_cache_utils.py).
+    wide = cache(ARCHS["windows beside full attention, 5 to 2"], by_kind=False, block_tokens=64)
+    assert {placed.cache.block_tokens for placed in wide.groups[0].layers} == {64}
+    for arch in (ARCHS["states of gated DeltaNet"], architecture.parse(COMPRESSED)):
+        with pytest.raises(Unsupported, match="without vLLM's hybrid KV cache manager"):
+            cache(arch, kv_dtype="fp8", block_tokens=256, by_kind=False)
+
+
 def test_who_decodes_holds_its_windows_and_nothing_in_flight():
     held = cache(ARCHS["windows beside full attention, 5 to 2"], max_num_batched_tokens=2048)
     decoding = 512 + 3 * (64 + 1)  # of 8,192 tokens: all of them once, and three times the window and one block

@@ -40,7 +40,7 @@ LLAMA3 = {
 PLAIN = {
     "tp": 1, "pp": 1, "dcp": 1, "kv_dtype": "auto", "block_tokens": 16, "max_num_batched_tokens": 8192,
     "prefix_caching": True, "async_scheduling": True, "speculative_tokens": 0, "packed_latent": False,
-    "runner": "auto",
+    "runner": "auto", "by_kind": True,
 }  # fmt: skip
 VARIANTS = (
     {},
@@ -96,6 +96,7 @@ class Case:
                 block_tokens=asked["block_tokens"],
                 max_num_batched_tokens=asked["max_num_batched_tokens"],
                 prefix_caching=asked["prefix_caching"],
+                by_kind=asked["by_kind"],
                 async_scheduling=asked["async_scheduling"],
                 speculative_tokens=asked["speculative_tokens"],
                 draft_layers=self.arch.draft_layers if asked["speculative_tokens"] else (),
@@ -125,6 +126,10 @@ def cases() -> Iterator[Case]:
         for variant in VARIANTS:
             if "pp" not in variant or name not in NO_STAGES:
                 yield Case(name, config, **variant)
+        kept = {(getattr(m, "window", None), getattr(m, "chunk", None)) for m in mixers(architecture.parse(config))}
+        if len(kept) > 1 and "states" not in name:
+            yield Case(name, config, by_kind=False)
+            yield Case(name, config, by_kind=False, tp=2, block_tokens=64)
         if architecture.parse(config).draft_layers:
             yield Case(name, config, speculative_tokens=1)
             yield Case(name, config, speculative_tokens=3, tp=2)

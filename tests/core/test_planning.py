@@ -439,6 +439,24 @@ def test_how_states_are_kept_leaves_it_open_and_their_dtype_is_planned():
     assert plan(model, "h200-x8", engine_args={"mamba_cache_mode": "none", "tensor_parallel_size": 4}).fits is not None
 
 
+def test_windows_hold_every_token_without_the_hybrid_manager():
+    args = {"tensor_parallel_size": 4, "max_model_len": 131072, "disable_hybrid_kv_cache_manager": True}
+    made = plan("google/gemma-3-27b-it", "h200-x8", engine_args=args)
+    assert made.engine.engine_args["disable_hybrid_kv_cache_manager"] is True
+    assert made.kv_cache.concurrency == pytest.approx(made.kv_cache.tokens / 131072, rel=1e-4)  # 62 layers, all alike
+    assert made.kv_cache.bytes_per_token == 62 * 2 * 16 // 4 * 128 * 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [{"enable_eplb": True}, {"offload_group_size": 8}, {"skip_mm_profiling": True}, {"mm_ipc_gpu_memory_gb": 20.0}],
+)
+def test_what_moves_weights_or_the_peak_of_encoders_leaves_it_open(args):
+    made = plan("google/gemma-3-27b-it", "h200-x8", engine_args=args)
+    assert made.fits is None
+    assert next(iter(args)) in made.verdict
+
+
 def test_a_batch_that_must_hold_whole_prompts_leaves_it_open_on_a_gpu():
     assert plan(LLAMA_8B, "h100", engine_args={"enable_chunked_prefill": False}).fits is None
     assert plan(LLAMA_8B, "h100", engine_args={"enable_lora": False, "enable_chunked_prefill": True}).fits is True

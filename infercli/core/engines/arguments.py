@@ -38,14 +38,16 @@ _OURS = {
 UNPLANNED = frozenset(
     {
         "additional_config", "async_scheduling", "compilation_config", "cpu_offload_gb", "cudagraph_capture_sizes",
-        "disable_sliding_window", "enable_dbo", "enable_lora", "enable_mixed_moe_lora_format",
+        "disable_sliding_window", "enable_dbo", "enable_eplb", "enable_lora", "enable_mixed_moe_lora_format",
         "enable_moe_shared_loras", "enable_prompt_embeds", "enable_return_routed_experts", "enable_sleep_mode",
         "enable_tower_connector_lora", "fully_sharded_loras", "kv_cache_dtype_skip_layers", "kv_offloading_size",
         "kv_transfer_config", "load_format", "lora_dtype", "lora_modules", "lora_target_modules",
         "mamba_block_size", "mamba_cache_dtype", "mamba_cache_mode",
-        "max_cudagraph_capture_size", "max_lora_rank", "max_loras", "num_gpu_blocks_override", "offload_backend",
-        "optimization_level", "performance_mode", "quantization_config", "runner", "spec_method", "spec_model",
-        "specialize_active_lora", "speculative_config", "use_replayssm", "worker_cls", "worker_extension_cls",
+        "max_cudagraph_capture_size", "max_lora_rank", "max_loras", "mm_encoder_only", "mm_ipc_gpu_memory_gb",
+        "mm_processor_kwargs", "num_gpu_blocks_override", "offload_backend", "offload_group_size",
+        "optimization_level", "performance_mode", "quantization_config", "runner", "skip_mm_profiling", "spec_method",
+        "spec_model", "specialize_active_lora", "speculative_config", "use_replayssm", "worker_cls",
+        "worker_extension_cls",
     }
 )  # fmt: skip
 """Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
