@@ -324,6 +324,7 @@ def predict(
         cached_fraction=load.cached_fraction,
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
         passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
+        ahead=timed.ahead,
     )
     behind = (clients or 0) - (concurrency or 0)
     return _measured(played, prompts, outputs, concurrency, behind, load, engines)

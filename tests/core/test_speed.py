@@ -382,6 +382,15 @@ def test_arrivals_between_steps_are_seen_at_the_next_one():
     assert played.first_s == [1, 4]
 
 
+def test_arrivals_are_seen_a_step_later_where_steps_are_scheduled_ahead():
+    def first_s(arrivals_s):
+        return play(second, limits(), [4, 4], [10, 2], arrivals_s=arrivals_s, ahead=True).first_s
+
+    assert first_s([0, 2.5]) == [1, 5]  # the fourth step was scheduled at 2
+    assert first_s([0, 0.5]) == [1, 3]
+    assert first_s([0, 20.5]) == [1, 21.5]  # nothing runs: it begins at once
+
+
 @given(
     prompts=st.lists(st.integers(1, 60), min_size=1, max_size=20), outputs=st.integers(1, 30),
     seqs=st.integers(1, 8), kv=st.sampled_from([None, 100, 400]), chunked=st.booleans(),

@@ -80,6 +80,12 @@ def test_the_next_step_is_prepared_beside_the_one_before_from_014_on():
         ask(load(concurrency=1), replace(SERVING, engine_version=version)) for version in ("0.13.0", "0.14.0")
     )
     assert since.tpot_s.p50 < before.tpot_s.p50
+    # Whoever comes meanwhile waits for it as well: about a step more, of the same length where none has overhead.
+    ours, theirs = (
+        ask(load(prompt=100, request_rate=10.0), replace(SERVING, engine_version=v), coefficients=ROOFLINE)
+        for v in ("0.14.0", "0.13.0")
+    )
+    assert ours.ttft_s.p50 - theirs.ttft_s.p50 == pytest.approx(theirs.tpot_s.p50, rel=0.3)
 
 
 def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests():

@@ -50,6 +50,7 @@ def play(
     cached_fraction: float = 0.0,
     tokens_per_step: float = 1.0,
     passing_s: PassingSeconds | None = None,
+    ahead: bool = False,
 ) -> Played:
     """The requests through the engine, in order. Lengths in tokens; `outputs` counts the first token as well.
 
@@ -57,7 +58,8 @@ def play(
     last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each;
     `intake_s` between two requests that arrive together. `cached_fraction` of a prompt is in the prefix cache.
     `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1. `passing_s`: what a
-    pipeline of stages delays a request by, from its first token on.
+    pipeline of stages delays a request by, from its first token on. `ahead`: each step is scheduled as the one before
+    it begins, and who arrives meanwhile is first seen by the step after next.
     """
     n = len(prompts)
     half = request_s / 2
@@ -80,13 +82,15 @@ def play(
     count = 0.0  # tokens that every running sequence has got since the start
     context = 0.0  # summed context of the running sequences
     held = 0.0  # tokens held by requests that are being prefilled
-    now = 0.0
+    now = planned = 0.0
     kv = limits.kv_tokens
     left = n
     while left:
-        while events and events[0][0] <= now:
-            waiting.append(heappop(events)[1])
         decodes = len(lives)
+        seen = planned if ahead and (decodes or partial) else now
+        planned = now
+        while events and events[0][0] <= seen:
+            waiting.append(heappop(events)[1])
         if not partial:
             held = 0.0  # what rounding left of sums and differences would keep a request out of an empty engine
             context = context if lives else 0.0
@@ -159,8 +163,9 @@ def play(
                     continue
             took = step_s(decodes, context + growth * (steps - 1) / 2, 0.0, 0.0, 0.0)
             if steps > 1 and events and decodes < limits.max_num_seqs and now + steps * took > events[0][0]:
-                steps = max(1, min(steps, ceil((events[0][0] - now) / took)))
+                steps = max(1, min(steps, ceil((events[0][0] - now) / took) + ahead))
                 took = step_s(decodes, context + growth * (steps - 1) / 2, 0.0, 0.0, 0.0)
+            planned = now + (steps - 1) * took
             now += steps * took
             count += steps * tokens_per_step
             context += growth * steps

@@ -98,6 +98,11 @@ class StepTime:
         self._launch_s = work.layers * c.eager_layer_s
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
 
+    @property
+    def ahead(self) -> bool:
+        """Whether a step is scheduled before the one before it ends (vLLM v1/engine/core.py, step_with_batch_queue)."""
+        return self._runtime.asynchronous
+
     def __call__(
         self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, started: float = 0.0
     ) -> float:
