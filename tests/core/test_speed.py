@@ -253,6 +253,16 @@ def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
     assert step(coefficients=V1)(1, 0) < eager(1, 0)
 
 
+def test_a_step_is_never_shorter_than_its_tokens_take_to_stream():
+    c = ROOFLINE._replace(front_token_s=1e-3)
+    for asynchronous in (True, False):
+        runtime = NOW._replace(asynchronous=asynchronous)
+        assert step(coefficients=c, runtime=runtime)(100, 0, 100, 0, 28) == pytest.approx(0.128)
+        assert step(coefficients=c, runtime=runtime)(4, 0) == step(runtime=runtime)(4, 0)  # it hides behind the GPU
+        alone = runtime._replace(served=False)
+        assert step(coefficients=c, runtime=alone)(128, 0) == step(runtime=alone)(128, 0)
+
+
 @given(
     decodes=st.integers(0, 512), context=st.integers(1, 8192), prefill=st.integers(0, 8192), part=st.floats(1, 3),
     arch=st.sampled_from([LLAMA, MIXTRAL]), c=st.sampled_from([V0, V1, ROOFLINE]),

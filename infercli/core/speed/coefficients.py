@@ -59,6 +59,10 @@ class Coefficients(NamedTuple):
     """Host time of a step per sequence that gets a token."""
     streamed_sequence_s: float
     """The same on top, where a server streams each token to a client; less for each of many (core/speed/steps.py)."""
+    front_token_s: float
+    """Of the API server, one process that streams tokens beside the engine: no steps are shorter for long. Not fitted:
+    vLLM pull request 17546 has 10,000 answers of about 200 tokens by Llama-3.2-1B on two A100 in 130.7 s, where one
+    API server was the limit: 13 ms each, of which intake_s is one."""
     request_s: float
     """Of a request beside its steps: HTTP, tokenizer, queues, from client to scheduler and back."""
     intake_s: float
@@ -70,7 +74,7 @@ ROOFLINE = Coefficients(
     experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1,
     early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0,
     pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0,
-    streamed_sequence_s=0, request_s=0, intake_s=0,
+    streamed_sequence_s=0, front_token_s=0, request_s=0, intake_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
 
@@ -96,14 +100,14 @@ _GPU: dict[str, float] = {
 }
 
 V0 = Coefficients(
-    **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, request_s=0.013,
+    **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0, request_s=0.013,
     intake_s=1e-3,
 )  # fmt: skip
 """vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts
 and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
-    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, request_s=0.035,
+    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.035,
     intake_s=1e-3,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1

@@ -97,6 +97,7 @@ class StepTime:
             self._token_s += work.expert_layers * sent / rate / stages
         self._launch_s = work.layers * c.eager_layer_s
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
+        self._front_s = c.front_token_s if runtime.served else 0.0
 
     @property
     def ahead(self) -> bool:
@@ -128,9 +129,10 @@ class StepTime:
             busy = self._launch_s
         got = decodes + started
         host = self._c.step_s + got * (self._c.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER))
+        front = got * self._front_s
         if runtime.asynchronous:
-            return max(busy + self._c.async_step_s, host)
-        return busy + host
+            return max(busy + self._c.async_step_s, host, front)
+        return max(busy + host, front)
 
     def passing_s(self, prefill: float, pairs: float) -> float:
         """From the step in which prompts end to their first token: the stages that they then have to pass."""
