@@ -20,13 +20,17 @@ _HRM = Row(
 )  # fmt: skip
 
 
+_MOST = 256
+"""Passes, and layers of a stack: each is kept, and a damaged file must not take the machine's memory. Our choice."""
+
+
 def ouro(config: Json) -> ModelArch:
     """Ouro (vLLM 0.11 to 0.26 models/ouro.py): all layers `total_ut_steps` times; a gate for leaving early, unused."""
     arch = parse_decoder(config | {"head_dim": None, "layer_types": None, "sliding_window": None}, Row(norms=4))
     gate = Weight(name="early exit gate", role="other", module="early_exit_gate", outputs=1, inputs=arch.hidden,
                   split="inputs")  # fmt: skip
     bias = replace(gate, name="early exit gate bias", inputs=1, split="replicated")
-    passes = integer(config, "total_ut_steps", 4)
+    passes = _times(config, "total_ut_steps", 4)
     return replace(arch, layers=tuple(_again(g, passes) for g in arch.layers), outside=(gate, bias))
 
 
@@ -39,9 +43,16 @@ def loop_coder(config: Json) -> ModelArch:
     heads = integer(config, HEADS)
     gate = Weight(name="loop gate", role="attention", module="gate_projections", outputs=heads,
                   inputs=arch.hidden // heads + 1, split="outputs")  # fmt: skip
-    passes, window = integer(config, "loop_num", 2), integer(config, "loop_window_size", 64)
+    passes, window = _times(config, "loop_num", 2), integer(config, "loop_window_size", 64)
     groups = (_again(replace(g, others=(gate,)), passes, window) for g in arch.layers)
     return replace(arch, layers=tuple(groups))
+
+
+def _times(config: Json, names: str | tuple[str, ...], default: int | None = None) -> int:
+    found = integer(config, names, default)
+    if found > _MOST:
+        raise ValueError(f"{names}: {found:,} is more than the {_MOST} that are planned")
+    return found
 
 
 def _again(group: LayerGroup, passes: int, window: int | None = None) -> LayerGroup:
@@ -55,14 +66,14 @@ def hrm_text(config: Json) -> ModelArch:
 
     Its norms have no weights. `num_hidden_layers` is that of a stack where `num_layers_per_stack` is silent.
     """
-    count = integer(config, ("num_layers_per_stack", "num_hidden_layers"))
+    count = _times(config, ("num_layers_per_stack", "num_hidden_layers"))
     heads, hidden = integer(config, HEADS), integer(config, HIDDEN)
     full = attention(config | {"num_key_value_heads": heads}, _HRM, head_size(config, 128), None, None)
     dense = Dense(
         intermediate=integer(config, "intermediate_size"), bias=bool(config.get("mlp_bias")),
         names=("gate_up_proj", "down_proj"),
     )  # fmt: skip
-    high, low = integer(config, "H_cycles", 2), integer(config, "L_cycles", 3)
+    high, low = _times(config, "H_cycles", 2), _times(config, "L_cycles", 3)
     stacks = [[Layer(full, dense, 0, again=(full,) * (passes - 1))] * count for passes in (high * low, high)]
     arch = model(config, hidden, [layer for stack in stacks for layer in stack], rope=full)
     start = Weight(name="low start", role="other", module="z_L_init", outputs=hidden, inputs=1)
