@@ -269,7 +269,9 @@ class Engine:
             between = alone / (1.0 - min(_BUSIEST, rate * added))
         # No more prompts are mixed in than a full batch begins: what comes faster waits, and slows nobody down.
         between = min(between, steady(self.step, limits_, prompt, output, most).step_s)
-        return between, between
+        # What arrives beside a prompt is scheduled after its second token where steps are scheduled ahead.
+        disturbed = max(0.0, 1.0 - 1.0 / (output - 1)) if self.step.ahead and output > 1 else 1.0
+        return alone + disturbed * (between - alone), between
 
     def least(self, replicas: int) -> tuple[Measure, ...]:
         """Of each objective what it is at best, by the closed form: a play finds no less."""

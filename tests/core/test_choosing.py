@@ -394,6 +394,7 @@ def test_whether_it_holds_is_what_the_whole_search_says(load, tpot_s, ttft_s):
 
 @given(loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000))
 @example({"request_rate": 3.0}, 2500.0, 100.0, 2867)  # nearly all that a small batch carries
+@example({"request_rate": 3.0}, 1000.0, 2.0, 0)  # a second token that no other prompt holds up
 @settings(max_examples=40, deadline=None)
 def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which):
     question = ask(load=load)
