@@ -280,7 +280,8 @@ class EstimatedSpeed(Record):
     ttft_s: Interval
     """Median."""
     ttft_mean_s: Interval
-    """As `vllm bench serve` prints it first. With num_prompts, a closed loop's has the burst at its start in it."""
+    """As `vllm bench serve` prints it first: a closed loop's has the burst at its start in it, one prompt in ten where
+    num_prompts is not stated."""
     ttft_p95_s: Interval | None = None
     ttft_p99_s: Interval | None = None
     tpot_s: Interval | None

@@ -35,6 +35,9 @@ _SAMPLED = 101
 """Prompts that stand for all, where only the one in the middle counts."""
 _LOOPS = 5
 """Requests of each client that a closed loop plays at most."""
+_RUN = 10
+"""Prompts of each client, of which the mean of TTFT is said where the load does not say: it is a benchmark's figure,
+with the burst at the start in it (InferenceX: `--num-prompts "$((CONC * 10))"`)."""
 _CLIENTS, _QUEUED = 1000, 2
 """Clients of a closed loop that are played at most, or so many times those that the scheduler lets in. The others only
 wait behind them, for as long as it takes to answer as many."""
@@ -73,7 +76,7 @@ class Load(NamedTuple):
     """Requests a second, Poisson."""
     requests: int | None = None
     """In all. The burst with which a closed loop begins counts for its share of them; None: it never ends, and the
-    burst is long past."""
+    burst is long past but for the mean of TTFT."""
     cached_fraction: float = 0.0
     """Share of the prompt's tokens that the prefix cache already holds."""
     served: bool = True
@@ -373,9 +376,8 @@ def _measured(
         rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
     if concurrency is not None and count > concurrency:
         clients = concurrency + behind
-        burst, later = 0.0, 1.0
-        if asked is not None:
-            burst, later = clients / concurrency, max(0.0, asked - clients) / (count - concurrency)
+        run = _RUN * clients if asked is None else asked
+        burst, later = clients / concurrency, max(0.0, run - clients) / (count - concurrency)
         # Those who come at once are all others' turns apart, and whoever comes later waits for all of them.
         behind_s, longer = behind / rate, clients / concurrency
         first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
@@ -384,12 +386,16 @@ def _measured(
     if load.request_rate is not None and load.requests is None and rate >= _KEPT_UP * load.request_rate:
         rate = load.request_rate  # what arrives: only the end of a play makes it less
     output, prompt = sum(outputs) / count, sum(prompts) / count
+    ttft = _spread(list(zip(first_s, shares, strict=True)))
+    if concurrency is not None and asked is None:
+        shares = [0.0 if i < concurrency else 1.0 for i in range(count)]
+        ttft = _spread(list(zip(first_s, shares, strict=True)))._replace(mean=ttft.mean)
     tpot = [(value, share) for value, share in zip(between_s, shares, strict=True) if value is not None]
     return Speed(
         output_tokens_per_s=rate * output,
         total_tokens_per_s=rate * (output + prompt),
         requests_per_s=rate,
-        ttft_s=_spread(list(zip(first_s, shares, strict=True))),
+        ttft_s=ttft,
         tpot_s=_spread(tpot) if tpot else None,
         running=taken / span,
     )

@@ -46,6 +46,20 @@ def test_every_value_lies_in_its_interval(gpu, version, load, hits):
             assert 0 < interval.low <= interval.value <= interval.high, name
 
 
+def test_who_does_not_say_that_lengths_differ_may_have_clients_in_step():
+    crowd = {"input_len": 1000, "output_len": 1000, "concurrency": 60}
+    unsaid, in_step, apart = (
+        found("H100", **crowd, **spread)
+        for spread in ({}, {"length_spread_fraction": 0.0}, {"length_spread_fraction": 0.05})
+    )
+    for name in ("ttft_s", "ttft_mean_s", "ttft_p95_s", "ttft_p99_s"):
+        assert getattr(unsaid, name).high >= getattr(in_step, name).value, name
+    assert apart.ttft_s.high < in_step.ttft_s.value
+    alone = found("H100", **crowd | {"concurrency": 1})
+    noted = [any("lengths are taken to differ" in note for note in s.notes) for s in (unsaid, in_step, apart, alone)]
+    assert noted == [True, False, False, False]
+
+
 def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
     speed = found("H100", request_rate=2.0)
     assert speed.output_tok_per_s.low == speed.output_tok_per_s.value == speed.output_tok_per_s.high == 600.0

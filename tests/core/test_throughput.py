@@ -90,7 +90,7 @@ def test_the_next_step_is_prepared_beside_the_one_before_from_014_on():
 
 def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests():
     crowd = {"prompt": 4000.0, "output": 100.0, "concurrency": 32}
-    steady, short, long = (ask(load(**crowd, requests=n)) for n in (None, 320, 3200))
+    steady, short, long = (ask(load(**crowd, requests=n)) for n in (32 * 10**9, 320, 3200))
     assert steady.ttft_s.mean < long.ttft_s.mean < short.ttft_s.mean
     # One of ten requests of each client is of the burst, or one of a hundred: it adds ten times as much to the mean.
     added = [seen.ttft_s.mean - steady.ttft_s.mean for seen in (short, long)]
@@ -100,6 +100,11 @@ def test_the_burst_of_a_closed_loops_start_counts_for_its_share_of_the_requests(
     # A tenth is more than p95 leaves out, a hundredth is not.
     assert short.ttft_s.p95 > 1.5 * long.ttft_s.p95
     assert short.output_tokens_per_s == steady.output_tokens_per_s
+    # Where nobody says how many: a mean as of ten for each client, the rest as of a loop without an end.
+    unsaid = ask(load(**crowd))
+    assert unsaid.ttft_s.mean == pytest.approx(short.ttft_s.mean, rel=1e-9)
+    assert unsaid.ttft_s.p95 == steady.ttft_s.p95 < short.ttft_s.p95
+    assert unsaid.tpot_s.mean == pytest.approx(steady.tpot_s.mean, rel=1e-9)
 
 
 def test_the_time_of_a_token_does_not_grow_where_answers_are_short():
