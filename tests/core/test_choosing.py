@@ -166,7 +166,8 @@ def test_a_published_checkpoint_that_is_what_was_chosen_is_named():
 
     assert "Qwen/Qwen3-32B-FP8" in said("Qwen/Qwen3-32B", quantizations=("fp8",))[0]
     assert said("Qwen/Qwen3-32B", quantizations=("none",)) == []
-    assert said("Qwen/Qwen3-32B", quantizations=("awq",)) == []
+    assert "Qwen/Qwen3-32B-AWQ" in said("Qwen/Qwen3-32B", quantizations=("awq",))[0]
+    assert said("Qwen/Qwen3-32B", quantizations=("gptq",)) == []
     assert said("Qwen/Qwen3-32B-FP8", quantizations=("fp8",)) == []
 
 
