@@ -195,11 +195,13 @@ def searched(done: Sequence[StageResult]) -> Searched:
     confirmed = {rate: _confirmations(of) for rate, of in runs.items() if held is not None and rate <= held}
     assured = (_assured(rate, confirmed[rate]) for rate in sorted(confirmed, reverse=True))
     unfinished = None
-    if done and done[-1].interrupted:
+    if not done:
+        unfinished = "no rate was tried"
+    elif done[-1].interrupted:
         unfinished = "interrupted"
-    elif done and done[-1].check.client_limited:
+    elif done[-1].check.client_limited:
         unfinished = f"the client was the limit at {done[-1].load.label}: {'; '.join(done[-1].check.reasons)}"
-    elif done and (why := _unsent(done[-1]) or (_burst(done[-1]) if broke is None else None)) is not None:
+    elif (why := _unsent(done[-1]) or (_burst(done[-1]) if broke is None else None)) is not None:
         unfinished = why
     elif len(done) >= MOST_LEVELS:
         unfinished = f"not precise after {MOST_LEVELS} levels"

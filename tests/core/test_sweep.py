@@ -285,6 +285,8 @@ def test_nothing_that_holds_is_none_and_not_zero():
     found = searched(done)
     assert [s.load.rate_per_s for s in done] == [1.0, 0.5, 0.25]
     assert (found.highest_rate_per_s, found.broke_at_rate_per_s, found.answer) == (None, 0.25, False)
+    none = searched([])  # whose first closed loop was interrupted
+    assert (none.unfinished, none.answer) == ("no rate was tried", None)
     assert found.hopeless == (
         "no rate can hold TTFT p95 within 1 s: of 100 requests that were alone at the endpoint 0 met it"
     )
