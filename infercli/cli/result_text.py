@@ -24,7 +24,7 @@ from infercli.core.search import Sure, holds, keeps
 from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
-from infercli.core.units import counted, number
+from infercli.core.units import counted, number, rounded
 from infercli.report.naming import latencies, load_sent, sent, swept
 from infercli.report.sparkline import BLOCKS, sparkline
 
@@ -364,11 +364,11 @@ def _client(result: BenchResult) -> Iterator[str]:
 
 
 def _amount(value: float | None, unit: str, digits: int) -> str:
-    return f"unknown {unit}" if value is None else f"{value:,.{digits}f} {unit}"
+    return f"unknown {unit}" if value is None else f"{rounded(value, digits)} {unit}"
 
 
 def _bare(value: float | None, digits: int) -> str:
-    return "unknown" if value is None else f"{value:,.{digits}f}"
+    return "unknown" if value is None else rounded(value, digits)
 
 
 def _ms(d: Distribution | None, field: str) -> str:

@@ -97,12 +97,13 @@ _COLOURS = {"serving": "green", "changing": "cyan", "degraded": "yellow", "down"
 
 
 def _measured(m: Measured) -> str:
-    parts = [
-        "output rate unknown" if m.output_tokens_per_s is None else f"{m.output_tokens_per_s:,.0f} output tokens/s"
-    ]
+    from infercli.core.units import rounded
+
+    rate = m.output_tokens_per_s
+    parts = ["output rate unknown" if rate is None else f"{rounded(rate, 0)} output tokens/s"]
     if m.planned_output_tokens_per_s is not None:
         low, high = m.planned_output_tokens_per_s
-        parts[0] += f" (planned {low:,.0f} to {high:,.0f})"
+        parts[0] += f" (planned {rounded(low, 0)} to {rounded(high, 0)})"
     parts += [f"TTFT p95 {m.ttft_p95_s * 1000:,.0f} ms"] if m.ttft_p95_s is not None else []
     parts += [f"TPOT {m.tpot_p50_s * 1000:,.1f} ms"] if m.tpot_p50_s is not None else []
     parts += [m.load, f"result {m.result}", m.at[:10]]

@@ -45,6 +45,11 @@ def number(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rounded(value: float, digits: int) -> str:
+    """So many digits after the point, and more where they would all be zeros: `12.5`, `0.013`."""
+    return number(value, 2) if 0 < value < 10.0**-digits else f"{value:,.{digits}f}"
+
+
 def counted(count: float, noun: str, digits: int = 6, *, plural: str | None = None) -> str:
     """`1 GPU`, `20 GPUs`; `plural` where it takes more than an s."""
     text = number(count, digits)

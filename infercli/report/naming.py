@@ -11,7 +11,7 @@ from infercli.core.metrics import Distribution
 from infercli.core.samples import answered_of, asked_tokens
 from infercli.core.search import sent_per_s
 from infercli.core.stage import StageResult
-from infercli.core.units import counted, number
+from infercli.core.units import counted, number, rounded
 
 WORDS = {
     "ttft": "TTFT", "ttft_due": "TTFT from due", "tpot": "TPOT", "itl": "ITL", "e2e": "E2E",
@@ -123,7 +123,7 @@ def swept(result: BenchResult) -> Iterator[str]:
             m = stage.metrics
             pairs = ((m.requests_per_s, "requests"), (m.output_tokens_per_s, "output tokens"))
             rate, unit = pairs[result.generates]
-            yield f"saturated from {stage.load.label} on" + ("" if rate is None else f": {rate:,.0f} {unit}/s")
+            yield f"saturated from {stage.load.label} on" + ("" if rate is None else f": {rounded(rate, 0)} {unit}/s")
     if result.swept.unfinished is not None:
         label = result.stages[-1].load.label
         yield (

@@ -12,7 +12,7 @@ from infercli.core.metrics import DEFINITIONS, Distribution
 from infercli.core.search import Sure, holds, keeps
 from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSummary
-from infercli.core.units import counted, number
+from infercli.core.units import counted, number, rounded
 from infercli.report.markup import Child, h, outside, table
 from infercli.report.naming import latencies, sent
 
@@ -251,7 +251,7 @@ def ms(d: Distribution | None, field: str) -> str:
 
 def rate(value: float | None) -> str:
     """Per second."""
-    return UNKNOWN if value is None else f"{value:,.1f}"
+    return UNKNOWN if value is None else rounded(value, 1)
 
 
 def _kept(met: int, requests: int, *, holds: bool) -> ET.Element:

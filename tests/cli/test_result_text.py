@@ -104,6 +104,12 @@ def test_embeddings_have_a_rate_of_what_was_embedded():
         assert not re.search("TTFT|TPOT|ITL|TOK/S|unknown", words)
 
 
+def test_a_slow_endpoint_has_a_rate_that_is_not_zero():
+    # One answer of two tokens in 100 s.
+    slow = result(stage([trace(0.0, (1.0, 100.0), ended_s=100.0)]))
+    assert "\n0.02 output tokens/s, 0.01 requests/s, 1.0 in flight\n" in summary(slow)
+
+
 def test_what_users_waited_for_a_connection_is_shown_in_a_closed_loop_too():
     quick = [trace(i, (i + 0.2,), intended_s=i - 0.001) for i in range(1, 9)]
     assert "from due" not in summary(result(stage(quick)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.units import counted, number
+from infercli.core.units import counted, number, rounded
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,15 @@ from infercli.core.units import counted, number
 )  # fmt: skip
 def test_a_number_has_the_digits_that_are_read_and_no_exponent(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(0.0, 1, "0.0"), (0.0126, 1, "0.013"), (0.51, 1, "0.5"), (12.34, 1, "12.3"), (1234.5, 0, "1,234"),
+     (0.42, 0, "0.42"), (1.7, 0, "2"), (0.05, 2, "0.05"), (0.0046, 2, "0.0046")],
+)  # fmt: skip
+def test_a_small_rate_is_not_rounded_to_nothing(value, digits, text):
+    assert rounded(value, digits) == text
 
 
 def test_more_digits_tell_two_numbers_apart():
