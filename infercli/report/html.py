@@ -66,7 +66,7 @@ def run(file: str, result: BenchResult, heading: str) -> Iterator[Child]:
         yield h("ul", *(h("li", outside(line)) for line in said), class_="cautions")
     if several:
         yield tables.stages(result)
-        yield from (h("p", outside(line)) for line in swept(result))
+        yield from (h("p", outside(f"{line[0].upper()}{line[1:]}.")) for line in swept(result))
         yield from _curves(result)
     yield from _predicted(result)
     yield from tables.objectives(result)

@@ -238,7 +238,7 @@ def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_whic
     levels = [stage(served(64, n, 1), load=Load(concurrency=m, requests=64)) for n, m in ((1, 1), (8, 4), (8, 8))]
     assert "Of level 2, 4 at a time:" in Seen(page(result(*levels))).text
     found = result(*levels).model_copy(update={"swept": Swept(saturated_from_users=4)})
-    assert "saturated from 4 at a time on: " in Seen(page(found)).text
+    assert "Saturated from 4 at a time on: " in Seen(page(found)).text
     assert "Of level" not in Seen(page(run(16, 2))).text
 
 
