@@ -136,6 +136,7 @@ def _saved(path: Path, text: str, digest: str, *, keep: bool) -> tuple[Path | No
 
 def _verdict(result: BenchResult) -> int:
     from infercli.core.cautions import failed_many
+    from infercli.core.search import holds
 
     if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
@@ -144,7 +145,7 @@ def _verdict(result: BenchResult) -> int:
         return ExitCode.CANNOT_TELL
     if result.searched is not None:
         return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[result.searched.answer]
-    held = [s.goodput.holds for s in result.stages if s.goodput is not None]
+    held = [holds(s) for s in result.stages if s.goodput is not None]
     if not held and len(result.stages) == 1 and failed_many(result.stages[0]):
         return ExitCode.CANNOT_TELL  # nobody said how many may fail, and the latencies are of the others
     return ExitCode.YES if all(held) else ExitCode.NO

@@ -201,6 +201,8 @@ def _goodput(stage: StageResult, goodput: Goodput) -> Iterator[str]:
         yield f"{'holds' if a.holds else 'MISSED'}: {a.objective.words} ({share})"
     if not goodput.success_holds:
         yield "MISSED: too many requests failed"
+    if stage.stopped is not None and stage.stopped.kind == "saturated":
+        yield "MISSED: the endpoint did not keep up with the load"
     rate, m = _amount(goodput.good_requests_per_s, "requests/s", 2), stage.metrics
     yield f"goodput: {rate} that meet all ({goodput.good:,} of {m.requests:,})"
 

@@ -6,11 +6,13 @@ import re
 
 import pytest
 
+from infercli.cli.benching import _verdict
 from infercli.cli.result_text import summary
 from infercli.core.bench import BenchTarget
 from infercli.core.conversation import PrefixSent
 from infercli.core.search import Assured, searched
 from infercli.core.traces import Load, Stop
+from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
 
 
@@ -188,6 +190,15 @@ def test_a_client_that_was_the_limit_is_said_with_its_reasons_and_at_its_level()
     table = [line for line in summary(both, width=120).splitlines() if " at a time  " in line]
     assert table[0].endswith("yes")
     assert table[1].endswith("no")
+
+
+def test_a_load_that_the_endpoint_did_not_keep_up_with_holds_nothing():
+    held = stage(served(40, 4, 1), load=Load(arrivals="poisson", rate_per_s=2, requests=40), objectives=OBJECTIVES)
+    assert held.goodput.holds
+    assert _verdict(result(held, objectives=OBJECTIVES)) == ExitCode.YES
+    stopped = held.model_copy(update={"stopped": Stop(kind="saturated", detail="1000 wait")})
+    assert _verdict(result(stopped, objectives=OBJECTIVES)) == ExitCode.NO
+    assert "MISSED: the endpoint did not keep up with the load" in summary(result(stopped, objectives=OBJECTIVES))
 
 
 def test_a_search_says_the_highest_rate():
