@@ -128,6 +128,8 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
         return None
     held, broke = _bracket(done)
     seed = len(done)
+    if done and done[-1].check.client_limited and (again := done[-1].load).rate_per_s is not None:
+        return Next(again.rate_per_s, seed, "again, for the client was the limit", confirms=again.confirms)
     if held is None and broke is None:
         return Next(first_rate_per_s, seed, "the first guess")
     if broke is None and held is not None:

@@ -268,6 +268,7 @@ def test_a_level_that_the_client_limited_is_sent_again_before_the_search_ends():
     for repeat in range(CLIENT_REPEATS):
         following = next_rate(done, 4)
         assert (following.rate_per_s, following.seed) == (8, 2 + repeat)
+        assert following.why == "again, for the client was the limit"
         done.append(limited(8, following.seed))
     assert next_rate(done, 4) is None
     found = searched(done)
