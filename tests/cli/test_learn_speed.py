@@ -6,16 +6,17 @@ import json
 
 import pytest
 
+from infercli.cli.planned import with_plan
 from infercli.core.bench import BenchResult, BenchTarget
 from infercli.core.conversation import PrefixSent, digest_conversations, single
 from infercli.core.learned_speed import as_sent, question_of
+from infercli.core.plan import Plan
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
 from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import ExitCode
 from tests.core.results import engine
-from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 ENGINE = ("--gpu", "H100", "--engine-version", "0.29.0", "--tensor-parallel-size", 1)
@@ -268,14 +269,12 @@ def test_every_level_of_a_sweep_teaches_and_one_that_says_nothing_is_named(infer
     assert len({run["digest"] for run in runs}) == 2
 
 
-@pytest.mark.parametrize("words", [("--rate", 40), ("--rate", 40, "--burstiness", 2)])
-def test_beside_a_rate_stands_what_is_predicted_of_that_rate(words, infercli, tmp_path):
-    (tmp_path / "plan.json").write_text(infercli("plan", LLAMA, "--profile", "h100", "-o", "json").out)
-    with FakeOpenAiServer(Behaviour(tokens=8)) as server:  # which answers at once: next to nothing is in flight
-        infercli("bench", server.url, *words, "--requests", 40, "--warmup", 0, "--plan", "plan.json")
-    saved = BenchResult.model_validate_json((tmp_path / "result.json").read_text())
-    (said,) = saved.predicted
-    assert said.output_tokens_per_s.low < 40 * 8 < said.output_tokens_per_s.high
+def test_beside_a_rate_stands_what_is_predicted_of_that_rate(infercli):
+    plan = Plan.model_validate_json(infercli("plan", LLAMA, "--profile", "h100", "-o", "json").out)
+    # Eight requests of 300 tokens that were in flight together, though only one comes in two seconds.
+    load = Load(arrivals="poisson", rate_per_s=0.5, requests=8)
+    (said,) = with_plan(result(loads=(load,)), plan).predicted
+    assert said.output_tokens_per_s.low < 0.5 * 300 < said.output_tokens_per_s.high
 
 
 def test_of_loads_that_no_estimate_knows_what_was_in_flight_is_asked():
