@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from infercli import __version__
-from infercli.errors import ExitCode, InferError
+from infercli.errors import ExitCode, InferError, InputError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # verb: (section, what it does in one line)
@@ -117,6 +117,20 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Of a write that stdout could not take. Where a file could not be written, its adapter has said so already."""
 
 
+def _of_the_system(error: Exception) -> InferError | None:
+    """What the system refused wherever it was asked; None: a fault of infercli's."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _FULL:
+        from infercli.cli.output import drop_output
+
+        drop_output()
+        return InferError(f"the output could not be written: {error.strerror}")
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(f"{str(error.filename)[:40]}...: is longer than the name of a file can be", "name a file")
+    return None
+
+
 def _report(error: InferError, color: bool | None, words: list[str]) -> None:
     from infercli.cli.aimed import aimed
     from infercli.cli.output import clean, note
@@ -178,12 +192,10 @@ def invoke(args: list[str] | None = None) -> int:
     except SystemExit as stop:  # what completes for a shell ends so
         return stop.code if isinstance(stop.code, int) else ExitCode.YES
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            from infercli.cli.output import drop_output
-
-            drop_output()
-            _report(InferError(f"the output could not be written: {error.strerror}"), color, words)
-            return ExitCode.COULD_NOT
+        refused = _of_the_system(error)
+        if refused is not None:
+            _report(refused, color, words)
+            return refused.exit_code
         if _debug():
             raise
         from infercli.cli.output import note

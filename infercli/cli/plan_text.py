@@ -56,7 +56,7 @@ def _memory(memory: GpuMemory) -> list[str]:
 
     bar = ""
     for term in memory.terms:
-        width = round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes)
+        width = min(BAR_WIDTH, round(BAR_WIDTH * max(term.bytes, 0) / memory.total_bytes))
         bar += _LETTERS.get(term.name, "?") * width
     bar = bar[:BAR_WIDTH]
     rows = []

@@ -15,20 +15,20 @@ _FORMS = "must be a number, a mapping with mean (and stdev, min, max), or a list
 class Choice(Record):
     """One of several amounts."""
 
-    value: float = Field(ge=0, allow_inf_nan=False)
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    value: float = Field(ge=0)
+    weight: float = Field(default=1.0, gt=0)
     """How likely, against the other weights."""
 
 
 class Amount(Record):
     """In a file a number, a mapping (mean, stdev, min, max), or a list of numbers or of {value, weight}."""
 
-    mean: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    stdev: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    mean: float | None = Field(default=None, ge=0)
+    stdev: float = Field(default=0.0, ge=0)
     """Of a normal distribution, cut at `min` and `max`: the mean of what is drawn moves away from the nearer cut."""
-    min: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    min: float | None = Field(default=None, ge=0)
     """None: the least that makes sense (a token, no time)."""
-    max: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max: float | None = Field(default=None, ge=0)
     choices: tuple[Choice, ...] = ()
 
     @model_validator(mode="before")

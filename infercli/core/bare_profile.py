@@ -22,7 +22,8 @@ def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
     Raises Unsupported for a part of a GPU.
     """
     found = _NAME.fullmatch(name)
-    assert found is not None
+    if found is None:
+        return None
     count = int(found["count"] or 1)
     try:
         gpu = find_gpu(found["gpu"])

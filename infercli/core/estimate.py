@@ -28,7 +28,7 @@ MOST_SPREAD = 4.0
 class Asked(Record):
     """A record as strangers write it: a number in quotes, or `true` for a count, is an error and not a guess."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True)
 
 
 class Speculation(Asked):

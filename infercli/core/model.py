@@ -30,9 +30,9 @@ class LockedModel(Record):
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """What it was at that moment; None for a directory, which has only its hashes."""
     files: tuple[LockedFile, ...]
-    config: Json
+    config: dict[str, Json]
     """config.json as it is."""
-    quantization_config: Json = None
+    quantization_config: dict[str, Json] | None = None
     """From config.json or hf_quant_config.json; None when the checkpoint states none."""
     license: str | None = None
     """The licence id of the model card; None when it states none."""

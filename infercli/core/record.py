@@ -12,9 +12,12 @@ Json = Any  # JSON values: a recursive alias makes every access a cast, and pyda
 
 
 class Record(BaseModel):
-    """A frozen value. A misspelt key is an error: a setting that is silently dropped is worse than one refused."""
+    """A frozen value. A misspelt key is an error: a setting that is silently dropped is worse than one refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    Numbers are finite: YAML reads `.inf`, and no JSON could hold it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     # defer_build: a command imports far more records than it makes, and each costs a millisecond to prepare.
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, shipped_file, write_text
 from infercli.core.deployment import ModelDeployment
+from infercli.core.model import ModelLock
 from infercli.core.profile import HardwareProfile
 from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
@@ -24,6 +25,28 @@ def test_problems_carry_the_path_in_the_file_as_it_is_written(tmp_path):
         read_document(path, HardwareProfile)
     assert f"{path}: nodes[0].count: must be at least 1" in error.value.message
     assert f"{path}: nodes[1].gpu: is not a key that is known here" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "problem"),
+    [
+        (
+            HardwareProfile,
+            "name: a\ngpu: L4\nnodes: [{gpus: 1, memory_gib: .inf}]",
+            ("nodes[0].memory_gib", "must be a finite number"),
+        ),
+        (
+            ModelLock,
+            "models: [{id: a, source: hub, files: [], config: [1, 2], quantization_config: awq}]",
+            ("models[0].config", "must be a mapping (`key: value` lines)"),
+        ),
+    ],
+)
+def test_what_no_number_and_no_mapping_is_where_one_belongs_is_refused(tmp_path, kind, text, problem):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InvalidFile) as caught:
+        read_document(tmp_path / "a.yaml", kind)
+    assert problem in caught.value.problems
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):

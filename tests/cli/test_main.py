@@ -305,3 +305,20 @@ def check_a_reader_that_goes_away(words):
     )
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "x" * 300, "--profile", "l4"],
+        ["plan", "a", "--profile", "x" * 300 + ".yaml"],
+        ["pin", "x" * 300],
+        ["render", "-f", "x" * 300],
+        ["bench", "http://127.0.0.1:9", "--workload", "x" * 300],
+    ],
+)
+def test_a_name_that_no_file_system_takes_is_an_error_of_whoever_typed_it(words, infercli):
+    ran = infercli(*words)
+    assert ran.code == ExitCode.USAGE
+    assert "x" * 100 not in ran.err
+    assert "is longer than the name of a file can be" in ran.err

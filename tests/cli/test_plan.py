@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from infercli.cli import plan_text
+from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.errors import ExitCode
 from tests.cli.conftest import DEFAULT as DEPLOYMENT
 
@@ -526,3 +528,9 @@ def test_more_machines_are_offered_by_the_name_that_can_be_typed(infercli):
     words = value["changes"][0]["change"]
     assert words == "--profile h100-x16 --tensor-parallel-size 8 --pipeline-parallel-size 2"
     assert infercli("plan", "moonshotai/Kimi-K2.5", *words.split()).code == ExitCode.YES
+
+
+def test_the_bar_of_what_does_not_fit_by_far_is_no_wider_than_the_gpu():
+    term = MemoryTerm(name="weights", bytes=2**100, low_bytes=2**100, high_bytes=2**100, formula="", source="")
+    bar, *_ = plan_text._memory(GpuMemory(total_bytes=2**34, budget_bytes=2**33, terms=(term,)))
+    assert bar.startswith("  [" + "W" * plan_text.BAR_WIDTH + "] budget ")
