@@ -142,6 +142,12 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
             f"states beside attention: vLLM makes a block {cache.block_tokens} tokens so that a page holds a state, "
             "and every request takes its states whatever its length"
         )
+    elif "encoder" in kinds:
+        heard = max(group.first.reach or 0 for group in cache.groups)
+        yield (
+            f"every request keeps keys and values of {heard:,} tokens of its encoder besides its own, whatever its "
+            "length; the concurrency that vLLM prints counts max_num_batched_tokens of them"
+        )
     elif kinds & {"sliding", "chunked"} and "full" in kinds:
         local = sum(
             len(g.indices) for g in arch.layers

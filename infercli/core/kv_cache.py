@@ -8,6 +8,7 @@ Equality with vLLM 0.29's functions is tested over real model classes; older ver
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -121,7 +122,8 @@ class CacheLayout(NamedTuple):
         if self.rules.prints_concurrency:
             return int(concurrency * max_model_len)
         smallest = min(group.first.block_tokens for group in self.groups)
-        return blocks // len(self.groups) * smallest * self.settings.decode_context_parallel_size
+        charged = sum(g.first.kind != "encoder" or self.rules.encoder_charge != "none" for g in self.groups)
+        return blocks // charged * smallest * self.settings.decode_context_parallel_size
 
     def _blocks_of_decoding(self, tokens: int) -> int:
         return sum(self._blocks(group.first, tokens, 1) for group in self.groups)
@@ -142,10 +144,18 @@ class CacheLayout(NamedTuple):
         if cache.kind == "full":
             return -(-tokens // self.settings.decode_context_parallel_size // cache.block_tokens)
         assert cache.reach is not None
+        if cache.kind == "encoder":
+            charge = self.rules.encoder_charge if in_flight > 1 else "item"  # what it takes, once it is admitted
+            charged = {"none": 0, "item": cache.reach, "batch": self.settings.max_num_batched_tokens}[charge]
+            return -(-charged // cache.block_tokens)
         if cache.kind == "chunked":
             return -(-min(cache.reach + in_flight, tokens) // cache.block_tokens)
         # A window seldom begins with a block: one more.
         return -(-min(cache.reach - 1 + in_flight, tokens) // cache.block_tokens) + 1
+
+
+_V0_TO_THE_END = "Mllama"
+"""First part of the names of classes that V1 never had (0.10.2 model_executor/models: SupportsV0Only)."""
 
 
 @lru_cache(maxsize=256)  # a plan asks again for each number of sequences that it tries, and they do not change it
@@ -155,6 +165,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     Data and expert parallelism do not change it. Raises Unsupported for a cache or a version that is not taught.
     """
     rules = rules_for(settings.engine_version)
+    if arch.architecture.startswith(_V0_TO_THE_END):
+        rules = rules._replace(encoder_charge="none")
     caches = layer_caches(arch, layout, settings, rules)
     kinds = {placed.cache.kind for placed in caches}
     if (
@@ -168,12 +180,16 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
             f"the cache of {arch.architecture} cannot be planned without vLLM's hybrid KV cache manager",
             "leave disable_hybrid_kv_cache_manager out",
         )
+    whole_blocks = "encoder" in kinds and rules.encoder_charge == "none"
     by_kind = rules.groups_kinds and settings.by_kind and (rules.groups_chunks or "chunked" not in kinds)
-    if len(kinds) > 1 and not by_kind:
+    if len(kinds) > 1 and not by_kind and not whole_blocks:
         caches = _all_full(caches)
     if not caches:
         return None
-    made = packed_groups(caches, rules) if caches[0].cache.side_by_side else groups(caches, rules.even_ratio)
+    if whole_blocks:
+        made = _of_every_layer(caches)
+    else:
+        made = packed_groups(caches, rules) if caches[0].cache.side_by_side else groups(caches, rules.even_ratio)
     if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
         raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
     in_flight = rules.batches_in_flight(layout.pipeline_parallel_size, settings.async_scheduling)
@@ -207,6 +223,15 @@ def _stage_bytes(
     if made[0].first.side_by_side:
         return packed_block_bytes(made, here, packing)
     return max(group.bytes_within(here) for group in made)
+
+
+def _of_every_layer(caches: tuple[PlacedCache, ...]) -> tuple[CacheGroup, ...]:
+    """V0's blocks, which hold tokens of a request or of its encoder: a layer that attends to both has one page."""
+    reach = next(cache.reach for _, cache in caches if cache.kind == "encoder")
+    pages = {layer: replace(cache, kind="full", reach=None) for layer, cache in caches}
+    own = tuple(PlacedCache(layer, page) for layer, page in pages.items())
+    heard = tuple(PlacedCache(layer, replace(page, kind="encoder", reach=reach)) for layer, page in pages.items())
+    return CacheGroup(own), CacheGroup(heard)
 
 
 def _all_full(caches: tuple[PlacedCache, ...]) -> tuple[PlacedCache, ...]:

@@ -21,14 +21,15 @@ from infercli.errors import Unsupported
 class LayerCache:
     """What one layer keeps, in pages of `block_tokens` tokens."""
 
-    kind: Literal["full", "sliding", "chunked", "state"]
-    """full: every token. sliding and chunked: the last `reach` tokens. state: one page however long the request."""
+    kind: Literal["full", "sliding", "chunked", "state", "encoder"]
+    """full: every token. sliding and chunked: the last `reach` tokens. state: one page however long the request.
+    encoder: `reach` tokens of an encoder, however long the request."""
     shape: tuple[int | str, ...]
     """What tells layers with equal pages apart for vLLM, which groups only equal ones: heads, widths, dtypes."""
     block_tokens: int
     page_bytes: int
     reach: int | None = None
-    """Tokens of the window or the chunk; None for the other kinds."""
+    """Tokens of the window, of the chunk or of the encoder; None for the other kinds."""
     padding_allowed: bool = True
     """vLLM does not pad the pages of latent attention to a size that is not its own."""
     side_by_side: bool = False

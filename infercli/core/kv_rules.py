@@ -53,6 +53,11 @@ class CacheRules(NamedTuple):
     admits_by_columns: bool
     """What is needed for max_model_len is counted in blocks of `columns`, though they are smaller
     (_max_memory_usage_bytes_from_groups)."""
+    encoder_charge: Literal["none", "item", "batch"]
+    """What a request is charged for the keys of an encoder (v1/kv_cache_interface.py CrossAttentionSpec): those of an
+    item, or of max_num_batched_tokens, whatever an item has (until 0.12 config/ set max_num_encoder_input_tokens to
+    the item's). none: V0 counts the request's own tokens alone, and its blocks have a page of every layer, whichever
+    they hold (0.10 core/block_manager.py, worker/cache_engine.py)."""
     splits_by_windows: bool
     """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
     null_blocks: int
@@ -82,6 +87,7 @@ _V0_4 = CacheRules(
     batch_holds_a_block=False,
     packing=None,
     admits_by_columns=False,
+    encoder_charge="none",
     splits_by_windows=False,
     null_blocks=0,
     a_block_per_sequence=False,
@@ -94,10 +100,12 @@ _QWEN3_5 = {
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.20 (0.18 lacks it).
 _V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
 _V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
-_V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False)
+_V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False, encoder_charge="item")
 _V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
 _V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
-_V0_13 = _V0_12._replace(since=(0, 13, 0), asks_state_dtype=frozenset({"NemotronHForCausalLM"}))
+_V0_13 = _V0_12._replace(
+    since=(0, 13, 0), asks_state_dtype=frozenset({"NemotronHForCausalLM"}), encoder_charge="batch"
+)
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(

@@ -165,7 +165,11 @@ def _attention(
     token_bytes = heads * (mixer.head_dim + mixer.v_head_dim) * element
     shape = ("attention", heads, mixer.head_dim, mixer.v_head_dim, element)
     block = settings.block_tokens
-    if mixer.window is not None:
+    if mixer.encoder_tokens is not None:  # cross_attention.py
+        own = LayerCache(
+            kind="encoder", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.encoder_tokens
+        )
+    elif mixer.window is not None:
         block = settings.kernel_block_tokens if rules.window_has_own_block else block
         own = LayerCache(
             kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window

@@ -47,9 +47,9 @@ _SMALLEST_BLOCK = 32
 _ONE_STAGE = (
     "BertFor", "BertModel", "BertSplade", "BgeM3", "ColBERT", "GPT2ForSequence", "Gemma3TextModel", "Gemma3nFor",
     "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking",
-    "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "ModernBert",
-    "NomicBert", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor", "VoyageQwen3",
-    "XLMRoberta", "Zamba2For",
+    "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "MllamaFor",
+    "ModernBert", "NomicBert", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SmolVLMFor",
+    "VoyageQwen3", "WhisperFor", "XLMRoberta", "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
@@ -110,7 +110,8 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
         yield from _indivisible(_mixer_wholes(mixer), tp)
     for feed_forward in feed_forwards(arch):
         yield from _feed_forward_problems(feed_forward, layout)
-    yield from _indivisible([("padded vocabulary", arch.padded_vocab)], tp)  # layers/vocab_parallel_embedding.py
+    if not arch.embedding_whole:
+        yield from _indivisible([("padded vocabulary", arch.padded_vocab)], tp)  # layers/vocab_parallel_embedding.py
     for kv_heads in dict.fromkeys(m.kv_heads for m in mixers(arch) if isinstance(m, Attention)):
         if (kv_heads % tp) if kv_heads >= tp else (tp % kv_heads):  # models/llama.py LlamaAttention
             yield f"KV heads ({kv_heads}) and {tp} do not divide one another"

@@ -20,6 +20,8 @@ _V0_ONLY: dict[str, tuple[int, int, int]] = {
     "Phi4MMForCausalLM": (0, 8, 5),
     "BloomForCausalLM": (0, 10, 0),
     "Phi3SmallForCausalLM": (0, 10, 0),
+    "MllamaForConditionalGeneration": (0, 11, 0),
+    "WhisperForConditionalGeneration": (0, 10, 2),
 }
 """Classes and the first version whose V1 runs them; those with states and those that pool go by their kind."""
 

@@ -77,12 +77,13 @@ _GEMMA3 = Encoder(
 _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 
 # Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
-# 0.12 models/qwen2_vl.py and qwen3_vl.py; the omni models have the same encoders and, by 0.29's sources, the limits of
-# Qwen2.5-VL's items. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x 2. Blocks, read in 0.29
-# and counted by running them on tensors without memory: 35.9 KB per patch of Qwen2.5-VL (its norms keep their input)
-# and 30.9 of Qwen3.5, where logs of 0.23 and 0.19 leave 36.0 and 32. Gemma 4 (0.23 models/gemma4_mm.py): a video of 32
-# frames, 70 tokens each, 9 patches behind a token, and 8 tokens more for its time; 37.5 KB per patch (a log of 0.20
-# agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores).
+# 0.12 models/qwen2_vl.py and qwen3_vl.py; Gemma 3n: 768 x 768 pixels become 256 tokens (0.29 models/gemma3n_mm.py),
+# Whisper: 3,000 frames of 128 bins 1,500 (models/whisper.py). The omni models have the same encoders and, by 0.29's
+# sources, the limits of Qwen2.5-VL's items. Gemma 3: 896 x 896 pixels become 256 tokens. Pixtral: 14 x 14, merged 2 x
+# 2. Blocks, read in 0.29 and counted by running them on tensors without memory: 35.9 KB per patch of Qwen2.5-VL (its
+# norms keep their input) and 30.9 of Qwen3.5, where logs of 0.23 and 0.19 leave 36.0 and 32. Gemma 4 (0.23
+# models/gemma4_mm.py): a video of 32 frames, 70 tokens each, 9 patches behind a token, and 8 tokens more for its time;
+# 37.5 KB per patch (a log of 0.20 agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
     ("Qwen2_5_VL", _QWEN2._replace(block=Block(beside_attention=3, beside_mlp=5))),
@@ -91,9 +92,11 @@ _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen3_5", _QWEN3._replace(outputs=1, padded_video=None)),
     ("Qwen3Omni", _QWEN3._replace(padded_video=None, block=None)),
     ("Gemma3For", _GEMMA3),
+    ("Gemma3nFor", Encoder(item_tokens=256, pixel_bytes=3 * 768 * 768 * 2 // 256)),
     ("Gemma4For", _GEMMA4),
     ("Mistral3", _PIXTRAL),
     ("Pixtral", _PIXTRAL),
+    ("Whisper", Encoder(item_tokens=1500, pixel_bytes=128 * 3000 * 2 // 1500)),
     ("Llama4", Encoder(item_tokens=2448, pixel_bytes=3 * 336 * 336 * 2 // 144)),
 )
 """First part of the architecture's name -> encoder."""
@@ -120,6 +123,8 @@ _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Phi4MM", ("image", "audio")),
     ("Gemma3n", ("image", "audio")),
     ("KimiK25", ("vision_chunk",)),
+    ("Mllama", ("image",)),
+    ("Whisper", ("audio",)),
 )
 """First part of the architecture's name -> what its encoders read (0.28 model_executor/models/,
 get_supported_mm_limits); the longest name counts. Gemma 4's sound encoder is apart, and goes with its images here."""

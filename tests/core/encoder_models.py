@@ -345,6 +345,19 @@ _CONFIGS = (
                "position_embedding_size": 100, "pooling_kernel_size": 3}, audio_config={
                "model_type": "gemma4_audio", "hidden_size": 96, "num_hidden_layers": 2, "num_attention_heads": 8,
                "output_proj_dims": 112, "conv_kernel_size": 5, "subsampling_conv_channels": [16, 8]}),
+    config("Gemma3nForConditionalGeneration", "gemma3n", tie_word_embeddings=True, vision_soft_tokens_per_image=256,
+           text_config=LLAMA | {
+               "model_type": "gemma3n_text", "intermediate_size": [384] * 3, "head_dim": 16, "num_kv_shared_layers": 1,
+               "vocab_size_per_layer_input": 576, "hidden_size_per_layer_input": 24, "laurel_rank": 8,
+               "hidden_activation": "gelu_pytorch_tanh", "activation_sparsity_pattern": [0.0] * 3,
+               "layer_types": ["sliding_attention", "full_attention", "full_attention"]}, vision_config={
+               "model_type": "gemma3n_vision", "hidden_size": 112, "vocab_size": 128, "label_names": []},
+           audio_config={"model_type": "gemma3n_audio", "hidden_size": 96, "conf_num_hidden_layers": 2,
+                         "conf_num_attention_heads": 4, "conf_conv_kernel_size": 5, "input_feat_size": 40,
+                         "sscp_conv_channel_size": [16, 8], "vocab_size": 128}),
+    config("WhisperForConditionalGeneration", "whisper", **WHISPER, decoder_layers=3, decoder_attention_heads=4,
+           decoder_ffn_dim=192, vocab_size=650, max_target_positions=40, num_hidden_layers=2, is_encoder_decoder=True,
+           pad_token_id=1, bos_token_id=1),
     config("Llama4ForConditionalGeneration", "llama4", tie_word_embeddings=False, text_config=LLAMA | {
                "model_type": "llama4_text", "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 16,
                "interleave_moe_layer_step": 1, "intermediate_size_mlp": 384, "no_rope_layers": [1, 1, 1],

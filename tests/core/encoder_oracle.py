@@ -23,6 +23,7 @@ from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from vllm.config import ModelConfig, ParallelConfig, SchedulerConfig, VllmConfig
 from vllm.model_executor.model_loader.utils import initialize_model
+from vllm.model_executor.models import gemma3n_mm
 from vllm.transformers_utils.config import _CONFIG_REGISTRY
 from vllm.v1.worker.gpu.attn_utils import get_kv_cache_spec
 
@@ -44,6 +45,19 @@ def _moved(module, *arguments, **named):
 
 torch.nn.Module.to = _moved
 
+
+class MobileNet(torch.nn.Module):
+    """Instead of Gemma 3n's encoder: timm, which has it, is not in the engine (1.0.31: mobilenetv5_300m_enc)."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(294_126_912))
+
+
+_from_config = gemma3n_mm.AutoModel.from_config
+gemma3n_mm.AutoModel = MagicMock(
+    from_config=lambda config: (MobileNet if config.model_type == "gemma3n_vision" else _from_config)(config)
+)
 
 OF_ITS_REPOSITORY = ("molmo2",)
 """Types of which vLLM reads the names that the repository's own class gives, and not those of transformers."""

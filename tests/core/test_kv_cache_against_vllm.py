@@ -237,7 +237,7 @@ def test_blocks_tokens_and_concurrency_are_vllms_for_every_cache_and_split(answe
         kinds |= {placed.cache.kind for group in layout.groups for placed in group.layers} if layout else {"none"}
     print(f"\n{compared} answers of vLLM equal to the token over {len(built(answered))} models and splits")
     assert compared > 400
-    assert kinds >= {"full", "sliding", "chunked", "state", "none"}
+    assert kinds >= {"full", "sliding", "chunked", "state", "encoder", "none"}
 
 
 def test_vllm_refuses_exactly_where_we_say_that_one_request_does_not_fit(answered):

@@ -33,7 +33,9 @@ from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.layers import Attention
+from infercli.core.architecture.mllama import mllama
 from infercli.core.architecture.unseen import UNSEEN
+from infercli.core.architecture.whisper import whisper
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
@@ -117,6 +119,8 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "RWForCausalLM": older.falcon,
     "DbrxForCausalLM": older.dbrx,
     "MPTForCausalLM": older.mpt,
+    "MllamaForConditionalGeneration": mllama,
+    "WhisperForConditionalGeneration": whisper,
     "MptForCausalLM": older.mpt,
     "ColBERTJinaRobertaModel": rope_bert.jina,
     "GteModel": rope_bert.gte,

@@ -72,6 +72,8 @@ class ModelArch:
     vocab: int
     tied: bool
     """lm_head is the embedding."""
+    embedding_whole: bool = False
+    """That table is whole on every rank, and not padded (Whisper)."""
     dtype: str | None
     """Of the checkpoint (bfloat16, float16, float32); None: config.json does not say."""
     max_model_len: int
@@ -183,7 +185,7 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
     """Every weight of one rank of pipeline stage `stage`, merged as vLLM merges them (qkv and gate-up are one each)."""
     last = layout.pipeline_parallel_size - 1
     here = stage_layers(arch, layout, stage)
-    rows = arch.padded_vocab // layout.tensor_parallel_size
+    rows = arch.vocab if arch.embedding_whole else arch.padded_vocab // layout.tensor_parallel_size
     tensors: list[RankTensor] = []
     # A tied lm_head is the embedding, which the last stage then loads as well (vLLM models/llama.py LlamaModel).
     if stage == 0 or (stage == last and arch.tied and arch.lm_head):
@@ -265,4 +267,5 @@ def _padding(arch: ModelArch) -> int:
     tables = 1 + (arch.lm_head and not arch.tied)
     bias = arch.lm_head and arch.lm_head_bias
     outside = sum((padded_rows(w.outputs) - w.outputs) * w.inputs for w in arch.outside if w.padded)
-    return (arch.padded_vocab - arch.vocab) * (arch.hidden * tables + bias) + outside
+    rows = 0 if arch.embedding_whole else arch.padded_vocab - arch.vocab
+    return rows * (arch.hidden * tables + bias) + outside

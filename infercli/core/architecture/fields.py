@@ -12,7 +12,7 @@ from infercli.errors import InputError, Unsupported
 INCOMPLETE = "the checkpoint is incomplete; pin it again, or fix the file at its source"
 EXTEND = "to teach it: a family in core/architecture/"
 
-LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
+LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers")
 DRAFTS = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
 HIDDEN = ("hidden_size", "n_embd", "d_model")
 HEADS = ("num_attention_heads", "n_head", "n_heads")

@@ -41,6 +41,9 @@ class Attention:
     """Tokens that a query sees, itself included; None: all."""
     chunk: int | None = None
     """Tokens of the chunk within which a query sees (Llama 4); None: no chunks."""
+    encoder_tokens: int | None = None
+    """It attends to so many tokens of an encoder, and keeps their keys and values (Whisper); None: to the request's
+    own tokens."""
     qkv_bias: bool = False
     output_bias: bool = False
     qk_norm: Literal["head", "full", "whole"] | None = None

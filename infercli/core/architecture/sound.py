@@ -1,4 +1,4 @@
-"""Models that hear: Voxtral with Whisper's encoder, Granite Speech and Gemma 4 with conformers.
+"""Models that hear: Voxtral with Whisper's encoder, Granite Speech, Gemma 3n and 4 with conformers.
 
 The one thing to know: each function here reads all of config.json.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from infercli.core.architecture import encoders
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
-from infercli.core.architecture.fields import integer
+from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
+from infercli.errors import Unsupported
 
 
 def voxtral(config: Json, hidden: int) -> list[Weight]:
@@ -95,4 +96,42 @@ def gemma4(config: Json, hidden: int) -> list[Weight]:
         plain("audio_tower.layers", integer(audio, "num_hidden_layers", 12) * layer),
         plain("audio_tower.output_proj", (width + 1) * out),
         weight("embed_audio.embedding_projection", hidden, out),
+    ]
+
+
+_MOBILENET = 294_126_912
+"""Parameters of MobileNet-V5 300M, the encoder of every Gemma 3n (timm 1.0.31 `mobilenetv5_300m_enc`, built without a
+head). It is timm's, and config.json says its name alone."""
+
+
+def gemma3n(config: Json, hidden: int) -> list[Weight]:
+    """Gemma 3n (vLLM 0.29 models/gemma3n_mm.py, transformers 5 models/gemma3n): MobileNet-V5, and a conformer.
+
+    Both are run by others and whole on every rank; the embedders behind them have a row for each of a few markers.
+    """
+    vision, audio = part(config, "vision_config"), part(config, "audio_config")
+    kind = vision.get("architecture", "mobilenetv5_300m_enc")
+    if kind != "mobilenetv5_300m_enc" or vision.get("model_args"):
+        raise Unsupported(f"config.json: vision_config.architecture: {kind} is not known here", EXTEND)
+    width, bins = integer(audio, "hidden_size", 1536), integer(audio, "input_feat_size", 128)
+    wide, narrow = audio.get("sscp_conv_channel_size") or (128, 32)
+    head, kernel = width // integer(audio, "conf_num_attention_heads", 8), integer(audio, "conf_conv_kernel_size", 5)
+    layer = 24 * width * width + (9 + kernel) * width + head
+    return [
+        plain("vision_tower", _MOBILENET),
+        *_embedder("embed_vision", {"hidden_size": 2048} | vision, hidden),
+        plain(
+            "audio_tower.subsample_conv_projection", 10 * wide + narrow * (9 * wide + 1) + narrow * (bins // 4) * width
+        ),
+        plain("audio_tower.conformer", layer, integer(audio, "conf_num_hidden_layers", 12)),
+        *_embedder("embed_audio", {"hidden_size": 1536} | audio, hidden),
+    ]
+
+
+def _embedder(module: str, said: Json, hidden: int) -> list[Weight]:
+    width, rows = integer(said, "hidden_size"), -(-integer(said, "vocab_size", 128) // 64) * 64
+    return [
+        plain(f"{module}.embedding", rows * width, split="outputs"),
+        plain(f"{module}.norms", 2 * width),
+        weight(f"{module}.embedding_projection", hidden, width, split="inputs"),
     ]

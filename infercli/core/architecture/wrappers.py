@@ -49,6 +49,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
     "Qwen2AudioForConditionalGeneration": Wrapper(encoders.qwen2_audio, "Qwen2ForCausalLM", "audio_config"),
     "Gemma3ForConditionalGeneration": Wrapper(encoders.gemma3, "Gemma3ForCausalLM"),
+    "Gemma3nForConditionalGeneration": Wrapper(sound.gemma3n, "Gemma3nForCausalLM", whole=True),
     "Gemma4ForConditionalGeneration": Wrapper(sound.gemma4, "Gemma4ForCausalLM", whole=True),
     "LightOnOCRForConditionalGeneration": Wrapper(encoders.mistral3, tied=True),
     "LlavaForConditionalGeneration": Wrapper(encoders.llava, ties="either"),

@@ -24,8 +24,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
-        "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Glm4vForConditionalGeneration", "KeyeForConditionalGeneration",
-        "MiniMaxM1ForCausalLM", "NemotronHForCausalLM",
+        "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Gemma3nForConditionalGeneration",
+        "Glm4vForConditionalGeneration", "KeyeForConditionalGeneration", "MiniMaxM1ForCausalLM", "NemotronHForCausalLM",
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
@@ -129,6 +129,7 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
         "AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM", "Grok1ForCausalLM", "Grok1ModelForCausalLM",
     ), ((0, 25, 1), "0.24.0")),
     "Phi3SmallForCausalLM": ((0, 10, 0), "0.9.2"),
+    "MllamaForConditionalGeneration": ((0, 11, 0), "0.10.2"),
     "JAISLMHeadModel": ((0, 23, 0), "0.22.1"),
     "TeleChatForCausalLM": ((0, 26, 0), "0.25.1"),
     **dict.fromkeys(("OuroForCausalLM", "Plamo2ForCausalLM"), ((0, 27, 0), "0.26.0")),

@@ -93,7 +93,7 @@ class Reads(NamedTuple):
     prefill_flops: float
     """Per layer, new token and token of context."""
     sequence_bytes: float = 0.0
-    """Per layer and sequence whatever the context is: a recurrent state, read and written."""
+    """Per layer and sequence whatever the context is: a recurrent state, read and written, or what an encoder left."""
     computed: int = 0
     """Tokens of context that are computed with at least, masked or not."""
     short_prefill_flops: float | None = None
@@ -259,6 +259,13 @@ def _reads(mixer: Mixer, layers: int, tp: int, kv_bytes: float) -> list[Reads]:
         width = mixer.head_dim + mixer.v_head_dim
         flops = 2 * mixer.heads / tp * width
         size = kv_heads_per_rank(mixer, tp) * width * kv_bytes
+        if mixer.encoder_tokens is not None:
+            heard = size * mixer.encoder_tokens
+            return [
+                Reads(
+                    layers=layers, token_bytes=0.0, window=1, decode_flops=0.0, prefill_flops=0.0, sequence_bytes=heard
+                )
+            ]
         window = mixer.window or mixer.chunk
         picked = [] if mixer.indexer is None else _indexed(mixer.indexer, layers)
         top = window if mixer.indexer is None else mixer.indexer.top_k
