@@ -123,6 +123,22 @@ _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Phi4MM", ("image", "audio")),
     ("Gemma3n", ("image", "audio")),
     ("KimiK25", ("vision_chunk",)),
+    *(
+        (name, ("image",))
+        for name in (
+            "AriaFor",
+            "AyaVision",
+            "DeepseekVLV2",
+            "H2OVL",
+            "Lfm2Vl",
+            "Llama_Nemotron",
+            "NVLM_D",
+            "Ovis",
+            "SkyworkR1V",
+            "Step",
+        )
+    ),
+    *((name, ("image", "video")) for name in ("Ernie4_5_VL", "Exaone4_5_", "Ovis2_")),
     ("Mllama", ("image",)),
     ("Whisper", ("audio",)),
 )

@@ -342,6 +342,7 @@ NOT_ASKED = {
     "BaichuanForCausalLM": "last in vLLM 0.23",
     "BambaForCausalLM": "last in vLLM 0.23",
     "Dots1ForCausalLM": "last in vLLM 0.23",
+    "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",
     "Grok1ForCausalLM": "last in vLLM 0.24",
     "Grok1ModelForCausalLM": "last in vLLM 0.24",
     "InternLMForCausalLM": "last in vLLM 0.23",

@@ -112,6 +112,20 @@ INTERN_VIT = {
     "patch_size": [14, 14],
     "attention_bias": True,
 }
+INTERN_CHAT = {
+    "model_type": "intern_vit_6b", "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "image_size": 112, "patch_size": 14, "qkv_bias": True, "qk_normalization": False,
+    "norm_type": "layer_norm", "num_channels": 3, "layer_norm_eps": 1e-6, "hidden_act": "gelu",
+    "initializer_factor": 0.1, "use_flash_attn": True,
+}  # fmt: skip
+STEP = {
+    "architectures": ["Step3p5ForCausalLM"], "model_type": "step3p5", "vocab_size": 640, "hidden_size": 128,
+    "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 8, "num_attention_groups": 4,
+    "head_dim": 16, "max_position_embeddings": 2048, "max_seq_len": 2048, "tie_word_embeddings": False,
+    "layer_types": ["full_attention", "sliding_attention", "sliding_attention"], "sliding_window": 512,
+    "moe_num_experts": 4, "moe_top_k": 2, "moe_intermediate_size": 96, "share_expert_dim": 96,
+    "moe_layers_enum": "1,2", "use_moe_router_bias": True, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+}  # fmt: skip
 DEEPSEEK = {
     "architectures": ["DeepseekV2ForCausalLM"],
     "vocab_size": 640,
@@ -358,6 +372,59 @@ _CONFIGS = (
     config("WhisperForConditionalGeneration", "whisper", **WHISPER, decoder_layers=3, decoder_attention_heads=4,
            decoder_ffn_dim=192, vocab_size=650, max_target_positions=40, num_hidden_layers=2, is_encoder_decoder=True,
            pad_token_id=1, bos_token_id=1),
+    config("Ernie4_5_VLMoeForConditionalGeneration", "ernie4_5_moe_vl", **FLAT_LLAMA | {"num_key_value_heads": 2},
+           hidden_act="silu", rms_norm_eps=1e-6, use_bias=False, moe_num_experts=[4, 4], moe_k=2, rope_theta=500000.0,
+           rope_scaling={"type": "default", "mrope_section": [2, 2, 4]}, freq_allocation=4,
+           moe_intermediate_size=[96, 32], moe_num_shared_experts=2, moe_layer_start_index=[1, 1],
+           moe_layer_end_index=[29, 28], moe_layer_interval=1, use_moe=True, im_patch_id=600, pixel_hidden_size=96,
+           spatial_conv_size=2, temporal_conv_size=2, use_temporal_conv=True, vision_config={
+               "depth": 2, "embed_dim": 96, "hidden_size": 96, "mlp_ratio": 2, "num_heads": 4, "in_channels": 3,
+               "patch_size": 14, "spatial_merge_size": 2}),
+    config("Lfm2VlForConditionalGeneration", "lfm2_vl", downsample_factor=2, projector_hidden_size=112,
+           tie_word_embeddings=True, text_config=LLAMA | {
+               "architectures": ["Lfm2ForCausalLM"], "model_type": "lfm2", "conv_dim": 128, "block_dim": 128,
+               "block_ff_dim": 384, "block_multiple_of": 32, "conv_L_cache": 4, "full_attn_idxs": [1],
+               "rope_theta": 10000.0, "tie_word_embeddings": True},
+           vision_config=SIGLIP | {"model_type": "siglip2_vision_model", "num_patches": 64}),
+    config("H2OVLChatModel", "h2ovl_chat", llm_config=MISTRAL | {"architectures": ["MistralForCausalLM"]},
+           force_image_size=112, select_layer=-1, ps_version="v2", downsample_ratio=0.5, use_thumbnail=True,
+           vision_config=INTERN_CHAT),
+    config("SkyworkR1VChatModel", "skywork_chat", llm_config=QWEN2 | {"architectures": ["Qwen2ForCausalLM"]},
+           force_image_size=112, select_layer=-1, ps_version="v2", downsample_ratio=0.5, use_thumbnail=True,
+           vision_config=INTERN_CHAT),
+    config("NVLM_D", "NVLM_D", llm_config=QWEN2 | {"architectures": ["Qwen2ForCausalLM"]}, force_image_size=112,
+           select_layer=-1, ps_version="v1", downsample_ratio=0.5, use_thumbnail=True,
+           vision_config=INTERN_CHAT | {"num_attention_heads": 25, "hidden_size": 100, "norm_type": "rms_norm",
+                                        "qk_normalization": True, "qkv_bias": False}),
+    config("Ovis", "ovis", llm_config=QWEN2, hidden_size=128, conversation_formatter_class="QwenConversationFormatter",
+           visual_tokenizer_config={"model_type": "aimv2_visual_tokenizer", "vocab_size": 256, "hidden_stride": 2,
+                                    "tokenize_function": "softmax", "backbone_config": SIGLIP | {
+                                        "model_type": "aimv2", "qkv_bias": False, "use_bias": False}}),
+    config("Ovis", "ovis", version="1.6", llm_config=GEMMA2, hidden_size=128,
+           conversation_formatter_class="GemmaConversationFormatter", visual_tokenizer_config={
+               "model_type": "siglip_visual_tokenizer", "vocab_size": 256, "hidden_stride": 2,
+               "tokenize_function": "softmax", "backbone_config": SIGLIP}),
+    config("Exaone4_5_ForConditionalGeneration", "exaone4_5", tie_word_embeddings=False,
+           text_config=LLAMA | {"model_type": "exaone4", "sliding_window": 512, "layer_types": [
+               "sliding_attention", "sliding_attention", "full_attention"]},
+           vision_config=QWEN2_5_VISION | {"model_type": "exaone4_5_vision", "num_key_value_heads": 2}),
+    config("AriaForConditionalGeneration", "aria", tie_word_embeddings=False, image_token_index=9,
+           projector_patch_to_query_dict={"64": 16, "256": 32}, text_config=FLAT_LLAMA | {
+               "model_type": "aria_text", "moe_num_experts": 4, "moe_topk": 2, "moe_num_shared_experts": 2,
+               "intermediate_size": 96},
+           vision_config=SIGLIP | {"model_type": "idefics3_vision"}),
+    *(
+        config(name, model_type, text_config=text, projector_bias=False, understand_projector_stride=2,
+               tie_word_embeddings=False, image_token_id=600, vision_config={
+                   "model_type": "perception_encoder", "width": 96, "layers": 2, "heads": 4, "mlp_ratio": 2.5,
+                   "patch_size": 14, "image_size": 112, "use_cls_token": False, "use_abs_posemb": True,
+                   "use_ln_pre": True, "use_ln_post": False, "use_rope2d": True, "ls_init_value": 0.1,
+                   "hidden_act": "quick_gelu", "output_dim": None})
+        for name, model_type, text in (
+            ("StepVLForConditionalGeneration", "step_robotics", QWEN3 | {"architectures": ["Qwen3ForCausalLM"]}),
+            ("Step3p7ForConditionalGeneration", "step3p7", STEP),
+        )
+    ),
     config("Llama4ForConditionalGeneration", "llama4", tie_word_embeddings=False, text_config=LLAMA | {
                "model_type": "llama4_text", "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 16,
                "interleave_moe_layer_step": 1, "intermediate_size_mlp": 384, "no_rope_layers": [1, 1, 1],
@@ -443,7 +510,12 @@ LIKE = {
 }
 """Another name of a class in vLLM's registry -> one that is asked about."""
 
-NOT_ASKED = frozenset({
-    "InternVLChatModel", "MiniMaxM3SparseForConditionalGeneration", "PixtralForConditionalGeneration",
-})  # fmt: skip
-"""Older classes: the first needs a tokenizer, the second a GPU, and the third Mistral's own format."""
+NOT_ASKED = {
+    "AyaVisionForConditionalGeneration": "last in vLLM 0.24",
+    "DeepseekVLV2ForCausalLM": "its encoder is timm's, which the engine lacks",
+    "InternVLChatModel": "it needs a tokenizer",
+    "Llama_Nemotron_Nano_VL": "its encoder comes with its repository",
+    "MiniMaxM3SparseForConditionalGeneration": "it needs a GPU",
+    "PixtralForConditionalGeneration": "it has Mistral's own format",
+}
+"""Classes that vLLM 0.29 does not build on this machine, and why."""

@@ -59,7 +59,7 @@ gemma3n_mm.AutoModel = MagicMock(
     from_config=lambda config: (MobileNet if config.model_type == "gemma3n_vision" else _from_config)(config)
 )
 
-OF_ITS_REPOSITORY = ("molmo2",)
+OF_ITS_REPOSITORY = ("molmo2", "step3p7")
 """Types of which vLLM reads the names that the repository's own class gives, and not those of transformers."""
 
 
@@ -72,8 +72,10 @@ def stand_in(model_type: str) -> None:
         def __init__(self, **fields):
             parts = {k: v for k, v in fields.items() if isinstance(v, dict) and k.endswith("_config")}
             for key, part in parts.items():
-                inner = None if model_type in OF_ITS_REPOSITORY else part.get("model_type")
-                known = CONFIG_MAPPING[inner] if inner in CONFIG_MAPPING else PretrainedConfig  # noqa: SIM401 - it has no get
+                inner = part.get("model_type")
+                known = _CONFIG_REGISTRY.get(inner, PretrainedConfig)
+                if inner in CONFIG_MAPPING and model_type not in OF_ITS_REPOSITORY:
+                    known = CONFIG_MAPPING[inner]
                 setattr(self, key, known(**part))
             super().__init__(**{k: v for k, v in fields.items() if k not in parts})
 

@@ -63,6 +63,91 @@ PUBLISHED = {
 """Model -> config, the Hub's count, and what vLLM holds besides."""
 
 
+ARIA = {
+    "architectures": ["AriaForConditionalGeneration"],
+    "text_config": {
+        "model_type": "aria_text",
+        "hidden_size": 2560,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 20,
+        "num_key_value_heads": 20,
+        "vocab_size": 100352,
+        "intermediate_size": 1664,
+        "moe_num_experts": 64,
+        "moe_topk": 6,
+        "moe_num_shared_experts": 2,
+        "max_position_embeddings": 65536,
+    },
+    "vision_config": {
+        "model_type": "idefics3_vision",
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "image_size": 980,
+        "patch_size": 14,
+    },
+    "projector_patch_to_query_dict": {"1225": 128, "4900": 256},
+}
+ERNIE_VL = {
+    "architectures": ["Ernie4_5_VLMoeForConditionalGeneration"],
+    "hidden_size": 2560,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 20,
+    "num_key_value_heads": 4,
+    "vocab_size": 103424,
+    "intermediate_size": 12288,
+    "moe_num_experts": [64, 64],
+    "moe_k": 6,
+    "moe_intermediate_size": [1536, 512],
+    "moe_num_shared_experts": 2,
+    "moe_layer_start_index": [1, 1],
+    "moe_layer_end_index": [29, 28],
+    "max_position_embeddings": 131072,
+    "tie_word_embeddings": True,
+    "pixel_hidden_size": 1280,
+    "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 1280, "mlp_ratio": 4, "num_heads": 16},
+}
+NVLM = {
+    "architectures": ["NVLM_D"],
+    "llm_config": {
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_size": 8192,
+        "intermediate_size": 29568,
+        "num_hidden_layers": 80,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+        "vocab_size": 152064,
+        "max_position_embeddings": 131072,
+    },
+    "vision_config": {
+        "hidden_size": 3200,
+        "intermediate_size": 12800,
+        "num_hidden_layers": 45,
+        "num_attention_heads": 25,
+        "image_size": 448,
+        "patch_size": 14,
+        "qkv_bias": False,
+        "qk_normalization": True,
+        "norm_type": "rms_norm",
+    },
+}
+
+ROUNDED = {
+    "rhymes-ai/Aria": (ARIA, 25.3),
+    "baidu/ERNIE-4.5-VL-28B-A3B-PT": (ERNIE_VL, 29.4),
+    "nvidia/NVLM-D-72B": (NVLM, 79.4),
+}
+"""Model -> config, and the billions of parameters that its card names."""
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_a_published_model_has_the_billions_of_its_card(name):
+    config, billions = ROUNDED[name]
+    assert round(parameter_count(architecture.parse(config)) / 1e9, 1) == billions
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_model_has_as_many_parameters_as_its_files(name):
     config, published, added = PUBLISHED[name]

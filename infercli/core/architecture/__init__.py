@@ -30,6 +30,7 @@ from infercli.core.architecture import (
 )
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
+from infercli.core.architecture.ernie import ernie_vl
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.layers import Attention
@@ -119,6 +120,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "RWForCausalLM": older.falcon,
     "DbrxForCausalLM": older.dbrx,
     "MPTForCausalLM": older.mpt,
+    "Ernie4_5_VLMoeForConditionalGeneration": ernie_vl,
     "MllamaForConditionalGeneration": mllama,
     "WhisperForConditionalGeneration": whisper,
     "MptForCausalLM": older.mpt,

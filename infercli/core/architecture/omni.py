@@ -88,13 +88,13 @@ def nemotron(config: Json, hidden: int) -> list[Weight]:
     shuffled = integer(config, "vit_hidden_size") * round(1 / float(config.get("downsample_ratio") or 0.5)) ** 2
     middle = integer(config, "projector_hidden_size")
     weights = [
-        *_radio(part(config, "vision_config")),
+        *radio(part(config, "vision_config")),
         plain("mlp1", shuffled + shuffled * middle + middle * hidden),
     ]
     return [*weights, *_parakeet(part(config, "sound_config"), hidden)] if config.get("sound_config") else weights
 
 
-def _radio(vision: Json) -> list[Weight]:
+def radio(vision: Json) -> list[Weight]:
     """By vLLM 0.29 models/radio.py: patches without a bias, positions of the largest image, registers."""
     said = part(vision, "args")
     name = said.get("model")

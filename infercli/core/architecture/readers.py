@@ -104,6 +104,33 @@ def _projector(config: Json, separators: int) -> list[Weight]:
     return [plain("projector.layers", (inputs + 1) * out), plain("separators", separators * out)]
 
 
+def deepseek_vl2(config: Json, _hidden: int) -> list[Weight]:
+    """DeepSeek-VL2 (vLLM 0.29 models/deepseek_vl2.py): timm's SigLIP of 384 pixels, whatever config.json says of it.
+
+    Only its feed-forwards are cut, and those of the pooling behind it, which is loaded and not asked.
+    """
+    said = part(config, "projector_config")
+    if said.get("projector_type", "downsample_mlp_gelu") != "downsample_mlp_gelu" or said.get("token_pooling"):
+        raise Unsupported(
+            f"config.json: projector_config.projector_type: {said.get('projector_type')} is not known here", EXTEND
+        )
+    width, wide, out = 1152, 4304, integer(said, "n_embed", 2048)
+    merged = integer(said, "input_dim", width) * integer(said, "downsample_ratio", 2) ** 2
+    middle = out * integer(said, "mlp_ratio", 1)
+    between = (integer(said, "depth", 2) - 2) * (middle + 1) * middle
+    block = Block("vision.blocks", 27, width, wide, attention_whole=True, linear=False)
+    return [
+        plain("vision.patch_embed", (3 * 14 * 14 + 1 + 27 * 27 + 2) * width),
+        *blocks(block),
+        plain("vision.attn_pool", (1 + 4 * width + 4 + 2 + 1) * width),
+        weight("vision.attn_pool.mlp.fc1", wide, width, split="outputs", linear=False),
+        plain("vision.attn_pool.mlp.fc1.bias", wide, split="outputs"),
+        weight("vision.attn_pool.mlp.fc2", width, wide, split="inputs", linear=False),
+        plain("projector.layers", (merged + 1) * middle + between + (middle + 1) * out),
+        plain("separators", 2 * out),
+    ]
+
+
 def _sam(out: int) -> list[Weight]:
     """SAM ViT-B, `out` columns wide at its end: 12 layers.
 
@@ -123,6 +150,11 @@ def deepseek_decoder(config: Json) -> str:
     text = part(config, "language_config")
     latent = text.get("qk_nope_head_dim") or text.get("qk_rope_head_dim")
     return "DeepseekV2ForCausalLM" if latent else "DeepseekForCausalLM"
+
+
+def deepseek_vl2_text(config: Json) -> Json:
+    """With the vocabulary where config.json is silent (vLLM 0.29 transformers_utils/configs/deepseek_vl2.py)."""
+    return {"vocab_size": 102400} | config
 
 
 def gemma4_unified(config: Json, hidden: int) -> list[Weight]:

@@ -6,7 +6,18 @@ written at the top.
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, heads, merger, part, patches, plain, siglip, weight
+from infercli.core.architecture.encoder_parts import (
+    Block,
+    blocks,
+    heads,
+    layers_fed,
+    merger,
+    part,
+    patches,
+    plain,
+    siglip,
+    weight,
+)
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -128,6 +139,51 @@ def cohere2(config: Json, hidden: int) -> list[Weight]:
         plain("multi_modal_projector.linear_2", wide // 2 * hidden, split="outputs"),
         plain("multi_modal_projector.linear_2.bias", hidden),
     ]
+
+
+def aya(config: Json, hidden: int) -> list[Weight]:
+    """Aya Vision (vLLM 0.24 models/aya_vision.py): as Command A Vision, with a norm before it, and whole."""
+    vision = part(config, "vision_config")
+    fed = layers_fed({"vision_feature_layer": config.get("vision_feature_layer")} | vision, -1)
+    merged = integer(vision, "hidden_size") * integer(config, "downsample_factor", 2) ** 2
+    wide = integer(config, "alignment_intermediate_size", hidden)
+    last = fed == integer(vision, "num_hidden_layers")
+    return [
+        *siglip(vision | {"num_hidden_layers": fed}, last_norm=last),
+        plain("multi_modal_projector", 2 * merged + (merged + 1) * wide + (wide // 2 + 1) * hidden),
+    ]
+
+
+def aya_decoder(config: Json) -> str:
+    """Command R7B's layers have windows, Command R's none."""
+    return "Cohere2ForCausalLM" if part(config, "text_config").get("model_type") == "cohere2" else "CohereForCausalLM"
+
+
+def lfm2_vl(config: Json, hidden: int) -> list[Weight]:
+    """LFM2-VL (vLLM 0.29 models/lfm2_vl.py, lfm2_siglip2.py): patches merge, and two layers are whole."""
+    vision = part(config, "vision_config")
+    if vision.get("model_type") not in (None, "siglip2_vision_model"):
+        raise Unsupported(f"config.json: vision_config.model_type: {vision['model_type']} is not known here", EXTEND)
+    width, middle = integer(vision, "hidden_size", 768), integer(config, "projector_hidden_size", 2560)
+    merged = width * integer(config, "downsample_factor", 2) ** 2
+    bias = middle + hidden if config.get("projector_bias", True) else 0
+    norm = 2 * merged if config.get("projector_use_layernorm", True) else 0
+    block = Block(
+        "vision_tower.vision_model.encoder.layers", integer(vision, "num_hidden_layers", 12), width,
+        integer(vision, "intermediate_size", 3072), must_divide=heads(vision, 12),
+    )  # fmt: skip
+    rows = integer(vision, "num_patches", 256)
+    return [
+        plain("vision_tower.vision_model.embeddings", (patches(vision, 16, 1) + 1 + rows + 2) * width),
+        *blocks(block),
+        plain("multi_modal_projector", norm + (merged + hidden) * middle + bias),
+    ]
+
+
+def lfm2_decoder(config: Json) -> str:
+    """LFM2's layers, with or without experts."""
+    kind = part(config, "text_config").get("model_type")
+    return "Lfm2MoeForCausalLM" if kind == "lfm2_moe" else "Lfm2ForCausalLM"
 
 
 _INDICATORS = 4

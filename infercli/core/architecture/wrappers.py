@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from infercli.core.architecture import encoders, molmo, omni, readers, sound, tiled
+from infercli.core.architecture import chat, encoders, molmo, omni, readers, sound, step, tiled
 from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -107,6 +107,20 @@ WRAPPERS: dict[str, Wrapper] = {
     "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
     "GLM4VForCausalLM": Wrapper(readers.glm4v, "ChatGLMModel", whole=True),
     "Phi4MMForCausalLM": Wrapper(omni.phi4_mm, "Phi3ForCausalLM", whole=True),
+    "AriaForConditionalGeneration": Wrapper(chat.aria, "DeepseekForCausalLM", whole=True),
+    "AyaVisionForConditionalGeneration": Wrapper(tiled.aya, tiled.aya_decoder, whole=True, tied=True),
+    "DeepseekVLV2ForCausalLM": Wrapper(
+        readers.deepseek_vl2, readers.deepseek_decoder, whole=True, text=readers.deepseek_vl2_text
+    ),
+    "Exaone4_5_ForConditionalGeneration": Wrapper(chat.exaone4_5, "Exaone4ForCausalLM", whole=True),
+    "H2OVLChatModel": Wrapper(encoders.internvl),
+    "Lfm2VlForConditionalGeneration": Wrapper(tiled.lfm2_vl, tiled.lfm2_decoder, whole=True),
+    "Llama_Nemotron_Nano_VL": Wrapper(chat.nemotron_nano, whole=True),
+    "NVLM_D": Wrapper(chat.nvlm_d, whole=True),
+    "Ovis": Wrapper(chat.ovis, whole=True),
+    "SkyworkR1VChatModel": Wrapper(encoders.internvl),
+    "Step3p7ForConditionalGeneration": Wrapper(step.step_vl, whole=True),
+    "StepVLForConditionalGeneration": Wrapper(step.step_vl, whole=True),
     "MolmoForCausalLM": Wrapper(molmo.molmo, molmo.molmo_decoder, whole=True, text=molmo.molmo_text),
     "Molmo2ForConditionalGeneration": Wrapper(molmo.molmo2, molmo.molmo2_decoder, whole=True, text=molmo.molmo2_text),
     "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
@@ -126,6 +140,7 @@ _DECODERS = {
     "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM",
     "nemotron_h": "NemotronHForCausalLM",
+    "step3p5": "Step3p5ForCausalLM",
 }
 """model_type -> class."""
 

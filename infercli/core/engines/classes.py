@@ -13,14 +13,15 @@ from infercli.core.engines.facts import EngineFacts
 
 _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 8, 1): (
-        "ChatGLMForConditionalGeneration", "Glm4ForCausalLM", "GraniteSpeechForConditionalGeneration",
-        "KimiVLForConditionalGeneration", "Llama4ForConditionalGeneration", "Mistral3ForConditionalGeneration",
-        "ModernBertForSequenceClassification", "Qwen2_5OmniModel", "Qwen3ForCausalLM", "Qwen3MoeForCausalLM",
-        "SmolVLMForConditionalGeneration", "TeleFLMForCausalLM",
+        "AyaVisionForConditionalGeneration", "ChatGLMForConditionalGeneration", "Glm4ForCausalLM",
+        "GraniteSpeechForConditionalGeneration", "KimiVLForConditionalGeneration", "Llama4ForConditionalGeneration",
+        "Mistral3ForConditionalGeneration", "ModernBertForSequenceClassification", "Qwen2_5OmniModel",
+        "Qwen3ForCausalLM", "Qwen3MoeForCausalLM", "SkyworkR1VChatModel", "SmolVLMForConditionalGeneration",
+        "TeleFLMForCausalLM",
     ),
     (0, 8, 5): (
-        "FalconH1ForCausalLM", "GPT2ForSequenceClassification", "GraniteMoeHybridForCausalLM",
-        "GteNewModel", "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel",
+        "FalconH1ForCausalLM", "GPT2ForSequenceClassification", "GraniteMoeHybridForCausalLM", "GteNewModel",
+        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel", "Ovis",
         "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
@@ -29,15 +30,15 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
-        "GteNewForSequenceClassification", "HunYuanDenseV1ForCausalLM",
-        "MiniMaxForCausalLM", "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
+        "GteNewForSequenceClassification", "HunYuanDenseV1ForCausalLM", "Llama_Nemotron_Nano_VL", "MiniMaxForCausalLM",
+        "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
     ),
     (0, 10, 0): (
-        "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM", "Gemma3TextModel",
-        "Gemma3nForCausalLM", "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM",
-        "InternS1ForConditionalGeneration", "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration",
-        "Lfm2ForCausalLM", "Llama4ForCausalLM", "Ovis2_5", "Qwen3NextForCausalLM", "SeedOssForCausalLM",
-        "SmolLM3ForCausalLM",
+        "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM",
+        "Ernie4_5_VLMoeForConditionalGeneration", "Gemma3TextModel", "Gemma3nForCausalLM",
+        "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "InternS1ForConditionalGeneration",
+        "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration", "Lfm2ForCausalLM", "Llama4ForCausalLM",
+        "Ovis2_5", "Qwen3NextForCausalLM", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
     ),
     (0, 10, 2): (
         "BailingMoeV2ForCausalLM", "BertForTokenClassification",
@@ -59,14 +60,14 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
-        "BgeM3EmbeddingModel", "Grok1ForCausalLM", "IQuestCoderForCausalLM",
-        "IQuestLoopCoderForCausalLM", "LlamaBidirectionalForSequenceClassification",
-        "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
+        "BgeM3EmbeddingModel", "Grok1ForCausalLM", "IQuestCoderForCausalLM", "IQuestLoopCoderForCausalLM",
+        "Lfm2VlForConditionalGeneration", "LlamaBidirectionalForSequenceClassification", "LlamaBidirectionalModel",
+        "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
         "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
-        "Step1ForCausalLM", "Step3p5ForCausalLM",
+        "Step1ForCausalLM", "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
@@ -87,8 +88,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "JinaEmbeddingsV5Model", "JinaForRanking",
     ),
     (0, 19, 1): (
-        "DeepseekV4ForCausalLM", "HYV3ForCausalLM", "Ministral3ForCausalLM", "NemotronH_Nano_Omni_Reasoning_V3",
-        "NemotronH_Super_Omni_Reasoning_V3", "Param2MoEForCausalLM", "Rnj1ForCausalLM", "TeleChat3ForCausalLM",
+        "DeepseekV4ForCausalLM", "Exaone4_5_ForConditionalGeneration", "HYV3ForCausalLM", "Ministral3ForCausalLM",
+        "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Super_Omni_Reasoning_V3", "Param2MoEForCausalLM",
+        "Rnj1ForCausalLM", "TeleChat3ForCausalLM",
     ),
     (0, 20, 0): (
         "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM",
@@ -97,7 +99,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
     ),
     (0, 22, 1): (
-        "Gemma4UnifiedForConditionalGeneration", "HrmTextForCausalLM",
+        "Gemma4UnifiedForConditionalGeneration", "HrmTextForCausalLM", "Step3p7ForConditionalGeneration",
     ),
     (0, 23, 0): (
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",

@@ -1,0 +1,123 @@
+"""Chat models with a known encoder and something of their own behind it: NVLM, Nemotron Nano VL, Ovis 2, EXAONE, Aria.
+
+The one thing to know: each function here reads all of config.json.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from infercli.core.architecture.encoder_parts import (
+    Block,
+    blocks,
+    first,
+    heads,
+    merger,
+    part,
+    patches,
+    plain,
+    siglip,
+    weight,
+)
+from infercli.core.architecture.fields import EXTEND, integer
+from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.omni import radio
+from infercli.core.record import Json
+from infercli.errors import Unsupported
+
+_DUMMY_HEADS = 7
+"""Heads that vLLM adds to the 25 of NVLM's InternViT-6B, so that ranks divide them (0.29 models/nvlm_d.py)."""
+
+
+def nvlm_d(config: Json, hidden: int) -> list[Weight]:
+    """NVLM-D (vLLM 0.29 models/nvlm_d.py): InternViT with more heads, and a projector as wide as the decoder."""
+    vision = part(config, "vision_config")
+    width, count = integer(vision, "hidden_size"), integer(vision, "num_attention_heads")
+    size, patch = first(vision.get("image_size")), first(vision.get("patch_size"))
+    inner, middle = width // count * (count + _DUMMY_HEADS), integer(part(config, _text(config)), "intermediate_size")
+    block = Block(
+        "vision_model.encoder.layers", integer(vision, "num_hidden_layers"), width,
+        integer(vision, "intermediate_size"), qkv_bias=bool(vision.get("qkv_bias", True)),
+        norms=2 if vision.get("norm_type") == "rms_norm" else 4, inner=inner, heads=count + _DUMMY_HEADS,
+        extra=2 * width + (2 * inner if vision.get("qk_normalization") else 0),
+    )  # fmt: skip
+    return [
+        plain("vision_model.embeddings", (3 * patch * patch + 3 + (size // patch) ** 2) * width),
+        *blocks(block),
+        plain("mlp1", 8 * width + (4 * width + hidden) * middle),
+    ]
+
+
+def _text(config: Json) -> str:
+    return "llm_config" if config.get("llm_config") else "text_config"
+
+
+def nemotron_nano(config: Json, hidden: int) -> list[Weight]:
+    """Llama Nemotron Nano VL (vLLM 0.29 models/nemotron_vl.py): RADIO in its own code, whole on every rank."""
+    merged = integer(config, "vit_hidden_size") * round(1 / float(config.get("downsample_ratio") or 0.5)) ** 2
+    middle = integer(config, "projector_hidden_size")
+    encoder = [replace(w, split="replicated") for w in radio(part(config, "vision_config"))]
+    return [*encoder, plain("mlp1", 2 * merged + (merged + 1) * middle + (middle + 1) * hidden)]
+
+
+_INDICATORS = 5
+"""Numbers of the visual vocabulary that stand for no patch (vLLM 0.29 models/ovis.py IMAGE_INDICATOR_IDS)."""
+
+
+def ovis(config: Json, hidden: int) -> list[Weight]:
+    """Ovis 1.6 and 2 (vLLM 0.29 models/ovis.py, aimv2.py): patches become words of a visual vocabulary."""
+    said = part(config, "visual_tokenizer_config")
+    vision = part(said, "backbone_config")
+    words, width = integer(said, "vocab_size", 16384), integer(vision, "hidden_size", 1024)
+    head = words - _INDICATORS
+    kind = vision.get("model_type")
+    if kind not in ("aimv2", "siglip_vision_model"):
+        raise Unsupported(f"config.json: visual_tokenizer_config: a backbone of type {kind} is not known here", EXTEND)
+    module = "visual_tokenizer.backbone"
+    return [
+        *(_aimv2(vision, module, width) if kind == "aimv2" else siglip(vision, module)),
+        plain("visual_tokenizer.head", (width * integer(said, "hidden_stride", 1) ** 2 + 2) * head),
+        plain("vte", words * integer(config, "hidden_size", hidden)),
+    ]
+
+
+def _aimv2(vision: Json, module: str, width: int) -> list[Weight]:
+    """Without the norm behind its last layer."""
+    side = integer(vision, "image_size", 224) // integer(vision, "patch_size", 14)
+    bias, qkv_bias = bool(vision.get("use_bias")), bool(vision.get("qkv_bias"))
+    if bias != qkv_bias:
+        raise Unsupported("config.json: backbone_config.use_bias: another value than qkv_bias is not known", EXTEND)
+    block = Block(
+        f"{module}.trunk.blocks", integer(vision, "num_hidden_layers", 24), width,
+        integer(vision, "intermediate_size", 2816), gated=True, bias=bias, norms=2, must_divide=heads(vision, 8),
+    )  # fmt: skip
+    return [plain(f"{module}.preprocessor", (patches(vision, 14, 1) + 2 + side * side) * width), *blocks(block)]
+
+
+def exaone4_5(config: Json, hidden: int) -> list[Weight]:
+    """EXAONE 4.5 (vLLM 0.29 models/exaone4_5.py): Qwen2.5-VL's encoder with fewer keys and values than queries."""
+    vision = part(config, "vision_config")
+    width, merge = integer(vision, "hidden_size", 3584), integer(vision, "spatial_merge_size", 2) ** 2
+    count = integer(vision, "num_heads", 16)
+    block = Block(
+        "visual.blocks", integer(vision, "depth", 32), width, integer(vision, "intermediate_size", 3420), gated=True,
+        norms=2, kv=width // count * integer(vision, "num_key_value_heads", 8), must_divide=count,
+    )  # fmt: skip
+    return [
+        plain("visual.patch_embed", patches(vision, 14, 2) * width),
+        *blocks(block),
+        *merger("visual.merger", width, merge, integer(vision, "out_hidden_size", hidden), norms=1),
+    ]
+
+
+def aria(config: Json, hidden: int) -> list[Weight]:
+    """Aria (vLLM 0.29 models/aria.py): learned queries attend to SigLIP's patches; attention is whole on every rank."""
+    vision = part(config, "vision_config")
+    width = integer(vision, "hidden_size")
+    queries = max(int(n) for n in (config.get("projector_patch_to_query_dict") or {"1225": 128, "4900": 256}).values())
+    return [
+        *siglip(vision, last_norm=False),
+        plain("multi_modal_projector.cross_attn", (queries + 8 * width + 11) * width),
+        weight("multi_modal_projector.feed_forward.linear_in", hidden, width, split="outputs", linear=False),
+        weight("multi_modal_projector.feed_forward.linear_out", hidden, hidden, split="inputs", linear=False),
+    ]
