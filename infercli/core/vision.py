@@ -114,33 +114,23 @@ class Profiled(NamedTuple):
     """For which outputs are kept."""
 
 
+_IMAGES = (
+    "AriaFor", "AyaVision", "Blip2For", "DeepseekVLV2", "Eagle2_5_VL", "Gemma3For", "Granite4Vision", "H2OVL", "KimiVL",
+    "Lfm2Vl", "Llama4", "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV",
+    "Pixtral", "SkyworkR1V", "Step",
+)  # fmt: skip
+_VIDEOS = (
+    "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "InternS2Preview", "InternVL", "LlavaOnevision", "Ovis2_",
+    "Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5",
+)  # fmt: skip
+_SOUND = ("AudioFlamingo3", "GlmAsr", "GraniteSpeech", "Qwen3ASR", "UltravoxModel", "Whisper")
 _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    *((name, ("image",)) for name in ("Gemma3For", "Llama4", "Llava", "Mistral3", "Pixtral", "KimiVL")),
-    *(
-        (name, ("image", "video"))
-        for name in ("Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Gemma4For", "InternVL", "Glm4v", "LlavaOnevision")
-    ),
+    *((name, ("image",)) for name in _IMAGES),
+    *((name, ("image", "video")) for name in _VIDEOS),
+    *((name, ("audio",)) for name in _SOUND),
     ("Phi4MM", ("image", "audio")),
     ("Gemma3n", ("image", "audio")),
     ("KimiK25", ("vision_chunk",)),
-    *(
-        (name, ("image",))
-        for name in (
-            "AriaFor",
-            "AyaVision",
-            "DeepseekVLV2",
-            "H2OVL",
-            "Lfm2Vl",
-            "Llama_Nemotron",
-            "NVLM_D",
-            "Ovis",
-            "SkyworkR1V",
-            "Step",
-        )
-    ),
-    *((name, ("image", "video")) for name in ("Ernie4_5_VL", "Exaone4_5_", "Ovis2_")),
-    ("Mllama", ("image",)),
-    ("Whisper", ("audio",)),
 )
 """First part of the architecture's name -> what its encoders read (0.28 model_executor/models/,
 get_supported_mm_limits); the longest name counts. Gemma 4's sound encoder is apart, and goes with its images here."""

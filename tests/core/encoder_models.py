@@ -425,6 +425,44 @@ _CONFIGS = (
             ("Step3p7ForConditionalGeneration", "step3p7", STEP),
         )
     ),
+    *(
+        config("UltravoxModel", "ultravox", version=version, hidden_size=192, stack_factor=4, projector_ln_mid=ln_mid,
+               text_config=LLAMA | {"architectures": ["LlamaForCausalLM"]},
+               audio_config=WHISPER | {"model_type": "whisper"}, vocab_size=640)
+        for version, ln_mid in (("0.4", False), ("0.5", True))
+    ),
+    config("GlmAsrForConditionalGeneration", "glmasr", tie_word_embeddings=False, text_config=LLAMA, audio_config={
+               "model_type": "glmasr_encoder", "hidden_size": 96, "intermediate_size": 384, "num_hidden_layers": 2,
+               "num_attention_heads": 4, "num_key_value_heads": 4, "num_mel_bins": 16, "max_position_embeddings": 60,
+               "head_dim": 24, "hidden_act": "gelu"}),
+    config("AudioFlamingo3ForConditionalGeneration", "audioflamingo3", text_config=QWEN2, tie_word_embeddings=False,
+           audio_config={"model_type": "audioflamingo3_encoder", "hidden_size": 96, "intermediate_size": 160,
+                         "num_hidden_layers": 2, "num_attention_heads": 4, "num_mel_bins": 16,
+                         "max_source_positions": 60}),
+    config("Eagle2_5_VLForConditionalGeneration", "eagle_2_5_vl", select_layer=-1, downsample_ratio=0.5,
+           force_image_size=112, text_config=QWEN2 | {"architectures": ["Qwen2ForCausalLM"]}, vision_config=SIGLIP),
+    config("Eagle2_5_VLForConditionalGeneration", "eagle_2_5_vl", version="-2", select_layer=-2, downsample_ratio=0.5,
+           force_image_size=112, text_config=QWEN2 | {"architectures": ["Qwen2ForCausalLM"]}, vision_config=SIGLIP),
+    config("Granite4VisionForConditionalGeneration", "granite4_vision", tie_word_embeddings=False,
+           text_config=LLAMA | {"model_type": "granite"}, vision_config=SIGLIP | {"hidden_size": 128},
+           downsample_rate="2/4", deepstack_layer_map=[[-2, 1], [-1, 2]], use_spatial_sampling=True,
+           spatial_target_layers=[0], use_image_newline_parameter=True),
+    config("Blip2ForConditionalGeneration", "blip-2", num_query_tokens=8, text_config={
+               "model_type": "opt", "vocab_size": 640, "hidden_size": 128, "ffn_dim": 384, "num_hidden_layers": 3,
+               "num_attention_heads": 8, "max_position_embeddings": 2048, "word_embed_proj_dim": 128,
+               "tie_word_embeddings": True},
+           qformer_config={"hidden_size": 64, "encoder_hidden_size": 96, "intermediate_size": 160,
+                           "num_hidden_layers": 3, "num_attention_heads": 4, "cross_attention_frequency": 2},
+           vision_config={"model_type": "blip_2_vision_model", "hidden_size": 96, "intermediate_size": 160,
+                          "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 112, "patch_size": 14}),
+    config("Phi4ForCausalLMV", "phi4-siglip", **FLAT_LLAMA, hidden_act="silu", rms_norm_eps=1e-6, mm_hidden_size=96,
+           vision_config=SIGLIP | {"model_type": "siglip2_vision_model", "num_patches": 64}),
+    config("InternS2PreviewForConditionalGeneration", "interns2_preview", tie_word_embeddings=False,
+           text_config=QWEN3_5 | {
+               "model_type": "qwen3_5_moe_text", "num_experts": 4, "num_experts_per_tok": 2,
+               "moe_intermediate_size": 96, "shared_expert_intermediate_size": 96},
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_5_moe", "hidden_act": "gelu_pytorch_tanh",
+                                         "deepstack_visual_indexes": []}),
     config("Llama4ForConditionalGeneration", "llama4", tie_word_embeddings=False, text_config=LLAMA | {
                "model_type": "llama4_text", "num_local_experts": 4, "num_experts_per_tok": 1, "head_dim": 16,
                "interleave_moe_layer_step": 1, "intermediate_size_mlp": 384, "no_rope_layers": [1, 1, 1],
@@ -502,6 +540,8 @@ MODELS: dict[str, dict] = {" ".join([c["architectures"][0], str(c.get("version",
 """Class, and its version where it has several -> config.json."""
 
 LIKE = {
+    "GraniteSpeechPlusForConditionalGeneration": "GraniteSpeechForConditionalGeneration",
+    "Qwen3ASRRealtimeGeneration": "Qwen3ASRForConditionalGeneration",
     "Qwen2_5OmniForConditionalGeneration": "Qwen2_5OmniModel",
     "NemotronH_Super_Omni_Reasoning_V3": "NemotronH_Nano_Omni_Reasoning_V3",
     "NemotronH_Omni_Reasoning_V3": "NemotronH_Nano_Omni_Reasoning_V3",

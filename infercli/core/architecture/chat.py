@@ -16,6 +16,7 @@ from infercli.core.architecture.encoder_parts import (
     part,
     patches,
     plain,
+    q_former,
     siglip,
     weight,
 )
@@ -120,4 +121,56 @@ def aria(config: Json, hidden: int) -> list[Weight]:
         plain("multi_modal_projector.cross_attn", (queries + 8 * width + 11) * width),
         weight("multi_modal_projector.feed_forward.linear_in", hidden, width, split="outputs", linear=False),
         weight("multi_modal_projector.feed_forward.linear_out", hidden, hidden, split="inputs", linear=False),
+    ]
+
+
+def eagle2_5(config: Json, hidden: int) -> list[Weight]:
+    """Eagle 2.5 (vLLM 0.29 models/eagle2_5_vl.py): SigLIP, and InternVL's projector, never quantized."""
+    vision = part(config, "vision_config")
+    count, asked = integer(vision, "num_hidden_layers"), int(config.get("select_layer", -1))
+    fed = count + asked + 1 if asked < 0 else asked + 1
+    merged = 4 * integer(vision, "hidden_size")
+    encoder = siglip(vision | {"num_hidden_layers": fed}, "vision_model", last_norm=fed == count)
+    return [*encoder, plain("mlp1", 2 * merged + (merged + 1 + hidden + 1) * hidden)]
+
+
+def granite4_vision(config: Json, hidden: int) -> list[Weight]:
+    """Granite 4 Vision (vLLM 0.29 models/granite4_vision.py): Q-formers over windows of several of SigLIP's layers."""
+    vision = part(config, "vision_config")
+    width = integer(vision, "hidden_size")
+    pairs = config.get("deepstack_layer_map") or config.get("vision_layer_to_llm_layer") or ()
+    spatial = config.get("use_checkerboard_sampling")
+    spatial = config.get("use_spatial_sampling") if spatial is None else spatial
+    queries, window = (int(side) for side in str(config.get("downsample_rate")).split("/"))
+    said = {"hidden_size": width, "num_hidden_layers": 1, "cross_attention_frequency": 1}
+    projectors = len(pairs) + (4 if spatial else 0)
+    around = (2 + queries**2 + window**2) * width + (width + 1) * hidden
+    newline = hidden if config.get("use_image_newline_parameter", True) else 0
+    return [
+        *siglip(vision, last_norm=False),
+        plain("projectors", around, projectors),
+        *(replace(w, copies=projectors * w.copies) for w in q_former("projectors.qformer", said, width)),
+        *([plain("image_newline", newline)] if newline else []),
+    ]
+
+
+def blip2(config: Json, hidden: int) -> list[Weight]:
+    """BLIP-2 (vLLM 0.29 models/blip2.py, blip.py): EVA-CLIP, and a Q-former."""
+    vision = {"hidden_size": 1408, "intermediate_size": 6144, "num_hidden_layers": 39, "image_size": 224} | part(
+        config, "vision_config"
+    )
+    width, queries = integer(vision, "hidden_size"), integer(config, "num_query_tokens", 32)
+    side = integer(vision, "image_size") // integer(vision, "patch_size", 14)
+    said = {"encoder_hidden_size": 1408} | (config.get("qformer_config") or {})
+    between = integer(said, "hidden_size", 768)
+    block = Block(
+        "vision_model.encoder.layers", integer(vision, "num_hidden_layers"), width,
+        integer(vision, "intermediate_size"), qkv_bias=bool(vision.get("qkv_bias", True)), must_divide=heads(vision),
+    )  # fmt: skip
+    return [
+        plain("vision_model.embeddings", (patches(vision, 14, 1) + 3 + side * side + 1 + 1) * width),
+        *blocks(block),
+        plain("query_tokens", queries * between),
+        *q_former("qformer", said, width),
+        plain("language_projection", (between + 1) * hidden),
     ]

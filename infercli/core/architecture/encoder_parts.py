@@ -197,6 +197,19 @@ def first(value: Json) -> int:
     return value
 
 
+def q_former(module: str, said: Json, seen: int) -> list[Weight]:
+    """BLIP-2's, over `seen` columns (vLLM 0.29 models/blip2.py): whole on every rank."""
+    width, wide = integer(said, "hidden_size", 768), integer(said, "intermediate_size", 3072)
+    depth, every = integer(said, "num_hidden_layers", 12), integer(said, "cross_attention_frequency", 2)
+    own = 4 * width * width + 6 * width
+    crossed = 2 * width * (width + integer(said, "encoder_hidden_size", seen)) + 6 * width
+    return [
+        plain(f"{module}.layernorm", 2 * width),
+        plain(f"{module}.encoder.layer", own + 2 * width * wide + wide + 3 * width, depth),
+        plain(f"{module}.encoder.layer.crossattention", crossed, -(-depth // every)),
+    ]
+
+
 def part(config: Json, key: str) -> Json:
     """One part of config.json. Raises Unsupported where it is missing."""
     value = config.get(key)

@@ -5,8 +5,10 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.architecture import encoders
-from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
+from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, projector, q_former, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
 from infercli.core.record import Json
@@ -58,19 +60,84 @@ def granite_speech(config: Json, hidden: int) -> list[Weight]:
 
 
 def _q_former(config: Json, heard: int, hidden: int) -> list[Weight]:
-    """BLIP-2's, over `heard` columns (vLLM 0.29 models/blip2.py): whole on every rank."""
+    """BLIP-2's, over `heard` columns, whole on every rank, and a linear layer."""
     said = part(config, "projector_config")
-    width, wide = integer(said, "hidden_size", 768), integer(said, "intermediate_size", 3072)
-    depth, every = integer(said, "num_hidden_layers", 12), integer(said, "cross_attention_frequency", 2)
-    crossing = -(-depth // every)
+    width = integer(said, "hidden_size", 768)
     queries = integer(config, "window_size", 15) // integer(config, "downsample_rate", 5)
-    own = 4 * width * width + 6 * width
-    crossed = 2 * width * (width + integer(said, "encoder_hidden_size", heard)) + 6 * width
     return [
-        plain("projector.query", (queries + 2) * width),
-        plain("projector.qformer.encoder.layer", own + 2 * width * wide + wide + 3 * width, depth),
-        plain("projector.qformer.encoder.layer.crossattention", crossed, crossing),
+        plain("projector.query", queries * width),
+        *q_former("projector.qformer", said, heard),
         plain("projector.linear", (width + 1) * hidden),
+    ]
+
+
+def ultravox(config: Json, hidden: int) -> list[Weight]:
+    """Ultravox (vLLM 0.29 models/ultravox.py): Whisper's encoder, and eight of its frames through two layers, whole.
+
+    Before 0.28 transformers ran the encoder, whole on every rank.
+    """
+    audio = _WHISPER | part(config, "audio_config")
+    if config.get("num_projector_layers"):
+        raise Unsupported("config.json: num_projector_layers: a projector with attention is not known here", EXTEND)
+    stacked = integer(audio, "d_model") * integer(config, "stack_factor", 8)
+    middle = integer(config, "hidden_size", 4096)
+    halved = middle // 2 if config.get("projector_act", "swiglu") == "swiglu" else middle
+    return [
+        *(replace(w, cut_since=(0, 28)) for w in whisper_encoder(audio, "audio_tower")),
+        weight("multi_modal_projector.linear_1", middle, stacked),
+        weight("multi_modal_projector.linear_2", hidden, halved),
+        plain("multi_modal_projector.ln", stacked + (halved if config.get("projector_ln_mid") else hidden)),
+    ]
+
+
+_WHISPER = {
+    "d_model": 384, "encoder_ffn_dim": 1536, "encoder_layers": 4, "encoder_attention_heads": 6, "num_mel_bins": 80,
+}  # fmt: skip
+"""What transformers takes where the config of a Whisper is silent (WhisperConfig)."""
+
+
+def whisper_encoder(audio: Json, module: str, *, whole: bool = False) -> list[Weight]:
+    """Whisper's, as vLLM cuts it (0.29 models/whisper.py), or `whole` and without a bias on keys, from transformers."""
+    width, rows = integer(audio, "d_model"), integer(audio, "max_source_positions", 1500)
+    block = Block(
+        f"{module}.layers", integer(audio, "encoder_layers"), width, integer(audio, "encoder_ffn_dim"), whole=whole,
+        extra=-width if whole else 0, must_divide=0 if whole else heads(audio, 6), linear=not whole,
+    )  # fmt: skip
+    convolution = 3 * integer(audio, "num_mel_bins", 80) + 3 * width + 2
+    return [plain(f"{module}.conv", (convolution + rows + 2) * width), *blocks(block)]
+
+
+def glm_asr(config: Json, hidden: int) -> list[Weight]:
+    """GLM-ASR (vLLM 0.29 models/glmasr.py): an encoder with rotary positions, of whose frames some lie side by side."""
+    audio = part(config, "audio_config")
+    width, wide = integer(audio, "hidden_size", 1280), integer(audio, "intermediate_size", 5120)
+    count = integer(audio, "num_attention_heads", 20)
+    block = Block(
+        "audio_tower.layers", integer(audio, "num_hidden_layers", 32), width, wide, must_divide=count,
+        kv=width // count * integer(audio, "num_key_value_heads", count),
+    )  # fmt: skip
+    return [
+        plain("audio_tower.conv", (3 * integer(audio, "num_mel_bins", 128) + 3 * width + 4) * width),
+        *blocks(block),
+        weight("multi_modal_projector.linear_1", 2 * hidden, wide, split="outputs"),
+        weight("multi_modal_projector.linear_2", hidden, 2 * hidden, split="inputs"),
+        plain("multi_modal_projector.linear_1.bias", 2 * hidden, split="outputs"),
+        plain("multi_modal_projector.linear_2.bias", hidden),
+    ]
+
+
+def audio_flamingo3(config: Json, hidden: int) -> list[Weight]:
+    """Audio Flamingo 3 (vLLM 0.29 models/audioflamingo3.py): Whisper's encoder, which transformers runs, whole."""
+    audio = part(config, "audio_config")
+    named = {
+        "d_model": audio.get("hidden_size", 1280), "encoder_ffn_dim": audio.get("intermediate_size", 5120),
+        "encoder_layers": audio.get("num_hidden_layers", 32), "num_mel_bins": 128,
+    }  # fmt: skip
+    audio = named | audio
+    bias = bool(config.get("projector_bias", True))
+    return [
+        *whisper_encoder(audio, "audio_tower", whole=True),
+        *projector("multi_modal_projector", hidden, integer(audio, "d_model"), bias=bias, whole=True),
     ]
 
 

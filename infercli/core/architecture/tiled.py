@@ -15,6 +15,7 @@ from infercli.core.architecture.encoder_parts import (
     part,
     patches,
     plain,
+    projector,
     siglip,
     weight,
 )
@@ -164,20 +165,29 @@ def lfm2_vl(config: Json, hidden: int) -> list[Weight]:
     vision = part(config, "vision_config")
     if vision.get("model_type") not in (None, "siglip2_vision_model"):
         raise Unsupported(f"config.json: vision_config.model_type: {vision['model_type']} is not known here", EXTEND)
-    width, middle = integer(vision, "hidden_size", 768), integer(config, "projector_hidden_size", 2560)
-    merged = width * integer(config, "downsample_factor", 2) ** 2
+    middle = integer(config, "projector_hidden_size", 2560)
+    merged = integer(vision, "hidden_size", 768) * integer(config, "downsample_factor", 2) ** 2
     bias = middle + hidden if config.get("projector_bias", True) else 0
     norm = 2 * merged if config.get("projector_use_layernorm", True) else 0
+    return [*_siglip2(vision), plain("multi_modal_projector", norm + (merged + hidden) * middle + bias)]
+
+
+def _siglip2(vision: Json, left_out: int = 0) -> list[Weight]:
+    """SigLIP 2 for grids of any shape, with the norm behind its last layer or without the last few layers."""
+    width, rows = integer(vision, "hidden_size", 768), integer(vision, "num_patches", 256)
     block = Block(
-        "vision_tower.vision_model.encoder.layers", integer(vision, "num_hidden_layers", 12), width,
+        "vision_tower.vision_model.encoder.layers", integer(vision, "num_hidden_layers", 12) - left_out, width,
         integer(vision, "intermediate_size", 3072), must_divide=heads(vision, 12),
     )  # fmt: skip
-    rows = integer(vision, "num_patches", 256)
-    return [
-        plain("vision_tower.vision_model.embeddings", (patches(vision, 16, 1) + 1 + rows + 2) * width),
-        *blocks(block),
-        plain("multi_modal_projector", norm + (merged + hidden) * middle + bias),
-    ]
+    before = patches(vision, 16, 1) + 1 + rows + (0 if left_out else 2)
+    return [plain("vision_tower.vision_model.embeddings", before * width), *blocks(block)]
+
+
+def phi4_siglip(config: Json, hidden: int) -> list[Weight]:
+    """Phi-4 Reasoning Vision (vLLM 0.29 models/phi4siglip.py): SigLIP 2 without its last layer, LLaVA's projector."""
+    vision = part(config, "vision_config")
+    inputs = integer(config, "mm_hidden_size", integer(vision, "hidden_size", 768))
+    return [*_siglip2(vision, left_out=1), *projector("multi_modal_projector", hidden, inputs)]
 
 
 def lfm2_decoder(config: Json) -> str:

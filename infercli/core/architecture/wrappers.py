@@ -118,6 +118,16 @@ WRAPPERS: dict[str, Wrapper] = {
     "Llama_Nemotron_Nano_VL": Wrapper(chat.nemotron_nano, whole=True),
     "NVLM_D": Wrapper(chat.nvlm_d, whole=True),
     "Ovis": Wrapper(chat.ovis, whole=True),
+    "AudioFlamingo3ForConditionalGeneration": Wrapper(sound.audio_flamingo3, "Qwen2ForCausalLM", whole=True),
+    "Blip2ForConditionalGeneration": Wrapper(chat.blip2, whole=True),
+    "Eagle2_5_VLForConditionalGeneration": Wrapper(chat.eagle2_5, whole=True),
+    "GlmAsrForConditionalGeneration": Wrapper(sound.glm_asr, "LlamaForCausalLM", whole=True),
+    "Granite4VisionForConditionalGeneration": Wrapper(chat.granite4_vision, "GraniteForCausalLM", whole=True),
+    "GraniteSpeechPlusForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
+    "InternS2PreviewForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
+    "Phi4ForCausalLMV": Wrapper(tiled.phi4_siglip, "Phi3ForCausalLM", whole=True),
+    "Qwen3ASRRealtimeGeneration": Wrapper(omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"),
+    "UltravoxModel": Wrapper(sound.ultravox, whole=True),
     "SkyworkR1VChatModel": Wrapper(encoders.internvl),
     "Step3p7ForConditionalGeneration": Wrapper(step.step_vl, whole=True),
     "StepVLForConditionalGeneration": Wrapper(step.step_vl, whole=True),
@@ -141,6 +151,8 @@ _DECODERS = {
     "gemma2": "Gemma2ForCausalLM",
     "nemotron_h": "NemotronHForCausalLM",
     "step3p5": "Step3p5ForCausalLM",
+    "opt": "OPTForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
 }
 """model_type -> class."""
 

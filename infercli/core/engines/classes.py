@@ -57,24 +57,25 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Plamo3ForCausalLM", "TeleChatForCausalLM",
     ),
     (0, 12, 0): (
-        "Jais2ForCausalLM",
+        "AudioFlamingo3ForConditionalGeneration", "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
-        "BgeM3EmbeddingModel", "Grok1ForCausalLM", "IQuestCoderForCausalLM", "IQuestLoopCoderForCausalLM",
-        "Lfm2VlForConditionalGeneration", "LlamaBidirectionalForSequenceClassification", "LlamaBidirectionalModel",
-        "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
+        "BgeM3EmbeddingModel", "GlmAsrForConditionalGeneration", "Grok1ForCausalLM", "IQuestCoderForCausalLM",
+        "IQuestLoopCoderForCausalLM", "Lfm2VlForConditionalGeneration", "LlamaBidirectionalForSequenceClassification",
+        "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
     ),
     (0, 14, 0): (
-        "DeepseekOCR2ForCausalLM", "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
-        "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
-        "Step1ForCausalLM", "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
+        "DeepseekOCR2ForCausalLM", "Eagle2_5_VLForConditionalGeneration", "Glm4MoeLiteForCausalLM",
+        "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration", "KimiK25ForConditionalGeneration",
+        "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM", "Step3p5ForCausalLM",
+        "StepVLForConditionalGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
     ),
     (0, 16, 0): (
-        "AXK1ForCausalLM", "ColBERTJinaRobertaModel",
-        "ColBERTModernBertModel", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3_5ForConditionalGeneration",
+        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "Ovis2_6ForCausalLM",
+        "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration", "Qwen3_5ForConditionalGeneration",
         "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
@@ -88,18 +89,20 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "JinaEmbeddingsV5Model", "JinaForRanking",
     ),
     (0, 19, 1): (
-        "DeepseekV4ForCausalLM", "Exaone4_5_ForConditionalGeneration", "HYV3ForCausalLM", "Ministral3ForCausalLM",
-        "NemotronH_Nano_Omni_Reasoning_V3", "NemotronH_Super_Omni_Reasoning_V3", "Param2MoEForCausalLM",
-        "Rnj1ForCausalLM", "TeleChat3ForCausalLM",
+        "DeepseekV4ForCausalLM", "Exaone4_5_ForConditionalGeneration", "Granite4VisionForConditionalGeneration",
+        "HYV3ForCausalLM", "Ministral3ForCausalLM", "NemotronH_Nano_Omni_Reasoning_V3",
+        "NemotronH_Super_Omni_Reasoning_V3", "Param2MoEForCausalLM", "Phi4ForCausalLMV", "Rnj1ForCausalLM",
+        "TeleChat3ForCausalLM",
     ),
     (0, 20, 0): (
         "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM",
     ),
     (0, 21, 0): (
-        "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
+        "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
     ),
     (0, 22, 1): (
-        "Gemma4UnifiedForConditionalGeneration", "HrmTextForCausalLM", "Step3p7ForConditionalGeneration",
+        "Gemma4UnifiedForConditionalGeneration", "GraniteSpeechPlusForConditionalGeneration", "HrmTextForCausalLM",
+        "Step3p7ForConditionalGeneration",
     ),
     (0, 23, 0): (
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
