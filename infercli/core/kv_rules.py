@@ -103,9 +103,7 @@ _V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
 _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False, encoder_charge="item")
 _V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
 _V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
-_V0_13 = _V0_12._replace(
-    since=(0, 13, 0), asks_state_dtype=frozenset({"NemotronHForCausalLM"}), encoder_charge="batch"
-)
+_V0_13 = _V0_12._replace(since=(0, 13, 0), asks_state_dtype=frozenset({"NemotronHForCausalLM"}), encoder_charge="batch")
 _V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(

@@ -115,13 +115,14 @@ class Profiled(NamedTuple):
 
 
 _IMAGES = (
-    "AriaFor", "AyaVision", "Blip2For", "DeepseekVLV2", "Eagle2_5_VL", "Gemma3For", "Granite4Vision", "H2OVL", "KimiVL",
-    "Lfm2Vl", "Llama4", "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV",
-    "Pixtral", "SkyworkR1V", "Step",
+    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Gemma3For",
+    "Granite4Vision", "H2OVL", "HunYuanVL", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL", "Llama_Nemotron", "Llava",
+    "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "SiglipModel", "SkyworkR1V",
+    "Step", "TarsierFor",
 )  # fmt: skip
 _VIDEOS = (
-    "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "InternS2Preview", "InternVL", "LlavaOnevision", "Ovis2_",
-    "Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5",
+    "ColQwen3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "InternS1Pro", "InternS2Preview", "InternVL",
+    "LlavaOnevision", "OpsColQwen3", "Ovis2_", "Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Tarsier2",
 )  # fmt: skip
 _SOUND = ("AudioFlamingo3", "GlmAsr", "GraniteSpeech", "Qwen3ASR", "UltravoxModel", "Whisper")
 _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -22,8 +22,10 @@ import transformers.models.pixtral.modeling_pixtral as pixtral
 from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from vllm.config import ModelConfig, ParallelConfig, SchedulerConfig, VllmConfig
+from vllm.model_executor.layers.rotary_embedding import fope
 from vllm.model_executor.model_loader.utils import initialize_model
 from vllm.model_executor.models import gemma3n_mm
+from vllm.transformers_utils import processor
 from vllm.transformers_utils.config import _CONFIG_REGISTRY
 from vllm.v1.worker.gpu.attn_utils import get_kv_cache_spec
 
@@ -58,6 +60,10 @@ _from_config = gemma3n_mm.AutoModel.from_config
 gemma3n_mm.AutoModel = MagicMock(
     from_config=lambda config: (MobileNet if config.model_type == "gemma3n_vision" else _from_config)(config)
 )
+
+# What looks at numbers, and what loads a processor, which some classes ask while they are built.
+fope.FourierRotaryEmbedding._compute_inv_freq = lambda rope, base: torch.empty(rope.num_inv_freq)
+processor.cached_get_processor_without_dynamic_kwargs = MagicMock()
 
 OF_ITS_REPOSITORY = ("molmo2", "step3p7")
 """Types of which vLLM reads the names that the repository's own class gives, and not those of transformers."""

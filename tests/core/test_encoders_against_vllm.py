@@ -36,6 +36,7 @@ IN_FLOAT32 = (
     ".e_score_correction_bias",
     "_experts_gate.weight",
     ".moe.gate.weight",
+    "custom_text_proj.weight",
     ".moe.router_bias",
     ".correct_output_scale",
     "whisper_encoder.embed_positions.weight",

@@ -35,6 +35,7 @@ from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.mllama import mllama
+from infercli.core.architecture.towers import clip, siglip_model
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.whisper import whisper
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
@@ -120,8 +121,10 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "RWForCausalLM": older.falcon,
     "DbrxForCausalLM": older.dbrx,
     "MPTForCausalLM": older.mpt,
+    "CLIPModel": clip,
     "Ernie4_5_VLMoeForConditionalGeneration": ernie_vl,
     "MllamaForConditionalGeneration": mllama,
+    "SiglipModel": siglip_model,
     "WhisperForConditionalGeneration": whisper,
     "MptForCausalLM": older.mpt,
     "ColBERTJinaRobertaModel": rope_bert.jina,
@@ -137,7 +140,9 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
 _MOST_LAYERS = 10_000
 """Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
 
-_MROPE = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Qwen3Omni")
+_MROPE = (
+    "ColQwen3", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL", "Tarsier2",
+)  # fmt: skip
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
 
 _TIED: dict[str, bool] = {
@@ -177,12 +182,13 @@ def parse(config: Json) -> ModelArch:
 
 
 def _parse(name: str, config: Json) -> ModelArch:
-    for key in (*LAYERS, *DRAFTS):
-        if isinstance(config.get(key), int) and config[key] > _MOST_LAYERS:
-            raise InputError(
-                f"config.json: {key}: {config[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
-                "the checkpoint is damaged; pin it again, or fix the file at its source",
-            )
+    for said in (config, config.get("text_config")):
+        for key in (*LAYERS, *DRAFTS) if isinstance(said, dict) else ():
+            if isinstance(said.get(key), int) and said[key] > _MOST_LAYERS:
+                raise InputError(
+                    f"config.json: {key}: {said[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
+                    "the checkpoint is damaged; pin it again, or fix the file at its source",
+                )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
         sections = "mrope_section" in rope_parameters(config)
@@ -227,6 +233,7 @@ def _with_encoder(name: str, config: Json) -> ModelArch:
     return replace(
         inner,
         architecture=name,
+        pooling=inner.pooling or WRAPPERS[name].pooling,
         encoders=tuple(weights),
         deepstack_levels=len(levels),
         image_prefix=name.startswith(_IMAGE_PREFIX) or (name.startswith("Gemma4") and said == "vision"),

@@ -5,6 +5,7 @@ The one thing to know: each function here reads all of config.json.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from infercli.core.architecture.encoder_parts import (
@@ -20,7 +21,8 @@ from infercli.core.architecture.encoder_parts import (
     siglip,
     weight,
 )
-from infercli.core.architecture.fields import EXTEND, integer
+from infercli.core.architecture.encoders import qwen3_vl
+from infercli.core.architecture.fields import EXTEND, POSITIONS, head_size, integer, optional, rope_parameters
 from infercli.core.architecture.layers import Weight
 from infercli.core.architecture.omni import radio
 from infercli.core.record import Json
@@ -173,4 +175,56 @@ def blip2(config: Json, hidden: int) -> list[Weight]:
         plain("query_tokens", queries * between),
         *q_former("qformer", said, width),
         plain("language_projection", (between + 1) * hidden),
+    ]
+
+
+def hunyuan(config: Json, _hidden: int) -> list[Weight]:
+    """HunYuan-OCR (vLLM 0.28 models/hunyuan_vision.py): a ViT whose patches two convolutions merge."""
+    vision = part(config, "vision_config")
+    width, merge = integer(vision, "hidden_size", 1152), integer(vision, "spatial_merge_size", 2) ** 2
+    out, side = integer(vision, "out_hidden_size", 4096), integer(vision, "max_image_size", 2048)
+    positions = (side // integer(vision, "patch_size", 16)) ** 2 + 1
+    block = Block(
+        "visual.layers", integer(vision, "num_hidden_layers", 27), width, integer(vision, "intermediate_size", 4304),
+        must_divide=heads(vision),
+    )  # fmt: skip
+    merged = (merge * width + 1) * 2 * width + (2 * width + 1) * 4 * width + 4 * width + width
+    return [
+        plain("visual.embeddings", (patches(vision, 16, 1) + 1 + positions) * width),
+        *blocks(block),
+        plain("visual.perceive", merged + (4 * width + 1 + 3 + 1) * out),
+    ]
+
+
+def qwen_vl(visual: Json, _hidden: int) -> list[Weight]:
+    """Qwen-VL of 2023 (vLLM 0.23 models/qwen_vl.py): attention and the resampler are whole on every rank."""
+    width, out = integer(visual, "width"), integer(visual, "output_dim")
+    wide = int(width * float(visual["mlp_ratio"]))
+    block = Block(
+        "transformer.visual.transformer.resblocks", integer(visual, "layers"), width, wide, attention_whole=True
+    )
+    queries = integer(visual, "n_queries", 256)
+    resampler = 2 * queries + width + 4 * out + 4 + 4  # queries, positions; keys and values; attention; two norms
+    return [
+        plain("transformer.visual.embeddings", (patches(visual, 14, 1) + 256 + 2) * width),
+        *blocks(block),
+        plain("transformer.visual.attn_pool", (resampler + 2 + out) * out),
+    ]
+
+
+def intern_s1_pro(config: Json, hidden: int) -> list[Weight]:
+    """Intern-S1 Pro (vLLM 0.29 models/interns1_pro.py, layers/rotary_embedding/fope.py): Qwen3-VL's encoder.
+
+    And, for each KV head, what mixes the frequencies of its decoder's positions: those that turn once in the context.
+    """
+    text = part(config, "text_config")
+    said = rope_parameters(text)
+    width, longest = head_size(text), integer(text, POSITIONS)
+    base = float(said.get("rope_theta") or text.get("rope_theta") or 10000.0)
+    turning = math.ceil(width / 2 * math.log(longest / (2 * math.pi)) / math.log(base))
+    mixed = min(optional(said, "num_inv_freq") or turning, width // 2)
+    count = integer(text, "num_key_value_heads")
+    return [
+        *qwen3_vl(part(config, "vision_config"), hidden),
+        plain("model.rotary_emb", 2 * count * mixed * mixed, split="outputs"),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from infercli.core.architecture import chat, encoders, molmo, omni, readers, sound, step, tiled
+from infercli.core.architecture import chat, encoders, molmo, omni, readers, retrieval, sound, step, tiled
 from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -38,6 +38,8 @@ class Wrapper(NamedTuple):
 
     text: Callable[[Json], Json] | None = None
     """Says the decoder's config in the names of other classes."""
+    pooling: bool = False
+    """It compares what the decoder leaves of each token, and generates nothing; lm_head is held all the same."""
 
 
 WRAPPERS: dict[str, Wrapper] = {
@@ -128,6 +130,17 @@ WRAPPERS: dict[str, Wrapper] = {
     "Phi4ForCausalLMV": Wrapper(tiled.phi4_siglip, "Phi3ForCausalLM", whole=True),
     "Qwen3ASRRealtimeGeneration": Wrapper(omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"),
     "UltravoxModel": Wrapper(sound.ultravox, whole=True),
+    "ColPaliForRetrieval": Wrapper(retrieval.colpali, whole=True, inside="vlm_config", tied=True, pooling=True),
+    "ColQwen3": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
+    "ColQwen3_5": Wrapper(retrieval.colqwen3, "Qwen3_5ForCausalLM", whole=True, ties="text", pooling=True),
+    "OpsColQwen3Model": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
+    "Qwen3VLNemotronEmbedModel": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
+    "LlamaNemotronVLModel": Wrapper(retrieval.nemotron, "LlamaBidirectionalModel", whole=True, pooling=True),
+    "HunYuanVLForConditionalGeneration": Wrapper(chat.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
+    "InternS1ProForConditionalGeneration": Wrapper(chat.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True),
+    "Tarsier2ForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM", ties="either"),
+    "TarsierForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
+    "QwenVLForConditionalGeneration": Wrapper(chat.qwen_vl, "QWenLMHeadModel", "visual"),
     "SkyworkR1VChatModel": Wrapper(encoders.internvl),
     "Step3p7ForConditionalGeneration": Wrapper(step.step_vl, whole=True),
     "StepVLForConditionalGeneration": Wrapper(step.step_vl, whole=True),

@@ -27,6 +27,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 9, 0): (
         "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Gemma3nForConditionalGeneration",
         "Glm4vForConditionalGeneration", "KeyeForConditionalGeneration", "MiniMaxM1ForCausalLM", "NemotronHForCausalLM",
+        "Tarsier2ForConditionalGeneration", "TarsierForConditionalGeneration",
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
@@ -48,10 +49,11 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "OuroForCausalLM", "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
     ),
     (0, 11, 0): (
-        "AfmoeForCausalLM", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM", "KimiLinearForCausalLM",
-        "Lfm2MoeForCausalLM", "LightOnOCRForConditionalGeneration", "MiniMaxM2ForCausalLM", "MistralLarge3ForCausalLM",
+        "AfmoeForCausalLM", "CLIPModel", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM",
+        "HunYuanVLForConditionalGeneration", "KimiLinearForCausalLM", "Lfm2MoeForCausalLM",
+        "LightOnOCRForConditionalGeneration", "MiniMaxM2ForCausalLM", "MistralLarge3ForCausalLM",
         "PaddleOCRVLForConditionalGeneration", "PanguEmbeddedForCausalLM", "PanguUltraMoEForCausalLM",
-        "Qwen3OmniMoeForConditionalGeneration",
+        "Qwen3OmniMoeForConditionalGeneration", "SiglipModel",
     ),
     (0, 11, 2): (
         "Plamo3ForCausalLM", "TeleChatForCausalLM",
@@ -66,24 +68,24 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 14, 0): (
         "DeepseekOCR2ForCausalLM", "Eagle2_5_VLForConditionalGeneration", "Glm4MoeLiteForCausalLM",
-        "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration", "KimiK25ForConditionalGeneration",
-        "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM", "Step3p5ForCausalLM",
-        "StepVLForConditionalGeneration",
+        "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration", "InternS1ProForConditionalGeneration",
+        "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
+        "Step1ForCausalLM", "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
     ),
     (0, 16, 0): (
-        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "Ovis2_6ForCausalLM",
-        "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration", "Qwen3_5ForConditionalGeneration",
-        "Qwen3_5MoeForConditionalGeneration",
+        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "ColQwen3", "LlamaNemotronVLModel",
+        "OpsColQwen3Model", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration",
+        "Qwen3VLNemotronEmbedModel", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
-        "BailingMoeV2_5ForCausalLM", "HyperCLOVAXForCausalLM",
-        "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
+        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HyperCLOVAXForCausalLM", "OlmoHybridForCausalLM",
+        "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
     ),
     (0, 18, 0): (
-        "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
+        "ColQwen3_5", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
     ),
     (0, 18, 1): (
         "JinaEmbeddingsV5Model", "JinaForRanking",
@@ -128,10 +130,11 @@ ABSENT = {name: last for last, names in _LACKING.items() for name in names}
 _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
     **dict.fromkeys((
         "InternLMForCausalLM", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
-        "QWenLMHeadModel", "XverseForCausalLM",
+        "QWenLMHeadModel", "QwenVLForConditionalGeneration", "XverseForCausalLM",
     ), ((0, 24, 0), "0.23.0")),
     **dict.fromkeys((
         "AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM", "Grok1ForCausalLM", "Grok1ModelForCausalLM",
+        "Tarsier2ForConditionalGeneration", "TarsierForConditionalGeneration",
     ), ((0, 25, 1), "0.24.0")),
     "Phi3SmallForCausalLM": ((0, 10, 0), "0.9.2"),
     "MllamaForConditionalGeneration": ((0, 11, 0), "0.10.2"),
