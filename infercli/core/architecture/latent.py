@@ -137,8 +137,8 @@ def longcat_ngram(config: Json) -> ModelArch:
     if config.get("ngram_vocab_size_ratio") is None:
         return arch
     tables = integer(config, "emb_split_num") * (integer(config, "emb_neighbor_num") - 1)
-    first = float(config["ngram_vocab_size_ratio"]) * arch.vocab
-    rows, width = sum(int(first + 2 * index + 1) for index in range(tables)), arch.hidden // tables
+    first = int(float(config["ngram_vocab_size_ratio"]) * arch.vocab + 1)  # each table after it has two rows more
+    rows, width = tables * (first + tables - 1), arch.hidden // tables
     table = Weight(name="n-gram embedding", role="embedding", module="ngram_embeddings.embedders", outputs=rows,
                    inputs=width, split="outputs", padded=True)  # fmt: skip
     widen = Weight(name="n-gram projections", role="other", module="ngram_embeddings.post_projs", outputs=arch.hidden,
