@@ -154,6 +154,10 @@ def open_loop(rate, capacity, seconds=10.0, lasts=0.5):
 def test_an_endpoint_that_falls_behind_is_told_from_one_whose_answers_are_long(made, behind):
     traces, load = made
     assert (fell_behind(traces, load) is not None) is behind
+    later = [
+        t.model_copy(update={"intended_s": t.intended_s + 1000, "ended_s": t.ended_s + 1000}) for t in traces
+    ]  # of a level that is not the first of its run
+    assert (fell_behind(later, load) is not None) is behind
 
 
 @pytest.mark.parametrize("seed", range(5))
