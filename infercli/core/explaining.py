@@ -141,7 +141,7 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
     inputs = [
         _band("any_capture", parts["any_capture"], _LOGS),
         _band("per_layer", sizing.graphs_of_a_layer(q.arch, row), _LOGS),
-        Given(name="layers", value=-(-q.arch.layer_count // stages), source=f"{_CONFIG}; of one stage"),
+        Given(name="layers", value=-(-q.arch.passed_layers // stages), source=f"{_CONFIG}; of one stage"),
         Given(
             name="sizes", value=sizing.graph_sizes(q.sized.load, q.facts),
             source="captured batch sizes, by max_num_seqs (config/vllm.py _set_cudagraph_sizes)",

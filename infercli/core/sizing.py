@@ -193,7 +193,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]
     share = graph_sizes(load, facts) / facts.all_graph_sizes
-    layers = -(-arch.layer_count // load.layout.pipeline_parallel_size)
+    layers = -(-arch.passed_layers // load.layout.pipeline_parallel_size)
     layers += 0 if load.draft is None else load.draft.arch.layer_count
     per_layer = graphs_of_a_layer(arch, g)
     ranks = load.layout.tensor_parallel_size
@@ -328,7 +328,7 @@ def gpu_memory(
         _term(
             "cuda_graphs",
             graphs,
-            f"{arch.layer_count} layers, {0 if load.enforce_eager else graph_sizes(load, facts)} sizes"
+            f"{arch.passed_layers} layers, {0 if load.enforce_eager else graph_sizes(load, facts)} sizes"
             + ("" if inside else "; outside the budget, and not deducted from the KV cache"),
             facts.graphs[graphs_kind(load.gpu)].source,
             inside_budget=inside,

@@ -72,8 +72,7 @@ from vllm.distributed import parallel_state  # noqa: E402
 from vllm.model_executor.layers import fused_moe  # noqa: E402
 from vllm.model_executor.layers.attention_layer_base import AttentionLayerBase  # noqa: E402
 from vllm.model_executor.model_loader.utils import initialize_model  # noqa: E402
-from vllm.model_executor.models import openpangu, registry, step1  # noqa: E402
-from vllm.models.hy_v4.nvidia import attention as hy_v4  # noqa: E402
+from vllm.model_executor.models import registry, step1  # noqa: E402
 from vllm.platforms import current_platform  # noqa: E402
 from vllm.platforms.interface import DeviceCapability  # noqa: E402
 from vllm.transformers_utils.config import _CONFIG_REGISTRY  # noqa: E402
@@ -172,10 +171,6 @@ def pretend() -> None:
     registry._run_in_subprocess = lambda function: function()
     type(current_platform).check_and_update_config = classmethod(lambda cls, config: None)
     fused_moe.FusedMoEFactory = NoExperts
-    # transformers has since named this kind of layer anew, and this vLLM would build it without its indexer.
-    hy_v4._SPARSE_LAYER_TYPES += ("indexed_attention",)
-    openpangu.current_platform = MagicMock(wraps=current_platform, current_device=lambda: "meta")
-    openpangu.OpenPanguSinkAttention.post_weight_load = lambda self: None  # it norms the sinks, which a kernel does
 
 
 def split(case: dict, stage: int) -> None:
@@ -305,8 +300,22 @@ def configured(case: dict, folder: Path) -> VllmConfig:
     return config
 
 
+def pretend_of_classes() -> None:
+    """What classes themselves ask of a GPU; they are imported here, once it is decided whether there are experts."""
+    from vllm.model_executor.models import openpangu
+    from vllm.models.hy_v4.nvidia import attention as hy_v4
+
+    openpangu.current_platform = MagicMock(wraps=current_platform, current_device=lambda: "meta")
+    openpangu.OpenPanguSinkAttention.post_weight_load = lambda self: None  # it norms the sinks, which a kernel does
+    # transformers has since named this kind of layer anew, and this vLLM would build it without its indexer.
+    hy_v4._SPARSE_LAYER_TYPES = ("sparse_attention", "sparse", "deepseek_sparse_attention", "indexed_attention")
+
+
 def built(config: VllmConfig, **named) -> torch.nn.Module:
-    """vLLM's class, as a GPU's engine builds it: one asks for what needs Triton."""
+    """vLLM's class. One asks for the runner that a GPU's engine has, which needs Triton."""
+    pretend_of_classes()
+    if config.model_config.architecture != "LongcatFlashNgramForCausalLM":
+        return initialize_model(config, **named)
     with patch.object(VllmConfig, "use_v2_model_runner", True):
         return initialize_model(config, **named)
 

@@ -91,7 +91,7 @@ NEWER: dict[str, Config] = {
     "Ling 3 without a gate": config("BailingMoeV3ForCausalLM", "bailing_hybrid", _LING3, layer_group_size=3,
                                     gated_attention_proj_granularity_type=None, q_lora_rank=None),
     "Ring 2.5 without groups and ranks": config("BailingMoeV2_5ForCausalLM", "bailing_hybrid", _RING, q_lora_rank=None,
-                                                group_norm_size=1, use_qk_norm=False, num_shared_experts=0,
+                                                group_norm_size=2, use_qk_norm=False, num_shared_experts=0,
                                                 moe_router_enable_expert_bias=False, score_function="softmax"),
     "HrmTextForCausalLM": config("HrmTextForCausalLM", "hrm_text", _HRM, without=("num_key_value_heads",)),
     "HRM-Text with biases and its depth said": config(

@@ -68,6 +68,7 @@ def test_each_pass_of_the_same_layers_keeps_its_own_keys_and_reads_the_weights_a
     )
     assert sum(m.parameters for m in work.matrices) == 3 * in_layers + outside
     assert in_layers < whole
+    assert (arch.layer_count, arch.passed_layers, work.layers) == (3, 9, 9)
 
 
 def test_a_nemotron_puzzle_has_the_widths_and_the_windows_of_each_block():

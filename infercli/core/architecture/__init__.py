@@ -151,8 +151,10 @@ _TIED: dict[str, bool] = {
         "AXK1ForCausalLM", "AfmoeForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV32ForCausalLM",
         "DeepseekV3ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM",
         "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "JambaForCausalLM", "KimiLinearForCausalLM",
-        "LongcatFlashForCausalLM", "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
-        "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "OlmoeForCausalLM",
+        "LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM",
+        "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
+        "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "NemotronHPuzzleForCausalLM",
+        "OlmoeForCausalLM",
         "PhiMoEForCausalLM", "Qwen3NextForCausalLM", "Step3p5ForCausalLM",
     ), False),
 }  # fmt: skip

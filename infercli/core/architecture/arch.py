@@ -129,6 +129,11 @@ class ModelArch:
         return sum(len(group.indices) for group in self.layers)
 
     @property
+    def passed_layers(self) -> int:
+        """Layers of the decoder that a token passes, each as often as it does."""
+        return sum(len(group.indices) * (1 + len(group.again)) for group in self.layers)
+
+    @property
     def padded_vocab(self) -> int:
         """Rows of the embedding as vLLM pads it."""
         return padded_rows(self.vocab)

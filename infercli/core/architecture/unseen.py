@@ -75,8 +75,8 @@ UNSEEN = frozenset({
 Checked against 71 public config.json files and the start-up logs of vLLM 0.4 to 0.25 in benchmarks/accuracy, and
 44 other logs (0.5 to 0.26). Structure:
 vLLM 0.29 model_executor/models, transformers where vLLM runs a class through it (OLMo, SmolLM3, GPTBigCode), and for
-classes that vLLM dropped (Baichuan, Bamba, Dots1, InternLM, MPT, Qwen 1, Xverse) its last source that had them. A class
-leaves this table with the config.json or the log that shows it.
+classes that vLLM dropped its last source that had them (core/engines/classes.py says which). A class leaves this table
+with the config.json or the log that shows it.
 """
 
 

@@ -167,7 +167,7 @@ def rank_work(
             else:
                 kernels += layers * _KERNELS_DENSE
     return Work(
-        layers=arch.layer_count,
+        layers=arch.passed_layers,
         hidden=arch.hidden,
         kernels=kernels,
         reductions=reductions,
