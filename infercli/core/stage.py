@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import model_validator
+
 from infercli.core.goodput import Goodput, Objectives, goodput
 from infercli.core.metrics import Metrics, measure
 from infercli.core.record import Record
@@ -26,6 +28,12 @@ class StageResult(Record):
     stopped: Stop | None = None
     """None: its load was done."""
     traces: tuple[Trace, ...]
+
+    @model_validator(mode="after")
+    def _has_its_traces(self) -> StageResult:
+        if self.metrics.requests and not self.traces:
+            raise ValueError(f"traces: none is there of the {self.metrics.requests:,} requests that metrics counts")
+        return self
 
     @property
     def interrupted(self) -> bool:

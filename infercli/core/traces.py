@@ -24,6 +24,8 @@ Arrivals = Literal["constant", "poisson", "gamma", "trace"]
 below a `burstiness` of 1 and evener above it; or as the conversations' own times say."""
 Phase = Literal["warmup", "measured", "cooldown"]
 
+_FARTHEST_S = 1e9
+"""Of any time from the beginning: no run takes thirty years, and sums of such times stay finite."""
 RETRY_FIRST_S, RETRY_MOST_S = 0.004, 0.25
 """After a failure a user of a closed loop waits before its next request: so long, twice as long with each further
 failure of its worker that no answer came between, and at most so long. Without it a dead endpoint would be asked a
@@ -218,4 +220,7 @@ class Trace(Record):
     def _aligned(self) -> Trace:
         if not len(self.arrivals_s) == len(self.frames) == len(self.lags_s):
             raise ValueError("arrivals_s, frames and lags_s must be of one length")
+        times = (self.intended_s, self.sent_s, self.first_byte_s, self.ended_s, *self.arrivals_s)
+        if not all(time is None or -_FARTHEST_S <= time <= _FARTHEST_S for time in times):
+            raise ValueError(f"its times must lie within {_FARTHEST_S:,.0f} s of the beginning")
         return self

@@ -160,6 +160,19 @@ def test_damaged_foreign_and_old_files_are_refused_by_name(infercli, saved, tmp_
     assert ran.out == ""
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda stage: stage.update(traces=[]), "none is there of the 16 requests"),
+        (lambda stage: stage["traces"][3].update(ended_s=1e308), "within 1,000,000,000 s"),
+    ],
+)
+def test_a_result_without_its_traces_or_with_times_that_no_run_has_is_refused(infercli, saved, tmp_path, change, words):
+    ran = infercli("report", edited(saved, tmp_path, lambda value: change(value["stages"][0])))
+    assert ran.code == ExitCode.USAGE
+    assert words in ran.err
+
+
 def test_a_named_pipe_is_refused_and_not_waited_for(infercli, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     ran = infercli("report", "pipe")
