@@ -130,6 +130,7 @@ _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     *((name, ("image", "video")) for name in _VIDEOS),
     *((name, ("audio",)) for name in _SOUND),
     ("Phi4MM", ("image", "audio")),
+    ("Phi4Multimodal", ("image", "audio")),
     ("Gemma3n", ("image", "audio")),
     ("KimiK25", ("vision_chunk",)),
 )

@@ -407,6 +407,7 @@ NOT_ASKED = {
     "HunYuanVLForConditionalGeneration": "last in vLLM 0.28",
     "Llama_Nemotron_Nano_VL": "its encoder comes with its repository",
     "MiniMaxM3SparseForConditionalGeneration": "it needs a GPU",
+    "Phi4MultimodalForCausalLM": "last in vLLM 0.12, and through transformers since",
     "QwenVLForConditionalGeneration": "last in vLLM 0.23",
     "PixtralForConditionalGeneration": "it has Mistral's own format",
 }

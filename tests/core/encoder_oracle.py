@@ -79,7 +79,7 @@ def stand_in(model_type: str) -> None:
             parts = {k: v for k, v in fields.items() if isinstance(v, dict) and k.endswith("_config")}
             for key, part in parts.items():
                 inner = part.get("model_type")
-                known = _CONFIG_REGISTRY.get(inner, PretrainedConfig)
+                known = _CONFIG_REGISTRY[inner] if inner in _CONFIG_REGISTRY else PretrainedConfig  # noqa: SIM401 - it imports
                 if inner in CONFIG_MAPPING and model_type not in OF_ITS_REPOSITORY:
                     known = CONFIG_MAPPING[inner]
                 setattr(self, key, known(**part))

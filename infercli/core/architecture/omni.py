@@ -6,7 +6,17 @@ encoders, and some of their widths stand at the top. vLLM loads the thinker alon
 
 from __future__ import annotations
 
-from infercli.core.architecture.encoder_parts import Block, blocks, heads, merger, part, patches, plain, siglip
+from infercli.core.architecture.encoder_parts import (
+    Block,
+    blocks,
+    heads,
+    merger,
+    part,
+    patches,
+    plain,
+    projector,
+    siglip,
+)
 from infercli.core.architecture.encoders import qwen2_5_vl
 from infercli.core.architecture.fields import EXTEND, integer, optional
 from infercli.core.architecture.layers import Weight
@@ -182,6 +192,41 @@ def _conformer(config: Json, hidden: int) -> list[Weight]:
         plain(f"{module}.encoder.embed", before + 2 * distance * integer(said, "attention_heads")),
         plain(f"{module}.encoder.encoders", attention + convolution + forward + 4 * width, integer(said, "num_blocks")),
         plain(f"{module}.audio_projection", 2 * (width + 1 + hidden + 1) * hidden),
+    ]
+
+
+_PHI4_VISION = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16,
+                "image_size": 448, "patch_size": 14}  # fmt: skip
+_PHI4_AUDIO = {"hidden_size": 1024, "intermediate_size": 1536, "num_blocks": 24, "num_attention_heads": 16,
+               "kernel_size": 3, "input_size": 80, "bias_max_distance": 1000, "nemo_conv_channels": 1024}  # fmt: skip
+"""What transformers takes where the configs of Phi-4 Multimodal are silent (Phi4MultimodalConfig)."""
+
+
+def phi4_multimodal(config: Json, hidden: int) -> list[Weight]:
+    """Phi-4 Multimodal in transformers' names (vLLM 0.12 models/phi4_multimodal.py): as `phi4_mm`, but cut."""
+    vision, audio = _PHI4_VISION | part(config, "vision_config"), _PHI4_AUDIO | part(config, "audio_config")
+    fed = integer(vision, "num_hidden_layers") + int(vision.get("feature_layer", -2)) + 1
+    same = dict.fromkeys(("ext_pw_out_channel", "depthwise_separable_out_channel"), audio["hidden_size"])
+    plainest = same | {"depthwise_multiplier": 1, "bias_symmetric": False, "time_reduction": 8, "downsample_rate": 1}
+    _only(audio, plainest, "audio_config")
+    width, wide, depth = (integer(audio, key) for key in ("hidden_size", "intermediate_size", "num_blocks"))
+    channels, bins, count = integer(audio, "nemo_conv_channels"), integer(audio, "input_size"), heads(audio)
+    rows = (((bins + 1) // 2 + 1) // 2 + 1) // 2  # three convolutions of stride 2
+    before = 10 * channels + 2 * (11 + channels) * channels + channels * rows * width + width + 2 * bins
+    convolution, norms = (4 * width + 9 + integer(audio, "kernel_size")) * width, 8 * width
+    name = "audio_embed.encoder"
+    attention = Block(f"{name}.encoders", depth, width, wide, gated=True, norms=0, extra=convolution + norms + width,
+                      must_divide=count)  # fmt: skip
+    second = [w for w in blocks(attention) if ".mlp." in w.name]
+    return [
+        *siglip(vision | {"num_hidden_layers": fed}, "image_embed.img_processor", last_norm=False),
+        plain("image_embed.feature_extensors", 2 * integer(vision, "hidden_size")),
+        *projector("image_embed.img_projection", hidden, integer(vision, "hidden_size")),
+        plain(f"{name}.embed", before + 2 * integer(audio, "bias_max_distance") * count),
+        *blocks(attention),
+        *second,
+        *projector("audio_embed.vision_speech_projection", hidden, width),
+        *projector("audio_embed.speech_projection", hidden, width),
     ]
 
 

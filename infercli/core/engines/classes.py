@@ -39,7 +39,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Ernie4_5_VLMoeForConditionalGeneration", "Gemma3TextModel", "Gemma3nForCausalLM",
         "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "InternS1ForConditionalGeneration",
         "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration", "Lfm2ForCausalLM", "Llama4ForCausalLM",
-        "Ovis2_5", "Qwen3NextForCausalLM", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
+        "Ovis2_5", "Phi4MultimodalForCausalLM", "Qwen3NextForCausalLM", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
     ),
     (0, 10, 2): (
         "BailingMoeV2ForCausalLM", "BertForTokenClassification",
