@@ -115,7 +115,7 @@ class Profiled(NamedTuple):
 
 
 _IMAGES = (
-    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Gemma3For",
+    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu", "Gemma3For",
     "Granite4Vision", "H2OVL", "HunYuanVL", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL", "Llama_Nemotron", "Llava",
     "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "SiglipModel", "SkyworkR1V",
     "Step", "TarsierFor",

@@ -52,7 +52,14 @@ MLLAMA = {
     },
 }  # fmt: skip
 
+PERSIMMON = {
+    "vocab_size": 262144, "hidden_size": 4096, "intermediate_size": 16384, "num_hidden_layers": 36,
+    "num_attention_heads": 64, "max_position_embeddings": 16384, "qk_layernorm": True,
+}  # fmt: skip
+FUYU = {"architectures": ["FuyuForCausalLM"], "model_type": "fuyu", "patch_size": 30, "num_channels": 3, **PERSIMMON}
+
 PUBLISHED = {
+    "adept/fuyu-8b": (FUYU | {"text_config": PERSIMMON | {"model_type": "persimmon"}}, 9_408_238_592, 0),
     "google/gemma-3n-E4B-it": (gemma3n(35, 15, 16384), 7_849_978_192, 0),
     "google/gemma-3n-E2B-it": (gemma3n(30, 10, 8192), 5_439_438_272, 0),
     "meta-llama/Llama-3.2-11B-Vision": (MLLAMA, 10_670_220_835, 0),

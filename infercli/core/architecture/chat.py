@@ -228,3 +228,12 @@ def intern_s1_pro(config: Json, hidden: int) -> list[Weight]:
         *qwen3_vl(part(config, "vision_config"), hidden),
         plain("model.rotary_emb", 2 * count * mixed * mixed, split="outputs"),
     ]
+
+
+def fuyu(config: Json, hidden: int) -> list[Weight]:
+    """Fuyu (vLLM 0.25 models/fuyu.py): no encoder, a linear layer makes a token of a patch."""
+    pixels = integer(config, "num_channels", 3) * integer(config, "patch_size", 30) ** 2
+    return [
+        weight("vision_embed_tokens", hidden, pixels, split="outputs"),
+        plain("vision_embed_tokens.bias", hidden, split="outputs"),
+    ]

@@ -139,6 +139,8 @@ WRAPPERS: dict[str, Wrapper] = {
     "LlamaNemotronVLModel": Wrapper(retrieval.nemotron, "LlamaBidirectionalModel", whole=True, pooling=True),
     "HunYuanVLForConditionalGeneration": Wrapper(chat.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
     "InternS1ProForConditionalGeneration": Wrapper(chat.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True, ties="text"),
+    "FuyuForCausalLM": Wrapper(chat.fuyu, "PersimmonForCausalLM", whole=True),
+    "Step3VLForConditionalGeneration": Wrapper(step.step3_vl, "Step3TextForCausalLM", whole=True),
     "Tarsier2ForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM", ties="either"),
     "TarsierForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
     "QwenVLForConditionalGeneration": Wrapper(chat.qwen_vl, "QWenLMHeadModel", "visual"),

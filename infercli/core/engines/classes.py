@@ -40,6 +40,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "InternS1ForConditionalGeneration",
         "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration", "Lfm2ForCausalLM", "Llama4ForCausalLM",
         "Ovis2_5", "Phi4MultimodalForCausalLM", "Qwen3NextForCausalLM", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
+        "Step3VLForConditionalGeneration",
     ),
     (0, 10, 2): (
         "BailingMoeV2ForCausalLM", "BertForTokenClassification",
