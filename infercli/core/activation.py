@@ -369,7 +369,19 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     sure = beside(workspace if keeps and quantization.method == "none" else 0)
     possible = beside(workspace if may_keep else 0)
     tables = sampler_tables(arch, quantization, batch, facts) if facts.counts_all_consumed else 0
-    return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(tables))
+    held = tables + _layer_embeddings(arch, batch)
+    return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(held))
+
+
+def _layer_embeddings(arch: ModelArch, batch: Batch) -> int:
+    """What Gemma 3n and 4 with encoders fill before a step, so that the decoder finds it where its CUDA graph looks.
+
+    An embedding of each layer for every token of a batch (vLLM 0.10.2 to 0.29 models/gemma3n_mm.py, gemma4_mm.py,
+    gemma4_unified.py), whatever a prompt holds; the classes of text alone have none.
+    """
+    widths = (w.inputs for w in arch.outside if w.name == "per-layer embeddings")
+    seeing = arch.architecture.endswith("ForConditionalGeneration")
+    return batch.element_bytes * batch.max_num_batched_tokens * sum(widths) if seeing else 0
 
 
 def _keeps_workspace(quantization: Quantization, batch: Batch, facts: EngineFacts) -> bool:

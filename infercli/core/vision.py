@@ -140,6 +140,8 @@ _ANY_MODALITY = ("image", "video", "audio")
 
 _UNUSED_LEFT_OUT = (0, 16)
 """From this version on encoders are not loaded where every prompt is text (models/interfaces.py _mark_tower_model)."""
+_GEMMA_3N_SEES = (0, 10)
+"""Before, the class was its decoder alone (0.9.2 models/gemma3n.py)."""
 _UNUSED_LEFT_OUT_EARLY = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Llava", "Mistral3", "Llama4")
 """The models that did so from 0.10 on, each for itself (0.10.2 and 0.11.0 models/*.py)."""
 
@@ -167,6 +169,7 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     """
     early = release >= (0, 10) and arch.architecture.startswith(_UNUSED_LEFT_OUT_EARLY)
     left_out = items == "none" and (release >= _UNUSED_LEFT_OUT or early)
+    left_out |= release < _GEMMA_3N_SEES and arch.architecture.startswith("Gemma3nFor")
     if not arch.encoders or not (left_out or encoders_whole):
         return arch
     whole = tuple(replace(weight, split="replicated") for weight in arch.encoders)

@@ -10,10 +10,12 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, parameter_count, rank_tensors
 from infercli.core.engines import find_engine
+from infercli.core.estimate import Estimate, EstimateRequest
+from infercli.core.estimating import estimate, read_model
 from infercli.core.kv_cache import cache_layout
 from infercli.core.kv_specs import CacheSettings
 from infercli.core.units import GIB
-from infercli.core.vision import kept_by_encoder
+from infercli.core.vision import as_loaded, kept_by_encoder
 from infercli.errors import Unsupported
 
 
@@ -220,3 +222,29 @@ def test_an_image_of_gemma_3n_is_256_tokens():
     arch = architecture.parse(gemma3n(35, 15, 16384))
     found = kept_by_encoder(arch, 8192, 32768, 2, v0_sequences=None, facts=find_engine("0.29.0"))
     assert found.typical == 8192 * 2048 * 2 + 32 * 3 * 768 * 768 * 2
+
+
+def test_gemma_3n_keeps_an_embedding_of_each_layer_for_every_token_of_a_batch():
+    config = gemma3n(35, 15, 16384)
+    text = config["text_config"] | {"architectures": ["Gemma3nForCausalLM"]}
+
+    def activation(asked: dict, tokens: int) -> float:
+        request = EstimateRequest(
+            model="m", gpu="H100", engine_version="0.29.0", max_model_len=4096, max_num_batched_tokens=tokens,
+            language_model_only=True,
+        )  # fmt: skip
+        answer = estimate(request, read_model("m", asked))
+        assert isinstance(answer, Estimate)
+        return next(term.bytes for term in answer.memory.terms if term.name == "activation")
+
+    for tokens in (4096, 16384):
+        assert activation(config, tokens) - activation(text, tokens) == 35 * 256 * 2 * tokens
+
+
+def test_gemma_3n_has_no_encoders_before_the_release_that_loads_them():
+    arch = architecture.parse(gemma3n(35, 15, 16384))
+    assert [bool(as_loaded(arch, "all", release).encoders) for release in ((0, 9), (0, 10), (0, 29))] == [
+        False,
+        True,
+        True,
+    ]
