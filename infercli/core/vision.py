@@ -115,10 +115,10 @@ class Profiled(NamedTuple):
 
 
 _IMAGES = (
-    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu", "Gemma3For",
-    "Granite4Vision", "H2OVL", "HunYuanVL", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL", "Llama_Nemotron", "Llava",
-    "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "SiglipModel", "SkyworkR1V",
-    "Step", "TarsierFor",
+    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "Chameleon", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu",
+    "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL",
+    "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor",
+    "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
 )  # fmt: skip
 _VIDEOS = (
     "ColQwen3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "InternS1Pro", "InternS2Preview", "InternVL",

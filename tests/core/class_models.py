@@ -341,6 +341,7 @@ NOT_ASKED = {
     "BaiChuanForCausalLM": "last in vLLM 0.23",
     "BaichuanForCausalLM": "last in vLLM 0.23",
     "BambaForCausalLM": "last in vLLM 0.23",
+    "ChameleonForConditionalGeneration": "last in vLLM 0.28",
     "CLIPModel": "asked with its encoder (encoder_models.py)",
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",

@@ -143,10 +143,17 @@ NVLM = {
     },
 }
 
+CHAMELEON = {
+    "architectures": ["ChameleonForConditionalGeneration"], "model_type": "chameleon", "hidden_size": 4096,
+    "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+    "vocab_size": 65536, "max_position_embeddings": 4096, "vq_config": {},
+}  # fmt: skip
+
 ROUNDED = {
     "rhymes-ai/Aria": (ARIA, 25.3),
     "baidu/ERNIE-4.5-VL-28B-A3B-PT": (ERNIE_VL, 29.4),
     "nvidia/NVLM-D-72B": (NVLM, 79.4),
+    "facebook/chameleon-7b": (CHAMELEON, 7.0),
 }
 """Model -> config, and the billions of parameters that its card names."""
 

@@ -29,6 +29,7 @@ from infercli.core.architecture import (
     zamba,
 )
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.chameleon import chameleon
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.ernie import ernie_vl
 from infercli.core.architecture.families import ROWS
@@ -122,6 +123,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "DbrxForCausalLM": older.dbrx,
     "MPTForCausalLM": older.mpt,
     "CLIPModel": clip,
+    "ChameleonForConditionalGeneration": chameleon,
     "Ernie4_5_VLMoeForConditionalGeneration": ernie_vl,
     "MllamaForConditionalGeneration": mllama,
     "SiglipModel": siglip_model,
