@@ -266,7 +266,7 @@ def configured(case: dict, folder: Path) -> VllmConfig:
         max_model_len=model.max_model_len,
         is_encoder_decoder=False,
         async_scheduling=case["async_scheduling"],
-        disable_hybrid_kv_cache_manager=not case["by_kind"],
+        disable_hybrid_kv_cache_manager=not case.get("by_kind", True),
     )
     speculative = None
     if case["speculative_tokens"]:
