@@ -219,11 +219,10 @@ class _Crew:
         self.recent.clear()
         self.part_began = time.monotonic()
         when = time.monotonic_ns() + round(_START_S * 1e9)
+        word = ("go", when) if self.stopped is None else ("stop", self.stopped)
         for channel in self.channels.values():
-            if self.stopped is None:
-                channel.send("go", when)
-            else:
-                channel.send("stop", self.stopped)
+            with contextlib.suppress(OSError):  # of one that is gone `_hear` reads the end
+                channel.send(*word)
 
     def _stop(self, why: Stop) -> None:
         if self.stopped is not None:

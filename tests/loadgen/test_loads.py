@@ -22,6 +22,7 @@ from infercli.errors import InferError, InputError
 from infercli.loadgen import Target, run, shares, workers_of
 from infercli.loadgen.route import route_to
 from infercli.loadgen.run import _ended
+from infercli.loadgen.worker import Channel
 from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -263,6 +264,27 @@ def test_a_large_crowd_has_more_than_one_worker_where_there_are_cores():
     assert workers_of(Load(arrivals="poisson", rate_per_s=1000, requests=1)) == min(cores, 2)
     assert workers_of(Load(arrivals="poisson", rate_per_s=1000, concurrency=1, requests=1)) == 1
     assert workers_of(Load(arrivals="poisson", rate_per_s=1, ramp_to_per_s=1000, duration_s=9)) == min(cores, 2)
+
+
+def test_a_worker_that_is_killed_before_it_is_told_to_begin_ends_the_run_with_words(monkeypatch):
+    send, fork = Channel.send, os.fork
+    started = []
+
+    def forked() -> int:
+        started.append(fork())
+        return started[-1]
+
+    def as_it_begins(channel, *message):
+        if message[0] == "go":
+            for pid in started:
+                os.kill(pid, signal.SIGKILL)
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        send(channel, *message)
+
+    monkeypatch.setattr(os, "fork", forked)
+    monkeypatch.setattr(Channel, "send", as_it_begins)
+    with FakeOpenAiServer(Behaviour()) as server, pytest.raises(InferError, match="ended by signal 9"):
+        go(server, concurrency=4, requests=8, workers=2)
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_words_and_leaves_no_process():
