@@ -120,7 +120,7 @@ def test_a_clock_that_is_set_while_it_runs_moves_no_time(shift_ns, monkeypatch):
     assert metrics.ttft_s.max < 0.5
     assert metrics.client_lag_s.max < 0.5
     assert metrics.send_lag_s.max < 0.5
-    assert metrics.duration_s == pytest.approx(16 / 2 * 0.095, abs=0.5)
+    assert metrics.duration_s == pytest.approx(16 / 2 * 0.095, abs=0.9)
 
 
 def test_several_frames_in_a_send_are_one_arrival_with_no_gaps_inside():
