@@ -320,7 +320,7 @@ def keeps_every_state(arch: ModelArch, settings: CacheSettings, rules: CacheRule
 _EVERY_STATE = frozenset({
     "BambaForCausalLM", "FalconH1ForCausalLM", "FalconMambaForCausalLM", "GraniteMoeHybridForCausalLM",
     "JambaForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "NemotronHForCausalLM",
-    "Zamba2ForCausalLM",
+    "NemotronHPuzzleForCausalLM", "Zamba2ForCausalLM",
 })  # fmt: skip
 """vLLM 0.17 to 0.27 model_executor/models: SupportsMambaPrefixCaching; not the classes that wrap one."""
 

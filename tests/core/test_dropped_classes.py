@@ -17,6 +17,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.gpus import find_gpu
 from infercli.core.kv_cache import cache_layout
+from infercli.core.kv_rules import rules_for
 from infercli.core.kv_specs import CacheSettings
 from infercli.core.schemes import UNQUANTIZED
 from infercli.core.speed.work import rank_work
@@ -78,6 +79,11 @@ def test_a_nemotron_puzzle_has_the_widths_and_the_windows_of_each_block():
         (8, 320, 256, 448), (4, 640, None, 576)
     ]  # fmt: skip
     assert [m.window for m in mixers(arch) if isinstance(m, Attention)] == [512, None]
+
+
+def test_a_nemotron_puzzle_keeps_its_states_in_the_dtype_nemotron_h_does():
+    asks = rules_for("0.29.0").asks_state_dtype
+    assert {"NemotronHForCausalLM", "NemotronHPuzzleForCausalLM"} <= asks
 
 
 @pytest.mark.parametrize(
