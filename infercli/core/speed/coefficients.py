@@ -8,6 +8,7 @@ the host's. core/speed/errors.py has the error on groups that were left out.
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 
@@ -25,8 +26,8 @@ class Coefficients(NamedTuple):
     experts_matmul_fraction: float
     """The same in grouped products of experts, in 8 bits and less: it takes in that what they multiply is quantized."""
     experts_half_matmul_fraction: float
-    """The same in 16 bits. Not fitted with the rest: of 0.21 to 0.37 the one that the fitted records with experts miss
-    least (TPOT of closed loops 5.7 %, with 0.21 7.6 %; bursts 19 %, with 0.21 27 %)."""
+    """The same in 16 bits. Not fitted with the rest: of 0.30 to 0.39 the one that closed loops of the fitted records
+    with experts miss least (TPOT 5.2 %, with 0.30 5.9 % and with 0.39 7.1 %)."""
     attention_fraction: float
     """Of the 16-bit peak in attention over a prompt."""
     weight_only_fraction: float
@@ -39,6 +40,12 @@ class Coefficients(NamedTuple):
     constants say, whatever the size, precision and number of GPUs."""
     expert_tile_tokens: float
     """Tokens of work that each expert touched costs beside its own: products are padded to tiles."""
+    untuned_flops_per_s: float
+    """Of one multiprocessor at most, in tiles that nobody tuned and that are too small for Hopper and Blackwell. Not
+    fitted: 210 TFLOP/s of an H100 in 8 bits, from 2,048 to 4,096 tokens (vLLM pull request 24700, Qwen3-30B-A3B,
+    `Main`)."""
+    expert_rows_fraction: float
+    """Of the memory bandwidth in what kernels of experts hand on to one another. Not fitted: as of dense weights."""
     kernel_s: float
     """Gap that each kernel of a CUDA graph leaves."""
     eager_layer_s: float
@@ -72,9 +79,10 @@ class Coefficients(NamedTuple):
 ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
     experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1,
-    early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0,
-    pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0,
-    streamed_sequence_s=0, front_token_s=0, request_s=0, intake_s=0,
+    early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, untuned_flops_per_s=inf,
+    expert_rows_fraction=inf, kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1,
+    pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, front_token_s=0, request_s=0,
+    intake_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
 
@@ -84,12 +92,14 @@ _GPU: dict[str, float] = {
     "kv_bandwidth_fraction": 0.93,
     "matmul_fraction": 0.626,
     "experts_matmul_fraction": 0.21,
-    "experts_half_matmul_fraction": 0.3,
+    "experts_half_matmul_fraction": 0.33,
     "attention_fraction": 0.7,
     "weight_only_fraction": 1.0,
     "early_fraction": 0.516,
     "cdna3_fraction": 0.6,
     "expert_tile_tokens": 7.03,
+    "untuned_flops_per_s": 1.6e12,
+    "expert_rows_fraction": 0.9,
     "kernel_s": 3.4e-6,
     "eager_layer_s": 780e-6,
     "nvlink_reduction_s": 10.8e-6,

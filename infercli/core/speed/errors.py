@@ -3,7 +3,8 @@
 The one thing to know: figures under `concurrency` and `at_once` are of rows of groups (source, model, GPU,
 quantization) that a fit from textbook values had not seen, in three parts; the width of an interval is what held 80 %
 of these rows. Those under `rate` are of the open-loop levels that the constants were fitted on. V0 let whole prompts
-hold up every answer, so that TPOT under a rate was another matter: its levels say nothing of V1.
+hold up every answer, so that TPOT under a rate was another matter: its levels say nothing of V1. Figures of experts are
+from before core/speed/experts.py, of which nothing was fitted; with it the same records are missed by less.
 
 Closed loops, all vLLM: with whole sources left out instead, output tokens/s were off by 11.3 % (dense, 90 rows) and
 12.9 % (experts, 41 rows), TPOT by 14.7 and 14.3 %, TTFT by 19 and 40 %; with a third of the GPUs left out by 11.4 and

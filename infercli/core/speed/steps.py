@@ -6,6 +6,7 @@ The one thing to know: reading and computing overlap, but not wholly. Where one 
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from infercli.core.gpus import Gpu
@@ -53,7 +54,7 @@ class StepTime:
         self._c, self._runtime, self._stages = c, runtime, stages
         early = c.early_fraction if gpu.platform == "cuda" and not gpu.at_least((8, 0)) else 1.0
         self._slower = 1 / c.cdna3_fraction if gpu.platform == "rocm" and "fp4" not in gpu.peak_flops else 1.0
-        self._products: list[tuple[float, float, float, bool, int, float]] = []
+        self._products: list[tuple[float, float, float, bool, int, float, float, float, float]] = []
         for m in work.matrices:
             read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
             half = m.flops_per_s <= half_flops_per_s(gpu)
@@ -62,10 +63,14 @@ class StepTime:
             rate *= early * (c.weight_only_fraction if m.weight_only else 1.0)
             share = m.experts_per_token / m.experts if m.experts else 0.0
             token_s = 2 * m.parameters * (share or 1.0) / rate / stages
+            row_s = token_s / share if share else 0.0  # of one token that all experts see
+            tiles = m.tiles if c.expert_tile_tokens and not runtime.v0 else None
+            untuned_rate = (gpu.multiprocessors or inf) * c.untuned_flops_per_s
+            slowed = max(1.0, rate / untuned_rate) if tiles and tiles.untuned else 1.0
             self._products.append((
                 m.bytes / (bandwidth * read) / stages, token_s, share, m.sampled,
-                layout.data_parallel_size if m.experts else 1,
-                token_s * c.expert_tile_tokens / share if share else 0.0,
+                layout.data_parallel_size if m.experts else 1, row_s * c.expert_tile_tokens,
+                row_s * slowed, float(tiles.rows) if tiles else 0.0, float(tiles.beyond) if tiles else inf,
             ))  # fmt: skip
         attention_rate = half_flops_per_s(gpu) * c.attention_fraction * early
         cache_rate = bandwidth * c.kv_bandwidth_fraction
@@ -78,7 +83,8 @@ class StepTime:
             for r in work.reads
         ]  # fmt: skip
         self._fixed_s = work.kernels * c.kernel_s / stages
-        self._token_s = 0.0
+        handed_s = work.expert_bytes / (bandwidth * c.expert_rows_fraction)
+        self._token_s = layout.data_parallel_size * handed_s / stages
         ranks = layout.tensor_parallel_size
         if ranks > 1:
             latency, rate, share = _link(gpu, c, ranks)
@@ -143,14 +149,17 @@ class StepTime:
         decoded = decodes * self._runtime.tokens_per_sequence
         tokens = decoded + prefill
         total = self._fixed_s + self._token_s * tokens
-        for read_s, token_s, share, sampled, groups, tile_s in self._products:
+        for read_s, token_s, share, sampled, groups, tile_s, row_s, tile, beyond in self._products:
             n = (decoded + started if sampled else tokens) * groups
             compute = token_s * n
             read = read_s
             if share:
                 touched = 1.0 - (1.0 - share) ** n
                 read *= touched
-                compute += tile_s * touched
+                if n > beyond:
+                    compute = row_s * touched * max(tile, n * share / touched + tile / 2)
+                else:
+                    compute += tile_s * touched
             total += (read * read * read + compute * compute * compute) ** (1 / 3)
         mean = context / decodes if decodes else 0.0
         for layers, window, cache_s, state_s, decode_s, prefill_s, least, short_s in self._reads:

@@ -29,6 +29,7 @@ from infercli.core.architecture.arch import (
 from infercli.core.gpus import Gpu
 from infercli.core.quantization import METHODS
 from infercli.core.schemes import Quantization, Scheme, schemes_of
+from infercli.core.speed.experts import Tiles, activated_apart, expert_kernels, moved_bytes, tiles_of
 from infercli.core.weights import stored_bytes
 
 _COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4", "mxfp4": "fp8", "mxfp8": "fp8",
@@ -58,10 +59,6 @@ _KERNELS_STATE = 7
 """Norm, input projection, convolution, gates, scan, gated norm, output."""
 _KERNELS_DENSE = 4
 """Norm, gate-up, activation, down."""
-_KERNELS_EXPERTS = 10
-"""Norm, router, top-k, alignment of tokens to experts, two quantizations, two products, activation, sum."""
-_KERNELS_SHARED = 3
-"""Gate-up, activation, down of the shared experts."""
 
 
 class Matrices(NamedTuple):
@@ -78,6 +75,8 @@ class Matrices(NamedTuple):
     experts_per_token: int = 0
     sampled: bool = False
     """Only the last token of a sequence passes it (lm_head)."""
+    tiles: Tiles | None = None
+    """Of experts, where they are large beside the tokens of each, or untuned; None: neither (core/speed/experts.py)."""
 
 
 class Reads(NamedTuple):
@@ -110,6 +109,8 @@ class Work(NamedTuple):
     reductions: int
     """All-reduces over the tensor-parallel ranks in a step."""
     expert_layers: int
+    expert_bytes: float
+    """That kernels of experts hand on through memory, per token."""
     matrices: tuple[Matrices, ...]
     reads: tuple[Reads, ...]
     layout: Layout
@@ -131,18 +132,20 @@ def rank_work(
     engine_version: tuple[int, int],
 ) -> Work:
     """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
-    matrices: dict[tuple[float, bool, int, int, bool], list[float]] = {}
+    matrices: dict[Matrices, list[float]] = {}
     kernels = reductions = expert_layers = 0
+    expert_bytes = 0.0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
             kernels += int(_quantizations(tensor, quantization, gpu) * tensor.uses)
-            for key, bytes_, parameters in _matrices(tensor, arch, quantization, gpu, element_bytes):
-                total = matrices.setdefault(key, [0.0, 0.0])
-                total[0] += bytes_ * tensor.uses
-                total[1] += parameters * tensor.uses
+            for m in _matrices(tensor, arch, quantization, gpu, layout, element_bytes, engine_version):
+                total = matrices.setdefault(m._replace(bytes=0.0, parameters=0.0), [0.0, 0.0])
+                total[0] += m.bytes * tensor.uses
+                total[1] += m.parameters * tensor.uses
     if arch.tied and arch.lm_head:
         parameters = arch.padded_vocab // layout.tensor_parallel_size * arch.hidden
-        total = matrices.setdefault((half_flops_per_s(gpu), False, 0, 0, True), [0.0, 0.0])
+        head = Matrices(bytes=0.0, parameters=0.0, flops_per_s=half_flops_per_s(gpu), weight_only=False, sampled=True)
+        total = matrices.setdefault(head, [0.0, 0.0])
         total[0] += parameters * element_bytes
         total[1] += parameters
     reads: list[Reads] = []
@@ -162,8 +165,12 @@ def rank_work(
             reductions += layers
             if isinstance(group.feed_forward, Experts):
                 expert_layers += layers
-                shared = _KERNELS_SHARED if group.feed_forward.shared_intermediate else 0
-                kernels += layers * (_KERNELS_EXPERTS + shared)
+                module = f"{group.feed_forward.module}.experts.{group.feed_forward.names[-1]}"
+                for scheme, alike in schemes_of(quantization, (module,), group.indices, head=False):
+                    uses = alike * (1 + len(group.again))
+                    kernels += uses * expert_kernels(group.feed_forward, layout, scheme, gpu)
+                    apart = activated_apart(scheme, gpu)
+                    expert_bytes += uses * moved_bytes(group.feed_forward, layout, arch.hidden, apart=apart)
             else:
                 kernels += layers * _KERNELS_DENSE
     return Work(
@@ -172,12 +179,9 @@ def rank_work(
         kernels=kernels,
         reductions=reductions,
         expert_layers=expert_layers,
+        expert_bytes=expert_bytes,
         matrices=tuple(
-            Matrices(
-                bytes=total[0], parameters=total[1], flops_per_s=flops, weight_only=weight_only, experts=experts,
-                experts_per_token=per_token, sampled=sampled,
-            )
-            for (flops, weight_only, experts, per_token, sampled), total in matrices.items()
+            alike._replace(bytes=bytes_, parameters=parameters) for alike, (bytes_, parameters) in matrices.items()
         ),
         reads=tuple(reads),
         layout=layout,
@@ -185,29 +189,40 @@ def rank_work(
 
 
 def _matrices(
-    tensor: RankTensor, arch: ModelArch, quantization: Quantization, gpu: Gpu, element_bytes: int
-) -> Iterator[tuple[tuple[float, bool, int, int, bool], float, float]]:
-    """((rate, weight-only, experts, experts per token, sampled), bytes, parameters) of each way a tensor is stored."""
+    tensor: RankTensor,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    layout: Layout,
+    element_bytes: int,
+    engine_version: tuple[int, int],
+) -> Iterator[Matrices]:
+    """Of each way that a tensor is stored."""
     if tensor.role in ("embedding", "norm", "encoder", "draft") or tensor.inputs == 1:
         return  # looked up, or too small to see; encoders run once a request, drafts only when speculation is asked for
-    head, experts, per_token = tensor.role == "lm_head", 0, 0
+    head, routed = tensor.role == "lm_head", None
     if tensor.role == "experts":
         routed = next(
             g.feed_forward
             for g in arch.layers
             if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
         )
-        experts, per_token = routed.experts, routed.experts_per_token
     schemes: tuple[tuple[Scheme | None, int], ...] = ((None, len(tensor.indices) or 1),)
     if tensor.linear or head:
         schemes = schemes_of(quantization, tensor.modules, tensor.indices, head=head)
     for scheme, layers in schemes:
         copies = tensor.copies * layers / (len(tensor.indices) or 1)
         rate, weight_only = _rate(scheme, gpu)
-        if weight_only and scheme is not None and _by_mma(scheme, gpu, experts=bool(experts)):
+        if weight_only and scheme is not None and _by_mma(scheme, gpu, experts=routed is not None):
             rate *= _MMA_FRACTION
-        size = copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
-        yield (rate, weight_only, experts, per_token, head), size, copies * tensor.outputs * tensor.inputs
+        found = Matrices(
+            bytes=copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes),
+            parameters=copies * tensor.outputs * tensor.inputs, flops_per_s=rate, weight_only=weight_only, sampled=head,
+        )  # fmt: skip
+        if routed is not None:
+            tiles = tiles_of(routed, layout, scheme, gpu, engine_version)
+            found = found._replace(experts=routed.experts, experts_per_token=routed.experts_per_token, tiles=tiles)
+        yield found
 
 
 def _rate(scheme: Scheme | None, gpu: Gpu) -> tuple[float, bool]:
@@ -237,7 +252,7 @@ def _quantizations(tensor: RankTensor, quantization: Quantization, gpu: Gpu) -> 
 
     INT8 and FP8 by blocks have one before each product (vLLM 0.29 _custom_ops.py scaled_int8_quant, quantization/utils/
     fp8_utils.py per_token_group_quant_fp8). FP8 with one scale a token or tensor, and NVFP4, are mostly fused with what
-    comes before, and experts count theirs in _KERNELS_EXPERTS.
+    comes before, and experts count theirs apart (expert_kernels).
     """
     if not tensor.linear or tensor.role in ("experts", "encoder", "draft"):
         return 0
