@@ -7,7 +7,7 @@ The one thing to know: the scheduler is played step by step (core/speed/schedule
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import ceil
 from typing import NamedTuple
@@ -24,8 +24,9 @@ from infercli.core.speed.steps import Runtime, StepTime
 from infercli.core.speed.work import half_flops_per_s, rank_work
 from infercli.errors import InputError, Unsupported
 
-_ARRIVALS = 600
-"""Requests that an open loop plays where the load does not say: queues beyond max_num_seqs then show."""
+_ARRIVALS, _TURNS = 600, 4
+"""Requests that an open loop plays at least where the load does not say, and how often those that are in flight: fewer
+all come before the first are answered, and see an engine that is still filling up."""
 _AT_ONCE = 256
 """Prompts of an offline run, where the load does not say."""
 _MOST = 5000
@@ -274,8 +275,7 @@ def highest_request_rate(
 ) -> float:  # fmt: skip
     """Requests a second, of all replicas, that keep the objectives; 0 where none does. Ignores the load's own rate.
 
-    Of a load that ends, the rate at which so many requests may arrive: more than the engine carries for long. Beyond
-    1.25 of that it is looked for up to all of them within a second.
+    Never more than the engine carries, but of a load that ends: so many requests may arrive faster.
     """
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served)
 
@@ -313,6 +313,9 @@ def predict(
     let_in = most_running(limits, load.prompt.mean, 0.0)  # answers that have only begun
     concurrency = clients and min(clients, max(_CLIENTS, ceil(_QUEUED * let_in)))
     count = requests_played(load, concurrency, engines)
+    if load.request_rate is not None and load.requests is None:
+        in_flight = _in_flight(timed, serving, load)
+        count = min(_MOST, max(count, ceil(_TURNS * in_flight)))
     prompts = sample_lengths(load.prompt, count, 1)
     outputs = sample_whole_lengths(load.output, count, 2)
     played = play(
@@ -330,7 +333,8 @@ def predict(
         ahead=timed.ahead,
     )
     behind = (clients or 0) - (concurrency or 0)
-    return _measured(played, prompts, outputs, concurrency, behind, load, engines)
+    capacity = capacity_requests_per_s(timed, serving, load)
+    return _measured(played, prompts, outputs, concurrency, behind, load, engines, capacity)
 
 
 def _clients(load: Load, engines: int) -> int:
@@ -338,6 +342,18 @@ def _clients(load: Load, engines: int) -> int:
     assert load.concurrency is not None
     in_all = load.concurrency if load.requests is None else min(load.concurrency, load.requests)
     return max(1, round(in_all / engines))
+
+
+def _in_flight(step: StepTime, serving: Serving, load: Load) -> float:
+    """Requests of an open loop that one engine decodes at a time: up to twice those that the closed form needs."""
+    assert load.request_rate is not None
+    running = most_running(limits_of(serving), load.prompt.mean, load.output.mean)
+    while running >= 2:
+        fewer = replace(serving, max_num_seqs=int(running / 2))
+        if capacity_requests_per_s(step, fewer, load) < load.request_rate:
+            break
+        running /= 2
+    return running
 
 
 def requests_played(load: Load, concurrency: int | None, engines: int) -> int:
@@ -359,8 +375,9 @@ def _measured(
     behind: int,
     load: Load,
     engines: int,
+    capacity: float,
 ) -> Speed:
-    """`behind`: clients of a closed loop that were not played, and wait."""
+    """`behind`: clients of a closed loop that were not played, and wait. `capacity`: requests/s of all engines."""
     count = len(prompts)
     at_once = concurrency is None and load.request_rate is None
     asked = None if load.requests is None else load.requests / engines
@@ -383,8 +400,8 @@ def _measured(
         first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
     rate *= engines
-    if load.request_rate is not None and load.requests is None and rate >= _KEPT_UP * load.request_rate:
-        rate = load.request_rate  # what arrives: only the end of a play makes it less
+    if load.request_rate is not None and load.requests is None:
+        rate = min(load.request_rate, capacity)  # only the end of a play makes it less
     output, prompt = sum(outputs) / count, sum(prompts) / count
     ttft = _spread(list(zip(first_s, shares, strict=True)))
     if concurrency is not None and asked is None:

@@ -132,12 +132,14 @@ def test_one_that_holds_only_at_the_estimate_is_said_and_not_recommended():
 
 
 def test_the_highest_rate_is_no_less_than_one_that_was_found_to_hold():
-    question = ask(profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.1})
+    question = ask(
+        profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.103}
+    )
     question = replace(question, traffic=question.traffic.model_copy(update={"output_len": 300.0}))
     found = Search(question).selection().cheaper_at_the_estimate
     alone = estimate(request(question, found.candidate), question.model).speed.highest_request_rate
-    assert alone.value < 0.1  # what the bisection finds
-    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.1})
+    assert alone.value < 0.103  # what the bisection finds
+    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.103})
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0, 6.0])

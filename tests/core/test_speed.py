@@ -520,4 +520,4 @@ def test_the_room_for_half_grown_answers_limits_who_runs():
 def test_the_highest_rate_is_found_between_what_keeps_and_what_breaks():
     assert highest_rate(lambda rate: rate <= 3.0, 10.0) == pytest.approx(3.0, abs=0.1)
     assert highest_rate(lambda rate: False, 10.0) == 0
-    assert highest_rate(lambda rate: True, 10.0) == 12.5
+    assert highest_rate(lambda rate: True, 10.0) == 10.0

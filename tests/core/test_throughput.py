@@ -234,6 +234,21 @@ def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():
     assert beyond.requests_per_s < capacity * 1.1
 
 
+def test_a_load_without_an_end_is_seen_once_the_engine_is_full_and_is_never_more_than_it_carries():
+    wide, b200 = replace(SERVING, max_num_seqs=1024, kv_tokens=1_000_000), find_gpu("B200")
+    asked = load(output=300.0)
+    timed = throughput.step_time(LLAMA, UNQUANTIZED, b200, wide)
+    capacity = throughput.capacity_requests_per_s(timed, wide, asked)
+    near, long = (
+        ask(asked._replace(request_rate=0.8 * capacity, requests=n), wide, b200, step=timed) for n in (None, 5000)
+    )
+    assert near.requests_per_s == 0.8 * capacity
+    assert near.tpot_s.p50 == pytest.approx(long.tpot_s.p50, rel=0.05)
+    assert ask(asked._replace(request_rate=100 * capacity), wide, b200, step=timed).requests_per_s == capacity
+    patient = Objectives(tpot_p95_s=1.0)
+    assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, b200, wide, asked, patient) == capacity
+
+
 def test_a_cached_prefix_brings_the_first_token_earlier():
     assert ask(load(4000, concurrency=8, cached_fraction=0.8)).ttft_s.p50 < ask(load(4000, concurrency=8)).ttft_s.p50
 
@@ -268,7 +283,7 @@ def test_a_run_that_ends_may_arrive_faster_than_the_engine_carries_for_long():
 
 
 def test_a_rate_is_looked_for_beyond_the_capacity_only_for_a_load_that_ends():
-    assert highest_rate(lambda _: True, 10.0) == 12.5
+    assert highest_rate(lambda _: True, 10.0) == 10.0
     assert highest_rate(lambda _: True, 10.0, 100) == 100
     assert highest_rate(lambda rate: rate <= 40, 10.0, 100) == pytest.approx(40, rel=0.02)
     assert highest_rate(lambda rate: rate <= 4, 10.0, 100) == pytest.approx(4, rel=0.03)

@@ -64,10 +64,10 @@ def steady(
 def highest_rate(keeps: Callable[[float], bool], capacity: float, most: float | None = None) -> float:
     """The highest requests a second for which `keeps` holds; 0 where none does.
 
-    `keeps` is taken to be true below a rate and false above it. Tried are rates to 1.25 of the capacity, which no load
-    that goes on can exceed, and to `most`, of one that ends.
+    `keeps` is taken to be true below a rate and false above it. Tried are rates to the capacity, beyond which the queue
+    of a load that goes on grows for ever, and to `most`, of one that ends.
     """
-    low, high = 0.0, 1.25 * capacity
+    low, high = 0.0, capacity
     while keeps(high):
         low, high = high, min(2 * high, most or high)
         if low >= high:
