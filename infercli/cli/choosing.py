@@ -322,14 +322,15 @@ def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Pr
 
 
 def _traffic(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> Traffic | None:
-    from infercli.core.estimate import Traffic
-    from infercli.core.workload import Workload
+    from infercli.core.estimate import LEAST_RATE, Traffic
+    from infercli.core.units import number
+    from infercli.core.workload import MOST_COUNT, Workload
 
     workload = Workload() if deployment is None else deployment.workload
     if typed.rate is not None and typed.concurrency is not None:
         problems.add("--rate", "and --concurrency exclude each other", "give one of them")
-    if typed.rate is not None and not 0 < typed.rate < float("inf"):
-        problems.add("--rate", f"must be more than 0, and is {typed.rate:g}")
+    if typed.rate is not None and not LEAST_RATE <= typed.rate <= MOST_COUNT:
+        problems.add("--rate", f"must be between {number(LEAST_RATE)} and {MOST_COUNT:,}, and is {typed.rate:g}")
     objectives = _objectives(typed, deployment, problems)
     concurrency = typed.concurrency
     if typed.rate is None and concurrency is None and deployment is not None:

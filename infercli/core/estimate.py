@@ -21,6 +21,8 @@ from infercli.core.workload import MOST_COUNT
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 _Bytes = Annotated[int, Field(ge=1, le=10**15)]
+LEAST_RATE = 1e-6
+"""Requests a second: one in twelve days."""
 MOST_SPREAD = 4.0
 """Of lengths, as a share of their mean: a few answers then hold most of the tokens."""
 
@@ -52,9 +54,9 @@ class Traffic(Asked):
     """Mean tokens of a prompt."""
     output_len: float = Field(gt=0)
     """Mean tokens of an answer."""
-    concurrency: float | None = Field(default=None, gt=0, le=100_000)
+    concurrency: float | None = Field(default=None, gt=0, le=MOST_COUNT)
     """Requests in flight at a time: a closed loop."""
-    request_rate: float | None = Field(default=None, ge=1e-6)
+    request_rate: float | None = Field(default=None, ge=LEAST_RATE, le=MOST_COUNT)
     """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
     num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Prompts in all. Alone: all there at once."""
@@ -172,7 +174,7 @@ class EstimateRequest(Asked):
         return limits
 
     @model_validator(mode="after")
-    def _one_model(self) -> Self:
+    def _in_agreement(self) -> Self:
         if self.model is None and self.config_path is None and self.config is None:
             raise ValueError("model: is missing: give it, config_path or config")
         if self.config_path is not None and self.config is not None:
@@ -180,6 +182,10 @@ class EstimateRequest(Asked):
         if self.hf_quant_config_path is not None and self.hf_quant_config is not None:
             raise ValueError("hf_quant_config: says the quantization a second time, beside hf_quant_config_path")
         needed = self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
+        if self.enable_prefix_caching is False and self.workload is not None and self.workload.prefix_hit_fraction:
+            raise ValueError(
+                "enable_prefix_caching: is false, and workload.prefix_hit_fraction says what its cache holds"
+            )
         if self.gpu_count is not None and self.gpu_count % needed:
             raise ValueError(
                 f"gpu_count: {self.gpu_count} is not a multiple of the {needed} GPUs that the parallel sizes take"

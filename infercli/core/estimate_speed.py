@@ -51,7 +51,7 @@ def speed(
         notes.update(dict.fromkeys(why))
         return Interval(value=found.value, low=found.low, high=found.high)
 
-    notes: dict[str, None] = dict.fromkeys(_uncounted(request))
+    notes: dict[str, None] = dict.fromkeys(_uncounted(request, arch))
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
@@ -97,8 +97,10 @@ def speed(
     )
 
 
-def _uncounted(request: EstimateRequest) -> Iterator[str]:
+def _uncounted(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
     """What of the engine changes its speed, and is taken to be nothing or the usual."""
+    if arch.encoders and request.items(arch) != "none":
+        yield "the time that encoders take for images, videos or sound is not counted"
     if request.enable_lora:
         yield "what adapters add to each step is not counted: requests of the base model alone"
     if request.decode_context_parallel_size > 1:

@@ -212,6 +212,11 @@ def test_prices_of_the_project_go_before_those_that_ship(infercli, tmp_path):
     assert value["prices_as_of"] == "2026-11-01"
 
 
+def test_a_rate_that_is_nearly_none_is_refused_by_its_flag(infercli):
+    ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--rate", "0.0000001")
+    assert (ran.code, "--rate: must be between 0.000001 and" in ran.err) == (ExitCode.USAGE, True)
+
+
 def test_everything_that_is_wrong_is_said_at_once(infercli):
     ran = infercli(
         "plan", "meta-lama/Llama-3.1-8B-Instruct", "--rate", "-5", "--concurrency", "3", "--input-len", "-1",
@@ -226,7 +231,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         "--profile: unknown profile `h100x2`",
         "--quantization: unknown quantization `awk`",
         "--rate: and --concurrency exclude each other",
-        "--rate: must be more than 0, and is -5",
+        "--rate: must be between 0.000001 and 1,000,000,000, and is -5",
         "--slo: `ttft_p95=1` has no unit",
         "--slo: unknown objective `tpt_p95`",
         "--slo: `tpot_p95=0ms` must be more than 0",
@@ -245,7 +250,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--concurrency", "8"), "--slo: is missing"),
         ((MODEL, "--rate", "1", "--input-len", "200000"), "more than 131,072"),
         ((MODEL, "--rate", "1", "--max-model-len", "200000"), "model's own maximum"),
-        ((MODEL, "--rate", "1", "--max-model-len", "1000"), "more than 1,000"),
+        ((MODEL, "--rate", "1", "--max-model-len", "1000", "--input-len", "900"), "more than 1,000"),
         ((MODEL, "--rate", "1", "--profile", "cpu-local"), "has no GPU to choose"),
         ((MODEL, "--rate", "1", "--save", "plan.json"), "a search writes no plan"),
         ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),

@@ -16,6 +16,7 @@ from tests.core.configs import config_of
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 GOOD = {"model": LLAMA, "gpu": "H100", "max_model_len": 8192}
+LOAD = {"input_len": 1000, "output_len": 200, "concurrency": 8}
 
 
 @pytest.fixture
@@ -95,6 +96,11 @@ def test_all_problems_of_a_line_are_said_at_once(piped):
         ({"limit_mm_per_prompt": {"image": -1}}, "limit_mm_per_prompt", "image: must be how many a prompt may hold"),
         ({"limit_mm_per_prompt": {"image": {"count": "two"}}}, "limit_mm_per_prompt", "image: must be how many"),
         ({"mm_encoder_tp_mode": "both"}, "mm_encoder_tp_mode", "must be 'weights' or 'data'"),
+        (
+            {"enable_prefix_caching": False, "workload": LOAD | {"prefix_hit_fraction": 0.5}},
+            "enable_prefix_caching", "what its cache holds",
+        ),
+        ({"workload": LOAD | {"concurrency": None, "request_rate": 1e300}}, "workload.request_rate", "must be at most"),
         ({"model": None}, "model", "is missing"),
         ({"config_path": "nowhere/config.json"}, "config", "there is no such file"),
         ({"config": {"architectures": ["MambaLlama"]}}, "config", "MambaLlama"),
@@ -234,9 +240,6 @@ def test_a_fault_of_ours_in_one_line_is_said_and_stops_nothing(piped, monkeypatc
     assert answer["kind"] == "Estimate"
 
 
-LOAD = {"input_len": 1000, "output_len": 200, "concurrency": 8}
-
-
 def test_a_workload_is_answered_with_speed_and_intervals(piped):
     _, (answer, none) = piped(GOOD | {"workload": LOAD}, GOOD)
     speed = answer["speed"]
@@ -344,3 +347,9 @@ def test_the_speed_of_adapters_is_not_passed_off_as_known(piped):
     _, answers = piped(asked, asked | {"enable_lora": True})
     said = [any("adapters" in note for note in a["speed"]["notes"]) for a in answers]
     assert said == [False, True]
+
+
+def test_the_time_of_encoders_is_not_passed_off_as_known(piped):
+    asked = GOOD | {"model": "Qwen/Qwen3-VL-8B-Instruct", "workload": LOAD}
+    _, answers = piped(asked, asked | {"language_model_only": True})
+    assert [any("encoders" in note for note in a["speed"]["notes"]) for a in answers] == [True, False]
