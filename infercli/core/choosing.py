@@ -367,9 +367,8 @@ def _preference(loser: Open, winner: Open) -> str:
         return f"{same}; an FP8 KV cache is taken only where nothing else holds, or where it is asked for"
     if place > winner.weighed.preference[1]:
         return f"{same}; profile {loser.weighed.hardware.profile.name} prefers {taken.quantization}"
-    slower = loser.step_s / winner.step_s - 1
-    if slower > _FASTER - 1:
-        return f"{same}; {slower:.0%} slower for a user"
+    if loser.step_s > _FASTER * winner.step_s:
+        return f"{same}; {1 - winner.step_s / loser.step_s:.0%} slower for a user"
     if loser.weighed.candidate.max_num_seqs < taken.max_num_seqs:
         return f"{same}, and as fast; max_num_seqs {taken.max_num_seqs} takes more at a time"
     return f"{same}, and no faster for a user"

@@ -301,6 +301,12 @@ def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, arg
     assert said in ran.err
 
 
+def test_a_third_of_the_speed_is_two_thirds_slower(infercli):
+    hardware = ("--profile", "l40s-x4", "--profile", "h100-x2", "--rate", "1")
+    ran = infercli("plan", "Qwen/Qwen3-32B", *hardware, "--slo", "tpot_p95=60ms")
+    assert re.findall(r"2 x L40S \(l40s-x4\), fp8 +same price; (\d+)% slower for a user", ran.out) == ["67"], ran.out
+
+
 def test_prices_that_nobody_knows_are_not_compared(infercli):
     words = (MODEL, *LOAD, "--rate", "4")
     ran = infercli("plan", *words, "--profile", "mi300x", "--profile", "h20")
