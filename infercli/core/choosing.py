@@ -124,15 +124,21 @@ class Search:
             found = self._engines[key] = Engine(self.question, weighed, self.known[key])
         return found
 
+    def unaccepted(self, weighed: Weighed) -> str | None:
+        """Why the profile does not take this checkpoint; None where it does, or where that was asked for."""
+        methods = weighed.hardware.methods
+        if self.question.quantizations or weighed.candidate.quantization in methods:
+            return None
+        return f"the checkpoint is {weighed.candidate.quantization}, and the profile accepts {', '.join(methods)}"
+
     def _screen(self, weighed: Weighed) -> Open | Loser:
         cost = cost_of(weighed)
         no_room = room_problem(weighed)
         if no_room is not None:
             return _lost(weighed, cost, "no_room", no_room)
-        if not self.question.quantizations and weighed.candidate.quantization not in weighed.hardware.methods:
-            accepted = ", ".join(weighed.hardware.methods)
-            reason = f"the checkpoint is {weighed.candidate.quantization}, and the profile accepts {accepted}"
-            return _lost(weighed, cost, "impossible", reason)
+        unaccepted = self.unaccepted(weighed)
+        if unaccepted is not None:
+            return _lost(weighed, cost, "impossible", unaccepted)
         # A smaller batch takes no more memory: where the default batch starts, it need not be examined yet.
         # Nor does it help where more is missing than a batch takes at all.
         engine = self.engine(weighed.default_batch or weighed)

@@ -202,7 +202,9 @@ def _most_able(search: Search) -> list[Weighed]:
     for weighed in search.all:
         engine, c = search.engine(weighed), weighed.candidate
         # By its words, which do not tell batches apart: a smaller one carries no more.
-        if c.words in found or engine.starts is not True or engine.no_speed is not None or room_problem(weighed):
+        if c.words in found or engine.starts is not True or engine.no_speed is not None:
+            continue
+        if room_problem(weighed) or search.unaccepted(weighed):
             continue
         slower = engine.widths["tpot"][1]
         worst = (

@@ -61,6 +61,14 @@ def test_the_load_that_holds_is_found_however_far_off_the_asked_one_is(load):
     assert Search(asked(1.3 * amount)).winner() is None
 
 
+def test_no_load_is_offered_on_a_checkpoint_that_the_profile_does_not_take():
+    hardware = profile("h100", "H100", gpus=2, quantizations=("none",))
+    question = ask(hardware, model="Qwen/Qwen3-8B-FP8", load={"concurrency": 5000.0}, tpot_s=0.02)
+    assert [c.change for c in changes(Search(question)) if "--concurrency" in c.change] == []
+    taken = replace(question, quantizations=("fp8",))
+    assert [c.change for c in changes(Search(taken)) if "--concurrency" in c.change]
+
+
 def test_a_load_is_offered_only_where_a_request_that_is_alone_holds():
     found = changes(Search(ask(profile("l4"), load={"request_rate": 5.0}, tpot_s=0.001)))
     assert not [c.change for c in found if c.change.startswith("--rate")]
