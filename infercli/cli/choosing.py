@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infercli.core.estimating import Model
     from infercli.core.prices import PriceList
     from infercli.core.problems import Problems
+    from infercli.core.workload import Workload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -177,7 +178,8 @@ def question_of(typed: Typed) -> Question:
         )
     prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
-    traffic = _traffic(typed, deployment, problems)
+    workload = _workload(typed, deployment, args, model)
+    traffic = _traffic(typed, deployment, workload, problems)
     length, notes = _length(args, deployment, traffic, model, problems)
     if problems or model is None or traffic is None:
         answer = problems.answer(None)
@@ -321,12 +323,26 @@ def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Pr
     return (stored,) if pinned or stored != "none" else tuple(dict.fromkeys(wanted))
 
 
-def _traffic(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> Traffic | None:
-    from infercli.core.estimate import LEAST_RATE, Traffic
-    from infercli.core.units import number
-    from infercli.core.workload import MOST_COUNT, Workload
+def _workload(typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], model: Model | None) -> Workload:
+    """What the deployment says, with the lengths that were typed; the usual ones as far as a request may be long."""
+    from infercli.core.workload import Workload
 
     workload = Workload() if deployment is None else deployment.workload
+    typed_lengths = {"input_tokens": typed.input_tokens, "output_tokens": typed.output_tokens}
+    workload = workload.model_copy(update={k: v for k, v in typed_lengths.items() if v is not None})
+    longest = args.get("max_model_len") or workload.max_context_tokens
+    if longest is None and model is not None:
+        longest = model.arch.max_model_len
+    return workload if longest is None else workload.within(longest)
+
+
+def _traffic(
+    typed: Typed, deployment: ModelDeployment | None, workload: Workload, problems: Problems
+) -> Traffic | None:
+    from infercli.core.estimate import LEAST_RATE, Traffic
+    from infercli.core.units import number
+    from infercli.core.workload import MOST_COUNT
+
     if typed.rate is not None and typed.concurrency is not None:
         problems.add("--rate", "and --concurrency exclude each other", "give one of them")
     if typed.rate is not None and not LEAST_RATE <= typed.rate <= MOST_COUNT:
@@ -344,8 +360,8 @@ def _traffic(typed: Typed, deployment: ModelDeployment | None, problems: Problem
     if problems:
         return None
     return Traffic(
-        input_len=typed.input_tokens or workload.input_tokens,
-        output_len=typed.output_tokens or workload.output_tokens,
+        input_len=workload.input_tokens,
+        output_len=workload.output_tokens,
         concurrency=concurrency,
         request_rate=typed.rate,
         ttft_p95_ms=objectives.get("ttft_p95"),

@@ -139,8 +139,6 @@ def command(
             f"put the model first: `infercli plan {explain} --explain`",
         )
     project = path_of(deployment_path).parent
-    if model is not None and max_model_len is not None and input_tokens is output_tokens is None:
-        input_tokens, output_tokens = _usual_lengths(max_model_len)
     arguments = {
         "max_model_len": max_model_len,
         "tensor_parallel_size": tensor_parallel_size,
@@ -175,18 +173,6 @@ def command(
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
-
-
-def _usual_lengths(max_model_len: int) -> tuple[int | None, int | None]:
-    """A request that nobody described, made shorter where it would be too long; None: as usual."""
-    from infercli.core.workload import Workload
-
-    usual = Workload()
-    tokens = usual.input_tokens + usual.output_tokens
-    if not 2 <= max_model_len < tokens:
-        return None, None
-    output = max(1, max_model_len * usual.output_tokens // tokens)
-    return max_model_len - output, output
 
 
 def _deployment(typed: choosing.Typed) -> ModelDeployment:

@@ -107,6 +107,12 @@ def length_source(deployment: ModelDeployment) -> str:
     return "engine_args.max_model_len" if named else "workload.max_context_tokens"
 
 
+def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
+    """Tokens of the longest request that the deployment takes, as far as it says: else the model's own maximum."""
+    asked = deployment.engine_args.get("max_model_len") or deployment.workload.max_context_tokens
+    return min(asked, arch.max_model_len) if isinstance(asked, int) else arch.max_model_len
+
+
 def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
     where, asked = length_source(deployment), deployment.engine_args.get("max_model_len")

@@ -147,8 +147,8 @@ class Search:
         if engine.examined is None:
             return _lost(weighed, cost, "impossible", engine.problem)
         sized = engine.examined.sized
-        if sized.starts is False and not sized.missing_bytes:
-            return _lost(weighed, cost, "impossible", sized.reason)
+        if sized.starts is not True and not sized.missing_bytes:
+            return _lost(weighed, cost, "impossible" if sized.starts is False else "cannot_be_told", sized.reason)
         missing = f"{gib(sized.missing_bytes, 2)} missing per GPU"
         if sized.starts is False:
             return _lost(weighed, cost, "does_not_fit", missing, sized.missing_bytes / GIB)

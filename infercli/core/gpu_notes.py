@@ -168,8 +168,7 @@ def _encoder(question: Question) -> str:
         arch, question.quantization, question.sized.load.layout, sizing.ELEMENT_BYTES[settings.dtype],
         gpu=question.gpu, engine_version=question.facts.version,
     )  # fmt: skip
-    encoder = gib(parts.get("encoder", 0), 2)
-    return (
-        f"encoders take {encoder} of the weights of each GPU; an image counts as its tokens in the prompt, and the "
-        "workload's input_tokens must include them"
-    )
+    said = f"encoders take {gib(parts.get('encoder', 0), 2)} of the weights of each GPU"
+    if any(isinstance(m, Attention) and m.encoder_tokens is not None for m in mixers(arch)):
+        return said  # the prompt has no place for what was seen or heard
+    return f"{said}; an image counts as its tokens in the prompt, and the workload's input_tokens must include them"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from infercli.core.asked import value_problems
+from infercli.core.asked import longest_request, value_problems
 from infercli.core.changes import Offer, Refused, changes
 from infercli.core.checkpoint import Quantization
 from infercli.core.deployment import ModelDeployment
@@ -83,6 +83,8 @@ def planned(
     if profile.target == "local" and (locked is None or locked.directory is None):
         raise _no_directory(deployment.model)
     subject = resolve(deployment, profile, locked)
+    within = deployment.workload.within(longest_request(deployment, subject.arch))
+    deployment = deployment.model_copy(update={"workload": within})
     gpu = profile.linked_gpu()
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:

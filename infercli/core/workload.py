@@ -20,6 +20,14 @@ class Workload(Record):
     max_context_tokens: int | None = Field(default=None, ge=1, le=MOST_COUNT)
     """The longest prompt plus answer to accept; None lets the planner choose `max_model_len`."""
 
+    def within(self, max_model_len: int) -> Workload:
+        """The same, with a shorter request where the usual one would be too long and nobody said how long it is."""
+        tokens = self.input_tokens + self.output_tokens
+        if self.model_fields_set & {"input_tokens", "output_tokens"} or not 2 <= max_model_len < tokens:
+            return self
+        output = max(1, max_model_len * self.output_tokens // tokens)
+        return self.model_copy(update={"input_tokens": max_model_len - output, "output_tokens": output})
+
 
 class Objectives(Record):
     """Service-level objectives; None means none was set."""

@@ -212,8 +212,14 @@ def test_prices_of_the_project_go_before_those_that_ship(infercli, tmp_path):
     assert value["prices_as_of"] == "2026-11-01"
 
 
+def test_a_search_asks_for_no_longer_request_than_the_length_that_was_typed(infercli):
+    ran = infercli("plan", MODEL, "--profile", "l4", "--rate", "1", "--max-model-len", "650")
+    assert ran.code == 0
+    assert "500 tokens in, 150 out" in ran.out
+
+
 def test_a_rate_that_is_nearly_none_is_refused_by_its_flag(infercli):
-    ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--rate", "0.0000001")
+    ran = infercli("plan", MODEL, "--rate", "0.0000001")
     assert (ran.code, "--rate: must be between 0.000001 and" in ran.err) == (ExitCode.USAGE, True)
 
 

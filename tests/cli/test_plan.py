@@ -453,14 +453,6 @@ def test_a_directory_that_is_not_pinned_is_told_what_can_be_done_with_it(infercl
     assert ("infercli pin" in ran.err) is (files is not None and len(files) == 2)
 
 
-def test_a_request_that_nobody_described_is_no_longer_than_the_length_that_was_typed(infercli):
-    ran = infercli("plan", LLAMA, "--profile", "h100", "--max-model-len", "650")
-    assert ran.code == 0
-    assert "with 16 requests in flight, 500 tokens in and 150 out" in ran.out
-    ran = infercli("plan", LLAMA, "--profile", "h100", "--max-model-len", "650", "--rate", "1")
-    assert "500 tokens in, 150 out" in ran.out
-
-
 @pytest.mark.parametrize("words", [("--slo", "tpot_p95=50ms"), ("--replicas", "8", "--input-len", "1")])
 def test_more_clients_than_anyone_has_are_answered(infercli, words):
     ran = infercli("plan", LLAMA, "--profile", "h100-x8", "--output-len", "1", "--concurrency", "150000", *words)
@@ -479,6 +471,7 @@ def test_what_was_typed_is_answered_in_flags_and_what_a_file_says_in_its_keys(in
     assert "given: --max-num-seqs says so" in typed("--max-num-seqs", "16").out
     (tmp_path / "deployment.yaml").write_text(
         f"name: chat\nmodel: {LLAMA}\nprofile: h100\nengine_args: {{max_num_seqs: 16, max_model_len: 500}}\n"
+        "workload: {input_tokens: 1000}\n"
     )
     ran = infercli("plan")
     assert "more than engine_args.max_model_len (500)" in ran.err

@@ -131,6 +131,16 @@ def test_one_that_holds_only_at_the_estimate_is_said_and_not_recommended():
     assert chosen.estimate.speed.tpot_p95_s.high <= 0.06
 
 
+def test_a_class_of_which_no_real_config_was_seen_is_said_to_be_the_reason():
+    question = ask(profile("l4"))
+    unseen = replace(question, model=replace(question.model, arch=replace(question.model.arch, confirmed=False)))
+    found = Search(unseen).selection()
+    assert found.holds is None
+    reasons = {loser.reason for loser in found.losers if loser.verdict == "cannot_be_told"}
+    assert any("no real config.json or log of LlamaForCausalLM was seen" in reason for reason in reasons)
+    assert not any("0.00 GiB" in reason for reason in reasons)
+
+
 def test_the_highest_rate_is_no_less_than_one_that_was_found_to_hold():
     question = ask(
         profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.103}

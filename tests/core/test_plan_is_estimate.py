@@ -8,7 +8,8 @@ from infercli.core.estimate import Estimate, EstimateRequest
 from infercli.core.estimating import estimate, shipped_model
 from infercli.core.profile import NodeGroup
 from infercli.errors import InputError
-from tests.core.plans import LLAMA_8B, LLAMA_70B, PROFILES, choice, plan, profile
+from tests.core.plans import LLAMA_8B, LLAMA_70B, PROFILES, choice, locked, plan, profile
+from tests.core.test_multimodal_counts import WHISPER
 
 GPU_PROFILES = sorted(p.stem for p in PROFILES.glob("*.yaml") if p.stem not in ("prices", "cpu-local"))
 MODELS = (
@@ -176,6 +177,13 @@ def test_what_an_architecture_does_otherwise_than_it_seems_is_said(model, on, ex
         assert not any(word in n for n in notes for word in ("latent", "window", "states", "encoders"))
     else:
         assert any(expected in n for n in notes), notes
+
+
+def test_a_prompt_has_no_place_for_what_was_heard():
+    model = locked(WHISPER)
+    notes = plan(model.id, "l4", locked=model).notes
+    assert any("encoders take" in n for n in notes)
+    assert not any("an image counts as its tokens" in n for n in notes)
 
 
 @pytest.mark.parametrize("args", [{"max_num_seqs": 0}, {"pipeline_parallel_size": 0}, {"max_num_batched_tokens": -1}])

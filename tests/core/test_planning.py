@@ -339,11 +339,21 @@ def test_an_impossible_tensor_parallel_size_is_refused_with_the_rule_and_what_is
     assert "1, 2, 4, 8" in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    "asked", [{"engine_args": {"max_model_len": 650}}, {"workload": {"max_context_tokens": 650, "concurrency": 4}}]
+)
+def test_a_request_that_nobody_described_is_no_longer_than_what_may_be_asked(asked):
+    made = plan(**asked)
+    assert made.fits is True
+    workload = made.deployment.workload
+    assert (workload.input_tokens, workload.output_tokens) == (500, 150)  # 1,000 and 300, halved
+
+
 def test_a_given_length_beyond_the_model_or_below_the_workload_is_refused():
     with pytest.raises(InputError, match="131,072"):
         plan(engine_args={"max_model_len": 200_000})
     with pytest.raises(InputError, match="1,300 tokens a request"):
-        plan(engine_args={"max_model_len": 1024})
+        plan(engine_args={"max_model_len": 1024}, workload={"input_tokens": 1000})
     with pytest.raises(InputError, match="max_context_tokens"):
         plan(workload={"input_tokens": 4000, "output_tokens": 300, "max_context_tokens": 4096})
 
