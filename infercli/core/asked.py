@@ -9,13 +9,11 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.checkpoint import Quantization
 from infercli.core.compressed_attention import compressed
 from infercli.core.deployment import ModelDeployment
 from infercli.core.engines.arguments import own_speculation
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimate import EstimateRequest, Settings
-from infercli.core.estimate_settings import settle
+from infercli.core.estimate import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
@@ -41,22 +39,32 @@ _START_UP_BYTES = 1.6 * GIB
 
 
 def read_request(
-    arch: ModelArch, gpu: Gpu, facts: EngineFacts, deployment: ModelDeployment, profile: HardwareProfile
+    arch: ModelArch,
+    gpu: Gpu,
+    facts: EngineFacts,
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    problems: Problems,
 ) -> EstimateRequest:
     """The question with everything that the user decided; None where the planner, or vLLM, decides.
 
-    Raises InputError and InvalidFile for what this model, GPU or profile cannot do.
+    What this model, GPU or profile cannot do goes into `problems`, and is then left out. Raises InvalidFile for values
+    that no engine takes.
     """
     wrong = value_problems(deployment.engine_args)
     if wrong:
         raise InvalidFile("deployment.yaml", wrong)
-    asked = {
+    asked: dict[str, object] = {
         "model": deployment.model,
         "gpu": gpu,
         "engine_version": facts.version,
-        "max_model_len": _length(deployment, arch),
-        "gpu_memory_utilization": utilization(_given(deployment.engine_args), gpu, facts, profile),
+        "max_model_len": None,
+        "gpu_memory_utilization": None,
     }
+    with problems.at(""):
+        asked["max_model_len"] = _length(deployment, arch)
+    with problems.at(""):
+        asked["gpu_memory_utilization"] = utilization(_given(deployment.engine_args), gpu, facts, profile)
     only: dict[str, Json] = {"kv_cache_dtype": "fp8"} if compressed(arch) else {}  # vLLM stops at any other
     return EstimateRequest.model_validate(only | _question(deployment.engine_args) | asked)
 
@@ -88,17 +96,12 @@ def _question(engine_args: dict[str, Json]) -> dict[str, Json]:
     return question
 
 
-def settled(
-    request: EstimateRequest, arch: ModelArch, quantization: Quantization, gpu: Gpu, facts: EngineFacts
-) -> tuple[Settings, tuple[str, ...]]:
-    """(what the engine would run with, notes). Raises InputError with everything that is wrong with the question."""
-    problems = Problems()
-    settings, notes = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=True)
+def refuse(problems: Problems) -> None:
+    """Raises InputError with everything that is wrong with the question, where anything is."""
     if problems:
         error = problems.answer(None)
         said = (f"engine_args.{p.where}: {p.what}" if p.where in _ARGUMENTS else p.what for p in error.problems)
         raise InputError("\n".join(said), error.hint)
-    return settings, notes
 
 
 def length_source(deployment: ModelDeployment) -> str:

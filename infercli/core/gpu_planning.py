@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from infercli.core import sizing
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.unseen import unseen_note
-from infercli.core.asked import length_source, read_request, settled
+from infercli.core.asked import length_source, read_request, refuse
 from infercli.core.checkpoint import Quantization
 from infercli.core.compressed_attention import compressed
 from infercli.core.deployment import ModelDeployment
@@ -20,6 +20,7 @@ from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimateRequest, Settings
 from infercli.core.estimate_memory import Sized, size
+from infercli.core.estimate_settings import settle
 from infercli.core.gpu_notes import gpu_notes
 from infercli.core.gpus import Gpu
 from infercli.core.kv_blocks import block_must_be_said
@@ -27,6 +28,7 @@ from infercli.core.lora import unknown_slots
 from infercli.core.outcome import Outcome, Question
 from infercli.core.placement import nodes_of, placement_problem
 from infercli.core.plan import Choice, GpuMemory, KvCache, MemoryTerm
+from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
@@ -86,7 +88,8 @@ class GpuPlanner:
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
         self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
         self.open_questions = unplanned(self.args, "gpu")
-        self.request = read_request(arch, gpu, facts, deployment, profile)
+        problems = Problems()
+        self.request = read_request(arch, gpu, facts, deployment, profile, problems)
         if self.request.enable_lora and unknown_slots(arch, quantization):
             # Where an estimate would refuse, a plan says the rest, and that it cannot be told whether it fits.
             self.request = self.request.model_copy(update={"enable_lora": False})
@@ -95,7 +98,12 @@ class GpuPlanner:
             self.open_questions = sorted([*self.open_questions, "kv_cache_memory_bytes"])  # besides what others hold
         self.items = self.request.items(arch)
         self.arch = self.request.as_loaded(arch, facts.release)
-        self.settings, self.said = settled(self.request, self.arch, quantization, gpu, facts)
+        self.settings, self.said = settle(
+            self.request, self.arch, quantization, gpu, facts, problems, batch_is_said=True
+        )
+        with problems.at(""):
+            self.sizes = self._sizes()
+        refuse(problems)
         self.online = METHODS[quantization.method].loads_as_model_dtype
 
     def outcome(self) -> Outcome:
@@ -195,7 +203,7 @@ class GpuPlanner:
 
     def _choose(self) -> _Tried:
         tried: list[_Tried] = []
-        for ranks in self._sizes():
+        for ranks in self.sizes:
             for seqs in self._sequences():
                 for length in self._lengths():
                     tried.append(self._try(ranks, seqs, length))

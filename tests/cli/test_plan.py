@@ -453,6 +453,19 @@ def test_a_directory_that_is_not_pinned_is_told_what_can_be_done_with_it(infercl
     assert ("infercli pin" in ran.err) is (files is not None and len(files) == 2)
 
 
+def test_everything_that_a_model_cannot_do_on_a_gpu_is_said_at_once(infercli):
+    wrong = ("--kv-cache-dtype", "fp9", "--tensor-parallel-size", "3", "--max-model-len", "10000000")
+    ran = infercli("plan", LLAMA, "--profile", "l4-x4", *wrong)
+    assert ran.code == ExitCode.USAGE
+    for said in (
+        "--max-model-len: must be between 1 and 131,072",
+        "--kv-cache-dtype: `fp9` cannot be planned",
+        "--tensor-parallel-size: 3 is not possible: attention heads (32) is not divisible by 3",
+        "possible on this profile: 1, 2, 4",
+    ):
+        assert said in ran.err, ran.err
+
+
 @pytest.mark.parametrize("words", [("--slo", "tpot_p95=50ms"), ("--replicas", "8", "--input-len", "1")])
 def test_more_clients_than_anyone_has_are_answered(infercli, words):
     ran = infercli("plan", LLAMA, "--profile", "h100-x8", "--output-len", "1", "--concurrency", "150000", *words)
