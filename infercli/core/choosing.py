@@ -246,13 +246,13 @@ class Search:
     def _front(self) -> tuple[Point, ...]:
         """Of those that hold at the estimate; where none does, of those that carry the load."""
         holding, carrying = [], []
+        if self.question.traffic.output_len <= 1:
+            return ()  # nobody waits for a second token
         best_s = float("inf")
         for candidate in sorted((o for o in self.open if o.cost is not None), key=lambda o: (o.price, o.step_s)):
             if candidate is not self._winner and candidate.step_s * _FASTER > best_s:
                 continue
             played = self.play(candidate)
-            if played.speed.tpot_s is None:
-                continue
             point = self._point(candidate, played)
             if played.keeps:
                 best_s = min(best_s, candidate.step_s)

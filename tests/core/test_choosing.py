@@ -72,6 +72,17 @@ def test_answers_of_one_token_have_no_time_between_tokens_and_no_front():
         assert any("no front: an answer of one token" in note for note in found.notes)
 
 
+def test_no_candidate_is_played_for_a_front_that_cannot_be(monkeypatch):
+    played = []
+    whole = Search.play
+    monkeypatch.setattr(Search, "play", lambda self, candidate: played.append(candidate) or whole(self, candidate))
+    question = ask(load={"request_rate": 5.0})
+    traffic = question.traffic.model_copy(update={"output_len": 1.0, "tpot_p95_ms": None})
+    found = Search(replace(question, traffic=traffic)).selection()
+    assert found.chosen is not None
+    assert len({id(candidate) for candidate in played}) <= 3 < found.candidates
+
+
 # Who wins.
 
 

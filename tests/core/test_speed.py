@@ -12,6 +12,7 @@ from infercli.core.architecture.arch import Indexer, Layout
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
+from infercli.core.speed import schedule
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1
 from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
 from infercli.core.speed.schedule import Limits, play
@@ -334,6 +335,26 @@ def test_what_is_cached_or_computed_before_is_attended_to_all_the_same():
     play(noted, limits(), [32], [1])
     late = 16 * (16 + 8)  # 16 tokens behind 16 others: each sees those and half of its own
     assert seen == [late, 16 * 8, late]
+
+
+def test_steps_that_a_long_prompt_fills_are_jumped_over_and_end_when_they_would(monkeypatch):
+    asked = []
+
+    def step_s(decodes, context, prefill, pairs, started):
+        asked.append(prefill)
+        return 1 + decodes + 1e-3 * context + prefill / 100 + 1e-5 * pairs + started
+
+    def played():
+        asked.clear()
+        limits_ = limits(max_num_batched_tokens=100)
+        return play(step_s, limits_, [30.0, 5030.0, 7.0], [40.0, 3.0, 5.0], arrivals_s=[0, 5, 60], ahead=True)
+
+    jumped, few = played(), len(asked)
+    monkeypatch.setattr(schedule, "_FILLED", 1)
+    stepped = played()
+    assert few < len(asked) / 4
+    for jumped_s, stepped_s in zip(jumped, stepped, strict=True):
+        assert jumped_s == pytest.approx(stepped_s, rel=1e-9)
 
 
 def test_whole_prompts_go_first_and_hold_up_the_decoding_without_chunks():

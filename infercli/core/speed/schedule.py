@@ -1,7 +1,8 @@
 """vLLM's scheduler, step by step, without the GPU: who waits, what a step computes, when a request's tokens leave.
 
 Decode-only stretches are jumped over in one go (every running sequence gets one token a step, so nothing can happen
-before the next one finishes, arrives or runs out of KV room); steps with prefill are played one by one.
+before the next one finishes, arrives or runs out of KV room), and so are steps that one long prompt fills, of which
+nobody else begins any; all others are played one by one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
+_FILLED = 16
+"""Steps that a prompt fills and that are jumped over at most: of more, what a window bounds is no longer linear."""
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
 PassingSeconds = Callable[[float, float], float]
@@ -97,6 +100,21 @@ def play(
         prefill = pairs = 0.0
         started: list[int] = []
         budget = float(limits.max_num_batched_tokens - (decodes if limits.chunked_prefill else 0))
+        if partial and limits.chunked_prefill:
+            i, at = int(partial[0][0]), partial[0][1]
+            steps = min(_FILLED, ceil((partial[0][2] - at) / budget) - 1)
+            if lives:
+                steps = min(steps, ceil((running[0][0] - count) / tokens_per_step - 1e-9) - 1)
+            if steps > 1:
+                growth = decodes * tokens_per_step
+                pairs = budget * (prompts[i] + made[i] - partial[0][2] + at + steps * budget / 2)  # in the mean
+                took = step_s(decodes, context + growth * (steps - 1) / 2 if decodes else 0.0, budget, pairs, 0)
+                planned = now + (steps - 1) * took
+                now += steps * took
+                partial[0][1] += steps * budget
+                count += steps * tokens_per_step if decodes else 0.0
+                context += growth * steps
+                continue
         for part in partial:
             take = min(budget, part[2] - part[1])
             if take <= 0:
