@@ -259,17 +259,17 @@ class GpuPlanner:
             where = length_source(self.deployment)
             return tried, f"{where.removesuffix('.max_model_len')} says so"
         layout = tried.sized.layout
-        half = limit if layout is None else layout.longest_that_fits(max(0, tried.left.low_bytes) // 2, limit)
-        if half >= limit:
+        longest = limit if layout is None else layout.longest_of_two(max(0, tried.left.low_bytes), limit)
+        if longest >= limit:
             chosen, reason = limit, "the model's own maximum"
-            reason += ": one request takes at most half of the KV cache" if layout is not None else ""
+            reason += ": the KV cache holds two requests of it, one in its prefill" if layout is not None else ""
         else:
-            chosen = max(self.tokens_each, half // _STEP * _STEP)
+            chosen = max(self.tokens_each, longest // _STEP * _STEP)
             reason = "no more than the workload's input and output"
             if chosen > self.tokens_each:
                 reason = (
-                    f"half of what the KV cache holds, so that one request never blocks all others; the model takes "
-                    f"{limit:,}"
+                    "the KV cache holds two requests of it, one in its prefill, so that one never blocks all others; "
+                    f"the model takes {limit:,}"
                 )
         ranks, seqs = tried.settings.tensor_parallel_size, tried.settings.max_num_seqs
         made = self._try(ranks, seqs, chosen)

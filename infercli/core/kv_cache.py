@@ -8,6 +8,7 @@ Equality with vLLM 0.29's functions is tested over real model classes; older ver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -90,16 +91,15 @@ class CacheLayout(NamedTuple):
 
         vLLM's binary search (_estimate_max_model_len_from_groups), whose answer its refusals print.
         """
-        if self.bytes_to_admit(1) > available_bytes:
-            return 0
-        shortest, longest = 1, limit
-        while shortest < longest:
-            middle = (shortest + longest + 1) // 2
-            if self.bytes_to_admit(middle) <= available_bytes:
-                shortest = middle
-            else:
-                longest = middle - 1
-        return shortest
+        return _longest(self.bytes_to_admit, available_bytes, limit)
+
+    def longest_of_two(self, available_bytes: int, limit: int) -> int:
+        """The same, of which two requests are held at once besides (`bytes_to_hold`)."""
+
+        def needed(max_model_len: int) -> int:
+            return max(self.bytes_to_admit(max_model_len), self.bytes_to_hold(2, max_model_len))
+
+        return _longest(needed, available_bytes, limit)
 
     def capacity(self, available_bytes: int, max_model_len: int) -> KvCache:
         """What `available_bytes` per GPU hold. Zero blocks where it is negative or less than one block.
@@ -159,6 +159,20 @@ _V0_TO_THE_END = "Mllama"
 
 
 @lru_cache(maxsize=256)  # a plan asks again for each number of sequences that it tries, and they do not change it
+def _longest(needed: Callable[[int], int], available_bytes: int, limit: int) -> int:
+    """The largest length up to `limit` that needs no more than there is; 0 where none."""
+    if needed(1) > available_bytes:
+        return 0
+    shortest, longest = 1, limit
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        if needed(middle) <= available_bytes:
+            shortest = middle
+        else:
+            longest = middle - 1
+    return shortest
+
+
 def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> CacheLayout | None:
     """None for a model that keeps nothing between tokens: encoder-only ones.
 
