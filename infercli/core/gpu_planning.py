@@ -259,18 +259,20 @@ class GpuPlanner:
             where = length_source(self.deployment)
             return tried, f"{where.removesuffix('.max_model_len')} says so"
         layout = tried.sized.layout
-        longest = limit if layout is None else layout.longest_of_two(max(0, tried.left.low_bytes), limit)
+        longest, why = limit, ""
+        if layout is not None:
+            room = max(0, tried.left.low_bytes)
+            longest = layout.longest_of_two(room, limit)
+            halved = layout.longest_that_fits(room // 2, limit) >= longest // _STEP * _STEP
+            why = "one request takes at most half of the KV cache"
+            why = why if halved else "beside one request the KV cache holds another that is past its prefill"
         if longest >= limit:
-            chosen, reason = limit, "the model's own maximum"
-            reason += ": the KV cache holds two requests of it, one in its prefill" if layout is not None else ""
+            chosen, reason = limit, f"the model's own maximum{why and ': '}{why}"
         else:
             chosen = max(self.tokens_each, longest // _STEP * _STEP)
             reason = "no more than the workload's input and output"
             if chosen > self.tokens_each:
-                reason = (
-                    "the KV cache holds two requests of it, one in its prefill, so that one never blocks all others; "
-                    f"the model takes {limit:,}"
-                )
+                reason = f"{why}, so that one never blocks all others; the model takes {limit:,}"
         ranks, seqs = tried.settings.tensor_parallel_size, tried.settings.max_num_seqs
         made = self._try(ranks, seqs, chosen)
         while made.missing_bytes > tried.missing_bytes and chosen > self.tokens_each:

@@ -158,7 +158,6 @@ _V0_TO_THE_END = "Mllama"
 """First part of the names of classes that V1 never had (0.10.2 model_executor/models: SupportsV0Only)."""
 
 
-@lru_cache(maxsize=256)  # a plan asks again for each number of sequences that it tries, and they do not change it
 def _longest(needed: Callable[[int], int], available_bytes: int, limit: int) -> int:
     """The largest length up to `limit` that needs no more than there is; 0 where none."""
     if needed(1) > available_bytes:
@@ -173,6 +172,7 @@ def _longest(needed: Callable[[int], int], available_bytes: int, limit: int) -> 
     return shortest
 
 
+@lru_cache(maxsize=256)  # a plan asks again for each number of sequences that it tries, and they do not change it
 def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> CacheLayout | None:
     """None for a model that keeps nothing between tokens: encoder-only ones.
 
