@@ -92,12 +92,16 @@ def prefix_cache(api) -> tuple[float, float]:
     return found["queries"], found["hits"]
 
 
+def ask(api, conversation):
+    asked = {"model": "tiny", "prompt": conversation.turns[0].prompt, "max_tokens": 1}
+    return api.post_json("/v1/completions", asked)
+
+
 def hit_share(api, conversations) -> float:
     """Send all, one after another; the share of their tokens that the engine found in its cache."""
     queries, hits = prefix_cache(api)
     for conversation in conversations:
-        asked = {"model": "tiny", "prompt": conversation.turns[0].prompt, "max_tokens": 1}
-        api.post_json("/v1/completions", asked)
+        ask(api, conversation)
     after = prefix_cache(api)
     return (after[1] - hits) / (after[0] - queries)
 
@@ -106,8 +110,7 @@ def test_a_prompt_is_as_many_tokens_to_the_engine_as_was_asked_for(engine, lengt
     # One last: the CPU engine of vLLM 0.29 died of a single token as its very first prompt.
     for tokens in (5, 17, 100, 1500, 1):
         (conversation,) = conversations_for(None, input_tokens=tokens, count=1, lengths=lengths).conversations
-        answer = engine.completions(conversation.turns[0].prompt, model="tiny", max_tokens=1)
-        assert answer.prompt_tokens == tokens
+        assert ask(engine, conversation)["usage"]["prompt_tokens"] == tokens
 
 
 def test_the_engines_own_tokenizer_makes_the_same_prompts(engine, lengths):
