@@ -10,7 +10,7 @@ from infercli.core.record import Json
 _FULL, _SLIDING, _LINEAR = "full_attention", "sliding_attention", "linear_attention"
 _DENSE, _SPARSE = "dense", "sparse"
 _OWN, _SHARED = "full", "shared"
-_FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
 
 def _blocks(*runs: tuple[float, int, int]) -> list[Json]:
@@ -23,6 +23,21 @@ def _blocks(*runs: tuple[float, int, int]) -> list[Json]:
         for multiple, group, count in runs
         for _ in range(count)
     ]
+
+
+def _qwen35_moe(**sizes: int) -> Json:
+    return {
+        "architectures": ["Qwen3_5MoeForConditionalGeneration"],
+        "text_config": {
+            "dtype": "bfloat16", "mamba_ssm_dtype": "float32", "linear_key_head_dim": 128, "linear_num_key_heads": 16,
+            "linear_value_head_dim": 128, "max_position_embeddings": 262144, "mtp_num_hidden_layers": 1,
+            "num_key_value_heads": 2, "vocab_size": 248320,
+            "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}, **sizes,
+        },
+        "vision_config": {
+            "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "num_position_embeddings": 2304,
+        },
+    }  # fmt: skip
 
 
 def _deepseek_v4(layers: int, compress_ratios: list[int], **sizes: int) -> Json:
@@ -99,43 +114,28 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (
         ("Qwen/Qwen3.5-35B-A3B", "Qwen/Qwen3.6-35B-A3B"),
-        {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
-         "hidden_size": 2048, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
-         "linear_num_value_heads": 32, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
-         "moe_intermediate_size": 512, "mtp_num_hidden_layers": 1, "num_attention_heads": 16, "num_experts":
-         256, "num_experts_per_tok": 8, "num_hidden_layers": 40, "num_key_value_heads": 2,
-         "shared_expert_intermediate_size": 512, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
-         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
-         "vision_config": {"depth": 27, "hidden_size":
-         1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
+        _qwen35_moe(
+            hidden_size=2048, num_hidden_layers=40, num_attention_heads=16, linear_num_value_heads=32, num_experts=256,
+            num_experts_per_tok=8, moe_intermediate_size=512, shared_expert_intermediate_size=512,
+        ),
         None,
         "Qwen--Qwen3.5-35B-A3B_config.json",
     ),
     (
         ("Qwen/Qwen3.5-122B-A10B",),
-        {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
-         "hidden_size": 3072, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
-         "linear_num_value_heads": 64, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
-         "moe_intermediate_size": 1024, "mtp_num_hidden_layers": 1, "num_attention_heads": 32,
-         "num_experts": 256, "num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 2,
-         "shared_expert_intermediate_size": 1024, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
-         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
-         "vision_config": {"depth": 27, "hidden_size":
-         1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
+        _qwen35_moe(
+            hidden_size=3072, num_hidden_layers=48, num_attention_heads=32, linear_num_value_heads=64, num_experts=256,
+            num_experts_per_tok=8, moe_intermediate_size=1024, shared_expert_intermediate_size=1024,
+        ),
         None,
         "nvidia--Qwen3.5-122B-A10B-NVFP4_config.json",
     ),
     (
         ("Qwen/Qwen3.5-397B-A17B",),
-        {"architectures": ["Qwen3_5MoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
-         "hidden_size": 4096, "linear_key_head_dim": 128, "linear_num_key_heads": 16,
-         "linear_num_value_heads": 64, "linear_value_head_dim": 128, "max_position_embeddings": 262144,
-         "moe_intermediate_size": 1024, "mtp_num_hidden_layers": 1, "num_attention_heads": 32,
-         "num_experts": 512, "num_experts_per_tok": 10, "num_hidden_layers": 60, "num_key_value_heads": 2,
-         "shared_expert_intermediate_size": 1024, "vocab_size": 248320, "mamba_ssm_dtype": "float32",
-         "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25}},
-         "vision_config": {"depth": 27, "hidden_size":
-         1152, "intermediate_size": 4304, "num_position_embeddings": 2304}},
+        _qwen35_moe(
+            hidden_size=4096, num_hidden_layers=60, num_attention_heads=32, linear_num_value_heads=64, num_experts=512,
+            num_experts_per_tok=10, moe_intermediate_size=1024, shared_expert_intermediate_size=1024,
+        ),
         None,
         "Qwen--Qwen3.5-397B-A17B_config.json",
     ),
@@ -217,7 +217,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "num_attention_heads": 48, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 1536,
          "vocab_size": 200064, "num_experts_per_tok": 8, "num_local_experts": 256,
          "max_position_embeddings": 196608, "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "MiniMaxAI--MiniMax-M2.5_config.json",
     ),
     (
@@ -226,7 +226,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          3072, "intermediate_size": 1536, "max_position_embeddings": 204800, "num_attention_heads": 48,
          "num_experts_per_tok": 8, "num_hidden_layers": 62, "num_key_value_heads": 8, "num_local_experts":
          256, "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True, "vocab_size": 200064},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "MiniMaxAI--MiniMax-M2.7_config.json",
     ),
     (
@@ -238,7 +238,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "sliding_window": 512, "layer_types": [_FULL, _SLIDING, _SLIDING, _SLIDING] * 11 + [_FULL],
          "first_k_dense_replace": 3, "num_experts": 288, "num_experts_per_tok": 8, "moe_intermediate_size":
          1280, "n_shared_experts": 1},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "stepfun-ai--Step-3.7-Flash-FP8_config.json",
     ),
     (
@@ -250,7 +250,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "num_attention_heads": 128, "num_experts_per_tok": 8, "num_hidden_layers": 61,
          "num_nextn_predict_layers": 1, "q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim":
          64, "topk_method": "noaux_tc", "torch_dtype": "bfloat16", "v_head_dim": 128, "vocab_size": 129280},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "deepseek-ai--DeepSeek-V3_config.json",
     ),
     (
@@ -262,21 +262,21 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          8, "num_hidden_layers": 61, "num_nextn_predict_layers": 1, "q_lora_rank": 1536, "qk_nope_head_dim":
          128, "qk_rope_head_dim": 64, "topk_method": "noaux_tc", "torch_dtype": "bfloat16", "v_head_dim":
          128, "vocab_size": 129280},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "deepseek-ai--DeepSeek-V3.2_config.json",
     ),
     (
-        ("deepseek-ai/DeepSeek-V4-Flash",), _V4_FLASH, _FP8_BLOCK, "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
+        ("deepseek-ai/DeepSeek-V4-Flash",), _V4_FLASH, FP8_BLOCK, "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
     ),
     (
-        ("nvidia/DeepSeek-V4-Flash-NVFP4",), _V4_FLASH, _FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        ("nvidia/DeepSeek-V4-Flash-NVFP4",), _V4_FLASH, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
         "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
     ),
     (
-        ("deepseek-ai/DeepSeek-V4-Pro",), _V4_PRO, _FP8_BLOCK, "deepseek-ai--DeepSeek-V4-Pro_config.json",
+        ("deepseek-ai/DeepSeek-V4-Pro",), _V4_PRO, FP8_BLOCK, "deepseek-ai--DeepSeek-V4-Pro_config.json",
     ),
     (
-        ("nvidia/DeepSeek-V4-Pro-NVFP4",), _V4_PRO, _FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        ("nvidia/DeepSeek-V4-Pro-NVFP4",), _V4_PRO, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
         "nvidia--DeepSeek-V4-Pro-NVFP4_config.json",
     ),
     (
@@ -287,7 +287,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "num_attention_heads": 64, "num_experts_per_tok": 8, "num_hidden_layers": 61, "q_lora_rank": 1536,
          "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "topk_method": "noaux_tc", "torch_dtype":
          "bfloat16", "v_head_dim": 128, "vocab_size": 163840},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "moonshotai--Kimi-K2-Instruct_config.json",
     ),
     (
@@ -325,7 +325,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "num_attention_heads": 64, "num_experts_per_tok": 8, "num_hidden_layers": 78,
          "num_nextn_predict_layers": 1, "q_lora_rank": 2048, "qk_nope_head_dim": 192, "qk_rope_head_dim":
          64, "topk_method": "noaux_tc", "v_head_dim": 256, "vocab_size": 154880},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "zai-org--GLM-5-FP8_config.json",
     ),
     (
@@ -351,7 +351,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "num_attention_heads": 64, "num_experts_per_tok": 8, "num_hidden_layers": 78,
          "num_nextn_predict_layers": 1, "q_lora_rank": 2048, "qk_nope_head_dim": 192, "qk_rope_head_dim":
          64, "topk_method": "noaux_tc", "v_head_dim": 256, "vocab_size": 154880},
-        _FP8_BLOCK,
+        FP8_BLOCK,
         "zai-org--GLM-5.3-FP8_config.json",
     ),
     (

@@ -7,6 +7,7 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
+from infercli.core.shape_facts import FP8_BLOCK
 
 
 def _nvfp4(*excluded: str) -> Json:
@@ -15,7 +16,6 @@ def _nvfp4(*excluded: str) -> Json:
     return {"producer": {"name": "modelopt"}, "quantization": stated}
 
 
-_FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 _GLM = _nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
 _KIMI = _nvfp4("language_model.lm_head", "language_model.model.layers.0.*", "*.mlp.shared_experts*", "*.self_attn*")
 _QWEN35 = _nvfp4("lm_head", "*.linear_attn*", "*.mlp.shared_expert*", "*.self_attn*")
@@ -30,8 +30,8 @@ _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
 
 # id, the id whose architecture it has, its quantization (of config.json or hf_quant_config.json), file in the source
 QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
-    ("Qwen/Qwen3-32B-FP8", "Qwen/Qwen3-32B", _FP8_BLOCK, "Qwen--Qwen3-32B-FP8_config.json"),
-    ("Qwen/Qwen3-235B-A22B-FP8", "Qwen/Qwen3-235B-A22B", _FP8_BLOCK, "Qwen--Qwen3-235B-A22B-FP8_config.json"),
+    ("Qwen/Qwen3-32B-FP8", "Qwen/Qwen3-32B", FP8_BLOCK, "Qwen--Qwen3-32B-FP8_config.json"),
+    ("Qwen/Qwen3-235B-A22B-FP8", "Qwen/Qwen3-235B-A22B", FP8_BLOCK, "Qwen--Qwen3-235B-A22B-FP8_config.json"),
     (
         "nvidia/Llama-3.1-70B-Instruct-FP8", "meta-llama/Llama-3.1-70B-Instruct",
         {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]}},
@@ -103,7 +103,7 @@ _FP8_OF = (
 # id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
 QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
     *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
-    *((f"{base}-FP8", base, _FP8_BLOCK) for base in _FP8_OF),
+    *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
     *(
         (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", _AWQ)
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from infercli.core.architecture import chat, encoders, molmo, omni, readers, retrieval, sound, step, tiled
+from infercli.core.architecture import composed, encoders, molmo, omni, readers, retrieval, sound, step, tiled
 from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -109,22 +109,22 @@ WRAPPERS: dict[str, Wrapper] = {
     "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
     "GLM4VForCausalLM": Wrapper(readers.glm4v, "ChatGLMModel", whole=True),
     "Phi4MMForCausalLM": Wrapper(omni.phi4_mm, "Phi3ForCausalLM", whole=True),
-    "AriaForConditionalGeneration": Wrapper(chat.aria, "DeepseekForCausalLM", whole=True),
+    "AriaForConditionalGeneration": Wrapper(composed.aria, "DeepseekForCausalLM", whole=True),
     "AyaVisionForConditionalGeneration": Wrapper(tiled.aya, tiled.aya_decoder, whole=True, tied=True),
     "DeepseekVLV2ForCausalLM": Wrapper(
         readers.deepseek_vl2, readers.deepseek_decoder, whole=True, text=readers.deepseek_vl2_text
     ),
-    "Exaone4_5_ForConditionalGeneration": Wrapper(chat.exaone4_5, "Exaone4ForCausalLM", whole=True),
+    "Exaone4_5_ForConditionalGeneration": Wrapper(composed.exaone4_5, "Exaone4ForCausalLM", whole=True),
     "H2OVLChatModel": Wrapper(encoders.internvl),
     "Lfm2VlForConditionalGeneration": Wrapper(tiled.lfm2_vl, tiled.lfm2_decoder, whole=True),
-    "Llama_Nemotron_Nano_VL": Wrapper(chat.nemotron_nano, whole=True),
-    "NVLM_D": Wrapper(chat.nvlm_d, whole=True),
-    "Ovis": Wrapper(chat.ovis, whole=True),
+    "Llama_Nemotron_Nano_VL": Wrapper(composed.nemotron_nano, whole=True),
+    "NVLM_D": Wrapper(composed.nvlm_d, whole=True),
+    "Ovis": Wrapper(composed.ovis, whole=True),
     "AudioFlamingo3ForConditionalGeneration": Wrapper(sound.audio_flamingo3, "Qwen2ForCausalLM", whole=True),
-    "Blip2ForConditionalGeneration": Wrapper(chat.blip2, whole=True),
-    "Eagle2_5_VLForConditionalGeneration": Wrapper(chat.eagle2_5, whole=True),
+    "Blip2ForConditionalGeneration": Wrapper(composed.blip2, whole=True),
+    "Eagle2_5_VLForConditionalGeneration": Wrapper(composed.eagle2_5, whole=True),
     "GlmAsrForConditionalGeneration": Wrapper(sound.glm_asr, "LlamaForCausalLM", whole=True),
-    "Granite4VisionForConditionalGeneration": Wrapper(chat.granite4_vision, "GraniteForCausalLM", whole=True),
+    "Granite4VisionForConditionalGeneration": Wrapper(composed.granite4_vision, "GraniteForCausalLM", whole=True),
     "GraniteSpeechPlusForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
     "InternS2PreviewForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
     "Phi4ForCausalLMV": Wrapper(tiled.phi4_siglip, "Phi3ForCausalLM", whole=True),
@@ -137,13 +137,15 @@ WRAPPERS: dict[str, Wrapper] = {
     "OpsColQwen3Model": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
     "Qwen3VLNemotronEmbedModel": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
     "LlamaNemotronVLModel": Wrapper(retrieval.nemotron, "LlamaBidirectionalModel", whole=True, pooling=True),
-    "HunYuanVLForConditionalGeneration": Wrapper(chat.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
-    "InternS1ProForConditionalGeneration": Wrapper(chat.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True, ties="text"),
-    "FuyuForCausalLM": Wrapper(chat.fuyu, "PersimmonForCausalLM", whole=True),
+    "HunYuanVLForConditionalGeneration": Wrapper(composed.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
+    "InternS1ProForConditionalGeneration": Wrapper(
+        composed.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True, ties="text"
+    ),
+    "FuyuForCausalLM": Wrapper(composed.fuyu, "PersimmonForCausalLM", whole=True),
     "Step3VLForConditionalGeneration": Wrapper(step.step3_vl, "Step3TextForCausalLM", whole=True),
     "Tarsier2ForConditionalGeneration": Wrapper(encoders.qwen2_vl, "Qwen2ForCausalLM", ties="either"),
     "TarsierForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
-    "QwenVLForConditionalGeneration": Wrapper(chat.qwen_vl, "QWenLMHeadModel", "visual"),
+    "QwenVLForConditionalGeneration": Wrapper(composed.qwen_vl, "QWenLMHeadModel", "visual"),
     "SkyworkR1VChatModel": Wrapper(encoders.internvl),
     "Step3p7ForConditionalGeneration": Wrapper(step.step_vl, whole=True),
     "StepVLForConditionalGeneration": Wrapper(step.step_vl, whole=True),

@@ -1,4 +1,4 @@
-"""Chat models with a known encoder and something of their own behind it: NVLM, Nemotron Nano VL, Ovis 2, EXAONE, Aria.
+"""Models composed of a known encoder and a part of their own: NVLM, Nemotron Nano VL, Ovis 2, EXAONE, Aria and others.
 
 The one thing to know: each function here reads all of config.json.
 """
