@@ -213,6 +213,10 @@ def counted_in(traces: Sequence[Trace], span: Span) -> list[Trace]:
     return [t for t in traces if span.steady or (t.phase == "measured" and not t.cut)]
 
 
+_CLOCK_S = 1e-6
+"""Times are kept to a microsecond (`Trace`): less than one apart is no time at all."""
+
+
 def measure(traces: Sequence[Trace]) -> Metrics:
     """The metrics of a run."""
     measured = [t for t in traces if t.phase == "measured"]
@@ -220,6 +224,8 @@ def measure(traces: Sequence[Trace]) -> Metrics:
     failed = [t for t in measured if t.error is not None]
     span = span_of(traces)
     duration_s = None if span is None else span.end_s - span.start_s
+    if duration_s is not None and duration_s < _CLOCK_S:
+        duration_s = 0.0  # nothing can be said per second of it
     output_tokens = sum(t.output_tokens for t in answered)
     done, tokens, flown_s = len(answered), float(output_tokens), 0.0
     if span is not None:

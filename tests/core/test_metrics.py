@@ -181,6 +181,11 @@ def test_lag_is_known_only_where_the_kernel_gave_a_time():
     assert (m.client_lag_s.count, m.client_lag_s.max) == (1, 0.002)
 
 
+def test_a_run_of_no_time_has_no_rates():
+    m = measure([trace(0.0, (2e-313,))])
+    assert (m.answered, m.duration_s, m.requests_per_s, m.output_tokens_per_s, m.in_flight) == (1, 0, None, None, None)
+
+
 @given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=8), min_size=1, max_size=8))
 def test_metrics_do_not_depend_on_the_order_of_the_traces(runs):
     traces = [trace(0.0, tuple(sorted(run)), request=i) for i, run in enumerate(runs)]
