@@ -30,7 +30,7 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.checkpoint import Quantization
-from infercli.core.compressed_attention import compressed, forward_bytes, held_width, kept_bytes, without_compiler
+from infercli.core.compressed_attention import compressed, forward_bytes, held_by_experts, kept_bytes
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB, MIB
@@ -63,8 +63,12 @@ _REJECTS_SINCE, _COPIES_TARGETS_SINCE, _INVERTS_SINCE = (0, 11), (0, 14), (0, 17
 """The V1 runner's profile checks drafts, with a copy of their fp32 logits, with a reciprocal of the noise."""
 
 _UNREAD = 1.5
-"""High end of DeepSeek-V4's forward pass, times what is counted. Our choice: neither was read, what torch.compile holds
-until 0.22, and from 0.27 on, which counts all that is not free, what PyTorch's allocator cannot give back to it."""
+"""High end of DeepSeek-V4's forward pass, times what is counted. Our choice: from 0.27 on all counts that is not free,
+and what PyTorch's allocator cannot give back was not read."""
+
+_GATHERS_SINCE = (0, 20)
+"""From here on it was read that experts see the tokens of all data-parallel ranks at once, unless another exchange is
+asked for (fused_moe/prepare_finalize/naive_dp_ep.py, device_communicators/all2all.py AgRsAll2AllManager)."""
 
 _FORWARD_EXTRA_BYTES = 16 * MIB
 """Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""
@@ -73,7 +77,7 @@ _INDEXER_KEY_BYTES = 132
 _INDEXER_LENGTHS = 40
 """The indexer of DeepSeek-V3.2 reserves 40 x max_model_len keys of 128 B and a 4 B scale
 (v1/attention/backends/mla/indexer.py get_max_prefill_buffer_size)."""
-_INDEXER_LOGITS_BYTES = 512 * MIB
+INDEXER_LOGITS_BYTES = 512 * MIB
 """VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass."""
 
 _CONTEXT_TOKENS = 64 * 1024
@@ -261,23 +265,37 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
         typical = max((_eager_bytes(f, arch, batch, facts) for f in feed_forwards(arch)), default=0)
         # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
         return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
-    residual = held_width(arch, batch, facts.release) if compressed(arch) else 0
+    residual = held_by_experts(arch, batch, facts.release) if compressed(arch) else 0
     width = residual + max(
         [4 * hidden + _feed_forward_width(f, quantization, batch.layout) for f in feed_forwards(arch)]
         + [2 * hidden + _mixer_width(m, batch.layout) for m in mixers(arch)]
     )
     between = 2 * hidden * arch.residual_streams if batch.layout.pipeline_parallel_size > 1 else 0
+    passing = _passing_experts(arch, quantization, batch, facts)
+    context = _context_bytes(arch, batch)
+    by_any = forward_bytes(arch, batch, facts.release) if compressed(arch) else 0
+    beside = b * tokens * between + _FORWARD_EXTRA_BYTES
+    typical = max(b * tokens * width + max(passing, context), by_any) + beside
+    least = typical
+    if compressed(arch) and _datacentre_blackwell(batch.gpu):  # --moe-backend deep_gemm_mega_moe has buffers elsewhere
+        least = max(b * tokens * width + context, by_any) + beside
+    unread = compressed(arch) and facts.counts_all_consumed
+    return Band(low=0.85 * least, typical=typical, high=(_UNREAD if unread else 1.2) * typical)
+
+
+def _passing_experts(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:
+    """Bytes that experts take and give back, with the tokens of other ranks; 0 without experts."""
     alone = _by_marlin_alone(quantization, facts)
-    passing = max(
-        (_expert_bytes(f, arch, batch, facts, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)),
-        default=0,
-    ) * (not _keeps_workspace(quantization, batch, facts))  # fmt: skip
-    typical = b * tokens * width + max(passing, _context_bytes(arch, batch))
-    if compressed(arch):
-        typical = max(typical, forward_bytes(arch, batch, facts.release))
-    typical += b * tokens * between + _FORWARD_EXTRA_BYTES
-    read = without_compiler(batch, facts.release) and not facts.counts_all_consumed
-    return Band(low=0.85 * typical, typical=typical, high=(_UNREAD if compressed(arch) and not read else 1.2) * typical)
+    sizes = [_expert_bytes(f, arch, batch, facts, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)]
+    if not sizes:
+        return 0
+    gathered = batch.element_bytes * batch.max_num_batched_tokens * arch.hidden * (_gathered_ranks(batch, facts) - 1)
+    return max(sizes) * (not _keeps_workspace(quantization, batch, facts)) + gathered
+
+
+def _gathered_ranks(batch: Batch, facts: EngineFacts) -> int:
+    """Data-parallel ranks whose tokens pass the experts of each at once."""
+    return batch.layout.data_parallel_size if facts.release >= _GATHERS_SINCE else 1
 
 
 def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch, facts: EngineFacts) -> float:
@@ -332,7 +350,7 @@ def _context_bytes(arch: ModelArch, batch: Batch) -> int:
             heads = mixer.heads // batch.layout.tensor_parallel_size
             found = max(found, batch.element_bytes * tokens * heads * (mixer.nope_dim + mixer.v_head_dim))
             if mixer.indexer is not None:
-                found = max(found, _INDEXER_LOGITS_BYTES)
+                found = max(found, INDEXER_LOGITS_BYTES)
     return found
 
 
@@ -359,6 +377,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     workspace = max((_expert_bytes(f, arch, batch, facts, deep_gemm=deep_gemm) for f in experts), default=0)
     keeps = _keeps_workspace(quantization, batch, facts)
     may_keep = facts.keeps_expert_workspace and not _by_marlin_alone(quantization, facts)
+    # That DeepSeek-V4's do was read, and starts agree (core/compressed_attention.py).
+    surely = keeps and (quantization.method == "none" or bool(compressed(arch)))
 
     def beside(experts_bytes: int) -> int:
         if compressed(arch):
@@ -366,8 +386,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
         return buffer + experts_bytes
 
     typical = beside(workspace if keeps else 0)
-    sure = beside(workspace if keeps and quantization.method == "none" else 0)
-    possible = beside(workspace if may_keep else 0)
+    sure = beside(workspace if surely else 0)
+    possible = typical if compressed(arch) else beside(workspace if may_keep else 0)
     tables = sampler_tables(arch, quantization, batch, facts) if facts.counts_all_consumed else 0
     held = tables + _layer_embeddings(arch, batch)
     return Band(low=0.9 * sure, typical=typical, high=possible).plus(encoder).plus(_exactly(held))
@@ -384,17 +404,24 @@ def _layer_embeddings(arch: ModelArch, batch: Batch) -> int:
     return batch.element_bytes * batch.max_num_batched_tokens * sum(widths) if seeing else 0
 
 
+def _datacentre_blackwell(gpu: Gpu) -> bool:
+    return gpu.at_least((10, 0)) and not gpu.at_least((12, 0))
+
+
 def _keeps_workspace(quantization: Quantization, batch: Batch, facts: EngineFacts) -> bool:
     """Whether the experts' kernel takes its buffers from the shared workspace, which stays.
 
     Triton does (16 bits, FP8 by blocks). FlashInfer's CUTLASS asks for one small buffer (FP8 by tensor, NVFP4; FP8 by
     blocks on Hopper with expert parallelism, since 0.17), its TRT-LLM for none (FP8 by blocks on capability 10), and
-    Marlin, INT8 and MXFP4 take theirs in the forward pass and give them back (0.19 layers/fused_moe, oracle/).
+    Marlin, INT8 and MXFP4 take theirs in the forward pass and give them back (0.19 layers/fused_moe, oracle/). Marlin
+    and DeepGEMM of DeepSeek-V4's MXFP4 keep theirs, and TRT-LLM is first on capability 10 (0.20 to 0.28 oracle/mxfp4.py
+    _get_priority_backends, experts/trtllm_mxfp4_moe.py workspace_shapes).
     """
-    gpu = batch.gpu
-    datacentre_blackwell = gpu.at_least((10, 0)) and not gpu.at_least((12, 0))
-    by_flashinfer = datacentre_blackwell or (gpu.at_least((9, 0)) and batch.layout.expert_parallel)
-    by_flashinfer = by_flashinfer and not quantization.by_module  # DeepSeek-V4's experts are stored otherwise
+    by_flashinfer = _datacentre_blackwell(batch.gpu) or (batch.gpu.at_least((9, 0)) and batch.layout.expert_parallel)
+    if quantization.by_module:  # DeepSeek-V4's experts are stored otherwise
+        by_flashinfer = _datacentre_blackwell(batch.gpu) and any(
+            method.name == "mxfp4" for method in quantization.methods
+        )
     by_blocks = quantization.method == "fp8" and quantization.block is not None and not by_flashinfer
     return facts.keeps_expert_workspace and (quantization.method == "none" or by_blocks)
 
@@ -442,7 +469,7 @@ def _expert_bytes(
     count, width = expert_share(experts, batch.layout)
     up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
     columns = (width if alone else max(width, hidden)) + max(up, hidden)
-    tokens = batch.max_num_batched_tokens
+    tokens = batch.max_num_batched_tokens * _gathered_ranks(batch, facts)
     chunk = None if alone else _expert_chunk(facts)
     if chunk is None or tokens <= chunk:
         rows = tokens * experts.experts_per_token

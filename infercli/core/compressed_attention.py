@@ -1,7 +1,8 @@
 """What DeepSeek-V4 takes in vLLM beside its weights: residual streams, padded heads, and buffers for a whole batch.
 
 The one thing to know: every size is read in vLLM 0.20 to 0.29 (models/deepseek_v4/attention.py and nvidia/model.py,
-until 0.21 layers/deepseek_v4_attention.py and models/deepseek_v4.py), not fitted; 0.21 was not looked at.
+until 0.21 layers/deepseek_v4_attention.py and models/deepseek_v4.py), not fitted; 0.21 was not looked at. Without
+torch.compile two public starts agree to 0.15 GiB (two H200 NVL with 0.23, two RTX PRO 6000 with 0.25); with it none is.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def without_compiler(batch: Batch, version: tuple[int, int]) -> bool:
 
 
 def held_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
-    """Elements per token that stay while a layer's attention or experts run: the streams and a layer's input.
+    """Elements per token that stay while a layer's attention runs: the streams and a layer's input.
 
     Without torch.compile Python holds what came into the layer as well until it returns.
     """
@@ -99,12 +100,40 @@ def held_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
     return (2 if twice else 1) * (arch.residual_streams + 1) * arch.hidden
 
 
+def held_by_experts(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """The same while experts run."""
+    return held_width(arch, batch, version) + _held_by_piece(arch, batch, version)
+
+
+def _held_by_piece(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """Elements per token that went into a compiled piece, which reaches from one attention to the next.
+
+    The padded output of the attention and the streams before it: the code that calls the pieces lets go of them when
+    the piece has returned (0.20 and 0.22 compilation/codegen.py). 0 without torch.compile.
+    """
+    if without_compiler(batch, version):
+        return 0
+    return _padded_width(arch, batch, version) + arch.residual_streams * arch.hidden
+
+
+def _padded_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """Elements per token of an attention's output."""
+    return max(padded_heads(m, batch.layout, batch.gpu, version) * m.head_dim for m in compressed(arch))
+
+
 def forward_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
-    """The largest moment of a layer outside its experts: attention, or where one half ends and the next begins."""
+    """The largest moment of a layer outside its experts: attention, or where one half ends and the next begins.
+
+    A compiled piece ends with the streams, the layer's input and the room for the next attention's output.
+    """
     b, tokens = batch.element_bytes, batch.max_num_batched_tokens
-    held = held_width(arch, batch, version)
-    between = b * tokens * (held + (arch.residual_streams + 1) * arch.hidden)
-    return max(between, *(b * tokens * held + _attention_bytes(m, arch, batch, version) for m in compressed(arch)))
+    held, made = held_width(arch, batch, version), (arch.residual_streams + 1) * arch.hidden
+    if without_compiler(batch, version):
+        between = held + made
+    else:
+        between = _held_by_piece(arch, batch, version) + made + _padded_width(arch, batch, version)
+    attending = (b * tokens * held + _attention_bytes(m, arch, batch, version) for m in compressed(arch))
+    return max(b * tokens * between, *attending)
 
 
 def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
