@@ -138,7 +138,9 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
     if not parts:
         return _term("cuda_graphs_bytes", term, "0", [])
     row, stages = q.facts.graphs[sizing.graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
+    logits = [n for n in parts if n == "indexer_logits"]
     inputs = [
+        *(_band(n, parts[n], "by which an indexer picks, in the largest capture (core/sizing.py)") for n in logits),
         _band("any_capture", parts["any_capture"], _LOGS),
         _band("per_layer", sizing.graphs_of_a_layer(q.arch, row), _LOGS),
         Given(name="layers", value=-(-q.arch.passed_layers // stages), source=f"{_CONFIG}; of one stage"),
@@ -148,7 +150,12 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
         ),
         Given(name="all_sizes", value=q.facts.all_graph_sizes, source="the same where max_num_seqs allows all"),
     ]  # fmt: skip
-    formula = "round(any_capture + per_layer * layers * sizes / all_sizes)"
+    sizes = "sizes / all_sizes"
+    if logits:
+        load, sizes = q.sized.load, "(sizes + decoding_sizes) / 2 / all_sizes"
+        whole = q.facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+        inputs.append(Given(name="decoding_sizes", value=whole, source="those with a graph of a whole decoding step"))
+    formula = f"round({' + '.join([*logits, 'any_capture'])} + per_layer * layers * {sizes})"
     return _term("cuda_graphs_bytes", term, formula, inputs)
 
 

@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from infercli.core.activation import Batch, more_while_compiling, sampler_tables, uses_v2_runner
+from infercli.core.activation import (
+    INDEXER_LOGITS_BYTES,
+    Batch,
+    more_while_compiling,
+    sampler_tables,
+    uses_v2_runner,
+)
 from infercli.core.activation import activation as activation_peak
 from infercli.core.architecture.arch import (
     CompressedAttention,
@@ -25,6 +31,7 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.checkpoint import Quantization
+from infercli.core.compressed_attention import compressed, without_compiler
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
 from infercli.core.lora import Adapters
@@ -131,6 +138,9 @@ def _since_the_start(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[st
             linked, buffers = k.linked, k.linked_per_hidden * ranks * arch.hidden
             if (load.enforce_eager or not gpu.at_least((9, 0))) and k.linked_eager is not None:
                 linked, buffers = k.linked_eager, 0
+            elif k.linked_uncompiled is not None and compressed(arch) and without_compiler(load, facts.release):
+                # The fused all-reduce is a pass of the compiler (compilation/passes/pass_manager.py).
+                linked, buffers = k.linked_uncompiled, 0
             elif gpu.at_least((10, 0)) and k.linked_blackwell is not None:
                 linked, buffers = k.linked_blackwell, 0
             parts = {"measured": _nearest(linked, ranks)}
@@ -192,7 +202,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
         return {}
     kind = graphs_kind(load.gpu)
     g = facts.graphs[kind]
-    share = graph_sizes(load, facts) / facts.all_graph_sizes
+    share = graphs_share(arch, load, facts)
     layers = -(-arch.passed_layers // load.layout.pipeline_parallel_size)
     layers += 0 if load.draft is None else load.draft.arch.layer_count
     per_layer = graphs_of_a_layer(arch, g)
@@ -203,7 +213,9 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     # get_lora_capture_cases). Both use one pool of memory, and what the second takes anew was not measured: at most as
     # much again.
     captures = 1 if load.adapters is None else 2
-    return {
+    logits = _indexer_logits(arch, load, facts) if _counts_logits(arch, g) else 0
+    indexed = {"indexer_logits": Band(low=0.9 * logits, typical=logits, high=logits)} if logits else {}
+    return indexed | {
         "any_capture": Band(
             low=g.base.low - split,
             typical=max(0.0, g.base.typical - split * (kind == "hopper")),
@@ -217,10 +229,49 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     }
 
 
+def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
+    """Bytes that the first capture takes for the logits by which an indexer picks; 0 without one.
+
+    A graph in pieces runs attention as the profile does, with the buffer of that. A whole one has a row of
+    max_model_len keys in fp32 for every token, in its pool, and in the run before it unless that buffer has room for it
+    (0.20 to 0.26 v1/worker/gpu_model_runner.py profile_cudagraph_memory, layers/sparse_attn_indexer.py).
+    """
+    indexed = _indexed(arch)
+    if not indexed:
+        return 0
+    tokens = facts.decoding_graph_tokens(load.max_num_seqs, load.gpu, load.speculative_tokens)
+    shortest = min(m.compress_ratio if isinstance(m, CompressedAttention) else 1 for m in indexed)
+    whole = 4 * tokens * -(-load.max_model_len // shortest)
+    return max(INDEXER_LOGITS_BYTES, whole * (2 if whole > INDEXER_LOGITS_BYTES else 1))
+
+
+def _indexed(arch: ModelArch) -> list[LatentAttention | CompressedAttention]:
+    """Attention that picks its tokens."""
+    return [m for m in mixers(arch) if isinstance(m, LatentAttention | CompressedAttention) and m.indexer is not None]
+
+
+def _counts_logits(arch: ModelArch, graphs: Graphs) -> bool:
+    """Whether the row's figure for a layer of this model is beside the indexer's logits."""
+    return graphs.per_indexed_layer is not None and bool(_indexed(arch))
+
+
 def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
     """The row's figure for a layer of this model, with all capture sizes."""
-    indexed = any(isinstance(m, LatentAttention | CompressedAttention) and m.indexer is not None for m in mixers(arch))
-    return (graphs.per_indexed_layer if indexed else None) or graphs.per_layer
+    if not _counts_logits(arch, graphs):
+        return graphs.per_layer
+    return (graphs.per_compressed_layer if compressed(arch) else graphs.per_indexed_layer) or graphs.per_layer
+
+
+def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
+    """Captured sizes, as a share of all that the version has.
+
+    With an indexer it is the share of graphs, in pieces and whole, of which there may be fewer.
+    """
+    captured = graph_sizes(load, facts)
+    if not _counts_logits(arch, facts.graphs[graphs_kind(load.gpu)]):
+        return captured / facts.all_graph_sizes
+    whole = facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+    return (captured + whole) / (2 * facts.all_graph_sizes)
 
 
 def graphs_kind(gpu: Gpu) -> str:

@@ -212,6 +212,63 @@ def test_more_batched_tokens_leave_less_for_the_kv_cache_of_deepseek_v4():
     assert left(32768) - left(65536) == pytest.approx(32768 * each * KIB, rel=0.01)
 
 
+def graphs(version="0.25.0", arch=ARCH, **asked):
+    return sizing.graph_parts(arch, load(**asked), find_engine(version))
+
+
+@pytest.mark.parametrize(
+    ("length", "seqs", "logits"),
+    [
+        (131072, 256, 512 * MIB),  # the buffer of the profile, which graphs in pieces run with
+        (1048576, 512, 512 * MIB),  # 512 tokens x 262,144 keys in fp32 are as many
+        (2097152, 512, 2 * 1024 * MIB),  # and more do not fit there: in the graph and in the run before it
+        (2097152, 64, 512 * MIB),
+    ],
+)
+def test_the_first_capture_takes_the_logits_of_the_indexer(length, seqs, logits):
+    assert graphs(length=length, seqs=seqs)["indexer_logits"].typical == logits
+
+
+def test_an_indexer_of_all_keys_has_a_row_of_the_whole_context():
+    glm = shapes()["zai-org/GLM-5"].arch
+    assert graphs(arch=glm, gpu="GB200", length=819200, seqs=1024)["indexer_logits"].typical == 2 * 4 * 512 * 819200
+
+
+def test_other_models_take_no_logits_in_a_capture():
+    llama = shapes()["meta-llama/Llama-3.1-8B"].arch
+    assert "indexer_logits" not in graphs(arch=llama)
+    assert "indexer_logits" not in graphs(eager=True)
+
+
+def test_graphs_of_deepseek_v4_go_with_those_in_pieces_and_whole_ones():
+    per_layer = find_engine("0.25.0").graphs["cuda"].per_compressed_layer
+    # 64 requests with two drafted tokens: sizes up to 384 in pieces, up to 192 whole
+    assert graphs(seqs=64, drafted=2)["layers"].typical == pytest.approx(per_layer.typical * 43 * (43 + 27) / 102)
+
+
+def test_what_is_never_compiled_has_no_fused_all_reduce():
+    def taken(version, arch=ARCH, **asked):
+        return sizing.non_torch(arch, load(**asked), find_engine(version)).typical / GIB
+
+    llama = shapes()["meta-llama/Llama-3.1-8B"].arch
+    assert taken("0.22.0") > 2
+    assert taken("0.23.0") == pytest.approx(taken("0.23.0", eager=True) + 0.12)
+    assert taken("0.23.0", arch=llama) > 2
+
+
+def test_two_rtx_pro_6000_with_drafts_start_as_was_printed():
+    # vLLM 0.25.0, published with its compose file: 75.64 GiB of weights, 1.58 estimated for graphs, 10.29 left
+    memory = sizing.gpu_memory(
+        ARCH, QUANTIZATION, load("RTX-PRO-6000", tokens=4096, length=1048576, seqs=64, drafted=2),
+        find_engine("0.25.0"), total_bytes=find_gpu("RTX-PRO-6000").memory_bytes,
+        share_bytes=round(0.95 * find_gpu("RTX-PRO-6000").memory_bytes),
+    )  # fmt: skip
+    found = {name: sizing.term(memory, name).bytes / GIB for name in ("cuda_graphs", "kv_cache")}
+    found["beside"] = sum(sizing.term(memory, name).bytes for name in ("activation", "non_torch")) / GIB
+    assert found["cuda_graphs"] == pytest.approx(1.58, abs=0.1)
+    assert found["beside"] == pytest.approx(2.71, abs=0.1)
+
+
 def test_two_h200_without_graphs_start_as_was_printed():
     # vLLM 0.23.0 with enforce_eager, eight starts of 4,096 to 262,144 tokens: 74.08 GiB of weights and 32.08 left of
     # 0.78 of 139.72: 2.82 GiB, of which two GPUs without NVLink between them take 0.05 to 0.5 beside PyTorch
@@ -220,8 +277,3 @@ def test_two_h200_without_graphs_start_as_was_printed():
         found = sizing.activation(ARCH, QUANTIZATION, at, find_engine("0.23.0"))
         assert found.typical / GIB == pytest.approx(2.75, abs=0.1)
         assert found.low / GIB < 2.7 < found.high / GIB
-
-
-def test_graphs_of_deepseek_v4_are_those_of_layers_with_an_indexer():
-    graphs = find_engine("0.25.0").graphs["cuda"]
-    assert sizing.graphs_of_a_layer(ARCH, graphs) == (graphs.per_indexed_layer or graphs.per_layer)

@@ -65,6 +65,8 @@ class NonTorch(NamedTuple):
     """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
     linked_eager: dict[int, Band] | None = None
     """The same without compilation, which is what fuses the all-reduce; None: no difference."""
+    linked_uncompiled: dict[int, Band] | None = None
+    """The same with CUDA graphs, for a class that is never compiled; None: no difference."""
     linked_blackwell: dict[int, Band] | None = None
     """The same from capability 10.0 on, without what grows with the hidden width; None: no difference."""
     linked_per_hidden: float = 0
@@ -80,7 +82,10 @@ class Graphs(NamedTuple):
     base: Band
     per_layer: Band
     per_indexed_layer: Band | None = None
-    """Of one whose attention picks its tokens (DeepSeek-V3.2 and V4, GLM-5); None: as any other."""
+    """Of one whose attention picks its tokens (DeepSeek-V3.2, GLM-5), beside the logits by which it does; None: as any
+    other, and no logits."""
+    per_compressed_layer: Band | None = None
+    """Of one that compresses its keys as well (DeepSeek-V4)."""
 
 
 class EngineFacts(NamedTuple):
@@ -251,16 +256,32 @@ class EngineFacts(NamedTuple):
             tokens = min(tokens, (seqs if max_num_seqs is None or self.release < (0, 12) else max_num_seqs) * length)
         return DeviceDefaults(max_num_batched_tokens=tokens, max_num_seqs=min(seqs, tokens))
 
+    def _largest_graph(self, gpu: Gpu) -> int:
+        blackwell = gpu.capability is not None and gpu.capability[0] == _DATACENTRE_BLACKWELL
+        return self.largest_graph_blackwell if blackwell else 512
+
+    def _step_tokens(self, speculative_tokens: int) -> int:
+        """Of a request in a step: one, and since 0.13 what is drafted for it besides."""
+        return 1 + speculative_tokens * (self.release >= _GRAPHS_HOLD_DRAFTS)
+
+    def decoding_graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+        """Tokens of the largest CUDA graph of a whole decoding step: those of max_num_seqs requests at most."""
+        return min(max_num_seqs * self._step_tokens(speculative_tokens), self._largest_graph(gpu))
+
     def graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
         """Number of CUDA graph sizes: tokens of up to twice max_num_seqs (config/vllm.py _set_cudagraph_sizes).
 
-        A request has one token in a step, and since 0.13 what is drafted for it besides. Sizes that 0.29 adds between
-        them for drafts are not counted.
+        Sizes that 0.29 adds between them for drafts are not counted.
         """
-        blackwell = gpu.capability is not None and gpu.capability[0] == _DATACENTRE_BLACKWELL
-        most = self.largest_graph_blackwell if blackwell else 512
-        each = 1 + speculative_tokens * (self.release >= _GRAPHS_HOLD_DRAFTS)
-        largest = min(2 * max_num_seqs * each, most)
+        return self._sizes_up_to(2 * max_num_seqs * self._step_tokens(speculative_tokens), gpu)
+
+    def decoding_graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+        """How many of them have a graph of a whole decoding step besides that in pieces."""
+        return self._sizes_up_to(self.decoding_graph_tokens(max_num_seqs, gpu, speculative_tokens), gpu)
+
+    def _sizes_up_to(self, tokens: int, gpu: Gpu) -> int:
+        most = self._largest_graph(gpu)
+        largest = min(tokens, most)
         sizes = [1, 2, 4, *range(8, 256, 8), *range(256, most + 1, 16)]
         found = len([size for size in sizes if size <= largest])
         return found if most > 512 else min(found, self.all_graph_sizes)

@@ -79,6 +79,7 @@ _FUSED = _V1_ROCM._replace(
     "enforce_eager (n=3); 0.95 with four GB200 (n=1)",
 )
 _GRAPH_PROFILE = _FUSED._replace(
+    linked_uncompiled={2: _gib(0.1, 0.66, 1.5), 4: _gib(0.1, 0.87, 2.0), 8: _gib(0.3, 1.12, 3.2)},
     single=_gib(0.02, 0.22, 0.5),
     single_hopper=_gib(0.2, 0.248, 0.3),
     single_blackwell=_gib(0.1, 0.4, 0.65),
@@ -86,7 +87,8 @@ _GRAPH_PROFILE = _FUSED._replace(
     unified=_gib(0.3, 3.4, 6.0),
     source="0.18 profiles CUDA graphs and leaves 0.12 GiB behind: 0.24 to 0.26 GiB with one H100, 0.46 where the "
     "vocabulary is odd (n=24, error 0.01); A100 0.1 to 0.46 (n=3), two T4 0.05 to 0.2 (n=3), eight RTX PRO 6000 about "
-    "2.5 (n=1), GB10 2.5 to 5 (n=5)",
+    "2.5 (n=1), GB10 2.5 to 5 (n=5); what is never compiled has no fused all-reduce, read and not measured: as with "
+    "enforce_eager and 0.12 more",
 )
 _V2_RUNNER = _GRAPH_PROFILE._replace(
     single=_gib(0.02, 0.25, 0.61),
@@ -129,10 +131,12 @@ _GRAPHS_CAPTURED = _GRAPHS_V1 | {
 _ESTIMATE = Graphs(
     base=Band(low=0, typical=0, high=0.1 * GIB),
     per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
-    per_indexed_layer=Band(low=24 * MIB, typical=50 * MIB, high=70 * MIB),
+    per_indexed_layer=Band(low=18 * MIB, typical=27 * MIB, high=45 * MIB),
+    per_compressed_layer=Band(low=24 * MIB, typical=40 * MIB, high=64 * MIB),
     source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.29 on an RTX 3090 17 MiB, 0.30 on a T4 "
-    "12, 0.20 to 0.26 on others 13 to 42 (n=9); GLM-5.2 on four GB200 65 and on "
-    "eight B200 about 36 (n=2)",
+    "12, 0.20 to 0.26 on others 13 to 42 (n=9); beside the indexer's logits GLM-5.2 25 on four GB200 and 29 on eight "
+    "B200 (4 and -7 % off in all), DeepSeek-V4-Flash 38 on two RTX PRO 6000 (0.25) and 46 on 48 GB cards, by a fork (3 "
+    "and -11 %), and 61 captured on a B300 by the V2 runner, with its drafts' (0.26; -25 %)",
 )
 _GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1["rocm"], "cdna": _GRAPHS_V1["cdna"]}
 
