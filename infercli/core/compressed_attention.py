@@ -2,7 +2,7 @@
 
 The one thing to know: every size is read in vLLM 0.20 to 0.29 (models/deepseek_v4/attention.py and nvidia/model.py,
 until 0.21 layers/deepseek_v4_attention.py and models/deepseek_v4.py), not fitted; 0.21 was not looked at. Without
-torch.compile two public starts agree to 0.15 GiB (two H200 NVL with 0.23, two RTX PRO 6000 with 0.25); with it none is.
+torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PRO 6000 with 0.25); with it none is.
 """
 
 from __future__ import annotations

@@ -57,6 +57,11 @@ class Gpu(Record):
         return self.capability is not None and self.capability >= capability
 
     @property
+    def datacentre_blackwell(self) -> bool:
+        """Capability 10.x (B200, GB300), whose kernels those of 12.x (RTX, GB10) do not have."""
+        return self.at_least((10, 0)) and not self.at_least((12, 0))
+
+    @property
     def has_fp8(self) -> bool:
         """Whether it multiplies in FP8: Ada and later; elsewhere where its rates, if any are given, name FP8."""
         if self.platform == "cuda":

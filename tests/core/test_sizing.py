@@ -367,6 +367,16 @@ def test_a_hopper_gpu_may_have_run_mxfp4_by_another_kernel_until_triton_kernels_
     assert above == pytest.approx({"0.11.0": 1.03, "0.12.0": 1.015})
 
 
+def test_one_gpu_exchanges_nothing_whatever_its_experts():
+    # DeepSeek-V4-Flash with --enable-expert-parallel on one B300 took 0.23 GiB beside PyTorch (0.26)
+    def parts(**asked):
+        at = replace(load(), layout=Layout(expert_parallel=True, **asked))
+        return sizing.non_torch_parts(LLAMA, at, find_engine("0.26.0"))
+
+    assert "exchange_between_ranks" not in parts()
+    assert "exchange_between_ranks" in parts(data_parallel_size=2)
+
+
 def test_non_torch_memory_grows_with_ranks_and_is_larger_where_ranks_are_linked():
     one, two, four = (sizing.non_torch(LLAMA, load(tp), V0_19).typical / GIB for tp in (1, 2, 4))
     assert (one, two, four) == pytest.approx((0.25, 2.07, 2.13), abs=0.01)  # as 0.19 prints

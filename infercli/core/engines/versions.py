@@ -70,13 +70,13 @@ _V1_ROCM = _V1._replace(
 )
 _FUSED = _V1_ROCM._replace(
     linked={2: _gib(1.9, 2.035, 2.6), 4: _gib(1.9, 2.065, 2.7), 8: _gib(1.0, 2.3, 4.0)},
-    linked_eager=_V1_ROCM.linked,
+    linked_eager=_V1_ROCM.linked | {2: _gib(0.1, 0.54, 1.0), 4: _gib(0.1, 0.75, 1.5)},
     linked_blackwell={2: _gib(0.6, 1.05, 2.6), 4: _gib(0.6, 0.95, 2.7), 8: _gib(0.6, 1.2, 4.0)},
     linked_per_hidden=4.5 * 1024,
     odd_vocab=_gib(0.1, 0.21, 0.25),
     source="0.17 brings the fused all-reduce: 2.06 to 2.11 GiB with two H100, 2.13 to 2.21 with four, growing with "
     "hidden width and ranks (n=16, error 0.02); 1.9 to 4.0 with eight (H200, B200); at most 1.0 with eight H200 and "
-    "enforce_eager (n=3); 0.95 with four GB200 (n=1)",
+    "enforce_eager (n=3), 0.14 with two H200 NVL that no bridge joins (n=9); 0.95 with four GB200 (n=1)",
 )
 _GRAPH_PROFILE = _FUSED._replace(
     linked_uncompiled={2: _gib(0.1, 0.66, 1.5), 4: _gib(0.1, 0.87, 2.0), 8: _gib(0.3, 1.12, 3.2)},
