@@ -84,7 +84,7 @@ def test_experts_without_a_workspace_run_beside_what_a_compiled_piece_holds():
 
 
 def test_the_forward_pass_is_least_sure_where_it_was_not_read_to_its_end():
-    # torch.compile until 0.22, which no start shows, and from 0.27 on what the allocator does not give back
+    # torch.compile until 0.22, which no start shows, and what is later than all starts
     at = {
         "compiled": ("0.22.0", False),
         "eager": ("0.22.0", True),
@@ -93,7 +93,7 @@ def test_the_forward_pass_is_least_sure_where_it_was_not_read_to_its_end():
     }
     found = {k: moments(ARCH, QUANTIZATION, load(eager=e), find_engine(v)).forward for k, (v, e) in at.items()}
     ends = {name: (round(b.low / b.typical, 2), round(b.high / b.typical, 2)) for name, b in found.items()}
-    assert ends == {"compiled": (0.95, 1.2), "eager": (0.95, 1.1), "0.26": (0.95, 1.1), "0.27": (0.85, 1.5)}
+    assert ends == {"compiled": (0.95, 1.2), "eager": (0.95, 1.1), "0.26": (0.95, 1.1), "0.27": (0.85, 1.2)}
 
 
 def test_a_batch_of_few_tokens_is_led_by_the_logits_of_the_indexer():
@@ -188,7 +188,25 @@ def test_flashmla_gathers_the_keys_of_four_requests_for_as_long_as_they_may_be()
     # with the indices of 640 tokens and a length for each
     keys, tokens = 131072 // 4, TOKENS
     kept = moments(ARCH, QUANTIZATION, load("B200"), find_engine("0.27.1")).kept
-    assert kept.typical == kept.high == 4 * (keys + 128 + tokens) * 512 * 2 + tokens * 4 * 641
+    assert kept.typical == 4 * (keys + 128 + tokens) * 512 * 2 + tokens * 4 * 641
+
+
+def test_what_the_allocator_holds_back_counts_since_027():
+    def above(version):
+        kept = moments(ARCH, QUANTIZATION, load(), find_engine(version)).kept
+        return kept.high - kept.typical
+
+    assert [above(version) / GIB for version in ("0.26.0", "0.27.1")] == [0, 0.75]
+
+
+def test_two_rtx_pro_6000_with_a_fork_of_028_start_as_was_printed():
+    # local-inference-lab/rtx6kpro#103 and another, of 1,048,576 tokens a request and 4,096 a step: 83.1 and 82.69 GiB
+    # are consumed, 81.11 and 80.99 of them by the model, beside a forward pass of 0.92 and 1.02
+    at, engine = load("RTX-PRO-6000", tokens=4096, length=1048576, seqs=4), find_engine("0.28.0")
+    found, beside = moments(ARCH, QUANTIZATION, at, engine), sizing.non_torch(ARCH, at, engine)
+    stays = found.kept.plus(beside)
+    assert all(stays.low / GIB < printed < stays.high / GIB for printed in (1.70, 1.99))
+    assert all(found.forward.low / GIB < printed < found.forward.high / GIB for printed in (0.92, 1.02))
 
 
 def test_the_workspace_of_marlin_and_deepgemm_is_sure_to_stay():
