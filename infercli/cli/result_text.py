@@ -21,6 +21,7 @@ from infercli.core.goodput import Goodput
 from infercli.core.metrics import Distribution
 from infercli.core.record import Json
 from infercli.core.search import Sure, holds, keeps
+from infercli.core.self_check import MERGED_LIMIT_FRACTION
 from infercli.core.stage import StageResult
 from infercli.core.telemetry import GpuSummary, TelemetrySummary
 from infercli.core.timeline import Timeline, timeline
@@ -355,11 +356,13 @@ def _client(result: BenchResult) -> Iterator[str]:
     """What the verdict on the client rests on; where it is not a clear no, a caution says so."""
     if any(s.check.client_limited is not False for s in result.stages):
         return
-    lags = [(s.metrics.client_lag_s.p99, s.check.lag_limit_s) for s in result.stages if s.metrics.client_lag_s]
+    lags = [(s.metrics.client_lag_s.p99, s.check) for s in result.stages if s.metrics.client_lag_s]
     said = []
     if lags:
-        lag_s, limit_s = max(lags, key=lambda pair: pair[0] / pair[1])
-        said = [f"it read {_short(lag_s * 1000)} ms late at p99 (the limit is {_short(limit_s * 1000)} ms)"]
+        lag_s, check = max(lags, key=lambda pair: pair[0] / pair[1].lag_limit_s)
+        lost = f", which merged {check.merged_fraction or 0.0:.1%} of the tokens" if lag_s > check.lag_limit_s else ""
+        limit = f"{MERGED_LIMIT_FRACTION:.0%}" if lost else f"{_short(check.lag_limit_s * 1000)} ms"
+        said = [f"it read {_short(lag_s * 1000)} ms late at p99{lost} (the limit is {limit})"]
     busy = [s.client.busiest_cpu_fraction for s in result.stages if s.client.busiest_cpu_fraction is not None]
     said += [f"its busiest worker used {max(busy):.0%} of a core"] if busy else []
     yield "the client was not the limit" + (f": {', '.join(said)}" if said else "")

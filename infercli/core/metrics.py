@@ -26,7 +26,8 @@ DEFINITIONS = {
     "goodput": "requests/s that meet every objective, counted from when they were due; failures are misses; with a "
     "cool-down: of those that were sent before it",
     "in flight": "requests between sending and end, on average",
-    "client lag": "when the client read - when the kernel had it; up to 2 ms are its naps; with TLS nobody knows",
+    "client lag": "when the client read - when the kernel had it; up to 4 ms are its naps; with TLS nobody knows. It "
+    "harms where tokens came apart and were read at once: of more than 1 % of them the client was the limit",
     "send lag": "how late the client began on a request that was due",
 }
 """What each word of a result means (facts of the field where they agree; where not, ours, and said)."""

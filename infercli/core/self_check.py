@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from statistics import median, median_low
+from typing import Literal, NamedTuple
 
-from infercli.core.metrics import Metrics
+from infercli.core.metrics import Metrics, ttft_s
 from infercli.core.record import Record
+from infercli.core.traces import Trace
 
 LAG_LIMIT_S = 0.005
-"""Seconds, at p99: engines make a token every 5 to 50 ms at the speeds people deploy for, and a client that looks later
-than half a gap merges tokens of one stream. So the limit is half the median gap where that is more. Our choice; the
-times themselves are the kernel's and do not move with the lag."""
+"""Seconds: engines make a token every 5 to 50 ms at the speeds people deploy for, and a client that looks later than
+half a gap merges tokens of one stream. So the limit is half the median gap between frames where that is more. Our
+choice."""
+MERGED_LIMIT_FRACTION = 0.01
+"""Of the token frames, or of the first ones, that a client may have merged by looking late: beyond it p99 is no longer
+that of the server. A late look at a single frame harms nothing: its time is the kernel's and does not move. So a run of
+70 reads, of which a hiccup made one late, is judged by what that one cost and not by a p99 that is its maximum."""
+FIRST_LATE_FRACTION = 0.05
+"""Of the median TTFT: a first token whose time is unknown by less is not counted. Our choice."""
 SEND_LAG_LIMIT_S = 0.01
 """Seconds, at p99, that requests began late by the client's own fault: a tenth of a brisk TTFT. Our choice; other tools
 warn at 200 ms (guidellm 0.8.1) or not at all."""
@@ -66,6 +75,11 @@ class SelfCheck(Record):
     reasons: tuple[str, ...]
     """Why True or None."""
     lag_limit_s: float
+    """A read of several frames that came later than this may have merged them."""
+    merged_fraction: float | None = None
+    """Token frames in such reads / all; None: there were no frames."""
+    merged_first_fraction: float | None = None
+    """Answers whose first token is among them / all with a token."""
     send_lag_limit_s: float
     cpu_limit_fraction: float = CPU_LIMIT_FRACTION
     cpu_us_per_token: float | None
@@ -75,16 +89,72 @@ class SelfCheck(Record):
 ADVICE = "give it more cores (--workers), run it on another machine than the engine, or lower the load"
 
 
-def check_client(client: Client, metrics: Metrics, *, closed: bool) -> SelfCheck:
-    """Judge one level of load. `closed`: a loop of users, each waiting for its answer."""
-    lag_limit_s = LAG_LIMIT_S if metrics.itl_s is None else max(LAG_LIMIT_S, metrics.itl_s.p50 / 2)
+class Merged(NamedTuple):
+    """What a client that looked late may have merged."""
+
+    limit_s: float
+    """Later than this is late."""
+    fraction: float | None
+    first_fraction: float | None
+    longest_s: float
+    """By how much the latest of those looks was late."""
+
+
+def merged(traces: Sequence[Trace]) -> Merged:
+    """Of the answered requests of a level.
+
+    Late is who looked long after the newest token of a read, or who had looked at nothing for long before: of tokens
+    that keep coming the newest is always fresh. What a server sends in one piece it sends so to a punctual client too:
+    reads of no more frames than those in time usually have are not counted.
+    """
+    answered = [t for t in traces if t.phase == "measured" and t.answered and t.frames]
+    # Between frames and not between reads: a client that merges ten makes the reads ten times as far apart.
+    gaps_s = [(t.arrivals_s[-1] - t.arrivals_s[0]) / sum(t.frames[1:]) for t in answered if len(t.frames) > 1]
+    limit_s = max(LAG_LIMIT_S, median(gaps_s) / 2) if gaps_s else LAG_LIMIT_S
+    if not answered:
+        return Merged(limit_s, None, None, 0.0)
+    late_s = [_late_s(t) for t in answered]
+    in_time = [
+        n for t, late in zip(answered, late_s, strict=True) for n, s in zip(t.frames, late, strict=True) if s <= limit_s
+    ]
+    usual = median_low(in_time) if in_time else 1
+    first_limit_s = max(limit_s, FIRST_LATE_FRACTION * median(ttft_s(t) or 0.0 for t in answered))
+    frames = firsts = 0
+    longest_s = 0.0
+    for t, late in zip(answered, late_s, strict=True):
+        for n, s in zip(t.frames, late, strict=True):
+            if n > usual and s > limit_s:
+                frames += n
+                longest_s = max(longest_s, s)
+        firsts += t.frames[0] > usual and late[0] > first_limit_s
+    return Merged(limit_s, frames / sum(sum(t.frames) for t in answered), firsts / len(answered), longest_s)
+
+
+def _late_s(trace: Trace) -> list[float]:
+    late_s = [lag or 0.0 for lag in trace.lags_s]
+    for arrival, away_s in trace.away_s:
+        late_s[arrival] = max(late_s[arrival], away_s)
+    return late_s
+
+
+def check_client(client: Client, metrics: Metrics, traces: Sequence[Trace], *, closed: bool) -> SelfCheck:
+    """Judge one level of load by its traces and metrics. `closed`: a loop of users, each waiting for its answer."""
+    lost = merged(traces)
     send_limit_s = SEND_LAG_LIMIT_S
     if closed and metrics.e2e_s is not None:
         send_limit_s = max(SEND_LAG_LIMIT_S, CLOSED_LAG_FRACTION * metrics.e2e_s.p50)
     reasons = []
-    lag, send_lag = metrics.client_lag_s, metrics.send_lag_s
-    if lag is not None and lag.p99 > lag_limit_s:
-        reasons.append(f"it read {lag.p99 * 1000:.1f} ms late at p99, the limit is {lag_limit_s * 1000:.1f} ms")
+    send_lag = metrics.send_lag_s
+    late = f"in reads that came up to {lost.longest_s * 1000:.1f} ms late, and when each came is lost"
+    if (lost.fraction or 0.0) > MERGED_LIMIT_FRACTION:
+        reasons.append(
+            f"it merged {_share(lost.fraction)} of the tokens {late}; the limit is {MERGED_LIMIT_FRACTION:.0%}"
+        )
+    elif (lost.first_fraction or 0.0) > MERGED_LIMIT_FRACTION:
+        reasons.append(
+            f"it merged {_share(lost.first_fraction)} of the first tokens with later ones {late}; "
+            f"the limit is {MERGED_LIMIT_FRACTION:.0%}"
+        )
     if send_lag is not None and send_lag.p99 > send_limit_s:
         reasons.append(f"it sent {send_lag.p99 * 1000:.1f} ms late at p99, the limit is {send_limit_s * 1000:.1f} ms")
     busy = client.busiest_cpu_fraction
@@ -105,7 +175,14 @@ def check_client(client: Client, metrics: Metrics, *, closed: bool) -> SelfCheck
     return SelfCheck(
         client_limited=limited,
         reasons=tuple(reasons),
-        lag_limit_s=lag_limit_s,
+        lag_limit_s=lost.limit_s,
+        merged_fraction=lost.fraction,
+        merged_first_fraction=lost.first_fraction,
         send_lag_limit_s=send_limit_s,
         cpu_us_per_token=client.cpu_s * 1e6 / metrics.output_tokens if metrics.output_tokens else None,
     )
+
+
+def _share(fraction: float | None) -> str:
+    percent = (fraction or 0.0) * 100
+    return f"{percent:.1f}%" if percent < 10 else f"{percent:.0f}%"

@@ -60,7 +60,7 @@ def stage_result(
         metrics=metrics,
         goodput=None if objectives is None else goodput(traces, metrics.duration_s, objectives),
         client=client,
-        check=check_client(client, metrics, closed=load.arrivals is None),
+        check=check_client(client, metrics, traces, closed=load.arrivals is None),
         stopped=stopped,
         traces=tuple(traces),
     )

@@ -190,6 +190,9 @@ class Trace(Record):
     """Token frames in each arrival. A frame that only names the role is none, nor are usage and `[DONE]`."""
     lags_s: tuple[float | None, ...] = ()
     """Per arrival: when the client looked minus when the kernel had it; None where the kernel gave no time."""
+    away_s: tuple[tuple[int, float], ...] = ()
+    """(which arrival, seconds) of those with several token frames: for so long the client had looked at no socket
+    before, where that is more than 5 ms. When the older of its tokens came nobody knows, whatever its lag."""
     prompt_tokens: int | None = None
     """By the server's `usage`; None when it sent none."""
     cached_tokens: int | None = None
@@ -220,6 +223,8 @@ class Trace(Record):
     def _aligned(self) -> Trace:
         if not len(self.arrivals_s) == len(self.frames) == len(self.lags_s):
             raise ValueError("arrivals_s, frames and lags_s must be of one length")
+        if not all(0 <= arrival < len(self.frames) and 0 <= away_s <= _FARTHEST_S for arrival, away_s in self.away_s):
+            raise ValueError("away_s must name arrivals that there are")
         times = (self.intended_s, self.sent_s, self.first_byte_s, self.ended_s, *self.arrivals_s)
         if not all(time is None or -_FARTHEST_S <= time <= _FARTHEST_S for time in times):
             raise ValueError(f"its times must lie within {_FARTHEST_S:,.0f} s of the beginning")

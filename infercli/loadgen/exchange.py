@@ -277,12 +277,15 @@ def in_seconds(taken: dict[str, Any], origin: int) -> dict[str, Any]:
     """The fields of a Trace whose stamps are still nanoseconds: reads that brought no token left out."""
     if "stamps" not in taken:
         return taken
-    fields = {name: value for name, value in taken.items() if name not in ("stamps", "lags")}
+    away: dict[int, int] = taken.get("away", {})
+    fields = {name: value for name, value in taken.items() if name not in ("stamps", "lags", "away")}
     kept = [(s, lag, n) for s, lag, n in zip(taken["stamps"], taken["lags"], taken["frames"], strict=True) if n]
+    of_reads = [i for i, n in enumerate(taken["frames"]) if n] if away else ()
     return fields | {
         "arrivals_s": tuple([_seconds(stamp - origin) for stamp, _, _ in kept]),
         "frames": tuple([n for _, _, n in kept]),
         "lags_s": tuple([None if lag == LAG_UNKNOWN else _seconds(lag) for _, lag, _ in kept]),
+        "away_s": tuple([(at, _seconds(away[read])) for at, read in enumerate(of_reads) if read in away]),
     }
 
 

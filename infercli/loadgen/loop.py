@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop, refuses_usage
+from infercli.loadgen.absences import AWAY_NS, Absences
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
 from infercli.loadgen.route import Route
@@ -24,6 +25,8 @@ from infercli.loadgen.waker import MOST_AT_ONCE, READ, Waker
 
 _POLL_S = 0.05
 """The longest sleep: how late a deadline or a word of the parent may be seen."""
+_LOOK_S = 0.005
+"""The longest sleep while answers are awaited. One that took longer was not the loop's choice (`Absences`)."""
 _REPORT_S = 0.2
 _NAP_S = 0.004
 """Between two looks, at most. At 64 streams of a token each 15 ms naps of 2 ms save 15 % of the CPU and at 256 streams
@@ -144,6 +147,7 @@ class Loop:
         """Whole answers, whose bytes are looked at when there is nothing else to do."""
         self.queued: deque[Call] = deque()
         """Due, and the cap has no room."""
+        self.absences = Absences()
         self.order = self.request = 0
         self.answered = self.failed = self.in_a_row = 0
         """`in_a_row`: failures since the last answer."""
@@ -174,7 +178,7 @@ class Loop:
         self.connections.clock.compare(now)
         for _ in range(1 if part.users is None else part.users):
             self._pull(part.origin, now)
-        checked = reported = now
+        checked = reported = woke = since = now
         nap_s, seen, begun, clock = 0.0, 0, self.request, self.connections.clock
         cpu, crowded = time.process_time_ns(), False
         unstamped = clock.unstamped
@@ -191,13 +195,23 @@ class Loop:
                 self._begin(*ready.popleft())
             # As many as one look takes: there may be more, unless that was every stream.
             all_seen = len(events) < MOST_AT_ONCE or len(events) >= len(self.active)
-            if nap_s and all_seen and not (waiting and waiting[0][0] - now < 2e9 * nap_s):
-                if len(self.unread) >= _BATCH:
-                    for _ in range(_BATCH):
-                        self._read(self.unread.popleft())
-                else:
-                    time.sleep(nap_s)
-            events = wait(_POLL_S, waiting[0][0] if waiting else None, now)
+            napping = nap_s > 0 and all_seen and not (waiting and waiting[0][0] - now < 2e9 * nap_s)
+            if napping and len(self.unread) >= _BATCH:
+                napping = False
+                for _ in range(_BATCH):
+                    self._read(self.unread.popleft())
+            at_rest, longest_s = monotonic_ns(), _LOOK_S if self.active else _POLL_S
+            if napping:
+                time.sleep(nap_s)
+            events = wait(longest_s, waiting[0][0] if waiting else None, now)
+            now = monotonic_ns()
+            # Away while it worked, and for what its rest took more than it was to take.
+            overslept = max(0, now - at_rest - round((longest_s + nap_s * napping) * 1e9))
+            if overslept > AWAY_NS and not events:
+                events = wait(0.0, None, now)  # who was stopped in his sleep wakes to nothing, whatever came meanwhile
+            if all_seen:
+                since = now - (at_rest - woke) - overslept
+            woke = now
             seen += len(events)
             for fd, mask in events:
                 user = by_fd.get(fd)
@@ -213,12 +227,14 @@ class Loop:
                 elif fd == link:
                     self.tally.stopped = self.tally.stopped or self.link.stop_asked()
                 elif self.queued:
-                    self._begin_queued()
+                    self._begin_queued(woke)
             if self.unread and not nap_s and len(events) < _FEW:
                 self._read(self.unread.popleft())
             while len(self.unread) > _MOST_UNREAD:
                 self._read(self.unread.popleft())
             now = monotonic_ns()
+            if now - since > AWAY_NS:
+                self.absences.note(woke, now, since)
             if now - checked > _POLL_S * 1e9:
                 nap_s, before, cpu = 0.0, cpu, time.process_time_ns()
                 window_s = (now - checked) / 1e9
@@ -265,13 +281,13 @@ class Loop:
         if cap is not None and cap.fd is not None and not self.part.alone:
             how(cap.fd)
 
-    def _begin_queued(self) -> None:
+    def _begin_queued(self, room_since: int) -> None:
         """As many of those that wait for the cap as there is room for."""
-        cap, now = self.part.cap, time.monotonic_ns()
+        cap = self.part.cap
         assert cap is not None
         while self.queued and cap.take():
             following = self.queued.popleft()
-            self.ready.append((following, max(following.due, now)))
+            self.ready.append((following, max(following.due, room_since)))
         if not self.queued:
             self._watch_cap(self.waker.poller.unregister)
 
@@ -361,7 +377,7 @@ class Loop:
             part.cap.give()
             # Where others wait too, whoever wakes first takes it: one that always went on itself would starve them.
             if self.queued and part.alone:
-                self._begin_queued()
+                self._begin_queued(answer.stamps[-1] if well else now)
 
     def _rest(self) -> int:
         """Nanoseconds that a user waits whose request failed."""
@@ -379,6 +395,8 @@ class Loop:
     def _read(self, answer: Answer) -> bool:
         """Look at what came back; False where it is a failure."""
         taken = answer.taken(self.origin, stream=self.stream)
+        if "frames" in taken:
+            taken["away"] = self.absences.before_pieces(answer.stamps, answer.lags, taken["frames"], answer.sent)
         self.traces.append(taken)
         self.tally.reads += len(answer.lags)
         self.tally.unstamped_reads += answer.lags.count(LAG_UNKNOWN)

@@ -223,11 +223,13 @@ def client(result: BenchResult) -> ET.Element:
              UNKNOWN if one.busiest_cpu_fraction is None else f"{one.busiest_cpu_fraction:.0%}",
              UNKNOWN if check.cpu_us_per_token is None else f"{check.cpu_us_per_token:.1f}", str(one.workers),
              f"{m.token_check.equal:,} of {m.token_check.with_usage:,}",
+             UNKNOWN if check.merged_fraction is None else f"{check.merged_fraction:.1%}",
              UNKNOWN if m.multi_token_read_fraction is None else f"{m.multi_token_read_fraction:.1%}"]
         )  # fmt: skip
     titles = [
         "load", "client was the limit", "read late, p99 ms", "sent late, p99 ms", "busiest worker's CPU",
-        "CPU us per token", "workers", "answers whose frames are tokens", "tokens that shared a read",
+        "CPU us per token", "workers", "answers whose frames are tokens", "tokens that it may have merged",
+        "tokens that shared a read",
     ]  # fmt: skip
     clocks = {"kernel": "the kernel's receive times", "user": "the client's own times"}
     clock = clocks[result.stages[0].client.clock]

@@ -12,9 +12,11 @@ from infercli.core.search import searched
 from infercli.core.traces import Load, Stop
 from tests.core.results import client, engine, result, stage, trace
 
+BUSY = client(busiest_cpu_fraction=0.95)
 
-def answered(n=1, tokens=2, lag=0.0, **more):
-    fields = {"arrivals": (0.1, 0.3), "tokens": tokens, "lags_s": (lag, lag)}
+
+def answered(n=1, tokens=2, **more):
+    fields = {"arrivals": (0.1, 0.3), "tokens": tokens, "lags_s": (0.0, 0.0)}
     return [trace(0.0, **{**fields, **more}) for _ in range(n)]
 
 
@@ -52,7 +54,7 @@ def test_answers_as_long_as_was_asked_are_not_short():
         (bench(FAILED * 1000), "nothing to measure"),
         (bench(answered(1000) + FAILED * 11), "11 of 1,011 requests failed: the latencies are of those"),
         (bench(answered(1000) + answered(12, arrivals=(), tokens=0, lags_s=())), "12 answers were empty: HTTP 200"),
-        (bench(answered(1000, lag=0.12)), "120.0 ms"),
+        (bench(answered(1000), client=BUSY), "a worker used 95% of a core"),
         (bench(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
         (bench(answered(1000), client=client(reconnects=1)), "1 request was sent again"),
         (bench(answered(1000), client=client(other_addresses=3)), "the host name has 4 addresses"),
@@ -98,7 +100,7 @@ def test_more_than_one_in_a_hundred_are_many(failed, many):
 
 
 def test_the_weightiest_comes_first_and_p99_only_where_one_is_shown():
-    said = cautions(bench(answered(100, lag=0.12) + FAILED * 50 + answered(2, arrivals=(), tokens=0, lags_s=())))
+    said = cautions(bench(answered(100) + FAILED * 50 + answered(2, arrivals=(), tokens=0, lags_s=()), client=BUSY))
     words = ("50 of 152 requests failed", "2 answers were empty", "the client was the limit", "p99 of 102 requests")
     assert [w in line for w, line in zip(words, said, strict=True)] == [True] * 4
     assert cautions(bench(answered(100)), p99=False) == ()
@@ -112,16 +114,16 @@ def test_an_embedding_has_no_tokens_and_is_not_empty():
 
 def test_what_several_levels_have_in_common_is_said_once():
     levels = [
-        stage(numbered(answered(1000, lag=lag) + FAILED * bad), load=Load(concurrency=n, requests=1000),
-              client=client(reconnects=n))
-        for n, lag, bad in ((1, 0.0, 0), (2, 0.0, 30), (4, 0.12, 20))
+        stage(numbered(answered(1000) + FAILED * bad), load=Load(concurrency=n, requests=1000),
+              client=client(reconnects=n, busiest_cpu_fraction=busy))
+        for n, busy, bad in ((1, 0.1, 0), (2, 0.1, 30), (4, 0.95, 20))
     ]  # fmt: skip
     lines = cautions(result(*levels))
     assert lines[0] == (
         "50 of 2,050 requests failed at 2 at a time, 4 at a time: the latencies are of those that were answered, "
         "and a user waited 4 to 250 ms after each"
     )
-    assert [line.partition(":")[0] for line in lines if "ms late" in line] == ["4 at a time"]
+    assert [line.partition(":")[0] for line in lines if "of a core" in line] == ["4 at a time"]
     assert [line for line in lines if "sent again" in line] == [
         "7 requests were sent again: the server had closed kept connections"
     ]

@@ -259,8 +259,8 @@ def test_of_what_a_search_is_sure_of_a_queue_about_one_in_twenty_does_not_hold(s
 
 def limited(at, seed=0):
     late = CLIENT.model_copy(update={"busiest_cpu_fraction": 0.99})
-    return rate(at, 100, seed).model_copy(update={"client": late, "check": check_client(late, rate(at, 100).metrics,
-                                                                                       closed=False)})  # fmt: skip
+    one = rate(at, 100, seed)
+    return one.model_copy(update={"client": late, "check": check_client(late, one.metrics, one.traces, closed=False)})
 
 
 def test_a_level_that_the_client_limited_is_sent_again_before_the_search_ends():

@@ -20,6 +20,7 @@ from infercli.core.metrics import measure
 from infercli.core.traces import Load
 from infercli.errors import InferError, InputError
 from infercli.loadgen import Target, run, shares, workers_of
+from infercli.loadgen.connections import Connections
 from infercli.loadgen.route import route_to
 from infercli.loadgen.run import _ended
 from infercli.loadgen.worker import Channel
@@ -67,6 +68,20 @@ def test_a_cap_holds_requests_back_and_their_latency_counts_from_when_they_were_
     assert metrics.ttft_due_s.max > metrics.ttft_s.max + 0.4
     # The cap is the user's own wish, and no lateness of the client.
     assert metrics.send_lag_s.max < LATE_S
+
+
+def test_a_client_that_sees_late_that_its_cap_has_room_sends_late(monkeypatch):
+    real = Connections._reader
+
+    def late(self):
+        readable = real(self)
+        return lambda user: time.sleep(0.03) or readable(user)
+
+    monkeypatch.setattr(Connections, "_reader", late)
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        m = go(server, arrivals="constant", rate_per_s=100, requests=6, concurrency=1)
+    # The end of the answer before was there 30 ms before it was seen.
+    assert sum(t.late_s > 0.02 for t in m.traces) >= 4
 
 
 def test_warm_up_and_cool_down_by_time_are_marked_by_when_a_request_was_due():

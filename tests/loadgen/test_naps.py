@@ -14,6 +14,7 @@ from benchmarks.perf.loadgen.server import MODEL, Schedule, Server
 from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
+from infercli.loadgen.absences import Absences
 from infercli.loadgen.clock import ReceiveClock
 from infercli.loadgen.loop import Loop, Part, Tally, how_long_to_nap_s
 from infercli.loadgen.route import route_to
@@ -127,3 +128,17 @@ def test_answers_that_wait_to_be_read_are_few_also_when_the_client_is_the_limit(
     loop = run_alone(link, Schedule(pace="flood"), users=512, requests=8192, tokens=1)
     assert len(loop.traces) == 8192
     assert 0 < max(link.unread) <= 512
+
+
+def test_no_more_is_said_of_an_absence_than_a_look_at_that_connection_leaves_open():
+    absences = Absences()
+    ms = 1_000_000
+    absences.note(woke=100 * ms, until=103 * ms, since=20 * ms)
+    assert absences.before(101 * ms) == 81 * ms
+    assert absences.before(99 * ms) == absences.before(104 * ms) == 0
+    stamps, lags, sent = [90 * ms, 101 * ms, 150 * ms], [2 * ms, 0, 0], 10 * ms
+    # The first came in time, and the second after a look 9 ms before; a single frame is of no interest.
+    assert absences.before_pieces(stamps, lags, [1, 3, 2], sent) == {1: 9 * ms}
+    assert absences.before_pieces(stamps, lags, [1, 1, 1], sent) == {}
+    assert absences.before_pieces(stamps[1:], lags[1:], [3, 2], sent) == {0: 81 * ms}
+    assert Absences().before_pieces(stamps, lags, [1, 3, 2], sent) == {}

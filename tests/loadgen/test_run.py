@@ -21,12 +21,14 @@ import pytest
 from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.metrics import e2e_s, measure, ttft_s
+from infercli.core.self_check import check_client
 from infercli.core.traces import Load, Stop
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run
 from infercli.loadgen.clock import ReceiveClock
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import Answer, Call, Exchange
+from infercli.loadgen.waker import Waker
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 CLOCK_ERROR_S = 0.0002
@@ -102,6 +104,46 @@ def test_a_client_that_is_late_shows_it_as_lag_and_not_as_latency(monkeypatch):
     assert metrics.client_lag_s.p50 >= 0.03
     # 30 ms of lag before the head and 30 before the first token would show as 80 to 110 ms.
     assert metrics.ttft_s.p50 < 0.075
+
+
+def slow_to_wake(monkeypatch, seconds):
+    """As a client is whose container has used up its share of the CPU, or that was stopped."""
+    real = Waker.wait
+
+    def wait(self, longest_s, due, now):
+        if longest_s > 0:  # not the look after a sleep that took too long
+            time.sleep(seconds)
+        return real(self, 0.0, due, now)
+
+    monkeypatch.setattr(Waker, "wait", wait)
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_client_that_looks_now_and_then_is_the_limit_though_each_read_is_fresh(stamped, monkeypatch):
+    slow_to_wake(monkeypatch, 0.06)
+    if not stamped:
+        monkeypatch.setattr(ReceiveClock, "ask", lambda *_: None)
+    with FakeOpenAiServer(Behaviour(tokens=150, ttft_s=0.05, itl_s=0.002)) as server:
+        m = go(server, concurrency=4, requests=4)
+    metrics = measure(m.traces)
+    assert metrics.itl_s is not None
+    assert metrics.itl_s.p50 > 0.04  # of 2 ms
+    if stamped:
+        assert metrics.client_lag_s is not None
+        assert metrics.client_lag_s.p50 < 0.005
+    found = check_client(m.client, metrics, m.traces, closed=True)
+    assert found.client_limited is True
+    assert found.merged_fraction is not None
+    assert found.merged_fraction > 0.5
+
+
+def test_a_server_that_sends_in_pieces_is_not_the_clients_fault():
+    with FakeOpenAiServer(Behaviour(tokens=60, ttft_s=0.05, itl_s=0.01, frames_per_send=6)) as server:
+        m = go(server, concurrency=2, requests=2)
+    metrics = measure(m.traces)
+    assert metrics.multi_token_read_fraction == 1.0
+    found = check_client(m.client, metrics, m.traces, closed=True)
+    assert (found.client_limited, found.merged_fraction) == (False, 0.0)
 
 
 @pytest.mark.parametrize("shift_ns", [10**9, -(10**9), 10**13])
