@@ -19,7 +19,7 @@ from infercli.adapters.proxy import failed_at, way_to
 from infercli.core.conversation import mended
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
-from infercli.core.traces import refuses_usage
+from infercli.core.refusals import refused_field, without
 from infercli.errors import EndpointError
 
 _INTERIM = frozenset({102, 103})
@@ -120,19 +120,27 @@ class OpenAiApi:
 
         `options` go into the request as they are (max_tokens, temperature, seed, ...).
         """
-        path, body = "/v1/chat/completions", {"model": model, "messages": list(messages), **options, "stream": True}
-        try:
-            connection, response = self._ask("POST", path, {**body, "stream_options": {"include_usage": True}})
-        except Refused as error:
-            if not refuses_usage(error.status, error.message):
-                raise
-            connection, response = self._ask("POST", path, body)
+        body: dict[str, Json] = {"model": model, "messages": list(messages), **options, "stream": True}
+        body["stream_options"] = {"include_usage": True}
+        connection, response = self._ask_without("/v1/chat/completions", body)
         headers = _headers(response)
         if "event-stream" not in headers.get("content-type", ""):
             connection.close()
             raise self._not_one(f"it answered a streaming request with {headers.get('content-type') or 'no type'}")
         state = _StreamState(headers.get("x-infercli-engine"))
         return Streamed(self._pieces(connection, response, state), state)
+
+    def _ask_without(
+        self, path: str, body: dict[str, Json]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Once more without what is refused; but a temperature is what somebody asked for."""
+        try:
+            return self._ask("POST", path, body)
+        except Refused as error:
+            field = refused_field(error.status, error.message)
+            if field is None or field == "temperature" or field not in body:
+                raise
+        return self._ask_without(path, without(body, field))
 
     def tokenize(self, text: str, *, model: str) -> list[int]:
         """The engine's own token ids of a text (vLLM's `/tokenize`), without those that the tokenizer adds to it."""

@@ -245,6 +245,16 @@ def _counted(result: BenchResult) -> Iterator[str]:
     fewer = sum(c.fewer_frames for c in checks)
     if fewer:
         yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames"
+    over = sum(
+        t.output_tokens > (t.max_tokens or s.load.max_tokens)
+        for s in stages
+        for t in s.traces
+        if t.phase == "measured" and t.answered and result.generates
+    )
+    if over:
+        yield f"{counted(over, 'answer')} had more tokens than it was asked for at most: the endpoint heeds no limit"
+    if any(s.load.temperature is None for s in stages):
+        yield "the endpoint refuses a temperature of 0: it sampled at its own, and another run has other answers"
     again = sum(s.client.reconnects for s in stages)
     if again:
         those = counted(again, "request was", plural="requests were")

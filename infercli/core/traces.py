@@ -32,14 +32,6 @@ failure of its worker that no answer came between, and at most so long. Without 
 hundred thousand times a second. `Retry-After` is not followed."""
 
 
-def refuses_usage(status: int | None, message: str | None) -> bool:
-    """Whether a server refused because it was asked for `usage` in a stream.
-
-    `stream_options` came to OpenAI's API in May 2024: servers that are older, and strict, answer 400 or 422 (FastAPI).
-    """
-    return status in (400, 422) and message is not None and "stream_options" in message
-
-
 class Stop(Record):
     """Why a load ended before it was done."""
 
@@ -89,7 +81,8 @@ class Load(Record):
     """No end before so many; an answer whose own limit is lower has just that many. vLLM and SGLang know it."""
     ignore_eos: bool = False
     """Always `max_tokens` tokens. vLLM and SGLang know it, others answer 400."""
-    temperature: float = Field(default=0.0, ge=0)
+    temperature: float | None = Field(default=0.0, ge=0)
+    """None: the endpoint refuses that one, and none was sent."""
     seed: int = 0
     """Of the arrivals."""
     timeout_s: float = Field(default=300.0, gt=0)

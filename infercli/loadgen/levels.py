@@ -6,17 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infercli.core.levels import BenchRun, Level, Levels
+from infercli.core.refusals import WITHOUT, Refusable, refused_field
 from infercli.core.repeats import enough
 from infercli.core.sending import Sending
 from infercli.core.stage import StageResult, stage_result
-from infercli.core.traces import refuses_usage
+from infercli.core.traces import Load
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target
-
-_WITHOUT_USAGE = (
-    "the endpoint refuses `stream_options`: it is asked without, and tokens are the frames that are counted, which no "
-    "`usage` confirms"
-)
 
 
 def run_levels(
@@ -37,18 +33,20 @@ def run_levels(
     while (level := levels.next(stages)) is not None:
         on_level(level, len(stages))
         conversations = enough(sending, level.load, len(stages), levels.most)
-        measured = run(target, level.load, conversations, on_progress, workers=workers)
-        if target.usage and _refuses_usage(measured):
+        load = _sent(level.load, target)
+        measured = run(target, load, conversations, on_progress, workers=workers)
+        while (field := _refused(measured)) is not None and field not in target.without:
             # Older servers, and strict ones: the same load once more, and what it lacks is said with the result.
-            target = replace(target, usage=False)
-            on_level(level._replace(why=_WITHOUT_USAGE), len(stages))
-            measured = run(target, level.load, conversations, on_progress, workers=workers)
+            target = replace(target, without=target.without | {field})
+            on_level(level._replace(why=WITHOUT[field]), len(stages))
+            load = _sent(level.load, target)
+            measured = run(target, load, conversations, on_progress, workers=workers)
         first = first or measured
         began_s = (measured.origin_ns - first.origin_ns) / 1e9
         ended_s = began_s + max((t.ended_s for t in measured.traces), default=0.0)
         stages.append(
             stage_result(
-                level.load,
+                load,
                 measured.client,
                 measured.traces,
                 began_s=began_s,
@@ -63,6 +61,12 @@ def run_levels(
     return BenchRun(started_at=first.started_at, origin_monotonic_ns=first.origin_ns, stages=tuple(stages))
 
 
-def _refuses_usage(measured: Measurement) -> bool:
-    traces = measured.traces
-    return not any(t.answered for t in traces) and any(refuses_usage(t.status, t.message) for t in traces)
+def _sent(load: Load, target: Target) -> Load:
+    """The load as it goes out, so that a result never says what was not sent."""
+    return load.model_copy(update={"temperature": None}) if "temperature" in target.without else load
+
+
+def _refused(measured: Measurement) -> Refusable | None:
+    if any(t.answered for t in measured.traces):
+        return None
+    return next((f for t in measured.traces if (f := refused_field(t.status, t.message)) is not None), None)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop, refuses_usage
+from infercli.core.refusals import refused_field
+from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop
 from infercli.loadgen.absences import AWAY_NS, Absences
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
@@ -386,8 +387,9 @@ class Loop:
 
     def _in_vain(self, taken: dict[str, Any]) -> Stop | None:
         """Why to send no more where nothing was answered yet; None: it is too early to say."""
-        if self.requests.target.usage and refuses_usage(taken.get("status"), taken["message"]):
-            return Stop(kind="gave up", detail="the endpoint refuses `stream_options`")
+        field = refused_field(taken.get("status"), taken["message"])
+        if field is not None and field not in self.requests.target.without:
+            return Stop(kind="gave up", detail=f"the endpoint refuses `{field}`")
         if self.failed < self.load.give_up_after:
             return None
         return Stop(kind="gave up", detail=f"the first {self.failed} requests failed and none was answered")

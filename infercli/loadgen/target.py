@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from infercli.core.conversation import Conversation, Prompt
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
+from infercli.core.refusals import Refusable, without
 from infercli.core.traces import Api, Load
 from infercli.errors import InputError
 
@@ -32,8 +33,8 @@ class Target:
     """More headers of every request, for example the pin to one engine."""
     ssl_context: ssl.SSLContext | None = None
     """For https; None verifies against the system's authorities."""
-    usage: bool = True
-    """Streams are asked for `usage` (`stream_options`), which some servers refuse."""
+    without: frozenset[Refusable] = frozenset()
+    """What requests do not have, because the endpoint refuses it."""
 
 
 class Requests:
@@ -99,13 +100,13 @@ class Requests:
             return body
         most = turns[-1].max_tokens or load.max_tokens
         body |= {"max_tokens": most, "temperature": load.temperature}
-        body["stream"] = True
-        if self.target.usage:
-            body["stream_options"] = {"include_usage": True}
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
         if load.min_tokens is not None:
             body["min_tokens"] = min(load.min_tokens, most)
         if load.ignore_eos:
             body["ignore_eos"] = True
+        for name in sorted(self.target.without):
+            body = without(body, name)
         return body
 
 

@@ -109,6 +109,15 @@ def test_a_stream_is_asked_for_without_usage_where_that_is_refused():
         assert stream.answer.completion_tokens is None
 
 
+def test_a_limit_is_given_by_its_other_name_where_the_first_is_refused_and_a_temperature_stays():
+    with FakeOpenAiServer(Behaviour(tokens=2, unsupported=("max_tokens",))) as server:
+        assert "".join(api(server).stream_chat(ASK, model="tiny", max_tokens=5)) == " word0 word1"
+        assert server.completion_requests[1].body["max_completion_tokens"] == 5
+    refusing = FakeOpenAiServer(Behaviour(unsupported=("temperature",)))
+    with refusing as server, pytest.raises(EndpointError, match="temperature"):
+        api(server).stream_chat(ASK, model="tiny", temperature=0)
+
+
 def test_usage_that_is_absent_is_none():
     with FakeOpenAiServer(Behaviour(usage=False)) as server:
         stream = api(server).stream_chat(ASK, model="tiny")

@@ -117,6 +117,23 @@ def test_a_server_that_refuses_stream_options_is_measured_without_them_and_it_is
     assert "\n6 output tokens\n" in infercli("report", "result.json").out  # and not: 0 of 0 answers
 
 
+def test_a_server_that_refuses_max_tokens_and_a_temperature_is_measured_without_them_and_it_is_said(infercli):
+    with FakeOpenAiServer(Behaviour(tokens=3, unsupported=("max_tokens", "temperature"))) as server:
+        ran = infercli("bench", server.url, *FEW)
+        bodies = [request.body for request in server.completion_requests]
+    assert ran.code == ExitCode.YES
+    assert "it is asked for `max_completion_tokens`" in ran.err
+    assert "the endpoint refuses a temperature of 0" in ran.err
+    assert [("max_tokens" in body, "temperature" in body) for body in bodies] == [
+        (True, True), (False, True), (False, False), (False, False),
+    ]  # fmt: skip
+    assert all(body["max_completion_tokens"] == 128 for body in bodies[1:])
+    stage = json.loads(ran.out)["stages"][0]
+    assert (stage["metrics"]["answered"], stage["metrics"]["failed"]) == (2, 0)
+    assert stage["load"]["temperature"] is None
+    assert "it sampled at its own" in infercli("report", "result.json").out.replace("\n  ", " ")
+
+
 def test_another_field_that_is_refused_is_a_failure_with_its_name(infercli):
     with FakeOpenAiServer(Behaviour(refuses="ignore_eos")) as server:
         ran = infercli("bench", server.url, "--ignore-eos", *FEW)

@@ -62,6 +62,8 @@ class Behaviour:
     """The name of that event; with one its message stands alone and not in `error`."""
     refuses: str = ""
     """A field of the body that is answered with 422, as a strict FastAPI server does."""
+    unsupported: tuple[str, ...] = ()
+    """Fields of the body that are answered with 400, as OpenAI's API does for its reasoning models."""
     silent: bool = False
     """Take the request and never answer."""
     hangs_up_after_s: float | None = None
@@ -258,6 +260,10 @@ class FakeOpenAiServer:
         if b.refuses and b.refuses in served.body:
             wrong = {"type": "extra_forbidden", "loc": ["body", b.refuses], "msg": "Extra inputs are not permitted"}
             return self._json(connection, 422, {"detail": [wrong]})
+        for name in (name for name in b.unsupported if name in served.body):
+            instead = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+            said = f"Unsupported parameter: '{name}' is not supported with this model.{instead}"
+            return self._json(connection, 400, {"error": {"message": said, "code": "unsupported_parameter"}})
         if b.status != 200:
             error = {"error": {"message": b.message, "type": "test", "code": b.status}}
             return self._json(connection, b.status, error, b.headers)
