@@ -19,6 +19,8 @@ FAILED_FRACTION = 0.01
 SHARED_FRACTION = 0.01
 """Of the tokens: of fewer, the gaps that are unknown move no number that is shown."""
 
+MOST_A_FRAME = 10
+"""Tokens, on average. Drafts bring up to 8 or so, an engine that batches its stream perhaps more. Our choice."""
 FOUND_FRACTION = 0.5
 """Of the prompts' tokens, in the prefix cache: more than a chat template makes of short ones. Our choice."""
 EMPTYING_FRACTION = 0.1
@@ -245,6 +247,19 @@ def _counted(result: BenchResult) -> Iterator[str]:
     fewer = sum(c.fewer_frames for c in checks)
     if fewer:
         yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames"
+    counts = [t for s in stages for t in s.traces if t.phase == "measured" and t.answered]
+    hidden, told = sum(t.hidden_tokens for t in counts), sum(t.output_tokens for t in counts)
+    frames = sum(sum(t.frames) for t in counts)
+    if hidden:
+        yield (
+            f"{hidden:,} of {told:,} output tokens were never sent (reasoning, by `usage`): TTFT lasts until the first "
+            "that was, TPOT and ITL are of those, tokens/s of all"
+        )
+    elif fewer and told > MOST_A_FRAME * frames > 0:
+        yield (
+            f"there are {told / frames:,.0f} tokens a frame: where some of them were never sent (reasoning that is not "
+            "shown), TPOT is too low"
+        )
     over = sum(
         t.output_tokens > (t.max_tokens or s.load.max_tokens)
         for s in stages

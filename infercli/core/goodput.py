@@ -112,12 +112,12 @@ def judged_s(trace: Trace, objective: Objective) -> float | None:
     if not trace.answered:
         return None
     if objective.latency == "tpot":
-        if trace.output_tokens < 2:
+        if trace.shown_tokens < 2:
             return 0.0 if trace.arrivals_s else None  # an empty answer is no fast one
         most = tpot_s(trace)
         if most is None and trace.arrivals_s and trace.sent_s is not None:
             # All tokens came in one read: none can lie further from the first than the request was sent before it.
-            most = (trace.arrivals_s[-1] - trace.sent_s) / (trace.output_tokens - 1)
+            most = (trace.arrivals_s[-1] - trace.sent_s) / (trace.shown_tokens - 1)
         return most
     value = ttft_s(trace) if objective.latency == "ttft" else e2e_s(trace)
     wait = wait_s(trace)

@@ -16,7 +16,7 @@ from infercli.core.traces import Trace
 
 DEFINITIONS = {
     "TTFT": "time to first token: first frame with a token - sent; a frame that only names the role is none",
-    "TPOT": "time per output token: (last token - first token) / (output tokens - 1)",
+    "TPOT": "time per output token: (last token - first token) / (output tokens that were sent - 1)",
     "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
     "end to end": "last token - sent; of an embedding its last byte - sent",
     "from due": "the same, from when the request was due: what its user waited, for the cap and a connection too",
@@ -87,7 +87,7 @@ class Metrics(Record):
     ttft_due_s: Distribution | None
     """The same from when the request was due: what its user waited, a client that sent late included."""
     tpot_s: Distribution | None
-    """Time per output token: (last token - first token) / (output tokens - 1), the first token left out. One value per
+    """Time per output token: (last token - first token) / (tokens sent - 1), the first token left out. One value per
     answered request with two arrivals or more: in a single arrival the times between tokens are unknown."""
     itl_s: Distribution | None
     """Inter-token latency: gaps between consecutive arrivals, pooled over all requests."""
@@ -99,7 +99,7 @@ class Metrics(Record):
     """How late the client began on a request that was due and for which its cap had room. Not part of TTFT."""
     token_check: TokenCheck
     known_gap_fraction: float | None
-    """Gaps that `itl_s` saw / (output tokens - 1) summed: the rest lay inside a read or a frame."""
+    """Gaps that `itl_s` saw / (tokens sent - 1) summed: the rest lay inside a read or a frame."""
     multi_token_read_fraction: float | None
     """Token frames that shared their read with another / all token frames. The server's batching, or a late client."""
     client_lag_s: Distribution | None
@@ -152,10 +152,10 @@ def wait_s(trace: Trace) -> float | None:
 
 
 def tpot_s(trace: Trace) -> float | None:
-    """(last - first token) / (output tokens - 1); None with fewer than two tokens or fewer than two arrivals."""
-    if len(trace.arrivals_s) < 2 or trace.output_tokens < 2:
+    """(last - first token) / (tokens sent - 1); None with fewer than two tokens or fewer than two arrivals."""
+    if len(trace.arrivals_s) < 2 or trace.shown_tokens < 2:
         return None
-    return (trace.arrivals_s[-1] - trace.arrivals_s[0]) / (trace.output_tokens - 1)
+    return (trace.arrivals_s[-1] - trace.arrivals_s[0]) / (trace.shown_tokens - 1)
 
 
 def gaps_s(trace: Trace) -> list[float]:
@@ -239,7 +239,7 @@ def measure(traces: Sequence[Trace]) -> Metrics:
     gaps = [gap for t in answered for gap in gaps_s(t)]
     frames = sum(sum(t.frames) for t in answered)
     # The tokens whose gap to the one before could have been seen at all.
-    possible_gaps = sum(max(t.output_tokens - 1, 0) for t in answered)
+    possible_gaps = sum(max(t.shown_tokens - 1, 0) for t in answered)
     return Metrics(
         requests=len(answered) + len(failed),
         answered=len(answered),
@@ -269,7 +269,7 @@ def measure(traces: Sequence[Trace]) -> Metrics:
 
 def check_tokens(answered: Iterable[Trace]) -> TokenCheck:
     """Frames against `usage`, request by request."""
-    pairs = [(sum(t.frames), t.completion_tokens) for t in answered if t.completion_tokens is not None]
+    pairs = [(sum(t.frames), t.shown_tokens) for t in answered if t.completion_tokens is not None]
     return TokenCheck(
         with_usage=len(pairs),
         equal=sum(frames == tokens for frames, tokens in pairs),

@@ -192,6 +192,8 @@ class Trace(Record):
     """Of the prompt, read from the prefix cache by the server's `usage`; None when it does not say."""
     completion_tokens: int | None = None
     """By the server's `usage`; None when it sent none."""
+    hidden_tokens: int = 0
+    """Of `completion_tokens`: counted as reasoning by `usage`, and never sent."""
     finish_reason: str | None = None
     engine: str | None = None
     """The `x-infercli-engine` header: which engine application answered."""
@@ -212,12 +214,19 @@ class Trace(Record):
         """By `usage`; where the server sent none, the token frames counted."""
         return sum(self.frames) if self.completion_tokens is None else self.completion_tokens
 
+    @property
+    def shown_tokens(self) -> int:
+        """Those that were sent: what lies between the first frame and the last is the time of these."""
+        return self.output_tokens - self.hidden_tokens
+
     @model_validator(mode="after")
     def _aligned(self) -> Trace:
         if not len(self.arrivals_s) == len(self.frames) == len(self.lags_s):
             raise ValueError("arrivals_s, frames and lags_s must be of one length")
         if not all(0 <= arrival < len(self.frames) and 0 <= away_s <= _FARTHEST_S for arrival, away_s in self.away_s):
             raise ValueError("away_s must name arrivals that there are")
+        if not 0 <= self.hidden_tokens <= (self.completion_tokens or 0):
+            raise ValueError("hidden_tokens must be some of completion_tokens")
         times = (self.intended_s, self.sent_s, self.first_byte_s, self.ended_s, *self.arrivals_s)
         if not all(time is None or -_FARTHEST_S <= time <= _FARTHEST_S for time in times):
             raise ValueError(f"its times must lie within {_FARTHEST_S:,.0f} s of the beginning")

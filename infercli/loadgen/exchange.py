@@ -251,6 +251,7 @@ class Answer:
             "prompt_tokens": stream.prompt_tokens,
             "cached_tokens": stream.cached_tokens,
             "completion_tokens": stream.completion_tokens,
+            "hidden_tokens": stream.hidden_tokens,
             "finish_reason": stream.finish_reason,
             "served_model": stream.model,
         }

@@ -25,6 +25,8 @@ _NAMES_AN_ERROR = re.compile(rb"^event: ?error\s*$", re.MULTILINE)
 _BROKEN_OFF = frozenset({"abort", "error"})
 """Finish reasons of answers that the engine gave up. vLLM (vllm-project/vllm issue 57082) and SGLang end their streams
 like whole ones."""
+_END_OF_REASONING = b"think>"
+"""The end of the mark that DeepSeek-R1, Qwen3 and others write after it."""
 _LOOK = 8
 """Frames looked into at each end before the whole is parsed. Servers send one or two that are no tokens at either end
 (role; usage and [DONE]); anything longer is unusual enough to be parsed."""
@@ -39,6 +41,12 @@ class Stream:
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int = 0
+    """Of `completion_tokens`, by `usage`."""
+    hidden_tokens: int = 0
+    """Of `completion_tokens`: never sent. Hosted reasoning models count what they do not show, and gateways drop it."""
+    reasons: bool = False
+    """Some of its frames are reasoning, by the name that their text has."""
     finish_reason: str | None = None
     model: str | None = None
     """That the first event names."""
@@ -172,10 +180,15 @@ def _parsed(raw: bytes, ends: Sequence[int], start: int, *, chunked: bool) -> St
             token_reads.append(read)
             with_text += [] if event.empty else [read]
             last = event
-    surplus = stream.completion_tokens is None or len(token_reads) == stream.completion_tokens + 1
+    sent = stream.completion_tokens
+    if sent is not None and not stream.reasons and len(with_text) <= sent - stream.reasoning_tokens:
+        # Where reasoning is sent as plain text it ends with a mark.
+        stream.hidden_tokens = 0 if _END_OF_REASONING in body else stream.reasoning_tokens
+        sent -= stream.hidden_tokens
+    surplus = sent is None or len(token_reads) == sent + 1
     if token_reads and last.final and last.empty and surplus:
         token_reads.pop()
-    elif len(with_text) == stream.completion_tokens:
+    elif len(with_text) == sent:
         token_reads = with_text  # by `usage` no empty frame is a token: a server sends them to keep the stream alive
     for read in token_reads:
         stream.frames[read] += 1
@@ -264,6 +277,7 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
         stream.finish_reason = mended(reason)
         if reason in _BROKEN_OFF:
             stream.error = f"the engine broke it off: finish_reason `{reason}`"
+    stream.reasons = stream.reasons or any(delta.get(k) for k in ("reasoning", "reasoning_content"))
     texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
     empty = not any(texts)
     role_only = first and empty and "role" in delta and reason is None
@@ -303,6 +317,8 @@ def _usage(usage: dict[str, Json], stream: Stream) -> None:
         return  # not filled in, as LocalAI has it in every frame: no prompt has no token
     stream.prompt_tokens = _count(usage.get("prompt_tokens"))
     stream.completion_tokens = _count(usage.get("completion_tokens"))
+    details = usage.get("completion_tokens_details")
+    stream.reasoning_tokens = (_count(details.get("reasoning_tokens")) if isinstance(details, dict) else None) or 0
     details = usage.get("prompt_tokens_details")
     stream.cached_tokens = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
 

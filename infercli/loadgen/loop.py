@@ -425,6 +425,7 @@ class Loop:
             last = next(i for i in range(len(frames) - 1, -1, -1) if frames[i])
             tally.ttft_s += (stamps[first] - self.origin) / 1e9 - taken["sent_s"]
             tally.ttfts += 1
+            tokens -= taken["hidden_tokens"]
             if last > first and tokens > 1:
                 tally.tpot_s += (stamps[last] - stamps[first]) / 1e9 / (tokens - 1)
                 tally.tpots += 1

@@ -56,6 +56,7 @@ def test_answers_as_long_as_was_asked_are_not_short():
         (bench(answered(1000) + answered(12, arrivals=(), tokens=0, lags_s=())), "12 answers were empty: HTTP 200"),
         (bench(answered(1000), client=BUSY), "a worker used 95% of a core"),
         (bench(answered(1000), client=client(busiest_cpu_fraction=0.98)), "98%"),
+        (bench(answered(1000, tokens=22, hidden_tokens=20)), "20,000 of 22,000 output tokens were never sent"),
         (bench(answered(1000), client=client(reconnects=1)), "1 request was sent again"),
         (bench(answered(999) + answered(tokens=2, max_tokens=1)), "1 answer had more tokens than it was asked for"),
         (bench(answered(1000), load=Load(concurrency=1, requests=1000, temperature=None)), "it sampled at its own"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.goodput import Objective, Objectives, goodput, parse_objective
+from infercli.core.goodput import Objective, Objectives, goodput, judged_s, parse_objective
 from infercli.core.traces import Trace
 
 
@@ -35,6 +35,16 @@ def test_an_objective_is_a_latency_a_percentile_and_a_time(text, latency, fracti
 def test_what_is_no_objective_is_refused_in_words(text):
     with pytest.raises(ValueError, match=r"ttft|duration|time"):
         parse_objective(text)
+
+
+def test_tokens_that_were_never_sent_make_no_answer_fast():
+    slow = trace(tokens=3, tpot_s=0.2, completion_tokens=503, hidden_tokens=500)
+    at_once = trace(tokens=1, ttft_s=0.9, completion_tokens=503, hidden_tokens=500)
+    one = trace(tokens=1, completion_tokens=501, hidden_tokens=500)
+    objective = parse_objective("tpot_p95=50ms")
+    assert judged_s(slow, objective) == pytest.approx(0.2)
+    assert judged_s(at_once, objective) == pytest.approx(0.9 / 2)
+    assert judged_s(one, objective) == 0.0
 
 
 @pytest.mark.parametrize("text", ["tpot_p95=50", "ttft_p95=1.5", " tpot_p95 = 50 "])

@@ -57,6 +57,18 @@ def test_tpot_counts_tokens_by_usage_where_frames_carry_several():
     assert tpot_s(trace(0.0, (1.0, 2.0, 3.0), tokens=9)) == pytest.approx(0.25)
 
 
+def test_tokens_that_were_never_sent_are_in_the_rate_and_not_in_tpot():
+    # 3 tokens in 2 s, and 500 before them that nobody saw: 2 / 2, not 2 / 502
+    hidden = trace(0.0, (1.0, 2.0, 3.0), tokens=503, hidden_tokens=500)
+    assert tpot_s(hidden) == pytest.approx(1.0)
+    m = measure([hidden])
+    assert (m.output_tokens, m.token_check.equal, m.token_check.fewer_frames) == (503, 1, 0)
+    assert m.known_gap_fraction == 1.0
+    assert tpot_s(trace(0.0, (1.0,), tokens=501, hidden_tokens=500)) is None
+    with pytest.raises(ValueError, match="hidden_tokens"):
+        trace(0.0, (1.0,), tokens=3, hidden_tokens=4)
+
+
 def test_tokens_that_came_in_one_read_have_no_time_between_them():
     t = trace(0.0, (1.0,), frames=(4,), tokens=4)
     assert gaps_s(t) == []

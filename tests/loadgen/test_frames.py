@@ -182,6 +182,40 @@ def test_completions_and_reasoning_and_tool_calls_are_tokens():
     assert parse_stream([raw], 0, chunked=False).frames == [3]
 
 
+def reasoned(tokens, reasoning) -> dict:
+    told = usage(tokens)
+    told["usage"]["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    return told
+
+
+SAID = [token(), token(), token()]
+
+
+@pytest.mark.parametrize(
+    "end", [[token(" d", "stop")], [token(" d"), {"choices": [{"delta": {}, "finish_reason": "stop"}]}]]
+)
+def test_tokens_that_usage_counts_as_reasoning_and_nobody_was_sent_are_hidden(end):
+    raw = b"".join(whole([ROLE, *SAID, *end, reasoned(504, 500), "[DONE]"]))
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (stream.frames, stream.completion_tokens, stream.hidden_tokens) == ([4], 504, 500)
+
+
+@pytest.mark.parametrize(
+    ("sent", "tokens", "reasoning"),
+    [
+        ([token("", reasoning_content=" hm"), *SAID], 8, 4),  # drafts: two tokens a frame, and reasoning has its name
+        ([token(" hm</think>"), *SAID], 8, 4),  # it is sent as text, and ends with its mark
+        (SAID, 5, 3),  # more frames than there would be without it
+        (SAID, 9, 0),
+        (SAID, 3, 2),
+    ],
+)
+def test_reasoning_that_is_sent_is_not_hidden(sent, tokens, reasoning):
+    raw = b"".join(whole([ROLE, *sent[:-1], token(" z", "stop"), reasoned(tokens, reasoning), "[DONE]"]))
+    stream = parse_stream([raw], 0, chunked=False)
+    assert (sum(stream.frames), stream.completion_tokens, stream.hidden_tokens) == (len(sent), tokens, 0)
+
+
 def test_an_error_event_is_reported_with_its_words_and_the_tokens_before_it():
     raw = chunked(*whole([ROLE, token(), {"error": {"message": "out of\nmemory", "code": 500}}, "[DONE]"]))
     stream = parse_stream([raw], 0, chunked=True)
