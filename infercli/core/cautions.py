@@ -25,6 +25,9 @@ FOUND_FRACTION = 0.5
 """Of the prompts' tokens, in the prefix cache: more than a chat template makes of short ones. Our choice."""
 EMPTYING_FRACTION = 0.1
 """Of the measured time, in which nothing was sent any more: rates are lower by as much. Our choice."""
+IDLE_FRACTION = 0.15
+"""Of the users of a closed loop, on average, because no request was left for them. Four requests a user, the default,
+leave up to a tenth idle where answers differ in length. Our choice."""
 
 _NAMED = 3
 """Levels, engines or models that one caution names."""
@@ -42,6 +45,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
         *(() if result.searched is not None else _of_levels(result, _emptying)),
+        *_of_levels(result, _idle),
         *_of_levels(result, _client),
         *_one_of_many(result.stages),
         *_mixed(result),
@@ -137,6 +141,24 @@ def _emptying(stage: StageResult) -> str | None:
     return (
         f"in {share:.0%} of the measured time nothing was sent any more and the last answers were waited for: rates "
         f"are lower by as much; a {longer}--cooldown of {cooldown_s}s leaves it out"
+    )
+
+
+def _idle(stage: StageResult) -> str | None:
+    """Of a closed loop: its rates are taken for those of so many users."""
+    load, in_flight = stage.load, stage.metrics.in_flight
+    users, asked = load.concurrency, load.requests
+    if load.arrivals is not None or not users or in_flight is None or load.cooldown_s or load.multi_turn:
+        return None
+    if stage.stopped or stage.metrics.failed or stage.check.client_limited or (asked is not None and asked < users):
+        return None  # that is said, and is why
+    idle = 1 - in_flight / users
+    if idle <= IDLE_FRACTION:
+        return None
+    cure = "a --cooldown leaves the end out" if asked is None else f"more --requests than {asked:,} make it less"
+    return (
+        f"{idle:.0%} of the users were idle on average, for nothing was left to send while the last answers came: "
+        f"rates are lower by up to as much; {cure}"
     )
 
 

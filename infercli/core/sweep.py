@@ -42,8 +42,15 @@ def next_users(done: Sequence[StageResult]) -> int | None:
 
 
 def _gained_little(done: Sequence[StageResult]) -> bool:
-    """Whether the last level's users brought no more than half as many did."""
-    return len(done) > 1 and _throughput(done[-1]) < _throughput(done[-2]) * (1 + GAIN_FRACTION)
+    """Whether the last level's users brought no more than half as many did.
+
+    Neither as it was measured nor as it would be had all users been busy: where few requests are left for each, most of
+    a level is the wait for its last answers, and a rate that falls with the users says nothing of the endpoint.
+    """
+    if len(done) < 2:
+        return False
+    before, last = done[-2:]
+    return all(rate(last) < rate(before) * (1 + GAIN_FRACTION) for rate in (_throughput, _with_all_busy))
 
 
 def swept(done: Sequence[StageResult]) -> Swept:
@@ -69,6 +76,15 @@ def saturation(done: Sequence[StageResult]) -> StageResult | None:
     rates = [(_throughput(s), s) for s in done]
     best = max((rate for rate, _ in rates), default=0.0)
     return next((s for rate, s in rates if rate > 0 and rate >= best * (1 - GAIN_FRACTION)), None)
+
+
+def _with_all_busy(stage: StageResult) -> float:
+    """The throughput of a user that waits for an answer, for all of them.
+
+    Too high rather than too low: the fewer wait, the faster is each answer.
+    """
+    in_flight = stage.metrics.in_flight
+    return _throughput(stage) * (stage.load.concurrency or 1) / in_flight if in_flight else _throughput(stage)
 
 
 def _throughput(stage: StageResult) -> float:

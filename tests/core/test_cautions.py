@@ -263,3 +263,28 @@ def test_what_is_true_of_every_run_of_a_load_is_said_once():
     levels = [stage(numbered(answered(1000)), load=Load(concurrency=n, requests=1000), **slow) for n in (8, 16, 16)]
     said = cautions(result(*levels))
     assert [line.partition(": ")[0] for line in said] == ["8 at a time", "16 at a time, the first of 2 such runs"]
+
+
+def in_waves(users, requests, lasts=1.0):
+    """Each wave begins when the one before has ended; the last may have fewer."""
+    starts = [lasts * (i // users) for i in range(requests)]
+    return [trace(at, (at + lasts / 2, at + lasts), intended_s=at, ended_s=at + lasts) for at in starts]
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ({"requests": 12}, True),  # 8 users, then 4: six on average, a quarter idle
+        ({"requests": 12, "multi_turn": True}, False),  # they may pause
+        ({"requests": 32}, False),
+        ({"duration_s": 2.0}, True),
+    ],
+)
+def test_a_closed_loop_whose_users_ran_out_of_requests_says_that_rates_are_lower(load, said):
+    requests = load.get("requests", 12)
+    level = stage(numbered(in_waves(8, requests)), load=Load(concurrency=8, **load))
+    lines = [line for line in cautions(result(level), p99=False) if "users were idle" in line]
+    assert bool(lines) is said
+    if said:
+        assert lines[0].startswith("25% of the users were idle on average")
+        assert lines[0].endswith("--cooldown leaves the end out" if "duration_s" in load else "than 12 make it less")

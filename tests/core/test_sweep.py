@@ -104,6 +104,28 @@ def test_a_sweep_says_from_how_many_users_on_it_is_saturated_only_where_that_was
     assert (most.saturated_from_users, most.unfinished) == (None, "it goes to 4,096")
 
 
+def waves(n, requests, lasts):
+    """A level of n users whose answers take `lasts` each: the last wave has fewer than n."""
+    times = [lasts * (i // n) for i in range(requests)]
+    traces = [
+        trace(i, 0, ended_s=at + lasts, intended_s=at, sent_s=at, arrivals_s=(at + lasts / 2, at + lasts))
+        for i, at in enumerate(times)
+    ]
+    return stage_result(Load(concurrency=n, requests=requests), CLIENT, traces, began_s=0, ended_s=times[-1] + lasts)
+
+
+def test_a_level_that_was_mostly_the_wait_for_its_last_answers_saturates_nothing():
+    # 16 users in three waves: 16 answers/s. 32 in one and a half, of 1.7 s: 14.1 answers/s, though 32 busy ones
+    # would have had 18.8.
+    few = [waves(16, 48, 1.0), waves(32, 48, 1.7)]
+    assert [s.metrics.requests_per_s for s in few] == pytest.approx([16, 48 / 3.4])
+    assert next_users(few) == 64
+    assert swept(few) == Swept(saturated_from_users=None, unfinished="64 need more --requests than 48")
+    # With as many waves for both it is seen: 18.8 are 18 % more, and of 2 s a level brings nothing.
+    assert next_users([waves(16, 64, 1.0), waves(32, 128, 1.7)]) == 64
+    assert next_users([waves(16, 64, 1.0), waves(32, 128, 2.0)]) is None
+
+
 @pytest.mark.parametrize("capacity", [0.3, 0.9, 1.1, 7.7, 64.1])
 @pytest.mark.parametrize("first", [1.0, 20.0])
 def test_a_search_finds_the_highest_rate_that_holds_to_its_precision_and_confirms_it(capacity, first):
