@@ -143,7 +143,7 @@ def _stages(result: BenchResult, width: int) -> str:
 
 
 def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
-    if not any(s.traces for s in result.stages):
+    if not result.answered:
         return ""
     ends = 22  # `1,234.5 to 1,234.5 ms` and the space before it
     requests = sum(len(stage.traces) for stage in result.stages)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from infercli.core.conversation import Conversation, Turn
 from infercli.core.sending import Mark, Sending
 from infercli.core.texts import Piece, TokenLengths, Writer, check_held
+from infercli.core.units import counted
 from infercli.errors import InputError
 
 
@@ -110,9 +111,12 @@ class _Blocks:
 def _words(requests: Sequence[TraceRequest], block_tokens: int | None, lengths: TokenLengths | None) -> str:
     total = sum(r.input_tokens for r in requests)
     sure = f"exactly, by {lengths.name}" if lengths is not None else "about, at a token a word"
-    parts = [
-        f"{len(requests):,} requests over {requests[-1].at_s:,.0f} s, {total:,} input tokens ({sure}; no chat template)"
-    ]
+    sent = f"{counted(len(requests), 'request')} over {_seconds(requests[-1].at_s)} s"
+    parts = [f"{sent}, {total:,} input tokens ({sure}; no chat template)"]
     if block_tokens is not None and any(r.blocks for r in requests):
         parts.append(f"{hit_tokens(requests, block_tokens) / total:.0%} of them in prefixes that were sent before")
     return "; ".join(parts)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"

@@ -269,7 +269,7 @@ class Answer:
         body = self._body(head)
         try:
             value = parsed(body)
-            return error_message(value.get("error", value.get("message", value)))
+            return error_message(value.get("error", value.get("message", value.get("detail", value))))
         except (ValueError, AttributeError):
             return error_message(body.decode("utf-8", "replace") or f"HTTP {head.status}")
 

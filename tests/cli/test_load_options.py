@@ -145,7 +145,7 @@ def test_of_a_replayed_trace_as_much_is_written_as_the_duration_takes(infercli, 
     with FakeOpenAiServer(Behaviour(tokens=1)) as server:
         ran = infercli("bench", server.url, *words, "--telemetry", "none", "-o", "json")
     prompts = json.loads(ran.out)["prompts"]
-    assert (prompts["count"], "10 requests over 1 s" in prompts["source"]) == (10, True)
+    assert (prompts["count"], "10 requests over 0.9 s" in prompts["source"]) == (10, True)
     assert len(server.completion_requests) == 10
 
 

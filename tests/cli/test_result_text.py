@@ -165,6 +165,11 @@ def test_the_lines_over_time_leave_out_where_the_engine_fills_and_empties():
     assert ", without warm-up and drain" in said
 
 
+def test_of_a_run_that_nobody_answered_nothing_is_drawn():
+    refused = [trace(i * 0.1, sent_s=i * 0.1, ended_s=i * 0.1 + 0.05, error="http", status=400) for i in range(20)]
+    assert "in flight " not in summary(result(stage(refused)), width=80)
+
+
 def test_one_request_has_no_line_over_time():
     assert "TTFT p50 " not in summary(result(stage([trace(0.0, (0.1, 0.2, 0.3))])), width=80)
 

@@ -81,7 +81,7 @@ def test_a_trace_beside_the_workload_file_is_replayed(lengths, tmp_path):
     sent = conversations_for(given, lengths=lengths)
     assert [(c.at_s, c.turns[0].max_tokens) for c in sent.conversations] == [(0.0, 9), (1.5, 3)]
     assert lengths.lengths(prompts(sent.conversations)) == [40, 60]
-    assert "azure t.csv, seed 0 (1 request without input or output left out); 2 requests over 2 s" in sent.source
+    assert "azure t.csv, seed 0 (1 request without input or output left out); 2 requests over 1.5 s" in sent.source
     assert len(conversations_for(given, count=1).conversations) == 1
     assert prompts(conversations_for("w/t.csv", data_format="azure", lengths=lengths).conversations) == prompts(
         sent.conversations

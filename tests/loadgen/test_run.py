@@ -353,6 +353,13 @@ def test_each_failure_is_of_its_kind_and_keeps_the_servers_words(behaviour, kind
         assert sum(trace.frames) == 3  # what came is kept
 
 
+def test_a_path_that_a_server_does_not_have_is_said_in_its_words():
+    with FakeOpenAiServer() as server:
+        target = Target(parse_endpoint(server.url + "/other"), "tiny")
+        trace = only(run(target, Load(concurrency=1, requests=1), [single("hello")]))
+    assert (trace.status, trace.message) == (404, "Not Found")  # FastAPI says it in `detail`
+
+
 def test_an_unauthorised_request_is_counted_by_its_status():
     with FakeOpenAiServer(api_key="k3y") as server:
         m = go(server, requests=2)
