@@ -56,7 +56,7 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
     from infercli.core.conversation import digest_conversations
-    from infercli.core.sending import prefix_sent
+    from infercli.core.sending import cut_prompts, prefix_sent
     from infercli.loadgen import Target, digest_key, run_levels
 
     # What is wrong with the options is said before anybody is asked.
@@ -91,7 +91,12 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         started_at=ran.started_at,
         origin_monotonic_ns=ran.origin_monotonic_ns,
         target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
-        prompts=used.model_copy(update={"prefix": prefix_sent(sending, (stage.traces for stage in ran.stages))}),
+        prompts=used.model_copy(
+            update={
+                "prefix": prefix_sent(sending, (stage.traces for stage in ran.stages)),
+                "cut": cut_prompts(sending, (stage.traces for stage in ran.stages)),
+            }
+        ),
         objectives=wanted.objectives,
         stages=ran.stages,
         searched=searched(ran.stages[1:]) if wanted.search else None,

@@ -266,6 +266,11 @@ def _counted(result: BenchResult) -> Iterator[str]:
             yield f"{counted(silent, 'answer')} carried no `usage`: how many tokens were embedded is unknown"
     elif silent:
         yield f"{counted(silent, 'answer')} carried no `usage`: their tokens are frames counted"
+    if result.prompts.cut:
+        yield (
+            f"of {counted(result.prompts.cut, 'prompt')} `usage` says far fewer tokens than it has words: the endpoint "
+            "cut what is longer than its context, and times are of the rest, or it counts otherwise"
+        )
     fewer = sum(c.fewer_frames for c in checks)
     if fewer:
         yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames"

@@ -86,6 +86,8 @@ class PromptsUsed(Record):
     """Which key: digests under different keys cannot be compared."""
     prefix: PrefixSent | None = None
     """None: no prefix was made for them to share."""
+    cut: int = 0
+    """Measured first prompts of which `usage` says far fewer tokens than they have words."""
 
 
 def single(prompt: Prompt) -> Conversation:

@@ -15,6 +15,8 @@ from infercli.core.traces import Api, Trace
 
 BASE_MODEL = "base"
 """Among adapters: the target's own model, which has none."""
+CUT_FRACTION = 0.75
+"""Of the words of a prompt: with fewer tokens it was cut. Our choice."""
 _MOST_DEALT = 1000
 """Conversations in which models have their shares; one with less than a thousandth has it only over more."""
 
@@ -141,6 +143,28 @@ def prefix_sent(sending: Sending, levels: Iterable[Sequence[Trace]]) -> PrefixSe
             before += t.phase == "measured" and shared in seen
             seen.add(shared)
     return PrefixSent(tokens=sending.prefix.tokens, first_prompts=count, sent_before=before)
+
+
+def cut_prompts(sending: Sending, levels: Iterable[Sequence[Trace]]) -> int:
+    """How many first prompts the endpoint read only in part, by its own `usage`.
+
+    Ollama and others cut what is longer than their context and say nothing. A word is a token or more; what a tokenizer
+    joins of several words is far from CUT_FRACTION.
+    """
+    words = [_words(c.turns[0].prompt) for c in sending.conversations]
+    return sum(
+        t.prompt_tokens is not None and t.prompt_tokens < CUT_FRACTION * words[t.conversation % len(words)]
+        for traces in levels
+        for t in traces
+        if t.phase == "measured" and t.answered and not t.turn
+    )
+
+
+def _words(prompt: Prompt) -> int:
+    if isinstance(prompt, str):
+        return len(prompt.split())
+    contents = [message.get("content") for message in prompt]
+    return sum(len(content.split()) for content in contents if isinstance(content, str))
 
 
 def unfit(conversations: Sequence[Conversation], api: Api) -> str | None:

@@ -134,6 +134,13 @@ def test_a_server_that_refuses_max_tokens_and_a_temperature_is_measured_without_
     assert "it sampled at its own" in infercli("report", "result.json").out.replace("\n  ", " ")
 
 
+@pytest.mark.parametrize(("tokens", "said"), [(7, True), (70, False)])
+def test_an_endpoint_that_cuts_prompts_is_said(tokens, said, infercli):
+    with FakeOpenAiServer(Behaviour(tokens=3, prompt_tokens=tokens)) as server:
+        infercli("bench", server.url, "--words", "64", *FEW)
+    assert ("of 2 prompts `usage` says far fewer tokens" in infercli("report", "result.json").out) is said
+
+
 def test_another_field_that_is_refused_is_a_failure_with_its_name(infercli):
     with FakeOpenAiServer(Behaviour(refuses="ignore_eos")) as server:
         ran = infercli("bench", server.url, "--ignore-eos", *FEW)

@@ -288,3 +288,10 @@ def test_a_closed_loop_whose_users_ran_out_of_requests_says_that_rates_are_lower
     if said:
         assert lines[0].startswith("25% of the users were idle on average")
         assert lines[0].endswith("--cooldown leaves the end out" if "duration_s" in load else "than 12 make it less")
+
+
+def test_prompts_that_the_endpoint_cut_are_said():
+    whole = bench(answered(1000))
+    assert not any("words" in line for line in cautions(whole))
+    cut = whole.model_copy(update={"prompts": whole.prompts.model_copy(update={"cut": 12})})
+    assert "of 12 prompts `usage` says far fewer tokens" in cautions(cut)[0]

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core.bench_workload import Synthetic
-from infercli.core.sending import Sending, fresh, prefix_sent, spread_over, unfit
+from infercli.core.conversation import single
+from infercli.core.sending import Sending, cut_prompts, fresh, prefix_sent, spread_over, unfit
 from infercli.core.synthetic import synthetic, synthetic_words
 from infercli.errors import InputError
 from tests.core.results import trace
@@ -112,6 +113,19 @@ def test_a_prefix_counts_as_sent_before_only_where_it_was(lengths):
     assert said(begun(0, 1, 10, 11)) == (50, 4, 0)
     assert said(begun(0, 2), begun(0, 2)) == (50, 4, 2)
     assert prefix_sent(made(lengths), [begun(0, 1)]) is None
+
+
+def test_a_prompt_of_fewer_tokens_than_words_was_cut():
+    asked = ("one two three four " * 25, ({"role": "user", "content": "hi " * 100}, {"role": "user", "content": [{}]}))
+    sent = Sending(conversations=tuple(single(prompt) for prompt in asked), source="test")
+
+    def cut(tokens, conversation=0, **more):
+        at = {"conversation": conversation, "prompt_tokens": tokens, **more}
+        return cut_prompts(sent, [[trace(0.0, (1.0,), **at)]])
+
+    assert cut(60) == cut(60, 1) == cut(60, 3) == 1  # 3: the second once more
+    assert cut(80) == cut(None) == 0  # some tokenizers join words
+    assert cut(60, phase="warmup") == cut(60, turn=1) == cut(60, error="timeout") == 0
 
 
 @pytest.mark.parametrize(

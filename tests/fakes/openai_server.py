@@ -29,6 +29,8 @@ class Behaviour:
     """Frames in one send and one HTTP chunk, as a server that batches by time makes them."""
     role_frame: bool = True
     usage: bool = True
+    prompt_tokens: int = 7
+    """That usage names, whatever was sent."""
     usage_tokens: int | None = None
     """A lie about the tokens; None tells the truth."""
     empty_last_frame: bool = False
@@ -282,7 +284,8 @@ class FakeOpenAiServer:
     @staticmethod
     def _usage(b: Behaviour) -> dict[str, int]:
         completion = b.tokens if b.usage_tokens is None else b.usage_tokens
-        return {"prompt_tokens": 7, "completion_tokens": completion, "total_tokens": 7 + completion}
+        total = b.prompt_tokens + completion
+        return {"prompt_tokens": b.prompt_tokens, "completion_tokens": completion, "total_tokens": total}
 
     def _stream(self, connection: socket.socket, served: Served, b: Behaviour, *, chat: bool) -> bool:
         head = [f"{b.interim}HTTP/1.1 200 OK", "content-type: text/event-stream; charset=utf-8"]
