@@ -11,9 +11,8 @@ from infercli.core.record import Record
 from infercli.core.traces import Trace
 
 LAG_LIMIT_S = 0.005
-"""Seconds: engines make a token every 5 to 50 ms at the speeds people deploy for, and a client that looks later than
-half a gap merges tokens of one stream. So the limit is half the median gap between frames where that is more. Our
-choice."""
+"""Seconds: engines make a token every 5 to 50 ms at the speeds people deploy for, and the client's own naps take 4 ms.
+What came together within so long is taken for the server's doing. Our choice."""
 MERGED_LIMIT_FRACTION = 0.01
 """Of the token frames, or of the first ones, that a client may have merged by looking late: beyond it p99 is no longer
 that of the server. A late look at a single frame harms nothing: its time is the kernel's and does not move. So a run of
@@ -92,8 +91,6 @@ ADVICE = "give it more cores (--workers), run it on another machine than the eng
 class Merged(NamedTuple):
     """What a client that looked late may have merged."""
 
-    limit_s: float
-    """Later than this is late."""
     fraction: float | None
     first_fraction: float | None
     longest_s: float
@@ -108,26 +105,26 @@ def merged(traces: Sequence[Trace]) -> Merged:
     reads of no more frames than those in time usually have are not counted.
     """
     answered = [t for t in traces if t.phase == "measured" and t.answered and t.frames]
-    # Between frames and not between reads: a client that merges ten makes the reads ten times as far apart.
-    gaps_s = [(t.arrivals_s[-1] - t.arrivals_s[0]) / sum(t.frames[1:]) for t in answered if len(t.frames) > 1]
-    limit_s = max(LAG_LIMIT_S, median(gaps_s) / 2) if gaps_s else LAG_LIMIT_S
     if not answered:
-        return Merged(limit_s, None, None, 0.0)
+        return Merged(None, None, 0.0)
     late_s = [_late_s(t) for t in answered]
     in_time = [
-        n for t, late in zip(answered, late_s, strict=True) for n, s in zip(t.frames, late, strict=True) if s <= limit_s
+        n
+        for t, late in zip(answered, late_s, strict=True)
+        for n, s in zip(t.frames, late, strict=True)
+        if s <= LAG_LIMIT_S
     ]
     usual = median_low(in_time) if in_time else 1
-    first_limit_s = max(limit_s, FIRST_LATE_FRACTION * median(ttft_s(t) or 0.0 for t in answered))
+    first_limit_s = max(LAG_LIMIT_S, FIRST_LATE_FRACTION * median(ttft_s(t) or 0.0 for t in answered))
     frames = firsts = 0
     longest_s = 0.0
     for t, late in zip(answered, late_s, strict=True):
         for n, s in zip(t.frames, late, strict=True):
-            if n > usual and s > limit_s:
+            if n > usual and s > LAG_LIMIT_S:
                 frames += n
                 longest_s = max(longest_s, s)
         firsts += t.frames[0] > usual and late[0] > first_limit_s
-    return Merged(limit_s, frames / sum(sum(t.frames) for t in answered), firsts / len(answered), longest_s)
+    return Merged(frames / sum(sum(t.frames) for t in answered), firsts / len(answered), longest_s)
 
 
 def _late_s(trace: Trace) -> list[float]:
@@ -175,7 +172,7 @@ def check_client(client: Client, metrics: Metrics, traces: Sequence[Trace], *, c
     return SelfCheck(
         client_limited=limited,
         reasons=tuple(reasons),
-        lag_limit_s=lost.limit_s,
+        lag_limit_s=LAG_LIMIT_S,
         merged_fraction=lost.fraction,
         merged_first_fraction=lost.first_fraction,
         send_lag_limit_s=send_limit_s,

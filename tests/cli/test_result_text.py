@@ -130,10 +130,12 @@ def test_a_run_that_was_ended_while_it_warmed_up_says_so():
 
 
 def test_a_client_that_was_not_the_limit_is_said_beside_the_limit_that_applied():
-    gaps = [trace(0.0, (0.1, 0.14, 0.18), lags_s=(0.0063,) * 3)]
-    # Half of a gap of 40 ms.
-    said = summary(result(stage(gaps)), width=120)
-    assert "it read 6.3 ms late at p99 (the limit is 20 ms)" in said
+    def said(lag_s):
+        return summary(result(stage([trace(0.0, (0.1, 0.14, 0.18), lags_s=(lag_s,) * 3)])), width=120)
+
+    assert "it read 4.3 ms late at p99 (the limit is 5 ms)" in said(0.0043)
+    # Each read brought one token, and its time is the kernel's.
+    assert "it read 6.3 ms late at p99, which merged 0.0% of the tokens (the limit is 1%)" in said(0.0063)
 
 
 def test_the_first_words_of_each_failure_are_said_with_one_level_as_with_several_and_where_nobody_answered():
