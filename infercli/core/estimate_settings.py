@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
+from infercli.core.architecture.arch import Attention, Experts, LatentAttention, ModelArch, feed_forwards, mixers
 from infercli.core.attention_backends import backend_problems
 from infercli.core.checkpoint import Quantization
 from infercli.core.engines.classes import missing_class
@@ -81,6 +81,9 @@ def settle(
         problems.add("engine_version", lacking, "choose a version that has it")
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu, facts.version)
+    if quantization.only == EXPERTS and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
+        what = f"{quantization.method} quantizes routed experts alone, and {arch.architecture} has none"
+        problems.add("quantization", what, "choose another, or leave it out")
     offline = request.workload is not None and request.workload.offline
     usage: Literal["server", "offline"] = "offline" if offline else "server"
     length, said = _length(request, arch, facts, problems)

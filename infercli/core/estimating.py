@@ -249,17 +249,29 @@ def examine(
 def _check_layout(
     arch: ModelArch, quantization: Quantization, layout: Layout, version: str | None, problems: Problems
 ) -> None:
-    """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble."""
-    broken = tensor_parallel.layout_problems(arch, quantization, layout, version)
-    if not broken:
-        return
-    whole = [
-        n for n in _SPLITS
-        if not tensor_parallel.layout_problems(arch, quantization, replace(layout, tensor_parallel_size=n), version)
-    ]  # fmt: skip
+    """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble.
+
+    What no tensor-parallel size changes is named by itself, and does not hide which sizes are possible.
+    """
+    for what in tensor_parallel.stage_problems(arch, layout.pipeline_parallel_size):
+        problems.add("pipeline_parallel_size", what, "lower it, or leave it out")
+        layout = replace(layout, pipeline_parallel_size=1)
+    for what in tensor_parallel.dealing_problems(arch, expert_parallel=layout.expert_parallel):
+        problems.add("enable_expert_parallel", what, "leave it out")
+        layout = replace(layout, expert_parallel=False)
+
+    def broken_by(layout: Layout) -> tuple[str, ...]:
+        return tensor_parallel.layout_problems(arch, quantization, layout, version)
+
+    broken = broken_by(layout)
+    whole = [n for n in _SPLITS if not broken_by(replace(layout, tensor_parallel_size=n))] if broken else []
+    alone = not whole and layout.data_parallel_size > 1 and not broken_by(replace(layout, data_parallel_size=1))
     for what in broken:
         if whole:
             problems.add("tensor_parallel_size", what, f"possible: {', '.join(map(str, whole))}")
+        elif alone:
+            hint = "ranks that split data split every expert as well: choose another size, or enable_expert_parallel"
+            problems.add("data_parallel_size", what, hint)
         else:
             problems.add("quantization", what, "no tensor_parallel_size changes that: take another checkpoint")
 

@@ -32,7 +32,7 @@ from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
-from infercli.core.tensor_parallel import layout_problems
+from infercli.core.tensor_parallel import dealing_problems, layout_problems, stage_problems
 from infercli.core.units import counted, gib
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
@@ -152,6 +152,13 @@ class GpuPlanner:
 
     def _sizes(self) -> list[int]:
         """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
+        stages = self.settings.pipeline_parallel_size
+        for what in stage_problems(self.arch, stages):
+            raise InputError(
+                f"engine_args.pipeline_parallel_size: {stages} is not possible: {what}", "lower it, or leave it out"
+            )
+        for what in dealing_problems(self.arch, expert_parallel=self.settings.enable_expert_parallel):
+            raise InputError(f"engine_args.enable_expert_parallel: {what}", "leave it out")
         asked, per_node = self.args.get("tensor_parallel_size"), self.profile.gpus_per_node
         if asked is not None:
             broken = [f"a node has {counted(per_node, 'GPU')}"] if asked > per_node else []

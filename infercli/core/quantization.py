@@ -177,6 +177,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("8bit", "8-bit", "w8"), ("fp8", "int8", "w8a16")),
     **dict.fromkeys(("bf16", "bfloat16", "fp16", "float16"), ("none",)),
     **dict.fromkeys(("bnb", "nf4"), ("bitsandbytes",)),
+    **dict.fromkeys(("q4_0", "q4_k", "q4_k_s", "q4_k_m", "q5_k_m", "q6_k", "q8_0", "iq4_xs"), ("gguf",)),
     "fp4": ("nvfp4", "mxfp4"),
     "w8a8": ("int8", "fp8"),
 }

@@ -101,6 +101,20 @@ def context_parallel_problems(arch: ModelArch, tensor_parallel_size: int, ranks:
             yield f"{mixer.heads // mixer.kv_heads} query heads per KV head are not divisible by {ranks}"
 
 
+def stage_problems(arch: ModelArch, stages: int) -> Iterator[str]:
+    """Every rule that so many pipeline stages break, whatever the tensor-parallel size."""
+    if stages > arch.layer_count:
+        yield f"{arch.layer_count} layers do not fill {stages} pipeline stages"
+    if stages > 1 and arch.architecture.startswith(_ONE_STAGE):
+        yield f"vLLM has no pipeline parallelism for {arch.architecture}"
+
+
+def dealing_problems(arch: ModelArch, *, expert_parallel: bool) -> Iterator[str]:
+    """Why experts cannot be dealt out, whatever the tensor-parallel size (vLLM 0.29 config/model.py)."""
+    if expert_parallel and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
+        yield "expert parallelism needs experts, and this model has none"
+
+
 # What the model itself must let be split.
 
 
@@ -122,12 +136,8 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
             # layers/mamba/mamba_mixer2.py: only one group is repeated
             yield f"state-space groups ({mixer.groups}) are not divisible by {tp}, and only one group can be repeated"
     yield from _encoder_problems(arch, layout)
-    if layout.pipeline_parallel_size > arch.layer_count:
-        yield f"{arch.layer_count} layers do not fill {layout.pipeline_parallel_size} pipeline stages"
-    if layout.pipeline_parallel_size > 1 and arch.architecture.startswith(_ONE_STAGE):
-        yield f"vLLM has no pipeline parallelism for {arch.architecture}"
-    if layout.expert_parallel and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
-        yield "expert parallelism needs experts, and this model has none"  # config/model.py
+    yield from stage_problems(arch, layout.pipeline_parallel_size)
+    yield from dealing_problems(arch, expert_parallel=layout.expert_parallel)
 
 
 def _encoder_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:

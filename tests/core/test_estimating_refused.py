@@ -241,6 +241,46 @@ def test_a_class_that_was_dropped_does_not_start():
     assert "0.23.0 was the last" in found["0.29.0"].problems[0].what
 
 
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        # 36 layers and 32 heads; a hundred and more experts of 768 wide.
+        (
+            "Qwen/Qwen3-8B", {"pipeline_parallel_size": 64},
+            [("pipeline_parallel_size", "36 layers do not fill 64 pipeline stages", "lower it, or leave it out")],
+        ),
+        (
+            "Qwen/Qwen3-8B", {"enable_expert_parallel": True},
+            [("enable_expert_parallel", "expert parallelism needs experts, and this model has none", "leave it out")],
+        ),
+        (
+            "Qwen/Qwen3-30B-A3B", {"data_parallel_size": 5},
+            [("data_parallel_size", "expert width (768) is not divisible by 5",
+              "ranks that split data split every expert as well: choose another size, or enable_expert_parallel")],
+        ),
+        (
+            "Qwen/Qwen3-8B", {"quantization": "mxfp4"},
+            [("quantization", "mxfp4 quantizes routed experts alone, and Qwen3ForCausalLM has none",
+              "choose another, or leave it out")],
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_tensor_parallel_size_changes_is_named_by_itself(model, asked, said):
+    found = estimate(EstimateRequest(model=model, gpu="H100", max_model_len=2048, **asked), shipped_model(model))
+    assert isinstance(found, EstimateError), found
+    assert [(p.where, p.what, p.hint) for p in found.problems] == said
+
+
+def test_stages_that_cannot_be_hide_no_possible_split():
+    asked = EstimateRequest(model="Qwen/Qwen3-8B", gpu="H100", tensor_parallel_size=3, pipeline_parallel_size=64)
+    found = estimate(asked, shipped_model("Qwen/Qwen3-8B"))
+    said = {p.where: p.hint for p in found.problems}
+    assert said == {
+        "pipeline_parallel_size": "lower it, or leave it out",
+        "tensor_parallel_size": "possible: 1, 2, 4, 8, 16, 32",
+    }
+
+
 def test_a_split_that_cannot_be_names_those_that_can_and_a_checkpoint_that_no_split_saves_is_named():
     def said(config, tensor_parallel_size):
         config = config_of(shapes()["Qwen/Qwen2.5-7B-Instruct"].arch) | config

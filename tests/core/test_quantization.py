@@ -9,6 +9,13 @@ from infercli.core.schemes import require_gpu
 from infercli.errors import InputError, UnknownName, Unsupported
 
 
+@pytest.mark.parametrize("name", ["Q4_K_M", "q8_0"])
+def test_a_type_of_gguf_is_answered_by_gguf(name):
+    with pytest.raises(UnknownName) as error:
+        expand([name])
+    assert error.value.hint.startswith("did you mean `gguf`?; known are ")
+
+
 def test_q4_stands_for_any_four_bit_method_and_keeps_the_order_of_preference():
     assert expand(["fp8", "q4", "none"]) == ("fp8", "awq", "gptq", "w4a16", "none")
     assert expand(["gptq", "q4"]) == ("gptq", "awq", "w4a16")

@@ -41,10 +41,8 @@ def integer(config: Json, key: str | tuple[str, ...], default: int | None = None
     if value is None:
         value = default
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(
-            f"config.json: {name}: must be a positive whole number, and is {value!r}",
-            INCOMPLETE,
-        )
+        said = "is missing" if value is None else f"must be a positive whole number, and is {value!r}"
+        raise InputError(f"config.json: {name}: {said}", INCOMPLETE)
     return value
 
 
