@@ -210,7 +210,7 @@ def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
 
 
 def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> int:
-    from infercli.cli.output import columns, emit
+    from infercli.cli.output import columns, emit, fits
     from infercli.core.units import GIB
     from infercli.errors import ExitCode
 
@@ -227,8 +227,24 @@ def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> 
     ]
     header = ("MODEL", "GPU", "SPLIT", "VLLM", "QUANTIZATION", "OF", "PREDICTED", "FOUND", "OFF", "FROM")
     text = columns(rows, header) if rows else "nothing was learned yet: `infercli learn startup.log --gpu H100`"
+    if not fits(text):
+        text = _by_run(rows, header)
     emit(learned.model_dump(mode="json"), output, text)
     return ExitCode.YES
+
+
+def _by_run(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+    """The same rows for a narrow terminal: each run in a line, and what it taught below."""
+    from infercli.cli.output import columns, paragraph
+
+    runs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row in rows:
+        runs.setdefault((*row[:5], row[-1]), []).append(row[5:-1])
+    parts = []
+    for (model, gpu, split, version, quantization, source), terms in runs.items():
+        title = paragraph(f"{model} on {gpu}, {split}, vLLM {version}, {quantization}, from {source}")
+        parts.append(f"{title}\n{columns(terms, header[5:-1], '  ')}")
+    return "\n\n".join(parts)
 
 
 def _run(run: LearnedRun) -> tuple[str, ...]:

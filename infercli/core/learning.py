@@ -32,8 +32,13 @@ _TERMS = (
 """Term of an estimate -> what a log prints of it."""
 
 
-_STORED = {"awq": "awq", "awq_marlin": "awq", "gptq": "gptq", "gptq_marlin": "gptq", "fp8": "fp8"}
+_STORED = {
+    "awq": "awq", "awq_marlin": "awq", "gptq": "gptq", "gptq_marlin": "gptq", "fp8": "fp8", "gguf": "gguf",
+    "bitsandbytes": "bitsandbytes",
+}  # fmt: skip
 """vLLM's name of a quantization in a log -> ours, where one means the other; a config says it of the rest."""
+_WHILE_LOADING = "bitsandbytes"
+"""What an engine makes of a checkpoint whose config is that of the unquantized one."""
 
 
 _SIZES_ALIKE = 2.0
@@ -166,7 +171,8 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
         if (value := getattr(log, name)) is not None
     }  # fmt: skip
     stored = _STORED.get(log.quantization or "")
-    if stored is not None and not {"config", "config_path"} & set(known):
+    by_config = {"config", "config_path"} & set(known)
+    if stored is not None and (not by_config or stored == _WHILE_LOADING):
         said["quantization"] = stored  # a model that is known by its id alone is the unquantized one
     if log.speculation is not None:
         said["speculation"] = {"method": log.speculation, "num_speculative_tokens": log.speculative_tokens}
@@ -204,6 +210,10 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
     impossible = _impossible(log, residuals, GPUS[estimate.gpu])
     if impossible:
         raise InvalidFile(source, impossible, "`--gpu` names the GPU that it ran on; `infercli gpus` lists them")
+    another = _another_checkpoint(log, residuals, estimate)
+    if another:
+        hint = "`--config-path` names config.json of the checkpoint that ran, `--model` its id"
+        raise InvalidFile(source, another, hint)
     return LearnedRun(
         digest=digest,
         source=source,
@@ -216,6 +226,23 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         weights_bytes=terms["weights"],
         residuals=tuple(residuals),
     )
+
+
+_WEIGHTS_ALIKE = 1.5
+"""Printed weights are at most so many times ours, or ours so many times them: of 117 public start-up logs the worst was
+off by 5 % (benchmarks/accuracy), and 8 bits for 16, or another model, are twice as much."""
+
+
+def _another_checkpoint(log: StartupLog, residuals: Iterable[Residual], estimate: Estimate) -> list[tuple[str, str]]:
+    """(what, why) where the log is not of the checkpoint that was estimated: it would move plans of the other."""
+    planned = estimate.settings.quantization
+    if log.quantization not in (None, "none") and planned == "none":
+        return [("quantization", f"is {log.quantization} in the log, and what is known of {estimate.model} has none")]
+    for r in residuals:
+        if r.term == "weights" and not 1 / _WEIGHTS_ALIKE <= r.printed_bytes / r.predicted_bytes <= _WEIGHTS_ALIKE:
+            ours = f"{estimate.model} in {planned} has {gib(r.predicted_bytes, 2)} on each GPU"
+            return [("weights", f"is {gib(r.printed_bytes, 2)} in the log, and {ours}: it is another checkpoint")]
+    return []
 
 
 _DRIVERS_DIFFER = 1.02

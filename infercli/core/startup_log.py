@@ -69,7 +69,7 @@ _VERSION = (r"LLM engine \(v?([^)\s]+)\) with config", r"vLLM API server version
 _SETTINGS = {
     "model": (r"with config: model='([^']+)'", r"\bmodel='([^']+)'"),
     "dtype": (r"\bdtype=(?:torch\.)?(\w+)",),
-    "quantization": (r"\bquantization=(\w+)",),
+    "quantization": (r"\bquantization=([\w-]+)",),
     "kv_cache_dtype": (r"\bkv_cache_dtype=(?:torch\.)?(\w+)",),
     "mamba_ssm_cache_dtype": (r"\bmamba_ssm_cache_dtype['\"]?[=:] ?'(float32|float16|bfloat16)'",),
 }
@@ -96,7 +96,11 @@ _SWITCHES = (
 _SPECULATION = re.compile(r"SpeculativeConfig\(method='(\w+)', model=(?:None|'([^']*)'), num_spec_tokens=(\d+)\)")
 _OFFLOADED = (rf"\bcpu_offload_gb['\"]?[=:] ?{_NUMBER}",)
 _LIMITS = (r"limit_mm_per_prompt['\"]?[=:] ?(\{[^{}]*\})",)
-_WEIGHTS = (rf"Model loading took {_NUMBER} Gi?B", rf"Loading model weights took {_NUMBER} GB")
+_WEIGHTS = (
+    rf"Model loading took {_NUMBER} Gi?B",
+    rf"Loading model weights took {_NUMBER} GB",
+    rf"model weights take {_NUMBER} ?GiB",
+)
 _POOL = (
     rf"Available KV cache memory: {_NUMBER} GiB",
     rf"memory reserved for KV Cache is {_NUMBER} ?GiB",

@@ -134,6 +134,46 @@ def test_the_quantization_that_only_a_log_says_is_that_of_its_run(infercli, log,
     assert run["quantization"] == "awq"
 
 
+def test_weights_that_an_engine_quantized_while_loading_teach_nothing_of_unquantized_ones(infercli, log, tmp_path):
+    path = tmp_path / log("bnb.log", 5.4, 50.0)
+    path.write_text(path.read_text().replace("quantization=None", "quantization=bitsandbytes"))
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(shapes()[LLAMA].arch)))
+    for more in ((), ("--config-path", config)):
+        assert infercli("learn", "bnb.log", *GPU, *more).code == ExitCode.YES
+        (run,) = json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]
+        assert run["quantization"] == "bitsandbytes"
+    assert "your runs" not in str(estimate(infercli)["notes"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "quantization", "said"),
+    [
+        # 8.03 B parameters: 14.99 GiB in bf16, 5.4 in AWQ.
+        (8.5, "compressed-tensors", f"quantization: is compressed-tensors in the log, and what is known of {LLAMA}"),
+        (15.0, "awq", f"weights: is 15.00 GiB in the log, and {LLAMA} in awq has 5."),
+        (30.0, "None", f"weights: is 30.00 GiB in the log, and {LLAMA} in none has 14.99 GiB"),
+    ],
+)
+def test_a_log_of_another_checkpoint_is_not_learned(infercli, log, tmp_path, weights, quantization, said):
+    path = tmp_path / log("other.log", weights, 40.0)
+    path.write_text(path.read_text().replace("quantization=None", f"quantization={quantization}"))
+    ran = infercli("learn", "other.log", *GPU)
+    assert ran.code == ExitCode.USAGE
+    assert f"other.log: {said}" in ran.err
+    assert not (tmp_path / "infercli-learned.json").exists()
+
+
+def test_what_was_learned_is_told_by_run_on_a_narrow_terminal(infercli, log, monkeypatch):
+    infercli("learn", log("a.log", 15.0, 50.0), *GPU)
+    wide = infercli("learn", "--show").out
+    monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: 80)
+    narrow = infercli("learn", "--show").out
+    assert max(map(len, wide.splitlines())) > 80 >= max(map(len, narrow.splitlines()))
+    assert f"{LLAMA} on H100, TP1, vLLM 0.29.0, none, from a.log" in narrow
+    assert "weights   14.99 GiB  15.00 GiB  +0.01 GiB" in narrow
+
+
 @pytest.mark.parametrize(
     ("weights", "pool", "more", "said"),
     [

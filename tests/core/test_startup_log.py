@@ -78,7 +78,7 @@ def test_a_log_of_0_7_prints_every_term_in_one_sentence():
     log = read_startup_log(V0_7)
     assert (log.engine_version, log.tensor_parallel_size, log.quantization) == ("0.7.3", 2, "awq_marlin")
     assert (log.gpu_memory_gib, log.gpu_memory_utilization) == (79.15, 0.9)
-    assert (log.activation_gib, log.non_torch_gib, log.available_kv_gib) == (1.18, 0.07, 55.0)
+    assert (log.weights_gib, log.activation_gib, log.non_torch_gib, log.available_kv_gib) == (14.99, 1.18, 0.07, 55.0)
     assert log.kv_cache_dtype == "fp8"
 
 
