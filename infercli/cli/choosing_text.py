@@ -5,6 +5,7 @@ The one thing to know: losers are told by kind, the nearest of each; the JSON ha
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -144,7 +145,14 @@ def _losers(found: Selection) -> tuple[list[tuple[str, str, str, str]], str]:
 
     nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
     nearest.sort(key=lambda kind: price(kind[0]))
-    rows = [(x.candidate.gpu, f"{n:,}", x.candidate.words, x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
+    told = Counter(x.candidate.words for x, _ in nearest[:_LOSERS_SHOWN])
+
+    def words(loser: Loser) -> str:
+        """With its batch, where another row reads like it."""
+        c = loser.candidate
+        return c.words if told[c.words] == 1 else f"{c.words}, max_num_seqs {c.max_num_seqs:,}"
+
+    rows = [(x.candidate.gpu, f"{n:,}", words(x), x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
     hidden = [n for _, n in nearest[_LOSERS_SHOWN:]]
     alike = len(found.losers) - sum(n for _, n in nearest)
     rest = [f"{sum(hidden):,} more of {counted(len(hidden), 'kind')}"] if hidden else []

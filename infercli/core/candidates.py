@@ -113,18 +113,20 @@ def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, 
     sizes = [n for n in range(1, profile.gpus_per_node + 1) if profile.gpus_per_node % n == 0]
     doubled = [2**i for i in range(profile.max_gpus.bit_length())]
     stages = [1] if question.plain else sorted({*sizes, *doubled})
-    for tp in sizes if fixed.tensor_parallel_size is None else [fixed.tensor_parallel_size]:
-        for pp in stages if fixed.pipeline_parallel_size is None else [fixed.pipeline_parallel_size]:
-            # A split that the user fixed is weighed even where no node holds it, so that the answer says so.
-            both_fixed = fixed.tensor_parallel_size is not None and fixed.pipeline_parallel_size is not None
-            if not engines_that_fit(profile, tp * pp, grown=True) and not both_fixed:
-                continue
-            spare_gpus = tp * pp if question.spare and not hardware.grows else 0
-            room = max(1, engines_that_fit(profile, tp * pp, grown=True))
-            for replicas in _replicas(room) if fixed.replicas is None else [fixed.replicas]:
-                for kv_dtype in _kv_dtypes(hardware, question):
-                    for seqs in _sequences(hardware, question):
-                        yield tp, pp, replicas, kv_dtype, seqs, spare_gpus
+    splits = [
+        (tp, pp)
+        for tp in (sizes if fixed.tensor_parallel_size is None else [fixed.tensor_parallel_size])
+        for pp in (stages if fixed.pipeline_parallel_size is None else [fixed.pipeline_parallel_size])
+    ]
+    held = [(tp, pp) for tp, pp in splits if engines_that_fit(profile, tp * pp, grown=True)]
+    # Where no node holds what the user fixed, the least of it is weighed all the same, so that the answer says so.
+    for tp, pp in held or splits[:1]:
+        spare_gpus = tp * pp if question.spare and not hardware.grows else 0
+        room = max(1, engines_that_fit(profile, tp * pp, grown=True))
+        for replicas in _replicas(room) if fixed.replicas is None else [fixed.replicas]:
+            for kv_dtype in _kv_dtypes(hardware, question):
+                for seqs in _sequences(hardware, question):
+                    yield tp, pp, replicas, kv_dtype, seqs, spare_gpus
 
 
 def _replicas(room: int) -> Iterator[int]:

@@ -147,6 +147,14 @@ class Search:
         if engine.examined is None:
             return _lost(weighed, cost, "impossible", engine.problem)
         sized = engine.examined.sized
+        slow: Measure | None = None
+        measures: list[Measure] = []
+        if sized.starts is not False and engine.no_speed is None:
+            measures = self._bounds(engine, weighed)
+            slow = max((m for m in measures if m.share > 1), key=lambda m: m.share, default=None)
+        if slow is not None:  # whether it starts or cannot be told
+            doubt = "" if sized.starts else ", and may not start"
+            return _lost(weighed, cost, "too_slow", slow.words + doubt, slow.share - 1)
         if sized.starts is not True and not sized.missing_bytes:
             return _lost(weighed, cost, "impossible" if sized.starts is False else "cannot_be_told", sized.reason)
         missing = f"{gib(sized.missing_bytes, 2)} missing per GPU"
@@ -157,10 +165,6 @@ class Search:
             return _lost(weighed, cost, "cannot_be_told", reason, sized.missing_bytes / GIB)
         if engine.no_speed is not None:
             return _lost(weighed, cost, "cannot_be_told", f"no speed: {engine.no_speed}")
-        measures = self._bounds(engine, weighed)
-        slow = max((m for m in measures if m.share > 1), key=lambda m: m.share, default=None)
-        if slow is not None:
-            return _lost(weighed, cost, "too_slow", slow.words, slow.share - 1)
         worst = max((m for m in measures if m.worst_share > 1), key=lambda m: m.worst_share, default=None)
         return Open(weighed, cost, engine, engine.step_s(weighed.candidate.replicas)[1], worst)
 
@@ -214,6 +218,9 @@ class Search:
             verdict: Verdict = "unpriced" if cost is None and not _same_gpus(candidate, winner) else "not_preferred"
             return _lost(weighed, cost, verdict, _preference(candidate, winner))
         if cost is None or winner.cost is None:
+            gpus, taken = weighed.candidate.gpus, winner.weighed.candidate.gpus
+            if cost is winner.cost and weighed.candidate.gpu == winner.weighed.candidate.gpu:
+                return _lost(weighed, cost, "dearer", f"takes {gpus:,} of these GPUs, not {taken:,}", gpus / taken - 1)
             return _lost(weighed, cost, "unpriced", "nobody says what it costs")
         more = cost.median_usd_per_h / winner.cost.median_usd_per_h - 1
         return _lost(weighed, cost, "dearer", f"{more:.0%} dearer", more)

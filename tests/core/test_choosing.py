@@ -236,6 +236,35 @@ def test_an_unknown_price_is_unknown_and_comes_last():
     assert any("no price" in note for note in alone.notes)
 
 
+def test_of_gpus_without_a_price_more_of_the_same_cost_more():
+    found = Search(ask(profile("free", "H100", gpus=2, price=None))).selection()
+    twice = [x for x in found.losers if x.candidate.gpus == 2 and x.verdict not in ("too_slow", "impossible")]
+    assert twice
+    assert {(x.verdict, x.reason, x.shortfall) for x in twice} == {("dearer", "takes 2 of these GPUs, not 1", 1.0)}
+
+
+def test_what_may_not_start_and_is_too_slow_anyway_is_no_open_question():
+    # 8 B in bf16 on 22 GiB less 2.4: whether it starts is open, and one L4 carries no thousand requests a second.
+    short = GPUS["L4"].model_copy(update={"memory_bytes": round(18.9 * GIB)})
+    question = ask(profile("short", short, quantizations=("none",)), load={"request_rate": 1000.0})
+    one = EstimateRequest(model=LLAMA_8B, gpu=short, max_model_len=3072, max_num_seqs=256, quantization="none")
+    assert estimate(one, question.model).starts is None
+    found = Search(question).selection()
+    assert found.holds is False
+    unsure = [x for x in found.losers if x.candidate.max_num_seqs == 256 and x.candidate.kv_cache_dtype == "auto"]
+    assert unsure
+    assert all(x.verdict == "too_slow" and x.reason.endswith("of 1,000 requests/s, and may not start") for x in unsure)
+    slower = ask(profile("short", short, quantizations=("none",)), load={"request_rate": 0.01}, tpot_s=10.0, ttft_s=60)
+    assert Search(slower).selection().holds is not False
+
+
+def test_stages_that_no_node_holds_are_the_reason():
+    found = Search(ask(profile("two", "H100", gpus=2), fixed=Fixed(pipeline_parallel_size=8))).selection()
+    assert found.candidates
+    assert {x.verdict for x in found.losers} == {"no_room"}
+    assert found.losers[0].reason.startswith("8 GPUs for one replica")
+
+
 def test_a_spare_is_kept_and_paid_for_unless_the_pool_grows():
     fixed = Search(ask(profile("fixed", "H100", gpus=2), spare=True)).selection()
     assert (fixed.chosen.candidate.replicas, fixed.chosen.candidate.spare_gpus) == (1, 1)
