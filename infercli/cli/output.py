@@ -15,6 +15,8 @@ import click
 
 _NARROWEST = 16
 """Columns that a text needs to be wrapped in; with fewer the terminal wraps it better."""
+_BELOW = "    "
+"""What is below its row, further in than that."""
 _NARROWEST_PAGE, _WIDEST_PAGE = 60, 120
 """Columns of an answer that is set as a whole, as a benchmark's is: longer lines are hard to read."""
 
@@ -65,7 +67,8 @@ def heading(text: str) -> str:
 def columns(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, indent: str = "") -> str:
     """Left-aligned columns, two spaces apart, no trailing blanks; the last column is not padded.
 
-    On a terminal that is narrower the last column is wrapped within itself.
+    On a terminal that is narrower the last column is wrapped within itself, or below its row where the others leave no
+    room for it.
     """
     table = [list(map(str, row)) for row in ([header] if header else []) + list(rows)]
     if not table:
@@ -75,8 +78,16 @@ def columns(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None, 
     def line(row: list[str]) -> str:
         cells = [cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
         before = indent + "".join(f"{cell}  " for cell in cells[:-1])
+        if below and row[-1]:
+            above = paragraph(row[0], indent) if len(row) == 2 else before.rstrip()
+            return f"{above}\n{paragraph(row[-1], indent + _BELOW)}"
         return _wrapped(before, row[-1], len(click.unstyle(before)))
 
+    width = terminal_width()
+    beside = len(indent) + sum(each + 2 for each in widths[:-1])
+    below = width is not None and width - beside < _NARROWEST and width < beside + widths[-1]
+    if len(widths) != 2 and width is not None and width < beside - 2:
+        below = False  # too wide without its last column: the terminal breaks it, and nothing below a row helps that
     return "\n".join(line(row) for row in table)
 
 

@@ -525,6 +525,7 @@ def test_a_question_that_is_missing_or_looks_like_a_flag_is_said_to_be(infercli,
     [
         ("plan", LLAMA, "--profile", "h100"),
         ("plan", LLAMA, "--profile", "l4", "--quantization", "none"),
+        ("plan", "Qwen/Qwen3-32B", "--profile", "h100", "--max-model-len", 40960),  # long changes, and what each makes
         ("estimate", "--model", LLAMA, "--gpu", "H100", "-o", "text"),
         ("gpus",),
     ],
