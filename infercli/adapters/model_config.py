@@ -26,14 +26,16 @@ class ModelConfig(NamedTuple):
 def read_model_config(config_path: str, hf_quant_config_path: str | None = None) -> ModelConfig:
     """Read `config_path`: the file, or the directory that has it.
 
-    In a directory hf_quant_config.json is found by itself; beside a file it must be named, since files of several
-    models may lie together. Raises InputError where a file cannot be read, InvalidFile where it is not a JSON object.
+    hf_quant_config.json is found by itself in a directory, and beside a file that is called config.json; beside one of
+    another name it must be named, since files of several models may lie together. Raises InputError where a file cannot
+    be read, InvalidFile where it is not a JSON object.
     """
     path = Path(config_path)
     directory = path.is_dir()
     quantization = None if hf_quant_config_path is None else Path(hf_quant_config_path)
-    if directory and quantization is None and (path / QUANTIZATION).exists():
-        quantization = path / QUANTIZATION
+    own = path if directory else path.parent
+    if quantization is None and (directory or path.name == CONFIG) and (own / QUANTIZATION).exists():
+        quantization = own / QUANTIZATION
     return ModelConfig(
         config=read_object(path / CONFIG if directory else path),
         hf_quant_config=None if quantization is None else read_object(quantization),

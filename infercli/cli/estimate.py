@@ -16,7 +16,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     # flag: the field of the request, or of its `workload`
     ("model", str, "Model id; `infercli models` lists those that need no --config-path."),
     ("config-path", str, "config.json, or the directory that has it."),
-    ("hf-quant-config-path", str, "hf_quant_config.json, where it is not in that directory."),
+    ("hf-quant-config-path", str, "hf_quant_config.json, where it is not beside it."),
     ("gpu", str, "GPU; `infercli gpus` lists them."),
     ("gpu-memory-gib", float, "What the driver reports, where it is not the table's."),
     ("gpu-count", int, "GPUs in all; default: what the parallel sizes take."),

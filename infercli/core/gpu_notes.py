@@ -54,6 +54,8 @@ def _engine(question: Question) -> Iterator[str]:
 
 
 def _compiling(question: Question) -> Iterator[str]:
+    if question.sized.layout is None:
+        return  # there is no KV cache that it would be missing from
     more = more_while_compiling(question.arch, question.quantization, question.sized.load, question.facts)
     if more > _WORTH_SAYING_BYTES:
         yield (
@@ -91,9 +93,12 @@ def _room_outside(question: Question, profile: HardwareProfile) -> Iterator[str]
     need = sizing.outside_budget_bytes(question.arch, question.quantization, question.sized.load, question.facts)
     left = memory.total_bytes - memory.budget_bytes - profile.reserved_gpu_memory_gib * GIB
     if left < need:
+        taken, lower = "the CUDA context and sampling with top_p", "gpu_memory_utilization or max_num_seqs"
+        if question.arch.pooling:
+            taken, lower = "the CUDA context", "gpu_memory_utilization"
         yield (
-            f"{gib(left, 2)} are left outside the budget, and the CUDA context and sampling with top_p may take "
-            f"{gib(need, 2)}: it can run out of memory under load; lower gpu_memory_utilization or max_num_seqs"
+            f"{gib(left, 2)} are left outside the budget, and {taken} may take {gib(need, 2)}: it can run out of "
+            f"memory under load; lower {lower}"
         )
 
 

@@ -128,7 +128,8 @@ def test_a_truncated_config_says_where_it_ends(piped, tmp_path):
 
 
 def test_a_config_is_named_by_file_by_directory_or_inline_and_read_once(piped, tmp_path, monkeypatch):
-    (tmp_path / "config.json").write_text(json.dumps(llama_config()))
+    for name in ("config.json", "other.json"):
+        (tmp_path / name).write_text(json.dumps(llama_config()))
     quantization = {
         "producer": {"name": "modelopt"},
         "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"},
@@ -140,11 +141,14 @@ def test_a_config_is_named_by_file_by_directory_or_inline_and_read_once(piped, t
     rest = {"gpu": "H100", "max_model_len": 8192}
     by_file = {"config_path": str(tmp_path / "config.json")} | rest
     by_directory = {"config_path": str(tmp_path)} | rest
+    by_other = {"config_path": str(tmp_path / "other.json")} | rest
     inline = {"config": llama_config()} | rest
-    _, answers = piped(by_file, by_file, by_directory, by_directory, inline, GOOD)
-    plain, _, quantized, _, inlined, shipped = answers
-    assert len(reads) == 3  # config.json for each of two names, hf_quant_config.json once
+    _, answers = piped(by_file, by_file, by_directory, by_directory, by_other, inline, GOOD)
+    beside, _, quantized, _, plain, inlined, shipped = answers
+    assert len(reads) == 5  # two files for each of two names of a checkpoint, and one whose checkpoint is not known
     assert quantized["settings"]["quantization"] == "fp8"
+    # A config.json is that of the checkpoint that it lies in; a file of another name may lie beside any.
+    assert beside["memory"] == quantized["memory"]
     assert plain["memory"] == inlined["memory"] == shipped["memory"]
     assert weights(quantized) < 0.6 * weights(plain)
     # The checkpoint asks for an FP8 KV cache, and `auto` obeys.

@@ -110,6 +110,17 @@ def test_what_has_no_kv_cache_is_given_no_reason_that_rests_on_one():
     assert "of the KV cache" in choice(plan("Qwen/Qwen2.5-0.5B-Instruct", "l4"), "max_model_len").reason
 
 
+def test_what_pools_has_no_sampler_and_no_kv_cache_to_warn_of():
+    def notes(model):
+        t4, args = profile("l4", gpu="T4"), {"gpu_memory_utilization": 0.95}  # leaves 0.7 GiB outside the budget
+        return "; ".join(plan(model, t4, engine_args=args).notes)
+
+    assert "top_p" not in notes("BAAI/bge-m3")
+    assert "KV cache" not in notes("BAAI/bge-m3")
+    assert "top_p" in notes("Qwen/Qwen3-0.6B")
+    assert "KV cache" in notes("Qwen/Qwen3-0.6B")
+
+
 def test_where_nothing_helps_a_note_says_so():
     small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
     made = plan(LLAMA_70B, small)
