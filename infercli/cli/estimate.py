@@ -176,7 +176,8 @@ def _stream(output: str) -> int:
         if output == "json":
             sys.stdout.write(answer.model_dump_json() + "\n")
         else:
-            sys.stdout.write((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n\n")
+            # echo leaves out what is only for terminals, where stdout is none
+            click.echo((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n")
         sys.stdout.flush()  # whoever asks line by line waits for this answer before the next question
     return ExitCode.COULD_NOT if failed else ExitCode.YES
 

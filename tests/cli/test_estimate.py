@@ -206,6 +206,15 @@ def test_wrong_flags_are_a_usage_error(infercli):
     assert "unknown GPU `H1000`" in ran.err
 
 
+def test_text_that_goes_to_no_terminal_has_nothing_for_one(infercli, monkeypatch):
+    lines = json.dumps(GOOD) + "\n{not json\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    ran = infercli("estimate", "-o", "text")
+    assert "\nMemory of each GPU\n" in ran.out
+    assert "\nline 2: is not JSON" in ran.out
+    assert "\x1b" not in ran.out
+
+
 def test_the_text_is_a_table(infercli):
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", 8192, "-o", "text")
     assert "starts: " in ran.out
