@@ -44,6 +44,9 @@ def options(function: F) -> F:
         click.option(
             "--slo", "slos", multiple=True, metavar="NAME=TIME", help="ttft_p95=1s, ttft_p99=2s, tpot_p95=50ms; repeat."
         ),
+        click.option(
+            "--prefix-hit-fraction", type=float, help="Share of each prompt that the prefix cache has; default 0."
+        ),
         click.option("--rate", type=float, help="Requests a second that arrive: search for the cheapest that holds."),
     ):
         function = option(function)
@@ -64,6 +67,7 @@ class Typed(NamedTuple):
     slos: tuple[str, ...]
     spare: bool
     replicas: int | None
+    prefix_hit_fraction: float | None
     engine_args: dict[str, Any]
     """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
 
@@ -179,7 +183,7 @@ def question_of(typed: Typed) -> Question:
     prices, hardware = _hardware(typed, deployment, args, project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     workload = _workload(typed, deployment, args, model)
-    traffic = _traffic(typed, deployment, workload, problems)
+    traffic = _traffic(typed, deployment, workload, args, problems)
     length, notes = _length(args, deployment, traffic, model, problems)
     if problems or model is None or traffic is None:
         answer = problems.answer(None)
@@ -207,7 +211,7 @@ def question_of(typed: Typed) -> Question:
 
 
 def check_counts(typed: Typed) -> None:
-    """Raises InvalidFile with every flag that must be a positive number of a size that may be meant, and is not."""
+    """Raises InvalidFile with every flag that must be a number of a size that may be meant, and is not."""
     from infercli.core.problems import Problems
     from infercli.errors import InvalidFile
 
@@ -215,6 +219,27 @@ def check_counts(typed: Typed) -> None:
     _whole_numbers(typed, typed.engine_args, problems)
     if problems:
         raise InvalidFile("plan", [(p.where, p.what) for p in problems.answer(None).problems])
+
+
+def require_prefixes(fraction: float | None, args: dict[str, Any]) -> None:
+    """Raises InvalidFile where the share of prompts that the prefix cache has cannot be."""
+    from infercli.core.problems import Problems
+    from infercli.errors import InvalidFile
+
+    problems = Problems()
+    check_prefixes(fraction, args, problems)
+    if problems:
+        answer = problems.answer(None)
+        raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
+
+
+def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Problems) -> None:
+    """What is wrong with the share of prompts that the prefix cache has."""
+    flag = "--prefix-hit-fraction"
+    if fraction is not None and not 0 <= fraction < 1:
+        problems.add(flag, f"must be at least 0 and less than 1, and is {fraction:g}", "0.8 for four fifths")
+    elif fraction and args.get("enable_prefix_caching") is False:
+        problems.add(flag, "says what the prefix cache has, and engine_args.enable_prefix_caching is false")
 
 
 def _whole_numbers(typed: Typed, args: dict[str, Any], problems: Problems) -> None:
@@ -337,7 +362,7 @@ def _workload(typed: Typed, deployment: ModelDeployment | None, args: dict[str, 
 
 
 def _traffic(
-    typed: Typed, deployment: ModelDeployment | None, workload: Workload, problems: Problems
+    typed: Typed, deployment: ModelDeployment | None, workload: Workload, args: dict[str, Any], problems: Problems
 ) -> Traffic | None:
     from infercli.core.estimate import LEAST_RATE, Traffic
     from infercli.core.units import number
@@ -357,6 +382,7 @@ def _traffic(
         )
     if concurrency is not None and not objectives:
         problems.add("--slo", "is missing: any speed would hold", "for example --slo tpot_p95=50ms")
+    check_prefixes(typed.prefix_hit_fraction, args, problems)
     if problems:
         return None
     return Traffic(
@@ -364,6 +390,7 @@ def _traffic(
         output_len=workload.output_tokens,
         concurrency=concurrency,
         request_rate=typed.rate,
+        prefix_hit_fraction=typed.prefix_hit_fraction or 0.0,
         ttft_p95_ms=objectives.get("ttft_p95"),
         ttft_p99_ms=objectives.get("ttft_p99"),
         tpot_p95_ms=objectives.get("tpot_p95"),
@@ -451,4 +478,6 @@ def command_of(typed: Typed, found: Selection) -> str:
     words += ["--max-num-seqs", str(c.max_num_seqs), "--max-model-len", str(found.max_model_len)]
     words += ["--concurrency", str(max(1, ceil(in_flight)))]
     words += ["--input-len", f"{load.input_len:.0f}", "--output-len", f"{load.output_len:.0f}"]
+    if load.prefix_hit_fraction:
+        words += ["--prefix-hit-fraction", f"{load.prefix_hit_fraction:g}"]
     return shlex.join(words)

@@ -78,7 +78,8 @@ def _load(found: Selection) -> str:
 
     load = found.workload
     amount = _rate(load.request_rate) if load.request_rate else f"{number(load.concurrency or 0, 6)} in flight"
-    words = [f"{load.input_len:,.0f} tokens in, {load.output_len:,.0f} out", amount]
+    cached = f" ({100 * load.prefix_hit_fraction:g}% of them cached)" if load.prefix_hit_fraction else ""
+    words = [f"{load.input_len:,.0f} tokens in{cached}, {load.output_len:,.0f} out", amount]
     words += [f"{limit.label} within {_time(limit.limit_s)}" for limit in limits(load)]
     return ", ".join(words) + (", one replica spare" if found.spare else "")
 

@@ -103,6 +103,7 @@ def command(
     output_tokens: int | None,
     replicas: int | None,
     rate: float | None,
+    prefix_hit_fraction: float | None,
     slos: tuple[str, ...],
     spare: bool,
     explain: str | None,
@@ -149,7 +150,8 @@ def command(
     typed = choosing.Typed(
         model=model, deployment_path=deployment_path, profiles=profiles, quantizations=quantizations,
         input_tokens=input_tokens, output_tokens=output_tokens, concurrency=concurrency, rate=rate, slos=slos,
-        spare=spare, replicas=replicas, engine_args={k: v for k, v in arguments.items() if v is not None},
+        spare=spare, replicas=replicas, prefix_hit_fraction=prefix_hit_fraction,
+        engine_args={k: v for k, v in arguments.items() if v is not None},
     )  # fmt: skip
     if typed.is_search:
         if save_path is not None:
@@ -161,9 +163,10 @@ def command(
         return choosing.run(typed, output)
     choosing.check_counts(typed)
     deployment = _deployment(typed)
+    choosing.require_prefixes(prefix_hit_fraction, deployment.engine_args)
     with typed.in_its_words():
         planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
-    plan, said = planned.plan, _outlook(planned, project)
+    plan, said = planned.plan, _outlook(planned, project, prefix_hit_fraction)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
         plan = _save(plan, Path(save_path), namespace)
@@ -230,14 +233,14 @@ def _save(plan: Plan, path: Path, namespace: str | None) -> Plan:
     return sealed
 
 
-def _outlook(planned: Planned, project: Path) -> Outlook | None:
+def _outlook(planned: Planned, project: Path, prefix_hit_fraction: float | None) -> Outlook | None:
     """What is said beside the plan; None on the local target."""
     from infercli.adapters.files import price_list
     from infercli.core.outlook import outlook
 
     if planned.question is None:
         return None
-    return outlook(planned.plan, planned.question, price_list(project))
+    return outlook(planned.plan, planned.question, price_list(project), prefix_hit_fraction or 0.0)
 
 
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:

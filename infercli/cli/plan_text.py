@@ -142,7 +142,8 @@ def _outlook(said: Outlook) -> list[str]:
     if not rows:
         return []
     requests = counted(said.concurrency, "request")
-    load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in and {said.output_tokens:,} out"
+    cached = f" ({100 * said.prefix_hit_fraction:g}% of them cached)" if said.prefix_hit_fraction else ""
+    load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in{cached} and {said.output_tokens:,} out"
     if said.speed is None:
         load = "Price"
     return ["", heading(paragraph(load)), columns(rows, indent="  ")]

@@ -33,14 +33,19 @@ def explain_outlook(question: Question, said: Outlook) -> Iterator[Derivation]:
 def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
     found = said.speed
     assert found is not None
-    traffic = Traffic(input_len=said.input_tokens, output_len=said.output_tokens, concurrency=said.concurrency)
+    traffic = Traffic(
+        input_len=said.input_tokens, output_len=said.output_tokens, concurrency=said.concurrency,
+        prefix_hit_fraction=said.prefix_hit_fraction,
+    )  # fmt: skip
     serving = serving_of(q.request, q.settings, q.sized, traffic)
     step = throughput.step_time(q.arch, q.quantization, q.gpu, serving)
     c = throughput.coefficients_for(serving.engine_version)
     running = min(q.requests, q.settings.max_num_seqs)
     prompt = said.input_tokens
     context = prompt + said.output_tokens / 2
-    chunk = min(prompt, q.settings.max_num_batched_tokens)
+    fresh = max(1, round(prompt * (1 - said.prefix_hit_fraction)))
+    chunk = min(fresh, q.settings.max_num_batched_tokens)
+    cached = f", the first {prompt - fresh:,} of which the prefix cache has" if fresh < prompt else ""
     load = _workload(said)
     rates = (
         Given(name="memory_bandwidth", value=q.gpu.memory_bandwidth_bytes_per_s, unit="bytes/s", source=q.gpu.source),
@@ -54,8 +59,8 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         source=f"a step of {running} sequences at {context:,.0f} tokens of context each",
     )  # fmt: skip
     prefill = Given(
-        name="prefill_step_s", value=step(0, 0, chunk, chunk * chunk / 2, 1), unit="s",
-        source=f"a step of {chunk:,} tokens of one prompt, and nothing else",
+        name="prefill_step_s", value=step(0, 0, chunk, chunk * (prompt - fresh + chunk / 2), 1), unit="s",
+        source=f"a step of {chunk:,} tokens of one prompt{cached}, and nothing else",
     )  # fmt: skip
     request = Given(
         name="request_s", value=c.request_s, unit="s", source=f"HTTP, tokenizer and queues of a request; {_FITTED}"

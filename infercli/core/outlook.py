@@ -47,6 +47,8 @@ class Outlook(Record):
     concurrency: int
     input_tokens: int
     output_tokens: int
+    prefix_hit_fraction: float = 0.0
+    """Of each prompt, which the prefix cache is taken to have."""
     speed: EstimatedSpeed | None
     """None: it cannot be said; the notes say why."""
     objectives: tuple[Objective, ...] = ()
@@ -55,10 +57,10 @@ class Outlook(Record):
     notes: tuple[str, ...] = ()
 
 
-def outlook(plan: Plan, question: Question, prices: PriceList) -> Outlook:
-    """Raises UnknownName for a price that the list does not have."""
+def outlook(plan: Plan, question: Question, prices: PriceList, prefix_hit_fraction: float = 0.0) -> Outlook:
+    """`prefix_hit_fraction`: of each prompt, which its prefix cache has. Raises UnknownName for a price of no list."""
     workload = plan.deployment.workload
-    expected, why = _speed(plan, question)
+    expected, why = _speed(plan, question, prefix_hit_fraction)
     notes = [why] if why else []
     if expected is not None:
         notes += expected.notes
@@ -69,6 +71,7 @@ def outlook(plan: Plan, question: Question, prices: PriceList) -> Outlook:
         concurrency=workload.concurrency,
         input_tokens=workload.input_tokens,
         output_tokens=workload.output_tokens,
+        prefix_hit_fraction=prefix_hit_fraction,
         speed=expected,
         objectives=() if expected is None else tuple(_objectives(plan.deployment.objectives, expected)),
         cost=cost,
@@ -76,14 +79,15 @@ def outlook(plan: Plan, question: Question, prices: PriceList) -> Outlook:
     )
 
 
-def _speed(plan: Plan, question: Question) -> tuple[EstimatedSpeed | None, str | None]:
+def _speed(plan: Plan, question: Question, prefix_hit_fraction: float) -> tuple[EstimatedSpeed | None, str | None]:
     """(the speed, why there is none)."""
     workload = plan.deployment.workload
     if plan.fits is False:
         return None, None  # the verdict says it
     traffic = Traffic(
-        input_len=workload.input_tokens, output_len=workload.output_tokens, concurrency=workload.concurrency
-    )
+        input_len=workload.input_tokens, output_len=workload.output_tokens, concurrency=workload.concurrency,
+        prefix_hit_fraction=prefix_hit_fraction,
+    )  # fmt: skip
     request = question.request.model_copy(update={"workload": traffic})
     try:
         return speed(

@@ -131,7 +131,7 @@ def _quickest(search: Search, limit: Limit) -> list[Open]:
         replicas, width = o.weighed.candidate.replicas, o.engine.widths[limit.metric][1]
         if limit.metric == "tpot":
             return o.step_s * width
-        prompt_s = o.engine.step(0.0, 0.0, traffic.input_len, traffic.input_len**2 / 2, 1.0)
+        prompt_s = o.engine.prompt_s
         if traffic.request_rate is None:
             assert traffic.concurrency is not None
             return prompt_s * width * max(1.0, traffic.concurrency / replicas)

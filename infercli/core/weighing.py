@@ -250,14 +250,26 @@ class Engine:
             self._operating[replicas] = self._closed_form_s(self.load(replicas))
         return self._operating[replicas]
 
+    @cached_property
+    def prompt_s(self) -> float:
+        """A step of what the prefix cache does not have of one prompt, and nothing else, in closed form."""
+        return self.step(0.0, 0.0, *self._computed, 1.0)
+
+    @cached_property
+    def _computed(self) -> tuple[float, float]:
+        """(tokens, pairs of tokens that attend) of one prompt that are computed."""
+        prompt = self._load.prompt.mean
+        fresh = max(1.0, prompt * (1 - self._load.cached_fraction))
+        return fresh, fresh * (prompt - fresh / 2)
+
     def _closed_form_s(self, load: throughput.Load) -> tuple[float, float]:
-        prompt, output = load.prompt.mean, load.output.mean
+        prompt, output, cached = load.prompt.mean, load.output.mean, load.cached_fraction
         limits_ = throughput.limits_of(self.serving)
         most = most_running(limits_, prompt, output)
         if load.concurrency is not None:
             running = max(1.0, min(most, load.concurrency / load.replicas))
             decode = self.step(running, running * (prompt + output / 2))
-            return decode, steady(self.step, limits_, prompt, output, running).step_s
+            return decode, steady(self.step, limits_, prompt, output, running, cached).step_s
         assert load.request_rate is not None
         rate, between = load.request_rate / load.replicas, 0.0
         for _ in range(_ITERATIONS):
@@ -265,20 +277,19 @@ class Engine:
             context = running * (prompt + output / 2)
             alone = self.step(running, context)
             # What a prompt adds to a step in which others decode, for as much of the time as prompts arrive.
-            added = self.step(running, context, prompt, prompt * prompt / 2, 1.0) - alone
+            added = self.step(running, context, *self._computed, 1.0) - alone
             between = alone / (1.0 - min(_BUSIEST, rate * added))
         # No more prompts are mixed in than a full batch begins: what comes faster waits, and slows nobody down.
-        between = min(between, steady(self.step, limits_, prompt, output, most).step_s)
+        between = min(between, steady(self.step, limits_, prompt, output, most, cached).step_s)
         # What arrives beside a prompt is scheduled after its second token where steps are scheduled ahead.
         disturbed = max(0.0, 1.0 - 1.0 / (output - 1)) if self.step.ahead and output > 1 else 1.0
         return alone + disturbed * (between - alone), between
 
     def least(self, replicas: int) -> tuple[Measure, ...]:
         """Of each objective what it is at best, by the closed form: a play finds no less."""
-        prompt = self._load.prompt.mean
         least_s = {
             "tpot": _BELOW * self.step_s(replicas)[0] if self._load.output.mean > 1 else 0.0,
-            "ttft": self.step(0.0, 0.0, prompt, prompt * prompt / 2, 1.0),
+            "ttft": self.prompt_s,
         }
         return tuple(self._measure(limit, least_s[limit.metric], "at least ") for limit in self._limits)
 

@@ -46,6 +46,7 @@ def test_the_json_has_every_candidate_once(infercli):
     [
         (MODEL, ("--rate", "5", "--profile", "h100-x2")),
         (MODEL, ("--rate", "20", "--profile", "h100-x8", "--quantization", "none")),
+        (MODEL, ("--rate", "20", "--profile", "h100-x8", "--prefix-hit-fraction", "0.9")),
         (MODEL, ("--concurrency", "8", "--profile", "a100-80-x4", "--kv-cache-dtype", "auto")),
         ("Qwen/Qwen3-30B-A3B", ("--rate", "2", "--profile", "h100-x8", "--pipeline-parallel-size", "2")),
         ("openai/gpt-oss-20b", ("--rate", "2", "--profile", "h100", "--quantization", "mxfp4")),
@@ -67,6 +68,7 @@ def test_the_printed_command_plans_what_was_chosen(infercli, model, words):
     assert args["gpu_memory_utilization"] == settings["gpu_memory_utilization"]
     assert plan["engine"]["quantization"] == chosen["candidate"]["quantization"]
     assert plan["replicas"] == chosen["candidate"]["replicas"]
+    assert plan["outlook"]["prefix_hit_fraction"] == value["workload"]["prefix_hit_fraction"]
     assert [t["bytes"] for t in plan["memory"]["terms"]] == [t["bytes"] for t in chosen["estimate"]["memory"]["terms"]]
 
 
@@ -261,6 +263,11 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--rate", "1", "--save", "plan.json"), "a search writes no plan"),
         ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),
         (("openai/gpt-oss-20b", "--rate", "1", "--quantization", "awq"), "a checkpoint is what it is"),
+        (
+            (MODEL, "--rate", "1", "--prefix-hit-fraction", "1"),
+            "--prefix-hit-fraction: must be at least 0 and less than 1",
+        ),
+        ((MODEL, "--profile", "l4", "--prefix-hit-fraction", "80"), "--prefix-hit-fraction: must be at least 0"),
         ((MODEL, "--profile", "l4", "--replicas", "0"), "--replicas: must be at least 1"),
         (("BAAI/bge-m3", "--rate", "5", "--slo", "ttft_p95=1s"), "BAAI/bge-m3 generates no tokens"),
     ],

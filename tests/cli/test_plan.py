@@ -296,6 +296,19 @@ def test_explain_prints_formula_inputs_sources_and_measured_errors(infercli):
     assert "weights_bytes\n  =" not in one.out
 
 
+def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_plan(infercli):
+    words = (LLAMA, "--profile", "h100", "--input-len", 4000)
+    _, plain = plan(infercli, *words)
+    _, cached = plan(infercli, *words, "--prefix-hit-fraction", 0.8)
+    before, after = (p.pop("outlook")["speed"] for p in (plain, cached))
+    assert after["ttft_s"]["value"] < 0.7 * before["ttft_s"]["value"]
+    assert after["output_tok_per_s"]["value"] > before["output_tok_per_s"]["value"]
+    assert plain == cached
+    explained = infercli("plan", *words, "--prefix-hit-fraction", 0.8, "--explain").out
+    assert "4,000 tokens in (80% of them cached) and 300 out" in explained
+    assert "a step of 800 tokens of one prompt, the first 3,200 of which the prefix cache has" in explained
+
+
 def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
     ran = infercli("plan", *PLAN, "--explain", "kv_cache_byte")
     assert ran.code == ExitCode.USAGE

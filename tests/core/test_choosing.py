@@ -109,7 +109,9 @@ def test_the_winner_is_the_cheapest_of_all_that_hold_when_each_is_estimated(ques
     assert found.cost.median_usd_per_h == min(price[c.profile] * c.gpus for c in held)
 
 
-@pytest.mark.parametrize("load", [{"request_rate": 2.0}, {"concurrency": 4.0}])
+@pytest.mark.parametrize(
+    "load", [{"request_rate": 2.0}, {"concurrency": 4.0}, {"request_rate": 2.0, "prefix_hit_fraction": 0.8}]
+)
 def test_an_estimate_of_what_was_chosen_is_what_the_search_prints(load):
     question = ask(load=load, tpot_s=0.2, ttft_s=4.0)
     found = Search(question).selection()
@@ -120,6 +122,16 @@ def test_an_estimate_of_what_was_chosen_is_what_the_search_prints(load):
         assert point.tokens_per_s_per_user.value == 1 / speed.tpot_s.value
         assert point.tokens_per_s_per_user.low == 1 / speed.tpot_s.high
         assert point.tokens_per_s_per_usd_h == speed.output_tok_per_s.value / point.cost.median_usd_per_h
+
+
+@pytest.mark.parametrize("load", [{"request_rate": 12.0}, {"concurrency": 64.0}])
+def test_prompts_that_are_mostly_cached_cost_less(load):
+    def usd_per_h(cached):
+        return cost_of_the_winner(ask(load=load | {"prefix_hit_fraction": cached}, ttft_s=0.6, tpot_s=0.06))
+
+    costs = [usd_per_h(cached) for cached in (0.0, 0.5, 0.9)]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < costs[0]
 
 
 def test_every_candidate_is_in_the_answer_once():
@@ -445,15 +457,18 @@ def test_whether_it_holds_is_what_the_whole_search_says(load, tpot_s, ttft_s):
     assert whole.holds() is winner
 
 
-@given(loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000))
-@example({"request_rate": 3.0}, 2500.0, 100.0, 2867)  # nearly all that a small batch carries
-@example({"request_rate": 3.0}, 1000.0, 2.0, 0)  # a second token that no other prompt holds up
+@given(
+    loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000),
+    st.sampled_from([0.0, 0.5, 0.95]),
+)  # fmt: skip
+@example({"request_rate": 3.0}, 2500.0, 100.0, 2867, 0.0)  # nearly all that a small batch carries
+@example({"request_rate": 3.0}, 1000.0, 2.0, 0, 0.0)  # a second token that no other prompt holds up
+@example({"request_rate": 3.0}, 2500.0, 100.0, 0, 0.95)  # a prompt of which next to nothing is computed
 @settings(max_examples=40, deadline=None)
-def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which):
+def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which, cached):
     question = ask(load=load)
-    question = replace(
-        question, traffic=question.traffic.model_copy(update={"input_len": prompt, "output_len": output})
-    )
+    changed = {"input_len": prompt, "output_len": output, "prefix_hit_fraction": cached}
+    question = replace(question, traffic=question.traffic.model_copy(update=changed))
     weighed = candidates(question)
     chosen = weighed[which % len(weighed)]
     engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
