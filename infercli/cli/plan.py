@@ -131,7 +131,7 @@ def command(
     from pathlib import Path
 
     from infercli.cli.output import emit, note
-    from infercli.cli.project import build_planned
+    from infercli.cli.project import build_planned, guessed_gpu
     from infercli.cli.project import deployment_path as path_of
 
     if model is None and explain and "/" in explain:
@@ -153,6 +153,8 @@ def command(
         spare=spare, replicas=replicas, prefix_hit_fraction=prefix_hit_fraction,
         engine_args={k: v for k, v in arguments.items() if v is not None},
     )  # fmt: skip
+    for guess in filter(None, (guessed_gpu(name, project) for name in profiles)):
+        note(guess)
     if typed.is_search:
         if save_path is not None:
             raise InputError("a search writes no plan", "plan what it chose: it prints the command; add --save to it")

@@ -95,6 +95,18 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
     return read_profile(known[name])
 
 
+def guessed_gpu(name: str, project: Path) -> str | None:
+    """What a profile that nobody wrote takes its GPU for, where its name leaves the memory open."""
+    from infercli.adapters.files import profile_files
+    from infercli.core.bare_profile import guessed
+
+    written = name.endswith((".yaml", ".yml")) or name in {path.stem for path in profile_files(project)}
+    try:
+        return None if written else guessed(name)
+    except InferError:
+        return None  # it is none, which is said where it is loaded
+
+
 def read_profile(path: Path) -> HardwareProfile:
     """A profile that is known by the name of its file. Raises InvalidFile, also where its own name is another."""
     from infercli.adapters.files import read_document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.gpus import Gpu, find_gpu, guessed_note
 from infercli.core.prices import PriceList
 from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile, NodeGroup
 from infercli.core.quantization import METHODS, Method, require_capability
@@ -41,6 +41,12 @@ def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
         quantizations=tuple(m for m in (_WITH_FP8 if gpu.has_fp8 else _WITHOUT_FP8) if _runs(METHODS[m], gpu)),
         price=next((key for key in prices.prices if _is(key, gpu)), None),
     )
+
+
+def guessed(name: str) -> str | None:
+    """That the GPU of such a name is also had with other memory (`a100-x2`); None where it says which is meant."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else guessed_note(found["gpu"], find_gpu(found["gpu"]))
 
 
 def _runs(method: Method, gpu: Gpu) -> bool:

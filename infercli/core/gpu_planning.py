@@ -411,9 +411,13 @@ class GpuPlanner:
             )
         if cache is None:
             return f"fits on {gpus}: it keeps nothing between tokens"
+        seqs, of_workload = tried.settings.max_num_seqs, f"{self.requests} of {self.tokens_each:,}"
+        said = f"{of_workload} as the workload says"
+        if seqs < self.requests:
+            said = f"of the workload's {of_workload} max_num_seqs lets {seqs} run"
         return (
-            f"fits on {gpus}: at least {cache.concurrency:.1f} requests of {tried.settings.max_model_len:,} tokens at "
-            f"once, {self.requests} of {self.tokens_each:,} as the workload says"
+            f"fits on {gpus}: at least {min(seqs, cache.concurrency):.1f} requests of "
+            f"{tried.settings.max_model_len:,} tokens at once, {said}"
         )
 
     def _gpus_text(self, tried: _Tried) -> str:

@@ -309,6 +309,22 @@ def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_p
     assert "a step of 800 tokens of one prompt, the first 3,200 of which the prefix cache has" in explained
 
 
+@pytest.mark.parametrize("more", [(), ("--rate", 1, "--slo", "tpot_p95=1s")])
+def test_a_gpu_that_is_had_with_more_and_less_memory_is_said_to_be_taken_for_one(infercli, more):
+    said = "a100 is taken for A100-80-SXM (79.1 GiB); there are also A100-40-PCIe (39.4 GiB), A100-40-SXM (39.4 GiB)"
+    assert said in infercli("plan", LLAMA, "--profile", "a100-x2", *more).err
+    assert "is taken for" not in infercli("plan", LLAMA, "--profile", "a100-40", *more).err
+    assert "is taken for" not in infercli("plan", LLAMA, "--profile", "h100-x4", *more).err
+
+
+@pytest.mark.parametrize("profile", ["h100", "l4"])
+def test_the_verdict_counts_no_more_requests_than_max_num_seqs(infercli, profile):
+    said = infercli("plan", LLAMA, "--profile", profile, "--max-num-seqs", 2, "--max-model-len", 2048).out
+    assert (
+        "at least 2.0 requests of 2,048 tokens at once, of the workload's 16 of 1,300 max_num_seqs lets 2 run" in said
+    )
+
+
 def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
     ran = infercli("plan", *PLAN, "--explain", "kv_cache_byte")
     assert ran.code == ExitCode.USAGE
