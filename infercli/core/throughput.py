@@ -338,10 +338,27 @@ def predict(
 
 
 def _clients(load: Load, engines: int) -> int:
-    """In flight in one engine: never more than there are requests."""
+    """In flight in one engine, of those that have any."""
+    return max(1, round(_in_all(load) / engines))
+
+
+def _in_all(load: Load) -> float:
+    """In flight in a closed loop: never more than there are requests."""
     assert load.concurrency is not None
-    in_all = load.concurrency if load.requests is None else min(load.concurrency, load.requests)
-    return max(1, round(in_all / engines))
+    return load.concurrency if load.requests is None else min(load.concurrency, load.requests)
+
+
+def _of_all(rate: float, load: Load, engines: int, clients: int | None, count: int, capacity: float) -> float:
+    """Requests/s of all engines, of one of which `clients` or, all at once, `count` requests were played at `rate`.
+
+    Whole requests were, and not every engine need have one: a single client is answered by one of eight engines, and no
+    sooner for the others.
+    """
+    if clients is not None:  # Little's law: as long as each takes, so many are in flight
+        return min(rate * _in_all(load) / clients, max(capacity, rate * engines))
+    if load.request_rate is None and load.requests is not None:
+        return rate * min(engines, load.requests / count)
+    return rate * engines
 
 
 def _in_flight(step: StepTime, serving: Serving, load: Load) -> float:
@@ -399,7 +416,7 @@ def _measured(
         behind_s, longer = behind / rate, clients / concurrency
         first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
-    rate *= engines
+    rate = _of_all(rate, load, engines, None if concurrency is None else concurrency + behind, count, capacity)
     if load.request_rate is not None and load.requests is None:
         rate = min(load.request_rate, capacity)  # only the end of a play makes it less
     output, prompt = sum(outputs) / count, sum(prompts) / count

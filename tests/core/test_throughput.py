@@ -57,6 +57,21 @@ def test_replicas_share_the_clients():
     assert two.ttft_s == one.ttft_s
 
 
+@pytest.mark.parametrize("replicas", [2, 8])
+def test_a_client_is_answered_by_one_of_several_engines_and_no_sooner_for_the_others(replicas):
+    for asked in ({"concurrency": 1}, {"requests": 1}):
+        one, several = ask(load(**asked)), ask(load(**asked, replicas=replicas))
+        assert several.output_tokens_per_s == pytest.approx(one.output_tokens_per_s)
+
+
+@pytest.mark.parametrize("clients", [3, 5, 12, 20, 61])
+def test_clients_that_engines_do_not_share_evenly_are_no_more_and_no_fewer(clients):
+    # Little's law: tokens/s are clients over the time of a request, whatever that is.
+    found = ask(load(concurrency=clients, replicas=8))
+    request_s = found.ttft_s.p50 + 199 * found.tpot_s.p50  # answers of 200 tokens
+    assert found.requests_per_s == pytest.approx(clients / request_s, rel=0.1)
+
+
 def test_replicas_and_data_parallel_ranks_share_what_arrives():
     one, two = ask(load(request_rate=8)), ask(load(request_rate=16, replicas=2))
     assert two.ttft_s == one.ttft_s
