@@ -41,6 +41,13 @@ def test_what_no_row_speaks_of_is_refused_with_the_file_to_extend(version):
     assert "engines/versions.py" in refused.value.hint
 
 
+@pytest.mark.parametrize(("version", "nearest"), [("0.34.0", "0.33.0"), ("1.0.0", "0.33.0"), ("0.3.0", "0.4.0")])
+def test_the_nearest_version_is_the_nearest_number(version, nearest):
+    with pytest.raises(UnknownName) as refused:
+        find_engine(version)
+    assert refused.value.nearest == (nearest,)
+
+
 def test_a_version_of_its_own_row_says_nothing_and_one_in_between_names_the_row():
     assert find_engine("0.29.0").note is None
     assert find_engine("0.8.5").note is None

@@ -34,7 +34,10 @@ def find_engine(version: str) -> EngineFacts:
     rows = [row for row in ROWS if number is not None and _number(row.since) <= number]
     if number is None or not rows or number[:2] > NEWEST:
         known = f"known are {ROWS[0].since} to {NEWEST[0]}.{NEWEST[1]}"
-        raise UnknownName("engine version", version, ENGINES, f"{known}; to add one: a row in core/engines/versions.py")
+        # The nearest number, and not the one that is written most like it: 0.4.0 is not what 0.34.0 was meant for.
+        ends = () if number is None else (f"{NEWEST[0]}.{NEWEST[1]}.0",) if rows else (ROWS[0].since,)
+        hint = f"{known}; to add one: a row in core/engines/versions.py"
+        raise UnknownName("engine version", version, ends or ENGINES, hint)
     between = ".dev" in version or "+g" in version
     return rows[-1]._replace(version=".".join(map(str, number)), between_releases=between)
 
