@@ -15,7 +15,7 @@ from infercli.core.estimate import Estimate, Interval
 from infercli.core.estimating import estimate
 from infercli.core.frontier import undominated
 from infercli.core.shapes import published_as
-from infercli.core.units import GIB, gib
+from infercli.core.units import GIB, rounded
 from infercli.core.weighing import Engine, Examination, Measure, Played, examination, request_of
 
 _FASTER = 1.01
@@ -157,7 +157,7 @@ class Search:
             return _lost(weighed, cost, "too_slow", slow.words + doubt, slow.share - 1)
         if sized.starts is not True and not sized.missing_bytes:
             return _lost(weighed, cost, "impossible" if sized.starts is False else "cannot_be_told", sized.reason)
-        missing = f"{gib(sized.missing_bytes, 2)} missing per GPU"
+        missing = f"{rounded(sized.missing_bytes / GIB, 2)} GiB missing per GPU"
         if sized.starts is False:
             return _lost(weighed, cost, "does_not_fit", missing, sized.missing_bytes / GIB)
         if sized.starts is None:

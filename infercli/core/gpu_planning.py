@@ -33,7 +33,7 @@ from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
 from infercli.core.tensor_parallel import dealing_problems, layout_problems, stage_problems
-from infercli.core.units import counted, gib
+from infercli.core.units import GIB, counted, gib, rounded
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
 from infercli.errors import InputError
@@ -386,12 +386,12 @@ class GpuPlanner:
         placement: str | None,
         free: bool | None,
     ) -> str:
-        gpus = self._gpus_text(tried)
+        gpus, missing = self._gpus_text(tried), rounded(tried.missing_bytes / GIB, 1)
         if held is False:
             why = ""
             if tried.need_bytes == tried.sized.capture_bytes:
                 why = f"max_num_seqs {tried.settings.max_num_seqs:,} asks for as many blocks of the KV cache, "
-            return f"does not fit on {gpus}: {why}{gib(tried.missing_bytes)} missing per GPU"
+            return f"does not fit on {gpus}: {why}{missing} GiB missing per GPU"
         if placement:
             return f"does not fit on the profile: {placement}"
         if self.open_questions:
@@ -400,8 +400,8 @@ class GpuPlanner:
             return f"cannot be told on {gpus}: {unseen_note(self.arch)}"
         if held is None:
             return (
-                f"cannot be told on {gpus}: within the error of the estimates, and {gib(tried.missing_bytes)} per GPU "
-                "are missing at their high end"
+                f"cannot be told on {gpus}: within the error of the estimates, and {missing} GiB per GPU are missing "
+                "at their high end"
             )
         if not free:
             beside = gib(tried.sized.memory.total_bytes - tried.sized.memory.budget_bytes, 2)

@@ -325,6 +325,18 @@ def test_reasons_name_what_is_missing():
         assert loser.reason == f"{loser.shortfall:,.2f} GiB missing per GPU"
 
 
+def test_a_little_that_is_missing_is_not_nothing():
+    def asked(memory_bytes):
+        gpu = GPUS["L4"].model_copy(update={"memory_bytes": memory_bytes})
+        short, fixed = profile("short", gpu, quantizations=("none",)), Fixed(max_num_seqs=16, kv_cache_dtype="auto")
+        return ask(short, fixed=fixed, load={"request_rate": 0.01}, tpot_s=10.0, ttft_s=60.0)
+
+    (more,) = Search(asked(18 * GIB)).selection().losers
+    nearly = 18 * GIB + round((more.shortfall - 0.003) * GIB / 0.92)
+    (lost,) = Search(asked(nearly)).selection().losers
+    assert lost.reason.endswith(": 0.003 GiB missing per GPU at worst")
+
+
 @pytest.mark.parametrize(
     ("value", "allowed", "words"),
     [
