@@ -17,7 +17,7 @@ from infercli.core.quantization import ALIASES, METHODS, expand, require_capabil
 from infercli.core.shapes import find_shape
 from infercli.core.sizing import ELEMENT_BYTES
 from infercli.core.weights import Evidence, as_the_files_say, files_confirm
-from infercli.errors import InputError
+from infercli.errors import InputError, Unsupported
 
 
 class Subject(NamedTuple):
@@ -44,7 +44,13 @@ def resolve(deployment: ModelDeployment, profile: HardwareProfile, locked: Locke
     asked = deployment.quantization
     wanted = None if asked is None else expand([asked])
     for method in wanted or ():
-        require_engine(METHODS[method], RAY_SERVICE_ENGINE)
+        try:
+            require_engine(METHODS[method], RAY_SERVICE_ENGINE)
+        except Unsupported as error:
+            if locked is None and isinstance(profile.gpu, str):
+                words = f"--model {deployment.model} --gpu {profile.gpu} --quantization {method}"
+                error.hint = f"{error.hint}; `infercli estimate {words}` says how large it is"
+            raise
     overrides = deployment.engine_args.get(NAME)
     if locked is not None:
         native = detect(locked.quantization_config, model=locked.config)

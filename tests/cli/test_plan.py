@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -323,6 +324,17 @@ def test_the_verdict_counts_no_more_requests_than_max_num_seqs(infercli, profile
     assert (
         "at least 2.0 requests of 2,048 tokens at once, of the workload's 16 of 1,300 max_num_seqs lets 2 run" in said
     )
+
+
+@pytest.mark.parametrize("method", ["gguf", "bitsandbytes"])
+def test_what_is_refused_for_its_package_is_sized_by_the_command_that_is_offered(infercli, method):
+    ran = infercli("plan", LLAMA, "--profile", "h100", "--quantization", method)
+    assert ran.code == ExitCode.CANNOT_TELL
+    words = re.search(r"`infercli (estimate [^`]+)` says how large it is", ran.err)[1].split()
+    answer = json.loads(infercli(*words).out)
+    weights = next(t["bytes"] for t in answer["memory"]["terms"] if t["name"] == "weights") / 2**30
+    assert answer["starts"] is False
+    assert 4.5 < weights < 6  # 8.03 B parameters at some 4.9 bits, or 4.5 with an embedding of 16
 
 
 def test_explain_of_an_unknown_number_offers_the_nearest(infercli):
