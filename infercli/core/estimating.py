@@ -23,7 +23,7 @@ from infercli.core.estimate import Estimate, EstimatedSpeed, EstimateError, Esti
 from infercli.core.estimate_memory import Sized, request_layout, size
 from infercli.core.estimate_settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
 from infercli.core.estimate_speed import speed
-from infercli.core.gpus import Gpu, find_gpu, guessed_note
+from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
 from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
@@ -216,7 +216,9 @@ def examine(
         problems.add_error("speculation", draft)
         draft = None
     guessed = guessed_note(request.gpu, gpu) if gpu is not None and isinstance(request.gpu, str) else None
-    unsure = tuple(filter(None, (guessed if request.gpu_memory_gib is None else None, unseen_note(model.arch))))
+    if gpu is not None and request.gpu_memory_gib is not None:
+        guessed = other_memory_note(GPUS.get(gpu.name, gpu), gpu.memory_bytes)
+    unsure = tuple(filter(None, (guessed, unseen_note(model.arch))))
     quantization, notes = model.quantization, model.notes + unsure
     with problems.at("quantization"):
         quantization, said = model_quantization(request.quantization, model)
@@ -333,8 +335,9 @@ def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
 def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:
     """The GPU with the memory that the request says; None where it is unknown."""
     with problems.at("gpu"):
-        gpu = find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
         if request.gpu_memory_gib is None:
-            return gpu
-        return gpu.model_copy(update={"memory_bytes": int(request.gpu_memory_gib * GIB)})
+            return find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
+        memory_bytes = int(request.gpu_memory_gib * GIB)
+        gpu = find_gpu_with(request.gpu, memory_bytes) if isinstance(request.gpu, str) else request.gpu
+        return gpu.model_copy(update={"memory_bytes": memory_bytes})
     return None

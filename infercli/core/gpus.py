@@ -147,6 +147,44 @@ def guessed_note(name: str, gpu: Gpu) -> str | None:
     return f"{name} is taken for {gpu.name} ({gib(gpu.memory_bytes)}); there are also {sizes}"
 
 
+def _model(name: str) -> str:
+    """`A100` of `A100-80-SXM`: a row's name to its first number."""
+    found = re.match(r"(?:[A-Za-z]+-)*[A-Za-z]*\d+[A-Za-z]*", name)
+    return found[0] if found else name
+
+
+_ANOTHER_SIZE = 0.1
+"""Of a row's memory. Our choice: drivers differ by a few percent, and the next size of a model is farther away."""
+
+
+def _has(gpu: Gpu, memory_bytes: int) -> bool:
+    return abs(memory_bytes - gpu.memory_bytes) <= _ANOTHER_SIZE * gpu.memory_bytes
+
+
+def find_gpu_with(name: str, memory_bytes: int) -> Gpu:
+    """As `find_gpu`, where memory is said beside a name that leaves it open: `A100` with 40 GB is no A100 of 80."""
+    gpu = find_gpu(name)
+    if _has(gpu, memory_bytes) or guessed_note(name, gpu) is None:
+        return gpu
+    alike = [g for g in GPUS.values() if _model(g.name) == _model(gpu.name) and _has(g, memory_bytes)]
+    return max(alike, key=lambda g: (g.memory_bandwidth_bytes_per_s, g.nvlink_bytes_per_s or 0.0), default=gpu)
+
+
+def other_memory_note(gpu: Gpu, memory_bytes: int) -> str | None:
+    """That this is no memory of `gpu`, a row: whose speed is then said; None where a driver may report it.
+
+    A slice has less of everything, and another model of the name its own bandwidth.
+    """
+    if _has(gpu, memory_bytes):
+        return None
+    others = [g.name for g in GPUS.values() if _model(g.name) == _model(gpu.name) and _has(g, memory_bytes)]
+    there = f"; {' and '.join(others)} {'has' if len(others) == 1 else 'have'} that much" if others else ""
+    return (
+        f"{gib(memory_bytes, 2)} is no memory of {gpu.name}, which has {gib(gpu.memory_bytes, 2)}: memory is planned "
+        f"as said, and speed as that of a whole {gpu.name}{there}"
+    )
+
+
 def find_gpu(name: str) -> Gpu:
     """The row of that name, whatever its case, vendor prefix and separators (`NVIDIA H100 80GB` is `H100`).
 

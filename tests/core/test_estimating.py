@@ -352,6 +352,13 @@ def test_which_of_several_gpus_a_name_was_taken_for_is_said_where_nobody_says_it
     said = asked_of(gpu="A100", gpu_memory_gib=40, engine_version="0.18.0")
     assert said.notes == ()
     assert said.memory.total_bytes == 40 * 2**30
+    assert said.gpu == "A100-40-SXM"  # and so not with the bandwidth of the 80 GB one
+
+
+def test_less_memory_than_a_gpu_has_is_no_silent_slice_of_it():
+    (note,) = asked_of(gpu="H100", gpu_memory_gib=9.75, engine_version="0.18.0").notes
+    assert note.startswith("9.75 GiB is no memory of H100, which has 79.11 GiB")
+    assert asked_of(gpu="H100", gpu_memory_gib=79.2, engine_version="0.18.0").notes == ()
 
 
 def test_what_does_not_fit_does_not_start_whatever_class_its_version_has():

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from infercli.core.gpu_rows import ROWS
-from infercli.core.gpus import GPUS, Gpu, find_gpu, guessed_note
+from infercli.core.gpus import GPUS, Gpu, find_gpu, guessed_note, other_memory_note
 from infercli.core.units import GIB
 from infercli.errors import InferError, UnknownName, Unsupported
 
@@ -227,3 +227,24 @@ def test_a_name_that_others_have_too_says_so(name, also):
     said = guessed_note(name, find_gpu(name))
     assert (said is None) is (also is None)
     assert also is None or (also in said and find_gpu(name).name in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "said_gib", "also"),
+    [
+        ("H100", 9.75, ""),  # a slice of it
+        ("H100", 93.1, "; H100-NVL has that much"),
+        ("A100", 39.4, "; A100-40-PCIe and A100-40-SXM have that much"),
+        ("RTX-4090", 47.5, "; RTX-4090-48 has that much"),
+    ],
+)
+def test_memory_that_a_gpu_does_not_have_is_no_word_on_its_speed(name, said_gib, also):
+    gpu = find_gpu(name)
+    said = other_memory_note(gpu, int(said_gib * GIB))
+    assert said is not None
+    assert said.endswith(f"speed as that of a whole {gpu.name}{also}")
+
+
+@pytest.mark.parametrize(("name", "said_gib"), [("H100", 79.2), ("T4", 15.0), ("L4", 22.5), ("GB10", 119.7)])
+def test_memory_that_another_driver_reports_is_not_worth_a_word(name, said_gib):
+    assert other_memory_note(find_gpu(name), int(said_gib * GIB)) is None
