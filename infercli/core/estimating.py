@@ -6,6 +6,7 @@ failed; only where there is nothing to check against is it left out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -141,11 +142,22 @@ def read_draft(
     )
 
 
+_NAMED = re.compile(
+    r"(?<![a-z\d])(awq|gptq|nvfp4|mxfp4|mxfp8|fp4|fp8|int4|int8|w4a16|w4a8|w8a16|w8a8|gguf|bnb)(?![a-z\d])",
+    re.IGNORECASE,
+)
+"""What a name calls a quantization. ModelOpt writes it beside config.json, which is silent then."""
+
+
 def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, tuple[str, ...]]:
     """(how the weights are stored, notes). Raises InputError where the config says otherwise, UnknownName."""
     stored = model.quantization
     if asked is None:
-        return stored, ()
+        named = _NAMED.search("/".join(model.name.split("/")[-2:])) if stored.method == "none" else None
+        if named is None:
+            return stored, ()
+        what = f"{model.name} is called {named[0]}, and its config says no quantization: planned as unquantized"
+        return stored, (f"{what}; give its hf_quant_config.json, or say `quantization`",)
     wanted = expand([asked])
     if stored.method in wanted:
         return stored, ()

@@ -355,6 +355,26 @@ def test_which_of_several_gpus_a_name_was_taken_for_is_said_where_nobody_says_it
     assert said.gpu == "A100-40-SXM"  # and so not with the bandwidth of the 80 GB one
 
 
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("nvidia/Llama-3.1-8B-Instruct-NVFP4", "NVFP4"),
+        ("models/Llama-3.1-8B-AWQ/config.json", "AWQ"),
+        ("nvidia--Llama-3.1-8B-FP8_config.json", "FP8"),
+        ("meta-llama/Llama-3.1-8B-Instruct", None),
+        ("int8-trials/2026/Llama/config.json", None),  # a folder far above is no name of the model
+        ("fp80/sprint4", None),
+    ],
+)
+def test_a_name_that_says_a_quantization_of_which_its_config_is_silent_is_doubted(name, named):
+    model = read_model(name, config_of(shapes()["meta-llama/Llama-3.1-8B-Instruct"].arch))
+    asked = EstimateRequest(model=name, gpu="H100", engine_version="0.18.0", max_model_len=4096)
+    said = [n for n in estimate(asked, model).notes if "its config says no quantization" in n]
+    assert [n.startswith(f"{name} is called {named}, ") for n in said] == ([] if named is None else [True])
+    stated = estimate(asked.model_copy(update={"quantization": "none"}), model)
+    assert not any("is called" in n for n in stated.notes)
+
+
 def test_less_memory_than_a_gpu_has_is_no_silent_slice_of_it():
     (note,) = asked_of(gpu="H100", gpu_memory_gib=9.75, engine_version="0.18.0").notes
     assert note.startswith("9.75 GiB is no memory of H100, which has 79.11 GiB")
