@@ -229,6 +229,14 @@ XPU_METHODS = ("none", "awq", "gptq", "w4a16", "fp8", "fp8-online", "int8", "mxf
 modules of `mixed` are asked about one by one."""
 
 
+def emulated(method: Method, gpu: Gpu) -> bool:
+    """Whether vLLM has only its last resort for it: EmulationNvFp4LinearKernel, and EMULATION of experts.
+
+    vLLM 0.29 kernels/linear/__init__.py _POSSIBLE_NVFP4_KERNELS, layers/fused_moe/oracle/nvfp4.py.
+    """
+    return gpu.platform == "rocm" and method.name == "nvfp4"
+
+
 def require_capability(method: Method, gpu: Gpu, engine_version: str | None = None) -> str | None:
     """Raises InputError where the GPU cannot run the method; the note for a plan where it runs it weight-only.
 
@@ -245,6 +253,19 @@ def require_capability(method: Method, gpu: Gpu, engine_version: str | None = No
                 f"{method.name} does not run on {gpu.name}: vLLM's FP8 kernels for ROCm need MI300 or later, or RDNA 4",
                 "choose another --quantization or another profile",
             )
+        if gpu.platform == "rocm" and method.name == "nvfp4a16":
+            raise InputError(
+                f"nvfp4a16 does not run on {gpu.name}: only Marlin does it, which is none of ROCm's",
+                "choose another --quantization or another profile",
+            )
+        if emulated(method, gpu):
+            return (
+                f"{method.name} is emulated on {gpu.name}: vLLM's build for ROCm has no kernel for it and unpacks all "
+                "weights at every step: memory falls, and it is slower than unquantized"
+            )
+        if gpu.platform == "rocm" and method.name == "mxfp4" and "fp4" not in gpu.peak_flops:
+            said = f"mxfp4 is weight-only on {gpu.name}, native on MI350 and later"
+            return f"{said}: memory falls, compute does not speed up"
         return None
     have, needed = capability_text(gpu.capability), method.needed_capability(engine_version)
     if gpu.capability < needed:

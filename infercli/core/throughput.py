@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, Layout, ModelArch, feed_forwards
 from infercli.core.gpus import Gpu
+from infercli.core.quantization import emulated
 from infercli.core.schemes import Quantization
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1, Coefficients
 from infercli.core.speed.errors import LEAST_REQUEST_S, LoadKind, Metric, error_of, interval
@@ -230,6 +231,10 @@ def step_time(
     """Step times of one replica. Raises Unsupported where the GPU row does not say how fast it computes."""
     if not half_flops_per_s(gpu):
         raise Unsupported(f"{gpu.name}: its row does not say how fast it computes", "add peak_flops: core/gpu_rows.py")
+    unpacked = next((m.name for m in quantization.methods if emulated(m, gpu)), None)
+    if unpacked is not None:
+        what = f"{unpacked} is emulated on {gpu.name}, and nobody measured how slow that is"
+        raise Unsupported(what, "take an FP8 or MXFP4 checkpoint on this GPU")
     if arch.pooling:
         raise Unsupported(f"{arch.architecture} pools: it generates no tokens", "leave the workload out")
     version = version_of(serving.engine_version)

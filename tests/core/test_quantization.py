@@ -9,6 +9,27 @@ from infercli.core.schemes import require_gpu
 from infercli.errors import InputError, UnknownName, Unsupported
 
 
+@pytest.mark.parametrize(
+    ("name", "gpu", "said"),
+    [
+        ("nvfp4", "MI355X", "nvfp4 is emulated on MI355X"),
+        ("mxfp4", "MI300X", "mxfp4 is weight-only on MI300X, native on MI350"),
+        ("mxfp4", "MI355X", None),
+        ("fp8", "MI300X", None),
+    ],
+)
+def test_four_bits_on_amd_say_where_they_are_native(name, gpu, said):
+    # vLLM 0.29 kernels/linear/__init__.py _POSSIBLE_NVFP4_KERNELS: ROCm has the emulation alone
+    note = require_capability(METHODS[name], find_gpu(gpu))
+    assert (note is None) == (said is None)
+    assert (note or "").startswith(said or "")
+
+
+def test_what_only_marlin_runs_is_refused_on_amd():
+    with pytest.raises(InputError, match="only Marlin does it"):
+        require_capability(METHODS["nvfp4a16"], find_gpu("MI300X"))
+
+
 @pytest.mark.parametrize("name", ["Q4_K_M", "q8_0"])
 def test_a_type_of_gguf_is_answered_by_gguf(name):
     with pytest.raises(UnknownName) as error:

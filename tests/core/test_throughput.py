@@ -51,6 +51,12 @@ def test_a_lossless_h100_reads_an_8b_model_for_every_token():
     assert speed.tpot_s.p50 == pytest.approx(read_s, rel=0.01)
 
 
+def test_weights_that_an_engine_only_emulates_have_no_speed():
+    with pytest.raises(InferError, match="nvfp4 is emulated on MI355X"):
+        ask(load(concurrency=1), gpu=find_gpu("MI355X"), quantization=typical("nvfp4"))
+    assert ask(load(concurrency=1), gpu=find_gpu("B200"), quantization=typical("nvfp4")).output_tokens_per_s > 0
+
+
 def test_replicas_share_the_clients():
     one, two = ask(load(concurrency=8)), ask(load(concurrency=16, replicas=2))
     assert two.output_tokens_per_s == pytest.approx(2 * one.output_tokens_per_s, rel=1e-6)
