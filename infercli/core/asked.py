@@ -18,6 +18,7 @@ from infercli.core.gpus import Gpu
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
 from infercli.core.record import Json
+from infercli.core.shared_memory import held_at_start_bytes, shares_memory
 from infercli.core.sizing import never_free_bytes
 from infercli.core.units import GIB, gib
 from infercli.core.validation import problems_of
@@ -153,11 +154,13 @@ def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: Ha
                 "lower it, or leave it out",
             )
         if asked * total > total - never_free_bytes(gpu, facts):
+            keeps = "the operating system has" if shares_memory(gpu) else "the driver keeps"
             raise InputError(
                 f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total, 2)} of {gib(total, 2)}, and "
-                "the driver keeps some of it: vLLM refuses to start where less is free than its share",
+                f"{keeps} some of it: vLLM refuses to start where less is free than its share",
                 "lower it, or leave it out",
             )
         return float(asked)
-    free_fraction = (total - reserved - _START_UP_BYTES) / total if reserved else 1.0
+    held = held_at_start_bytes(gpu, facts)
+    free_fraction = (total - reserved - (held or _START_UP_BYTES)) / total if reserved or held else 1.0
     return max(_LEAST_UTILIZATION, min(facts.gpu_memory_utilization, int(free_fraction * 100) / 100))

@@ -14,6 +14,8 @@ from infercli.core.plan import Change
 from infercli.core.profile import LARGEST_NODE_GPUS, HardwareProfile
 from infercli.core.quantization import METHODS, expand
 from infercli.core.record import Json
+from infercli.core.shared_memory import shares_memory
+from infercli.core.units import GIB
 from infercli.errors import InputError, UnknownName, Unsupported
 
 Attempt = Callable[[ModelDeployment, HardwareProfile, Quantization | None], Outcome]
@@ -74,7 +76,18 @@ class _Fitting(NamedTuple):
 
 def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
-    directions = (_cache_as_left, _splits, _stages, _methods, _lengths, _sequences, _kv_cache, _workload, _replicas)
+    directions = (
+        _cache_as_left,
+        _cache_of_a_size,
+        _splits,
+        _stages,
+        _methods,
+        _lengths,
+        _sequences,
+        _kv_cache,
+        _workload,
+        _replicas,
+    )
     found = [next(_fitting(direction(refused), attempt), None) for direction in directions]
     more = next(_fitting(_more_gpus(refused), attempt), None)
     found.append(_cheapest(refused, attempt) if more is None else more)
@@ -115,6 +128,17 @@ def _cache_as_left(r: Refused) -> Iterator[_Variant]:
     if r.profile.accelerator == "gpu" and r.deployment.engine_args.get("kv_cache_memory_bytes") is not None:
         changed = _with_args(r.deployment, kv_cache_memory_bytes=None)
         yield _Variant({}, changed, r.profile, r.quantization, before="without engine_args.kv_cache_memory_bytes")
+
+
+def _cache_of_a_size(r: Refused) -> Iterator[_Variant]:
+    """What the workload needs, given, where the machine shares the memory: no start measures anything else then."""
+    question = r.outcome.question
+    if question is None or not shares_memory(question.gpu) or question.settings.kv_cache_memory_bytes is not None:
+        return
+    size = -(-question.need_bytes // GIB) * GIB
+    changed = _with_args(r.deployment, kv_cache_memory_bytes=size)
+    said = f"engine_args.kv_cache_memory_bytes: {size}"
+    yield _Variant({}, changed, r.profile, r.quantization, before=said, after=" in deployment.yaml" if r.typed else "")
 
 
 def _splits(r: Refused) -> Iterator[_Variant]:

@@ -17,6 +17,7 @@ from infercli.core.kv_cache import CacheLayout, cache_layout
 from infercli.core.kv_rules import rules_for
 from infercli.core.kv_specs import CacheSettings, kv_dtype
 from infercli.core.plan import MemoryTerm
+from infercli.core.shared_memory import who_holds_it
 from infercli.core.units import gib
 from infercli.errors import UnknownName, Unsupported
 
@@ -173,7 +174,7 @@ def size(
     reason = _reason(enough, room, need, wanted, unseen_note(arch))
     if not free:
         beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
-        reason += f"; gpu_memory_utilization leaves {beyond}, and what the driver keeps {more} more: vLLM then refuses"
+        reason += f"; gpu_memory_utilization leaves {beyond}, and {who_holds_it(gpu)} {more} more: vLLM then refuses"
     least = 0 if layout is None else layout.least_batch_tokens
     if settings.max_num_batched_tokens < least:
         enough = False

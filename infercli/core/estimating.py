@@ -29,7 +29,8 @@ from infercli.core.problems import Problems
 from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
 from infercli.core.shapes import find_shape
-from infercli.core.sizing import Draft
+from infercli.core.shared_memory import shared_memory_notes
+from infercli.core.sizing import Draft, captures_graphs
 from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of
@@ -256,6 +257,8 @@ def examine(
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, arch, quantization, facts, settings)
+            given, graphs = settings.kv_cache_memory_bytes is not None, captures_graphs(sized.load)
+            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs=graphs))
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 

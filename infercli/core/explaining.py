@@ -123,18 +123,21 @@ def _activation(q: Question, term: MemoryTerm) -> Derivation:
 
 
 def _non_torch(q: Question, term: MemoryTerm) -> Derivation:
-    parts = sizing.non_torch_parts(q.arch, q.sized.load, q.facts)
+    profiled = q.settings.kv_cache_memory_bytes is None
+    parts = sizing.non_torch_parts(q.arch, q.sized.load, q.facts, profiled=profiled)
     sources = {
         "all_reduce_buffers": "grow with hidden width and ranks (fused all-reduce)",
         "exchange_between_ranks": "expert or data parallel ranks; one log",
         "odd_vocabulary": "the sampler's kernel on a vocabulary that is no multiple of 16",
+        "moved_meanwhile": "what the whole machine takes while the engine starts (core/shared_memory.py)",
+        "held_by_others": "not free when an engine looks: the operating system and others (core/shared_memory.py)",
     }
     inputs = [_band(name, band, sources.get(name, _LOGS)) for name, band in parts.items()]
     return _term("non_torch_bytes", term, f"round({' + '.join(parts)})", inputs)
 
 
 def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
-    parts = sizing.graph_parts(q.arch, q.sized.load, q.facts)
+    parts = sizing.graph_parts(q.arch, q.sized.load, q.facts, profiled=q.settings.kv_cache_memory_bytes is None)
     if not parts:
         return _term("cuda_graphs_bytes", term, "0", [])
     row, stages = q.facts.graphs[sizing.graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
@@ -155,7 +158,9 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
         load, sizes = q.sized.load, "(sizes + decoding_sizes) / 2 / all_sizes"
         whole = q.facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
         inputs.append(Given(name="decoding_sizes", value=whole, source="those with a graph of a whole decoding step"))
-    formula = f"round({' + '.join([*logits, 'any_capture'])} + per_layer * layers * {sizes})"
+    pages = [n for n in parts if n == "free_pages"]
+    inputs += [_band(n, parts[n], "free pages that the page cache takes or gives back meanwhile") for n in pages]
+    formula = f"round({' + '.join([*logits, 'any_capture', *pages])} + per_layer * layers * {sizes})"
     return _term("cuda_graphs_bytes", term, formula, inputs)
 
 

@@ -13,6 +13,7 @@ from infercli.core.kv_cache import CacheLayout
 from infercli.core.outcome import Question
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS
+from infercli.core.shared_memory import shared_memory_notes
 from infercli.core.units import GIB, counted, gib
 from infercli.core.weights import largest_unquantized_bytes, weights_by_role
 
@@ -28,6 +29,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *_vendor(question),
         *_engine(question),
         *_compiling(question),
+        *_shared_memory(question),
         *_loading(question),
         *_links(question, profile),
         *_room_outside(question, profile),
@@ -62,6 +64,12 @@ def _compiling(question: Question) -> Iterator[str]:
             f"a start that finds no compiled kernels leaves about {gib(more)} less for the KV cache than a later one, "
             "and what is said of the KV cache allows for it"
         )
+
+
+def _shared_memory(question: Question) -> Iterator[str]:
+    given, load = question.settings.kv_cache_memory_bytes is not None, question.sized.load
+    graphs = sizing.captures_graphs(load)
+    yield from shared_memory_notes(question.gpu, question.facts, given=given, graphs=graphs)
 
 
 def _loading(question: Question) -> Iterator[str]:

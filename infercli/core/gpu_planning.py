@@ -32,6 +32,7 @@ from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile
 from infercli.core.quantization import METHODS, release
 from infercli.core.record import Json
+from infercli.core.shared_memory import held_at_start_bytes, who_holds_it
 from infercli.core.tensor_parallel import dealing_problems, layout_problems, stage_problems
 from infercli.core.units import GIB, counted, gib, rounded
 from infercli.core.vision import least_batch
@@ -370,6 +371,10 @@ class GpuPlanner:
             return "what must be free at the start; kv_cache_memory_bytes says what the KV cache takes"
         if self.settings.gpu_memory_utilization == self.facts.gpu_memory_utilization:
             return f"vLLM {self.facts.version}'s default"
+        if held := held_at_start_bytes(self.gpu, self.facts):
+            said = f"{self.gpu.name} shares its memory: others may hold {gib(held)} of it when vLLM looks"
+            reserved = self.profile.reserved_gpu_memory_gib
+            return f"{said}, beside the {reserved:g} GiB of the profile" if reserved else said
         return f"others hold {self.profile.reserved_gpu_memory_gib:g} GiB of every GPU"
 
     def _dtype_reason(self) -> str:
@@ -406,8 +411,8 @@ class GpuPlanner:
         if not free:
             beside = gib(tried.sized.memory.total_bytes - tried.sized.memory.budget_bytes, 2)
             return (
-                f"cannot be told on {gpus}: gpu_memory_utilization leaves {beside}, and what the driver keeps may be "
-                "more: vLLM then refuses to start"
+                f"cannot be told on {gpus}: gpu_memory_utilization leaves {beside}, and "
+                f"{who_holds_it(self.gpu)} may be more: vLLM then refuses to start"
             )
         if cache is None:
             return f"fits on {gpus}: it keeps nothing between tokens"

@@ -36,6 +36,14 @@ from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
 from infercli.core.lora import Adapters
 from infercli.core.plan import GpuMemory, MemoryTerm
+from infercli.core.shared_memory import (
+    HELD_AT_START,
+    beside_graphs,
+    beside_torch,
+    held_at_start_bytes,
+    looks_what_is_free,
+    shares_memory,
+)
 from infercli.core.units import GIB
 from infercli.core.weights import rotary_rows, weights_bytes
 
@@ -60,9 +68,9 @@ _OUTSIDE_SINGLE_BYTES, _OUTSIDE_LINKED_BYTES = 0.6 * GIB, 1.6 * GIB
 """The CUDA context, taken before the budget is measured, with one GPU, and with NCCL from capability 9.0 on; no log
 prints it for older GPUs, which keep the figure of one. 0.19 on H100: 0.5 to 0.6 GiB, and 1.53 to 1.55."""
 
-_TAKEN_SINGLE, _TAKEN_LINKED, _TAKEN_UNIFIED = (0.15, 0.62), (0.15, 2.5), (1.0, 8.5)
+_TAKEN_SINGLE, _TAKEN_LINKED = (0.15, 0.62), (0.15, 2.5)
 """GiB that are not free when an engine looks, with nothing else on the GPU: 0.17 to 0.61 with one (n=12), 0.6 to 2.5
-with several over NVLink (n=4), 6 to 8.1 where the operating system shares the memory (n=4)."""
+with several over NVLink (n=4); core/shared_memory.py has those that share their memory."""
 
 _MANY_RANKS = 8
 """From this many on NCCL takes as much on older GPUs with NVLink: 0.93 and 2.15 GiB on A100 (0.8, n=2), 0.1 to 0.4 with
@@ -111,14 +119,17 @@ def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: E
     return Band(low=found.low, typical=found.typical, high=found.high + between)
 
 
-def non_torch(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
+def non_torch(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
     """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
-    return _sum(non_torch_parts(arch, load, facts).values())
+    return _sum(non_torch_parts(arch, load, facts, profiled=profiled).values())
 
 
-def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
-    """What `non_torch` adds up: the measured figure, and what goes with a width, a split, a vocabulary or a version."""
-    parts = _since_the_start(arch, load, facts)
+def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
+    """What `non_torch` adds up: the measured figure, and what goes with a width, a split, a vocabulary or a version.
+
+    `profiled`: vLLM measures what is left for the KV cache, as it does unless that is given its size.
+    """
+    parts = _since_the_start(arch, load, facts) | beside_torch(load.gpu, facts, profiled=profiled)
     if facts.counts_context and load.gpu.platform == "cuda" and facts.engine(load.gpu) == "V1":
         low, high = _TAKEN_SINGLE
         parts["cuda_context"] = Band(low=low * GIB, typical=_OUTSIDE_SINGLE_BYTES, high=high * GIB)
@@ -181,12 +192,12 @@ def _nearest(by_ranks: dict[int, Band], ranks: int) -> Band:
     return by_ranks[max((n for n in by_ranks if n <= ranks), default=min(by_ranks))]
 
 
-def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
+def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
     """What the capture takes, or (where it is deducted from the budget) vLLM's estimate of it.
 
     Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
     """
-    return _sum(graph_parts(arch, load, facts).values())
+    return _sum(graph_parts(arch, load, facts, profiled=profiled).values())
 
 
 def captures_graphs(load: Load) -> bool:
@@ -199,8 +210,11 @@ def graph_sizes(load: Load, facts: EngineFacts) -> int:
     return facts.graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
 
 
-def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Band]:
-    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs."""
+def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
+    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
+
+    `profiled` as of `non_torch_parts`.
+    """
     if not captures_graphs(load):
         return {}
     kind = graphs_kind(load.gpu)
@@ -218,7 +232,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
     captures = 1 if load.adapters is None else 2
     logits = _indexer_logits(arch, load, facts) if _counts_logits(arch, g) else 0
     indexed = {"indexer_logits": Band(low=0.9 * logits, typical=logits, high=logits)} if logits else {}
-    return indexed | {
+    parts = indexed | {
         "any_capture": Band(
             low=g.base.low - split,
             typical=max(0.0, g.base.typical - split * (kind == "hopper")),
@@ -230,6 +244,8 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[str, Ba
             high=per_layer.high * layers * (1 + share) / 2 * captures,
         ),
     }
+    moved = beside_graphs(load.gpu, facts, _sum(parts.values()), profiled=profiled)
+    return parts if moved == NOTHING else parts | {"free_pages": moved}
 
 
 def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
@@ -305,25 +321,22 @@ def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load
     return round(context + unprofiled)
 
 
-def _looks_what_is_free(gpu: Gpu, facts: EngineFacts) -> bool:
-    return facts.refuses_unless_free and gpu.platform == "cuda" and facts.engine(gpu) == "V1"
-
-
 def never_free_bytes(gpu: Gpu, facts: EngineFacts) -> int:
     """What no budget may take: vLLM refuses to start where less is free than its share. 0 where it does not look."""
-    if not _looks_what_is_free(gpu, facts):
+    if not looks_what_is_free(gpu, facts):
         return 0
-    return round((_TAKEN_UNIFIED if gpu.unified_memory else _TAKEN_SINGLE)[0] * GIB)
+    return round(HELD_AT_START.low if shares_memory(gpu) else _TAKEN_SINGLE[0] * GIB)
 
 
 def free_at_start(load: Load, facts: EngineFacts, total_bytes: int, share_bytes: int) -> bool | None:
     """Whether its share is free when the engine looks, as some versions demand; None: it depends."""
-    if not _looks_what_is_free(load.gpu, facts):
+    if not looks_what_is_free(load.gpu, facts):
         return True
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
-    _, most = _TAKEN_UNIFIED if load.gpu.unified_memory else _TAKEN_LINKED if several else _TAKEN_SINGLE
+    most = (_TAKEN_LINKED if several else _TAKEN_SINGLE)[1] * GIB
+    most = held_at_start_bytes(load.gpu, facts) or most
     left = total_bytes - share_bytes
-    return True if left >= most * GIB else None if left >= never_free_bytes(load.gpu, facts) else False
+    return True if left >= most else None if left >= never_free_bytes(load.gpu, facts) else False
 
 
 def gpu_memory(
@@ -352,7 +365,7 @@ def gpu_memory(
     inside, budget_bytes = graphs_in_budget(arch, quantization, load, facts), share_bytes
     if kv_cache_given:
         inside, budget_bytes = True, total_bytes - outside_budget_bytes(arch, quantization, load, facts)
-    graphs = cuda_graphs(arch, load, facts)
+    graphs = cuda_graphs(arch, load, facts, profiled=not kv_cache_given)
     below, above = _weights_error(arch, quantization, load, facts)
     terms = [
         MemoryTerm(
@@ -375,8 +388,9 @@ def gpu_memory(
         ),
         _term(
             "non_torch",
-            non_torch(arch, load, facts),
-            "1 GPU" if ranks == 1 else f"{ranks} GPUs: NCCL and all-reduce",
+            non_torch(arch, load, facts, profiled=not kv_cache_given),
+            ("1 GPU" if ranks == 1 else f"{ranks} GPUs: NCCL and all-reduce")
+            + ("; and what others on the machine take" if shares_memory(load.gpu) else ""),
             facts.non_torch.xpu_source if load.gpu.platform == "xpu" else facts.non_torch.source,
         ),
         _term(

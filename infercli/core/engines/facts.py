@@ -62,7 +62,9 @@ class NonTorch(NamedTuple):
     source: str
     xpu_source: str
     unified: Band
-    """Where the operating system shares the memory: what others take meanwhile is counted as vLLM's."""
+    """Where the operating system shares the memory, with a machine that does nothing else and has compiled before."""
+    unified_moved: Band = NOTHING
+    """What such a machine takes besides while an engine starts, which then counts as the engine's."""
     linked_eager: dict[int, Band] | None = None
     """The same without compilation, which is what fuses the all-reduce; None: no difference."""
     linked_uncompiled: dict[int, Band] | None = None
@@ -108,6 +110,8 @@ class EngineFacts(NamedTuple):
     """By platform: `cuda`, `hopper` (capability 9.0 on), `rocm`, `cdna` (more than 128 compute units)."""
     graphs_in_budget: bool
     """Whether an estimate of the CUDA graphs is deducted before the KV cache is sized."""
+    unified_free_pages: Band = NOTHING
+    """What the page cache adds to that estimate, or takes from it, where the operating system shares the memory."""
     graphs_in_budget_v2: bool = False
     """The same with the V2 runner (v1/worker/gpu/model_runner.py profile_cudagraph_memory)."""
     ray_version: str | None = None
