@@ -74,7 +74,8 @@ def shared_memory_notes(gpu: Gpu, facts: EngineFacts, *, given: bool, graphs: bo
     if given:
         yield (
             f"{gpu.name} shares its memory: with kv_cache_memory_bytes nothing is measured, and vLLM only asks that "
-            f"gpu_memory_utilization of the memory is free; what others hold counts up to {gib(HELD_AT_START.high)}"
+            "gpu_memory_utilization of the memory is free: lower it where a start is refused, it decides nothing else; "
+            f"{gib(HELD_AT_START.high)} are kept for others"
         )
         return
     most, pages = facts.non_torch.unified.high + facts.non_torch.unified_moved.high, facts.unified_free_pages
@@ -87,5 +88,5 @@ def shared_memory_notes(gpu: Gpu, facts: EngineFacts, *, given: bool, graphs: bo
     yield (
         "for the same KV cache at each start give kv_cache_memory_bytes; otherwise start nothing else meanwhile, drop "
         "the page cache first (`sync; echo 3 > /proc/sys/vm/drop_caches`), and start again once kernels are compiled "
-        "(with MAX_JOBS=1 the first time: a compiler took 7 GiB)"
+        "(with MAX_JOBS=1 the first time: a compiler took 7 GiB); load_format instanttensor took 4.4 to 5.1 GiB of it"
     )
