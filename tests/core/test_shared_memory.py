@@ -56,7 +56,7 @@ def test_no_share_that_a_public_start_was_refused_is_said_to_be_free(gpu, total,
 @pytest.mark.parametrize(
     ("model", "more", "printed"),
     [
-        # vLLM 0.27.1, nothing else on the machine
+        # vLLM 0.27.1, kernels compiled before in the second
         ("Qwen/Qwen3-0.6B", {"gpu_memory_gib": 121.69, "gpu_memory_utilization": 0.6}, 69.4),
         (
             "Qwen/Qwen3.8-27B",
@@ -70,7 +70,7 @@ def test_no_share_that_a_public_start_was_refused_is_said_to_be_free(gpu, total,
         ),
     ],
 )
-def test_the_middle_of_the_band_is_a_machine_that_does_nothing_else(model, more, printed):
+def test_the_middle_of_the_band_is_what_quiet_starts_print(model, more, printed):
     cache = term(asked(model, engine_version="0.27.1", **more), "kv_cache")
     assert cache.bytes / GIB == pytest.approx(printed, rel=0.02)
 
