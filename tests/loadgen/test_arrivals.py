@@ -51,7 +51,7 @@ def test_gaps_have_the_mean_of_the_rate_and_the_spread_of_their_kind(kind, burst
 def test_as_many_arrive_as_the_rate_says(kind, more, seed):
     burstiness = 0.5 if kind == "gamma" else None
     found = due(arrivals=kind, burstiness=burstiness, rate_per_s=5, seed=seed, **more)
-    assert abs(len(found) - (100 if "ramp_to_per_s" in more else 50)) <= 1  # the last may fall on the very end
+    assert len(found) == (100 if "ramp_to_per_s" in more else 50)
     assert found[-1][0] < 10
 
 
@@ -71,6 +71,14 @@ def test_a_load_for_a_time_ends_at_it():
     found = due(arrivals="constant", rate_per_s=10, duration_s=1)
     assert len(found) == 10
     assert found[-1][0] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("rate_per_s", "duration_s", "many"), [(1.1, 30, 33), (2.7, 60, 162), (0.3, 10, 3)])
+def test_rounding_adds_no_arrival_at_the_end(rate_per_s, duration_s, many):
+    # 33 / 1.1 is 29.999999999999996: the 34th arrival is due at 30 s, and no more of it.
+    for kind in ("constant", "poisson"):
+        for seed in range(20):
+            assert len(due(arrivals=kind, rate_per_s=rate_per_s, duration_s=duration_s, seed=seed)) == many
 
 
 def test_a_ramp_begins_at_one_rate_and_ends_at_the_other():
