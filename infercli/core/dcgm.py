@@ -93,6 +93,8 @@ _Rows = Mapping[str, tuple[Labels, float]]
 def _by_gpu(exposition: Exposition) -> dict[_Gpu, dict[str, tuple[Labels, float]]]:
     table: dict[_Gpu, dict[str, tuple[Labels, float]]] = {}
     for name, rows in exposition.series.items():
+        if not wanted(name):
+            continue  # of an engine, or of the process that answers: one address may give several exporters' counters
         for labels, value in rows.items():
             if not math.isfinite(value):
                 continue

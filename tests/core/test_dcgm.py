@@ -63,6 +63,14 @@ def test_a_counter_that_the_exporter_is_not_told_to_give_says_so():
     assert gpu.memory_total_bytes is None
 
 
+def test_what_else_an_address_gives_is_no_gpu_whose_energy_is_unknown():
+    # A collector, or a federation, gives an engine's series and its process's beside those of a DCGM exporter.
+    others = 'process_start_time_seconds 1.7e9\nvllm:generation_tokens_total{model_name="m"} 5\n'
+    seen = read(*(others + lines(DEV_TOTAL_ENERGY_CONSUMPTION=n * 300_000) for n in range(6)))
+    assert [gpu.uuid for gpu in seen.gpus] == ["GPU-a"]
+    assert summarise(seen, start_s=0.0, end_s=5.0).energy_j == 1500
+
+
 def test_older_exporters_names_and_labels():
     old = GPU.replace("hostname=", "Hostname=").replace("UUID=", "uuid=")
     gpu = one(lines(old, DEV_CLOCK_THROTTLE_REASONS=64, DEV_GPU_TEMP=50))
