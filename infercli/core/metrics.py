@@ -58,7 +58,10 @@ class TokenCheck(Record):
 
 
 class Metrics(Record):
-    """Of the measured requests: warm-up and cool-down are left out, and so are requests cut by an interrupt."""
+    """Of the measured requests: warm-up and cool-down are left out, and so are requests cut by an interrupt.
+
+    Of those it is known alone that they were in flight.
+    """
 
     requests: int
     """answered + failed."""
@@ -81,7 +84,8 @@ class Metrics(Record):
     """None when a server's `usage` is missing for any answered request."""
     output_tokens: int
     in_flight: float | None
-    """Requests between sending and end, on average over `duration_s`."""
+    """Requests between sending and end, on average over `duration_s`. Those that were cut are among them: an endpoint
+    that falls behind until the load is ended has most of its requests then."""
     ttft_s: Distribution | None
     """Time to first token: first token frame - sent. One value per answered request with a token."""
     ttft_due_s: Distribution | None
@@ -210,8 +214,8 @@ def span_of(traces: Sequence[Trace]) -> Span | None:
 
 
 def counted_in(traces: Sequence[Trace], span: Span) -> list[Trace]:
-    """The requests that rates are of, as far as what they brought lies in the span."""
-    return [t for t in traces if span.steady or (t.phase == "measured" and not t.cut)]
+    """The requests that rates and what is in flight are of, as far as they lie in the span."""
+    return [t for t in traces if span.steady or t.phase == "measured"]
 
 
 _CLOCK_S = 1e-6

@@ -177,6 +177,7 @@ class Trace(Record):
     first_byte_s: float | None = None
     """The first byte of the answer, which is its status line and no token."""
     ended_s: float
+    """Its last byte; of a request that failed or was cut when that was so."""
     arrivals_s: tuple[float, ...] = ()
     """One per arrival: the kernel's receive time of its last segment, or the reader's own time (see `Client.clock`)."""
     frames: tuple[int, ...] = ()

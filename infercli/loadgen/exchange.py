@@ -226,6 +226,11 @@ class Answer:
                 error, message = self._read(parse_whole(self._body(head)), fields)
         return fields | {"error": error, "message": message}
 
+    def cut_short(self, now: int, origin: int, *, stream: bool) -> dict[str, Any]:
+        """The fields of its Trace where the run ends before it does: until then it was in flight."""
+        taken = self.taken(origin, stream=stream)
+        return taken | {"cut": True, "error": None, "message": None, "ended_s": _seconds(now - origin)}
+
     def _read_stream(
         self, head: Head, fields: dict[str, Any], error: ErrorKind | None, message: str | None
     ) -> tuple[ErrorKind | None, str | None]:

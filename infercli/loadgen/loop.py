@@ -162,9 +162,7 @@ class Loop:
         while self.unread:
             self._read(self.unread.popleft())
         for user in [*self.active]:
-            user.answer.ended = now
-            taken = user.answer.taken(self.origin, stream=self.stream)
-            self.traces.append(taken | {"cut": True, "error": None, "message": None})
+            self.traces.append(user.answer.cut_short(now, self.origin, stream=self.stream))
             self.connections.close(user)
         for user in self.idle:
             self.connections.close(user)

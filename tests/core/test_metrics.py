@@ -128,6 +128,16 @@ def test_warm_up_and_cut_requests_are_in_no_metric():
     assert m.output_tokens == 2
 
 
+def test_what_waits_when_a_load_is_ended_was_in_flight():
+    # One answer a second of two requests a second, 6 s long: the k-th second's second one waits until all is cut.
+    answered = [trace(float(i), (i + 1.0,)) for i in range(6)]
+    waiting = [trace(float(i), ended_s=9.0, cut=True) for i in range(6)]
+    m = measure([*answered, *waiting])
+    assert m.duration_s == pytest.approx(6.0)  # to the last answer
+    assert m.in_flight == pytest.approx(1 + (6 + 5 + 4 + 3 + 2 + 1) / 6)
+    assert m.requests_per_s == pytest.approx(1.0)
+
+
 def steady(seconds, warmup_s, cooldown_s):
     """Ten requests a second that take 2 s and bring a token after 1 s and one at their end: 20 are in flight."""
     for i in range(seconds * 10):

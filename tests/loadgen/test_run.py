@@ -540,6 +540,16 @@ def test_ctrl_c_keeps_what_was_measured_and_what_was_in_flight():
     assert (metrics.requests, metrics.cut, metrics.success_fraction) == (6, 2, 1.0)
 
 
+def test_what_was_cut_was_in_flight_until_then_and_not_until_it_last_said_something():
+    with FakeOpenAiServer(Behaviour(tokens=2, itl_s=20)) as server:
+        killer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT))
+        killer.start()
+        m = go(server, concurrency=2, requests=2)
+        killer.join()
+    assert [t.cut for t in m.traces] == [True, True]
+    assert all(t.ended_s - t.arrivals_s[0] > 0.3 for t in m.traces)
+
+
 def test_ctrl_c_during_the_warm_up_measures_nothing():
     with FakeOpenAiServer(Behaviour(tokens=1000, itl_s=0.02)) as server:
         killer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
