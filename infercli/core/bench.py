@@ -136,11 +136,12 @@ class BenchResult(Document):
     def client_limited(self) -> bool | None:
         """Whether the client was the limit in any stage; None where that cannot be told of one and is true of none.
 
-        Of a search that came to its end, the levels that the client limited were set aside and sent again.
+        Of a search or a sweep that came to its end, the levels that the client limited were set aside and sent again.
         """
         verdicts = {stage.check.client_limited for stage in self.stages}
-        if self.searched is not None and self.searched.unfinished is None:
-            verdicts.discard(True)
+        for over in (self.searched, self.swept):
+            if over is not None and over.unfinished is None:
+                verdicts.discard(True)
         return True if True in verdicts else None if None in verdicts else False
 
     @property

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from infercli.core.goodput import Objectives
 from infercli.core.record import Json, Record
 from infercli.core.search import MOST_LEVELS, next_rate
-from infercli.core.stage import StageResult
+from infercli.core.stage import CLIENT_REPEATS, StageResult
 from infercli.core.sweep import MOST_USERS, next_users
 from infercli.core.traces import Load
 from infercli.core.units import number
@@ -46,7 +46,7 @@ class Level(NamedTuple):
 
     load: Load
     why: str | None = None
-    """Of a search: `4 requests/s: the first guess`."""
+    """Of a search: `4 requests/s: the first guess`; of a sweep where a level is sent again."""
 
 
 class BenchRun(Record):
@@ -82,7 +82,9 @@ class Levels(Record):
             if users is None or self.too_few_for(users):
                 return None
             many = max(REQUESTS // 2, ROUNDS * users)
-            return Level(self._load(many, concurrency=users))
+            load = self._load(many, concurrency=users)
+            again = bool(done) and done[-1].load.concurrency == users
+            return Level(load, f"{load.label}: again, for the client was the limit" if again else None)
         return None if len(done) == len(self.levels) else Level(self._given(self.levels[len(done)]))
 
     @property
@@ -101,10 +103,10 @@ class Levels(Record):
 
     @property
     def most(self) -> int:
-        """How many levels there can be; a sweep doubles its users from 1 on."""
+        """How many levels there can be, repeated ones too; a sweep doubles its users from 1 on."""
         if self.search:
             return 1 + MOST_LEVELS
-        return MOST_USERS.bit_length() if self.sweep else len(self.levels)
+        return MOST_USERS.bit_length() * (1 + CLIENT_REPEATS) if self.sweep else len(self.levels)
 
     def _next_of_search(self, done: Sequence[StageResult]) -> Level | None:
         if not done:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from infercli.core.goodput import Objective, judged_s, within
 from infercli.core.record import Record
 from infercli.core.saturation import fell_behind
-from infercli.core.stage import StageResult
+from infercli.core.stage import StageResult, client_limits
 from infercli.core.stats import independent, student
 from infercli.core.traces import Trace
 from infercli.core.units import number
@@ -35,8 +35,6 @@ Z_LOOKS = 2.128
 """Of the normal distribution, for a third of 5 %, one-sided: a search looks after two confirmations, after three, and
 at other rates. Of 600 simulated searches of queues (exponential and constant service, one server and eight) 555 were
 sure of a rate, at 0.75 to 0.83 of the true limit in the middle, and 9 of a rate above it."""
-CLIENT_REPEATS = 2
-"""How often in a row a level is sent again that the client limited: one that lagged by chance does not end a search."""
 MOST_LEVELS = 40
 """Nothing converges that has not by then: 20 doublings and 20 halvings of what is left."""
 SENT_FRACTION = 0.9
@@ -124,7 +122,7 @@ def next_rate(done: Sequence[StageResult], first_rate_per_s: float) -> Next | No
 
     A rate that held and breaks when it is confirmed has broken.
     """
-    if done and (done[-1].interrupted or _client_limited(done) or len(done) >= MOST_LEVELS or _unsent(done[-1])):
+    if done and (done[-1].interrupted or client_limits(done) or len(done) >= MOST_LEVELS or _unsent(done[-1])):
         return None
     held, broke = _bracket(done)
     seed = len(done)
@@ -181,12 +179,6 @@ def _assured(rate_per_s: float, confirmed: Sequence[StageResult]) -> Assured | N
     sure = _sure(confirmed)
     enough = len(confirmed) >= FEWEST_CONFIRMATIONS and all(s.sure for s in sure)
     return Assured(rate_per_s=rate_per_s, runs=len(confirmed), objectives=sure) if enough else None
-
-
-def _client_limited(done: Sequence[StageResult]) -> bool:
-    """Whether the client was the limit of a level, and of all its repetitions."""
-    last = done[-CLIENT_REPEATS - 1 :]
-    return len(last) > CLIENT_REPEATS and all(s.check.client_limited for s in last)
 
 
 def searched(done: Sequence[StageResult]) -> Searched:

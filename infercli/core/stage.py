@@ -12,6 +12,10 @@ from infercli.core.record import Record
 from infercli.core.self_check import Client, SelfCheck, check_client
 from infercli.core.traces import Load, Stop, Trace
 
+CLIENT_REPEATS = 2
+"""How often in a row a level of a sweep or a search is sent again that the client limited: one that lagged by chance
+does not end it."""
+
 
 class StageResult(Record):
     """One level of load: a run has one, a sweep or a search several, one after another."""
@@ -39,6 +43,12 @@ class StageResult(Record):
     def interrupted(self) -> bool:
         """Somebody ended it."""
         return self.stopped is not None and self.stopped.kind == "interrupted"
+
+
+def client_limits(stages: Sequence[StageResult]) -> bool:
+    """Whether the client was the limit of the last level, and of all its repetitions."""
+    last = stages[-CLIENT_REPEATS - 1 :]
+    return len(last) > CLIENT_REPEATS and all(s.check.client_limited for s in last)
 
 
 def stage_result(

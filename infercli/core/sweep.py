@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infercli.core.record import Record
-from infercli.core.stage import StageResult
+from infercli.core.stage import StageResult, client_limits
 
 GAIN_FRACTION = 0.05
 """Doubling the users must bring this much more throughput, or the endpoint is saturated. Our choice: runs of the same
@@ -28,14 +28,16 @@ class Swept(Record):
 def next_users(done: Sequence[StageResult]) -> int | None:
     """The users of a sweep's next level; None: it is over. Doubles, and ends after a level that brought little more.
 
-    It ends as well where a level failed in part, was interrupted, or was limited by the client.
+    It ends as well where a level failed in part, was interrupted, or was limited by the client as often as it was sent.
     """
     if not done:
         return 1
     last = done[-1]
     users = last.load.concurrency or 1
-    if last.stopped or last.check.client_limited or last.metrics.failed or not last.metrics.answered:
+    if last.stopped or client_limits(done) or last.metrics.failed or not last.metrics.answered:
         return None
+    if last.check.client_limited:
+        return users
     if users * 2 > MOST_USERS or _gained_little(done):
         return None
     return users * 2
@@ -47,9 +49,10 @@ def _gained_little(done: Sequence[StageResult]) -> bool:
     Neither as it was measured nor as it would be had all users been busy: where few requests are left for each, most of
     a level is the wait for its last answers, and a rate that falls with the users says nothing of the endpoint.
     """
-    if len(done) < 2:
+    of_the_endpoint = _of_the_endpoint(done)
+    if len(of_the_endpoint) < 2:
         return False
-    before, last = done[-2:]
+    before, last = of_the_endpoint[-2:]
     return all(rate(last) < rate(before) * (1 + GAIN_FRACTION) for rate in (_throughput, _with_all_busy))
 
 
@@ -59,7 +62,7 @@ def swept(done: Sequence[StageResult]) -> Swept:
     why = None
     if last.stopped:
         why = str(last.stopped)
-    elif last.check.client_limited:
+    elif client_limits(done):
         why = "the client was the limit"
     elif last.metrics.failed or best is None:
         why = f"{last.metrics.failed:,} of {last.metrics.requests:,} requests failed"
@@ -72,10 +75,18 @@ def swept(done: Sequence[StageResult]) -> Swept:
 
 
 def saturation(done: Sequence[StageResult]) -> StageResult | None:
-    """The level of a sweep with the fewest users within GAIN_FRACTION of its highest throughput; None: nothing came."""
-    rates = [(_throughput(s), s) for s in done]
+    """The level of a sweep with the fewest users within GAIN_FRACTION of its highest throughput; None: nothing came.
+
+    Of those that the client did not limit, where there are any.
+    """
+    rates = [(_throughput(s), s) for s in _of_the_endpoint(done) or done]
     best = max((rate for rate, _ in rates), default=0.0)
     return next((s for rate, s in rates if rate > 0 and rate >= best * (1 - GAIN_FRACTION)), None)
+
+
+def _of_the_endpoint(done: Sequence[StageResult]) -> list[StageResult]:
+    """Without those that the client limited, which say nothing of it."""
+    return [s for s in done if not s.check.client_limited]
 
 
 def _with_all_busy(stage: StageResult) -> float:

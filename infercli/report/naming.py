@@ -119,7 +119,7 @@ def swept(result: BenchResult) -> Iterator[str]:
         return
     users = result.swept.saturated_from_users
     for stage in result.stages:
-        if stage.load.concurrency == users:
+        if stage.load.concurrency == users and not stage.check.client_limited:
             m = stage.metrics
             pairs = ((m.requests_per_s, "requests"), (m.output_tokens_per_s, "output tokens"))
             rate, unit = pairs[result.generates]

@@ -15,6 +15,7 @@ from infercli.core.conversation import digest_conversations, single
 from infercli.core.search import searched
 from infercli.core.self_check import Client
 from infercli.core.stage import stage_result
+from infercli.core.sweep import Swept
 from infercli.core.traces import Load, Stop, Trace
 
 KEY = bytes(range(32))
@@ -109,8 +110,10 @@ def test_a_search_that_breaks_a_level_off_is_complete_and_one_that_is_interrupte
 
 
 @pytest.mark.parametrize(("unfinished", "limited"), [(None, False), ("interrupted", True)])
-def test_a_level_that_the_client_limited_speaks_for_a_search_that_did_not_send_it_again(unfinished, limited):
+def test_a_level_that_the_client_limited_speaks_for_a_search_or_sweep_that_did_not_send_it_again(unfinished, limited):
     fine, busy = stage(answered(3)), stage(answered(3), client=client(busiest_cpu_fraction=0.99))
     found = searched([fine, busy]).model_copy(update={"unfinished": unfinished})
     assert result((), stages=(fine, busy)).client_limited is True
     assert result((), stages=(fine, busy), searched=found).client_limited is limited
+    over = Swept(saturated_from_users=None, unfinished=unfinished)
+    assert result((), stages=(fine, busy), swept=over).client_limited is limited

@@ -6,7 +6,7 @@ from infercli.core.levels import Levels
 from infercli.core.stage import stage_result
 from infercli.core.traces import Load, Stop
 from infercli.errors import InputError
-from tests.core.test_sweep import CLIENT, rate, trace, users
+from tests.core.test_sweep import CLIENT, client_limited, rate, trace, users
 
 SHARED = {"warmup_requests": 4, "max_tokens": 8}
 
@@ -50,8 +50,16 @@ def test_a_sweep_gives_each_user_four_requests_and_never_fewer_than_32_in_all():
         if level.load.concurrency == 64:
             break
     assert [s.load.concurrency for s in done] == [1, 2, 4, 8, 16, 32, 64]
-    # 1, 2, 4, ... 4096: the thirteenth is the last.
-    assert levels.most == 13
+    # 1, 2, 4, ... 4096: the thirteenth is the last; each is sent three times at most.
+    assert levels.most == 39
+
+
+def test_a_sweep_sends_a_level_again_that_the_client_limited_and_says_so():
+    levels = Levels(shared=SHARED, sweep=True)
+    late = client_limited(users(2, most=1000))
+    first, second = levels.next([users(1, most=1000)]), levels.next([users(1, most=1000), late])
+    assert (first.load, first.why) == (second.load, None)
+    assert second.why == "2 at a time: again, for the client was the limit"
 
 
 def test_a_sweep_sends_no_level_whose_users_its_requests_never_reach():

@@ -11,7 +11,6 @@ from infercli.core.goodput import Objectives, goodput, parse_objective
 from infercli.core.levels import Levels
 from infercli.core.saturation import Look, saturated
 from infercli.core.search import (
-    CLIENT_REPEATS,
     CONFIRMATIONS,
     FEWEST_CONFIRMATIONS,
     PRECISION,
@@ -21,7 +20,7 @@ from infercli.core.search import (
     wilson_lower,
 )
 from infercli.core.self_check import Client, check_client
-from infercli.core.stage import stage_result
+from infercli.core.stage import CLIENT_REPEATS, stage_result
 from infercli.core.sweep import MOST_USERS, Swept, next_users, saturation, swept
 from infercli.core.traces import Load, Stop, Trace
 from infercli.loadgen.arrivals import arrivals
@@ -78,18 +77,43 @@ def test_a_sweep_of_what_generates_nothing_goes_by_its_requests():
     assert saturation(done).load.concurrency == 16
 
 
+def client_limited(level):
+    late = CLIENT.model_copy(update={"busiest_cpu_fraction": 0.99})
+    check = check_client(late, level.metrics, level.traces, closed=level.load.arrivals is None)
+    return level.model_copy(update={"client": late, "check": check})
+
+
+def test_a_level_that_the_client_limited_once_is_sent_again_and_does_not_end_a_sweep():
+    sent: dict[int, int] = {}
+    done = []
+    while (n := next_users(done)) is not None:
+        sent[n] = sent.get(n, 0) + 1
+        # The first looks at 4 and at 16 users were late: they brought half, and would have saturated it.
+        late = n in (4, 16) and sent[n] == 1
+        done.append(client_limited(users(n, most=n / 2)) if late else users(n, most=10))
+    assert [s.load.concurrency for s in done] == [1, 2, 4, 4, 8, 16, 16, 32]
+    assert swept(done) == Swept(saturated_from_users=16)
+    assert saturation(done) is done[6]
+    # One that it limits however often it is sent ends it, and the levels before it are no saturation.
+    done = [users(1, most=10), *[client_limited(users(2, most=10))] * CLIENT_REPEATS]
+    assert next_users(done) == 2
+    done.append(done[-1])
+    assert next_users(done) is None
+    assert swept(done) == Swept(saturated_from_users=None, unfinished="the client was the limit")
+    assert saturation(done) is done[0]
+
+
 def test_a_sweep_ends_where_requests_fail_or_the_client_is_the_limit():
     failed = stage_result(
         Load(concurrency=4, requests=2), CLIENT, [trace(0, 0.1), trace(1, 0.1, error="http", status=429)],
         began_s=0, ended_s=1,
     )  # fmt: skip
-    late = CLIENT.model_copy(update={"busiest_cpu_fraction": 0.99})
-    limited = stage_result(Load(concurrency=4, requests=2), late, [trace(0, 0.1)], began_s=0, ended_s=1)
+    limited = [client_limited(users(4, most=10))] * (1 + CLIENT_REPEATS)
     assert next_users([failed]) is None
-    assert next_users([limited]) is None
+    assert next_users(limited) is None
     assert saturation([]) is None
     assert swept([failed]) == Swept(saturated_from_users=None, unfinished="1 of 2 requests failed")
-    assert swept([limited]) == Swept(saturated_from_users=None, unfinished="the client was the limit")
+    assert swept(limited) == Swept(saturated_from_users=None, unfinished="the client was the limit")
 
 
 def test_a_sweep_says_from_how_many_users_on_it_is_saturated_only_where_that_was_seen():
@@ -280,9 +304,7 @@ def test_of_what_a_search_is_sure_of_a_queue_about_one_in_twenty_does_not_hold(s
 
 
 def limited(at, seed=0):
-    late = CLIENT.model_copy(update={"busiest_cpu_fraction": 0.99})
-    one = rate(at, 100, seed)
-    return one.model_copy(update={"client": late, "check": check_client(late, one.metrics, one.traces, closed=False)})
+    return client_limited(rate(at, 100, seed))
 
 
 def test_a_level_that_the_client_limited_is_sent_again_before_the_search_ends():
