@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
+from infercli.core.metrics import span_of
 from infercli.core.samples import answered_of
 from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
@@ -25,6 +26,8 @@ FOUND_FRACTION = 0.5
 """Of the prompts' tokens, in the prefix cache: more than a chat template makes of short ones. Our choice."""
 EMPTYING_FRACTION = 0.1
 """Of the measured time, in which nothing was sent any more: rates are lower by as much. Our choice."""
+FILLING_FRACTION = EMPTYING_FRACTION
+"""Of the measured time, in which nothing could have come yet of what was sent in it, nor of what was sent before."""
 IDLE_FRACTION = 0.15
 """Of the users of a closed loop, on average, because no request was left for them. Four requests a user, the default,
 leave up to a tenth idle where answers differ in length. Our choice."""
@@ -45,6 +48,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
         *(() if result.searched is not None else _of_levels(result, _emptying)),
+        *(() if result.searched is not None else _of_levels(result, _filling)),
         *_of_levels(result, _idle),
         *_of_levels(result, _client),
         *_one_of_many(result.stages),
@@ -141,6 +145,25 @@ def _emptying(stage: StageResult) -> str | None:
     return (
         f"in {share:.0%} of the measured time nothing was sent any more and the last answers were waited for: rates "
         f"are lower by as much; a {longer}--cooldown of {cooldown_s}s leaves it out"
+    )
+
+
+def _filling(stage: StageResult) -> str | None:
+    """Of an open loop with a cool-down, whose rates are of what came in a time: at first nothing could come."""
+    load, m = stage.load, stage.metrics
+    span = span_of(stage.traces)
+    if load.arrivals is None or stage.stopped or span is None or not span.steady or m.e2e_s is None or not m.duration_s:
+        return None
+    # Warm-up requests come before the load; a warm-up of seconds is its beginning.
+    began_s = min(t.intended_s for t in stage.traces if t.phase != "warmup" or load.warmup_s)
+    share = min(1.0, (m.e2e_s.p50 - (span.start_s - began_s)) / m.duration_s)
+    if share <= FILLING_FRACTION or fell_behind(stage.traces, load) is not None:
+        return None
+    warmup_s = math.ceil(m.e2e_s.p50)
+    longer = "" if warmup_s + load.cooldown_s < (load.duration_s or 0.0) else "longer --duration with a "
+    return (
+        f"in {share:.0%} of the measured time the first answers were still waited for: requests/s are lower by about "
+        f"as much, and tokens/s by half of it; a {longer}--warmup of {warmup_s}s leaves it out"
     )
 
 

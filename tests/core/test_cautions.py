@@ -212,6 +212,29 @@ def test_waiting_for_the_last_answers_is_said_where_it_lowers_the_rate_that_was_
     assert any("a --cooldown of 2s leaves it out" in line for line in lines) == said
 
 
+@pytest.mark.parametrize(
+    ("answer_s", "more", "said"),
+    [
+        (2.0, {"cooldown_s": 2.0}, True),  # 2 s of the 10 s before the cool-down
+        (2.0, {"cooldown_s": 2.0, "warmup_s": 2.0}, False),
+        (0.9, {"cooldown_s": 2.0}, False),  # 9 %
+        (2.0, {}, False),  # all answers count, and the time until the last of them came
+    ],
+)
+def test_waiting_for_the_first_answers_is_said_where_it_lowers_the_rate_of_what_came(answer_s, more, said):
+    load = Load(arrivals="constant", rate_per_s=100, duration_s=12, **more)
+    at_s = [i / 100 for i in range(1200)]
+    traces = numbered([trace(s, (s + answer_s / 2, s + answer_s), phase=load.phase_at(s)) for s in at_s])
+    made = stage(traces, load=load)
+    lines = [line for line in cautions(result(made), p99=False) if "the first answers were still waited for" in line]
+    assert len(lines) == said
+    if said:
+        assert lines[0].startswith("in 20% of the measured time")
+        assert lines[0].endswith("; a --warmup of 2s leaves it out")
+        # Of 100 a second none came for 2 s of 10; with a warm-up of 2 s all rates are those of the load.
+        assert made.metrics.requests_per_s == pytest.approx(80, rel=0.01)
+
+
 def test_a_cool_down_that_the_duration_has_no_room_for_is_not_offered_alone():
     load = Load(arrivals="constant", rate_per_s=10, duration_s=2)
     traces = numbered([trace(i / 10, (i / 10 + 0.1, i / 10 + 2.9)) for i in range(20)])
