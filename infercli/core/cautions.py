@@ -44,6 +44,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_stopped(result),
         *_failed(result.stages),
         *_empty(result),
+        *_of_levels(result, _single),
         *_of_levels(result, _short),
         *_of_levels(result, _never_reached),
         *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
@@ -103,6 +104,24 @@ def _empty(result: BenchResult) -> Iterator[str]:
     empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
     if empty:
         yield f"{counted(empty, 'answer was', plural='answers were')} empty: HTTP 200 and no token"
+
+
+def _single(stage: StageResult) -> str | None:
+    """A TPOT objective that holds by answers of one token alone: they meet any."""
+    if stage.goodput is None:
+        return None
+    single = sum(t.shown_tokens < 2 and bool(t.arrivals_s) for t in answered_of(stage))
+    for a in stage.goodput.attained:
+        if a.objective.latency != "tpot" or not a.holds or not single:
+            continue
+        met, others = a.met - single, a.requests - single
+        if others and met >= math.ceil(a.objective.fraction * others - 1e-9):
+            continue
+        rest = f"of the {others:,} others {met:,} met it" if others else "there were no others"
+        return (
+            f"{a.objective.words} holds by {counted(single, 'answer')} of one token, to which it does not apply: {rest}"
+        )
+    return None
 
 
 def _short(stage: StageResult) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 from infercli.core.bench import BenchTarget, EngineTokens
 from infercli.core.cautions import cautions, failed_many
 from infercli.core.conversation import PrefixSent
+from infercli.core.goodput import Objectives, parse_objective
 from infercli.core.saturation import fell_behind
 from infercli.core.search import searched
 from infercli.core.traces import Load, Stop
@@ -182,6 +183,28 @@ def test_overload_is_a_caution_with_its_numbers_and_not_of_a_search_which_goes_t
     assert not any("fell behind" in said for said in cautions(result(over, over, searched=searched([over]))))
     both = cautions(result(over, stage(answered(1000), began_s=30.0)))
     assert both[0].startswith("80 requests/s, evenly spaced: the endpoint fell behind")
+
+
+@pytest.mark.parametrize(
+    ("single", "fast", "slow", "said"),
+    [
+        (20, 0, 0, "there were no others"),
+        (95, 1, 4, "of the 5 others 1 met it"),
+        (50, 50, 0, None),  # held without them as well
+        (50, 0, 50, None),  # missed with them as well
+        (0, 95, 5, None),
+    ],
+)
+def test_a_tpot_objective_that_holds_by_answers_without_a_tpot_is_said(single, fast, slow, said):
+    one = answered(single, arrivals=(0.1,), tokens=1, lags_s=(0.0,))
+    traces = [*one, *answered(fast), *answered(slow, arrivals=(0.1, 0.9))]  # 0.2 s and 0.8 s a token
+    objectives = Objectives(objectives=(parse_objective("tpot_p90=300ms"), parse_objective("ttft_p90=1s")))
+    lines = cautions(result(stage(numbered(traces), objectives=objectives), objectives=objectives), p99=False)
+    found = [line for line in lines if "to which it does not apply" in line]
+    answers = f"{single} answers of one token"
+    assert found == ([] if said is None else [
+        f"TPOT p90 within 300 ms holds by {answers}, to which it does not apply: {said}"
+    ])  # fmt: skip
 
 
 def test_embeddings_have_usage_where_it_says_the_prompts_tokens():
