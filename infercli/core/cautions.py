@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
-from infercli.core.metrics import span_of
+from infercli.core.metrics import span_of, tpot_s
 from infercli.core.samples import answered_of
 from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
 from infercli.core.stage import StageResult
-from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
+from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, Trace
 from infercli.core.units import counted
 
 FAILED_FRACTION = 0.01
@@ -20,6 +20,9 @@ FAILED_FRACTION = 0.01
 SHARED_FRACTION = 0.01
 """Of the tokens: of fewer, the gaps that are unknown move no number that is shown."""
 
+FIRST_FRACTION = 0.05
+"""Of the tokens that TPOT divides by, which came with the first: a number that is off by more is not the server's pace.
+The field's definition all the same (vLLM's `bench serve`). Our choice."""
 MOST_A_FRAME = 10
 """Tokens, on average. Drafts bring up to 8 or so, an engine that batches its stream perhaps more. Our choice."""
 FOUND_FRACTION = 0.5
@@ -293,6 +296,13 @@ def _found(result: BenchResult) -> Iterator[str]:
     )
 
 
+def _together_at_first(answered: Sequence[Trace]) -> float:
+    """Of the tokens after the first, by which TPOT divides, those that came with it: no time was between them."""
+    known = [t for t in answered if tpot_s(t) is not None]
+    after = sum(t.shown_tokens - 1 for t in known)
+    return sum(t.frames[0] * t.shown_tokens / sum(t.frames) - 1 for t in known) / after if after else 0.0
+
+
 def _counted(result: BenchResult) -> Iterator[str]:
     """Of all levels together: a search has dozens."""
     stages = result.stages
@@ -314,9 +324,14 @@ def _counted(result: BenchResult) -> Iterator[str]:
             "cut what is longer than its context, and times are of the rest, or it counts otherwise"
         )
     fewer = sum(c.fewer_frames for c in checks)
-    if fewer:
-        yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames"
     counts = [t for s in stages for t in s.traces if t.phase == "measured" and t.answered]
+    low = _together_at_first(counts)
+    too_low = f"TPOT, which counts them as one, is {low:.0%} too low" if low > FIRST_FRACTION else ""
+    if fewer:
+        also = f"; the first tokens of an answer came together: {too_low}" if too_low else ""
+        yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames{also}"
+    elif too_low:
+        yield f"the first tokens of an answer came together in one read: {too_low}"
     hidden, told = sum(t.hidden_tokens for t in counts), sum(t.output_tokens for t in counts)
     frames = sum(sum(t.frames) for t in counts)
     if hidden:

@@ -207,6 +207,21 @@ def test_a_tpot_objective_that_holds_by_answers_without_a_tpot_is_said(single, f
     ])  # fmt: skip
 
 
+def test_first_tokens_that_come_together_make_tpot_too_low_and_that_is_said():
+    # A frame every 80 ms. Four tokens each, 16 in all: TPOT is 240 ms / 15, and 20 ms are between the others.
+    four = [trace(0.0, (0.1, 0.18, 0.26, 0.34), tokens=16) for _ in range(1000)]
+    assert any(line.endswith("TPOT, which counts them as one, is 20% too low") for line in cautions(bench(four)))
+    reads = [t.model_copy(update={"frames": (4, 4, 4, 4)}) for t in four]
+    assert (
+        "the first tokens of an answer came together in one read: TPOT, which counts them as one, is 20% too low"
+        in (cautions(bench(reads)))
+    )
+    # As vLLM does with --stream-interval: the first token alone.
+    alone = [t.model_copy(update={"frames": (1, 5, 5, 5)}) for t in four]
+    long = [trace(0.0, (0.1, 0.18, *(0.2 + 0.08 * i for i in range(30))), tokens=128) for _ in range(1000)]
+    assert not any("too low" in line for made in (alone, long) for line in cautions(bench(made)))
+
+
 def test_embeddings_have_usage_where_it_says_the_prompts_tokens():
     target = BenchTarget(url="http://127.0.0.1:8000", model="tiny", api="embeddings")
     vectors = answered(1000, arrivals=(), tokens=None, lags_s=(), frames=(), ended_s=0.3)
