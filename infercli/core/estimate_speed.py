@@ -64,7 +64,6 @@ def speed(
     tpot = seen.tpot_s
     outrun = throughput.outruns(load, seen)
     best = throughput.fastest(arch, quantization, gpu, serving, load)
-    notes.update(dict.fromkeys(_crowded(serving, load, outrun=outrun, answered=seen.requests_per_s)))
     latest = seen.ttft_s
     if load.concurrency is not None and traffic.length_spread_fraction is None:
         in_step = load._replace(output=load.output._replace(spread=0.0))
@@ -72,6 +71,8 @@ def speed(
         if latest.p50 > bounded(seen.ttft_s.p50, "ttft", load).high:
             notes[_IN_STEP.format(number(latest.p50))] = None
     carried = throughput.capacity_requests_per_s(step, serving, load)
+    piles_up = outrun and carried < (load.request_rate or 0.0)  # a few requests are over before the engine is full
+    notes.update(dict.fromkeys(_crowded(serving, load, piles_up=piles_up, answered=seen.requests_per_s)))
 
     def said(value: float, metric: Metric, most: float = 0.0) -> Interval:
         found = bounded(value, metric, load, outrun=outrun)
@@ -125,9 +126,9 @@ def _between(
     return Interval(value=found.value, low=low, high=max(found.value, min(found.high, most * unit)))
 
 
-def _crowded(serving: throughput.Serving, load: throughput.Load, *, outrun: bool, answered: float) -> Iterator[str]:
+def _crowded(serving: throughput.Serving, load: throughput.Load, *, piles_up: bool, answered: float) -> Iterator[str]:
     """That requests wait, and why: whoever reads a TTFT of minutes must not take it for the GPU's."""
-    if outrun:
+    if piles_up:
         arriving = number(load.request_rate or 0.0)
         yield f"{arriving} requests/s arrive and {number(answered)} are answered: the queue grows, and TTFT with it"
     if load.concurrency is None:

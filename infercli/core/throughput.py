@@ -317,7 +317,7 @@ def predict(
     clients = None if load.concurrency is None else _clients(load, engines)
     let_in = most_running(limits, load.prompt.mean, 0.0)  # answers that have only begun
     concurrency = clients and min(clients, max(_CLIENTS, ceil(_QUEUED * let_in)))
-    count = requests_played(load, concurrency, engines)
+    count = requests_played(load, concurrency, clients, engines)
     if load.request_rate is not None and load.requests is None:
         in_flight = _in_flight(timed, serving, load)
         count = min(_MOST, max(count, ceil(_TURNS * in_flight)))
@@ -343,8 +343,9 @@ def predict(
 
 
 def _clients(load: Load, engines: int) -> int:
-    """In flight in one engine, of those that have any."""
-    return max(1, round(_in_all(load) / engines))
+    """In flight in one engine, of those that have any. Of a load of one round, in the engine that has most."""
+    each = _in_all(load) / engines
+    return ceil(each) if load.requests is not None and load.requests <= _in_all(load) else max(1, round(each))
 
 
 def _in_all(load: Load) -> float:
@@ -353,17 +354,26 @@ def _in_all(load: Load) -> float:
     return load.concurrency if load.requests is None else min(load.concurrency, load.requests)
 
 
-def _of_all(rate: float, load: Load, engines: int, clients: int | None, count: int, capacity: float) -> float:
-    """Requests/s of all engines, of one of which `clients` or, all at once, `count` requests were played at `rate`.
+def _of_all(
+    played: Played, rate: float, load: Load, engines: int, clients: int | None, count: int, capacity: float
+) -> float:
+    """Requests/s of all engines, of one of which `clients` or, in an open loop, `count` requests were played at `rate`.
 
     Whole requests were, and not every engine need have one: a single client is answered by one of eight engines, and no
     sooner for the others.
     """
     if clients is not None:  # Little's law: as long as each takes, so many are in flight
-        return min(rate * _in_all(load) / clients, max(capacity, rate * engines))
-    if load.request_rate is None and load.requests is not None:
-        return rate * min(engines, load.requests / count)
-    return rate * engines
+        asked, share = _asked(load, clients, engines), _in_all(load) / clients
+        if load.requests is not None and asked is not None and count >= asked:
+            share = load.requests / count  # played to its end, in whole requests
+        return min(rate * share, max(capacity, rate * engines))
+    if load.requests is None or count * engines < load.requests:
+        return rate * engines
+    if load.request_rate is None:
+        return rate * load.requests / count
+    # The few that are played do not show how long all take to arrive.
+    arriving_s = (load.requests - 1) / load.request_rate
+    return load.requests / (arriving_s + max(played.done_s) - max(played.sent_s))
 
 
 def _in_flight(step: StepTime, serving: Serving, load: Load) -> float:
@@ -378,9 +388,17 @@ def _in_flight(step: StepTime, serving: Serving, load: Load) -> float:
     return running
 
 
-def requests_played(load: Load, concurrency: int | None, engines: int) -> int:
-    """Requests that one engine plays: as many as asked, or as a steady state needs."""
-    asked = None if load.requests is None else max(1, ceil(load.requests / engines))
+def _asked(load: Load, clients: int | None, engines: int) -> float | None:
+    """Requests of one engine, in as many rounds of its `clients` as all have together; None: it never ends."""
+    if load.requests is None:
+        return None
+    return round(load.requests / engines if clients is None else load.requests * clients / _in_all(load), 9)
+
+
+def requests_played(load: Load, concurrency: int | None, clients: int | None, engines: int) -> int:
+    """Requests that one engine plays: as many as asked, or as a steady state needs. `concurrency`: of its `clients`."""
+    each = _asked(load, clients, engines)
+    asked = None if each is None else max(1, ceil(each))
     if concurrency is not None:
         enough = max(_LOOPS * concurrency, 24)
         return max(concurrency, enough if asked is None else min(asked, enough))
@@ -402,7 +420,8 @@ def _measured(
     """`behind`: clients of a closed loop that were not played, and wait. `capacity`: requests/s of all engines."""
     count = len(prompts)
     at_once = concurrency is None and load.request_rate is None
-    asked = None if load.requests is None else load.requests / engines
+    clients = None if concurrency is None else concurrency + behind
+    asked = _asked(load, clients, engines)
     stretch = max(1.0, (asked or 0) / count) if at_once else 1.0
     first_s = [stretch * (f - s) for f, s in zip(played.first_s, played.sent_s, strict=True)]
     between_s = [
@@ -413,15 +432,14 @@ def _measured(
     rate, burst, later = count / span, 1.0, 1.0
     if concurrency is not None and (asked is None or count < asked):
         rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
-    if concurrency is not None and count > concurrency:
-        clients = concurrency + behind
+    if concurrency is not None and clients is not None and count > concurrency:
         run = _RUN * clients if asked is None else asked
         burst, later = clients / concurrency, max(0.0, run - clients) / (count - concurrency)
         # Those who come at once are all others' turns apart, and whoever comes later waits for all of them.
         behind_s, longer = behind / rate, clients / concurrency
         first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
-    rate = _of_all(rate, load, engines, None if concurrency is None else concurrency + behind, count, capacity)
+    rate = _of_all(played, rate, load, engines, clients, count, capacity)
     if load.request_rate is not None and load.requests is None:
         rate = min(load.request_rate, capacity)  # only the end of a play makes it less
     output, prompt = sum(outputs) / count, sum(prompts) / count

@@ -75,6 +75,7 @@ def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
         ({"concurrency": 60, "input_len": 7000}, "the KV cache lets about "),
         ({"concurrency": 4}, None),
         ({"request_rate": 0.5}, None),
+        ({"request_rate": 0.5, "num_prompts": 1}, None),
     ],
 )
 def test_it_says_that_requests_wait_and_why(load, words):

@@ -65,7 +65,7 @@ def test_replicas_share_the_clients():
 
 @pytest.mark.parametrize("replicas", [2, 8])
 def test_a_client_is_answered_by_one_of_several_engines_and_no_sooner_for_the_others(replicas):
-    for asked in ({"concurrency": 1}, {"requests": 1}):
+    for asked in ({"concurrency": 1}, {"requests": 1}, {"request_rate": 1.0, "requests": 1}):
         one, several = ask(load(**asked)), ask(load(**asked, replicas=replicas))
         assert several.output_tokens_per_s == pytest.approx(one.output_tokens_per_s)
 
@@ -76,6 +76,36 @@ def test_clients_that_engines_do_not_share_evenly_are_no_more_and_no_fewer(clien
     found = ask(load(concurrency=clients, replicas=8))
     request_s = found.ttft_s.p50 + 199 * found.tpot_s.p50  # answers of 200 tokens
     assert found.requests_per_s == pytest.approx(clients / request_s, rel=0.1)
+
+
+@given(
+    requests=st.integers(1, 200), rate=st.sampled_from([0.5, 2.0, 8.0, 30.0]), replicas=st.integers(1, 16),
+    output=st.sampled_from([1.0, 20.0, 200.0]),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_run_takes_until_its_last_request_has_arrived_on_any_number_of_engines(requests, rate, replicas, output):
+    found = ask(load(output=output, request_rate=rate, requests=requests, replicas=replicas))
+    assert (
+        requests / found.requests_per_s >= 0.9 * (requests - 1) / rate
+    )  # by its quantiles a short run is a little less
+
+
+@given(requests=st.integers(1, 60), more=st.integers(0, 60), replicas=st.integers(1, 16))
+@settings(max_examples=60, deadline=None)
+def test_who_all_come_at_once_are_the_same_by_whatever_load(requests, more, replicas):
+    at_once = ask(load(requests=requests, replicas=replicas))
+    loop = ask(load(requests=requests, concurrency=requests + more, replicas=replicas))
+    assert loop.output_tokens_per_s == pytest.approx(at_once.output_tokens_per_s)
+    assert (loop.ttft_s, loop.tpot_s) == (at_once.ttft_s, at_once.tpot_s)
+    fast = ask(load(requests=requests, request_rate=1e6, replicas=replicas))
+    assert fast.output_tokens_per_s == pytest.approx(at_once.output_tokens_per_s, rel=0.1)
+
+
+@pytest.mark.parametrize(("clients", "requests"), [(10, 12), (11, 22), (12, 24), (9, 30)])
+def test_a_run_of_whole_rounds_takes_as_long_as_they_do_on_engines_that_share_clients_unevenly(clients, requests):
+    one_s = 1 / ask(load(concurrency=1, requests=1)).requests_per_s
+    found = ask(load(concurrency=clients, requests=requests, replicas=8))
+    assert requests / found.requests_per_s == pytest.approx(-(-requests // clients) * one_s, rel=0.05)
 
 
 def test_replicas_and_data_parallel_ranks_share_what_arrives():
@@ -308,6 +338,16 @@ def test_a_rate_is_looked_for_beyond_the_capacity_only_for_a_load_that_ends():
     assert highest_rate(lambda _: True, 10.0, 100) == 100
     assert highest_rate(lambda rate: rate <= 40, 10.0, 100) == pytest.approx(40, rel=0.02)
     assert highest_rate(lambda rate: rate <= 4, 10.0, 100) == pytest.approx(4, rel=0.03)
+
+
+def test_a_highest_rate_far_below_the_capacity_is_not_none():
+    assert highest_rate(lambda rate: rate <= 3e-3, 10.0) == pytest.approx(3e-3, rel=0.06)
+    patient = replace(SERVING, max_num_seqs=1024)
+    alone_s = ask(load(request_rate=1e-3), patient).tpot_s.p95
+    objectives = Objectives(tpot_p95_s=alone_s * 1.0001)
+    rate = throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, patient, load(), objectives)
+    assert rate > 0
+    assert objectives.keeps(ask(load(request_rate=rate), patient))
 
 
 def test_the_roofline_is_above_what_is_predicted():

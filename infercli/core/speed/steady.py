@@ -7,6 +7,7 @@ answered is played (core/throughput.py). An objective on a percentile of TTFT is
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 from typing import NamedTuple
 
 from infercli.core.speed.schedule import Limits
@@ -14,6 +15,8 @@ from infercli.core.speed.steps import StepTime
 
 _HALVINGS = 7
 """Of the bracket around the highest rate: to 1 % of its upper end."""
+_ALONE = 1e-5
+"""Of the capacity: a rate at which requests are alone, even on an engine that runs a thousand at a time."""
 
 
 class Steady(NamedTuple):
@@ -74,6 +77,15 @@ def highest_rate(keeps: Callable[[float], bool], capacity: float, most: float | 
             return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
+        if keeps(middle):
+            low = middle
+        else:
+            high = middle
+    if low or not keeps(capacity * _ALONE):
+        return low
+    low = capacity * _ALONE  # it lies far below a hundredth of the capacity: by factors
+    for _ in range(_HALVINGS):
+        middle = sqrt(low * high)
         if keeps(middle):
             low = middle
         else:
