@@ -36,6 +36,9 @@ class Open(NamedTuple):
     engine: Engine
     step_s: float
     """Of one token of an answer, in closed form."""
+    full_step_s: float
+    """The same in the largest batch that `engine` has. Fewer at a time are faster since the others wait: of equal
+    prices the larger batch is taken all the same."""
     worst: Measure | None
     """What it cannot keep at the pessimistic end, by the closed form; None: it may."""
 
@@ -140,9 +143,9 @@ class Search:
         if unaccepted is not None:
             return _lost(weighed, cost, "impossible", unaccepted)
         # A smaller batch takes no more memory: where the default batch starts, it need not be examined yet.
-        # Nor does it help where more is missing than a batch takes at all.
+        # Nor does it help where more is missing than a batch takes at all, even at the optimistic end.
         engine = self.engine(weighed.default_batch or weighed)
-        if engine.starts is not True and (engine.examined is None or engine.missing_bytes < engine.batch_bytes):
+        if engine.starts is not True and (engine.examined is None or engine.least_missing_bytes < engine.batch_bytes):
             engine = self.engine(weighed)
         if engine.examined is None:
             return _lost(weighed, cost, "impossible", engine.problem)
@@ -166,14 +169,16 @@ class Search:
         if engine.no_speed is not None:
             return _lost(weighed, cost, "cannot_be_told", f"no speed: {engine.no_speed}")
         worst = max((m for m in measures if m.worst_share > 1), key=lambda m: m.worst_share, default=None)
-        return Open(weighed, cost, engine, engine.step_s(weighed.candidate.replicas)[1], worst)
+        c = weighed.candidate
+        step_s, full_s = (engine.step_s(c.replicas, seqs)[1] for seqs in (c.max_num_seqs, engine.serving.max_num_seqs))
+        return Open(weighed, cost, engine, step_s, full_s, worst)
 
     def _bounds(self, engine: Engine, weighed: Weighed) -> list[Measure]:
         c = weighed.candidate
         carries = engine.carries(c.replicas, c.max_num_seqs)
         if any(1 < share < _NEARLY for m in carries for share in (m.share, m.worst_share)):
             carries = self.engine(weighed).carries(c.replicas, c.max_num_seqs)
-        return [*engine.least(c.replicas), *carries]
+        return [*engine.least(c.replicas, c.max_num_seqs), *carries]
 
     # Who wins.
 
@@ -255,18 +260,28 @@ class Search:
         holding, carrying = [], []
         if self.question.traffic.output_len <= 1:
             return ()  # nobody waits for a second token
-        best_s = float("inf")
+        best: list[tuple[float, float]] = []  # (step_s, at once) of those that hold
         for candidate in sorted((o for o in self.open if o.cost is not None), key=lambda o: (o.price, o.step_s)):
-            if candidate is not self._winner and candidate.step_s * _FASTER > best_s:
+            step_s, at_once = candidate.step_s, self._at_once(candidate)
+            as_good = any(step_s * _FASTER > other_s and at_once <= more for other_s, more in best)
+            if as_good and candidate is not self._winner:
                 continue
             played = self.play(candidate)
             point = self._point(candidate, played)
             if played.keeps:
-                best_s = min(best_s, candidate.step_s)
+                best.append((step_s, at_once))
                 holding.append(point)
             elif all(m.share <= 1 for m in played.measures if not m.is_objective):
                 carrying.append(point)
         return undominated(holding or carrying)
+
+    def _at_once(self, candidate: Open) -> float:
+        """Of the requests in flight those that its batches have a place for; 0 at a rate, where all are answered.
+
+        A slower one that has a place for more of them may make more tokens.
+        """
+        c, asked = candidate.weighed.candidate, self.question.traffic.concurrency
+        return 0.0 if asked is None else min(asked, c.replicas * c.max_num_seqs)
 
     def _point(self, candidate: Open, played: Played) -> Point:
         assert candidate.cost is not None
@@ -369,7 +384,7 @@ def _lost(weighed: Weighed, cost: Cost | None, verdict: Verdict, reason: str, sh
 
 def _order(o: Open) -> tuple[object, ...]:
     c = o.weighed.candidate
-    return (o.price, o.weighed.preference, o.step_s, -c.max_num_seqs, c.gpus_per_replica, c.pipeline_parallel_size)
+    return (o.price, o.weighed.preference, o.full_step_s, -c.max_num_seqs, c.gpus_per_replica, c.pipeline_parallel_size)
 
 
 def _preference(loser: Open, winner: Open) -> str:
@@ -383,7 +398,8 @@ def _preference(loser: Open, winner: Open) -> str:
     if loser.step_s > _FASTER * winner.step_s:
         return f"{same}; {1 - winner.step_s / loser.step_s:.0%} slower for a user"
     if loser.weighed.candidate.max_num_seqs < taken.max_num_seqs:
-        return f"{same}, and as fast; max_num_seqs {taken.max_num_seqs} takes more at a time"
+        faster = loser.step_s * _FASTER < winner.step_s
+        return f"{same}{'' if faster else ', and as fast'}; max_num_seqs {taken.max_num_seqs} takes more at a time"
     return f"{same}, and no faster for a user"
 
 

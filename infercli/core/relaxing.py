@@ -209,7 +209,7 @@ def _most_able(search: Search) -> list[Weighed]:
         slower = engine.widths["tpot"][1]
         worst = (
             -engine.capacity(c.replicas) * engine.widths["output_tokens_per_s"][0],
-            engine.step_s(c.replicas)[0] * slower,
+            engine.step_s(c.replicas, c.max_num_seqs)[0] * slower,
             engine.step(1.0, search.question.traffic.input_len) * slower,
         )
         found[c.words] = (worst, weighed)

@@ -304,6 +304,20 @@ def test_a_smaller_batch_is_taken_where_only_it_starts():
     assert {x.verdict for x in found.losers if x.candidate.max_num_seqs == 256} & {"does_not_fit", "cannot_be_told"}
 
 
+def test_a_smaller_batch_that_may_start_is_not_said_to_be_too_large():
+    rtx = profile("rtx", "RTX-4090", quantizations=("awq",))
+    question = ask(rtx, model="Qwen/Qwen3-32B", load={"request_rate": 0.1}, ttft_s=10, tpot_s=1)
+    question = replace(question, max_model_len=8192)
+    told = {
+        x.candidate.max_num_seqs: x for x in Search(question).selection().losers if x.candidate.kv_cache_dtype == "auto"
+    }
+    assert [told[seqs].verdict for seqs in (256, 64, 16)] == ["does_not_fit", "cannot_be_told", "cannot_be_told"]
+    for loser in told.values():
+        own = estimate(request(question, loser.candidate), question.model)
+        assert own.starts is (False if loser.verdict == "does_not_fit" else None)
+        assert f"{own.missing_bytes / GIB:.2f} GiB missing" in loser.reason
+
+
 def test_a_profile_without_room_for_the_spare_does_not_stand_for_one_that_has_it():
     found = Search(ask(profile("one", "H100"), profile("two", "H100", gpus=2), spare=True)).selection()
     chosen = found.chosen.candidate
@@ -487,8 +501,53 @@ def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, 
     carried = all(m.share < 1 for m in engine.carries(replicas, chosen.candidate.max_num_seqs))
     if engine.starts and carried:
         played = {m.of: m.value for m in engine.play(replicas).measures}
-        for least in engine.least(replicas):
+        for least in engine.least(replicas, chosen.candidate.max_num_seqs):
             assert least.value <= played[least.of]
+
+
+@given(
+    st.sampled_from([17.0, 40.0, 130.0, 300.0]), st.sampled_from([50.0, 1000.0, 2500.0]),
+    st.sampled_from([2.0, 40.0, 200.0]), st.integers(0, 10_000),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_a_smaller_batch_is_never_better_than_the_closed_form_says_of_it_by_the_engine_of_the_default(
+    clients, prompt, output, which
+):
+    question = ask(load={"concurrency": clients})
+    traffic = question.traffic.model_copy(update={"input_len": prompt, "output_len": output})
+    question = replace(question, traffic=traffic)
+    smaller = [w for w in candidates(question) if w.default_batch is not None]
+    chosen = smaller[which % len(smaller)]
+    own, usual = (Engine(question, w, examination(question, w)) for w in (chosen, chosen.default_batch))
+    if usual.starts:
+        c = chosen.candidate
+        played = {m.of: m.value for m in own.play(c.replicas).measures}
+        for least in usual.least(c.replicas, c.max_num_seqs):
+            assert least.value <= played[least.of]
+
+
+@pytest.mark.parametrize("clients", [200.0, 400.0])
+def test_a_batch_that_lets_others_wait_is_judged_by_its_own_speed(clients):
+    question = ask(
+        profile("h100", "H100", quantizations=("none",)), load={"concurrency": clients}, ttft_s=120.0, tpot_s=0.018
+    )
+    found = Search(question).selection()
+    assert (found.chosen.candidate.max_num_seqs, found.chosen.candidate.kv_cache_dtype) == (16, "auto")
+    for loser in found.losers:
+        if loser.verdict in ("too_slow", "uncertain"):
+            speed = estimate(request(question, loser.candidate), question.model).speed
+            kept = speed.tpot_p95_s.value <= 0.018 and speed.ttft_p95_s.value <= 120
+            assert kept is (loser.verdict == "uncertain"), loser
+    assert {p.candidate.max_num_seqs for p in found.front} == {16, 64}
+    assert any(p.chosen for p in found.front) or any("not on the front" in note for note in found.notes)
+
+
+def test_of_batches_that_hold_the_largest_is_taken_although_fewer_at_a_time_are_faster():
+    question = ask(profile("h100", "H100", quantizations=("none",)), load={"concurrency": 40.0}, ttft_s=60.0)
+    found = Search(question).selection()
+    assert found.chosen.candidate.max_num_seqs == 1024
+    smallest = next(x for x in found.losers if (x.candidate.max_num_seqs, x.candidate.kv_cache_dtype) == (16, "auto"))
+    assert smallest.reason == "same price; max_num_seqs 1024 takes more at a time"
 
 
 def point(x: float, y: float) -> Point:
