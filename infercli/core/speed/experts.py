@@ -116,5 +116,7 @@ def by_cutlass(scheme: Scheme | None, gpu: Gpu) -> bool:
 def expert_kernels(experts: Experts, layout: Layout, scheme: Scheme | None, gpu: Gpu) -> int:
     """Kernels of a layer's experts, the router and shared ones with them, in one step."""
     shared = _KERNELS_SHARED if experts.shared_intermediate else 0
-    mapped = _KERNELS_MAPPED if layout.expert_parallel else 0
+    # One rank has all experts, whatever was asked (vLLM 0.29 fused_moe/config.py FusedMoEParallelConfig use_ep).
+    several = layout.tensor_parallel_size * layout.data_parallel_size > 1
+    mapped = _KERNELS_MAPPED if layout.expert_parallel and several else 0
     return _KERNELS + shared + (_KERNELS_CUTLASS + mapped if by_cutlass(scheme, gpu) else 0)
