@@ -22,7 +22,7 @@ from infercli.adapters.files import cache_home
 from infercli.adapters.kubeconfig import load
 from infercli.core.observed import Answer
 from infercli.core.record import Json
-from infercli.errors import EndpointError, InferError
+from infercli.errors import EndpointError, InferError, InputError
 
 CONNECT_S = 5.0
 """For a TCP connection and TLS: a reachable API server takes well under a second."""
@@ -150,10 +150,21 @@ class Cluster:
         return True
 
     def check_namespace(self) -> None:
-        """Raises InputError where the namespace is not there, in which an API server finds nothing all the same."""
+        """Raises InputError where the namespace is not there, in which an API server finds nothing all the same.
+
+        Or where it is being deleted: what was in it goes, and nothing new comes.
+        """
         with contextlib.suppress(Forbidden):
-            if self.get("v1", "Namespace", self.namespace) is None:
+            found = self.get("v1", "Namespace", self.namespace)
+            if found is None:
                 raise no_namespace(self._named("read", f"Namespace {self.namespace}"))
+            since = found["metadata"].get("deletionTimestamp")
+            if since is not None:
+                raise InputError(
+                    f"namespace `{self.namespace}` of context `{self.context}` is being deleted, since {since}",
+                    f"name another with -n; `{self._named('', '').kubectl} describe namespace {self.namespace}` says "
+                    "what it waits for",
+                )
 
     def now(self) -> datetime:
         """The API server's clock, to the second: the one that everybody who looks at a lease shares."""

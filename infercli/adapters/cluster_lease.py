@@ -129,6 +129,11 @@ class HeldLease:
             return  # a silent API server: `confirm` counts the seconds
         if not self._is_ours(found):
             self._lost = f"somebody else took the lock of {self.release}"
+            if found is None:
+                self._lost = (
+                    f"the lock of {self.release} is gone: somebody else took it and gave it back, or Lease {self.name} "
+                    f"was deleted, alone or with namespace {self.cluster.namespace}"
+                )
             return
         self._version = found["metadata"]["resourceVersion"]
         if found["spec"].get("renewTime") == written:
