@@ -229,10 +229,13 @@ def runs(platform: Platform, names: Collection[str], clock: Clock) -> bool:
         clock.sleep(POLL_S)
 
 
-def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, FrontState]:
+def front_states(
+    platform: Platform, replicas: int, tries: int, other: list[str] | None = None
+) -> dict[str, FrontState]:
     """The front replicas that are told of within `tries` requests, by name.
 
-    One replica answers, for all that answer it: which one the proxy asks depends on what each has to do.
+    One replica answers, for all that answer it: which one the proxy asks depends on what each has to do. `other` is
+    given what was answered instead.
     """
     states: dict[str, FrontState] = {}
     for _ in range(tries):
@@ -243,6 +246,10 @@ def front_states(platform: Platform, replicas: int, tries: int) -> dict[str, Fro
                 for seen in body.get("replicas") or [body]:  # a front of before it told of the others tells of itself
                     name = str(seen.get("replica") or seen["pid"])
                     states[name] = FrontState(name, seen["generation"], seen.get("refused") or {})
+        elif other is not None:
+            other.append(
+                f"the front answers HTTP {answer.status}: {answer.body.decode(errors='replace')[:200].strip()}"
+            )
         if len(states) >= replicas:
             break
     return states
@@ -263,8 +270,9 @@ def until_routed(
     while True:
         refused: str | None = None
         current = 0
+        other: list[str] = []
         try:
-            for state in front_states(platform, front_replicas, tries=2 * front_replicas).values():
+            for state in front_states(platform, front_replicas, 2 * front_replicas, other).values():
                 if state.generation >= generation and engine not in state.refused:
                     current += 1
                 else:
@@ -273,11 +281,12 @@ def until_routed(
             refused = error.message
         if current >= front_replicas:
             return
+        refused = refused or (other[-1] if other else None)
         if clock.monotonic() - looked > LONG_FLIP_S:
             # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
             looked, seen = clock.monotonic(), look()
             trouble = _trouble(seen, [engine]) if seen is not None else trouble
-            told(trouble)
+            told([*trouble, *other[-1:]])
             failed = failure_of(seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
             if failed:
                 raise _cannot_start(platform, engine, failed)

@@ -219,3 +219,10 @@ def test_the_cause_is_the_last_exception_of_what_was_said():
     assert cause_of("A replica failed to start. Retrying 2 more time(s).") is None
     assert cause_of("Traceback:\nValueError: a\n\nray.exceptions.RayTaskError: b") == "ray.exceptions.RayTaskError: b"
     assert cause_of("RuntimeError: engine start failed: ValueError: No memory") == "ValueError: No memory"
+
+
+def test_what_answers_in_the_fronts_place_is_told_and_is_the_reason_of_giving_up(world):
+    world.platform.front = lambda *_, **__: Answer(502, {}, b"no upstream\n")
+    with pytest.raises(TimedOut, match=rf"route to {ENGINE} \(the front answers HTTP 502: no upstream\)"):
+        until_routed(world.platform, 2, ENGINE, 2, Deadline(world.clock, 60, ""), world.watcher)
+    assert "note: the front answers HTTP 502: no upstream" in world.watcher.said
