@@ -7,8 +7,11 @@ from infercli.errors import InputError
 
 
 def delete(name: str, world: World, *, keep_history: bool = False, break_lock: bool = False) -> None:
-    """Remove the release. Raises InputError when there is none, ReleaseBusy while somebody changes it."""
-    if not world.store.entries(name):
+    """Remove the release, or what is left of one whose history is gone.
+
+    Raises InputError when there is none, ReleaseBusy while somebody changes it.
+    """
+    if not world.store.entries(name) and world.platform.left_over() is None:
         raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
     with world.store.changing(name, "delete", break_lock=break_lock):
         world.watcher.step(f"remove {name} from {world.platform.where}")

@@ -24,6 +24,7 @@ from infercli.core.release import (
     next_number,
     routing_generation,
     serving,
+    table_of,
     unfinished_rollback,
     ways_on,
 )
@@ -85,6 +86,9 @@ def settled(request: Request, world: World, history: Sequence[Entry], now: Servi
     if now is None or not is_live(request, history, now):
         return False
     if differs(world.platform.config(), world.compose(now, history)):
+        return False
+    there = world.platform.held_objects(request.objects)
+    if any(held is None or differs(held, meant) for held, meant in zip(there, request.objects, strict=True)):
         return False
     return runs(world.platform, ["front", engine_of(request.plan).app], world.clock)
 
@@ -149,7 +153,7 @@ def prospect(
         beside_it = strategy(new, busy + keep.spec.gpus * keep.replicas, capacity(request.plan))
         keep = keep if beside_it == "beside" else None
     states = rollout(
-        next_number(history),
+        number_now(world, history),
         new,
         request.plan.front,
         before,
@@ -162,14 +166,33 @@ def prospect(
     return how, states
 
 
-def candidate(request: Request, history: Sequence[Entry], now: str) -> Entry:
+def number_now(world: World, history: Sequence[Entry]) -> int:
+    """The number of the revision to append."""
+    return next_number(history, table_of(world.platform.config())[0])
+
+
+def check_recorded(request: Request, world: World, history: Sequence[Entry]) -> None:
+    """Raises InputError where an engine takes requests of which no revision knows: a deploy could not keep it."""
+    routes = table_of(world.platform.config())[1]
+    known = {e.revision.engine.app for e in history}
+    strange = sorted(app for app, weight in routes.items() if weight and app not in known)
+    if strange and not request.allow_downtime:
+        name = request.plan.name
+        raise InputError(
+            f"{' and '.join(strange)} takes requests on {world.platform.where}, and no revision of {name} that is left "
+            "knows of it: after a deploy has begun, clients get 503 until the new engine has started and was verified",
+            "put the revisions that were deleted back, from a backup; or `infercli deploy --allow-downtime`",
+        )
+
+
+def candidate(request: Request, world: World, history: Sequence[Entry]) -> Entry:
     """The entry that a deploy would append."""
     plan = request.plan
     revision = Revision(
         name=plan.name,
-        number=next_number(history),
+        number=number_now(world, history),
         action="deploy",
-        created_at=now,
+        created_at=world.clock.now(),
         created_by=request.who,
         reason=request.reason,
         infercli_version=request.infercli_version,
@@ -197,7 +220,8 @@ def deploy(request: Request, world: World) -> Entry:
             current = serving(history)
             assert current is not None  # is_live says so
             return current
-        entry = candidate(request, history, world.clock.now())
+        check_recorded(request, world, history)
+        entry = candidate(request, world, history)
         how, states = prospect(request, world, history, before)
         if how == "replace" and any(s.step == "stop" for s in states) and not request.allow_downtime:
             raise InputError(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from infercli.actions.deploy import Request, engine_of, prospect, settled, standing_now
-from infercli.actions.ports import Platform
+from infercli.actions.deploy import Request, check_recorded, engine_of, prospect, settled, standing_now
 from infercli.actions.steps import World
 from infercli.core.differences import Difference, differences
 from infercli.core.record import Json
@@ -16,8 +15,13 @@ from infercli.render.upgrade import builds_new_cluster, cluster_gpus
 
 
 def diff(request: Request, world: World) -> ReleaseDiff:
-    """Look and compare; nothing is changed, and nothing but reading is needed."""
+    """Look and compare; nothing is changed, and nothing but reading is needed.
+
+    Raises InputError where there is no history and something takes requests all the same.
+    """
     history = list(world.store.entries(request.plan.name))
+    if not history:
+        check_recorded(request, world, history)  # what runs cannot be compared, and is not nothing
     now = standing_now(world, history)
     good = serving(history) if now is not None else None
     engine = _engine(engine_of(request.plan), now, history)
@@ -27,11 +31,14 @@ def diff(request: Request, world: World) -> ReleaseDiff:
         now.routes if now else {}, states[-1].serving.routes if states else (now.routes if now else {})
     )
     recorded = good.revision.objects if good is not None else ()
-    objects = tuple(_objects(recorded, request.objects, world.platform))
+    held = world.platform.held_objects(request.objects)
+    objects = tuple(_objects(recorded, request.objects, held))
     ray_cluster: Literal["none", "first", "same", "new"] = "none"
     changes = bool(states or objects or engine.fields or front)
     if request.objects and changes:
-        new = good is not None and builds_new_cluster(recorded, request.objects)
+        found = [_meant(there, body) for there, body in zip(held, request.objects, strict=True) if there is not None]
+        others = builds_new_cluster(recorded, request.objects) or builds_new_cluster(found, request.objects)
+        new = good is not None and others
         ray_cluster = "first" if good is None else "new" if new else "same"
     return ReleaseDiff(
         name=request.plan.name,
@@ -69,10 +76,19 @@ def _records(was: Json, becomes: Json) -> tuple[Difference, ...]:
     return tuple(differences(was.model_dump(mode="json"), becomes.model_dump(mode="json")))
 
 
-def _objects(recorded: Sequence[Json], rendered: Sequence[Json], platform: Platform) -> Iterator[ObjectChange]:
+def _meant(held: Json, body: Json) -> Json:
+    """`held` without what only it has, which the API server or somebody else put there."""
+    if isinstance(held, dict) and isinstance(body, dict):
+        return {key: _meant(held[key], value) for key, value in body.items() if key in held}
+    if isinstance(held, list) and isinstance(body, list) and len(held) == len(body):
+        return [_meant(one, other) for one, other in zip(held, body, strict=True)]
+    return held
+
+
+def _objects(recorded: Sequence[Json], rendered: Sequence[Json], there: Sequence[Json]) -> Iterator[ObjectChange]:
     """Against the cluster where it has the object: to undo what somebody else did there is a change too."""
     old = {_key(o): o for o in recorded}
-    for body, held in zip(rendered, platform.held_objects(rendered), strict=True):
+    for body, held in zip(rendered, there, strict=True):
         before = old.pop(_key(body), None)
         name = body["metadata"]["name"]
         if held is None:

@@ -76,6 +76,9 @@ class Platform(Protocol):
     def remove(self) -> None:
         """Take everything away that `prepare` and `put` made; succeeds when there is nothing."""
 
+    def left_over(self) -> str | None:
+        """What runs of the release although its history is gone: `RayService chat`; None: nothing that can be seen."""
+
 
 class ReleaseStore(Protocol):
     """The history of releases, where everybody who may change them can read it."""

@@ -9,6 +9,7 @@ from infercli.actions.deploy import (
     capacity,
     condition_of,
     gpus_beside,
+    number_now,
     run,
     standing_engine,
     standing_now,
@@ -21,7 +22,6 @@ from infercli.core.release import (
     Revision,
     Serving,
     newest,
-    next_number,
     rollback_target,
     serving,
     stands,
@@ -49,11 +49,8 @@ class Way(Record):
     """Empty: it serves already."""
 
 
-def way(name: str, world: World, history: list[Entry], to: int | None, now: Serving | None) -> tuple[Way, Entry]:
-    """Where a rollback would go and how; `now` is what is live.
-
-    Raises InputError when there is nowhere to go.
-    """
+def target_of(name: str, history: list[Entry], to: int | None) -> Entry:
+    """The revision to go back to. Raises InputError when there is none."""
     if not history:
         raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
     if to is None:
@@ -71,7 +68,16 @@ def way(name: str, world: World, history: list[Entry], to: int | None, now: Serv
             raise InputError(
                 f"revision {to} of `{name}` was never good: {target.progress.outcome}", f"`infercli history {name}`"
             )
-    engine, front, number = target.revision.engine, target.revision.front, next_number(history)
+    return target
+
+
+def way(name: str, world: World, history: list[Entry], to: int | None, now: Serving | None) -> tuple[Way, Entry]:
+    """Where a rollback would go and how; `now` is what is live.
+
+    Raises InputError when there is nowhere to go.
+    """
+    target = target_of(name, history, to)
+    engine, front, number = target.revision.engine, target.revision.front, number_now(world, history)
     last = newest(history)
     standing, condition = standing_engine(engine.app, history, now), condition_of(engine, world, history, now)
     share = now.routes.get(engine.app, 0) if now is not None else 0
@@ -116,6 +122,8 @@ def rollback(
 
     `tell` is called with the way and its target before anything is changed, unless it serves already.
     """
+    if break_lock:
+        target_of(name, list(world.store.entries(name)), to)  # nobody is stopped for a rollback that has nowhere to go
     with world.store.changing(name, "rollback", break_lock=break_lock):
         history = list(world.store.entries(name))
         before = standing_now(world, history)
@@ -125,7 +133,7 @@ def rollback(
         tell(how, target)
         revision = Revision(
             name=name,
-            number=next_number(history),
+            number=number_now(world, history),
             action="rollback",
             points_at=target.number,
             created_at=world.clock.now(),

@@ -180,11 +180,15 @@ def _conflict(said: ApiStatus, doing: Doing) -> InferError:
     if owned:
         lines = [f"{c.get('field')}: {_manager(str(c.get('message')))}" for c in owned]
         kind, _, name = doing.what.partition(" ")
+        kubectl = f"{doing.kubectl} -n {doing.namespace}"
+        managers = sorted({_manager(str(c.get("message"))).removeprefix("managed by ") for c in owned})
+        entries = f"del(.metadata.managedFields[] | select(.manager | IN({json.dumps(managers)[1:-1]})))"
         return ClusterError(
             f"{doing.what} has fields that somebody else manages, and infercli takes nothing over:\n"
             + "\n".join(lines),
             "take these fields out of what that manager applies; what was edited by hand is given up by removing that "
-            f"manager's entry: `{doing.kubectl} -n {doing.namespace} edit {kind.lower()} {name} --show-managed-fields`",
+            f"manager's entry: `{kubectl} get {kind.lower()} {name} -o json --show-managed-fields | "
+            f"jq {shlex.quote(entries)} | {kubectl} replace -f -`",
         )
     if said.reason == "AlreadyExists":
         return Exists(f"{doing.what} exists already")

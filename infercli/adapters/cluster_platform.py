@@ -41,6 +41,14 @@ LOOK_AT_PODS_S = 2.0
 REMOVE_S = 600.0
 """How long `remove` waits for the pods: their grace period is 180 s, and engines drain before."""
 
+STATIC = {
+    ("v1", "ServiceAccount"),
+    ("v1", "ConfigMap"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("policy/v1", "PodDisruptionBudget"),
+}
+"""The kinds of what is rendered beside the RayService: found by label where the history that names them is gone."""
+
 EVENTS = ("FailedToUpdateServeApplications", "InvalidRayServiceSpec")
 """Reasons of the events with which KubeRay says that it cannot do what was applied."""
 
@@ -361,7 +369,7 @@ class ClusterPlatform:
         Raises TimedOut; doing it again goes on.
         """
         entries = ReleaseSecrets(self.cluster).entries(self.name)
-        kinds = {(o["apiVersion"], o["kind"]) for e in entries for o in e.revision.objects} - {RAY}
+        kinds = ({(o["apiVersion"], o["kind"]) for e in entries for o in e.revision.objects} or STATIC) - {RAY}
         selector = ",".join(f"{key}={value}" for key, value in self._labels)
         if self.cluster.serves(*RAY):
             self.cluster.delete(*RAY, ray_service(self.name))
@@ -370,6 +378,13 @@ class ClusterPlatform:
             for found in self.cluster.find(api_version, kind, labels=selector):
                 self.cluster.delete(api_version, kind, found["metadata"]["name"])
         self._put, self._seen = None, None
+
+    def left_over(self) -> str | None:
+        """The RayService, where it has the release's labels."""
+        with contextlib.suppress(ClusterError):  # no KubeRay, or one may not look
+            found = self._live()
+            return f"RayService {self.name}" if found is not None and self._is_ours(found) else None
+        return None
 
     def _until_gone(self) -> None:
         end = time.monotonic() + REMOVE_S

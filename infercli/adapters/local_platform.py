@@ -95,6 +95,10 @@ class LocalPlatform:
             raise RayError(f"Ray refused the Serve config: {_short(answer.body)}", "`infercli local status`")
         write_text(self.home / "serve.json", json.dumps(serve_config), private=True)
 
+    def left_over(self) -> str | None:
+        """A Ray on this machine is not a release's own: whose engines are left in it cannot be told."""
+        return None
+
     def config(self) -> Json:
         """What Ray holds, put together again from what it says of each application; None where no Ray runs."""
         if self.ray.running() is None:

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from infercli.adapters.cluster_errors import OWN_MANAGER, Exists
 from infercli.adapters.cluster_lease import HeldLease, describe
 from infercli.core.record import Json, canonical
 from infercli.core.release import Entry, Lease, Progress, Revision
+from infercli.core.validation import problems_of
 from infercli.errors import ClusterError, InferError, ReleaseBusy
 from infercli.render.storage import SECRET_BYTES
 
@@ -56,7 +58,24 @@ class ReleaseSecrets:
 
     def entries(self, name: str) -> Sequence[Entry]:
         """The history, oldest first. Raises ClusterError for a Secret that is not what infercli wrote."""
-        return sorted((_entry(secret) for secret in self._secrets(name)), key=lambda e: e.number)
+        return sorted((self._entry(secret) for secret in self._secrets(name)), key=lambda e: e.number)
+
+    def _entry(self, secret: Json) -> Entry:
+        name = secret["metadata"]["name"]
+        try:
+            data = gzip.decompress(base64.b64decode(secret["data"]["revision"]))
+            revision = Revision.model_validate(json.loads(data))
+            annotation = (secret["metadata"].get("annotations") or {}).get(PROGRESS)
+            progress = Progress.model_validate_json(annotation) if annotation else Progress()
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
+            said = problems_of(error, Revision) if isinstance(error, ValidationError) else []
+            why = "; ".join(f"{where}: {what}" if where else what for where, what in said[:3]) or "its data is damaged"
+            raise ClusterError(
+                f"Secret {name} is not a revision that this infercli can read: {why}",
+                "was it written by a newer infercli? `infercli --version`. Was it edited, or damaged? Restore it; or "
+                f"`{self.cluster.kubectl} delete secret {name}` forgets that revision, and nothing that runs",
+            ) from error
+        return Entry(revision=revision, progress=progress)
 
     def _secrets(self, name: str, *, metadata: bool = False) -> Sequence[Json]:
         selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}={name}"
@@ -140,7 +159,7 @@ class ReleaseSecrets:
             self.cluster.delete("v1", "Secret", secret_name(name, number))
             return
         secrets = self._secrets(name, metadata=True)
-        for secret in sorted(secrets, key=lambda s: int(s["metadata"]["labels"][REVISION_LABEL])):
+        for secret in sorted(secrets, key=_number):
             self.cluster.delete("v1", "Secret", secret["metadata"]["name"])
 
 
@@ -154,6 +173,12 @@ def lease_name(name: str) -> str:
     return f"infercli.{name}"
 
 
+def _number(secret: Json) -> int:
+    """Of its revision, by its label; 0 where somebody took that away."""
+    said = secret["metadata"]["labels"].get(REVISION_LABEL, "")
+    return int(said) if said.isdecimal() else 0
+
+
 def _written(progress: Progress) -> str:
     kept = {"message": _shortened(progress.message), "said": _shortened(progress.said)}
     return canonical(progress.model_copy(update=kept).model_dump(mode="json")).decode()
@@ -164,18 +189,3 @@ def _shortened(text: str | None) -> str | None:
         return text
     half = MAX_MESSAGE_CHARACTERS // 2
     return f"{text[:half]}\n...\n{text[-half:]}"
-
-
-def _entry(secret: Json) -> Entry:
-    name = secret["metadata"]["name"]
-    try:
-        data = gzip.decompress(base64.b64decode(secret["data"]["revision"]))
-        revision = Revision.model_validate(json.loads(data))
-        annotation = (secret["metadata"].get("annotations") or {}).get(PROGRESS)
-        progress = Progress.model_validate_json(annotation) if annotation else Progress()
-    except (KeyError, ValueError, OSError, EOFError, ValidationError) as error:
-        raise ClusterError(
-            f"Secret {name} is not a revision that this infercli can read: {type(error).__name__}",
-            "was it written by a newer infercli, or edited? `infercli --version`",
-        ) from error
-    return Entry(revision=revision, progress=progress)

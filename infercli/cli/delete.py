@@ -34,7 +34,7 @@ def command(
     from infercli.cli.output import confirm, emit
     from infercli.cli.world import resolve
 
-    name, world = resolve(name, place)
+    name, world = resolve(name, place, left_over=True)
     confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
     with interruptible(f"`infercli delete {name}` goes on"):
         delete(name, world, keep_history=keep_history, break_lock=break_lock)

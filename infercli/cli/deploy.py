@@ -79,14 +79,15 @@ def command(
 
 def _rehearse(request: Request, world: World, output: str) -> None:
     """Say what a deploy would do; in a cluster the API server validates every object and the first Serve config."""
-    from infercli.actions.deploy import candidate, prospect, settled, standing_now
+    from infercli.actions.deploy import candidate, check_recorded, prospect, settled, standing_now
     from infercli.cli.output import columns, emit
 
     plan, history = request.plan, list(world.store.entries(request.plan.name))
     now = standing_now(world, history)
     how, states = prospect(request, world, history, now)
     if states:
-        entry = candidate(request, history, world.clock.now())
+        check_recorded(request, world, history)
+        entry = candidate(request, world, history)
         world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
     said = [] if settled(request, world, history, now) else states
     rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]

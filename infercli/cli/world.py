@@ -140,8 +140,10 @@ def kubernetes_world(name: str, place: Place, keys_secret: str | None = None) ->
     return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
 
 
-def resolve(name: str | None, place: Place) -> tuple[str, World]:
+def resolve(name: str | None, place: Place, *, left_over: bool = False) -> tuple[str, World]:
     """The release that a command means, and its world. Raises InputError where there is no such release.
+
+    `left_over`: one whose history is gone will do, where anything of it runs.
 
     The name comes from the argument, else from deployment.yaml; the target from `--target`, else it is a cluster where
     one was named by a flag, else it comes from deployment.yaml's profile when it is that release, else it is local when
@@ -185,6 +187,15 @@ def resolve(name: str | None, place: Place) -> tuple[str, World]:
             error.hint = "\n".join(filter(None, [missing.hint if here else None, error.hint])) or None
         raise
     if name not in there:
+        left = world.platform.left_over()
+        if left is not None and left_over:
+            return name, world
+        if left is not None:
+            raise InputError(
+                f"{left} is on {world.platform.where}, and no revision of `{name}` is left that says what it runs",
+                f"put its Secrets infercli.release.v1.{name}.v* back, from a backup; or `infercli deploy "
+                f"--allow-downtime` starts anew, and `infercli delete {name}` takes it away",
+            )
         nor = "" if target else "on this machine, nor "
         missing = _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
         elsewhere = world.store.elsewhere(name)

@@ -19,6 +19,9 @@ KEPT = 50
 10, and so does a Deployment; failures and rollbacks are revisions here too, and whoever asks what was done last month
 finds it. Our choice."""
 
+GENERATIONS = 1000
+"""Generations of the routing table that each revision has for its steps: a rollout has a dozen at most."""
+
 Outcome = Literal["pending", "good", "failed", "interrupted", "abandoned"]
 """`abandoned`: was pending when a later revision took over."""
 
@@ -314,11 +317,28 @@ def engines_of(serving_now: Serving, history: Sequence[Entry]) -> list[EngineDep
     return [by_number[number].engine for _, number in sorted(serving_now.engines.items())]
 
 
-def next_number(history: Sequence[Entry]) -> int:
-    """The number of the revision to append."""
-    return max((e.number for e in history), default=0) + 1
+def next_number(history: Sequence[Entry], generation: int = 0) -> int:
+    """The number of the revision to append.
+
+    `generation` is that of the table which is live: where the history that made it is gone, its number is not given
+    again, since the fronts would be taken to have the new table while they have the old one.
+    """
+    return max(generation // GENERATIONS, max((e.number for e in history), default=0)) + 1
 
 
 def routing_generation(number: int, step: int) -> int:
     """The generation of a routing table: grows with every revision and every step in it, never repeats."""
-    return number * 1000 + step
+    return number * GENERATIONS + step
+
+
+def table_of(held: Json) -> tuple[int, dict[str, int]]:
+    """Generation and weights of the routing table in a Serve config that the other side holds.
+
+    (0, {}) where there is none, or somebody made it into something else.
+    """
+    try:
+        front = next(app for app in held["applications"] if app["name"] == "front")
+        table = front["deployments"][0]["user_config"]
+        return int(table["generation"]), {route["app"]: int(route["weight"]) for route in table["routes"]}
+    except (StopIteration, LookupError, TypeError, ValueError):
+        return 0, {}

@@ -560,3 +560,21 @@ def test_who_loses_the_lock_stops_waiting_and_puts_nothing_back_under_the_hands_
     assert world.clock.monotonic() - began < 1
     assert world.watcher.pending is None  # the error begins a line of its own
     assert world.store.entries("chat")[-1].progress.outcome == "pending"
+
+
+def test_what_no_revision_knows_of_and_takes_requests_is_not_dropped_unless_told_so(world, request_for):
+    deploy(request_for(), world)
+    deploy(request_for("int8"), world)
+    world.store.forget("chat")
+    before = world.platform.config()
+    with pytest.raises(InputError, match=f"{OTHER} takes requests on a fake") as refused:
+        deploy(request_for("awq"), world)
+    assert "--allow-downtime" in refused.value.hint
+    assert world.platform.config() == before
+    assert not world.store.entries("chat")
+    world.platform.puts.clear()
+    entry = deploy(request_for("awq", allow_downtime=True), world)
+    assert weights(world) == {engine("awq").app: 100}
+    # By a number that was there before, fronts that have the old table would be taken to have the new one.
+    assert entry.number == 3
+    assert all(world.platform._table(put)["generation"] > 2999 for put in world.platform.puts)

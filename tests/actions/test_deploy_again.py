@@ -176,3 +176,13 @@ def test_an_engine_that_runs_and_no_record_names_is_verified_before_requests_rea
     assert deploy(request_for("int8"), world).progress.outcome == "good"
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}
     assert first == {GOOD: 100, other: 0}
+
+
+@pytest.mark.parametrize("made", [None, {"kind": "NetworkPolicy", "metadata": {"name": "chat"}, "spec": {"a": 2}}])
+def test_an_object_that_somebody_deleted_or_changed_is_put_right(world, request_for, made):
+    objects = ({"kind": "NetworkPolicy", "metadata": {"name": "chat"}, "spec": {"a": 1}},)
+    deploy(request_for(objects=objects), world)
+    assert deploy(request_for(objects=objects), world).number == 1
+    world.platform.objects["NetworkPolicy", "chat"] = made
+    assert deploy(request_for(objects=objects), world).number == 2
+    assert world.platform.held_objects(objects) == list(objects)

@@ -17,9 +17,9 @@ from tests.core.builders import FRONT, engine, plan
 GOOD, BAD = engine("none").app, engine("int8").app
 
 
-def go_back(world, to=None):
+def go_back(world, to=None, **more):
     how, entry = rollback(
-        "chat", world, to=to, who="a test", reason=None, infercli_version="0", timeout_s=600,
+        "chat", world, to=to, who="a test", reason=None, infercli_version="0", timeout_s=600, **more,
         tell=lambda how, target: world.watcher.step(f"back to revision {target.number}"),
     )  # fmt: skip
     return how, entry
@@ -454,3 +454,13 @@ def test_an_engine_whose_pods_are_others_is_started_in_a_second_ray_cluster_thou
     assert how.states[0].step == "add"
     deploy(request_for("awq", objects=service("two")), world)
     assert (on_the_way(world).is_shift, on_the_way(world).new_cluster) == (True, False)
+
+
+def test_nobody_is_stopped_for_a_rollback_that_has_nowhere_to_go(world, request_for, monkeypatch):
+    deploy(request_for(), world)
+    asked = []
+    monkeypatch.setattr(world.store, "changing", lambda *words, **more: asked.append((words, more)))
+    for to, said in ((None, "no revision of `chat` was good before"), (7, "has no revision 7")):
+        with pytest.raises(InputError, match=said):
+            go_back(world, to=to, break_lock=True)
+    assert asked == []

@@ -101,7 +101,7 @@ def test_a_conflict_names_the_field_and_who_manages_it():
     ours = status(409, "Apply failed with 1 conflict: ...", "Conflict", [cause])
     assert isinstance(ours, ClusterError)
     assert ".spec.serveConfigV2: managed by kubectl-edit" in ours.message
-    assert "--show-managed-fields" in ours.hint
+    assert """jq 'del(.metadata.managedFields[] | select(.manager | IN("kubectl-edit")))' | kubectl""" in ours.hint
 
 
 def test_a_taken_name_and_an_old_version_are_told_apart():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.release_project import Project
+from tests.cluster.release_project import OTHER_IMAGE, Project
 
 pytestmark = pytest.mark.cluster
 
@@ -86,6 +86,33 @@ def test_a_field_that_somebody_else_manages_is_named_with_its_manager_and_not_ta
     assert ".spec.serveConfigV2: managed by argocd" in said.err
     assert user.ray_service()["spec"]["serveConfigV2"] == "applications: []"
     assert len(user.revisions()) == 1
+
+
+def test_what_was_edited_or_deleted_by_hand_is_not_called_exactly_this_and_is_put_right(user):
+    user.done("deploy", "--timeout", "90s")
+    service = user.ray_service()
+    service["spec"]["rayClusterConfig"]["headGroupSpec"]["template"]["spec"]["containers"][0]["image"] = OTHER_IMAGE
+    words = ("replace", "-f", "-", "--field-manager=kubectl-edit")
+    done = user.plane.kubectl(*words, stdin=json.dumps(service))
+    assert done.returncode == 0, done.stderr
+    assert user.plane.kubectl("delete", "networkpolicy", "chat", "-n", user.namespace).returncode == 0
+    difference = user.infercli("diff", "-o", "json").json
+    assert difference["ray_cluster"] == "new"
+    assert {(o["kind"], o["what"]) for o in difference["objects"]} == {
+        ("RayService", "changed"),
+        ("NetworkPolicy", "new"),
+    }
+    said = user.infercli("deploy", "--timeout", "30s")
+    assert said.code == 1
+    assert "managed by kubectl-edit" in said.err
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed: the command that is offered cannot be tried")
+    (command,) = (part for part in said.err.split("`") if part.startswith("kubectl ") and " jq " in part)
+    path = f"{user.plane.binaries}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path}, check=True)
+    user.done("deploy", "--timeout", "90s")
+    assert user.done("diff", "-o", "json").json["objects"] == []
+    assert "nothing was changed" in user.done("deploy").out
 
 
 def test_what_is_there_of_somebody_else_by_the_same_name_is_not_taken_over(user):

@@ -82,6 +82,8 @@ class FakePlatform:
         """The numbers of the revisions with whose objects configs were put."""
         self.prepared = []
         """The numbers of the revisions whose objects were applied."""
+        self.objects = {}
+        """(kind, name) -> the object as it was applied last, or as somebody made it since."""
         self.tidied = []
         """The numbers of the revisions beside whose objects no others were left."""
 
@@ -92,6 +94,7 @@ class FakePlatform:
     def prepare(self, revision):
         self._fault("prepare")
         self.prepared.append(revision.number)
+        self.objects |= {self._key(o): o for o in revision.objects}
 
     def tidy(self, revision):
         self._fault("tidy")
@@ -205,13 +208,19 @@ class FakePlatform:
         return "a log"
 
     def held_objects(self, objects):
-        return [None for _ in objects]
+        return [self.objects.get(self._key(o)) for o in objects]
+
+    def _key(self, body):
+        return body["kind"], body.get("metadata", {}).get("name")
 
     def endpoint(self):
         return "http://fake"
 
     def client_key(self):
         return None
+
+    def left_over(self):
+        return "a fake config" if self.held else None
 
     def remove(self):
         self._fault("remove")
