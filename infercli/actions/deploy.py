@@ -308,7 +308,8 @@ def _give_up(
 ) -> str:
     """Leave nothing half-done: before the first shift the old config is put back, afterwards it is left to rollback.
 
-    Returns `message` as it is recorded: with why going back failed, where it did.
+    Returns `message` as it is recorded: with why going back failed, where it did. Where it cannot be recorded, it has
+    that too: whoever reads it still learns what was wrong first.
     """
     try:
         if undo and not drive.shifted and step != "prepare":
@@ -319,14 +320,23 @@ def _give_up(
     except KeyboardInterrupt:
         message = f"{message}; and going back was interrupted too"
     drive.recall()
-    drive.record(outcome, step, message, said)
+    try:
+        drive.record(outcome, step, message, said)
+    except ReleaseBusy:
+        raise
+    except (InferError, OSError) as error:
+        return f"{message}; and this could not be recorded: {error}"
     drive.shorten()
     return message
 
 
 def _hint(drive: Drive) -> str:
     name = drive.revision.name
-    return f"`infercli status {name}` says where it stands; {ways_on(name, drive.world.store.entries(name))}"
+    stands = f"`infercli status {name}` says where it stands"
+    try:
+        return f"{stands}; {ways_on(name, drive.world.store.entries(name))}"
+    except (InferError, OSError):
+        return stands
 
 
 def _left(drive: Drive, before: Serving | None) -> str:

@@ -314,9 +314,9 @@ def _configuration(error: Json, doing: Doing) -> InferError:
 
 
 def _root(error: BaseException) -> str:
-    """The innermost reason."""
-    while error.__cause__ is not None or getattr(error, "reason", None):
-        inner = getattr(error, "reason", None) or error.__cause__
+    """The innermost reason, which urllib3's ProtocolError has as its last argument, beside words of its own."""
+    while error.__cause__ is not None or getattr(error, "reason", None) or error.args[1:]:
+        inner = getattr(error, "reason", None) or error.__cause__ or error.args[-1]
         if not isinstance(inner, BaseException) or inner is error:
             break
         error = inner

@@ -578,3 +578,20 @@ def test_what_no_revision_knows_of_and_takes_requests_is_not_dropped_unless_told
     # By a number that was there before, fronts that have the old table would be taken to have the new one.
     assert entry.number == 3
     assert all(world.platform._table(put)["generation"] > 2999 for put in world.platform.puts)
+
+
+def test_where_nobody_answers_any_more_the_first_reason_is_told_and_what_to_type(world, request_for, monkeypatch):
+    deploy(request_for(), world)
+    away = ClusterError("the API server cannot be reached")
+
+    def put(*_):
+        for method in ("entries", "progress"):
+            monkeypatch.setattr(world.store, method, raising(away))
+        raise ClusterError("the API server closed the connection")
+
+    monkeypatch.setattr(world.platform, "put", put)
+    with pytest.raises(DeployFailed) as failed:
+        deploy(request_for("int8"), world)
+    assert "revision 2 failed at `add`: the API server closed the connection; " in failed.value.message
+    assert "and this could not be recorded: the API server cannot be reached" in failed.value.message
+    assert failed.value.hint.endswith("`infercli status chat` says where it stands")

@@ -87,6 +87,13 @@ def test_each_becomes_one_of_ours_with_a_hint_and_without_python_in_it(name):
     assert not ours.message.endswith(".")
 
 
+def test_why_a_connection_was_closed_is_said_without_the_words_of_python_around_it():
+    error = urllib3.exceptions.ProtocolError(
+        "Connection aborted.", ConnectionResetError(104, "Connection reset by peer")
+    )
+    assert "closed the connection (apply RayService chat: Connection reset by peer)" in translate(error, DOING).message
+
+
 def status(code, message, reason=None, causes=()):
     body = {"kind": "Status", "apiVersion": "v1", "message": message, "reason": reason, "details": {"causes": causes}}
     return refused(api_status(code, json.dumps(body)), DOING)
