@@ -48,7 +48,8 @@ def test_a_misspelt_release_of_this_machine_is_offered_before_a_cluster_is_misse
 def test_a_release_that_was_not_found_in_a_cluster_either_is_offered_from_both(infercli, release, monkeypatch):
     store = ReleaseDirectory(Path("elsewhere"))
     store.append(entry(1).revision.model_copy(update={"name": "chart"}))
-    cluster = SimpleNamespace(store=store, platform=SimpleNamespace(where="namespace prod of context kind"))
+    platform = SimpleNamespace(where="namespace prod of context kind", left_over=lambda: None)
+    cluster = SimpleNamespace(store=store, platform=platform)
     monkeypatch.setattr("infercli.cli.world.kubernetes_world", lambda *_: cluster)
     ran = infercli("history", "chatr")
     assert ran.code == ExitCode.USAGE
