@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
 from infercli.adapters.cluster_errors import Forbidden
-from infercli.adapters.cluster_platform import REQUEUE_S, ClusterPlatform, unreached
+from infercli.adapters.cluster_platform import RAY, REQUEUE_S, STATIC, ClusterPlatform, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.observed import Answer
 from infercli.core.release import Serving
 from infercli.errors import ClusterError, InputError
 from infercli.render.names import labels
 from tests.core.builders import FRONT, entry
+from tests.render.golden_cases import CASES, golden_objects
 
 PREFIX = "Failed to update serve applications to the RayCluster prod/chat: fail to create / update Serve applications. "
 
@@ -82,7 +84,7 @@ class RayServices:
         self.namespace, self.kubectl = "prod", "kubectl -n prod"
         self.held, self.deleted, self.applied = None, [], []
         self.others = {"Secret": {"data": {"api-keys": "aw==", "operator-token": "dA=="}}}
-        self.found = {"Event": [], "RayCluster": [], "Pod": []}
+        self.found: dict[str, list[dict[str, Any]]] = {}
 
     def serves(self, _api_version, _kind):
         return True
@@ -93,7 +95,7 @@ class RayServices:
     def find(self, _api_version, kind, **_):
         if kind in self.hidden:
             raise self.fault
-        return self.found[kind]
+        return self.found.get(kind, [])
 
     def apply(self, body, *, dry_run=False):
         self.applied.append(body)
@@ -337,6 +339,10 @@ def test_a_release_is_gone_when_its_pods_are(monkeypatch):
     ClusterPlatform(cluster, "chat").remove()
     assert len(waited) == 3
     assert cluster.deleted == [("RayService", "chat")]
+
+
+def test_whatever_is_rendered_is_taken_away_where_no_history_names_it():
+    assert {(o["apiVersion"], o["kind"]) for case in CASES for o in golden_objects(case)} - {RAY} == STATIC
 
 
 def test_a_history_is_forgotten_from_its_oldest_revision_on():
