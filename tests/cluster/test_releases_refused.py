@@ -105,14 +105,22 @@ def test_what_was_edited_or_deleted_by_hand_is_not_called_exactly_this_and_is_pu
     said = user.infercli("deploy", "--timeout", "30s")
     assert said.code == 1
     assert "managed by kubectl-edit" in said.err
-    if shutil.which("jq") is None:
-        pytest.skip("jq is not installed: the command that is offered cannot be tried")
     (command,) = (part for part in said.err.split("`") if part.startswith("kubectl ") and " jq " in part)
-    path = f"{user.plane.binaries}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path}, check=True)
+    jq = shutil.which("jq")
+    if jq is not None:
+        path = f"{user.plane.binaries}{os.pathsep}{os.environ['PATH']}"
+        subprocess.run(["sh", "-c", command], env={**os.environ, "PATH": path}, check=True)
+    else:
+        held = user.ray_service()
+        entries = held["metadata"]["managedFields"]
+        held["metadata"]["managedFields"] = [m for m in entries if m["manager"] != "kubectl-edit"]
+        done = user.plane.kubectl("replace", "-f", "-", stdin=json.dumps(held))
+        assert done.returncode == 0, done.stderr
     user.done("deploy", "--timeout", "90s")
     assert user.done("diff", "-o", "json").json["objects"] == []
     assert "nothing was changed" in user.done("deploy").out
+    if jq is None:
+        pytest.skip("all but the command that is offered was tried: jq is not installed")
 
 
 def test_what_is_there_of_somebody_else_by_the_same_name_is_not_taken_over(user):

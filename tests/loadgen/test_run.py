@@ -523,13 +523,19 @@ def test_the_engine_that_answered_is_kept():
         assert only(go(server)).engine == "chat-3f9a1c"
 
 
+def interrupted(server, after_s, **load):
+    """A run in which Ctrl-C is pressed."""
+    killer = threading.Timer(after_s, os.kill, (os.getpid(), signal.SIGINT))
+    killer.start()
+    m = go(server, **load)
+    killer.join()
+    return m
+
+
 def test_ctrl_c_keeps_what_was_measured_and_what_was_in_flight():
     with FakeOpenAiServer(lambda i: Behaviour(tokens=4) if i < 6 else Behaviour(tokens=1000, itl_s=0.02)) as server:
         before = signal.getsignal(signal.SIGINT)
-        killer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT))
-        killer.start()
-        m = go(server, concurrency=2, requests=100)
-        killer.join()
+        m = interrupted(server, 0.8, concurrency=2, requests=100)
         assert signal.getsignal(signal.SIGINT) is before
     assert m.stopped == Stop(kind="interrupted")
     assert sum(t.answered for t in m.traces) == 6
@@ -542,20 +548,14 @@ def test_ctrl_c_keeps_what_was_measured_and_what_was_in_flight():
 
 def test_what_was_cut_was_in_flight_until_then_and_not_until_it_last_said_something():
     with FakeOpenAiServer(Behaviour(tokens=2, itl_s=20)) as server:
-        killer = threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT))
-        killer.start()
-        m = go(server, concurrency=2, requests=2)
-        killer.join()
+        m = interrupted(server, 0.8, concurrency=2, requests=2)
     assert [t.cut for t in m.traces] == [True, True]
     assert all(t.ended_s - t.arrivals_s[0] > 0.3 for t in m.traces)
 
 
 def test_ctrl_c_during_the_warm_up_measures_nothing():
     with FakeOpenAiServer(Behaviour(tokens=1000, itl_s=0.02)) as server:
-        killer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        killer.start()
-        m = go(server, requests=5, warmup_requests=1)
-        killer.join()
+        m = interrupted(server, 0.3, requests=5, warmup_requests=1)
     assert m.stopped == Stop(kind="interrupted")
     assert [(t.phase, t.cut) for t in m.traces] == [("warmup", True)]
 
