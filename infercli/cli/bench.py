@@ -210,7 +210,8 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
             f"further one in a row, {RETRY_MOST_S * 1000:.0f} ms at most; Retry-After is not followed"
         )
         meanings = DEFINITIONS | {"after a failure": rest}
-        emit(meanings, output, columns(list(meanings.items()), ("METRIC", "MEANS")))
+        value = {"apiVersion": "infercli/v1", "kind": "Definitions", "metrics": meanings}
+        emit(value, output, columns(list(meanings.items()), ("METRIC", "MEANS")))
         return ExitCode.YES
     from infercli.cli.benching import bench
 

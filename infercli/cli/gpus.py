@@ -44,7 +44,8 @@ def command(name: str | None, output: str) -> None:
         for gpu in found
     ]
     header = ("GPU", "MEMORY", "GB/S", "CAPABILITY", "BF16 TFLOPS", "FP8", "LINK")
-    emit([g.model_dump(mode="json") for g in found], output, columns(rows, header))
+    value = {"apiVersion": "infercli/v1", "kind": "GpuList", "gpus": [g.model_dump(mode="json") for g in found]}
+    emit(value, output, columns(rows, header))
 
 
 def _tflops(gpu: Gpu, dtype: str) -> str:

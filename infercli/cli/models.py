@@ -42,4 +42,5 @@ def command(words: tuple[str, ...], output: str) -> None:
         )
         for r in chosen
     ]
-    emit(chosen, output, columns(rows, ("MODEL", "PARAMETERS", "PINNED")))
+    value = {"apiVersion": "infercli/v1", "kind": "ModelList", "models": chosen}
+    emit(value, output, columns(rows, ("MODEL", "PARAMETERS", "PINNED")))

@@ -58,6 +58,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     table: list[tuple[str, ...]] = [header, *rows]
     if not last_column_fits(table):
         table = [(*row[:3], row[-1]) for row in table]
-    emit([p.model_dump(mode="json") for p in found], output, columns(table))
+    profiles = [p.model_dump(mode="json") for p in found]
+    emit({"apiVersion": "infercli/v1", "kind": "ProfileList", "profiles": profiles}, output, columns(table))
     if broken:
         raise InputError("\n".join(broken), "`infercli profiles --schema` is what a profile must be")

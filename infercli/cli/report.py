@@ -144,5 +144,7 @@ def _show(results: Results, output: str) -> None:
     emit(_one_or_all([as_data(r) for _, r in results]), output, "\n\n\n".join(texts))
 
 
-def _one_or_all(answers: list[Json]) -> Json:
-    return answers[0] if len(answers) == 1 else answers
+def _one_or_all(answers: list[dict[str, Json]]) -> Json:
+    if len(answers) == 1:
+        return answers[0]
+    return {"apiVersion": "infercli/v1", "kind": f"{answers[0]['kind']}List", "results": list(answers)}

@@ -53,7 +53,7 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
     return text.encode("ascii", "backslashreplace").decode() if plain else text
 
 
-def as_data(result: BenchResult) -> Json:
+def as_data(result: BenchResult) -> dict[str, Json]:
     """The same for programs: the result without its traces, and what the text says that nothing else in it does."""
     whole = result.model_dump(mode="json", exclude={"stages": {"__all__": {"traces"}}})
     return whole | {"first_messages": first_messages(result.stages), "cautions": list(cautions(result))}

@@ -300,17 +300,25 @@ def test_objects_of_a_renamed_release_that_are_left_in_the_folder_are_named(infe
     assert f"hint: `rm {' '.join(f for f in first if 'chat' in f)}`" in ran.err
 
 
-@pytest.mark.parametrize("what", [["gpus"], ["profiles"], ["models"]])
-def test_lists_are_json_when_asked(infercli, what):
-    value = json.loads(infercli(*what, "-o", "json").out)
-    assert len(value) > 5
+@pytest.mark.parametrize(("what", "kind"), [("gpus", "GpuList"), ("profiles", "ProfileList"), ("models", "ModelList")])
+def test_lists_are_json_when_asked_and_say_what_they_are_lists_of(infercli, what, kind):
+    value = json.loads(infercli(what, "-o", "json").out)
+    assert value.keys() == {"apiVersion", "kind", what}
+    assert (value["apiVersion"], value["kind"]) == ("infercli/v1", kind)
+    assert len(value[what]) > 5
+
+
+def test_what_each_word_of_a_result_means_can_be_read_by_programs(infercli):
+    value = json.loads(infercli("bench", "--explain", "-o", "json").out)
+    assert (value["apiVersion"], value["kind"]) == ("infercli/v1", "Definitions")
+    assert value["metrics"]["TTFT"].startswith("time to first token")
 
 
 def test_the_profile_schema_is_one_and_every_shipped_profile_keeps_it(infercli):
     import jsonschema
 
     schema = json.loads(infercli("profiles", "--schema").out)
-    for profile in json.loads(infercli("profiles", "-o", "json").out):
+    for profile in json.loads(infercli("profiles", "-o", "json").out)["profiles"]:
         jsonschema.validate(profile, schema)
 
 

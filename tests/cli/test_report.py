@@ -39,7 +39,8 @@ def test_report_of_several_files_names_each(infercli, saved):
     assert ran.out.startswith("a.json\n")
     assert "\nb.json\n" in ran.out
     both = json.loads(infercli("report", "a.json", "b.json", "-o", "json").out)
-    assert [r["stages"][0]["load"]["concurrency"] for r in both] == [2, 4]
+    assert (both["apiVersion"], both["kind"]) == ("infercli/v1", "BenchResultList")
+    assert [r["stages"][0]["load"]["concurrency"] for r in both["results"]] == [2, 4]
 
 
 def test_report_as_data_is_the_result_without_its_raw_part(infercli, saved):
