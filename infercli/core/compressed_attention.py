@@ -7,15 +7,11 @@ torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PR
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from infercli.core.architecture.arch import CompressedAttention, Layout, ModelArch, mixers
+from infercli.core.batch import Batch
 from infercli.core.gpus import Gpu
 from infercli.core.quantization import release
 from infercli.core.units import MIB
-
-if TYPE_CHECKING:
-    from infercli.core.activation import Batch
 
 _LOGITS_BYTES = 512 * MIB
 """VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass (layers/sparse_attn_indexer.py)."""

@@ -11,13 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from infercli.core.activation import (
-    INDEXER_LOGITS_BYTES,
-    Batch,
-    more_while_compiling,
-    sampler_tables,
-    uses_v2_runner,
-)
+from infercli.core.activation import INDEXER_LOGITS_BYTES, more_while_compiling
 from infercli.core.activation import activation as activation_peak
 from infercli.core.architecture.arch import (
     CompressedAttention,
@@ -30,12 +24,14 @@ from infercli.core.architecture.arch import (
     feed_forwards,
     mixers,
 )
+from infercli.core.batch import Batch
 from infercli.core.checkpoint import Quantization
 from infercli.core.compressed_attention import compressed, without_compiler
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
 from infercli.core.gpus import Gpu
 from infercli.core.lora import Adapters
 from infercli.core.plan import GpuMemory, MemoryTerm
+from infercli.core.sampler_memory import sampler_tables, uses_v2_runner
 from infercli.core.shared_memory import (
     HELD_AT_START,
     beside_graphs,

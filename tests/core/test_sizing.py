@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import sizing
-from infercli.core.activation import moments, more_while_compiling, uses_v2_runner
+from infercli.core.activation import moments, more_while_compiling
 from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
@@ -17,6 +17,7 @@ from infercli.core.engines.facts import NOTHING
 from infercli.core.engines.versions import ROWS
 from infercli.core.gpus import find_gpu
 from infercli.core.lora import Adapters
+from infercli.core.sampler_memory import uses_v2_runner
 from infercli.core.shapes import shapes
 from infercli.core.tensor_parallel import problems
 from infercli.core.units import GIB, MIB

@@ -23,6 +23,11 @@ class Band(NamedTuple):
     typical: float
     high: float
 
+    @classmethod
+    def exactly(cls, size: float) -> Band:
+        """What is known: every end is the same."""
+        return cls(low=size, typical=size, high=size)
+
     def plus(self, other: Band) -> Band:
         """The sum, end by end."""
         return Band(low=self.low + other.low, typical=self.typical + other.typical, high=self.high + other.high)
@@ -32,7 +37,7 @@ class Band(NamedTuple):
         return Band(low=self.low * factor, typical=self.typical * factor, high=self.high * factor)
 
 
-NOTHING = Band(low=0, typical=0, high=0)
+NOTHING = Band.exactly(0)
 
 
 _DATACENTRE_BLACKWELL, _GRAPHS_HOLD_DRAFTS = 10, (0, 13)
