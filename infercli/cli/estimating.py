@@ -14,10 +14,10 @@ from infercli.core.record import canonical
 from infercli.errors import InferError
 
 if TYPE_CHECKING:
+    from infercli.core.batch import Draft
     from infercli.core.estimate import EstimateRequest
     from infercli.core.learning import LearnedRuns
     from infercli.core.record import Json
-    from infercli.core.sizing import Draft
 
 
 class Answers:

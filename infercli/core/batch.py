@@ -1,14 +1,17 @@
-"""The batch of vLLM's profile run, which memory is counted for.
+"""What a GPU's memory depends on besides model and engine version: the batch of vLLM's profile run, and what drafts.
 
-The one thing to know: it is what the engine was started with, on one of its GPUs, and no request of any user.
+The one thing to know: it is what the engine was started with, and no request of any user.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from infercli.core.architecture.arch import Layout
+from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.checkpoint import Quantization
 from infercli.core.gpus import Gpu
+from infercli.core.lora import Adapters
 from infercli.core.vision import Items
 
 
@@ -29,3 +32,22 @@ class Batch:
     """Neither compilation nor CUDA graphs."""
     speculative_tokens: int = 0
     """Drafted ahead for each request; 0: no speculation."""
+
+
+class Draft(NamedTuple):
+    """A model that drafts for another, and is loaded beside it."""
+
+    arch: ModelArch
+    quantization: Quantization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Batch):
+    """The batch, with what is loaded beside the model."""
+
+    drafts: bool = False
+    """Speculation by the model's own draft layers, which are then loaded."""
+    draft: Draft | None = None
+    """Speculation by another model. Its activation is taken to stay below the model's."""
+    adapters: Adapters | None = None
+    """Slots of LoRA adapters; None: the engine takes none."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from infercli.core import sizing
 from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch, StateSpace, mixers
 from infercli.core.architecture.unseen import unseen_note
+from infercli.core.batch import Draft, Load
 from infercli.core.checkpoint import Quantization
+from infercli.core.cuda_graphs import captures_graphs
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
@@ -72,7 +74,7 @@ class Room(NamedTuple):
 class Sized(NamedTuple):
     """The memory part of an answer."""
 
-    load: sizing.Load
+    load: Load
     """What was sized."""
     memory: EstimatedMemory
     kv_cache: EstimatedKvCache | None
@@ -116,7 +118,7 @@ def size(
     gpu: Gpu,
     facts: EngineFacts,
     settings: Settings,
-    draft: sizing.Draft | None = None,
+    draft: Draft | None = None,
     learned: LearnedRuns | None = None,
 ) -> Sized:
     """`draft`: the other model that a speculation by one names. `learned`: what moves the terms, where it is of a kind.
@@ -124,7 +126,7 @@ def size(
     Raises Unsupported for a cache that is not taught.
     """
     drafting = _drafting_layers(request.speculation, arch, draft)
-    load = sizing.Load(
+    load = Load(
         layout=request_layout(request),
         gpu=gpu,
         max_num_seqs=settings.max_num_seqs,
@@ -162,7 +164,7 @@ def size(
     if layout is not None:
         admit = layout.bytes_to_admit(settings.max_model_len)
         # Pooling models have no graphs of whole decodes (0.29 config/vllm.py).
-        graphs = sizing.captures_graphs(load) and not arch.pooling
+        graphs = captures_graphs(load) and not arch.pooling
         capture = layout.bytes_to_capture(settings.max_num_seqs) if graphs else 0
     need = max(admit, capture)
     enough, free = room.holds(need), sizing.free_at_start(load, facts, found.total_bytes, share)
@@ -256,9 +258,7 @@ def _cache_settings(
     )
 
 
-def _drafting_layers(
-    speculation: Speculation | None, arch: ModelArch, draft: sizing.Draft | None
-) -> tuple[LayerGroup, ...]:
+def _drafting_layers(speculation: Speculation | None, arch: ModelArch, draft: Draft | None) -> tuple[LayerGroup, ...]:
     """The layers that draft. Raises Unsupported where the checkpoint has none of its own."""
     if speculation is None or speculation.method == "ngram":
         return ()

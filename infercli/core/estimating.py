@@ -16,7 +16,9 @@ from infercli.core import architecture, tensor_parallel
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
+from infercli.core.batch import Draft
 from infercli.core.checkpoint import Quantization, detect_in, typical
+from infercli.core.cuda_graphs import captures_graphs
 from infercli.core.engines import find_engine
 from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
@@ -30,7 +32,6 @@ from infercli.core.quantization import METHODS, expand, require_engine
 from infercli.core.record import Json
 from infercli.core.shapes import find_shape
 from infercli.core.shared_memory import shared_memory_notes
-from infercli.core.sizing import Draft, captures_graphs
 from infercli.core.two_engines import with_engine
 from infercli.core.units import GIB
 from infercli.core.validation import problems_of

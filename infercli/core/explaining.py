@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from infercli.core import sizing
 from infercli.core.activation import moments, more_while_compiling
 from infercli.core.architecture.arch import parameter_count
+from infercli.core.cuda_graphs import graph_parts, graph_sizes, graphs_kind, graphs_of_a_layer
 from infercli.core.derivation import Derivation, Given, Measured, derived
 from infercli.core.engines.errors import errors_of
 from infercli.core.engines.facts import Band
@@ -137,18 +138,19 @@ def _non_torch(q: Question, term: MemoryTerm) -> Derivation:
 
 
 def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
-    parts = sizing.graph_parts(q.arch, q.sized.load, q.facts, profiled=q.settings.kv_cache_memory_bytes is None)
+    parts = graph_parts(q.arch, q.sized.load, q.facts, profiled=q.settings.kv_cache_memory_bytes is None)
     if not parts:
         return _term("cuda_graphs_bytes", term, "0", [])
-    row, stages = q.facts.graphs[sizing.graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
+    row, stages = q.facts.graphs[graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size
     logits = [n for n in parts if n == "indexer_logits"]
+    picks = "by which an indexer picks, in the largest capture (core/cuda_graphs.py)"
     inputs = [
-        *(_band(n, parts[n], "by which an indexer picks, in the largest capture (core/sizing.py)") for n in logits),
+        *(_band(n, parts[n], picks) for n in logits),
         _band("any_capture", parts["any_capture"], _LOGS),
-        _band("per_layer", sizing.graphs_of_a_layer(q.arch, row), _LOGS),
+        _band("per_layer", graphs_of_a_layer(q.arch, row), _LOGS),
         Given(name="layers", value=-(-q.arch.passed_layers // stages), source=f"{_CONFIG}; of one stage"),
         Given(
-            name="sizes", value=sizing.graph_sizes(q.sized.load, q.facts),
+            name="sizes", value=graph_sizes(q.sized.load, q.facts),
             source="captured batch sizes, by max_num_seqs (config/vllm.py _set_cudagraph_sizes)",
         ),
         Given(name="all_sizes", value=q.facts.all_graph_sizes, source="the same where max_num_seqs allows all"),

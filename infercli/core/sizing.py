@@ -1,40 +1,34 @@
 """The memory of one GPU, term by term, each with its formula and its source.
 
 Weights follow from the shapes and from PyTorch's allocator (core/weights.py), the activation peak from what vLLM's
-profile run allocates (core/activation.py), the KV cache is what is left. Non-torch memory and CUDA graphs are measured,
-and come as bands by engine version: "fits" is said with all of them at their high end.
+profile run allocates (core/activation.py), the KV cache is what is left. Non-torch memory and CUDA graphs
+(core/cuda_graphs.py) are measured, and come as bands by engine version: "fits" is said with all of them at their high
+end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from infercli.core.activation import INDEXER_LOGITS_BYTES, more_while_compiling
 from infercli.core.activation import activation as activation_peak
+from infercli.core.activation import more_while_compiling
 from infercli.core.architecture.arch import (
-    CompressedAttention,
     Experts,
     GatedDelta,
-    LatentAttention,
     Layout,
     ModelArch,
     StateSpace,
     feed_forwards,
     mixers,
 )
-from infercli.core.batch import Batch
+from infercli.core.batch import Draft, Load
 from infercli.core.checkpoint import Quantization
 from infercli.core.compressed_attention import compressed, without_compiler
-from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs
+from infercli.core.cuda_graphs import cuda_graphs, graph_sizes, graphs_in_budget, graphs_kind
+from infercli.core.engines.facts import Band, EngineFacts, summed
 from infercli.core.gpus import Gpu
-from infercli.core.lora import Adapters
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.core.sampler_memory import sampler_tables, uses_v2_runner
 from infercli.core.shared_memory import (
     HELD_AT_START,
-    beside_graphs,
     beside_torch,
     held_at_start_bytes,
     looks_what_is_free,
@@ -72,35 +66,10 @@ _MANY_RANKS = 8
 """From this many on NCCL takes as much on older GPUs with NVLink: 0.93 and 2.15 GiB on A100 (0.8, n=2), 0.1 to 0.4 with
 two and four."""
 
-_ESTIMATES_ON_ROCM = (0, 26)
-"""From this version on CUDA graphs are estimated on ROCm too (vllm-project/vllm#48526; 0.25 v1/worker/gpu_worker.py
-still leaves them out)."""
-
-_INSTINCT_BYTES_PER_S = 1.2e12
-"""Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
 
 _UNPROFILED_BYTES = 12
 """Per max_num_seqs x vocabulary entry under load, where the V2 runner's profile skips top-k and top-p (its own comment
 says so): an fp32 copy of the logits, and two to sort them."""
-
-
-class Draft(NamedTuple):
-    """A model that drafts for another, and is loaded beside it."""
-
-    arch: ModelArch
-    quantization: Quantization
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load(Batch):
-    """What the memory depends on besides model and engine version."""
-
-    drafts: bool = False
-    """Speculation by the model's own draft layers, which are then loaded."""
-    draft: Draft | None = None
-    """Speculation by another model. Its activation is taken to stay below the model's."""
-    adapters: Adapters | None = None
-    """Slots of LoRA adapters; None: the engine takes none."""
 
 
 def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
@@ -117,7 +86,7 @@ def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: E
 
 def non_torch(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
     """CUDA libraries, and NCCL with its buffers where there is more than one rank."""
-    return _sum(non_torch_parts(arch, load, facts, profiled=profiled).values())
+    return summed(non_torch_parts(arch, load, facts, profiled=profiled).values())
 
 
 def non_torch_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
@@ -172,13 +141,6 @@ def _since_the_start(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[st
     return parts | ({"odd_vocabulary": k.odd_vocab} if _odd(arch) else {})
 
 
-def _sum(bands: Iterable[Band]) -> Band:
-    total = NOTHING
-    for band in bands:
-        total = total.plus(band)
-    return total
-
-
 def _odd(arch: ModelArch) -> bool:
     """A vocabulary that Triton cannot specialize for: seen on Granite 3 (49,155 and 49,159; n=8)."""
     return arch.vocab % 16 != 0 and not arch.pooling
@@ -186,124 +148,6 @@ def _odd(arch: ModelArch) -> bool:
 
 def _nearest(by_ranks: dict[int, Band], ranks: int) -> Band:
     return by_ranks[max((n for n in by_ranks if n <= ranks), default=min(by_ranks))]
-
-
-def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
-    """What the capture takes, or (where it is deducted from the budget) vLLM's estimate of it.
-
-    Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
-    """
-    return _sum(graph_parts(arch, load, facts, profiled=profiled).values())
-
-
-def captures_graphs(load: Load) -> bool:
-    """On XPU there are none unless VLLM_XPU_ENABLE_XPU_GRAPH asks for them (0.29 platforms/xpu.py)."""
-    return not load.enforce_eager and load.gpu.platform != "xpu"
-
-
-def graph_sizes(load: Load, facts: EngineFacts) -> int:
-    """Batch sizes that are captured, each in its graph."""
-    return facts.graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
-
-
-def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
-    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
-
-    `profiled` as of `non_torch_parts`.
-    """
-    if not captures_graphs(load):
-        return {}
-    kind = graphs_kind(load.gpu)
-    g = facts.graphs[kind]
-    share = graphs_share(arch, load, facts)
-    layers = -(-arch.passed_layers // load.layout.pipeline_parallel_size)
-    layers += 0 if load.draft is None else load.draft.arch.layer_count
-    per_layer = graphs_of_a_layer(arch, g)
-    ranks = load.layout.tensor_parallel_size
-    # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
-    split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
-    # With adapters each size is captured twice, with and without them (0.29 v1/worker/gpu/lora_utils.py
-    # get_lora_capture_cases). Both use one pool of memory, and what the second takes anew was not measured: at most as
-    # much again.
-    captures = 1 if load.adapters is None else 2
-    logits = _indexer_logits(arch, load, facts) if _counts_logits(arch, g) else 0
-    indexed = {"indexer_logits": Band(low=0.9 * logits, typical=logits, high=logits)} if logits else {}
-    parts = indexed | {
-        "any_capture": Band(
-            low=g.base.low - split,
-            typical=max(0.0, g.base.typical - split * (kind == "hopper")),
-            high=g.base.high * captures,
-        ),
-        "layers": Band(
-            low=per_layer.low * layers * share,
-            typical=per_layer.typical * layers * share,
-            high=per_layer.high * layers * (1 + share) / 2 * captures,
-        ),
-    }
-    moved = beside_graphs(load.gpu, facts, _sum(parts.values()), profiled=profiled)
-    return parts if moved == NOTHING else parts | {"free_pages": moved}
-
-
-def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
-    """Bytes that the first capture takes for the logits by which an indexer picks; 0 without one.
-
-    A graph in pieces runs attention as the profile does, with the buffer of that. A whole one has a row of
-    max_model_len keys in fp32 for every token, in its pool, and in the run before it unless that buffer has room for it
-    (0.20 to 0.26 v1/worker/gpu_model_runner.py profile_cudagraph_memory, layers/sparse_attn_indexer.py).
-    """
-    indexed = _indexed(arch)
-    if not indexed:
-        return 0
-    tokens = facts.decoding_graph_tokens(load.max_num_seqs, load.gpu, load.speculative_tokens)
-    shortest = min(m.compress_ratio if isinstance(m, CompressedAttention) else 1 for m in indexed)
-    whole = 4 * tokens * -(-load.max_model_len // shortest)
-    return max(INDEXER_LOGITS_BYTES, whole * (2 if whole > INDEXER_LOGITS_BYTES else 1))
-
-
-def _indexed(arch: ModelArch) -> list[LatentAttention | CompressedAttention]:
-    """Attention that picks its tokens."""
-    return [m for m in mixers(arch) if isinstance(m, LatentAttention | CompressedAttention) and m.indexer is not None]
-
-
-def _counts_logits(arch: ModelArch, graphs: Graphs) -> bool:
-    """Whether the row's figure for a layer of this model is beside the indexer's logits."""
-    return graphs.per_indexed_layer is not None and bool(_indexed(arch))
-
-
-def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
-    """The row's figure for a layer of this model, with all capture sizes."""
-    if not _counts_logits(arch, graphs):
-        return graphs.per_layer
-    return (graphs.per_compressed_layer if compressed(arch) else graphs.per_indexed_layer) or graphs.per_layer
-
-
-def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
-    """Captured sizes, as a share of all that the version has.
-
-    With an indexer it is the share of graphs, in pieces and whole, of which there may be fewer.
-    """
-    captured = graph_sizes(load, facts)
-    if not _counts_logits(arch, facts.graphs[graphs_kind(load.gpu)]):
-        return captured / facts.all_graph_sizes
-    whole = facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
-    return (captured + whole) / (2 * facts.all_graph_sizes)
-
-
-def graphs_kind(gpu: Gpu) -> str:
-    """The row of `EngineFacts.graphs` that speaks of a GPU."""
-    if gpu.platform == "rocm":
-        return "cdna" if gpu.memory_bandwidth_bytes_per_s > _INSTINCT_BYTES_PER_S else "rocm"
-    return "hopper" if gpu.at_least((9, 0)) else "cuda"
-
-
-def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
-    """Whether the CUDA graphs are deducted before the KV cache is sized (gpu_worker.py); on XPU there are none."""
-    platform = load.gpu.platform
-    if platform == "xpu" or (platform == "rocm" and facts.release < _ESTIMATES_ON_ROCM):
-        return False
-    if uses_v2_runner(arch, quantization, facts):
-        return facts.graphs_in_budget_v2
-    return facts.graphs_in_budget
 
 
 def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> int:

@@ -7,8 +7,10 @@ import pytest
 from infercli.core import architecture, sizing
 from infercli.core.activation import moments
 from infercli.core.architecture.arch import Layout
+from infercli.core.batch import Load
 from infercli.core.checkpoint import detect_in
 from infercli.core.compressed_attention import compressed, padded_heads
+from infercli.core.cuda_graphs import graph_parts
 from infercli.core.engines import find_engine
 from infercli.core.gpus import find_gpu
 from infercli.core.shapes import shapes
@@ -28,7 +30,7 @@ STREAMS, HIDDEN = 4 * 4096 * 2, 4096 * 2
 
 
 def load(gpu="H200", tp=2, tokens=TOKENS, length=131072, eager=False, dp=1, seqs=256, drafted=0):
-    return sizing.Load(
+    return Load(
         layout=Layout(tensor_parallel_size=tp, data_parallel_size=dp, expert_parallel=dp > 1), gpu=find_gpu(gpu),
         max_num_seqs=seqs, max_num_batched_tokens=tokens, max_model_len=length, element_bytes=2, enforce_eager=eager,
         speculative_tokens=drafted, drafts=drafted > 0,
@@ -244,7 +246,7 @@ def test_more_batched_tokens_leave_less_for_the_kv_cache_of_deepseek_v4():
 
 
 def graphs(version="0.25.0", arch=ARCH, **asked):
-    return sizing.graph_parts(arch, load(**asked), find_engine(version))
+    return graph_parts(arch, load(**asked), find_engine(version))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from infercli.core import sizing
 from infercli.core.checkpoint import UNQUANTIZED
+from infercli.core.cuda_graphs import cuda_graphs, graph_parts
 from infercli.core.engines import find_engine
 from infercli.core.engines.versions import ROWS
 from infercli.core.estimate import Estimate, EstimateRequest
@@ -95,15 +96,15 @@ def test_an_estimate_of_graphs_may_be_far_below_nothing_until_the_v2_runner():
     )  # fmt: skip
     assert term(found, "kv_cache").low_bytes < 72.44 * GIB < term(found, "kv_cache").high_bytes
     for facts in ROWS:
-        graphs = sizing.cuda_graphs(LLAMA, load(gpu=GB10), facts)
+        graphs = cuda_graphs(LLAMA, load(gpu=GB10), facts)
         if not facts.graphs_in_budget:
-            assert "free_pages" not in sizing.graph_parts(LLAMA, load(gpu=GB10), facts)
+            assert "free_pages" not in graph_parts(LLAMA, load(gpu=GB10), facts)
         elif facts.graphs_in_budget_v2:
             assert graphs.low == 0
         else:
             assert graphs.low < -30 * GIB
-    assert sizing.cuda_graphs(LLAMA, load(gpu=GB10, eager=True), V0_28).low == 0
-    assert "free_pages" not in sizing.graph_parts(LLAMA, load(gpu=L4), V0_28)
+    assert cuda_graphs(LLAMA, load(gpu=GB10, eager=True), V0_28).low == 0
+    assert "free_pages" not in graph_parts(LLAMA, load(gpu=L4), V0_28)
 
 
 def test_a_cache_that_is_given_its_size_is_measured_by_nobody_and_leaves_room_for_others():
@@ -111,7 +112,7 @@ def test_a_cache_that_is_given_its_size_is_measured_by_nobody_and_leaves_room_fo
     measured, given = (sizing.non_torch_parts(LLAMA, at, V0_28, profiled=p) for p in (True, False))
     assert ("moved_meanwhile" in measured, "moved_meanwhile" in given) == (True, False)
     assert ("held_by_others" in measured, "held_by_others" in given) == (False, True)
-    assert "free_pages" not in sizing.graph_parts(LLAMA, at, V0_28, profiled=False)
+    assert "free_pages" not in graph_parts(LLAMA, at, V0_28, profiled=False)
     whole = {"total_bytes": 120 * GIB, "share_bytes": 96 * GIB}
     found = sizing.gpu_memory(LLAMA, UNQUANTIZED, at, V0_28, **whole, kv_cache_given=True)
     left = sizing.term(found, "kv_cache")

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from infercli.core import sizing
 from infercli.core.activation import moments, more_while_compiling
 from infercli.core.architecture.arch import Layout
+from infercli.core.batch import Draft, Load
 from infercli.core.checkpoint import UNQUANTIZED, typical
+from infercli.core.cuda_graphs import cuda_graphs, graph_parts, graph_sizes, graphs_in_budget, graphs_kind
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import NOTHING
 from infercli.core.engines.versions import ROWS
@@ -38,7 +40,7 @@ gpus = st.sampled_from([H100, A100, L4, GB10, MI300X, find_gpu("B200"), find_gpu
 
 
 def load(tp=1, seqs=256, tokens=2048, *, gpu=H100, eager=False, dtype_bytes=2, length=8192, stages=1):
-    return sizing.Load(
+    return Load(
         layout=Layout(tensor_parallel_size=tp, pipeline_parallel_size=stages), gpu=gpu, max_num_seqs=seqs,
         max_num_batched_tokens=tokens, max_model_len=length, element_bytes=dtype_bytes, enforce_eager=eager,
     )  # fmt: skip
@@ -213,18 +215,14 @@ def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_sin
 
 
 def test_cuda_graphs_are_inside_the_budget_from_020_on_and_on_rocm_from_026():
-    inside = {
-        v: sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")
-    }
+    inside = {v: graphs_in_budget(LLAMA, UNQUANTIZED, load(), find_engine(v)) for v in ("0.19.1", "0.20.0", "0.29.0")}
     assert inside == {"0.19.1": False, "0.20.0": True, "0.29.0": True}
-    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(), V0_25)  # the V2 runner estimated none until 0.29
+    assert not graphs_in_budget(LLAMA, UNQUANTIZED, load(), V0_25)  # the V2 runner estimated none until 0.29
     qwen = shapes()["Qwen/Qwen3.5-27B"].arch  # whose runner is the first one in all of these
-    on_rocm = {
-        v: sizing.graphs_in_budget(qwen, UNQUANTIZED, load(gpu=MI300X), find_engine(v)) for v in ("0.25.1", "0.26.0")
-    }
+    on_rocm = {v: graphs_in_budget(qwen, UNQUANTIZED, load(gpu=MI300X), find_engine(v)) for v in ("0.25.1", "0.26.0")}
     assert on_rocm == {"0.25.1": False, "0.26.0": True}
-    assert sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
-    assert not sizing.graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=find_gpu("B60")), V0_29)
+    assert graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
+    assert not graphs_in_budget(LLAMA, UNQUANTIZED, load(gpu=find_gpu("B60")), V0_29)
 
 
 def test_v1_counts_the_cuda_context_until_091():
@@ -237,7 +235,7 @@ def test_v1_counts_the_cuda_context_until_091():
 
 
 def test_an_instinct_is_told_from_a_radeon_by_its_memory_and_not_by_its_units():
-    kinds = {name: sizing.graphs_kind(find_gpu(name)) for name in ("MI210", "MI250X", "MI300X", "W7900", "R9700")}
+    kinds = {name: graphs_kind(find_gpu(name)) for name in ("MI210", "MI250X", "MI300X", "W7900", "R9700")}
     assert kinds == {"MI210": "cdna", "MI250X": "cdna", "MI300X": "cdna", "W7900": "rocm", "R9700": "rocm"}
 
 
@@ -275,32 +273,32 @@ def test_the_kv_cache_is_what_the_terms_inside_the_budget_leave():
 
 
 def test_no_cuda_graphs_with_enforce_eager():
-    assert sizing.cuda_graphs(LLAMA, load(eager=True), V0_29).high == 0
+    assert cuda_graphs(LLAMA, load(eager=True), V0_29).high == 0
 
 
 def test_the_graphs_of_a_layer_go_with_its_sizes_its_stage_and_what_drafts():
     def layers(at):
-        return sizing.graph_parts(LLAMA, at, V0_19)["layers"].typical
+        return graph_parts(LLAMA, at, V0_19)["layers"].typical
 
     whole = layers(load(seqs=256))
     few = load(seqs=8)
-    assert layers(few) == pytest.approx(whole * sizing.graph_sizes(few, V0_19) / V0_19.all_graph_sizes)
+    assert layers(few) == pytest.approx(whole * graph_sizes(few, V0_19) / V0_19.all_graph_sizes)
     assert layers(load(seqs=8)) < whole / 10
     assert layers(load(seqs=1024)) == whole  # no more sizes are captured
     assert layers(load(stages=2)) == whole / 2
-    drafting = sizing.Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
+    drafting = Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
     assert layers(replace(load(), draft=drafting)) == pytest.approx(whole * (32 + 16) / 32)
 
 
 def test_two_hopper_ranks_share_what_one_captures_for_itself():
     # 0.19: 0.15 GiB less with two H100, 0.24 with four
-    any_capture = {tp: sizing.graph_parts(LLAMA, load(tp), V0_19)["any_capture"].typical / GIB for tp in (1, 2, 4)}
+    any_capture = {tp: graph_parts(LLAMA, load(tp), V0_19)["any_capture"].typical / GIB for tp in (1, 2, 4)}
     assert [any_capture[1] - any_capture[tp] for tp in (2, 4)] == pytest.approx([0.15, 0.24], abs=0.01)
 
 
 def test_graphs_are_captured_with_and_without_adapters():
-    plain = sizing.graph_parts(LLAMA, load(), V0_29)
-    adapted = sizing.graph_parts(LLAMA, replace(load(), adapters=Adapters(max_loras=1, max_lora_rank=16)), V0_29)
+    plain = graph_parts(LLAMA, load(), V0_29)
+    adapted = graph_parts(LLAMA, replace(load(), adapters=Adapters(max_loras=1, max_lora_rank=16)), V0_29)
     for part, band in plain.items():
         assert (adapted[part].typical, adapted[part].high) == (band.typical, 2 * band.high)
 
@@ -324,7 +322,7 @@ def test_a_kv_cache_of_a_given_size_lies_with_all_else_within_what_a_process_can
 
 
 def test_what_drafts_is_cut_as_the_model_is():
-    small = sizing.Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
+    small = Draft(shapes()["meta-llama/Llama-3.2-1B"].arch, UNQUANTIZED)
 
     def drafting(tp):
         weights = [
@@ -434,7 +432,7 @@ def test_every_band_is_ordered(arch, tp, s, t, facts, gpu):
     at = load(tp, s, t, gpu=gpu)
     for band in (peak(arch, at, facts), sizing.non_torch(arch, at, facts)):
         assert 0 <= band.low <= band.typical <= band.high
-    graphs = sizing.cuda_graphs(arch, at, facts)
+    graphs = cuda_graphs(arch, at, facts)
     assert graphs.low <= graphs.typical <= graphs.high
 
 

@@ -6,6 +6,7 @@ The one thing to know: most of the activation peak is arithmetic read in vLLM's 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from infercli.core.gpus import Gpu
@@ -38,6 +39,14 @@ class Band(NamedTuple):
 
 
 NOTHING = Band.exactly(0)
+
+
+def summed(bands: Iterable[Band]) -> Band:
+    """All of them together, end by end."""
+    total = NOTHING
+    for band in bands:
+        total = total.plus(band)
+    return total
 
 
 _DATACENTRE_BLACKWELL, _GRAPHS_HOLD_DRAFTS = 10, (0, 13)
