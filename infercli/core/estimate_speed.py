@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infercli.core import throughput
+from infercli.core import speed_bounds, throughput
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.checkpoint import Quantization
 from infercli.core.estimate import EstimatedSpeed, EstimateRequest, Interval, Settings, Traffic
@@ -47,7 +47,7 @@ def speed(
     step = throughput.step_time(arch, quantization, gpu, serving, served=load.served)
 
     def bounded(value: float, metric: Metric, of: throughput.Load, *, outrun: bool = False) -> Interval:
-        found, why = throughput.bounded(value, metric, arch, gpu, serving, of, outrun=outrun)
+        found, why = speed_bounds.bounded(value, metric, arch, gpu, serving, of, outrun=outrun)
         notes.update(dict.fromkeys(why))
         return Interval(value=found.value, low=found.low, high=found.high)
 
@@ -62,7 +62,7 @@ def speed(
             load = at_rate if rate else load._replace(concurrency=1.0)
     seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
     tpot = seen.tpot_s
-    outrun = throughput.outruns(load, seen)
+    outrun = speed_bounds.outruns(load, seen)
     best = throughput.fastest(arch, quantization, gpu, serving, load)
     latest = seen.ttft_s
     if load.concurrency is not None and traffic.length_spread_fraction is None:

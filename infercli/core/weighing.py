@@ -22,6 +22,7 @@ from infercli.core.problems import Problems
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.steady import most_running, steady
 from infercli.core.speed.steps import StepTime
+from infercli.core.speed_bounds import Bounded, bounded
 from infercli.core.units import number
 from infercli.errors import Unsupported
 
@@ -365,16 +366,16 @@ class Engine:
         """Requests a second that no queue outlives."""
         return replicas * self._capacity(self.serving.max_num_seqs)
 
-    def bounded_tpot(self, replicas: int) -> throughput.Bounded:
+    def bounded_tpot(self, replicas: int) -> Bounded:
         """The median TPOT of the asked load, as an estimate says it. Needs answers of more than one token."""
         tpot = self.play(replicas).speed.tpot_s
         assert tpot is not None
         return self._bounded(tpot.p50, "tpot", self.load(replicas))
 
-    def _bounded(self, value: float, metric: Metric, load: throughput.Load) -> throughput.Bounded:
+    def _bounded(self, value: float, metric: Metric, load: throughput.Load) -> Bounded:
         e = self.examined
         assert e is not None
-        return throughput.bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
+        return bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
 
 
 def _carried(of: str, value: float, low: float, asked: float) -> Measure:

@@ -21,6 +21,7 @@ from infercli.core.gpus import GPUS
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.core.relaxing import changes
+from infercli.core.speed_bounds import bounded
 from infercli.core.units import GIB
 from infercli.core.weighing import Engine, Measure, examination
 from infercli.errors import InputError, UnknownName
@@ -54,7 +55,7 @@ def holds(question, c: Candidate) -> bool:
     serving, load = serving_of(asked, found.settings, found.sized, traffic), load_of(traffic, c.replicas)
     step = throughput.step_time(found.arch, found.quantization, found.gpu, serving)
     capacity = throughput.capacity_requests_per_s(step, serving, load)
-    low = throughput.bounded(capacity, "output_tokens_per_s", found.arch, found.gpu, serving, load)[0].low
+    low = bounded(capacity, "output_tokens_per_s", found.arch, found.gpu, serving, load)[0].low
     return low >= traffic.request_rate
 
 

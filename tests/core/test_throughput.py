@@ -19,6 +19,7 @@ from infercli.core.speed.errors import ERRORS, error_of, interval
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.schedule import play
 from infercli.core.speed.steady import highest_rate
+from infercli.core.speed_bounds import bounded, outruns
 from infercli.core.throughput import Load, Objectives, Serving, predict
 from infercli.errors import InferError
 
@@ -181,13 +182,13 @@ def test_percentiles_are_of_the_nearest_rank():
 @pytest.mark.parametrize("cut", [{"pipeline_parallel_size": 2}, {"data_parallel_size": 2}])
 def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut):
     asked, plain = load(concurrency=8), replace(SERVING, engine_version="0.19.0")
-    usual, silent = throughput.bounded(100.0, "tpot", LLAMA, H100, plain, asked)
-    wider, why = throughput.bounded(100.0, "tpot", LLAMA, H100, replace(plain, layout=Layout(**cut)), asked)
+    usual, silent = bounded(100.0, "tpot", LLAMA, H100, plain, asked)
+    wider, why = bounded(100.0, "tpot", LLAMA, H100, replace(plain, layout=Layout(**cut)), asked)
     assert wider.low < usual.low
     assert usual.high < wider.high
     assert silent == ()
     assert "next to no public measurement" in why[0]
-    newest = throughput.bounded(100.0, "tpot", LLAMA, H100, replace(SERVING, layout=Layout(**cut)), asked)[0]
+    newest = bounded(100.0, "tpot", LLAMA, H100, replace(SERVING, layout=Layout(**cut)), asked)[0]
     assert wider.high < newest.high
 
 
@@ -228,10 +229,10 @@ def test_a_rate_that_is_carried_is_what_is_answered():
 def test_the_first_token_may_come_sooner_by_what_a_near_client_saves():
     served, listed = load(prompt=100, concurrency=1), load(prompt=100, concurrency=1, served=False)
     for metric, asked, slack in (("ttft", served, True), ("ttft", listed, False), ("tpot", served, False)):
-        found, _ = throughput.bounded(0.06, metric, LLAMA, H100, SERVING, asked)
+        found, _ = bounded(0.06, metric, LLAMA, H100, SERVING, asked)
         even = 0.06 * 0.06 / found.high  # as far below as the upper bound is above
         assert (found.low < 0.5 * even) if slack else found.low == pytest.approx(even)
-    long, _ = throughput.bounded(5.0, "ttft", LLAMA, H100, SERVING, served)
+    long, _ = bounded(5.0, "ttft", LLAMA, H100, SERVING, served)
     assert long.low == pytest.approx(5.0 * 5.0 / long.high, rel=0.02)  # a long wait hardly feels it
 
 
@@ -374,14 +375,12 @@ def test_a_gpu_whose_row_does_not_say_how_fast_it_computes_is_refused():
 def test_intervals_widen_where_nothing_was_measured_and_say_why():
     speed, asked = ask(load(concurrency=8)), load(concurrency=8)
     known = replace(SERVING, engine_version="0.19.0")
-    usual, none = throughput.bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, known, asked)
-    wide, why = throughput.bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, SERVING, asked)
+    usual, none = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, known, asked)
+    wide, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, SERVING, asked)
     assert none == ()
     assert "0.29.0 extrapolates" in why[0]
     assert wide.low < usual.low < usual.value < usual.high < wide.high
-    other, why = throughput.bounded(
-        speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, find_gpu("L20"), known, asked
-    )
+    other, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, find_gpu("L20"), known, asked)
     assert (other, why) == (wide, ("no public measurement of vLLM on L20 was used",))
 
 
@@ -389,20 +388,20 @@ def test_intervals_widen_for_a_vllm_older_than_all_measured_on_gpus_of_that_capa
     asked = load(concurrency=8)
     old, new = (replace(SERVING, engine_version=v) for v in ("0.10.1", "0.19.0"))
     b200 = find_gpu("B200")
-    usual, none = throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, b200, new, asked)
-    wide, why = throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, b200, old, asked)
+    usual, none = bounded(1000.0, "output_tokens_per_s", LLAMA, b200, new, asked)
+    wide, why = bounded(1000.0, "output_tokens_per_s", LLAMA, b200, old, asked)
     assert none == ()
     assert "oldest vLLM measured on the likes of B200 is 0.17" in why[0]
     assert wide.low < usual.low < usual.high < wide.high
-    assert throughput.bounded(1000.0, "output_tokens_per_s", LLAMA, H100, old, asked) == (usual, ())
+    assert bounded(1000.0, "output_tokens_per_s", LLAMA, H100, old, asked) == (usual, ())
 
 
 def test_a_rate_that_outruns_the_engine_is_as_uncertain_as_all_prompts_at_once():
     slow, fast, few = (load(request_rate=r, requests=n) for r, n in ((2, None), (1000, None), (20, 30)))
-    assert [throughput.outruns(asked, ask(asked)) for asked in (slow, fast, few)] == [False, True, True]
-    assert not throughput.outruns(load(concurrency=8), ask(load(concurrency=8)))
+    assert [outruns(asked, ask(asked)) for asked in (slow, fast, few)] == [False, True, True]
+    assert not outruns(load(concurrency=8), ask(load(concurrency=8)))
     at_once, kept, outrun = (
-        throughput.bounded(1.0, "output_tokens_per_s", LLAMA, H100, SERVING, asked, outrun=outran)[0]
+        bounded(1.0, "output_tokens_per_s", LLAMA, H100, SERVING, asked, outrun=outran)[0]
         for asked, outran in ((load(), False), (slow, False), (fast, True))
     )
     assert outrun == at_once
@@ -422,7 +421,7 @@ def test_every_metric_and_load_has_a_measured_error():
 def test_a_rate_of_the_first_engine_says_nothing_of_the_second():
     asked = load(request_rate=2.0)
     first, second = (
-        throughput.bounded(1.0, "tpot", LLAMA, H100, replace(SERVING, engine_version=version), asked)[0]
+        bounded(1.0, "tpot", LLAMA, H100, replace(SERVING, engine_version=version), asked)[0]
         for version in ("0.7.3", "0.19.0")
     )
     assert first.low < second.low < second.high < first.high

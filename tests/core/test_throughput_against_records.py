@@ -19,7 +19,8 @@ from infercli.core.gpus import find_gpu
 from infercli.core.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import shapes
 from infercli.core.speed.samples import Lengths
-from infercli.core.throughput import Load, Serving, bounded, predict
+from infercli.core.speed_bounds import bounded
+from infercli.core.throughput import Load, Serving, predict
 from tests.parts.require import require
 
 BY_ID = {name.lower(): shape for name, shape in shapes().items()}
