@@ -98,6 +98,11 @@ class Traffic(Asked):
         return any(limit is not None for limit in (self.ttft_p95_ms, self.ttft_p99_ms, self.tpot_p95_ms))
 
 
+def hits_without_cache(prefix_hit_fraction: float | None, enable_prefix_caching: object) -> bool:
+    """Whether a share of each prompt is said to be in a prefix cache that is said to be off. None: nothing is said."""
+    return bool(prefix_hit_fraction) and enable_prefix_caching is False
+
+
 class EstimateRequest(Asked):
     """One question: a model, a GPU, how many, and how vLLM is started."""
 
@@ -182,7 +187,7 @@ class EstimateRequest(Asked):
         if self.hf_quant_config_path is not None and self.hf_quant_config is not None:
             raise ValueError("hf_quant_config: says the quantization a second time, beside hf_quant_config_path")
         needed = self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
-        if self.enable_prefix_caching is False and self.workload is not None and self.workload.prefix_hit_fraction:
+        if self.workload and hits_without_cache(self.workload.prefix_hit_fraction, self.enable_prefix_caching):
             raise ValueError(
                 "enable_prefix_caching: is false, and workload.prefix_hit_fraction says what its cache holds"
             )
