@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from infercli.cli import choosing, options
+from infercli.cli import options, search_flags
 from infercli.cli.instead import Command, Tokens
+from infercli.cli.search_flags import Typed
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ _INSTEAD = {
 @click.option("--input-len", "--input-tokens", "input_tokens", type=int, help="Of a typical request.")
 @click.option("--output-len", "--output-tokens", "output_tokens", type=int, help="Of a typical request.")
 @click.option("--replicas", type=int, help="Engine replicas.")
-@choosing.options
+@search_flags.options
 @click.option(
     "--explain",
     is_flag=False,
@@ -147,7 +148,7 @@ def command(
         "max_num_seqs": max_num_seqs,
         "kv_cache_dtype": kv_cache_dtype,
     }
-    typed = choosing.Typed(
+    typed = Typed(
         model=model, deployment_path=deployment_path, profiles=profiles, quantizations=quantizations,
         input_tokens=input_tokens, output_tokens=output_tokens, concurrency=concurrency, rate=rate, slos=slos,
         spare=spare, replicas=replicas, prefix_hit_fraction=prefix_hit_fraction,
@@ -156,16 +157,18 @@ def command(
     for guess in filter(None, (guessed_gpu(name, project) for name in profiles)):
         note(guess)
     if typed.is_search:
+        from infercli.cli.choosing import run
+
         if save_path is not None:
             raise InputError("a search writes no plan", "plan what it chose: it prints the command; add --save to it")
         if explain is not None:
             raise InputError(
                 "a search explains no plan", "plan what it chose: it prints the command; add --explain to it"
             )
-        return choosing.run(typed, output)
-    choosing.check_counts(typed)
+        return run(typed, output)
+    search_flags.check_counts(typed)
     deployment = _deployment(typed)
-    choosing.require_prefixes(prefix_hit_fraction, deployment.engine_args)
+    search_flags.require_prefixes(prefix_hit_fraction, deployment.engine_args)
     with typed.in_its_words():
         planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
     plan, said = planned.plan, _outlook(planned, project, prefix_hit_fraction)
@@ -180,7 +183,7 @@ def command(
     return ExitCode.YES if plan.fits else ExitCode.NO
 
 
-def _deployment(typed: choosing.Typed) -> ModelDeployment:
+def _deployment(typed: Typed) -> ModelDeployment:
     """deployment.yaml, or what a MODEL alone means, with what was typed in its place."""
     from infercli.cli.project import load_deployment
     from infercli.core.deployment import ModelDeployment
@@ -205,7 +208,7 @@ def _deployment(typed: choosing.Typed) -> ModelDeployment:
     )
 
 
-def _in_words(choice: Choice, typed: choosing.Typed) -> Choice:
+def _in_words(choice: Choice, typed: Typed) -> Choice:
     """A choice that was typed says so, and not that a file does."""
     if not choice.given or choice.name not in typed.engine_args:
         return choice
