@@ -2,7 +2,7 @@
 
 Read this first: an answer that is whole is read when there is nothing else to do (0.2 ms each, and hundreds end at
 once), so that the connections are read from without delay. And where the kernel stamps arrivals the loop need not be
-awake for each: it naps, so that a look finds several tokens of different streams (`how_long_to_nap_s`).
+awake for each: it naps, so that a look finds several tokens of different streams (loadgen/naps.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, P
 from infercli.loadgen.absences import AWAY_NS, Absences
 from infercli.loadgen.connections import Connections
 from infercli.loadgen.exchange import LAG_UNKNOWN, Answer, Call, Exchange, State
+from infercli.loadgen.naps import how_long_to_nap_s
 from infercli.loadgen.route import Route
 from infercli.loadgen.shares import Slots
 from infercli.loadgen.target import Requests
@@ -29,20 +30,10 @@ _POLL_S = 0.05
 _LOOK_S = 0.005
 """The longest sleep while answers are awaited. One that took longer was not the loop's choice (`Absences`)."""
 _REPORT_S = 0.2
-_NAP_S = 0.004
-"""Between two looks, at most. At 64 streams of a token each 15 ms naps of 2 ms save 15 % of the CPU and at 256 streams
-27 % (measured: 22.7 to 19.4 and 19.0 to 13.9 us a token); those of 4 ms another 5 % (9.0 to 8.5 and 7.0 to 6.7)."""
-_LEAST_NAP_S = 0.0002
-"""A shorter one is not worth its call. Our choice, as are the shares and the rate below."""
-_NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 4, 1 / 100
-"""And at most these shares of what lies between two reads of a stream, so that tokens stay apart, and of what an answer
-takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
 _CROWDED_FROM, _CROWDED_UNTIL = 0.85, 0.5
 """Shares of a core, our choice. A loop that takes more than the first is about to fall behind, and then merges tokens
 of a stream without choice. Until it takes less than the second it then naps as long as a gap between two reads, and
 says that it was short of CPU. In a flood of tokens that saves a third: 5.2 to 3.3 us a token (three runs each)."""
-_NAP_NEEDS = 1000
-"""Reads a second. Below it there is nothing to save."""
 _FEW = 8
 """Sockets ready at once that leave time to read an answer that is whole: a tenth of a millisecond."""
 _BATCH = 8
@@ -98,19 +89,6 @@ class Part:
     """Of a closed loop: how many to begin in all workers, every turn being one."""
     until: int | None = None
     """Nothing begins that is due then or later."""
-
-
-def how_long_to_nap_s(streams: int, window_s: float, reads: int, begun: int, *, crowded: bool = False) -> float:
-    """Before the next look, by what the last `window_s` brought: reads on that many streams, and requests begun.
-
-    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save. `crowded`: the
-    loop is short of CPU, and tokens are merged anyway.
-    """
-    if reads < _NAP_NEEDS * window_s:
-        return 0.0
-    of_gap = 1.0 if crowded else _NAP_OF_GAP
-    nap_s = min(_NAP_S, of_gap * streams * window_s / reads, _NAP_OF_ANSWER * streams * window_s / max(begun, 1))
-    return nap_s if nap_s >= _LEAST_NAP_S else 0.0
 
 
 class Link(Protocol):

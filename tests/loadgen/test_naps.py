@@ -16,7 +16,8 @@ from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
 from infercli.loadgen.absences import Absences
 from infercli.loadgen.clock import ReceiveClock
-from infercli.loadgen.loop import Loop, Part, Tally, how_long_to_nap_s
+from infercli.loadgen.loop import Loop, Part, Tally
+from infercli.loadgen.naps import how_long_to_nap_s
 from infercli.loadgen.route import route_to
 from infercli.loadgen.shares import Slots
 from infercli.loadgen.target import Requests, Target
