@@ -6,7 +6,6 @@ would rebuild every engine at the next change. What is applied is what the revis
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import re
@@ -18,11 +17,12 @@ import yaml
 
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import Forbidden
+from infercli.adapters.cluster_front import ClusterFront
 from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, wedged
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.observed import Answer, Application, Applications
 from infercli.core.record import Json
-from infercli.core.release import Revision, live, newest, serving
+from infercli.core.release import Revision, live
 from infercli.core.units import duration
 from infercli.errors import ClusterError, InputError, TimedOut
 from infercli.render.names import code_config_map, keys_secret, labels, ray_service, serve_service
@@ -75,11 +75,8 @@ class ClusterPlatform:
     """
 
     def __init__(self, cluster: Cluster, release_name: str, keys_secret: str | None = None) -> None:
-        self.cluster, self.name, self._keys_secret = cluster, release_name, keys_secret
-        self._recorded: str | None = None
-        """The Secret of what served when the command began; None: nobody has looked yet."""
-        self._tokens: dict[str, str] = {}
-        """By Secret."""
+        self.cluster, self.name = cluster, release_name
+        self._front = ClusterFront(cluster, release_name, keys_secret)
         self._put: Put | None = None
         self._seen: Json = None
         self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
@@ -111,8 +108,7 @@ class ClusterPlatform:
 
         Raises InputError for what is missing in the cluster, with the command that makes it.
         """
-        self._recorded_keys_secret()  # looked for while the record still says what served
-        self._keys_secret = keys_secret(revision.plan.deployment)
+        self._front.turn_to(keys_secret(revision.plan.deployment))
         self._check_provided(revision.objects)
         for body in self._static(revision):
             self.cluster.apply(body)
@@ -121,7 +117,7 @@ class ClusterPlatform:
         """KubeRay, keys and weights: what infercli needs and does not make."""
         if not self.cluster.serves(*RAY):
             self.cluster.find(*RAY)  # says that KubeRay is missing, and how to install it
-        self._operator_token(self._keys_secret or self._recorded_keys_secret())
+        self._front.check_keys()
         for name, path in sorted(_claims(objects)):
             found = self.cluster.get("v1", "PersistentVolumeClaim", name)
             if found is None:
@@ -297,48 +293,8 @@ class ClusterPlatform:
     def front(
         self, method: str, path: str, *, body: Json = None, engine: str | None = None, timeout_s: float = 10.0
     ) -> Answer:
-        """One request to the front through the API server's proxy, which eats Authorization: the token stands in."""
-        headers = {"X-Infercli-Engine": engine} if engine is not None else {}
-
-        def ask(secret: str) -> Answer:
-            sent = headers | {"X-Infercli-Operator-Token": self._operator_token(secret)}
-            return self.cluster.proxy(
-                serve_service(self.name), "serve", method, path, body=body, headers=sent, timeout_s=timeout_s
-            )
-
-        mine, served = self._keys_secret or self._recorded_keys_secret(), self._recorded_keys_secret()
-        answer = ask(mine)
-        if answer.status == 403 and served != mine:
-            # Where the Secret changes, the front with the new one is in another Ray cluster: the old one still answers.
-            with contextlib.suppress(InputError):
-                return ask(served)
-        return answer
-
-    def _recorded_keys_secret(self) -> str:
-        """Of the revision that serves, else of the newest: a deployment.yaml may say by now what was never deployed."""
-        if self._recorded is None:
-            history = ReleaseSecrets(self.cluster).entries(self.name)
-            entry = serving(history) or newest(history)
-            self._recorded = f"{self.name}-keys" if entry is None else keys_secret(entry.revision.plan.deployment)
-        return self._recorded
-
-    def _operator_token(self, name: str) -> str:
-        """From a keys Secret, which must have both of its keys. Raises InputError with the command that makes it."""
-        if name not in self._tokens:
-            secret = self.cluster.get("v1", "Secret", name)
-            data = (secret or {}).get("data") or {}
-            missing = [key for key in ("api-keys", "operator-token") if not base64.b64decode(data.get(key, "")).strip()]
-            if secret is None:
-                self.cluster.check_namespace()
-            if missing:
-                lacks = "does not exist" if secret is None else f"has no {' and no '.join(missing)}"
-                raise InputError(
-                    f"Secret `{name}` in namespace {self.namespace} {lacks}: clients' keys and the "
-                    "operator's token are read from it",
-                    f"{self.kubectl} {_made(name, missing) if secret is None else _completed(name, missing)}",
-                )
-            self._tokens[name] = base64.b64decode(data["operator-token"]).decode().split()[0]
-        return self._tokens[name]
+        """One request to the front, with the operator's token."""
+        return self._front.ask(method, path, body=body, engine=engine, timeout_s=timeout_s)
 
     def root_cause(self, app: str) -> str | None:
         """The last error in what Serve says of the application's replicas; our engine puts its own root cause there."""
@@ -401,19 +357,6 @@ class ClusterPlatform:
                     f"`{self.kubectl} describe {left[0].lower()}` says why; then run the command again",
                 )
             time.sleep(0.5)
-
-
-_RANDOM = "$(openssl rand -hex 24)"
-
-
-def _made(secret: str, keys: Sequence[str]) -> str:
-    return " ".join([f"create secret generic {secret}", *(f'--from-literal={key}="{_RANDOM}"' for key in keys)])
-
-
-def _completed(secret: str, keys: Sequence[str]) -> str:
-    """Without touching what it has: clients hold those keys."""
-    data = ", ".join(f'\\"{key}\\": \\"{_RANDOM}\\"' for key in keys)
-    return f'patch secret {secret} -p "{{\\"stringData\\": {{{data}}}}}"'
 
 
 def _key(body: Json) -> tuple[str, str, str]:
