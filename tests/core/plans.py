@@ -53,6 +53,10 @@ def plan(model: str = LLAMA_8B, on: str | HardwareProfile = "l4", locked: Locked
     ).plan
 
 
+def term(made: Plan, name: str):
+    return next(t for t in made.memory.terms if t.name == name)
+
+
 def choice(made: Plan, name: str):
     return next(c for c in made.choices if c.name == name)
 
