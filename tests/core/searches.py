@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from hypothesis import strategies as st
+
 from infercli.core.candidates import hardware_of
 from infercli.core.choice import Question
 from infercli.core.estimate import Traffic
@@ -44,3 +46,9 @@ def ask(*profiles, model=LLAMA_8B, load=None, ttft_s=1.0, tpot_s=0.05, **more):
         prices_as_of=PRICES.as_of,
         **more,
     )
+
+
+loads = st.one_of(
+    st.fixed_dictionaries({"request_rate": st.sampled_from([0.2, 1.0, 3.0, 8.0])}),
+    st.fixed_dictionaries({"concurrency": st.sampled_from([1.0, 8.0, 32.0])}),
+)

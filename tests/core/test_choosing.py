@@ -6,26 +6,25 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import throughput
 from infercli.core.candidates import candidates, hardware_of
-from infercli.core.choice import Candidate, Cost, Fixed, Point
+from infercli.core.choice import Candidate, Cost, Fixed
 from infercli.core.choosing import Search
-from infercli.core.estimate import EstimateRequest, Interval
+from infercli.core.estimate import EstimateRequest
 from infercli.core.estimate_speed import load_of, serving_of
 from infercli.core.estimating import estimate, examine, shipped_model
-from infercli.core.frontier import plot, undominated
 from infercli.core.gpus import GPUS
 from infercli.core.problems import Problems
 from infercli.core.profile import HardwareProfile, NodeGroup
 from infercli.core.relaxing import changes
 from infercli.core.speed_bounds import bounded
 from infercli.core.units import GIB
-from infercli.core.weighing import Engine, Measure, examination
+from infercli.core.weighing import Measure
 from infercli.errors import InputError, UnknownName
-from tests.core.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, profile
+from tests.core.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, loads, profile
 
 
 def request(question, c: Candidate, **workload):
@@ -449,11 +448,6 @@ def test_what_needs_a_package_of_its_own_says_so():
 
 # Laws.
 
-loads = st.one_of(
-    st.fixed_dictionaries({"request_rate": st.sampled_from([0.2, 1.0, 3.0, 8.0])}),
-    st.fixed_dictionaries({"concurrency": st.sampled_from([1.0, 8.0, 32.0])}),
-)
-
 
 def cost_of_the_winner(question) -> float:
     found = Search(replace(question, plain=True)).winner()
@@ -484,49 +478,6 @@ def test_whether_it_holds_is_what_the_whole_search_says(load, tpot_s, ttft_s):
     assert whole.holds() is winner
 
 
-@given(
-    loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000),
-    st.sampled_from([0.0, 0.5, 0.95]),
-)  # fmt: skip
-@example({"request_rate": 3.0}, 2500.0, 100.0, 2867, 0.0)  # nearly all that a small batch carries
-@example({"request_rate": 3.0}, 1000.0, 2.0, 0, 0.0)  # a second token that no other prompt holds up
-@example({"request_rate": 3.0}, 2500.0, 100.0, 0, 0.95)  # a prompt of which next to nothing is computed
-@settings(max_examples=40, deadline=None)
-def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which, cached):
-    question = ask(load=load)
-    changed = {"input_len": prompt, "output_len": output, "prefix_hit_fraction": cached}
-    question = replace(question, traffic=question.traffic.model_copy(update=changed))
-    weighed = candidates(question)
-    chosen = weighed[which % len(weighed)]
-    engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
-    carried = all(m.share < 1 for m in engine.carries(replicas, chosen.candidate.max_num_seqs))
-    if engine.starts and carried:
-        played = {m.of: m.value for m in engine.play(replicas).measures}
-        for least in engine.least(replicas, chosen.candidate.max_num_seqs):
-            assert least.value <= played[least.of]
-
-
-@given(
-    st.sampled_from([17.0, 40.0, 130.0, 300.0]), st.sampled_from([50.0, 1000.0, 2500.0]),
-    st.sampled_from([2.0, 40.0, 200.0]), st.integers(0, 10_000),
-)  # fmt: skip
-@settings(max_examples=40, deadline=None)
-def test_a_smaller_batch_is_never_better_than_the_closed_form_says_of_it_by_the_engine_of_the_default(
-    clients, prompt, output, which
-):
-    question = ask(load={"concurrency": clients})
-    traffic = question.traffic.model_copy(update={"input_len": prompt, "output_len": output})
-    question = replace(question, traffic=traffic)
-    smaller = [w for w in candidates(question) if w.default_batch is not None]
-    chosen = smaller[which % len(smaller)]
-    own, usual = (Engine(question, w, examination(question, w)) for w in (chosen, chosen.default_batch))
-    if usual.starts:
-        c = chosen.candidate
-        played = {m.of: m.value for m in own.play(c.replicas).measures}
-        for least in usual.least(c.replicas, c.max_num_seqs):
-            assert least.value <= played[least.of]
-
-
 @pytest.mark.parametrize("clients", [200.0, 400.0])
 def test_a_batch_that_lets_others_wait_is_judged_by_its_own_speed(clients):
     question = ask(
@@ -549,40 +500,3 @@ def test_of_batches_that_hold_the_largest_is_taken_although_fewer_at_a_time_are_
     assert found.chosen.candidate.max_num_seqs == 1024
     smallest = next(x for x in found.losers if (x.candidate.max_num_seqs, x.candidate.kv_cache_dtype) == (16, "auto"))
     assert smallest.reason == "same price; max_num_seqs 1024 takes more at a time"
-
-
-def point(x: float, y: float) -> Point:
-    candidate = Candidate(
-        profile="p", gpu="L4", tensor_parallel_size=1, pipeline_parallel_size=1, replicas=1, quantization="none",
-        kv_cache_dtype="auto", max_num_seqs=256,
-    )  # fmt: skip
-    cost = Cost(low_usd_per_h=1, median_usd_per_h=1, high_usd_per_h=1, quotes=1)
-    return Point(
-        candidate=candidate, cost=cost, tokens_per_s_per_user=Interval(value=x, low=x, high=x),
-        tokens_per_s_per_usd_h=y, holds="at the estimate",
-    )  # fmt: skip
-
-
-points = st.lists(st.builds(point, st.integers(1, 9).map(float), st.integers(1, 9).map(float)), min_size=1)
-
-
-@given(points)
-def test_the_front_is_all_that_is_not_dominated(given_points):
-    def places(found):
-        return {(p.tokens_per_s_per_user.value, p.tokens_per_s_per_usd_h) for p in found}
-
-    every = places(given_points)
-    best = {(x, y) for x, y in every if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in every)}
-    front = undominated(given_points)
-    assert places(front) == best
-    assert len(front) == len(best)
-
-
-@given(st.lists(st.builds(point, st.floats(0.01, 9e4), st.floats(0.01, 9e4)), min_size=1, max_size=40))
-def test_a_plot_is_plain_and_narrow_and_has_every_point(given_points):
-    front = undominated(given_points)
-    lines = plot(front)
-    assert all(len(line) < 80 and line.isascii() and line.isprintable() for line in lines)
-    letters = {c for line in lines[1:-3] for c in line.split("|")[1] if c != " "}
-    assert letters <= {"abcdefghijklmnopqrstuvwxyz*"[min(i, 26)] for i in range(len(front))}
-    assert "a" in letters

@@ -1,16 +1,18 @@
-"""What a candidate is asked about, and which of its requirements is told as the tightest."""
+"""What a candidate is asked about, which requirement is told as the tightest, and closed forms that no play beats."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from infercli.core.candidates import candidates
 from infercli.core.choice import OBJECTIVES, Fixed
 from infercli.core.throughput import Speed, Spread
 from infercli.core.weighing import Engine, Measure, Played, examination, request_of
-from tests.core.searches import ask, profile
+from tests.core.searches import ask, loads, profile
 
 
 def test_an_estimate_is_asked_for_all_that_a_candidate_is():
@@ -53,3 +55,46 @@ def test_what_runs_at_once_is_at_worst_what_the_least_kv_cache_holds():
     assert found.of == "runs"
     assert found.worst == pytest.approx(found.value * held.low_bytes / held.bytes)
     assert found.worst_share == pytest.approx(64 / found.worst)
+
+
+@given(
+    loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000),
+    st.sampled_from([0.0, 0.5, 0.95]),
+)  # fmt: skip
+@example({"request_rate": 3.0}, 2500.0, 100.0, 2867, 0.0)  # nearly all that a small batch carries
+@example({"request_rate": 3.0}, 1000.0, 2.0, 0, 0.0)  # a second token that no other prompt holds up
+@example({"request_rate": 3.0}, 2500.0, 100.0, 0, 0.95)  # a prompt of which next to nothing is computed
+@settings(max_examples=40, deadline=None)
+def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which, cached):
+    question = ask(load=load)
+    changed = {"input_len": prompt, "output_len": output, "prefix_hit_fraction": cached}
+    question = replace(question, traffic=question.traffic.model_copy(update=changed))
+    weighed = candidates(question)
+    chosen = weighed[which % len(weighed)]
+    engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
+    carried = all(m.share < 1 for m in engine.carries(replicas, chosen.candidate.max_num_seqs))
+    if engine.starts and carried:
+        played = {m.of: m.value for m in engine.play(replicas).measures}
+        for least in engine.least(replicas, chosen.candidate.max_num_seqs):
+            assert least.value <= played[least.of]
+
+
+@given(
+    st.sampled_from([17.0, 40.0, 130.0, 300.0]), st.sampled_from([50.0, 1000.0, 2500.0]),
+    st.sampled_from([2.0, 40.0, 200.0]), st.integers(0, 10_000),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_a_smaller_batch_is_never_better_than_the_closed_form_says_of_it_by_the_engine_of_the_default(
+    clients, prompt, output, which
+):
+    question = ask(load={"concurrency": clients})
+    traffic = question.traffic.model_copy(update={"input_len": prompt, "output_len": output})
+    question = replace(question, traffic=traffic)
+    smaller = [w for w in candidates(question) if w.default_batch is not None]
+    chosen = smaller[which % len(smaller)]
+    own, usual = (Engine(question, w, examination(question, w)) for w in (chosen, chosen.default_batch))
+    if usual.starts:
+        c = chosen.candidate
+        played = {m.of: m.value for m in own.play(c.replicas).measures}
+        for least in usual.least(c.replicas, c.max_num_seqs):
+            assert least.value <= played[least.of]
