@@ -8,7 +8,7 @@ from infercli.actions.delete import delete
 from infercli.actions.deploy import deploy
 from infercli.actions.rollback import rollback
 from infercli.errors import ReleaseBusy
-from tests.actions.test_deploy import GOOD, applications
+from tests.actions.looking import GOOD, applications
 
 
 def test_a_release_that_somebody_changes_is_not_deleted(world, request_for):

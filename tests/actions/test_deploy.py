@@ -1,36 +1,21 @@
-"""Deploying: what is live after each end that a deploy can have, and what the record says of it."""
+"""Deploying: what is live and recorded once it is done, what it waits for, and what it refuses to begin."""
 
 from __future__ import annotations
 
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.core.observed import Answer
 from infercli.core.release import live
 from infercli.errors import (
     ClusterError,
     DeployFailed,
-    EndpointError,
     InputError,
-    Interrupted,
     RayError,
-    RayGone,
     ReleaseBusy,
     TimedOut,
 )
-from tests.actions.looking import raising, seen
+from tests.actions.looking import GOOD, OTHER, applications, stop_at_the_first_share, weights
 from tests.core.builders import engine, plan
-
-GOOD, OTHER = engine("none").app, engine("int8").app
-
-
-def weights(world):
-    table = world.platform._table(world.platform.config())
-    return {r["app"]: r["weight"] for r in table["routes"]}
-
-
-def applications(world):
-    return {a["name"] for a in world.platform.config()["applications"]}
 
 
 def test_a_first_deploy_ends_with_every_request_on_the_new_engine(world, request_for):
@@ -57,110 +42,6 @@ def test_what_served_before_is_kept_warm_and_dropped_by_the_next_deploy(world, r
     assert applications(world) == {"front", OTHER, engine("awq").app}
 
 
-def test_an_engine_that_cannot_start_is_taken_out_and_its_root_cause_told(world, request_for):
-    deploy(request_for(), world)
-    world.platform.fail_start[OTHER] = "A replica failed to start with exception. Retrying 2 more time(s)."
-    with pytest.raises(DeployFailed, match="the root cause"):
-        deploy(request_for("int8"), world)
-    assert weights(world) == {GOOD: 100}
-    assert OTHER not in applications(world)
-    failed = world.store.entries("chat")[-1]
-    assert failed.progress.outcome == "failed"
-    assert "the root cause" in failed.progress.message
-
-
-def test_an_engine_that_answers_its_verification_with_an_error_gets_no_request(world, request_for):
-    deploy(request_for(), world)
-    world.platform.answers[OTHER] = (401, b'{"error": {"message": "no"}}')
-    with pytest.raises(DeployFailed, match="HTTP 401"):
-        deploy(request_for("int8"), world)
-    assert weights(world) == {GOOD: 100}
-
-
-def test_an_engine_that_fails_every_verification_is_given_up_after_ten_seconds(world, request_for):
-    deploy(request_for(), world)
-    world.platform.answers[OTHER] = (500, b'{"error": {"message": "no kernel image"}}')
-    began = world.clock.monotonic()
-    with pytest.raises(DeployFailed, match=r"HTTP 500.*no kernel image"):
-        deploy(request_for("int8"), world)
-    assert 15 <= world.clock.monotonic() - began < 20  # 5 s to start, 10 s of errors, going back
-    assert weights(world) == {GOOD: 100}
-
-
-def test_an_engine_that_answers_without_tokens_is_not_verified(world, request_for):
-    world.platform.answers[GOOD] = (200, b'{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}')
-    with pytest.raises(DeployFailed, match="no tokens"):
-        deploy(request_for(), world)
-
-
-NOT_SERVED = b'{"error": {"message": "this model does not serve it", "code": "not_served"}}'
-EMBEDDING, SCORE = "/v1/embeddings", "/v1/score"
-
-
-@pytest.mark.parametrize(
-    ("served", "body"),
-    [(EMBEDDING, b'{"data": [{"embedding": [0.5, 0.5]}]}'), (SCORE, b'{"data": [{"score": 0.0}]}')],
-)
-def test_an_engine_that_generates_nothing_is_verified_by_what_it_serves(world, request_for, served, body):
-    asked = answering(world, lambda path: (200, body) if path == served else (404, NOT_SERVED))
-    began = world.clock.monotonic()
-    assert deploy(request_for(), world).progress.outcome == "good"
-    assert world.clock.monotonic() - began < 10
-    assert asked[-1] == served
-
-
-@pytest.mark.parametrize(
-    ("embedding", "said"), [((200, b'{"data": [{"embedding": []}]}'), "nothing"), ((404, NOT_SERVED), "lets through")]
-)
-def test_an_engine_that_serves_nothing_of_what_may_be_asked_is_not_waited_for(world, request_for, embedding, said):
-    answering(world, lambda path: embedding if path == EMBEDDING else (404, NOT_SERVED))
-    with pytest.raises(DeployFailed, match=said):
-        deploy(request_for(), world)
-    assert world.clock.monotonic() < 30
-
-
-def answering(world, answer):
-    """Every engine answers POSTs so; returns the paths that come to be asked."""
-    platform, asked = world.platform, []
-    before = platform.front
-
-    def front(method, path, **words):
-        if method != "POST":
-            return before(method, path, **words)
-        asked.append(path)
-        status, body = answer(path)
-        return Answer(status, {}, body)
-
-    platform.front = front
-    return asked
-
-
-def test_a_base_model_without_chat_template_is_verified_by_a_plain_completion(world, request_for):
-    platform = world.platform
-    seen = []
-
-    def front(method, path, *, body=None, engine=None, timeout_s=10.0):
-        seen.append(path)
-        if path.endswith("/chat/completions"):
-            return type(platform).front.__globals__["Answer"](400, {}, b"no chat template")
-        if path.endswith("/completions"):
-            body = b'{"choices":[{"text":"x"}],"usage":{"completion_tokens":1}}'
-            return type(platform).front.__globals__["Answer"](200, {}, body)
-        return type(platform).front(platform, method, path, body=body, engine=engine, timeout_s=timeout_s)
-
-    platform.front = front
-    assert deploy(request_for(), world).progress.outcome == "good"
-    assert "/v1/completions" in seen
-
-
-def test_a_deadline_takes_the_new_engine_out_and_says_what_was_waited_for(world, request_for):
-    deploy(request_for(), world)
-    world.platform.start_s = 1e9
-    with pytest.raises(TimedOut, match=f"waiting for {OTHER} to run"):
-        deploy(request_for("int8", timeout_s=30), world)
-    assert applications(world) == {"front", GOOD}
-
-
 def test_an_engine_that_finds_room_late_is_waited_for_and_whoever_waits_is_told_once(world, request_for):
     world.platform.placed_after_s[GOOD] = 400
     assert deploy(request_for(), world).progress.outcome == "good"
@@ -176,26 +57,6 @@ def test_an_engine_that_finds_no_room_is_given_up_at_the_deadline_in_rays_words(
     with pytest.raises(TimedOut, match=rf"waiting for {OTHER} to run \({OTHER} is not placed yet: .*auto-scale"):
         deploy(request_for("int8", timeout_s=120), world)
     assert applications(world) == {"front", GOOD}
-
-
-def stop_at_the_first_share(world, request):
-    """A deploy that fails with 5 % of the requests on its engine."""
-
-    def refuse_the_next_put(platform):
-        if 5 in weights(world).values():
-            platform.on_put, platform.faults["put"] = None, RayError("Ray is gone")
-
-    world.platform.on_put = refuse_the_next_put
-    with pytest.raises(DeployFailed, match="Ray is gone") as error:
-        deploy(request, world)
-    return error.value.message
-
-
-def test_a_failure_after_the_first_share_leaves_the_shares_as_they_are(world, request_for):
-    deploy(request_for(), world)
-    assert f"{GOOD} and {OTHER} serves" in stop_at_the_first_share(world, request_for("int8", weights=(5, 100)))
-    assert weights(world) == {GOOD: 95, OTHER: 5}
-    assert live(world.store.entries("chat")).routes == {GOOD: 95, OTHER: 5}
 
 
 def test_an_engine_needs_no_room_beside_itself(world, request_for):
@@ -250,30 +111,6 @@ def test_what_the_other_side_refuses_is_neither_recorded_nor_put(world, request_
         deploy(request_for("int8"), world)
     assert len(world.store.entries("chat")) == 1
     assert applications(world) == {"front", GOOD}
-
-
-def test_ctrl_c_before_the_shift_leaves_what_served_and_no_half_done_state(world, request_for):
-    deploy(request_for(), world)
-
-    def interrupt(platform):
-        platform.on_put = None
-        raise KeyboardInterrupt
-
-    world.platform.on_put = interrupt
-    with pytest.raises(Interrupted):
-        deploy(request_for("int8"), world)
-    assert weights(world) == {GOOD: 100}
-    assert world.store.entries("chat")[-1].progress.outcome == "interrupted"
-    world.platform.fail_start.clear()
-    assert deploy(request_for("int8"), world).progress.outcome == "good"
-
-
-@pytest.mark.parametrize("error", [RayError("Ray is gone"), OSError("Ray is gone")])
-def test_a_ray_that_dies_during_the_deploy_is_a_failed_revision_and_not_a_crash(world, request_for, error):
-    world.platform.faults["put"] = error
-    with pytest.raises(DeployFailed, match="Ray is gone"):
-        deploy(request_for(), world)
-    assert world.store.entries("chat")[-1].progress.outcome == "failed"
 
 
 def test_a_short_silence_of_the_other_side_is_waited_out(world, request_for):
@@ -348,220 +185,6 @@ def test_after_the_other_side_lost_everything_the_engine_is_started_and_verified
     assert weights(world) == {GOOD: 100}
 
 
-def test_a_ray_that_is_gone_is_not_waited_for_and_nothing_is_said_to_serve(world, request_for):
-    deploy(request_for(), world)
-    platform = world.platform
-    platform.on_put = lambda p: (p.held.clear(), setattr(p, "applications", raising(RayGone("no Ray runs"))))
-    began = world.clock.monotonic()
-    with pytest.raises(DeployFailed, match="nothing serves: a fake holds nothing any more"):
-        deploy(request_for("int8"), world)
-    assert world.clock.monotonic() - began < 15
-
-
-def test_a_ray_that_is_silent_is_told_of_while_it_is_waited_for(world, request_for):
-    deploy(request_for(), world)
-    world.platform.on_put = lambda p: setattr(p, "applications", raising(RayError("Ray's REST API: no answer")))
-    with pytest.raises(DeployFailed, match=f"Ray's REST API: no answer\n{GOOD} serves"):
-        deploy(request_for("int8"), world)
-    notes = [text for text in world.watcher.said if text.startswith("note: ")]
-    assert notes == ["note: Ray's REST API: no answer; it is waited for, up to 90 s"]
-
-
-def test_what_serves_is_not_said_where_it_cannot_be_told(world, request_for):
-    deploy(request_for(), world)
-
-    def silent(platform):
-        platform.on_put = None
-        platform.front = raising(EndpointError("the API server is away"))
-        raise RayError("Ray is gone")
-
-    world.platform.on_put = silent
-    with pytest.raises(DeployFailed, match=f"it cannot be told whether {GOOD} serves: the API server is away"):
-        deploy(request_for("int8"), world)
-
-
-def test_a_front_that_says_nothing_of_itself_is_not_said_to_serve(world, request_for):
-    deploy(request_for(), world)
-    before = world.platform.front
-    world.platform.front = lambda method, path, **words: (
-        Answer(503, {}, b"{}") if path == "/front" else before(method, path, **words)
-    )
-    world.platform.fail_start[OTHER] = "A replica failed to start"
-    with pytest.raises(DeployFailed, match=r"\nnothing serves$"):
-        deploy(request_for("int8"), world)
-
-
-def test_where_nothing_was_to_serve_a_silent_front_leaves_no_doubt(world, request_for):
-    world.platform.front = raising(EndpointError("nobody listens"))
-    world.platform.fail_start[GOOD] = "A replica failed to start"
-    for _ in range(2):
-        with pytest.raises(DeployFailed, match=r"\nnothing serves$"):
-            deploy(request_for(), world)
-
-
-def test_going_back_applies_the_objects_of_what_served(world, request_for):
-    deploy(request_for(), world)
-    world.platform.fail_start[OTHER] = "A replica failed to start"
-    with pytest.raises(DeployFailed):
-        deploy(request_for("int8"), world)
-    assert world.platform.put_by == [1, 1, 2, 1]
-
-
-def test_going_back_is_done_although_a_front_replica_never_sees_that_its_table_is_as_before(world, request_for):
-    deploy(request_for(), world)
-    world.platform.fail_start[OTHER] = "A replica failed to start"
-    world.platform.flip_s = 1e9
-    with pytest.raises(DeployFailed, match=f"{GOOD} serves") as failed:
-        deploy(request_for("int8"), world)
-    assert "going back failed" not in failed.value.message
-    assert weights(world) == {GOOD: 100}
-
-
-def test_what_somebody_else_put_in_the_middle_is_not_taken_for_what_was_before(world, request_for):
-    deploy(request_for(), world)
-    platform = world.platform
-
-    def other(_):
-        platform.on_put = None
-        held = platform.held[-1]
-        platform.held.append({"applications": [a for a in held["applications"] if a["name"] == "front"]})
-        raise RayError("no answer")
-
-    platform.on_put = other
-    with pytest.raises(DeployFailed):
-        deploy(request_for("int8"), world)
-    assert live(world.store.entries("chat")).routes == {GOOD: 100}
-
-
-def test_an_engine_that_went_down_meanwhile_is_not_said_to_serve(world, request_for):
-    deploy(request_for(), world)
-    world.platform.refused[GOOD] = "no replica"
-    world.platform.fail_start[OTHER] = "A replica failed to start"
-    with pytest.raises(DeployFailed, match=f"nothing serves; {GOOD} is refused by the front: no replica"):
-        deploy(request_for("int8"), world)
-
-
-def test_a_second_interrupt_while_going_back_is_recorded_and_says_what_to_type(world, request_for):
-    deploy(request_for(), world)
-    world.platform.on_put = raising(KeyboardInterrupt())
-    with pytest.raises(Interrupted, match=f"interrupted; {GOOD} serves") as error:
-        deploy(request_for("int8"), world)
-    assert "`infercli deploy`" in error.value.hint
-    last = world.store.entries("chat")[-1].progress
-    assert last.outcome == "interrupted"
-    assert "going back was interrupted too" in last.message
-
-
-def test_going_back_that_fails_as_well_is_told_and_recorded(world, request_for):
-    deploy(request_for(), world)
-    world.platform.on_put = raising(RayError("Ray is gone"))
-    with pytest.raises(DeployFailed, match="Ray is gone; and going back failed: Ray is gone"):
-        deploy(request_for("int8"), world)
-    assert "and going back failed" in world.store.entries("chat")[-1].progress.message
-
-
-def test_status_says_that_nobody_drives_a_killed_deploy_and_what_to_type(world, request_for):
-    deploy(request_for(), world)
-    world.platform.on_put = raising(SystemExit())
-    with pytest.raises(SystemExit):
-        deploy(request_for("int8"), world)
-    world.clock.sleep(1)
-    found = seen(world)
-    assert (found.state, found.newest_standing, found.revision) == ("degraded", "abandoned", 1)
-    assert found.summary == f"{GOOD} serves; nobody drives revision 2 any more, which came to `add`"
-    assert found.next == "`infercli deploy` goes on; `infercli rollback chat` goes back to revision 1"
-    with world.store.changing("chat", "deploy"):
-        assert (seen(world).state, seen(world).newest_standing, seen(world).next) == ("changing", "pending", None)
-
-
-@pytest.mark.parametrize(("puts", "share"), [(3, 5), (4, 100)])
-def test_status_tells_requests_that_reach_an_engine_which_never_became_good(world, request_for, puts, share):
-    deploy(request_for(), world)
-    world.platform.puts.clear()
-    world.platform.on_put = lambda p: raising(SystemExit())() if len(p.puts) == puts - 1 else None
-    with pytest.raises(SystemExit):
-        deploy(request_for("int8", weights=(5, 100)), world)
-    world.clock.sleep(1)
-    found = seen(world)
-    assert found.state == "degraded"
-    assert f"{OTHER} takes {share} % of the requests, and no revision with it became good" in found.summary
-
-
-def test_a_first_deploy_that_fails_does_not_offer_a_way_back_that_there_is_not(world, request_for):
-    world.platform.fail_start[GOOD] = "A replica failed to start"
-    with pytest.raises(DeployFailed) as error:
-        deploy(request_for(), world)
-    assert "rollback" not in error.value.hint
-    assert "`infercli delete chat` takes it away" in error.value.hint
-
-
-SAID = """A replica failed to start with exception. Retrying 2 more time(s). Error:
-ray::ServeReplica:chat-0b0849:engine.initialize_and_get_metadata() (pid=20483, ip=192.0.2.2)
-  File "/ray/serve/_private/replica.py", line 1928, in initialize
-    raise RuntimeError(traceback.format_exc()) from None
-RuntimeError: Traceback (most recent call last):
-  File "/code/engine.zip/infercli_engine/server.py", line 36, in __init__
-    raise RuntimeError(f"engine start failed: {cause}") from None
-RuntimeError: engine start failed: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig
-max_logprobs
-  Input should be greater than or equal to -1 [type=greater_than_equal, input_value=-99, input_type=int]
-    For further information visit https://errors.pydantic.dev/2.14/v/greater_than_equal
-"""
-"""Ray 2.60's and vLLM 0.29's, of `max_logprobs: -99`; the traceback shortened."""
-
-
-def test_the_cause_comes_first_and_the_rest_is_kept_for_logs(world, request_for):
-    deploy(request_for(), world)
-    world.platform.fail_start[OTHER] = SAID
-    with pytest.raises(DeployFailed) as error:
-        deploy(request_for("int8"), world)
-    assert error.value.message.splitlines() == [
-        f"revision 2 failed at `add`: engine {OTHER} did not start",
-        "root cause: RuntimeError: Failed to create vLLM engine config: 1 validation error for ModelConfig",
-        "max_logprobs",
-        "Input should be greater than or equal to -1 [type=greater_than_equal, input_value=-99, input_type=int]",
-        f"{GOOD} serves",
-    ]
-    assert f"`infercli logs chat --engine {OTHER}` prints all that was said" in error.value.hint
-    failed = world.store.entries("chat")[-1].progress
-    assert failed.said == SAID.strip()
-    assert "Traceback" not in failed.message
-
-
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_who_loses_the_lock_stops_waiting_and_puts_nothing_back_under_the_hands_of_who_has_it(
-    world, request_for, monkeypatch, interrupted
-):
-    deploy(request_for(), world)
-    platform = world.platform
-    platform.placed_after_s[OTHER] = 1e9
-
-    lost = []
-
-    def check_held(_name):
-        if lost:
-            raise ReleaseBusy("somebody else took the lock of chat")
-
-    def lose(_):
-        lost.append(True)
-        for method in ("put", "prepare", "tidy"):
-            monkeypatch.setattr(platform, method, lambda *_: pytest.fail("changed what another drives"))
-        monkeypatch.setattr(world.store, "progress", lambda name, *_: check_held(name))
-        if interrupted:
-            monkeypatch.setattr(platform, "applications", raising(KeyboardInterrupt()))
-
-    monkeypatch.setattr(world.store, "check_held", check_held)
-    platform.on_put = lose
-    began = world.clock.monotonic()
-    objects = ({"kind": "NetworkPolicy", "metadata": {"name": "chat"}},)
-    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat") as busy:
-        deploy(request_for("int8", objects=objects), world)
-    assert interrupted or busy.value.message.startswith("revision 2 was left at `add`: ")
-    assert world.clock.monotonic() - began < 1
-    assert world.watcher.pending is None  # the error begins a line of its own
-    assert world.store.entries("chat")[-1].progress.outcome == "pending"
-
-
 def test_what_no_revision_knows_of_and_takes_requests_is_not_dropped_unless_told_so(world, request_for):
     deploy(request_for(), world)
     deploy(request_for("int8"), world)
@@ -578,20 +201,3 @@ def test_what_no_revision_knows_of_and_takes_requests_is_not_dropped_unless_told
     # By a number that was there before, fronts that have the old table would be taken to have the new one.
     assert entry.number == 3
     assert all(world.platform._table(put)["generation"] > 2999 for put in world.platform.puts)
-
-
-def test_where_nobody_answers_any_more_the_first_reason_is_told_and_what_to_type(world, request_for, monkeypatch):
-    deploy(request_for(), world)
-    away = ClusterError("the API server cannot be reached")
-
-    def put(*_):
-        for method in ("entries", "progress"):
-            monkeypatch.setattr(world.store, method, raising(away))
-        raise ClusterError("the API server closed the connection")
-
-    monkeypatch.setattr(world.platform, "put", put)
-    with pytest.raises(DeployFailed) as failed:
-        deploy(request_for("int8"), world)
-    assert "revision 2 failed at `add`: the API server closed the connection; " in failed.value.message
-    assert "and this could not be recorded: the API server cannot be reached" in failed.value.message
-    assert failed.value.hint.endswith("`infercli status chat` says where it stands")

@@ -9,8 +9,7 @@ import pytest
 from infercli.actions.deploy import deploy
 from infercli.core.observed import Application
 from infercli.errors import DeployFailed, TimedOut
-from tests.actions.looking import seen
-from tests.actions.test_deploy import GOOD, weights
+from tests.actions.looking import GOOD, seen, weights
 from tests.core.builders import FRONT, engine, plan
 
 

@@ -11,7 +11,7 @@ from infercli.core.endpoint import parse_endpoint
 from infercli.core.release import Measured
 from infercli.core.traces import Stop
 from infercli.errors import InputError, ReleaseBusy
-from tests.actions.test_deploy import GOOD, OTHER
+from tests.actions.looking import GOOD, OTHER
 from tests.actions.test_rollback import go_back
 from tests.cli.test_learn_speed import result
 from tests.report.test_html import rates

@@ -9,8 +9,7 @@ from infercli.actions.rollback import rollback, way
 from infercli.actions.status import status
 from infercli.core.release import newest, standing
 from infercli.errors import ClusterError, DeployFailed, InputError, Interrupted, RayError
-from tests.actions.looking import raising
-from tests.actions.test_deploy import applications, stop_at_the_first_share, weights
+from tests.actions.looking import applications, raising, stop_at_the_first_share, weights
 from tests.actions.test_deploy_again import of_before
 from tests.core.builders import FRONT, engine, plan
 
