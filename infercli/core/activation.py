@@ -30,7 +30,15 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.batch import Batch
 from infercli.core.checkpoint import Quantization
-from infercli.core.compressed_attention import compressed, forward_bytes, held_by_experts, kept_bytes, without_compiler
+from infercli.core.compressed_attention import (
+    INDEXER_LENGTHS,
+    INDEXER_LOGITS_BYTES,
+    compressed,
+    forward_bytes,
+    held_by_experts,
+    kept_bytes,
+    without_compiler,
+)
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.expert_memory import (
     expert_bytes,
@@ -57,11 +65,7 @@ _FORWARD_EXTRA_BYTES = 16 * MIB
 """Beside the forward pass: positions, slots and the like. Measured on forward-bound runs of 0.19 (Granite 8B, n=4)."""
 
 _INDEXER_KEY_BYTES = 132
-_INDEXER_LENGTHS = 40
-"""The indexer of DeepSeek-V3.2 reserves 40 x max_model_len keys of 128 B and a 4 B scale
-(v1/attention/backends/mla/indexer.py get_max_prefill_buffer_size)."""
-INDEXER_LOGITS_BYTES = 512 * MIB
-"""VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass."""
+"""Of a key that DeepSeek-V3.2's indexer gathers: 128 B, and a 4 B scale."""
 
 _CONTEXT_TOKENS = 64 * 1024
 """Latent attention simulates a chunk of context of at most this many tokens (mla_attention.py
@@ -224,7 +228,7 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     if v0:
         return encoder
     indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
-    buffer = _INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
+    buffer = INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
     workspace = workspace_bytes(arch, quantization, batch, facts)
     keeps = keeps_workspace(quantization, batch, facts)
     # That DeepSeek-V4's do was read, and starts agree (core/compressed_attention.py).

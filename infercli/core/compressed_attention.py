@@ -13,13 +13,15 @@ from infercli.core.gpus import Gpu
 from infercli.core.quantization import release
 from infercli.core.units import MIB
 
-_LOGITS_BYTES = 512 * MIB
-"""VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass (layers/sparse_attn_indexer.py)."""
+INDEXER_LOGITS_BYTES = 512 * MIB
+"""VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass (layers/sparse_attn_indexer.py), for
+DeepSeek-V3.2's indexer as well."""
 _PICKING_BYTES = MIB
 """RADIX_TOPK_WORKSPACE_SIZE, the same file."""
 _KEY_SCALE_BYTES = 4
-_PREFILL_LENGTHS = 40
-"""Compressed keys that the indexer gathers, times max_model_len (v1/attention/backends/mla/indexer.py)."""
+INDEXER_LENGTHS = 40
+"""Keys that an indexer gathers, times max_model_len (v1/attention/backends/mla/indexer.py
+get_max_prefill_buffer_size); here of compressed ones."""
 _PREFILL_REQUESTS = 4
 """Whose keys FlashMLA gathers in BF16 at once (nvidia/flashmla.py PREFILL_CHUNK_SIZE)."""
 _FLASHINFER_BYTES = 128 * MIB
@@ -156,7 +158,7 @@ def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, 
         scores += 4 * 2 * overlapping * index.head_dim
         through = _PICKS_FIRST[0] <= version < _PICKS_FIRST[1] and batch.gpu.platform == "cuda"
         query = 0 if through else b * (padded if pads else heads) * mixer.head_dim
-        picking, fixed = query + (1 if fused else b + 1) * index.heads * index.head_dim, _LOGITS_BYTES
+        picking, fixed = query + (1 if fused else b + 1) * index.heads * index.head_dim, INDEXER_LOGITS_BYTES
     around = b * (padded * mixer.head_dim + latents) + scores
     return round(tokens * around + max(tokens * following, tokens * picking + fixed))
 
@@ -174,7 +176,7 @@ def kept_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int], experts_
         if mixer.compress_ratio:
             keys = -(-batch.max_model_len // mixer.compress_ratio)
         if mixer.indexer is not None:
-            indexed = _PREFILL_LENGTHS * batch.max_model_len // mixer.compress_ratio
+            indexed = INDEXER_LENGTHS * batch.max_model_len // mixer.compress_ratio
             found = max(found, indexed * (mixer.indexer.head_dim + _KEY_SCALE_BYTES) + _PICKING_BYTES)
             top_k = mixer.indexer.top_k
         if gathers:

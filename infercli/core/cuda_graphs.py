@@ -6,11 +6,10 @@ counted for as many layers and batch sizes as are captured.
 
 from __future__ import annotations
 
-from infercli.core.activation import INDEXER_LOGITS_BYTES
 from infercli.core.architecture.arch import CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.batch import Load
 from infercli.core.checkpoint import Quantization
-from infercli.core.compressed_attention import compressed
+from infercli.core.compressed_attention import INDEXER_LOGITS_BYTES, compressed
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs, summed
 from infercli.core.gpus import Gpu
 from infercli.core.sampler_memory import uses_v2_runner
