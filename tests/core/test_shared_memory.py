@@ -14,8 +14,8 @@ from infercli.core.estimating import estimate, shipped_model
 from infercli.core.gpus import find_gpu
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
+from tests.core.batches import LLAMA, load
 from tests.core.plans import LLAMA_8B, choice, plan, profile
-from tests.core.test_sizing import LLAMA, load
 
 GB10, THOR, L4 = find_gpu("GB10"), find_gpu("AGX-Thor"), find_gpu("L4")
 V0_19, V0_27, V0_28, V0_29 = (find_engine(v) for v in ("0.19.0", "0.27.1", "0.28.0", "0.29.0"))
