@@ -157,6 +157,15 @@ def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_p
 
 
 @pytest.mark.parametrize("more", [(), ("--rate", 1, "--slo", "tpot_p95=1s")])
+def test_no_share_of_prompts_is_in_a_cache_that_the_file_turns_off(infercli, deployment, more):
+    deployment(f"name: chat\nmodel: {LLAMA}\nprofile: l4\nengine_args: {{enable_prefix_caching: false}}\n")
+    ran = infercli("plan", "--prefix-hit-fraction", 0.5, *more)
+    assert ran.code == ExitCode.USAGE
+    assert "plan: --prefix-hit-fraction: says what the prefix cache has, and engine_args.enable_prefix" in ran.err
+    assert infercli("plan", "--prefix-hit-fraction", 0, *more).code == ExitCode.YES
+
+
+@pytest.mark.parametrize("more", [(), ("--rate", 1, "--slo", "tpot_p95=1s")])
 def test_a_gpu_that_is_had_with_more_and_less_memory_is_said_to_be_taken_for_one(infercli, more):
     said = "a100 is taken for A100-80-SXM (79.1 GiB); there are also A100-40-PCIe (39.4 GiB), A100-40-SXM (39.4 GiB)"
     assert said in infercli("plan", LLAMA, "--profile", "a100-x2", *more).err
