@@ -72,6 +72,12 @@ def question_of(typed: Typed) -> Question:
     project = deployment_path(typed.deployment_path).parent
     model_id = typed.model if deployment is None else deployment.model
     assert model_id is not None
+    if deployment is not None:
+        # Before anything is reckoned with them: a word may stand where a number must.
+        told = {name: value for name, value in deployment.engine_args.items() if name not in typed.engine_args}
+        wrong = argument_problems(told, RAY_SERVICE_ENGINE)
+        if wrong:
+            raise InvalidFile(str(deployment_path(typed.deployment_path)), wrong)
     args = {**(deployment.engine_args if deployment else {}), **typed.engine_args}
     check_whole_numbers(typed, args, problems)
     for where, what in argument_problems(args, RAY_SERVICE_ENGINE):

@@ -305,6 +305,10 @@ def test_what_a_deployment_fixes_is_kept(infercli, deployment):
         ("{max_num_sqs: 4}", "did you mean `max_num_seqs`"),
         ("{enable_sleep_mode: true}", "engine_args.enable_sleep_mode: changes memory"),
         ("{gpu_memory_utilization: 1.5}", "must be above 0 and at most 1"),
+        ("{max_model_len: 8k, max_num_sqs: 4}", "deployment.yaml: engine_args.max_model_len: must be int, and is str"),
+        ("{max_model_len: 8k, max_num_sqs: 4}", "did you mean `max_num_seqs`"),
+        ("{speculative_config: ngram}", "engine_args.speculative_config: must be dict or null, and is str"),
+        ("{gpu_memory_utilization: '0.9'}", "engine_args.gpu_memory_utilization: must be float, and is str"),
     ],
 )
 def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, args, said):
