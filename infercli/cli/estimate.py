@@ -106,8 +106,7 @@ def command(schema: bool, output: str, **flags: object) -> int:
       infercli estimate --schema
       infercli estimate <<'JSON'
       {"model": "Qwen/Qwen3-32B", "gpu": "H100", "tensor_parallel_size": 2}
-      {"config_path": "my-model/", "gpu": "L40S", "max_model_len": 8192,
-       "workload": {"input_len": 1000, "output_len": 300, "concurrency": 16}}
+      {"model": "Qwen/Qwen3-8B", "gpu": "L40S", "workload": {"input_len": 1000, "output_len": 300, "concurrency": 16}}
       JSON
     """
     if schema:

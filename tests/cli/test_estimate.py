@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from infercli.adapters import model_config
+from infercli.cli import estimate
 from infercli.core.shapes import shapes
 from infercli.errors import ExitCode
 from tests.core.configs import config_of
@@ -60,6 +61,13 @@ def test_a_bad_line_is_one_error_with_its_number_and_stops_nothing(piped):
     assert "is not JSON" in answers[1]["problems"][0]["what"]
     assert "`H100`" in answers[2]["hint"]
     assert "UTF-8" in answers[4]["problems"][0]["what"]
+
+
+def test_the_lines_of_the_help_are_answered_as_they_are_pasted(piped):
+    pasted = (estimate.command.help or "").partition("<<'JSON'\n")[2].partition("JSON")[0]
+    code, answers = piped(pasted.encode())
+    assert (code, [a["kind"] for a in answers]) == (ExitCode.YES, ["Estimate", "Estimate"])
+    assert answers[1]["speed"] is not None
 
 
 def test_all_problems_of_a_line_are_said_at_once(piped):
