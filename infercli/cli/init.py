@@ -87,9 +87,13 @@ def command(
     from infercli.errors import InputError
 
     _check_model(model)
-    typed = shlex.quote(model)
     path = Path(directory) / DEPLOYMENT_FILE
     hardware = load_profile(profile, Path(directory))
+    if model.startswith("."):
+        model = _seen_from(directory, model)
+    if profile.endswith((".yaml", ".yml")):
+        profile = _seen_from(directory, profile)
+    typed = shlex.quote(model)
     expand([quantization] if quantization else [])
     chosen = f"quantization: {quantization}\n" if quantization else "# quantization: awq\n"
     text = TEMPLATE.format(
@@ -105,6 +109,17 @@ def command(
     if output == "text":
         where = "" if directory == "." else f"cd {shlex.quote(directory)} && "
         note(f"next: {where}infercli pin {typed} && infercli plan")
+
+
+def _seen_from(directory: str, typed: str) -> str:
+    """A path that is there from here, as deployment.yaml in `directory` must have it; any other as it was typed."""
+    import os
+    from pathlib import Path
+
+    if Path(typed).is_absolute() or not Path(typed).exists() or (Path(directory) / typed).exists():
+        return typed
+    path = os.path.relpath(typed, Path(directory).resolve())
+    return path if path.startswith("..") else f"./{path}"
 
 
 def _check_model(model: str) -> None:

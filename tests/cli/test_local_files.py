@@ -124,6 +124,17 @@ def test_init_refuses_what_is_no_model_and_quotes_what_it_tells_to_type(infercli
     assert yaml.safe_load((tmp_path / "my chat" / "deployment.yaml").read_text())["model"] == "./my model: a # b"
 
 
+def test_what_init_writes_elsewhere_is_found_from_there(infercli, model, tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").write_text(infercli("profiles", "cpu-local").out.replace("name: cpu-local", "name: mine"))
+    for folder, written in (("chat", "../model"), ("a/b", "../../model"), (".", "./model")):
+        monkeypatch.chdir(tmp_path)
+        ran = infercli("init", folder, "--model", "./model", "--profile", "mine.yaml")
+        assert f"infercli pin {written} &&" in ran.err
+        monkeypatch.chdir(tmp_path / folder)
+        assert yaml.safe_load(Path("deployment.yaml").read_text())["model"] == written
+        assert (infercli("pin").code, infercli("plan").code) == (ExitCode.YES, ExitCode.YES)
+
+
 def test_init_refuses_a_quantization_that_plan_would(infercli, tmp_path):
     ran = infercli("init", "--quantization", "int4")
     assert ran.code == ExitCode.USAGE
