@@ -69,7 +69,8 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
         # Read only now: hashing and downloading took a while, and others pinned their models meanwhile.
         lock = load_lock(project)
         write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
-    emit(locked.model_dump(mode="json"), output, _text(locked, lock.find(model), path))
+    said = {"apiVersion": "infercli/v1", "kind": "LockedModel", **locked.model_dump(mode="json")}
+    emit(said, output, _text(locked, lock.find(model), path))
 
 
 def _lock_of_hub(

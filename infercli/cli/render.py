@@ -56,7 +56,9 @@ def command(
     note_placement(plan)
     rendered = objects(plan, where, serving_code(), serve_config_text(config))
     if out_dir is None:
-        emit(rendered, "json" if output == "json" else "text", to_yaml(rendered).rstrip("\n"))
+        # JSON has no documents one after another: kubectl takes a List, and no array.
+        listed = {"apiVersion": "v1", "kind": "List", "items": rendered}
+        emit(listed, "json" if output == "json" else "text", to_yaml(rendered).rstrip("\n"))
         return
     paths = []
     for number, one in enumerate(rendered):

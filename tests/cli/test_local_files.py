@@ -300,6 +300,17 @@ def test_a_revision_of_a_directory_is_refused_and_not_ignored(infercli, model):
         assert "--revision is of the Hub" in ran.err
 
 
+def test_what_was_pinned_says_what_it_is(infercli, model):
+    value = json.loads(infercli("pin", "./model", "-o", "json").out)
+    assert (value["apiVersion"], value["kind"], value["id"]) == ("infercli/v1", "LockedModel", "./model")
+
+
+def test_objects_as_json_are_a_list_as_kubectl_takes_one(infercli, in_cluster):
+    value = json.loads(infercli("render", "-o", "json").out)
+    assert (value["apiVersion"], value["kind"]) == ("v1", "List")
+    assert value["items"] == list(yaml.safe_load_all(infercli("render", "-o", "yaml").out))
+
+
 def test_objects_of_a_renamed_release_that_are_left_in_the_folder_are_named(infercli, in_cluster, tmp_path):
     first = infercli("render", "--out", "out").out.split()
     assert "earlier render" not in infercli("render", "--out", "out").err
