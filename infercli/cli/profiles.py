@@ -19,13 +19,27 @@ def command(name: str | None, schema: bool, output: str) -> None:
       infercli profiles
       infercli profiles h100-x2 -o yaml
       infercli profiles --schema > profile.schema.json
+
+    \b
+    A GPU that `infercli gpus` does not have, in profiles/mine.yaml:
+      apiVersion: infercli/v1
+      kind: HardwareProfile
+      name: mine
+      gpu:
+        name: MyGPU
+        memory_bytes: 42000000000  # as torch.cuda.mem_get_info() says
+        memory_bandwidth_bytes_per_s: 1.6e+12
+        capability: [9, 0]
+        peak_flops: {bf16: 4.0e+14, fp8: 8.0e+14}  # dense; without: no speed
+        source: its data sheet
+      nodes: [{gpus: 1}]
     """
     import json
     from pathlib import Path
 
     from infercli.adapters.files import profile_files, to_yaml
     from infercli.cli.output import columns, emit, last_column_fits
-    from infercli.cli.project import load_profile, read_profile
+    from infercli.cli.project import MUST_BE, load_profile, read_profile
     from infercli.core.profile import HardwareProfile
     from infercli.errors import InputError
 
@@ -61,4 +75,4 @@ def command(name: str | None, schema: bool, output: str) -> None:
     profiles = [p.model_dump(mode="json") for p in found]
     emit({"apiVersion": "infercli/v1", "kind": "ProfileList", "profiles": profiles}, output, columns(table))
     if broken:
-        raise InputError("\n".join(broken), "`infercli profiles --schema` is what a profile must be")
+        raise InputError("\n".join(broken), MUST_BE)

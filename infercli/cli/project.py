@@ -28,6 +28,7 @@ MOST_BYTES = 1_000_000
 """Of a deployment file: a larger one is another file."""
 _NAMED = ("profile", "quantization", "engine_args")
 """Of a deployment, what its form does not decide."""
+MUST_BE = "`infercli profiles --schema` is what a profile must be; `infercli profiles --help` shows one"
 LEARNED_FILE = "infercli-learned.json"
 """In the project, beside deployment.yaml: it is about this installation, and may be committed with it."""
 
@@ -84,7 +85,7 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
 
     if name.endswith((".yaml", ".yml")):
         path = Path(name) if Path(name).exists() else project / name
-        return read_document(path, HardwareProfile)
+        return read_document(path, HardwareProfile, MUST_BE if path.exists() else None)
     known = {path.stem: path for path in profile_files(project)}
     if name not in known:
         made = bare_profile(name, price_list(project))
@@ -112,7 +113,7 @@ def read_profile(path: Path) -> HardwareProfile:
     from infercli.adapters.files import read_document
     from infercli.core.profile import HardwareProfile
 
-    profile = read_document(path, HardwareProfile)
+    profile = read_document(path, HardwareProfile, MUST_BE)
     if profile.name != path.stem:
         what = f"must be `{path.stem}`, which its file is called, or the file {profile.name}{path.suffix}"
         raise InvalidFile(str(path), [("name", what)])

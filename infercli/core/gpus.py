@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from infercli.core.gpu_rows import ROWS, Row
 from infercli.core.record import Record
 from infercli.core.units import GIB, gib
 from infercli.errors import UnknownName, Unsupported
+
+_DTYPES = ("fp16", "bf16", "fp8", "int8", "fp4")
+"""What tensor cores are said to multiply in."""
 
 
 class Gpu(Record):
@@ -30,7 +33,7 @@ class Gpu(Record):
     capability: tuple[int, int] | None
     """CUDA compute capability (major, minor); None on the other platforms, which have none."""
     peak_flops: dict[str, Annotated[float, Field(gt=0)]] = {}
-    """Dense tensor throughput by dtype (fp16, bf16, fp8, int8, fp4), in FLOP/s; a missing dtype is not native."""
+    """Dense tensor throughput by dtype (_DTYPES), in FLOP/s; a missing dtype is not native."""
     nvlink_bytes_per_s: float | None = Field(default=None, gt=0)
     """NVLink (or Infinity Fabric) per GPU, both directions together; None: PCIe only."""
     pcie_bytes_per_s: float | None = Field(default=None, gt=0)
@@ -45,6 +48,15 @@ class Gpu(Record):
     ray_accelerator_type: str | None = None
     """Ray's name for it; None where Ray has none (the request is then for a GPU of any kind)."""
     source: str
+
+    @field_validator("peak_flops")
+    @classmethod
+    def _rates_are_of_known_dtypes(cls, rates: dict[str, float]) -> dict[str, float]:
+        # What nobody looks up would be no rate at all, without a word.
+        for dtype in rates:
+            if dtype not in _DTYPES:
+                raise ValueError(f"`{dtype}` is no dtype that is known here: {', '.join(_DTYPES)}")
+        return rates
 
     @model_validator(mode="after")
     def _capability_is_said(self) -> Gpu:
@@ -194,11 +206,16 @@ def find_gpu(name: str) -> Gpu:
     if _SLICE.search(name.lower()):
         raise Unsupported(
             f"GPU `{name}` is a part of a GPU: no row says how much memory the driver reports for it",
-            "define it inline in a profile, with memory_bytes as torch.cuda.mem_get_info() prints it in the slice",
+            "define it inline in a profile (`infercli profiles --help` shows one), with memory_bytes as "
+            "torch.cuda.mem_get_info() prints it in the slice",
         )
     found = _BY_FOLDED.get(_folded(name)) or _other_spelling(name)
     if found is None:
         raise UnknownName(
-            "GPU", name, GPUS, "a profile may define a GPU inline; to add one for everybody: a row in core/gpu_rows.py"
+            "GPU",
+            name,
+            GPUS,
+            "a profile may define a GPU inline (`infercli profiles --help` shows one); to add one for everybody: a row "
+            "in core/gpu_rows.py",
         )
     return GPUS[found]

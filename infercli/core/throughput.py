@@ -159,7 +159,8 @@ def step_time(
 ) -> StepTime:  # fmt: skip
     """Step times of one replica. Raises Unsupported where the GPU row does not say how fast it computes."""
     if not half_flops_per_s(gpu):
-        raise Unsupported(f"{gpu.name}: its row does not say how fast it computes", "add peak_flops: core/gpu_rows.py")
+        what = f"{gpu.name}: its row does not say how fast it computes: peak_flops has neither bf16 nor fp16"
+        raise Unsupported(what, "add them: core/gpu_rows.py, or the profile that defines it")
     unpacked = next((m.name for m in quantization.methods if emulated(m, gpu)), None)
     if unpacked is not None:
         what = f"{unpacked} is emulated on {gpu.name}, and nobody measured how slow that is"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
+from infercli.cli.profiles import command
 from infercli.errors import ExitCode
 
 BROKEN = """\
@@ -45,3 +47,26 @@ def test_a_file_of_another_name_than_its_profile_is_refused_wherever_it_is_meant
         assert ran.code == ExitCode.USAGE
         assert wrong in ran.err
     assert infercli("init", "--profile", "profiles/a.yaml").code == ExitCode.YES
+
+
+def own_gpu():
+    """The profile that the help shows."""
+    return textwrap.dedent((command.help or "").partition("in profiles/mine.yaml:\n")[2])
+
+
+def test_the_gpu_of_ones_own_in_the_help_is_planned_with_its_speed(infercli, tmp_path):
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "mine.yaml").write_text(own_gpu())
+    ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "mine")
+    assert ran.code == ExitCode.YES
+    assert "fits on 1 x MyGPU" in ran.out
+    assert "TPOT, median" in ran.out
+
+
+def test_a_rate_of_no_known_dtype_is_refused_and_not_left_out_without_a_word(infercli, tmp_path):
+    (tmp_path / "mine.yaml").write_text(own_gpu().replace("bf16:", "bfloat16:"))
+    for words in ((), ("--rate", "1")):
+        ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "mine.yaml", *words)
+        assert ran.code == ExitCode.USAGE
+        assert "mine.yaml: gpu.peak_flops: `bfloat16` is no dtype that is known here: fp16, bf16" in ran.err
+        assert "`infercli profiles --help` shows one" in ran.err
