@@ -35,6 +35,20 @@ def _models() -> Iterable[str]:
     return {*shapes(), *(model.id for model in load_lock(Path()).models)}
 
 
+def _quantizations() -> Iterable[str]:
+    from infercli.core.quantization import ALIASES, METHODS
+
+    return (*METHODS, *ALIASES)
+
+
+def _kv_cache_dtypes() -> Iterable[str]:
+    from typing import get_args
+
+    from infercli.core.kv_specs import CacheDtype
+
+    return get_args(CacheDtype)
+
+
 def _releases() -> Iterable[str]:
     from infercli.cli.project import deployment_path, load_deployment
     from infercli.cli.world import local_store
@@ -54,6 +68,9 @@ VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     ("init", "profile"): _profiles,
     ("plan", "profiles"): _profiles,
     ("plan", "model"): _models,
+    **{(verb, "quantization"): _quantizations for verb in ("estimate", "init")},
+    ("plan", "quantizations"): _quantizations,
+    **{(verb, "kv_cache_dtype"): _kv_cache_dtypes for verb in ("estimate", "plan")},
     ("estimate", "model"): _models,
     ("init", "model"): _models,
     ("pin", "model"): _models,

@@ -33,11 +33,13 @@ class Answers:
     def answer_line(self, line: bytes, number: int) -> Estimate | EstimateError:
         """The answer to a line of a stream; `number` counts from 1."""
         try:
-            value = json.loads(line)
+            value = json.loads(line.decode("utf-8-sig").rstrip())
         except UnicodeDecodeError:
             return _refused(None, number, "is not UTF-8 text", "one whole JSON object a line")
         except (ValueError, RecursionError) as error:
-            what = f"is not JSON: {error}" if isinstance(error, ValueError) else "is nested too deeply"
+            what = "is nested too deeply" if isinstance(error, RecursionError) else f"is not JSON: {error}"
+            if isinstance(error, json.JSONDecodeError):  # which counts lines of its own
+                what = f"is not JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
             return _refused(None, number, what, "one whole JSON object a line")
         return self.answer(value, number)
 

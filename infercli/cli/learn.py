@@ -48,7 +48,8 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
 
     from infercli.cli.output import note
     from infercli.cli.project import LEARNED_FILE, load_learned
-    from infercli.core.learning import LearnedRuns
+    from infercli.core.engines import RAY_SERVICE_ENGINE as PLANNED
+    from infercli.core.learning import LearnedRuns, minor
     from infercli.core.units import counted
     from infercli.errors import InputError
 
@@ -66,6 +67,9 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     learned = had.with_runs(runs)
     write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
     note(f"{LEARNED_FILE} is written: it has {counted(len(learned.runs), 'run')}")
+    for version in sorted({run.engine_version for run in runs if minor(run.engine_version) != minor(PLANNED)}):
+        moved = f"`infercli estimate --engine-version {version}`"
+        note(f"of vLLM {version}: it moves {moved}, and no plan: those are of {PLANNED}")
     return _report(runs, learned, output)
 
 

@@ -58,7 +58,8 @@ def test_a_bad_line_is_one_error_with_its_number_and_stops_nothing(piped):
         ("Estimate", 1), ("EstimateError", 2), ("EstimateError", 4), ("EstimateError", 5), ("EstimateError", 6),
         ("Estimate", 7),
     ]  # fmt: skip
-    assert "is not JSON" in answers[1]["problems"][0]["what"]
+    what = answers[1]["problems"][0]["what"]
+    assert what == "is not JSON: Expecting property name enclosed in double quotes at column 2"
     assert "`H100`" in answers[2]["hint"]
     assert "UTF-8" in answers[4]["problems"][0]["what"]
 
@@ -68,6 +69,15 @@ def test_the_lines_of_the_help_are_answered_as_they_are_pasted(piped):
     code, answers = piped(pasted.encode())
     assert (code, [a["kind"] for a in answers]) == (ExitCode.YES, ["Estimate", "Estimate"])
     assert answers[1]["speed"] is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [(b'{"model": ', "Expecting value at column 10"), (b'{"model', "Unterminated string starting at column 2")],
+)
+def test_a_line_that_was_cut_is_said_to_be_wrong_in_that_line(piped, line, said):
+    _, (answer,) = piped(line)
+    assert answer["problems"][0]["what"] == f"is not JSON: {said}"
 
 
 def test_all_problems_of_a_line_are_said_at_once(piped):

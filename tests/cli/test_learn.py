@@ -56,6 +56,16 @@ def test_later_estimates_of_the_same_kind_are_moved_by_the_mean_and_say_the_spre
     assert "your runs" not in str(estimate(infercli, "--quantization", "fp8")["notes"])
 
 
+def test_runs_of_another_vllm_than_plans_are_of_are_said_to_move_no_plan(infercli, log, tmp_path):
+    (tmp_path / "old.log").write_text((tmp_path / log("new.log", 15.0, 50.0)).read_text().replace("0.29.0", "0.19.1"))
+    assert "no plan" not in infercli("learn", "new.log", *GPU).err
+    ran = infercli("learn", "new.log", "old.log", *GPU)
+    assert "of vLLM 0.19.1: it moves `infercli estimate --engine-version 0.19.1`, and no plan: those are of 0.29.0" in (
+        ran.err
+    )
+    assert "your runs" in str(estimate(infercli, "--engine-version", "0.19.1")["notes"])
+
+
 def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, tmp_path):
     infercli("learn", log("a.log", 15.0, 50.0), *GPU)
     infercli("learn", log("again.log", 15.0, 50.0), *GPU)

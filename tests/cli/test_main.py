@@ -138,6 +138,8 @@ def test_completion_prints_a_script_for_the_shell(infercli, shell):
         ("gpus l4", {"L4", "L40S"}),
         ("estimate --gpu h10", {"H100"}),
         ("plan qwen/qwen3-32", {"Qwen/Qwen3-32B"}),
+        *((f"{verb} --quantization fp8", {"fp8", "fp8-online"}) for verb in ("plan", "estimate", "init")),
+        *((f"{verb} --kv-cache-dtype fp8", {"fp8", "fp8_e5m2"}) for verb in ("plan", "estimate")),
         *((f"{verb} ch", {"chat", "chart"}) for verb in ("status", "history", "rollback", "delete", "logs", "bench")),
         ("ask cha", {"chat", "chart"}),
         ("nothing x", set()),
