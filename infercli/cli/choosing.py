@@ -57,6 +57,7 @@ def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
     from infercli.cli.project import deployment_path, learned_here, load_deployment
     from infercli.core.choice import KEPT, Fixed, Question
+    from infercli.core.deployment import ModelDeployment
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
     from infercli.core.engines.arguments import unplanned
@@ -99,7 +100,8 @@ def question_of(typed: Typed) -> Question:
             "a search finds what each configuration leaves for the KV cache",
             "leave it out of a search; `infercli plan` with one profile plans it",
         )
-    model, pinned = _model(model_id, deployment, project, problems)
+    asked = deployment or ModelDeployment(name="any", model=model_id, profile=next(iter(typed.profiles), "any"))
+    model, pinned = _model(asked, project, problems)
     if model is not None and model.arch.pooling:
         raise InputError(
             f"{model_id} generates no tokens, and a search is for the speed of those",
@@ -135,12 +137,9 @@ def question_of(typed: Typed) -> Question:
     )
 
 
-def _model(
-    model_id: str, deployment: ModelDeployment | None, project: Path, problems: Problems
-) -> tuple[Model | None, bool]:
+def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[Model | None, bool]:
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
     from infercli.cli.project import load_lock, look_for_directory
-    from infercli.core.deployment import ModelDeployment
     from infercli.core.estimating import Model
     from infercli.core.profile import HardwareProfile, NodeGroup
     from infercli.core.quantization import METHODS
@@ -148,15 +147,14 @@ def _model(
     from infercli.errors import UnknownName
 
     with problems.at("MODEL"):
-        locked = load_lock(project).find(model_id)
+        locked = load_lock(project).find(asked.model)
         anything = HardwareProfile(name="any", accelerator="cpu", nodes=(NodeGroup(),), quantizations=tuple(METHODS))
-        asked = deployment or ModelDeployment(name="any", model=model_id, profile="any")
         try:
             subject = resolve(asked.model_copy(update={"quantization": None}), anything, locked)
         except UnknownName as error:
             look_for_directory(error, asked, project)
             raise
-        return Model(model_id, subject.arch, subject.quantization, subject.notes), locked is not None
+        return Model(asked.model, subject.arch, subject.quantization, subject.notes), locked is not None
     return None, False
 
 

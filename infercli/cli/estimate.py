@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infercli.cli.instead import Command, Tokens
+from infercli.cli.instead import Command, MeanTokens, Tokens
 
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
@@ -42,8 +42,8 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("max-lora-rank", int, "Largest rank of an adapter. Default 16."),
 )
 _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
-    ("input-len", float, "Mean tokens of a prompt."),
-    ("output-len", float, "Mean tokens of an answer."),
+    ("input-len", MeanTokens(), "Mean tokens of a prompt."),
+    ("output-len", MeanTokens(), "Mean tokens of an answer."),
     ("concurrency", float, "Requests in flight at a time."),
     ("request-rate", float, "Requests a second, arriving at random."),
     ("num-prompts", int, "Prompts in all; alone: all there at once."),
@@ -72,6 +72,7 @@ _INSTEAD = {
     "--profile": "write --gpu and --gpu-count",
     "--rate": "write --request-rate",
     "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
+    "--speculative-config": 'ask by a line of JSON, whose "speculation" says it: `infercli estimate --schema`',
     "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
     "--tp": "write --tensor-parallel-size",
     "-t": "write --tensor-parallel-size",

@@ -52,3 +52,16 @@ class Tokens(click.ParamType[int]):
             return int(whole)
         exact = float(decimal) * _SUFFIXES[small] if small else int(binary) * _SUFFIXES[large]
         return round(exact)
+
+
+class MeanTokens(click.ParamType[float]):
+    """A mean of numbers of tokens: as Tokens, or with a fraction."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Fails for what is no number."""
+        try:
+            return float(value)
+        except ValueError:
+            return Tokens().convert(value, param, ctx)

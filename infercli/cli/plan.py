@@ -47,6 +47,7 @@ _INSTEAD = {
     "--pp": "write --pipeline-parallel-size",
     "-p": "write --pipeline-parallel-size",
     "--request-rate": "write --rate",
+    "--speculative-config": "write speculative_config under engine_args of deployment.yaml",
     "--tp": "write --tensor-parallel-size",
     "-t": "write --tensor-parallel-size",
     "--tpot-p95-ms": "write --slo tpot_p95=50ms",
@@ -75,8 +76,8 @@ _INSTEAD = {
 @click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")
 @click.option("--kv-cache-dtype", help="auto (the model's), fp8, ...")
 @click.option("--concurrency", type=int, help="Requests in flight; all run at once, unless a TTFT is asked.")
-@click.option("--input-len", "--input-tokens", "input_tokens", type=int, help="Of a typical request.")
-@click.option("--output-len", "--output-tokens", "output_tokens", type=int, help="Of a typical request.")
+@click.option("--input-len", "--input-tokens", "input_tokens", type=Tokens(), help="Of a typical request.")
+@click.option("--output-len", "--output-tokens", "output_tokens", type=Tokens(), help="Of a typical request.")
 @click.option("--replicas", type=int, help="Engine replicas.")
 @search_flags.options
 @click.option(
@@ -185,16 +186,22 @@ def command(
 
 def _deployment(typed: Typed) -> ModelDeployment:
     """deployment.yaml, or what a MODEL alone means, with what was typed in its place."""
-    from infercli.cli.project import load_deployment
+    from infercli.cli.project import deployment_path, load_deployment
     from infercli.core.deployment import ModelDeployment
 
     profile, quantization = next(iter(typed.profiles), None), next(iter(typed.quantizations), None)
     if typed.model is None:
+        if typed.deployment_path is None and not deployment_path(None).exists():
+            hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
+            raise InputError(f"{deployment_path(None)}: there is no such file", hint)
         deployment = load_deployment(typed.deployment_path)
     elif typed.deployment_path is not None:
         raise InputError("a MODEL and --file say what to plan twice", "give one of them")
     elif profile is None:
-        raise InputError("planning a MODEL needs the hardware", "add --profile, for example --profile l4")
+        raise InputError(
+            "planning a MODEL needs the hardware",
+            "add --profile, for example --profile l4; or what it must hold, to search all: --rate 5 --slo ttft_p95=1s",
+        )
     else:
         deployment = ModelDeployment(name=_release_name(typed.model), model=typed.model, profile=profile)
     load = {name: getattr(typed, name) for name in ("concurrency", "input_tokens", "output_tokens")}

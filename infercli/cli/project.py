@@ -222,7 +222,8 @@ def look_for_directory(error: UnknownName, deployment: ModelDeployment, project:
 
     model, named = deployment.model, deployment.is_directory
     path, typed = project / model, shlex.quote(model if named else f"./{model}")
-    config = f"`infercli estimate --config-path {typed} --gpu H100` sizes it by its config.json"
+    gpu = _gpu_of(deployment.profile, project) or "H100"
+    config = f"`infercli estimate --config-path {typed} --gpu {gpu}` sizes it by its config.json"
     if not path.is_dir():
         if named:
             error.message = f"{model}: no such directory"
@@ -238,6 +239,15 @@ def look_for_directory(error: UnknownName, deployment: ModelDeployment, project:
     else:
         error.message = f"{model}: that directory has no weights to be pinned, and a plan needs what is pinned"
         error.hint = config
+
+
+def _gpu_of(profile: str, project: Path) -> str | None:
+    """The GPU of a profile as `estimate --gpu` takes it; None where it has none of the table's."""
+    try:
+        gpu = load_profile(profile, project).gpu
+    except InferError:
+        return None
+    return gpu if isinstance(gpu, str) else None
 
 
 def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:

@@ -148,8 +148,9 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
     drafted = request.speculation
     if drafted is not None and drafted.acceptance_fraction is None:
         raise Unsupported(
-            "the speed of speculation depends on how many drafted tokens are accepted, which is not stated",
-            "add speculation.acceptance_fraction",
+            "the speed of speculation depends on how many drafted tokens are accepted, which is not stated: "
+            "speculation.acceptance_fraction of an estimate",
+            "add it",
         )
     return throughput.Serving(
         engine_version=request.engine_version,

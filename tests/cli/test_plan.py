@@ -114,12 +114,18 @@ def test_a_model_without_a_profile_asks_for_one(infercli):
     ran = infercli("plan", "meta-llama/Llama-3.1-8B-Instruct")
     assert ran.code == ExitCode.USAGE
     assert "--profile" in ran.err
+    typed = ran.err.partition("to search all: ")[2].split()
+    assert infercli("plan", "meta-llama/Llama-3.1-8B-Instruct", *typed).out.startswith(f"{LLAMA}: 1,000 tokens in")
 
 
 def test_without_a_deployment_file_init_is_named(infercli):
-    ran = infercli("plan")
-    assert ran.code == ExitCode.USAGE
-    assert "infercli init" in ran.err
+    for words in ((), ("--profile", "h100")):
+        ran = infercli("plan", *words)
+        assert ran.code == ExitCode.USAGE
+        assert "deployment.yaml: there is no such file\nhint: `infercli init` writes one" in ran.err
+        named = re.search(r"or name a model: `infercli (.*)`", ran.err)
+        assert named
+        assert infercli(*named[1].split()).code == ExitCode.YES
 
 
 def test_an_unpinned_plan_is_not_saved(infercli, deployment):
@@ -299,6 +305,8 @@ def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path
         ("plan", ("--max-num-batched-tokens", "8"), "which has --max-num-batched-tokens"),
         ("plan", ("--engine-version", "0.11"), "`infercli estimate` has --engine-version"),
         ("plan", ("--request-rate", "3"), "write --rate"),
+        ("plan", ("--speculative-config", "{}"), "write speculative_config under engine_args of deployment.yaml"),
+        ("estimate", ("--speculative-config", "{}"), '"speculation" says it'),
         ("estimate", ("--tp", "2"), "write --tensor-parallel-size"),
         ("estimate", ("--profile", "h100"), "write --gpu"),
         ("estimate", ("--rate", "3"), "write --request-rate"),
@@ -317,6 +325,15 @@ def test_a_length_may_be_typed_as_vllm_takes_it(infercli, typed, tokens):
     assert value["engine"]["engine_args"]["max_model_len"] == tokens
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", typed)
     assert json.loads(ran.out)["settings"]["max_model_len"] == tokens
+    _, value = plan(infercli, LLAMA, "--profile", "h100", "--input-len", typed, "--output-len", "1k")
+    assert value["deployment"]["workload"]["input_tokens"] == tokens
+    assert value["deployment"]["workload"]["output_tokens"] == 1000
+    load = ("--output-len", "300.5", "--concurrency", "4")
+    one, other = (
+        infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--input-len", length, *load).out
+        for length in (typed, str(tokens))
+    )
+    assert json.loads(one)["speed"] == json.loads(other)["speed"] is not None
 
 
 @pytest.mark.parametrize("typed", ["8x", "k", "1.5K", "", "-8k"])
@@ -331,7 +348,7 @@ def test_what_is_no_length_is_said_with_what_one_is(infercli, typed):
     [
         (None, "./here: no such directory"),
         ((), "./here: no config.json is in that directory"),
-        (("config.json",), "infercli estimate --config-path ./here --gpu H100"),
+        (("config.json",), "infercli estimate --config-path ./here --gpu L4"),
         (("config.json", "a.safetensors"), "`infercli pin ./here`, then plan ./here"),
     ],
 )
@@ -342,7 +359,7 @@ def test_a_directory_that_is_not_pinned_is_told_what_can_be_done_with_it(infercl
         (tmp_path / "here" / name).write_text("{}")
     if files == ():
         (tmp_path / "here").mkdir()
-    ran = infercli("plan", "./here", "--profile", "h100", *more)
+    ran = infercli("plan", "./here", "--profile", "l4", *more)
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
     assert "did you mean" not in ran.err
