@@ -66,6 +66,8 @@ def _flags(function: Callable[..., int]) -> Callable[..., int]:
 _INSTEAD = {
     "--explain": "`infercli plan` has it",
     "--input-tokens": "write --input-len",
+    "--isl": "write --input-len",
+    "--osl": "write --output-len",
     "--output-tokens": "write --output-len",
     "--pp": "write --pipeline-parallel-size",
     "-p": "write --pipeline-parallel-size",
@@ -73,11 +75,15 @@ _INSTEAD = {
     "--rate": "write --request-rate",
     "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
     "--speculative-config": 'ask by a line of JSON, whose "speculation" says it: `infercli estimate --schema`',
+    "--qps": "write --request-rate",
     "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
+    "--tpot": "write --tpot-p95-ms",
+    "--ttft": "write --ttft-p95-ms",
+    "--users": "write --concurrency",
     "--tp": "write --tensor-parallel-size",
     "-t": "write --tensor-parallel-size",
 }
-"""Options of vLLM and of `plan`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+"""Options of vLLM, AIConfigurator and `plan`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
 
 
 @click.command(cls=Command, instead=_INSTEAD)
@@ -140,6 +146,7 @@ def _one(given: dict[str, object], output: str) -> int:
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
     from infercli.core.estimate import EstimateError
+    from infercli.core.estimating import SCHEMA
     from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
@@ -148,7 +155,10 @@ def _one(given: dict[str, object], output: str) -> int:
     answer = Answers(learned_here(Path())).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
-        raise InvalidFile("estimate", [(p.where, p.what) for p in answer.problems], answer.hint)
+        typed = {name.replace("-", "_"): f"--{name}" for name, _, _ in (*_FLAGS, *_LOAD_FLAGS)}
+        wrong = [(typed.get(p.where.removeprefix("workload."), p.where), p.what) for p in answer.problems]
+        hint = answer.hint and answer.hint.replace(SCHEMA, "`infercli estimate --help` lists the flags")
+        raise InvalidFile("estimate", wrong, hint)
     click.echo(text(answer) if output == "text" else answer.model_dump_json())
     return ExitCode.YES
 

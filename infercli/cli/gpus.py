@@ -39,7 +39,7 @@ def command(name: str | None, output: str) -> None:
             f"{gpu.capability[0]}.{gpu.capability[1]}" if gpu.capability else gpu.platform,
             _tflops(gpu, "bf16"),
             _tflops(gpu, "fp8"),
-            "NVLink" if gpu.nvlink_bytes_per_s else "PCIe",
+            ("xGMI" if gpu.platform == "rocm" else "NVLink") if gpu.nvlink_bytes_per_s else "PCIe",
         )
         for gpu in found
     ]

@@ -36,12 +36,24 @@ _ARGUMENTS = (
     "max-lora-rank", "max-loras", "max-num-batched-tokens",
 )  # fmt: skip
 """Of vLLM, that `estimate` takes as flags and a plan from its file."""
+_COUNTED = "write --profile h100-x8: a GPU, and how many are in one machine"
 _INSTEAD = {
     f"--{name}": f"write {name.replace('-', '_')} under engine_args of deployment.yaml, or ask `infercli estimate`, "
     f"which has --{name}"
     for name in _ARGUMENTS
 } | {
     "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
+    "--gpu-count": _COUNTED,
+    "--gpus": _COUNTED,
+    "--isl": "write --input-len",
+    "--osl": "write --output-len",
+    "--qps": "write --rate",
+    "--system": "write --profile h200",
+    "--total-gpus": _COUNTED,
+    "--total_gpus": _COUNTED,
+    "--tpot": "write --slo tpot_p95=50ms",
+    "--ttft": "write --slo ttft_p95=1s",
+    "--users": "write --concurrency",
     "--engine-version": "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version",
     "--model": "the model is the first word: `infercli plan meta-llama/Llama-3.1-8B-Instruct`",
     "--pp": "write --pipeline-parallel-size",
@@ -54,7 +66,7 @@ _INSTEAD = {
     "--ttft-p95-ms": "write --slo ttft_p95=1s",
     "--ttft-p99-ms": "write --slo ttft_p99=1s",
 }  # fmt: skip
-"""Options of vLLM and of `estimate`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+"""Options of vLLM, AIConfigurator and `estimate`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
 
 
 @click.command(cls=Command, instead=_INSTEAD)
@@ -141,6 +153,8 @@ def command(
             f"`--explain` took `{explain}` as the name of a quantity",
             f"put the model first: `infercli plan {explain} --explain`",
         )
+    _refuse_lists("--profile", profiles)
+    _refuse_lists("--quantization", quantizations)
     project = path_of(deployment_path).parent
     arguments = {
         "max_model_len": max_model_len,
@@ -182,6 +196,13 @@ def command(
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _refuse_lists(flag: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        if "," in value and not value.endswith((".yaml", ".yml")):
+            again = " ".join(f"{flag} {part.strip()}" for part in value.split(",") if part.strip())
+            raise InputError(f"{flag} takes one name at a time, and not `{value}`", f"write {again}")
 
 
 def _deployment(typed: Typed) -> ModelDeployment:

@@ -46,7 +46,7 @@ _EQUAL_VOCABULARIES = (0, 16)
 _SPLITS = (1, 2, 4, 8, 16, 32)
 """tensor_parallel_size that are offered instead of one that cannot be."""
 
-_SCHEMA = "`infercli estimate --schema` prints what may be in a request"
+SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def read_request(value: Json) -> EstimateRequest | EstimateError:
     """
     problems = Problems()
     if not isinstance(value, dict):
-        problems.add("", "must be a JSON object", _SCHEMA)
+        problems.add("", "must be a JSON object", SCHEMA)
         return problems.answer(None)
     try:
         return EstimateRequest.model_validate(value)
@@ -106,7 +106,7 @@ def read_request(value: Json) -> EstimateRequest | EstimateError:
             # What is wrong between fields is said with the field first: pydantic has no place for it.
             field, colon, rest = what.partition(": ")
             named = not where and colon and field in EstimateRequest.model_fields
-            problems.add(*((field, rest) if named else (where, what)), _SCHEMA)
+            problems.add(*((field, rest) if named else (where, what)), SCHEMA)
         bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
     if "gpu" in value and "gpu" not in bad and isinstance(value["gpu"], str):
         with problems.at("gpu"):

@@ -131,7 +131,7 @@ def test_numbers_that_nobody_means_are_refused_and_not_counted_out(infercli, dep
         assert f"deployment.yaml: {where}: must be at most 1" in written.err
     asked = infercli("estimate", "--model", "Qwen/Qwen3-8B", "--gpu", "L4", "--max-num-batched-tokens", huge)
     assert asked.code == ExitCode.USAGE
-    assert "max_num_batched_tokens: must be at most 1000000000" in asked.err
+    assert "--max-num-batched-tokens: must be at most 1000000000" in asked.err
 
 
 def test_a_name_is_told_all_the_rules(infercli, deployment):

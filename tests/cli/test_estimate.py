@@ -71,6 +71,15 @@ def test_the_lines_of_the_help_are_answered_as_they_are_pasted(piped):
     assert answers[1]["speed"] is not None
 
 
+def test_what_is_wrong_on_a_command_line_is_said_of_the_flag(infercli):
+    ran = infercli("estimate", "--model", LLAMA, "--tensor-parallel-size", "3", "--input-len", "9")
+    for said in ("--gpu: is missing", "--output-len: is missing", "`infercli estimate --help` lists the flags"):
+        assert said in ran.err
+    assert "--schema" not in ran.err
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--tensor-parallel-size", "3")
+    assert "estimate: --tensor-parallel-size: attention heads (32) is not divisible by 3" in ran.err
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [(b'{"model": ', "Expecting value at column 10"), (b'{"model', "Unterminated string starting at column 2")],
@@ -220,7 +229,7 @@ def test_a_model_that_is_served_for_text_alone_leaves_its_encoders_out(piped, in
 def test_wrong_flags_are_a_usage_error(infercli):
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H1000", "--gpu-count", 0)
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")
-    assert "gpu_count: must be at least 1" in ran.err
+    assert "estimate: --gpu-count: must be at least 1" in ran.err
     assert "unknown GPU `H1000`" in ran.err
 
 

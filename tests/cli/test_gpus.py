@@ -24,6 +24,11 @@ def test_a_name_lists_the_gpus_that_have_it(infercli, name, rows):
     assert {gpu["name"] for gpu in json.loads(infercli("gpus", name, "-o", "json").out)["gpus"]} == rows
 
 
+def test_what_joins_amds_gpus_is_not_called_nvidias(infercli):
+    assert infercli("gpus", "mi300x").out.splitlines()[1].endswith(" xGMI")
+    assert infercli("gpus", "h200").out.splitlines()[1].endswith("NVLink")
+
+
 def test_a_name_that_no_gpu_has_offers_the_nearest(infercli):
     ran = infercli("gpus", "H1000")
     assert ran.code == ExitCode.USAGE
