@@ -68,7 +68,7 @@ def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES)
     if text.lstrip().startswith("{"):
         # To YAML 1.1, and so to PyYAML, JSON's 1e-05 is a word and no number.
         with suppress(ValueError, RecursionError):
-            return json.loads(text, object_pairs_hook=_unique)
+            return json.loads(text, object_pairs_hook=unique_keys)
     try:
         wrong = _wrong_structure(text)
         if wrong:
@@ -98,11 +98,12 @@ def _bounded_text(path: Path, hint: str | None, most_bytes: int) -> str:
         return data.decode("utf-8-sig")
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """An object of JSON. Raises ValueError for a key that is there twice: read as YAML, it is said in which lines."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise ValueError
+        names = [name for name, _ in pairs]
+        raise ValueError(f"`{next(name for name in value if names.count(name) > 1)}` is there twice")
     return value
 
 

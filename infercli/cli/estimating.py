@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from infercli.adapters.files import unique_keys
 from infercli.core.estimate import Estimate, EstimateError
 from infercli.core.estimating import Model, estimate, read_draft, read_model, read_request, shipped_model
 from infercli.core.learned_speed import speed_notes
@@ -33,15 +34,18 @@ class Answers:
     def answer_line(self, line: bytes, number: int) -> Estimate | EstimateError:
         """The answer to a line of a stream; `number` counts from 1."""
         try:
-            value = json.loads(line.decode("utf-8-sig").rstrip())
+            value = json.loads(line.decode("utf-8-sig").rstrip(), object_pairs_hook=unique_keys)
         except UnicodeDecodeError:
-            return _refused(None, number, "is not UTF-8 text", "one whole JSON object a line")
-        except (ValueError, RecursionError) as error:
-            what = "is nested too deeply" if isinstance(error, RecursionError) else f"is not JSON: {error}"
-            if isinstance(error, json.JSONDecodeError):  # which counts lines of its own
-                what = f"is not JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
-            return _refused(None, number, what, "one whole JSON object a line")
-        return self.answer(value, number)
+            what = "is not UTF-8 text"
+        except RecursionError:
+            what = "is nested too deeply"
+        except json.JSONDecodeError as error:  # which counts lines of its own
+            what = f"is not JSON: {error.msg.removesuffix(' at')} at column {error.colno}"
+        except ValueError as error:
+            what = str(error)
+        else:
+            return self.answer(value, number)
+        return _refused(None, number, what, "one whole JSON object a line")
 
     def answer(self, value: Json, number: int | None = None) -> Estimate | EstimateError:
         """The answer to a request as JSON has it; `number` is its line, where it came from a stream."""

@@ -155,6 +155,7 @@ def command(
         )
     _refuse_lists("--profile", profiles)
     _refuse_lists("--quantization", quantizations)
+    _refuse_lists("--slo", slos)
     project = path_of(deployment_path).parent
     arguments = {
         "max_model_len": max_model_len,

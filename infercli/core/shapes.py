@@ -367,7 +367,8 @@ def find_shape(model_id: str) -> Shape:
     """The shape of that id, whatever its case. Raises UnknownName, with the nearest ids."""
     known = {known.lower(): known for known in _builders()}.get(model_id.lower())
     if known is None:
-        pin = f"`infercli pin {model_id}` reads its config.json, after which any model of a taught architecture can be "
+        named = model_id.rpartition("huggingface.co/")[2].strip("/ ")  # of an address, what it is an address of
+        pin = f"`infercli pin {named}` reads its config.json, after which any model of a taught architecture can be "
         raise UnknownName("model", model_id, _builders(), _as_usual(model_id) + pin + "planned")
     return _shape(known)
 

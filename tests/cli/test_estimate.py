@@ -89,6 +89,22 @@ def test_a_line_that_was_cut_is_said_to_be_wrong_in_that_line(piped, line, said)
     assert answer["problems"][0]["what"] == f"is not JSON: {said}"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"model": "a", "gpu": "H100", "gpu": "L4"}', "`gpu` is there twice"),
+        (
+            b'{"model": "a", "gpu": "L4", "workload": {"concurrency": 1, "concurrency": 2}}',
+            "`concurrency` is there twice",
+        ),
+    ],
+)
+def test_of_a_key_that_is_there_twice_neither_is_taken(piped, line, said):
+    code, (answer,) = piped(line)
+    assert code == ExitCode.COULD_NOT
+    assert answer["problems"][0]["what"] == said
+
+
 def test_all_problems_of_a_line_are_said_at_once(piped):
     wrong = GOOD | {"model": "meta-llama/Llama-3.1-8", "gpu": "H1000", "tensor_parallel_size": 0, "tp": 2}
     _, (error,) = piped(wrong)

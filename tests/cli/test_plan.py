@@ -290,6 +290,12 @@ def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path
     assert "your runs" not in infercli("plan", *whole).out
 
 
+def test_an_address_of_the_hub_is_answered_with_the_id_that_can_be_pinned(infercli):
+    ran = infercli("plan", "https://huggingface.co/Qwen/Qwen9-8B/", "--profile", "h100")
+    assert ran.code == ExitCode.USAGE
+    assert "`infercli pin Qwen/Qwen9-8B` reads its config.json" in ran.err
+
+
 # What users of other programs type.
 
 
@@ -312,6 +318,7 @@ def test_plans_say_what_was_learned_until_the_file_is_deleted(infercli, tmp_path
         ("plan", ("--qps", "3"), "write --rate"),
         ("plan", ("--users", "64"), "write --concurrency"),
         ("plan", ("--profile", "h100, l40s", "--rate", "1"), "write --profile h100 --profile l40s"),
+        ("plan", ("--slo", "ttft_p95=1s,tpot_p95=50ms"), "write --slo ttft_p95=1s --slo tpot_p95=50ms"),
         ("plan", ("--quantization", "fp8,awq"), "write --quantization fp8 --quantization awq"),
         ("estimate", ("--osl", "500"), "write --output-len"),
         ("estimate", ("--tpot", "50"), "write --tpot-p95-ms"),
