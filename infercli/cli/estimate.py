@@ -206,9 +206,12 @@ def text(estimate: Estimate) -> str:
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
     rows = [("term", "GiB", "low", "high")]
     rows += [(t.name, gib(t.bytes, 2), gib(t.low_bytes, 2), gib(t.high_bytes, 2)) for t in estimate.memory.terms]
-    cache = estimate.kv_cache
+    cache, count = estimate.kv_cache, estimate.replicas
+    each = " of each data-parallel rank" if estimate.settings.data_parallel_size > 1 else ""
+    each = each or (" of each replica" if count > 1 else "")
+    placed = f"{estimate.gpu_count // count} x {estimate.gpu}"
     lines = [
-        f"{estimate.model} on {estimate.gpu_count} x {estimate.gpu}, vLLM {estimate.engine_version}",
+        f"{estimate.model} on {f'{count} replicas of ' if count > 1 else ''}{placed}, vLLM {estimate.engine_version}",
         paragraph(f"{verdict}: {estimate.reason}"),
         "",
         heading("Memory of each GPU"),
@@ -218,7 +221,7 @@ def text(estimate: Estimate) -> str:
     if cache is not None:
         lines += [
             "",
-            heading("KV cache"),
+            heading(f"KV cache{each}"),
             f"  {cache.tokens:,} tokens ({cache.tokens_low:,} to {cache.tokens_high:,})",
             f"  {cache.concurrency:.2f} requests of {estimate.settings.max_model_len:,} tokens at once",
         ]
@@ -240,7 +243,7 @@ def text(estimate: Estimate) -> str:
             for name, q, scale in quantities
             if q is not None
         ]
-        lines += ["", heading("Speed"), columns(shown, indent="  ")]
+        lines += ["", heading(f"Speed{' of all replicas together' if count > 1 else ''}"), columns(shown, indent="  ")]
     if estimate.notes:
         lines += ["", heading("Notes"), *(paragraph(note, "  ") for note in estimate.notes)]
     return "\n".join(lines)

@@ -242,6 +242,23 @@ def test_a_model_that_is_served_for_text_alone_leaves_its_encoders_out(piped, in
     assert {t["name"]: t["bytes"] for t in json.loads(ran.out)["memory"]["terms"]} == sizes[1]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), (f"{LLAMA} on 1 x H100,", "KV cache\n", "Speed\n")),
+        (
+            ("--gpu-count", "6", "--tensor-parallel-size", "2"),
+            (f"{LLAMA} on 3 replicas of 2 x H100,", "KV cache of each replica\n", "Speed of all replicas together\n"),
+        ),
+        (("--data-parallel-size", "2"), (f"{LLAMA} on 2 x H100,", "KV cache of each data-parallel rank\n", "Speed\n")),
+    ],
+)
+def test_what_several_engines_have_each_and_together_is_told_apart(infercli, more, said):
+    load = ("--input-len", "100", "--output-len", "100", "--concurrency", "6")
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", *load, *more, "-o", "text")
+    assert all(words in ran.out for words in said), ran.out
+
+
 def test_wrong_flags_are_a_usage_error(infercli):
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H1000", "--gpu-count", 0)
     assert (ran.code, ran.out) == (ExitCode.USAGE, "")
