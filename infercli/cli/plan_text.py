@@ -21,8 +21,9 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     from infercli.cli.output import columns, heading, paragraph
 
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
+    each = f", each of {plan.replicas:,} replicas" if plan.replicas > 1 else ""
     lines = [
-        f"{plan.deployment.model}, profile {plan.profile.name}",
+        f"{plan.deployment.model}, profile {plan.profile.name}{each}",
         click.style(paragraph(plan.verdict), fg=colour, bold=True),
     ]
     if plan.memory is not None:
@@ -30,7 +31,7 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     if plan.kv_cache is not None and plan.kv_cache.blocks:
         lines += ["", *_kv_cache(plan, plan.kv_cache)]
     if said is not None:
-        lines += _outlook(said)
+        lines += _outlook(said, plan.replicas)
     rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
     lines += ["", heading("Choices"), columns(rows, indent="  ")]
     if plan.missing_bytes:
@@ -108,8 +109,8 @@ def _left(plan: Plan) -> MemoryTerm | None:
     return next((t for t in terms if t.name == "kv_cache"), None)
 
 
-def _outlook(said: Outlook) -> list[str]:
-    """Speed and price; empty where neither is known."""
+def _outlook(said: Outlook, replicas: int) -> list[str]:
+    """Speed and price, of all replicas together; empty where neither is known."""
     from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import counted
 
@@ -143,7 +144,9 @@ def _outlook(said: Outlook) -> list[str]:
         return []
     requests = counted(said.concurrency, "request")
     cached = f" ({100 * said.prefix_hit_fraction:g}% of them cached)" if said.prefix_hit_fraction else ""
-    load = f"Expected with {requests} in flight, {said.input_tokens:,} tokens in{cached} and {said.output_tokens:,} out"
+    expected = "Expected of all replicas" if replicas > 1 else "Expected"
+    lengths = f"{said.input_tokens:,} tokens in{cached} and {said.output_tokens:,} out"
+    load = f"{expected} with {requests} in flight, {lengths}"
     if said.speed is None:
         load = "Price"
     return ["", heading(paragraph(load)), columns(rows, indent="  ")]

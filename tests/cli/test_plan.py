@@ -296,6 +296,17 @@ def test_an_address_of_the_hub_is_answered_with_the_id_that_can_be_pinned(inferc
     assert "`infercli pin Qwen/Qwen9-8B` reads its config.json" in ran.err
 
 
+def test_what_each_replica_has_and_what_all_do_is_told_apart(infercli):
+    words = ("plan", LLAMA, "--profile", "h100-x8", "--tensor-parallel-size", "1")
+    one, three = infercli(*words).out, infercli(*words, "--replicas", "3").out
+    assert one.startswith(f"{LLAMA}, profile h100-x8\nfits on 1 x H100: ")
+    assert three.startswith(f"{LLAMA}, profile h100-x8, each of 3 replicas\nfits on 1 x H100: ")
+    # 16 requests among three: six at most for one of them
+    assert ", 6 of 1,300 as the workload says" in three
+    assert "\nExpected with 16 requests in flight, " in one
+    assert "\nExpected of all replicas with 16 requests in flight, " in three
+
+
 # What users of other programs type.
 
 
