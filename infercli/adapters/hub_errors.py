@@ -167,9 +167,11 @@ def _disabled(_error: Any, asked: Asked) -> InferError:
 
 
 def _invalid_id(_error: Any, asked: Asked) -> InferError:
+    _, address, named = asked.model_id.partition("huggingface.co/")  # of an address, what it is an address of
+    model = "/".join(named.split("/")[:2]) if address else "ORG/NAME"
     return InputError(
         f"`{asked.model_id}` is no Hub id, and there is no such directory",
-        "write `infercli pin ORG/NAME`, or the path of a directory: `infercli pin ./DIRECTORY`",
+        f"write `infercli pin {shlex.quote(model)}`, or the path of a directory: `infercli pin ./DIRECTORY`",
     )
 
 

@@ -188,6 +188,9 @@ def test_an_id_that_no_model_can_have_is_an_input_error(hub: HubServer) -> None:
     error = refusal(hub, "org/tiny/extra")
     assert error.exit_code == ExitCode.USAGE
     assert "`org/tiny/extra` is no Hub id" in error.message
+    assert "`infercli pin ORG/NAME`" in error.hint
+    for address in ("https://huggingface.co/org/tiny", "huggingface.co/org/tiny/tree/main"):
+        assert "`infercli pin org/tiny`" in refusal(hub, address).hint
 
 
 def test_a_hub_that_is_not_there_is_named_and_not_waited_for() -> None:
