@@ -153,6 +153,9 @@ def command(
             f"`--explain` took `{explain}` as the name of a quantity",
             f"put the model first: `infercli plan {explain} --explain`",
         )
+    if model is None and deployment_path is None and not path_of(None).exists():
+        hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
+        raise InputError(f"{path_of(None)}: there is no such file", hint)
     _refuse_lists("--profile", profiles)
     _refuse_lists("--quantization", quantizations)
     _refuse_lists("--slo", slos)
@@ -208,14 +211,11 @@ def _refuse_lists(flag: str, values: tuple[str, ...]) -> None:
 
 def _deployment(typed: Typed) -> ModelDeployment:
     """deployment.yaml, or what a MODEL alone means, with what was typed in its place."""
-    from infercli.cli.project import deployment_path, load_deployment
+    from infercli.cli.project import load_deployment
     from infercli.core.deployment import ModelDeployment
 
     profile, quantization = next(iter(typed.profiles), None), next(iter(typed.quantizations), None)
     if typed.model is None:
-        if typed.deployment_path is None and not deployment_path(None).exists():
-            hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
-            raise InputError(f"{deployment_path(None)}: there is no such file", hint)
         deployment = load_deployment(typed.deployment_path)
     elif typed.deployment_path is not None:
         raise InputError("a MODEL and --file say what to plan twice", "give one of them")

@@ -119,7 +119,7 @@ def test_a_model_without_a_profile_asks_for_one(infercli):
 
 
 def test_without_a_deployment_file_init_is_named(infercli):
-    for words in ((), ("--profile", "h100")):
+    for words in ((), ("--profile", "h100"), ("--rate", "5", "--slo", "ttft_p95=1s")):
         ran = infercli("plan", *words)
         assert ran.code == ExitCode.USAGE
         assert "deployment.yaml: there is no such file\nhint: `infercli init` writes one" in ran.err
