@@ -30,7 +30,8 @@ def text(found: Selection) -> str:
         which = "One that holds (no price known)" if found.chosen.cost is None else "Cheapest that holds"
         title = paragraph(f"{which}: {found.chosen.candidate.words}")
         lines += [click.style(title, fg="green", bold=True), *_winner(found.chosen, found)]
-        lines += ["", heading("Plan exactly this"), f"  {found.command}", *_spare(found.chosen)]
+        lines += ["", heading("Plan exactly this"), f"  {found.command}"]
+        lines += [*_spare(found.chosen), *_other_load(found)]
     nearly = found.cheaper_at_the_estimate
     if nearly is not None:
         title = paragraph(f"{_nearly(nearly, found)}: {nearly.candidate.words}")
@@ -70,6 +71,14 @@ def _spare(winner: Winner) -> list[str]:
 
     spare = winner.candidate.spare_gpus
     return [paragraph(f"without the {counted(spare, 'spare GPU')}, which its price leaves out", "  ")] if spare else []
+
+
+def _other_load(found: Selection) -> list[str]:
+    """What a plan is asked for instead of a rate, and so why its TTFT is another."""
+    if not found.workload.request_rate:
+        return []
+    words = "its speed is of as many requests in flight all the time, not of some that arrive at random"
+    return [paragraph(words, "  ")]
 
 
 def _load(found: Selection) -> str:

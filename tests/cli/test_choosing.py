@@ -343,6 +343,10 @@ def test_the_command_says_that_the_spare_is_not_in_it(infercli):
     lines = ran.out.splitlines()
     at = lines.index("Plan exactly this")
     assert lines[at + 2] == "  without the 1 spare GPU, which its price leaves out"
+    assert lines[at + 3].startswith("  its speed is of as many requests in flight all the time")
+    in_flight = infercli("plan", MODEL, *LOAD, "--concurrency", "4", "--slo", "tpot_p95=1s", "--profile", "l40s").out
+    assert "Plan exactly this" in in_flight
+    assert "in flight all the time" not in in_flight
     assert "which its price leaves out" not in infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s").out
 
 
