@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from infercli.core.metrics import Metrics, ttft_s
 from infercli.core.record import Record
 from infercli.core.traces import Trace
+from infercli.core.units import counted
 
 LAG_LIMIT_S = 0.005
 """Seconds: engines make a token every 5 to 50 ms at the speeds people deploy for, and the client's own naps take 4 ms.
@@ -60,6 +61,8 @@ class Client(Record):
     """Reads for which the kernel gave no time and the client's own was taken."""
     reconnects: int
     """Kept connections that the server had closed; the request went out again on a new one."""
+    without_socket: int = 0
+    """Requests that failed because this machine had no descriptor or no port left for them."""
     other_addresses: int = 0
     """Of the endpoint's host name, of the family that was used: all connections were made to one."""
     load_average: float | None = None
@@ -162,6 +165,9 @@ def check_client(client: Client, metrics: Metrics, traces: Sequence[Trace], *, c
             f"a worker was short of CPU for {client.crowded_fraction:.0%} of the time and merged tokens to keep up, "
             f"the limit is {CROWDED_LIMIT_FRACTION:.0%}"
         )
+    if client.without_socket:
+        failed = counted(client.without_socket, "request")
+        reasons.append(f"its machine had no descriptor or no port left for {failed} (`ulimit -n`)")
     limited: bool | None = bool(reasons)
     if not reasons and client.clock == "user":
         limited = None

@@ -46,6 +46,8 @@ class Connections:
         self.by_fd: dict[int, Exchange] = {}
         self.reconnects = 0
         """Kept connections that the server had closed; the request went out again on a new one."""
+        self.without_socket = 0
+        """Requests for which this machine had none."""
         self.clock = ReceiveClock(route.family, tls=route.tls is not None)
         self.readable = self._reader()
 
@@ -62,7 +64,8 @@ class Connections:
     def _connect(self, user: Exchange) -> None:
         try:
             sock = socket.socket(self.route.family, socket.SOCK_STREAM)
-        except OSError as error:  # no descriptors left
+        except OSError as error:
+            self.without_socket += 1
             self.on_end(user, "connect", error.strerror or str(error))
             return
         user.sock, user.state = sock, State.CONNECTING
@@ -75,6 +78,7 @@ class Connections:
             self.on_end(user, "connect", error.strerror or str(error))
             return
         if status not in (0, errno.EINPROGRESS):
+            self.without_socket += status == errno.EADDRNOTAVAIL
             self.on_end(user, "connect", os.strerror(status))
             return
         self._watch(user, sock.fileno(), READ | WRITE)

@@ -350,6 +350,7 @@ def _client(done: Sequence[dict[str, Any]], route: Route) -> Client:
         reads=reads,
         unstamped_reads=unstamped,
         reconnects=sum(d["reconnects"] for d in done),
+        without_socket=sum(d["without_socket"] for d in done),
         other_addresses=route.others,
         load_average=round(os.getloadavg()[0], 2),
     )

@@ -163,6 +163,7 @@ def _sent(channel: Channel, route: Route, requests: Requests, load: Load, place:
         "unstamped_reads": tally.unstamped_reads,
         "crowded_s": tally.crowded_s,
         "reconnects": loop.connections.reconnects,
+        "without_socket": loop.connections.without_socket,
         "clock_reason": loop.connections.clock.reason,
         "pacing": loop.waker.pacing,
         "wall_s": time.monotonic() - wall_s,

@@ -151,6 +151,13 @@ def test_a_worker_that_merged_tokens_to_keep_up_is_the_limit(fraction, limited):
     assert ("short of CPU for 50% of the time" in " ".join(found.reasons)) is limited
 
 
+def test_a_machine_that_had_no_socket_left_is_the_limit_and_not_the_server_that_failed():
+    found = check(answer(), client=CLIENT.model_copy(update={"without_socket": 3}))
+    assert found.client_limited is True
+    assert found.reasons == ("its machine had no descriptor or no port left for 3 requests (`ulimit -n`)",)
+    assert check(answer(error="connect"), client=CLIENT.model_copy(update={"without_socket": 1})).client_limited is True
+
+
 def test_without_kernel_times_or_answers_nobody_knows():
     blind = CLIENT.model_copy(update={"clock": "user", "clock_reason": "with TLS the kernel sees records"})
     found = check(answer(), client=blind)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -177,3 +180,26 @@ def test_a_server_that_refuses_before_it_has_read_everything_is_heard():
     assert measure(m.traces).errors == {"http 413": 3}
     assert {t.message for t in m.traces} == {"body too large"}
     assert m.client.reconnects == 0  # a connection that holds half a request is not used again
+
+
+def test_requests_for_which_this_machine_has_no_socket_are_counted_as_its_own_failures():
+    """In a process of its own, whose limit cannot be raised again."""
+    few = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+from infercli.core.conversation import single
+from infercli.core.endpoint import parse_endpoint
+from infercli.core.traces import Load
+from infercli.loadgen import Target, run
+load = Load(concurrency=60, requests=60, max_tokens=8)
+m = run(Target(parse_endpoint(sys.argv[1]), "tiny"), load, [single("hello")], workers=1)
+failed = [t.message for t in m.traces if t.error == "connect"]
+assert set(failed) == {"Too many open files"}, failed
+assert 60 - 40 < len(failed) == m.client.without_socket < 60, (failed, m.client)
+"""
+    with FakeOpenAiServer(Behaviour(tokens=3, ttft_s=1.0)) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", few, server.url], capture_output=True, text=True, check=False, timeout=60,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
