@@ -109,9 +109,16 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         digest = hashlib.sha256(text.encode()).hexdigest()
         saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
     record(result, digest, aim)
-    emit(as_data(result), output, summary(result))
-    if saved is not None:
-        note(f"{saved} has every request with its times")
+    try:
+        emit(as_data(result), output, summary(result))
+    except OSError:
+        # It may go to the disk that is full: what became of the measurement is said all the same.
+        if unsaved is not None:
+            note(unsaved.message)
+        raise
+    finally:
+        if saved is not None:
+            note(f"{saved} has every request with its times")
     if unsaved is not None:
         raise unsaved
     return _verdict(result)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -94,6 +96,32 @@ def test_a_result_is_saved_to_a_file(infercli):
         assert server.completion_requests == []
     assert ran.code == ExitCode.USAGE
     assert "`-` is no file" in ran.err
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_where_a_measurement_is_is_said_though_the_answer_goes_to_the_disk_that_is_full(
+    spare, infercli, tmp_path, monkeypatch
+):
+    from infercli.adapters import files
+    from infercli.cli import benching
+    from infercli.errors import InferError
+
+    def full(path, _):
+        if path.name == "result.json" or not spare:
+            raise InferError(f"{path} could not be written: No space left on device", "`df -h .`")
+
+    def takes_nothing(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "write_text", full)
+    monkeypatch.setattr(benching, "emit", takes_nothing)
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        ran = infercli("bench", server.url, "--requests", "4", "--warmup", "0")
+    assert ran.code == ExitCode.COULD_NOT
+    assert "result.json could not be written: No space left on device" in ran.err
+    assert (f"{tmp_path}/result-" in ran.err) is spare
+    assert ran.err.endswith("error: the output could not be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("spare", [True, False])
