@@ -67,6 +67,7 @@ def _sent(load: Load, target: Target) -> Load:
 
 
 def _refused(measured: Measurement) -> Refusable | None:
-    if any(t.answered for t in measured.traces):
+    interrupted = measured.stopped is not None and measured.stopped.kind == "interrupted"
+    if interrupted or any(t.answered for t in measured.traces):
         return None
     return next((f for t in measured.traces if (f := refused_field(t.status, t.message)) is not None), None)

@@ -16,20 +16,19 @@ from infercli.loadgen.target import Target
 from tests.core.results import client, trace
 
 TWO = Levels(shared={"requests": 1}, levels=({"concurrency": 1}, {"concurrency": 2}))
+ANSWERED = trace(0.0, (3.0,))
 
 
 @pytest.fixture
 def ran(monkeypatch):
     """What two levels come to, of which the first ends as is said; each takes 3 s and the second begins at 10 s."""
 
-    def go(stopped):
+    def go(stopped, came_back=ANSWERED):
         begun = iter((5_000_000_000, 15_000_000_000))
         monkeypatch.setattr(
             module,
             "run",
-            lambda *_, **more: Measurement(
-                "2026-11-21T00:00:00Z", next(begun), (trace(0.0, (3.0,)),), client(), stopped
-            ),
+            lambda *_, **more: Measurement("2026-11-21T00:00:00Z", next(begun), (came_back,), client(), stopped),
         )
         target = Target(parse_endpoint("http://127.0.0.1:1"), "chat")
         return run_levels(TWO, target, Sending(conversations=(single("hi"),), source="test"))
@@ -41,6 +40,14 @@ def test_every_level_lies_where_it_was_on_the_clock_of_the_first(ran):
     found = ran(None)
     assert found.origin_monotonic_ns == 5_000_000_000
     assert [(s.began_s, s.ended_s) for s in found.stages] == [(0.0, 3.0), (10.0, 13.0)]
+
+
+def test_what_is_interrupted_is_not_sent_again_though_a_field_was_refused(ran):
+    refused = trace(0.0, status=400, error="http", message="stream_options is not known here")
+    found = ran(Stop(kind="interrupted"), refused)
+    assert found.origin_monotonic_ns == 5_000_000_000  # of the first run: there was no second
+    (only,) = found.stages
+    assert only.interrupted
 
 
 def test_an_interruption_ends_the_run_with_what_there_is(ran):
