@@ -323,6 +323,9 @@ def _progress(progress: Progress, load: Load | None, room: int) -> str:
     text = "  ".join([*label, *parts])
     if len(text) + _BAR + 4 > room:
         text = "  ".join(parts)
+    while len(text) + _BAR // 4 + 4 > room and len(parts) > 1:
+        parts.pop()  # as a whole: of half a number nobody sees that it is half
+        text = "  ".join(parts)
     cells = max(_BAR // 4, min(_BAR, room - len(text) - 4))
     return f"[{'#' * round(cells * share):.<{cells}}]  {text}"
 

@@ -209,6 +209,25 @@ def test_tokens_and_latencies_are_seen_live_where_the_terminal_is_narrow(columns
     assert (load.label in line) is (columns == 120)
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (
+            60,
+            "[#######.......]  20/40 done  3 in flight  2,000 tokens/s",
+        ),  # of `TTFT 1,234 ms` there was `TTFT 1,234` left
+        (40, "[#####.....]  20/40 done  3 in flight"),
+        (12, "[##..]  2"),  # too narrow for anything: it takes one line all the same
+    ],
+)
+def test_what_a_narrow_terminal_has_no_room_for_is_left_out_as_a_whole(columns, shown, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with _Bar() as bar:
+        bar.shown = True
+        bar.update(Progress(False, 20, 0, 40, 1.0, 2000, in_flight=3, ttft_s=1.234, tpot_s=0.005))
+    assert capsys.readouterr().err.split("\r")[1].strip() == shown
+
+
 def test_of_answers_that_are_all_empty_nothing_can_be_told(infercli):
     with FakeOpenAiServer(Behaviour(tokens=0)) as server:
         ran = infercli("bench", server.url, *FEW)
