@@ -197,6 +197,18 @@ def test_a_request_that_never_connected_has_no_ttft_but_counts_as_failed():
     assert (m.requests, m.failed, m.success_fraction, m.duration_s) == (1, 1, 0.0, None)
 
 
+def test_an_answer_of_which_one_token_was_sent_has_no_tpot():
+    # Five tokens by `usage`, four of them never sent, and a frame more than there should be.
+    hidden = trace(0.0, (1.0, 2.0), completion_tokens=5, hidden_tokens=4)
+    assert measure([hidden]).tpot_s is None
+
+
+@pytest.mark.parametrize("away", [(2, 0.01), (-1, 0.01), (0, -0.01), (0, 1e18)])
+def test_an_absence_is_of_an_arrival_that_there_is_and_of_a_time_that_can_be(away):
+    with pytest.raises(ValueError, match="away_s"):
+        trace(0.0, (1.0, 2.0), away_s=(away,))
+
+
 def test_lag_is_known_only_where_the_kernel_gave_a_time():
     m = measure([trace(0.0, (1.0, 2.0), lags_s=(0.002, None))])
     assert m.client_lag_s is not None

@@ -23,6 +23,7 @@ VLLM = (
         (400, OPENAI, "max_tokens"),
         (400, TEMPERATURE, "temperature"),
         (400, VLLM, None),  # another field would not make it shorter
+        (400, "Temperature 0 is not SUPPORTED", "temperature"),
         (400, "temperature must be at least 0", None),
         (500, OPENAI, None),
         (400, None, None),

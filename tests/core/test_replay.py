@@ -88,3 +88,5 @@ def test_without_blocks_and_a_tokenizer_prompts_are_about_as_long_and_share_noth
     assert len({t.split()[0] for t in texts(sent.conversations)}) == 20
     assert "about, at a token a word" in sent.source
     assert "prefixes" not in sent.source
+    assert sent.source.startswith("20 requests over 19 s, 2,000 input tokens")
+    assert replay(requests[:1], None, None, seed=0).source.startswith("1 request over 0 s, 100 input tokens")

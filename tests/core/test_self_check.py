@@ -129,6 +129,27 @@ def test_a_first_token_that_came_with_later_ones_makes_ttft_that_of_the_client()
     assert check(*slow).client_limited is False
 
 
+@pytest.mark.parametrize(("size", "limited"), [(10, False), (11, True)])
+def test_one_token_in_a_hundred_may_be_merged_and_no_more(size, limited):
+    frames = (*(1,) * 500, size, *(1,) * (500 - size))
+    found = check(answer(frames=frames, gap_s=0.001, away_s=((500, 0.04),)))
+    assert found.merged_fraction == size / 1000
+    assert found.client_limited is limited
+
+
+def test_how_late_the_latest_look_was_is_said():
+    # A lag of 200 ms after 6 ms of absence is 200 ms; the look after it, 50 ms late, does not stand for it. 6 of 50
+    # frames are 12 %.
+    frames = (1, 3, 3, *(1,) * 43)
+    found = check(answer(frames=frames, lags_s=(0.0, 0.2, 0.05, *(0.0,) * 43), away_s=((1, 0.006),)))
+    (said,) = found.reasons
+    assert said.startswith("it merged 12% of the tokens in reads that came up to 200.0 ms late, ")
+
+
+def test_where_no_look_was_in_time_two_tokens_may_have_come_apart():
+    assert check(answer(frames=(2, 2, 2), lag_s=0.1)).merged_fraction == 1.0
+
+
 def test_only_what_was_measured_and_answered_is_judged():
     late = {"frames": (9, 9), "away_s": ((0, 0.1), (1, 0.1))}
     others = [answer(phase="warmup", **late), answer(error="timeout", **late), answer(cut=True, **late)]

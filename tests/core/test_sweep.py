@@ -94,8 +94,11 @@ def test_a_level_that_the_client_limited_once_is_sent_again_and_does_not_end_a_s
     assert [s.load.concurrency for s in done] == [1, 2, 4, 4, 8, 16, 16, 32]
     assert swept(done) == Swept(saturated_from_users=16)
     assert saturation(done) is done[6]
+    # Also the very first, and one that brought no less for it: what it brings again is no level without a gain.
+    assert next_users([client_limited(users(1, most=10))]) == 1
+    assert next_users([users(1, most=10), client_limited(users(2, most=10)), users(2, most=10)]) == 4
     # One that it limits however often it is sent ends it, and the levels before it are no saturation.
-    done = [users(1, most=10), *[client_limited(users(2, most=10))] * CLIENT_REPEATS]
+    done = [users(1, most=10), *[client_limited(users(2, most=10))] * 2]
     assert next_users(done) == 2
     done.append(done[-1])
     assert next_users(done) is None
@@ -112,6 +115,7 @@ def test_a_sweep_ends_where_requests_fail_or_the_client_is_the_limit():
     assert next_users([failed]) is None
     assert next_users(limited) is None
     assert saturation([]) is None
+    assert saturation(limited) is limited[0]  # where there is nothing better
     assert swept([failed]) == Swept(saturated_from_users=None, unfinished="1 of 2 requests failed")
     assert swept(limited) == Swept(saturated_from_users=None, unfinished="the client was the limit")
 

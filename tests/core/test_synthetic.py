@@ -125,6 +125,9 @@ def test_a_prompt_of_fewer_tokens_than_words_was_cut():
 
     assert cut(60) == cut(60, 1) == cut(60, 3) == 1  # 3: the second once more
     assert cut(80) == cut(None) == 0  # some tokenizers join words
+    # Each is held against its own words, of which one has 100 and the other 8.
+    short = Sending(conversations=(single("word " * 100), single("word " * 8)), source="test")
+    assert [cut_prompts(short, [[trace(0.0, conversation=i, prompt_tokens=8)]]) for i in (0, 1)] == [1, 0]
     assert cut(60, phase="warmup") == cut(60, turn=1) == cut(60, error="timeout") == 0
 
 

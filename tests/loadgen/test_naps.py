@@ -16,6 +16,7 @@ from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
 from infercli.loadgen.absences import Absences
 from infercli.loadgen.clock import ReceiveClock
+from infercli.loadgen.exchange import LAG_UNKNOWN, Call, in_seconds
 from infercli.loadgen.loop import Loop, Part, Tally
 from infercli.loadgen.naps import how_long_to_nap_s
 from infercli.loadgen.route import route_to
@@ -131,6 +132,17 @@ def test_answers_that_wait_to_be_read_are_few_also_when_the_client_is_the_limit(
     assert 0 < max(link.unread) <= 512
 
 
+def test_a_request_that_waited_for_the_cap_could_begin_when_it_was_due_and_there_was_room():
+    endpoint, load = parse_endpoint("http://127.0.0.1:9"), Load(requests=2, concurrency=2)
+    asked = Requests(Target(endpoint, MODEL), load, [single("hello")])
+    loop = Loop(route_to(endpoint, None, 5.0), asked, load, Alone(), origin=0)
+    loop.part = Part(0, iter(()), lambda _: "measured", cap=Slots(2))
+    loop.queued.extend(Call(0, 0, due, "measured") for due in (100, 300))
+    loop._begin_queued(room_since=200)
+    assert [since for _, since in loop.ready] == [200, 300]
+    loop.close()
+
+
 def test_no_more_is_said_of_an_absence_than_a_look_at_that_connection_leaves_open():
     absences = Absences()
     ms = 1_000_000
@@ -143,3 +155,19 @@ def test_no_more_is_said_of_an_absence_than_a_look_at_that_connection_leaves_ope
     assert absences.before_pieces(stamps, lags, [1, 1, 1], sent) == {}
     assert absences.before_pieces(stamps[1:], lags[1:], [3, 2], sent) == {0: 81 * ms}
     assert Absences().before_pieces(stamps, lags, [1, 3, 2], sent) == {}
+
+
+def test_an_absence_is_told_of_the_arrival_and_not_of_the_read():
+    # Of three reads the first brought the role alone, which is no arrival.
+    taken = {"stamps": [1_000_000, 2_000_000, 3_000_000], "lags": [0, 0, LAG_UNKNOWN], "frames": [0, 1, 3]}
+    found = in_seconds(taken | {"away": {2: 9_000_000}}, 0)
+    assert found == {"arrivals_s": (0.002, 0.003), "frames": (1, 3), "lags_s": (0.0, None), "away_s": ((1, 0.009),)}
+
+
+def test_an_absence_is_kept_of_several_frames_after_more_than_five_milliseconds_whoever_stamped_them():
+    absences = Absences()
+    ms = 1_000_000
+    absences.note(woke=100 * ms, until=130 * ms, since=20 * ms)
+    # A single frame after 81 ms; two of them 2 ms later; and two of which the kernel says nothing, 17 ms after those.
+    stamps, lags = [101 * ms, 103 * ms, 120 * ms], [0, 0, LAG_UNKNOWN]
+    assert absences.before_pieces(stamps, lags, [1, 2, 2], sent=10 * ms) == {2: 17 * ms}
