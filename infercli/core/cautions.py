@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from infercli.core.bench import P99_MIN_REQUESTS, BenchResult
-from infercli.core.metrics import span_of, tpot_s
+from infercli.core.metrics import Span, counted_in, span_of, tpot_s
 from infercli.core.samples import answered_of
 from infercli.core.saturation import fell_behind
 from infercli.core.self_check import ADVICE
@@ -191,13 +191,17 @@ def _filling(stage: StageResult) -> str | None:
 
 def _idle(stage: StageResult) -> str | None:
     """Of a closed loop: its rates are taken for those of so many users."""
-    load, in_flight = stage.load, stage.metrics.in_flight
+    load, duration_s, span = stage.load, stage.metrics.duration_s, span_of(stage.traces)
     users, asked = load.concurrency, load.requests
-    if load.arrivals is not None or not users or in_flight is None or load.cooldown_s or load.multi_turn:
+    if load.arrivals is not None or not users or not duration_s or span is None or load.cooldown_s or load.multi_turn:
         return None
     if stage.stopped or stage.metrics.failed or stage.check.client_limited or (asked is not None and asked < users):
         return None  # that is said, and is why
-    idle = 1 - in_flight / users
+    # Since the last sending: before it who is not in flight waits for a connection, and has something to send.
+    last_s = max(t.sent_s for t in stage.traces if t.phase == "measured" and t.sent_s is not None)
+    end = Span(last_s, span.end_s, steady=True)
+    idle_s = users * (end.end_s - end.start_s) - math.fsum(end.overlap_s(t) for t in counted_in(stage.traces, span))
+    idle = idle_s / (users * duration_s)
     if idle <= IDLE_FRACTION:
         return None
     cure = "a --cooldown leaves the end out" if asked is None else f"more --requests than {asked:,} make it less"

@@ -273,6 +273,13 @@ def test_waiting_for_the_first_answers_is_said_where_it_lowers_the_rate_of_what_
         assert made.metrics.requests_per_s == pytest.approx(80, rel=0.01)
 
 
+def test_a_warm_up_that_the_duration_has_no_room_for_is_not_offered_alone():
+    load = Load(arrivals="constant", rate_per_s=100, duration_s=4, cooldown_s=2)
+    sent = [trace(i / 100, (i / 100 + 1, i / 100 + 2), phase=load.phase_at(i / 100)) for i in range(400)]
+    lines = cautions(result(stage(numbered(sent), load=load)), p99=False)
+    assert any(line.endswith("; a longer --duration with a --warmup of 2s leaves it out") for line in lines)
+
+
 def test_a_cool_down_that_the_duration_has_no_room_for_is_not_offered_alone():
     load = Load(arrivals="constant", rate_per_s=10, duration_s=2)
     traces = numbered([trace(i / 10, (i / 10 + 0.1, i / 10 + 2.9)) for i in range(20)])
@@ -349,6 +356,33 @@ def test_a_closed_loop_whose_users_ran_out_of_requests_says_that_rates_are_lower
     if said:
         assert lines[0].startswith("25% of the users were idle on average")
         assert lines[0].endswith("--cooldown leaves the end out" if "duration_s" in load else "than 12 make it less")
+
+
+def test_users_who_wait_for_a_connection_are_not_without_a_request():
+    # Eight users, ten requests each: 0.3 s until it is sent, and a second until its answer. A fifth of their time they
+    # are not in flight, and at the end all of them are.
+    at_s = [round(1.3 * wave, 1) for wave in range(10) for _ in range(8)]
+    slow = [trace(s + 0.3, (s + 0.8, s + 1.3), intended_s=s, ended_s=s + 1.3) for s in at_s]
+    level = stage(numbered(slow), load=Load(concurrency=8, requests=80))
+    assert level.metrics.in_flight == pytest.approx(80 / 12.7)
+    assert not any("idle" in line for line in cautions(result(level)))
+
+
+def test_a_single_token_that_was_sent_of_an_answer_has_no_tpot_either():
+    hidden = answered(20, arrivals=(0.1,), tokens=5, hidden_tokens=4, lags_s=(0.0,))
+    objectives = Objectives(objectives=(parse_objective("tpot_p90=300ms"),))
+    (line, *_) = cautions(result(stage(numbered(hidden), objectives=objectives), objectives=objectives))
+    assert line.startswith("TPOT p90 within 300 ms holds by 20 answers of one token")
+
+
+def test_warm_up_requests_leave_the_first_answers_to_be_waited_for():
+    # They were over 5 s before the load, of which answers take 2 s: of the 10 s until the cool-down, 20 %.
+    load = Load(arrivals="constant", rate_per_s=100, duration_s=12, cooldown_s=2.0, warmup_requests=1)
+    at_s = [5 + i / 100 for i in range(1200)]
+    sent = [trace(s, (s + 1, s + 2), phase=load.phase_at(s - 5)) for s in at_s]
+    traces = numbered([trace(0.0, (0.1, 0.2), phase="warmup"), *sent])
+    lines = cautions(result(stage(traces, load=load)), p99=False)
+    assert any(line.startswith("in 20% of the measured time the first answers were still") for line in lines)
 
 
 def test_prompts_that_the_endpoint_cut_are_said():
