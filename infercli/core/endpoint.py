@@ -62,7 +62,10 @@ def parse_endpoint(url: str) -> Endpoint:
     """`http://127.0.0.1:8000`, `https://host/prefix/v1/` -> Endpoint. Raises InputError."""
     match = _URL.fullmatch(url.strip())
     if match is None:
-        shown = re.sub(r"//[^/@]*@", "//***@", url.split("?", maxsplit=1)[0])
+        shown = re.sub(r"//[^/@]*@", "//***@", re.split("[?#]", url.strip(), maxsplit=1)[0])
+        if "@" not in shown and _URL.fullmatch(shown):
+            base = parse_endpoint(shown).url
+            raise InputError(f"a query or a fragment follows `{shown}`, and no base URL has one", f"write {base}")
         raise InputError(f"`{shown}` is not the base URL of an endpoint", "write for example http://127.0.0.1:8000")
     if match["user"] is not None:
         raise InputError(

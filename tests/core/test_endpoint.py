@@ -25,9 +25,7 @@ def test_a_base_url_means_the_same_with_and_without_v1(text, url):
     assert parse_endpoint(text).url == url
 
 
-@pytest.mark.parametrize(
-    "text", ["", "host:8000", "ftp://host", "http://", "http://host:x", "http://a b", "http://h?q=1"]
-)
+@pytest.mark.parametrize("text", ["", "host:8000", "ftp://host", "http://", "http://host:x", "http://a b"])
 def test_what_is_not_a_base_url_is_refused_with_an_example(text):
     with pytest.raises(InputError) as caught:
         parse_endpoint(text)
@@ -39,6 +37,14 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(text):
     with pytest.raises(InputError) as caught:
         parse_endpoint(text)
     assert "hunter2" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize("more", ["?api-key=hunter2", "#hunter2", "/v1?key=hunter2#x"])
+def test_what_follows_a_base_url_is_told_from_it_and_not_repeated(more):
+    with pytest.raises(InputError, match=r"a query or a fragment follows `http://host:8000(/v1)?`") as caught:
+        parse_endpoint(f"http://host:8000{more}")
+    assert caught.value.hint == "write http://host:8000"
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_port_that_cannot_be_is_refused():
