@@ -7,7 +7,7 @@ import pytest
 from infercli.actions.delete import delete
 from infercli.actions.deploy import deploy
 from infercli.actions.rollback import rollback
-from infercli.errors import ReleaseBusy
+from infercli.errors import InputError, ReleaseBusy
 from tests.actions.looking import GOOD, applications
 
 
@@ -26,6 +26,15 @@ def test_a_history_that_is_to_be_kept_stays_when_the_engines_go(world, request_f
     delete("chat", world, keep_history=True)
     assert world.platform.config() is None
     assert [e.number for e in world.store.entries("chat")] == [1]
+
+
+def test_what_is_left_of_a_release_whose_history_is_gone_is_deleted_and_nothing_else(world, request_for):
+    deploy(request_for(), world)
+    world.store.forget("chat")
+    delete("chat", world)
+    assert world.platform.config() is None
+    with pytest.raises(InputError, match="there is no release `chat`"):
+        delete("chat", world)
 
 
 def go_back_breaking(world):

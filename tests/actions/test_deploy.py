@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.actions.deploy import deploy
+from infercli.actions.deploy import check_recorded, deploy
 from infercli.core.release import live
 from infercli.errors import (
     ClusterError,
@@ -201,3 +201,14 @@ def test_what_no_revision_knows_of_and_takes_requests_is_not_dropped_unless_told
     # By a number that was there before, fronts that have the old table would be taken to have the new one.
     assert entry.number == 3
     assert all(world.platform._table(put)["generation"] > 2999 for put in world.platform.puts)
+
+
+def test_an_engine_that_takes_no_request_is_no_loss_whoever_put_it_there(world, request_for):
+    deploy(request_for(), world)
+    history = world.store.entries("chat")
+    routes = world.platform._table(world.platform.config())["routes"]
+    routes.append({"app": "chat-somebodys", "weight": 0})
+    check_recorded(request_for("int8"), world, history)
+    routes[-1]["weight"] = 1
+    with pytest.raises(InputError, match=r"^chat-somebodys takes requests on a fake"):
+        check_recorded(request_for("int8"), world, history)

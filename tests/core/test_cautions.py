@@ -345,6 +345,7 @@ def in_waves(users, requests, lasts=1.0):
         ({"requests": 12}, True),  # 8 users, then 4: six on average, a quarter idle
         ({"requests": 12, "multi_turn": True}, False),  # they may pause
         ({"requests": 32}, False),
+        ({"requests": 36}, False),  # four waves of 8, and one of 4: a tenth idle
         ({"duration_s": 2.0}, True),
     ],
 )
