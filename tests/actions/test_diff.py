@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from infercli.actions.deploy import deploy
 from infercli.actions.diff import diff
 from infercli.cli.diff import text
+from infercli.errors import InputError
 from tests.core.builders import engine
 
 POD = {"containers": [{"name": "c", "image": "a", "resources": {"limits": {"nvidia.com/gpu": "2"}}}]}
@@ -72,6 +75,29 @@ def test_what_somebody_changed_in_the_cluster_is_a_difference_and_what_he_added_
     seen = diff(request_for(objects=(ray_service(),)), world)
     (changed,) = seen.objects
     assert [(d.was, d.becomes) for d in changed.fields] == [(7, 1)]
+
+
+def test_an_image_that_somebody_changed_is_put_right_by_a_second_ray_cluster_and_a_default_is_no_change(
+    world, request_for
+):
+    request = request_for(objects=(ray_service(),))
+    deploy(request, world)
+    held_by(world, [ray_service("b")])
+    assert diff(request, world).ray_cluster == "new"
+    # The API server fills in what nobody said, in lists too; the count is put right in place.
+    filled = ray_service(replicas=7)
+    config = filled["spec"]["rayClusterConfig"]
+    for group in (config["headGroupSpec"], *config["workerGroupSpecs"]):
+        group["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/termination-log"
+    held_by(world, [filled])
+    assert diff(request, world).ray_cluster == "same"
+
+
+def test_what_runs_without_a_record_is_not_called_nothing(world, request_for):
+    deploy(request_for(), world)
+    world.store.forget("chat")
+    with pytest.raises(InputError, match=f"{engine('none').app} takes requests on a fake"):
+        diff(request_for("int8"), world)
 
 
 def test_a_serve_config_that_was_changed_by_hand_is_put_right_by_the_next_deploy(world, request_for):

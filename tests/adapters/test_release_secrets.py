@@ -11,9 +11,9 @@ import pytest
 
 from infercli.adapters import cluster_lease
 from infercli.adapters.cluster import connect
-from infercli.adapters.release_secrets import ReleaseSecrets
+from infercli.adapters.release_secrets import REVISION_LABEL, ReleaseSecrets
 from infercli.core.release import Progress
-from infercli.errors import ClusterError, ReleaseBusy
+from infercli.errors import ClusterError, InputError, ReleaseBusy
 from tests.contracts.release_store import ReleaseStoreContract, revision
 
 pytestmark = pytest.mark.cluster
@@ -73,6 +73,26 @@ def test_a_secret_that_infercli_did_not_write_is_named(store, control_plane, nam
     control_plane.api.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body)
     with pytest.raises(ClusterError, match=r"Secret infercli\.release\.v1\.chat\.v2 is not a revision"):
         store.entries("chat")
+
+
+def test_a_secret_without_its_number_is_forgotten_with_the_others(store, control_plane, namespace):
+    for number in (1, 2):
+        store.append(revision(number))
+    path = f"/metadata/labels/{REVISION_LABEL.replace('/', '~1')}"
+    patch = f'[{{"op": "remove", "path": "{path}"}}]'
+    name = "infercli.release.v1.chat.v1"
+    done = control_plane.kubectl("patch", "secret", name, "-n", namespace, "--type=json", "-p", patch)
+    assert done.returncode == 0, done.stderr
+    store.forget("chat")
+    assert store.names() == []
+
+
+def test_a_namespace_that_is_being_deleted_is_said_to_be(store, control_plane, namespace):
+    assert store.names() == []
+    done = control_plane.kubectl("delete", "namespace", namespace, "--wait=false")
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(InputError, match=rf"namespace `{namespace}` of context `.*` is being deleted, since 20"):
+        store.names()
 
 
 def test_a_message_of_any_length_is_kept_at_both_ends(store):

@@ -19,14 +19,14 @@ import pytest
 
 from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.metrics import e2e_s, measure, ttft_s
+from infercli.core.metrics import e2e_s, measure, tpot_s, ttft_s
 from infercli.core.self_check import check_client
-from infercli.core.traces import Load, Stop
+from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run
 from infercli.loadgen.clock import ReceiveClock
 from infercli.loadgen.connections import Connections
-from infercli.loadgen.exchange import Answer, Call, Exchange
+from infercli.loadgen.exchange import Answer, Call, Exchange, in_seconds
 from infercli.loadgen.waker import Waker
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.loadgen.running import go, only
@@ -120,6 +120,36 @@ def test_a_client_that_looks_now_and_then_is_the_limit_though_each_read_is_fresh
         assert metrics.client_lag_s.p50 < 0.005
     found = check_client(m.client, metrics, m.traces, closed=True)
     assert found.client_limited is True
+    assert found.merged_fraction is not None
+    assert found.merged_fraction > 0.5
+
+
+@pytest.mark.parametrize(
+    ("work_s", "users", "at_once"),
+    [
+        (0.02, 1, 64),  # what is done between two looks takes ten tokens' time
+        (0.003, 6, 1),  # little is done between two looks, but each is at one stream of six
+    ],
+)
+def test_a_client_that_is_busy_between_its_looks_is_the_limit(work_s, users, at_once, monkeypatch):
+    reader = Connections._reader
+
+    def slow_reader(connections):
+        readable = reader(connections)
+
+        def slow(user):
+            there_was = readable(user)
+            time.sleep(work_s)
+            return there_was
+
+        return slow
+
+    monkeypatch.setattr(Connections, "_reader", slow_reader)
+    for module in ("loop", "waker"):
+        monkeypatch.setattr(f"infercli.loadgen.{module}.MOST_AT_ONCE", at_once)
+    with FakeOpenAiServer(Behaviour(tokens=100, ttft_s=0.05, itl_s=0.002)) as server:
+        m = go(server, concurrency=users, requests=users)
+    found = check_client(m.client, measure(m.traces), m.traces, closed=True)
     assert found.merged_fraction is not None
     assert found.merged_fraction > 0.5
 
@@ -227,6 +257,23 @@ def test_trailers_and_extensions_end_an_answer_however_they_are_cut(at, end):
         answer.parts.append(part)
         ended = answer.goes_on(part)
         assert ended is (b"".join(answer.parts) == body + end)
+
+
+def test_tokens_that_were_never_sent_are_none_between_which_time_passed():
+    # By `usage` ten tokens, of which eight were reasoning and two were sent: 40 ms between the two are their TPOT.
+    said = ('{"choices":[{"delta":{"content":"a"}}]}', '{"choices":[{"delta":{"content":"b"},"finish_reason":"stop"}]}')
+    usage = '{"choices":[],"usage":{"completion_tokens":10,"completion_tokens_details":{"reasoning_tokens":8}}}'
+    answer = Answer(Call(0, 0, 0, "measured"), 0)
+    answer.sent = answer.ended = 1_000_000_000
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    for part, text in enumerate((head, *(f"data: {data}\n\n" for data in (*said, usage, "[DONE]")))):
+        answer.parts.append(text.encode())
+        answer.stamps.append(1_000_000_000 + 40_000_000 * part)
+        answer.lags.append(0)
+        if not part:
+            assert not answer.begins()
+    trace = Trace(**in_seconds(answer.taken(0, stream=True) | {"away": {}}, 0))
+    assert (trace.error, trace.output_tokens, trace.shown_tokens, tpot_s(trace)) == (None, 10, 2, pytest.approx(0.04))
 
 
 @pytest.mark.parametrize("at", range(1, 60))
