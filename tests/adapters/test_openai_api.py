@@ -118,6 +118,14 @@ def test_a_limit_is_given_by_its_other_name_where_the_first_is_refused_and_a_tem
         api(server).stream_chat(ASK, model="tiny", temperature=0)
 
 
+def test_a_field_that_is_refused_though_it_was_left_out_is_not_left_out_for_ever():
+    said = "max_completion_tokens is not supported"
+    with FakeOpenAiServer(Behaviour(status=400, message=said)) as server:
+        with pytest.raises(EndpointError, match=said):
+            api(server).stream_chat(ASK, model="tiny", max_tokens=5)
+        assert ["max_tokens" in request.body for request in server.completion_requests] == [True, False]
+
+
 def test_usage_that_is_absent_is_none():
     with FakeOpenAiServer(Behaviour(usage=False)) as server:
         stream = api(server).stream_chat(ASK, model="tiny")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -203,3 +204,13 @@ assert 60 - 40 < len(failed) == m.client.without_socket < 60, (failed, m.client)
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_where_no_port_is_left_the_client_is_the_limit(monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.EADDRNOTAVAIL)
+    with FakeOpenAiServer() as server:
+        m = go(server, requests=2)
+    assert [t.error for t in m.traces] == ["connect", "connect"]
+    assert m.client.without_socket == 2
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.ENETUNREACH)
+    assert go(server, requests=2).client.without_socket == 0  # of this the network may be the reason
