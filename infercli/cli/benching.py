@@ -108,11 +108,11 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
         text = result_json(result)
         digest = hashlib.sha256(text.encode()).hexdigest()
         saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
-    record(result, digest, aim)
     try:
+        record(result, digest, aim)
         emit(as_data(result), output, summary(result))
     except OSError:
-        # It may go to the disk that is full: what became of the measurement is said all the same.
+        # The answer may go to the disk that is full: what became of the measurement is said all the same.
         if unsaved is not None:
             note(unsaved.message)
         raise

@@ -124,6 +124,19 @@ def test_where_a_measurement_is_is_said_though_the_answer_goes_to_the_disk_that_
     assert ran.err.endswith("error: the output could not be written: No space left on device\n")
 
 
+def test_where_a_measurement_is_is_said_though_its_recording_was_interrupted(infercli, monkeypatch):
+    from infercli.cli import benching
+
+    def waits_for_a_cluster(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benching, "record", waits_for_a_cluster)
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        ran = infercli("bench", server.url, "--requests", "4", "--warmup", "0")
+    assert ran.code == ExitCode.INTERRUPTED
+    assert "result.json has every request with its times" in ran.err
+
+
 @pytest.mark.parametrize("spare", [True, False])
 def test_what_was_measured_outlives_a_full_disk(spare, infercli, tmp_path, monkeypatch):
     from infercli.adapters import files
