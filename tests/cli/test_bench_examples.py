@@ -45,7 +45,9 @@ def test_each_example_measures_what_it_says(line, infercli, tmp_path):
     if "--rate" in line:
         assert all(load["rate_per_s"] for load in loads)
     if "--sweep" in line:
-        assert [load["concurrency"] for load in loads] == [2**i for i in range(len(loads))]
+        users = [load["concurrency"] for load in loads]
+        levels = [n for i, n in enumerate(users) if i == 0 or n != users[i - 1]]  # some again, on a busy machine
+        assert levels == [2**i for i in range(len(levels))]
     if "--slo" in line:
         assert result["searched"] is not None
         assert result["objectives"]["objectives"][0]["limit_s"] == 1
