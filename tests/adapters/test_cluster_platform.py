@@ -59,6 +59,22 @@ class Objects:
         self.deleted.append((kind, name, resource_version))
 
 
+@pytest.mark.parametrize(("owner", "left"), [("chat", "RayService chat"), ("another", None)])
+def test_what_is_left_of_a_release_has_its_labels(owner, left):
+    assert ClusterPlatform(Objects({"chat": owner}), "chat").left_over() == left
+
+
+@pytest.mark.parametrize("fault", [Forbidden("may not"), ClusterError("the cluster has no RayService")])
+def test_where_nobody_may_look_nothing_is_seen_to_be_left(fault, monkeypatch):
+    cluster = Objects({"chat": "chat"})
+
+    def get(*_):
+        raise fault
+
+    monkeypatch.setattr(cluster, "get", get)
+    assert ClusterPlatform(cluster, "chat").left_over() is None
+
+
 def test_only_what_this_release_has_recorded_and_owns_is_taken_away(monkeypatch):
     def budget(name):
         return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}}
