@@ -55,6 +55,12 @@ class InputError(InferError):
     exit_code = ExitCode.USAGE
 
 
+def any_of(names: Sequence[str]) -> str:
+    """`a`, `b` or `c`: what somebody may have meant."""
+    quoted = [f"`{name}`" for name in names]
+    return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+
+
 class UnknownName(InputError):
     """A name that no table has. The hint offers the nearest known ones, or all when there are few."""
 
@@ -68,8 +74,11 @@ class UnknownName(InputError):
             near = [folded[n] for n in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.4)]
         if not near and len(names) <= 12:
             near = names
-        offer = f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else None
-        super().__init__(f"unknown {kind} `{name}`", "; ".join(p for p in (offer, hint) if p) or None)
+        if near and hint:
+            hint = f"did you mean {any_of(near)}? {hint[0].upper()}{hint[1:]}"
+        elif near:
+            hint = f"did you mean {any_of(near)}?"
+        super().__init__(f"unknown {kind} `{name}`", hint)
         self.kind = kind
         self.nearest = tuple(near)
 

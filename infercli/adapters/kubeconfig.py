@@ -49,7 +49,7 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
     try:
         contexts, current = _contexts(place)
         if context is not None and context not in contexts:
-            raise UnknownName("context", context, contexts, f"of {place}; `kubectl config get-contexts`")
+            raise UnknownName("context", context, contexts, f"`kubectl config get-contexts` lists those of {place}")
         chosen = context or current
         if chosen is None:
             raise InputError(f"{place} says no current context", f"--context, one of: {', '.join(sorted(contexts))}")

@@ -20,7 +20,7 @@ from infercli.core.conversation import mended
 from infercli.core.endpoint import Endpoint
 from infercli.core.record import Json
 from infercli.core.refusals import refused_field, without
-from infercli.errors import EndpointError
+from infercli.errors import EndpointError, any_of
 
 _INTERIM = frozenset({102, 103})
 """Heads that a server may send before the answer's own (RFC 9110, 15.2); http.client goes past 100 alone."""
@@ -295,8 +295,7 @@ class OpenAiApi:
         if model in known:
             return f"{self.endpoint.url} serves {model} but has no {path}", "this engine does not offer it"
         near = difflib.get_close_matches(model, known, n=3, cutoff=0.4) or known
-        offer = " or ".join(f"`{name}`" for name in near)
-        hint = f"did you mean {offer}?" if near else "it serves no model now; `infercli status`"
+        hint = f"did you mean {any_of(near)}?" if near else "it serves no model now; `infercli status`"
         return f"{self.endpoint.url} does not serve a model `{model}`", hint
 
     def _not_one(self, what: str) -> EndpointError:

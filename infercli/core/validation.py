@@ -9,6 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 
 from infercli.core.record import Json
+from infercli.errors import any_of
 
 
 def problems_of(error: ValidationError, kind: type[BaseModel] | None = None) -> list[tuple[str, str]]:
@@ -115,7 +116,7 @@ def _nearest(location: tuple[int | str, ...], kind: type[BaseModel]) -> str:
         if known is not None and isinstance(part, str) and part in known.model_fields:
             known = _record(known.model_fields[part].annotation)
     near = difflib.get_close_matches(str(location[-1]), known.model_fields if known else (), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+    return f"; did you mean {any_of(near)}?" if near else ""
 
 
 def _record(annotation: Json) -> type[BaseModel] | None:

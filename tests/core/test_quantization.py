@@ -34,7 +34,7 @@ def test_what_only_marlin_runs_is_refused_on_amd():
 def test_a_type_of_gguf_is_answered_by_gguf(name):
     with pytest.raises(UnknownName) as error:
         expand([name])
-    assert error.value.hint.startswith("did you mean `gguf`?; known are ")
+    assert error.value.hint.startswith("did you mean `gguf`? Known are ")
 
 
 def test_q4_stands_for_any_four_bit_method_and_keeps_the_order_of_preference():

@@ -8,6 +8,7 @@ from typing import Literal
 from infercli.core.engines import overrides
 from infercli.core.engines.v0_29_arguments import ARGUMENTS as V0_29
 from infercli.core.record import Json
+from infercli.errors import any_of
 
 ARGUMENTS: dict[str, dict[str, str]] = {"0.29.0": V0_29}
 
@@ -70,7 +71,7 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
             found.append((where, f"cannot be set: {_OURS[name]}"))
         elif name not in known:
             near = difflib.get_close_matches(name.replace("-", "_"), known, n=3, cutoff=0.6)
-            offer = f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+            offer = f"; did you mean {any_of(near)}?" if near else ""
             found.append((where, f"vLLM {version} has no such argument{offer}"))
         elif not _takes(known[name], value):
             found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
