@@ -109,8 +109,12 @@ def read_request(value: Json) -> EstimateRequest | EstimateError:
             problems.add(*((field, rest) if named else (where, what)), SCHEMA)
         bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
     if "gpu" in value and "gpu" not in bad and isinstance(value["gpu"], str):
+        memory_gib = value.get("gpu_memory_gib")
         with problems.at("gpu"):
-            find_gpu(value["gpu"])
+            if isinstance(memory_gib, int | float) and "gpu_memory_gib" not in bad:
+                find_gpu_with(value["gpu"], int(memory_gib * GIB))
+            else:
+                find_gpu(value["gpu"])
     if isinstance(value.get("engine_version"), str) and "engine_version" not in bad:
         with problems.at("engine_version"):
             find_engine(value["engine_version"])

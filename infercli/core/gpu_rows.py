@@ -55,11 +55,17 @@ _AMPERE = (
     "NVIDIA Ampere GA102 whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation (half of a data-centre SM)"
 )
 _BLACKWELL = "NVIDIA RTX Blackwell architecture whitepaper, figures with FP32 accumulation"
+_5090_D = (
+    "NVIDIA GeForce RTX 5090 D specifications (2,375 AI TOPS, and FP8 and INT8 in the ratios of the RTX 5090; FP16 is "
+    "not cut: 214 TFLOPS in zzc0721/torch-performance-test-data#93)"
+)
 _BLACKWELL_PRO = "NVIDIA RTX PRO Blackwell datasheets: an eighth of the sparse FP4 figure (AI TOPS)"
 _TORCH = "memory: PyTorch's out-of-memory messages"
 _XPU = "memory: vLLM's logs, whose total leaves out what the driver keeps of this card"
 _LLAMA_CPP = "memory: llama.cpp's logs, which print the driver's total"
 _YOLO = "memory: Ultralytics' logs, which print PyTorch's total"
+_LAPTOP = "512 FP16 FLOP per clock and SM with FP32 accumulation, at the highest boost clock of NVIDIA's specifications"
+"""Of laptops. A row has the highest power that NVIDIA allows, without what the CPU leaves; many laptops give less."""
 
 # Ray's names: the accelerator types of Ray 2.60 (ray/util/accelerators) that a node gets by itself. A100-40G and
 # A100-80G exist only where somebody labels the node by hand, and a request for what no node has waits for ever: so none
@@ -189,6 +195,12 @@ ROWS = (
         ("H800-SXM", "H800 80GB", "H800-SXM-80"),
     ),
     Row(
+        "H800-PCIe", 79.11, 2000, (9, 0), _fp8(756, 1513), None, _GEN5, 350, 114, None,
+        "memory: that of the H100 PCIe, of which nvidia-smi shows as much (81,559 MiB); NVIDIA H800 datasheet, PCIe; "
+        "NVLink bridges are not counted",
+        ("H800-PCIe-80", "H800 80GB PCIe"),
+    ),
+    Row(
         "H20", 95.0, 4000, (9, 0), _fp8(148, 296), 900, _GEN5, 400, 78, "H20",
         f"{_TORCH} (95.00 GiB; others 95.10 and 95.22); NVIDIA H20 product brief", ("H20 96GB", "H20-96"),
     ),
@@ -210,6 +222,12 @@ ROWS = (
         "GH200", 94.5, 4000, (9, 0), _fp8(989, 1979), 900, _GEN5, 1000, 132, None,
         f"{_TORCH} (94.50 GiB); NVIDIA GH200 datasheet, 96 GB HBM3; its CPU's memory is not counted",
         ("GH200 96GB", "GH200 480GB"),
+    ),
+    Row(
+        "GH200-144", 142.5, 4900, (9, 0), _fp8(989, 1979), 900, _GEN5, 1000, 132, None,
+        "memory: PyTorch's total in programs that check it (153,008,209,920 bytes); NVIDIA GH200 datasheet, 144 GB "
+        "HBM3e; its CPU's memory is not counted",
+        ("GH200 144GB", "GH200 144G", "GH200 144G HBM3e"),
     ),
     Row(
         "B200", 178.35, 8000, (10, 0), _fp4(2250, 4500, 9000), 1800, _GEN5, 1000, 148, "B200",
@@ -263,6 +281,22 @@ ROWS = (
         ("RTX 8000", "Quadro RTX 8000 48GB"),
     ),
     Row(
+        "RTX-A1000", 7.6, 192, (8, 6), _int8(26.9), None, _GEN4_X8, 50, 18, None,
+        "memory: that of the RTX 4060, of which nvidia-smi shows as much (8,188 MiB); NVIDIA RTX A1000 datasheet",
+        ("RTXA1000", "A1000", "A1000 8GB"),
+    ),
+    Row(
+        "RTX-A2000-6", 5.77, 288, (8, 6), _int8(31.9), None, _GEN4, 70, 26, None,
+        f"{_TORCH} of 6 GB cards (5.77 GiB; others to 5.80); NVIDIA RTX A2000 datasheet",
+        ("RTX A2000 6GB", "A2000 6GB"),
+    ),
+    Row(
+        "RTX-A2000-12", 11.62, 288, (8, 6), _int8(31.9), None, _GEN4, 70, 26, None,
+        f"{_TORCH} of 12 GB cards (11.62 GiB; Ultralytics' logs on an RTX A2000 12GB 11.74); NVIDIA RTX A2000 12GB "
+        "datasheet",
+        ("RTX A2000 12GB", "A2000 12GB"),
+    ),
+    Row(
         "RTX-A4000", 15.57, 448, (8, 6), _int8(76.7), None, _GEN4, 140, 48, None,
         f"{_TORCH} of 16 GB cards (15.57 GiB; others 15.60); NVIDIA RTX A4000 datasheet",
         ("RTXA4000", "A4000", "A4000 16GB"),
@@ -298,6 +332,12 @@ ROWS = (
         ("RTX4000Ada", "RTX 4000 Ada Generation", "RTX 4000 Ada 20GB"),
     ),
     Row(
+        "RTX-4000-SFF-Ada", 19.5, 280, (8, 9), _fp8(76.7, 153.4), None, _GEN4, 70, 48, None,
+        f"{_TORCH} of 20 GB cards (19.50 GiB; Ultralytics' logs on an RTX 4000 SFF Ada 19.58 and 19.67); NVIDIA RTX "
+        "4000 SFF Ada datasheet",
+        ("RTX4000SFFAda", "RTX 4000 SFF Ada Generation", "RTX 4000 SFF Ada 20GB"),
+    ),
+    Row(
         "RTX-4500-Ada", 23.5, 432, (8, 9), _fp8(158.5, 317), None, _GEN4, 210, 60, None,
         "memory: that of the RTX A5000, also a 24 GB card without ECC; NVIDIA RTX 4500 Ada datasheet",
         ("RTX4500Ada", "RTX 4500 Ada Generation", "RTX 4500 Ada 24GB"),
@@ -313,9 +353,21 @@ ROWS = (
         ("RTX6000Ada", "RTX 6000 Ada Generation", "RTX 6000 Ada 48GB"),
     ),
     Row(
+        "RTX-PRO-2000", 15.45, 288, (12, 0), _fp4(68.1, 136.3, 272.5), None, _GEN5_X8, 70, 34, None,
+        "memory: that of the RTX 5060 Ti 16GB, of which nvidia-smi shows as much (16,311 MiB: 15.93 GiB in a log); "
+        f"{_BLACKWELL_PRO}",
+        ("RTXPRO2000", "RTX PRO 2000 Blackwell", "RTX PRO 2000 Blackwell 16GB"),
+    ),
+    Row(
         "RTX-PRO-4000", 23.42, 672, (12, 0), _fp4(147.2, 294.5, 589), None, _GEN5, 140, 70, None,
         f"memory: PyTorch's total in a log (23.42 GiB); {_BLACKWELL_PRO}",
         ("RTXPRO4000", "RTX PRO 4000 Blackwell", "RTX PRO 4000 Blackwell 24GB"),
+    ),
+    Row(
+        "RTX-PRO-4000-SFF", 23.42, 432, (12, 0), _fp4(96.3, 192.5, 385), None, _GEN5_X8, 70, 70, None,
+        f"memory: that of the RTX PRO 4000, of which nvidia-smi shows as much (24,467 MiB); {_BLACKWELL_PRO}",
+        ("RTX PRO 4000 SFF Blackwell", "RTX PRO 4000 Blackwell SFF Edition", "RTX PRO 4000 Blackwell SFF",
+         "RTX PRO 4000 Blackwell SFF 24GB"),
     ),
     Row(
         "RTX-PRO-4500", 31.36, 896, (12, 0), _fp4(210.9, 421.8, 843.5), None, _GEN5, 200, 82, None,
@@ -358,6 +410,10 @@ ROWS = (
         ("RTX 2080 Ti 22GB",),
     ),
     Row(
+        "TITAN-V", 11.78, 653, (7, 0), {"fp16": 110}, None, _GEN3, 250, 80, None,
+        "memory: PyTorch's total in YOLO's logs (11.78 GiB); NVIDIA TITAN V specifications", ("TITAN V 12GB",),
+    ),
+    Row(
         "TITAN-RTX", 23.5, 672, (7, 5), {"fp16": 130.5, "int8": 261}, None, _GEN3, 280, 72, None,
         "memory: that of the RTX A5000, also a 24 GB card without ECC (Ultralytics' logs on a TITAN RTX 23.62 and "
         "23.64); NVIDIA TITAN RTX datasheet (130 TFLOPS, with FP32 accumulation too); NVLink bridges are not counted",
@@ -384,6 +440,22 @@ ROWS = (
         "RTX-3080-Ti", 11.62, 912, (8, 6), _int8(68.2, 272.8), None, _GEN4, 350, 80, None,
         f"{_TORCH} of 12 GB cards (11.62 GiB; Ultralytics' log on an RTX 3080 Ti 11.63); {_AMPERE}",
         ("RTX3080Ti", "RTX 3080 Ti 12GB"),
+    ),
+    Row(
+        "RTX-3080-Laptop-8", 7.57, 448, (8, 6), _int8(42, 168.1), None, None, 150, 48, None,
+        f"memory: that of the RTX 3070, of which nvidia-smi shows as much (8,192 MiB); {_LAPTOP}",
+        ("RTX 3080 Laptop 8GB",),
+    ),
+    Row(
+        "RTX-3080-Laptop-16", 15.57, 448, (8, 6), _int8(42, 168.1), None, None, 150, 48, None,
+        f"{_TORCH} of 16 GB cards (15.57 GiB; Ultralytics' logs on one of these 15.62 and 15.73); {_LAPTOP}",
+        ("RTX 3080 Laptop 16GB",),
+    ),
+    Row(
+        "RTX-3080-Ti-Laptop", 15.57, 512, (8, 6), _int8(47.2, 188.9), None, None, 150, 58, None,
+        "memory: that of the RTX 3080 Laptop GPU of 16 GB, of which nvidia-smi shows as much (16,384 MiB); "
+        f"{_LAPTOP}",
+        ("RTX 3080 Ti Laptop", "RTX 3080 Ti Laptop 16GB"),
     ),
     Row(
         "RTX-3090", 23.57, 936, (8, 6), _int8(71, 284), None, _GEN4, 350, 82, None,
@@ -450,6 +522,39 @@ ROWS = (
         f"memory: that of the RTX 4090; {_ADA}", ("RTX4090D", "RTX 4090 D 24GB"),
     ),
     Row(
+        "RTX-4060-Laptop", 7.6, 256, (8, 9), _fp8(29.1, 58.2, 116.5), None, None, 115, 24, None,
+        f"memory: that of the RTX 4060 (Ultralytics' logs on an RTX 4060 Laptop GPU 7.62); {_LAPTOP}",
+        ("RTX 4060 Laptop", "RTX 4060 Laptop 8GB"),
+    ),
+    Row(
+        "RTX-4070-Laptop", 7.6, 256, (8, 9), _fp8(40.1, 80.2, 160.4), None, None, 115, 36, None,
+        f"memory: that of the RTX 4060 (Ultralytics' logs on an RTX 4070 Laptop GPU 7.62); {_LAPTOP}",
+        ("RTX 4070 Laptop", "RTX 4070 Laptop 8GB"),
+    ),
+    Row(
+        "RTX-4080-Laptop", 11.57, 432, (8, 9), _fp8(67.7, 135.4, 270.8), None, None, 150, 58, None,
+        f"memory: PyTorch's total in a log (11,851 MiB; 11.99 GiB under Windows); {_LAPTOP}",
+        ("RTX 4080 Laptop", "RTX 4080 Laptop 12GB"),
+    ),
+    Row(
+        "RTX-4090-Laptop", 15.57, 576, (8, 9), _fp8(79.4, 158.8, 317.5), None, None, 150, 76, None,
+        "memory: that of the RTX 4080, of which nvidia-smi shows as much (16,376 MiB; 15.99 GiB under Windows); "
+        f"{_LAPTOP}",
+        ("RTX 4090 Laptop", "RTX 4090 Laptop 16GB"),
+    ),
+    Row(
+        "RTX-5050", 7.51, 320, (12, 0), _fp4(26.3, 52.6, 210.5, 105.3), None, _GEN5_X8, 130, 20, None,
+        "memory: that of the RTX 5060, of which nvidia-smi shows as much (8,151 MiB); NVIDIA GeForce RTX 5050 "
+        "specifications (421 AI TOPS)",
+        ("RTX5050", "RTX 5050 8GB"),
+    ),
+    Row(
+        "RTX-5060", 7.51, 448, (12, 0), _fp4(38.4, 76.8, 307, 153.5), None, _GEN5_X8, 145, 30, None,
+        f"{_TORCH} of 8 GB cards (7.51 GiB; llama.cpp's log on an RTX 5060 7.53); NVIDIA GeForce RTX 5060 "
+        "specifications (614 AI TOPS)",
+        ("RTX5060", "RTX 5060 8GB"),
+    ),
+    Row(
         "RTX-5060-Ti-8", 7.51, 448, (12, 0), _fp4(47.4, 94.9, 379.5, 189.8), None, _GEN5_X8, 180, 36, None,
         f"{_TORCH} of 8 GB cards (7.51 GiB, the smallest); {_BLACKWELL} at 759 AI TOPS", ("RTX 5060 Ti 8GB",),
     ),
@@ -473,6 +578,22 @@ ROWS = (
     Row(
         "RTX-5090", 31.36, 1792, (12, 0), _fp4(209.5, 419, 1676, 838), None, _GEN5, 575, 170, None,
         f"memory: vLLM's logs (31.36 GiB); {_BLACKWELL}", ("RTX5090", "RTX 5090 32GB"),
+    ),
+    Row(
+        "RTX-5090-D", 31.36, 1792, (12, 0), _fp4(209.5, 296.9, 1187.5, 593.8), None, _GEN5, 575, 170, None,
+        f"memory: that of the RTX 5090, of which nvidia-smi shows as much (32,607 MiB); {_5090_D}",
+        ("RTX5090D", "RTX 5090 D 32GB"),
+    ),
+    Row(
+        "RTX-5090-D-v2", 23.41, 1344, (12, 0), _fp4(209.5, 296.9, 1187.5, 593.8), None, _GEN5, 575, 170, None,
+        f"memory: PyTorch's message on an RTX 5090 of 24 GB (23.41 GiB; nvidia-smi shows 24,455 MiB); {_5090_D}",
+        ("RTX5090Dv2", "RTX 5090 D v2 24GB"),
+    ),
+    Row(
+        "RTX-5090-Laptop", 23.41, 896, (12, 0), _fp4(90.7, 181.4, 725.5, 362.8), None, None, 150, 82, None,
+        "memory: that of the RTX 5090 D v2, of which nvidia-smi shows 8 MiB less (Ollama's log on an RTX 5090 Laptop "
+        f"GPU 23.4); {_LAPTOP}",
+        ("RTX 5090 Laptop", "RTX 5090 Laptop 24GB"),
     ),
     # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
     # MI200 and Radeon RX 7000 compute in no FP8.
@@ -523,6 +644,16 @@ ROWS = (
         "W7900", 44.98, 864, "rocm", _int8(122.6, 122.6), None, _GEN4, 295, 96, None,
         f"{_TORCH} (44.98 GiB, with its ECC); AMD Radeon PRO W7900 datasheet",
         ("Radeon PRO W7900", "W7900 48GB", "Radeon PRO W7900 48GB", "Radeon PRO W7900 Dual Slot"),
+    ),
+    Row(
+        "RX-7800-XT", 15.98, 624, "rocm", _int8(74.7, 74.7), None, _GEN4, 263, 60, None,
+        "memory: that of the RX 7900 GRE, of which tools show as much (16,368 MiB); AMD Radeon RX 7800 XT "
+        "specifications",
+        ("RX 7800 XT 16GB",),
+    ),
+    Row(
+        "RX-7900-GRE", 15.98, 576, "rocm", _int8(92, 92), None, _GEN4, 260, 80, None,
+        f"{_LLAMA_CPP} (15.98 GiB); AMD Radeon RX 7900 GRE specifications", ("RX 7900 GRE 16GB",),
     ),
     Row(
         "RX-7900-XT", 19.98, 800, "rocm", _int8(103.2, 103.2), None, _GEN4, 315, 84, None,

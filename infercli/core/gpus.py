@@ -15,7 +15,8 @@ from pydantic import Field, field_validator, model_validator
 from infercli.core.gpu_rows import ROWS, Row
 from infercli.core.record import Record
 from infercli.core.units import GIB, gib
-from infercli.errors import UnknownName, Unsupported
+from infercli.core.unplanned_gpus import refusal
+from infercli.errors import InputError, UnknownName, Unsupported
 
 _DTYPES = ("fp16", "bf16", "fp8", "int8", "fp4")
 """What tensor cores are said to multiply in."""
@@ -137,11 +138,22 @@ def _by_plain() -> dict[str, dict[str, float]]:
 _BY_PLAIN = _by_plain()
 
 
+def _same_name(name: str) -> dict[str, float]:
+    """The rows that `H100-SXM5-80GB` may mean, whatever its size, with their memory in GiB."""
+    return _BY_PLAIN.get(_plain(_with_unit(name)), {})
+
+
+def _with_unit(name: str) -> str:
+    return _BARE_SIZE.sub(r" \1gb", re.sub(r"[-_]", " ", name.lower().strip()))
+
+
+def _says_size(name: str) -> re.Match[str] | None:
+    return _SIZE.search(_with_unit(name))
+
+
 def _other_spelling(name: str) -> str | None:
     """The one row that `H100-SXM5-80GB` means; None where it is none, or a size decides and is not said."""
-    name = _BARE_SIZE.sub(r" \1gb", re.sub(r"[-_]", " ", name.lower().strip()))
-    rows = _BY_PLAIN.get(_plain(name), {})
-    size = _SIZE.search(name)
+    rows, size = _same_name(name), _says_size(name)
     if size is not None:  # drivers report 0.9 (T4) to 1.0 of the catalogue's figure
         rows = {row: gib for row, gib in rows.items() if 0.88 <= gib / float(size[1]) <= 1.01}
     return next(iter(rows)) if len(rows) == 1 else None
@@ -175,6 +187,11 @@ def _has(gpu: Gpu, memory_bytes: int) -> bool:
 
 def find_gpu_with(name: str, memory_bytes: int) -> Gpu:
     """As `find_gpu`, where memory is said beside a name that leaves it open: `A100` with 40 GB is no A100 of 80."""
+    _require_whole(name)
+    if _row(name) is None and not _says_size(name):  # `RTX 5060 Ti`, which alone is none of its two
+        alike = [GPUS[row] for row in _same_name(name) if _has(GPUS[row], memory_bytes)]
+        if len(alike) == 1:
+            return alike[0]
     gpu = find_gpu(name)
     if _has(gpu, memory_bytes) or guessed_note(name, gpu) is None:
         return gpu
@@ -201,21 +218,38 @@ def find_gpu(name: str) -> Gpu:
     """The row of that name, whatever its case, vendor prefix and separators (`NVIDIA H100 80GB` is `H100`).
 
     A name that leaves the form factor open is the SXM one; a size that is said must be the row's. Raises Unsupported
-    for a slice of a GPU, whose memory no row holds, and UnknownName, with the nearest names, for anything else.
+    for a slice of a GPU, whose memory no row holds, InputError for the name of several of different memory, what
+    core/unplanned_gpus.py says of those, and UnknownName, with the nearest names, for anything else.
     """
+    _require_whole(name)
+    found = _row(name)
+    if found is not None:
+        return GPUS[found]
+    same = _same_name(name)
+    if len(same) > 1 and not _says_size(name):
+        each = [f"`{row}` ({gib(GPUS[row].memory_bytes)})" for row in same]
+        which = f"{', '.join(each[:-1])} or {each[-1]}"
+        raise InputError(f"GPU `{name}`: there are {len(same)} of it, of different memory", f"say which: {which}")
+    refused = refusal(name, _plain(name))
+    if refused is not None:
+        raise refused
+    raise UnknownName(
+        "GPU",
+        name,
+        same or GPUS,
+        "a profile may define a GPU inline (`infercli profiles --help` shows one); to add one for everybody: a row in "
+        "core/gpu_rows.py",
+    )
+
+
+def _row(name: str) -> str | None:
+    return _BY_FOLDED.get(_folded(name)) or _other_spelling(name)
+
+
+def _require_whole(name: str) -> None:
     if _SLICE.search(name.lower()):
         raise Unsupported(
             f"GPU `{name}` is a part of a GPU: no row says how much memory the driver reports for it",
             "define it inline in a profile (`infercli profiles --help` shows one), with memory_bytes as "
             "torch.cuda.mem_get_info() prints it in the slice",
         )
-    found = _BY_FOLDED.get(_folded(name)) or _other_spelling(name)
-    if found is None:
-        raise UnknownName(
-            "GPU",
-            name,
-            GPUS,
-            "a profile may define a GPU inline (`infercli profiles --help` shows one); to add one for everybody: a row "
-            "in core/gpu_rows.py",
-        )
-    return GPUS[found]

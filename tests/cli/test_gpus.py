@@ -18,7 +18,11 @@ def test_a_rate_that_no_row_says_is_unknown_and_one_that_a_gpu_lacks_is_none(inf
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("h200", {"H200", "H200-NVL", "GH200"}), ("H200-NVL", {"H200-NVL"}), ("NVIDIA A100 40GB", {"A100-40-SXM"})],
+    [
+        ("h200", {"H200", "H200-NVL", "GH200", "GH200-144"}),
+        ("H200-NVL", {"H200-NVL"}),
+        ("NVIDIA A100 40GB", {"A100-40-SXM"}),
+    ],
 )
 def test_a_name_lists_the_gpus_that_have_it(infercli, name, rows):
     assert {gpu["name"] for gpu in json.loads(infercli("gpus", name, "-o", "json").out)["gpus"]} == rows

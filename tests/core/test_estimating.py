@@ -406,6 +406,15 @@ def test_a_name_beside_a_config_need_not_be_known():
     assert {p.where for p in wrong.problems} == {"max_num_seqs", "model"}
 
 
+def test_memory_beside_the_name_of_several_gpus_says_which_is_meant():
+    asked = EstimateRequest(model="Qwen/Qwen3-8B", gpu="RTX 5060 Ti", gpu_memory_gib=15.5)
+    assert estimate(asked, shipped_model(asked.model)).gpu == "RTX-5060-Ti-16"
+    wrong = read_request({"model": "Qwen/Qwen3-8B", "gpu": "RTX 5060 Ti", "gpu_memory_gib": 15.5, "max_num_seqs": -1})
+    assert [p.where for p in wrong.problems] == ["max_num_seqs"]
+    wrong = read_request({"model": "Qwen/Qwen3-8B", "gpu": "RTX 5060 Ti", "gpu_memory_gib": 1e999, "max_num_seqs": -1})
+    assert {p.where for p in wrong.problems} == {"gpu", "gpu_memory_gib", "max_num_seqs"}
+
+
 def test_a_misspelt_key_is_answered_with_the_nearest_in_its_place():
     wrong = read_request({"modle": "x", "gpu": "L4", "workload": {"input_len": 5, "output_len": 3, "concurency": 2}})
     assert [(p.where, p.what.partition("; ")[2]) for p in wrong.problems] == [

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from infercli.core.gpu_rows import ROWS
-from infercli.core.gpus import GPUS, Gpu, find_gpu, guessed_note, other_memory_note
+from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
 from infercli.core.units import GIB
-from infercli.errors import InferError, UnknownName, Unsupported
+from infercli.errors import InferError, InputError, UnknownName, Unsupported
 
 CATALOGUE_GB = {
     "V100S-32": 32, "T4": 16, "A2": 16, "A10": 24, "A10G": 24, "A16": 16, "A30": 24, "A40": 48, "L4": 24, "L20": 48,
@@ -24,6 +24,10 @@ CATALOGUE_GB = {
     "RTX-5070": 12, "RTX-5070-Ti": 16, "RTX-5080": 16, "RTX-5090": 32,
     "Arc-B580": 12, "Arc-Pro-B50": 16, "Arc-Pro-B60": 24, "Arc-Pro-B70": 32, "Max-1550": 64,
     "MI210": 64, "MI250": 64, "MI250X": 64,
+    "H800-PCIe": 80, "GH200-144": 144, "RTX-A1000": 8, "RTX-A2000-6": 6, "RTX-A2000-12": 12, "RTX-4000-SFF-Ada": 20,
+    "RTX-PRO-2000": 16, "RTX-PRO-4000-SFF": 24, "TITAN-V": 12, "RTX-3080-Laptop-8": 8, "RTX-3080-Ti-Laptop": 16,
+    "RTX-4060-Laptop": 8, "RTX-4070-Laptop": 8, "RTX-4080-Laptop": 12, "RTX-4090-Laptop": 16, "RTX-5050": 8,
+    "RTX-5060": 8, "RTX-5090-D": 32, "RTX-5090-D-v2": 24, "RTX-5090-Laptop": 24, "RX-7800-XT": 16, "RX-7900-GRE": 16,
     "MI300X": 192, "MI325X": 256, "MI350X": 288, "MI355X": 288, "W7800": 32, "W7900": 48, "RX-7900-XT": 20,
     "RX-7900-XTX": 24, "R9700": 32, "RX-9070": 16, "RX-9070-XT": 16,
 }  # fmt: skip
@@ -89,6 +93,31 @@ def test_the_issue_s_gpus_all_have_a_row():
         ("AMD Radeon PRO W7900", "W7900"),
         ("AMD Radeon RX 7900 XTX", "RX-7900-XTX"),
         ("AMD Radeon RX 9070", "RX-9070"),
+        ("NVIDIA H800 PCIe", "H800-PCIe"),
+        ("NVIDIA H800", "H800"),
+        ("NVIDIA GH200 144G HBM3e", "GH200-144"),
+        ("NVIDIA GH200 480GB", "GH200"),
+        ("NVIDIA RTX A1000", "RTX-A1000"),
+        ("NVIDIA RTX A2000 12GB", "RTX-A2000-12"),
+        ("NVIDIA RTX 4000 SFF Ada Generation", "RTX-4000-SFF-Ada"),
+        ("NVIDIA RTX 4000 Ada Generation", "RTX-4000-Ada"),
+        ("NVIDIA RTX PRO 2000 Blackwell", "RTX-PRO-2000"),
+        ("NVIDIA RTX PRO 4000 Blackwell SFF Edition", "RTX-PRO-4000-SFF"),
+        ("NVIDIA RTX PRO 4000 Blackwell", "RTX-PRO-4000"),
+        ("NVIDIA TITAN V", "TITAN-V"),
+        ("NVIDIA GeForce RTX 3080 Laptop GPU 16GB", "RTX-3080-Laptop-16"),
+        ("NVIDIA GeForce RTX 3080 Ti Laptop GPU", "RTX-3080-Ti-Laptop"),
+        ("NVIDIA GeForce RTX 4060 Laptop GPU", "RTX-4060-Laptop"),
+        ("NVIDIA GeForce RTX 4070 Laptop GPU", "RTX-4070-Laptop"),
+        ("NVIDIA GeForce RTX 4080 Laptop GPU", "RTX-4080-Laptop"),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX-4090-Laptop"),
+        ("NVIDIA GeForce RTX 5050", "RTX-5050"),
+        ("NVIDIA GeForce RTX 5060", "RTX-5060"),
+        ("NVIDIA GeForce RTX 5090 D", "RTX-5090-D"),
+        ("NVIDIA GeForce RTX 5090 D v2", "RTX-5090-D-v2"),
+        ("NVIDIA GeForce RTX 5090 Laptop GPU", "RTX-5090-Laptop"),
+        ("AMD Radeon RX 7800 XT", "RX-7800-XT"),
+        ("AMD Radeon RX 7900 GRE", "RX-7900-GRE"),
     ],
 )
 def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
@@ -98,11 +127,10 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
 @pytest.mark.parametrize(
     "name",
     [
-        "H1000", "H100-NVL-80", "", "80GB-class+", "unstated", "Intel Arc A770 16GB", "MI300A", "RTX 4090D 48GB",
-        "GH200 144GB", "H100 SXM 94GB", "A100 SXM", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB",
-        "MI250X 128GB",
-        "GB300 252GB", "RTX 3080 12GB", "NVIDIA GeForce RTX 4060 Ti", "NVIDIA GeForce RTX 5060 Ti", "RTX 6000",
-        "NVIDIA GeForce RTX 4090 Laptop GPU", "NVIDIA RTX PRO 5000 72GB Blackwell", "AMD Radeon PRO W7800 48GB",
+        "H1000", "H100-NVL-80", "", "80GB-class+", "unstated", "RTX 4090D 48GB", "RTX 5090 24GB",
+        "H100 SXM 94GB", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB", "MI250X 128GB", "GB300 252GB",
+        "RTX 3080 12GB", "RTX 6000", "NVIDIA GeForce RTX 4090 Laptop GPU 12GB", "NVIDIA RTX PRO 2000 Laptop GPU",
+        "NVIDIA RTX PRO 5000 72GB Blackwell", "AMD Radeon PRO W7800 48GB", "A100-SXM-64GB", "H100 64GB",
     ],
 )  # fmt: skip
 def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
@@ -115,16 +143,53 @@ def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
     ("said", "near"),
     [
         ("H1000", {"H100"}),
-        ("NVIDIA GeForce RTX 4060 Ti", {"RTX-4060-Ti-8", "RTX-4060-Ti-16"}),
         ("Orin", {"AGX-Orin-64"}),
-        ("MI300A", {"MI300X"}),
-        ("RX 7900 GRE", {"RX-7900-XT"}),
+        ("RX 7950 XTX", {"RX-7900-XTX"}),
+        ("RTX 5060 Ti 12GB", {"RTX-5060-Ti-8", "RTX-5060-Ti-16"}),  # of that name, and none of that size
+        ("A100-SXM-64GB", {"A100-40-SXM", "A100-80-SXM"}),
     ],
 )
 def test_the_nearest_names_are_offered(said, near):
     with pytest.raises(UnknownName) as refused:
         find_gpu(said)
     assert near <= set(refused.value.nearest)
+
+
+@pytest.mark.parametrize(
+    ("said", "rows"),
+    [
+        ("NVIDIA GeForce RTX 4060 Ti", ["`RTX-4060-Ti-8` (7.6 GiB)", "`RTX-4060-Ti-16` (15.6 GiB)"]),
+        ("NVIDIA GeForce RTX 5060 Ti", ["`RTX-5060-Ti-8` (7.5 GiB)", "`RTX-5060-Ti-16` (15.4 GiB)"]),
+        ("NVIDIA GeForce RTX 3080 Laptop GPU", ["`RTX-3080-Laptop-8` (7.6 GiB)", "`RTX-3080-Laptop-16` (15.6 GiB)"]),
+        ("NVIDIA RTX A2000", ["`RTX-A2000-6` (5.8 GiB)", "`RTX-A2000-12` (11.6 GiB)"]),
+        ("A100 SXM", ["`A100-40-SXM` (39.4 GiB)", "`A100-80-SXM` (79.1 GiB)"]),
+    ],
+)
+def test_a_name_of_several_gpus_lists_them_all_with_their_memory(said, rows):
+    with pytest.raises(InputError, match="there are 2 of it") as refused:
+        find_gpu(said)
+    assert refused.value.hint == f"say which: {' or '.join(rows)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said_gib", "row"),
+    [("RTX 5060 Ti", 15.5, "RTX-5060-Ti-16"), ("NVIDIA RTX A2000", 6, "RTX-A2000-6"), ("A100", 40, "A100-40-SXM")],
+)
+def test_memory_that_is_said_beside_such_a_name_decides(name, said_gib, row):
+    assert find_gpu_with(name, int(said_gib * GIB)).name == row
+
+
+@pytest.mark.parametrize(
+    ("name", "said_gib", "what"),
+    [
+        ("RTX 5060 Ti", 24, "there are 2 of it"),
+        ("RTX 5060 Ti 12GB", 16, "unknown GPU"),
+        ("(1/2) RTX A2000", 6, "part of a GPU"),
+    ],
+)
+def test_memory_that_none_of_them_has_does_not_decide(name, said_gib, what):
+    with pytest.raises(InferError, match=what):
+        find_gpu_with(name, int(said_gib * GIB))
 
 
 @pytest.mark.parametrize(
@@ -173,9 +238,19 @@ def test_every_row_names_its_source_and_its_native_types_agree_with_its_capabili
 def test_geforce_rates_are_512_flop_per_clock_and_multiprocessor(name):
     # Between 2.2 and 2.65 GHz of boost clock, on every Ada GeForce.
     gpu = GPUS[name]
-    if name == "RTX-4000-Ada":
+    if name in ("RTX-4000-Ada", "RTX-4000-SFF-Ada"):
         return  # not a GeForce: 1024 with either accumulation
-    assert 2.2e9 < gpu.peak_flops["fp16"] / 512 / gpu.multiprocessors < 2.65e9
+    slowest = 2.0e9 if name.endswith("-Laptop") else 2.2e9  # NVIDIA's RTX 4090 Laptop GPU: 2,040 MHz
+    assert slowest < gpu.peak_flops["fp16"] / 512 / gpu.multiprocessors < 2.65e9
+
+
+@pytest.mark.parametrize("name", [n for n in GPUS if "-Laptop" in n])
+def test_laptops_are_the_gpus_of_one_machine_and_slower_than_the_card_of_the_name(name):
+    laptop, card = GPUS[name], GPUS[name.partition("-Laptop")[0]]
+    assert laptop.nvlink_bytes_per_s is None
+    assert laptop.memory_bandwidth_bytes_per_s < card.memory_bandwidth_bytes_per_s
+    assert laptop.peak_flops["fp16"] < card.peak_flops["fp16"]
+    assert laptop.tdp_w < card.tdp_w or name == "RTX-4060-Laptop"  # 115 W both
 
 
 def test_a_label_that_ray_never_puts_on_a_node_is_not_asked_for():
