@@ -357,6 +357,21 @@ def test_steps_that_a_long_prompt_fills_are_jumped_over_and_end_when_they_would(
         assert jumped_s == pytest.approx(stepped_s, rel=1e-9)
 
 
+def test_a_prompt_of_tens_of_thousands_of_steps_is_played_in_some_dozens():
+    asked = []
+
+    def step_s(decodes, context, prefill, pairs, started):
+        asked.append(prefill)
+        return 1 + 1e-4 * min(pairs, prefill * 30_000)
+
+    played = play(step_s, limits(max_num_batched_tokens=16), [1_000_000.0], [1.0])
+    # Token i attends to i - 1/2 until 30,000, and to 30,000 from there on: that is 30,000^2 / 2 pairs fewer than if all
+    # did, beside a second for each of 1,000,000 / 16 steps.
+    exactly_s = 1_000_000 / 16 + 1e-4 * (30_000 * 1_000_000 - 30_000**2 / 2)
+    assert played.done_s == [pytest.approx(exactly_s, rel=1e-4)]
+    assert len(asked) <= 70
+
+
 def test_whole_prompts_go_first_and_hold_up_the_decoding_without_chunks():
     played = play(second, limits(chunked_prefill=False), [10, 10], [3, 3])
     assert played.first_s == [1, 2]
@@ -542,3 +557,12 @@ def test_the_highest_rate_is_found_between_what_keeps_and_what_breaks():
     assert highest_rate(lambda rate: rate <= 3.0, 10.0) == pytest.approx(3.0, abs=0.1)
     assert highest_rate(lambda rate: False, 10.0) == 0
     assert highest_rate(lambda rate: True, 10.0) == 10.0
+    assert highest_rate(lambda rate: rate <= 70, 10.0, 200) == pytest.approx(70, abs=0.4)  # 40 to 80, halved 7 times
+    assert highest_rate(lambda rate: rate <= 190, 10.0, 200) == pytest.approx(190, abs=0.4)  # 160 to 200
+    assert highest_rate(lambda rate: True, 10.0, 5) == 10.0
+
+
+def test_that_a_load_that_ends_is_kept_at_any_rate_takes_two_looks():
+    looks = []
+    assert highest_rate(lambda rate: looks.append(rate) or True, 0.25, 1_000_000) == 1_000_000
+    assert looks == [0.25, 1_000_000]

@@ -13,8 +13,9 @@ from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
-_FILLED = 16
-"""Steps that a prompt fills and that are jumped over at most: of more, what a window bounds is no longer linear."""
+_FILLED, _FILLED_SHARE = 16, 64
+"""Steps that a prompt fills and that are jumped over at most: of more, what a window bounds is no longer linear. One of
+64,000 steps goes by its 64ths: only the one in which it grows beyond the window is off."""
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
 PassingSeconds = Callable[[float, float], float]
@@ -102,7 +103,8 @@ def play(
         budget = float(limits.max_num_batched_tokens - (decodes if limits.chunked_prefill else 0))
         if partial and limits.chunked_prefill:
             i, at = int(partial[0][0]), partial[0][1]
-            steps = min(_FILLED, ceil((partial[0][2] - at) / budget) - 1)
+            most = max(_FILLED, int(partial[0][2] / budget / _FILLED_SHARE))
+            steps = min(most, ceil((partial[0][2] - at) / budget) - 1)
             if lives:
                 steps = min(steps, ceil((running[0][0] - count) / tokens_per_step - 1e-9) - 1)
             if steps > 1:

@@ -71,10 +71,14 @@ def highest_rate(keeps: Callable[[float], bool], capacity: float, most: float | 
     of a load that goes on grows for ever, and to `most`, of one that ends.
     """
     low, high = 0.0, capacity
-    while keeps(high):
-        low, high = high, min(2 * high, most or high)
-        if low >= high:
-            return low
+    if keeps(capacity):
+        if most is None or most <= capacity:
+            return capacity
+        if keeps(most):
+            return most
+        low, high = capacity, min(2 * capacity, most)
+        while high < most and keeps(high):
+            low, high = high, min(2 * high, most)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if keeps(middle):
