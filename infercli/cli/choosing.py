@@ -355,5 +355,5 @@ def command_of(typed: Typed, found: Selection) -> str:
     words += ["--concurrency", str(max(1, ceil(in_flight)))]
     words += ["--input-len", f"{load.input_len:.0f}", "--output-len", f"{load.output_len:.0f}"]
     if load.prefix_hit_fraction:
-        words += ["--prefix-hit-fraction", f"{load.prefix_hit_fraction:g}"]
+        words += ["--prefix-hit-fraction", str(load.prefix_hit_fraction)]  # whole: rounded up to 1 it is refused
     return shlex.join(words)

@@ -112,12 +112,13 @@ def _left(plan: Plan) -> MemoryTerm | None:
 def _outlook(said: Outlook, replicas: int) -> list[str]:
     """Speed and price, of all replicas together; empty where neither is known."""
     from infercli.cli.output import columns, heading, paragraph
-    from infercli.core.units import counted
+    from infercli.core.units import counted, rounded
 
     rows = []
     if said.speed is not None:
+        made = said.speed.output_tok_per_s
         rows = [
-            ("output tokens/s", f"{said.speed.output_tok_per_s.value:,.0f}", said.speed.output_tok_per_s.ends(1, 0)),
+            ("output tokens/s", rounded(made.value, 0), f"{rounded(made.low, 0)} to {rounded(made.high, 0)}"),
             ("TTFT, median", f"{1000 * said.speed.ttft_s.value:,.0f} ms", said.speed.ttft_s.ends(1000, 0)),
         ]
         if said.speed.tpot_s is not None:

@@ -57,8 +57,8 @@ def _engine(question: Question) -> Iterator[str]:
 
 
 def _compiling(question: Question) -> Iterator[str]:
-    if question.sized.layout is None:
-        return  # there is no KV cache that it would be missing from
+    if question.sized.layout is None or question.settings.kv_cache_memory_bytes is not None:
+        return  # there is no KV cache that it would be missing from, or it has its size whatever is left
     more = more_while_compiling(question.arch, question.quantization, question.sized.load, question.facts)
     if more > _WORTH_SAYING_BYTES:
         yield (

@@ -71,8 +71,8 @@ class Gpu(Record):
 
     @property
     def datacentre_blackwell(self) -> bool:
-        """Capability 10.x (B200, GB300), whose kernels those of 12.x (RTX, GB10) do not have."""
-        return self.at_least((10, 0)) and not self.at_least((12, 0))
+        """Capability 10.x (B200, GB300), whose kernels those of 11.0 (Thor) and 12.x (RTX, GB10) do not have."""
+        return self.capability is not None and self.capability[0] == 10  # vLLM's is_device_capability_family(100)
 
     @property
     def has_fp8(self) -> bool:

@@ -46,7 +46,7 @@ def test_the_json_has_every_candidate_once(infercli):
     [
         (MODEL, ("--rate", "5", "--profile", "h100-x2")),
         (MODEL, ("--rate", "20", "--profile", "h100-x8", "--quantization", "none")),
-        (MODEL, ("--rate", "20", "--profile", "h100-x8", "--prefix-hit-fraction", "0.9")),
+        (MODEL, ("--rate", "20", "--profile", "h100-x8", "--prefix-hit-fraction", "0.9999999")),
         (MODEL, ("--concurrency", "8", "--profile", "a100-80-x4", "--kv-cache-dtype", "auto")),
         ("Qwen/Qwen3-30B-A3B", ("--rate", "2", "--profile", "h100-x8", "--pipeline-parallel-size", "2")),
         ("openai/gpt-oss-20b", ("--rate", "2", "--profile", "h100", "--quantization", "mxfp4")),

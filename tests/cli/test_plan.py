@@ -249,6 +249,15 @@ def test_derivations_are_in_the_json_only_where_they_are_asked_for(infercli):
     assert [d["name"] for d in one["derivation"]] == ["concurrency"]
 
 
+def test_less_than_a_token_a_second_is_not_said_to_be_none(infercli):
+    words = ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "--profile", "h200-x8", "--concurrency", 1)
+    _, value = plan(infercli, *words, "--input-len", 10_000_000, "--output-len", 300)
+    # A prompt of ten million tokens takes more than half an hour, and 300 tokens a few seconds.
+    assert 300 / 7200 < value["outlook"]["speed"]["output_tok_per_s"]["value"] < 300 / 1800
+    ran = infercli("plan", *words, "--input-len", 10_000_000, "--output-len", 300)
+    assert re.search(r"\n  output tokens/s +0\.\d+ +0\.\d+ to 0\.\d+\n", ran.out)
+
+
 def test_speed_and_price_are_printed_beside_the_plan(infercli):
     ran = infercli("plan", *PLAN, "--concurrency", 4)
     assert "Expected with 4 requests in flight, 1,000 tokens in and 300 out" in ran.out

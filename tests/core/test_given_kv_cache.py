@@ -106,3 +106,13 @@ def test_a_log_and_metrics_say_that_it_was_given():
     assert read_startup_log(f"vllm:cache_config_info{{{labels}}} 1.0").kv_cache_memory_bytes == 3 * GIB
     unset = labels.replace("3221225472", "None")
     assert read_startup_log(f"vllm:cache_config_info{{{unset}}} 1.0").kv_cache_memory_bytes is None
+
+
+def test_that_compiling_leaves_less_for_the_kv_cache_is_said_where_vllm_measures_what_is_left():
+    # 0.29 with one GPU and a whole step of 8,192 tokens of a dense 32B: 2.4 GiB more at the first start
+    def said(**engine_args):
+        made = plan("Qwen/Qwen3-32B", "h100", engine_args={"max_model_len": 4096, **engine_args})
+        return [note for note in made.notes if "finds no compiled kernels" in note]
+
+    assert len(said()) == 1
+    assert said(kv_cache_memory_bytes=2 * GIB) == said(enforce_eager=True) == []

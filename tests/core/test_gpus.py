@@ -320,6 +320,12 @@ def test_memory_that_a_gpu_does_not_have_is_no_word_on_its_speed(name, said_gib,
     assert said.endswith(f"speed as that of a whole {gpu.name}{also}")
 
 
+def test_kernels_of_datacentre_blackwell_are_those_of_capability_10():
+    # vLLM's is_device_capability_family(100): capability 10.x, and neither 11.0 nor 12.x
+    rows = {"H200": False, "B200": True, "GB200": True, "B300": True, "AGX-Thor": False, "GB10": False, "MI300X": False}
+    assert {name: find_gpu(name).datacentre_blackwell for name in rows} == rows
+
+
 @pytest.mark.parametrize(("name", "said_gib"), [("H100", 79.2), ("T4", 15.0), ("L4", 22.5), ("GB10", 119.7)])
 def test_memory_that_another_driver_reports_is_not_worth_a_word(name, said_gib):
     assert other_memory_note(find_gpu(name), int(said_gib * GIB)) is None
