@@ -45,7 +45,7 @@ def graph_sizes(load: Load, facts: EngineFacts) -> int:
 def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
     """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
 
-    `profiled` as of `non_torch_parts`.
+    `profiled`: an estimate of them is deducted before the KV cache is sized (`graphs_in_budget`), unless that is given.
     """
     if not captures_graphs(load):
         return {}
@@ -140,3 +140,8 @@ def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, fa
     if uses_v2_runner(arch, quantization, facts):
         return facts.graphs_in_budget_v2
     return facts.graphs_in_budget
+
+
+def estimates_graphs(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
+    """Whether there are CUDA graphs, and an estimate of them is deducted."""
+    return captures_graphs(load) and graphs_in_budget(arch, quantization, load, facts)

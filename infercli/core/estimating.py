@@ -18,7 +18,7 @@ from infercli.core.architecture.drafts import parse_draft
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.batch import Draft
 from infercli.core.checkpoint import Quantization, detect_in, typical
-from infercli.core.cuda_graphs import captures_graphs
+from infercli.core.cuda_graphs import estimates_graphs
 from infercli.core.engines import find_engine
 from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
@@ -262,8 +262,9 @@ def examine(
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, arch, quantization, facts, settings)
-            given, graphs = settings.kv_cache_memory_bytes is not None, captures_graphs(sized.load)
-            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs=graphs))
+            given = settings.kv_cache_memory_bytes is not None
+            estimated = estimates_graphs(arch, quantization, sized.load, facts)
+            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
             return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
     return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from infercli.core import sizing
 from infercli.core.activation import moments, more_while_compiling
 from infercli.core.architecture.arch import parameter_count
-from infercli.core.cuda_graphs import graph_parts, graph_sizes, graphs_kind, graphs_of_a_layer
+from infercli.core.cuda_graphs import graph_parts, graph_sizes, graphs_in_budget, graphs_kind, graphs_of_a_layer
 from infercli.core.derivation import Derivation, Given, Measured, derived
 from infercli.core.engines.errors import errors_of
 from infercli.core.engines.facts import Band
@@ -138,7 +138,9 @@ def _non_torch(q: Question, term: MemoryTerm) -> Derivation:
 
 
 def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
-    parts = graph_parts(q.arch, q.sized.load, q.facts, profiled=q.settings.kv_cache_memory_bytes is None)
+    deducted = graphs_in_budget(q.arch, q.quantization, q.sized.load, q.facts)
+    profiled = deducted and q.settings.kv_cache_memory_bytes is None
+    parts = graph_parts(q.arch, q.sized.load, q.facts, profiled=profiled)
     if not parts:
         return _term("cuda_graphs_bytes", term, "0", [])
     row, stages = q.facts.graphs[graphs_kind(q.gpu)], q.sized.load.layout.pipeline_parallel_size

@@ -9,7 +9,7 @@ from infercli.core.activation import more_while_compiling
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.compressed_attention import compressed
-from infercli.core.cuda_graphs import captures_graphs
+from infercli.core.cuda_graphs import estimates_graphs
 from infercli.core.kv_cache import CacheLayout
 from infercli.core.outcome import Question
 from infercli.core.profile import HardwareProfile
@@ -69,8 +69,8 @@ def _compiling(question: Question) -> Iterator[str]:
 
 def _shared_memory(question: Question) -> Iterator[str]:
     given, load = question.settings.kv_cache_memory_bytes is not None, question.sized.load
-    graphs = captures_graphs(load)
-    yield from shared_memory_notes(question.gpu, question.facts, given=given, graphs=graphs)
+    estimated = estimates_graphs(question.arch, question.quantization, load, question.facts)
+    yield from shared_memory_notes(question.gpu, question.facts, given=given, graphs_estimated=estimated)
 
 
 def _loading(question: Question) -> Iterator[str]:

@@ -67,8 +67,8 @@ def beside_graphs(gpu: Gpu, facts: EngineFacts, captured: Band, *, profiled: boo
     return moved._replace(low=low)
 
 
-def shared_memory_notes(gpu: Gpu, facts: EngineFacts, *, given: bool, graphs: bool) -> Iterator[str]:
-    """What an operator can do. `given`: the KV cache has its size already; `graphs`: CUDA graphs are captured."""
+def shared_memory_notes(gpu: Gpu, facts: EngineFacts, *, given: bool, graphs_estimated: bool) -> Iterator[str]:
+    """What an operator can do. `given`: the KV cache has its size already; `graphs_estimated`: before it gets one."""
     if not shares_memory(gpu) or facts.non_torch.unified_moved == NOTHING:
         return
     if given:
@@ -81,7 +81,7 @@ def shared_memory_notes(gpu: Gpu, facts: EngineFacts, *, given: bool, graphs: bo
     most, pages = facts.non_torch.unified.high + facts.non_torch.unified_moved.high, facts.unified_free_pages
     said = f"{gpu.name} shares its memory, and vLLM counts what the whole machine takes while it starts as its own"
     said += f": up to {gib(most)} in public starts"
-    if graphs and facts.graphs_in_budget:
+    if graphs_estimated:
         least = 0 if facts.graphs_in_budget_v2 else pages.low
         said += f", and its estimate of CUDA graphs moves with the page cache, by {gib(least)} to {gib(pages.high)}"
     yield f"{said}; the same command leaves another KV cache at each start"

@@ -206,7 +206,7 @@ def gpu_memory(
     inside, budget_bytes = graphs_in_budget(arch, quantization, load, facts), share_bytes
     if kv_cache_given:
         inside, budget_bytes = True, total_bytes - outside_budget_bytes(arch, quantization, load, facts)
-    graphs = cuda_graphs(arch, load, facts, profiled=not kv_cache_given)
+    graphs = cuda_graphs(arch, load, facts, profiled=inside and not kv_cache_given)
     below, above = _weights_error(arch, quantization, load, facts)
     terms = [
         MemoryTerm(
