@@ -58,9 +58,9 @@ def beside_torch(gpu: Gpu, facts: EngineFacts, *, profiled: bool) -> dict[str, B
 def beside_graphs(gpu: Gpu, facts: EngineFacts, captured: Band, *, profiled: bool) -> Band:
     """What the page cache adds to an estimate of the CUDA graphs, or takes from it. `captured`: the graphs alone.
 
-    The V2 runner's estimate is never below nothing (0.29 v1/worker/gpu/cudagraph_utils.py).
+    `profiled`: there is such an estimate. The V2 runner's is never below nothing (0.29 v1/worker/gpu/cudagraph_utils.py).
     """
-    if not (shares_memory(gpu) and facts.graphs_in_budget and profiled):
+    if not (shares_memory(gpu) and profiled):
         return NOTHING
     moved = facts.unified_free_pages
     low = max(moved.low, min(0.0, -captured.low)) if facts.graphs_in_budget_v2 else moved.low

@@ -54,6 +54,13 @@ def test_no_share_that_a_public_start_was_refused_is_said_to_be_free(gpu, total,
         assert found is None
 
 
+def test_a_share_that_leaves_the_machine_a_gib_may_be_free_and_one_that_leaves_less_is_not():
+    def free(share_gib):
+        return sizing.free_at_start(load(gpu=GB10), V0_29, 120 * GIB, round(share_gib * GIB))
+
+    assert [free(share_gib) for share_gib in (99.4, 99.6, 118.9, 119.1)] == [True, None, None, False]
+
+
 @pytest.mark.parametrize(
     ("model", "more", "printed"),
     [

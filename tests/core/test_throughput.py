@@ -79,6 +79,25 @@ def test_clients_that_engines_do_not_share_evenly_are_no_more_and_no_fewer(clien
     assert found.requests_per_s == pytest.approx(clients / request_s, rel=0.1)
 
 
+@pytest.mark.parametrize("rate", [0.001, 1.0])
+def test_a_run_of_one_request_takes_as_long_as_that_at_any_rate(rate):
+    found = ask(load(request_rate=rate, requests=1))
+    assert 1 / found.requests_per_s == pytest.approx(found.ttft_s.p50 + 199 * found.tpot_s.p50, rel=0.02)
+
+
+def test_nine_clients_of_eight_engines_see_what_one_alone_does():
+    # Seven of the eight engines have one client.
+    one, nine = ask(load(concurrency=1)), ask(load(concurrency=9, replicas=8))
+    assert nine.tpot_s.p50 == pytest.approx(one.tpot_s.p50, rel=1e-6)
+
+
+def test_engines_that_take_one_request_at_a_time_answer_no_more_for_clients_that_wait():
+    narrow = replace(SERVING, max_num_seqs=1)
+    one, eleven = ask(load(concurrency=1), narrow), ask(load(concurrency=11, replicas=8), narrow)
+    # Eight times one engine; what a request spends outside of it (35 ms of 2 s) is spent while another runs.
+    assert eleven.requests_per_s == pytest.approx(8 * one.requests_per_s, rel=0.05)
+
+
 @given(
     requests=st.integers(1, 200), rate=st.sampled_from([0.5, 2.0, 8.0, 30.0]), replicas=st.integers(1, 16),
     output=st.sampled_from([1.0, 20.0, 200.0]),
