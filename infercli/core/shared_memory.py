@@ -58,7 +58,7 @@ def beside_torch(gpu: Gpu, facts: EngineFacts, *, profiled: bool) -> dict[str, B
 def beside_graphs(gpu: Gpu, facts: EngineFacts, captured: Band, *, profiled: bool) -> Band:
     """What the page cache adds to an estimate of the CUDA graphs, or takes from it. `captured`: the graphs alone.
 
-    `profiled`: there is such an estimate. The V2 runner's is never below nothing (0.29 v1/worker/gpu/cudagraph_utils.py).
+    `profiled`: there is such an estimate. The V2 runner's is never below 0 (0.29 v1/worker/gpu/cudagraph_utils.py).
     """
     if not (shares_memory(gpu) and profiled):
         return NOTHING

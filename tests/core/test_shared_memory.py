@@ -147,6 +147,9 @@ def test_a_plan_leaves_what_others_hold_and_says_what_to_do():
     notes = " ".join(made.notes)
     assert "drop_caches" in notes
     assert "kv_cache_memory_bytes" in notes
+    less = choice(plan(LLAMA_8B, spark(reserved_gpu_memory_gib=10)), "gpu_memory_utilization")
+    assert less.value == 0.74  # (121.6 - 10 - 20.5) / 121.6 = 0.749
+    assert "20.5 GiB of it when vLLM looks, beside the 10 GiB of the profile" in less.reason
     high = plan(LLAMA_8B, spark(), engine_args={"gpu_memory_utilization": 0.92})
     assert high.fits is None
     assert "what the operating system and others hold may be more" in high.verdict

@@ -98,4 +98,5 @@ def test_eight_bits_without_blocks_are_multiplied_by_cutlass():
     plain = work(typical("awq")).kernels
     assert work(FP8).kernels == plain + 32 * 8
     assert work(FP8, expert_parallel=True, tensor_parallel_size=8).kernels == plain + 32 * 12
+    assert work(FP8, expert_parallel=True, data_parallel_size=8).kernels == plain + 32 * 12
     assert work(FP8, expert_parallel=True) == work(FP8)._replace(layout=Layout(expert_parallel=True))  # of one rank
