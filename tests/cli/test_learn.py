@@ -162,6 +162,8 @@ def test_weights_that_an_engine_quantized_while_loading_teach_nothing_of_unquant
         # 8.03 B parameters: 14.99 GiB in bf16, 5.4 in AWQ.
         (8.5, "compressed-tensors", f"quantization: is compressed-tensors in the log, and what is known of {LLAMA}"),
         (15.0, "awq", f"weights: is 15.00 GiB in the log, and {LLAMA} in awq has 5."),
+        (9.0, "None", f"weights: is 9.00 GiB in the log, and {LLAMA} in none has 14.99 GiB"),
+        (23.0, "None", f"weights: is 23.00 GiB in the log, and {LLAMA} in none has 14.99 GiB"),
         (30.0, "None", f"weights: is 30.00 GiB in the log, and {LLAMA} in none has 14.99 GiB"),
     ],
 )

@@ -24,7 +24,7 @@ PRICES = PriceList.model_validate(
 
 def make(model=LLAMA_8B, on="l4", learned=None, **fields):
     return planned(
-        deployment(model, **fields), profile(on), None,
+        deployment(model, **fields), profile(on) if isinstance(on, str) else on, None,
         infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12, learned=learned,
     )  # fmt: skip
 
@@ -41,7 +41,10 @@ def evaluated(derivation):
     return eval(derivation.formula, {"__builtins__": {}}, names | inputs)
 
 
+SPARK = profile("l4", gpu="GB10", nodes=[{"gpus": 1, "count": 1}], price=None, quantizations=["none"])
 CASES = [
+    (LLAMA_8B, SPARK, {}),
+    (LLAMA_8B, SPARK, {"engine_args": {"kv_cache_memory_bytes": 8 * 2**30}}),
     (LLAMA_8B, "l4", {}),
     (LLAMA_8B, "l40s", {"engine_args": {"enforce_eager": True, "max_model_len": 9000}}),
     (LLAMA_8B, "l40s", {"engine_args": {"enable_lora": True, "max_loras": 4, "max_lora_rank": 64}}),
@@ -119,6 +122,16 @@ def test_the_errors_are_those_of_both_sets_of_logs():
 
 
 # What is expected beside the plan.
+
+
+def test_a_prompt_that_is_partly_cached_is_attended_to_whole():
+    def prefill_s(tokens, cached):
+        made = make(workload={"input_tokens": tokens, "concurrency": 1})
+        found = {d.name: d for d in explain(made.question, outlook(made.plan, made.question, PRICES, cached))}
+        return next(given.value for given in found["ttft_s"].inputs if given.name == "prefill_step_s")
+
+    # A chunk of 2,048 tokens begins behind 4,000 that are there already.
+    assert prefill_s(8000, 0.5) > 1.01 * prefill_s(4000, 0.0)
 
 
 def test_price_and_price_of_tokens_are_those_of_all_replicas():

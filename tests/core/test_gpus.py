@@ -320,6 +320,11 @@ def test_memory_that_a_gpu_does_not_have_is_no_word_on_its_speed(name, said_gib,
     assert said.endswith(f"speed as that of a whole {gpu.name}{also}")
 
 
+def test_memory_chooses_among_rows_only_where_the_name_leaves_it_open():
+    rows = [find_gpu_with(name, int(gib * GIB)).name for name, gib in (("A100", 39.4), ("A100", 79.3), ("H100", 93.1))]
+    assert rows == ["A100-40-SXM", find_gpu("A100").name, "H100"]
+
+
 def test_kernels_of_datacentre_blackwell_are_those_of_capability_10():
     # vLLM's is_device_capability_family(100): capability 10.x, and neither 11.0 nor 12.x
     rows = {"H200": False, "B200": True, "GB200": True, "B300": True, "AGX-Thor": False, "GB10": False, "MI300X": False}
