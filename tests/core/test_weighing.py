@@ -57,6 +57,19 @@ def test_what_runs_at_once_is_at_worst_what_the_least_kv_cache_holds():
     assert found.worst_share == pytest.approx(64 / found.worst)
 
 
+def test_clients_that_a_batch_has_no_place_for_wait_at_least_half_of_what_littles_law_says():
+    question = ask(profile("l4", "L4"), load={"concurrency": 100}, quantizations=("fp8",), fixed=Fixed(max_num_seqs=1))
+    weighed = candidates(question)[0]
+    engine = Engine(question, weighed, examination(question, weighed))
+    # One request is answered at a time, and 99 wait, each for all before it. A prompt is computed beside no decode here.
+    load = question.traffic
+    alone_s = engine.step(0, 0, load.input_len, load.input_len**2 / 2, 1) + (load.output_len - 1) * engine.step(
+        1, load.input_len + load.output_len / 2
+    )
+    least = {m.of: m.value for m in engine.least(1, 1)}["TTFT p95"]
+    assert least == pytest.approx(0.5 * 99 * alone_s, rel=0.05)
+
+
 @given(
     loads, st.sampled_from([50.0, 1000.0, 2500.0]), st.sampled_from([2.0, 100.0, 400.0]), st.integers(0, 10_000),
     st.sampled_from([0.0, 0.5, 0.95]),
