@@ -362,6 +362,9 @@ def _measured(
     rate, burst, later = count / span, 1.0, 1.0
     if concurrency is not None and (asked is None or count < asked):
         rate = concurrency * count / taken  # Little's law: a steady state has no start and no end
+        if count > concurrency:  # where not all run at once, who came first waited less
+            after_s = sum(played.done_s[concurrency:]) - sum(played.sent_s[concurrency:])
+            rate = min(rate, concurrency * (count - concurrency) / after_s)
     if concurrency is not None and clients is not None and count > concurrency:
         run = _RUN * clients if asked is None else asked
         burst, later = clients / concurrency, max(0.0, run - clients) / (count - concurrency)

@@ -91,6 +91,16 @@ def test_nine_clients_of_eight_engines_see_what_one_alone_does():
     assert nine.tpot_s.p50 == pytest.approx(one.tpot_s.p50, rel=1e-6)
 
 
+@pytest.mark.parametrize("clients", [10, 100])
+def test_clients_that_wait_are_not_answered_faster_than_one_after_the_other(clients):
+    # What runs alone takes a step with its prompt and 199 for the tokens that follow; how long the others wait for it
+    # adds nothing. Those who came first waited for fewer: with them the engine seemed to answer a ninth more.
+    one = replace(SERVING, max_num_seqs=1)
+    step = throughput.step_time(LLAMA, UNQUANTIZED, H100, one)
+    alone_s = step(0, 0, 1000, 1000**2 / 2, 1) + 199 * step(1, 1100)
+    assert ask(load(concurrency=clients), one).requests_per_s == pytest.approx(1 / alone_s, rel=0.01)
+
+
 def test_engines_that_take_one_request_at_a_time_answer_no_more_for_clients_that_wait():
     narrow = replace(SERVING, max_num_seqs=1)
     one, eleven = ask(load(concurrency=1), narrow), ask(load(concurrency=11, replicas=8), narrow)

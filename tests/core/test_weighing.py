@@ -61,7 +61,7 @@ def test_clients_that_a_batch_has_no_place_for_wait_at_least_half_of_what_little
     question = ask(profile("l4", "L4"), load={"concurrency": 100}, quantizations=("fp8",), fixed=Fixed(max_num_seqs=1))
     weighed = candidates(question)[0]
     engine = Engine(question, weighed, examination(question, weighed))
-    # One request is answered at a time, and 99 wait, each for all before it. A prompt is computed beside no decode here.
+    # One request is answered at a time, and 99 wait, each for all before it.
     load = question.traffic
     alone_s = engine.step(0, 0, load.input_len, load.input_len**2 / 2, 1) + (load.output_len - 1) * engine.step(
         1, load.input_len + load.output_len / 2
