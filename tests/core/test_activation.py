@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from infercli.core.activation import moments
+from infercli.core.architecture.arch import Layout
 from infercli.core.checkpoint import UNQUANTIZED, typical
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import NOTHING
@@ -179,3 +180,29 @@ def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_sin
     logits = 4096 * qwen.vocab
     assert low["0.27.0"] - low["0.26.0"] == pytest.approx(4.125 * logits)
     assert low["0.27.0"] - low["0.28.0"] == pytest.approx(4 * logits)
+
+
+def test_since_020_experts_are_handed_the_tokens_of_all_data_parallel_ranks():
+    # What Triton's experts keep is for all of them: per token and expert of it 14,336 and 2 x 14,336 elements. Beside
+    # them the forward pass has the gathered hidden states, of the other rank.
+    mixtral, tokens = shapes()["mistralai/Mixtral-8x7B-v0.1"].arch, 4096
+
+    def more(version):
+        found = []
+        for ranks in (1, 2):
+            layout = Layout(data_parallel_size=ranks, expert_parallel=True)
+            at = replace(load(tokens=tokens, gpu=find_gpu("A100-80")), layout=layout)
+            found.append(moments(mixtral, UNQUANTIZED, at, find_engine(version)))
+        alone, both = found
+        return both.kept.typical - alone.kept.typical, both.forward.typical - alone.forward.typical
+
+    assert more("0.19.0") == (0, 0)
+    assert more("0.20.0") == (2 * tokens * 2 * (14336 + 28672), 2 * tokens * 4096)
+
+
+def test_what_experts_pass_on_is_counted_at_the_low_end_too_on_datacentre_blackwell():
+    # Only DeepSeek-V4 has kernels there whose buffers are elsewhere. FP8 by tensor keeps nothing for its experts.
+    mixtral, at = shapes()["mistralai/Mixtral-8x7B-v0.1"].arch, load(tokens=8192, gpu=find_gpu("B200"))
+    forward = moments(mixtral, typical("fp8"), at, find_engine("0.25.0")).forward
+    assert forward.typical > 2 * 8192 * 2 * (14336 + 28672)
+    assert forward.low == pytest.approx(0.85 * forward.typical)
