@@ -175,6 +175,7 @@ def step_time(
         eager=serving.eager or (v0 and gpu.platform == "rocm"),
         served=served,
         tokens_per_sequence=1.0 + serving.draft_tokens,
+        batched_tokens=serving.max_num_batched_tokens,
     )
     work = rank_work(
         arch, quantization, gpu, serving.layout,
@@ -184,11 +185,11 @@ def step_time(
 
 
 def limits_of(serving: Serving) -> Limits:
-    """What the scheduler of that version may put into a step."""
+    """What the scheduler of that version may put into a step: into a micro-batch for each pipeline stage."""
     chunked = serving.chunked_prefill
     return Limits(
         max_num_seqs=serving.max_num_seqs,
-        max_num_batched_tokens=serving.max_num_batched_tokens,
+        max_num_batched_tokens=serving.max_num_batched_tokens * serving.layout.pipeline_parallel_size,
         kv_tokens=serving.kv_tokens,
         chunked_prefill=not is_v0(serving.engine_version) if chunked is None else chunked,
     )
@@ -229,7 +230,7 @@ def fastest(arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serv
     last = fresh if fresh <= serving.max_num_batched_tokens else 1.0
     pairs = fresh * (prompt - fresh / 2)
     return Fastest(
-        ttft_s=step(0.0, 0.0, fresh, pairs, 1.0) + step.passing_s(last, pairs * last / fresh),
+        ttft_s=step(0.0, 0.0, fresh, pairs, 1.0) + step.passing_s(last, pairs * last / fresh, 1.0),
         tpot_s=step(1.0, prompt) / (1.0 + serving.draft_tokens * serving.acceptance_fraction),
         requests_per_s=capacity_requests_per_s(step, serving, load),
     )

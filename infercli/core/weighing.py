@@ -286,12 +286,14 @@ class Engine:
             return decode, steady(self.step, limits_, prompt, output, running, cached).step_s
         assert load.request_rate is not None
         rate, between = load.request_rate / load.replicas, 0.0
+        stages = self.serving.layout.pipeline_parallel_size
         for _ in range(_ITERATIONS):
             running = max(1.0, min(most, rate * output * between))
             context = running * (prompt + output / 2)
             alone = self.step(running, context)
-            # What a prompt adds to a step in which others decode, for as much of the time as prompts arrive.
-            added = self.step(running, context, *self._computed, 1.0) - alone
+            # What a prompt adds to a step in which others decode, for as much of the time as prompts arrive; at best
+            # one for each stage of a pipeline, which wait for one another.
+            added = (self.step(running, context, *(stages * n for n in (*self._computed, 1.0))) - alone) / stages
             between = alone / (1.0 - min(_BUSIEST, rate * added))
         # No more prompts are mixed in than a full batch begins: what comes faster waits, and slows nobody down.
         between = min(between, steady(self.step, limits_, prompt, output, most, cached).step_s)

@@ -65,7 +65,7 @@ def test_what_is_offered_instead_of_an_option_is_one(verb):
 
     assert not set(verb.command.instead) & options(verb.command)
     for hint in verb.command.instead.values():
-        words = {word.strip(",:;") for word in hint.split()}
+        words = {word.strip(",:;`") for word in hint.split()}
         known = options(verb.command) | (options(estimate.command) if "`infercli estimate`, " in hint else set())
         known |= options(estimate.command) if "`infercli estimate` has" in hint else set()
         assert {word for word in words if word.startswith("--")} <= known

@@ -228,6 +228,24 @@ def test_pipeline_stages_take_turns():
     assert two == pytest.approx(whole, rel=1e-6)
 
 
+def test_who_decodes_waits_for_a_prompt_in_a_pipeline_as_long_as_without_one():
+    """The prompt is in one micro-batch and passes stage after stage; the other follows close behind."""
+    whole, two = step(), step(pipeline_parallel_size=2)
+    alone = whole(4, 0, 4000, 8e6, 1)
+    assert two(8, 0, 4000, 8e6, 1) == pytest.approx(alone, rel=1e-6)
+    # Each micro-batch has one: both pass while one would. The second is a stage behind, and half of that in the mean.
+    assert two(8, 0, 8000, 16e6, 2) == pytest.approx(alone, rel=1e-6)
+    assert two.passing_s(4000, 8e6, 1) == 0
+    stage_s = two(0, 0, 4000, 8e6, 1) / 2
+    assert two.passing_s(8000, 16e6, 2) == pytest.approx(stage_s / 2, rel=1e-2)
+
+
+def test_a_prompt_that_fills_several_micro_batches_follows_itself_through_a_pipeline():
+    two = step(pipeline_parallel_size=2, runtime=NOW._replace(batched_tokens=4000))
+    assert two(8, 0, 8000, 16e6, 1) == pytest.approx(step()(4, 0, 4000, 8e6, 0.5), rel=1e-6)
+    assert two.passing_s(8000, 16e6, 1) == pytest.approx(two(0, 0, 4000, 8e6, 1) / 2, rel=1e-2)  # it ends in the second
+
+
 def test_fp8_computes_natively_where_the_gpu_can_and_only_shrinks_weights_where_it_cannot():
     early = ROUND.model_copy(update={"capability": (8, 0), "peak_flops": {"bf16": 1e15}})
     fp8 = typical("fp8")

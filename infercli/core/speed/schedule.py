@@ -18,8 +18,8 @@ _FILLED, _FILLED_SHARE = 16, 64
 64,000 steps goes by its 64ths: only the one in which it grows beyond the window is off."""
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
-PassingSeconds = Callable[[float, float], float]
-"""Prompt tokens of a step, their summed context -> s from the end of the step to the first tokens."""
+PassingSeconds = Callable[[float, float, float], float]
+"""Prompt tokens of a step, their summed context, prompts that end -> s from the end of the step to the first tokens."""
 
 
 class Limits(NamedTuple):
@@ -154,7 +154,7 @@ def play(
             if along:
                 count += tokens_per_step
                 context += decodes * tokens_per_step
-            passing = passing_s(prefill, pairs) if passing_s and started else 0.0
+            passing = passing_s(prefill, pairs, len(started)) if passing_s and started else 0.0
             for i in started:
                 held -= prompts[i] + made[i]
                 if first[i] < 0:

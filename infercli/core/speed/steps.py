@@ -43,6 +43,8 @@ class Runtime(NamedTuple):
     """A server streams tokens to clients; False: prompts from a list, in the engine's own process."""
     tokens_per_sequence: float = 1.0
     """Tokens that a decoding sequence brings into a step: more than one with speculative decoding."""
+    batched_tokens: float = inf
+    """max_num_batched_tokens: of a micro-batch, where a step has one for each pipeline stage."""
 
 
 class StepTime:
@@ -117,6 +119,9 @@ class StepTime:
 
         `prefill`: prompt tokens; `pairs`: their contexts, summed over these tokens; `started`: prompts that end here
         and get their first token.
+
+        With pipeline stages a step is a round of their micro-batches, which are as far apart as the slowest takes in a
+        stage: who only decodes waits for the prompt of another micro-batch as for one of its own.
         """
         stages, runtime = self._stages, self._runtime
         if stages == 1:
@@ -124,7 +129,8 @@ class StepTime:
         else:
             # The batch is dealt out to as many micro-batches as there are stages, and each goes through all of them.
             share = max(1.0 / decodes, 1 / stages) if decodes else 0.0
-            few = self._gpu(decodes * share, context * share, prefill / stages, pairs / stages, started / stages)
+            part = self._most_of_prompts(prefill, started)
+            few = self._gpu(decodes * share, context * share, prefill * part, pairs * part, started * part)
             busy = few * stages
         graphs = not runtime.eager
         if prefill:
@@ -140,9 +146,22 @@ class StepTime:
             return max(busy + self._c.async_step_s, host, front)
         return max(busy + host, front)
 
-    def passing_s(self, prefill: float, pairs: float) -> float:
-        """From the step in which prompts end to their first token: the stages that they then have to pass."""
-        return (self._stages - 1) * self._gpu(0.0, 0.0, prefill, pairs, 1.0) if self._stages > 1 else 0.0
+    def passing_s(self, prefill: float, pairs: float, started: float) -> float:
+        """From the end of a step to the first tokens of its prompts, in the mean: micro-batches end one by one."""
+        if self._stages == 1:
+            return 0.0
+        part = self._most_of_prompts(prefill, started)
+        behind = (1 / part - 1) * max(0.5, 1 / max(1.0, started))  # one alone ends in the last of them
+        return behind * self._gpu(0.0, 0.0, prefill * part, pairs * part, started * part)
+
+    def _most_of_prompts(self, prefill: float, started: float) -> float:
+        """Of the prompt tokens of a step, the share that one micro-batch has.
+
+        A prompt is cut where a micro-batch is full, and its parts follow one another; several are dealt out, as they
+        arrive at different times (vLLM 0.29 v1/core/sched/scheduler.py _update_after_schedule, v1/engine/core.py
+        step_with_batch_queue).
+        """
+        return max(1 / self._stages, min(1 / max(1.0, started), self._runtime.batched_tokens / max(1.0, prefill)))
 
     def _gpu(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
         """Seconds of one pipeline stage."""
