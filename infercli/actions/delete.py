@@ -5,6 +5,9 @@ from __future__ import annotations
 from infercli.actions.steps import World
 from infercli.errors import InputError
 
+PATIENCE_S = 600.0
+"""For an API server that goes away meanwhile: as long as its pods are waited for."""
+
 
 def delete(name: str, world: World, *, keep_history: bool = False, break_lock: bool = False) -> None:
     """Remove the release, or what is left of one whose history is gone.
@@ -13,7 +16,7 @@ def delete(name: str, world: World, *, keep_history: bool = False, break_lock: b
     """
     if not world.store.entries(name) and world.platform.left_over() is None:
         raise InputError(f"there is no release `{name}`", "`infercli status` lists the releases")
-    with world.store.changing(name, "delete", break_lock=break_lock):
+    with world.store.changing(name, "delete", break_lock=break_lock, patience_s=PATIENCE_S):
         world.watcher.step(f"remove {name} from {world.platform.where}")
         world.platform.remove()
         if not keep_history:

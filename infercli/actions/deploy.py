@@ -213,7 +213,7 @@ def deploy(request: Request, world: World) -> Entry:
     """
     plan = request.plan
     name = plan.name
-    with world.store.changing(name, "deploy", break_lock=request.break_lock):
+    with world.store.changing(name, "deploy", break_lock=request.break_lock, patience_s=request.timeout_s):
         history = list(world.store.entries(name))
         before = standing_now(world, history)
         if settled(request, world, history, before):

@@ -101,8 +101,13 @@ class ReleaseStore(Protocol):
     def lease(self, name: str) -> Lease | None:
         """Who is changing the release, expired claims left out."""
 
-    def changing(self, name: str, operation: str, *, break_lock: bool = False) -> AbstractContextManager[None]:
-        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
+    def changing(
+        self, name: str, operation: str, *, break_lock: bool = False, patience_s: float = 0.0
+    ) -> AbstractContextManager[None]:
+        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it.
+
+        `patience_s`: for how long in all an other side that went away is waited for inside, where it may come back.
+        """
 
     def check_held(self, name: str) -> None:
         """Inside `changing`: raises ReleaseBusy when somebody else has the lease by now, or may have it."""

@@ -124,7 +124,7 @@ def rollback(
     """
     if break_lock:
         target_of(name, list(world.store.entries(name)), to)  # nobody is stopped for a rollback that has nowhere to go
-    with world.store.changing(name, "rollback", break_lock=break_lock):
+    with world.store.changing(name, "rollback", break_lock=break_lock, patience_s=timeout_s):
         history = list(world.store.entries(name))
         before = standing_now(world, history)
         how, target = way(name, world, history, to, before)

@@ -1,38 +1,39 @@
 """The Kubernetes API as the target and the history use it: plain dicts in, plain dicts out, errors in words.
 
 Everything that infercli writes is applied server-side as field manager `infercli`, and never by force: what somebody
-else manages is named, not taken. Writes are sent once; an answer that did not come is said to be that.
+else manages is named, not taken. What is not answered is sent again only while a release is changed
+(cluster_patience.py); otherwise an answer that did not come is said to be that.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 import json
-import time
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
-from infercli.adapters.cluster_errors import OWN_MANAGER, Doing, Forbidden, api_status, no_namespace, translate
-from infercli.adapters.files import cache_home
-from infercli.adapters.kubeconfig import load
+from infercli.adapters.cluster_errors import (
+    IN_CLUSTER,
+    OWN_MANAGER,
+    Doing,
+    Forbidden,
+    api_status,
+    away,
+    no_namespace,
+    translate,
+)
+from infercli.adapters.cluster_requests import CONNECT_S, Requests, api_client, dynamic_client
+from infercli.core.differences import differs
 from infercli.core.observed import Answer
 from infercli.core.record import Json
 from infercli.errors import EndpointError, InferError, InputError
 
-CONNECT_S = 5.0
-"""For a TCP connection and TLS: a reachable API server takes well under a second."""
-READ_S = 40.0
-"""For an answer: the API server gives a write up after 34 s by itself, and says so (measured with etcd gone)."""
 QUIET_S = 30.0
 """For the next line of a log that is followed: a Job that measures writes one every second."""
-BUSY_TRIES = 5
-"""How often a 429 is tried again: nothing was done then. With its own Retry-After (1 s) that is some 5 s."""
-MAX_RETRY_AFTER_S = 5.0
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """Lists names and labels without the data of each object."""
 
@@ -40,8 +41,10 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 class Cluster:
     """One context of a kubeconfig and one namespace of it."""
 
-    def __init__(self, client: Any, context: str, namespace: str, server: str, kubeconfig: str | None = None) -> None:
-        self._client, self.context, self.namespace, self.server = client, context, namespace, server
+    def __init__(
+        self, requests: Requests, context: str, namespace: str, server: str, kubeconfig: str | None = None
+    ) -> None:
+        self.requests, self.context, self.namespace, self.server = requests, context, namespace, server
         self.kubeconfig = kubeconfig
         """As it was given; None: it was found as kubectl finds it."""
 
@@ -57,12 +60,12 @@ class Cluster:
 
     # Objects
 
-    def get(self, api_version: str, kind: str, name: str, *, timeout_s: float = READ_S) -> Json:
-        """The object, or None where there is none."""
+    def get(self, api_version: str, kind: str, name: str, *, timeout_s: float | None = None) -> Json:
+        """The object, or None where there is none. `timeout_s`: for the answer, of who cannot wait for more."""
         with self._doing("read", f"{kind} {name}"):
-            path = self._resource(api_version, kind).path(name=name, namespace=self.namespace)
+            path = self.requests.resource(api_version, kind).path(name=name, namespace=self.namespace)
             with contextlib.suppress(_not_found_error()):
-                return self._send("get", path, _request_timeout=(CONNECT_S, timeout_s))
+                return self.requests.send("get", path, timeout_s=timeout_s)
         return None
 
     def find(
@@ -76,14 +79,14 @@ class Cluster:
         everywhere: bool = False,
     ) -> Sequence[Json]:
         """The objects of the namespace, or of all, that match the selectors. `metadata`: without their content."""
-        extra = {"header_params": {"Accept": METADATA_ONLY}} if metadata else {}
+        accept = {"Accept": METADATA_ONLY} if metadata else None
         with self._doing("list", f"{kind}s"):
-            found = self._send(
+            found = self.requests.send(
                 "get",
-                self._resource(api_version, kind).path(namespace=None if everywhere else self.namespace),
+                self.requests.resource(api_version, kind).path(namespace=None if everywhere else self.namespace),
                 label_selector=labels,
                 field_selector=fields,
-                **extra,
+                header_params=accept,
             )
         return [
             {"apiVersion": api_version, "kind": kind, **item} for item in found["items"] or ()
@@ -97,9 +100,9 @@ class Cluster:
         """
         kind, name = body["kind"], body["metadata"]["name"]
         with self._doing("apply", f"{kind} {name}"):
-            return self._send(
+            return self.requests.send(
                 "patch",
-                self._resource(body["apiVersion"], kind).path(name=name, namespace=self.namespace),
+                self.requests.resource(body["apiVersion"], kind).path(name=name, namespace=self.namespace),
                 body=body,
                 content_type="application/apply-patch+yaml",
                 field_manager=OWN_MANAGER,
@@ -112,21 +115,29 @@ class Cluster:
         """POST. Raises Exists where the name is taken."""
         kind, name = body["kind"], body["metadata"]["name"]
         with self._doing("create", f"{kind} {name}"):
-            path = self._resource(body["apiVersion"], kind).path(namespace=self.namespace)
-            return self._send("post", path, body=body, field_manager=OWN_MANAGER)
+            path = self.requests.resource(body["apiVersion"], kind).path(namespace=self.namespace)
+            same = functools.partial(self._same, body["apiVersion"], kind, name, body)
+            return self.requests.send("post", path, body=body, field_manager=OWN_MANAGER, done=same)
 
-    def merge(self, api_version: str, kind: str, name: str, patch: Json, *, timeout_s: float = READ_S) -> Json:
+    def merge(self, api_version: str, kind: str, name: str, patch: Json, *, timeout_s: float | None = None) -> Json:
         """JSON merge patch. With `metadata.resourceVersion` in it, raises Stale when that is not the newest."""
         with self._doing("change", f"{kind} {name}"):
-            path = self._resource(api_version, kind).path(name=name, namespace=self.namespace)
-            return self._send(
+            path = self.requests.resource(api_version, kind).path(name=name, namespace=self.namespace)
+            return self.requests.send(
                 "patch",
                 path,
                 body=patch,
                 content_type="application/merge-patch+json",
                 field_manager=OWN_MANAGER,
-                _request_timeout=(CONNECT_S, timeout_s),
+                timeout_s=timeout_s,
+                done=functools.partial(self._same, api_version, kind, name, patch),
             )
+
+    def _same(self, api_version: str, kind: str, name: str, sent: Json) -> Json:
+        """The object, where it is as it was sent; None where it is another's."""
+        found = self.get(api_version, kind, name)
+        metadata = {key: value for key, value in sent["metadata"].items() if key != "resourceVersion"}
+        return found if found is not None and not differs(found, {**sent, "metadata": metadata}) else None
 
     def delete(self, api_version: str, kind: str, name: str, *, resource_version: str | None = None) -> None:
         """Succeeds where there is nothing. With `resource_version`, raises Stale when that is not the newest."""
@@ -134,9 +145,9 @@ class Cluster:
         if resource_version is not None:
             body["preconditions"] = {"resourceVersion": resource_version}
         with self._doing("delete", f"{kind} {name}"):
-            path = self._resource(api_version, kind).path(name=name, namespace=self.namespace)
+            path = self.requests.resource(api_version, kind).path(name=name, namespace=self.namespace)
             with contextlib.suppress(_not_found_error()):
-                self._send("delete", path, body=body)
+                self.requests.send("delete", path, body=body)
 
     def serves(self, api_version: str, kind: str) -> bool:
         """Whether the cluster knows that kind."""
@@ -144,7 +155,7 @@ class Cluster:
 
         with self._doing("read", kind):
             try:
-                self._resource(api_version, kind)
+                self.requests.resource(api_version, kind)
             except ResourceNotFoundError:
                 return False
         return True
@@ -169,15 +180,17 @@ class Cluster:
     def now(self) -> datetime:
         """The API server's clock, to the second: the one that everybody who looks at a lease shares."""
         with self._doing("read", "its clock"):
-            answer = self._send("get", "/version", serialize=False)
+            answer = self.requests.send("get", "/version", serialize=False)
         date = answer.headers.get("Date")
         return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
     def api_server_addresses(self) -> list[str]:
         """Where pods find the API server: a NetworkPolicy is about where its Service leads."""
         with self._doing("read", "EndpointSlice kubernetes of namespace default"):
-            path = self._resource("discovery.k8s.io/v1", "EndpointSlice").path(name="kubernetes", namespace="default")
-            found = self._send("get", path)
+            path = self.requests.resource("discovery.k8s.io/v1", "EndpointSlice").path(
+                name="kubernetes", namespace="default"
+            )
+            found = self.requests.send("get", path)
         return [address for endpoint in found.get("endpoints") or () for address in endpoint["addresses"]]
 
     # Through the API server into the pods
@@ -205,14 +218,9 @@ class Cluster:
         from kubernetes.client.exceptions import ApiException
 
         try:
-            answer = self._client.request(
-                method,
-                route + parts.path,
-                body=body,
-                query_params=query,
-                header_params=sent,
-                serialize=False,
-                _request_timeout=(CONNECT_S, timeout_s),
+            words = {"body": body, "query_params": query, "header_params": sent, "serialize": False}
+            answer = self.requests.once(
+                method, route + parts.path, {**words, "_request_timeout": (CONNECT_S, timeout_s)}
             )
             return Answer(answer.status, _lower(answer.headers), answer.data)
         except ApiException as error:
@@ -224,7 +232,10 @@ class Cluster:
                     f"nobody answers behind Service {service}: {own.message}",
                     f"`{doing.kubectl} -n {self.namespace} get services,pods`",
                 ) from error
-            raise self._translated(error, doing) from error
+            ours = self._translated(error, doing)
+            if away(error) is not None:  # the way to the API server, which may be back soon as somebody behind it may
+                raise EndpointError(ours.message, ours.hint) from error
+            raise ours from error
         except Exception as error:
             ours = self._translated(error, doing)
             raise EndpointError(ours.message, ours.hint) from error
@@ -234,7 +245,7 @@ class Cluster:
         with self._doing("read", f"the log of Pod {pod}"):
             path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log"
             query = [("container", container), ("tailLines", str(lines))]
-            answer = self._send("get", path, query_params=query, serialize=False)
+            answer = self.requests.send("get", path, query_params=query, serialize=False)
         return bytes(answer.data).decode(errors="replace")
 
     def follow_log(self, pod: str, container: str) -> Iterator[str]:
@@ -246,7 +257,9 @@ class Cluster:
         with self._doing(doing.verb, doing.what):
             path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log"
             query = [("container", container), ("follow", "true")]
-            answer = self._send("get", path, query_params=query, serialize=False, _request_timeout=(CONNECT_S, QUIET_S))
+            answer = self.requests.send(
+                "get", path, query_params=query, serialize=False, _request_timeout=(CONNECT_S, QUIET_S)
+            )
         return self._lines(answer, doing)
 
     def _lines(self, answer: Any, doing: Doing) -> Iterator[str]:
@@ -266,7 +279,7 @@ class Cluster:
         """For `doctor`: what was looked at, ok | warn | bad | unknown, what was found, what to do about it."""
         try:
             with self._doing("read", "the version"):
-                version = self._send("get", "/version")["gitVersion"]
+                version = self.requests.send("get", "/version")["gitVersion"]
         except InferError as error:
             return [("cluster", "bad", error.message, error.hint or "")]
         found = [("cluster", "ok", f"Kubernetes {version}, namespace {self.namespace} of context {self.context}", "")]
@@ -287,30 +300,6 @@ class Cluster:
         return ", ".join(sorted(names)) or "none"
 
     # How it is asked
-
-    def _resource(self, api_version: str, kind: str) -> Any:
-        return self._client.resources.get(api_version=api_version, kind=kind)
-
-    def _send(self, method: str, path: str, **words: Any) -> Any:
-        """One request. A read whose connection had gone stale is sent again, and so is what was refused with 429."""
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import ProtocolError
-
-        words = {"serializer": _plain, "_request_timeout": (CONNECT_S, READ_S), **words}
-        fresh = method == "get"
-        tries = 0
-        while True:
-            try:
-                return self._client.request(method, path, **_copied(words))
-            except ApiException as error:
-                tries += 1
-                if error.status != 429 or tries == BUSY_TRIES:
-                    raise
-                time.sleep(_retry_after_s(error))
-            except ProtocolError:
-                if not fresh:
-                    raise
-                fresh = False
 
     def _named(self, verb: str, what: str) -> Doing:
         return Doing(verb, what, self.namespace, self.context, self.server, self.kubeconfig)
@@ -340,68 +329,18 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
     The namespace is the argument, else the context's, else `default`. Raises InputError for what the kubeconfig does
     not have, ClusterError when nobody answers.
     """
-    from kubernetes.client import ApiClient, Configuration
-    from kubernetes.dynamic import DynamicClient
+    client, meant, server = api_client(kubeconfig, context)
 
-    configuration = Configuration()
-    configuration.retries = False  # urllib3 would send a DELETE three times, and wait three times for a silent server
-    meant = load(configuration, kubeconfig, context)
-    server = str(configuration.host)
-    client = ApiClient(configuration)
-    if meant.headers:
-        _add_headers(client, meant.headers)
-    cluster = Cluster(None, meant.name, namespace or meant.namespace or "default", server, kubeconfig)
+    def log_in() -> Any:
+        # Of the same context, whichever is the current one by now; and never to another server.
+        other, _, its_server = api_client(kubeconfig, None if meant.name == IN_CLUSTER else meant.name)
+        return other if its_server == server else client
+
+    requests = Requests(None, log_in)
+    cluster = Cluster(requests, meant.name, namespace or meant.namespace or "default", server, kubeconfig)
     with cluster._doing("read", "what it serves"):  # noqa: SLF001  # the one place that makes it
-        cluster._client = DynamicClient(client, cache_file=str(_discovery_cache(server)))  # noqa: SLF001
+        requests.client = dynamic_client(client, server)
     return cluster
-
-
-def _add_headers(client: Any, headers: Sequence[tuple[str, str]]) -> None:
-    """To every request of `client`, which itself knows one header of a name only."""
-    from urllib3 import HTTPHeaderDict
-
-    send = client.rest_client.request
-
-    def request(method: str, url: str, **words: Any) -> Any:
-        more = HTTPHeaderDict(words.pop("headers", None) or {})
-        for name, value in headers:
-            more.add(name, value)
-        return send(method, url, headers=more, **words)
-
-    client.rest_client.request = request
-
-
-def _discovery_cache(server: str) -> Path:
-    """Where what the API server serves is remembered: a private file, the client's default being one in /tmp."""
-    name = hashlib.sha256(server.encode()).hexdigest()[:16]
-    path = cache_home() / "discovery" / f"{name}.json"
-    with contextlib.suppress(OSError):  # nothing can be kept, as in a container with a read-only root: so it is not
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            json.loads(path.read_bytes())
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError):  # torn by two commands at once: the client would complain on stderr
-            path.unlink(missing_ok=True)
-    return path
-
-
-def _plain(_client: Any, data: Json) -> Json:
-    """The client's own wrapper around answers copies them to give attributes that nobody here reads."""
-    return data
-
-
-def _copied(words: dict[str, Any]) -> dict[str, Any]:
-    """The client appends to the lists that it is given, and a second try would send them twice."""
-    return {key: list(value) if isinstance(value, list) else value for key, value in words.items() if value is not None}
-
-
-def _retry_after_s(error: Any) -> float:
-    try:
-        asked = float((error.headers or {}).get("Retry-After", 1))
-    except ValueError:
-        asked = 1.0
-    return min(max(asked, 0.1), MAX_RETRY_AFTER_S)
 
 
 def _not_found_error() -> type[Exception]:

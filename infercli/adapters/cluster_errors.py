@@ -97,7 +97,7 @@ def refused(said: ApiStatus, doing: Doing) -> InferError:
     """An answer other than 2xx, in words."""
     act = f"{doing.verb} {doing.what}"
     message = said.message.rstrip(".")
-    if "field not declared in schema" in message or "failed to create typed patch object" in message:
+    if _is_unknown_field(message):
         return InputError(
             f"this cluster does not know a field of {doing.what}: {message.rpartition('): ')[2] or message}",
             "infercli renders for KubeRay 1.6 or later: "
@@ -119,6 +119,37 @@ def refused(said: ApiStatus, doing: Doing) -> InferError:
     return ClusterError(f"the API server refused to {act} (HTTP {said.status}): {message}", "`infercli doctor`")
 
 
+def away(error: BaseException) -> str | None:
+    """Why no answer came that says anything, where one may come soon; None: it is an answer, or no trouble of the way.
+
+    A webhook that does not answer is not the API server: nobody here knows when it comes back.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "ApiException" not in kinds:
+        return _root(error) if kinds & _OF_THE_WAY else None
+    status: int = getattr(error, "status", None) or 0
+    if not status:  # TLS: one that was cut off, as a load balancer does whose servers are gone
+        return "it closes the connection" if "EOF" in str(getattr(error, "reason", "")) else None
+    said = api_status(status, getattr(error, "body", None), getattr(error, "reason", None))
+    meant = _is_unknown_field(said.message) or _is_denied(said.message) or _WEBHOOK_SILENT in said.message
+    return f"HTTP {status}, {_line(said.message)}" if status in _PASSING and not meant else None
+
+
+_OF_THE_WAY = {"ProtocolError", "TimeoutError", "NewConnectionError", "MaxRetryError", "ProxyError"}
+"""Of urllib3: a connection that was refused, broke, or brought nothing in time; a name that cannot be resolved."""
+_PASSING = (408, 429, 500, 502, 503, 504)
+"""What API servers that start, stop or wait for etcd answer, and load balancers whose servers are gone."""
+_WEBHOOK_SILENT = "failed calling webhook"
+
+
+def _is_unknown_field(message: str) -> bool:
+    return "field not declared in schema" in message or "failed to create typed patch object" in message
+
+
+def _is_denied(message: str) -> bool:
+    return "denied the request" in message or " denied request: " in message
+
+
 def _of_admission(message: str, doing: Doing) -> InferError | None:
     """What webhooks and policies of the cluster say no to, whatever status they choose; None: it was not one of them.
 
@@ -126,9 +157,9 @@ def _of_admission(message: str, doing: Doing) -> InferError | None:
     """
     kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies"
     hint = f"whoever runs the cluster knows it: `{doing.kubectl} get {kinds}`"
-    if "denied the request" in message or " denied request: " in message:
+    if _is_denied(message):
         return ClusterError(f"a policy of the cluster refuses {doing.what}: {message}", hint)
-    if "failed calling webhook" in message:
+    if _WEBHOOK_SILENT in message:
         return ClusterError(
             f"{doing.what} is as it was, since a webhook of the cluster does not answer: {message}", hint
         )

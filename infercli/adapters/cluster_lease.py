@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from infercli.adapters.account import account
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import OWN_MANAGER, Exists, Stale
+from infercli.adapters.cluster_patience import Patience
 from infercli.core.record import Json
 from infercli.core.release import Lease
 from infercli.errors import InferError, ReleaseBusy
@@ -38,8 +39,11 @@ OPERATION, HOLDER = "infercli.dev/operation", "infercli.dev/holder"
 class HeldLease:
     """One claim on one release."""
 
-    def __init__(self, cluster: Cluster, name: str, release: str, operation: str) -> None:
+    def __init__(
+        self, cluster: Cluster, name: str, release: str, operation: str, patience: Patience | None = None
+    ) -> None:
         self.cluster, self.name, self.release, self.operation = cluster, name, release, operation
+        self._patience = patience
         self.holder = f"{account()} pid {os.getpid()}"
         self.identity = secrets.token_hex(8)
         self._version = ""
@@ -91,14 +95,24 @@ class HeldLease:
     def confirm(self) -> None:
         """As `check`, by renewing it: somebody may have broken the lock, or taken it when it had run out.
 
-        Also raises ReleaseBusy where it has run out and cannot be renewed.
+        Also raises ReleaseBusy where it has run out and cannot be renewed while the API server is waited for.
         """
         self.check()
         if _elapsed_s() - self._renewed > FRESH_S:
             self._renew()
         if self._lost is None and _elapsed_s() - self._renewed > DURATION_S:
-            self._lost = f"the lock of {self.release} could not be renewed for {DURATION_S} s, so it may be another's"
+            why = f"the lock of {self.release} could not be renewed for {DURATION_S} s"
+            if self._patience is None or not self._patience.wait(why):
+                self._lost = f"{why}, so it may be another's"
         self.check()
+
+    def renewed(self) -> bool:
+        """Renew it now; False: that cannot be told. Raises ReleaseBusy where it is another's."""
+        self.check()
+        asked = _elapsed_s()
+        self._renew()
+        self.check()
+        return self._renewed >= asked
 
     def give_back(self) -> None:
         """Stop renewing and delete the Lease, if it is still as we left it."""

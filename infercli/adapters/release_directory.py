@@ -83,9 +83,14 @@ class ReleaseDirectory:
         return None
 
     @contextlib.contextmanager
-    def changing(self, name: str, operation: str, *, break_lock: bool = False) -> Iterator[None]:
-        """Hold the lease. `break_lock` has nothing to do here: a dead holder's lock is free already."""
-        del break_lock
+    def changing(
+        self, name: str, operation: str, *, break_lock: bool = False, patience_s: float = 0.0
+    ) -> Iterator[None]:
+        """Hold the lease. `break_lock` has nothing to do here: a dead holder's lock is free already.
+
+        Nor has `patience_s`: files do not go away for a while.
+        """
+        del break_lock, patience_s
         end = time.monotonic() + TRY_S
         while (file := _locked(self.root / name / "lock")) is None:
             if time.monotonic() > end:

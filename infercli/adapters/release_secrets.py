@@ -11,13 +11,14 @@ import contextlib
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import ValidationError
 
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import OWN_MANAGER, Exists
 from infercli.adapters.cluster_lease import HeldLease, describe
+from infercli.adapters.cluster_patience import Patience
 from infercli.core.record import Json, canonical
 from infercli.core.release import Entry, Lease, Progress, Revision
 from infercli.core.validation import problems_of
@@ -34,10 +35,13 @@ MAX_MESSAGE_CHARACTERS = 16_000
 
 
 class ReleaseSecrets:
-    """actions.ports.ReleaseStore over the Secrets of a namespace."""
+    """actions.ports.ReleaseStore over the Secrets of a namespace.
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    `tell` is told of an API server that is waited for.
+    """
+
+    def __init__(self, cluster: Cluster, tell: Callable[[str], None] | None = None) -> None:
+        self.cluster, self.tell = cluster, tell
         self._held: dict[str, HeldLease] = {}
 
     def names(self) -> Sequence[str]:
@@ -83,7 +87,6 @@ class ReleaseSecrets:
 
     def append(self, revision: Revision) -> None:
         """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
-        self._confirm_held(revision.name)
         data = gzip.compress(canonical(revision.model_dump(mode="json")), mtime=0)
         if len(data) > SECRET_BYTES:
             raise ClusterError(
@@ -119,7 +122,6 @@ class ReleaseSecrets:
 
     def progress(self, name: str, number: int, progress: Progress) -> None:
         """Replace what became of a revision. Raises ReleaseBusy when the lock was lost meanwhile."""
-        self._confirm_held(name)
         patch = {"metadata": {"annotations": {PROGRESS: _written(progress)}}}
         self.cluster.merge("v1", "Secret", secret_name(name, number), patch)
 
@@ -128,26 +130,30 @@ class ReleaseSecrets:
         return describe(self.cluster, lease_name(name))
 
     @contextlib.contextmanager
-    def changing(self, name: str, operation: str, *, break_lock: bool = False) -> Iterator[None]:
-        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it."""
-        held = HeldLease(self.cluster, lease_name(name), name, operation)
-        held.take(break_lock=break_lock)
-        self._held[name] = held
+    def changing(
+        self, name: str, operation: str, *, break_lock: bool = False, patience_s: float = 0.0
+    ) -> Iterator[None]:
+        """Hold the lease, renewing it. Raises ReleaseBusy while somebody else holds it.
+
+        Inside, nothing is written through this Cluster once somebody else has it.
+        """
+        patience = Patience(f"context `{self.cluster.context}`", patience_s, self.tell)
+        held = HeldLease(self.cluster, lease_name(name), name, operation, patience)
+        self.cluster.requests.patience = patience
         try:
+            held.take(break_lock=break_lock)
+            self._held[name] = patience.claim = held
+            held.confirm()  # an API server that was waited for may have it with a time that is past
             yield
         finally:
-            del self._held[name]
-            held.give_back()
+            self.cluster.requests.patience = None
+            if self._held.pop(name, None) is not None:
+                held.give_back()
 
     def check_held(self, name: str) -> None:
         """Two that change one release at a time would put one another's engines away: who lost the lock stops."""
         if name in self._held:
             self._held[name].check()
-
-    def _confirm_held(self, name: str) -> None:
-        """Before what is recorded, and so before every step that follows from it."""
-        if name in self._held:
-            self._held[name].confirm()
 
     def forget(self, name: str, number: int | None = None) -> None:
         """Delete a revision, or the whole history.
@@ -155,7 +161,6 @@ class ReleaseSecrets:
         The newest goes last: what is left of an interrupted deletion still says what ran.
         """
         if number is not None:
-            self._confirm_held(name)
             self.cluster.delete("v1", "Secret", secret_name(name, number))
             return
         secrets = self._secrets(name, metadata=True)

@@ -136,8 +136,8 @@ def kubernetes_world(name: str, place: Place, keys_secret: str | None = None) ->
     from infercli.render.serve_config import KUBERNETES
 
     cluster = connect(place.kubeconfig, place.kube_context, place.namespace)
-    platform = ClusterPlatform(cluster, name, keys_secret)
-    return World(platform, ReleaseSecrets(cluster), SystemClock(), Steps(), composer(KUBERNETES))
+    platform, steps = ClusterPlatform(cluster, name, keys_secret), Steps()
+    return World(platform, ReleaseSecrets(cluster, steps.note), SystemClock(), steps, composer(KUBERNETES))
 
 
 def resolve(name: str | None, place: Place, *, left_over: bool = False) -> tuple[str, World]:

@@ -45,13 +45,15 @@ def go_back_breaking(world):
 
 
 @pytest.mark.parametrize("verb", ["deploy", "rollback", "delete"])
-def test_whoever_is_told_to_break_a_lock_asks_the_store_for_that(world, request_for, monkeypatch, verb):
+def test_whoever_is_told_to_break_a_lock_asks_the_store_for_that_and_says_how_long_it_waits(
+    world, request_for, monkeypatch, verb
+):
     for quantization in ("none", "int8"):
         deploy(request_for(quantization), world)
     asked, changing = [], world.store.changing
 
-    def changing_noted(name, operation, *, break_lock=False):
-        asked.append((operation, break_lock))
+    def changing_noted(name, operation, *, break_lock=False, patience_s=0.0):
+        asked.append((operation, break_lock, patience_s))
         return changing(name, operation, break_lock=break_lock)
 
     monkeypatch.setattr(world.store, "changing", changing_noted)
@@ -60,4 +62,6 @@ def test_whoever_is_told_to_break_a_lock_asks_the_store_for_that(world, request_
         "rollback": lambda: go_back_breaking(world),
         "delete": lambda: delete("chat", world, break_lock=True),
     }[verb]()
-    assert asked == [(verb, True)]
+    assert asked == [
+        (verb, True, 600.0)
+    ]  # of the request here, of the rollback there, and as long as pods are waited for

@@ -12,9 +12,10 @@ import pytest
 import urllib3.exceptions
 from kubernetes.client.exceptions import ApiException
 
-from infercli.adapters import cluster as module
+from infercli.adapters import cluster_requests as module
 from infercli.adapters.cluster import Cluster, connect
 from infercli.adapters.cluster_errors import Forbidden
+from infercli.adapters.cluster_requests import Requests
 from infercli.errors import ClusterError, EndpointError, InputError, UnknownName
 
 
@@ -35,7 +36,7 @@ class Client:
     def request(self, method, path, **words):
         self.sent.append((method, words))
         outcome = self.outcomes.pop(0)
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
@@ -46,6 +47,10 @@ def busy(after="0.1"):
     return error
 
 
+def over(client):
+    return Cluster(Requests(client), "c", "n", "s")
+
+
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
 
 
@@ -53,7 +58,7 @@ def test_a_busy_server_is_asked_again_also_for_a_write_since_it_did_nothing(monk
     slept = []
     monkeypatch.setattr(module.time, "sleep", slept.append)
     client = Client(busy("2"), busy("not a number"), busy("900"), {"kind": "ConfigMap"})
-    assert Cluster(client, "c", "n", "s").apply(BODY) == {"kind": "ConfigMap"}
+    assert over(client).apply(BODY) == {"kind": "ConfigMap"}
     assert slept == [2.0, 1.0, 5.0]
     queries = [words["query_params"] for _, words in client.sent]
     assert queries == [[("fieldValidation", "Strict")]] * 4
@@ -62,32 +67,32 @@ def test_a_busy_server_is_asked_again_also_for_a_write_since_it_did_nothing(monk
 def test_a_server_that_stays_busy_is_given_up(monkeypatch):
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
     with pytest.raises(ClusterError, match="too busy to apply ConfigMap c: Too many requests"):
-        Cluster(Client(*[busy() for _ in range(5)]), "c", "n", "s").apply(BODY)
+        over(Client(*[busy() for _ in range(5)])).apply(BODY)
 
 
 def test_a_write_that_was_not_answered_is_not_sent_again_and_a_read_once():
     broken = urllib3.exceptions.ProtocolError("Connection aborted.")
     client = Client(broken)
     with pytest.raises(ClusterError, match="may have been done all the same"):
-        Cluster(client, "c", "n", "s").apply(BODY)
+        over(client).apply(BODY)
     client = Client(broken, {"kind": "ConfigMap"})
-    assert Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c") == {"kind": "ConfigMap"}
+    assert over(client).get("v1", "ConfigMap", "c") == {"kind": "ConfigMap"}
     client = Client(broken, broken)
     with pytest.raises(ClusterError, match="closed the connection"):
-        Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c")
+        over(client).get("v1", "ConfigMap", "c")
 
 
 def test_what_was_refused_is_not_sent_again():
     for status in (403, 409, 500):
         client = Client(answered(status, "no"))
         with pytest.raises(ClusterError):
-            Cluster(client, "c", "n", "s").get("v1", "ConfigMap", "c")
+            over(client).get("v1", "ConfigMap", "c")
         assert len(client.sent) == 1
 
 
 def test_nothing_is_ever_applied_by_force():
     client = Client({})
-    Cluster(client, "c", "n", "s").apply(BODY, dry_run=True)
+    over(client).apply(BODY, dry_run=True)
     ((method, words),) = client.sent
     assert (method, words["force_conflicts"], words["field_manager"]) == ("patch", "false", "infercli")
     assert words["dry_run"] == "All"
@@ -101,27 +106,37 @@ def answered(status, body):
 
 def test_an_answer_of_the_front_and_one_of_the_api_server_are_told_apart():
     front = answered(503, json.dumps({"error": {"message": "no engine is serving"}}))
-    answer = Cluster(Client(front), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+    answer = over(Client(front)).proxy("chat-serve-svc", "serve", "GET", "/front")
     assert (answer.status, answer.headers["x-infercli-engine"]) == (503, "chat-1")
     assert b"no engine is serving" in answer.body
     message = 'no endpoints available for service "chat-serve-svc"'
     own = answered(503, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "x"}))
     with pytest.raises(EndpointError, match="nobody answers behind Service chat-serve-svc: no endpoints"):
-        Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+        over(Client(own)).proxy("chat-serve-svc", "serve", "GET", "/front")
     for status in (404, 500):  # a Status need not have a reason
         own = answered(status, json.dumps({"kind": "Status", "apiVersion": "v1", "message": "no such thing"}))
         with pytest.raises(EndpointError, match="nobody answers behind Service chat-serve-svc: no such thing"):
-            Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "GET", "/front")
+            over(Client(own)).proxy("chat-serve-svc", "serve", "GET", "/front")
     message = 'services "x" is forbidden: User "oncall" cannot create resource "services/proxy"'
     own = answered(403, json.dumps({"kind": "Status", "apiVersion": "v1", "message": message, "reason": "Forbidden"}))
     with pytest.raises(ClusterError, match="not allowed to ask through"):
-        Cluster(Client(own), "c", "n", "s").proxy("chat-serve-svc", "serve", "POST", "/v1/completions")
+        over(Client(own)).proxy("chat-serve-svc", "serve", "POST", "/v1/completions")
+
+
+def test_a_connection_that_is_cut_off_is_nobody_who_answers_and_a_wrong_certificate_is_not():
+    def asked(why):
+        over(Client(ApiException(status=0, reason=f"SSLError\n{why}"))).proxy("svc", "p", "GET", "/front")
+
+    with pytest.raises(EndpointError, match="TLS with s failed: EOF occurred"):
+        asked("EOF occurred in violation of protocol (_ssl.c:1006)")
+    with pytest.raises(ClusterError, match="not the one that context `c` trusts"):
+        asked("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
 
 
 def test_a_path_with_a_query_is_not_quoted_twice():
     response = type("R", (), {"status": 200, "headers": {}, "data": b"x"})()
     client = Client(response)
-    Cluster(client, "c", "n", "s").proxy("svc", "p", "GET", "/log?a=1&b=x%2Fy")
+    over(client).proxy("svc", "p", "GET", "/log?a=1&b=x%2Fy")
     assert client.sent[0][1]["query_params"] == [("a", "1"), ("b", "x/y")]
 
 

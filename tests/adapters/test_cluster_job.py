@@ -10,6 +10,7 @@ from infercli.actions.bench_in_cluster import bench_in_cluster
 from infercli.adapters.clock import SystemClock
 from infercli.adapters.cluster import QUIET_S, Cluster
 from infercli.adapters.cluster_job import ClusterJob
+from infercli.adapters.cluster_requests import Requests
 from infercli.adapters.files import package_sources
 from infercli.core.bench_job import BenchJob
 from infercli.core.conversation import single
@@ -253,7 +254,7 @@ class OneAnswer:
 def test_a_followed_log_is_whole_lines_however_it_comes_and_its_connection_is_given_up():
     answer = Streamed(b"first li", b"ne\nsecond\nthi", "rd \u00e9".encode()[:-1], b"\xa9", b"\nrest")
     client = OneAnswer(answer)
-    lines = Cluster(client, "c", "n", "s").follow_log("a-pod", "bench")
+    lines = Cluster(Requests(client), "c", "n", "s").follow_log("a-pod", "bench")
     ((method, path, words),) = client.asked  # asked before a line is read
     assert (method, path) == ("get", "/api/v1/namespaces/n/pods/a-pod/log")
     assert ("follow", "true") in words["query_params"]
@@ -266,13 +267,13 @@ def test_a_log_that_breaks_off_says_so_and_one_that_is_left_is_closed():
     from urllib3.exceptions import ProtocolError
 
     broken = Streamed(b"one\n", ProtocolError("Connection broken"))
-    lines = Cluster(OneAnswer(broken), "c", "n", "s").follow_log("a-pod", "bench")
+    lines = Cluster(Requests(OneAnswer(broken)), "c", "n", "s").follow_log("a-pod", "bench")
     assert next(lines) == "one"
     with pytest.raises(ClusterError, match="closed the connection"):
         next(lines)
     assert broken.closed
     left = Streamed(b"one\n", b"two\n")
-    lines = Cluster(OneAnswer(left), "c", "n", "s").follow_log("a-pod", "bench")
+    lines = Cluster(Requests(OneAnswer(left)), "c", "n", "s").follow_log("a-pod", "bench")
     next(lines)
     lines.close()
     assert left.closed
