@@ -290,7 +290,16 @@ def run(
         ) from error
     finally:
         world.watcher.done()
-    drive.record("good", states[-1].step if states else "unchanged")
+    try:
+        drive.record("good", states[-1].step if states else "unchanged")
+    except ReleaseBusy:
+        raise
+    except (InferError, OSError) as error:
+        raise DeployFailed(
+            f"revision {revision.number} came to its end, and this could not be recorded: {error}\n"
+            f"{_left(drive, before)}",
+            _hint(drive),
+        ) from error
     drive.tidy(revision)
     drive.shorten()
     return next(e for e in world.store.entries(revision.name) if e.number == revision.number)
@@ -322,8 +331,10 @@ def _give_up(
     drive.recall()
     try:
         drive.record(outcome, step, message, said)
-    except ReleaseBusy:
-        raise
+    except ReleaseBusy as error:
+        # Another may drive it by now. What was wrong first is told all the same.
+        why = message if error.message in message else f"{message}; {error.message}"
+        raise ReleaseBusy(f"revision {drive.revision.number} was left at `{step}`: {why}", error.hint) from error
     except (InferError, OSError) as error:
         return f"{message}; and this could not be recorded: {error}"
     drive.shorten()
@@ -336,7 +347,7 @@ def _hint(drive: Drive) -> str:
     try:
         return f"{stands}; {ways_on(name, drive.world.store.entries(name))}"
     except (InferError, OSError):
-        return stands
+        return f"{stands}; the same command, typed again, goes on from there"
 
 
 def _left(drive: Drive, before: Serving | None) -> str:

@@ -299,4 +299,45 @@ def test_where_nobody_answers_any_more_the_first_reason_is_told_and_what_to_type
         deploy(request_for("int8"), world)
     assert "revision 2 failed at `add`: the API server closed the connection; " in failed.value.message
     assert "and this could not be recorded: the API server cannot be reached" in failed.value.message
-    assert failed.value.hint.endswith("`infercli status chat` says where it stands")
+    assert failed.value.hint.endswith(
+        "`infercli status chat` says where it stands; the same command, typed again, goes on from there"
+    )
+
+
+def test_an_end_that_could_not_be_recorded_says_what_serves_and_what_to_type(world, request_for, monkeypatch):
+    deploy(request_for(), world)
+    progress, away = world.store.progress, ClusterError("the API server cannot be reached")
+
+    def all_but_the_last(name, number, what):
+        if what.outcome == "good":
+            raise away
+        progress(name, number, what)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.store, "progress", all_but_the_last)
+        with pytest.raises(DeployFailed) as failed:
+            deploy(request_for("int8"), world)
+    assert failed.value.message == (
+        f"revision 2 came to its end, and this could not be recorded: the API server cannot be reached\n{OTHER} serves"
+    )
+    assert "`infercli status chat` says where it stands; `infercli deploy`" in failed.value.hint
+    assert deploy(request_for("int8"), world).progress.outcome == "good"
+    assert weights(world)[OTHER] == 100
+
+
+def test_who_cannot_tell_whether_the_lock_is_its_own_says_first_what_was_wrong(world, request_for, monkeypatch):
+    deploy(request_for(), world)
+    lost = ReleaseBusy("the lock of chat could not be renewed for 30 s, so it may be another's", "look")
+
+    def put(*_):
+        monkeypatch.setattr(world.store, "progress", raising(lost))
+        raise ClusterError("the API server cannot be reached")
+
+    monkeypatch.setattr(world.platform, "put", put)
+    with pytest.raises(ReleaseBusy) as left:
+        deploy(request_for("int8"), world)
+    assert left.value.message == (
+        "revision 2 was left at `add`: the API server cannot be reached; and going back failed: the lock of chat "
+        "could not be renewed for 30 s, so it may be another's"
+    )
+    assert left.value.hint == "look"
