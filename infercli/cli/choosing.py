@@ -34,6 +34,7 @@ def run(typed: Typed, output: str) -> int:
     """
     from infercli.cli.choosing_text import text
     from infercli.cli.output import emit
+    from infercli.cli.progress import working
     from infercli.core.choosing import Search
     from infercli.core.relaxing import changes
     from infercli.errors import ExitCode
@@ -41,9 +42,11 @@ def run(typed: Typed, output: str) -> int:
     with typed.in_its_words():
         question = question_of(typed)
     search = Search(question)
-    found = search.selection()
+    with working("searching"):
+        found = search.selection()
     if found.chosen is None:
-        found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
+        with working("looking for a change that would hold"):
+            found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
