@@ -335,7 +335,7 @@ def test_prices_that_nobody_knows_are_not_compared(infercli):
     slos = ("--slo", "ttft_p95=2s", "--slo", "tpot_p95=60ms")
     ran = infercli("plan", *words, *slos, "--profile", "h20-x2", "--profile", "l4-x2")
     assert "One that holds (no price known): 1 x H20 (h20-x2), fp8" in ran.out
-    assert "A priced one that holds only at the estimate: 2 x L4" in ran.out
+    assert "A priced one that holds only at the estimate: 2 replicas of 1 x L4" in ran.out
 
 
 def test_the_command_says_that_the_spare_is_not_in_it(infercli):
