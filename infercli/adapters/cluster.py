@@ -12,6 +12,7 @@ import functools
 import json
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -304,23 +305,28 @@ class Cluster:
     def _named(self, verb: str, what: str) -> Doing:
         return Doing(verb, what, self.namespace, self.context, self.server, self.kubeconfig)
 
-    @contextlib.contextmanager
-    def _doing(self, verb: str, what: str) -> Iterator[None]:
-        try:
-            yield
-        except InferError:
-            raise
-        except Exception as error:
-            ours = translate(error, self._named(verb, what))
-            if ours is None:
-                raise
-            raise ours from error
+    def _doing(self, verb: str, what: str) -> AbstractContextManager[None]:
+        return _in_words(self._named(verb, what))
 
     def _translated(self, error: Exception, doing: Doing) -> InferError:
         ours = translate(error, doing)
         if ours is None:
             raise error
         return ours
+
+
+@contextlib.contextmanager
+def _in_words(doing: Doing) -> Iterator[None]:
+    """What the client raises in here becomes ours, where it is known."""
+    try:
+        yield
+    except InferError:
+        raise
+    except Exception as error:
+        ours = translate(error, doing)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def connect(kubeconfig: str | None, context: str | None, namespace: str | None) -> Cluster:
@@ -336,11 +342,10 @@ def connect(kubeconfig: str | None, context: str | None, namespace: str | None) 
         other, _, its_server = api_client(kubeconfig, None if meant.name == IN_CLUSTER else meant.name)
         return other if its_server == server else client
 
-    requests = Requests(None, log_in)
-    cluster = Cluster(requests, meant.name, namespace or meant.namespace or "default", server, kubeconfig)
-    with cluster._doing("read", "what it serves"):  # noqa: SLF001  # the one place that makes it
-        requests.client = dynamic_client(client, server)
-    return cluster
+    where = namespace or meant.namespace or "default"
+    with _in_words(Doing("read", "what it serves", where, meant.name, server, kubeconfig)):
+        requests = Requests(dynamic_client(client, server), log_in)
+    return Cluster(requests, meant.name, where, server, kubeconfig)
 
 
 def _not_found_error() -> type[Exception]:

@@ -69,7 +69,7 @@ class Requests:
             except KeyboardInterrupt:
                 patience.interrupted()
                 raise
-            except Exception as error:
+            except Exception as error:  # whatever the client raises: `away` knows what may pass, the rest goes on
                 found = done() if again and done is not None and getattr(error, "status", None) == 409 else None
                 if found is not None:
                     return found

@@ -55,10 +55,6 @@ _AMPERE = (
     "NVIDIA Ampere GA102 whitepaper: 512 FP16 FLOP per clock and SM with FP32 accumulation (half of a data-centre SM)"
 )
 _BLACKWELL = "NVIDIA RTX Blackwell architecture whitepaper, figures with FP32 accumulation"
-_5090_D = (
-    "NVIDIA GeForce RTX 5090 D specifications (2,375 AI TOPS, and FP8 and INT8 in the ratios of the RTX 5090; FP16 is "
-    "not cut: 214 TFLOPS in zzc0721/torch-performance-test-data#93)"
-)
 _BLACKWELL_PRO = "NVIDIA RTX PRO Blackwell datasheets: an eighth of the sparse FP4 figure (AI TOPS)"
 _TORCH = "memory: PyTorch's out-of-memory messages"
 _XPU = "memory: vLLM's logs, whose total leaves out what the driver keeps of this card"
@@ -353,12 +349,6 @@ ROWS = (
         ("RTX6000Ada", "RTX 6000 Ada Generation", "RTX 6000 Ada 48GB"),
     ),
     Row(
-        "RTX-PRO-2000", 15.45, 288, (12, 0), _fp4(68.1, 136.3, 272.5), None, _GEN5_X8, 70, 34, None,
-        "memory: that of the RTX 5060 Ti 16GB, of which nvidia-smi shows as much (16,311 MiB: 15.93 GiB in a log); "
-        f"{_BLACKWELL_PRO}",
-        ("RTXPRO2000", "RTX PRO 2000 Blackwell", "RTX PRO 2000 Blackwell 16GB"),
-    ),
-    Row(
         "RTX-PRO-4000", 23.42, 672, (12, 0), _fp4(147.2, 294.5, 589), None, _GEN5, 140, 70, None,
         f"memory: PyTorch's total in a log (23.42 GiB); {_BLACKWELL_PRO}",
         ("RTXPRO4000", "RTX PRO 4000 Blackwell", "RTX PRO 4000 Blackwell 24GB"),
@@ -578,22 +568,6 @@ ROWS = (
     Row(
         "RTX-5090", 31.36, 1792, (12, 0), _fp4(209.5, 419, 1676, 838), None, _GEN5, 575, 170, None,
         f"memory: vLLM's logs (31.36 GiB); {_BLACKWELL}", ("RTX5090", "RTX 5090 32GB"),
-    ),
-    Row(
-        "RTX-5090-D", 31.36, 1792, (12, 0), _fp4(209.5, 296.9, 1187.5, 593.8), None, _GEN5, 575, 170, None,
-        f"memory: that of the RTX 5090, of which nvidia-smi shows as much (32,607 MiB); {_5090_D}",
-        ("RTX5090D", "RTX 5090 D 32GB"),
-    ),
-    Row(
-        "RTX-5090-D-v2", 23.41, 1344, (12, 0), _fp4(209.5, 296.9, 1187.5, 593.8), None, _GEN5, 575, 170, None,
-        f"memory: PyTorch's message on an RTX 5090 of 24 GB (23.41 GiB; nvidia-smi shows 24,455 MiB); {_5090_D}",
-        ("RTX5090Dv2", "RTX 5090 D v2 24GB"),
-    ),
-    Row(
-        "RTX-5090-Laptop", 23.41, 896, (12, 0), _fp4(90.7, 181.4, 725.5, 362.8), None, None, 150, 82, None,
-        "memory: that of the RTX 5090 D v2, of which nvidia-smi shows 8 MiB less (Ollama's log on an RTX 5090 Laptop "
-        f"GPU 23.4); {_LAPTOP}",
-        ("RTX 5090 Laptop", "RTX 5090 Laptop 24GB"),
     ),
     # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
     # MI200 and Radeon RX 7000 compute in no FP8.

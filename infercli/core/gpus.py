@@ -34,7 +34,7 @@ class Gpu(Record):
     capability: tuple[int, int] | None
     """CUDA compute capability (major, minor); None on the other platforms, which have none."""
     peak_flops: dict[str, Annotated[float, Field(gt=0)]] = {}
-    """Dense tensor throughput by dtype (_DTYPES), in FLOP/s; a missing dtype is not native."""
+    """Dense tensor throughput by dtype (fp16, bf16, fp8, int8, fp4), in FLOP/s; a missing dtype is not native."""
     nvlink_bytes_per_s: float | None = Field(default=None, gt=0)
     """NVLink (or Infinity Fabric) per GPU, both directions together; None: PCIe only."""
     pcie_bytes_per_s: float | None = Field(default=None, gt=0)
