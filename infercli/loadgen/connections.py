@@ -22,7 +22,7 @@ from infercli.loadgen.route import Route
 from infercli.loadgen.waker import READ, WRITE, Poller
 
 _READ_BYTES = 64 * 1024
-"""At most, by one read: what is left wakes the loop again. More is mapped and unmapped by malloc each time."""
+"""At most, by one read: what is left wakes the loop again."""
 _STALE_NS = 100_000_000
 """Our choice. A server that closes an idle connection while a request is on its way to it is heard of one round trip
 later; one that had the request for longer has begun it, and died."""
@@ -190,6 +190,10 @@ class Connections:
         tls, clock = self.route.tls is not None, self.clock
         now_ns, unpack = time.monotonic_ns, TIMESPEC.unpack
         no_ancillary: list[tuple[int, int, bytes]] = []
+        # One buffer for all reads, and a copy of what came: a new one each time, cut to size, splits up the heap (77 MB
+        # in a flood of tokens, not 55, and 4 % more CPU: medians of four runs each, in turn).
+        buffer = bytearray(_READ_BYTES)
+        into, view = [buffer], memoryview(buffer)
 
         def readable(user: Exchange) -> bool:
             sock = user.sock
@@ -200,7 +204,8 @@ class Connections:
                     # A TLS record is at most 16 KiB, so a read takes one whole and none waits inside the object.
                     part, ancillary = sock.recv(_READ_BYTES), no_ancillary
                 else:
-                    part, ancillary, _, _ = sock.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
+                    size, ancillary, _, _ = sock.recvmsg_into(into, ANCILLARY_BYTES)
+                    part = bytes(view[:size])
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False
             except OSError as error:
