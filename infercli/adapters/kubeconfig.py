@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,11 +30,19 @@ class Context(NamedTuple):
     """Of every request, some of them several times: whom its user impersonates, which the client leaves out."""
 
 
+_DEFAULT = "~/.kube/config"
+
+
+def context_names() -> Iterable[str]:
+    """Of the kubeconfig that is read where none is named; empty where there is none. Raises what reading it raises."""
+    return _contexts(os.environ.get("KUBECONFIG") or _DEFAULT)[0]
+
+
 def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Context:
     """Fill `configuration`; returns the context that is meant."""
     from kubernetes import config
 
-    place = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    place = kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT
     if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
         raise InputError(f"--kubeconfig: there is no file {kubeconfig}", "without it, KUBECONFIG or ~/.kube/config")
     if not any(Path(one).expanduser().exists() for one in place.split(":") if one):

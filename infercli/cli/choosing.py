@@ -76,16 +76,12 @@ def question_of(typed: Typed) -> Question:
     project = deployment_path(typed.deployment_path).parent
     model_id = typed.model if deployment is None else deployment.model
     assert model_id is not None
-    if deployment is not None:
-        # Before anything is reckoned with them: a word may stand where a number must.
-        told = {name: value for name, value in deployment.engine_args.items() if name not in typed.engine_args}
-        wrong = argument_problems(told, RAY_SERVICE_ENGINE)
-        if wrong:
-            raise InvalidFile(str(deployment_path(typed.deployment_path)), wrong)
     args = {**(deployment.engine_args if deployment else {}), **typed.engine_args}
-    check_whole_numbers(typed, args, problems)
     for where, what in argument_problems(args, RAY_SERVICE_ENGINE):
         problems.add(where, what)
+        # A word may stand where a number must: nothing is reckoned with it.
+        args.pop(where.split(".")[1], None)
+    check_whole_numbers(typed, args, problems)
     left_out = unplanned(args, "gpu")
     for name in left_out:
         problems.add(
@@ -104,7 +100,7 @@ def question_of(typed: Typed) -> Question:
             "leave it out of a search; `infercli plan` with one profile plans it",
         )
     asked = deployment or ModelDeployment(name="any", model=model_id, profile=next(iter(typed.profiles), "any"))
-    model, pinned = _model(asked, project, problems)
+    model, pinned = _model(asked.model_copy(update={"engine_args": args}), project, problems)
     if model is not None and model.arch.pooling:
         raise InputError(
             f"{model_id} generates no tokens, and a search is for the speed of those",

@@ -59,6 +59,31 @@ def _releases() -> Iterable[str]:
     return names
 
 
+def _contexts() -> Iterable[str]:
+    from infercli.adapters.kubeconfig import context_names
+
+    try:
+        return list(context_names())
+    except Exception:  # noqa: BLE001  # whatever the file holds: said by the command that reads it
+        return ()
+
+
+def _shipped(folder: str) -> Callable[[], Iterable[str]]:
+    def names() -> Iterable[str]:
+        from infercli.adapters.files import shipped
+
+        return (path.stem for path in shipped(folder).glob("*.yaml"))
+
+    return names
+
+
+def _engine_versions() -> Iterable[str]:
+    from infercli.core.engines import ENGINES
+
+    return ENGINES
+
+
+_ON_A_CLUSTER = ("doctor", "diff", "deploy", "status", "history", "rollback", "delete", "logs", "ask", "bench")
 VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     # verb, name of its parameter
     ("gpus", "name"): _gpus,
@@ -76,15 +101,26 @@ VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     ("pin", "model"): _models,
     **{(verb, "name"): _releases for verb in ("status", "history", "rollback", "delete", "logs")},
     ("bench", "where"): _releases,
+    ("bench", "workload"): _shipped("workloads"),
+    ("bench", "objectives"): _shipped("objectives"),
+    **{(verb, "kube_context"): _contexts for verb in _ON_A_CLUSTER},
+    **{(verb, "engine_version"): _engine_versions for verb in ("estimate", "learn")},
     ("ask", "words"): _releases,
 }
+OR_FILES = frozenset(
+    {
+        *(("bench", name) for name in ("workload", "objectives")),
+        *((verb, name) for verb in ("estimate", "learn") for name in ("config_path", "hf_quant_config_path")),
+    }
+)
+"""Parameters that are files as well, or that alone."""
 
 
 class _Known(StringParamType):
     """Text that may be one of these names, in any case of letters."""
 
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
-        self._names = names
+    def __init__(self, names: Callable[[], Iterable[str]], *, or_files: bool) -> None:
+        self._names, self._or_files = names, or_files
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """What begins like it; nothing where a file cannot be read, since nobody reads an error here."""
@@ -92,12 +128,13 @@ class _Known(StringParamType):
             names = sorted(self._names())
         except InferError:
             return []
-        return [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
+        offered = [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
+        return [*offered, CompletionItem(incomplete, type="file")] if self._or_files else offered
 
 
 def offer_values(verb: str, command: click.Command) -> None:
-    """Let the parameters of `command` complete to the names in VALUES."""
+    """Let the parameters of `command` complete to the names in VALUES, and to files."""
     for parameter in command.params:
-        names = VALUES.get((verb, parameter.name or ""))
-        if names is not None:
-            parameter.type = _Known(names)
+        place = (verb, parameter.name or "")
+        if place in VALUES or place in OR_FILES:
+            parameter.type = _Known(VALUES.get(place, tuple), or_files=place in OR_FILES)

@@ -305,7 +305,7 @@ def test_what_a_deployment_fixes_is_kept(infercli, deployment):
         ("{max_num_sqs: 4}", "did you mean `max_num_seqs`"),
         ("{enable_sleep_mode: true}", "engine_args.enable_sleep_mode: changes memory"),
         ("{gpu_memory_utilization: 1.5}", "must be above 0 and at most 1"),
-        ("{max_model_len: 8k, max_num_sqs: 4}", "deployment.yaml: engine_args.max_model_len: must be int, and is str"),
+        ("{max_model_len: 8k, max_num_sqs: 4}", "plan: engine_args.max_model_len: must be int, and is str"),
         ("{max_model_len: 8k, max_num_sqs: 4}", "did you mean `max_num_seqs`"),
         ("{speculative_config: ngram}", "engine_args.speculative_config: must be dict or null, and is str"),
         ("{gpu_memory_utilization: '0.9'}", "engine_args.gpu_memory_utilization: must be float, and is str"),
@@ -316,6 +316,15 @@ def test_engine_args_that_no_search_can_keep_are_named(infercli, deployment, arg
     ran = infercli("plan", "--rate", "1")
     assert ran.code == ExitCode.USAGE
     assert said in ran.err
+
+
+def test_wrong_engine_args_and_wrong_flags_are_said_together(infercli, deployment):
+    args = "{max_model_len: 8k, hf_overrides: 3}"
+    deployment(f"name: chat\nmodel: {MODEL}\nprofile: h100\nengine_args: {args}\n")
+    ran = infercli("plan", "--rate", "1", "--max-num-seqs", "0", "--replicas", "0")
+    assert ran.code == ExitCode.USAGE
+    wrong = ["engine_args.max_model_len", "engine_args.hf_overrides", "--max-num-seqs", "--replicas"]
+    assert re.findall(r"plan: (\S+):", ran.err) == wrong, ran.err
 
 
 def test_a_third_of_the_speed_is_two_thirds_slower(infercli):

@@ -142,6 +142,14 @@ def test_completion_prints_a_script_for_the_shell(infercli, shell):
         *((f"{verb} --kv-cache-dtype fp8", {"fp8", "fp8_e5m2"}) for verb in ("plan", "estimate")),
         *((f"{verb} ch", {"chat", "chart"}) for verb in ("status", "history", "rollback", "delete", "logs", "bench")),
         ("ask cha", {"chat", "chart"}),
+        ("bench --workload ", {"agent", "rag", ""}),
+        ("bench --objectives in", {"interactive", "in"}),
+        ("estimate --config-path mo", {"mo"}),
+        ("learn --engine-version 0.2", {"0.27.0", "0.28.0"}),
+        *(
+            (f"{verb} --context pro", {"prod", "prod-eu"})
+            for verb in ("deploy", "rollback", "status", "bench", "doctor")
+        ),
         ("nothing x", set()),
     ],
 )
@@ -149,9 +157,12 @@ def test_values_are_completed_from_what_this_machine_knows(infercli, deployment,
     deployment()
     store = ReleaseDirectory(Path("state/infercli/local/releases"))
     store.append(entry(1).revision.model_copy(update={"name": "chart"}))
+    contexts = "".join(f"- name: {name}\n  context: {{cluster: c, user: u}}\n" for name in ("prod", "prod-eu", "dev"))
+    Path("kubeconfig").write_text(f"apiVersion: v1\nkind: Config\ncontexts:\n{contexts}")
+    monkeypatch.setenv("KUBECONFIG", "kubeconfig")
     monkeypatch.setenv("_INFERCLI_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", f"infercli {typed}")
-    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
     ran = infercli()
     assert (ran.code, ran.err) == (ExitCode.YES, "")
     assert offered <= {line.partition(",")[2] for line in ran.out.splitlines()}
