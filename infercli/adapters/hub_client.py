@@ -30,13 +30,14 @@ TIMEOUT_S = 30.0
 class HubClient:
     """The Hub at `endpoint` (None: HF_ENDPOINT, else huggingface.co), asked as `token` (None: HF_TOKEN, HF_TOKEN_PATH).
 
-    `tell` is told in words before each wait; `sleep` is how it waits.
+    `tell` is told in words before each wait; `sleep` is how it waits. `flags`: of `infercli pin`, to say what to type.
     """
 
     endpoint: str | None = None
     token: str | None = field(default=None, repr=False)
     tell: Callable[[str], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
+    flags: tuple[str, ...] = ()
 
     @contextmanager
     def stream(self, asked: Asked, commit: str, path: str, start: int = 0) -> Iterator[Response]:
@@ -77,7 +78,7 @@ class HubClient:
         from huggingface_hub import constants
 
         endpoint = (self.endpoint or constants.ENDPOINT).rstrip("/")
-        asked = Asked(model_id, revision, endpoint, has_token=False, doing=doing)
+        asked = Asked(model_id, revision, endpoint, has_token=False, doing=doing, flags=self.flags)
         with translated(asked):
             authorization = self._headers().get("authorization", "")
         if not (authorization.isascii() and authorization.isprintable()):

@@ -34,12 +34,14 @@ class Asked(NamedTuple):
     """`pinning` or `downloading`."""
     directory: Path | None = None
     """Where it is downloaded to."""
+    flags: tuple[str, ...] = ()
+    """What was typed beside the model and its revision."""
 
     @property
     def pin(self) -> str:
         """The command that asks again, as they would type it."""
         revision = [] if self.revision == "main" else ["--revision", self.revision]
-        return shlex.join(["infercli", "pin", self.model_id, *revision])
+        return shlex.join(["infercli", "pin", self.model_id, *revision, *self.flags])
 
     @property
     def shown(self) -> str:

@@ -81,7 +81,7 @@ def _lock_of_hub(
     from infercli.cli.output import note
     from infercli.errors import InferError
 
-    hub = HubModels(tell=note)
+    hub = HubModels(tell=note, flags=(*(("--download", download) if download else ()), *file))
     try:
         locked = hub.lock_model(model, revision, on_progress)
     except InferError as error:

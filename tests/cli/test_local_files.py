@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +173,17 @@ def test_pinning_again_says_unchanged_or_what_it_was(infercli, pinned):
     assert "unchanged" in infercli("pin").out
     (pinned / "generation_config.json").write_text("{}")
     assert "it was" in infercli("pin").out
+
+
+def test_what_to_type_again_is_what_was_typed(infercli, monkeypatch, deployment):
+    deployment()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        words = ["pin", "Qwen/Qwen3-8B", "--revision", "v1", "--download", "my dir", "-f", "./deployment.yaml"]
+        ran = infercli(*words)
+    assert ran.code == ExitCode.COULD_NOT
+    assert f"`{shlex.join(['infercli', *words])}`" in ran.err
 
 
 def test_of_two_pins_at_once_both_are_kept(infercli, pinned, tmp_path, monkeypatch):
