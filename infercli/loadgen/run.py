@@ -203,6 +203,8 @@ class _Crew:
             self._is_ready(pid, values[0])
         elif kind == "done":
             self.done.append(values[0])
+            if values[0]["stopped"] is not None:
+                self._stop(values[0]["stopped"])  # part of a load is another load
             return True
         else:
             raise RuntimeError(f"a worker of the load generator failed:\n{values[0]}")

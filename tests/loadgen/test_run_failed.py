@@ -125,6 +125,20 @@ def test_a_port_where_nobody_listens_is_given_up_soon():
     assert 6 <= len(m.traces) <= 10  # not a hundred thousand
 
 
+def test_what_one_worker_gives_up_all_end():
+    def behaviour(request: int) -> Behaviour:
+        return Behaviour(status=503) if request else Behaviour(tokens=1000, itl_s=0.05)
+
+    with FakeOpenAiServer(behaviour) as server:
+        target = Target(parse_endpoint(server.url), "tiny")
+        start = time.monotonic()
+        m = run(target, Load(concurrency=2, duration_s=40, give_up_after=3), [single("x")], workers=2)
+    assert time.monotonic() - start < 20
+    assert m.client.workers == 2
+    assert (m.stopped.kind, m.stopped.detail) == ("gave up", "the first 3 requests failed and none was answered")
+    assert [t.cut for t in m.traces].count(True) == 1
+
+
 def test_a_host_that_accepts_no_connection_is_a_timeout_of_connecting():
     # A listener with a full backlog drops SYNs.
     with socket.socket() as listener:
