@@ -246,8 +246,8 @@ def _statistics(name: str, units: str, values: Sequence[float]) -> dict[str, Jso
 
 CSV_COLUMNS = (
     "file", "stage", "load", "request", "conversation", "turn", "phase", "outcome", "due_s", "sent_s", "ended_s",
-    "wait_s", "late_s", "ttft_s", "tpot_s", "e2e_s", "prompt_tokens", "cached_tokens", "output_tokens", "token_frames",
-    "reads", "finish_reason", "engine", "status", "message",
+    "wait_s", "late_s", "ttft_s", "tpot_s", "e2e_s", "prompt_tokens", "cached_tokens", "output_tokens", "hidden_tokens",
+    "token_frames", "reads", "finish_reason", "engine", "status", "message",
 )  # fmt: skip
 
 
@@ -269,8 +269,8 @@ def _row(stage: StageResult, t: Trace) -> tuple[Json, ...]:
         t.request, t.conversation, t.turn, t.phase, "cut" if t.cut else t.error or "answered",
         round(stage.began_s + t.intended_s, 6), sent_s, round(stage.began_s + t.ended_s, 6),
         wait_s(t), t.late_s, ttft_s(t), tpot_s(t) if t.answered else None, e2e_s(t),
-        t.prompt_tokens, t.cached_tokens, t.output_tokens if t.answered else t.completion_tokens, sum(t.frames),
-        len(t.arrivals_s), t.finish_reason, t.engine, t.status, t.message,
+        t.prompt_tokens, t.cached_tokens, t.output_tokens if t.answered else t.completion_tokens,
+        t.hidden_tokens, sum(t.frames), len(t.arrivals_s), t.finish_reason, t.engine, t.status, t.message,
     )  # fmt: skip
 
 

@@ -338,6 +338,11 @@ def test_differences_of_times_are_to_the_nanosecond():
     assert (row["ttft_s"], row["wait_s"]) == ("0.001279", "1e-06")
 
 
+def test_tokens_that_were_counted_and_never_sent_have_a_column():
+    (row,) = rows(result(stage([trace(0.0, (1.0, 2.0), completion_tokens=7, hidden_tokens=5)])))
+    assert (row["output_tokens"], row["hidden_tokens"], row["token_frames"]) == ("7", "5", "2")
+
+
 def test_an_unknown_cell_is_empty():
     (row,) = rows(NOBODY)
     assert (row["outcome"], row["sent_s"], row["ttft_s"], row["output_tokens"], row["status"]) == (

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.runs < 1:
         parser.error("--runs must be at least 1")
+    # As an exception it ends the tool and the server that run, too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
     left_out: list[str] = []
     try:
