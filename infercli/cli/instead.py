@@ -44,6 +44,8 @@ class Tokens(click.ParamType[int]):
         """Fails for what is no such number."""
         if isinstance(value, int):
             return value
+        if value.strip() in ("auto", "-1") and param is not None and param.name == "max_model_len":
+            self.fail(f"{value!r} lets vLLM choose: leave it out, and the longest that fits is told.", param, ctx)
         found = re.fullmatch(r"(-?\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])", value.strip())
         if found is None:
             self.fail(f"{value!r} is not a whole number, nor one such as 8k (8,000) or 8K (8,192).", param, ctx)

@@ -169,6 +169,14 @@ class EstimateRequest(Asked):
         """Without what git's tags and logs put before it."""
         return version.strip().removeprefix("v")
 
+    @field_validator("max_model_len", mode="before")
+    @classmethod
+    def _not_auto(cls, length: Json) -> Json:
+        """Since 0.14 vLLM takes `auto` or -1 for the longest that fits (vllm-project/vllm#29431)."""
+        if length in ("auto", "-1", -1):
+            raise ValueError("leave it out: the answer's kv_cache.longest_max_model_len is what `auto` would choose")
+        return length
+
     @field_validator("limit_mm_per_prompt")
     @classmethod
     def _counts(cls, limits: dict[str, Json] | None) -> dict[str, Json] | None:

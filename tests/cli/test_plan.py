@@ -8,6 +8,7 @@ import re
 import pytest
 
 from infercli.cli import plan_text
+from infercli.core import estimating
 from infercli.core.plan import GpuMemory, MemoryTerm
 from infercli.errors import ExitCode
 
@@ -354,6 +355,21 @@ def test_a_flag_of_vllm_is_answered_with_what_it_is_here(infercli, verb, typed, 
     ran = infercli(verb, *model, *typed)
     assert ran.code == ExitCode.USAGE
     assert hint in ran.err
+
+
+@pytest.mark.parametrize("length", ["auto", "-1"])
+def test_a_length_that_vllm_would_choose_is_left_out(infercli, deployment, length):
+    model = "Qwen/Qwen3-32B"
+    for words in (("plan", model, "--profile", "h100"), ("estimate", "--model", model, "--gpu", "H100")):
+        ran = infercli(*words, "--max-model-len", length)
+        assert ran.code == ExitCode.USAGE
+        assert "leave it out, and the longest that fits is told" in ran.err
+    request = {"model": model, "gpu": "H100", "max_model_len": length}
+    assert "kv_cache.longest_max_model_len is what `auto` would choose" in str(estimating.read_request(request))
+    deployment(f"name: chat\nmodel: {model}\nprofile: h100\nengine_args: {{max_model_len: {length}}}\n")
+    ran = infercli("plan")
+    assert ran.code == ExitCode.USAGE
+    assert "engine_args.max_model_len: is not left to vLLM: leave it out" in ran.err
 
 
 @pytest.mark.parametrize(("typed", "tokens"), [("8192", 8192), ("8k", 8000), ("8K", 8192), ("1.5k", 1500)])

@@ -73,6 +73,8 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
             near = difflib.get_close_matches(name.replace("-", "_"), known, n=3, cutoff=0.6)
             offer = f"; did you mean {any_of(near)}?" if near else ""
             found.append((where, f"vLLM {version} has no such argument{offer}"))
+        elif name == "max_model_len" and value in ("auto", -1):
+            found.append((where, "is not left to vLLM: leave it out, and the plan chooses it"))
         elif not _takes(known[name], value):
             found.append((where, f"must be {known[name].replace(' | ', ' or ')}, and is {_kind(value)}"))
         elif name == overrides.NAME:
