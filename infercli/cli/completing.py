@@ -129,7 +129,8 @@ class _Known(StringParamType):
         except InferError:
             return []
         offered = [CompletionItem(name) for name in names if name.lower().startswith(incomplete.lower())]
-        return [*offered, CompletionItem(incomplete, type="file")] if self._or_files else offered
+        # Files first: bash forgets what was offered before them, and falls back on them where no name fits.
+        return [CompletionItem(incomplete, type="file"), *offered] if self._or_files else offered
 
 
 def offer_values(verb: str, command: click.Command) -> None:

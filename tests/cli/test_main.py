@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,20 @@ def test_values_are_completed_from_what_this_machine_knows(infercli, deployment,
     assert (ran.code, ran.err) == (ExitCode.YES, "")
     assert offered <= {line.partition(",")[2] for line in ran.out.splitlines()}
     assert bool(ran.out.strip()) == bool(offered)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(("typed", "offered"), [("", "agent batch chat code rag"), ("./res", "")])
+def test_bash_offers_names_and_falls_back_on_files(infercli, typed, offered):
+    script = f"""{infercli("completion", "bash").out}
+        compopt() {{ echo "compopt $1 $2" >&2; }}
+        COMP_WORDS=(infercli bench --workload "{typed}"); COMP_CWORD=3
+        _infercli_completion {Path(sys.executable).with_name("infercli")}
+        echo "${{COMPREPLY[@]}}"
+    """
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == offered
+    assert ran.stderr == "compopt -o default\n"
 
 
 def test_a_broken_file_keeps_nothing_else_from_being_completed(infercli, deployment, monkeypatch):
