@@ -7,6 +7,7 @@ by the same functions; what is said to fit does so with every estimate at its hi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core import sizing
@@ -37,7 +38,6 @@ from infercli.core.tensor_parallel import dealing_problems, layout_problems, sta
 from infercli.core.units import GIB, counted, gib, rounded
 from infercli.core.vision import least_batch
 from infercli.core.weights import largest_unquantized_bytes
-from infercli.errors import InputError
 
 if TYPE_CHECKING:
     from infercli.core.learning import LearnedRuns
@@ -102,8 +102,7 @@ class GpuPlanner:
         self.settings, self.said = settle(
             self.request, self.arch, quantization, gpu, facts, problems, batch_is_said=True
         )
-        with problems.at(""):
-            self.sizes = self._sizes()
+        self.sizes = self._sizes(problems)
         refuse(problems)
         self.online = METHODS[quantization.method].loads_as_model_dtype
 
@@ -151,46 +150,45 @@ class GpuPlanner:
 
     # What is tried.
 
-    def _sizes(self) -> list[int]:
-        """Tensor-parallel sizes to try, smallest first. Raises InputError where the asked one cannot be."""
-        stages = self.settings.pipeline_parallel_size
-        for what in stage_problems(self.arch, stages):
-            raise InputError(
-                f"engine_args.pipeline_parallel_size: {stages} is not possible: {what}", "lower it, or leave it out"
-            )
-        for what in dealing_problems(self.arch, expert_parallel=self.settings.enable_expert_parallel):
-            raise InputError(f"engine_args.enable_expert_parallel: {what}", "leave it out")
-        asked, per_node = self.args.get("tensor_parallel_size"), self.profile.gpus_per_node
-        if asked is not None:
-            broken = [f"a node has {counted(per_node, 'GPU')}"] if asked > per_node else []
-            broken = [*layout_problems(self.arch, self.quantization, self._layout(asked), self.facts.version), *broken]
-            if broken:
-                valid = ", ".join(str(s) for s in self._valid_sizes()) or "none"
-                raise InputError(
-                    f"engine_args.tensor_parallel_size: {asked} is not possible: {'; '.join(broken)}",
-                    f"possible on this profile: {valid}",
-                )
-            sizes = [int(asked)]
-        else:
-            sizes = self._valid_sizes()
+    def _sizes(self, problems: Problems) -> list[int]:
+        """Tensor-parallel sizes to try, smallest first. What cannot be is said by `problems`, all of it."""
+        layout, per_node = self._layout(1), self.profile.gpus_per_node
+        for what in stage_problems(self.arch, layout.pipeline_parallel_size):
+            said = f"engine_args.pipeline_parallel_size: {layout.pipeline_parallel_size} is not possible: {what}"
+            problems.add("", said, "lower it, or leave it out")
+            layout = replace(layout, pipeline_parallel_size=1)
+        for what in dealing_problems(self.arch, expert_parallel=layout.expert_parallel):
+            problems.add("", f"engine_args.enable_expert_parallel: {what}", "leave it out")
+            layout = replace(layout, expert_parallel=False)
+
+        def broken_by(ranks: int) -> tuple[str, ...]:
+            split = replace(layout, tensor_parallel_size=ranks)
+            return layout_problems(self.arch, self.quantization, split, self.facts.version)
+
+        def possible() -> list[int]:
+            return [n for n in range(1, per_node + 1) if per_node % n == 0 and not broken_by(n)]
+
+        asked = self.args.get("tensor_parallel_size")
+        if asked is None:
+            sizes = possible()
             if not sizes:
-                reasons = "; ".join(layout_problems(self.arch, self.quantization, self._layout(1), self.facts.version))
-                raise InputError(f"vLLM cannot run this checkpoint on this profile: {reasons}")
-        whole = [s for s in sizes if nodes_of(self.profile, s * self.settings.pipeline_parallel_size) is not None]
-        if not whole:
-            raise InputError(
-                f"engine_args.pipeline_parallel_size: {self.settings.pipeline_parallel_size} stages of "
+                problems.add("", f"vLLM cannot run this checkpoint on this profile: {'; '.join(broken_by(1))}")
+        else:
+            sizes = [int(asked)]
+            broken = [*broken_by(asked), *([f"a node has {counted(per_node, 'GPU')}"] if asked > per_node else [])]
+            if broken:
+                said = f"engine_args.tensor_parallel_size: {asked} is not possible: {'; '.join(broken)}"
+                problems.add("", said, f"possible on this profile: {', '.join(map(str, possible())) or 'none'}")
+                sizes = []
+        whole = [n for n in sizes if nodes_of(self.profile, n * layout.pipeline_parallel_size) is not None]
+        if sizes and not whole:
+            problems.add(
+                "",
+                f"engine_args.pipeline_parallel_size: {layout.pipeline_parallel_size} stages of "
                 f"{counted(sizes[-1], 'GPU')} do not fill whole nodes of {per_node}",
                 "make tensor_parallel_size x pipeline_parallel_size a multiple of the GPUs of a node",
             )
         return whole
-
-    def _valid_sizes(self) -> list[int]:
-        per_node = self.profile.gpus_per_node
-        sizes = [n for n in range(1, per_node + 1) if per_node % n == 0]
-        return [
-            n for n in sizes if not layout_problems(self.arch, self.quantization, self._layout(n), self.facts.version)
-        ]
 
     def _layout(self, tensor_parallel_size: int) -> Layout:
         return Layout(

@@ -357,6 +357,15 @@ def test_a_flag_of_vllm_is_answered_with_what_it_is_here(infercli, verb, typed, 
     assert hint in ran.err
 
 
+def test_splits_that_cannot_be_are_said_together(infercli):
+    words = ("plan", "Qwen/Qwen3-32B", "--profile", "h100-x2")
+    ran = infercli(*words, "--tensor-parallel-size", "3", "--pipeline-parallel-size", "99")
+    assert ran.code == ExitCode.USAGE
+    assert "--pipeline-parallel-size: 99 is not possible: 64 layers" in ran.err
+    assert "--tensor-parallel-size: 3 is not possible: attention heads (64)" in ran.err
+    assert "possible on this profile: 1, 2" in ran.err
+
+
 @pytest.mark.parametrize("length", ["auto", "-1"])
 def test_a_length_that_vllm_would_choose_is_left_out(infercli, deployment, length):
     model = "Qwen/Qwen3-32B"
