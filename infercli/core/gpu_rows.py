@@ -239,13 +239,13 @@ ROWS = (
     Row(
         "GB200", 184.31, 8000, (10, 0), _fp4(2500, 5000, 10000), 1800, _GEN5, 1200, 152, "GB200",
         f"{_TORCH} (184.31 GiB); NVIDIA GB200 NVL72 datasheet, per GPU; its CPU's memory is not counted",
-        ("GB200 186GB", "GB200 192GB"),
+        ("GB200 186GB", "GB200 192GB", "GB200 NVL72", "GB200 NVL4"),
     ),
     Row(
         "GB300", 276.5, 8000, (10, 3), _fp4(2500, 5000, 15000, 165), 1800, None, 1400, 152, "GB300",
         f"{_TORCH} (276.50 GiB); NVIDIA GB300 NVL72 datasheet, per GPU; its CPU's memory is not counted, and DGX "
         "Stations whose GB300 has 252 GB are not this row",
-        ("GB300 279GB", "GB300 288GB"),
+        ("GB300 279GB", "GB300 288GB", "GB300 NVL72", "GB300 NVL4"),
     ),
     Row(
         "GB10", 121.6, 273, (12, 1), _fp4(125, 250, 500), None, None, 140, 48, None,

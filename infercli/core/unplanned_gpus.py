@@ -79,6 +79,13 @@ KINDS = (
         "(vllm-project/vllm#24817); what its other backends do there was not read",
         _PLATFORMS,
     ),
+    Kind(
+        r"dgxstation(gb300)?|gb300dgxstation",
+        "has a GB300 of its own, of 252 GB (vllm-project/recipes taxonomy.yaml), and how much of it the driver reports "
+        "was printed in nothing that was read",
+        "define it inline in a profile (`infercli profiles --help` shows one), with memory_bytes as "
+        "torch.cuda.mem_get_info() prints it there; `infercli gpus GB300` has the rest",
+    ),
     _plugin(r"(habana)?gaudi\d?[a-z]*|hl\d+[a-z]*|hpu", "vllm-gaudi"),
     _plugin(r"(google|cloud)?tpu(v\d+[a-z]*)?|v[56]e|v5p|v5litepod|trillium|ironwood", "tpu-inference"),
     _plugin(r"(huawei)?(ascend|atlas)(npu)?[\da-z]*|9[15]0[a-d]\d?", "vllm-ascend"),

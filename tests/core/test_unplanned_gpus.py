@@ -68,6 +68,17 @@ def test_memory_that_each_machine_sets_is_asked_for_inline(name):
     assert "memory_bytes as torch.cuda.mem_get_info() prints it" in refused.value.hint
 
 
+@pytest.mark.parametrize("name", ["NVIDIA DGX Station", "DGX Station (GB300)"])
+def test_a_gpu_whose_memory_nobody_printed_is_asked_for_inline(name):
+    with pytest.raises(Unsupported, match="of 252 GB") as refused:
+        find_gpu(name)
+    assert "memory_bytes as torch.cuda.mem_get_info() prints it" in refused.value.hint
+
+
+def test_a_rack_or_board_of_superchips_is_of_their_gpus():
+    assert [find_gpu(name).name for name in ("GB200 NVL72", "gb300-nvl4")] == ["GB200", "GB300"]
+
+
 def test_no_row_is_one_of_them():
     for row in ROWS:
         for name in (row.name, *row.aliases):
