@@ -108,6 +108,7 @@ _QWEN3_5_TEXT: Json = {
     "max_position_embeddings": 262144, "full_attention_interval": 4, "linear_num_key_heads": 16,
     "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_conv_kernel_dim": 4,
     "mamba_ssm_dtype": "float32", "dtype": "bfloat16", "tie_word_embeddings": False,
+    "rope_parameters": {"mrope_section": [11, 11, 10], "partial_rotary_factor": 0.25},
 }  # fmt: skip
 
 

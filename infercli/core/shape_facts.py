@@ -51,10 +51,17 @@ def _deepseek_v4(layers: int, compress_ratios: list[int], **sizes: int) -> Json:
     }  # fmt: skip
 
 
-_V4_FLASH = _deepseek_v4(
+V4_FLASH = _deepseek_v4(
     43, [0, 0, *([4, 128] * 20), 4, 0], hidden_size=4096, index_topk=512, moe_intermediate_size=2048,
     n_routed_experts=256, num_attention_heads=64, o_groups=8, q_lora_rank=1024,
 )  # fmt: skip
+STEP37: Json = {
+    "architectures": ["Step3p7FlashForCausalLM"], "num_nextn_predict_layers": 3, "num_hidden_layers": 45,
+    "hidden_size": 4096, "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 128896,
+    "max_position_embeddings": 65536, "torch_dtype": "bfloat16", "intermediate_size": 11264, "sliding_window": 512,
+    "layer_types": [_FULL, _SLIDING, _SLIDING, _SLIDING] * 11 + [_FULL], "first_k_dense_replace": 3,
+    "num_experts": 288, "num_experts_per_tok": 8, "moe_intermediate_size": 1280, "n_shared_experts": 1,
+}  # fmt: skip
 _V4_PRO = _deepseek_v4(
     61, [128, *([128, 4] * 30), 0], hidden_size=7168, index_topk=1024, moe_intermediate_size=3072,
     n_routed_experts=384, num_attention_heads=128, o_groups=16, q_lora_rank=1536,
@@ -230,16 +237,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "MiniMaxAI--MiniMax-M2.7_config.json",
     ),
     (
-        ("stepfun-ai/Step-3.7-Flash-FP8",),
-        {"architectures": ["Step3p7FlashForCausalLM"], "num_nextn_predict_layers": 3, "num_hidden_layers": 45,
-         "hidden_size": 4096,
-         "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 128896,
-         "max_position_embeddings": 65536, "torch_dtype": "bfloat16", "intermediate_size": 11264,
-         "sliding_window": 512, "layer_types": [_FULL, _SLIDING, _SLIDING, _SLIDING] * 11 + [_FULL],
-         "first_k_dense_replace": 3, "num_experts": 288, "num_experts_per_tok": 8, "moe_intermediate_size":
-         1280, "n_shared_experts": 1},
-        FP8_BLOCK,
-        "stepfun-ai--Step-3.7-Flash-FP8_config.json",
+        ("stepfun-ai/Step-3.7-Flash-FP8",), STEP37, FP8_BLOCK, "stepfun-ai--Step-3.7-Flash-FP8_config.json",
     ),
     (
         ("deepseek-ai/DeepSeek-V3", "deepseek-ai/DeepSeek-V3-0324", "deepseek-ai/DeepSeek-V3.1",
@@ -266,10 +264,10 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "deepseek-ai--DeepSeek-V3.2_config.json",
     ),
     (
-        ("deepseek-ai/DeepSeek-V4-Flash",), _V4_FLASH, FP8_BLOCK, "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
+        ("deepseek-ai/DeepSeek-V4-Flash",), V4_FLASH, FP8_BLOCK, "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
     ),
     (
-        ("nvidia/DeepSeek-V4-Flash-NVFP4",), _V4_FLASH, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        ("nvidia/DeepSeek-V4-Flash-NVFP4",), V4_FLASH, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
         "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
     ),
     (
@@ -414,6 +412,31 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          "mtp_hybrid_override_pattern": "*E"},
         {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}},
         "nvidia--NVIDIA-Nemotron-3-Ultra-550B-A55B-FP8_config.json",
+    ),
+    (
+        ("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16",),
+        {"architectures": ["NemotronHForCausalLM"], "dtype": "bfloat16", "head_dim": 128, "hidden_size": 4096,
+         "hybrid_override_pattern":
+         "MEMEMEM*EMEMEMEM*EMEMEMEM*EMEMEMEMEM*EMEMEMEMEM*EMEMEMEMEM*EMEMEMEMEM*EMEMEMEM*EMEMEMEME",
+         "mamba_head_dim": 64, "mamba_num_heads": 128, "mamba_ssm_cache_dtype": "float32",
+         "max_position_embeddings": 262144, "moe_intermediate_size": 2688, "moe_latent_size": 1024,
+         "moe_shared_expert_intermediate_size": 5376, "mtp_hybrid_override_pattern": "*E", "n_groups": 8,
+         "n_routed_experts": 512, "num_attention_heads": 32, "num_experts_per_tok": 22, "num_key_value_heads": 2,
+         "num_nextn_predict_layers": 1, "ssm_state_size": 128, "vocab_size": 131072},
+        None,
+        "nvidia--NVIDIA-Nemotron-3-Super-120B-A12B-NVFP4_config.json",
+    ),
+    (
+        ("nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16",),
+        {"architectures": ["NemotronHForCausalLM"], "dtype": "bfloat16", "head_dim": 128, "hidden_size": 2688,
+         "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+         "mamba_head_dim": 64, "mamba_num_heads": 64, "mamba_ssm_cache_dtype": "float32",
+         "max_position_embeddings": 1048576, "moe_intermediate_size": 1856, "moe_shared_expert_intermediate_size": 3712,
+         "mtp_hybrid_override_pattern": "*E", "n_groups": 8, "n_routed_experts": 128, "num_attention_heads": 32,
+         "num_experts_per_tok": 6, "num_key_value_heads": 2, "num_nextn_predict_layers": 1, "ssm_state_size": 128,
+         "vocab_size": 131072},
+        None,
+        "nvidia--NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4_config.json",
     ),
     (
         ("Qwen/Qwen3-32B-FP8-Static-PerTensor",),

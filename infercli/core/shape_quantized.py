@@ -7,6 +7,7 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
+from infercli.core.shape_copies import PLANNER, REPORT
 from infercli.core.shape_facts import FP8_BLOCK
 
 
@@ -27,6 +28,18 @@ _DEEPSEEK = (
 _AWQ: Json = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
 _FP8: Json = {"quant_algo": "FP8"}
 _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
+_MXFP8: Json = {"quant_algo": "MXFP8"}
+_INT4_EXPERTS: Json = {
+    "quant_method": "compressed-tensors", "format": "pack-quantized",
+    "config_groups": {"group_0": {
+        "targets": ["Linear"],
+        "weights": {"group_size": 32, "num_bits": 4, "strategy": "group", "symmetric": True, "type": "int"},
+    }},
+    "ignore": [
+        "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*", "re:.*lm_head.*",
+        "re:.*vision_tower.*", "re:.*mm_projector.*",
+    ],
+}  # fmt: skip
 
 # id, the id whose architecture it has, its quantization (of config.json or hf_quant_config.json), file in the source
 QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
@@ -87,6 +100,36 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
     ),
     ("nvidia/Kimi-K2.6-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.6-NVFP4_hf_quant_config.json"),
     ("nvidia/Kimi-K2.7-Code-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.7-Code-NVFP4_hf_quant_config.json"),
+    (
+        "nvidia/MiniMax-M3-NVFP4", "MiniMaxAI/MiniMax-M3-MXFP8",
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+            **dict.fromkeys((f"*.self_attn.{n}_proj" for n in ("q", "k", "v", "o", "index_q", "index_k")), _MXFP8),
+            **dict.fromkeys((f"*.mlp.{n}_proj" for n in ("gate", "up", "down")), _MXFP8),
+            **dict.fromkeys((f"*.shared_experts.{n}_proj" for n in ("gate", "up", "down")), _MXFP8),
+            "*.block_sparse_moe.experts": {"quant_algo": "NVFP4", "group_size": 16},
+        }, "exclude_modules": [
+            "lm_head", "model.embed_tokens", "vision_tower", "multi_modal_projector", "patch_merge_mlp",
+            "*.block_sparse_moe.gate",
+        ]},
+        "nvidia--MiniMax-M3-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+        _nvfp4(
+            "lm_head", "*.mixer.conv1d", *(f"*.mixer.{name}_proj" for name in "qkvo"),
+            *(f"backbone.layers.{i}.mixer.{name}_proj" for i in (4, 11, 18, 25, 32, 41) for name in ("in", "out")),
+        ),
+        "nvidia--NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4_hf_quant_config.json",
+    ),
+    (
+        "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4", "nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-BF16",
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "kv_cache_quant_algo": "FP8",
+         "quantized_layers": {
+            **dict.fromkeys(("*.mixer.in_proj", "*.mixer.out_proj"), _FP8),
+            **dict.fromkeys(("*.mixer.experts", "*.mixer.shared_experts.*", "lm_head"), _W4A16),
+         }},
+        "nvidia--NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4_hf_quant_config.json",
+    ),
 )  # fmt: skip
 
 _AWQ_OF = (
@@ -109,3 +152,61 @@ QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
     ),
 )
+
+# id, the id whose architecture it has, its quantization, where the copy of its file stands
+QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
+    (
+        "moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.5", _INT4_EXPERTS,
+        REPORT.format("b521199165b8", "models/kimi_k2.6"),
+    ),
+    (
+        "moonshotai/Kimi-K2.7-Code", "moonshotai/Kimi-K2.5", _INT4_EXPERTS,
+        REPORT.format("a0d3871ab6f5", "models/kimi_k2.7_code"),
+    ),
+    (
+        "Qwen/Qwen3-Next-80B-A3B-Instruct-FP8", "Qwen/Qwen3-Next-80B-A3B-Instruct",
+        FP8_BLOCK | {"modules_to_not_convert": [
+            "lm_head", "mtp.fc",
+            *(
+                f"{layer}.{module}"
+                for layer in (*(f"model.layers.{i}" for i in range(48)), "mtp.layers.0")
+                for module in ("mlp.gate", "mlp.shared_expert_gate")
+            ),
+            *(
+                f"model.layers.{i}.linear_attn.{name}"
+                for i in range(48) if i % 4 != 3
+                for name in ("conv1d", "in_proj_ba")
+            ),
+        ]},
+        REPORT.format("d881ab7320b8", "qwen3_next_80b_a3b_instruct_fp8"),
+    ),
+    ("zai-org/GLM-5.2-FP8", "zai-org/GLM-5.2", FP8_BLOCK, PLANNER.format("095f58a51c4c", "zai-org--GLM-5.2-FP8")),
+    (
+        "nvidia/GLM-5-NVFP4", "zai-org/GLM-5",
+        _nvfp4(
+            "lm_head", "model.layers.78*", "*.self_attn.indexer*",
+            *(f"*.self_attn.{name}" for name in ("kv_a_proj_with_mqa", "kv_b_proj", "o_proj", "q_a_proj", "q_b_proj")),
+        ),
+        PLANNER.format("095f58a51c4c", "nvidia--GLM-5-NVFP4_hf_quant"),
+    ),
+    (
+        "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8", "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-BF16",
+        {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}},
+        PLANNER.format("095f58a51c4c", "nvidia--NVIDIA-Nemotron-3-Super-120B-A12B-FP8_hf_quant"),
+    ),
+    (
+        "nvidia/MiniMax-M2.7-NVFP4", "MiniMaxAI/MiniMax-M2.5",  # of its length, which is not that of M2.7
+        _nvfp4("lm_head", "*.block_sparse_moe.gate", "*.self_attn*"),
+        PLANNER.format("095f58a51c4c", "nvidia--MiniMax-M2.7-NVFP4_hf_quant"),
+    ),
+    (
+        "nvidia/Qwen3.6-27B-NVFP4", "Qwen/Qwen3.6-27B",
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "kv_cache_quant_algo": "FP8",
+         "quantized_layers": {
+            **dict.fromkeys((f"*.linear_attn.{name}" for name in ("in_proj_qkv", "in_proj_z", "out_proj")), _FP8),
+            **dict.fromkeys((f"*.self_attn.{name}_proj" for name in "qkvo"), _FP8),
+            **dict.fromkeys((*(f"*.mlp.{name}_proj" for name in ("gate", "up", "down")), "lm_head"), _W4A16),
+         }},
+        PLANNER.format("095f58a51c4c", "nvidia--Qwen3.6-27B-NVFP4_hf_quant"),
+    ),
+)  # fmt: skip

@@ -2,8 +2,8 @@
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
 "unpinned: can be planned, not deployed". Rows of Llama-like models stand here, those of others in
-core/shape_facts.py (from files) and core/shape_cards.py (from general knowledge); quantized checkpoints of these in
-core/shape_quantized.py.
+core/shape_facts.py (from files), core/shape_copies.py (from copies of files) and core/shape_cards.py (from general
+knowledge); quantized checkpoints of these in core/shape_quantized.py.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from infercli.core.architecture.arch import (
 from infercli.core.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
 from infercli.core.shape_cards import CARDS
+from infercli.core.shape_copies import COPIES
 from infercli.core.shape_facts import FACTS
-from infercli.core.shape_quantized import QUANTIZED, QUANTIZED_CARDS
+from infercli.core.shape_quantized import QUANTIZED, QUANTIZED_CARDS, QUANTIZED_COPIES
 from infercli.errors import UnknownName
 
 _CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
@@ -332,10 +333,14 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
     for ids, config, quantization, file in FACTS:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, _CONFIGS + file))
+    for ids, config, quantization, source in COPIES:
+        table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, source))
     for ids, config, parameters in CARDS:
         table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
     for model_id, base, quantization, file in QUANTIZED:
         table[model_id] = partial(_quantized, base, quantization, _CONFIGS + file)
+    for model_id, base, quantization, source in QUANTIZED_COPIES:
+        table[model_id] = partial(_quantized, base, quantization, source)
     for model_id, base, quantization in QUANTIZED_CARDS:
         table[model_id] = partial(_quantized, base, quantization, _CARD)
     return table

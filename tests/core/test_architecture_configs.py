@@ -28,6 +28,7 @@ from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.core.checkpoint import detect_in
 from infercli.core.schemes import schemes_of
 from infercli.core.shape_cards import CARDS
+from infercli.core.shape_copies import COPIES
 from infercli.core.shape_facts import FACTS
 from infercli.core.shape_quantized import QUANTIZED
 from infercli.core.shapes import find_shape
@@ -118,7 +119,7 @@ def test_a_card_has_as_many_parameters_as_the_hub_counts(ids, facts, parameters)
         assert (shape.parameters, shape.arch.confirmed) == (parameters, True)
 
 
-@pytest.mark.parametrize(("ids", "facts"), [(row[0], row[1]) for row in FACTS], ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("ids", "facts"), [row[:2] for row in (*FACTS, *COPIES)], ids=lambda v: str(v)[:40])
 def test_ranks_hold_every_element_at_least_once_and_stages_share_the_layers(ids, facts):
     arch = architecture.parse(facts)
     whole = sum(t.copies * t.outputs * t.inputs for t in rank_tensors(arch, Layout()))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from infercli.core.schemes import typical
-from infercli.core.shape_quantized import QUANTIZED_CARDS
+from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.core.schemes import schemes_of, typical
+from infercli.core.shape_copies import COPIES
+from infercli.core.shape_quantized import QUANTIZED_CARDS, QUANTIZED_COPIES
 from infercli.core.shapes import find_shape, published_as
+from infercli.core.units import GIB
+from infercli.core.weights import ROTARY, weights_by_role
 from infercli.errors import UnknownName
 from tests.core.plans import plan
 
@@ -41,3 +47,80 @@ def test_a_quantized_card_is_stored_as_its_name_says():
         usual = typical(stored.method)
         assert (stored.bits, stored.zero_points) == (usual.bits, usual.zero_points)
     assert published_as("Qwen/Qwen3-32B", "awq") == ("Qwen/Qwen3-32B-AWQ",)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "elements"),
+    [  # as gogongxt/python's reports count the tensors of the files
+        ("MiniMaxAI/MiniMax-M3", 427_040_140_160),
+        ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 49_122_681_728),
+        ("zai-org/GLM-4.5V", 107_710_933_120),
+    ],
+)
+def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elements):
+    assert find_shape(model_id).parameters == elements
+
+
+@pytest.mark.parametrize(
+    ("model_id", "size"),
+    [
+        # Totals of the files in gogongxt/python's reports. GLM-4.5 stores the table of its draft layer a second time.
+        ("zai-org/GLM-4.5-FP8", 336.47 * GIB),
+        ("moonshotai/Kimi-K2.6", 554.27 * GIB),
+        ("moonshotai/Kimi-K2.7-Code", 554.27 * GIB),
+        ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 91.50 * GIB),
+        ("Qwen/Qwen3-Next-80B-A3B-Instruct-FP8", 76.40 * GIB),
+        # vllm-project/recipes: "2,496,154,358,768 bytes", "4,892,388,705,238 bytes", "~121 GB on disk".
+        ("Qwen/Qwen3.8-2.4T-A95B-FP8", 2_496_154_358_768),
+        ("Qwen/Qwen3.8-2.4T-A95B", 4_892_388_705_238),
+        ("poolside/Laguna-S-2.1-FP8", 121e9),
+    ],
+)
+def test_a_copy_of_a_config_makes_as_many_bytes_as_its_files(model_id, size):
+    shape = find_shape(model_id)
+    bytes_by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2, drafts=True)
+    assert sum(n for role, n in bytes_by_role.items() if role != ROTARY) == pytest.approx(size, rel=0.006)
+
+
+def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
+    # config.json of nvidia/Qwen3.6-27B-NVFP4: partial_rotary_factor 0.25 of 256, mrope_section [11, 11, 10]
+    arch = find_shape("nvidia/Qwen3.6-27B-NVFP4").arch
+    assert (arch.rope_width, arch.rope_sections) == (64, True)
+
+
+def test_a_class_of_which_a_config_was_copied_was_seen():
+    assert all(find_shape(row[0][0]).arch.confirmed for row in COPIES)
+
+
+def test_a_copy_of_a_config_has_the_size_that_its_name_says():
+    copied = [i for row in COPIES for i in row[0]] + [row[0] for row in QUANTIZED_COPIES]
+    unit = {"M": 1e6, "B": 1e9, "T": 1e12}
+    named = {i: re.search(r"-([0-9.]+)([MBT])\b", i) for i in copied}
+    sizes = {i: float(m[1]) * unit[m[2]] for i, m in named.items() if m}
+    # As vllm-project/recipes says, where the name does not.
+    sizes |= {"XiaomiMiMo/MiMo-V2-Flash": 309e9, "tencent/Hy3-preview": 295e9, "inclusionAI/Ling-3.0-flash": 124e9}
+    for model_id, size in sizes.items():
+        assert find_shape(model_id).parameters == pytest.approx(size, rel=0.06), model_id
+    assert len(sizes) >= 15
+
+
+# Layers that keep 16 bits, of those that have the module.
+LEFT_OUT = {
+    "zai-org/GLM-4.5-FP8": {"mlp.experts.up_proj": 0, "self_attn.q_proj": 0, "mlp.up_proj": 0},
+    "Qwen/Qwen3.8-2.4T-A95B-FP8": {"self_attn.o_proj": 23, "linear_attn.out_proj": 69, "mlp.experts.up_proj": 0},
+    "Qwen/Qwen3-Next-80B-A3B-Instruct-FP8": {"linear_attn.in_proj_ba": 36, "linear_attn.in_proj_qkvz": 0},
+    "XiaomiMiMo/MiMo-V2-Flash": {"self_attn.o_proj": 48, "self_attn.q_proj": 0},
+    "poolside/Laguna-S-2.1-FP8": {"self_attn.q_proj": 48, "mlp.up_proj": 1, "mlp.experts.up_proj": 0},
+    "nvidia/GLM-5-NVFP4": {"self_attn.o_proj": 78, "mlp.shared_experts.up_proj": 0, "mlp.experts.up_proj": 0},
+    "moonshotai/Kimi-K2.6": {"self_attn.o_proj": 61, "mlp.down_proj": 1, "mlp.experts.down_proj": 0},
+}
+
+
+@pytest.mark.parametrize("model_id", LEFT_OUT)
+def test_what_a_copied_config_leaves_out_is_left_out(model_id):
+    stored, tensors = find_shape(model_id).quantization, rank_tensors(find_shape(model_id).arch, Layout())
+    for module, layers in LEFT_OUT[model_id].items():
+        here = [t for t in tensors if t.linear and module in t.modules]
+        left_out = sum(n for t in here for s, n in schemes_of(stored, t.modules, t.indices) if s is None)
+        assert here, module
+        assert left_out == layers, module

@@ -72,6 +72,7 @@ def qwen3_next(config: Json) -> ModelArch:
         value_dim=integer(config, "linear_value_head_dim"),
         conv_kernel=integer(config, "linear_conv_kernel_dim", 4),
         state_dtype=config.get("mamba_ssm_dtype"),
+        merged=family_of(config) == "Qwen3NextForCausalLM",
     )
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
     moe = experts(config, _QWEN_MIXTURE) if sparse else None

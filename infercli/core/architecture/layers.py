@@ -160,6 +160,8 @@ class GatedDelta:
     """Equal parts of its output that are normed each by itself, which the ranks must divide; None: any split will do.
     """
     module: str = "linear_attn"
+    merged: bool = False
+    """Files hold queries, keys, values and gates as in_proj_qkvz, and the other two as in_proj_ba: Qwen3-Next's do."""
     projections: tuple[Weight, ...] | None = None
     """All its weights, where they are others than those of its variant; lightning attention has none of its own."""
 

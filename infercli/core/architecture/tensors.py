@@ -261,10 +261,10 @@ class _Group:
         heads = g.value_heads // self.tp
         keys, values = g.key_heads // self.tp * g.key_dim, heads * g.value_dim
         if g.variant == "gdn":
-            parts = (f"{m}.in_proj_qkv", f"{m}.in_proj_z")
+            parts = (f"{m}.in_proj_qkvz",) if g.merged else (f"{m}.in_proj_qkv", f"{m}.in_proj_z")
             each = (keys, keys, values, values)
             self.add("linear attention input", role, parts, sum(each), self.hidden, linear=True, parts=each)
-            parts = (f"{m}.in_proj_b", f"{m}.in_proj_a")
+            parts = (f"{m}.in_proj_ba",) if g.merged else (f"{m}.in_proj_b", f"{m}.in_proj_a")
             self.add("linear attention gates", role, parts, 2 * heads, self.hidden, linear=True, parts=(heads, heads))
             self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), 2 * heads)
             out = f"{m}.out_proj"
