@@ -244,7 +244,8 @@ def examine(
     version = None if facts is None else facts.version
     if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
         _check_vocabularies(request, model, draft, problems)
-    _check_layout(model.arch, quantization, request_layout(request), version, problems)
+    arch = model.arch if facts is None else request.as_loaded(model.arch, facts.release)
+    _check_layout(arch, quantization, request_layout(request), version, problems)
     for what in tensor_parallel.context_parallel_problems(
         model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
     ):
@@ -255,7 +256,6 @@ def examine(
         facts, said = with_engine(facts, request, model.arch, quantization, gpu)
         notes += said
     notes += _engine_notes(facts)
-    arch = request.as_loaded(model.arch, facts.release)
     settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
     notes += said
     with problems.at(""):

@@ -35,6 +35,19 @@ def test_bitsandbytes_was_not_captured_at_first(version, eager, starts, runs_eag
     assert starts or "set enforce_eager" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("said", "starts"),
+    [({}, False), ({"mm_encoder_tp_mode": "data"}, True), ({"language_model_only": True}, True)],
+)
+def test_heads_of_an_encoder_must_divide_only_where_ranks_share_it(said, starts):
+    # GLM-4.5V on eight GPUs: 12 heads. vLLM 0.29 models/glm4_1v.py disable_tp=use_data_parallel
+    base = "zai-org/GLM-4.5V"
+    found = estimate(EstimateRequest(model=base, gpu="H200", tensor_parallel_size=8, **said), shipped_model(base))
+    assert isinstance(found, Estimate) == starts
+    if isinstance(found, EstimateError):
+        assert found.problems[0].what == "encoder heads (12) is not divisible by 8"
+
+
 REFUSED = {
     "ranks that context parallelism does not divide": (
         {"tensor_parallel_size": 8, "decode_context_parallel_size": 3}, "decode_context_parallel_size"),
