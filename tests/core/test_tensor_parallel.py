@@ -111,6 +111,15 @@ def test_on_one_gpu_only_what_is_merged_must_be_of_whole_blocks():
     )
 
 
+def test_the_ragged_keys_of_mimo_v2_flash_run_on_the_four_ranks_that_their_scales_are_stored_for():
+    # 4 KV heads of 192 / 4 = 192 = 1.5 x 128: vllm-project/vllm#30836 ran it so; on eight, windows have such keys too.
+    flash = shapes()["XiaomiMiMo/MiMo-V2-Flash"]
+    assert problems(flash.arch, flash.quantization, 4) == ()
+    assert problems(flash.arch, flash.quantization, 8) == (
+        "qkv: 192 outputs per GPU are not a multiple of the FP8 block 128",
+    )
+
+
 def test_blocks_of_experts_are_cut_finer_since_029_and_were_refused_before():
     # 1536 / 8 = 192: gcd(128, 192, 4096) = 64. vLLM before said "The output_size of gate's and up's weight = 192 is
     # not divisible by weight quantization block_n = 128" (vllm-project/vllm#48173).
