@@ -108,6 +108,23 @@ def _laguna(layers: int, windowed_heads: int, trained_length: int, **sizes: Json
     }  # fmt: skip
 
 
+def _mimo_v2(pattern: list[int], heads: int, kv_heads: int, **sizes: Json) -> Json:
+    return {
+        "add_full_attention_sink_bias": False, "add_swa_attention_sink_bias": True, "head_dim": 192,
+        "hybrid_layer_pattern": pattern, "intermediate_size": 16384, "moe_intermediate_size": 2048,
+        "moe_layer_freq": [0] + [1] * (len(pattern) - 1), "num_attention_heads": heads, "num_experts_per_tok": 8,
+        "num_hidden_layers": len(pattern), "num_key_value_heads": kv_heads, "partial_rotary_factor": 0.334,
+        "sliding_window": 128, "swa_head_dim": 192, "swa_num_attention_heads": heads, "swa_num_key_value_heads": 8,
+        "swa_v_head_dim": 128, "tie_word_embeddings": False, "topk_method": "noaux_tc", "torch_dtype": "bfloat16",
+        "v_head_dim": 128, "vocab_size": 152576, **sizes,
+    }  # fmt: skip
+
+
+def _mimo_v2_fp8(layers: int) -> Json:
+    plain = [*(f"model.layers.{i}" for i in range(layers)), "model.decoder"]
+    return FP8_BLOCK | {"ignored_layers": [f"{layer}.self_attn.o_proj" for layer in plain]}
+
+
 _LAGUNA_IGNORES = ("lm_head", *(rf"re:.*\.self_attn\.{name}_proj$" for name in "qkvog"), r"re:.*\.mlp\.gate$")
 _BAILING: Json = {
     "head_dim": 128, "kv_lora_rank": 512, "max_position_embeddings": 262144, "model_type": "bailing_hybrid",
@@ -305,21 +322,20 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (
         ("XiaomiMiMo/MiMo-V2-Flash",),
-        {
-            "architectures": ["MiMoV2FlashForCausalLM"], "add_full_attention_sink_bias": False,
-            "add_swa_attention_sink_bias": True, "head_dim": 192, "hidden_size": 4096,
-            "hybrid_layer_pattern": [0, 1, 1, 1, 1, *[0, 1, 1, 1, 1, 1] * 7, 0], "intermediate_size": 16384,
-            "max_position_embeddings": 262144, "moe_intermediate_size": 2048, "moe_layer_freq": [0] + [1] * 47,
-            "n_routed_experts": 256, "num_attention_heads": 64, "num_experts_per_tok": 8, "num_hidden_layers": 48,
-            "num_key_value_heads": 4, "partial_rotary_factor": 0.334, "sliding_window": 128, "swa_head_dim": 192,
-            "swa_num_attention_heads": 64, "swa_num_key_value_heads": 8, "swa_v_head_dim": 128,
-            "tie_word_embeddings": False, "topk_method": "noaux_tc", "torch_dtype": "bfloat16", "v_head_dim": 128,
-            "vocab_size": 152576,
-        },
-        FP8_BLOCK | {"ignored_layers": [
-            *(f"model.layers.{i}.self_attn.o_proj" for i in range(48)), "model.decoder.self_attn.o_proj",
-        ]},
-        _GALLERY.format("xiaomi-mimo-v2-flash-309b"),
+        _mimo_v2(
+            [0, 1, 1, 1, 1, *[0, 1, 1, 1, 1, 1] * 7, 0], 64, 4, architectures=["MiMoV2FlashForCausalLM"],
+            hidden_size=4096, max_position_embeddings=262144, n_routed_experts=256,
+        ),
+        _mimo_v2_fp8(48), _GALLERY.format("xiaomi-mimo-v2-flash-309b"),
+    ),
+    (
+        ("XiaomiMiMo/MiMo-V2.5-Pro",),
+        _mimo_v2(
+            [0, *[1] * 6, *[0, 1, 1, 1, 1, 1, 1, 1] * 6, *[0, 1, 1, 1, 1, 1, 1] * 2, 0], 128, 8,
+            architectures=["MiMoV2ForCausalLM"], hidden_size=6144, max_position_embeddings=1048576,
+            n_routed_experts=384,
+        ),
+        _mimo_v2_fp8(70), REPORT.format("69107007b2ff", "models/mimo_v2.5_pro"),
     ),
     (("stepfun-ai/Step-3.7-Flash",), STEP37, None, PLANNER.format("095f58a51c4c", "stepfun-ai--Step-3.7-Flash")),
     (

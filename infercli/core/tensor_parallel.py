@@ -43,10 +43,10 @@ _SMALLEST_GROUP = 32
 _SMALLEST_BLOCK = 32
 """Down to it vLLM cuts the FP8 blocks of experts (fused_moe/oracle/fp8.py refine_fp8_moe_block_shape)."""
 
-_RAGGED_KEYS = {"MiMoV2FlashForCausalLM": 4}
-"""Ranks on which the public FP8 files of a class run although a rank's keys are no whole blocks: vLLM lets merged
-outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and loads scales that the files hold rank by
-rank (vllm-project/vllm#30836 ran MiMo-V2-Flash on four)."""
+_RAGGED_KEYS = ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM")
+"""Classes whose FP8 files run where each rank has one KV head, although its keys are no whole blocks: vLLM lets merged
+outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and the files hold the scales rank by rank
+(models/mimo_v2.py _shard_fp8_qkv_proj; vllm-project/vllm#30836 ran MiMo-V2-Flash on four, its KV heads)."""
 
 
 _ONE_STAGE = (
@@ -208,11 +208,12 @@ def _kernel_problems(
             for scheme in stored.get(tensor.name, ()):
                 if scheme.group_size is not None or scheme.act_order:
                     yield from _group_problems(tensor, scheme)
+        one_each = isinstance(group.mixer, Attention) and group.mixer.kv_heads == tp
+        ragged = one_each and arch.architecture in _RAGGED_KEYS
         mixed = (p for m in (group.mixer, group.beside, *group.again) for p in _mixer_parts(m, arch.hidden, whole))
         for parts in (*mixed, *_dense_parts(group.feed_forward, arch, whole)):
             for scheme in stored.get(parts.name, ()):
-                ragged = parts.name == "qkv" and _RAGGED_KEYS.get(arch.architecture) == tp
-                if scheme.block is not None and not ragged:
+                if scheme.block is not None and not (ragged and parts.name == "qkv"):
                     yield from _block_problems(parts, scheme.block, tp)
         if isinstance(group.feed_forward, Experts):
             for scheme in stored.get("expert down", ()):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from infercli.core.architecture import parse
 from infercli.core.architecture.arch import Layout, rank_tensors
 from infercli.core.schemes import schemes_of, typical
 from infercli.core.shape_copies import COPIES
@@ -70,6 +71,7 @@ def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elemen
         ("moonshotai/Kimi-K2.7-Code", 554.27 * GIB),
         ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 91.50 * GIB),
         ("Qwen/Qwen3-Next-80B-A3B-Instruct-FP8", 76.40 * GIB),
+        ("XiaomiMiMo/MiMo-V2.5-Pro", 962.40 * GIB),  # with the three layers that draft
         # vllm-project/recipes: "2,496,154,358,768 bytes", "4,892,388,705,238 bytes", "~121 GB on disk".
         ("Qwen/Qwen3.8-2.4T-A95B-FP8", 2_496_154_358_768),
         ("Qwen/Qwen3.8-2.4T-A95B", 4_892_388_705_238),
@@ -90,6 +92,13 @@ def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_s
 
 def test_a_class_of_which_a_config_was_copied_was_seen():
     assert all(find_shape(row[0][0]).arch.confirmed for row in COPIES)
+
+
+def test_mimo_v2_with_encoders_is_answered_and_never_said_to_fit():
+    # vLLM 0.29 transformers_utils/model_arch_config_convertor.py runs it as MiMoV2OmniForCausalLM
+    config = next(row[1] for row in COPIES if row[0] == ("XiaomiMiMo/MiMo-V2.5-Pro",))
+    assert parse(config).confirmed
+    assert not parse(config | {"vision_config": {"depth": 28}}).confirmed
 
 
 def test_a_copy_of_a_config_has_the_size_that_its_name_says():

@@ -44,7 +44,7 @@ UNSEEN = frozenset({
     "Llama_Nemotron_Nano_VL", "LlavaNextForConditionalGeneration", "LlavaNextVideoForConditionalGeneration",
     "LlavaOnevisionForConditionalGeneration", "LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM",
     "MPTForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM",
-    "MiMoV2ForCausalLM", "MiniCPM3ForCausalLM", "MiniCPMForCausalLM", "MiniCPMO", "MiniCPMV",
+    "MiniCPM3ForCausalLM", "MiniCPMForCausalLM", "MiniCPMO", "MiniCPMV",
     "MiniCPMV4_6ForConditionalGeneration", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
     "Ministral3ForCausalLM", "Mistral3ForConditionalGeneration", "MistralLarge3ForCausalLM",
     "ModernBertForSequenceClassification", "ModernBertForTokenClassification", "ModernBertModel",
