@@ -7,7 +7,7 @@ comes with a count of the parameters or of the bytes of its files, a test compar
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shape_facts import FP8_BLOCK, STEP37, V4_FLASH
+from infercli.core.shape_facts import FP8_BLOCK, V4_FLASH
 
 _FULL, _SLIDING, _CONV = "full_attention", "sliding_attention", "conv"
 PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{}_config.json"
@@ -337,7 +337,6 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         ),
         _mimo_v2_fp8(70), REPORT.format("69107007b2ff", "models/mimo_v2.5_pro"),
     ),
-    (("stepfun-ai/Step-3.7-Flash",), STEP37, None, PLANNER.format("095f58a51c4c", "stepfun-ai--Step-3.7-Flash")),
     (
         ("tencent/Hy3-preview",),
         {

@@ -55,13 +55,6 @@ V4_FLASH = _deepseek_v4(
     43, [0, 0, *([4, 128] * 20), 4, 0], hidden_size=4096, index_topk=512, moe_intermediate_size=2048,
     n_routed_experts=256, num_attention_heads=64, o_groups=8, q_lora_rank=1024,
 )  # fmt: skip
-STEP37: Json = {
-    "architectures": ["Step3p7FlashForCausalLM"], "num_nextn_predict_layers": 3, "num_hidden_layers": 45,
-    "hidden_size": 4096, "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 128896,
-    "max_position_embeddings": 65536, "torch_dtype": "bfloat16", "intermediate_size": 11264, "sliding_window": 512,
-    "layer_types": [_FULL, _SLIDING, _SLIDING, _SLIDING] * 11 + [_FULL], "first_k_dense_replace": 3,
-    "num_experts": 288, "num_experts_per_tok": 8, "moe_intermediate_size": 1280, "n_shared_experts": 1,
-}  # fmt: skip
 _V4_PRO = _deepseek_v4(
     61, [128, *([128, 4] * 30), 0], hidden_size=7168, index_topk=1024, moe_intermediate_size=3072,
     n_routed_experts=384, num_attention_heads=128, o_groups=16, q_lora_rank=1536,
@@ -235,9 +228,6 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
          256, "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True, "vocab_size": 200064},
         FP8_BLOCK,
         "MiniMaxAI--MiniMax-M2.7_config.json",
-    ),
-    (
-        ("stepfun-ai/Step-3.7-Flash-FP8",), STEP37, FP8_BLOCK, "stepfun-ai--Step-3.7-Flash-FP8_config.json",
     ),
     (
         ("deepseek-ai/DeepSeek-V3", "deepseek-ai/DeepSeek-V3-0324", "deepseek-ai/DeepSeek-V3.1",
