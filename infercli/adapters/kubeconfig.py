@@ -16,6 +16,8 @@ from infercli.errors import ClusterError, InferError, InputError, UnknownName
 
 _MALFORMED = (AttributeError, KeyError, TypeError, UnicodeDecodeError)
 """What the client raises for a file of another shape than a kubeconfig's."""
+_USUAL_PLACE = "~/.kube/config"
+"""Where kubectl looks when neither a flag nor KUBECONFIG says where."""
 
 
 class Context(NamedTuple):
@@ -30,19 +32,16 @@ class Context(NamedTuple):
     """Of every request, some of them several times: whom its user impersonates, which the client leaves out."""
 
 
-_DEFAULT = "~/.kube/config"
-
-
 def context_names() -> Iterable[str]:
     """Of the kubeconfig that is read where none is named; empty where there is none. Raises what reading it raises."""
-    return _contexts(os.environ.get("KUBECONFIG") or _DEFAULT)[0]
+    return _contexts(os.environ.get("KUBECONFIG") or _USUAL_PLACE)[0]
 
 
 def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Context:
     """Fill `configuration`; returns the context that is meant."""
     from kubernetes import config
 
-    place = kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT
+    place = kubeconfig or os.environ.get("KUBECONFIG") or _USUAL_PLACE
     if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
         raise InputError(f"--kubeconfig: there is no file {kubeconfig}", "without it, KUBECONFIG or ~/.kube/config")
     if not any(Path(one).expanduser().exists() for one in place.split(":") if one):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infercli.cli.instead import Command, MeanTokens, Tokens
+from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
 
 if TYPE_CHECKING:
     from infercli.core.estimate import Estimate, EstimateError
@@ -29,7 +29,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("dtype", str, "Default: the checkpoint's."),
     ("kv-cache-dtype", str, "Default: auto."),
     ("quantization", str, "What the checkpoint is, where its config does not say; or fp8-online."),
-    ("max-model-len", Tokens(), "Default: the model's own."),
+    ("max-model-len", ModelLength(), "Default: the model's own."),
     ("max-num-seqs", int, "Default: that version's, for that GPU."),
     ("max-num-batched-tokens", Tokens(), "Default: that version's, for that GPU."),
     ("gpu-memory-utilization", float, "Default: that version's."),

@@ -44,8 +44,6 @@ class Tokens(click.ParamType[int]):
         """Fails for what is no such number."""
         if isinstance(value, int):
             return value
-        if value.strip() in ("auto", "-1") and param is not None and param.name == "max_model_len":
-            self.fail(f"{value!r} lets vLLM choose: leave it out, and the longest that fits is told.", param, ctx)
         found = re.fullmatch(r"(-?\d+)|(\d+(?:\.\d+)?)([kmg])|(\d+)([KMG])", value.strip())
         if found is None:
             self.fail(f"{value!r} is not a whole number, nor one such as 8k (8,000) or 8K (8,192).", param, ctx)
@@ -54,6 +52,16 @@ class Tokens(click.ParamType[int]):
             return int(whole)
         exact = float(decimal) * _SUFFIXES[small] if small else int(binary) * _SUFFIXES[large]
         return round(exact)
+
+
+class ModelLength(Tokens):
+    """Of `max_model_len`, which vLLM takes as `auto` or -1 too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Fails for what is no such number, or left to vLLM."""
+        if str(value).strip() in ("auto", "-1"):
+            self.fail(f"{value!r} lets vLLM choose: leave it out, and the longest that fits is told.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class MeanTokens(click.ParamType[float]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options, search_flags
-from infercli.cli.instead import Command, Tokens
+from infercli.cli.instead import Command, ModelLength, Tokens
 from infercli.cli.search_flags import Typed
 from infercli.errors import ExitCode, InputError
 
@@ -82,7 +82,7 @@ _INSTEAD = {
     multiple=True,
     help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.",
 )
-@click.option("--max-model-len", type=Tokens(), help="Longest prompt plus answer, tokens.")
+@click.option("--max-model-len", type=ModelLength(), help="Longest prompt plus answer, tokens.")
 @click.option("--tensor-parallel-size", type=int, help="GPUs per engine replica.")
 @click.option("--pipeline-parallel-size", type=int, help="Stages per engine replica.")
 @click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")

@@ -172,7 +172,7 @@ class EstimateRequest(Asked):
     @field_validator("max_model_len", mode="before")
     @classmethod
     def _not_auto(cls, length: Json) -> Json:
-        """Since 0.14 vLLM takes `auto` or -1 for the longest that fits (vllm-project/vllm#29431)."""
+        """`auto` and -1 are vLLM's words for the longest that fits (vllm-project/vllm#29431)."""
         if length in ("auto", "-1", -1):
             raise ValueError("leave it out: the answer's kv_cache.longest_max_model_len is what `auto` would choose")
         return length

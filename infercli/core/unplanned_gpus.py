@@ -81,8 +81,8 @@ KINDS = (
     ),
     Kind(
         r"dgxstation(gb300)?|gb300dgxstation",
-        "has a GB300 of its own, of 252 GB (vllm-project/recipes taxonomy.yaml), and how much of it the driver reports "
-        "was printed in nothing that was read",
+        "has a GB300 of its own, of 252 GB (vllm-project/recipes@8959cf64189c taxonomy.yaml), and how much of it the "
+        "driver reports was printed in nothing that was read",
         "define it inline in a profile (`infercli profiles --help` shows one), with memory_bytes as "
         "torch.cuda.mem_get_info() prints it there; `infercli gpus GB300` has the rest",
     ),

@@ -191,7 +191,7 @@ class Connections:
         now_ns, unpack = time.monotonic_ns, TIMESPEC.unpack
         no_ancillary: list[tuple[int, int, bytes]] = []
         # One buffer for all reads, and a copy of what came: a new one each time, cut to size, splits up the heap (77 MB
-        # in a flood of tokens, not 55, and 4 % more CPU: medians of four runs each, in turn).
+        # in a flood of tokens, not 55 to 63, and 4 % more CPU).
         buffer = bytearray(_READ_BYTES)
         into, view = [buffer], memoryview(buffer)
 
