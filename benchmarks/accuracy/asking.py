@@ -34,7 +34,7 @@ METHODS = {
     "bitsandbytes": "bitsandbytes", "bnb": "bitsandbytes", "nf4": "bitsandbytes",
     "gguf-q4_k_m": "gguf", "gguf": "GGUF of unstated bits",
 }  # fmt: skip
-"""What a record calls its quantization -> a row of core/quantization.py."""
+"""What a record calls its quantization -> a row of core/quantization/methods.py."""
 
 _AS_CONFIGS = {
     "fp8-block": {"quant_method": "fp8", "weight_block_size": [128, 128]},

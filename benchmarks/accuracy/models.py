@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.accuracy.reduced import expand, is_reduced
 from infercli.adapters.model_config import read_object
-from infercli.core.checkpoint import detect_in
+from infercli.core.quantization.checkpoint import detect_in
 from infercli.core.shapes import shapes
 from infercli.errors import InferError, InputError
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from infercli.actions.ports import BenchRunner, Clock, Watcher
 from infercli.actions.waiting import UNREACHABLE_S, Told
-from infercli.core.job_log import JobLog
-from infercli.core.levels import BenchRun
-from infercli.core.observed import JobEnd, JobState
+from infercli.core.bench.job_log import JobLog
+from infercli.core.bench.levels import BenchRun
 from infercli.core.record import Json
+from infercli.core.release.observed import JobEnd, JobState
 from infercli.core.units import duration
 from infercli.errors import ClusterError, EndpointError, InferError, InputError, TimedOut
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from infercli.actions.steps import Drive, World
 from infercli.actions.waiting import Deadline, front_states, runs, verify
 from infercli.core.differences import differs
-from infercli.core.plan import Plan
+from infercli.core.documents.plan import Plan
 from infercli.core.record import Json, Record
 from infercli.core.release import (
     EngineDeployment,
@@ -28,7 +28,7 @@ from infercli.core.release import (
     unfinished_rollback,
     ways_on,
 )
-from infercli.core.rollout import Condition, State, Strategy, rollout, strategy
+from infercli.core.release.rollout import Condition, State, Strategy, rollout, strategy
 from infercli.errors import DeployFailed, InferError, InputError, Interrupted, ReleaseBusy, TimedOut
 
 LAST_STEP = 999

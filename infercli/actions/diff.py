@@ -10,7 +10,7 @@ from infercli.actions.steps import World
 from infercli.core.differences import Difference, differences
 from infercli.core.record import Json
 from infercli.core.release import EngineDeployment, Entry, Serving, engines_of, serving
-from infercli.core.release_diff import EngineChange, ObjectChange, ReleaseDiff
+from infercli.core.release.diff import EngineChange, ObjectChange, ReleaseDiff
 from infercli.render.upgrade import builds_new_cluster, cluster_gpus
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from infercli.core.observed import Answer, Applications, JobState
 from infercli.core.record import Json
 from infercli.core.release import Entry, Lease, Progress, Revision
+from infercli.core.release.observed import Answer, Applications, JobState
 
 
 class Platform(Protocol):

@@ -26,7 +26,7 @@ from infercli.core.release import (
     serving,
     stands,
 )
-from infercli.core.rollout import State, rollout, shift_back, strategy
+from infercli.core.release.rollout import State, rollout, shift_back, strategy
 from infercli.errors import InputError
 from infercli.render.upgrade import builds_new_cluster
 

@@ -9,7 +9,6 @@ from infercli.actions.ports import Platform, ReleaseStore
 from infercli.actions.steps import Compose
 from infercli.actions.waiting import front_states
 from infercli.core.differences import differs
-from infercli.core.observed import Application
 from infercli.core.record import Document, Json, Record
 from infercli.core.release import (
     Entry,
@@ -26,6 +25,7 @@ from infercli.core.release import (
     unfinished_rollback,
     ways_on,
 )
+from infercli.core.release.observed import Application
 from infercli.errors import ClusterError, EndpointError, InferError, InputError, RayError, RayGone
 
 State = Literal["serving", "changing", "degraded", "down", "unknown"]

@@ -12,7 +12,7 @@ from infercli.core.differences import differs
 from infercli.core.record import Json
 from infercli.core.release import KEPT, Entry, Outcome, Progress, Revision, Serving, forgettable
 from infercli.core.release import serving as newest_good
-from infercli.core.rollout import State
+from infercli.core.release.rollout import State
 from infercli.errors import DeployFailed, InferError, TimedOut
 
 SEEN_S = 10.0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from infercli.actions.ports import Clock, Platform, Watcher
-from infercli.core.observed import Application, Applications
+from infercli.core.release.observed import Application, Applications
 from infercli.core.units import duration
 from infercli.errors import ClusterError, DeployFailed, EndpointError, RayError, RayGone, TimedOut
 

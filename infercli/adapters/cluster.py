@@ -29,8 +29,8 @@ from infercli.adapters.cluster_errors import (
 )
 from infercli.adapters.cluster_requests import CONNECT_S, Requests, api_client, dynamic_client
 from infercli.core.differences import differs
-from infercli.core.observed import Answer
 from infercli.core.record import Json
+from infercli.core.release.observed import Answer
 from infercli.errors import EndpointError, InferError, InputError
 
 QUIET_S = 30.0

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.release_secrets import ReleaseSecrets
-from infercli.core.observed import Answer
 from infercli.core.record import Json
 from infercli.core.release import newest, serving
+from infercli.core.release.observed import Answer
 from infercli.errors import InputError
 from infercli.render.names import keys_secret, serve_service
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_pods import waits_of
-from infercli.core.observed import JobEnd, JobState
 from infercli.core.record import Json
+from infercli.core.release.observed import JobEnd, JobState
 from infercli.errors import ClusterError, InputError
 
 STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")

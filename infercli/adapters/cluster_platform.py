@@ -20,9 +20,9 @@ from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_front import ClusterFront
 from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, wedged
 from infercli.adapters.release_secrets import ReleaseSecrets
-from infercli.core.observed import Answer, Application, Applications
 from infercli.core.record import Json
 from infercli.core.release import Revision, live
+from infercli.core.release.observed import Answer, Application, Applications
 from infercli.core.units import duration
 from infercli.errors import ClusterError, InputError, TimedOut
 from infercli.render.names import code_config_map, keys_secret, labels, ray_service, serve_service

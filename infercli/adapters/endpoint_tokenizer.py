@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from infercli.adapters.openai_api import OpenAiApi
+from infercli.core.load.texts import GROUPS, WORDS
 from infercli.core.record import canonical
-from infercli.core.texts import GROUPS, WORDS
 
 AT_ONCE = 8
 """Requests: enough to hide the way there and back, too few to keep a server from its work."""

@@ -19,7 +19,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from infercli.core.prices import PriceList
+from infercli.core.documents.prices import PriceList
 from infercli.core.record import Json
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, InputError, InvalidFile, UnknownName

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from infercli.core.observed import Answer
 from infercli.core.record import Json
+from infercli.core.release.observed import Answer
 from infercli.errors import EndpointError
 
 

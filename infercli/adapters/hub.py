@@ -17,7 +17,7 @@ from infercli.adapters import hub_download, hub_errors, model_files
 from infercli.adapters.hub_client import TIMEOUT_S, HubClient, translated
 from infercli.adapters.hub_errors import Asked
 from infercli.adapters.model_directory import OnProgress
-from infercli.core.model import LockedFile, LockedModel
+from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.errors import HubError, InferError, InputError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from infercli.adapters import model_files
 from infercli.adapters.hub_client import HubClient
 from infercli.adapters.hub_errors import Asked
 from infercli.adapters.model_directory import OnProgress, compare, hash_into, offset, strangers
-from infercli.core.model import LockedFile, LockedModel
+from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.units import gib
 from infercli.errors import HubError, InputError
 

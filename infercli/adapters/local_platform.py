@@ -11,9 +11,9 @@ from pathlib import Path
 from infercli.adapters.files import write_bytes, write_text
 from infercli.adapters.http import request
 from infercli.adapters.local_ray import LocalRay
-from infercli.core.observed import Answer, Application, Applications
 from infercli.core.record import Json
 from infercli.core.release import Revision
+from infercli.core.release.observed import Answer, Application, Applications
 from infercli.errors import EndpointError, RayError
 
 APPLICATIONS = "/api/serve/applications/"

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from infercli.adapters.files import alone, cache_home, shipped, write_text
 from infercli.adapters.http import request
-from infercli.core.observed import Answer
 from infercli.core.record import Record
+from infercli.core.release.observed import Answer
 from infercli.errors import EndpointError, InputError, RayError, RayGone
 
 LOGICAL_CPUS = 16

@@ -16,7 +16,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from infercli.adapters import model_files, whole_files
-from infercli.core.model import LockedFile, LockedModel
+from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.record import Json, Record
 from infercli.errors import InputError, InvalidFile
 

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import IO, Any, Self
 
-from infercli.core.telemetry import GpuTelemetry, Telemetry, Xid, gpu_telemetry
+from infercli.core.telemetry.gpus import GpuTelemetry, Telemetry, Xid, gpu_telemetry
 
 INTERVAL_S = 1.0
 """NVML averages power over about a second on most GPUs since Ampere (arXiv 2312.02741): sampling faster shows more of

@@ -11,8 +11,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 
-from infercli.core.conversation import mended
 from infercli.core.endpoint import Endpoint
+from infercli.core.load.conversation import mended
 from infercli.core.record import Json
 from infercli.errors import EndpointError
 

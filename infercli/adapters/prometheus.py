@@ -4,8 +4,8 @@ The one thing to know: nothing is read while the load runs. A thread for each ad
 the interpreter's lock) and sleeps; a process of its own could not be given the caller's way of asking a front for the
 metrics of one engine. What came back is parsed when the run is over.
 
-Our own parser (core/exposition.py) and not prometheus_client's: that one ends at the first bad line, and has to be
-installed for this alone.
+Our own parser (core/telemetry/exposition.py) and not prometheus_client's: that one ends at the first bad line, and has
+to be installed for this alone.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from infercli.adapters.http import request
-from infercli.core import dcgm, engine_telemetry
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.engine_telemetry import EngineTelemetry
-from infercli.core.exposition import Exposition, Scrape, parse
-from infercli.core.telemetry import Telemetry
+from infercli.core.telemetry import dcgm, engine
+from infercli.core.telemetry.engine import EngineTelemetry
+from infercli.core.telemetry.exposition import Exposition, Scrape, parse
+from infercli.core.telemetry.gpus import Telemetry
 from infercli.errors import EndpointError, InferError
 
 INTERVAL_S = 1.0
@@ -78,7 +78,7 @@ def no_engine(source: Source) -> str | None:
         answer = parse(source.fetch().decode("utf-8", "replace"), _wanted)
     except InferError as error:
         return error.message
-    return None if engine_telemetry.is_engine(answer) else _reason((), (answer,))
+    return None if engine.is_engine(answer) else _reason((), (answer,))
 
 
 class Scraper:
@@ -120,10 +120,10 @@ class Scraper:
             source = watched.source
             scrapes = watched.scrapes(origin_ns)
             answers = [scrape.exposition for scrape in scrapes if scrape.exposition is not None]
-            is_engine = any(engine_telemetry.is_engine(answer) for answer in answers)
+            is_engine = any(engine.is_engine(answer) for answer in answers)
             is_dcgm = any(dcgm.is_dcgm(answer) for answer in answers)
             if is_engine:
-                engines.append(engine_telemetry.engine_telemetry(source.name, scrapes, interval_s=self.interval_s))
+                engines.append(engine.engine_telemetry(source.name, scrapes, interval_s=self.interval_s))
             if is_dcgm:
                 gpus.append(dcgm.telemetry(source.name, scrapes, interval_s=self.interval_s))
             if not is_engine and not is_dcgm:
@@ -191,4 +191,4 @@ def _scrape(at_s: float, answer: bytes | str) -> Scrape:
 
 
 def _wanted(name: str) -> bool:
-    return engine_telemetry.wanted(name) or dcgm.wanted(name)
+    return engine.wanted(name) or dcgm.wanted(name)

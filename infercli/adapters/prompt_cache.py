@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from infercli.adapters.files import cache_home, write_bytes
-from infercli.core.sending import Sending
+from infercli.core.load.sending import Sending
 
 MAX_BYTES = 2**30
 """Of all entries; the ones that were not used for longest go first. Room for some two hundred million tokens."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infercli.adapters.files import read_text, read_yaml
-from infercli.core.prompt_files import FILE_REFERENCE
+from infercli.core.load.prompt_files import FILE_REFERENCE
 from infercli.core.record import Json
 
 TEXT_SUFFIXES = (".txt", ".md", ".json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from infercli.adapters.files import refuse_silent, to_json
-from infercli.core.bench import BenchResult
+from infercli.core.bench.result import BenchResult
 from infercli.core.record import Json
 from infercli.core.validation import problems_of
 from infercli.errors import InputError, InvalidFile

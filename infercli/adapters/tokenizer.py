@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infercli.core.model import LockedModel
+from infercli.core.documents.model import LockedModel
 from infercli.errors import InputError, InvalidFile
 
 if TYPE_CHECKING:

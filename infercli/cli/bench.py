@@ -201,7 +201,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
     """
     if explain:
         from infercli.cli.output import columns, emit
-        from infercli.core.metrics import DEFINITIONS
+        from infercli.core.bench.metrics import DEFINITIONS
         from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
         from infercli.errors import ExitCode
 

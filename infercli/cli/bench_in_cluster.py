@@ -9,9 +9,9 @@ from infercli.errors import InputError
 
 if TYPE_CHECKING:
     from infercli.cli.endpoint import Aim
-    from infercli.core.levels import BenchRun, Level, Levels
+    from infercli.core.bench.levels import BenchRun, Level, Levels
+    from infercli.core.load.sending import Sending
     from infercli.core.record import Json
-    from infercli.core.sending import Sending
     from infercli.core.traces import Api
     from infercli.loadgen import Progress
 
@@ -49,8 +49,8 @@ def run_in_cluster(
     from infercli.adapters.cluster_job import ClusterJob
     from infercli.adapters.cluster_platform import ClusterPlatform
     from infercli.adapters.files import package_sources
-    from infercli.core.bench_job import BenchJob
-    from infercli.core.levels import Level
+    from infercli.core.bench.job import BenchJob
+    from infercli.core.bench.levels import Level
     from infercli.core.release import serving
     from infercli.core.traces import Load
     from infercli.loadgen import Progress

@@ -22,18 +22,18 @@ from infercli.cli.model_names import check_models
 from infercli.cli.options import Place
 from infercli.cli.output import emit, note, terminal_columns
 from infercli.cli.planned import plan_of, record, with_plan
-from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.levels import USERS, Levels, requests_of
-from infercli.core.search import searched
-from infercli.core.sweep import swept
+from infercli.core.bench.levels import USERS, Levels, requests_of
+from infercli.core.bench.result import BenchResult, BenchTarget
+from infercli.core.bench.search import searched
+from infercli.core.bench.sweep import swept
 from infercli.core.traces import Api, Load
 from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.core.levels import Level
-    from infercli.core.sending import Sending
+    from infercli.core.bench.levels import Level
+    from infercli.core.load.sending import Sending
     from infercli.loadgen import Progress
 
 
@@ -44,7 +44,7 @@ _FILES = ("workload", "objectives", "tokenizer", "plan_path", "deployment_path")
 _BAR = 16
 """Cells of the bar that shows how far a load is, where there is room."""
 MANY = 512
-"""Prompts to begin with for a load that does not say how many it will send (core/repeats.py makes more of them)."""
+"""Prompts to begin with for a load that does not say how many it sends (core/load/repeats.py makes more of them)."""
 
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
@@ -55,8 +55,8 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
     from infercli.cli.result_text import as_data, summary
     from infercli.cli.sending import mean_turns
     from infercli.cli.watching import Watch
-    from infercli.core.conversation import digest_conversations
-    from infercli.core.sending import cut_prompts, prefix_sent
+    from infercli.core.load.conversation import digest_conversations
+    from infercli.core.load.sending import cut_prompts, prefix_sent
     from infercli.loadgen import Target, digest_key, run_levels
 
     # What is wrong with the options is said before anybody is asked.
@@ -147,8 +147,8 @@ def _saved(path: Path, text: str, digest: str, *, keep: bool) -> tuple[Path | No
 
 
 def _verdict(result: BenchResult) -> int:
-    from infercli.core.cautions import failed_many
-    from infercli.core.search import holds
+    from infercli.core.bench.cautions import failed_many
+    from infercli.core.bench.search import holds
 
     if result.stopped is not None and result.stopped.kind == "interrupted":
         return ExitCode.INTERRUPTED
@@ -194,9 +194,9 @@ def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
 def _sending(given: dict[str, Any], aim: Aim, asked: Levels, turns: float | None) -> Sending:
     """`turns`: of a conversation on average; None: it is not known before they are read."""
     from infercli.cli.sending import conversations_for, is_trace, tokenizer_for
+    from infercli.core.load.repeats import planned
+    from infercli.core.load.sending import capped
     from infercli.core.release import serving
-    from infercli.core.repeats import planned
-    from infercli.core.sending import capped
 
     workload, tokens = given["workload"], given["input_len"]
     count = _count(given, turns)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers
 
 if TYPE_CHECKING:
-    from infercli.core.choice import Hardware, Question, Selection
-    from infercli.core.deployment import ModelDeployment
-    from infercli.core.estimate import Traffic
-    from infercli.core.estimating import Model
-    from infercli.core.prices import PriceList
-    from infercli.core.problems import Problems
-    from infercli.core.workload import Workload
+    from infercli.core.choice.choice import Hardware, Question, Selection
+    from infercli.core.documents.deployment import ModelDeployment
+    from infercli.core.documents.prices import PriceList
+    from infercli.core.documents.workload import Workload
+    from infercli.core.estimates.estimate import Traffic
+    from infercli.core.estimates.estimating import Model
+    from infercli.core.estimates.problems import Problems
 
 
 _UNITS = {"ms": 1.0, "s": 1000.0}
@@ -35,8 +35,8 @@ def run(typed: Typed, output: str) -> int:
     from infercli.cli.choosing_text import text
     from infercli.cli.output import emit
     from infercli.cli.progress import working
-    from infercli.core.choosing import Search
-    from infercli.core.relaxing import changes
+    from infercli.core.choice.choosing import Search
+    from infercli.core.choice.relaxing import changes
     from infercli.errors import ExitCode
 
     with typed.in_its_words():
@@ -59,12 +59,12 @@ def run(typed: Typed, output: str) -> int:
 def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
     from infercli.cli.project import deployment_path, learned_here, load_deployment
-    from infercli.core.choice import KEPT, Fixed, Question
-    from infercli.core.deployment import ModelDeployment
+    from infercli.core.choice.choice import KEPT, Fixed, Question
+    from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
     from infercli.core.engines.arguments import unplanned
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
     from infercli.errors import InputError, InvalidFile
 
     problems = Problems()
@@ -139,10 +139,10 @@ def question_of(typed: Typed) -> Question:
 def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[Model | None, bool]:
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
     from infercli.cli.project import load_lock, look_for_directory
-    from infercli.core.estimating import Model
-    from infercli.core.profile import HardwareProfile, NodeGroup
-    from infercli.core.quantization import METHODS
-    from infercli.core.resolving import resolve
+    from infercli.core.documents.profile import HardwareProfile, NodeGroup
+    from infercli.core.estimates.estimating import Model
+    from infercli.core.planning.resolving import resolve
+    from infercli.core.quantization.methods import METHODS
     from infercli.errors import UnknownName
 
     with problems.at("MODEL"):
@@ -163,7 +163,7 @@ def _hardware(
     """(prices, the profiles that were named, else the deployment's, else all with GPUs)."""
     from infercli.adapters.files import price_list, profile_files
     from infercli.cli.project import load_profile
-    from infercli.core.candidates import hardware_of
+    from infercli.core.choice.candidates import hardware_of
 
     prices = price_list(project)
     named = list(typed.profiles) or ([] if deployment is None else [deployment.profile])
@@ -178,7 +178,7 @@ def _hardware(
 
 def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
     """All hardware with GPUs that has a name here, whatever was asked about."""
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
 
     return _of_names(typed, (), Problems())
 
@@ -194,7 +194,7 @@ def _of_names(typed: Typed, names: tuple[str, ...], problems: Problems) -> tuple
 
 def _called(typed: Typed) -> Callable[[str], Hardware | None]:
     """Of a name as `--profile` takes it, its hardware."""
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
 
     def called(name: str) -> Hardware | None:
         problems = Problems()
@@ -205,7 +205,7 @@ def _called(typed: Typed) -> Callable[[str], Hardware | None]:
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:
-    from infercli.core.quantization import expand
+    from infercli.core.quantization.methods import expand
 
     wanted: list[str] = []
     for name in typed.quantizations:
@@ -225,7 +225,7 @@ def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Pr
 
 def _workload(typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], model: Model | None) -> Workload:
     """What the deployment says, with the lengths that were typed; the usual ones as far as a request may be long."""
-    from infercli.core.workload import Workload
+    from infercli.core.documents.workload import Workload
 
     workload = Workload() if deployment is None else deployment.workload
     typed_lengths = {"input_tokens": typed.input_tokens, "output_tokens": typed.output_tokens}
@@ -239,9 +239,9 @@ def _workload(typed: Typed, deployment: ModelDeployment | None, args: dict[str, 
 def _traffic(
     typed: Typed, deployment: ModelDeployment | None, workload: Workload, args: dict[str, Any], problems: Problems
 ) -> Traffic | None:
-    from infercli.core.estimate import LEAST_RATE, Traffic
+    from infercli.core.documents.workload import MOST_COUNT
+    from infercli.core.estimates.estimate import LEAST_RATE, Traffic
     from infercli.core.units import number
-    from infercli.core.workload import MOST_COUNT
 
     if typed.rate is not None and typed.concurrency is not None:
         problems.add("--rate", "and --concurrency exclude each other", "give one of them")
@@ -276,7 +276,7 @@ def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Prob
     """By name, in ms: what was typed, else what deployment.yaml says."""
     import re
 
-    from infercli.core.choice import OBJECTIVES
+    from infercli.core.choice.choice import OBJECTIVES
     from infercli.errors import UnknownName
 
     if not typed.slos and deployment is not None:

@@ -13,7 +13,7 @@ import click
 from infercli.cli.output import columns, heading, last_column_fits, paragraph, terminal_width
 
 if TYPE_CHECKING:
-    from infercli.core.choice import Loser, Point, Selection, Winner
+    from infercli.core.choice.choice import Loser, Point, Selection, Winner
 
 _LOSERS_SHOWN = 14
 """Kinds of losers at most."""
@@ -82,8 +82,8 @@ def _other_load(found: Selection) -> list[str]:
 
 
 def _load(found: Selection) -> str:
+    from infercli.core.choice.weighing import limits
     from infercli.core.units import number
-    from infercli.core.weighing import limits
 
     load = found.workload
     amount = _rate(load.request_rate) if load.request_rate else f"{number(load.concurrency or 0, 6)} in flight"
@@ -114,7 +114,7 @@ def _winner(winner: Winner, found: Selection) -> list[str]:
 
 
 def _front(front: tuple[Point, ...]) -> list[str]:
-    from infercli.core.frontier import letter, plot
+    from infercli.core.choice.frontier import letter, plot
 
     rows = [
         (

@@ -11,7 +11,7 @@ from infercli.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infercli.core.bench_comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
+    from infercli.core.bench.comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
     from infercli.cli.output import emit, note
-    from infercli.core.bench_comparison import BenchComparison, compare, refusals
+    from infercli.core.bench.comparison import BenchComparison, compare, refusals
     from infercli.errors import ExitCode, InputError
 
     if len(files) < 2:

@@ -36,7 +36,7 @@ def _models() -> Iterable[str]:
 
 
 def _quantizations() -> Iterable[str]:
-    from infercli.core.quantization import ALIASES, METHODS
+    from infercli.core.quantization.methods import ALIASES, METHODS
 
     return (*METHODS, *ALIASES)
 
@@ -44,7 +44,7 @@ def _quantizations() -> Iterable[str]:
 def _kv_cache_dtypes() -> Iterable[str]:
     from typing import get_args
 
-    from infercli.core.kv_specs import CacheDtype
+    from infercli.core.kv_cache.specs import CacheDtype
 
     return get_args(CacheDtype)
 

@@ -10,7 +10,7 @@ from infercli.errors import ExitCode, InferError, InputError
 if TYPE_CHECKING:
     from infercli.actions.steps import World
     from infercli.cli.options import Place
-    from infercli.core.plan import Plan
+    from infercli.core.documents.plan import Plan
     from infercli.core.record import Json
 
 

@@ -10,7 +10,7 @@ from infercli.cli import options
 
 if TYPE_CHECKING:
     from infercli.core.record import Json
-    from infercli.core.release_diff import ReleaseDiff
+    from infercli.core.release.diff import ReleaseDiff
 
 
 @click.command()

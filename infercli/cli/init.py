@@ -82,8 +82,8 @@ def command(
     from infercli.adapters.files import parse_document, write_text
     from infercli.cli.output import emit, note
     from infercli.cli.project import DEPLOYMENT_FILE, load_profile
-    from infercli.core.deployment import ModelDeployment
-    from infercli.core.quantization import expand
+    from infercli.core.documents.deployment import ModelDeployment
+    from infercli.core.quantization.methods import expand
     from infercli.errors import InputError
 
     _check_model(model)

@@ -9,10 +9,10 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from infercli.core.bench import BenchResult
-    from infercli.core.estimate import Estimate
-    from infercli.core.learning import LearnedRun, LearnedRuns
-    from infercli.core.plan import Plan
+    from infercli.core.bench.result import BenchResult
+    from infercli.core.documents.plan import Plan
+    from infercli.core.estimates.estimate import Estimate
+    from infercli.core.estimates.learning import LearnedRun, LearnedRuns
     from infercli.core.record import Json
 
 
@@ -49,7 +49,7 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     from infercli.cli.output import note
     from infercli.cli.project import LEARNED_FILE, load_learned
     from infercli.core.engines import RAY_SERVICE_ENGINE as PLANNED
-    from infercli.core.learning import LearnedRuns, minor
+    from infercli.core.estimates.learning import LearnedRuns, minor
     from infercli.core.units import counted
     from infercli.errors import InputError
 
@@ -90,8 +90,8 @@ def _read(file: str) -> bytes:
 def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedRun]:
     import hashlib
 
-    from infercli.core.learning import learn, question_of, uncounted
-    from infercli.core.startup_log import read_startup_log
+    from infercli.core.estimates.learning import learn, question_of, uncounted
+    from infercli.core.estimates.startup_log import read_startup_log
     from infercli.errors import InputError
 
     data = _read(file)
@@ -129,7 +129,7 @@ def _learn_levels(
     import hashlib
 
     from infercli.cli.output import note
-    from infercli.core.learned_speed import learn_speed, question_of
+    from infercli.core.bench.learned_speed import learn_speed, question_of
     from infercli.errors import InputError, InvalidFile
 
     adapters = {t.model for t in result.traces} - {None, result.target.model}
@@ -159,7 +159,7 @@ def _learn_levels(
 
 def _answer(file: str, question: dict[str, Json]) -> Estimate:
     from infercli.cli.estimating import Answers
-    from infercli.core.estimate import EstimateError
+    from infercli.core.estimates.estimate import EstimateError
     from infercli.errors import InvalidFile
 
     answer = Answers().answer(question)
@@ -177,7 +177,7 @@ def _bench_result(file: str, data: bytes) -> BenchResult | None:
     import json
 
     from infercli.adapters.files import parse_document
-    from infercli.core.bench import BenchResult
+    from infercli.core.bench.result import BenchResult
 
     try:
         value = json.loads(data) if data.lstrip().startswith(b"{") else None
@@ -192,7 +192,7 @@ def _read_plan(plan: str | None) -> Plan | None:
     from pathlib import Path
 
     from infercli.adapters.files import read_document
-    from infercli.core.plan import Plan
+    from infercli.core.documents.plan import Plan
 
     return None if plan is None else read_document(Path(plan), Plan, "`infercli plan` writes it")
 

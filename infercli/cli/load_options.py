@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from infercli.cli.project import load_objectives
-from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.levels import USERS, Levels
+from infercli.core.bench.goodput import Objectives, parse_objective
+from infercli.core.bench.levels import USERS, Levels
 from infercli.core.units import parse_duration_s
 from infercli.errors import InputError
 

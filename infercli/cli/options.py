@@ -36,7 +36,7 @@ def namespace(_ctx: click.Context, _parameter: click.Parameter, value: str | Non
     """Callback of `-n`: what Kubernetes would refuse as a namespace is refused as it is typed."""
     if value is None:
         return None
-    from infercli.core.deployment import namespace_name
+    from infercli.core.documents.deployment import namespace_name
 
     try:
         return namespace_name(value)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infercli.adapters.model_directory import OnProgress
-    from infercli.core.model import LockedModel
+    from infercli.core.documents.model import LockedModel
 
 
 @click.command()

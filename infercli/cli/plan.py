@@ -14,11 +14,11 @@ from infercli.errors import ExitCode, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infercli.core.deployment import ModelDeployment
     from infercli.core.derivation import Derivation
-    from infercli.core.outlook import Outlook
-    from infercli.core.plan import Choice, Plan
-    from infercli.core.planning import Planned
+    from infercli.core.documents.deployment import ModelDeployment
+    from infercli.core.documents.plan import Choice, Plan
+    from infercli.core.planning.outlook import Outlook
+    from infercli.core.planning.planning import Planned
 
 
 def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -212,7 +212,7 @@ def _refuse_lists(flag: str, values: tuple[str, ...]) -> None:
 def _deployment(typed: Typed) -> ModelDeployment:
     """deployment.yaml, or what a MODEL alone means, with what was typed in its place."""
     from infercli.cli.project import load_deployment
-    from infercli.core.deployment import ModelDeployment
+    from infercli.core.documents.deployment import ModelDeployment
 
     profile, quantization = next(iter(typed.profiles), None), next(iter(typed.quantizations), None)
     if typed.model is None:
@@ -270,7 +270,7 @@ def _save(plan: Plan, path: Path, namespace: str | None) -> Plan:
 def _outlook(planned: Planned, project: Path, prefix_hit_fraction: float | None) -> Outlook | None:
     """What is said beside the plan; None on the local target."""
     from infercli.adapters.files import price_list
-    from infercli.core.outlook import outlook
+    from infercli.core.planning.outlook import outlook
 
     if planned.question is None:
         return None
@@ -280,7 +280,7 @@ def _outlook(planned: Planned, project: Path, prefix_hit_fraction: float | None)
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:
     """All derivations, or the one of that name."""
     from infercli.core.derivation import find
-    from infercli.core.explaining import explain
+    from infercli.core.planning.explaining import explain
 
     if planned.question is None:
         raise InputError(

@@ -8,8 +8,8 @@ import click
 
 if TYPE_CHECKING:
     from infercli.core.derivation import Derivation, Measured
-    from infercli.core.outlook import Outlook
-    from infercli.core.plan import GpuMemory, KvCache, MemoryTerm, Plan
+    from infercli.core.documents.plan import GpuMemory, KvCache, MemoryTerm, Plan
+    from infercli.core.planning.outlook import Outlook
 
 BAR_WIDTH = 50
 """Characters of the memory bar; with its label it stays under 80 columns."""

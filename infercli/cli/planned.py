@@ -10,15 +10,15 @@ from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.cli.endpoint import Aim
-    from infercli.core.bench import BenchResult
-    from infercli.core.expected import GpuPrice, Prediction
-    from infercli.core.plan import Plan
+    from infercli.core.bench.expected import GpuPrice, Prediction
+    from infercli.core.bench.result import BenchResult
+    from infercli.core.documents.plan import Plan
 
 
 def plan_of(aim: Aim, plan_path: str | None) -> Plan | None:
     """The plan that was named, or the serving revision's; None for an endpoint of which no plan is known."""
     from infercli.adapters.files import read_document
-    from infercli.core.plan import Plan
+    from infercli.core.documents.plan import Plan
     from infercli.core.release import serving
 
     if plan_path is not None:
@@ -37,9 +37,9 @@ def with_plan(result: BenchResult, plan: Plan) -> BenchResult:
 def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
     """Of the load that was really sent: users or rate, and prompt and answer lengths as they were measured."""
     from infercli.cli.estimating import Answers
-    from infercli.core.estimate import EstimateError
-    from infercli.core.expected import Prediction
-    from infercli.core.learned_speed import as_sent, question_of
+    from infercli.core.bench.expected import Prediction
+    from infercli.core.bench.learned_speed import as_sent, question_of
+    from infercli.core.estimates.estimate import EstimateError
 
     if plan.profile.gpu is None:
         return ()  # nothing is predicted of a CPU, and nobody expects it
@@ -73,8 +73,8 @@ def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
 
 def _price(plan: Plan) -> GpuPrice | None:
     from infercli.adapters.files import price_list
-    from infercli.core.expected import GpuPrice
-    from infercli.core.outlook import cost_of
+    from infercli.core.bench.expected import GpuPrice
+    from infercli.core.planning.outlook import cost_of
 
     try:
         cost = cost_of(plan, price_list(Path()), None)
@@ -101,7 +101,7 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
     A release that cannot be written to now is no reason to fail a benchmark: it is noted.
     """
     from infercli.actions.record_benchmark import record_benchmark
-    from infercli.core.headline import headline
+    from infercli.core.bench.headline import headline
     from infercli.core.release import Measured
 
     if aim.world is None or aim.release is None or not result.answered:

@@ -40,7 +40,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
     from infercli.adapters.files import profile_files, to_yaml
     from infercli.cli.output import columns, emit, last_column_fits
     from infercli.cli.project import MUST_BE, load_profile, read_profile
-    from infercli.core.profile import HardwareProfile
+    from infercli.core.documents.profile import HardwareProfile
     from infercli.errors import InputError
 
     if schema:

@@ -12,14 +12,14 @@ from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infercli.core.changes import Offer
-    from infercli.core.deployment import ModelDeployment
-    from infercli.core.goodput import Objectives
-    from infercli.core.learning import LearnedRuns
-    from infercli.core.model import LockedModel, ModelLock
-    from infercli.core.plan import Plan
-    from infercli.core.planning import Planned
-    from infercli.core.profile import HardwareProfile
+    from infercli.core.bench.goodput import Objectives
+    from infercli.core.documents.deployment import ModelDeployment
+    from infercli.core.documents.model import LockedModel, ModelLock
+    from infercli.core.documents.plan import Plan
+    from infercli.core.documents.profile import HardwareProfile
+    from infercli.core.estimates.learning import LearnedRuns
+    from infercli.core.planning.changes import Offer
+    from infercli.core.planning.planning import Planned
     from infercli.core.record import Json
 
 DEPLOYMENT_FILE = "deployment.yaml"
@@ -41,7 +41,7 @@ def deployment_path(given: str | None) -> Path:
 def load_deployment(given: str | None) -> ModelDeployment:
     """deployment.yaml, with every problem reported at once."""
     from infercli.adapters.files import parse_document, read_yaml
-    from infercli.core.deployment import ModelDeployment
+    from infercli.core.documents.deployment import ModelDeployment
 
     path = deployment_path(given)
     value = read_yaml(path, None if path.exists() else "`infercli init` writes one", MOST_BYTES)
@@ -56,8 +56,8 @@ def load_deployment(given: str | None) -> ModelDeployment:
 
 def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str]]:
     """What is wrong with a deployment that has its form: names that no table has, and engine_args."""
-    from infercli.core.planning import argument_problems
-    from infercli.core.quantization import expand
+    from infercli.core.planning.planning import argument_problems
+    from infercli.core.quantization.methods import expand
 
     found = []
     looks: dict[str, Callable[[str], object]] = {
@@ -80,8 +80,8 @@ def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str
 def load_profile(name: str, project: Path) -> HardwareProfile:
     """A profile by name, one of a GPU's name and a count, or a file by path. Raises UnknownName with the nearest."""
     from infercli.adapters.files import price_list, profile_files, read_document
-    from infercli.core.bare_profile import bare_profile
-    from infercli.core.profile import HardwareProfile
+    from infercli.core.documents.bare_profile import bare_profile
+    from infercli.core.documents.profile import HardwareProfile
 
     if name.endswith((".yaml", ".yml")):
         path = Path(name) if Path(name).exists() else project / name
@@ -99,7 +99,7 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
 def guessed_gpu(name: str, project: Path) -> str | None:
     """What a profile that nobody wrote takes its GPU for, where its name leaves the memory open."""
     from infercli.adapters.files import profile_files
-    from infercli.core.bare_profile import guessed
+    from infercli.core.documents.bare_profile import guessed
 
     written = name.endswith((".yaml", ".yml")) or name in {path.stem for path in profile_files(project)}
     try:
@@ -111,7 +111,7 @@ def guessed_gpu(name: str, project: Path) -> str | None:
 def read_profile(path: Path) -> HardwareProfile:
     """A profile that is known by the name of its file. Raises InvalidFile, also where its own name is another."""
     from infercli.adapters.files import read_document
-    from infercli.core.profile import HardwareProfile
+    from infercli.core.documents.profile import HardwareProfile
 
     profile = read_document(path, HardwareProfile, MUST_BE)
     if profile.name != path.stem:
@@ -123,7 +123,7 @@ def read_profile(path: Path) -> HardwareProfile:
 def load_objectives(name: str) -> Objectives:
     """A shipped set of objectives by name, or a file by path. Raises UnknownName with the nearest names."""
     from infercli.adapters.files import read_document, shipped_file
-    from infercli.core.goodput import Objectives
+    from infercli.core.bench.goodput import Objectives
 
     return read_document(shipped_file("objectives", name, "set of objectives"), Objectives)
 
@@ -135,7 +135,7 @@ def load_learned(project: Path) -> LearnedRuns | None:
     path = project / LEARNED_FILE
     if not path.exists():
         return None
-    from infercli.core.learning import LearnedRuns
+    from infercli.core.estimates.learning import LearnedRuns
 
     return read_document(path, LearnedRuns, "deleting it forgets what was learned")
 
@@ -154,7 +154,7 @@ def learned_here(project: Path) -> LearnedRuns | None:
 def load_lock(project: Path) -> ModelLock:
     """models.lock.yaml beside the deployment file; an empty one where there is none."""
     from infercli.adapters.files import read_document
-    from infercli.core.model import ModelLock
+    from infercli.core.documents.model import ModelLock
 
     path = project / LOCK_FILE
     hint = f"`git checkout {path}` brings back what was committed; or delete it and pin its models again"
@@ -190,7 +190,7 @@ def build_plan(deployment: ModelDeployment, path: Path) -> Plan:
 
 def build_planned(deployment: ModelDeployment, project: Path, path: Path | None = None) -> Planned:
     """As `build_plan`, with the estimate that the plan rests on. `path` None: it was typed, and is in no file."""
-    from infercli.core.planning import planned
+    from infercli.core.planning.planning import planned
 
     wrong = _more_problems({name: getattr(deployment, name) for name in _NAMED}, project)
     if len(wrong) > 1 or (wrong and wrong[0][0].startswith("engine_args")):
@@ -256,9 +256,9 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
     One of the project's own that cannot be read is left out.
     """
     from infercli.adapters.files import price_list, profile_files
-    from infercli.core.bare_profile import bare_profile
-    from infercli.core.changes import NODES, Offer
-    from infercli.core.profile import LARGEST_NODE_GPUS
+    from infercli.core.documents.bare_profile import bare_profile
+    from infercli.core.documents.profile import LARGEST_NODE_GPUS
+    from infercli.core.planning.changes import NODES, Offer
     from infercli.errors import InferError
 
     prices = price_list(project)
@@ -288,7 +288,7 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
 def load_plan(path: Path) -> Plan:
     """A saved plan. Refused when it was edited, or made by another version: what was reviewed is what runs."""
     from infercli.adapters.files import read_document
-    from infercli.core.plan import Plan
+    from infercli.core.documents.plan import Plan
 
     plan = read_document(path, Plan, "`infercli plan --save plan.json` writes one")
     if not plan.digest:

@@ -9,8 +9,8 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from infercli.core.bench import BenchResult
-    from infercli.core.rechecking import Rechecked
+    from infercli.core.bench.rechecking import Rechecked
+    from infercli.core.bench.result import BenchResult
     from infercli.core.record import Json
 
     Results = list[tuple[str, BenchResult]]
@@ -76,7 +76,7 @@ def _read(files: tuple[str, ...]) -> Results:
 
 def _check(results: Results, output: str) -> int:
     from infercli.cli.output import emit
-    from infercli.core.rechecking import recheck
+    from infercli.core.bench.rechecking import recheck
     from infercli.errors import ExitCode
 
     answers = [recheck(result, file) for file, result in results]

@@ -12,19 +12,19 @@ from itertools import pairwise
 
 from infercli.cli.fitting import Column, fitting
 from infercli.cli.output import clean, page_width
-from infercli.core.bench import BenchResult
-from infercli.core.cautions import cautions
-from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
-from infercli.core.failures import first_messages
-from infercli.core.foretold import Foretold, foretold
-from infercli.core.goodput import Goodput
-from infercli.core.metrics import Distribution
+from infercli.core.bench.cautions import cautions
+from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
+from infercli.core.bench.failures import first_messages
+from infercli.core.bench.foretold import Foretold, foretold
+from infercli.core.bench.goodput import Goodput
+from infercli.core.bench.metrics import Distribution
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.search import Sure, holds, keeps
+from infercli.core.bench.self_check import MERGED_LIMIT_FRACTION
+from infercli.core.bench.stage import StageResult
+from infercli.core.bench.timeline import Timeline, timeline
 from infercli.core.record import Json
-from infercli.core.search import Sure, holds, keeps
-from infercli.core.self_check import MERGED_LIMIT_FRACTION
-from infercli.core.stage import StageResult
-from infercli.core.telemetry import GpuSummary, TelemetrySummary
-from infercli.core.timeline import Timeline, timeline
+from infercli.core.telemetry.gpus import GpuSummary, TelemetrySummary
 from infercli.core.units import counted, number, rounded
 from infercli.report.naming import latencies, load_sent, sent, swept
 from infercli.report.sparkline import BLOCKS, sparkline

@@ -14,7 +14,7 @@ import click
 from infercli.errors import InferError
 
 if TYPE_CHECKING:
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,7 +99,7 @@ class Typed(NamedTuple):
 
 def check_counts(typed: Typed) -> None:
     """Raises InvalidFile with every flag that must be a number of a size that may be meant, and is not."""
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
     from infercli.errors import InvalidFile
 
     problems = Problems()
@@ -110,7 +110,7 @@ def check_counts(typed: Typed) -> None:
 
 def require_prefixes(fraction: float | None, args: dict[str, Any]) -> None:
     """Raises InvalidFile where the share of prompts that the prefix cache has cannot be."""
-    from infercli.core.problems import Problems
+    from infercli.core.estimates.problems import Problems
     from infercli.errors import InvalidFile
 
     problems = Problems()
@@ -122,7 +122,7 @@ def require_prefixes(fraction: float | None, args: dict[str, Any]) -> None:
 
 def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Problems) -> None:
     """What is wrong with the share of prompts that the prefix cache has."""
-    from infercli.core.estimate import hits_without_cache
+    from infercli.core.estimates.estimate import hits_without_cache
 
     flag = "--prefix-hit-fraction"
     if fraction is not None and not 0 <= fraction < 1:
@@ -133,8 +133,8 @@ def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Probl
 
 def check_whole_numbers(typed: Typed, args: dict[str, Any], problems: Problems) -> None:
     """What is wrong with flags that are counts. `args`: engine_args, with those that were typed."""
-    from infercli.core.deployment import MOST_REPLICAS
-    from infercli.core.workload import MOST_COUNT
+    from infercli.core.documents.deployment import MOST_REPLICAS
+    from infercli.core.documents.workload import MOST_COUNT
 
     names = ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs")
     counts = {f"--{name.replace('_', '-')}": args.get(name) for name in names}

@@ -10,11 +10,11 @@ from infercli.errors import InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.core.bench_workload import FileFormat, Synthetic, TraceFormat, Workload
-    from infercli.core.model import LockedModel
-    from infercli.core.prompt_files import Asked
-    from infercli.core.sending import Sending
-    from infercli.core.texts import TokenLengths
+    from infercli.core.documents.model import LockedModel
+    from infercli.core.load.prompt_files import Asked
+    from infercli.core.load.sending import Sending
+    from infercli.core.load.texts import TokenLengths
+    from infercli.core.load.workload import FileFormat, Synthetic, TraceFormat, Workload
     from infercli.core.traces import Api
 
 DEFAULT_COUNT = 64
@@ -55,7 +55,7 @@ def conversations_for(
     of `input_tokens` tokens. `loras` and `api` go before the workload's own. `lengths` is asked only where lengths in
     tokens are called for and what was written is not kept from before. Raises InputError.
     """
-    from infercli.core.sending import spread_over, unfit
+    from infercli.core.load.sending import spread_over, unfit
 
     wanted = _Wanted(seed, count, until_s, lengths)
     if workload is None:
@@ -87,7 +87,7 @@ class Loaded(NamedTuple):
 def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
     """A workload file by path or shipped name, or a file of data in a format. Raises InputError."""
     from infercli.adapters.files import read_document, shipped_file
-    from infercli.core.bench_workload import FILE_FORMATS, Workload
+    from infercli.core.load.workload import FILE_FORMATS, Workload
 
     path = Path(given)
     is_name = path.suffix.lower() in WORKLOAD_SUFFIXES
@@ -116,7 +116,7 @@ def mean_turns(workload: str | None, data_format: FileFormat | None) -> float | 
 
 def is_trace(workload: str | None, data_format: FileFormat | None) -> bool:
     """Whether it says how long prompts are and not what they say."""
-    from infercli.core.bench_workload import TRACE_FORMATS
+    from infercli.core.load.workload import TRACE_FORMATS
 
     return workload is not None and load_workload(workload, data_format).workload.format in TRACE_FORMATS
 
@@ -158,9 +158,9 @@ def _alone(workload: str, **numbers: int | None) -> None:
 
 
 def _by_numbers(words: int | None, input_tokens: int | None, output_tokens: int | None, wanted: _Wanted) -> Sending:
-    from infercli.core.amounts import Amount
-    from infercli.core.bench_workload import Synthetic
-    from infercli.core.synthetic import synthetic_words
+    from infercli.core.load.amounts import Amount
+    from infercli.core.load.synthetic import synthetic_words
+    from infercli.core.load.workload import Synthetic
 
     if words is not None and input_tokens is not None:
         raise InputError("--words and --input-len both say how long prompts are", "give one of them")
@@ -174,8 +174,8 @@ def _by_numbers(words: int | None, input_tokens: int | None, output_tokens: int 
 
 
 def _by_workload(loaded: Loaded, wanted: _Wanted) -> Sending:
-    from infercli.core.conversation import single
-    from infercli.core.sending import Sending
+    from infercli.core.load.conversation import single
+    from infercli.core.load.sending import Sending
 
     workload = loaded.workload
     title = f"workload {workload.name}"
@@ -188,7 +188,7 @@ def _by_workload(loaded: Loaded, wanted: _Wanted) -> Sending:
 
 
 def _by_synthetic(description: Synthetic, title: str, wanted: _Wanted) -> Sending:
-    from infercli.core.synthetic import synthetic
+    from infercli.core.load.synthetic import synthetic
 
     seed, count = wanted.seed, wanted.most or DEFAULT_COUNT
 
@@ -201,9 +201,9 @@ def _by_synthetic(description: Synthetic, title: str, wanted: _Wanted) -> Sendin
 
 def _by_file(workload: Workload, path: Path, title: str, wanted: _Wanted) -> Sending:
     from infercli.adapters.files import read_text, text_lines
-    from infercli.core.bench_workload import TRACE_FORMATS
-    from infercli.core.prompt_files import read_prompt_lines, read_promptfoo, read_sharegpt
-    from infercli.core.sending import Sending
+    from infercli.core.load.prompt_files import read_prompt_lines, read_promptfoo, read_sharegpt
+    from infercli.core.load.sending import Sending
+    from infercli.core.load.workload import TRACE_FORMATS
     from infercli.core.units import counted
 
     title = f"{title}: {workload.format} {path.name}"
@@ -224,9 +224,9 @@ def _by_file(workload: Workload, path: Path, title: str, wanted: _Wanted) -> Sen
 
 def _by_trace(workload: Workload, trace_format: TraceFormat, path: Path, title: str, wanted: _Wanted) -> Sending:
     from infercli.adapters.files import text_lines
-    from infercli.core.bench_workload import BLOCK_TOKENS
-    from infercli.core.replay import replay
-    from infercli.core.trace_files import read_trace
+    from infercli.core.load.replay import replay
+    from infercli.core.load.trace_files import read_trace
+    from infercli.core.load.workload import BLOCK_TOKENS
     from infercli.core.units import counted
 
     block_tokens = workload.block_tokens or BLOCK_TOKENS.get(trace_format)
@@ -252,8 +252,8 @@ def _by_trace(workload: Workload, trace_format: TraceFormat, path: Path, title: 
 
 def _answered(talks: tuple[tuple[Asked, ...], ...], title: str, lengths: TokenLengths | None) -> Sending:
     """ShareGPT conversations; with a tokenizer each answer may be as long as the one that was given."""
-    from infercli.core.conversation import Conversation, Turn
-    from infercli.core.sending import Sending
+    from infercli.core.load.conversation import Conversation, Turn
+    from infercli.core.load.sending import Sending
 
     answers = [turn.answer for talk in talks for turn in talk if turn.answer]
     counted = iter(lengths.lengths(answers)) if lengths is not None else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from infercli.adapters.nvml import GpuSampler
     from infercli.adapters.prometheus import Scraper, Source
     from infercli.cli.endpoint import Aim
-    from infercli.core.levels import BenchRun
+    from infercli.core.bench.levels import BenchRun
 
 ELSEWHERE = "no GPU telemetry: the endpoint is on another machine; --metrics-url reads a DCGM exporter there"
 UNASKED = "no GPU telemetry: none was asked for"
@@ -69,8 +69,8 @@ class Watch:
 
     def fields(self, ran: BenchRun) -> dict[str, Any]:
         """After the block."""
-        from infercli.core.bench import EngineTokens
-        from infercli.core.telemetry import together
+        from infercli.core.bench.result import EngineTokens
+        from infercli.core.telemetry.gpus import together
 
         fields: dict[str, Any] = {"unwatched": self.absent}
         gpus = None if self._sampler is None else self._sampler.telemetry_since(ran.origin_monotonic_ns)

@@ -91,7 +91,7 @@ class Load(Record):
     give_up_after: int = Field(default=20, ge=1)
     """Stop when this many requests failed and none was ever answered: the endpoint is not there."""
     stop_when_saturated: bool = False
-    """End an open loop once the endpoint plainly cannot keep up (`core/saturation.py`)."""
+    """End an open loop once the endpoint plainly cannot keep up (`core/bench/saturation.py`)."""
     confirms: bool = False
     """Sent by a search to tell how sure a rate is, rather than to find one."""
 

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from infercli.core.self_check import LAG_LIMIT_S
+from infercli.core.bench.self_check import LAG_LIMIT_S
 from infercli.loadgen.exchange import LAG_UNKNOWN
 
 AWAY_NS = round(LAG_LIMIT_S * 1e9)

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-from infercli.core.conversation import Conversation
+from infercli.core.load.conversation import Conversation
 from infercli.core.traces import Load
 
 _EVENED = 100_000

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from infercli.core.conversation import mended
+from infercli.core.load.conversation import mended
 from infercli.core.record import Json
 
 _SEPARATOR = b"\n\n"

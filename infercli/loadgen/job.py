@@ -1,7 +1,8 @@
 """The load generator as the program of a pod: `python3 bench.pyz JOB API_KEYS`.
 
 It is all that runs there: a zip of this package and of what it imports, in an image that has Python and pydantic. It
-talks through its log alone (core/job_log.py): events on stderr while it measures, the result on stdout at its end.
+talks through its log alone (core/bench/job_log.py): events on stderr while it measures, the result on stdout at its
+end.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from infercli.core.bench_job import unpacked
+from infercli.core.bench.job import unpacked
+from infercli.core.bench.job_log import event_line, result_lines
+from infercli.core.bench.levels import Level
 from infercli.core.endpoint import Endpoint, parse_endpoint
-from infercli.core.job_log import event_line, result_lines
-from infercli.core.levels import Level
 from infercli.core.record import Json
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 from infercli.loadgen.levels import run_levels

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from infercli.core.levels import BenchRun, Level, Levels
-from infercli.core.refusals import WITHOUT, Refusable, refused_field
-from infercli.core.repeats import enough
-from infercli.core.sending import Sending
-from infercli.core.stage import StageResult, stage_result
+from infercli.core.bench.levels import BenchRun, Level, Levels
+from infercli.core.bench.refusals import WITHOUT, Refusable, refused_field
+from infercli.core.bench.stage import StageResult, stage_result
+from infercli.core.load.repeats import enough
+from infercli.core.load.sending import Sending
 from infercli.core.traces import Load
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target

@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import infercli
-from infercli.core.conversation import Conversation
-from infercli.core.saturation import Look, saturated
-from infercli.core.self_check import Client
+from infercli.core.bench.saturation import Look, saturated
+from infercli.core.bench.self_check import Client
+from infercli.core.load.conversation import Conversation
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import InferError, InputError
 from infercli.loadgen import shares

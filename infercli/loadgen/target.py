@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infercli.core.conversation import Conversation, Prompt
+from infercli.core.bench.refusals import Refusable, without
 from infercli.core.endpoint import Endpoint
+from infercli.core.load.conversation import Conversation, Prompt
 from infercli.core.record import Json
-from infercli.core.refusals import Refusable, without
 from infercli.core.traces import Api, Load
 from infercli.errors import InputError
 

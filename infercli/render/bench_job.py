@@ -12,8 +12,8 @@ import base64
 import hashlib
 import math
 
-from infercli.core.bench_job import BenchJob
-from infercli.core.plan import Plan
+from infercli.core.bench.job import BenchJob
+from infercli.core.documents.plan import Plan
 from infercli.core.record import Json, digest
 from infercli.errors import InputError
 from infercli.render.names import (

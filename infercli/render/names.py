@@ -5,7 +5,7 @@ No name or label holds a revision: selectors cannot change, and a label of a pod
 
 from __future__ import annotations
 
-from infercli.core.deployment import ModelDeployment
+from infercli.core.documents.deployment import ModelDeployment
 
 CODE_DIR = "/etc/infercli/code"
 KEYS_DIR = "/etc/infercli/keys"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import yaml
 
-from infercli.core.plan import Plan
+from infercli.core.documents.plan import Plan
 from infercli.core.record import Json
 from infercli.render.account import service_accounts
 from infercli.render.code import code_config_maps

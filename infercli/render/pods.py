@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from infercli.core.plan import Plan
-from infercli.core.profile import NodeGroup
+from infercli.core.documents.plan import Plan
+from infercli.core.documents.profile import NodeGroup
 from infercli.core.record import Json, Record
 from infercli.core.units import GIB
 from infercli.errors import InputError

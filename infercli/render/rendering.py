@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infercli.core.plan import Plan
+from infercli.core.documents.plan import Plan
 from infercli.core.record import Json
 from infercli.errors import InputError
 from infercli.render.names import MODELS_DIR

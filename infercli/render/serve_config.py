@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from infercli.core.plan import EngineSpec, FrontSpec
+from infercli.core.documents.plan import EngineSpec, FrontSpec
 from infercli.core.record import Json, Record
 from infercli.core.release import EngineDeployment
 from infercli.render.names import CODE_DIR, KEYS_DIR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from infercli.core.deployment import ModelDeployment
+from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.record import Json
 from infercli.render.names import CACHE_DIR, CODE_DIR, KEYS_DIR, MODELS_DIR, code_config_map, keys_secret
 

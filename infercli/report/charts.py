@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from infercli.core.estimate import Interval
-from infercli.core.histogram import LogHistogram
-from infercli.core.metrics import quantile
+from infercli.core.bench.histogram import LogHistogram
+from infercli.core.bench.metrics import quantile
+from infercli.core.estimates.estimate import Interval
 from infercli.core.units import number
 from infercli.report.frame import (
     COLOURS,

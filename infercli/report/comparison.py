@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult
-from infercli.core.bench_comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
-from infercli.core.samples import samples
+from infercli.core.bench.comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.samples import samples
 from infercli.report.charts import Row, intervals, shares
 from infercli.report.markup import Child, document, h, outside, table
 from infercli.report.naming import name, share, value, verdict

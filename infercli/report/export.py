@@ -13,12 +13,12 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from infercli.core import samples
-from infercli.core.bench import BenchResult
-from infercli.core.metrics import Metrics, e2e_s, gaps_s, quantile, token_arrivals, tpot_s, ttft_s, wait_s
+from infercli.core.bench import samples
+from infercli.core.bench.metrics import Metrics, e2e_s, gaps_s, quantile, token_arrivals, tpot_s, ttft_s, wait_s
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.stage import StageResult
+from infercli.core.bench.timeline import most_in_flight, timeline
 from infercli.core.record import Json, digest
-from infercli.core.stage import StageResult
-from infercli.core.timeline import most_in_flight, timeline
 from infercli.core.traces import Trace
 
 VLLM_BACKENDS = {"chat": "openai-chat", "completions": "openai", "embeddings": "openai-embeddings"}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult
-from infercli.core.cautions import cautions
-from infercli.core.efficiency import stage_telemetry, usd_per_million_output_tokens
-from infercli.core.estimate import Interval
-from infercli.core.foretold import foretold
-from infercli.core.goodput import Latency
-from infercli.core.headline import headline
-from infercli.core.histogram import log_histogram
-from infercli.core.metrics import Distribution
-from infercli.core.samples import samples
-from infercli.core.stage import StageResult
+from infercli.core.bench.cautions import cautions
+from infercli.core.bench.efficiency import stage_telemetry, usd_per_million_output_tokens
+from infercli.core.bench.foretold import foretold
+from infercli.core.bench.goodput import Latency
+from infercli.core.bench.headline import headline
+from infercli.core.bench.histogram import log_histogram
+from infercli.core.bench.metrics import Distribution
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.samples import samples
+from infercli.core.bench.stage import StageResult
+from infercli.core.estimates.estimate import Interval
 from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals

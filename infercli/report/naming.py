@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from infercli.core.bench import BenchResult
-from infercli.core.bench_comparison import MetricDifference
-from infercli.core.metrics import Distribution
-from infercli.core.samples import answered_of, asked_tokens
-from infercli.core.search import sent_per_s
-from infercli.core.stage import StageResult
+from infercli.core.bench.comparison import MetricDifference
+from infercli.core.bench.metrics import Distribution
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.samples import answered_of, asked_tokens
+from infercli.core.bench.search import sent_per_s
+from infercli.core.bench.stage import StageResult
 from infercli.core.units import counted, number, rounded
 
 WORDS = {

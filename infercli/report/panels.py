@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult
-from infercli.core.engine_telemetry import EngineSamples, EngineTelemetry
-from infercli.core.stage import StageResult
-from infercli.core.telemetry import GpuSamples, Telemetry
-from infercli.core.timeline import Timeline, timeline
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.stage import StageResult
+from infercli.core.bench.timeline import Timeline, timeline
+from infercli.core.telemetry.engine import EngineSamples, EngineTelemetry
+from infercli.core.telemetry.gpus import GpuSamples, Telemetry
 from infercli.core.units import number
 from infercli.report.charts import Clock, over_time
 from infercli.report.frame import Line

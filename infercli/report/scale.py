@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from infercli.core.timeline import round_width
+from infercli.core.bench.timeline import round_width
 
 LOG_FROM = 20.0
 """Above this ratio of highest to lowest an axis of latencies is logarithmic; below it, a linear one shows both."""

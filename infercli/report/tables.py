@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from infercli.core.bench import BenchResult
-from infercli.core.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
-from infercli.core.failures import first_messages
-from infercli.core.metrics import DEFINITIONS, Distribution
-from infercli.core.search import Sure, holds, keeps
-from infercli.core.stage import StageResult
-from infercli.core.telemetry import GpuSummary
+from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
+from infercli.core.bench.failures import first_messages
+from infercli.core.bench.metrics import DEFINITIONS, Distribution
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.search import Sure, holds, keeps
+from infercli.core.bench.stage import StageResult
+from infercli.core.telemetry.gpus import GpuSummary
 from infercli.core.units import counted, number, rounded
 from infercli.report.markup import Child, h, outside, table
 from infercli.report.naming import latencies, sent

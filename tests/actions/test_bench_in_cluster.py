@@ -6,12 +6,12 @@ import pytest
 
 from infercli.actions.bench_in_cluster import PLACED_S, STOP_S, STUCK_S, bench_in_cluster
 from infercli.actions.waiting import UNREACHABLE_S
-from infercli.core.job_log import event_line, result_lines
-from infercli.core.levels import BenchRun
-from infercli.core.observed import JobState
+from infercli.core.bench.job_log import event_line, result_lines
+from infercli.core.bench.levels import BenchRun
+from infercli.core.release.observed import JobState
 from infercli.core.traces import Stop
 from infercli.errors import ClusterError, EndpointError, ExitCode, InferError, InputError, TimedOut
-from tests.core.test_sweep import users
+from tests.core.bench.test_sweep import users
 from tests.fakes.platform import FakeClock, Quiet
 
 WAITING, RUNNING = JobState("waiting"), JobState("running")

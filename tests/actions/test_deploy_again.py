@@ -7,7 +7,7 @@ import json
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.core.observed import Application
+from infercli.core.release.observed import Application
 from infercli.errors import DeployFailed, TimedOut
 from tests.actions.looking import GOOD, seen, weights
 from tests.core.builders import FRONT, engine, plan

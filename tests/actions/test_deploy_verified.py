@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.core.observed import Answer
+from infercli.core.release.observed import Answer
 from infercli.errors import (
     DeployFailed,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.actions.deploy import deploy
-from infercli.core.observed import Answer, Application, Applications
+from infercli.core.release.observed import Answer, Application, Applications
 from infercli.errors import ClusterError, DeployFailed, EndpointError, InputError, RayError, RayGone
 from tests.actions.looking import raising, seen
 from tests.core.builders import engine

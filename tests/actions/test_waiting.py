@@ -17,7 +17,7 @@ from infercli.actions.waiting import (
     until_running,
     verify,
 )
-from infercli.core.observed import Answer, Application, Applications
+from infercli.core.release.observed import Answer, Application, Applications
 from infercli.errors import DeployFailed, EndpointError, RayError, RayGone, TimedOut
 from tests.actions.looking import raising
 from tests.core.builders import engine

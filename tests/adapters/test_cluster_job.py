@@ -12,12 +12,12 @@ from infercli.adapters.cluster import QUIET_S, Cluster
 from infercli.adapters.cluster_job import ClusterJob
 from infercli.adapters.cluster_requests import Requests
 from infercli.adapters.files import package_sources
-from infercli.core.bench_job import BenchJob
-from infercli.core.conversation import single
+from infercli.core.bench.job import BenchJob
+from infercli.core.bench.levels import Levels
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.levels import Levels
-from infercli.core.observed import JobState
-from infercli.core.sending import Sending
+from infercli.core.load.conversation import single
+from infercli.core.load.sending import Sending
+from infercli.core.release.observed import JobState
 from infercli.errors import ClusterError, EndpointError, InputError
 from infercli.loadgen import Target, run_levels
 from infercli.render.bench_app import bench_app

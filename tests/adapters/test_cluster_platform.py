@@ -8,8 +8,8 @@ import pytest
 from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_platform import RAY, REQUEUE_S, STATIC, ClusterPlatform, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
-from infercli.core.observed import Answer
 from infercli.core.release import Serving
+from infercli.core.release.observed import Answer
 from infercli.errors import ClusterError, InputError
 from infercli.render.names import labels
 from tests.core.builders import FRONT, entry

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from infercli.adapters.cluster_pods import ray_log
-from infercli.core.observed import Answer
+from infercli.core.release.observed import Answer
 from infercli.errors import ClusterError
 
 APP = "chat-3f9a1c"

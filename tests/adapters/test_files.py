@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, shipped_file, write_text
-from infercli.core.deployment import ModelDeployment
-from infercli.core.model import ModelLock
-from infercli.core.profile import HardwareProfile
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.model import ModelLock
+from infercli.core.documents.profile import HardwareProfile
 from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 

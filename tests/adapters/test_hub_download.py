@@ -18,7 +18,7 @@ import pytest
 from infercli.adapters import hub_download
 from infercli.adapters.hub import HubModels
 from infercli.adapters.model_directory import lock_directory, verify
-from infercli.core.model import LockedModel
+from infercli.core.documents.model import LockedModel
 from infercli.errors import HubError, InputError
 from tests.parts.hub_server import READER, STRANGER, HubServer, models
 from tests.parts.safetensors import safetensors
@@ -161,7 +161,7 @@ def test_after_a_kill_the_next_process_goes_on_where_the_bytes_end(hub: HubServe
     hub.fault("model.safetensors", bytes_per_s=4_000_000)
     code = (
         "import sys; from pathlib import Path; from infercli.adapters.hub import HubModels;"
-        "from infercli.core.model import LockedModel;"
+        "from infercli.core.documents.model import LockedModel;"
         "HubModels(sys.argv[1]).download(LockedModel.model_validate_json(Path(sys.argv[2]).read_text()), sys.argv[3])"
     )
     command = [sys.executable, "-c", code, hub.endpoint, str(tmp_path / "lock.json"), str(tmp_path / "here")]

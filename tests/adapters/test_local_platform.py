@@ -8,7 +8,7 @@ import pytest
 
 from infercli.adapters.local_platform import LocalPlatform, last_port
 from infercli.adapters.local_ray import LocalRay
-from infercli.core.observed import Answer
+from infercli.core.release.observed import Answer
 from infercli.errors import EndpointError, RayError
 from tests.core.builders import entry
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from infercli.core.telemetry import Telemetry
+from infercli.core.telemetry.gpus import Telemetry
 from tests.fakes.nvml import library_folder
 
 pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from infercli.adapters import prompt_cache
-from infercli.core.synthetic import synthetic_words
+from infercli.core.load.synthetic import synthetic_words
 from infercli.errors import InferError
 
 KEY = "a" * 64

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from infercli.adapters.promptfoo import load_promptfoo
-from infercli.core.prompt_files import read_promptfoo
+from infercli.core.load.prompt_files import read_promptfoo
 from infercli.errors import InputError, InvalidFile
 
 

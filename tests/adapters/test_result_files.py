@@ -8,7 +8,7 @@ import pytest
 
 from infercli.adapters.result_files import parse_result, result_json
 from infercli.cli.result_text import as_data
-from infercli.core.bench import BenchTarget
+from infercli.core.bench.result import BenchTarget
 from infercli.errors import InputError
 from tests.core.results import full, hostile, result, run, stage, sweep
 

@@ -10,8 +10,8 @@ import pytest
 from infercli.adapters.endpoint_tokenizer import EndpointTokenizer
 from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.tokenizer import FileTokenizer, no_tokenizer, open_tokenizer, pinned_tokenizer
+from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.model import LockedFile, LockedModel
 from infercli.errors import EndpointError, InputError, InvalidFile
 from tests.fakes.openai_server import FakeOpenAiServer
 from tests.parts.bpe import Counted, tokenizer_json

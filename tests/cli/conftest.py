@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infercli.cli.main import invoke
-from infercli.core.bench import BenchResult
+from infercli.core.bench.result import BenchResult
 from tests.parts.safetensors import safetensors
 
 CONFIG = {

@@ -10,7 +10,7 @@ import pytest
 
 from infercli.cli import bench, estimate, plan
 from infercli.cli.benching import _Bar
-from infercli.core.levels import Level
+from infercli.core.bench.levels import Level
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
 from infercli.loadgen import Progress

@@ -10,13 +10,13 @@ from infercli.adapters.clock import SystemClock
 from infercli.adapters.cluster_platform import ClusterPlatform
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim
-from infercli.core.conversation import single
+from infercli.core.bench.levels import BenchRun, Levels
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.levels import BenchRun, Levels
+from infercli.core.load.conversation import single
+from infercli.core.load.sending import Sending
 from infercli.core.release import EngineDeployment, Entry, Progress, Revision
-from infercli.core.sending import Sending
 from infercli.errors import ExitCode, InputError
-from tests.core.test_sweep import users
+from tests.core.bench.test_sweep import users
 from tests.fakes.job_cluster import FakeJobCluster
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.fakes.platform import Quiet

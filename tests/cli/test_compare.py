@@ -7,8 +7,8 @@ import json
 import pytest
 
 from infercli.cli.compare import text as comparison_text
-from infercli.core.bench import BenchTarget
-from infercli.core.bench_comparison import BenchComparison, compare
+from infercli.core.bench.comparison import BenchComparison, compare
+from infercli.core.bench.result import BenchTarget
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, result, run, served, stage, sweep

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infercli.core.model import ModelLock
+from infercli.core.documents.model import ModelLock
 from infercli.core.shapes import shapes
 from infercli.errors import ExitCode
 from tests.core.configs import config_of

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from infercli.cli.planned import with_plan
-from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.conversation import PrefixSent, digest_conversations, single
-from infercli.core.learned_speed import as_sent, question_of
-from infercli.core.plan import Plan
-from infercli.core.self_check import Client
-from infercli.core.stage import stage_result
-from infercli.core.telemetry import GpuSamples, GpuTelemetry, Telemetry
+from infercli.core.bench.learned_speed import as_sent, question_of
+from infercli.core.bench.result import BenchResult, BenchTarget
+from infercli.core.bench.self_check import Client
+from infercli.core.bench.stage import stage_result
+from infercli.core.documents.plan import Plan
+from infercli.core.load.conversation import PrefixSent, digest_conversations, single
+from infercli.core.telemetry.gpus import GpuSamples, GpuTelemetry, Telemetry
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import ExitCode
 from tests.core.results import engine

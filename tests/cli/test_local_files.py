@@ -18,7 +18,7 @@ from infercli.adapters import model_directory
 from infercli.adapters.files import alone, state_home, to_json, to_yaml
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
-from infercli.core.model import LockedFile, LockedModel, ModelLock
+from infercli.core.documents.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ClusterError, ExitCode
 from tests.cli.conftest import CONFIG
 from tests.render.examples import COMMIT, IMAGE

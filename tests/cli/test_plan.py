@@ -8,7 +8,7 @@ import re
 import pytest
 
 from infercli.cli import plan_text
-from infercli.core.plan import GpuMemory, MemoryTerm
+from infercli.core.documents.plan import GpuMemory, MemoryTerm
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"

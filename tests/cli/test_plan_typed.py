@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infercli.core import estimating
+from infercli.core.estimates import estimating
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"

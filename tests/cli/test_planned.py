@@ -9,8 +9,8 @@ import pytest
 
 from infercli.adapters.files import price_list
 from infercli.cli.planned import with_plan
-from infercli.core.bench import BenchResult
-from infercli.core.plan import Plan
+from infercli.core.bench.result import BenchResult
+from infercli.core.documents.plan import Plan
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 

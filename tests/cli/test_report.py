@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from infercli.cli.result_text import summary
-from infercli.core.search import searched
-from infercli.core.sweep import Swept
+from infercli.core.bench.search import searched
+from infercli.core.bench.sweep import Swept
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, full, hostile, result, run, served, stage, sweep

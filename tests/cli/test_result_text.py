@@ -8,9 +8,9 @@ import pytest
 
 from infercli.cli.benching import _verdict
 from infercli.cli.result_text import summary
-from infercli.core.bench import BenchTarget
-from infercli.core.conversation import PrefixSent
-from infercli.core.search import Assured, searched
+from infercli.core.bench.result import BenchTarget
+from infercli.core.bench.search import Assured, searched
+from infercli.core.load.conversation import PrefixSent
 from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace

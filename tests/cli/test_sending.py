@@ -12,9 +12,9 @@ from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.tokenizer import open_tokenizer
 from infercli.cli.project import load_objectives
 from infercli.cli.sending import conversations_for, tokenizer_for
-from infercli.core.bench_workload import Workload
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.sending import fresh
+from infercli.core.load.sending import fresh
+from infercli.core.load.workload import Workload
 from infercli.errors import InputError, InvalidFile, UnknownName
 from tests.fakes.openai_server import FakeOpenAiServer
 from tests.parts.bpe import Counted, tokenizer_json

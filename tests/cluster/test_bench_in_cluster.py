@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infercli.adapters import cluster as cluster_module
-from infercli.core.bench import BenchResult, recompute
+from infercli.core.bench.result import BenchResult, recompute
 from tests.cluster.components import bench_log
 from tests.cluster.job_pods import JobPods
 from tests.cluster.release_project import Project

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infercli.core.deployment import ModelDeployment
-from infercli.core.model import LockedFile, LockedModel
-from infercli.core.plan import EngineSpec, FrontSpec, Plan
-from infercli.core.profile import HardwareProfile, NodeGroup
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.model import LockedFile, LockedModel
+from infercli.core.documents.plan import EngineSpec, FrontSpec, Plan
+from infercli.core.documents.profile import HardwareProfile, NodeGroup
 from infercli.core.release import EngineDeployment, Entry, Outcome, Progress, Revision, Serving
 
 FRONT = FrontSpec(replicas=2, max_body_bytes=8 << 20, max_in_flight=512, code_digest="f" * 12)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from infercli.core.deployment import ModelDeployment
-from infercli.core.model import LockedFile, LockedModel
-from infercli.core.plan import Plan
-from infercli.core.planning import planned
-from infercli.core.profile import HardwareProfile
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.model import LockedFile, LockedModel
+from infercli.core.documents.plan import Plan
+from infercli.core.documents.profile import HardwareProfile
+from infercli.core.planning.planning import planned
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 LLAMA_8B = "meta-llama/Llama-3.1-8B-Instruct"

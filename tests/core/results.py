@@ -6,15 +6,15 @@ import math
 import random
 from datetime import date
 
-from infercli.core.bench import BenchResult, BenchTarget
-from infercli.core.conversation import digest_conversations, single
-from infercli.core.engine_telemetry import EngineSamples, EngineTelemetry, Histogram
-from infercli.core.estimate import Interval
-from infercli.core.expected import GpuPrice, Prediction
-from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.self_check import Client
-from infercli.core.stage import StageResult, stage_result
-from infercli.core.telemetry import Telemetry, gpu_telemetry
+from infercli.core.bench.expected import GpuPrice, Prediction
+from infercli.core.bench.goodput import Objectives, parse_objective
+from infercli.core.bench.result import BenchResult, BenchTarget
+from infercli.core.bench.self_check import Client
+from infercli.core.bench.stage import StageResult, stage_result
+from infercli.core.estimates.estimate import Interval
+from infercli.core.load.conversation import digest_conversations, single
+from infercli.core.telemetry.engine import EngineSamples, EngineTelemetry, Histogram
+from infercli.core.telemetry.gpus import Telemetry, gpu_telemetry
 from infercli.core.traces import Load, Stop, Trace
 
 KEY = bytes(range(32))

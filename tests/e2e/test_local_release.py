@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from infercli.adapters.files import shipped
-from infercli.core.bench import BenchResult
+from infercli.core.bench.result import BenchResult
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1500)]
 

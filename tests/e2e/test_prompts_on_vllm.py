@@ -13,11 +13,11 @@ from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.prometheus import at_url
 from infercli.adapters.tokenizer import open_tokenizer
 from infercli.cli.sending import conversations_for, tokenizer_for
-from infercli.core.bench_workload import Synthetic
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.replay import TraceRequest, hit_tokens, replay
-from infercli.core.sending import fresh, prefix_sent
-from infercli.core.synthetic import synthetic
+from infercli.core.load.replay import TraceRequest, hit_tokens, replay
+from infercli.core.load.sending import fresh, prefix_sent
+from infercli.core.load.synthetic import synthetic
+from infercli.core.load.workload import Synthetic
 from infercli.core.traces import Trace
 from infercli.errors import EndpointError
 from tests.parts.demo_model import demo_model

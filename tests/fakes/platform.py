@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from infercli.core.observed import Answer, Application, Applications
+from infercli.core.release.observed import Answer, Application, Applications
 from infercli.errors import EndpointError
 
 

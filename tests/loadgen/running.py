@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
+from infercli.core.load.conversation import single
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run
 from tests.fakes.openai_server import FakeOpenAiServer

@@ -7,7 +7,7 @@ from statistics import mean, pstdev
 
 import pytest
 
-from infercli.core.conversation import Conversation, Turn, single
+from infercli.core.load.conversation import Conversation, Turn, single
 from infercli.core.traces import Load
 from infercli.loadgen.arrivals import arrivals
 

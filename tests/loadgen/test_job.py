@@ -13,12 +13,12 @@ import zipfile
 import pytest
 
 from infercli.adapters.files import package_sources
-from infercli.core.bench_job import BenchJob
-from infercli.core.conversation import Conversation, Turn, single
-from infercli.core.goodput import Objectives, parse_objective
-from infercli.core.job_log import JobLog
-from infercli.core.levels import BenchRun, Levels
-from infercli.core.sending import Sending
+from infercli.core.bench.goodput import Objectives, parse_objective
+from infercli.core.bench.job import BenchJob
+from infercli.core.bench.job_log import JobLog
+from infercli.core.bench.levels import BenchRun, Levels
+from infercli.core.load.conversation import Conversation, Turn, single
+from infercli.core.load.sending import Sending
 from infercli.render.bench_app import bench_app
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -164,6 +164,6 @@ def test_the_zip_holds_what_is_imported_and_no_more(app):
     with zipfile.ZipFile(io.BytesIO(app.read_bytes())) as archive:
         names = set(archive.namelist())
     assert "__main__.py" in names
-    assert "infercli/core/levels.py" in names
+    assert "infercli/core/bench/levels.py" in names
     assert not any(name.startswith(("infercli/cli", "infercli/adapters", "infercli/render")) for name in names)
-    assert "infercli/core/planning.py" not in names
+    assert "infercli/core/planning/planning.py" not in names

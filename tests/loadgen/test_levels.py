@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.conversation import single
+from infercli.core.bench.levels import Levels
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.levels import Levels
-from infercli.core.sending import Sending
+from infercli.core.load.conversation import single
+from infercli.core.load.sending import Sending
 from infercli.core.traces import Stop
 from infercli.loadgen import levels as module
 from infercli.loadgen.levels import run_levels

@@ -14,9 +14,9 @@ from collections import Counter
 
 import pytest
 
-from infercli.core.conversation import Conversation, Turn, single
+from infercli.core.bench.metrics import measure
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.metrics import measure
+from infercli.core.load.conversation import Conversation, Turn, single
 from infercli.core.traces import Load
 from infercli.errors import InferError, InputError
 from infercli.loadgen import Target, run, shares, workers_of
@@ -334,7 +334,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_words_and_leaves_no_process()
 
 WORKERS_OF_A_KILLED_PARENT = """
 import sys
-from infercli.core.conversation import single
+from infercli.core.load.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run
@@ -374,7 +374,7 @@ def alive(pid: int) -> bool:
 
 RUN_OF_A_GROUP = """
 import sys
-from infercli.core.conversation import single
+from infercli.core.load.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.perf.loadgen.server import MODEL, Schedule, Server
-from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
+from infercli.core.load.conversation import single
 from infercli.core.traces import Load
 from infercli.loadgen.absences import Absences
 from infercli.loadgen.clock import ReceiveClock

@@ -17,10 +17,10 @@ from statistics import median
 
 import pytest
 
-from infercli.core.conversation import single
+from infercli.core.bench.metrics import e2e_s, measure, tpot_s, ttft_s
+from infercli.core.bench.self_check import check_client
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.metrics import e2e_s, measure, tpot_s, ttft_s
-from infercli.core.self_check import check_client
+from infercli.core.load.conversation import single
 from infercli.core.traces import Load, Stop, Trace
 from infercli.errors import EndpointError, InputError
 from infercli.loadgen import Progress, Target, run

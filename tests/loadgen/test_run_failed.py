@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from infercli.core.conversation import single
+from infercli.core.bench.metrics import measure
 from infercli.core.endpoint import parse_endpoint
-from infercli.core.metrics import measure
+from infercli.core.load.conversation import single
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
@@ -202,7 +202,7 @@ def test_requests_for_which_this_machine_has_no_socket_are_counted_as_its_own_fa
     few = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-from infercli.core.conversation import single
+from infercli.core.load.conversation import single
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from infercli.core.conversation import Conversation, Turn
 from infercli.core.endpoint import parse_endpoint
+from infercli.core.load.conversation import Conversation, Turn
 from infercli.core.traces import Load
 from infercli.loadgen.target import Requests, Target
 

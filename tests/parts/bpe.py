@@ -7,7 +7,7 @@ from functools import cache
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from infercli.core.texts import WORDS
+from infercli.core.load.texts import WORDS
 
 _TEXT = [" ".join(WORDS), *(f"{a} {b}" for a, b in itertools.pairwise(WORDS)), "100 121 366 500 989 What is it? No."]
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.perf.loadgen.server import MODEL, Schedule, Server, ServerError, build, read_stamps
-from infercli.core.conversation import single
 from infercli.core.endpoint import parse_endpoint
+from infercli.core.load.conversation import single
 from infercli.core.traces import Load
 from infercli.loadgen import Target, run
 

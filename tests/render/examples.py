@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infercli.core.deployment import Kubernetes, ModelDeployment
-from infercli.core.model import LockedFile, LockedModel
-from infercli.core.plan import EngineSpec, FrontSpec, Plan
-from infercli.core.profile import HardwareProfile, NodeGroup, Toleration
+from infercli.core.documents.deployment import Kubernetes, ModelDeployment
+from infercli.core.documents.model import LockedFile, LockedModel
+from infercli.core.documents.plan import EngineSpec, FrontSpec, Plan
+from infercli.core.documents.profile import HardwareProfile, NodeGroup, Toleration
 from infercli.core.release import EngineDeployment
 from infercli.render.serving_code import code_digest, zip_name, zip_package
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import yaml
 
-from infercli.core.deployment import ModelDeployment
-from infercli.core.model import ModelLock
-from infercli.core.planning import planned
-from infercli.core.profile import HardwareProfile
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.model import ModelLock
+from infercli.core.documents.profile import HardwareProfile
+from infercli.core.planning.planning import planned
 from infercli.core.release import EngineDeployment
 from infercli.render.objects import objects
 from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from infercli.core.bench_job import BenchJob, unpacked
-from infercli.core.conversation import Conversation, Turn, single
-from infercli.core.deployment import Kubernetes
-from infercli.core.levels import Levels
-from infercli.core.sending import Sending
+from infercli.core.bench.job import BenchJob, unpacked
+from infercli.core.bench.levels import Levels
+from infercli.core.documents.deployment import Kubernetes
+from infercli.core.load.conversation import Conversation, Turn, single
+from infercli.core.load.sending import Sending
 from infercli.errors import InputError
 from infercli.render.bench_job import bench_objects
 from infercli.render.objects import static_objects, to_yaml

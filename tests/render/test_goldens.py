@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
-from infercli.core.deployment import ModelDeployment
+from infercli.core.documents.deployment import ModelDeployment
 from infercli.render.objects import to_yaml
 from tests.parts.control_plane import binaries
 from tests.render.golden_cases import CASES, HEADER, directory, golden_objects, golden_plan

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from infercli.core.deployment import Kubernetes
+from infercli.core.documents.deployment import Kubernetes
 from infercli.render.objects import static_objects
 from tests.render.examples import CODE, IMAGE, plan
 

@@ -5,8 +5,8 @@ import base64
 import pytest
 import yaml
 
-from infercli.core.deployment import Kubernetes
-from infercli.core.profile import HardwareProfile, NodeGroup
+from infercli.core.documents.deployment import Kubernetes
+from infercli.core.documents.profile import HardwareProfile, NodeGroup
 from infercli.errors import InputError
 from infercli.render.code import config_map
 from infercli.render.objects import RESOURCES, objects, static_objects, to_yaml

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from infercli.core.deployment import Kubernetes
-from infercli.core.profile import NodeGroup
+from infercli.core.documents.deployment import Kubernetes
+from infercli.core.documents.profile import NodeGroup
 from infercli.render.names import serve_service
 from infercli.render.objects import objects, to_yaml
 from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from infercli.core.deployment import Kubernetes
+from infercli.core.documents.deployment import Kubernetes
 from infercli.render.objects import objects, to_yaml
 from tests.render.examples import CODE, IMAGE, plan
 

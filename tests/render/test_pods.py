@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.profile import NodeGroup
+from infercli.core.documents.profile import NodeGroup
 from infercli.errors import InputError
 from infercli.render.pods import engine_cpus, engine_gib, engine_pods, front_limit_gib, quantity, resources
 from tests.render.examples import engine, front, plan, profile

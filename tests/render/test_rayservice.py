@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from infercli.core.deployment import Kubernetes
-from infercli.core.profile import NodeGroup, Toleration
+from infercli.core.documents.deployment import Kubernetes
+from infercli.core.documents.profile import NodeGroup, Toleration
 from infercli.render.objects import objects, static_objects
 from tests.render.examples import CODE, COMMIT, IMAGE, deployed, engine, front, plan, profile
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from infercli.adapters.local_ray import find_engine_python
-from infercli.core.profile import NodeGroup
+from infercli.core.documents.profile import NodeGroup
 from infercli.errors import InputError
 from infercli.render.objects import static_objects
 from tests.parts.require import require

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from infercli.core.profile import NodeGroup
+from infercli.core.documents.profile import NodeGroup
 from infercli.render.objects import static_objects
 from infercli.render.upgrade import builds_new_cluster, cluster_gpus
 from tests.render.examples import CODE, plan, profile

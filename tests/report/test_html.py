@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from infercli.core.bench import BenchTarget
-from infercli.core.bench_comparison import BenchComparison, compare
-from infercli.core.histogram import LogHistogram
-from infercli.core.search import Assured, searched
-from infercli.core.sweep import Swept
+from infercli.core.bench.comparison import BenchComparison, compare
+from infercli.core.bench.histogram import LogHistogram
+from infercli.core.bench.result import BenchTarget
+from infercli.core.bench.search import Assured, searched
+from infercli.core.bench.sweep import Swept
 from infercli.core.traces import Load
 from infercli.report import comparison, html
 from infercli.report.charts import Point, Row, curve, distribution, intervals

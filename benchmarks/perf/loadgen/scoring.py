@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.perf.loadgen.server import Answer, Served
 from benchmarks.perf.loadgen.tools import Quantiles, Report, Seen
 from benchmarks.perf.loadgen.watching import Watched
-from infercli.core.metrics import quantile
+from infercli.core.bench.metrics import quantile
 
 WINDOW_END_NS = 50_000_000
 """Reading and booking the last token counts as receiving it; what is later is report work."""

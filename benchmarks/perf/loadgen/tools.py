@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol
 
 from benchmarks.perf.loadgen import peers
 from benchmarks.perf.loadgen.server import MODEL, Answer, build
-from infercli.core.bench import BenchResult
+from infercli.core.bench.result import BenchResult
 from infercli.core.traces import Trace
 
 TOKENS = 128

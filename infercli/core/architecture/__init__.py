@@ -209,7 +209,7 @@ def _parse(name: str, config: Json) -> ModelArch:
     raise Unsupported(
         f"the architecture {name or 'of this config.json is not named: it'} cannot be planned yet",
         "to add one: a row in core/architecture/families.py or a parser in FAMILIES of core/architecture, and a shape "
-        "in core/shapes.py",
+        "in core/shapes",
     )
 
 

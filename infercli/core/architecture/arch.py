@@ -169,7 +169,7 @@ def uniform_attention(arch: ModelArch) -> Attention:
     raise Unsupported(
         f"the KV cache of {arch.architecture} cannot be planned yet: its layers have "
         + ", ".join(sorted({_cache_kind(m) for m in found}) or ["no attention"]),
-        "to teach it: core/kv_cache.py",
+        "to teach it: core/kv_cache/pool.py",
     )
 
 
@@ -213,7 +213,7 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
 
 
 def rank_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
-    """Every weight of the rank that holds most elements. The split must be valid (core/tensor_parallel.py)."""
+    """Every weight of the rank that holds most elements. The split must be valid (estimates/tensor_parallel.py)."""
     stages = (stage_tensors(arch, layout, stage) for stage in range(layout.pipeline_parallel_size))
     return max(stages, key=_elements)
 

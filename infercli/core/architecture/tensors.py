@@ -1,6 +1,6 @@
 """Layers -> weights of one tensor-parallel rank, merged and split as vLLM merges and splits them.
 
-The one thing to know: a split must be valid (core/tensor_parallel.py), so widths divide evenly; only KV heads are
+The one thing to know: a split must be valid (estimates/tensor_parallel.py), so widths divide evenly; only KV heads are
 replicated instead, once there are more ranks than heads.
 """
 

@@ -75,7 +75,7 @@ UNSEEN = frozenset({
 })  # fmt: skip
 """Classes of which no real config.json was parsed and no start-up log agreed with our weights or KV bytes within 2 %.
 
-Checked against 71 public config.json files, copies of others (core/shape_copies.py), the start-up logs of vLLM 0.4 to
+Checked against 71 public config.json files, copies of others (core/shapes/copies.py), the start-up logs of vLLM 0.4 to
 0.25 in benchmarks/accuracy, and 44 other logs (0.5 to 0.26). Structure:
 vLLM 0.29 model_executor/models, transformers where vLLM runs a class through it (OLMo, SmolLM3, GPTBigCode), and for
 classes that vLLM dropped its last source that had them (core/engines/classes.py says which). A class leaves this table

@@ -1,7 +1,7 @@
 """What a planner must know of an engine version: its defaults, and the memory that no shape explains.
 
 The one thing to know: most of the activation peak is arithmetic read in vLLM's and PyTorch's sources
-(core/activation.py), so a version says here only which arithmetic is its own. What is measured is in the bands.
+(core/memory/activation.py), so a version says here only which arithmetic is its own. What is measured is in the bands.
 """
 
 from __future__ import annotations

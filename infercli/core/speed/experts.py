@@ -11,7 +11,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Experts, Layout
 from infercli.core.architecture.tensors import expert_share
 from infercli.core.gpus import Gpu
-from infercli.core.schemes import Scheme
+from infercli.core.quantization.schemes import Scheme
 
 _ELEMENT_BYTES = 2
 """Of one element between two kernels: 16 bits."""

@@ -1,7 +1,7 @@
 """The steady state in closed form, and the highest rate that keeps an objective.
 
 The one thing to know: the closed form costs microseconds and knows no queue, so a search sorts with it; what is
-answered is played (core/throughput.py). An objective on a percentile of TTFT is always played.
+answered is played (core/speed/throughput.py). An objective on a percentile of TTFT is always played.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ from infercli.core.architecture.arch import (
     stage_tensors,
 )
 from infercli.core.gpus import Gpu
-from infercli.core.quantization import METHODS
-from infercli.core.schemes import Quantization, Scheme, schemes_of
+from infercli.core.memory.weights import stored_bytes
+from infercli.core.quantization.methods import METHODS
+from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 from infercli.core.speed.experts import Tiles, activated_apart, expert_kernels, moved_bytes, tiles_of
-from infercli.core.weights import stored_bytes
 
 _COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4", "mxfp4": "fp8", "mxfp8": "fp8",
                 "w4a8": "fp8"}  # fmt: skip

@@ -1,0 +1,416 @@
+"""Two runs side by side: what differs, by how much, and what cannot be told.
+
+The one thing to know: only runs of one workload are compared, and an interval says nothing about what differs from run
+to run; two runs of one setup, compared first, show how much that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from infercli.core.bench import samples, stats
+from infercli.core.bench.goodput import Objectives, within
+from infercli.core.bench.metrics import (
+    Distribution,
+    Span,
+    counted_in,
+    e2e_s,
+    gaps_s,
+    span_of,
+    token_arrivals,
+    tpot_s,
+    ttft_s,
+)
+from infercli.core.bench.result import BenchResult, recompute
+from infercli.core.bench.stage import StageResult
+from infercli.core.bench.stats import Pooled, Resampled
+from infercli.core.record import Document, Record
+from infercli.core.traces import Load, Trace
+
+QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+METHOD = (
+    f"Intervals are of {stats.LEVEL:.0%}, by bootstrap: {stats.RESAMPLES:,} times, blocks of consecutive requests "
+    f"are drawn whole, with replacement, within a stage ({stats.BLOCKS} blocks; the interval is wider where neighbours "
+    "are alike), and blocks of time for rates, with a fixed seed. Of twenty comparisons one shows a difference by "
+    "chance. What differs from run to run is in no interval: compare two runs of one setup to see it."
+)
+_SEEDS = (1, 2)
+"""Of the first and of the second run: draws of one must not follow those of the other."""
+_DRIFTED = "a run drifted, so the interval is too narrow: run longer, or warm up longer"
+_BURSTS = "what is so slow came in a few bursts, and how often they come is not known: run longer"
+_APART = "the interval is too narrow, but every part of one run lies beyond every part of the other"
+_DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
+"""Sources whose n-th prompt follows from their words (core/load/synthetic.py)."""
+_CACHED_APART = 0.1
+"""Of the prompts' tokens, in the prefix cache of one run and not of the other. Our choice."""
+_TRAFFIC = (
+    "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
+    "ignore_eos", "temperature",
+)  # fmt: skip
+"""What a load sends. How much of it was sent, and the seed of its arrivals, may differ."""
+
+Verdict = Literal["higher", "lower", "none shown", "not steady", "too few", "unknown"]
+"""Of the second run. `none shown`: the interval holds 0, which is no proof of equality. `not steady`: it does not, but
+a run drifted or saw too few bursts, so it is too narrow. `too few`: requests. `unknown`: a run has no such number, or
+one of another kind."""
+
+
+class MetricDifference(Record):
+    """One number of two stages; its unit by its name."""
+
+    metric: str
+    """For example `ttft_p95_s`; `ttft_due_p95_s` where it counts from when requests were due (open loops)."""
+    a: float | None
+    b: float | None
+    low: float | None = None
+    """Of the interval of b - a; None: too few, or unknown."""
+    high: float | None = None
+    verdict: Verdict
+    better: bool | None = None
+    """Whether the second run is; None: nothing was shown."""
+    reason: str | None = None
+    """Why nothing can be told, or not by how much."""
+
+    @property
+    def difference(self) -> float | None:
+        """Of the second from the first: b - a."""
+        return None if self.a is None or self.b is None else self.b - self.a
+
+
+class StageComparison(Record):
+    """One level of load in both runs."""
+
+    load: str
+    """Its label; `8 at a time / 16 at a time` where two different ones were forced."""
+    a: int
+    """Index into the stages of the first run."""
+    b: int
+    requests_a: int
+    requests_b: int
+    differences: tuple[MetricDifference, ...]
+    notes: tuple[str, ...]
+
+
+class RunComparison(Record):
+    """One run against the first."""
+
+    file: str
+    forced: tuple[str, ...]
+    """Why they are not the same workload: overruled."""
+    stages: tuple[StageComparison, ...]
+    unmatched: tuple[str, ...]
+    """Stages that only one of the runs has."""
+
+
+class BenchComparison(Document):
+    """The answer of `infercli compare`."""
+
+    kind: Literal["BenchComparison"] = "BenchComparison"
+    baseline: str
+    """The file of the first run."""
+    method: str = METHOD
+    runs: tuple[RunComparison, ...]
+
+    @property
+    def tells(self) -> bool:
+        """Of some number it could be said whether it differs."""
+        told = ("higher", "lower", "none shown")
+        return any(d.verdict in told for run in self.runs for stage in run.stages for d in stage.differences)
+
+
+class _Matched(NamedTuple):
+    pairs: list[tuple[int, int]]
+    """Indexes of stages with one label."""
+    rest_a: list[int]
+    rest_b: list[int]
+
+
+def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
+    """Why two runs are not of one workload; empty when they are."""
+    said = [
+        f"{name}: {was} / {becomes}"
+        for name, was, becomes in (("model", a.target.model, b.target.model), ("API", a.target.api, b.target.api))
+        if was != becomes
+    ]
+    if a.prompts.key_id != b.prompts.key_id:
+        if not (_same_words(a, b) and (a.prompts.count == b.prompts.count or _beginning(a, b))):
+            said.append(
+                "prompts: measured on two machines, or with two state folders (XDG_STATE_HOME): their digests "
+                "cannot be compared"
+            )
+    elif a.prompts.digest != b.prompts.digest and not _beginning(a, b):
+        said.append(f"prompts: {_prompts(a)} / {_prompts(b)}, with other digests")
+    matched = _match(a, b)
+    if not matched.pairs:
+        said.append(f"load: {_labels(a)} / {_labels(b)}")
+    for i, j in matched.pairs:
+        said += [
+            f"{a.stages[i].load.label}: {name} {was} / {becomes}"
+            for name, was, becomes in _traffic(a.stages[i].load, b.stages[j].load)
+        ]
+    return tuple(said)
+
+
+def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
+    """`b` against `a`, stage by stage. `file`: of b. Different workloads too: `refusals` is for the caller to ask."""
+    a, b = _as_now(a), _as_now(b)
+    forced = refusals(a, b)
+    matched = _match(a, b)
+    pairs, rest_a, rest_b = matched
+    if not pairs and len(rest_a) == len(rest_b):
+        # No load in common, and compared all the same: in their order.
+        pairs, rest_a, rest_b = list(zip(rest_a, rest_b, strict=True)), [], []
+    return RunComparison(
+        file=file,
+        forced=forced,
+        stages=tuple(_stage(a, b, i, j) for i, j in pairs),
+        unmatched=(
+            *(f"{a.stages[i].load.label}: only in the first" for i in rest_a),
+            *(f"{b.stages[j].load.label}: only in {file}" for j in rest_b),
+        ),
+    )
+
+
+def _as_now(result: BenchResult) -> BenchResult:
+    """With the rates that follow from its traces: versions before this counted them to the end of a cool-down."""
+    spans = [(s.metrics.duration_s, span_of(s.traces)) for s in result.stages]
+    if all(span is None or duration_s == span.end_s - span.start_s for duration_s, span in spans):
+        return result
+    return result.model_copy(update={"stages": recompute(result)})
+
+
+def _match(a: BenchResult, b: BenchResult) -> _Matched:
+    """Stages by label; of repeated ones the first goes with the first."""
+    places_b = {key: j for j, key in _keys(b)}
+    pairs = [(i, places_b[key]) for i, key in _keys(a) if key in places_b]
+    taken_a, taken_b = {i for i, _ in pairs}, {j for _, j in pairs}
+    return _Matched(
+        pairs,
+        [i for i in range(len(a.stages)) if i not in taken_a],
+        [j for j in range(len(b.stages)) if j not in taken_b],
+    )
+
+
+def _keys(result: BenchResult) -> Iterator[tuple[int, tuple[str, int]]]:
+    seen: Counter[str] = Counter()
+    for index, stage in enumerate(result.stages):
+        seen[stage.load.label] += 1
+        yield index, (stage.load.label, seen[stage.load.label])
+
+
+def _traffic(a: Load, b: Load) -> Iterator[tuple[str, object, object]]:
+    names = (*_TRAFFIC, "duration_s") if a.ramp_to_per_s is not None else _TRAFFIC  # a ramp is as steep as it is long
+    for name in names:
+        was, becomes = getattr(a, name), getattr(b, name)
+        if was != becomes:
+            yield name, was, becomes
+
+
+def _stage(a: BenchResult, b: BenchResult, i: int, j: int) -> StageComparison:
+    one, other = a.stages[i], b.stages[j]
+    label = one.load.label if one.load.label == other.load.label else f"{one.load.label} / {other.load.label}"
+    same = a.objectives if a.objectives == b.objectives else None
+    found = tuple(_differences(one, other, same, generates=a.generates or b.generates))
+    notes = [f"{name}: {note}" for name, stage in (("first", one), ("second", other)) for note in _notes(stage)]
+    if _beginning(a, b):
+        notes.append(
+            f"one run sent only the beginning of the other's prompts: {a.prompts.count:,} / {b.prompts.count:,}"
+        )
+    cached = [run.cached_fraction(stage) for run, stage in ((a, one), (b, other))]
+    if cached[0] is not None and cached[1] is not None and abs(cached[0] - cached[1]) > _CACHED_APART:
+        notes.append(
+            f"the prefix cache held {cached[0]:.0%} of the first run's prompts and {cached[1]:.0%} of the second's: "
+            "their TTFT is not of the same work"
+        )
+    if a.objectives != b.objectives:
+        notes.append("goodput is left out: the runs have other objectives")
+    return StageComparison(
+        load=label,
+        a=i,
+        b=j,
+        requests_a=one.metrics.requests,
+        requests_b=other.metrics.requests,
+        differences=found,
+        notes=tuple(notes),
+    )
+
+
+def _notes(stage: StageResult) -> Iterator[str]:
+    m = stage.metrics
+    if m.failed:
+        yield f"{m.failed} of {m.requests} requests failed: latencies are of those that were answered"
+    if stage.check.client_limited:
+        yield f"the client was the limit: {'; '.join(stage.check.reasons)}"
+    if stage.stopped is not None:
+        yield f"not complete: {stage.stopped}"
+
+
+def _differences(
+    a: StageResult, b: StageResult, objectives: Objectives | None, *, generates: bool
+) -> Iterator[MetricDifference]:
+    """`generates`: answers have tokens; an embedding has none, and of it the end and the rate of requests are told."""
+    from_due = a.load.arrivals is not None and b.load.arrivals is not None
+    latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]], str], ...] = (
+        ("ttft", _one(ttft_s, from_due=from_due), "ttft_due_s" if from_due else "ttft_s"),
+        ("tpot", _one(tpot_s, from_due=False), "tpot_s"),
+        ("itl", gaps_s, "itl_s"),
+        ("e2e", _one(e2e_s, from_due=from_due), "e2e_due_s" if from_due else "e2e_s"),
+    )
+    for _, values, field in latencies if generates else latencies[-1:]:
+        sides = [stats.pooled(_values(stage, values)) for stage in (a, b)]
+        found = []
+        for name, q in QUANTILES:
+            known = [_quantile(getattr(stage.metrics, field), name) for stage in (a, b)]
+            found.append(_quantiles(f"{field[:-2]}_{name}_s", known, sides, q))
+        yield from _steady(found)
+    if generates:
+        yield _rates("output_tokens_per_s", [s.metrics.output_tokens_per_s for s in (a, b)], (a, b), _tokens)
+    else:
+        yield _rates("requests_per_s", [s.metrics.requests_per_s for s in (a, b)], (a, b), _answers)
+    if objectives is not None:
+        good = [None if s.goodput is None else s.goodput.good_requests_per_s for s in (a, b)]
+        yield _rates("good_requests_per_s", good, (a, b), lambda stage: _good(stage, objectives))
+
+
+def _quantiles(metric: str, known: Sequence[float | None], sides: Sequence[Pooled], q: float) -> MetricDifference:
+    a, b = known
+    if a is None or b is None:
+        return _untold(metric, a, b, "unknown", "a run has no such number")
+    few = [
+        f"{side.requests:,} requests, and it takes {stats.MIN_REQUESTS:,}"
+        if side.requests < stats.MIN_REQUESTS
+        else f"{len(side.ordered):,} values, and it takes {stats.least(q):,}"
+        for side in sides
+        if side.requests < stats.MIN_REQUESTS or not stats.enough(len(side.ordered), q)
+    ]
+    if few:
+        return _untold(metric, a, b, "too few", few[0])
+    one, other = (stats.resample_quantile(side, q, seed=seed) for side, seed in zip(sides, _SEEDS, strict=True))
+    return _told(metric, (a, b), one, other, more_is_better=False)
+
+
+def _rates(
+    metric: str,
+    known: Sequence[float | None],
+    stages: Sequence[StageResult],
+    amounts: Callable[[StageResult], Iterable[tuple[float, float]]],
+) -> MetricDifference:
+    a, b = known
+    if a is None or b is None:
+        return _untold(metric, a, b, "unknown", "a run has no such number")
+    fewest = min(stage.metrics.requests for stage in stages)
+    if fewest < stats.MIN_REQUESTS:
+        return _untold(metric, a, b, "too few", f"{fewest:,} requests, and it takes {stats.MIN_REQUESTS:,}")
+    spans = [_span(stage) for stage in stages]
+    if spans[0].steady != spans[1].steady:
+        return _untold(metric, a, b, "unknown", "only one run had a cool-down, so their rates are of other times")
+    one, other = (
+        stats.resample_rate(amounts(stage), span.start_s, span.end_s, seed=seed)
+        for stage, span, seed in zip(stages, spans, _SEEDS, strict=True)
+    )
+    return _told(metric, (a, b), one, other, more_is_better=True)
+
+
+def _steady(found: Sequence[MetricDifference]) -> Iterator[MetricDifference]:
+    """Quantiles of one latency: where one drifted, so did what the others are of, seen or not."""
+    drifted = any(d.reason == _DRIFTED for d in found)
+    for d in found:
+        shown = drifted and d.verdict in ("higher", "lower") and d.reason != _APART
+        yield d.model_copy(update={"verdict": "not steady", "better": None, "reason": _DRIFTED}) if shown else d
+
+
+def _told(
+    metric: str, known: tuple[float, float], a: Resampled, b: Resampled, *, more_is_better: bool
+) -> MetricDifference:
+    found = stats.gap(a, b)
+    verdict: Verdict = ("higher" if found.low > 0 else "lower") if found.shown else "none shown"
+    better = (found.low > 0) == more_is_better if found.shown else None
+    reason = None
+    drifts = a.drifts or b.drifts
+    if found.shown and (drifts or a.bursts or b.bursts):
+        reason = _APART if found.apart else _DRIFTED if drifts else _BURSTS
+    if reason in (_DRIFTED, _BURSTS):
+        verdict, better = "not steady", None
+    return MetricDifference(
+        metric=metric,
+        a=known[0],
+        b=known[1],
+        low=found.low,
+        high=found.high,
+        verdict=verdict,
+        better=better,
+        reason=reason,
+    )
+
+
+def _untold(metric: str, a: float | None, b: float | None, verdict: Verdict, reason: str) -> MetricDifference:
+    return MetricDifference(metric=metric, a=a, b=b, verdict=verdict, reason=reason)
+
+
+def _values(stage: StageResult, values: Callable[[Trace], Sequence[float]]) -> list[Sequence[float]]:
+    """Of the answered measured requests that have any, in the order of sending."""
+    answered = sorted(samples.answered_of(stage), key=lambda t: t.sent_s or 0.0)
+    return [found for t in answered if (found := values(t))]
+
+
+def _one(latency: Callable[[Trace], float | None], *, from_due: bool) -> Callable[[Trace], Sequence[float]]:
+    def values(trace: Trace) -> Sequence[float]:
+        value = samples.from_due(latency, trace) if from_due else latency(trace)
+        return () if value is None else (value,)
+
+    return values
+
+
+def _span(stage: StageResult) -> Span:
+    """The measured time, as `Metrics.duration_s` has it."""
+    span = span_of(stage.traces)
+    assert span is not None  # a stage without one has no rates
+    return span
+
+
+def _tokens(stage: StageResult) -> Iterator[tuple[float, float]]:
+    span = _span(stage)
+    brought = (token_arrivals(t) for t in counted_in(stage.traces, span) if t.answered)
+    return ((at_s, amount) for arrivals in brought for at_s, amount in arrivals if span.holds(at_s))
+
+
+def _answers(stage: StageResult) -> Iterator[tuple[float, float]]:
+    span = _span(stage)
+    return ((t.ended_s, 1.0) for t in counted_in(stage.traces, span) if t.answered and span.holds(t.ended_s))
+
+
+def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:
+    """Those that were sent in the measured time; where that ends before they do, by when they were sent."""
+    by_sending = _span(stage).steady
+    good = [t for t in samples.answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
+    return [((t.sent_s or 0.0) if by_sending else t.ended_s, 1.0) for t in good]
+
+
+def _quantile(distribution: Distribution | None, name: str) -> float | None:
+    return None if distribution is None else float(getattr(distribution, name))
+
+
+def _beginning(a: BenchResult, b: BenchResult) -> bool:
+    """Whether one run sent the first of the other's prompts. A pool that was sent twice is in the prefix cache."""
+    once = all(sum(1 for _ in r.traces) <= r.prompts.count for r in (a, b))
+    return once and a.prompts.count != b.prompts.count and _same_words(a, b)
+
+
+def _same_words(a: BenchResult, b: BenchResult) -> bool:
+    """Whether both drew from the same words, which the length and the seed alone decide.
+
+    Of everything else a result does not say enough to tell.
+    """
+    same = a.prompts.source == b.prompts.source and a.infercli_version == b.infercli_version
+    return same and _DECIDED.fullmatch(a.prompts.source) is not None
+
+
+def _prompts(result: BenchResult) -> str:
+    return f"{result.prompts.source}, {result.prompts.count:,} prompts"
+
+
+def _labels(result: BenchResult) -> str:
+    return ", ".join(stage.load.label for stage in result.stages)

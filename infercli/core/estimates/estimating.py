@@ -1,0 +1,372 @@
+"""estimate: from one request to one answer, without a lock, a profile or a deployment file.
+
+The one thing to know: everything wrong with a request is said at once, so each check runs although an earlier one
+failed; only where there is nothing to check against is it left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.drafts import parse_draft
+from infercli.core.architecture.unseen import unseen_note
+from infercli.core.engines import find_engine
+from infercli.core.engines.classes import doubtful_class
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimates import tensor_parallel
+from infercli.core.estimates.estimate import (
+    Estimate,
+    EstimatedSpeed,
+    EstimateError,
+    EstimateRequest,
+    Settings,
+    Speculation,
+)
+from infercli.core.estimates.memory import Sized, request_layout, size
+from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
+from infercli.core.estimates.speed import speed
+from infercli.core.estimates.two_engines import with_engine
+from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
+from infercli.core.memory.batch import Draft
+from infercli.core.memory.cuda_graphs import estimates_graphs
+from infercli.core.memory.shared import shared_memory_notes
+from infercli.core.quantization.checkpoint import Quantization, detect_in, typical
+from infercli.core.quantization.methods import METHODS, expand, require_engine
+from infercli.core.record import Json
+from infercli.core.shapes import find_shape
+from infercli.core.units import GIB
+from infercli.core.validation import problems_of
+from infercli.errors import InferError, InputError, Unsupported
+
+if TYPE_CHECKING:
+    from infercli.core.estimates.learning import LearnedRuns
+
+_EQUAL_VOCABULARIES = (0, 16)
+"""From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
+
+_SPLITS = (1, 2, 4, 8, 16, 32)
+"""tensor_parallel_size that are offered instead of one that cannot be."""
+
+SCHEMA = "`infercli estimate --schema` prints what may be in a request"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model, parsed once and asked about often."""
+
+    name: str
+    arch: ModelArch
+    quantization: Quantization
+    """What its own config says."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examined:
+    """A request that can be answered: what it means, and its memory."""
+
+    arch: ModelArch
+    quantization: Quantization
+    gpu: Gpu
+    settings: Settings
+    sized: Sized
+    notes: tuple[str, ...]
+
+
+def read_model(name: str, config: Json, hf_quant_config: Json = None) -> Model:
+    """The model of a config.json. Raises Unsupported or InputError for what is not taught or not whole."""
+    return Model(name, architecture.parse(config), detect_in(config, hf_quant_config))
+
+
+def shipped_model(model_id: str, hf_quant_config: Json = None) -> Model:
+    """A model whose shape ships with infercli, stored as `hf_quant_config` says where that is given.
+
+    Raises UnknownName with the nearest ids, and what `read_model` does of the quantization.
+    """
+    try:
+        shape = find_shape(model_id)
+    except InputError as error:
+        raise InputError(error.message, f"give its config: config_path, or config itself; {error.hint}") from None
+    stored = shape.quantization if hf_quant_config is None else detect_in({}, hf_quant_config)
+    return Model(model_id, shape.arch, stored)
+
+
+def read_request(value: Json) -> EstimateRequest | EstimateError:
+    """A request from JSON, or everything that is wrong with it.
+
+    Where some fields are wrong the rest are looked at all the same: an unknown GPU is said beside a negative count.
+    """
+    problems = Problems()
+    if not isinstance(value, dict):
+        problems.add("", "must be a JSON object", SCHEMA)
+        return problems.answer(None)
+    try:
+        return EstimateRequest.model_validate(value)
+    except ValidationError as error:
+        for where, what in problems_of(error, EstimateRequest):
+            # What is wrong between fields is said with the field first: pydantic has no place for it.
+            field, colon, rest = what.partition(": ")
+            named = not where and colon and field in EstimateRequest.model_fields
+            problems.add(*((field, rest) if named else (where, what)), SCHEMA)
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+    if "gpu" in value and "gpu" not in bad and isinstance(value["gpu"], str):
+        memory_gib = value.get("gpu_memory_gib")
+        with problems.at("gpu"):
+            if isinstance(memory_gib, int | float) and "gpu_memory_gib" not in bad:
+                find_gpu_with(value["gpu"], int(memory_gib * GIB))
+            else:
+                find_gpu(value["gpu"])
+    if isinstance(value.get("engine_version"), str) and "engine_version" not in bad:
+        with problems.at("engine_version"):
+            find_engine(value["engine_version"])
+    if isinstance(value.get("model"), str) and not {"config", "config_path"} & set(value):
+        with problems.at("model"):
+            shipped_model(value["model"])
+    request_id = value.get("id")
+    return problems.answer(request_id if isinstance(request_id, str | int) else None)
+
+
+def read_draft(
+    speculation: Speculation, target: Model, config: Json | None, hf_quant_config: Json = None
+) -> Draft | None:
+    """What drafts for a model, where that is another; `config` None: it is asked for by its id, or not at all.
+
+    Raises Unsupported or InputError for what is not taught, not whole or not named.
+    """
+    method = speculation.method
+    if method == "ngram" or method == "mtp":  # noqa: PLR1714  # told apart for the type of what is left
+        return None
+    if config is not None:
+        return Draft(
+            arch=parse_draft(method, config, target.arch.hidden), quantization=detect_in(config, hf_quant_config)
+        )
+    if method == "draft_model" and speculation.model is not None:
+        named = shipped_model(speculation.model)
+        return Draft(arch=named.arch, quantization=named.quantization)
+    raise InputError(
+        f"speculation by {method} needs the memory of a second model, and this does not say which",
+        "add its config.json: speculation.config_path, or speculation.config itself",
+    )
+
+
+_NAMED = re.compile(
+    r"(?<![a-z\d])(awq|gptq|nvfp4|mxfp4|mxfp8|fp4|fp8|int4|int8|w4a16|w4a8|w8a16|w8a8|gguf|bnb)(?![a-z\d])",
+    re.IGNORECASE,
+)
+"""What a name calls a quantization. ModelOpt writes it beside config.json, which is silent then."""
+
+
+def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, tuple[str, ...]]:
+    """(how the weights are stored, notes). Raises InputError where the config says otherwise, UnknownName."""
+    stored = model.quantization
+    if asked is None:
+        named = _NAMED.search("/".join(model.name.split("/")[-2:])) if stored.method == "none" else None
+        if named is None:
+            return stored, ()
+        what = f"{model.name} is called {named[0]}, and its config says no quantization: planned as unquantized"
+        return stored, (f"{what}; give its hf_quant_config.json, or say `quantization`",)
+    wanted = expand([asked])
+    if stored.method in wanted:
+        return stored, ()
+    if stored.method != "none":
+        raise InputError(
+            f"{model.name} is {stored.method}, and `{asked}` was asked for: a checkpoint is what it is",
+            "leave the quantization out, or give the config of the checkpoint that is meant",
+        )
+    method = METHODS[wanted[0]]
+    if method.loads_as_model_dtype:
+        return typical(method.name), ()
+    return typical(method.name), (f"planned as a usual {method.name} checkpoint: its config does not say so itself",)
+
+
+def estimate(
+    request: EstimateRequest,
+    model: Model | InferError,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
+) -> Estimate | EstimateError:
+    """The answer to a request whose model, and draft model, was read or could not be (they then say why)."""
+    problems = Problems()
+    found = examine(request, model, problems, draft, learned)
+    if found is None or isinstance(model, InferError):
+        return problems.answer(request.id)
+    replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
+    speed_, why = _speed(request, found, replicas)
+    return Estimate(
+        id=request.id,
+        model=model.name,
+        architecture=model.arch.architecture,
+        family=model.arch.kind,
+        gpu=found.gpu.name,
+        gpu_count=request.gpu_count or request.gpus_per_replica,
+        replicas=replicas,
+        engine_version=request.engine_version,
+        settings=found.settings,
+        memory=found.sized.memory,
+        kv_cache=found.sized.kv_cache,
+        starts=found.sized.starts,
+        reason=found.sized.reason,
+        missing_bytes=found.sized.missing_bytes,
+        speed=speed_,
+        notes=(*found.notes, *found.sized.learned_notes, *why),
+    )
+
+
+def examine(
+    request: EstimateRequest,
+    model: Model | InferError,
+    problems: Problems,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
+    *,
+    batch_is_said: bool = False,
+) -> Examined | None:
+    """Everything of an answer but its speed; None where something is wrong, which `problems` then says.
+
+    `batch_is_said`: as `settle` takes it.
+    """
+    gpu, facts = _hardware(request, problems), None
+    with problems.at("engine_version"):
+        facts = find_engine(request.engine_version)
+    if isinstance(model, InferError):
+        problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
+        return None
+    if isinstance(draft, InferError):
+        problems.add_error("speculation", draft)
+        draft = None
+    guessed = guessed_note(request.gpu, gpu) if gpu is not None and isinstance(request.gpu, str) else None
+    if gpu is not None and request.gpu_memory_gib is not None:
+        guessed = other_memory_note(GPUS.get(gpu.name, gpu), gpu.memory_bytes)
+    unsure = tuple(filter(None, (guessed, unseen_note(model.arch))))
+    quantization, notes = model.quantization, model.notes + unsure
+    with problems.at("quantization"):
+        quantization, said = model_quantization(request.quantization, model)
+        notes += said
+    version = None if facts is None else facts.version
+    if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
+        _check_vocabularies(request, model, draft, problems)
+    arch = model.arch if facts is None else request.as_loaded(model.arch, facts.release)
+    _check_layout(arch, quantization, request_layout(request), version, problems)
+    for what in tensor_parallel.context_parallel_problems(
+        model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
+    ):
+        problems.add("decode_context_parallel_size", what)
+    if gpu is None or facts is None:
+        return None
+    with problems.at("use_v1"):
+        facts, said = with_engine(facts, request, model.arch, quantization, gpu)
+        notes += said
+    notes += _engine_notes(facts)
+    settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
+    notes += said
+    with problems.at(""):
+        if not problems:
+            sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
+            sized = _in_engine(sized, arch, quantization, facts, settings)
+            given = settings.kv_cache_memory_bytes is not None
+            estimated = estimates_graphs(arch, quantization, sized.load, facts)
+            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
+            return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
+    return None
+
+
+def _check_layout(
+    arch: ModelArch, quantization: Quantization, layout: Layout, version: str | None, problems: Problems
+) -> None:
+    """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble.
+
+    What no tensor-parallel size changes is named by itself, and does not hide which sizes are possible.
+    """
+    for what in tensor_parallel.stage_problems(arch, layout.pipeline_parallel_size):
+        problems.add("pipeline_parallel_size", what, "lower it, or leave it out")
+        layout = replace(layout, pipeline_parallel_size=1)
+    for what in tensor_parallel.dealing_problems(arch, expert_parallel=layout.expert_parallel):
+        problems.add("enable_expert_parallel", what, "leave it out")
+        layout = replace(layout, expert_parallel=False)
+
+    def broken_by(layout: Layout) -> tuple[str, ...]:
+        return tensor_parallel.layout_problems(arch, quantization, layout, version)
+
+    broken = broken_by(layout)
+    whole = [n for n in _SPLITS if not broken_by(replace(layout, tensor_parallel_size=n))] if broken else []
+    alone = not whole and layout.data_parallel_size > 1 and not broken_by(replace(layout, data_parallel_size=1))
+    for what in broken:
+        if whole:
+            problems.add("tensor_parallel_size", what, f"possible: {', '.join(map(str, whole))}")
+        elif alone:
+            hint = "ranks that split data split every expert as well: choose another size, or enable_expert_parallel"
+            problems.add("data_parallel_size", what, hint)
+        else:
+            problems.add("quantization", what, "no tensor_parallel_size changes that: take another checkpoint")
+
+
+def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:
+    whole_model = request.speculation is not None and request.speculation.method == "draft_model"
+    if whole_model and draft.arch.vocab != model.arch.vocab:
+        problems.add(
+            "speculation",
+            f"the model that drafts has a vocabulary of {draft.arch.vocab:,}, and {model.name} one of "
+            f"{model.arch.vocab:,}: vLLM refuses",
+            "take one of the same family, with the same vocab_size",
+        )
+
+
+def _in_engine(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, settings: Settings
+) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method.
+
+    Where it lacks the class, it cannot be told.
+    """
+    if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
+        why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
+        return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
+    doubt = doubtful_class(arch, facts)
+    if doubt is not None and sized.starts:
+        sized = sized._replace(starts=None, reason=doubt)
+    try:
+        for method in quantization.methods:
+            require_engine(method, facts.version)
+    except Unsupported as error:
+        return sized._replace(starts=False, reason=f"{error.message}: {error.hint}")
+    return sized
+
+
+def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
+    """(the speed where a workload is asked, notes). Memory is answered all the same where no speed can be said."""
+    if request.workload is None:
+        return None, ()
+    try:
+        said = speed(request, found.arch, found.quantization, found.gpu, found.settings, found.sized, replicas)
+    except Unsupported as error:
+        return None, (f"no speed: {error.message}",)
+    return said, said.notes
+
+
+def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
+    """What the row that answers cannot vouch for."""
+    notes = [] if facts.note is None else [facts.note]
+    if facts.extrapolated_from is not None:
+        notes.append(
+            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
+            "; `starts` is true only with every estimate at its high end"
+        )
+    return tuple(notes)
+
+
+def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:
+    """The GPU with the memory that the request says; None where it is unknown."""
+    with problems.at("gpu"):
+        if request.gpu_memory_gib is None:
+            return find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
+        memory_bytes = int(request.gpu_memory_gib * GIB)
+        gpu = find_gpu_with(request.gpu, memory_bytes) if isinstance(request.gpu, str) else request.gpu
+        return gpu.model_copy(update={"memory_bytes": memory_bytes})
+    return None

@@ -1,0 +1,147 @@
+"""Where vLLM has an attention kernel for a model and its KV cache: it does not start where it has none.
+
+The one thing to know: each layer asks vLLM's backends in turn (platforms/cuda.py get_valid_backends), so that a cache
+in FP8 hangs on what that layer needs besides: its head size, its sinks, whether it sees images whole. Only NVIDIA's
+GPUs are looked at; AMD's take every FP8 cache, and have a sparse backend (platforms/rocm.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.gpus import Gpu
+from infercli.core.kv_cache.specs import kv_dtype
+from infercli.core.quantization.methods import capability_text
+from infercli.core.quantization.schemes import Quantization
+
+_SPARSE_MAJORS = (9, 10, 12)
+"""Of backends of attention that picks its tokens (0.12 to 0.33 v1/attention/backends/mla/flashmla_sparse.py and
+flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py and nvidia/flashinfer_sparse.py). 12 is in releases since
+0.24, and was before in builds whose logs are public."""
+_FLASH_ATTENTION = (8, 0)
+"""Of FlashAttention, which latent attention takes for prompts (0.8.5 to 0.13 attention/backends/mla/common.py and
+v1/attention/backends/mla/common.py, 0.29 v1/attention/backends/mla/prefill/selector.py)."""
+_NATIVE_FP8 = (8, 9)
+"""Of Triton's FP8 (vllm-project/vllm#26431; 0.24 v1/attention/backends/triton_attn.py says so and raises, as does 0.26
+mla/triton_mla.py)."""
+
+_FLASHINFER = (0, 11, 1)
+"""From this version FlashInfer is asked where FlashAttention has no FP8; 0.11.0 knows Triton only (platforms/cuda.py).
+Before, V0 took such a cache on any GPU (0.8.5 to 0.10.2 attention/backends/xformers.py)."""
+_FLASHINFER_HEADS = (64, 128, 256)
+_FLASHINFER_512 = (0, 22)
+"""From this version it has heads of 512 (v1/attention/backends/flashinfer.py get_supported_head_sizes)."""
+_FLASHINFER_AMPERE = (0, 24)
+"""From this version it is left out below 8.0 (supports_compute_capability), and Triton raises for both FP8 formats."""
+_PREFIX_ASKED = (0, 14)
+"""From this version a backend is asked whether images are seen whole (v1/attention/selector.py use_mm_prefix)."""
+_PREFIX_CLEARED = (0, 27)
+"""From this version nothing is seen whole where no prompt holds images (config/model.py
+_supports_multimodal_for_mm_prefix)."""
+
+_LATENT_FP8 = ((0, 10, 1), (0, 18, 0))
+"""Latent attention takes FP8 on 9.x and 10.x from the first (0.10.0 refuses: v1/attention/backends/mla/flashmla.py,
+cutlass_mla.py, triton_mla.py; 0.10.1 was not read), with Triton from the second (0.17 refuses)."""
+_LATENT_E4M3 = (0, 12)
+"""From this version its backends list what they take, and none on NVIDIA lists fp8_e5m2."""
+
+
+class BackendProblem(NamedTuple):
+    """Why there is none, and what to do."""
+
+    where: str
+    """The field of the request."""
+    what: str
+    hint: str
+
+
+def backend_problems(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, facts: EngineFacts, asked: str
+) -> Iterator[BackendProblem]:
+    """`asked`: kv_cache_dtype as asked for. Nothing before 0.8, whose sources were not read for this."""
+    if gpu.capability is None or facts.release < (0, 8):
+        return
+    kinds = mixers(arch)
+    have = f"{gpu.name} has {capability_text(gpu.capability)}"
+    if any(_sparse(m) for m in kinds) and gpu.capability[0] not in _SPARSE_MAJORS:
+        *majors, last = (f"{major}.x" for major in _SPARSE_MAJORS)
+        yield BackendProblem(
+            "gpu",
+            f"{arch.architecture} picks the tokens that it attends to, for which vLLM has kernels on compute "
+            f"capability {', '.join(majors)} and {last} only, and {have}",
+            "choose a GPU of Hopper or Blackwell",
+        )
+        return
+    if any(isinstance(m, LatentAttention) for m in kinds) and gpu.capability < _FLASH_ATTENTION:
+        yield BackendProblem(
+            "gpu",
+            f"the latent attention of {arch.architecture} needs compute capability "
+            f"{capability_text(_FLASH_ATTENTION)}, and {have}",
+            "choose a GPU of Ampere or later",
+        )
+        return
+    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability)
+    if not named.startswith("fp8"):
+        return
+    why = _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
+    why = why or _dense_problem(arch, gpu.capability, facts, named)
+    if why is not None:
+        says = f"vLLM {facts.version} cannot keep the KV cache in {named} on {gpu.name}"
+        hint = "leave kv_cache_dtype out" if asked != "auto" else "say kv_cache_dtype bfloat16, or take another GPU"
+        yield BackendProblem("kv_cache_dtype", f"{says}: {why}", hint)
+
+
+def _sparse(mixer: object) -> bool:
+    return isinstance(mixer, CompressedAttention) or (isinstance(mixer, LatentAttention) and mixer.indexer is not None)
+
+
+def _scales_problem(quantization: Quantization, named: str) -> str | None:
+    """0.8.5 attention/layer.py to 0.29 model_executor/layers/attention/attention.py."""
+    if named == "fp8_e5m2" and quantization.kv_scales:
+        return f"a checkpoint of {quantization.method} has scales for the cache, and those are for fp8_e4m3"
+    return None
+
+
+def _latent_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFacts, named: str) -> str | None:
+    latent = [m for m in mixers(arch) if isinstance(m, LatentAttention)]
+    if not latent:
+        return None
+    if named == "fp8_e5m2" and facts.release >= _LATENT_E4M3:
+        return "latent attention has kernels for fp8_e4m3 only"
+    if any(_sparse(m) for m in latent):
+        return None
+    hopper, triton = _LATENT_FP8
+    if facts.number < hopper:
+        return "it has none for latent attention yet"
+    if facts.number < triton and capability[0] not in (9, 10):
+        return "latent attention has it on compute capability 9.x and 10.x only"
+    if capability < _NATIVE_FP8:
+        return f"latent attention needs compute capability {capability_text(_NATIVE_FP8)} for it"
+    return None
+
+
+def _dense_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFacts, named: str) -> str | None:
+    """Below 8.9 only FlashInfer has it; before 0.24 Triton took fp8_e5m2 as well."""
+    kept = [m for m in mixers(arch) if isinstance(m, Attention) and m.cached and m.indexer is None]
+    if not kept or capability >= _NATIVE_FP8 or facts.release < (0, 11):
+        return None
+    least = capability_text(_NATIVE_FP8)
+    if facts.release < _FLASHINFER_AMPERE and named == "fp8_e5m2":
+        return None
+    if facts.number < _FLASHINFER:
+        return f"it needs compute capability {least}"
+    if facts.release >= _FLASHINFER_AMPERE and capability < (8, 0):
+        return f"it needs compute capability {least}, or 8.0 with FlashInfer"
+    heads = (*_FLASHINFER_HEADS, 512) if facts.release >= _FLASHINFER_512 else _FLASHINFER_HEADS
+    other = sorted({m.head_dim for m in kept} - set(heads))
+    if other:
+        return f"heads of {other[0]} need compute capability {least}: FlashInfer has {', '.join(map(str, heads))}"
+    if any(m.sinks for m in kept):
+        return f"attention with sinks needs compute capability {least}"
+    whole = arch.image_prefix and (bool(arch.encoders) or facts.release < _PREFIX_CLEARED)
+    if whole and facts.release >= _PREFIX_ASKED:
+        return f"{arch.architecture}, whose tokens of an image see one another, needs compute capability {least}"
+    return None

@@ -1,0 +1,352 @@
+"""What each layer of a model keeps per token or per request on one GPU, as vLLM's layers say it (get_kv_cache_spec).
+
+The one thing to know: a model with states (Mamba, DeltaNet) makes the attention block so large that its page holds a
+state, and pads the state to that page: on such a model the block size is an outcome, not a setting.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
+
+from infercli.core.architecture.arch import (
+    Attention,
+    CompressedAttention,
+    GatedDelta,
+    LatentAttention,
+    Layout,
+    Mixer,
+    ModelArch,
+    ShortConvolution,
+    StateSpace,
+    kv_heads_per_rank,
+    mixers,
+)
+from infercli.core.architecture.layers import LayerGroup
+from infercli.core.kv_cache.groups import LayerCache, PlacedCache
+from infercli.core.kv_cache.rules import CacheRules
+from infercli.errors import Unsupported
+
+CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "float32", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
+
+ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
+"""vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
+
+_PACKED_LATENT_BYTES = 656
+"""Of one token in DeepSeek's own FP8 layout: 512 x 1 B, 4 scales of 4 B, and 64 rotary values of 2 B (fp8_ds_mla;
+vLLM 0.29 layers/attention/mla_attention.py get_kv_cache_spec)."""
+_COMPRESSED_BLOCK = 256
+"""Tokens of a block of DeepSeek-V4: its kernels take no other, and its pages cannot be split into several (vLLM 0.29
+models/deepseek_v4/sparse_mla.py get_supported_kernel_block_sizes, v1/kv_cache_interface.py create_kv_cache_views)."""
+_COMPRESSED_KEY_BYTES = 584
+"""Of one of its keys: 448 x 1 B, 64 rotary values of 2 B and 8 B of scales (models/deepseek_v4/attention.py)."""
+_COMPRESSED_ALIGNMENT_BYTES = 576
+"""Its pages are multiples of this, for FlashMLA (the same file)."""
+_COMPRESSED_WINDOW_BLOCK = 64
+"""Tokens of a block of its windows (v1/attention/backends/mla/sparse_swa.py)."""
+_COMPRESSOR_BLOCKS = {4: 4, 128: 8}
+"""Tokens of a block of what is not compressed yet, by ratio (models/deepseek_v4/compressor.py)."""
+_INDEXER_SCALE_BLOCK = 128
+"""Values of an indexer key that share one 4 B scale (vLLM 0.29 models/deepseek_v2.py Indexer.quant_block_size)."""
+_LATENT_HYBRID_BLOCK = 128
+"""Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
+
+
+class CacheSettings(NamedTuple):
+    """What decides the cache besides the model and its split."""
+
+    engine_version: str
+    dtype: str
+    """What the model runs in."""
+    kv_dtype: str = "auto"
+    """fp8_ds_mla: latent attention in DeepSeek's packed layout; see `latent_kv_dtype` for who uses it."""
+    block_tokens: int = 16
+    """As asked for, or the backend's own; models with states raise it."""
+    kernel_block_tokens: int = 16
+    """The smallest block of the attention backend, which sliding windows take whatever `block_tokens` says."""
+    max_num_batched_tokens: int = 2048
+    prefix_caching: bool | None = None
+    """None: the default of the version, which differs only for models with states."""
+    state_dtype: str = "auto"
+    """Of the states between tokens (mamba_ssm_cache_dtype)."""
+    by_kind: bool = True
+    """False: disable_hybrid_kv_cache_manager, with which windows and chunks hold as many tokens as full attention."""
+    async_scheduling: bool = True
+    speculative_tokens: int = 0
+    """Tokens drafted ahead, by whatever drafts; 0: no speculation."""
+    draft_layers: tuple[LayerGroup, ...] = ()
+    """Layers that draft and keep keys and values as well: the model's own, or those of another."""
+    decode_context_parallel_size: int = 1
+    """Ranks of a tensor-parallel group that share the tokens of full attention."""
+
+    def element_bytes(self) -> int:
+        """Of one cached value. Raises Unsupported for a dtype whose layout is not taught."""
+        name = self.dtype if self.kv_dtype == "auto" else "fp8" if self.kv_dtype == "fp8_ds_mla" else self.kv_dtype
+        if name not in ELEMENT_BYTES:
+            raise Unsupported(
+                f"a KV cache of {name} cannot be planned", f"taught are auto, {', '.join(ELEMENT_BYTES)} and fp8_ds_mla"
+            )
+        return ELEMENT_BYTES[name]
+
+
+_ALWAYS_OWN_DTYPE = ("FalconForCausalLM", "RWForCausalLM")
+"""Classes whose attention is never told the dtype of the cache (vLLM 0.8 to 0.29 models/falcon.py: no cache_config)."""
+
+
+def kv_dtype(asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None) -> str:
+    """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend."""
+    if arch.architecture in _ALWAYS_OWN_DTYPE:
+        return "auto"
+    named = "fp8" if asked == "auto" and checkpoint_fp8 else asked
+    sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
+    return latent_kv_dtype(named, sparse, capability or (0, 0))
+
+
+def latent_kv_dtype(kv_dtype: str, sparse: bool, capability: tuple[int, int]) -> str:
+    """The dtype of latent attention's cache as vLLM 0.29 resolves it: sparse backends pack FP8 their own way.
+
+    9.x takes FlashMLA for FP8 (mla_attention.py _canonicalize_sparse_mla_kv_cache_dtype), 10.x FlashInfer with plain
+    FP8, and 12.x knows only the packed layout, also where nothing was asked for (platforms/cuda.py priorities).
+    """
+    fp8 = kv_dtype in ("fp8", "fp8_e4m3")
+    if sparse and ((capability[0] == 12 and (fp8 or kv_dtype == "auto")) or (capability[0] == 9 and fp8)):
+        return "fp8_ds_mla"
+    return kv_dtype
+
+
+def layer_caches(
+    arch: ModelArch, layout: Layout, settings: CacheSettings, rules: CacheRules
+) -> tuple[PlacedCache, ...]:
+    """The caches of all layers, in the model's order, with blocks and pages that fit one another; () for none.
+
+    Raises Unsupported for a mixer or a dtype whose cache is not taught.
+    """
+    placed = _mixers(arch, settings)
+    # Layers share a few mixers: a hundred equal layers are worked out once.
+    made = {
+        id(m): _caches(m, arch.architecture, layout.tensor_parallel_size, settings, rules)
+        for m in {id(m): m for _, m in placed}.values()
+    }
+    found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
+    chunk = max((m.chunk for m in mixers(arch) if isinstance(m, StateSpace)), default=1)
+    return tuple(_aligned(found, settings, chunk if keeps_every_state(arch, settings, rules) else 1))
+
+
+def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
+    """(layer, mixer) in order; those that draft behind the model's own."""
+    here = [(i, m) for group in arch.layers for i in group.indices for m in (group.mixer, group.beside, *group.again)]
+    placed = [(i, mixer) for i, mixer in here if mixer is not None]
+    drafts = [g.mixer for g in settings.draft_layers for _ in g.indices if g.mixer is not None]
+    placed += list(enumerate(drafts, arch.layer_count))
+    return sorted(placed, key=lambda pair: pair[0])
+
+
+def _caches(
+    mixer: Mixer, architecture: str, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+) -> list[LayerCache]:
+    if isinstance(mixer, Attention):
+        return _attention(mixer, tensor_parallel_size, settings, rules)
+    if isinstance(mixer, LatentAttention):
+        return _latent(mixer, settings)
+    if isinstance(mixer, CompressedAttention):
+        return _compressed(mixer, settings, rules)
+    return [_state(mixer, architecture, tensor_parallel_size, settings, rules)]
+
+
+def _attention(
+    mixer: Attention, tensor_parallel_size: int, settings: CacheSettings, rules: CacheRules
+) -> list[LayerCache]:
+    """layers/attention/attention.py and chunked_local_attention.py."""
+    if mixer.shares_kv or not mixer.cached:
+        return []
+    heads, element = kv_heads_per_rank(mixer, tensor_parallel_size), settings.element_bytes()
+    # Keys that are values too are still stored twice: vLLM's layer knows nothing of it.
+    token_bytes = heads * (mixer.head_dim + mixer.v_head_dim) * element
+    shape = ("attention", heads, mixer.head_dim, mixer.v_head_dim, element)
+    block = settings.block_tokens
+    if mixer.encoder_tokens is not None:  # cross_attention.py
+        own = LayerCache(
+            kind="encoder", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.encoder_tokens
+        )
+    elif mixer.window is not None:
+        block = settings.kernel_block_tokens if rules.window_has_own_block else block
+        own = LayerCache(
+            kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window
+        )
+    elif mixer.chunk is not None:
+        own = LayerCache(
+            kind="chunked", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.chunk
+        )
+    else:
+        own = LayerCache(kind="full", shape=shape, block_tokens=block, page_bytes=block * token_bytes)
+    if mixer.indexer is None or not mixer.indexer.cached:
+        return [own]
+    # MiniMax-M3's indexer keeps its keys in bfloat16 (models/minimax_m3/common/indexer.py).
+    return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
+
+
+def _latent(mixer: LatentAttention, settings: CacheSettings) -> list[LayerCache]:
+    """layers/attention/mla_attention.py; one vector for all heads, whole on every rank."""
+    width = mixer.kv_lora_rank + mixer.rope_dim
+    packed = settings.kv_dtype == "fp8_ds_mla"
+    own = _per_token(
+        "latent", _PACKED_LATENT_BYTES if packed else width * settings.element_bytes(), settings.block_tokens
+    )
+    if mixer.indexer is None or not mixer.indexer.cached:
+        return [own]
+    key = mixer.indexer.head_dim
+    return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
+
+
+def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
+    """models/deepseek_v4/attention.py, compressor.py and sparse_swa.py; one key for all heads, whole on every rank.
+
+    A window of keys; behind it compressed ones, a page of which has block / ratio; the last tokens in float32 while
+    they wait to be compressed; and both again, smaller, for the indexer.
+    """
+    if rules.packing is None:
+        raise Unsupported(f"vLLM {settings.engine_version} does not have compressed attention", "0.20 and later do")
+    if settings.kv_dtype not in ("fp8", "fp8_e4m3", "fp8_ds_mla"):
+        raise Unsupported(
+            "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name",
+            "ask for a kv_cache_dtype of fp8",
+        )
+    if settings.block_tokens != _COMPRESSED_BLOCK:
+        raise Unsupported(
+            f"compressed attention has blocks of {_COMPRESSED_BLOCK} tokens, not of {settings.block_tokens}",
+            f"ask for a block_size of {_COMPRESSED_BLOCK}, or for none",
+        )
+    window = _side_by_side("window", _COMPRESSED_WINDOW_BLOCK, _COMPRESSED_WINDOW_BLOCK * _COMPRESSED_KEY_BYTES)
+    found = [replace(window, kind="sliding", reach=mixer.window)]
+    if not mixer.compress_ratio:
+        return found
+    stored = _COMPRESSED_BLOCK // mixer.compress_ratio
+    found.append(_side_by_side("keys", _COMPRESSED_BLOCK, stored * _COMPRESSED_KEY_BYTES))
+    found.append(_waiting(mixer.compress_ratio, mixer.head_dim))
+    if mixer.indexer is not None:
+        key = mixer.indexer.head_dim
+        page_bytes = stored * (key + key // _INDEXER_SCALE_BLOCK * 4)
+        found.append(_side_by_side("indexer", _COMPRESSED_BLOCK, page_bytes))
+        found.append(_waiting(mixer.compress_ratio, key))
+    return found
+
+
+def _waiting(ratio: int, head_dim: int) -> LayerCache:
+    """CompressorStateCache: a key and a score, in float32, for the tokens of one key; of two where those overlap."""
+    overlapping = 2 if ratio == 4 else 1
+    block = _COMPRESSOR_BLOCKS[ratio]
+    page_bytes = block * 2 * overlapping * head_dim * ELEMENT_BYTES["float32"]
+    return replace(_side_by_side("waiting", block, page_bytes), kind="sliding", reach=overlapping * ratio)
+
+
+def _side_by_side(name: str, block_tokens: int, page_bytes: int) -> LayerCache:
+    aligned = -(-page_bytes // _COMPRESSED_ALIGNMENT_BYTES) * _COMPRESSED_ALIGNMENT_BYTES
+    return LayerCache(
+        kind="full",
+        shape=(name, aligned),
+        block_tokens=block_tokens,
+        page_bytes=aligned,
+        padding_allowed=False,
+        side_by_side=True,
+    )
+
+
+def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
+    return LayerCache(
+        kind="full",
+        shape=(name, token_bytes),
+        block_tokens=block_tokens,
+        page_bytes=block_tokens * token_bytes,
+        padding_allowed=False,
+    )
+
+
+def _state(
+    mixer: StateSpace | GatedDelta | ShortConvolution,
+    architecture: str,
+    tensor_parallel_size: int,
+    settings: CacheSettings,
+    rules: CacheRules,
+) -> LayerCache:
+    """layers/mamba/mamba_utils.py MambaStateShapeCalculator and MambaStateDtypeCalculator: convolution, then state."""
+    tp, drafted = tensor_parallel_size, settings.speculative_tokens
+    state_dtype = _state_dtype(mixer, architecture, settings, rules)
+    if isinstance(mixer, GatedDelta):
+        convolved = 2 * mixer.key_heads * mixer.key_dim + mixer.value_heads * mixer.value_dim
+        convolved = 0 if mixer.variant == "lightning" else convolved
+        state = mixer.value_heads // tp * mixer.value_dim * mixer.key_dim
+    elif isinstance(mixer, ShortConvolution):
+        convolved, state = mixer.width, 0
+    elif mixer.version == 2:
+        # Groups are replicated until every rank has the ones of its heads (extra_groups_for_head_shards).
+        groups = mixer.groups if mixer.groups % tp == 0 else tp
+        convolved = mixer.heads * mixer.head_dim + 2 * groups * mixer.state
+        state = mixer.heads // tp * mixer.head_dim * mixer.state
+    else:
+        convolved, drafted = mixer.heads * mixer.head_dim, 0
+        state = convolved // tp * mixer.state
+    window = mixer.conv_kernel - 1 + drafted
+    size = convolved // tp * window * ELEMENT_BYTES[settings.dtype] + state * ELEMENT_BYTES[state_dtype]
+    return LayerCache(
+        kind="state",
+        shape=(type(mixer).__name__, convolved // tp, window, state, state_dtype),
+        block_tokens=settings.block_tokens,
+        page_bytes=size,
+    )
+
+
+def _state_dtype(
+    mixer: StateSpace | GatedDelta | ShortConvolution, architecture: str, settings: CacheSettings, rules: CacheRules
+) -> str:
+    """Of the state between tokens: as asked for, as config.json says where that class asks it, or the model's."""
+    if isinstance(mixer, ShortConvolution):
+        return settings.dtype  # it has none
+    if isinstance(mixer, GatedDelta) and mixer.variant == "kda":
+        return "float32"  # kda_state_dtype: whatever is asked for
+    heeds = isinstance(mixer, StateSpace) or rules.since >= (0, 17, 0)  # gated_delta_net_state_dtype: not before
+    if settings.state_dtype != "auto" and heeds:
+        return settings.state_dtype
+    if architecture not in rules.asks_state_dtype:
+        return settings.dtype
+    return mixer.state_dtype or (rules.unsaid_state_dtype if isinstance(mixer, StateSpace) else settings.dtype)
+
+
+def keeps_every_state(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> bool:
+    """Whether the state behind every block of a request is kept, for others to begin with."""
+    return bool(rules.keeps_every_state and settings.prefix_caching and arch.architecture in _EVERY_STATE)
+
+
+_EVERY_STATE = frozenset({
+    "BambaForCausalLM", "FalconH1ForCausalLM", "FalconMambaForCausalLM", "GraniteMoeHybridForCausalLM",
+    "JambaForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "NemotronHForCausalLM",
+    "NemotronHPuzzleForCausalLM", "Zamba2ForCausalLM",
+})  # fmt: skip
+"""vLLM 0.17 to 0.27 model_executor/models: SupportsMambaPrefixCaching; not the classes that wrap one."""
+
+
+def _aligned(layers: list[PlacedCache], settings: CacheSettings, chunk: int) -> list[PlacedCache]:
+    """Attention blocks as large as a state, and states padded to them (_align_hybrid_block_size).
+
+    A state has no tokens of its own: its block is called as long as one of attention. Blocks are multiples of `chunk`.
+    """
+    states = [c.page_bytes for _, c in layers if c.kind == "state"]
+    attention = [c for _, c in layers if c.kind != "state"]
+    if not states or not attention:
+        return layers
+    full = next((c for c in attention if c.kind == "full"), attention[0])
+    token_bytes = full.page_bytes // full.block_tokens
+    step = max(settings.kernel_block_tokens, settings.block_tokens)
+    if not full.padding_allowed:
+        step = max(step, _LATENT_HYBRID_BLOCK)
+    step = math.lcm(step, chunk)
+    block = max(settings.block_tokens, step * -(-max(states) // (step * token_bytes)))
+    return [PlacedCache(layer, _with_block(cache, block, token_bytes * block)) for layer, cache in layers]
+
+
+def _with_block(cache: LayerCache, block_tokens: int, state_page_bytes: int) -> LayerCache:
+    if cache.kind == "state":
+        return replace(cache, block_tokens=block_tokens, page_bytes=state_page_bytes)
+    if cache.kind == "sliding":
+        return cache
+    return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes // cache.block_tokens * block_tokens)

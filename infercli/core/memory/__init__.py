@@ -1,0 +1,1 @@
+"""What takes the memory of a GPU beside the KV cache."""

@@ -1,0 +1,186 @@
+"""What DeepSeek-V4 takes in vLLM beside its weights: residual streams, padded heads, and buffers for a whole batch.
+
+The one thing to know: every size is read in vLLM 0.20 to 0.29 (models/deepseek_v4/attention.py and nvidia/model.py,
+until 0.21 layers/deepseek_v4_attention.py and models/deepseek_v4.py), not fitted; 0.21 was not looked at. Without
+torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PRO 6000 with 0.25); with it none is.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import CompressedAttention, Layout, ModelArch, mixers
+from infercli.core.gpus import Gpu
+from infercli.core.memory.batch import Batch
+from infercli.core.quantization.methods import release
+from infercli.core.units import MIB
+
+INDEXER_LOGITS_BYTES = 512 * MIB
+"""VLLM_SPARSE_INDEXER_MAX_LOGITS_MB, allocated once in the profile's forward pass (layers/sparse_attn_indexer.py), for
+DeepSeek-V3.2's indexer as well."""
+_PICKING_BYTES = MIB
+"""RADIX_TOPK_WORKSPACE_SIZE, the same file."""
+_KEY_SCALE_BYTES = 4
+INDEXER_LENGTHS = 40
+"""Keys that an indexer gathers, times max_model_len (v1/attention/backends/mla/indexer.py
+get_max_prefill_buffer_size); here of compressed ones."""
+_PREFILL_REQUESTS = 4
+"""Whose keys FlashMLA gathers in BF16 at once (nvidia/flashmla.py PREFILL_CHUNK_SIZE)."""
+_FLASHINFER_BYTES = 128 * MIB
+"""nvidia/flashinfer_sparse.py _get_flashinfer_dsv4_workspace."""
+
+_FUSED_SINCE = (0, 22)
+"""From here on one kernel ends a half of a layer and begins the next, the profile pads queries, and the indexer lets
+go of its own in BF16 before it picks."""
+_WITHOUT_COMPILER_SINCE = (0, 23)
+"""From here on the model turns torch.compile off (config/vllm.py VLLM_USE_BREAKABLE_CUDAGRAPH)."""
+_OWN_KERNEL_SINCE, _EIGHT_HEADS_SINCE = (0, 24), (0, 27)
+"""Of capability 12.x: nvidia/flashinfer_sparse.py, whose kernel takes fewer heads; eight since 0.27."""
+_STREAMS_KEPT_UNTIL = (0, 27)
+"""Until then the streams are kept for drafts even where nothing drafts (_mtp_hidden_buffer)."""
+_SCRATCH = ((0, 27), (0, 29))
+"""From and until: deepseek_v4/eager_scratch.py."""
+_PICKS_FIRST = ((0, 22), (0, 29))
+"""From and until: the indexer is through before the queries are made, where there are streams beside the first."""
+
+
+def compressed(arch: ModelArch) -> tuple[CompressedAttention, ...]:
+    """The compressed attentions of the layers; empty for any other model."""
+    return tuple(m for m in mixers(arch) if isinstance(m, CompressedAttention))
+
+
+def padded_heads(mixer: CompressedAttention, layout: Layout, gpu: Gpu | None, version: tuple[int, int] | None) -> int:
+    """Heads of queries and outputs on a rank, as its kernel takes them (get_padded_num_q_heads)."""
+    heads = mixer.heads // layout.tensor_parallel_size
+    if gpu is not None and gpu.platform != "cuda":
+        return heads
+    if gpu is not None and gpu.at_least((12, 0)) and not _before(version, _OWN_KERNEL_SINCE):
+        return max(1 << (heads - 1).bit_length(), 16 if _before(version, _EIGHT_HEADS_SINCE) else 8)
+    return 64 if heads <= 64 else 128
+
+
+def _before(version: tuple[int, int] | None, since: tuple[int, int]) -> bool:
+    return version is not None and version < since
+
+
+def batch_buffers(
+    arch: ModelArch, layout: Layout, element_bytes: int, tokens: int, gpu: Gpu | None, engine_version: str | None,
+    *, drafts: bool,
+) -> tuple[int, ...]:  # fmt: skip
+    """Bytes of each buffer for a batch of `tokens` that is there before the loading is measured; empty: no such model.
+
+    The tokens that each picks, the streams that drafts begin with, and from 0.27 until 0.29 queries and scratch.
+    """
+    found = compressed(arch)
+    picking = next((m.indexer for m in found if m.indexer is not None), None)
+    if not found or picking is None:
+        return ()
+    version = None if engine_version is None else release(engine_version)
+    sizes = [4 * picking.top_k]
+    if drafts or _before(version, _STREAMS_KEPT_UNTIL):
+        sizes.append(element_bytes * arch.residual_streams * arch.hidden)
+    if version is not None and _SCRATCH[0] <= version < _SCRATCH[1] and (gpu is None or gpu.platform == "cuda"):
+        width = found[0].head_dim
+        fp4 = picking.heads * (picking.head_dim // 2 + picking.head_dim // 32 + 4)
+        sizes += [2 * padded_heads(found[0], layout, gpu, version) * width, max(fp4, 4 * picking.top_k + 4, 4 * width)]
+    return tuple(tokens * size for size in sizes)
+
+
+def without_compiler(batch: Batch, version: tuple[int, int]) -> bool:
+    """Whether Python runs the layers one by one, as it is read here."""
+    return batch.enforce_eager or not _before(version, _WITHOUT_COMPILER_SINCE)
+
+
+def held_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """Elements per token that stay while a layer's attention runs: the streams and a layer's input.
+
+    Without torch.compile Python holds what came into the layer as well until it returns.
+    """
+    twice = without_compiler(batch, version) and not _before(version, _FUSED_SINCE)
+    return (2 if twice else 1) * (arch.residual_streams + 1) * arch.hidden
+
+
+def held_by_experts(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """The same while experts run."""
+    return held_width(arch, batch, version) + _held_by_piece(arch, batch, version)
+
+
+def _held_by_piece(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """Elements per token that went into a compiled piece, which reaches from one attention to the next.
+
+    The padded output of the attention and the streams before it: the code that calls the pieces lets go of them when
+    the piece has returned (0.20 and 0.22 compilation/codegen.py). 0 without torch.compile.
+    """
+    if without_compiler(batch, version):
+        return 0
+    return _padded_width(arch, batch, version) + arch.residual_streams * arch.hidden
+
+
+def _padded_width(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """Elements per token of an attention's output."""
+    return max(padded_heads(m, batch.layout, batch.gpu, version) * m.head_dim for m in compressed(arch))
+
+
+def forward_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """The largest moment of a layer outside its experts: attention, or where one half ends and the next begins.
+
+    A compiled piece ends with the streams, the layer's input and the room for the next attention's output.
+    """
+    b, tokens = batch.element_bytes, batch.max_num_batched_tokens
+    held, made = held_width(arch, batch, version), (arch.residual_streams + 1) * arch.hidden
+    if without_compiler(batch, version):
+        between = held + made
+    else:
+        between = _held_by_piece(arch, batch, version) + made + _padded_width(arch, batch, version)
+    attending = (b * tokens * held + _attention_bytes(m, arch, batch, version) for m in compressed(arch))
+    return max(b * tokens * between, *attending)
+
+
+def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, version: tuple[int, int]) -> int:
+    """The padded output, what the layer's input is projected to, and the largest of three that follow each other.
+
+    The profile has no metadata, so that nothing is compressed or attended to; queries are padded into a copy.
+    """
+    b, tokens, ranks = batch.element_bytes, batch.max_num_batched_tokens, batch.layout.tensor_parallel_size
+    heads, padded = mixer.heads // ranks, padded_heads(mixer, batch.layout, batch.gpu, version)
+    overlapping = 2 if mixer.compress_ratio == 4 else 1  # windows overlap, so each key has two halves
+    scores = 4 * 2 * overlapping * mixer.head_dim if mixer.compress_ratio else 0  # keys and gates in fp32
+    latents = 2 * (mixer.q_lora_rank + mixer.head_dim)  # before and behind their norms
+    fused = not _before(version, _FUSED_SINCE)
+    pads = padded > heads and fused
+    queries = b * (heads + padded * pads) * mixer.head_dim
+    # Outputs in FP8 with a scale in fp32 for each 128, their groups in the model's dtype and in FP8, and the sum of all
+    # ranks beside that of this one.
+    groups = -(-mixer.o_groups // ranks) * mixer.o_lora_rank
+    outputs = heads * mixer.head_dim * (1 + 4 / 128) + (b + 1) * groups + b * arch.hidden * (1 + (ranks > 1))
+    following, fixed = max(queries, outputs), 0
+    picking = 0.0
+    if mixer.indexer is not None:
+        index = mixer.indexer
+        scores += 4 * 2 * overlapping * index.head_dim
+        through = _PICKS_FIRST[0] <= version < _PICKS_FIRST[1] and batch.gpu.platform == "cuda"
+        query = 0 if through else b * (padded if pads else heads) * mixer.head_dim
+        picking, fixed = query + (1 if fused else b + 1) * index.heads * index.head_dim, INDEXER_LOGITS_BYTES
+    around = b * (padded * mixer.head_dim + latents) + scores
+    return round(tokens * around + max(tokens * following, tokens * picking + fixed))
+
+
+def kept_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int], experts_bytes: int) -> int:
+    """The workspace that attention shares with experts, which stays, and what FlashInfer keeps on capability 12.x.
+
+    Attention's part is the larger of what the indexer gathers and what FlashMLA does.
+    """
+    own_kernel = batch.gpu.at_least((12, 0)) and not _before(version, _OWN_KERNEL_SINCE)
+    gathers = batch.gpu.platform == "cuda" and not own_kernel
+    found = experts_bytes
+    for mixer in compressed(arch):
+        keys, top_k, tokens = 0, 0, batch.max_num_batched_tokens
+        if mixer.compress_ratio:
+            keys = -(-batch.max_model_len // mixer.compress_ratio)
+        if mixer.indexer is not None:
+            indexed = INDEXER_LENGTHS * batch.max_model_len // mixer.compress_ratio
+            found = max(found, indexed * (mixer.indexer.head_dim + _KEY_SCALE_BYTES) + _PICKING_BYTES)
+            top_k = mixer.indexer.top_k
+        if gathers:
+            rows = _PREFILL_REQUESTS * (keys + mixer.window + tokens)
+            picked = 0 if _before(version, _SCRATCH[0]) else 4 * tokens * (-(-(top_k + mixer.window) // 128) * 128 + 1)
+            found = max(found, 2 * rows * mixer.head_dim + picked)
+    return found + _FLASHINFER_BYTES * own_kernel

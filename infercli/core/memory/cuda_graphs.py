@@ -1,0 +1,147 @@
+"""What the capture of CUDA graphs takes on a GPU, and whether a version deducts it before the KV cache is sized.
+
+The one thing to know: what any capture takes and what a layer takes is measured (the rows of `EngineFacts.graphs`), and
+counted for as many layers and batch sizes as are captured.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs, summed
+from infercli.core.gpus import Gpu
+from infercli.core.memory.batch import Load
+from infercli.core.memory.compressed_attention import INDEXER_LOGITS_BYTES, compressed
+from infercli.core.memory.sampler import uses_v2_runner
+from infercli.core.memory.shared import beside_graphs
+from infercli.core.quantization.checkpoint import Quantization
+from infercli.core.units import GIB
+
+_ESTIMATES_ON_ROCM = (0, 26)
+"""From this version on CUDA graphs are estimated on ROCm too (vllm-project/vllm#48526; 0.25 v1/worker/gpu_worker.py
+still leaves them out)."""
+
+_INSTINCT_BYTES_PER_S = 1.2e12
+"""Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
+
+
+def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
+    """What the capture takes, or (where it is deducted from the budget) vLLM's estimate of it.
+
+    Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
+    """
+    return summed(graph_parts(arch, load, facts, profiled=profiled).values())
+
+
+def captures_graphs(load: Load) -> bool:
+    """On XPU there are none unless VLLM_XPU_ENABLE_XPU_GRAPH asks for them (0.29 platforms/xpu.py)."""
+    return not load.enforce_eager and load.gpu.platform != "xpu"
+
+
+def graph_sizes(load: Load, facts: EngineFacts) -> int:
+    """Batch sizes that are captured, each in its graph."""
+    return facts.graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+
+
+def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
+    """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
+
+    `profiled`: an estimate of them is deducted before the KV cache is sized (`graphs_in_budget`), unless that is given.
+    """
+    if not captures_graphs(load):
+        return {}
+    kind = graphs_kind(load.gpu)
+    g = facts.graphs[kind]
+    share = graphs_share(arch, load, facts)
+    layers = -(-arch.passed_layers // load.layout.pipeline_parallel_size)
+    layers += 0 if load.draft is None else load.draft.arch.layer_count
+    per_layer = graphs_of_a_layer(arch, g)
+    ranks = load.layout.tensor_parallel_size
+    # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
+    split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
+    # With adapters each size is captured twice, with and without them (0.29 v1/worker/gpu/lora_utils.py
+    # get_lora_capture_cases). Both use one pool of memory, and what the second takes anew was not measured: at most as
+    # much again.
+    captures = 1 if load.adapters is None else 2
+    logits = _indexer_logits(arch, load, facts) if _counts_logits(arch, g) else 0
+    indexed = {"indexer_logits": Band(low=0.9 * logits, typical=logits, high=logits)} if logits else {}
+    parts = indexed | {
+        "any_capture": Band(
+            low=g.base.low - split,
+            typical=max(0.0, g.base.typical - split * (kind == "hopper")),
+            high=g.base.high * captures,
+        ),
+        "layers": Band(
+            low=per_layer.low * layers * share,
+            typical=per_layer.typical * layers * share,
+            high=per_layer.high * layers * (1 + share) / 2 * captures,
+        ),
+    }
+    moved = beside_graphs(load.gpu, facts, summed(parts.values()), profiled=profiled)
+    return parts if moved == NOTHING else parts | {"free_pages": moved}
+
+
+def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
+    """Bytes that the first capture takes for the logits by which an indexer picks; 0 without one.
+
+    A graph in pieces runs attention as the profile does, with the buffer of that. A whole one has a row of
+    max_model_len keys in fp32 for every token, in its pool, and in the run before it unless that buffer has room for it
+    (0.20 to 0.26 v1/worker/gpu_model_runner.py profile_cudagraph_memory, layers/sparse_attn_indexer.py).
+    """
+    indexed = _indexed(arch)
+    if not indexed:
+        return 0
+    tokens = facts.decoding_graph_tokens(load.max_num_seqs, load.gpu, load.speculative_tokens)
+    shortest = min(m.compress_ratio if isinstance(m, CompressedAttention) else 1 for m in indexed)
+    whole = 4 * tokens * -(-load.max_model_len // shortest)
+    return max(INDEXER_LOGITS_BYTES, whole * (2 if whole > INDEXER_LOGITS_BYTES else 1))
+
+
+def _indexed(arch: ModelArch) -> list[LatentAttention | CompressedAttention]:
+    """Attention that picks its tokens."""
+    return [m for m in mixers(arch) if isinstance(m, LatentAttention | CompressedAttention) and m.indexer is not None]
+
+
+def _counts_logits(arch: ModelArch, graphs: Graphs) -> bool:
+    """Whether the row's figure for a layer of this model is beside the indexer's logits."""
+    return graphs.per_indexed_layer is not None and bool(_indexed(arch))
+
+
+def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
+    """The row's figure for a layer of this model, with all capture sizes."""
+    if not _counts_logits(arch, graphs):
+        return graphs.per_layer
+    return (graphs.per_compressed_layer if compressed(arch) else graphs.per_indexed_layer) or graphs.per_layer
+
+
+def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
+    """Captured sizes, as a share of all that the version has.
+
+    With an indexer it is the share of graphs, in pieces and whole, of which there may be fewer.
+    """
+    captured = graph_sizes(load, facts)
+    if not _counts_logits(arch, facts.graphs[graphs_kind(load.gpu)]):
+        return captured / facts.all_graph_sizes
+    whole = facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+    return (captured + whole) / (2 * facts.all_graph_sizes)
+
+
+def graphs_kind(gpu: Gpu) -> str:
+    """The row of `EngineFacts.graphs` that speaks of a GPU."""
+    if gpu.platform == "rocm":
+        return "cdna" if gpu.memory_bandwidth_bytes_per_s > _INSTINCT_BYTES_PER_S else "rocm"
+    return "hopper" if gpu.at_least((9, 0)) else "cuda"
+
+
+def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
+    """Whether the CUDA graphs are deducted before the KV cache is sized (gpu_worker.py); on XPU there are none."""
+    platform = load.gpu.platform
+    if platform == "xpu" or (platform == "rocm" and facts.release < _ESTIMATES_ON_ROCM):
+        return False
+    if uses_v2_runner(arch, quantization, facts):
+        return facts.graphs_in_budget_v2
+    return facts.graphs_in_budget
+
+
+def estimates_graphs(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> bool:
+    """Whether there are CUDA graphs, and an estimate of them is deducted."""
+    return captures_graphs(load) and graphs_in_budget(arch, quantization, load, facts)

@@ -1,0 +1,378 @@
+"""Bytes of weights: of one rank as vLLM prints them after loading, and of a checkpoint's files.
+
+The one thing to know: nothing here is fitted. Every tensor has vLLM's shape, the bits, scales and padding of the scheme
+that the checkpoint names for that module in that layer, and the size that PyTorch's allocator counts for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from math import lcm
+from typing import Literal, NamedTuple
+
+from infercli.core.architecture.arch import (
+    Experts,
+    Layout,
+    ModelArch,
+    RankTensor,
+    draft_tensors,
+    expert_share,
+    stage_tensors,
+)
+from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.gpus import Gpu
+from infercli.core.memory.compressed_attention import batch_buffers
+from infercli.core.memory.lora import Adapters, slot_tensors
+from infercli.core.quantization.methods import METHODS, release
+from infercli.core.quantization.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
+from infercli.core.units import MIB, gib
+
+_GGUF_HEAD = Scheme(method="gguf", bits=6.5625)
+"""Q4_K_M stores the output matrix as Q6_K: 210 B per 256 weights (llama.cpp src/llama-quant.cpp)."""
+_GGUF_EMBEDDING = Scheme(method="gguf", bits=4.5)
+"""And the embedding as Q4_K: 144 B per 256 weights."""
+
+_NESTED = 256
+"""Scales of bitsandbytes that share a scale of their own (bitsandbytes functional.py quantize_4bit: nested blocks)."""
+_ROCM_PADDING_BYTES = 256
+_EXPANDS_SCALES = (0, 9, 1)
+"""From here on vLLM makes them fp32 while it loads (model_loader/bitsandbytes_loader.py dequantize_dq): 0.9.2 does,
+0.9.0 does not, and a build on the way to 0.9.1 did (vllm-project/vllm#19964)."""
+
+_HEADERS_AGREE_WITHIN = 0.005
+"""Fraction. Tensors that no formula has (buffers, odd scales) stay below."""
+_FILES_AGREE_WITHIN = 0.03
+"""Fraction. Headers, buffers and odd scales stay below; what a config forgets to exclude is whole layers, and more."""
+
+
+class Evidence(NamedTuple):
+    """What a checkpoint holds, said by itself rather than computed from config.json."""
+
+    total_bytes: int
+    """Of all tensors; a second copy of the same weights is not counted."""
+    source: Literal["safetensors headers", "file sizes"]
+
+
+def allocated_bytes(size_bytes: int) -> int:
+    """What PyTorch's CUDA caching allocator counts for one tensor that stays (c10/cuda/CUDACachingAllocator.cpp).
+
+    From 10 MiB on, memory is taken in steps of 2 MiB, and a remainder of up to 1 MiB is not split off.
+    """
+    rounded = -(-size_bytes // 512) * 512
+    if rounded < 10 * MIB:
+        return rounded
+    segment = -(-rounded // (2 * MIB)) * 2 * MIB
+    return segment if segment - rounded <= MIB else rounded
+
+
+def stored_bytes(
+    outputs: int,
+    inputs: int,
+    scheme: Scheme | None,
+    element_bytes: int,
+    *,
+    weight_only: bool = False,
+    nested_scales: bool = False,
+) -> int:
+    """Bytes of one matrix: packed weights, scales and zero points. `scheme` None: the model's dtype.
+
+    `weight_only`: the GPU runs an 8-bit method through Marlin, which spreads block scales over every output.
+    `nested_scales`: bitsandbytes keeps its scales in a byte each, with one fp32 scale for 256 of them.
+    """
+    elements = outputs * inputs
+    if scheme is None or scheme.bits is None:
+        return allocated_bytes(elements * element_bytes)
+    total = allocated_bytes(int(elements * scheme.bits // 8))
+    if scheme.block is not None:
+        block_out, block_in = scheme.block
+        rows = outputs if weight_only else -(-outputs // block_out)
+        return total + allocated_bytes(rows * -(-inputs // block_in) * (element_bytes if weight_only else 4))
+    if scheme.group_size is None:
+        return total if scheme.method == "gguf" else total + allocated_bytes(outputs * 4)
+    groups = outputs * -(-inputs // scheme.group_size)
+    if nested_scales and scheme.method == "bitsandbytes":
+        return total + allocated_bytes(groups) + allocated_bytes(-(-groups // _NESTED) * 4)
+    total += allocated_bytes(groups * (METHODS[scheme.method].scale_bytes or element_bytes))
+    return total + (allocated_bytes(int(groups * scheme.bits // 8)) if scheme.zero_points else 0)
+
+
+def _weight_only(scheme: Scheme | None, gpu: Gpu | None) -> bool:
+    native_from = None if scheme is None else METHODS[scheme.method].native_from
+    return native_from is not None and gpu is not None and gpu.platform == "cuda" and not gpu.at_least(native_from)
+
+
+def _schemes(tensor: RankTensor, quantization: Quantization) -> list[tuple[Scheme | None, int]]:
+    """[(scheme, copies), ...]; None: the model's dtype."""
+    head = tensor.role == "lm_head"
+    if quantization.method == "gguf" and tensor.role in ("lm_head", "embedding"):
+        return [(_GGUF_HEAD if head else _GGUF_EMBEDDING, tensor.copies)]
+    if not (tensor.linear or head) or tensor.role == "encoder":
+        return [(None, tensor.copies)]
+    each = tensor.copies // (len(tensor.indices) or 1)
+    found = schemes_of(quantization, tensor.modules, tensor.indices, head=head)
+    return [(scheme, each * layers) for scheme, layers in found]
+
+
+def _copy_bytes(
+    tensor: RankTensor,
+    scheme: Scheme | None,
+    element_bytes: int,
+    gpu: Gpu | None,
+    engine_version: str | None = None,
+) -> int:
+    weight_only = _weight_only(scheme, gpu)
+    if scheme is not None and scheme.method == "gptq" and gpu is not None and gpu.capability == (9, 0):
+        # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
+        # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
+        scheme = replace(scheme, zero_points=True)
+    outputs, inputs = tensor.outputs, tensor.inputs
+    element_bytes = 4 if tensor.float32 else element_bytes
+    if scheme is not None and tensor.role != "experts" and _runs_on_marlin(scheme, weight_only, gpu):
+        outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
+    nested = engine_version is not None and _numbers(engine_version) < _EXPANDS_SCALES
+    size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only, nested_scales=nested)
+    if gpu is not None and gpu.platform == "rocm" and tensor.linear:
+        size += tensor.outputs * _rocm_row_padding_bytes(tensor, scheme, element_bytes)
+    if scheme is not None and any(m.endswith("kv_b_proj") for m in tensor.modules):
+        # vLLM multiplies by this matrix in 16 bits while it decodes, and keeps such a copy beside the quantized one
+        # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
+        size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
+    return size
+
+
+def _rocm_row_padding_bytes(tensor: RankTensor, scheme: Scheme | None, element_bytes: int) -> int:
+    """What lies between two rows on AMD, unless AITER's kernels are asked for: 16-bit experts, dense FP8 by blocks.
+
+    vLLM 0.13 and 0.29 fused_moe/unquantized_fused_moe_method.py, quantization/utils/fp8_utils.py.
+    """
+    experts = scheme is None and tensor.role == "experts"
+    blocks = scheme is not None and scheme.method == "fp8" and scheme.block is not None and tensor.role != "experts"
+    row_bytes = tensor.inputs * (1 if blocks else element_bytes)
+    return _ROCM_PADDING_BYTES if (experts or blocks) and row_bytes % (2 * _ROCM_PADDING_BYTES) == 0 else 0
+
+
+def _numbers(engine_version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in engine_version.split("."))
+
+
+def _runs_on_marlin(scheme: Scheme, weight_only: bool, gpu: Gpu | None) -> bool:
+    """Whether its dense layers are repacked for Marlin, which pads; act-order demands aligned shapes instead."""
+    if scheme.act_order or gpu is None or gpu.capability is None:
+        return False
+    integer = scheme.method in ("awq", "gptq", "w4a16", "w8a16") and gpu.capability != (9, 0)
+    return integer or scheme.method == "nvfp4a16" or (weight_only and scheme.method in ("nvfp4", "mxfp8", "fp8"))
+
+
+def _marlin_shape(outputs: int, inputs: int, group: int) -> tuple[int, int]:
+    """The smaller of the two tilings that hold the matrix (quantization/utils/marlin_utils.py marlin_padded_nk)."""
+    shapes = (
+        (_up(outputs, 64), _up(inputs, lcm(128, group))),
+        (_up(outputs, 128), _up(inputs, lcm(64, group))),
+    )
+    return min(shapes, key=lambda shape: (shape[0] * shape[1], sum(shape)))
+
+
+def weights_bytes(
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    element_bytes: int,
+    *,
+    gpu: Gpu | None = None,
+    engine_version: str | None = None,
+    drafts: bool = False,
+    batched_tokens: int = 0,
+    adapters: Adapters | None = None,
+) -> int:
+    """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
+
+    `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
+    how MXFP4 experts are padded. None: none does, and the padding is the smallest.
+    `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
+    last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
+    `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
+    """
+    parts = weights_by_role(
+        arch, quantization, layout, element_bytes,
+        gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
+        adapters=adapters,
+    )  # fmt: skip
+    return sum(parts.values())
+
+
+ROTARY, DEEPSTACK, UNEXPLAINED, ADAPTERS = "rotary_table", "deepstack_buffers", "unexplained", "adapters"
+"""Parts of the weights that are no role of a tensor: the table of rotary embeddings, what a batch gets from the encoder
+(0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), what files hold beyond, and the slots of LoRA adapters, which
+are there before the loading is measured (0.29 v1/worker/gpu/model_runner.py load_model)."""
+BATCH_BUFFERS = "batch_buffers"
+"""And what DeepSeek-V4 allocates for a whole batch with its layers."""
+_LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
+"""M-RoPE's table, times (rotary_embedding/mrope.py cache_max_position_num): a log of 0.6.6 has it as long as any, those
+of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
+
+
+def rotary_rows(arch: ModelArch, engine_version: str | None = None) -> int:
+    """Rows of the table of rotary embeddings, in that vLLM (`0.29.0`); None: the newest."""
+    longer = arch.rope_sections and (engine_version is None or _numbers(engine_version)[:2] >= _LONGER_SINCE)
+    return arch.rope_positions * (_LONGER_FOR_IMAGES if longer else 1)
+
+
+def weights_by_role(
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    element_bytes: int,
+    *,
+    gpu: Gpu | None = None,
+    engine_version: str | None = None,
+    drafts: bool = False,
+    batched_tokens: int = 0,
+    adapters: Adapters | None = None,
+) -> dict[str, int]:
+    """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and the others where there is any."""
+
+    def stage_bytes(stage: int) -> dict[str, int]:
+        found: dict[str, int] = {}
+        tensors = [(t, quantization) for t in stage_tensors(arch, layout, stage)]
+        if drafts and stage == layout.pipeline_parallel_size - 1:
+            tensors += _draft_tensors(arch, quantization, layout)
+        for tensor, stored in tensors:
+            for scheme, copies in _schemes(tensor, stored):
+                if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
+                    size = copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
+                else:
+                    size = copies * _copy_bytes(tensor, scheme, element_bytes, gpu, engine_version)
+                found[tensor.role] = found.get(tensor.role, 0) + size
+        if adapters is not None:
+            slots = slot_tensors(arch, layout, stage, adapters, element_bytes)
+            found[ADAPTERS] = sum(copies * allocated_bytes(size) for copies, size in slots)
+        return found
+
+    rotary_bytes = 4 if arch.rope_float32 else element_bytes
+    heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
+    computed = sum(heaviest.values()) - heaviest.get(ADAPTERS, 0)
+    unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
+    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * rotary_bytes)
+    deepstack = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
+    batch = batch_buffers(arch, layout, element_bytes, batched_tokens, gpu, engine_version, drafts=drafts)
+    buffers = ((DEEPSTACK, deepstack), (BATCH_BUFFERS, sum(map(allocated_bytes, batch))), (UNEXPLAINED, unexplained))
+    return heaviest | {name: n for name, n in buffers if n}
+
+
+def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:
+    """The largest linear layer of a rank in the model's dtype; all experts of a layer are one."""
+    largest = 0
+    for group in arch.layers:
+        tensors = [t for t in layer_tensors(group, arch.hidden, layout) if t.linear]
+        sizes = [t.copies // (len(t.indices) or 1) * t.outputs * t.inputs * element_bytes for t in tensors]
+        experts = sum(size for size, t in zip(sizes, tensors, strict=True) if t.role == "experts")
+        largest = max([largest, experts, *sizes])
+    return largest
+
+
+def _draft_tensors(
+    arch: ModelArch, quantization: Quantization, layout: Layout
+) -> Iterator[tuple[RankTensor, Quantization]]:
+    """Weights of the draft layers, which checkpoints name `layers.N` behind the last or `mtp.layers.N`."""
+    left_out = quantization.skipped.covered("mtp.layers.0.mlp", ())
+    for tensor in draft_tensors(arch, layout):
+        yield tensor, UNQUANTIZED if left_out else quantization
+
+
+def _mxfp4_bytes(
+    tensor: RankTensor, arch: ModelArch, layout: Layout, gpu: Gpu | None, engine_version: str | None
+) -> int:
+    """One layer's MXFP4 expert matrices, padded and with the scales as their kernel keeps them.
+
+    vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
+    _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
+    its own kernel takes the width in 64s. DeepSeek-V4 has no Triton among its kernels (_get_priority_backends since
+    0.20), so that 9.x has Marlin too; its kernel on 12.x, DeepGEMM since 0.24, widens the scales only to pack four of
+    them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
+    """
+    experts = next(
+        g.feed_forward
+        for g in (*arch.layers, *arch.draft_layers)
+        if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
+    )
+    count, width = expert_share(experts, layout)
+    v4 = arch.architecture.startswith("DeepseekV4")
+    triton = not v4 and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
+    hidden, step = experts.latent or arch.hidden, 64
+    if gpu is not None and not triton and gpu.platform != "xpu":
+        hidden, step = _up(hidden, 256), 256 if gpu.platform == "rocm" else 128
+    rows, columns = hidden, _up(width, step)
+    if tensor.name != "expert down":
+        rows, columns = columns * (2 if experts.gated else 1), hidden
+    total = allocated_bytes(count * rows * columns // 2)
+    scales = count * columns // 32
+    if not triton:
+        return total + allocated_bytes(rows * scales)
+    # triton_kernels HopperMXScaleLayout pads rows to 256. Until 0.24 the scales stayed as they were loaded as well
+    # (vllm-project/vllm#46549): 0.11 and 0.14 on H100 print 13.47 GiB for gpt-oss-20b and 64.38 for 120b.
+    total += allocated_bytes(_up(rows, 256) * scales)
+    kept = engine_version is not None and release(engine_version) < (0, 24)
+    return total + (allocated_bytes(rows * scales) if kept else 0)
+
+
+def _up(size: int, step: int) -> int:
+    return -(-size // step) * step
+
+
+def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
+    """What the safetensors of such a checkpoint hold at most.
+
+    A tied lm_head may be stored all the same, and draft layers are stored whether or not they are loaded.
+    """
+    tensors = stage_tensors(replace(arch, tied=False), Layout(), 0)
+    drafts = list(_draft_tensors(arch, quantization, Layout()))
+    return _stored([(t, quantization) for t in tensors] + drafts, element_bytes)
+
+
+def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
+    """What they hold at least: without a second copy of a tied lm_head, and without draft layers."""
+    return _stored([(t, quantization) for t in stage_tensors(arch, Layout(), 0)], element_bytes)
+
+
+def _stored(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: int) -> int:
+    total = 0
+    for tensor, quantization in tensors:
+        for scheme, copies in _schemes(tensor, quantization):
+            total += copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
+    return total
+
+
+_CONFIRMED_WITHIN = 0.01
+"""Fraction. A wrong width, a missed matrix or a miscounted layer is further off; headers and buffers stay below, and so
+does a missed bias or norm, which memory does not feel either."""
+
+
+def files_confirm(arch: ModelArch, quantization: Quantization, evidence: Evidence, element_bytes: int) -> bool:
+    """Whether the files hold what was counted, so that the shape is that of the checkpoint."""
+    most, least = (count(arch, quantization, element_bytes) for count in (file_bytes, loaded_file_bytes))
+    return least * (1 - _CONFIRMED_WITHIN) <= evidence.total_bytes <= most * (1 + _CONFIRMED_WITHIN)
+
+
+def as_the_files_say(
+    arch: ModelArch, quantization: Quantization, evidence: Evidence, element_bytes: int
+) -> tuple[Quantization, str | None]:
+    """`quantization` with what the files hold beyond it, and the note on that; None where they agree.
+
+    Checkpoints leave layers out of the quantization, and some do not say so. The files cannot lie about their size.
+    File sizes include headers and are believed only upwards; totals of the headers win both ways.
+    """
+    most = file_bytes(arch, quantization, element_bytes)
+    least = loaded_file_bytes(arch, quantization, element_bytes)
+    held = evidence.total_bytes
+    exact = evidence.source == "safetensors headers"
+    within = _HEADERS_AGREE_WITHIN if exact else _FILES_AGREE_WITHIN
+    if held > most * (1 + within):
+        error = held / most - 1
+        note = f"{error:.0%} more than {quantization.method} explains: weights are planned that much larger"
+    elif exact and held < least * (1 - within):
+        error = held / least - 1
+        note = f"{-error:.1%} less than the architecture explains: weights are planned that much smaller"
+    else:
+        return quantization, None
+    return replace(quantization, unexplained_fraction=error), f"the files hold {gib(held)}, {note}"

@@ -1,0 +1,166 @@
+"""What a deployment says of a GPU engine, as the question that `infercli estimate` would be asked; the rest is chosen.
+
+The one thing to know: only what a deployment has and an estimate has not is checked here (the workload's length, memory
+that others hold). Everything else is checked where estimates are (core/estimates/settings.py), so that both agree.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.profile import HardwareProfile
+from infercli.core.engines.arguments import own_speculation
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimates.estimate import EstimateRequest
+from infercli.core.estimates.problems import Problems
+from infercli.core.gpus import Gpu
+from infercli.core.memory.compressed_attention import compressed
+from infercli.core.memory.shared import held_at_start_bytes, shares_memory
+from infercli.core.memory.sizing import never_free_bytes
+from infercli.core.record import Json
+from infercli.core.units import GIB, gib
+from infercli.core.validation import problems_of
+from infercli.errors import InputError, InvalidFile
+
+_PASSED_ON = (
+    "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
+    "max_num_seqs", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
+    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
+    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
+)  # fmt: skip
+"""engine_args that an estimate takes by the same name, besides those that are checked here."""
+
+_ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization", "kv_cache_memory_bytes")
+
+_LEAST_UTILIZATION = 0.05
+_START_UP_BYTES = 1.6 * GIB
+"""vLLM refuses to start unless its share is free besides the CUDA context and NCCL (1.5 GiB on H100)."""
+
+
+def read_request(
+    arch: ModelArch,
+    gpu: Gpu,
+    facts: EngineFacts,
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    problems: Problems,
+) -> EstimateRequest:
+    """The question with everything that the user decided; None where the planner, or vLLM, decides.
+
+    What this model, GPU or profile cannot do goes into `problems`, and is then left out. Raises InvalidFile for values
+    that no engine takes.
+    """
+    wrong = value_problems(deployment.engine_args)
+    if wrong:
+        raise InvalidFile("deployment.yaml", wrong)
+    asked: dict[str, object] = {
+        "model": deployment.model,
+        "gpu": gpu,
+        "engine_version": facts.version,
+        "max_model_len": None,
+        "gpu_memory_utilization": None,
+    }
+    with problems.at(""):
+        asked["max_model_len"] = _length(deployment, arch)
+    with problems.at(""):
+        asked["gpu_memory_utilization"] = utilization(_given(deployment.engine_args), gpu, facts, profile)
+    only: dict[str, Json] = {"kv_cache_dtype": "fp8"} if compressed(arch) else {}  # vLLM stops at any other
+    return EstimateRequest.model_validate(only | _question(deployment.engine_args) | asked)
+
+
+def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
+    """Every (where, what) of values that no engine takes, whatever the model and the GPU."""
+    block = engine_args.get("block_size")
+    found = []
+    if isinstance(block, int) and block % 16:
+        found.append(("engine_args.block_size", "must be a multiple of 16; leave it out: 16 is vLLM's default"))
+    try:
+        EstimateRequest.model_validate(_question(engine_args) | {"model": "any", "gpu": "any"})
+    except ValidationError as error:
+        found += [(f"engine_args.{where}", what) for where, what in problems_of(error)]
+    return found
+
+
+def _given(engine_args: dict[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in engine_args.items() if value is not None}
+
+
+def _question(engine_args: dict[str, Json]) -> dict[str, Json]:
+    """What they say of the question, as they say it."""
+    args = _given(engine_args)
+    question: dict[str, Json] = {name: args[name] for name in _ARGUMENTS if name in args}
+    drafted = own_speculation(args)
+    if drafted is not None:
+        question["speculation"] = {"method": drafted[0], "num_speculative_tokens": drafted[1]}
+    return question
+
+
+def refuse(problems: Problems) -> None:
+    """Raises InputError with everything that is wrong with the question, where anything is."""
+    if problems:
+        error = problems.answer(None)
+        said = (f"engine_args.{p.where}: {p.what}" if p.where in _ARGUMENTS else p.what for p in error.problems)
+        raise InputError("\n".join(said), error.hint)
+
+
+def length_source(deployment: ModelDeployment) -> str:
+    """The field that decides max_model_len, where the user does."""
+    named = deployment.engine_args.get("max_model_len") is not None
+    return "engine_args.max_model_len" if named else "workload.max_context_tokens"
+
+
+def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
+    """Tokens of the longest request that the deployment takes, as far as it says: else the model's own maximum."""
+    asked = deployment.engine_args.get("max_model_len") or deployment.workload.max_context_tokens
+    return min(asked, arch.max_model_len) if isinstance(asked, int) else arch.max_model_len
+
+
+def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
+    """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
+    where, asked = length_source(deployment), deployment.engine_args.get("max_model_len")
+    if asked is None:
+        asked = deployment.workload.max_context_tokens
+    limit = arch.max_model_len
+    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
+    if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
+        raise InputError(
+            f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
+            "lower it or leave it out",
+        )
+    if tokens_each > (asked or limit):
+        raise InputError(
+            f"workload: {tokens_each:,} tokens a request (input and output) are more than "
+            + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),
+            "shorten workload.input_tokens or workload.output_tokens",
+        )
+    return asked
+
+
+def utilization(args: dict[str, Json], gpu: Gpu, facts: EngineFacts, profile: HardwareProfile) -> float:
+    """gpu_memory_utilization: as asked, or what is chosen. Raises InputError for more than others leave free."""
+    total, reserved = gpu.memory_bytes, profile.reserved_gpu_memory_gib * GIB
+    asked = args.get("gpu_memory_utilization")
+    if asked is not None:
+        if not 0 < asked <= 1:
+            raise InputError(
+                "engine_args.gpu_memory_utilization: must be above 0 and at most 1", "leave it out to have it chosen"
+            )
+        if asked * total > total - reserved:
+            raise InputError(
+                f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total)} of {gib(total)}, of "
+                f"which others hold {gib(reserved)}",
+                "lower it, or leave it out",
+            )
+        if asked * total > total - never_free_bytes(gpu, facts):
+            keeps = "the operating system has" if shares_memory(gpu) else "the driver keeps"
+            raise InputError(
+                f"engine_args.gpu_memory_utilization: {asked} asks for {gib(asked * total, 2)} of {gib(total, 2)}, and "
+                f"{keeps} some of it: vLLM refuses to start where less is free than its share",
+                "lower it, or leave it out",
+            )
+        return float(asked)
+    held = held_at_start_bytes(gpu, facts)
+    free_fraction = (total - reserved - (held or _START_UP_BYTES)) / total if reserved or held else 1.0
+    return max(_LEAST_UTILIZATION, min(facts.gpu_memory_utilization, int(free_fraction * 100) / 100))

@@ -1,0 +1,183 @@
+"""The choices of the local target: vLLM's CPU build beside everything else that this machine does.
+
+Nothing is estimated here. The KV cache is given in bytes, because without it the CPU engine demands 92 % of all memory,
+and its size follows from the workload by vLLM's own arithmetic.
+"""
+
+from __future__ import annotations
+
+from infercli.core.architecture.arch import Layout, ModelArch, uniform_attention
+from infercli.core.documents.deployment import ModelDeployment
+from infercli.core.documents.plan import Choice
+from infercli.core.documents.profile import HardwareProfile
+from infercli.core.engines.arguments import unplanned
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.kv_cache.pool import CacheLayout, cache_layout
+from infercli.core.kv_cache.specs import CacheSettings
+from infercli.core.memory import sizing
+from infercli.core.memory.weights import weights_bytes
+from infercli.core.planning.outcome import Outcome
+from infercli.core.quantization.checkpoint import Quantization
+from infercli.core.record import Json
+from infercli.core.units import GIB, MIB, gib
+from infercli.errors import InputError
+
+HEAD_DIMS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
+"""Head sizes that the CPU attention backend has (v1/attention/backends/cpu_attn.py of 0.29)."""
+
+_LONGEST = 8192
+"""max_model_len where nobody asked for one: memory is shared with the desktop, and prompts are slow on a CPU."""
+_SEQS = 32
+"""max_num_seqs where nobody asked for one: two cores give 2,600 tokens/s of a 5 M model at 32 streams, 1,700 at 8."""
+_BATCHED = 2048
+"""vLLM's default for a server on a CPU (engine/arg_utils.py get_batch_defaults)."""
+_LEAST_KV_BYTES = 64 * MIB
+
+
+def plan_local(
+    arch: ModelArch,
+    quantization: Quantization,
+    facts: EngineFacts,
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+) -> Outcome:
+    """Raises InputError for arguments that the CPU engine cannot take."""
+    head_dim = uniform_attention(arch).head_dim
+    if head_dim not in HEAD_DIMS:
+        raise InputError(
+            f"the CPU engine has no attention for a head size of {head_dim}",
+            f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
+        )
+    args = {name: value for name, value in deployment.engine_args.items() if value is not None}  # null: vLLM's default
+    if args.get("tensor_parallel_size") not in (None, 1):
+        raise InputError(
+            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
+        )
+    length, length_given, length_reason = _length(arch, deployment)
+    requests = -(-deployment.workload.concurrency // deployment.replicas)
+    tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
+    batched = int(args.get("max_num_batched_tokens") or max(_BATCHED, args.get("max_num_seqs") or 0))
+    seqs = int(args.get("max_num_seqs") or min(batched, max(_SEQS, requests)))
+    block = int(args.get("block_size") or facts.cpu_block_tokens)
+    layout = _cache(arch, facts, _dtype(arch, args), block, batched)
+    wanted = max(layout.bytes_to_admit(length), layout.bytes_to_hold(requests, tokens_each), _LEAST_KV_BYTES)
+    kv_bytes = int(args.get("kv_cache_memory_bytes") or -(-wanted // MIB) * MIB)
+    missing = max(0, wanted - kv_bytes) if "kv_cache_memory_bytes" in args else 0
+    cache = layout.capacity(kv_bytes, length)
+    memory_missing, memory_verdict = _machine(arch, quantization, kv_bytes, deployment, profile, args)
+    open_questions = unplanned(args, "cpu")
+    engine_args: dict[str, Json] = {
+        "enforce_eager": True,
+        "tensor_parallel_size": 1,
+        "max_model_len": length,
+        "max_num_seqs": seqs,
+        "max_num_batched_tokens": batched,
+        "block_size": block,
+        "kv_cache_memory_bytes": kv_bytes,
+        "dtype": _dtype(arch, args),
+        "trust_remote_code": False,
+    }
+    choices = (
+        Choice(name="max_model_len", value=length, reason=length_reason, given=length_given),
+        _choice(args, "max_num_seqs", seqs, "enough to saturate a small machine, and the workload's concurrency"),
+        _choice(
+            args,
+            "kv_cache_memory_bytes",
+            kv_bytes,
+            f"{requests} requests of {tokens_each:,} tokens, or one of max_model_len: {gib(kv_bytes, 2)}",
+        ),
+        _choice(args, "block_size", block, "the CPU engine's own"),
+        _choice(
+            args, "enforce_eager", args.get("enforce_eager", True), "compiling takes a minute and is not needed here"
+        ),
+    )
+    fits: bool | None = not (missing or memory_missing)
+    verdict = (
+        f"fits: {cache.concurrency:.1f} requests of {length:,} tokens at once ({cache.tokens:,} tokens of KV cache)"
+    )
+    if missing:
+        verdict = f"does not fit: {gib(missing, 2)} of KV cache missing"
+    elif memory_missing:
+        verdict = memory_verdict
+    elif open_questions:
+        fits, verdict = (
+            None,
+            f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet",
+        )
+    return Outcome(
+        engine_args=engine_args | args,
+        gpus=0,
+        max_num_seqs=seqs,
+        choices=choices,
+        memory=None,
+        kv_cache=cache,
+        longest_that_fits=layout.longest_that_fits(kv_bytes, arch.max_model_len),
+        fits=fits,
+        verdict=verdict,
+        missing_bytes=missing or memory_missing,
+    )
+
+
+def _cache(arch: ModelArch, facts: EngineFacts, dtype: str, block_tokens: int, batched_tokens: int) -> CacheLayout:
+    """The CPU engine schedules no batch ahead, and its attention takes blocks of 32 (platforms/cpu.py, cpu_attn.py)."""
+    asked = CacheSettings(
+        engine_version=facts.version,
+        dtype=dtype,
+        block_tokens=block_tokens,
+        kernel_block_tokens=32,
+        max_num_batched_tokens=batched_tokens,
+        async_scheduling=False,
+    )
+    found = cache_layout(arch, Layout(), asked)
+    assert found is not None, "every layer has full attention"
+    return found
+
+
+def _dtype(arch: ModelArch, args: dict[str, Json]) -> str:
+    asked = str(args.get("dtype", "auto"))
+    asked = {"half": "float16"}.get(asked, asked)
+    if asked == "auto":
+        return "bfloat16" if arch.dtype in (None, "float32") else str(arch.dtype)
+    if asked not in sizing.ELEMENT_BYTES:
+        raise InputError(f"engine_args.dtype: `{asked}` cannot be planned", f"use {', '.join(sizing.ELEMENT_BYTES)}")
+    return asked
+
+
+def _length(arch: ModelArch, deployment: ModelDeployment) -> tuple[int, bool, str]:
+    asked = deployment.engine_args.get("max_model_len") or deployment.workload.max_context_tokens
+    if asked is not None:
+        if not 1 <= asked <= arch.max_model_len:
+            raise InputError(
+                f"max_model_len: must be between 1 and {arch.max_model_len:,}, the model's own maximum, and is {asked}",
+                "lower it or leave it out",
+            )
+        where = "engine_args" if deployment.engine_args.get("max_model_len") else "workload.max_context_tokens"
+        return int(asked), True, f"{where} says so"
+    if arch.max_model_len <= _LONGEST:
+        return arch.max_model_len, False, "the model's own maximum"
+    return _LONGEST, False, f"memory is shared with everything else here; the model takes {arch.max_model_len:,}"
+
+
+def _machine(
+    arch: ModelArch,
+    quantization: Quantization,
+    kv_bytes: int,
+    deployment: ModelDeployment,
+    profile: HardwareProfile,
+    args: dict[str, Json],
+) -> tuple[int, str]:
+    """(bytes that the machine lacks, the verdict on it); (0, "") where it is enough or the profile does not say."""
+    memory_gib = profile.nodes[0].memory_gib
+    if memory_gib is None:
+        return 0, ""
+    weights = weights_bytes(arch, quantization, Layout(), sizing.ELEMENT_BYTES[_dtype(arch, args)])
+    need = deployment.replicas * (weights + kv_bytes)
+    missing = max(0, need - int(memory_gib * GIB))
+    return missing, (
+        f"does not fit: weights and KV cache take {gib(need)}, and profile {profile.name} has {memory_gib:g} GiB"
+    )
+
+
+def _choice(args: dict[str, Json], name: str, value: Json, reason: str) -> Choice:
+    given = name in args
+    return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)

@@ -1,0 +1,1 @@
+"""What GPUs and engines said of themselves during a run."""

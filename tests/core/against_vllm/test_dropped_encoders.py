@@ -1,0 +1,72 @@
+"""Classes with an encoder that vLLM 0.29 does not build: what the last vLLM that had them held of a small config.
+
+The numbers are those of vLLM's own class, built on PyTorch's meta device from the source of the release that is named
+(encoder_oracle.py does so with what 0.29 has): elements of one rank, whole and split, without experts.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import Layout, rank_tensors
+from tests.core.against_vllm.encoder_fragments import DEEPSEEK, FLAT_LLAMA, LLAMA, SIGLIP, config
+
+COHERE2 = LLAMA | {"model_type": "cohere2", "tie_word_embeddings": True, "sliding_window": 512}
+PERSIMMON = {
+    "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 8,
+    "max_position_embeddings": 2048, "qk_layernorm": True,
+}  # fmt: skip
+
+HELD = {
+    "AyaVisionForConditionalGeneration, 0.24": (
+        config("AyaVisionForConditionalGeneration", "aya_vision", tie_word_embeddings=True, text_config=COHERE2,
+               vision_config=SIGLIP, alignment_intermediate_size=192, downsample_factor=2, vision_feature_layer=-1),
+        {1: 1_096_672, 2: 624_736},
+    ),
+    "ChameleonForConditionalGeneration, 0.28": (
+        config("ChameleonForConditionalGeneration", "chameleon", **FLAT_LLAMA, vq_config={
+                   "base_channels": 32, "latent_channels": 48, "embed_dim": 48, "num_embeddings": 64,
+                   "channel_multiplier": [1, 2, 2], "num_res_blocks": 2}),
+        {1: 1_320_688, 2: 943_280},
+    ),
+    "DeepseekVLV2ForCausalLM, 0.29 with timm 1.0.31": (
+        config("DeepseekVLV2ForCausalLM", "deepseek_vl_v2", tile_tag="2D", language_config=DEEPSEEK,
+               projector_config={"projector_type": "downsample_mlp_gelu", "input_dim": 1152, "n_embed": 128,
+                                 "depth": 2, "mlp_ratio": 1, "downsample_ratio": 2}),
+        {1: 429_489_600, 2: 290_271_840, 8: 185_858_520},
+    ),
+    "FuyuForCausalLM, 0.24": (
+        config("FuyuForCausalLM", "fuyu", **PERSIMMON, patch_size=14, num_channels=3, text_config=PERSIMMON),
+        {1: 735_808, 2: 369_280, 8: 94_384},
+    ),
+    "Phi4MultimodalForCausalLM, 0.12": (
+        config("Phi4MultimodalForCausalLM", "phi4_multimodal", **FLAT_LLAMA, vision_config=SIGLIP, audio_config={
+                   "hidden_size": 64, "intermediate_size": 96, "num_blocks": 2, "num_attention_heads": 4,
+                   "ext_pw_out_channel": 64, "depthwise_separable_out_channel": 64, "kernel_size": 3,
+                   "input_size": 20, "bias_max_distance": 50, "nemo_conv_channels": 64}),
+        {1: 1_268_248, 2: 696_440},
+    ),
+    "QwenVLForConditionalGeneration, 0.23": (
+        config("QwenVLForConditionalGeneration", "qwen", vocab_size=640, hidden_size=128, intermediate_size=768,
+               num_hidden_layers=3, num_attention_heads=8, seq_length=2048, kv_channels=16,
+               max_position_embeddings=2048, no_bias=True, tie_word_embeddings=False,
+               visual={"heads": 4, "layers": 2, "mlp_ratio": 2.5, "output_dim": 128, "patch_size": 14, "width": 96}),
+        {1: 1_215_200, 2: 766_896, 8: 430_668},
+    ),
+    "TarsierForConditionalGeneration, 0.24": (
+        config("TarsierForConditionalGeneration", "llava", text_config=LLAMA, vision_config=SIGLIP,
+               vision_feature_layer=-2),
+        {1: 1_052_000, 2: 558_720},
+    ),
+}  # fmt: skip
+"""Class, and the release whose class was built -> config, and elements of a rank by how many there are."""
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_rank_holds_what_the_last_class_of_vllms_held(name):
+    asked, expected = HELD[name]
+    arch = architecture.parse(asked)
+    for ranks, elements in expected.items():
+        tensors = rank_tensors(arch, Layout(tensor_parallel_size=ranks))
+        assert sum(t.copies * t.outputs * t.inputs for t in tensors if t.role != "experts") == elements, ranks

@@ -1,0 +1,102 @@
+"""What an estimate says of speed: intervals within what can be, and why requests wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateRequest
+from infercli.core.estimates.estimating import estimate, shipped_model
+from infercli.core.gpus import find_gpu
+
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
+
+
+def found(gpu: str = "L4", version: str = "0.29.0", model: str = LLAMA, **workload) -> EstimatedSpeed:
+    asked = {
+        "model": model, "gpu": gpu, "max_model_len": 8192, "engine_version": version, "max_num_seqs": 64,
+        "workload": {"input_len": 1000, "output_len": 300} | workload,
+    }  # fmt: skip
+    answer = estimate(EstimateRequest.model_validate(asked), shipped_model(model))
+    assert isinstance(answer, Estimate), answer
+    assert answer.speed is not None
+    return answer.speed
+
+
+def test_no_interval_reaches_below_what_the_datasheet_allows():
+    speed, gpu = found(concurrency=1), find_gpu("L4")
+    read_s = (8.03e9 - 128256 * 4096) * 2 / gpu.memory_bandwidth_bytes_per_s
+    assert speed.tpot_s is not None
+    assert read_s <= speed.tpot_s.low < speed.tpot_s.value
+    assert 1000 * 2 * 6.9e9 / gpu.peak_flops["fp16"] <= speed.ttft_s.low < speed.ttft_s.value
+
+
+@given(
+    st.sampled_from(["L4", "A100-80-SXM", "H100", "MI300X", "GB10"]), st.sampled_from(["0.7.3", "0.11.0", "0.29.0"]),
+    st.sampled_from([{"concurrency": 1}, {"concurrency": 40}, {"request_rate": 0.5}, {"request_rate": 30.0},
+                     {"num_prompts": 200}, {"request_rate": 3.0, "num_prompts": 50}]),
+    st.sampled_from([0.0, 0.5, 0.95]),
+)  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_every_value_lies_in_its_interval(gpu, version, load, hits):
+    speed = found(gpu, version, prefix_hit_fraction=hits, **load)
+    for name, interval in speed:
+        if name not in ("notes", "roofline_requests_per_s") and interval is not None:
+            assert 0 < interval.low <= interval.value <= interval.high, name
+
+
+def test_who_does_not_say_that_lengths_differ_may_have_clients_in_step():
+    crowd = {"input_len": 1000, "output_len": 1000, "concurrency": 60}
+    unsaid, in_step, apart = (
+        found("H100", **crowd, **spread)
+        for spread in ({}, {"length_spread_fraction": 0.0}, {"length_spread_fraction": 0.05})
+    )
+    for name in ("ttft_s", "ttft_mean_s", "ttft_p95_s", "ttft_p99_s"):
+        assert getattr(unsaid, name).high >= getattr(in_step, name).value, name
+    assert apart.ttft_s.high < in_step.ttft_s.value
+    alone = found("H100", **crowd | {"concurrency": 1})
+    noted = [any("lengths are taken to differ" in note for note in s.notes) for s in (unsaid, in_step, apart, alone)]
+    assert noted == [True, False, False, False]
+
+
+def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
+    speed = found("H100", request_rate=2.0)
+    assert speed.output_tok_per_s.low == speed.output_tok_per_s.value == speed.output_tok_per_s.high == 600.0
+    near = found("H100", request_rate=14.9)
+    assert near.requests_per_s.low < near.requests_per_s.value == near.requests_per_s.high == 14.9
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"request_rate": 50.0}, "50 requests/s arrive and "),
+        ({"concurrency": 100}, "max_num_seqs lets about 64 of 100 requests run at once"),
+        ({"concurrency": 60, "input_len": 7000}, "the KV cache lets about "),
+        ({"concurrency": 4}, None),
+        ({"request_rate": 0.5}, None),
+        ({"request_rate": 0.5, "num_prompts": 1}, None),
+    ],
+)
+def test_it_says_that_requests_wait_and_why(load, words):
+    notes = found("H100" if load.get("concurrency") == 100 else "L4", **load).notes
+    said = [n for n in notes if "arrive" in n or "at once" in n]
+    assert bool(said) is (words is not None)
+    assert words is None or words in said[0]
+
+
+def test_ranks_beyond_a_node_and_what_time_leaves_out_are_said():
+    def notes(**cut) -> str:
+        asked = EstimateRequest.model_validate({
+            "model": "meta-llama/Llama-3.1-405B-Instruct", "gpu": "A100", "max_model_len": 8192, **cut,
+            "workload": {"input_len": 1000, "output_len": 300, "concurrency": 8},
+        })  # fmt: skip
+        answer = estimate(asked, shipped_model("meta-llama/Llama-3.1-405B-Instruct"))
+        assert isinstance(answer, Estimate), answer
+        return "\n".join(answer.notes)
+
+    spans = notes(tensor_parallel_size=16)
+    assert "16 ranks are taken to span nodes of 8 GPUs" in spans
+    assert "A100 is taken for A100-80-SXM" in spans
+    one = notes(tensor_parallel_size=8, pipeline_parallel_size=2)
+    assert "ranks are taken" not in one

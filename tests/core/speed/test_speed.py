@@ -1,0 +1,586 @@
+"""Step times by hand, the scheduler played by hand, and what must hold for any model and load."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infercli.core.architecture.arch import Indexer, Layout
+from infercli.core.gpus import Gpu, find_gpu
+from infercli.core.quantization.schemes import UNQUANTIZED, typical
+from infercli.core.shapes import find_shape
+from infercli.core.speed import schedule
+from infercli.core.speed.coefficients import ROOFLINE, V0, V1
+from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
+from infercli.core.speed.schedule import Limits, play
+from infercli.core.speed.steady import highest_rate, most_running, steady
+from infercli.core.speed.steps import Runtime, StepTime
+from infercli.core.speed.work import rank_work
+
+LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
+MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch
+ROUND = Gpu(
+    name="round", memory_bytes=80 * 10**9, memory_bandwidth_bytes_per_s=1e12, capability=(9, 0),
+    peak_flops={"bf16": 1e15, "fp8": 2e15}, nvlink_bytes_per_s=900e9, source="made up: round figures",
+)  # fmt: skip
+NOW = Runtime(v0=False, asynchronous=True)
+
+
+def step(arch=LLAMA, gpu=ROUND, coefficients=ROOFLINE, quantization=UNQUANTIZED, runtime=NOW, **layout):
+    work = rank_work(
+        arch, quantization, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+    )
+    return StepTime(work, gpu, coefficients, runtime)
+
+
+# Per layer of Llama-3.1-8B: qkv 6144 x 4096, output 4096 x 4096, gate-up 28672 x 4096, down 4096 x 14336.
+LAYER = 6144 * 4096 + 4096 * 4096 + 28672 * 4096 + 4096 * 14336
+HEAD = 128256 * 4096
+
+
+def test_one_token_reads_all_weights_and_nothing_of_the_embedding():
+    read_s = (32 * LAYER + HEAD) * 2 / 1e12  # 15.0 ms; computing takes 0.015 ms and hides behind it
+    assert step()(1, 0) == pytest.approx(read_s, rel=1e-4)
+
+
+def test_inputs_that_are_quantized_apart_cost_a_kernel_before_each_product():
+    def kernels(quantization, gpu=ROUND, arch=LLAMA):
+        return rank_work(
+            arch, quantization, gpu, Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+        ).kernels
+
+    blocks = replace(typical("fp8"), block=(128, 128))
+    plain = kernels(UNQUANTIZED)
+    assert plain == 32 * (6 + 4)
+    assert kernels(typical("fp8")) == kernels(typical("awq")) == plain  # fused, and not quantized at all
+    assert (
+        kernels(typical("int8"), ROUND.model_copy(update={"peak_flops": ROUND.peak_flops | {"int8": 2e15}}))
+        == plain + 32 * 4
+    )
+    assert kernels(blocks) == plain + 32 * 4  # query-key-value, output, gate-up, down
+    assert kernels(blocks, ROUND.model_copy(update={"capability": (8, 0)})) == plain  # weight-only there
+    assert kernels(blocks, arch=MIXTRAL) == kernels(UNQUANTIZED, arch=MIXTRAL) + 32 * 2  # experts count their own
+
+
+def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_the_only_kernel():
+    def shares(method, capability):
+        gpu = ROUND.model_copy(update={"capability": capability})
+        work = rank_work(
+            MIXTRAL, typical(method), gpu, Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+        )
+        widened = [m for m in work.matrices if m.weight_only]
+        return {bool(m.experts): round(m.flops_per_s / 1e15, 3) for m in widened}
+
+    assert shares("w4a16", (8, 0)) == {False: 1, True: 1}
+    assert shares("w4a16", (9, 0)) == {False: 1, True: 0.629}  # Machete has the rest
+    assert shares("w4a16", (10, 0)) == {False: 0.629, True: 0.629}
+    assert shares("w4a16", (12, 0)) == {False: 1, True: 1}  # has no others
+    assert shares("mxfp4", (9, 0)) == {True: 1}  # Triton's kernel
+
+
+def test_experts_reach_more_of_the_peak_in_sixteen_bits():
+    c = ROOFLINE._replace(experts_matmul_fraction=0.2, experts_half_matmul_fraction=0.4)
+
+    def prompt_s(quantization, coefficients):
+        return step(MIXTRAL, coefficients=coefficients, quantization=quantization)(0, 0, 1e5, 0, 1)
+
+    computed_s = 32 * 2 * 2 * 3 * 4096 * 14336 * 1e5 / 1e15  # two of eight experts, in 16 bits
+    assert prompt_s(UNQUANTIZED, c) - prompt_s(UNQUANTIZED, ROOFLINE) == pytest.approx(computed_s * 1.5, rel=1e-3)
+    fp8 = typical("fp8")
+    assert prompt_s(fp8, c) - prompt_s(fp8, ROOFLINE) == pytest.approx(computed_s / 2 * 4, rel=1e-3)
+
+
+def test_context_adds_the_keys_and_values_of_every_layer():
+    token_bytes = 32 * 2 * 8 * 128 * 2
+    assert step()(4, 4000) - step()(4, 0) == pytest.approx(4000 * token_bytes / 1e12, rel=1e-3)
+
+
+def test_tied_embeddings_are_read_for_every_token_as_a_head_of_its_own_is():
+    tied = find_shape("meta-llama/Llama-3.2-1B").arch
+    # qkv 3072 x 2048, output 2048 x 2048, gate-up 16384 x 2048, down 2048 x 8192
+    layer = 2048 * (3072 + 2048 + 16384 + 8192)
+    assert step(tied)(1, 0) == pytest.approx((16 * layer + 128256 * 2048) * 2 / 1e12, rel=1e-3)
+
+
+def test_sparse_attention_reads_the_tokens_that_an_indexer_picks_and_the_indexer_every_key():
+    def reads(cached):
+        indexer = Indexer(heads=4, head_dim=128, top_k=2048, query_inputs=4096, cached=cached)
+        groups = [replace(g, mixer=replace(g.mixer, indexer=indexer)) for g in LLAMA.layers]
+        work = rank_work(
+            replace(LLAMA, layers=tuple(groups)),
+            UNQUANTIZED,
+            ROUND,
+            Layout(),
+            element_bytes=2,
+            kv_element_bytes=2,
+            engine_version=(0, 29),
+        )
+        return {(r.window, r.token_bytes) for r in work.reads}
+
+    attention, keys = (2048, 2 * 8 * 128 * 2), (None, 128 + 4)
+    assert reads(cached=True) == {attention, keys}
+    assert reads(cached=False) == {attention}  # it reads what another layer's has picked
+
+
+V32 = find_shape("deepseek-ai/DeepSeek-V3.2").arch
+BLACKWELL = ROUND.model_copy(update={"capability": (10, 0)})
+
+
+def sparse_read(version, gpu=ROUND, kv_bytes=2, arch=V32, **layout):
+    """What its layers read of the latent cache."""
+    work = rank_work(
+        arch, UNQUANTIZED, gpu, Layout(**layout), element_bytes=2, kv_element_bytes=kv_bytes, engine_version=version
+    )
+    return next(r for r in work.reads if r.window == 2048)
+
+
+def test_sparse_latent_attention_computes_with_as_many_heads_as_its_kernel_has():
+    head = 2 * (2 * 512 + 64)  # queries and values stay in the compressed space
+
+    def heads(version, gpu=ROUND, kv_bytes=2, ranks=8):
+        read = sparse_read(version, gpu, kv_bytes, tensor_parallel_size=ranks)
+        assert read.decode_flops == read.prefill_flops
+        return read.decode_flops / head
+
+    assert heads((0, 13)) == heads((0, 29)) == heads((0, 13), kv_bytes=1) == 64  # of the 16 of a rank
+    assert heads((0, 13), ranks=1) == 128
+    assert heads((0, 13), BLACKWELL) == 128
+    assert heads((0, 17), BLACKWELL) == heads((0, 17), BLACKWELL, kv_bytes=1) == 16  # FlashInfer's
+    assert heads((0, 17), BLACKWELL, ranks=4) == 128
+    assert heads((0, 17), BLACKWELL, kv_bytes=1, ranks=4) == 32
+    assert heads((0, 29), ROUND.model_copy(update={"capability": (12, 0)})) == 16
+    assert heads((0, 29), find_gpu("MI300X")) == 16
+
+
+def test_sparse_latent_attention_computes_all_it_may_pick_until_its_kernel_is_told_how_many_it_did():
+    before, after = sparse_read((0, 23), tensor_parallel_size=8), sparse_read((0, 26), tensor_parallel_size=8)
+    assert (before.computed, before.short_prefill_flops) == (2048, None)
+    assert (after.computed, after.short_prefill_flops) == (0, 2 * 16 * (128 + 64 + 128))
+
+    def prompt_s(version, tokens):
+        work = rank_work(
+            V32, UNQUANTIZED, ROUND, Layout(tensor_parallel_size=8), element_bytes=2, kv_element_bytes=2,
+            engine_version=version,
+        )  # fmt: skip
+        return StepTime(work, ROUND, ROOFLINE, NOW)(0, 0, tokens, tokens * tokens / 2, 1)
+
+    long = 64 * 2 * (2 * 512 + 64) * 61 / 1e15
+    short = 16 * 2 * (128 + 64 + 128) * 61 / 1e15
+    assert prompt_s((0, 23), 2000) - prompt_s((0, 26), 2000) == pytest.approx(2000 * (2048 * long - 1000 * short))
+    assert prompt_s((0, 23), 9000) == pytest.approx(prompt_s((0, 26), 9000))  # every token picks all that it may
+
+
+def test_a_decode_computes_all_that_sparse_latent_attention_may_pick_until_its_kernel_is_told():
+    busy = ROUND.model_copy(update={"memory_bandwidth_bytes_per_s": 1e30})  # what is read takes no time
+
+    def token_s(version, context):
+        work = rank_work(
+            V32, UNQUANTIZED, busy, Layout(tensor_parallel_size=8), element_bytes=2, kv_element_bytes=2,
+            engine_version=version,
+        )  # fmt: skip
+        return StepTime(work, busy, ROOFLINE, NOW)(8, 8 * context)
+
+    each = 64 * 2 * (2 * 512 + 64) * 61 / 1e15
+    assert token_s((0, 23), 1000) - token_s((0, 26), 1000) == pytest.approx(8 * (2048 - 1000) * each, rel=1e-3)
+    assert token_s((0, 23), 3000) == pytest.approx(token_s((0, 26), 3000))
+
+
+def test_a_long_prompt_computes_two_flops_a_weight_and_attends_to_what_came_before():
+    tokens, weights = 100_000, 32 * LAYER
+    pairs = tokens * tokens / 2
+    attention = 32 * 4 * 32 * 128 * pairs  # two products of head_dim, two FLOP each, for 32 heads
+    cache_s = tokens * 32 * 4096 / 1e12
+    assert step()(0, 0, tokens, pairs, 1) == pytest.approx(
+        (2 * weights * tokens + attention) / 1e15 + cache_s, rel=2e-3
+    )
+
+
+def test_tensor_parallel_ranks_read_their_share_and_send_each_layers_result_twice():
+    alone, shared = step()(1, 0), step(tensor_parallel_size=4)(1, 0)
+    sent_s = 64 * 2 * 3 / 4 * 4096 * 2 / 450e9  # 64 all-reduces, ring: 2 (n-1)/n of a 4096-wide 16-bit vector
+    assert shared == pytest.approx(alone / 4 + sent_s, rel=1e-4)
+
+
+def test_ranks_on_several_nodes_talk_over_the_network():
+    sends_only = ROUND.model_copy(update={"memory_bandwidth_bytes_per_s": 1e18, "peak_flops": {"bf16": 1e21}})
+
+    def sent_bytes(ranks):
+        return 1000 * 64 * 2 * (ranks - 1) / ranks * 4096 * 2
+
+    within, beyond = (step(gpu=sends_only, tensor_parallel_size=n)(0, 0, 1000, 0, 0) for n in (8, 16))
+    assert within == pytest.approx(sent_bytes(8) / 450e9, rel=0.01)
+    assert beyond == pytest.approx(sent_bytes(16) / 50e9, rel=0.01)
+
+
+def test_experts_are_read_as_tokens_touch_them():
+    expert = 3 * 4096 * 14336  # parameters of one of eight, in each of 32 layers
+    one, many = step(MIXTRAL)(1, 0), step(MIXTRAL)(64, 0)
+    touched_by_64 = 8 * (1 - (1 - 2 / 8) ** 64)
+    assert many - one == pytest.approx(32 * (touched_by_64 - 2) * expert * 2 / 1e12, rel=1e-2)
+
+
+def test_pipeline_stages_take_turns():
+    """Two stages, eight sequences: each half of the batch passes both stages, four sequences at a time."""
+    whole, two = step()(4, 0), step(pipeline_parallel_size=2)(8, 0)
+    assert two == pytest.approx(whole, rel=1e-6)
+
+
+def test_who_decodes_waits_for_a_prompt_in_a_pipeline_as_long_as_without_one():
+    """The prompt is in one micro-batch and passes stage after stage; the other follows close behind."""
+    whole, two = step(), step(pipeline_parallel_size=2)
+    alone = whole(4, 0, 4000, 8e6, 1)
+    assert two(8, 0, 4000, 8e6, 1) == pytest.approx(alone, rel=1e-6)
+    # Each micro-batch has one: both pass while one would. The second is a stage behind, and half of that in the mean.
+    assert two(8, 0, 8000, 16e6, 2) == pytest.approx(alone, rel=1e-6)
+    assert two.passing_s(4000, 8e6, 1) == 0
+    stage_s = two(0, 0, 4000, 8e6, 1) / 2
+    assert two.passing_s(8000, 16e6, 2) == pytest.approx(stage_s / 2, rel=1e-2)
+
+
+def test_a_prompt_that_fills_several_micro_batches_follows_itself_through_a_pipeline():
+    two = step(pipeline_parallel_size=2, runtime=NOW._replace(batched_tokens=4000))
+    assert two(8, 0, 8000, 16e6, 1) == pytest.approx(step()(4, 0, 4000, 8e6, 0.5), rel=1e-6)
+    assert two.passing_s(8000, 16e6, 1) == pytest.approx(two(0, 0, 4000, 8e6, 1) / 2, rel=1e-2)  # it ends in the second
+
+
+def test_fp8_computes_natively_where_the_gpu_can_and_only_shrinks_weights_where_it_cannot():
+    early = ROUND.model_copy(update={"capability": (8, 0), "peak_flops": {"bf16": 1e15}})
+    fp8 = typical("fp8")
+    native, widened = step(quantization=fp8)(0, 0, 50_000, 0, 0), step(gpu=early, quantization=fp8)(0, 0, 50_000, 0, 0)
+    plain = step()(0, 0, 50_000, 0, 0)
+    assert native == pytest.approx(plain / 2, rel=0.02)
+    assert widened == pytest.approx(plain, rel=0.02)
+    assert step(gpu=early, quantization=fp8)(1, 0) < 0.6 * step()(1, 0)
+
+
+def test_amds_gpus_before_cdna_4_take_longer_for_all_that_the_gpu_does():
+    old = ROUND.model_copy(update={"platform": "rocm", "capability": None})
+    new = old.model_copy(update={"peak_flops": old.peak_flops | {"fp4": 4e15}})
+    for asked in ((1, 0), (64, 64_000), (0, 0, 50_000, 0, 1)):
+        host_s = V1.async_step_s
+        expected = (step(gpu=new, coefficients=V1)(*asked) - host_s) / V1.cdna3_fraction
+        assert step(gpu=old, coefficients=V1)(*asked) - host_s == pytest.approx(expected, rel=1e-6)
+    assert step(gpu=old)(1, 0) == step(gpu=new)(1, 0)  # a bound loses nothing anywhere
+
+
+def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
+    eager = step(coefficients=V1, runtime=NOW._replace(eager=True))
+    assert eager(1, 0) >= 32 * V1.eager_layer_s
+    assert step(coefficients=V1)(1, 0) < eager(1, 0)
+
+
+def test_a_step_is_never_shorter_than_its_tokens_take_to_stream():
+    c = ROOFLINE._replace(front_token_s=1e-3)
+    for asynchronous in (True, False):
+        runtime = NOW._replace(asynchronous=asynchronous)
+        assert step(coefficients=c, runtime=runtime)(100, 0, 100, 0, 28) == pytest.approx(0.128)
+        assert step(coefficients=c, runtime=runtime)(4, 0) == step(runtime=runtime)(4, 0)  # it hides behind the GPU
+        alone = runtime._replace(served=False)
+        assert step(coefficients=c, runtime=alone)(128, 0) == step(runtime=alone)(128, 0)
+
+
+@given(
+    decodes=st.integers(0, 512), context=st.integers(1, 8192), prefill=st.integers(0, 8192), part=st.floats(1, 3),
+    arch=st.sampled_from([LLAMA, MIXTRAL]), c=st.sampled_from([V0, V1, ROOFLINE]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_more_of_anything_is_never_faster(decodes, context, prefill, part, arch, c):
+    timed = step(arch, coefficients=c, runtime=Runtime(v0=c is V0, asynchronous=False))
+    base = timed(decodes, decodes * context, prefill, prefill * context, 1)
+    assert timed(decodes + 1, (decodes + 1) * context, prefill, prefill * context, 1) >= base * (1 - 1e-9)
+    assert timed(decodes, decodes * context * part, prefill, prefill * context, 1) >= base * (1 - 1e-9)
+    assert timed(decodes, decodes * context, prefill * part, prefill * context * part, 1) >= base * (1 - 1e-9)
+
+
+@given(factor=st.floats(1, 4), name=st.sampled_from(["L4", "A100-80-SXM", "H100", "B200"]), batch=st.integers(1, 256))
+@settings(max_examples=60, deadline=None)
+def test_more_bandwidth_or_compute_is_never_slower(factor, name, batch):
+    gpu = find_gpu(name)
+    wide = gpu.model_copy(update={"memory_bandwidth_bytes_per_s": gpu.memory_bandwidth_bytes_per_s * factor})
+    quick = gpu.model_copy(update={"peak_flops": {k: v * factor for k, v in gpu.peak_flops.items()}})
+    load = (batch, batch * 1000, 512, 512 * 500, 1)
+    base = step(gpu=gpu, coefficients=V1)(*load)
+    assert step(gpu=wide, coefficients=V1)(*load) <= base
+    assert step(gpu=quick, coefficients=V1)(*load) <= base
+
+
+# The scheduler, with steps of one second whatever is in them: what happens when is then counted on fingers.
+
+
+def second(decodes, context, prefill, pairs, started):
+    return 1.0
+
+
+def limits(**changed):
+    return Limits(
+        **{"max_num_seqs": 8, "max_num_batched_tokens": 16, "kv_tokens": None, "chunked_prefill": True} | changed
+    )
+
+
+def test_one_at_a_time():
+    played = play(second, limits(max_num_seqs=1), [10, 10], [3, 3])
+    assert played.first_s == [1, 4]  # a step with the prompt, two with one token each; then the other's turn
+    assert played.done_s == [3, 6]
+
+
+def test_a_prompt_is_cut_to_the_tokens_that_a_step_has_left():
+    played = play(second, limits(), [10, 10], [3, 3])
+    assert played.first_s == [1, 2]  # 10 + 6 tokens; then one decode and the other 4
+    assert played.done_s == [3, 4]
+
+
+def test_who_decodes_has_its_token_of_a_step_before_prompts_have_the_rest():
+    played = play(second, limits(max_num_batched_tokens=4), [4, 8], [10, 1])
+    assert played.first_s == [1, 4]  # 4; then 3, 3 and 2 beside a token
+
+
+def test_a_prompt_that_is_being_computed_counts_among_those_that_run():
+    played = play(second, limits(max_num_seqs=1), [20, 4], [3, 3])
+    assert played.first_s == [2, 5]  # the second step has room for tokens, and not for another request
+
+
+def test_what_is_cached_or_computed_before_is_attended_to_all_the_same():
+    seen = []
+
+    def noted(decodes, context, prefill, pairs, started):
+        seen.append(pairs)
+        return 1.0
+
+    play(noted, limits(), [32], [1], cached_fraction=0.5)
+    play(noted, limits(), [32], [1])
+    late = 16 * (16 + 8)  # 16 tokens behind 16 others: each sees those and half of its own
+    assert seen == [late, 16 * 8, late]
+
+
+def test_steps_that_a_long_prompt_fills_are_jumped_over_and_end_when_they_would(monkeypatch):
+    asked = []
+
+    def step_s(decodes, context, prefill, pairs, started):
+        asked.append(prefill)
+        return 1 + decodes + 1e-3 * context + prefill / 100 + 1e-5 * pairs + started
+
+    def played():
+        asked.clear()
+        limits_ = limits(max_num_batched_tokens=100)
+        return play(step_s, limits_, [30.0, 5030.0, 7.0], [40.0, 3.0, 5.0], arrivals_s=[0, 5, 60], ahead=True)
+
+    jumped, few = played(), len(asked)
+    monkeypatch.setattr(schedule, "_FILLED", 1)
+    stepped = played()
+    assert few < len(asked) / 4
+    for jumped_s, stepped_s in zip(jumped, stepped, strict=True):
+        assert jumped_s == pytest.approx(stepped_s, rel=1e-9)
+
+
+def test_a_prompt_of_tens_of_thousands_of_steps_is_played_in_some_dozens():
+    asked = []
+
+    def step_s(decodes, context, prefill, pairs, started):
+        asked.append(prefill)
+        return 1 + 1e-4 * min(pairs, prefill * 30_000)
+
+    played = play(step_s, limits(max_num_batched_tokens=16), [1_000_000.0], [1.0])
+    # Token i attends to i - 1/2 until 30,000, and to 30,000 from there on: that is 30,000^2 / 2 pairs fewer than if all
+    # did, beside a second for each of 1,000,000 / 16 steps.
+    exactly_s = 1_000_000 / 16 + 1e-4 * (30_000 * 1_000_000 - 30_000**2 / 2)
+    assert played.done_s == [pytest.approx(exactly_s, rel=1e-4)]
+    assert len(asked) <= 70
+
+
+def test_whole_prompts_go_first_and_hold_up_the_decoding_without_chunks():
+    played = play(second, limits(chunked_prefill=False), [10, 10], [3, 3])
+    assert played.first_s == [1, 2]
+    assert played.done_s == [4, 4]  # the first one waited while the second one's prompt was computed
+
+
+def test_a_cached_prefix_is_not_computed():
+    played = play(second, limits(), [32], [1], cached_fraction=0.5)
+    assert played.done_s == [1]
+    assert play(second, limits(), [32], [1]).done_s == [2]
+
+
+def test_clients_of_a_closed_loop_send_again_when_they_are_answered():
+    played = play(second, limits(), [4, 4, 4], [2, 2, 2], concurrency=1)
+    assert played.sent_s == [0, 2, 4]
+    assert played.done_s == [2, 4, 6]
+
+
+def test_a_request_passes_the_server_on_its_way_in_and_out():
+    played = play(second, limits(), [4], [2], request_s=0.5)
+    assert played.first_s == [1.5]
+    assert played.done_s == [2.5]
+
+
+def test_without_room_in_the_cache_the_next_request_waits():
+    played = play(second, limits(kv_tokens=16), [10, 10], [3, 3])
+    assert played.first_s == [1, 4]
+
+
+def test_who_came_last_gives_its_blocks_up_and_is_computed_again():
+    """22 tokens: two prompts of ten fit and leave two more tokens; the third makes the younger one start again."""
+    played = play(second, limits(kv_tokens=22, max_num_batched_tokens=64), [10, 10], [4, 4])
+    assert played.first_s == [1, 1]
+    assert played.done_s == [4, 7]  # its prompt again, and the two tokens that are left
+
+
+def test_who_gave_its_blocks_up_keeps_the_tokens_that_it_had():
+    played = play(second, limits(kv_tokens=26, max_num_batched_tokens=64), [10, 10], [5, 5])
+    assert played.done_s == [5, 7]  # three were made before: the fourth comes with its prompt, and one is left
+
+
+def test_of_those_that_still_decode_the_youngest_gives_its_blocks_up():
+    """24 tokens: the third is done with its prompt, and of the others the second makes room for the first."""
+    played = play(second, limits(kv_tokens=24, max_num_batched_tokens=64), [10, 10, 4], [6, 6, 1])
+    assert played.done_s == [6, 10, 1]  # of six tokens two were made before
+
+
+def test_speculation_brings_several_tokens_a_step():
+    assert play(second, limits(), [4], [9], tokens_per_step=2.0).done_s == [5]  # one, then four steps of two
+
+
+def test_arrivals_between_steps_are_seen_at_the_next_one():
+    played = play(second, limits(), [4, 4], [10, 2], arrivals_s=[0, 2.5])
+    assert played.first_s == [1, 4]
+
+
+def test_arrivals_are_seen_a_step_later_where_steps_are_scheduled_ahead():
+    def first_s(arrivals_s):
+        return play(second, limits(), [4, 4], [10, 2], arrivals_s=arrivals_s, ahead=True).first_s
+
+    assert first_s([0, 2.5]) == [1, 5]  # the fourth step was scheduled at 2
+    assert first_s([0, 0.5]) == [1, 3]
+    assert first_s([0, 20.5]) == [1, 21.5]  # nothing runs: it begins at once
+
+
+@given(
+    prompts=st.lists(st.integers(1, 60), min_size=1, max_size=20), outputs=st.integers(1, 30),
+    seqs=st.integers(1, 8), kv=st.sampled_from([None, 100, 400]), chunked=st.booleans(),
+    concurrency=st.sampled_from([None, 1, 3]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_every_request_ends_once_and_in_order(prompts, outputs, seqs, kv, chunked, concurrency):
+    budget = 16 if chunked else 64
+    asked = limits(max_num_seqs=seqs, kv_tokens=kv, chunked_prefill=chunked, max_num_batched_tokens=budget)
+    played = play(second, asked, prompts, [outputs] * len(prompts), concurrency=concurrency)
+    for sent, first, done in zip(played.sent_s, played.first_s, played.done_s, strict=True):
+        assert sent < first <= done
+        assert done - first >= outputs - 1 - 1e-9  # a token a step at most
+
+
+@given(output=st.integers(2, 200), longer=st.integers(1, 100), batch=st.integers(1, 64))
+@settings(max_examples=40, deadline=None)
+def test_longer_answers_never_end_earlier(output, longer, batch):
+    timed = step(coefficients=V1)
+    asked = limits(max_num_seqs=16, max_num_batched_tokens=2048)
+    short = play(timed, asked, [100] * batch, [output] * batch)
+    long = play(timed, asked, [100] * batch, [output + longer] * batch)
+    assert max(long.done_s) > max(short.done_s)
+
+
+def test_samples_have_their_mean_and_are_the_same_every_time():
+    for lengths in (Lengths(300), Lengths(300, 0.5), Lengths(300, 1.0, "skewed")):
+        values = sample_lengths(lengths, 200, seed=1)
+        assert sum(values) / 200 == pytest.approx(300, rel=1e-6)
+        assert values == sample_lengths(lengths, 200, seed=1)
+    assert max(sample_lengths(Lengths(300, 0.5), 200, seed=1)) < 450
+    gaps = sample_arrivals_s(4.0, 1000, seed=1)
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == pytest.approx(250, rel=0.01)
+
+
+@given(
+    mean=st.floats(1, 500),
+    spread=st.floats(0, 2),
+    shape=st.sampled_from(["uniform", "skewed"]),
+    count=st.integers(50, 400),
+)
+@settings(max_examples=60, deadline=None)
+def test_whole_lengths_keep_their_mean_and_none_is_below_one(mean, spread, shape, count):
+    lengths = Lengths(mean, spread, shape)
+    values = sample_whole_lengths(lengths, count, seed=2)
+    assert all(v >= 1 and v == int(v) for v in values)
+    assert sum(values) == pytest.approx(mean * count, abs=0.51)
+    # Each is as long as the fraction that it stands for, or makes up for shorter ones that were given a whole token.
+    if spread < 1 and mean * (1 - spread) >= 1 and shape == "uniform":
+        assert all(abs(v - f) <= 1 for v, f in zip(values, sample_lengths(lengths, count, seed=2), strict=True))
+
+
+def test_the_closed_form_agrees_with_the_played_steady_state():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=64, max_num_batched_tokens=8192)
+    closed = steady(timed, asked, 500, 200, 32)
+    played = play(timed, asked, [500] * 320, sample_lengths(Lengths(200, 0.3), 320, 1), concurrency=32)
+    taken = sum(d - s for d, s in zip(played.done_s, played.sent_s, strict=True)) / 320
+    assert closed.requests_per_s == pytest.approx(32 / taken, rel=0.1)
+
+
+def test_the_closed_form_knows_prompts_that_take_more_than_a_step_has_left():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=32, max_num_batched_tokens=512)
+    closed = steady(timed, asked, 500, 20, 32)
+    played = play(timed, asked, [500] * 640, sample_lengths(Lengths(20, 0.3), 640, 1), concurrency=32)
+    assert closed.requests_per_s == pytest.approx(640 / max(played.done_s), rel=0.15)
+
+
+@pytest.mark.parametrize("running", [1, 4, 32])
+@pytest.mark.parametrize(("prompt", "output"), [(4000, 100), (1000, 200), (8000, 8), (500, 1), (16, 4)])
+def test_the_closed_form_computes_a_prompt_in_few_steps_and_leaves_the_others_without(prompt, output, running):
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=running, max_num_batched_tokens=8192)
+    outputs = sample_whole_lengths(Lengths(output, 0.3), 1000, 1)
+    played = play(timed, asked, [prompt] * 1000, outputs)
+    closed = steady(timed, asked, prompt, output, running)
+    assert closed.requests_per_s == pytest.approx(1000 / max(played.done_s), rel=0.03)
+
+
+@pytest.mark.parametrize(("prompt", "output", "running"), [(500, 1, 32), (500, 200, 32), (8000, 8, 4), (500, 2, 256)])
+def test_the_closed_form_of_whole_prompts_lets_those_share_a_step_that_begin_together(prompt, output, running):
+    timed = step(coefficients=V0, runtime=NOW._replace(v0=True, asynchronous=False))
+    asked = limits(max_num_seqs=running, max_num_batched_tokens=8192, chunked_prefill=False)
+    played = play(timed, asked, [prompt] * 2000, sample_whole_lengths(Lengths(output, 0.3), 2000, 1))
+    closed = steady(timed, asked, prompt, output, running)
+    assert closed.requests_per_s == pytest.approx(2000 / max(played.done_s), rel=0.05)
+
+
+def test_where_prompts_fill_every_step_a_token_takes_one_of_them_however_many_want_to_run():
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=2048)
+    closed = steady(timed, asked, 5600, 9, 256)
+    full_s = timed(3, 3 * 5600, 2045, 2045 * 2800, 0.4)
+    assert closed.step_s == pytest.approx(full_s, rel=0.01)
+    played = play(timed, asked, [5600] * 300, [9] * 300)
+    assert closed.requests_per_s == pytest.approx(300 / max(played.done_s), rel=0.03)
+
+
+@pytest.mark.parametrize("tokens", [1.0, 2.0])
+def test_in_the_closed_form_as_many_are_answered_as_run_for_as_long_as_their_tokens_take(tokens):
+    closed = steady(step(coefficients=V1), limits(max_num_batched_tokens=8192), 500, 200, 8, tokens_per_step=tokens)
+    first_s = tokens * closed.step_s  # of each answer comes with its prompt
+    assert closed.requests_per_s * (199 * closed.step_s + first_s) == pytest.approx(8)
+
+
+@given(running=st.integers(1, 200), prompt=st.integers(10, 4000), output=st.integers(10, 1000))
+@settings(max_examples=100, deadline=None)
+def test_more_users_never_get_more_tokens_each(running, prompt, output):
+    timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=8192)
+    one, more = (steady(timed, asked, prompt, output, n) for n in (running, running + 1))
+    assert more.step_s >= one.step_s * (1 - 1e-9)
+
+
+def test_the_room_for_half_grown_answers_limits_who_runs():
+    assert most_running(limits(max_num_seqs=64, kv_tokens=6000), 100, 100) == 40
+    assert most_running(limits(max_num_seqs=16, kv_tokens=6000), 100, 100) == 16
+
+
+def test_the_highest_rate_is_found_between_what_keeps_and_what_breaks():
+    assert highest_rate(lambda rate: rate <= 3.0, 10.0) == pytest.approx(3.0, abs=0.1)
+    assert highest_rate(lambda rate: False, 10.0) == 0
+    assert highest_rate(lambda rate: True, 10.0) == 10.0
+    assert highest_rate(lambda rate: rate <= 70, 10.0, 200) == pytest.approx(70, abs=0.4)  # 40 to 80, halved 7 times
+    assert highest_rate(lambda rate: rate <= 190, 10.0, 200) == pytest.approx(190, abs=0.4)  # 160 to 200
+    assert highest_rate(lambda rate: True, 10.0, 5) == 10.0
+
+
+def test_that_a_load_that_ends_is_kept_at_any_rate_takes_two_looks():
+    looks = []
+    assert highest_rate(lambda rate: looks.append(rate) or True, 0.25, 1_000_000) == 1_000_000
+    assert looks == [0.25, 1_000_000]
