@@ -252,7 +252,8 @@ def test_a_format_that_is_not_taught_is_refused_by_name_with_the_file_to_extend(
     with pytest.raises(Unsupported) as refused:
         detect(config)
     assert words in refused.value.message
-    assert re.search(r"to teach it: a (row|branch) in core/quantization/(methods|auto_round|quark).py", refused.value.hint)
+    hint = r"to teach it: a (row|branch) in core/quantization/(methods|auto_round|quark)\.py"
+    assert re.search(hint, refused.value.hint)
 
 
 # Which modules are quantized. Layers 0 to 3 of a model whose first two differ.
