@@ -6,6 +6,8 @@ through memory: a token that eight experts see is written and read eight times o
 
 from __future__ import annotations
 
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, Layout
@@ -13,6 +15,7 @@ from infercli.core.architecture.tensors import expert_share
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.schemes import Scheme
 
+_NORMAL = NormalDist()
 _ELEMENT_BYTES = 2
 """Of one element between two kernels: 16 bits."""
 _SCALED_TILES = (0, 17)
@@ -104,6 +107,18 @@ def tiles_of(
         return None
     shape = expert_share(experts, layout)
     return None if shape in _TUNED.get(gpu.name, ()) else Tiles(rows=64, beyond=shape[0], untuned=True)
+
+
+def busiest(tokens: float, touched: float, share: float, ranks: int, own: float) -> tuple[float, float]:
+    """(tokens, share of its experts that they touch) of the rank that most go to, where each has `own` whole experts.
+
+    As many tokens as in the mean would have to come in for it to be as busy. All others wait for it in every layer.
+    Routers are taken to choose at random and evenly: whatever they prefer makes it worse.
+    """
+    above = _NORMAL.inv_cdf((ranks - 0.375) / (ranks + 0.25))  # of so many normal draws the largest (Blom 1958)
+    chosen = tokens * share * ranks * own
+    most = touched + above * sqrt(touched * (1 - touched) / own)
+    return tokens * (1 + above * sqrt((ranks - 1) / chosen)), min(1.0, most)
 
 
 def by_cutlass(scheme: Scheme | None, gpu: Gpu) -> bool:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
-from infercli.core.speed.work import Work, half_flops_per_s
+from infercli.core.speed.experts import busiest
+from infercli.core.speed.work import Work, cut_of, half_flops_per_s
 
 GPUS_PER_NODE = 8
 """GPUs that NVLink or one PCIe root connects; beyond them ranks talk over the network."""
@@ -56,11 +57,14 @@ class StepTime:
         self._c, self._runtime, self._stages = c, runtime, stages
         early = c.early_fraction if gpu.platform == "cuda" and not gpu.at_least((8, 0)) else 1.0
         self._slower = 1 / c.cdna3_fraction if gpu.platform == "rocm" and "fp4" not in gpu.peak_flops else 1.0
-        self._products: list[tuple[float, float, float, bool, int, float, float, float, float]] = []
+        # What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of
+        # H20 that is measured in 8 bits (vLLM's blog of 2026-07-06 on HPC-Ops: 0.44 to 0.5 of its peak), not in 16.
+        eight_bits = 1 / (1 + (1 / c.experts_matmul_fraction - 1) / cut_of(gpu))
+        self._products: list[tuple[float, float, float, bool, int, float, float, float, float, int, float]] = []
         for m in work.matrices:
             read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
             half = m.flops_per_s <= half_flops_per_s(gpu)
-            grouped = c.experts_half_matmul_fraction if half else c.experts_matmul_fraction
+            grouped = c.experts_half_matmul_fraction if half else eight_bits
             rate = m.flops_per_s * (grouped if m.experts else c.matmul_fraction)
             rate *= early * (c.weight_only_fraction if m.weight_only else 1.0)
             share = m.experts_per_token / m.experts if m.experts else 0.0
@@ -73,6 +77,7 @@ class StepTime:
                 m.bytes / (bandwidth * read) / stages, token_s, share, m.sampled,
                 layout.data_parallel_size if m.experts else 1, row_s * c.expert_tile_tokens,
                 row_s * slowed, float(tiles.rows) if tiles else 0.0, float(tiles.beyond) if tiles else inf,
+                m.ranks if c.expert_tile_tokens else 1, m.experts / m.ranks,  # a bound has all ranks equally busy
             ))  # fmt: skip
         attention_rate = half_flops_per_s(gpu) * c.attention_fraction * early
         cache_rate = bandwidth * c.kv_bandwidth_fraction
@@ -168,17 +173,19 @@ class StepTime:
         decoded = decodes * self._runtime.tokens_per_sequence
         tokens = decoded + prefill
         total = self._fixed_s + self._token_s * tokens
-        for read_s, token_s, share, sampled, groups, tile_s, row_s, tile, beyond in self._products:
+        for read_s, token_s, share, sampled, groups, tile_s, row_s, tile, beyond, ranks, own in self._products:
             n = (decoded + started if sampled else tokens) * groups
             compute = token_s * n
             read = read_s
             if share:
-                touched = 1.0 - (1.0 - share) ** n
+                touched, rows = 1.0 - (1.0 - share) ** n, n
+                if ranks > 1:
+                    rows, touched = busiest(n, touched, share, ranks, own)
                 read *= touched
                 if n > beyond:
-                    compute = row_s * touched * max(tile, n * share / touched + tile / 2)
+                    compute = row_s * touched * max(tile, rows * share / touched + tile / 2)
                 else:
-                    compute += tile_s * touched
+                    compute = token_s * rows + tile_s * touched
             total += (read * read * read + compute * compute * compute) ** (1 / 3)
         mean = context / decodes if decodes else 0.0
         for layers, window, cache_s, state_s, decode_s, prefill_s, least, short_s in self._reads:

@@ -37,9 +37,15 @@ _COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4
 """The dtype that the tensor cores work in where the method is native. MXFP4 (gpt-oss) takes FP8 activations on
 Blackwell (vLLM 0.29 fused_moe/oracle/mxfp4.py)."""
 
-_MMA_FRACTION = 0.629
-"""Of the peak that Ampere's tensor core instructions reach on Hopper, which has others (Luo et al. 2025, arXiv
-2501.12084, on H800). Blackwell's were not measured there, and are taken to be no better."""
+_MMA_FRACTION = {9: 0.629, 10: 0.25, 11: 0.25}
+"""Of what other kernels reach that Ampere's tensor core instructions do, by capability's major number: Hopper and
+Blackwell of data centres have others. On H800 by Luo et al. 2025 (arXiv 2501.12084); on B200 378 TFLOP/s of a kernel of
+these instructions beside 1,507 of cuBLAS, where the same author's reaches 405 of 432 on a GPU that has no others
+(gau-nernst/learn-cuda, 02e_matmul_sm100 and 02c_matmul_sm120)."""
+_HOPPER_SM_FLOPS_PER_S = 7.49e12
+"""Of one multiprocessor in 16 bits: 989 TFLOP/s of 132 (NVIDIA H100 datasheet, SXM)."""
+_CUT = 2.0
+"""From where on a GPU has fewer tensor cores than its multiprocessors were made for, rather than a lower clock."""
 
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
@@ -73,6 +79,8 @@ class Matrices(NamedTuple):
     experts: int = 0
     """0: every token passes all of it."""
     experts_per_token: int = 0
+    ranks: int = 1
+    """That have whole experts each, and wait for the one that most tokens go to; 1: every rank has a part of each."""
     sampled: bool = False
     """Only the last token of a sequence passes it (lm_head)."""
     tiles: Tiles | None = None
@@ -119,6 +127,18 @@ class Work(NamedTuple):
 def half_flops_per_s(gpu: Gpu) -> float:
     """Dense 16-bit tensor throughput; 0 where the row does not say."""
     return gpu.peak_flops.get("bf16") or gpu.peak_flops.get("fp16") or 0.0
+
+
+def cut_of(gpu: Gpu) -> float:
+    """How many times the rate of its tensor cores its multiprocessors were made for; 1: theirs.
+
+    H20 is a Hopper with a quarter of it. Whatever else its kernels do takes as long as on an H100.
+    """
+    half = half_flops_per_s(gpu)
+    if gpu.capability != (9, 0) or not half or not gpu.multiprocessors:
+        return 1.0
+    whole = gpu.multiprocessors * _HOPPER_SM_FLOPS_PER_S / half
+    return whole if whole >= _CUT else 1.0
 
 
 def rank_work(
@@ -214,14 +234,17 @@ def _matrices(
         copies = tensor.copies * layers / (len(tensor.indices) or 1)
         rate, weight_only = _rate(scheme, gpu)
         if weight_only and scheme is not None and _by_mma(scheme, gpu, experts=routed is not None):
-            rate *= _MMA_FRACTION
+            rate *= min(1.0, _mma_fraction(gpu) * cut_of(gpu))
         found = Matrices(
             bytes=copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes),
             parameters=copies * tensor.outputs * tensor.inputs, flops_per_s=rate, weight_only=weight_only, sampled=head,
         )  # fmt: skip
         if routed is not None:
             tiles = tiles_of(routed, layout, scheme, gpu, engine_version)
-            found = found._replace(experts=routed.experts, experts_per_token=routed.experts_per_token, tiles=tiles)
+            ranks = layout.tensor_parallel_size * layout.data_parallel_size if layout.expert_parallel else 1
+            found = found._replace(
+                experts=routed.experts, experts_per_token=routed.experts_per_token, tiles=tiles, ranks=ranks
+            )
         yield found
 
 
@@ -245,6 +268,11 @@ def _by_mma(scheme: Scheme, gpu: Gpu, *, experts: bool) -> bool:
     if gpu.platform != "cuda" or scheme.method == "mxfp4" or gpu.at_least((12, 0)):
         return False
     return gpu.at_least((9, 0) if experts else (10, 0))
+
+
+def _mma_fraction(gpu: Gpu) -> float:
+    assert gpu.capability is not None
+    return _MMA_FRACTION[gpu.capability[0]]
 
 
 def _quantizations(tensor: RankTensor, quantization: Quantization, gpu: Gpu) -> int:

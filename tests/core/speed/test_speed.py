@@ -76,7 +76,7 @@ def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_th
 
     assert shares("w4a16", (8, 0)) == {False: 1, True: 1}
     assert shares("w4a16", (9, 0)) == {False: 1, True: 0.629}  # Machete has the rest
-    assert shares("w4a16", (10, 0)) == {False: 0.629, True: 0.629}
+    assert shares("w4a16", (10, 0)) == {False: 0.25, True: 0.25}
     assert shares("w4a16", (12, 0)) == {False: 1, True: 1}  # has no others
     assert shares("mxfp4", (9, 0)) == {True: 1}  # Triton's kernel
 

@@ -11,9 +11,9 @@ from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed.coefficients import ROOFLINE
-from infercli.core.speed.experts import Tiles, activated_apart, tiles_of
+from infercli.core.speed.experts import Tiles, activated_apart, busiest, tiles_of
 from infercli.core.speed.steps import Runtime, StepTime
-from infercli.core.speed.work import rank_work
+from infercli.core.speed.work import cut_of, rank_work
 
 MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch  # 32 layers, two of eight experts, 14336 wide, of 4096
 EXPERTS = next(g.feed_forward for g in MIXTRAL.layers if isinstance(g.feed_forward, Experts))
@@ -100,3 +100,51 @@ def test_eight_bits_without_blocks_are_multiplied_by_cutlass():
     assert work(FP8, expert_parallel=True, tensor_parallel_size=8).kernels == plain + 32 * 12
     assert work(FP8, expert_parallel=True, data_parallel_size=8).kernels == plain + 32 * 12
     assert work(FP8, expert_parallel=True) == work(FP8)._replace(layout=Layout(expert_parallel=True))  # of one rank
+
+
+CUT = ROUND.model_copy(update={"multiprocessors": 400})
+"""Three times the multiprocessors that its tensor cores need on an H100 (7.49 TFLOP/s each in 16 bits)."""
+
+
+def test_a_gpu_whose_tensor_cores_are_cut_loses_less_of_them_to_all_that_is_beside():
+    assert [cut_of(find_gpu(name)) for name in ("H100", "H200", "H100-PCIe", "B200", "A100-80-SXM", "MI300X")] == [
+        1
+    ] * 6
+    assert cut_of(find_gpu("H20")) == pytest.approx(78 * 7.49 / 148)
+    c = ROOFLINE._replace(experts_matmul_fraction=0.2, experts_half_matmul_fraction=0.2)
+
+    def more_s(quantization, gpu):
+        both = (
+            StepTime(work(quantization, gpu), gpu, of, Runtime(v0=False, asynchronous=True))(0, 0, 4e4, 0, 1)
+            for of in (c, ROOFLINE)
+        )
+        return next(both) - next(both)
+
+    beside_s = 4 * 4e4 * 2 * EXPERT_FLOPS  # four parts of five are lost of the whole peak
+    assert more_s(BLOCKS, ROUND) == pytest.approx(beside_s / 2e15)
+    assert more_s(BLOCKS, CUT) == pytest.approx(beside_s / 2e15 / cut_of(CUT))
+    assert more_s(UNQUANTIZED, CUT) == pytest.approx(beside_s / 1e15)  # not measured in 16 bits
+
+
+def test_instructions_that_reach_less_than_others_reach_all_of_cut_tensor_cores():
+    def rate(gpu):
+        return next(m.flops_per_s for m in work(typical("w4a16"), gpu).matrices if m.experts)
+
+    assert rate(ROUND) == pytest.approx(0.629e15)
+    assert rate(CUT) == 1e15
+
+
+def test_ranks_that_have_whole_experts_wait_for_the_one_that_most_tokens_go_to():
+    rows, touched = busiest(16, 1 - (1 - 8 / 384) ** 16, 8 / 384, 8, 48)  # Kimi-K2 on eight ranks
+    # By drawing 16 times 8 of 384: at most 18.3 of 48 are touched, 13.7 in the mean, and 21.9 rows, 16 in the mean.
+    assert 48 * touched == pytest.approx(18.3, rel=0.05)
+    assert rows == pytest.approx(21.9, rel=0.05)
+    assert busiest(1e5, 1.0, 8 / 384, 8, 48) == (pytest.approx(1e5, rel=0.01), 1.0)
+
+    def step_s(coefficients, **layout):
+        made = work(tensor_parallel_size=8, **layout)
+        return StepTime(made, ROUND, coefficients, Runtime(v0=False, asynchronous=True))(4, 0)
+
+    padded = ROOFLINE._replace(expert_tile_tokens=7.0)
+    assert step_s(padded, expert_parallel=True) > 1.5 * step_s(padded)
+    assert step_s(ROOFLINE, expert_parallel=True) == pytest.approx(step_s(ROOFLINE))  # a bound loses nothing
