@@ -19,6 +19,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("hf-quant-config-path", str, "hf_quant_config.json, where it is not beside it."),
     ("gpu", str, "GPU; `infercli gpus` lists them."),
     ("gpu-memory-gib", float, "What the driver reports, where it is not the table's."),
+    ("pcie-gb-per-s", float, "One direction of a GPU's slot; 16: PCIe 3.0 x16 or 4.0 x8. Default: the table's."),
     ("gpu-count", int, "GPUs in all; default: what the parallel sizes take."),
     ("tensor-parallel-size", int, "Default 1."),
     ("pipeline-parallel-size", int, "Default 1."),

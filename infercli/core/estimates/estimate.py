@@ -120,6 +120,8 @@ class EstimateRequest(Asked):
     """A name of `infercli gpus`, or all facts of one that is not there."""
     gpu_memory_gib: float | None = Field(default=None, gt=0, le=1_000_000)
     """What the driver reports, where it is not the table's."""
+    pcie_gb_per_s: float | None = Field(default=None, gt=0, le=1_000)
+    """One direction of a GPU's slot, where it is not the table's: 16 for PCIe 3.0 x16 and 4.0 x8, 32 for 4.0 x16."""
     gpu_count: Count | None = None
     """GPUs in all; None: as many as the parallel sizes need. A multiple of them means replicas."""
     tensor_parallel_size: Count = 1

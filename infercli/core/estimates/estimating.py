@@ -362,11 +362,15 @@ def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
 
 
 def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:
-    """The GPU with the memory that the request says; None where it is unknown."""
+    """The GPU with the memory and the slot that the request says; None where it is unknown."""
+    said: dict[str, float] = {}
+    if request.pcie_gb_per_s is not None:
+        said["pcie_bytes_per_s"] = 2e9 * request.pcie_gb_per_s  # a row has both directions together
     with problems.at("gpu"):
         if request.gpu_memory_gib is None:
-            return find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
-        memory_bytes = int(request.gpu_memory_gib * GIB)
-        gpu = find_gpu_with(request.gpu, memory_bytes) if isinstance(request.gpu, str) else request.gpu
-        return gpu.model_copy(update={"memory_bytes": memory_bytes})
+            gpu = find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
+        else:
+            said["memory_bytes"] = memory_bytes = int(request.gpu_memory_gib * GIB)
+            gpu = find_gpu_with(request.gpu, memory_bytes) if isinstance(request.gpu, str) else request.gpu
+        return gpu.model_copy(update=said) if said else gpu
     return None

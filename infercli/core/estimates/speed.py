@@ -14,7 +14,7 @@ from infercli.core.speed import bounds, throughput
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.steady import most_running
-from infercli.core.speed.steps import GPUS_PER_NODE
+from infercli.core.speed.steps import GPUS_PER_NODE, pcie_bytes_per_s
 from infercli.core.units import number
 from infercli.errors import Unsupported
 
@@ -51,7 +51,7 @@ def speed(
         notes.update(dict.fromkeys(why))
         return Interval(value=found.value, low=found.low, high=found.high)
 
-    notes: dict[str, None] = dict.fromkeys(_uncounted(request, arch))
+    notes: dict[str, None] = dict.fromkeys(_uncounted(request, arch, gpu))
     highest = None
     if traffic.has_objectives:
         rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
@@ -98,7 +98,7 @@ def speed(
     )
 
 
-def _uncounted(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
+def _uncounted(request: EstimateRequest, arch: ModelArch, gpu: Gpu) -> Iterator[str]:
     """What of the engine changes its speed, and is taken to be nothing or the usual."""
     if arch.encoders and request.items(arch) != "none":
         yield "the time that encoders take for images, videos or sound is not counted"
@@ -106,6 +106,9 @@ def _uncounted(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
         yield "what adapters add to each step is not counted: requests of the base model alone"
     if request.decode_context_parallel_size > 1:
         yield "what decode_context_parallel_size changes in time is not counted: only the memory that it leaves"
+    if request.tensor_parallel_size > 1 and gpu.nvlink_bytes_per_s is None and request.pcie_gb_per_s is None:
+        each_way = number(pcie_bytes_per_s(gpu) / 2e9)
+        yield f"ranks are taken to talk over PCIe at {each_way} GB/s each way: where a slot has less, say pcie_gb_per_s"
     ranks = request.tensor_parallel_size * request.data_parallel_size
     if ranks > GPUS_PER_NODE:
         yield f"{ranks} ranks are taken to span nodes of {GPUS_PER_NODE} GPUs, over a network of 400 Gb/s for each GPU"

@@ -201,10 +201,15 @@ class StepTime:
         return total * self._slower
 
 
+def pcie_bytes_per_s(gpu: Gpu) -> float:
+    """Of a GPU's slot, both directions together."""
+    return gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S
+
+
 def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float, float]:
     """(latency of a collective in s, bytes a second per GPU and direction, the share reached) between so many ranks."""
     if ranks > GPUS_PER_NODE:
         return c.pcie_reduction_s, NETWORK_BYTES_PER_S, c.nvlink_fraction
     if gpu.nvlink_bytes_per_s is not None:
         return c.nvlink_reduction_s, gpu.nvlink_bytes_per_s / 2, c.nvlink_fraction
-    return c.pcie_reduction_s, (gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S) / 2, c.pcie_fraction
+    return c.pcie_reduction_s, pcie_bytes_per_s(gpu) / 2, c.pcie_fraction

@@ -100,3 +100,24 @@ def test_ranks_beyond_a_node_and_what_time_leaves_out_are_said():
     assert "A100 is taken for A100-80-SXM" in spans
     one = notes(tensor_parallel_size=8, pipeline_parallel_size=2)
     assert "ranks are taken" not in one
+
+
+def test_ranks_over_pcie_are_as_fast_as_their_slots_and_it_says_which_it_took():
+    def pair(gpu: str, tp: int, **slot) -> Estimate:
+        asked = EstimateRequest.model_validate({
+            "model": LLAMA, "gpu": gpu, "max_model_len": 16384, "tensor_parallel_size": tp, **slot,
+            "workload": {"input_len": 8000, "output_len": 300, "concurrency": 1},
+        })  # fmt: skip
+        answer = estimate(asked, shipped_model(LLAMA))
+        assert isinstance(answer, Estimate), answer
+        return answer
+
+    taken, half = pair("RTX-3090", 4), pair("RTX-3090", 4, pcie_gb_per_s=16)
+    assert any("over PCIe at 32 GB/s each way" in n for n in taken.speed.notes)
+    assert not any("PCIe" in n for n in half.speed.notes)
+    # 64 all-reduces of 4,096 values in 16 bits for each of 8,000 tokens, at a fifth of what a slot carries.
+    more_s = 64 * 8000 * 4096 * 2 * 1.5 / 0.2 * (1 / 16e9 - 1 / 32e9)
+    assert half.speed.ttft_s.value - taken.speed.ttft_s.value == pytest.approx(more_s, rel=0.02)
+    assert pair("RTX-3090", 4, pcie_gb_per_s=32).speed.ttft_s == taken.speed.ttft_s
+    for other in (pair("RTX-3090", 1), pair("H100", 4)):
+        assert not any("PCIe" in n for n in other.speed.notes)
