@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import sqrt
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.estimates.estimate import EstimatedSpeed, EstimateRequest, Interval, Settings, Traffic
@@ -12,6 +13,7 @@ from infercli.core.memory.sizing import ELEMENT_BYTES
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.speed import bounds, throughput
 from infercli.core.speed.errors import Metric
+from infercli.core.speed.experts import largest_of
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.steady import most_running
 from infercli.core.speed.steps import GPUS_PER_NODE, pcie_bytes_per_s
@@ -136,6 +138,13 @@ def _crowded(serving: throughput.Serving, load: throughput.Load, *, piles_up: bo
         yield f"{arriving} requests/s arrive and {number(answered)} are answered: the queue grows, and TTFT with it"
     if load.concurrency is None:
         return
+    mean = load.concurrency / load.replicas
+    if load.replicas > 1 and mean >= 1:
+        most = number(round(mean + largest_of(load.replicas) * sqrt(mean * (1 - 1 / load.replicas))))
+        yield (
+            f"{number(load.concurrency)} requests are taken to be spread evenly over {load.replicas} replicas: where a "
+            f"balancer deals them out at random, the busiest has about {most}, and a run lasts until it ends"
+        )
     engines = load.replicas * serving.layout.data_parallel_size
     at_once = most_running(throughput.limits_of(serving), load.prompt.mean, load.output.mean)
     if load.concurrency > at_once * engines:

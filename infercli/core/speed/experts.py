@@ -115,10 +115,15 @@ def busiest(tokens: float, touched: float, share: float, ranks: int, own: float)
     As many tokens as in the mean would have to come in for it to be as busy. All others wait for it in every layer.
     Routers are taken to choose at random and evenly: whatever they prefer makes it worse.
     """
-    above = _NORMAL.inv_cdf((ranks - 0.375) / (ranks + 0.25))  # of so many normal draws the largest (Blom 1958)
+    above = largest_of(ranks)
     chosen = tokens * share * ranks * own
     most = touched + above * sqrt(touched * (1 - touched) / own)
     return tokens * (1 + above * sqrt((ranks - 1) / chosen)), min(1.0, most)
+
+
+def largest_of(draws: int) -> float:
+    """How many standard deviations the largest of so many normal draws lies above their mean (Blom 1958)."""
+    return _NORMAL.inv_cdf((draws - 0.375) / (draws + 0.25))
 
 
 def by_cutlass(scheme: Scheme | None, gpu: Gpu) -> bool:

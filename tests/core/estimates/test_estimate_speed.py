@@ -121,3 +121,21 @@ def test_ranks_over_pcie_are_as_fast_as_their_slots_and_it_says_which_it_took():
     assert pair("RTX-3090", 4, pcie_gb_per_s=32).speed.ttft_s == taken.speed.ttft_s
     for other in (pair("RTX-3090", 1), pair("H100", 4)):
         assert not any("PCIe" in n for n in other.speed.notes)
+
+
+def test_what_a_balancer_makes_of_replicas_is_said():
+    def notes(replicas: int, **load) -> list[str]:
+        asked = {
+            "model": LLAMA, "gpu": "H100", "max_model_len": 8192, "gpu_count": replicas,
+            "workload": {"input_len": 1000, "output_len": 300} | load,
+        }  # fmt: skip
+        answer = estimate(EstimateRequest.model_validate(asked), shipped_model(LLAMA))
+        assert isinstance(answer, Estimate), answer
+        return [n for n in answer.speed.notes if "evenly" in n]
+
+    (four,) = notes(4, concurrency=64)  # of 64 dealt out among four at random: 20.2 in the mean
+    assert "64 requests are taken to be spread evenly over 4 replicas" in four
+    assert "the busiest has about 20" in four
+    assert not notes(1, concurrency=64)
+    assert not notes(4, concurrency=2)
+    assert not notes(4, request_rate=2.0)
