@@ -37,6 +37,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
+    ("runner", str, "pooling: for embeddings, where the class in config.json generates text. Default: auto."),
     ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),
     ("enable-lora", None, "With slots for LoRA adapters."),
     ("max-loras", int, "Slots: adapters that one batch may use. Default 1."),

@@ -150,6 +150,9 @@ class EstimateRequest(Asked):
     """Of the states of Mamba and gated DeltaNet; auto: as the config says, where vLLM asks it, else the model's."""
     disable_hybrid_kv_cache_manager: bool | None = None
     """Windows and chunks hold as many tokens as full attention. None: as False, but for what vLLM itself disables."""
+    runner: Literal["auto", "pooling"] = "auto"
+    """`pooling`: a model of a generating class that vLLM runs for embeddings, as it does by itself where a modules.json
+    of Sentence Transformers lies beside config.json. auto: as the class in config.json says."""
     language_model_only: bool = False
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
     limit_mm_per_prompt: dict[str, Json] | None = None

@@ -238,6 +238,8 @@ def examine(
     if isinstance(model, InferError):
         problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
         return None
+    if request.runner == "pooling":
+        model = replace(model, arch=architecture.as_pooling(model.arch))
     if isinstance(draft, InferError):
         problems.add_error("speculation", draft)
         draft = None
