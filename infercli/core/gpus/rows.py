@@ -569,6 +569,16 @@ ROWS = (
         "RTX-5090", 31.36, 1792, (12, 0), _fp4(209.5, 419, 1676, 838), None, _GEN5, 575, 170, None,
         f"memory: vLLM's logs (31.36 GiB); {_BLACKWELL}", ("RTX5090", "RTX 5090 32GB"),
     ),
+    Row(
+        "RTX-5080-Laptop", 15.47, 896, (12, 0), _fp4(70.3, 140.5, 562.1, 281), None, None, 150, 60, None,
+        f"memory: that of the RTX 5080, of 16 GB as well (15.92 GiB under Windows); {_LAPTOP}",
+        ("RTX 5080 Laptop", "RTX 5080 Laptop 16GB"),
+    ),
+    Row(
+        "RTX-5090-Laptop", 23.42, 896, (12, 0), _fp4(90.7, 181.4, 725.4, 362.7), None, None, 150, 82, None,
+        f"memory: that of the RTX PRO 4000, of 24 GB as well (23.89 GiB under Windows); {_LAPTOP}",
+        ("RTX 5090 Laptop", "RTX 5090 Laptop 24GB"),
+    ),
     # AMD. vLLM runs them on ROCm: other kernels, other graphs, no capability.
     # MI200 and Radeon RX 7000 compute in no FP8.
     Row(

@@ -141,22 +141,33 @@ def _laguna(
     )  # fmt: skip
 
 
-_GEMMA4_E4B: Json = {
-    "architectures": ["Gemma4ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": True,
-    "vision_config": {
-        "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 16, "num_attention_heads": 12,
-        "head_dim": 64, "patch_size": 16, "position_embedding_size": 10240, "pooling_kernel_size": 3,
-    },
-    "audio_config": {"hidden_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 8, "output_proj_dims": 1536},
-    "text_config": {
-        "model_type": "gemma4_text", "num_hidden_layers": 42, "hidden_size": 2560, "num_attention_heads": 8,
-        "num_key_value_heads": 2, "head_dim": 256, "global_head_dim": 512, "intermediate_size": 10240,
-        "vocab_size": 262144, "vocab_size_per_layer_input": 262144, "hidden_size_per_layer_input": 256,
-        "num_kv_shared_layers": 18, "use_double_wide_mlp": False, "sliding_window": 512, "attention_k_eq_v": False,
-        "max_position_embeddings": 131072, "tie_word_embeddings": True,
-        "layer_types": 7 * (5 * ["sliding_attention"] + ["full_attention"]),
-    },
-}  # fmt: skip
+def _gemma4_small(**text: Json) -> Json:
+    return {
+        "architectures": ["Gemma4ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": True,
+        "vision_config": {
+            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 16, "num_attention_heads": 12,
+            "head_dim": 64, "patch_size": 16, "position_embedding_size": 10240, "pooling_kernel_size": 3,
+        },
+        "audio_config": {
+            "hidden_size": 1024, "num_hidden_layers": 12, "num_attention_heads": 8, "output_proj_dims": 1536,
+        },
+        "text_config": {
+            "model_type": "gemma4_text", "num_attention_heads": 8, "head_dim": 256, "global_head_dim": 512,
+            "vocab_size": 262144, "vocab_size_per_layer_input": 262144, "hidden_size_per_layer_input": 256,
+            "sliding_window": 512, "attention_k_eq_v": False, "max_position_embeddings": 131072,
+            "tie_word_embeddings": True, **text,
+        },
+    }  # fmt: skip
+
+
+_GEMMA4_E2B = _gemma4_small(
+    num_hidden_layers=35, hidden_size=1536, num_key_value_heads=1, intermediate_size=6144, num_kv_shared_layers=20,
+    use_double_wide_mlp=True, layer_types=7 * (4 * ["sliding_attention"] + ["full_attention"]),
+)  # fmt: skip
+_GEMMA4_E4B = _gemma4_small(
+    num_hidden_layers=42, hidden_size=2560, num_key_value_heads=2, intermediate_size=10240, num_kv_shared_layers=18,
+    use_double_wide_mlp=False, layer_types=7 * (5 * ["sliding_attention"] + ["full_attention"]),
+)  # fmt: skip
 
 _GEMMA2: Json = {"sliding_window": 4096}
 _YARN4: Json = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}}
@@ -185,7 +196,8 @@ CARDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("google/gemma-3-27b-pt", "google/gemma-3-27b-it"),
      _gemma3(num_hidden_layers=62, hidden_size=5376, intermediate_size=21504, num_attention_heads=32,
              num_key_value_heads=16, head_dim=128), 27_432_406_640),
-    # A start-up log of 0.22 finds a checkpoint of 14.89 GiB.
+    # Less one scalar of each layer: the files of E2B have 5,123,178,051. A start-up log of 0.22 finds 14.89 GiB of E4B.
+    (("google/gemma-4-E2B-it",), _GEMMA4_E2B, 5_123_178_016),
     (("google/gemma-4-E4B-it",), _GEMMA4_E4B, 7_996_156_448),
     # Microsoft.
     (("microsoft/phi-1_5",),

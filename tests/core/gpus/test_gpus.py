@@ -27,6 +27,7 @@ CATALOGUE_GB = {
     "H800-PCIe": 80, "GH200-144": 144, "RTX-A1000": 8, "RTX-A2000-6": 6, "RTX-A2000-12": 12, "RTX-4000-SFF-Ada": 20,
     "RTX-PRO-4000-SFF": 24, "TITAN-V": 12, "RTX-3080-Laptop-8": 8, "RTX-3080-Ti-Laptop": 16,
     "RTX-4060-Laptop": 8, "RTX-4070-Laptop": 8, "RTX-4080-Laptop": 12, "RTX-4090-Laptop": 16, "RTX-5050": 8,
+    "RTX-5080-Laptop": 16, "RTX-5090-Laptop": 24,
     "RTX-5060": 8, "RX-7800-XT": 16, "RX-7900-GRE": 16,
     "MI300X": 192, "MI325X": 256, "MI350X": 288, "MI355X": 288, "W7800": 32, "W7900": 48, "RX-7900-XT": 20,
     "RX-7900-XTX": 24, "R9700": 32, "RX-9070": 16, "RX-9070-XT": 16,
@@ -110,6 +111,7 @@ def test_the_issue_s_gpus_all_have_a_row():
         ("NVIDIA GeForce RTX 4070 Laptop GPU", "RTX-4070-Laptop"),
         ("NVIDIA GeForce RTX 4080 Laptop GPU", "RTX-4080-Laptop"),
         ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX-4090-Laptop"),
+        ("NVIDIA GeForce RTX 5090 Laptop GPU", "RTX-5090-Laptop"),
         ("NVIDIA GeForce RTX 5050", "RTX-5050"),
         ("NVIDIA GeForce RTX 5060", "RTX-5060"),
         ("AMD Radeon RX 7800 XT", "RX-7800-XT"),
@@ -127,7 +129,7 @@ def test_names_are_found_as_drivers_clouds_and_logs_write_them(said, row):
         "H100 SXM 94GB", "80GB", "SXM5", "Orin", "Jetson AGX Orin 32GB", "A16 64GB", "MI250X 128GB", "GB300 252GB",
         "RTX 3080 12GB", "RTX 6000", "NVIDIA GeForce RTX 4090 Laptop GPU 12GB", "NVIDIA RTX PRO 2000 Laptop GPU",
         "NVIDIA RTX PRO 5000 72GB Blackwell", "AMD Radeon PRO W7800 48GB", "A100-SXM-64GB", "H100 64GB",
-        "NVIDIA GeForce RTX 5090 D", "NVIDIA GeForce RTX 5090 Laptop GPU", "NVIDIA RTX PRO 2000 Blackwell",
+        "NVIDIA GeForce RTX 5090 D", "NVIDIA GeForce RTX 5070 Laptop GPU", "NVIDIA RTX PRO 2000 Blackwell",
     ],
 )  # fmt: skip
 def test_an_unknown_gpu_is_refused_and_the_file_to_extend_is_named(name):
