@@ -12,6 +12,7 @@ from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
 from infercli.core.gpus import Gpu
+from infercli.core.kv_cache.attention_backends import attends_by_flashinfer
 from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.rules import rules_for
 from infercli.core.kv_cache.specs import CacheSettings, kv_dtype
@@ -139,6 +140,7 @@ def size(
         drafts=bool(drafting) and draft is None,
         draft=draft,
         adapters=request.adapters,
+        flashinfer=attends_by_flashinfer(arch, quantization, gpu, facts, settings.kv_cache_dtype),
     )
     share = int(gpu.memory_bytes * settings.gpu_memory_utilization)
     given = settings.kv_cache_memory_bytes

@@ -21,6 +21,8 @@ _SPARSE_MAJORS = (9, 10, 12)
 """Of backends of attention that picks its tokens (0.12 to 0.33 v1/attention/backends/mla/flashmla_sparse.py and
 flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py and nvidia/flashinfer_sparse.py). 12 is in releases since
 0.24, and was before in builds whose logs are public."""
+_HOPPER, _DATACENTRE_BLACKWELL = 9, 10
+"""Majors: FlashAttention has FP8 on the first, and FlashInfer comes first on the second."""
 _FLASH_ATTENTION = (8, 0)
 """Of FlashAttention, which latent attention takes for prompts (0.8.5 to 0.13 attention/backends/mla/common.py and
 v1/attention/backends/mla/common.py, 0.29 v1/attention/backends/mla/prefill/selector.py)."""
@@ -145,3 +147,28 @@ def _dense_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFa
     if whole and facts.release >= _PREFIX_ASKED:
         return f"{arch.architecture}, whose tokens of an image see one another, needs compute capability {least}"
     return None
+
+
+def attends_by_flashinfer(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, facts: EngineFacts, asked: str
+) -> bool:
+    """Whether FlashInfer runs plain attention: first on 10.x, elsewhere where FlashAttention has no cache in FP8.
+
+    Read in 0.29 (platforms/cuda.py _get_backend_priorities, v1/attention/backends/flashinfer.py), and logs of 0.20 to
+    0.22 name the same candidates. With sinks on 10.x alone is
+    counted. Not where images are seen whole, nor for heads of
+    more than one size, which Gemma 4 gives to one other backend (model_executor/models/config.py Gemma4Config).
+    """
+    capability = gpu.capability
+    kept = [m for m in mixers(arch) if isinstance(m, Attention) and m.cached and m.indexer is None]
+    if gpu.platform != "cuda" or capability is None or not kept or facts.release < _FLASHINFER[:2]:
+        return False
+    first = capability[0] == _DATACENTRE_BLACKWELL
+    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, capability)
+    if not first and (not named.startswith("fp8") or capability[0] == _HOPPER or capability < _FLASH_ATTENTION):
+        return False
+    heads = {m.head_dim for m in kept}
+    has = {*_FLASHINFER_HEADS, 512} if facts.release >= _FLASHINFER_512 else {*_FLASHINFER_HEADS}
+    sinks = any(m.sinks for m in kept) and not first
+    whole = arch.image_prefix and (bool(arch.encoders) or facts.release < _PREFIX_CLEARED)
+    return heads <= has and len(heads) == 1 and not sinks and not whole

@@ -49,5 +49,7 @@ class Load(Batch):
     """Speculation by the model's own draft layers, which are then loaded."""
     draft: Draft | None = None
     """Speculation by another model. Its activation is taken to stay below the model's."""
+    flashinfer: bool = False
+    """FlashInfer runs plain attention."""
     adapters: Adapters | None = None
     """Slots of LoRA adapters; None: the engine takes none."""

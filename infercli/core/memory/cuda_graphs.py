@@ -6,7 +6,7 @@ counted for as many layers and batch sizes as are captured.
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts, Graphs, summed
 from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Load
@@ -14,11 +14,17 @@ from infercli.core.memory.compressed_attention import INDEXER_LOGITS_BYTES, comp
 from infercli.core.memory.sampler import uses_v2_runner
 from infercli.core.memory.shared import beside_graphs
 from infercli.core.quantization.checkpoint import Quantization
-from infercli.core.units import GIB
+from infercli.core.units import GIB, MIB
 
 _ESTIMATES_ON_ROCM = (0, 26)
 """From this version on CUDA graphs are estimated on ROCm too (vllm-project/vllm#48526; 0.25 v1/worker/gpu_worker.py
 still leaves them out)."""
+
+_FLASHINFER_SINCE, _FLASHINFER_GROWS = (0, 20), (0, 29)
+_FLASHINFER_BYTES = 394 * MIB
+"""envs.py VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE. Of 0.22 on capability 10.x with one and two requests 0.40 and 0.41 GiB
+of graphs were estimated where 0.03 and 0.06 were taken, of 0.20 on 12.x 0.39, and 0.08 where a model pools."""
+_FLASHINFER_BYTES_PER_ELEMENT = 16
 
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
@@ -76,8 +82,31 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bo
             high=per_layer.high * layers * (1 + share) / 2 * captures,
         ),
     }
+    workspace = _flashinfer_workspace(arch, load, facts)
+    if workspace != NOTHING:
+        parts["flashinfer_workspace"] = workspace
     moved = beside_graphs(load.gpu, facts, summed(parts.values()), profiled=profiled)
     return parts if moved == NOTHING else parts | {"free_pages": moved}
+
+
+def _flashinfer_workspace(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
+    """What FlashInfer's attention allocates when it first runs and never gives back, before the KV cache is sized.
+
+    That is in the first graph of a whole decoding step, since the profile run attends to nothing; pooling models have
+    no such graph, nor has speculation but on capability 10.x. 0.29 has as much as a step's queries may need where its
+    own kernels decode, which is not on 10.x and 12.x (v1/attention/backends/flashinfer.py _get_workspace_buffer,
+    _get_trtllm_workspace_buffer).
+    """
+    blackwell = load.gpu.datacentre_blackwell
+    if not load.flashinfer or arch.pooling or facts.release < _FLASHINFER_SINCE:
+        return NOTHING
+    if load.speculative_tokens and not blackwell:
+        return NOTHING
+    heads = max(m.heads * m.head_dim for m in mixers(arch) if isinstance(m, Attention))
+    queries = load.max_num_batched_tokens * heads // load.layout.tensor_parallel_size
+    most = max(_FLASHINFER_BYTES, queries * _FLASHINFER_BYTES_PER_ELEMENT)
+    grown = facts.release >= _FLASHINFER_GROWS and not load.gpu.at_least((10, 0))
+    return Band(low=_FLASHINFER_BYTES, typical=most if grown else _FLASHINFER_BYTES, high=most)
 
 
 def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:

@@ -170,9 +170,13 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
         load, sizes = q.sized.load, "(sizes + decoding_sizes) / 2 / all_sizes"
         whole = q.facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
         inputs.append(Given(name="decoding_sizes", value=whole, source="those with a graph of a whole decoding step"))
-    pages = [n for n in parts if n == "free_pages"]
-    inputs += [_band(n, parts[n], "free pages that the page cache takes or gives back meanwhile") for n in pages]
-    formula = f"round({' + '.join([*logits, 'any_capture', *pages])} + per_layer * layers * {sizes})"
+    beside = {
+        "flashinfer_workspace": "what FlashInfer keeps from the first capture on (core/memory/cuda_graphs.py)",
+        "free_pages": "free pages that the page cache takes or gives back meanwhile",
+    }
+    others = [n for n in beside if n in parts]
+    inputs += [_band(n, parts[n], beside[n]) for n in others]
+    formula = f"round({' + '.join([*logits, 'any_capture', *others])} + per_layer * layers * {sizes})"
     return _term("cuda_graphs_bytes", term, formula, inputs)
 
 

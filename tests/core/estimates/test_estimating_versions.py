@@ -6,6 +6,7 @@ import pytest
 
 from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
 from infercli.core.estimates.estimating import estimate, read_model, read_request, shipped_model
+from infercli.core.units import GIB, MIB
 from tests.core.estimates.estimates import bytes_of
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -272,3 +273,28 @@ def test_memory_of_a_version_that_few_logs_show_is_said_to_be_extrapolated():
 
     assert "memory of vLLM 0.29.0 is extrapolated" in notes("0.29.0")[0]
     assert notes("0.18.0") == ()
+
+
+def test_a_generating_class_run_for_embeddings_has_no_head_and_samples_nothing():
+    # Qwen3-Embedding-8B, a Qwen3ForCausalLM with a modules.json: 0.22 loads 14.11 GiB, Qwen3-8B 15.27
+    asked = {"model": "Qwen/Qwen3-8B", "gpu": "L40S", "engine_version": "0.22.0", "max_model_len": 8192}
+    whole, pooled = (
+        estimate(EstimateRequest(**asked, runner=runner), shipped_model("Qwen/Qwen3-8B"))
+        for runner in ("auto", "pooling")
+    )
+    assert [round(bytes_of(found, "weights") / GIB, 2) for found in (whole, pooled)] == [15.27, 14.11]
+    assert bytes_of(pooled, "activation") < bytes_of(whole, "activation")
+
+
+def test_a_cache_in_fp8_loses_the_workspace_of_flashinfer_where_graphs_are_estimated():
+    # 0.20 on a Blackwell card of 12.x with one sequence: 0.39 GiB of graphs estimated, nearly all of it the workspace
+    def left(**asked):
+        given = {"model": "Qwen/Qwen3.6-35B-A3B", "gpu": "RTX-PRO-6000", "max_model_len": 65536, "max_num_seqs": 1}
+        found = estimate(EstimateRequest(**(given | asked)), shipped_model("Qwen/Qwen3.6-35B-A3B"))
+        return bytes_of(found, "kv_cache") / MIB
+
+    def lost(**asked):
+        return left(**asked) - left(**asked, kv_cache_dtype="fp8")
+
+    assert lost(engine_version="0.20.0") == pytest.approx(394, abs=1)
+    assert lost(engine_version="0.19.0") == lost(engine_version="0.20.0", enforce_eager=True) == 0

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from infercli.core.architecture import as_pooling
 from infercli.core.engines import find_engine
+from infercli.core.engines.facts import Band
 from infercli.core.gpus import find_gpu
 from infercli.core.memory.batch import Draft
 from infercli.core.memory.cuda_graphs import cuda_graphs, graph_parts, graph_sizes, graphs_in_budget, graphs_kind
 from infercli.core.memory.lora import Adapters
 from infercli.core.quantization.checkpoint import UNQUANTIZED
 from infercli.core.shapes import shapes
-from infercli.core.units import GIB
+from infercli.core.units import GIB, MIB
 from tests.core.memory.batches import LLAMA, MI300X, V0_19, V0_25, V0_29, load
 
 
@@ -62,3 +64,21 @@ def test_graphs_are_captured_with_and_without_adapters():
     adapted = graph_parts(LLAMA, replace(load(), adapters=Adapters(max_loras=1, max_lora_rank=16)), V0_29)
     for part, band in plain.items():
         assert (adapted[part].typical, adapted[part].high) == (band.typical, 2 * band.high)
+
+
+def test_flashinfer_takes_its_workspace_with_the_first_graph_of_a_whole_step():
+    # 0.22 estimated 0.40 and 0.41 GiB with three and five sizes, and 0.08 with ten where a model pools
+    def workspace(at, version="0.22.0", arch=LLAMA):
+        return graph_parts(arch, replace(at, flashinfer=True), find_engine(version)).get("flashinfer_workspace")
+
+    b200, l40s = find_gpu("B200"), find_gpu("L40S")
+    assert workspace(load(gpu=b200)).typical == 394 * MIB
+    assert workspace(load(gpu=l40s, tokens=8192)) == Band(low=394 * MIB, typical=394 * MIB, high=512 * MIB)
+    assert workspace(load(gpu=l40s, tokens=8192), "0.29.0").typical == 512 * MIB  # 8,192 x 32 heads x 128 x 16 bytes
+    assert workspace(load(2, gpu=l40s, tokens=8192), "0.29.0").typical == 394 * MIB
+    assert workspace(load(gpu=b200), "0.19.0") is None
+    assert workspace(load(gpu=b200), arch=as_pooling(LLAMA)) is None
+    assert workspace(load(gpu=b200, eager=True)) is None
+    drafting = [workspace(replace(load(gpu=gpu), speculative_tokens=2)) for gpu in (b200, l40s)]
+    assert [found is not None for found in drafting] == [True, False]
+    assert "flashinfer_workspace" not in graph_parts(LLAMA, load(gpu=b200), V0_29)

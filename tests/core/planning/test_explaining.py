@@ -49,6 +49,7 @@ CASES = [
     (LLAMA_8B, "l40s", {"engine_args": {"enforce_eager": True, "max_model_len": 9000}}),
     (LLAMA_8B, "l40s", {"engine_args": {"enable_lora": True, "max_loras": 4, "max_lora_rank": 64}}),
     (LLAMA_8B, "l4", {"engine_args": {"kv_cache_memory_bytes": 3 * 2**30}}),
+    (LLAMA_8B, "l40s", {"engine_args": {"kv_cache_dtype": "fp8"}}),  # by FlashInfer
     (LLAMA_70B, "h100-x2", {"quantization": "fp8"}),
     (LLAMA_70B, "a100-80", {"quantization": "none"}),  # does not fit
     ("Qwen/Qwen3-32B", "l40s", {"quantization": "fp8-online", "workload": {"concurrency": 8}}),
