@@ -12,6 +12,7 @@ from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
 if TYPE_CHECKING:
     from infercli.core.estimates.estimate import Estimate, EstimateError
 
+_PREFIX_CACHING = "enable-prefix-caching/--no-enable-prefix-caching"
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
     # flag: the field of the request, or of its `workload`
     ("model", str, "Model id; `infercli models` lists those that need no --config-path."),
@@ -37,6 +38,8 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
+    (_PREFIX_CACHING, None, "Default: that version's, for that model; states then take blocks of another size."),
+    ("mamba-ssm-cache-dtype", str, "Of Mamba's states. Default: auto."),
     ("runner", str, "pooling: for embeddings, where the class in config.json generates text. Default: auto."),
     ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),
     ("enable-lora", None, "With slots for LoRA adapters."),
@@ -65,7 +68,11 @@ def _flags(function: Callable[..., int]) -> Callable[..., int]:
     return function
 
 
+_LIMITS = 'ask by a line of JSON, whose "limit_mm_per_prompt" says it, or write --language-model-only'
 _INSTEAD = {
+    "--enable-chunked-prefill": "leave it out: an estimate takes what that version does",
+    "--trust-remote-code": "leave it out: it changes no number here",
+    "--limit-mm-per-prompt": _LIMITS,
     "--explain": "`infercli plan` has it",
     "--input-tokens": "write --input-len",
     "--isl": "write --input-len",
@@ -157,7 +164,8 @@ def _one(given: dict[str, object], output: str) -> int:
     answer = Answers(learned_here(Path())).answer(request | ({"workload": workload} if workload else {}))
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
-        typed = {name.replace("-", "_"): f"--{name}" for name, _, _ in (*_FLAGS, *_LOAD_FLAGS)}
+        named = (name.partition("/")[0] for name, _, _ in (*_FLAGS, *_LOAD_FLAGS))
+        typed = {name.replace("-", "_"): f"--{name}" for name in named}
         wrong = [(typed.get(p.where.removeprefix("workload."), p.where), p.what) for p in answer.problems]
         hint = answer.hint and answer.hint.replace(SCHEMA, "`infercli estimate --help` lists the flags")
         raise InvalidFile("estimate", wrong, hint)

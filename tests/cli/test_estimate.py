@@ -229,6 +229,21 @@ def test_flags_ask_what_a_line_asks(piped, infercli):
     assert json.loads(ran.out) == answer | {"line": None}
 
 
+def test_flags_of_states_and_of_embeddings_are_fields_too(infercli):
+    def asked(*flags):
+        ran = infercli("estimate", "--model", "Qwen/Qwen3.6-27B", "--gpu", "H200", "--max-model-len", 4096, *flags)
+        return json.loads(ran.out)
+
+    cached, plain, narrow = (
+        asked(*flags)["kv_cache"]["concurrency"]
+        for flags in ((), ("--no-enable-prefix-caching",), ("--mamba-ssm-cache-dtype", "bfloat16"))
+    )
+    assert plain > cached == asked("--enable-prefix-caching")["kv_cache"]["concurrency"]
+    assert narrow > cached
+    weights = [asked(*flags)["memory"]["terms"][0]["bytes"] for flags in ((), ("--runner", "pooling"))]
+    assert weights[1] < weights[0]
+
+
 def test_a_model_that_is_served_for_text_alone_leaves_its_encoders_out(piped, infercli):
     asked = {"model": "Qwen/Qwen3-VL-4B-Instruct", "gpu": "L4", "max_model_len": 8192}
     text = {"language_model_only": True}, {"limit_mm_per_prompt": {"image": 0, "video": {"count": 0}}}

@@ -37,6 +37,8 @@ LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
         ("estimate", ("--tpot", "50"), "write --tpot-p95-ms"),
         ("plan", ("--speculative-config", "{}"), "write speculative_config under engine_args of deployment.yaml"),
         ("estimate", ("--speculative-config", "{}"), '"speculation" says it'),
+        ("estimate", ("--limit-mm-per-prompt", "{}"), '"limit_mm_per_prompt" says it'),
+        ("estimate", ("--trust-remote-code",), "leave it out"),
         ("estimate", ("--tp", "2"), "write --tensor-parallel-size"),
         ("estimate", ("--profile", "h100"), "write --gpu"),
         ("estimate", ("--rate", "3"), "write --request-rate"),
