@@ -137,6 +137,7 @@ def size(
         items=request.items(arch),
         enforce_eager=settings.enforce_eager,
         speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
+        drafts_by_v1=_drafts_by_v1(request),
         drafts=bool(drafting) and draft is None,
         draft=draft,
         adapters=request.adapters,
@@ -258,6 +259,12 @@ def _cache_settings(
         draft_layers=drafting,
         decode_context_parallel_size=request.decode_context_parallel_size,
     )
+
+
+def _drafts_by_v1(request: EstimateRequest) -> bool:
+    """Whether only the V1 model runner has the speculation (0.29 _get_v2_model_runner_unsupported_features)."""
+    method = None if request.speculation is None else request.speculation.method
+    return method in ("ngram", "draft_model") or (method == "eagle3" and request.pipeline_parallel_size > 1)
 
 
 def _drafting_layers(speculation: Speculation | None, arch: ModelArch, draft: Draft | None) -> tuple[LayerGroup, ...]:

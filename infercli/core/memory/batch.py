@@ -32,6 +32,8 @@ class Batch:
     """Neither compilation nor CUDA graphs."""
     speculative_tokens: int = 0
     """Drafted ahead for each request; 0: no speculation."""
+    drafts_by_v1: bool = False
+    """The V2 model runner has no such speculation."""
 
 
 class Draft(NamedTuple):

@@ -166,7 +166,7 @@ def graphs_in_budget(arch: ModelArch, quantization: Quantization, load: Load, fa
     platform = load.gpu.platform
     if platform == "xpu" or (platform == "rocm" and facts.release < _ESTIMATES_ON_ROCM):
         return False
-    if uses_v2_runner(arch, quantization, facts):
+    if uses_v2_runner(arch, quantization, load, facts):
         return facts.graphs_in_budget_v2
     return facts.graphs_in_budget
 

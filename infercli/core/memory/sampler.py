@@ -33,6 +33,9 @@ _V2_TABLE_BYTES = 4 + 1 / 8
 """The V2 runner keeps, per max_num_seqs x vocabulary: counts in int32 and a bit mask (v1/worker/gpu/sample/penalties.py
 output_bin_counts, prompt_bin_mask), from its start on."""
 
+_V1_ON_ROCM = frozenset({"DeepseekV32ForCausalLM", "DeepseekV4ForCausalLM"})
+"""Classes that the V1 runner serves there (config/vllm.py ROCM_DEFAULT_MRV1_ARCHITECTURES, 0.29)."""
+
 _V2_COPY_BYTES = 4
 """Per logit beside the logits themselves, where the V2 runner's profile copies them; it skips top-k and top-p."""
 
@@ -40,10 +43,12 @@ _REJECTS_SINCE, _COPIES_TARGETS_SINCE, _INVERTS_SINCE = (0, 11), (0, 14), (0, 17
 """The V1 runner's profile checks drafts, with a copy of their fp32 logits, with a reciprocal of the noise."""
 
 
-def uses_v2_runner(arch: ModelArch, quantization: Quantization, facts: EngineFacts) -> bool:
-    """Whether the V2 model runner serves the model by default."""
-    if facts.runner_v2 in ("never", "always"):
-        return facts.runner_v2 == "always"
+def uses_v2_runner(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> bool:
+    """Whether the V2 model runner serves the model by default (config/vllm.py use_v2_model_runner)."""
+    if facts.runner_v2 == "never" or batch.drafts_by_v1:
+        return False
+    if facts.runner_v2 == "always":
+        return batch.gpu.platform != "rocm" or arch.architecture not in _V1_ON_ROCM
     if arch.pooling or (facts.v2_unquantized and quantization.method != "none"):
         return False
     plain = all(isinstance(m, Attention) for m in mixers(arch))
@@ -53,7 +58,7 @@ def uses_v2_runner(arch: ModelArch, quantization: Quantization, facts: EngineFac
 
 def sampler_tables(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:
     """Bytes that the V2 runner's sampler keeps from its start on; 0 with the other runner."""
-    if arch.pooling or not arch.lm_head or not uses_v2_runner(arch, quantization, facts):
+    if arch.pooling or not arch.lm_head or not uses_v2_runner(arch, quantization, batch, facts):
         return 0
     return _V2_TABLE_BYTES * batch.max_num_seqs * arch.vocab
 
@@ -69,7 +74,7 @@ def sampler_bytes(arch: ModelArch, quantization: Quantization, batch: Batch, fac
     # Two copies of the last tokens' hidden states: picked from all, and random ones in their place.
     base = hidden + 2 * b * seqs * arch.hidden + _cublas_bytes(batch.gpu)
     logits = seqs * arch.vocab
-    if uses_v2_runner(arch, quantization, facts):
+    if uses_v2_runner(arch, quantization, batch, facts):
         copied = _V2_COPY_BYTES if facts.v2_copies_logits else 0
         peak = Band(low=b * logits, typical=(b + copied) * logits, high=(b + _SOFTMAX_BYTES) * logits)
         return peak.plus(Band.exactly(base))

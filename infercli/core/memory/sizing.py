@@ -156,7 +156,7 @@ def outside_budget_bytes(arch: ModelArch, quantization: Quantization, load: Load
     several = load.layout.tensor_parallel_size > 1 and load.gpu.at_least((9, 0))
     context = _OUTSIDE_LINKED_BYTES if several else _OUTSIDE_SINGLE_BYTES
     unprofiled = 0.0
-    if not arch.pooling and uses_v2_runner(arch, quantization, facts):  # what pools has no sampler
+    if not arch.pooling and uses_v2_runner(arch, quantization, load, facts):  # what pools has no sampler
         tables = 0 if facts.counts_all_consumed else sampler_tables(arch, quantization, load, facts)
         unprofiled = _UNPROFILED_BYTES * load.max_num_seqs * arch.vocab + tables
     return round(context + unprofiled)

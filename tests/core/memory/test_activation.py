@@ -15,7 +15,7 @@ from infercli.core.memory.sampler import uses_v2_runner
 from infercli.core.quantization.checkpoint import UNQUANTIZED, typical
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB, MIB
-from tests.core.memory.batches import L4, LLAMA, V0_07, V0_15, V0_19, V0_25, V0_29, load, peak
+from tests.core.memory.batches import L4, LLAMA, MI300X, V0_07, V0_15, V0_19, V0_25, V0_29, load, peak
 
 
 def test_the_sampler_of_019_holds_logits_probabilities_and_noise():
@@ -148,7 +148,7 @@ def test_an_indexer_takes_its_logits_however_short_the_context_is():
 def test_029_keeps_its_penalty_table_for_ever():
     # 4 B counts and one bit per vocabulary entry and sequence, 2 B of logits, two copies of the last hidden states
     few, many = (peak(LLAMA, load(seqs=s, tokens=16384), V0_29).low for s in (512, 1024))
-    assert uses_v2_runner(LLAMA, UNQUANTIZED, V0_29)
+    assert uses_v2_runner(LLAMA, UNQUANTIZED, load(), V0_29)
     table = 512 * 128256 * (4.125 + 2) + 2 * 2 * 512 * 4096
     assert many - few <= table
     assert peak(LLAMA, load(seqs=4096, tokens=4096), V0_29).low == pytest.approx(
@@ -163,7 +163,7 @@ def test_the_v2_runner_came_to_some_models_first():
     versions = ("0.21.0", "0.22.0", "0.23.0", "0.24.0", "0.25.0", "0.29.0")
 
     def used(arch, quantization=UNQUANTIZED) -> list[bool]:
-        return [uses_v2_runner(arch, quantization, find_engine(v)) for v in versions]
+        return [uses_v2_runner(arch, quantization, load(), find_engine(v)) for v in versions]
 
     assert used(qwen) == [False, True, True, True, True, True]
     assert used(qwen, typical("fp8")) == [False, False, False, True, True, True]
@@ -171,6 +171,15 @@ def test_the_v2_runner_came_to_some_models_first():
     assert used(mixtral) == [False, False, False, False, False, True]
     assert used(replace(latent, architecture="DeepseekV2ForCausalLM")) == [False, False, False, True, True, True]
     assert used(shapes()["BAAI/bge-m3"].arch) == [False, False, False, False, False, True]  # it pools
+
+
+def test_the_v1_runner_stays_on_rocm_for_two_classes_and_for_speculation_the_v2_runner_lacks():
+    # 0.29 config/vllm.py ROCM_DEFAULT_MRV1_ARCHITECTURES, _get_v2_model_runner_unsupported_features
+    sparse = shapes()["deepseek-ai/DeepSeek-V3.2"].arch
+    assert uses_v2_runner(sparse, UNQUANTIZED, load(8), V0_29)
+    assert not uses_v2_runner(sparse, UNQUANTIZED, load(8, gpu=MI300X), V0_29)
+    assert uses_v2_runner(LLAMA, UNQUANTIZED, load(gpu=MI300X), V0_29)
+    assert not uses_v2_runner(LLAMA, UNQUANTIZED, replace(load(), drafts_by_v1=True), V0_29)
 
 
 def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_since_027():
