@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infercli.cli import options
 from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
 
 if TYPE_CHECKING:
@@ -98,16 +99,7 @@ _INSTEAD = {
 @click.command(cls=Command, instead=_INSTEAD)
 @_flags
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a request and of its answer.")
-@click.option("--no-color", is_flag=True, expose_value=False, help="No colour: there is none.")
-@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Tracebacks and every step.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["json", "text"]),
-    default="json",
-    show_default=True,
-    help="One JSON object a line, or a table for people.",
-)
+@options.answers("json", "text", says="One JSON object a line, or a table for people.")
 def command(schema: bool, output: str, **flags: object) -> int:
     """Size many configurations: a JSON request a line on stdin, a JSON answer a line on stdout.
 

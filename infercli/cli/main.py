@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from infercli import __version__
-from infercli.errors import ExitCode, InferError, InputError
+from infercli.errors import ExitCode, InferError, InputError, UnknownName
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # verb: (section, what it does in one line)
@@ -86,8 +86,6 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from infercli.errors import UnknownName
-
             raise UnknownName("command", args[0], COMMANDS, "`infercli --help` lists them")
         return super().resolve_command(ctx, args)
 
@@ -151,10 +149,6 @@ def _color(words: list[str]) -> bool | None:
     return False if plain else None
 
 
-def _debug() -> bool:
-    return bool(os.environ.get("INFERCLI_DEBUG")) or "-v" in sys.argv or "--verbose" in sys.argv
-
-
 def invoke(args: list[str] | None = None) -> int:
     """Run one command and return its exit code. Nothing escapes but what ends the interpreter."""
     words = sys.argv[1:] if args is None else args
@@ -196,7 +190,7 @@ def invoke(args: list[str] | None = None) -> int:
         if refused is not None:
             _report(refused, color, words)
             return refused.exit_code
-        if _debug():
+        if os.environ.get("INFERCLI_DEBUG"):
             raise
         from infercli.cli.output import note
 

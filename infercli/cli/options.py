@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +33,12 @@ def _no_color(ctx: click.Context, _parameter: click.Parameter, value: bool) -> N
         ctx.color = False
 
 
+def _verbose(_ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Callback of `-v`, which is another way to say INFERCLI_DEBUG=1."""
+    if value:
+        os.environ["INFERCLI_DEBUG"] = "1"
+
+
 def namespace(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """Callback of `-n`: what Kubernetes would refuse as a namespace is refused as it is typed."""
     if value is None:
@@ -46,22 +53,33 @@ def namespace(_ctx: click.Context, _parameter: click.Parameter, value: str | Non
 
 def common(function: F) -> F:
     """`-o`, `-v`, `--no-color`: on every verb."""
-    for option in (
-        click.option(
-            "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."
-        ),
-        click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Tracebacks and every step."),
-        click.option(
-            "-o",
-            "--output",
-            type=click.Choice(["text", "json", "yaml"]),
-            default="text",
-            show_default=True,
-            help="Format.",
-        ),
-    ):
-        function = option(function)
-    return function
+    return answers("text", "json", "yaml")(function)
+
+
+def answers(*formats: str, says: str = "Format.") -> Callable[[F], F]:
+    """As `common`, for a verb with other formats; the first is the default."""
+
+    def with_options(function: F) -> F:
+        for option in (
+            click.option(
+                "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."
+            ),
+            click.option(
+                "-v",
+                "--verbose",
+                is_flag=True,
+                expose_value=False,
+                callback=_verbose,
+                help="Print the traceback of a fault in infercli.",
+            ),
+            click.option(
+                "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help=says
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return with_options
 
 
 def cluster(function: F) -> F:

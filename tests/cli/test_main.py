@@ -97,14 +97,23 @@ def test_an_unknown_flag_is_a_usage_error_that_names_the_help(infercli):
 
 def test_a_bug_is_said_to_be_one_and_has_its_own_exit_code(infercli, monkeypatch):
     module = importlib.import_module("infercli.cli.gpus")
-
-    def broken(**_):
-        raise ZeroDivisionError("oops")
-
     monkeypatch.setattr(module, "command", click.command("gpus")(broken))
     ran = infercli("gpus")
     assert ran.code == ExitCode.BUG
     assert "ZeroDivisionError: oops" in ran.err
+
+
+@pytest.mark.parametrize("words", [("gpus", "-v"), ("estimate", "--gpu", "H100", "--model", "Qwen/Qwen3-8B", "-v")])
+def test_verbose_shows_the_traceback_of_a_bug(infercli, monkeypatch, words):
+    monkeypatch.setenv("INFERCLI_DEBUG", "")  # given back after the test
+    monkeypatch.setattr("infercli.cli.estimating.estimate", broken)
+    monkeypatch.setattr("infercli.core.gpus.GPUS", None)
+    with pytest.raises((ZeroDivisionError, AttributeError)):
+        infercli(*words)
+
+
+def broken(*_, **__):
+    raise ZeroDivisionError("oops")
 
 
 def test_every_error_class_stands_in_the_tree_of_its_module_with_its_exit_code():
