@@ -36,15 +36,17 @@ _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def reading(path: Path, hint: str | None = None) -> Iterator[None]:
-    """Whatever goes wrong while a text file is read, as an InputError or an InvalidFile."""
+    """Whatever goes wrong while a file is read, as an InputError or an InvalidFile."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", hint) from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a directory", hint) from None
-    except PermissionError:
-        raise InputError(f"{path}: may not be read by this user", f"`ls -l {path}`") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise  # shortened where all errors are told
+        raise InputError(f"{path}: cannot be read: {error.strerror}", f"`ls -l {path}`") from error
     except UnicodeDecodeError:
         raise InvalidFile(str(path), [("", "is not UTF-8 text")], hint) from None
 

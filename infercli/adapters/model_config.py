@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from infercli.adapters.files import reading
 from infercli.core.record import Json
-from infercli.errors import InputError, InvalidFile
+from infercli.errors import InvalidFile
 
 CONFIG, QUANTIZATION = "config.json", "hf_quant_config.json"
 
@@ -44,14 +45,10 @@ def read_model_config(config_path: str, hf_quant_config_path: str | None = None)
 
 def read_object(path: Path) -> dict[str, Json]:
     """The JSON object that a file holds. Raises as `read_model_config`."""
+    with reading(path, f"`ls -l {path.parent}` lists what is there"):
+        text = path.read_text(encoding="utf-8")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file", f"`ls -l {path.parent}` lists what is there") from None
-    except UnicodeDecodeError:
-        raise InvalidFile(str(path), [("", "is not UTF-8 text")]) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}", f"`ls -l {path}` says who may") from error
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         cut_off = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
         ends = "it ends too early: " if cut_off else ""

@@ -55,10 +55,10 @@ class FileTokenizer:
 
     @cached_property
     def _data(self) -> bytes:
-        try:
+        from infercli.adapters.files import reading  # it brings yaml, which prompts of words do without
+
+        with reading(self._path, NONE_HINT):
             return self._path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.name}: cannot be read: {error.strerror}", f"`ls -l {self.name}`") from error
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

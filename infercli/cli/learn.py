@@ -77,14 +77,12 @@ def _read(file: str) -> bytes:
     import sys
     from pathlib import Path
 
-    from infercli.errors import InputError
+    from infercli.adapters.files import reading
 
     if file == "-":
         return sys.stdin.buffer.read()
-    try:
+    with reading(Path(file)):
         return Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", f"`ls -l {file}`") from error
 
 
 def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedRun]:

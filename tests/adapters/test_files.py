@@ -133,6 +133,13 @@ def test_bytes_that_are_no_text_and_folders_are_input_errors(tmp_path):
         read_yaml(tmp_path)
 
 
+def test_a_link_that_leads_to_itself_is_an_input_error(tmp_path):
+    path = tmp_path / "loop.yaml"
+    path.symlink_to(path)
+    with pytest.raises(InputError, match=r"loop.yaml: cannot be read: Too many levels of symbolic links"):
+        read_yaml(path)
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
     path = tmp_path / "plan.json"
     path.write_text("old")
