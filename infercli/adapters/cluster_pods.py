@@ -8,16 +8,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import Forbidden
+from infercli.adapters.ray_rest import APPLICATIONS, has_log, log_path, log_text
 from infercli.core.record import Json
 from infercli.errors import ClusterError, EndpointError, InferError
 
 RAY_CLUSTER = ("ray.io/v1", "RayCluster")
-APPLICATIONS = "/api/serve/applications/"
 
 WAITS = {
     "ContainerCreating",
@@ -122,7 +121,7 @@ def _replica_logs(cluster: Cluster, release: str, app: str, lines: int) -> Itera
         except (ValueError, AttributeError):
             raise EndpointError("Ray's dashboard answered something else than its applications") from None
         for replica in (r for d in deployments.values() for r in d.get("replicas") or ()):
-            if replica.get("pid") and replica.get("node_id"):
+            if has_log(replica):
                 yield from _replica_log(cluster, service, headers, replica, lines)
 
 
@@ -130,12 +129,11 @@ def _replica_log(
     cluster: Cluster, service: str, headers: Mapping[str, str], replica: Json, lines: int
 ) -> Iterator[str]:
     for suffix in ("out", "err"):
-        asked = {"node_id": replica["node_id"], "pid": replica["pid"], "suffix": suffix, "lines": lines}
-        path = f"/api/v0/logs/file?{urllib.parse.urlencode(asked)}"
+        path = log_path(replica, suffix, lines)
         log = cluster.proxy(service, "dashboard", "GET", path, headers=headers, timeout_s=30)
         if log.status != 200:
             raise EndpointError(f"Ray answered HTTP {log.status}: {log.body.decode(errors='replace')[:200]}")
-        text = log.body.decode(errors="replace").replace("\0", "").removeprefix("1")
+        text = log_text(log.body)
         if text.strip():
             where = f"{replica.get('replica_id', 'a replica')} on {replica.get('node_ip', 'its node')} ({suffix})"
             yield f"==> {where} <==\n{text}"

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
-import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 
 from infercli.adapters.files import write_bytes, write_text
 from infercli.adapters.http import request
 from infercli.adapters.local_ray import LocalRay
+from infercli.adapters.ray_rest import APPLICATIONS, has_log, log_path, log_text
 from infercli.core.record import Json
 from infercli.core.release import Revision
 from infercli.core.release.observed import Answer, Application, Applications
 from infercli.errors import EndpointError, RayError
-
-APPLICATIONS = "/api/serve/applications/"
 
 
 def last_port(home: Path) -> int | None:
@@ -39,7 +37,8 @@ class LocalPlatform:
         self.ray = LocalRay(home)
         running = self.ray.running()
         self.serve_port = running.serve_port if running else serve_port
-        self._replica: dict[str, tuple[str, int]] = {}
+        self._replica: dict[str, Json] = {}
+        """The one of each application that was seen last, as Ray tells of it."""
 
     @property
     def where(self) -> str:
@@ -87,10 +86,7 @@ class LocalPlatform:
     def put(self, revision: Revision, serve_config: Json) -> None:
         """PUT the whole config."""
         del revision
-        try:
-            answer = self.ray.rest("PUT", APPLICATIONS, body=serve_config)
-        except EndpointError as error:
-            raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
+        answer = self._rest("PUT", serve_config)
         if answer.status != 200:
             raise RayError(f"Ray refused the Serve config: {_short(answer.body)}", "`infercli local status`")
         write_text(self.home / "serve.json", json.dumps(serve_config), private=True)
@@ -111,10 +107,7 @@ class LocalPlatform:
         return {**kept, "applications": found}
 
     def _details(self) -> Json:
-        try:
-            answer = self.ray.rest("GET", APPLICATIONS)
-        except EndpointError as error:
-            raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
+        answer = self._rest("GET")
         try:
             details = json.loads(answer.body) if answer.status == 200 else None
         except ValueError:
@@ -125,6 +118,12 @@ class LocalPlatform:
             )
         return details
 
+    def _rest(self, method: str, body: Json = None) -> Answer:
+        try:
+            return self.ray.rest(method, APPLICATIONS, body=body)
+        except EndpointError as error:
+            raise RayError(f"Ray's REST API: {error.message}", "`infercli local status`") from error
+
     def applications(self) -> Applications:
         """What runs."""
         apps = {}
@@ -134,8 +133,8 @@ class LocalPlatform:
             deployments = (app.get("deployments") or {}).values()
             for deployment in deployments:
                 for replica in deployment.get("replicas") or ():
-                    if replica.get("pid") and replica.get("node_id"):  # absent while it starts: remember the last seen
-                        self._replica[name] = (replica["node_id"], replica["pid"])
+                    if has_log(replica):
+                        self._replica[name] = replica
             messages = tuple(d["message"] for d in deployments if d.get("message"))
             apps[name] = Application(app["status"], app.get("message") or "", messages)
         return Applications(accepted=True, rejected=None, apps=apps)
@@ -171,16 +170,14 @@ class LocalPlatform:
     def _log(self, app: str, lines: int) -> str | None:
         if app not in self._replica:
             return None
-        node, pid = self._replica[app]
         parts = []
         for suffix in ("out", "err"):
-            query = urllib.parse.urlencode({"node_id": node, "pid": pid, "suffix": suffix, "lines": lines})
             try:
-                answer = self.ray.rest("GET", f"/api/v0/logs/file?{query}")
+                answer = self.ray.rest("GET", log_path(self._replica[app], suffix, lines))
             except EndpointError:
                 continue
             if answer.status == 200:
-                parts.append(answer.body.decode(errors="replace").replace("\0", "").removeprefix("1"))
+                parts.append(log_text(answer.body))
         return "\n".join(part for part in parts if part.strip()) if parts else None
 
     def validate(self, objects: Sequence[dict[str, Json]], serve_config: Json) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from infercli.adapters.files import alone, cache_home, shipped, write_text
 from infercli.adapters.http import request
+from infercli.adapters.ray_rest import APPLICATIONS
 from infercli.core.record import Record
 from infercli.core.release.observed import Answer
 from infercli.errors import EndpointError, InputError, RayError, RayGone
@@ -61,9 +62,14 @@ class RunningRay(Record):
     engine_python: str
 
 
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on (proc(5)); before them is a name that may hold blanks."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def _start_ticks(pid: int) -> int | None:
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+        return int(_stat(pid)[19])
     except (OSError, IndexError, ValueError):
         return None
 
@@ -112,11 +118,15 @@ class LocalRay:
 
     def running(self) -> RunningRay | None:
         """The Ray that runs, or None."""
+        found = self._recorded()
+        return found if found is not None and _lives(found) else None
+
+    def _recorded(self) -> RunningRay | None:
+        """The Ray that was started last and not stopped, whether it runs or died."""
         try:
-            found = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
+            return RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
         except (OSError, ValueError):
             return None
-        return found if _lives(found) else None
 
     def ensure(self, serve_port: int) -> RunningRay:
         """The Ray that runs, started if there is none. Raises InputError (port in use), RayError (does not start).
@@ -154,22 +164,6 @@ class LocalRay:
         # Ray puts sockets with long names into it, and a socket's path ends at 107 bytes: so /tmp, and short.
         temp_dir = tempfile.mkdtemp(prefix="infercli-", dir="/tmp")
         mark, dashboard_port = secrets.token_hex(8), _free_port()
-        environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RAY}
-        environment |= {
-            MARK: mark,
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(self.token_path),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "HF_HUB_OFFLINE": "1",
-            "VLLM_NO_USAGE_STATS": "1",
-            "DO_NOT_TRACK": "1",
-            # Serve's access log holds paths and statuses, no prompts; Ray LLM's own prompt log is on by default.
-            "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
-            # Threads that spin while they wait take three quarters of a small machine that also runs Ray (measured).
-            "OMP_WAIT_POLICY": "passive",
-            "VLLM_CACHE_ROOT": str(cache_home() / "vllm"),
-            "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        }
         command = [str(python), "-m", "ray.scripts.scripts", "start", "--head", "--block"]
         command += [f"--port={_free_port()}", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"]
         command += [f"--dashboard-port={dashboard_port}", f"--num-cpus={LOGICAL_CPUS}", "--num-gpus=0"]
@@ -184,7 +178,7 @@ class LocalRay:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=self._environment(python, mark),
                 cwd=temp_dir,
                 start_new_session=True,  # Ctrl-C in this terminal must not reach a Ray that others use
             )
@@ -201,11 +195,29 @@ class LocalRay:
             engine_python=str(python),
         )
 
+    def _environment(self, python: Path, mark: str) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RAY}
+        return kept | {
+            MARK: mark,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token_path),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            # Serve's access log holds paths and statuses, no prompts; Ray LLM's own prompt log is on by default.
+            "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
+            # Threads that spin while they wait take three quarters of a small machine that also runs Ray (measured).
+            "OMP_WAIT_POLICY": "passive",
+            "VLLM_CACHE_ROOT": str(cache_home() / "vllm"),
+            "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+
     def _until_it_answers(self, started: RunningRay) -> None:
         end = time.monotonic() + HEAD_STARTS_S
         while True:
             try:
-                if self.rest("GET", "/api/serve/applications/", started=started, timeout_s=5).status == 200:
+                if self.rest("GET", APPLICATIONS, started=started, timeout_s=5).status == 200:
                     return
             except EndpointError:
                 pass
@@ -269,9 +281,8 @@ class LocalRay:
 
         Raises RayError where some do not end; what is known of them is then kept, for another try.
         """
-        try:
-            ray = RunningRay.model_validate(json.loads((self.home / "ray.json").read_text()))
-        except (OSError, ValueError):
+        ray = self._recorded()
+        if ray is None:
             return 0
         ended: set[int] = set()
         # Children appear while others end, so until none is left. Ray's own SIGTERM takes 30 s and leaves some behind.
@@ -337,7 +348,7 @@ def _lives(ray: RunningRay) -> bool:
 def _has_ended(pid: int) -> bool:
     """It is gone, or a zombie without threads: whoever is still to wait for it, it holds nothing any more."""
     with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = _stat(pid)
         return fields[0] == "Z" and int(fields[17]) <= 1
     return True
 
