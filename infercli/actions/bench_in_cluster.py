@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from infercli.actions.ports import BenchRunner, Clock, Watcher
-from infercli.actions.waiting import UNREACHABLE_S, Told
+from infercli.actions.waiting import UNREACHABLE_S, Since, Told
 from infercli.core.bench.job_log import JobLog
 from infercli.core.bench.levels import BenchRun
 from infercli.core.record import Json
@@ -71,25 +71,23 @@ def bench_in_cluster(bench: BenchRunner, clock: Clock, watcher: Watcher, on_even
 
 def _until_running(bench: BenchRunner, clock: Clock, watcher: Watcher) -> None:
     began = clock.monotonic()
-    stuck_since: float | None = None
-    told = Told(clock, watcher)
+    stuck, told = Since(clock), Told(clock, watcher)
     while True:
         state = _looked(bench, clock)
-        now = clock.monotonic()
         if state.step != "waiting":
             watcher.done()
             return
         told(state.trouble)
-        stuck_since = None if not state.stuck else now if stuck_since is None else stuck_since
         why = "; ".join(state.trouble) or "nobody says why"
-        if stuck_since is not None and now - stuck_since >= STUCK_S:
+        if stuck(state.stuck) >= STUCK_S:
             raise ClusterError(f"the pod of {bench.what} does not come up: {why}", _hint_of(why, bench.kubectl))
-        if now - began >= PLACED_S:
+        waited_s = clock.monotonic() - began
+        if waited_s >= PLACED_S:
             raise TimedOut(
                 f"gave up after {duration(PLACED_S)}, waiting for the pod of {bench.what}: {why}",
                 _hint_of(why, bench.kubectl),
             )
-        watcher.detail(", ".join(["its pod is awaited", *state.trouble, duration(now - began)]))
+        watcher.detail(", ".join(["its pod is awaited", *state.trouble, duration(waited_s)]))
         clock.sleep(POLL_S)
 
 
@@ -108,14 +106,12 @@ def _hint_of(why: str, kubectl: str) -> str:
 
 def _looked(bench: BenchRunner, clock: Clock) -> JobState:
     """`bench.look`, forgiving a silent API server for as long as a deploy does."""
-    silent_since: float | None = None
+    silence = Since(clock)
     while True:
         try:
             return bench.look()
         except ClusterError:
-            now = clock.monotonic()
-            silent_since = now if silent_since is None else silent_since
-            if now - silent_since > UNREACHABLE_S:
+            if silence(so=True) > UNREACHABLE_S:
                 raise
             clock.sleep(POLL_S)
 
@@ -125,17 +121,14 @@ def _read(bench: BenchRunner, clock: Clock, on_event: OnEvent) -> JobLog:
     passed = _Passed(on_event)
     state: JobState | None = None
     tries = 0
-    silent_since: float | None = None
+    silence = Since(clock)
     while True:
         log = JobLog()
         broken = _follow(bench.log, log, passed)
         if broken is None or log.lines:
-            silent_since = None
-        elif state is not None and state.step != "ended":
-            # A log that may not be read never comes, however long the pod runs.
-            silent_since = clock.monotonic() if silent_since is None else silent_since
-            if clock.monotonic() - silent_since > UNREACHABLE_S:
-                raise broken
+            silence(so=False)
+        elif state is not None and state.step != "ended" and silence(so=True) > UNREACHABLE_S:
+            raise broken  # a log that may not be read never comes, however long the pod runs
         if log.complete:
             return log
         if log.error is not None:

@@ -7,7 +7,8 @@ import functools
 from collections.abc import Sequence
 
 from infercli.actions.steps import Drive, World
-from infercli.actions.waiting import Deadline, front_states, runs, verify
+from infercli.actions.verifying import verify
+from infercli.actions.waiting import Deadline, front_states, runs
 from infercli.core.differences import differs
 from infercli.core.documents.plan import Plan
 from infercli.core.record import Json, Record
@@ -121,7 +122,7 @@ def standing_engine(app: str, history: Sequence[Entry], now: Serving | None) -> 
 
 def _answers(engine: EngineDeployment, world: World) -> bool:
     try:
-        verify(world.platform, engine.app, engine.spec.model_id, Deadline(world.clock, ASKED_S, ""))
+        verify(world.platform, engine.app, engine.spec.model_id, Deadline(world.clock, ASKED_S))
     except (InferError, OSError):
         return False
     return True
@@ -261,7 +262,7 @@ def run(
     A rollback is not undone: what it leaves was left because it is bad.
     """
     held = functools.partial(world.store.check_held, revision.name)
-    drive = Drive(world, revision, Deadline(world.clock, timeout_s, "", held))
+    drive = Drive(world, revision, Deadline(world.clock, timeout_s, held))
     drive.serving = before
     step = "prepare"
     try:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from infercli.actions.ports import Clock, Platform, ReleaseStore, Watcher
-from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running, verify
+from infercli.actions.verifying import verify
+from infercli.actions.waiting import Deadline, until_gone, until_routed, until_running
 from infercli.core.differences import differs
 from infercli.core.record import Json
 from infercli.core.release import KEPT, Entry, Outcome, Progress, Revision, Serving, forgettable
@@ -145,7 +146,7 @@ class Drive:
         serving, world = self.serving, self.world
         if serving is None:
             return
-        deadline = Deadline(world.clock, SEEN_S, "")
+        deadline = Deadline(world.clock, SEEN_S)
         with contextlib.suppress(TimedOut, DeployFailed):
             for app in sorted(app for app, weight in serving.routes.items() if weight):
                 until_routed(world.platform, serving.generation, app, serving.front.replicas, deadline, world.watcher)

@@ -26,8 +26,6 @@ LONG_FLIP_S = 3.0
 UNREACHABLE_S = 90.0
 """How long a silent Ray or API server is tolerated during a wait: an operator or dashboard restart takes 5 to 17 s, and
 on a machine that thirty processes want Ray's dashboard was silent for more than 30 (measured)."""
-WRONG_S = 10.0
-"""An engine whose own answer is an error for this long stays so: a fresh one answered 0.3 s after it ran (measured)."""
 TOLD_S = 10.0
 """What keeps an engine waiting for this long is told in a line of its own: most reasons pass within seconds."""
 LAG_S = 6.0
@@ -36,25 +34,20 @@ REJECTED_S = 3.0
 """An operator that has not come to a new config after this long has been refused by Ray or is not running."""
 
 
-CHAT = "/v1/chat/completions"
 CAUSE_LINES = 3
 """Of the exception that kept an engine from starting: its own line, and those that name the value."""
 EXCEPTION = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit): ")
 """A line of a traceback that begins with the name of an exception."""
 
 
-_SHORT_S = 1.0
-"""Less than that is no time for an answer. Our choice."""
-
-
 class Deadline:
-    """When a whole operation must be done, and what to say when it is not.
+    """When a whole operation must be done.
 
     `held` raises ReleaseBusy once the operation is no longer ours: nobody waits for what another changes meanwhile.
     """
 
-    def __init__(self, clock: Clock, timeout_s: float, hint: str, held: Callable[[], None] | None = None) -> None:
-        self.clock, self.timeout_s, self.hint, self.held = clock, timeout_s, hint, held
+    def __init__(self, clock: Clock, timeout_s: float, held: Callable[[], None] | None = None) -> None:
+        self.clock, self.timeout_s, self.held = clock, timeout_s, held
         self.end = clock.monotonic() + timeout_s
 
     def check(self, waiting_for: str) -> None:
@@ -62,12 +55,26 @@ class Deadline:
         if self.held is not None:
             self.held()
         if self.clock.monotonic() > self.end:
-            raise TimedOut(f"gave up after {duration(self.timeout_s)}, waiting for {waiting_for}", self.hint)
+            raise TimedOut(f"gave up after {duration(self.timeout_s)}, waiting for {waiting_for}")
 
     @property
     def left_s(self) -> float:
         """What is left, at least 0.1 s."""
         return max(0.1, self.end - self.clock.monotonic())
+
+
+class Since:
+    """For how long something has been so without a break."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.began: float | None = None
+
+    def __call__(self, so: object) -> float:
+        """Seconds until now; 0 where it is not so."""
+        now = self.clock.monotonic()
+        self.began = None if not so else now if self.began is None else self.began
+        return 0.0 if self.began is None else now - self.began
 
 
 class FrontState(NamedTuple):
@@ -79,33 +86,32 @@ class FrontState(NamedTuple):
     refused: dict[str, str]
 
 
-def _tolerant(
+def tolerant(
     platform: Platform, deadline: Deadline, what: str, watcher: Watcher | None = None
 ) -> Callable[[], Applications | None]:
     """`platform.applications`, forgiving a silent other side for UNREACHABLE_S; returns None meanwhile.
 
     `watcher` is told of a silence that lasts. A Ray that is gone is not waited for.
     """
-    silent_since: list[float] = []
-    told: list[str] = []
+    silence, told = Since(deadline.clock), False
 
     def look() -> Applications | None:
+        nonlocal told
         try:
             seen = platform.applications()
         except RayGone:
             raise
         except (RayError, ClusterError) as error:
-            now = deadline.clock.monotonic()
-            silent_since[:] = silent_since or [now]
-            if now - silent_since[0] > UNREACHABLE_S:
+            silent_s = silence(so=True)
+            if silent_s > UNREACHABLE_S:
                 raise
-            if watcher is not None and not told and now - silent_since[0] >= TOLD_S:
-                told.append(error.message)
+            if watcher is not None and not told and silent_s >= TOLD_S:
+                told = True
                 watcher.note(f"{error.message}; it is waited for, up to {duration(UNREACHABLE_S)}")
             deadline.check(f"{what} ({error.message})")
             return None
-        silent_since.clear()
-        told.clear()
+        silence(so=False)
+        told = False
         return seen
 
     return look
@@ -180,38 +186,28 @@ def until_running(
     platform: Platform, wanted: Collection[str], starting: str, deadline: Deadline, watcher: Watcher
 ) -> None:
     """Until every application of `wanted` runs. Raises DeployFailed with the root cause when `starting` cannot."""
-    look = _tolerant(platform, deadline, f"{starting} to run", watcher)
-    behind_since: float | None = None
+    look = tolerant(platform, deadline, f"{starting} to run", watcher)
     clock = deadline.clock
     began = clock.monotonic()
-    good_since: float | None = None
-    bad_since: float | None = None
+    behind, failing, well, told = Since(clock), Since(clock), Since(clock), Told(clock, watcher)
     trouble: tuple[str, ...] = ()
-    told = Told(clock, watcher)
     while True:
         seen = look()
         if seen is not None:
             trouble = _trouble(seen, wanted)
             told(trouble)
-            if not seen.accepted:
-                behind_since = behind_since if behind_since is not None else clock.monotonic()
-                if seen.rejected and clock.monotonic() - behind_since > REJECTED_S:
-                    raise DeployFailed(f"the Serve config was rejected: {seen.rejected}")
-            else:
-                behind_since = None
-                failed = failure_of(seen.apps[starting]) if starting in seen.apps else None
-                bad_since = (clock.monotonic() if bad_since is None else bad_since) if failed else None
-                # Both verdicts must hold: what an application of that name did before may be shown a little longer.
-                if failed and bad_since is not None and clock.monotonic() - bad_since >= platform.settle_s:
-                    raise _cannot_start(platform, starting, failed)
-                states = {name: seen.apps[name].status if name in seen.apps else "NOT_STARTED" for name in wanted}
-                running = all(status == "RUNNING" for status in states.values())
-                good_since = (clock.monotonic() if good_since is None else good_since) if running else None
-                if good_since is not None and clock.monotonic() - good_since >= platform.settle_s:
-                    return
-                waits = [f"{n} {s.lower().replace('_', ' ')}" for n, s in states.items() if s != "RUNNING"]
-                said = [*(waits or ["settling"]), *trouble, duration(clock.monotonic() - began)]
-                watcher.detail(", ".join(said))
+            if behind(not seen.accepted) > REJECTED_S and seen.rejected:
+                raise DeployFailed(f"the Serve config was rejected: {seen.rejected}")
+        if seen is not None and seen.accepted:
+            failed = failure_of(seen.apps[starting]) if starting in seen.apps else None
+            # Both verdicts must hold: what an application of that name did before may be shown a little longer.
+            if failing(failed) >= platform.settle_s and failed:
+                raise _cannot_start(platform, starting, failed)
+            states = {name: seen.apps[name].status if name in seen.apps else "NOT_STARTED" for name in wanted}
+            waits = [f"{n} {s.lower().replace('_', ' ')}" for n, s in states.items() if s != "RUNNING"]
+            if well(not waits) >= platform.settle_s and not waits:
+                return
+            watcher.detail(", ".join([*(waits or ["settling"]), *trouble, duration(clock.monotonic() - began)]))
         deadline.check(f"{starting} to run" + (f" ({'; '.join(trouble)})" if trouble else ""))
         clock.sleep(POLL_S)
 
@@ -263,7 +259,7 @@ def until_routed(
     All of them in one look: a replica that had the table before may be gone since, and another one in its place.
     """
     clock, began = deadline.clock, deadline.clock.monotonic()
-    look = _tolerant(platform, deadline, f"the front to route to {engine}", watcher)
+    look = tolerant(platform, deadline, f"the front to route to {engine}", watcher)
     looked = began
     trouble: tuple[str, ...] = ()
     told = Told(clock, watcher)
@@ -301,7 +297,7 @@ def until_routed(
 
 def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, watcher: Watcher) -> None:
     """Until none of `names` is an application any more: their streams have ended and their GPUs are free."""
-    look = _tolerant(platform, deadline, f"{', '.join(names)} to end", watcher)
+    look = tolerant(platform, deadline, f"{', '.join(names)} to end", watcher)
     while True:
         seen = look()
         if seen is not None:
@@ -311,73 +307,3 @@ def until_gone(platform: Platform, names: Collection[str], deadline: Deadline, w
             watcher.detail(f"{', '.join(left)} finishes its streams")
         deadline.check(f"{', '.join(names)} to end its streams")
         deadline.clock.sleep(POLL_S)
-
-
-def verify(platform: Platform, app: str, model_id: str, deadline: Deadline) -> str:
-    """One real completion from `app` through its pin; returns the path that it answers.
-
-    Raises DeployFailed with the engine's words. Of an engine that generates nothing an embedding or a score. The first
-    answer of a fresh engine may be slow (the chat template is compiled), and the front may not have found it yet: both
-    are waited for.
-    """
-    asks = _asks(model_id)
-    path, body = next(asks)
-    last = ""
-    wrong_since: float | None = None
-    look = _tolerant(platform, deadline, f"{app} to answer its verification")
-    while True:
-        now, given_s = deadline.clock.monotonic(), min(60.0, deadline.left_s)
-        try:
-            answer = platform.front("POST", path, body=body, engine=app, timeout_s=given_s)
-        except EndpointError as error:
-            # What a last moment is too short for is not why the others failed.
-            last, wrong_since = last if last and given_s < _SHORT_S else error.message, None
-            look()
-        else:
-            if answer.status == 200:
-                _check_answer(answer.body, app, path)
-                return path
-            last = f"HTTP {answer.status}: {answer.body.decode(errors='replace')[:500]}"
-            # A base model has no chat template; one that pools has neither, and the front says that it is not served.
-            not_served = answer.status == 404 and b'"not_served"' in answer.body
-            if not_served or (answer.status == 400 and path == CHAT):
-                following = next(asks, None)
-                if following is None:
-                    raise DeployFailed(f"{app} serves nothing that the front lets through: {last}")
-                path, body = following
-                continue
-            # 500 is the engine's own; 502 to 504 are the front's, of an engine that it has not found yet.
-            wrong_since = None if answer.status != 500 else now if wrong_since is None else wrong_since
-            gone_on = wrong_since is not None and deadline.clock.monotonic() - wrong_since >= WRONG_S
-            if gone_on or (answer.status < 500 and answer.status not in (404, 429)):
-                raise DeployFailed(f"{app} answered its verification with {last}")
-            if answer.status == 404 and b"does not exist" in answer.body:
-                raise DeployFailed(f"{app} does not serve the model `{model_id}`: {last}")
-        deadline.check(f"{app} to answer its verification: {last}")
-        deadline.clock.sleep(POLL_S)
-
-
-def _asks(model_id: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """The smallest request of each kind that the front lets through: one that the engine serves is among them."""
-    few = {"model": model_id, "max_tokens": 8, "temperature": 0}
-    yield CHAT, {**few, "messages": [{"role": "user", "content": "Hello"}]}
-    yield "/v1/completions", {**few, "prompt": "Hello"}
-    yield "/v1/embeddings", {"model": model_id, "input": "Hello"}
-    yield "/v1/score", {"model": model_id, "text_1": "Hello", "text_2": "Hello"}
-
-
-def _check_answer(body: bytes, app: str, path: str) -> None:
-    try:
-        answer = json.loads(body)
-        if path in ("/v1/embeddings", "/v1/score"):
-            found = answer["data"][0]
-            if not found.get("embedding") and found.get("score") is None:
-                raise DeployFailed(f"{app} answered its verification with nothing")
-            return
-        choice = answer["choices"][0]
-        _ = choice["message"]["content"] if path == CHAT else choice["text"]
-        tokens = answer["usage"]["completion_tokens"]
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise DeployFailed(f"{app} answered its verification with something that is no answer of its kind") from error
-    if not tokens:
-        raise DeployFailed(f"{app} answered its verification with no tokens")

@@ -140,7 +140,7 @@ def _deploy(request: Request, world: World, output: str) -> None:
 
 def _note_next(entry: Entry, history: Sequence[Entry], endpoint: str | None) -> None:
     """How to ask what serves now, and how to take it back."""
-    from infercli.actions.waiting import CHAT
+    from infercli.actions.verifying import CHAT
     from infercli.cli.aimed import aimed
     from infercli.cli.output import note
     from infercli.core.release import answers, rollback_target

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from infercli.actions.waiting import (
-    CHAT,
     Deadline,
     Told,
     cause_of,
@@ -15,11 +14,9 @@ from infercli.actions.waiting import (
     until_gone,
     until_routed,
     until_running,
-    verify,
 )
 from infercli.core.release.observed import Answer, Application, Applications
-from infercli.errors import DeployFailed, EndpointError, RayError, RayGone, TimedOut
-from tests.actions.looking import raising
+from infercli.errors import DeployFailed, EndpointError, RayError, TimedOut
 from tests.core.builders import engine
 from tests.fakes.platform import NOT_PLACED
 
@@ -35,11 +32,11 @@ def test_a_failure_that_may_be_of_before_is_believed_once_it_has_lasted(world):
         return Applications(True, None, {"front": running, ENGINE: failing if clock.time < lasts_s else running})
 
     platform.applications = applications
-    until_running(platform, ["front", ENGINE], ENGINE, Deadline(clock, 60, ""), world.watcher)
+    until_running(platform, ["front", ENGINE], ENGINE, Deadline(clock, 60), world.watcher)
     assert clock.time >= 6
     lasts_s = 1e9
     with pytest.raises(DeployFailed, match=f"{ENGINE} did not start"):
-        until_running(platform, ["front", ENGINE], ENGINE, Deadline(clock, 60, ""), world.watcher)
+        until_running(platform, ["front", ENGINE], ENGINE, Deadline(clock, 60), world.watcher)
     assert clock.time >= 10
 
 
@@ -73,7 +70,7 @@ REJECTED = Applications(False, "duplicate name", {})
 
 
 def run_until_running(world):
-    until_running(world.platform, [ENGINE], ENGINE, Deadline(world.clock, 600, ""), world.watcher)
+    until_running(world.platform, [ENGINE], ENGINE, Deadline(world.clock, 600), world.watcher)
 
 
 def test_each_silence_is_waited_for_and_told_of_by_itself(world):
@@ -117,7 +114,7 @@ def looks_until_routed(world, *seen):
         return Answer(200, {}, json.dumps(body).encode())
 
     world.platform.front = front
-    until_routed(world.platform, 2, ENGINE, 2, Deadline(world.clock, 60, ""), world.watcher)
+    until_routed(world.platform, 2, ENGINE, 2, Deadline(world.clock, 60), world.watcher)
     return len(seen) - len(left)
 
 
@@ -160,59 +157,9 @@ def test_what_a_status_of_before_says_is_neither_told_nor_believed(world):
 def test_streams_that_do_not_end_are_waited_for_until_the_time_is_over(world):
     seen_over_time(world, (1e9, RUNS))
     with pytest.raises(TimedOut, match=f"waiting for {ENGINE} to end its streams"):
-        until_gone(world.platform, [ENGINE], Deadline(world.clock, 60, ""), world.watcher)
+        until_gone(world.platform, [ENGINE], Deadline(world.clock, 60), world.watcher)
     seen_over_time(world, (1e9, Applications(True, None, {})))
-    until_gone(world.platform, [ENGINE], Deadline(world.clock, 60, ""), world.watcher)
-
-
-COMPLETION = b'{"choices": [{"message": {"content": "hello"}}], "usage": {"completion_tokens": 1}}'
-
-
-def verified(world, *answers):
-    """What `verify` makes of these answers, one after the other."""
-    left = [*answers]
-    world.platform.front = lambda *_, **more: left.pop(0)
-    return verify(world.platform, ENGINE, "chat", Deadline(world.clock, 60, ""))
-
-
-@pytest.mark.parametrize("status", [404, 429, 503])
-def test_a_front_that_is_busy_or_has_not_found_the_engine_is_asked_again(world, status):
-    assert verified(world, *[Answer(status, {}, b"{}")] * 100, Answer(200, {}, COMPLETION)) == CHAT
-    assert world.clock.time > 20
-
-
-@pytest.mark.parametrize(("left_s", "timeout_s"), [(600.0, 60.0), (5.0, 5.0), (0.0, 0.1)])
-def test_an_answer_is_waited_for_no_longer_than_the_whole_may_take(world, left_s, timeout_s):
-    given = []
-    world.platform.front = lambda *_, **more: given.append(more["timeout_s"]) or Answer(200, {}, COMPLETION)
-    verify(world.platform, ENGINE, "chat", Deadline(world.clock, left_s, ""))
-    assert given == [timeout_s]
-
-
-def test_a_verification_that_gives_up_says_why_it_failed_and_not_that_its_last_moment_was_short(world):
-    def front(*_, timeout_s, **more):
-        if timeout_s < 1:
-            raise EndpointError("timed out")
-        return Answer(503, {}, b"no replica is free")
-
-    world.platform.front = front
-    with pytest.raises(TimedOut, match="no replica is free"):
-        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 20.1, ""))
-    world.platform.front = raising(EndpointError("nobody listens"))
-    with pytest.raises(TimedOut, match="nobody listens"):
-        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 0.5, ""))
-
-
-def test_an_engine_that_does_not_know_the_model_is_not_asked_again(world):
-    with pytest.raises(DeployFailed, match=f"{ENGINE} does not serve the model `chat`"):
-        verified(world, Answer(404, {}, b'{"error": {"message": "The model `chat` does not exist."}}'))
-
-
-def test_nobody_waits_for_the_answer_of_an_engine_whose_ray_is_gone(world):
-    world.platform.front, world.platform.applications = raising(EndpointError("no")), raising(RayGone("no Ray runs"))
-    with pytest.raises(RayGone):
-        verify(world.platform, ENGINE, "chat", Deadline(world.clock, 60, ""))
-    assert world.clock.time == 0
+    until_gone(world.platform, [ENGINE], Deadline(world.clock, 60), world.watcher)
 
 
 def test_the_cause_is_the_last_exception_of_what_was_said():
@@ -224,5 +171,5 @@ def test_the_cause_is_the_last_exception_of_what_was_said():
 def test_what_answers_in_the_fronts_place_is_told_and_is_the_reason_of_giving_up(world):
     world.platform.front = lambda *_, **__: Answer(502, {}, b"no upstream\n")
     with pytest.raises(TimedOut, match=rf"route to {ENGINE} \(the front answers HTTP 502: no upstream\)"):
-        until_routed(world.platform, 2, ENGINE, 2, Deadline(world.clock, 60, ""), world.watcher)
+        until_routed(world.platform, 2, ENGINE, 2, Deadline(world.clock, 60), world.watcher)
     assert "note: the front answers HTTP 502: no upstream" in world.watcher.said
