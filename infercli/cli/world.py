@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infercli.actions.steps import Compose, World
     from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.cli.options import Place
+    from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.record import Json
     from infercli.core.release import Entry, Serving
     from infercli.render.serve_config import Layout
@@ -149,60 +150,78 @@ def resolve(name: str | None, place: Place, *, left_over: bool = False) -> tuple
     one was named by a flag, else it comes from deployment.yaml's profile when it is that release, else it is local when
     this machine has a release of that name.
     """
-    from infercli.cli.project import deployment_path, load_deployment, load_profile
-
-    target = "kubernetes" if place.target is None and place.names_cluster else place.target
-    file, path = place.deployment_path, deployment_path(place.deployment_path)
-    deployment = load_deployment(file) if file or (path.exists() and name is None) else None
-    if deployment is None and name is not None and target is None and path.exists():
-        try:
-            deployment = load_deployment(None)
-        except InferError:
-            deployment = None  # a broken file in this folder must not keep anybody from another release
-    if name is None:
-        if deployment is None:
-            names = (cluster_store(place) if target == "kubernetes" else local_store()).names()
-            if len(names) != 1 or target == "kubernetes":
-                raise InputError("which release?", _offer(names))
-            name, target = names[0], "local"
-        else:
-            name = deployment.name
-    if deployment is not None and deployment.name == name:
-        if target is None:
-            target = load_profile(deployment.profile, path.parent).target
-        place = place._replace(namespace=place.namespace or deployment.kubernetes.namespace)
-    here: Sequence[str] = local_store().names() if target != "kubernetes" else ()
-    if target == "local" or name in here:
-        if name not in here:
-            raise _no_release(name, "on this machine", here)
+    name, place = _meant(name, place)
+    here: Sequence[str] = local_store().names() if place.target != "kubernetes" else ()
+    if name in here:
         return name, local_world()
+    if place.target == "local":
+        raise _no_release(name, "on this machine", here)
+    return name, _in_cluster(name, place, here, left_over=left_over)
+
+
+def _meant(name: str | None, place: Place) -> tuple[str, Place]:
+    """The name, and the place with target and namespace as they are meant; target None: where it is found."""
+    from infercli.cli.project import deployment_path, load_profile
+
+    if place.target is None and place.names_cluster:
+        place = place._replace(target="kubernetes")
+    deployment = _deployment(name, place)
+    if deployment is None and name is None:
+        names = (cluster_store(place) if place.target == "kubernetes" else local_store()).names()
+        if len(names) != 1 or place.target == "kubernetes":
+            raise InputError("which release?", _offer(names))
+        return names[0], place._replace(target="local")
+    if deployment is None or name not in (None, deployment.name):
+        assert name is not None
+        return name, place
+    project = deployment_path(place.deployment_path).parent
+    target = place.target or load_profile(deployment.profile, project).target
+    return deployment.name, place._replace(target=target, namespace=place.namespace or deployment.kubernetes.namespace)
+
+
+def _deployment(name: str | None, place: Place) -> ModelDeployment | None:
+    """The deployment file, where it may say which release is meant and where; None: there is none to ask."""
+    from infercli.cli.project import deployment_path, load_deployment
+
+    if place.deployment_path or (name is None and deployment_path(None).exists()):
+        return load_deployment(place.deployment_path)
+    if place.target is not None or not deployment_path(None).exists():
+        return None
+    try:
+        return load_deployment(None)
+    except InferError:
+        return None  # a broken file in this folder must not keep anybody from another release
+
+
+def _in_cluster(name: str, place: Place, here: Sequence[str], *, left_over: bool) -> World:
+    """The world of a release in a cluster; `here`: those of this machine, where it was looked for before."""
     try:
         world = kubernetes_world(name, place)
         there = world.store.names()
     except InferError as error:
-        if target is None:
+        if place.target is None:
             # Whoever misspelt a release of this machine never meant a cluster.
             missing = _no_release(name, "on this machine", here)
             error.message = f"{missing.message}; in a cluster it cannot be looked for: {error.message}"
             error.hint = "\n".join(filter(None, [missing.hint if here else None, error.hint])) or None
         raise
-    if name not in there:
-        left = world.platform.left_over()
-        if left is not None and left_over:
-            return name, world
-        if left is not None:
-            raise InputError(
-                f"{left} is on {world.platform.where}, and no revision of `{name}` is left that says what it runs",
-                f"put its Secrets infercli.release.v1.{name}.v* back, from a backup; or `infercli deploy "
-                f"--allow-downtime` starts anew, and `infercli delete {name}` takes it away",
-            )
-        nor = "" if target else "on this machine, nor "
-        missing = _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
-        elsewhere = world.store.elsewhere(name)
-        if elsewhere:
-            missing.hint = f"there is one in namespace {', '.join(elsewhere)}: add `-n {elsewhere[0]}`"
-        raise missing
-    return name, world
+    if name in there:
+        return world
+    left = world.platform.left_over()
+    if left is not None and left_over:
+        return world
+    if left is not None:
+        raise InputError(
+            f"{left} is on {world.platform.where}, and no revision of `{name}` is left that says what it runs",
+            f"put its Secrets infercli.release.v1.{name}.v* back, from a backup; or `infercli deploy "
+            f"--allow-downtime` starts anew, and `infercli delete {name}` takes it away",
+        )
+    nor = "" if place.target else "on this machine, nor "
+    missing = _no_release(name, f"{nor}on {world.platform.where}", {*here, *there})
+    elsewhere = world.store.elsewhere(name)
+    if elsewhere:
+        missing.hint = f"there is one in namespace {', '.join(elsewhere)}: add `-n {elsewhere[0]}`"
+    raise missing
 
 
 def _no_release(name: str, where: str, known: Collection[str]) -> InputError:
