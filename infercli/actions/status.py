@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from infercli.actions.ports import Platform, ReleaseStore
@@ -106,25 +106,7 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         raise InputError(f"there is no release `{name}`", f"known: {known}" if known else "`infercli deploy` makes one")
     meant, good = live(history), serving(history)
     look = _look(platform, meant)
-    apps = look.apps or {}
-    engines: list[EngineStatus] = []
-    by_number = {e.number: e.revision for e in history}
-    for app in sorted(set(meant.engines if meant else ()) | (set(apps) - {"front"})):
-        number = meant.engines.get(app) if meant else None
-        spec = by_number[number].engine.spec if number is not None else None
-        seen = apps.get(app)
-        messages = "; ".join(m for m in (seen.message, *seen.deployment_messages) if m) if seen else ""
-        engines.append(
-            EngineStatus(
-                app=app,
-                revision=number,
-                model=spec.model_id if spec else None,
-                quantization=spec.quantization if spec else None,
-                weight_percent=meant.routes.get(app, 0) if meant else 0,
-                status=seen.status if seen else "ABSENT" if look.apps is not None else "UNKNOWN",
-                message=messages or None,
-            )
-        )
+    engines = tuple(_engines(meant, look, history))
     drift = () if look.held is None or meant is None else differs(look.held, compose(meant, history))
     state, summary = _judge(look, [e for e in engines if e.weight_percent], changing=lease is not None)
     amiss = _amiss(last, history) if lease is None else []
@@ -145,7 +127,7 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
         next=_next(name, state, look, history, amiss=bool(amiss), drift=bool(drift)) if lease is None else None,
         measured=measured(history),
         lease=lease,
-        engines=tuple(engines),
+        engines=engines,
         front=look.front,
         drift=drift,
     )
@@ -184,6 +166,26 @@ def _look(platform: Platform, meant: Serving | None) -> _Look:
             elif not states:
                 failed.append(EndpointError("the front answers and does not say how it routes"))
     return _Look(apps, held, front, answering, silent, tuple(failed))
+
+
+def _engines(meant: Serving | None, look: _Look, history: list[Entry]) -> Iterator[EngineStatus]:
+    """Those that should run and those that do, by name."""
+    apps = look.apps or {}
+    by_number = {e.number: e.revision for e in history}
+    for app in sorted({*(meant.engines if meant else ()), *apps} - {"front"}):
+        number = meant.engines.get(app) if meant else None
+        spec = by_number[number].engine.spec if number is not None else None
+        seen = apps.get(app)
+        messages = [m for m in (seen.message, *seen.deployment_messages) if m] if seen else []
+        yield EngineStatus(
+            app=app,
+            revision=number,
+            model=spec.model_id if spec else None,
+            quantization=spec.quantization if spec else None,
+            weight_percent=meant.routes.get(app, 0) if meant else 0,
+            status=seen.status if seen else "ABSENT" if look.apps is not None else "UNKNOWN",
+            message="; ".join(messages) or None,
+        )
 
 
 def lease_and_history(name: str, store: ReleaseStore) -> tuple[Lease | None, list[Entry]]:
