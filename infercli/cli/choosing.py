@@ -7,11 +7,12 @@ an earlier one failed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers
+from infercli.adapters.files import price_list
+from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers, refuse
 
 if TYPE_CHECKING:
     from infercli.core.choice.choice import Hardware, Question, Selection
@@ -27,6 +28,19 @@ _UNITS = {"ms": 1.0, "s": 1000.0}
 """Of an objective, in ms."""
 
 
+_NOT_WEIGHED = {
+    "speculative_config": (
+        "a search does not weigh speculation: its speed depends on how much of the drafts is accepted",
+        "leave it out of a search; `infercli plan` with one profile plans its memory",
+    ),
+    "kv_cache_memory_bytes": (
+        "a search finds what each configuration leaves for the KV cache",
+        "leave it out of a search; `infercli plan` with one profile plans it",
+    ),
+}
+"""engine_args that a plan takes and a search does not: why, and what to do."""
+
+
 def run(typed: Typed, output: str) -> int:
     """Search and print. Exit code 0: something holds; 3: nothing does; 4: it cannot be told.
 
@@ -37,16 +51,25 @@ def run(typed: Typed, output: str) -> int:
     from infercli.cli.progress import working
     from infercli.core.choice.choosing import Search
     from infercli.core.choice.relaxing import changes
+    from infercli.core.estimates.problems import Problems
     from infercli.errors import ExitCode
 
+    problems = Problems()
     with typed.in_its_words():
-        question = question_of(typed)
-    search = Search(question)
+        deployment = _deployment(typed, problems)
+        args = _engine_args(typed, deployment, problems)
+        search = Search(_question(typed, deployment, args, problems))
     with working("searching"):
         found = search.selection()
+
+    def named(*names: str) -> tuple[Hardware, ...]:
+        """The hardware of these names; what cannot be had is left out."""
+        return _hardware(names, price_list(typed.project), args, typed.project, Problems())
+
     if found.chosen is None:
         with working("looking for a change that would hold"):
-            found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
+            offered = changes(search, named(), lambda name: next(iter(named(name)), None))
+        found = found.model_copy(update={"changes": offered})
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
@@ -56,26 +79,23 @@ def run(typed: Typed, output: str) -> int:
 # What was typed.
 
 
-def question_of(typed: Typed) -> Question:
-    """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
-    from infercli.cli.project import deployment_path, learned_here, load_deployment
-    from infercli.core.choice.choice import KEPT, Fixed, Question
-    from infercli.core.documents.deployment import ModelDeployment
+def _deployment(typed: Typed, problems: Problems) -> ModelDeployment | None:
+    """The deployment file; None where a MODEL was typed."""
+    from infercli.cli.project import load_deployment
+
+    if typed.model is None:
+        return load_deployment(typed.deployment_path)
+    if typed.deployment_path is not None:
+        problems.add("--file", "says what to plan a second time, beside MODEL", "give one of them")
+    return None
+
+
+def _engine_args(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> dict[str, Any]:
+    """Those of the file, with what was typed in their place."""
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
     from infercli.core.engines.arguments import unplanned
-    from infercli.core.estimates.problems import Problems
-    from infercli.errors import InputError, InvalidFile
 
-    problems = Problems()
-    deployment: ModelDeployment | None = None
-    if typed.model is None:
-        deployment = load_deployment(typed.deployment_path)
-    elif typed.deployment_path is not None:
-        problems.add("--file", "says what to plan a second time, beside MODEL", "give one of them")
-    project = deployment_path(typed.deployment_path).parent
-    model_id = typed.model if deployment is None else deployment.model
-    assert model_id is not None
     args = {**(deployment.engine_args if deployment else {}), **typed.engine_args}
     for where, what in argument_problems(args, RAY_SERVICE_ENGINE):
         problems.add(where, what)
@@ -87,33 +107,38 @@ def question_of(typed: Typed) -> Question:
         problems.add(
             f"engine_args.{name}", "changes memory in a way that is not planned yet", "leave it out of a search"
         )
-    if args.get("speculative_config") and "speculative_config" not in left_out:
-        problems.add(
-            "engine_args.speculative_config",
-            "a search does not weigh speculation: its speed depends on how much of the drafts is accepted",
-            "leave it out of a search; `infercli plan` with one profile plans its memory",
-        )
-    if args.get("kv_cache_memory_bytes"):
-        problems.add(
-            "engine_args.kv_cache_memory_bytes",
-            "a search finds what each configuration leaves for the KV cache",
-            "leave it out of a search; `infercli plan` with one profile plans it",
-        )
+    for name, (what, hint) in _NOT_WEIGHED.items():
+        if args.get(name) and name not in left_out:
+            problems.add(f"engine_args.{name}", what, hint)
+    return args
+
+
+def _question(typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], problems: Problems) -> Question:
+    """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
+    from infercli.cli.project import learned_here
+    from infercli.core.choice.choice import KEPT, Fixed, Question
+    from infercli.core.documents.deployment import ModelDeployment
+    from infercli.errors import InputError
+
+    model_id = typed.model if deployment is None else deployment.model
+    assert model_id is not None
     asked = deployment or ModelDeployment(name="any", model=model_id, profile=next(iter(typed.profiles), "any"))
-    model, pinned = _model(asked.model_copy(update={"engine_args": args}), project, problems)
+    model, pinned = _model(asked.model_copy(update={"engine_args": args}), typed.project, problems)
     if model is not None and model.arch.pooling:
         raise InputError(
             f"{model_id} generates no tokens, and a search is for the speed of those",
             "plan its memory: one --profile, without --rate, --slo and --spare",
         )
-    prices, hardware = _hardware(typed, deployment, args, project, problems)
+    prices = price_list(typed.project)
+    names = typed.profiles or (() if deployment is None else (deployment.profile,))
+    hardware = _hardware(names, prices, args, typed.project, problems)
     quantizations = _quantizations(typed, model, pinned, problems)
     workload = _workload(typed, deployment, args, model)
     traffic = _traffic(typed, deployment, workload, args, problems)
     length, notes = _length(args, deployment, traffic, model, problems)
-    if problems or model is None or traffic is None:
-        answer = problems.answer(None)
-        raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
+    refuse(problems)
+    assert model is not None  # else there are problems
+    assert traffic is not None
     return Question(
         model=model,
         hardware=hardware,
@@ -131,7 +156,7 @@ def question_of(typed: Typed) -> Question:
         engine_args={name: args[name] for name in KEPT if args.get(name) is not None},
         spare=typed.spare,
         prices_as_of=prices.as_of,
-        learned=learned_here(project),
+        learned=learned_here(typed.project),
         notes=notes,
     )
 
@@ -158,50 +183,20 @@ def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[M
 
 
 def _hardware(
-    typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], project: Path, problems: Problems
-) -> tuple[PriceList, tuple[Hardware, ...]]:
-    """(prices, the profiles that were named, else the deployment's, else all with GPUs)."""
-    from infercli.adapters.files import price_list, profile_files
+    names: Sequence[str], prices: PriceList, args: dict[str, Any], project: Path, problems: Problems
+) -> tuple[Hardware, ...]:
+    """The profiles of these names; where none is given, all with GPUs."""
+    from infercli.adapters.files import profile_files
     from infercli.cli.project import load_profile
     from infercli.core.choice.candidates import hardware_of
 
-    prices = price_list(project)
-    named = list(typed.profiles) or ([] if deployment is None else [deployment.profile])
     found = []
-    for name in dict.fromkeys(named or [path.stem for path in profile_files(project)]):
+    for name in dict.fromkeys(names or [path.stem for path in profile_files(project)]):
         with problems.at("--profile"):
             profile = load_profile(name, project)
-            if named or profile.gpu is not None:
+            if names or profile.gpu is not None:
                 found.append(hardware_of(profile, prices, args))
-    return prices, tuple(found)
-
-
-def _at_hand(typed: Typed) -> tuple[Hardware, ...]:
-    """All hardware with GPUs that has a name here, whatever was asked about."""
-    from infercli.core.estimates.problems import Problems
-
-    return _of_names(typed, (), Problems())
-
-
-def _of_names(typed: Typed, names: tuple[str, ...], problems: Problems) -> tuple[Hardware, ...]:
-    """As `_hardware`, of these names instead of those that were typed; empty: of all."""
-    from infercli.cli.project import deployment_path, load_deployment
-
-    args = dict(load_deployment(typed.deployment_path).engine_args) if typed.model is None else {}
-    project = deployment_path(typed.deployment_path).parent
-    return _hardware(typed._replace(profiles=names), None, args | typed.engine_args, project, problems)[1]
-
-
-def _called(typed: Typed) -> Callable[[str], Hardware | None]:
-    """Of a name as `--profile` takes it, its hardware."""
-    from infercli.core.estimates.problems import Problems
-
-    def called(name: str) -> Hardware | None:
-        problems = Problems()
-        found = _of_names(typed, (name,), problems)
-        return found[0] if found and not problems else None
-
-    return called
+    return tuple(found)
 
 
 def _quantizations(typed: Typed, model: Model | None, pinned: bool, problems: Problems) -> tuple[str, ...]:

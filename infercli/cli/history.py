@@ -41,20 +41,17 @@ def command(
     from infercli.cli.output import emit
     from infercli.cli.world import resolve
     from infercli.core.release import standings
-    from infercli.errors import InputError
 
     name, world = resolve(name, place)
     _, entries = lease_and_history(name, world.store)
-    if not entries:
-        raise InputError(f"there is no release `{name}` on {world.platform.where}", "`infercli deploy` makes one")
-    stands = standings(entries, entries)
+    pairs = list(zip(entries, standings(entries, entries), strict=True))
     answer = {
         "apiVersion": "infercli/v1",
         "kind": "History",
         "name": name,
-        "revisions": [_data(e, how) for e, how in zip(entries, stands, strict=True)],
+        "revisions": [_data(e, how) for e, how in pairs],
     }
-    emit(answer, output, _fitting([HEADER, *(_row(e, how) for e, how in zip(entries, stands, strict=True))]))
+    emit(answer, output, _fitting([HEADER, *(_row(e, how) for e, how in pairs)]))
 
 
 def _data(entry: Entry, standing: str) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,6 @@ from infercli.cli.search_flags import Typed
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from infercli.core.derivation import Derivation
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.documents.plan import Choice, Plan
@@ -102,29 +100,7 @@ _INSTEAD = {
 @click.option("--save", "save_path", type=click.Path(dir_okay=False), help="Write plan.json, for `deploy --plan`.")
 @click.option("-n", "--namespace", callback=options.namespace, help="Namespace of the objects in a saved plan.")
 @options.common
-def command(
-    model: str | None,
-    deployment_path: str | None,
-    profiles: tuple[str, ...],
-    quantizations: tuple[str, ...],
-    max_model_len: int | None,
-    tensor_parallel_size: int | None,
-    pipeline_parallel_size: int | None,
-    max_num_seqs: int | None,
-    kv_cache_dtype: str | None,
-    concurrency: int | None,
-    input_tokens: int | None,
-    output_tokens: int | None,
-    replicas: int | None,
-    rate: float | None,
-    prefix_hit_fraction: float | None,
-    slos: tuple[str, ...],
-    spare: bool,
-    explain: str | None,
-    save_path: str | None,
-    namespace: str | None,
-    output: str,
-) -> int:
+def command(explain: str | None, save_path: str | None, namespace: str | None, output: str, **given: Any) -> int:
     """Say whether a model fits, with every choice and its reason.
 
     From deployment.yaml, or straight from a MODEL and a profile: shapes that ship with infercli (`infercli models`) are
@@ -142,58 +118,46 @@ def command(
       infercli plan --explain kv_cache_bytes
       infercli plan --save plan.json
     """
-    from pathlib import Path
-
     from infercli.cli.output import emit, note
     from infercli.cli.project import build_planned, guessed_gpu
     from infercli.cli.project import deployment_path as path_of
+    from infercli.core.estimates.problems import Problems
 
-    if model is None and explain and "/" in explain:
+    typed = Typed.of(given)
+    path = path_of(typed.deployment_path)
+    if typed.model is None and explain and "/" in explain:
         raise InputError(
             f"`--explain` took `{explain}` as the name of a quantity",
             f"put the model first: `infercli plan {explain} --explain`",
         )
-    if model is None and deployment_path is None and not path_of(None).exists():
+    if typed.model is None and typed.deployment_path is None and not path.exists():
         hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
-        raise InputError(f"{path_of(None)}: there is no such file", hint)
-    _refuse_lists("--profile", profiles)
-    _refuse_lists("--quantization", quantizations)
-    _refuse_lists("--slo", slos)
-    project = path_of(deployment_path).parent
-    arguments = {
-        "max_model_len": max_model_len,
-        "tensor_parallel_size": tensor_parallel_size,
-        "pipeline_parallel_size": pipeline_parallel_size,
-        "max_num_seqs": max_num_seqs,
-        "kv_cache_dtype": kv_cache_dtype,
-    }
-    typed = Typed(
-        model=model, deployment_path=deployment_path, profiles=profiles, quantizations=quantizations,
-        input_tokens=input_tokens, output_tokens=output_tokens, concurrency=concurrency, rate=rate, slos=slos,
-        spare=spare, replicas=replicas, prefix_hit_fraction=prefix_hit_fraction,
-        engine_args={k: v for k, v in arguments.items() if v is not None},
-    )  # fmt: skip
-    for guess in filter(None, (guessed_gpu(name, project) for name in profiles)):
+        raise InputError(f"{path}: there is no such file", hint)
+    _refuse_lists("--profile", typed.profiles)
+    _refuse_lists("--quantization", typed.quantizations)
+    _refuse_lists("--slo", typed.slos)
+    for guess in filter(None, (guessed_gpu(name, typed.project) for name in typed.profiles)):
         note(guess)
     if typed.is_search:
         from infercli.cli.choosing import run
 
-        if save_path is not None:
-            raise InputError("a search writes no plan", "plan what it chose: it prints the command; add --save to it")
-        if explain is not None:
-            raise InputError(
-                "a search explains no plan", "plan what it chose: it prints the command; add --explain to it"
-            )
+        for flag, value, does in (("--save", save_path, "writes"), ("--explain", explain, "explains")):
+            if value is not None:
+                hint = f"plan what it chose: it prints the command; add {flag} to it"
+                raise InputError(f"a search {does} no plan", hint)
         return run(typed, output)
-    search_flags.check_counts(typed)
+    problems = Problems()
+    search_flags.check_whole_numbers(typed, typed.engine_args, problems)
+    search_flags.refuse(problems)
     deployment = _deployment(typed)
-    search_flags.require_prefixes(prefix_hit_fraction, deployment.engine_args)
+    search_flags.check_prefixes(typed.prefix_hit_fraction, deployment.engine_args, problems)
+    search_flags.refuse(problems)
     with typed.in_its_words():
-        planned = build_planned(deployment, project, path_of(deployment_path) if model is None else None)
-    plan, said = planned.plan, _outlook(planned, project, prefix_hit_fraction)
+        planned = build_planned(deployment, typed.project, path if typed.model is None else None)
+    plan, said = planned.plan, _outlook(planned, typed)
     derivations = None if explain is None else _explained(planned, said, explain)
     if save_path is not None:
-        plan = _save(plan, Path(save_path), namespace)
+        plan = _save(plan, save_path, namespace)
         note(f"{save_path} is written")
     typed_plan = plan.model_copy(update={"choices": tuple(_in_words(c, typed) for c in plan.choices)})
     emit(_json(plan, said, derivations), output, _text(typed_plan, said, derivations, only=bool(explain)))
@@ -252,7 +216,9 @@ def _release_name(model: str) -> str:
     return label if label and label[0].isalpha() else f"m-{label}".rstrip("-")
 
 
-def _save(plan: Plan, path: Path, namespace: str | None) -> Plan:
+def _save(plan: Plan, path: str, namespace: str | None) -> Plan:
+    from pathlib import Path
+
     from infercli.adapters.files import to_json, write_text
     from infercli.cli.deploying import check_deployable, objects_of
     from infercli.core.record import digest
@@ -263,18 +229,18 @@ def _save(plan: Plan, path: Path, namespace: str | None) -> Plan:
         plan = plan.model_copy(update={"deployment": plan.deployment.model_copy(update={"kubernetes": where})})
     objects = objects_of(plan, plan.deployment.kubernetes.namespace)
     sealed = plan.sealed(digest(list(objects)))
-    write_text(path, to_json(sealed.model_dump(mode="json")))
+    write_text(Path(path), to_json(sealed.model_dump(mode="json")))
     return sealed
 
 
-def _outlook(planned: Planned, project: Path, prefix_hit_fraction: float | None) -> Outlook | None:
+def _outlook(planned: Planned, typed: Typed) -> Outlook | None:
     """What is said beside the plan; None on the local target."""
     from infercli.adapters.files import price_list
     from infercli.core.planning.outlook import outlook
 
     if planned.question is None:
         return None
-    return outlook(planned.plan, planned.question, price_list(project), prefix_hit_fraction or 0.0)
+    return outlook(planned.plan, planned.question, price_list(typed.project), typed.prefix_hit_fraction or 0.0)
 
 
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_TYPED_ARGUMENTS = (
+TYPED_ARGUMENTS = (
     "max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs", "kv_cache_dtype",
 )  # fmt: skip
 """engine_args that are flags as well."""
@@ -60,13 +61,24 @@ class Typed(NamedTuple):
     engine_args: dict[str, Any]
     """max_model_len, tensor_parallel_size, pipeline_parallel_size, max_num_seqs, kv_cache_dtype, where given."""
 
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Typed:
+        """Of the command's options, by their names."""
+        args = {name: given.pop(name) for name in TYPED_ARGUMENTS}
+        return cls(**given, engine_args={name: value for name, value in args.items() if value is not None})
+
+    @property
+    def project(self) -> Path:
+        """The folder of the deployment file."""
+        return Path(self.deployment_path or "").parent
+
     @property
     def flags(self) -> dict[str, str]:
         """Key of deployment.yaml -> the flag that was typed instead of it; where no file is read, of all."""
         given = {
             "workload.input_tokens": self.input_tokens, "workload.output_tokens": self.output_tokens,
             "workload.concurrency": self.concurrency,
-        } | {f"engine_args.{name}": self.engine_args.get(name) for name in _TYPED_ARGUMENTS}  # fmt: skip
+        } | {f"engine_args.{name}": self.engine_args.get(name) for name in TYPED_ARGUMENTS}  # fmt: skip
         names = {"workload.input_tokens": "--input-len", "workload.output_tokens": "--output-len"}
         return {
             key: names.get(key, f"--{key.partition('.')[2].replace('_', '-')}")
@@ -97,24 +109,10 @@ class Typed(NamedTuple):
         return self.rate is not None or bool(self.slos) or self.spare or several or loaded
 
 
-def check_counts(typed: Typed) -> None:
-    """Raises InvalidFile with every flag that must be a number of a size that may be meant, and is not."""
-    from infercli.core.estimates.problems import Problems
+def refuse(problems: Problems) -> None:
+    """Raises InvalidFile with all of them, where there are any."""
     from infercli.errors import InvalidFile
 
-    problems = Problems()
-    check_whole_numbers(typed, typed.engine_args, problems)
-    if problems:
-        raise InvalidFile("plan", [(p.where, p.what) for p in problems.answer(None).problems])
-
-
-def require_prefixes(fraction: float | None, args: dict[str, Any]) -> None:
-    """Raises InvalidFile where the share of prompts that the prefix cache has cannot be."""
-    from infercli.core.estimates.problems import Problems
-    from infercli.errors import InvalidFile
-
-    problems = Problems()
-    check_prefixes(fraction, args, problems)
     if problems:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)
