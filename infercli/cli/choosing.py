@@ -282,12 +282,13 @@ def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Prob
     for slo in typed.slos:
         name, _, value = (part.strip() for part in slo.partition("="))
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s)?", value)
-        if name not in OBJECTIVES:
+        known = name if name in OBJECTIVES else OBJECTIVES[0]
+        if name != known:
             problems.add_error("--slo", UnknownName("objective", name, OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"))
         if match is None:
-            problems.add("--slo", f"`{slo}` says no time", f"write for example --slo {OBJECTIVES[0]}=1s")
+            problems.add("--slo", f"`{slo}` says no time", f"write for example --slo {known}=1s")
         elif match[2] is None:
-            problems.add("--slo", f"`{slo}` has no unit", f"write {name}={match[1]}s or {name}={match[1]}ms")
+            problems.add("--slo", f"`{slo}` has no unit", f"write {known}={match[1]}s or {known}={match[1]}ms")
         elif float(match[1]) == 0:
             problems.add("--slo", f"`{slo}` must be more than 0")
         else:

@@ -262,6 +262,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--rate", "1", "--profile", "cpu-local"), "has no GPU to choose"),
         ((MODEL, "--rate", "1", "--save", "plan.json"), "a search writes no plan"),
         ((MODEL, "--rate", "1", "--slo", "tpot_p95=1s", "--slo", "tpot_p95=2s"), "said twice"),
+        ((MODEL, "--rate", "1", "--slo", "ttft=1"), "write ttft_p95=1s or ttft_p95=1ms"),
         (("openai/gpt-oss-20b", "--rate", "1", "--quantization", "awq"), "a checkpoint is what it is"),
         (
             (MODEL, "--rate", "1", "--prefix-hit-fraction", "1"),
