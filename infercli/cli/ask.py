@@ -34,10 +34,10 @@ class _Ask(click.Command):
 @click.argument("words", nargs=-1, required=True, metavar="[RELEASE|URL] QUESTION")
 @click.option("--model", help="Default: the release's, or the first that the endpoint lists.")
 @click.option("--engine", help="Ask this engine of the release, whatever its share; needs the operator token.")
-@click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(1), help="Of the answer.")
+@click.option("--max-tokens", default=256, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens.")
 @click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0), help="0 is greedy.")
 @click.option("--system", help="A system message.")
-@options.timeout("5m", "Longest wait for a piece of the answer.")
+@options.timeout("5m", "Longest wait for the next piece of the answer.")
 @options.place
 @options.common
 def command(
@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Ask a release or an OpenAI-compatible endpoint one question; the answer streams to stdout.
 
-    The API key is read from INFERCLI_API_KEY, or the file that INFERCLI_API_KEY_FILE names; the key of a local release
-    is known.
+    The API key is read from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names. A release on this
+    machine needs none.
 
     \b
     Examples:

@@ -48,54 +48,53 @@ _load = _together(
         "--concurrency",
         multiple=True,
         type=click.IntRange(1),
-        help="Users, each waiting for its answer; with --rate, the most in flight. Again: another level.  [default: 8]",
+        help="Users, each waiting for its answer; with --rate, the most in flight. Repeat for more levels.  "
+        "[default: 8]",
     ),
     click.option(
         "--rate",
         multiple=True,
         type=click.FloatRange(0, min_open=True),
-        help="Requests per second, whatever became of those before; of a --workload with turns: conversations. "
-        "Again: another level.",
+        help="Requests per second, sent without waiting for answers; conversations, where the --workload has several "
+        "turns. Repeat for more levels.",
     ),
     click.option(
         "--arrivals",
         type=click.Choice(["poisson", "constant"]),
-        help="How requests of a --rate are spaced.  [default: poisson]",
+        help="How the requests of a --rate are spaced.  [default: poisson]",
     ),
     click.option(
         "--burstiness",
         type=click.FloatRange(0, min_open=True),
-        help="Gamma-distributed gaps instead: below 1 bunched, above 1 evener.",
+        help="Space them by a gamma distribution: below 1 in bursts, above 1 more evenly.",
     ),
     click.option(
-        "--ramp-to", type=click.FloatRange(0, min_open=True), help="The --rate changes to this over --duration."
+        "--ramp-to", type=click.FloatRange(0, min_open=True), help="Change the --rate to this over the --duration."
     ),
-    click.option("--sweep", is_flag=True, help="One user, two, four ... until more users bring no more throughput."),
+    click.option("--sweep", is_flag=True, help="1, 2, 4, ... users, until more users bring no more throughput."),
     click.option(
         "--slo",
         "slos",
         multiple=True,
         metavar="ttft_p95=1s",
-        help="Objective (ttft, tpot, e2e). Without a load: find the highest rate that holds all.",
+        help="Objective for ttft, tpot or e2e; repeat. Without a load: find the highest rate that holds all.",
     ),
+    click.option("--objectives", metavar="NAME|FILE", help="A set of objectives: a file, or a shipped one by name."),
+    click.option("--replay", is_flag=True, help="Begin each conversation when the trace says."),
     click.option(
-        "--objectives", metavar="NAME|FILE", help="A set of objectives: a file, or the name of a shipped one."
+        "--speed", type=click.FloatRange(0, min_open=True), help="Replay so many times as fast.  [default: 1]"
     ),
-    click.option("--replay", is_flag=True, help="Begin each conversation when the workload's trace says."),
-    click.option("--speed", type=click.FloatRange(0, min_open=True), help="Of the replay.  [default: 1]"),
     click.option(
         "--requests",
         type=click.IntRange(1),
-        help="How many to measure, a level; with a --rate of conversations: conversations. Default: 64, or four for "
-        "each user, unless --duration is given.",
+        help="Requests to measure per level (conversations, where --rate counts those). Default: 64, or four per user, "
+        "unless --duration is given.",
     ),
-    click.option("--duration", metavar="DURATION", help="Begin requests for this long instead."),
-    click.option(
-        "--warmup", help="Requests, or a DURATION of the load, before measuring begins.  [default: 4 requests]"
-    ),
-    click.option("--cooldown", metavar="DURATION", help="Of --duration, at its end, not measured."),
+    click.option("--duration", metavar="DURATION", help="Send for this long instead."),
+    click.option("--warmup", help="Requests, or a DURATION, before measuring begins.  [default: 4 requests]"),
+    click.option("--cooldown", metavar="DURATION", help="How much of --duration is not measured at its end."),
     click.option("--stop-when-saturated", is_flag=True, help="End a --rate that the endpoint cannot keep up with."),
-    click.option("--timeout", metavar="DURATION", help="Of one request.  [default: 5m]"),
+    click.option("--timeout", metavar="DURATION", help="For one request.  [default: 5m]"),
 )
 _content = _together(
     click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or agent, batch, chat, code, rag."),
@@ -103,29 +102,33 @@ _content = _together(
         "--format",
         "data_format",
         type=click.Choice(["mooncake", "timed_trace", "burstgpt", "azure", "sharegpt", "jsonl", "promptfoo"]),
-        help="The --workload is a file of data of this kind.",
+        help="What the --workload file is.",
     ),
-    click.option("--input-len", type=click.IntRange(1), help="Tokens of each prompt, exactly where a tokenizer is."),
+    click.option(
+        "--input-len", type=click.IntRange(1), help="Tokens of each prompt; exact where there is a tokenizer."
+    ),
     click.option(
         "--output-len", type=click.IntRange(1), help="Tokens of each answer at most; with --ignore-eos, exactly."
     ),
-    click.option("--words", type=click.IntRange(1), help="Words of each prompt instead.  [default: 64]"),
+    click.option("--words", type=click.IntRange(1), help="Words of each prompt, instead of tokens.  [default: 64]"),
     click.option(
         "--tokenizer",
         metavar="PATH|model|endpoint|none",
         help="Who counts tokens.  [default: the pinned model's, where it is here]",
     ),
     click.option(
-        "--lora", "loras", multiple=True, metavar="NAME=SHARE", help="Adapters to ask, and `base`, by shares."
+        "--lora",
+        "loras",
+        multiple=True,
+        metavar="NAME=SHARE",
+        help="Adapters to ask, and `base` (the model itself), each by its share. Repeat.",
     ),
-    click.option("--seed", default=0, show_default=True, help="Of synthetic prompts and of arrivals."),
+    click.option("--seed", default=0, show_default=True, help="For synthetic prompts and random arrivals."),
+    click.option("--max-tokens", type=click.IntRange(1), help="Longest answer.  [default: the workload's, or 128]"),
+    click.option("--min-tokens", type=click.IntRange(1), help="Shortest answer (vLLM and SGLang)."),
+    click.option("--ignore-eos", is_flag=True, help="Every answer has --max-tokens tokens (vLLM and SGLang)."),
     click.option(
-        "--max-tokens", type=click.IntRange(1), help="Per answer, at most.  [default: the workload's, or 128]"
-    ),
-    click.option("--min-tokens", type=click.IntRange(1), help="Per answer, at least (vLLM and SGLang)."),
-    click.option("--ignore-eos", is_flag=True, help="Always --max-tokens tokens (vLLM and SGLang)."),
-    click.option(
-        "--api", type=click.Choice(["chat", "completions", "embeddings"]), help="Which to call.  [default: chat]"
+        "--api", type=click.Choice(["chat", "completions", "embeddings"]), help="Which API to call.  [default: chat]"
     ),
     click.option("--model", help="Default: the release's, or the first that the endpoint lists."),
 )
@@ -135,24 +138,27 @@ _content = _together(
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content
-@click.option(
-    "--in-cluster", is_flag=True, help="Measure a release from a pod beside its front, where it runs in a cluster."
-)
+@click.option("--in-cluster", is_flag=True, help="Measure a release in a cluster from a pod beside its front.")
 @click.option(
     "--telemetry",
     type=click.Choice(["auto", "nvml", "prometheus", "none"]),
     default="auto",
     show_default=True,
-    help="What is watched: this machine's GPUs by NVML, engines by their /metrics.",
+    help="What to watch: this machine's GPUs by NVML, engines by their /metrics.",
 )
-@click.option("--metrics-url", multiple=True, metavar="URL", help="Also scrape this: an engine, Ray, a DCGM exporter.")
 @click.option(
-    "--plan", "plan_path", type=click.Path(dir_okay=False), help="Of a URL: what was predicted, to be shown beside."
+    "--metrics-url", multiple=True, metavar="URL", help="Also scrape this: an engine, Ray or a DCGM exporter. Repeat."
+)
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(dir_okay=False),
+    help="Show what this plan.json predicts beside what is measured at a URL.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Processes that send.  [default: one per 256 users, one per 500 requests/s]",
+    help="Processes that send.  [default: one per 256 users or 500 requests/s]",
 )
 @click.option(
     "--save",
@@ -160,7 +166,7 @@ _content = _together(
     default="result.json",
     show_default=True,
     type=click.Path(dir_okay=False),
-    help="Raw traces and metrics.",
+    help="Where the raw traces and metrics go.",
 )
 @click.option("--explain", is_flag=True, help="Say what each metric means, and measure nothing.")
 @options.deployment_file
@@ -170,11 +176,12 @@ _content = _together(
 def command(where: str | None, explain: bool, output: str, save_path: str, **given: Any) -> int:
     """Measure latency and throughput of a release, or of any OpenAI-compatible endpoint.
 
-    Every request streams; times are the kernel's receive times where it gives them. Raw traces are kept in result.json:
-    every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. An API key comes
-    from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names. Exit codes: 3 the objectives do not hold,
-    4 nothing was answered, or all of it without a token, more than 1 % failed, a search is not sure, or the client was
-    the limit and not the server.
+    Every request streams, and times are the kernel's receive times where it gives them. Raw traces are kept in
+    result.json: every metric can be computed from them again (`infercli report`). Ctrl-C keeps what was measured. The
+    API key is read from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names.
+
+    Exit code 3: an objective does not hold; 4: it cannot be told, since nothing was answered (or only without tokens),
+    more than 1 % failed, a search is not sure, or the client was the limit and not the server.
 
     \b
     Examples of loads:

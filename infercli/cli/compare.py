@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="A B...", type=click.Path(dir_okay=False))
-@click.option("--force", is_flag=True, help="Compare different workloads too; what differs is said.")
+@click.option("--force", is_flag=True, help="Compare different workloads too, and say how they differ.")
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a page that opens in a browser.")
 @options.common
 def command(files: tuple[str, ...], force: bool, html_path: str | None, output: str) -> int:
     """Compare results of `infercli bench` with the first of them, each difference with a 95 % interval.
 
-    Refuses runs that did not send the same prompts to the same model under the same load. Where an interval holds zero
-    it says that no difference can be shown, and with too few requests that nothing can be told. Exit code 4: of nothing
-    can it be told.
+    Refuses runs that did not send the same prompts to the same model under the same load. Says so where no difference
+    can be shown (the interval holds zero), or where too few requests were sent to tell. Exit code 4: nothing can be
+    told.
 
     \b
     Examples:

@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 @options.place
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
 @click.option("--reason", help="Why; kept in the history.")
-@click.option("--step", "steps", type=click.IntRange(1, 100), multiple=True, help="Share in %, one shift each: 5, 25.")
-@click.option("--drop-previous", is_flag=True, help="Drop the engine that served before, instead of keeping it warm.")
+@click.option(
+    "--step",
+    "steps",
+    type=click.IntRange(1, 100),
+    multiple=True,
+    help="Shift to it in steps, each to this share in %: --step 5 --step 25.",
+)
+@click.option("--drop-previous", is_flag=True, help="Drop the engine that served before instead of keeping it warm.")
 @click.option("--allow-downtime", is_flag=True, help="Replace in place when there is no GPU for a second engine.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and let the cluster validate it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and have the cluster validate it.")
 @options.break_lock
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="Local target: where Serve answers. Default: where it did before, or 8000.",
+    help="Local target: the port that Serve answers on. Default: as before, or 8000.",
 )
 @options.timeout("30m")
 @options.common
@@ -47,8 +53,8 @@ def command(
 ) -> None:
     """Bring a deployment up beside what serves, verify it with a real completion, and shift requests to it.
 
-    What served before is kept warm, so that `infercli rollback` takes about a second; the next deploy drops it. A new
-    engine that fails is taken out again, and what served goes on serving.
+    The engine that served before is kept warm until the next deploy, so that `infercli rollback` takes about a second.
+    A new engine that fails is removed, and what served goes on serving.
 
     \b
     Examples:

@@ -26,8 +26,8 @@ def command(
 ) -> int:
     """Compare what a deploy would run with what runs, field by field. Nothing is changed.
 
-    Says whether the engine is another one, what of the front, the routing and the Kubernetes objects would change, and
-    whether that happens inside the Ray cluster that runs or makes KubeRay build a second one beside it.
+    Says whether a new engine would start, what would change in the front, the routing and the Kubernetes objects, and
+    whether KubeRay would have to build a second Ray cluster for it.
 
     \b
     Examples:

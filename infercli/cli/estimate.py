@@ -20,7 +20,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("config-path", str, "config.json, or the directory that has it."),
     ("hf-quant-config-path", str, "hf_quant_config.json, where it is not beside it."),
     ("gpu", str, "GPU; `infercli gpus` lists them."),
-    ("gpu-memory-gib", float, "What the driver reports, where it is not the table's."),
+    ("gpu-memory-gib", float, "What the driver reports, where that differs from `infercli gpus`."),
     ("pcie-gb-per-s", float, "One direction of a GPU's slot; 16: PCIe 3.0 x16 or 4.0 x8. Default: the table's."),
     ("gpu-count", int, "GPUs in all; default: what the parallel sizes take."),
     ("tensor-parallel-size", int, "Default 1."),
@@ -28,7 +28,7 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("data-parallel-size", int, "Default 1."),
     ("decode-context-parallel-size", int, "Default 1."),
     ("enable-expert-parallel", None, "Spread whole experts over the ranks."),
-    ("engine-version", str, "Of vLLM; default: the one that a plan runs."),
+    ("engine-version", str, "Of vLLM; default: what `plan` plans."),
     ("dtype", str, "Default: the checkpoint's."),
     ("kv-cache-dtype", str, "Default: auto."),
     ("quantization", str, "What the checkpoint is, where its config does not say; or fp8-online."),
@@ -39,10 +39,10 @@ _FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("kv-cache-memory-bytes", int, "What the KV cache is given; default: what is left."),
     ("block-size", int, "Tokens of a KV cache block."),
     ("enforce-eager", None, "Without CUDA graphs."),
-    (_PREFIX_CACHING, None, "Default: that version's, for that model; states then take blocks of another size."),
-    ("mamba-ssm-cache-dtype", str, "Of Mamba's states. Default: auto."),
-    ("runner", str, "pooling: for embeddings, where the class in config.json generates text. Default: auto."),
-    ("language-model-only", None, "Prompts hold text alone: encoders are not loaded."),
+    (_PREFIX_CACHING, None, "Default: what that version does for that model. State blocks then have another size."),
+    ("mamba-ssm-cache-dtype", str, "dtype of Mamba's states. Default: auto."),
+    ("runner", str, "pooling: embeddings from a model whose config.json says that it generates text. Default: auto."),
+    ("language-model-only", None, "Text only: encoders are not loaded."),
     ("enable-lora", None, "With slots for LoRA adapters."),
     ("max-loras", int, "Slots: adapters that one batch may use. Default 1."),
     ("max-lora-rank", int, "Largest rank of an adapter. Default 16."),
@@ -54,11 +54,11 @@ _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("request-rate", float, "Requests a second, arriving at random."),
     ("num-prompts", int, "Prompts in all; alone: all there at once."),
     ("offline", None, "The prompts are handed to the engine itself, not to its server."),
-    ("length-spread-fraction", float, "How far lengths lie from their mean; 0: all equal, as in a benchmark."),
+    ("length-spread-fraction", float, "How far lengths lie from their mean; 0: all equal, as in many benchmarks."),
     ("prefix-hit-fraction", float, "Share of the prompt that the prefix cache holds."),
-    ("ttft-p95-ms", float, "Also say the highest rate that keeps it."),
-    ("ttft-p99-ms", float, "The same, of the slowest hundredth."),
-    ("tpot-p95-ms", float, "The same, per output token."),
+    ("ttft-p95-ms", float, "Objective: also say the highest rate that keeps it."),
+    ("ttft-p99-ms", float, "The same, for p99."),
+    ("tpot-p95-ms", float, "The same, for TPOT."),
 )
 
 
@@ -103,10 +103,10 @@ _INSTEAD = {
 def command(schema: bool, output: str, **flags: object) -> int:
     """Size many configurations: a JSON request a line on stdin, a JSON answer a line on stdout.
 
-    No lock and no deployment file. Each answer has every term of a GPU's memory with its bounds, the KV cache as vLLM
-    would print it, whether it starts (true, false, or null where it cannot be told) and, with a workload, the speed.
-    A line that cannot be answered gives one EstimateError with its line number, and the rest goes on. Flags ask for
-    one configuration. Exit code 0: all lines were answered; 1: some were not.
+    Needs no lock and no deployment file; flags instead of stdin ask for one configuration. Each answer has every term
+    of a GPU's memory with its bounds, the KV cache as vLLM would print it, whether the engine starts (true, false, or
+    null: cannot be told) and, with a workload, the speed. A line that cannot be answered gives an EstimateError with
+    its line number, and the others are answered. Exit code 0: all lines were answered; 1: some were not.
 
     \b
     Examples:

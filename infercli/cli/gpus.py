@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @options.common
 def command(name: str | None, output: str) -> None:
-    """List the GPUs that infercli has facts about, each with its source (-o json); with a NAME, those that have it.
+    """List the GPUs that infercli has facts about, or those that have NAME in theirs. -o json has their sources.
 
     \b
     Examples:

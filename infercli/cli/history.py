@@ -29,8 +29,8 @@ def command(
 ) -> None:
     """List the revisions of a release, oldest first.
 
-    The newest 50 are kept; older ones go with the next deploy or rollback, but for what runs and what `rollback` would
-    go to. What is to be kept for longer: write `-o json` to a file.
+    The newest 50 are kept. Each deploy or rollback deletes older ones, but never what runs or what `rollback` would go
+    to. To keep more, save the output of `-o json`.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ model: {model}
 # What clients say in "model". Without it: the id above. Keep it when you change the quantization.
 # served_model_name: {name}
 
-# The hardware: `infercli profiles` lists them; a file in ./profiles goes before a shipped one.
+# The hardware: `infercli profiles` lists them; a file in ./profiles replaces a shipped one of that name.
 profile: {profile}
 
 # What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4 (any 4-bit one), none. Without it: what its config says.
@@ -59,9 +59,9 @@ kubernetes:
 @click.command()
 @click.argument("directory", required=False, default=".", type=click.Path(file_okay=False))
 @click.option("--name", default="chat", show_default=True, help="The release's name.")
-@click.option("--model", default="meta-llama/Llama-3.1-8B-Instruct", show_default=True, help="Hub id or directory.")
-@click.option("--profile", default="l4", show_default=True, help="See `infercli profiles`.")
-@click.option("--quantization", help="What the checkpoint is.")
+@click.option("--model", default="meta-llama/Llama-3.1-8B-Instruct", show_default=True, help="Hub id, or a directory.")
+@click.option("--profile", default="l4", show_default=True, help="One of `infercli profiles`.")
+@click.option("--quantization", help="What the checkpoint is: awq, fp8, none, ...")
 @click.option("--force", is_flag=True, help="Replace a deployment.yaml that is there.")
 @options.common
 def command(

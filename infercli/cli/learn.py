@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(dir_okay=False))
 @click.option("--show", is_flag=True, help="List what was learned.")
-@click.option("--gpu", help="The GPU of these runs: no log names it.")
+@click.option("--gpu", help="The GPU of these runs; logs do not name it.")
 @click.option("--plan", type=click.Path(dir_okay=False), help="plan.json of the release that was benchmarked.")
-@click.option("--model", help="Model id, where a log has a path that says nothing.")
+@click.option("--model", help="Model id, where a log has only a path.")
 @click.option("--config-path", help="config.json of the model, where its shape does not ship with infercli.")
 @click.option("--hf-quant-config-path", help="hf_quant_config.json, where it is not beside it.")
 @click.option("--engine-version", help="Of vLLM, where a file does not say it (/metrics never does).")
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 @click.option("--gpu-memory-utilization", type=float, help="Where a file does not say it.")
 @options.common
 def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, **given: object) -> int:
-    """Learn from start-up logs and benchmarks: how far memory and speed were off here.
+    """Learn from start-up logs and benchmarks how far estimates of memory and speed are off here.
 
-    Reads logs of vLLM from 0.6 on, saved answers of its /metrics, and results of `infercli bench`. What each run
-    printed or measured is kept beside what was predicted, in infercli-learned.json in this directory. The memory of
-    later plans and estimates of the same architecture, GPU, engine version, quantization and split is moved by the mean
-    of how far it was off; estimates also say what benchmarks of a like load make of the speed. A result names no
-    engine: --plan says it, or flags. Deleting the file forgets.
+    Reads logs of vLLM 0.6 and later, saved answers of its /metrics, and results of `infercli bench` (which do not name
+    the engine: say it with --plan, or with flags). What each run printed or measured is kept beside what was predicted,
+    in ./infercli-learned.json; delete that file to forget it.
+
+    Later plans and estimates with the same architecture, GPU, engine version, quantization and split have their memory
+    corrected by the mean error. Estimates also say what benchmarks of a similar load make of the speed.
 
     \b
     Examples:

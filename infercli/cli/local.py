@@ -21,7 +21,7 @@ def command(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@command.command("status")
+@command.command("status", short_help="Say whether Ray runs here, on which ports, for which release.")
 @options.common
 def status(output: str) -> int:
     """Say whether a Ray of infercli runs here, what it listens on and which release it holds.

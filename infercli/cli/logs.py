@@ -9,8 +9,8 @@ from infercli.cli import options
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--engine", help="Application; default: the one that takes the requests.")
-@click.option("--lines", default=200, show_default=True, type=click.IntRange(1), help="The newest lines.")
+@click.option("--engine", help="An engine of `infercli status`; default: the one that takes most requests.")
+@click.option("--lines", default=200, show_default=True, type=click.IntRange(1), help="How many of the newest lines.")
 @options.place
 @options.common
 def command(
@@ -20,9 +20,9 @@ def command(
     place: options.Place,
     output: str,
 ) -> None:
-    """Print the engine's log of a release: of the engine that takes requests, or of the one named.
+    """Print an engine's log: of the one that takes the release's requests, or of --engine.
 
-    Of an engine that did not start, and was taken out again, it is what was said of it.
+    For an engine that failed to start and was removed, prints what was recorded of its failure.
 
     \b
     Examples:

@@ -24,14 +24,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("Start", "Check this machine, the engine and the cluster."),
     "completion": ("Start", "Print the completion script of your shell."),
     "gpus": ("Look up", "List the GPUs that infercli has facts about."),
-    "profiles": ("Look up", "List hardware profiles, or print one or their schema."),
+    "profiles": ("Look up", "List hardware profiles, or print one, or their schema."),
     "models": ("Look up", "List model shapes that can be planned offline."),
     "pin": ("Prepare", "Pin a model to a commit and its hashes in models.lock.yaml."),
     "plan": ("Prepare", "Say whether a model fits, with every choice and its reason."),
-    "estimate": ("Prepare", "Size many configurations: a JSON request a line, a JSON answer a line."),
-    "learn": ("Prepare", "Learn from start-up logs how far each memory term was off here."),
+    "estimate": ("Prepare", "Size many configurations: JSON lines in, JSON lines out."),
+    "learn": ("Prepare", "Learn from start-up logs and benchmarks how far estimates are off."),
     "render": ("Prepare", "Print the Kubernetes objects of a deployment."),
-    "diff": ("Prepare", "Compare what would run with what runs."),
+    "diff": ("Prepare", "Compare what a deploy would run with what runs."),
     "deploy": ("Run", "Bring a deployment up beside what serves, verify it, shift to it."),
     "status": ("Run", "Say what serves, what is changing, and who is changing it."),
     "history": ("Run", "List the revisions of a release."),
@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("Measure", "Ask a release or an endpoint one question."),
     "bench": ("Measure", "Measure latency and throughput of a release or an endpoint."),
     "report": ("Measure", "Show, check, draw or export what bench measured."),
-    "compare": ("Measure", "Compare results of bench, with what chance explains."),
+    "compare": ("Measure", "Compare results of bench: what differs, and what is chance."),
 }
 
 START_HERE = """Start here:

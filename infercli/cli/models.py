@@ -11,7 +11,7 @@ from infercli.cli import options
 @click.argument("words", nargs=-1)
 @options.common
 def command(words: tuple[str, ...], output: str) -> None:
-    """List model shapes that can be planned offline, and what models.lock.yaml pins. WORDS narrow the list.
+    """List the models that can be planned offline, and those in models.lock.yaml; WORDS narrow the list by name.
 
     \b
     Examples:

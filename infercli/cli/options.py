@@ -115,8 +115,7 @@ def target(function: F) -> F:
     return click.option(
         "--target",
         type=click.Choice(["kubernetes", "local"]),
-        help="Where it runs; default: the cluster that a flag names, else what deployment.yaml's profile says, else "
-        "where a release of that name is.",
+        help="Default: as the flags below or deployment.yaml's profile say, else where the release is.",
     )(function)
 
 
@@ -132,7 +131,7 @@ def break_lock(function: F) -> F:
     return click.option(
         "--break-lock",
         is_flag=True,
-        help="Take the lock from whoever has it, who then stops. Local target: a process has it until it ends.",
+        help="Take over the release's lock; whoever holds it stops. Does nothing on the local target.",
     )(function)
 
 

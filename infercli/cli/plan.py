@@ -71,7 +71,10 @@ _INSTEAD = {
 @click.argument("model", required=False)
 @options.deployment_file
 @click.option(
-    "--profile", "profiles", multiple=True, help="One of `infercli profiles`, or GPUs: b200-x8. Several: a search."
+    "--profile",
+    "profiles",
+    multiple=True,
+    help="One of `infercli profiles`, or GPUs: b200-x8. Repeat to search several.",
 )
 @click.option("--gpu", hidden=True, is_eager=True, expose_value=False, callback=_no_gpu)
 @click.option(
@@ -80,14 +83,14 @@ _INSTEAD = {
     multiple=True,
     help="What the checkpoint is: awq, gptq, w4a16, fp8, int8, q4, none; or fp8-online.",
 )
-@click.option("--max-model-len", type=ModelLength(), help="Longest prompt plus answer, tokens.")
+@click.option("--max-model-len", type=ModelLength(), help="Longest prompt plus answer, in tokens.")
 @click.option("--tensor-parallel-size", type=int, help="GPUs per engine replica.")
 @click.option("--pipeline-parallel-size", type=int, help="Stages per engine replica.")
-@click.option("--max-num-seqs", type=int, help="Requests that are decoded at a time, at most.")
+@click.option("--max-num-seqs", type=int, help="Most requests that one engine runs at a time.")
 @click.option("--kv-cache-dtype", help="auto (the model's), fp8, ...")
-@click.option("--concurrency", type=int, help="Requests in flight; all run at once, unless a TTFT is asked.")
-@click.option("--input-len", "--input-tokens", "input_tokens", type=Tokens(), help="Of a typical request.")
-@click.option("--output-len", "--output-tokens", "output_tokens", type=Tokens(), help="Of a typical request.")
+@click.option("--concurrency", type=int, help="Requests in flight; all run at once, unless there is a TTFT objective.")
+@click.option("--input-len", "--input-tokens", "input_tokens", type=Tokens(), help="Tokens of a typical prompt.")
+@click.option("--output-len", "--output-tokens", "output_tokens", type=Tokens(), help="Tokens of a typical answer.")
 @click.option("--replicas", type=int, help="Engine replicas.")
 @search_flags.options
 @click.option(
@@ -103,12 +106,11 @@ _INSTEAD = {
 def command(explain: str | None, save_path: str | None, namespace: str | None, output: str, **given: Any) -> int:
     """Say whether a model fits, with every choice and its reason.
 
-    From deployment.yaml, or straight from a MODEL and a profile: shapes that ship with infercli (`infercli models`) are
-    planned offline. Exit code 0: it fits; 3: it does not, and the smallest changes that would fit are printed; 4: it
-    cannot be told.
+    Plans deployment.yaml, or a MODEL on a profile; those of `infercli models` need no network. Exit code 0: it fits;
+    3: it does not, and the smallest changes that would fit are printed; 4: it cannot be told.
 
-    With --rate, --slo or several profiles it searches: for the cheapest configuration that holds, over the profiles
-    that are named or all that ship.
+    With --rate, --slo or several profiles it searches for the cheapest configuration that holds them, on the profiles
+    named or else on all.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from infercli.cli import options
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a profile.")
 @options.common
 def command(name: str | None, schema: bool, output: str) -> None:
-    """List hardware profiles, or print one. ./profiles goes before what is shipped.
+    """List hardware profiles, or print one. A file in ./profiles replaces a shipped one of that name.
 
     \b
     Examples:

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 @options.deployment_file
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
 @click.option("-n", "--namespace", callback=options.namespace, help="Default: deployment.yaml's, then `default`.")
-@click.option("--out", "out_dir", type=click.Path(file_okay=False), help="One file per object into this directory.")
+@click.option(
+    "--out", "out_dir", type=click.Path(file_okay=False), help="Write one file per object into this directory."
+)
 @options.common
 def command(
     deployment_path: str | None, plan_path: str | None, namespace: str | None, out_dir: str | None, output: str
 ) -> None:
-    """Print the Kubernetes objects of a deployment, as `deploy` would apply them first.
+    """Print the Kubernetes objects of a deployment, as a first `deploy` would apply them.
 
-    Nothing is contacted. Secrets are referenced, never rendered; the weights are expected in the PersistentVolumeClaim
-    under /<commit>.
+    Contacts nothing. Secrets are referenced, never rendered; the weights are expected under /<commit> in the
+    PersistentVolumeClaim.
 
     \b
     Examples:

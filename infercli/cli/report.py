@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 @click.option(
     "--check",
     is_flag=True,
-    help="Compute metrics, verdicts and counts again from the raw data; exit with 3 if one differs.",
+    help="Compute again what follows from the raw data; exit with 3 if a number differs.",
 )
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a report that opens in a browser.")
 @click.option(
     "--export",
     "format_",
     type=click.Choice(["vllm", "llm-d", "csv"]),
-    help="Print it for other tools: vLLM's bench JSON or llm-d's Benchmark Report v0.2, a line a level; or a row a "
-    "request.",
+    help="Print it for other tools: as vLLM's bench JSON or llm-d's Benchmark Report v0.2 (a line per level of load), "
+    "or as CSV (a row per request).",
 )
 @options.common
 def command(files: tuple[str, ...], check: bool, html_path: str | None, format_: str | None, output: str) -> int:
-    """Show, check or hand on what `infercli bench` measured.
+    """Show, check, draw or export what `infercli bench` measured.
 
-    The HTML report is one file: it loads nothing, runs no script and reads in print. Nothing is measured again.
+    The HTML report is one file that loads nothing, runs no script and can be printed. Nothing is measured again.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def command(files: tuple[str, ...], check: bool, html_path: str | None, format_:
     if check + (html_path is not None) + (format_ is not None) > 1:
         raise InputError("--check, --html and --export are three things", "give one of them at a time")
     if format_ is not None and output != "text":
-        raise InputError(f"--export {format_} is a format of its own", "leave --output away")
+        raise InputError(f"--export {format_} is a format of its own", "leave out --output")
     if html_path is not None:
         from infercli.adapters.files import check_apart
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--to", type=click.IntRange(1), help="This revision; default: the newest that was good before.")
+@click.option(
+    "--to", type=click.IntRange(1), help="Go back to this revision; default: the newest that was good before."
+)
 @options.place
 @click.option("--reason", help="Why; kept in the history.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
@@ -34,9 +36,9 @@ def command(
 ) -> None:
     """Go back to the newest revision that was good.
 
-    While its engine is kept warm this is a shift of requests and takes about a second; otherwise the engine is started
-    again from the recorded revision, which is said first. Its replicas, front and objects come back with it, as they
-    were recorded: nothing is rendered anew.
+    While its engine is kept warm, requests are only shifted, which takes about a second. Otherwise the engine is
+    started again, which takes minutes and is said first. Replicas, front and objects come back as they were recorded:
+    nothing is rendered anew.
 
     \b
     Examples:

@@ -29,15 +29,19 @@ def options(function: F) -> F:
     """The flags that make a plan a search."""
     for option in (
         click.option(
-            "--spare", is_flag=True, help="Keep the GPUs of one more replica (N+1), unless the pool grows by itself."
+            "--spare", is_flag=True, help="Keep GPUs for one more replica (N+1), unless the pool grows by itself."
         ),
         click.option(
-            "--slo", "slos", multiple=True, metavar="NAME=TIME", help="ttft_p95=1s, ttft_p99=2s, tpot_p95=50ms; repeat."
+            "--slo",
+            "slos",
+            multiple=True,
+            metavar="NAME=TIME",
+            help="Objective: ttft_p95=1s, ttft_p99=2s or tpot_p95=50ms. Repeat for several.",
         ),
         click.option(
-            "--prefix-hit-fraction", type=float, help="Share of each prompt that the prefix cache has; default 0."
+            "--prefix-hit-fraction", type=float, help="Share of each prompt that the prefix cache holds; default 0."
         ),
-        click.option("--rate", type=float, help="Requests a second that arrive: search for the cheapest that holds."),
+        click.option("--rate", type=float, help="Requests a second: search for the cheapest that holds them."),
     ):
         function = option(function)
     return function

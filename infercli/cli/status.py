@@ -26,10 +26,9 @@ def command(
     place: options.Place,
     output: str,
 ) -> int:
-    """Say what serves, what is changing and who is changing it; without a name or deployment.yaml, list the releases.
+    """Say what serves, what is changing and who is changing it; without NAME and deployment.yaml, list the releases.
 
-    Exit code 0 while the release serves as recorded or is being changed, 3 when it does not serve so, 4 when that
-    cannot be told.
+    Exit code 0: the release serves as recorded, or is being changed; 3: it does not; 4: it cannot be told.
 
     \b
     Examples:
