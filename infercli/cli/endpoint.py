@@ -36,7 +36,7 @@ def aim_at(where: str | None, model: str | None, place: Place) -> Aim:
     if meant is not None:
         # Not as it was typed: it may hold a key.
         raise InputError(
-            f"{meant.removeprefix('http://')} is no whole URL, nor the name of a release", f"write {meant}"
+            f"{meant.removeprefix('http://')} is neither a whole URL nor the name of a release", f"write {meant}"
         )
     name, world = resolve(where, place)
     history = world.store.entries(name)

@@ -206,8 +206,7 @@ def text(estimate: Estimate) -> str:
     from infercli.core.units import gib, number
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
-    rows = [("term", "GiB", "low", "high")]
-    rows += [(t.name, gib(t.bytes, 2), gib(t.low_bytes, 2), gib(t.high_bytes, 2)) for t in estimate.memory.terms]
+    rows = [(t.name, gib(t.bytes, 2), gib(t.low_bytes, 2), gib(t.high_bytes, 2)) for t in estimate.memory.terms]
     cache, count = estimate.kv_cache, estimate.replicas
     each = " of each data-parallel rank" if estimate.settings.data_parallel_size > 1 else ""
     each = each or (" of each replica" if count > 1 else "")
@@ -217,7 +216,7 @@ def text(estimate: Estimate) -> str:
         paragraph(f"{verdict}: {estimate.reason}"),
         "",
         heading("Memory of each GPU"),
-        columns(rows[1:], rows[0], indent="  "),
+        columns(rows, ("term", "expected", "low", "high"), indent="  "),
         f"  budget {gib(estimate.memory.budget_bytes, 2)} of {gib(estimate.memory.total_bytes, 2)}",
     ]
     if cache is not None:

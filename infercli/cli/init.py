@@ -84,7 +84,7 @@ def command(
     from infercli.cli.project import DEPLOYMENT_FILE, load_profile
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.quantization.methods import expand
-    from infercli.errors import InputError
+    from infercli.errors import InputError, InvalidFile
 
     _check_model(model)
     path = Path(directory) / DEPLOYMENT_FILE
@@ -101,7 +101,13 @@ def command(
     )
     if hardware.target == "kubernetes":
         text += CLUSTER.format(name=name)
-    parse_document(yaml.safe_load(text), ModelDeployment, str(path))
+    try:
+        parse_document(yaml.safe_load(text), ModelDeployment, str(path))
+    except InvalidFile as error:
+        typed_name = [what for where, what in error.problems if where == "name"]
+        if not typed_name:
+            raise
+        raise InputError(f"--name: {'; '.join(typed_name)}") from None  # what is named after it is wrong for that alone
     if path.exists() and not force:
         raise InputError(f"{path} is there already", "edit it, or add --force to replace it")
     write_text(path, text)

@@ -33,7 +33,9 @@ def command(words: tuple[str, ...], output: str) -> None:
     table += [{"id": i, "parameters": None, "pinned": at, "source": "models.lock.yaml"} for i, at in pinned.items()]
     chosen = [row for row in table if all(w.lower() in str(row["id"]).lower() for w in words)]
     if not chosen:
-        raise InputError(f"no shape has {' and '.join(f'`{w}`' for w in words)} in its name", "`infercli models`")
+        raise InputError(
+            f"no shape has {' and '.join(f'`{w}`' for w in words)} in its name", "`infercli models` lists all"
+        )
     rows = [
         (
             str(r["id"]),

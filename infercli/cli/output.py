@@ -144,5 +144,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         from infercli.errors import InputError
 
-        raise InputError(f"{question} Not without a terminal to ask on", "add --yes")
+        raise InputError(f"{question} There is no terminal to ask on", "add --yes")
     click.confirm(question, abort=True, err=True)

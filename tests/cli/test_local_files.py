@@ -112,6 +112,8 @@ def test_init_does_not_overwrite(infercli):
 def test_init_refuses_a_name_that_kubernetes_would(infercli, tmp_path):
     ran = infercli("init", "--name", "My Chat")
     assert ran.code == ExitCode.USAGE
+    assert ran.err.startswith("error: --name: must be lower-case letters")
+    assert ran.err.count("\n") == 1
     assert not (tmp_path / "deployment.yaml").exists()
 
 
