@@ -11,81 +11,96 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Self
-
-import click
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
 from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
 from infercli.cli.model_names import check_models
 from infercli.cli.options import Place
-from infercli.cli.output import emit, note, terminal_columns
+from infercli.cli.output import emit, note
 from infercli.cli.planned import plan_of, record, with_plan
 from infercli.core.bench.levels import USERS, Levels, requests_of
 from infercli.core.bench.result import BenchResult, BenchTarget
 from infercli.core.bench.search import searched
 from infercli.core.bench.sweep import swept
-from infercli.core.traces import Api, Load
+from infercli.core.traces import Api
 from infercli.core.units import parse_duration_s
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
-    from infercli.core.bench.levels import Level
+    from infercli.core.documents.plan import Plan
     from infercli.core.load.sending import Sending
-    from infercli.loadgen import Progress
-
 
 _ASKED_S = 60.0
 """For what is asked before the load, at most: a list of models takes no more."""
 _FILES = ("workload", "objectives", "tokenizer", "plan_path", "deployment_path")
 """Options that may name a file that is read."""
-_BAR = 16
-"""Cells of the bar that shows how far a load is, where there is room."""
 MANY = 512
 """Prompts to begin with for a load that does not say how many it sends (core/load/repeats.py makes more of them)."""
 
 
+class _Asked(NamedTuple):
+    """A benchmark that can begin."""
+
+    aim: Aim
+    plan: Plan | None
+    api: Api
+    levels: Levels
+    sending: Sending
+
+
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
-    from infercli import __version__
-    from infercli.adapters.files import check_apart, check_writable, state_home
-    from infercli.adapters.result_files import result_json
-    from infercli.cli.result_text import as_data, summary
-    from infercli.cli.sending import mean_turns
-    from infercli.cli.watching import Watch
-    from infercli.core.load.conversation import digest_conversations
-    from infercli.core.load.sending import cut_prompts, prefix_sent
-    from infercli.loadgen import Target, digest_key, run_levels
+    asked = _asked(where, save_path, given)
+    return _told(_measured(asked, given), asked.aim, Path(save_path), output)
 
-    # What is wrong with the options is said before anybody is asked.
+
+def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
+    """Everything that can be wrong is found here, and the options first, before anybody is asked."""
+    from infercli.adapters.files import check_apart, check_writable
+    from infercli.cli.sending import mean_turns
+
     most = given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0)
-    asked = understand(given, traced=True, max_tokens=most)
+    levels = understand(given, traced=True, max_tokens=most)
     if save_path == "-":
         raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
     turns_said = mean_turns(given["workload"], given["data_format"])
     check_apart(save_path, [given[name] for name in _FILES])
     check_writable(Path(save_path))
     aim = _aim(where, given)
-    assert aim.model is not None
     plan = plan_of(aim, given["plan_path"])
-    sending = _sending(given, aim, asked, turns_said)
+    sending = _sending(given, aim, levels, turns_said)
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
     api: Api = sending.api or "chat"
-    wanted = understand(given | {"api": api}, traced=traced, max_tokens=most, turns=turns)
+    levels = understand(given | {"api": api}, traced=traced, max_tokens=most, turns=turns)
     if not given["in_cluster"]:
         check_models(_client(aim, given), api, {given["model"], *(c.model for c in sending.conversations)} - {None})
+    return _Asked(aim, plan, api, levels, sending)
+
+
+def _measured(asked: _Asked, given: dict[str, Any]) -> BenchResult:
+    from infercli import __version__
+    from infercli.adapters.files import state_home
+    from infercli.cli.bench_bar import Bar
+    from infercli.cli.watching import Watch
+    from infercli.core.load.conversation import digest_conversations
+    from infercli.core.load.sending import cut_prompts, prefix_sent
+    from infercli.loadgen import Target, digest_key, run_levels
+
+    aim, plan, api, levels, sending = asked
+    assert aim.model is not None
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
-    with _Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
+    with Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
         how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
         if given["in_cluster"]:
-            ran = run_in_cluster(aim, wanted, api, sending, **how)
+            ran = run_in_cluster(aim, levels, api, sending, **how)
         else:
-            ran = run_levels(wanted, target, sending, **how)
+            ran = run_levels(levels, target, sending, **how)
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,
@@ -97,17 +112,24 @@ def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> in
                 "cut": cut_prompts(sending, (stage.traces for stage in ran.stages)),
             }
         ),
-        objectives=wanted.objectives,
+        objectives=levels.objectives,
         stages=ran.stages,
-        searched=searched(ran.stages[1:]) if wanted.search else None,
-        swept=swept(ran.stages) if wanted.sweep else None,
+        searched=searched(ran.stages[1:]) if levels.search else None,
+        swept=swept(ran.stages) if levels.sweep else None,
         **watch.fields(ran),
     )
-    result = result if plan is None else with_plan(result, plan)
+    return result if plan is None else with_plan(result, plan)
+
+
+def _told(result: BenchResult, aim: Aim, save_path: Path, output: str) -> int:
+    """The result is kept and printed; returns the exit code."""
+    from infercli.adapters.result_files import result_json
+    from infercli.cli.result_text import as_data, summary
+
     with _unbroken():
         text = result_json(result)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        saved, unsaved = _saved(Path(save_path), text, digest, keep=not result.answered)
+        saved, unsaved = _saved(save_path, text, digest, keep=not result.answered)
     try:
         record(result, digest, aim)
         emit(as_data(result), output, summary(result))
@@ -262,72 +284,6 @@ def _shares(given: Sequence[str]) -> dict[str, float] | None:
     if wrong:
         raise InputError("\n".join(wrong), "for example --lora sql=1 --lora base=3")
     return shares or None
-
-
-class _Bar:
-    """How far it is, on a terminal only."""
-
-    def __init__(self) -> None:
-        import sys
-
-        self.shown = sys.stderr.isatty()
-        self.load: Load | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def level(self, level: Level, number: int) -> None:
-        """Another level begins."""
-        del number
-        if level.why is not None:
-            if self.shown:
-                self._write("")  # the line of the level before
-            note(level.why)
-        self.load = level.load
-
-    def update(self, progress: Progress) -> None:
-        """Called a few times a second."""
-        if self.shown:
-            room = terminal_columns() - 3
-            self._write(f"  {_progress(progress, self.load, room)[:room]}")
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown:
-            self._write("")
-
-    def _write(self, text: str) -> None:
-        try:
-            click.echo(f"\r\033[K{text}", err=True, nl=False)
-        except OSError:
-            self.shown = False  # the terminal is gone, and what is measured is kept all the same
-
-
-def _progress(progress: Progress, load: Load | None, room: int) -> str:
-    """A line; where there is no room for all of it, without the load, which does not change, and with a shorter bar."""
-    whole, passed = progress.total, float(progress.done)
-    if whole is None and load is not None and load.duration_s is not None:
-        share = min(1.0, progress.elapsed_s / load.duration_s)
-    else:
-        share = min(1.0, passed / whole) if whole else 0.0
-    label = [] if load is None else ["warm-up" if progress.warmup else load.label]
-    parts = [f"{progress.done}{f'/{whole}' if whole else ''} done"]
-    if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    parts.append(f"{progress.in_flight} in flight")
-    if progress.elapsed_s > 0:
-        parts.append(f"{progress.output_tokens / progress.elapsed_s:,.0f} tokens/s")
-    if progress.ttft_s is not None:
-        parts.append(f"TTFT {progress.ttft_s * 1000:,.0f} ms")
-    if progress.tpot_s is not None:
-        parts.append(f"TPOT {progress.tpot_s * 1000:,.1f} ms")
-    text = "  ".join([*label, *parts])
-    if len(text) + _BAR + 4 > room:
-        text = "  ".join(parts)
-    while len(text) + _BAR // 4 + 4 > room and len(parts) > 1:
-        parts.pop()  # as a whole: of half a number nobody sees that it is half
-        text = "  ".join(parts)
-    cells = max(_BAR // 4, min(_BAR, room - len(text) - 4))
-    return f"[{'#' * round(cells * share):.<{cells}}]  {text}"
 
 
 @contextlib.contextmanager

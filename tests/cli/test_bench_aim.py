@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infercli.cli import bench, estimate, plan
-from infercli.cli.benching import _Bar
+from infercli.cli.bench_bar import Bar
 from infercli.core.bench.levels import Level
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
@@ -188,7 +188,7 @@ def test_half_a_character_in_what_a_server_says_costs_no_result(infercli):
 
 
 def test_why_a_level_is_sent_stands_on_a_line_of_its_own(capsys):
-    with _Bar() as bar:
+    with Bar() as bar:
         bar.shown = True  # as on a terminal
         bar.update(Progress(False, 3, 0, 4, 1.0, 12))
         bar.level(Level(Load(concurrency=1, requests=1), "4 requests/s: the first guess"), 1)
@@ -199,7 +199,7 @@ def test_why_a_level_is_sent_stands_on_a_line_of_its_own(capsys):
 def test_tokens_and_latencies_are_seen_live_where_the_terminal_is_narrow(columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     load = Load(arrivals="gamma", burstiness=0.5, rate_per_s=20, requests=40)
-    with _Bar() as bar:
+    with Bar() as bar:
         bar.shown = True
         bar.level(Level(load), 0)
         bar.update(Progress(False, 20, 0, 40, 1.0, 2000, in_flight=3, ttft_s=0.02, tpot_s=0.005))
@@ -222,7 +222,7 @@ def test_tokens_and_latencies_are_seen_live_where_the_terminal_is_narrow(columns
 )
 def test_what_a_narrow_terminal_has_no_room_for_is_left_out_as_a_whole(columns, shown, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    with _Bar() as bar:
+    with Bar() as bar:
         bar.shown = True
         bar.update(Progress(False, 20, 0, 40, 1.0, 2000, in_flight=3, ttft_s=1.234, tpot_s=0.005))
     assert capsys.readouterr().err.split("\r")[1].strip() == shown
