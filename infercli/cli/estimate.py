@@ -11,7 +11,7 @@ from infercli.cli import options
 from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
 
 if TYPE_CHECKING:
-    from infercli.core.estimates.estimate import Estimate, EstimateError
+    from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
 
 _PREFIX_CACHING = "enable-prefix-caching/--no-enable-prefix-caching"
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
@@ -203,7 +203,7 @@ def error_text(error: EstimateError) -> str:
 def text(estimate: Estimate) -> str:
     """An answer for people."""
     from infercli.cli.output import columns, heading, paragraph
-    from infercli.core.units import gib, number
+    from infercli.core.units import gib
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]
     rows = [(t.name, gib(t.bytes, 2), gib(t.low_bytes, 2), gib(t.high_bytes, 2)) for t in estimate.memory.terms]
@@ -227,24 +227,26 @@ def text(estimate: Estimate) -> str:
             f"  {cache.concurrency:.2f} requests of {estimate.settings.max_model_len:,} tokens at once",
         ]
     if estimate.speed is not None:
-        speed = estimate.speed
-        quantities = (
-            ("output tokens/s", speed.output_tok_per_s, 1),
-            ("requests/s", speed.requests_per_s, 1),
-            ("TTFT, ms", speed.ttft_s, 1000),
-            ("TPOT, ms", speed.tpot_s, 1000),
-            ("highest requests/s", speed.highest_request_rate, 1),
-        )
-        shown = [
-            (
-                name,
-                number(scale * q.value),
-                f"{number(scale * q.low)} to {number(scale * q.high)}" if q.low < q.high else "",
-            )
-            for name, q, scale in quantities
-            if q is not None
-        ]
-        lines += ["", heading(f"Speed{' of all replicas together' if count > 1 else ''}"), columns(shown, indent="  ")]
+        title = f"Speed{' of all replicas together' if count > 1 else ''}"
+        lines += ["", heading(title), columns(_speed(estimate.speed), indent="  ")]
     if estimate.notes:
         lines += ["", heading("Notes"), *(paragraph(note, "  ") for note in estimate.notes)]
     return "\n".join(lines)
+
+
+def _speed(speed: EstimatedSpeed) -> list[tuple[str, str, str]]:
+    from infercli.core.units import number
+
+    quantities = (
+        ("output tokens/s", speed.output_tok_per_s, 1),
+        ("requests/s", speed.requests_per_s, 1),
+        ("TTFT, ms", speed.ttft_s, 1000),
+        ("TPOT, ms", speed.tpot_s, 1000),
+        ("highest requests/s", speed.highest_request_rate, 1),
+    )
+    rows = []
+    for name, q, scale in quantities:
+        if q is not None:
+            ends = f"{number(scale * q.low)} to {number(scale * q.high)}" if q.low < q.high else ""
+            rows.append((name, number(scale * q.value), ends))
+    return rows
