@@ -215,14 +215,13 @@ class Cluster:
         parts = urllib.parse.urlsplit(path)
         query = urllib.parse.parse_qsl(parts.query)
         sent = {"Accept": "application/json, */*", **(headers or {})}
+        words = {"body": body, "query_params": query, "header_params": sent, "serialize": False}
+        words["_request_timeout"] = (CONNECT_S, timeout_s)
         doing = self._named("ask through", f"Service {service}")
         from kubernetes.client.exceptions import ApiException
 
         try:
-            words = {"body": body, "query_params": query, "header_params": sent, "serialize": False}
-            answer = self.requests.once(
-                method, route + parts.path, {**words, "_request_timeout": (CONNECT_S, timeout_s)}
-            )
+            answer = self.requests.once(method, route + parts.path, words)
             return Answer(answer.status, _lower(answer.headers), answer.data)
         except ApiException as error:
             own = api_status(error.status or 0, error.body)
@@ -276,29 +275,10 @@ class Cluster:
         finally:
             answer.close()  # of what is not read to its end the connection cannot be used again
 
-    def diagnose(self) -> list[tuple[str, str, str, str]]:
-        """For `doctor`: what was looked at, ok | warn | bad | unknown, what was found, what to do about it."""
-        try:
-            with self._doing("read", "the version"):
-                version = self.requests.send("get", "/version")["gitVersion"]
-        except InferError as error:
-            return [("cluster", "bad", error.message, error.hint or "")]
-        found = [("cluster", "ok", f"Kubernetes {version}, namespace {self.namespace} of context {self.context}", "")]
-        for what, look in (("KubeRay", self._kuberay), ("releases", self._releases)):
-            try:
-                found.append((what, "ok", look(), ""))
-            except InferError as error:
-                found.append((what, "bad", error.message, error.hint or ""))
-        return found
-
-    def _kuberay(self) -> str:
-        return f"RayServices: {len(self.find('ray.io/v1', 'RayService'))} here"
-
-    def _releases(self) -> str:
-        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},infercli.dev/release"
-        found = self.find("v1", "Secret", labels=selector, metadata=True)
-        names = {item["metadata"]["labels"]["infercli.dev/release"] for item in found}
-        return ", ".join(sorted(names)) or "none"
+    def version(self) -> str:
+        """Of the API server: `v1.36.0`."""
+        with self._doing("read", "the version"):
+            return str(self.requests.send("get", "/version")["gitVersion"])
 
     # How it is asked
 

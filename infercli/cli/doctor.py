@@ -9,7 +9,7 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from infercli.adapters.cluster import Cluster
 
@@ -118,6 +118,7 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
     import contextlib
 
     from infercli.adapters.cluster import connect
+    from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.cli.project import deployment_path, load_deployment
     from infercli.errors import InferError
 
@@ -131,8 +132,21 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
     except InferError as error:
         asked = bool(kubeconfig or context)
         return [Finding("cluster", "bad" if asked else "unknown", error.message, error.hint or "")]
-    found = [Finding(*row) for row in cluster.diagnose()]
-    return [*found, *_api_server(cluster, cidrs)] if found[0].state == "ok" else found
+    found = _looked("cluster", lambda: f"Kubernetes {cluster.version()}, {cluster.where}")
+    if found.state == "bad":
+        return [found]
+    rays = _looked("KubeRay", lambda: f"RayServices: {len(cluster.find('ray.io/v1', 'RayService'))} here")
+    releases = _looked("releases", lambda: ", ".join(ReleaseSecrets(cluster).names()) or "none")
+    return [found, rays, releases, *_api_server(cluster, cidrs)]
+
+
+def _looked(what: str, look: Callable[[], str]) -> Finding:
+    from infercli.errors import InferError
+
+    try:
+        return Finding(what, "ok", look())
+    except InferError as error:
+        return Finding(what, "bad", error.message, error.hint or "")
 
 
 def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:

@@ -314,16 +314,6 @@ def test_a_misspelt_field_is_refused_by_name_and_nothing_is_applied(control_plan
 
 
 @pytest.mark.cluster
-def test_doctor_reads_version_kuberay_and_releases(control_plane, namespace, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    rows = connect(str(control_plane.kubeconfig()), None, namespace).diagnose()
-    assert [(what, state) for what, state, _, _ in rows] == [("cluster", "ok"), ("KubeRay", "ok"), ("releases", "ok")]
-    rows = connect(str(control_plane.kubeconfig("nobody")), None, namespace).diagnose()
-    assert [state for _, state, _, _ in rows] == ["ok", "bad", "bad"]
-    assert all(hint for _, state, _, hint in rows if state == "bad")
-
-
-@pytest.mark.cluster
 def test_where_pods_reach_the_api_server_is_read_of_its_service(control_plane, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

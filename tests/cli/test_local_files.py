@@ -73,8 +73,16 @@ def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_se
     infercli, tmp_path, monkeypatch, addresses, said, state, words
 ):
     class Cluster:
-        def diagnose(self):
-            return [("cluster", "ok", "Kubernetes v1.36", "")]
+        where = "namespace chat of context prod"
+
+        def version(self):
+            return "v1.36"
+
+        def find(self, *_, **__):
+            return []
+
+        def check_namespace(self):
+            pass
 
         def api_server_addresses(self):
             if addresses is None:
