@@ -18,7 +18,7 @@ import yaml
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_front import ClusterFront
-from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, wedged
+from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, ray_pods, wedged
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.record import Json
 from infercli.core.release import Revision, live
@@ -347,8 +347,7 @@ class ClusterPlatform:
         while True:
             left = [f"RayService {self.name}"] if self._live() is not None else []
             left += [f"RayCluster {c['metadata']['name']}" for c in ray_clusters(self.cluster, self.name)]
-            pods = self.cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={self.name},ray.io/cluster")
-            left += [f"Pod {p['metadata']['name']}" for p in pods]
+            left += [f"Pod {p['metadata']['name']}" for p in ray_pods(self.cluster, self.name)]
             if not left:
                 return
             if time.monotonic() > end:

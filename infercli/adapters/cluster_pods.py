@@ -18,16 +18,18 @@ from infercli.errors import ClusterError, EndpointError, InferError
 
 RAY_CLUSTER = ("ray.io/v1", "RayCluster")
 
-WAITS = {
-    "ContainerCreating",
-    "PodInitializing",
-}
+WAITS = {"ContainerCreating", "PodInitializing"}
 """Reasons of a waiting container that are no trouble: every container has them for a while."""
 
 
 def ray_clusters(cluster: Cluster, release: str) -> Sequence[Json]:
     """The Ray clusters of the release: one, or two while its pods are replaced."""
     return cluster.find(*RAY_CLUSTER, labels=f"ray.io/originated-from-cr-name={release}")
+
+
+def ray_pods(cluster: Cluster, release: str) -> Sequence[Json]:
+    """The pods of its Ray clusters."""
+    return cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster")
 
 
 def wedged(cluster: Cluster, release: str) -> list[str]:
@@ -48,7 +50,7 @@ def pods_trouble(cluster: Cluster, release: str) -> tuple[str, ...]:
     with contextlib.suppress(ClusterError):  # an explanation, not an answer: what cannot be read is not explained
         found = list(_of_ray_clusters(ray_clusters(cluster, release)))
         reasons: dict[str, set[str]] = {}
-        for pod in cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster"):
+        for pod in ray_pods(cluster, release):
             component = pod["metadata"]["labels"].get("app.kubernetes.io/component", "pod")
             for reason in waits_of(pod):
                 reasons.setdefault(reason, set()).add(component)
@@ -150,7 +152,7 @@ def _ray_headers(cluster: Cluster, ray_cluster: str) -> dict[str, str]:
 
 
 def _pod_logs(cluster: Cluster, release: str, lines: int, *, because: str) -> str:
-    pods = cluster.find("v1", "Pod", labels=f"app.kubernetes.io/instance={release},ray.io/cluster")
+    pods = ray_pods(cluster, release)
     if not pods:
         raise ClusterError(f"{release} has no pods, so no log ({because})", f"`infercli status {release}`")
     parts, refusal = [], None

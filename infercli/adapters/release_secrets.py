@@ -46,17 +46,15 @@ class ReleaseSecrets:
 
     def names(self) -> Sequence[str]:
         """The releases that have a history in this namespace. Raises InputError where there is no such namespace."""
-        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}"
-        found = self.cluster.find("v1", "Secret", labels=selector, metadata=True)
+        found = self.cluster.find("v1", "Secret", labels=_selector(), metadata=True)
         if not found:
             self.cluster.check_namespace()
         return sorted({item["metadata"]["labels"][RELEASE_LABEL] for item in found})
 
     def elsewhere(self, name: str | None = None) -> Sequence[str]:
         """The other namespaces that have a release of that name, or any; () also where one may not look."""
-        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}" + (f"={name}" if name else "")
         with contextlib.suppress(InferError):
-            found = self.cluster.find("v1", "Secret", labels=selector, metadata=True, everywhere=True)
+            found = self.cluster.find("v1", "Secret", labels=_selector(name), metadata=True, everywhere=True)
             return sorted({item["metadata"]["namespace"] for item in found} - {self.cluster.namespace})
         return ()
 
@@ -82,8 +80,7 @@ class ReleaseSecrets:
         return Entry(revision=revision, progress=progress)
 
     def _secrets(self, name: str, *, metadata: bool = False) -> Sequence[Json]:
-        selector = f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}={name}"
-        return self.cluster.find("v1", "Secret", labels=selector, metadata=metadata)
+        return self.cluster.find("v1", "Secret", labels=_selector(name), metadata=metadata)
 
     def append(self, revision: Revision) -> None:
         """Record a revision. Raises ReleaseBusy when that number is taken, ClusterError when it is too large."""
@@ -166,6 +163,11 @@ class ReleaseSecrets:
         secrets = self._secrets(name, metadata=True)
         for secret in sorted(secrets, key=_number):
             self.cluster.delete("v1", "Secret", secret["metadata"]["name"])
+
+
+def _selector(name: str | None = None) -> str:
+    """Of the revisions of a release, or of all."""
+    return f"app.kubernetes.io/managed-by={OWN_MANAGER},{RELEASE_LABEL}" + (f"={name}" if name else "")
 
 
 def secret_name(name: str, number: int) -> str:
