@@ -47,7 +47,7 @@ def over_time(
         return None
     frame = Frame(WIDE, 162 if clock.stages else 150, top=24 if clock.stages else 12, bottom=24)
     x = exact(clock.start_s, clock.end_s, frame.left, frame.inner_right, ticks=12)
-    y = linear(0, top or max(known), frame.inner_bottom, frame.top, ticks=4)
+    y = linear(top or max(known), frame.inner_bottom, frame.top, ticks=4)
     drawn = [*_stages(frame, x, clock), *x_axis(frame, x), *y_axis(frame, y)]
     for line in lines:
         places = [None if value is None else y(value) for value in line.ys]
@@ -91,9 +91,9 @@ def distribution(
     low, high = found.edges[0], found.edges[-1]
     if expected is not None:
         low, high = min(low, expected.low or low), max(high, expected.high)
-    y = linear(0, max(found.counts), frame.inner_bottom, frame.top, ticks=4)
+    y = linear(max(found.counts), frame.inner_bottom, frame.top, ticks=4)
     frame = frame.beside(y)
-    x = logarithmic(low * scale, high * scale, frame.left, frame.inner_right, ticks=6)
+    x = logarithmic(low * scale, high * scale, frame.left, frame.inner_right)
     drawn: list[ET.Element] = []
     if expected is not None:
         a, b = x(expected.low * scale), x(expected.high * scale)
@@ -157,12 +157,12 @@ def curve(title: str, unit: str, x_title: str, points: Sequence[Point], limit: f
     rightmost = max([p.x for p in points] + [p.predicted_x.high for p in points if p.predicted_x and p.predicted_y])
     positive = [v for v in shown if v > 0]
     if positive and max(positive) > LOG_FROM * min(positive):
-        y = logarithmic(min(positive) / 1.2, max(positive) * 1.2, frame.inner_bottom, frame.top, ticks=6)
+        y = logarithmic(min(positive) / 1.2, max(positive) * 1.2, frame.inner_bottom, frame.top)
     else:
-        y = linear(0, max(shown), frame.inner_bottom, frame.top)
+        y = linear(max(shown), frame.inner_bottom, frame.top)
     label = number if y.log else None
     frame = frame.beside(y, label)
-    x = linear(0, rightmost, frame.left, frame.inner_right)
+    x = linear(rightmost, frame.left, frame.inner_right)
     drawn = [*x_axis(frame, x, x_title), *y_axis(frame, y, label)]
     if limit is not None:
         drawn.append(rule(frame.left, y(limit), frame.inner_right, y(limit), "limit"))
@@ -259,7 +259,7 @@ def shares(title: str, unit: str, samples: Sequence[tuple[str, Sequence[float]]]
     if not ends:
         return None
     frame = Frame(HALF, 230, left=50)
-    x = logarithmic(min(ends), max(ends), frame.left, frame.inner_right, ticks=6)
+    x = logarithmic(min(ends), max(ends), frame.left, frame.inner_right)
     y = exact(0, 1, frame.inner_bottom, frame.top, ticks=5)
     drawn = [*x_axis(frame, x, unit, number), *y_axis(frame, y, lambda v: f"{v:.0%}")]
     for n, (_, values) in enumerate(ordered):

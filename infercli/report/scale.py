@@ -12,6 +12,9 @@ from infercli.core.bench.timeline import round_width
 LOG_FROM = 20.0
 """Above this ratio of highest to lowest an axis of latencies is logarithmic; below it, a linear one shows both."""
 
+_LOG_TICKS = 6
+"""Of a logarithmic axis, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -32,13 +35,11 @@ class Scale:
         return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
 
 
-def linear(low: float, high: float, start: float, end: float, *, ticks: int = 5) -> Scale:
-    """From `low` to the round number above `high`."""
-    step = round_width(high - low, ticks) if high > low else 1.0
-    top = low + math.ceil((high - low) / step - 1e-9) * step if high > low else low + 1.0
-    first = math.ceil(low / step - 1e-9)
-    places = tuple(n * step for n in range(first, math.floor(top / step + 1e-9) + 1))
-    return Scale(low=low, high=top, start=start, end=end, ticks=places)
+def linear(high: float, start: float, end: float, *, ticks: int = 5) -> Scale:
+    """From 0 to the round number above `high`."""
+    step = round_width(high, ticks) if high > 0 else 1.0
+    count = math.ceil(high / step - 1e-9) if high > 0 else 1
+    return Scale(low=0, high=count * step, start=start, end=end, ticks=tuple(n * step for n in range(count + 1)))
 
 
 def exact(low: float, high: float, start: float, end: float, *, ticks: int = 8) -> Scale:
@@ -48,16 +49,16 @@ def exact(low: float, high: float, start: float, end: float, *, ticks: int = 8) 
     return Scale(low=low, high=high, start=start, end=end, ticks=places)
 
 
-def logarithmic(low: float, high: float, start: float, end: float, *, ticks: int = 7) -> Scale:
+def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
     """From `low` to `high`, both above 0, with ticks at round multiples of powers of ten; evenly on a short axis."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     places: list[float] = []
     for steps in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
         places = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
-        if len(places) <= ticks:
+        if len(places) <= _LOG_TICKS:
             break
     if len(places) < 3:
-        places = list(exact(low, high, start, end, ticks=ticks).ticks)
+        places = list(exact(low, high, start, end, ticks=_LOG_TICKS).ticks)
     return Scale(low=low, high=high, start=start, end=end, log=True, ticks=tuple(places))
 
 
