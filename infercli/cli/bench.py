@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from infercli.cli import options
 from infercli.cli.instead import Command
-
-
-def _together(*parameters: Callable[[options.F], options.F]) -> Callable[[options.F], options.F]:
-    """Several options as one decorator, listed in their order."""
-
-    def apply(function: options.F) -> options.F:
-        for parameter in reversed(parameters):
-            function = parameter(function)
-        return function
-
-    return apply
-
 
 _INSTEAD = {
     "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
@@ -43,7 +30,7 @@ _INSTEAD = {
 """Options that other load generators have, and what they are here."""
 
 
-_load = _together(
+_load = options.together(
     click.option(
         "--concurrency",
         multiple=True,
@@ -96,7 +83,7 @@ _load = _together(
     click.option("--stop-when-saturated", is_flag=True, help="End a --rate that the endpoint cannot keep up with."),
     click.option("--timeout", metavar="DURATION", help="For one request.  [default: 5m]"),
 )
-_content = _together(
+_content = options.together(
     click.option("--workload", metavar="NAME|FILE", help="What to send: a file, or agent, batch, chat, code, rag."),
     click.option(
         "--format",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,14 +60,6 @@ _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
     ("tpot-p95-ms", float, "The same, for TPOT."),
 )
 
-
-def _flags(function: Callable[..., int]) -> Callable[..., int]:
-    for name, kind, text in reversed((*_FLAGS, *_LOAD_FLAGS)):
-        option = click.option(f"--{name}", is_flag=kind is None, type=kind, default=None, help=text)
-        function = option(function)
-    return function
-
-
 _LIMITS = 'ask by a line of JSON, whose "limit_mm_per_prompt" says it, or write --language-model-only'
 _INSTEAD = {
     "--enable-chunked-prefill": "leave it out: an estimate takes what that version does",
@@ -97,7 +88,12 @@ _INSTEAD = {
 
 
 @click.command(cls=Command, instead=_INSTEAD)
-@_flags
+@options.together(
+    *(
+        click.option(f"--{name}", is_flag=kind is None, type=kind, default=None, help=text)
+        for name, kind, text in (*_FLAGS, *_LOAD_FLAGS)
+    )
+)
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a request and of its answer.")
 @options.answers("json", "text", says="One JSON object a line, or a table for people.")
 def command(schema: bool, output: str, **flags: object) -> int:

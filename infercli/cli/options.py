@@ -51,53 +51,59 @@ def namespace(_ctx: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from None
 
 
-def common(function: F) -> F:
-    """`-o`, `-v`, `--no-color`: on every verb."""
-    return answers("text", "json", "yaml")(function)
+def together(*parameters: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, listed in their order."""
+
+    def apply(function: F) -> F:
+        for parameter in reversed(parameters):
+            function = parameter(function)
+        return function
+
+    return apply
 
 
 def answers(*formats: str, says: str = "Format.") -> Callable[[F], F]:
-    """As `common`, for a verb with other formats; the first is the default."""
-
-    def with_options(function: F) -> F:
-        for option in (
-            click.option(
-                "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."
-            ),
-            click.option(
-                "-v",
-                "--verbose",
-                is_flag=True,
-                expose_value=False,
-                callback=_verbose,
-                help="Print the traceback of a fault in infercli.",
-            ),
-            click.option(
-                "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help=says
-            ),
-        ):
-            function = option(function)
-        return function
-
-    return with_options
-
-
-def cluster(function: F) -> F:
-    """`--context`, `--kubeconfig`, `-n`: on every verb that may talk to a cluster."""
-    for option in (
+    """`-o`, whose default is the first format, `-v` and `--no-color`."""
+    return together(
+        click.option("-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help=says),
         click.option(
-            "-n",
-            "--namespace",
-            callback=namespace,
-            help="Namespace; default: deployment.yaml's, then the context's.",
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_verbose,
+            help="Print the traceback of a fault in infercli.",
         ),
         click.option(
-            "--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."
+            "--no-color", is_flag=True, expose_value=False, is_eager=True, callback=_no_color, help="No colour."
         ),
-        click.option("--context", "kube_context", help="Context of the kubeconfig."),
-    ):
-        function = option(function)
-    return function
+    )
+
+
+common = answers("text", "json", "yaml")
+"""On every verb, unless it has other formats."""
+cluster = together(
+    click.option("--context", "kube_context", help="Context of the kubeconfig."),
+    click.option("--kubeconfig", type=click.Path(dir_okay=False), help="Default: $KUBECONFIG, then ~/.kube/config."),
+    click.option(
+        "-n", "--namespace", callback=namespace, help="Namespace; default: deployment.yaml's, then the context's."
+    ),
+)
+"""On every verb that may talk to a cluster."""
+target = click.option(
+    "--target",
+    type=click.Choice(["kubernetes", "local"]),
+    help="Default: as the flags below or deployment.yaml's profile say, else where the release is.",
+)
+deployment_file = click.option(
+    "-f", "--file", "deployment_path", type=click.Path(dir_okay=False), help="Default: ./deployment.yaml."
+)
+break_lock = click.option(
+    "--break-lock",
+    is_flag=True,
+    help="Take over the release's lock; whoever holds it stops. Does nothing on the local target.",
+)
+"""On every verb that changes a release."""
 
 
 def place(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,31 +114,6 @@ def place(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(place=Place(**{name: given.pop(name) for name in Place._fields}), **given)
 
     return deployment_file(target(cluster(gathered)))
-
-
-def target(function: F) -> F:
-    """`--target`: for verbs that act on a running release."""
-    return click.option(
-        "--target",
-        type=click.Choice(["kubernetes", "local"]),
-        help="Default: as the flags below or deployment.yaml's profile say, else where the release is.",
-    )(function)
-
-
-def deployment_file(function: F) -> F:
-    """`-f deployment.yaml`."""
-    return click.option(
-        "-f", "--file", "deployment_path", type=click.Path(dir_okay=False), help="Default: ./deployment.yaml."
-    )(function)
-
-
-def break_lock(function: F) -> F:
-    """`--break-lock`: on every verb that changes a release."""
-    return click.option(
-        "--break-lock",
-        is_flag=True,
-        help="Take over the release's lock; whoever holds it stops. Does nothing on the local target.",
-    )(function)
 
 
 def timeout(default: str, says: str = "Give up after this.") -> Callable[[F], F]:

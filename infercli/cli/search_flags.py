@@ -5,19 +5,18 @@ The one thing to know: a plan of one profile reads the same flags, so it is chec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from infercli.cli.options import together
 from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.core.estimates.problems import Problems
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 TYPED_ARGUMENTS = (
     "max_model_len", "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs", "kv_cache_dtype",
@@ -25,26 +24,23 @@ TYPED_ARGUMENTS = (
 """engine_args that are flags as well."""
 
 
-def options(function: F) -> F:
-    """The flags that make a plan a search."""
-    for option in (
-        click.option(
-            "--spare", is_flag=True, help="Keep GPUs for one more replica (N+1), unless the pool grows by itself."
-        ),
-        click.option(
-            "--slo",
-            "slos",
-            multiple=True,
-            metavar="NAME=TIME",
-            help="Objective: ttft_p95=1s, ttft_p99=2s or tpot_p95=50ms. Repeat for several.",
-        ),
-        click.option(
-            "--prefix-hit-fraction", type=float, help="Share of each prompt that the prefix cache holds; default 0."
-        ),
-        click.option("--rate", type=float, help="Requests a second: search for the cheapest that holds them."),
-    ):
-        function = option(function)
-    return function
+options = together(
+    click.option("--rate", type=float, help="Requests a second: search for the cheapest that holds them."),
+    click.option(
+        "--prefix-hit-fraction", type=float, help="Share of each prompt that the prefix cache holds; default 0."
+    ),
+    click.option(
+        "--slo",
+        "slos",
+        multiple=True,
+        metavar="NAME=TIME",
+        help="Objective: ttft_p95=1s, ttft_p99=2s or tpot_p95=50ms. Repeat for several.",
+    ),
+    click.option(
+        "--spare", is_flag=True, help="Keep GPUs for one more replica (N+1), unless the pool grows by itself."
+    ),
+)
+"""The flags that make a plan a search."""
 
 
 class Typed(NamedTuple):
