@@ -24,25 +24,11 @@ class ClusterJob:
     def __init__(self, cluster: Cluster, objects: Sequence[dict[str, Json]]) -> None:
         self.cluster, self.objects = cluster, objects
         self.name: str = objects[0]["metadata"]["name"]
+        self.what, self.where, self.kubectl = f"Job {self.name}", cluster.where, cluster.kubectl
         self._job: Json = None
         """As it was created; None: it was not."""
         self._made: list[tuple[str, str]] = []
         """API version and kind of what was created."""
-
-    @property
-    def what(self) -> str:
-        """For people."""
-        return f"Job {self.name}"
-
-    @property
-    def where(self) -> str:
-        """For people."""
-        return self.cluster.where
-
-    @property
-    def kubectl(self) -> str:
-        """How a command for a person begins."""
-        return self.cluster.kubectl
 
     def start(self) -> None:
         """Create the Job, then what it mounts and owns: its pod waits for that."""

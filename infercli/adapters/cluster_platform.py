@@ -74,32 +74,16 @@ class ClusterPlatform:
     `keys_secret`: of what is about to be deployed; None: the one that the record of the release names.
     """
 
+    settle_s = 0.0
+    """`applications` itself knows which statuses may be old, and says so with `accepted`."""
+
     def __init__(self, cluster: Cluster, release_name: str, keys_secret: str | None = None) -> None:
         self.cluster, self.name = cluster, release_name
+        self.where, self.kubectl, self.namespace = cluster.where, cluster.kubectl, cluster.namespace
         self._front = ClusterFront(cluster, release_name, keys_secret)
         self._put: Put | None = None
         self._seen: Json = None
         self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
-
-    @property
-    def where(self) -> str:
-        """For people."""
-        return self.cluster.where
-
-    @property
-    def kubectl(self) -> str:
-        """How a command for a person begins."""
-        return self.cluster.kubectl
-
-    @property
-    def namespace(self) -> str:
-        """Where its objects are."""
-        return self.cluster.namespace
-
-    @property
-    def settle_s(self) -> float:
-        """`applications` itself knows which statuses may be old, and says so with `accepted`."""
-        return 0.0
 
     # Bringing it up
 

@@ -32,38 +32,19 @@ class LocalPlatform:
     `code` maps file names of the serving code's zips to their bytes; `api_key` is one more that the front accepts.
     """
 
+    where = "the Ray on this machine"
+    kubectl = None
+    settle_s = 0.0
+    """Ray's REST API tells the state of what it was given: nothing has to settle."""
+
     def __init__(self, home: Path, serve_port: int, code: dict[str, bytes], api_key: str | None = None) -> None:
         self.home, self.code, self.api_key = home, code, api_key
+        self.keys_dir, self.code_dir = home / "keys", home / "code"
         self.ray = LocalRay(home)
         running = self.ray.running()
         self.serve_port = running.serve_port if running else serve_port
         self._replica: dict[str, Json] = {}
         """The one of each application that was seen last, as Ray tells of it."""
-
-    @property
-    def where(self) -> str:
-        """For people."""
-        return "the Ray on this machine"
-
-    @property
-    def kubectl(self) -> None:
-        """There is no cluster."""
-        return
-
-    @property
-    def settle_s(self) -> float:
-        """Ray's REST API tells the state of what it was given: nothing has to settle."""
-        return 0.0
-
-    @property
-    def keys_dir(self) -> Path:
-        """Where the front reads the API keys and the operator token."""
-        return self.home / "keys"
-
-    @property
-    def code_dir(self) -> Path:
-        """Where Ray's processes read the serving code."""
-        return self.home / "code"
 
     def prepare(self, revision: Revision) -> None:
         """Keys, code, and a Ray that answers. `revision` has no objects here."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infercli.cli import options
-from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
+from infercli.cli.instead import PLANNING, Command, MeanTokens, ModelLength, Tokens
 
 if TYPE_CHECKING:
     from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
@@ -61,17 +61,13 @@ _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
 )
 
 _LIMITS = 'ask by a line of JSON, whose "limit_mm_per_prompt" says it, or write --language-model-only'
-_INSTEAD = {
+_INSTEAD = PLANNING | {
     "--enable-chunked-prefill": "leave it out: an estimate takes what that version does",
     "--trust-remote-code": "leave it out: it changes no number here",
     "--limit-mm-per-prompt": _LIMITS,
     "--explain": "`infercli plan` has it",
     "--input-tokens": "write --input-len",
-    "--isl": "write --input-len",
-    "--osl": "write --output-len",
     "--output-tokens": "write --output-len",
-    "--pp": "write --pipeline-parallel-size",
-    "-p": "write --pipeline-parallel-size",
     "--profile": "write --gpu and --gpu-count",
     "--rate": "write --request-rate",
     "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
@@ -80,11 +76,8 @@ _INSTEAD = {
     "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
     "--tpot": "write --tpot-p95-ms",
     "--ttft": "write --ttft-p95-ms",
-    "--users": "write --concurrency",
-    "--tp": "write --tensor-parallel-size",
-    "-t": "write --tensor-parallel-size",
 }
-"""Options of vLLM, AIConfigurator and `plan`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+"""Options of vLLM, AIConfigurator and `plan`, and what they are here."""
 
 
 @click.command(cls=Command, instead=_INSTEAD)

@@ -17,6 +17,18 @@ _SUFFIXES = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2*
 """Of a number of tokens, as vLLM reads them (utils/argparse_utils.py human_readable_int)."""
 
 
+PLANNING = {
+    "--isl": "write --input-len",
+    "--osl": "write --output-len",
+    "--pp": "write --pipeline-parallel-size",
+    "-p": "write --pipeline-parallel-size",
+    "--tp": "write --tensor-parallel-size",
+    "-t": "write --tensor-parallel-size",
+    "--users": "write --concurrency",
+}
+"""Options of vLLM and AIConfigurator. `-t` is what is left of vLLM's `-tp`."""
+
+
 class Command(click.Command):
     """A verb that knows options of other programs: `instead` has the hint of each."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infercli.cli import options, search_flags
-from infercli.cli.instead import Command, ModelLength, Tokens
+from infercli.cli.instead import PLANNING, Command, ModelLength, Tokens
 from infercli.cli.search_flags import Typed
 from infercli.errors import ExitCode, InputError
 
@@ -39,32 +39,25 @@ _INSTEAD = {
     f"--{name}": f"write {name.replace('-', '_')} under engine_args of deployment.yaml, or ask `infercli estimate`, "
     f"which has --{name}"
     for name in _ARGUMENTS
-} | {
+} | PLANNING | {
     "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
     "--gpu-count": _COUNTED,
     "--gpus": _COUNTED,
-    "--isl": "write --input-len",
-    "--osl": "write --output-len",
     "--qps": "write --rate",
     "--system": "write --profile h200",
     "--total-gpus": _COUNTED,
     "--total_gpus": _COUNTED,
     "--tpot": "write --slo tpot_p95=50ms",
     "--ttft": "write --slo ttft_p95=1s",
-    "--users": "write --concurrency",
     "--engine-version": "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version",
     "--model": "the model is the first word: `infercli plan meta-llama/Llama-3.1-8B-Instruct`",
-    "--pp": "write --pipeline-parallel-size",
-    "-p": "write --pipeline-parallel-size",
     "--request-rate": "write --rate",
     "--speculative-config": "write speculative_config under engine_args of deployment.yaml",
-    "--tp": "write --tensor-parallel-size",
-    "-t": "write --tensor-parallel-size",
     "--tpot-p95-ms": "write --slo tpot_p95=50ms",
     "--ttft-p95-ms": "write --slo ttft_p95=1s",
     "--ttft-p99-ms": "write --slo ttft_p99=1s",
 }  # fmt: skip
-"""Options of vLLM, AIConfigurator and `estimate`, and what they are here. `-t` is what is left of vLLM's `-tp`."""
+"""Options of vLLM, AIConfigurator and `estimate`, and what they are here."""
 
 
 @click.command(cls=Command, instead=_INSTEAD)

@@ -42,7 +42,13 @@ def test_what_ray_or_the_operator_refuse_is_a_refusal(cause):
     assert not unreached(PREFIX + cause)
 
 
-class Objects:
+class Named:
+    """What a Cluster is called."""
+
+    namespace, where, kubectl = "prod", "namespace prod of context test", "kubectl -n prod"
+
+
+class Objects(Named):
     """As much of a Cluster as reads and deletes objects by their kind and name."""
 
     def __init__(self, owners):
@@ -92,12 +98,11 @@ def test_only_what_this_release_has_recorded_and_owns_is_taken_away(monkeypatch)
     assert cluster.deleted == [("PodDisruptionBudget", "chat-engine", "of-chat-engine")]
 
 
-class RayServices:
+class RayServices(Named):
     """As much of a Cluster as holds one RayService, for a user who may not list `hidden`."""
 
     def __init__(self, *, hidden=(), fault=None):
         self.hidden, self.fault = hidden, fault or Forbidden("not allowed to list")
-        self.namespace, self.kubectl = "prod", "kubectl -n prod"
         self.held, self.deleted, self.applied = None, [], []
         self.others = {"Secret": {"data": {"api-keys": "aw==", "operator-token": "dA=="}}}
         self.found: dict[str, list[dict[str, Any]]] = {}
@@ -292,10 +297,8 @@ def test_what_is_there_is_applied_only_where_it_is_the_releases():
     assert len(cluster.applied) == 2
 
 
-class Front:
+class Front(Named):
     """As much of a Cluster as has Secrets with keys, and a front that knows the token `knows`."""
-
-    namespace = "prod"
 
     def __init__(self, knows, **tokens):
         self.knows, self.tokens, self.asked = knows, tokens, []
