@@ -13,6 +13,7 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, server_words, unreachable
 from infercli.adapters.proxy import failed_at, way_to
@@ -26,17 +27,16 @@ _INTERIM = frozenset({102, 103})
 """Heads that a server may send before the answer's own (RFC 9110, 15.2); http.client goes past 100 alone."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer."""
 
     text: str
     finish_reason: str | None
+    engine: str | None
+    """Which engine application answered; None when this is not an infercli front."""
     prompt_tokens: int | None
     """By the server's `usage`; None when it sent none."""
     completion_tokens: int | None
-    engine: str | None
-    """Which engine application answered; None when this is not an infercli front."""
     reasoned: bool
     """Reasoning came beside the text, which does not hold it."""
 
@@ -63,9 +63,9 @@ class Streamed(Iterator[str]):
         return Answer(
             "".join(state.parts),
             state.finish_reason,
+            state.engine,
             state.prompt_tokens,
             state.completion_tokens,
-            state.engine,
             state.reasoned,
         )
 
@@ -114,6 +114,13 @@ class OpenAiApi:
             return [mended(str(entry["id"])) for entry in value["data"] or ()]
         except (KeyError, TypeError):
             raise self._not_one("its list of models is not one") from None
+
+    def first_model(self) -> str:
+        """What is asked where nobody named a model. Raises EndpointError where none is listed."""
+        listed = self.models()
+        if not listed:
+            raise EndpointError(f"{self.endpoint.url} lists no model", "name one with --model")
+        return listed[0]
 
     def stream_chat(self, messages: Sequence[Mapping[str, Json]], *, model: str, **options: Json) -> Streamed:
         """Returns when the answer's head is there; its pieces come as they are taken.

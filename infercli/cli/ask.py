@@ -11,6 +11,7 @@ from infercli.cli import options
 
 if TYPE_CHECKING:
     from infercli.actions.steps import World
+    from infercli.adapters.openai_api import Answer
     from infercli.cli.endpoint import Aim
 
 
@@ -84,6 +85,8 @@ def command(
                 raise UnknownName("engine", engine, known.engines)
             body = {"model": aim.model, "messages": messages, **settings}
             answer = _through_platform(aim.world, body, engine, timeout_s)
+            if output == "text":
+                click.echo(answer.text)
         else:
             if engine is not None:
                 raise InputError("--engine needs a release, not a URL", "name the release")
@@ -92,16 +95,14 @@ def command(
         if "HTTP 400" in error.message and "token" in error.message:
             error.hint = f"less than --max-tokens {max_tokens}, or a shorter question"
         raise
-    shown = answer.pop("shown", False)
     if output != "text":
-        emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer}, output, "")
+        emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer._asdict()}, output, "")
         return
-    if not shown:
-        click.echo(answer["text"])
-    parts = [f"engine {answer['engine']}" if answer["engine"] else "", f"finish {answer['finish_reason']}"]
-    parts.append(f"{answer['completion_tokens']} tokens" if answer["completion_tokens"] is not None else "")
-    note(", ".join(p for p in parts if p))
-    if answer["reasoned"] and not answer["text"].strip():
+    parts = [f"engine {answer.engine}"] if answer.engine else []
+    parts.append(f"finish {answer.finish_reason}")
+    parts += [f"{answer.completion_tokens} tokens"] if answer.completion_tokens is not None else []
+    note(", ".join(parts))
+    if answer.reasoned and not answer.text.strip():
         note(f"it reasoned, and came to no answer within --max-tokens {max_tokens}: give it more")
 
 
@@ -122,9 +123,10 @@ def _check_question(question: str) -> None:
         )
 
 
-def _through_platform(world: World, body: dict[str, Any], engine: str | None, timeout_s: float) -> dict[str, Any]:
+def _through_platform(world: World, body: dict[str, Any], engine: str | None, timeout_s: float) -> Answer:
     import json
 
+    from infercli.adapters.openai_api import Answer
     from infercli.errors import EndpointError
 
     answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=timeout_s)
@@ -134,14 +136,14 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None, ti
         value = json.loads(answer.body)
         choice, usage = value["choices"][0], value.get("usage") or {}
         message = choice["message"]
-        return {
-            "text": message.get("content") or "",
-            "finish_reason": choice["finish_reason"],
-            "engine": answer.headers.get("x-infercli-engine"),
-            "prompt_tokens": usage.get("prompt_tokens"),
-            "completion_tokens": usage.get("completion_tokens"),
-            "reasoned": bool(message.get("reasoning") or message.get("reasoning_content")),
-        }
+        return Answer(
+            message.get("content") or "",
+            choice["finish_reason"],
+            answer.headers.get("x-infercli-engine"),
+            usage.get("prompt_tokens"),
+            usage.get("completion_tokens"),
+            bool(message.get("reasoning") or message.get("reasoning_content")),
+        )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         shown = answer.body.decode(errors="replace")[:200]
         raise EndpointError(f"what came is no chat completion: {shown}", "`infercli status`") from error
@@ -149,22 +151,15 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None, ti
 
 def _streamed(
     aim: Aim, messages: list[dict[str, str]], settings: dict[str, Any], timeout_s: float, *, show: bool
-) -> dict[str, Any]:
+) -> Answer:
     from infercli.adapters.openai_api import OpenAiApi
     from infercli.cli.world import Steps
-    from infercli.errors import EndpointError
 
     api = OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
     waiting = Steps()
     waiting.detail(f"waiting for {aim.endpoint.url}")
     try:
-        model = aim.model
-        if model is None:
-            models = api.models()
-            if not models:
-                raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
-            model = models[0]
-        stream = api.stream_chat(messages, model=model, **settings)
+        stream = api.stream_chat(messages, model=aim.model or api.first_model(), **settings)
         for piece in stream:
             waiting.done()
             if show:
@@ -173,13 +168,4 @@ def _streamed(
         waiting.done()
     if show:
         click.echo()
-    whole = stream.answer
-    return {
-        "text": whole.text,
-        "finish_reason": whole.finish_reason,
-        "engine": whole.engine,
-        "prompt_tokens": whole.prompt_tokens,
-        "completion_tokens": whole.completion_tokens,
-        "reasoned": whole.reasoned,
-        "shown": show,
-    }
+    return stream.answer

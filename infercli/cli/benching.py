@@ -26,7 +26,7 @@ from infercli.core.bench.search import searched
 from infercli.core.bench.sweep import swept
 from infercli.core.traces import Api
 from infercli.core.units import parse_duration_s
-from infercli.errors import EndpointError, ExitCode, InferError, InputError
+from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
@@ -197,12 +197,7 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
             "`infercli bench http://127.0.0.1:8000` with INFERCLI_API_KEY: what the forwarding costs is measured "
             "with it",
         )
-    if aim.model is not None:
-        return aim
-    models = _client(aim, given).models()
-    if not models:
-        raise EndpointError(f"{aim.endpoint.url} lists no model", "name one with --model")
-    return aim._replace(model=models[0])
+    return aim if aim.model is not None else aim._replace(model=_client(aim, given).first_model())
 
 
 def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
