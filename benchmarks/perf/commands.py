@@ -192,48 +192,66 @@ def _mb(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.0f} MB"
 
 
-def main() -> int:
-    """Measure what can be measured here. Returns 1 where a measured command misses its target."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=RUNS, help="runs of each command after one to warm up")
-    parser.add_argument("--only", action="append", default=[], metavar="LABEL", help="rows with LABEL in their name")
-    parser.add_argument("--offline", action="store_true", help="no cluster: leaves out `status`, and helm as a peer")
-    parser.add_argument("--to", type=Path, default=RESULTS, metavar="FILE", help="where the numbers go")
-    given = parser.parse_args()
-    if given.runs < 1:
-        parser.error("--runs must be at least 1")
+def parser(about: str, runs: int, results: Path) -> argparse.ArgumentParser:
+    """The options of every measurement of commands."""
+    options = argparse.ArgumentParser(description=about.splitlines()[0])
+    options.add_argument("--runs", type=_count, default=runs, help="runs of each command after one to warm up")
+    options.add_argument("--only", action="append", default=[], metavar="LABEL", help="rows with LABEL in their name")
+    options.add_argument("--to", type=Path, default=results, metavar="FILE", help="where the numbers go")
+    return options
 
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(text)
+
+
+def chosen(rows: list[Row], only: list[str]) -> list[Row]:
+    """The rows that `--only` names; all without it."""
+    return [row for row in rows if not only or any(label in row.command.label for label in only)]
+
+
+def finish(kind: str, to: Path, measured: list[dict[str, Any]], left_out: list[str], **about: Any) -> int:
+    """Print the table and write the numbers. Returns 1 where a command misses its target."""
+    floor_bytes = processes.memory_floor_bytes()
+    print(table(measured, floor_bytes))
+    for line in left_out:
+        print(f"left out: {line}", file=sys.stderr)
+    document = {
+        "apiVersion": "infercli/v1",
+        "kind": kind,
+        "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **about,
+        "memory_floor_bytes": floor_bytes,
+        "results": measured,
+        "left_out": left_out,
+    }
+    to.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    missed = [m["command"] for m in measured if misses(m)]
+    for name in missed:
+        print(f"misses its target: {name}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def main() -> int:
+    """Measure what can be measured here."""
+    options = parser(__doc__, RUNS, RESULTS)
+    options.add_argument("--offline", action="store_true", help="no cluster: leaves out `status`, and helm as a peer")
+    given = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="perf-home-") as home, cluster(offline=given.offline) as around:
         left_out = [around["missing"]] if "missing" in around else []
         binaries = Path(around["binaries"]) if "binaries" in around else None
         rows = offline_rows(str(binaries / "helm") if binaries else None)
         if binaries:
             rows.append(status_row(binaries))
-        rows = [r for r in rows if not given.only or any(label in r.command.label for label in given.only)]
+        rows = chosen(rows, given.only)
         settings = environment(Path(home)) | ({"KUBECONFIG": around["kubeconfig"]} if binaries else {})
         cpu = processes.pin()
         began = machine(cpu)
         for row in rows:
             processes.measure([row.command, *row.peers], given.runs, settings)
-
-    measured, floor_bytes = results(rows), processes.memory_floor_bytes()
-    print(table(measured, floor_bytes))
-    for line in left_out:
-        print(f"left out: {line}", file=sys.stderr)
-    document = {
-        "apiVersion": "infercli/v1",
-        "kind": "CommandCosts",
-        "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "machine": began,
-        "memory_floor_bytes": floor_bytes,
-        "results": measured,
-        "left_out": left_out,
-    }
-    given.to.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    missed = [m["command"] for m in measured if misses(m)]
-    for name in missed:
-        print(f"misses its target: {name}", file=sys.stderr)
-    return 1 if missed else 0
+    return finish("CommandCosts", given.to, results(rows), left_out, machine=began)
 
 
 def misses(one: dict[str, Any]) -> bool:

@@ -16,7 +16,6 @@ The table goes to standard output and the numbers to benchmarks/results/perf-pla
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -24,13 +23,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import processes
-from commands import BIN, ROOT, Row, environment, machine, misses, results, table
+from commands import BIN, ROOT, Row, chosen, environment, finish, machine, parser, results
 from processes import Command, CommandFailed
 
 RESULTS = ROOT / "benchmarks" / "results" / "perf-planner.json"
@@ -107,37 +106,29 @@ def rows(folder: Path, aiconfigurator: str | None, llm_d: str | None, hub: str) 
         memory = ("--gpu-memory", str(memory_gib), "--gpu-mem-util", "0.92")
         return llm_d_planner("llm-d-planner plan", EXECUTABLES["llm-d-planner"], "plan", *asked, *memory)
 
+    row = partial(Row, target_memory_bytes=120_000_000)
     one = ("--model", "Qwen/Qwen3-32B", "--gpu", "H100", "--max-model-len", "8192")
     search = ("plan", "Qwen/Qwen3-32B", *LENGTHS, *SEARCH)
     return [
-        Row(
+        row(
             command=own("infercli estimate, one, memory", "estimate", *one),
             peers=llm_d_plan("Qwen/Qwen3-32B", 80, 8192),
-            target_memory_bytes=120_000_000,
         ),
-        Row(
+        row(
             command=own(
                 "infercli estimate, one, with speed",
                 *("estimate", *one, "--tensor-parallel-size", "2", *LENGTHS, "--concurrency", "16"),
             ),
             peers=aic("aiconfigurator cli estimate", "estimate", "--batch-size", "16", "--tp-size", "2"),
-            target_memory_bytes=120_000_000,
         ),
-        Row(
-            command=own(f"infercli estimate, {MEMORY_LINES:,} lines of memory", "estimate", stdin=memory),
-            target_memory_bytes=120_000_000,
-        ),
-        Row(
-            command=own(f"infercli estimate, {SPEED_LINES} lines with speed", "estimate", stdin=speed),
-            target_memory_bytes=120_000_000,
-        ),
-        Row(
+        row(command=own(f"infercli estimate, {MEMORY_LINES:,} lines of memory", "estimate", stdin=memory)),
+        row(command=own(f"infercli estimate, {SPEED_LINES} lines with speed", "estimate", stdin=speed)),
+        row(
             command=own("infercli plan, one", "plan", "meta-llama/Llama-3.1-8B-Instruct", "--profile", "l4"),
             peers=llm_d_plan("meta-llama/Llama-3.1-8B-Instruct", 24, -1),
             target_cpu_s=0.25,
-            target_memory_bytes=120_000_000,
         ),
-        Row(
+        row(
             command=own("infercli plan, a search of one profile", *search, "--profile", "h100-x8"),
             peers=(
                 *aic(
@@ -151,21 +142,16 @@ def rows(folder: Path, aiconfigurator: str | None, llm_d: str | None, hub: str) 
                 ),
             ),
             target_cpu_s=1,
-            target_memory_bytes=120_000_000,
         ),
-        Row(
+        row(
             command=own(
                 "infercli plan, a search of five profiles",
                 *("plan", "meta-llama/Llama-3.1-8B-Instruct", "--quantization", "none", *MEASURED_LENGTHS, *SEARCH),
                 *(word for name in MEASURED_PROFILES for word in ("--profile", name)),
             ),
             peers=llm_d_planner("llm-d-planner in Python, recommendations", "python", "-c", RECOMMEND),
-            target_memory_bytes=120_000_000,
         ),
-        Row(
-            command=own("infercli plan, a search of all profiles", *search),
-            target_memory_bytes=120_000_000,
-        ),
+        row(command=own("infercli plan, a search of all profiles", *search)),
     ]
 
 
@@ -293,17 +279,12 @@ def without_broken(row: Row, settings: dict[str, str], left_out: list[str]) -> R
 
 
 def main() -> int:
-    """Measure what runs here. Returns 1 where a command misses its target."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=RUNS, help="runs of each command after one to warm up")
-    parser.add_argument("--only", action="append", default=[], metavar="LABEL", help="rows with LABEL in their name")
-    parser.add_argument("--install", action="store_true", help="make the environments of peers that are not named")
-    parser.add_argument("--aiconfigurator", metavar="FILE", help="its executable")
-    parser.add_argument("--llm-d-planner", metavar="FILE", help="its executable, `planner`")
-    parser.add_argument("--to", type=Path, default=RESULTS, metavar="FILE", help="where the numbers go")
-    given = parser.parse_args()
-    if given.runs < 1:
-        parser.error("--runs must be at least 1")
+    """Measure what runs here."""
+    options = parser(__doc__, RUNS, RESULTS)
+    options.add_argument("--install", action="store_true", help="make the environments of peers that are not named")
+    options.add_argument("--aiconfigurator", metavar="FILE", help="its executable")
+    options.add_argument("--llm-d-planner", metavar="FILE", help="its executable, `planner`")
+    given = options.parse_args()
     named = {"aiconfigurator": given.aiconfigurator, "llm-d-planner": given.llm_d_planner}
     left_out: list[str] = []
     if given.install:
@@ -314,7 +295,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="perf-planner-") as home, model_hub() as hub:
         settings = environment(Path(home))
         found = rows(Path(home), named["aiconfigurator"], named["llm-d-planner"], hub)
-        found = [r for r in found if not given.only or any(label in r.command.label for label in given.only)]
+        found = chosen(found, given.only)
         cpu = processes.pin()
         began = machine(cpu)
         found = [without_broken(row, settings, left_out) for row in found]
@@ -328,25 +309,11 @@ def main() -> int:
                 its["answer"] = answer(command, settings)
         ended = machine(cpu)["load_average"]
 
-    floor_bytes = processes.memory_floor_bytes()
-    print(table(measured, floor_bytes))
-    for line in left_out:
-        print(f"left out: {line}", file=sys.stderr)
-    document = {
-        "apiVersion": "infercli/v1",
-        "kind": "PlannerCosts",
-        "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    about = {
         "machine": began | {"load_average_at_the_end": ended},
         "versions": {"infercli": version("infercli")} | {name: package(path, name) for name, path in named.items()},
-        "memory_floor_bytes": floor_bytes,
-        "results": measured,
-        "left_out": left_out,
     }
-    given.to.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    missed = [m["command"] for m in measured if misses(m)]
-    for name in missed:
-        print(f"misses its target: {name}", file=sys.stderr)
-    return 1 if missed else 0
+    return finish("PlannerCosts", given.to, measured, left_out, **about)
 
 
 if __name__ == "__main__":
