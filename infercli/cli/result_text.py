@@ -25,8 +25,8 @@ from infercli.core.bench.stage import StageResult
 from infercli.core.bench.timeline import Timeline, timeline
 from infercli.core.record import Json
 from infercli.core.telemetry.gpus import GpuSummary, TelemetrySummary
-from infercli.core.units import counted, number, rounded
-from infercli.report.naming import latencies, load_sent, sent, swept
+from infercli.core.units import counted, rounded
+from infercli.report.naming import latencies, load_sent, searched, swept
 from infercli.report.sparkline import BLOCKS, sparkline
 
 ALIKE_FRACTION = 0.9
@@ -209,26 +209,9 @@ def _goodput(stage: StageResult, goodput: Goodput) -> Iterator[str]:
 
 
 def _searched(result: BenchResult) -> Iterator[str]:
-    found, unit = result.searched, f"{result.stages[-1].load.begins}/s"
-    assert found is not None
-    if found.highest_rate_per_s is None:
-        if found.hopeless is not None or found.unfinished is None:
-            yield found.hopeless or "no rate that was tried holds the objectives"
-    else:
-        least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
-        runs = counted(found.runs, "run")
-        yield f"the highest rate that holds: {rate}, in {runs}{sent(result, found.highest_rate_per_s)}"
-    if found.broke_at_rate_per_s is not None:
-        runs = counted(found.broke_runs, "run")
-        yield f"the lowest that did not: {number(found.broke_at_rate_per_s)} {unit}, in {runs}"
-    yield from map(_how_sure, found.sure)
-    if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
-        surely = found.assured.rate_per_s
-        yield f"surely holds: {number(surely)} {unit}, in {found.assured.runs} runs{sent(result, surely)}"
-        yield from map(_how_sure, found.assured.objectives)
-    if found.unfinished is not None:
-        yield f"the search is not finished: {found.unfinished}"
+    for said, sure in searched(result):
+        yield said
+        yield from map(_how_sure, sure)
 
 
 def _how_sure(s: Sure) -> str:

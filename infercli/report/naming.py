@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from infercli.core.bench.comparison import MetricDifference
 from infercli.core.bench.metrics import Distribution
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.samples import answered_of, asked_tokens
-from infercli.core.bench.search import sent_per_s
+from infercli.core.bench.search import Sure, sent_per_s
 from infercli.core.bench.stage import StageResult
 from infercli.core.units import counted, number, rounded
 
@@ -111,6 +111,28 @@ def sent(result: BenchResult, rate_per_s: float) -> str:
     if not at:
         return ""
     return f"; {' to '.join(dict.fromkeys(number(rate) for rate in (min(at), max(at))))} were sent"
+
+
+def searched(result: BenchResult) -> Iterator[tuple[str, Sequence[Sure]]]:
+    """What a search found, a sentence each, and how sure that is; nothing of any other run."""
+    found, unit = result.searched, f"{result.stages[-1].load.begins}/s"
+    if found is None:
+        return
+    if found.highest_rate_per_s is not None:
+        least = "" if found.unfinished is None else "at least "
+        rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
+        runs = f"in {counted(found.runs, 'run')}{sent(result, found.highest_rate_per_s)}"
+        yield f"the highest rate that holds: {rate}, {runs}", found.sure
+    elif found.hopeless is not None or found.unfinished is None:
+        yield found.hopeless or "no rate that was tried holds the objectives", ()
+    if found.broke_at_rate_per_s is not None:
+        runs = counted(found.broke_runs, "run")
+        yield f"the lowest that did not: {number(found.broke_at_rate_per_s)} {unit}, in {runs}", ()
+    if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
+        rate, runs = f"{number(found.assured.rate_per_s)} {unit}", counted(found.assured.runs, "run")
+        yield f"surely holds: {rate}, in {runs}{sent(result, found.assured.rate_per_s)}", found.assured.objectives
+    if found.unfinished is not None:
+        yield f"the search is not finished: {found.unfinished}", ()
 
 
 def swept(result: BenchResult) -> Iterator[str]:

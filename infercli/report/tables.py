@@ -14,7 +14,7 @@ from infercli.core.bench.stage import StageResult
 from infercli.core.telemetry.gpus import GpuSummary
 from infercli.core.units import counted, number, rounded
 from infercli.report.markup import Child, h, outside, table
-from infercli.report.naming import latencies, sent
+from infercli.report.naming import latencies, searched
 
 UNKNOWN = "unknown"
 
@@ -71,24 +71,9 @@ def objectives(result: BenchResult) -> Iterator[ET.Element]:
 
 
 def _searched(result: BenchResult) -> Iterator[ET.Element]:
-    found = result.searched
-    assert found is not None
-    if found.highest_rate_per_s is None:
-        if found.hopeless is not None or found.unfinished is None:
-            yield h("p", f"{found.hopeless or 'no rate that was tried holds the objectives'}.")
-    else:
-        broke, unit = found.broke_at_rate_per_s, f"{result.stages[-1].load.begins}/s"
-        beyond = "nothing higher broke" if broke is None else f"{number(broke)} {unit} did not hold"
-        least = "" if found.unfinished is None else "at least "
-        rate = f"{least}{number(found.highest_rate_per_s)} {unit}"
-        yield h("p", f"The highest rate that holds is {rate}{sent(result, found.highest_rate_per_s)}; {beyond}.")
-        yield from _how_sure(found.sure)
-        if found.assured is not None and found.assured.rate_per_s != found.highest_rate_per_s:
-            at = found.assured.rate_per_s
-            yield h("p", f"{number(at)} {unit} surely holds{sent(result, at)}.")
-            yield from _how_sure(found.assured.objectives)
-    if found.unfinished is not None:
-        yield h("p", f"The search is not finished: {found.unfinished}.")
+    for said, sure in searched(result):
+        yield h("p", f"{said[0].upper()}{said[1:]}.")
+        yield from _how_sure(sure)
 
 
 def _how_sure(sure: Sequence[Sure]) -> Iterator[ET.Element]:

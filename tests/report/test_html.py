@@ -214,7 +214,7 @@ def test_what_was_sent_stands_on_the_page():
 
 
 def test_a_search_says_what_it_found():
-    assert "The highest rate that holds is 2 requests/s" in Seen(page(rates(1, 2, 2))).text
+    assert "The highest rate that holds: 2 requests/s" in Seen(page(rates(1, 2, 2))).text
 
 
 def test_a_search_that_is_sure_of_a_lower_rate_is_about_that():
@@ -225,7 +225,7 @@ def test_a_search_that_is_sure_of_a_lower_rate_is_about_that():
     ).text
     assert "Of level 3, 1 requests/s:" in text
     assert "surely holds" in text.split("highest rate that holds")[0]  # its tile comes first
-    assert "1 requests/s surely holds" in text
+    assert "Surely holds: 1 requests/s" in text
 
 
 def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_which():
