@@ -38,9 +38,9 @@ class Doing(NamedTuple):
     """As it was given; None: kubectl finds the same one."""
 
     @property
-    def writes(self) -> bool:
-        """It may have been done although no answer came."""
-        return self.verb in ("apply", "create", "change", "delete")
+    def unanswered(self) -> str:
+        """What else is to be said where no answer came: a write may have been done."""
+        return "; it may have been done all the same" if self.verb in ("apply", "create", "change", "delete") else ""
 
     @property
     def kubectl(self) -> str:
@@ -111,9 +111,8 @@ def refused(said: ApiStatus, doing: Doing) -> InferError:
     if said.status in _BY_STATUS:
         return _BY_STATUS[said.status](said, doing)
     if said.status in (408, 500, 502, 503, 504):
-        also = ", and may have been done all the same" if doing.writes else ""
         return ClusterError(
-            f"the API server could not {act} (HTTP {said.status}): {message}{also}",
+            f"the API server could not {act} (HTTP {said.status}): {message}{doing.unanswered}",
             f"try again; `{doing.kubectl} get --raw /readyz?verbose` says how it is",
         )
     return ClusterError(f"the API server refused to {act} (HTTP {said.status}): {message}", "`infercli doctor`")
@@ -307,18 +306,17 @@ def _unreachable(error: Json, doing: Doing) -> InferError:
 
 
 def _slow(_: Json, doing: Doing) -> InferError:
-    also = "; it may have been done all the same" if doing.writes else ""
     return ClusterError(
-        f"the API server of context `{doing.context}` did not answer in time ({doing.verb} {doing.what}){also}",
+        f"the API server of context `{doing.context}` did not answer in time ({doing.verb} {doing.what})"
+        f"{doing.unanswered}",
         f"try again; `{doing.kubectl} get --raw /readyz?verbose` says how it is",
     )
 
 
 def _broke_off(error: Json, doing: Doing) -> InferError:
-    also = "; it may have been done all the same" if doing.writes else ""
     return ClusterError(
         f"the API server of context `{doing.context}` closed the connection ({doing.verb} {doing.what}: "
-        f"{_root(error)}){also}",
+        f"{_root(error)}){doing.unanswered}",
         "try again",
     )
 
