@@ -358,7 +358,7 @@ def _left(drive: Drive, before: Serving | None) -> str:
     if recorded is None or not routed:
         return "nothing serves"
     try:
-        states = front_states(platform, recorded.front.replicas, tries=2 * recorded.front.replicas).values()
+        states, _ = front_states(platform, recorded.front.replicas, tries=2 * recorded.front.replicas)
     except (InferError, OSError) as error:
         with contextlib.suppress(InferError, OSError):
             if platform.config() is None:

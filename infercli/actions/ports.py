@@ -16,7 +16,7 @@ class Platform(Protocol):
 
     @property
     def where(self) -> str:
-        """For people: `this machine` or `namespace chat of context prod`."""
+        """For people: `the Ray on this machine` or `namespace chat of context prod`."""
 
     @property
     def kubectl(self) -> str | None:

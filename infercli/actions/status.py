@@ -150,7 +150,7 @@ def _look(platform: Platform, meant: Serving | None) -> _Look:
         wanted = meant.front.replicas
         front = FrontStatus(wanted=wanted, current=0)
         try:
-            states = front_states(platform, wanted, tries=3 * wanted).values()
+            states, _ = front_states(platform, wanted, tries=3 * wanted)
         except EndpointError as error:
             silent = error.message
         except (InputError, ClusterError) as error:  # the operator token is missing, or the way to the front is barred

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from infercli.actions.ports import Clock, Platform, Watcher
@@ -80,8 +80,6 @@ class Since:
 class FrontState(NamedTuple):
     """What one front replica says of itself."""
 
-    replica: str
-    """Serve's name of it: the pids of replicas in two pods may be equal."""
     generation: int
     refused: dict[str, str]
 
@@ -225,30 +223,27 @@ def runs(platform: Platform, names: Collection[str], clock: Clock) -> bool:
         clock.sleep(POLL_S)
 
 
-def front_states(
-    platform: Platform, replicas: int, tries: int, other: list[str] | None = None
-) -> dict[str, FrontState]:
-    """The front replicas that are told of within `tries` requests, by name.
+def front_states(platform: Platform, replicas: int, tries: int) -> tuple[Sequence[FrontState], str | None]:
+    """The front replicas that are told of within `tries` requests, and what was answered in their place, if anything.
 
-    One replica answers, for all that answer it: which one the proxy asks depends on what each has to do. `other` is
-    given what was answered instead.
+    One replica answers, for all that answer it: which one the proxy asks depends on what each has to do.
     """
     states: dict[str, FrontState] = {}
+    other = None
     for _ in range(tries):
         answer = platform.front("GET", "/front", timeout_s=5)
         if answer.status == 200:
             with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # who answers is not the front
                 body = json.loads(answer.body)
                 for seen in body.get("replicas") or [body]:  # a front of before it told of the others tells of itself
+                    # By Serve's name of it: the pids of replicas in two pods may be equal.
                     name = str(seen.get("replica") or seen["pid"])
-                    states[name] = FrontState(name, seen["generation"], seen.get("refused") or {})
-        elif other is not None:
-            other.append(
-                f"the front answers HTTP {answer.status}: {answer.body.decode(errors='replace')[:200].strip()}"
-            )
+                    states[name] = FrontState(seen["generation"], seen.get("refused") or {})
+        else:
+            other = f"the front answers HTTP {answer.status}: {answer.body.decode(errors='replace')[:200].strip()}"
         if len(states) >= replicas:
             break
-    return states
+    return [*states.values()], other
 
 
 def until_routed(
@@ -264,34 +259,27 @@ def until_routed(
     trouble: tuple[str, ...] = ()
     told = Told(clock, watcher)
     while True:
-        refused: str | None = None
-        current = 0
-        other: list[str] = []
         try:
-            for state in front_states(platform, front_replicas, 2 * front_replicas, other).values():
-                if state.generation >= generation and engine not in state.refused:
-                    current += 1
-                else:
-                    refused = state.refused.get(engine, refused)
+            states, other = front_states(platform, front_replicas, 2 * front_replicas)
+            refused = [state.refused[engine] for state in states if engine in state.refused]
         except EndpointError as error:
-            refused = error.message
+            states, other, refused = (), None, [error.message]
+        current = sum(state.generation >= generation and engine not in state.refused for state in states)
         if current >= front_replicas:
             return
-        refused = refused or (other[-1] if other else None)
+        instead = [] if other is None else [other]
         if clock.monotonic() - looked > LONG_FLIP_S:
             # Other pods are being made for this table (another image): they, or the engine in them, may not come up.
             looked, seen = clock.monotonic(), look()
             trouble = _trouble(seen, [engine]) if seen is not None else trouble
-            told([*trouble, *other[-1:]])
+            told([*trouble, *instead])
             failed = failure_of(seen.apps[engine]) if seen and seen.accepted and engine in seen.apps else None
             if failed:
                 raise _cannot_start(platform, engine, failed)
-        waits = [reason for reason in (refused, *trouble) if reason]
-        watcher.detail(
-            f"{current} of {front_replicas} front replicas route by table {generation}"
-            + (f" ({'; '.join(waits)})" if waits else "")
-        )
-        deadline.check(f"the front to route to {engine}" + (f" ({'; '.join(waits)})" if waits else ""))
+        waits = [*(refused or instead)[-1:], *trouble]
+        why = f" ({'; '.join(waits)})" if waits else ""
+        watcher.detail(f"{current} of {front_replicas} front replicas route by table {generation}{why}")
+        deadline.check(f"the front to route to {engine}{why}")
         clock.sleep(FLIP_POLL_S if clock.monotonic() - began < 2 else POLL_S)
 
 
