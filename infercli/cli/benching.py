@@ -194,8 +194,7 @@ def _aim(where: str | None, given: dict[str, Any]) -> Aim:
             f"{aim.release} answers inside the cluster only, at {aim.endpoint.url}",
             f"`infercli bench {aim.release} --in-cluster` measures it from a pod beside it; or "
             f"`{aim.world.platform.kubectl} port-forward service/{aim.release}-serve-svc 8000`, then "
-            "`infercli bench http://127.0.0.1:8000` with INFERCLI_API_KEY: what the forwarding costs is measured "
-            "with it",
+            "`infercli bench http://127.0.0.1:8000` with INFERCLI_API_KEY, which measures the forwarding too",
         )
     return aim if aim.model is not None else aim._replace(model=_client(aim, given).first_model())
 

@@ -101,18 +101,22 @@ def _what(how: Way, aim: Entry) -> str:
 def _said(name: str, how: Way, aim: Entry) -> str:
     what = _what(how, aim)
     if not how.states:
-        return f"{name}: {what} serves already, with every request; nothing to go back to was found after it"
+        return f"{name}: {what} serves already and takes every request: there is nothing to go back from"
     if how.is_shift:
-        does = "a shift of requests" if how.moves else "requests stay, its replicas, front or objects come back"
+        does = (
+            "a shift of requests"
+            if how.moves
+            else "requests stay where they are; its replicas, front or objects come back"
+        )
         return f"{name}: back to {what}, which still runs: {does}"
     if how.new_cluster:
         return (
-            f"{name}: back to {what}, whose pods are other ones: a Ray cluster is built beside the one that serves, "
-            "which takes minutes and its GPUs twice until the old one is gone"
+            f"{name}: back to {what}, which has other pods: a second Ray cluster is built beside the one that serves, "
+            "which takes minutes, and twice the GPUs until the old one is gone"
         )
     said = f"{name}: back to {what}, which does not run: its engine is started first, which takes minutes"
     if how.lacks_replicas:
-        said = f"{name}: back to {what}, of which not every replica runs: they are started, which takes minutes"
+        said = f"{name}: back to {what}, whose replicas do not all run: those missing are started, which takes minutes"
     if any(s.step == "stop" for s in how.states):
         said += "; there is no GPU for both, so requests get 503 meanwhile"
     return said

@@ -151,7 +151,7 @@ def test_replicas_and_the_front_are_taken_back_too(user):
     assert (status["revision"], status["drift"]) == (3, [])
     assert "serves already" in user.done("rollback", "chat", "--to", "1").out
     forward = user.done("rollback", "chat", "--to", "2", "--timeout", "60s")
-    assert "of which not every replica runs: they are started" in forward.err
+    assert "whose replicas do not all run: those missing are started" in forward.err
     assert (replicas(user, app), replicas(user, "front")) == (2, 3)
 
 
