@@ -181,9 +181,11 @@ def check_sealed(
 def check_files(plan: Plan) -> None:
     """The weights on this machine are those of the lock: sizes and hashes. Raises InputError with the differences."""
     from infercli.adapters.model_directory import verify
+    from infercli.cli.progress import byte_progress
 
     assert plan.model is not None  # check_deployable says so
-    differences = verify(plan.model, Path(plan.engine.model_path))
+    with byte_progress("verifying") as on_progress:
+        differences = verify(plan.model, Path(plan.engine.model_path), on_progress)
     if differences:
         shown = "\n".join(str(d) for d in differences[:5])
         more = f"\nand {len(differences) - 5} more" if len(differences) > 5 else ""

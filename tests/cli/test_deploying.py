@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -24,6 +25,18 @@ def platform(pinned, monkeypatch):
 
     monkeypatch.setattr("infercli.cli.world.local_world", world)
     return platform
+
+
+def test_the_hashing_of_the_weights_shows_how_far_it_is(infercli, platform, monkeypatch):
+    told = []
+
+    @contextlib.contextmanager
+    def byte_progress(what):
+        yield lambda done, total, name: told.append((what, done == total))
+
+    monkeypatch.setattr("infercli.cli.progress.byte_progress", byte_progress)
+    assert infercli("deploy").code == ExitCode.YES
+    assert ("verifying", True) in told
 
 
 def answering(platform, path, answer):
