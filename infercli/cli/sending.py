@@ -62,9 +62,8 @@ def conversations_for(
         document, sending = None, _by_numbers(words, input_tokens, output_tokens, wanted)
     else:
         _alone(workload, words=words, input_tokens=input_tokens, output_tokens=output_tokens)
-        loaded = load_workload(workload, data_format)
-        document = loaded.workload
-        sending = _by_workload(loaded, wanted)
+        document = load_workload(workload, data_format)
+        sending = _by_workload(document, wanted)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
     changes["api"] = api or (document.api if document else None)
     sending = sending.model_copy(update=changes)
@@ -77,15 +76,11 @@ def conversations_for(
     return sending
 
 
-class Loaded(NamedTuple):
-    """A workload, and where its `file` is looked for."""
+def load_workload(given: str, data_format: FileFormat | None = None) -> Workload:
+    """A workload file by path or shipped name, or a file of data in a format. Raises InputError.
 
-    workload: Workload
-    folder: Path
-
-
-def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
-    """A workload file by path or shipped name, or a file of data in a format. Raises InputError."""
+    A `file` that it names is looked for in its own folder.
+    """
     from infercli.adapters.files import read_document, shipped_file
     from infercli.core.load.workload import FILE_FORMATS, Workload
 
@@ -96,21 +91,22 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Loaded:
     if data_format is not None:
         if path.is_dir():
             raise InputError(f"{given}: is a directory", "name a file in it")
-        return Loaded(Workload(name=path.name, file=str(path.absolute()), format=data_format), path.parent)
+        return Workload(name=path.name, file=str(path), format=data_format)
     if not is_name and path.is_file():
         more = '; plain text becomes jsonl with a line {"prompt": "..."} for each' if path.suffix == ".txt" else ""
         raise InputError(
             f"{given} is data, and nothing says in what format", f"--format {'|'.join(FILE_FORMATS)}{more}"
         )
     path = shipped_file("workloads", given, "workload")
-    return Loaded(read_document(path, Workload), path.parent)
+    found = read_document(path, Workload)
+    return found if found.file is None else found.model_copy(update={"file": str(path.parent / found.file)})
 
 
 def mean_turns(workload: str | None, data_format: FileFormat | None) -> float | None:
     """Of a conversation that is made here, on average; None: the workload has conversations of its own."""
     if workload is None:
         return 1.0
-    description = load_workload(workload, data_format).workload.synthetic
+    description = load_workload(workload, data_format).synthetic
     return None if description is None else description.turns.average
 
 
@@ -118,7 +114,7 @@ def is_trace(workload: str | None, data_format: FileFormat | None) -> bool:
     """Whether it says how long prompts are and not what they say."""
     from infercli.core.load.workload import TRACE_FORMATS
 
-    return workload is not None and load_workload(workload, data_format).workload.format in TRACE_FORMATS
+    return workload is not None and load_workload(workload, data_format).format in TRACE_FORMATS
 
 
 def tokenizer_for(
@@ -173,16 +169,15 @@ def _by_numbers(words: int | None, input_tokens: int | None, output_tokens: int 
     return _by_synthetic(given, "synthetic", wanted)
 
 
-def _by_workload(loaded: Loaded, wanted: _Wanted) -> Sending:
+def _by_workload(workload: Workload, wanted: _Wanted) -> Sending:
     from infercli.core.load.conversation import single
     from infercli.core.load.sending import Sending
 
-    workload = loaded.workload
     title = f"workload {workload.name}"
     if workload.synthetic is not None:
         return _by_synthetic(workload.synthetic, title, wanted)
     if workload.file is not None:
-        return _by_file(workload, loaded.folder / workload.file, title, wanted)
+        return _by_file(workload, Path(workload.file), title, wanted)
     conversations = workload.conversations or tuple(map(single, workload.prompts or ()))
     return Sending(conversations=conversations[: wanted.most], source=title)
 
@@ -278,13 +273,15 @@ def _kept(key: list[object], lengths: TokenLengths | None, write: Callable[[], S
         return write()
     from infercli.adapters import prompt_cache
     from infercli.cli.output import note
+    from infercli.cli.progress import working
     from infercli.core.record import digest
 
     name = digest([GENERATOR, lengths.digest, lengths.name, *key])
     found = prompt_cache.load(name)
     if found is not None:
         return found
-    sending = write()
+    with working("writing prompts"):
+        sending = write()
     try:
         prompt_cache.store(name, sending)
     except InferError as error:

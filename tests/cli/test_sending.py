@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -192,12 +193,15 @@ class Forbidden:
 
 
 @pytest.mark.parametrize("given", ["rag", "trace"])
-def test_what_was_written_once_costs_no_tokenizer_the_next_time(lengths, tmp_path, given):
+def test_what_was_written_once_costs_no_tokenizer_the_next_time(lengths, tmp_path, monkeypatch, given):
+    said = []
+    monkeypatch.setattr("infercli.cli.progress.working", lambda what: said.append(what) or contextlib.nullcontext())
     if given == "trace":
         (tmp_path / "t.jsonl").write_text('{"timestamp": 0, "input_length": 90, "output_length": 1, "hash_ids": [1]}\n')
         given = workload("file: t.jsonl\nformat: mooncake")
     first = conversations_for(given, count=4, lengths=lengths)
     assert conversations_for(given, count=4, lengths=Forbidden(lengths)) == first
+    assert said == ["writing prompts"]
     for other in ({"seed": 1}, {"count": 3} if given == "rag" else {"seed": 2}):
         with pytest.raises(AssertionError, match="counted again"):
             conversations_for(given, **{"count": 4, **other}, lengths=Forbidden(lengths))
