@@ -14,7 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @dataclass(kw_only=True)
@@ -47,21 +47,23 @@ def memory_floor_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def spawn(command: Command, environment: dict[str, str], stdout: tuple[Any, ...], said: IO[bytes]) -> int:
+    """Start it; returns its pid. `stdout`: a file action of posix_spawn; stderr goes to `said`."""
+    here = Path.cwd()
+    os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
+    try:
+        stdin = (os.POSIX_SPAWN_OPEN, 0, command.stdin or os.devnull, os.O_RDONLY, 0)
+        actions = [stdin, stdout, (os.POSIX_SPAWN_DUP2, said.fileno(), 2)]
+        return os.posix_spawnp(command.argv[0], command.argv, environment | command.variables, file_actions=actions)
+    finally:
+        os.chdir(here)
+
+
 def run_once(command: Command, environment: dict[str, str]) -> tuple[float, float, int]:
     """CPU seconds, elapsed seconds and peak memory in bytes of one run. Raises CommandFailed with what it said."""
     with tempfile.TemporaryFile() as said:
-        here = Path.cwd()
-        os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
-        try:
-            actions = [
-                (os.POSIX_SPAWN_OPEN, 0, command.stdin or os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
-            ]
-            began_s = time.monotonic()
-            pid = os.posix_spawnp(command.argv[0], command.argv, environment | command.variables, file_actions=actions)
-        finally:
-            os.chdir(here)
+        began_s = time.monotonic()
+        pid = spawn(command, environment, (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), said)
         _, status, usage = os.wait4(pid, 0)
         elapsed_s = time.monotonic() - began_s
         code = os.waitstatus_to_exitcode(status)

@@ -17,9 +17,8 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
-from benchmarks.perf.processes import Command
+from benchmarks.perf.processes import Command, spawn
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _SAMPLE_S = 0.02
@@ -69,7 +68,7 @@ def watch(command: Command, environment: dict[str, str], timeout_s: float) -> Wa
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryFile() as said:
         found = Watched(moments_ns=[time.monotonic_ns()], cpu_s=[0.0])
-        root = _spawn(command, environment, said)
+        root = spawn(command, environment, (os.POSIX_SPAWN_DUP2, said.fileno(), 1), said)
         tree = _Tree(root)
         handle = os.pidfd_open(root)
         try:
@@ -80,20 +79,6 @@ def watch(command: Command, environment: dict[str, str], timeout_s: float) -> Wa
         said.seek(max(0, said.seek(0, os.SEEK_END) - 4000))
         found.said = said.read().decode(errors="replace").strip()
     return found
-
-
-def _spawn(command: Command, environment: dict[str, str], said: IO[bytes]) -> int:
-    here = Path.cwd()
-    os.chdir(command.folder)  # posix_spawn has no folder of its own, and fork would copy this process
-    try:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, said.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
-        ]
-        return os.posix_spawnp(command.argv[0], command.argv, environment, file_actions=actions)
-    finally:
-        os.chdir(here)
 
 
 def _follow(found: Watched, tree: _Tree, handle: int, timeout_s: float) -> None:
