@@ -48,6 +48,22 @@ _NAME_HINTS = (
 )  # fmt: skip
 """In a name of a compressed-tensors checkpoint: every 4-bit one of them is packed alike."""
 
+_SETTINGS: dict[str, tuple[Any, ...]] = {
+    "tensor_parallel_size": (int, "tensor_parallel", "tp"),
+    "pipeline_parallel_size": (int, "pipeline_parallel", "pp"),
+    "data_parallel_size": (int, "data_parallel", "dp"),
+    "decode_context_parallel_size": (int, "decode_context_parallel"),
+    "max_model_len": (int, "max_model_len"),
+    "max_num_seqs": (int, "max_num_seqs"),
+    "max_num_batched_tokens": (int, "max_num_batched_tokens"),
+    "block_size": (int, "block_size"),
+    "enforce_eager": (bool, "enforce_eager"),
+    "gpu_memory_utilization": (float, "gpu_memory_utilization", "gpu_memory_utilization_default_assumed"),
+    "kv_cache_dtype": (str, "kv_cache_dtype", "kv_dtype"),
+    "dtype": (str, "dtype"),
+}
+"""Field of a request -> its type, and the fields of records that say it."""
+
 _LAGUNA = "https://github.com/sostrowsk/dgx-spark-local-llm/blob/4b5486468ec6"
 STATED: dict[str, dict[str, Any]] = {
     "https://github.com/vllm-project/vllm/issues/44376": {"max_num_batched_tokens": 16384},
@@ -91,35 +107,16 @@ def question(row: Row, library: Library) -> Question:
         and re.match(r"0\.([89]|10)\.", request["engine_version"])
     ):
         request["use_v1"] = row["engine"] == "V1"  # whoever started it chose by VLLM_USE_V1
-    for ours, theirs in (
-        ("tensor_parallel_size", ("tensor_parallel", "tp")),
-        ("pipeline_parallel_size", ("pipeline_parallel", "pp")),
-        ("data_parallel_size", ("data_parallel", "dp")),
-        ("decode_context_parallel_size", ("decode_context_parallel",)),
-        ("max_model_len", ("max_model_len",)),
-        ("max_num_seqs", ("max_num_seqs",)),
-        ("max_num_batched_tokens", ("max_num_batched_tokens",)),
-        ("block_size", ("block_size",)),
-    ):
+    for ours, (kind, *theirs) in _SETTINGS.items():
         value = next((row[name] for name in theirs if row.get(name)), None)
         if value is not None:
-            request[ours] = int(value)
+            request[ours] = kind(value)
     _accelmark(request, row)
     stated = STATED.get(str(row.get("source_url")), {})
     if "max_num_batched_tokens" in stated:
         request.setdefault("max_num_batched_tokens", stated["max_num_batched_tokens"])
-    if row.get("enforce_eager"):
-        request["enforce_eager"] = True
-    if row.get("expert_parallel") or row.get("ep") is True or (_number(row.get("ep")) or 0) > 1:
+    if row.get("expert_parallel") or row.get("ep") is True or (number(row.get("ep")) or 0) > 1:
         request["enable_expert_parallel"] = True
-    utilization = row.get("gpu_memory_utilization") or row.get("gpu_memory_utilization_default_assumed")
-    if utilization:
-        request["gpu_memory_utilization"] = float(utilization)
-    kv_dtype = row.get("kv_cache_dtype") or row.get("kv_dtype")
-    if kv_dtype:
-        request["kv_cache_dtype"] = str(kv_dtype)
-    if row.get("dtype"):
-        request["dtype"] = str(row["dtype"])
     _items(request, str(row.get("notes") or ""))
     _speculation(request, row, library.find(str(stated.get("draft") or ""), None))
     if row.get("enable_lora"):
@@ -282,5 +279,6 @@ def _items(request: dict[str, Any], notes: str) -> None:
         request["limit_mm_per_prompt"] = {kind: int(count) for kind, count in counts.items()}
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A field that is one; None for anything else."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

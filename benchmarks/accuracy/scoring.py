@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,8 +92,14 @@ class Scores:
         return (sum(known) / len(known) if known else None), len(known)
 
 
-UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-"""What reading a record raises whose fields are of another kind than a truth file's: it is refused, by name."""
+@contextmanager
+def readable(row: dict[str, Any], refused: list[tuple[str, str]]) -> Iterator[None]:
+    """Inside, a record whose fields are of another kind than a truth file's is refused, by name."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        refused.append((str(row["id"]), f"the record cannot be read: {error}"))
+
 
 FAMILIES = ("dense", "moe", "latent", "hybrid")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.accuracy.asking import Question, question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.scoring import UNREADABLE, Compared, Scores
+from benchmarks.accuracy.scoring import Compared, Scores, readable
 from infercli.cli.estimating import Answers
 from infercli.core.estimates.estimate import Estimate, EstimateError
 from infercli.core.units import GIB
@@ -27,10 +27,8 @@ def score(rows: list[Row], library: Library) -> Scores:
     """Every record asked, and compared where something was printed."""
     answers, scores = Answers(), Scores(rows=len(rows))
     for row in rows:
-        try:
+        with readable(row, scores.refused):
             _score(row, library, answers, scores)
-        except UNREADABLE as error:
-            scores.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return scores
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.accuracy.asking import question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.scoring import UNREADABLE
+from benchmarks.accuracy.scoring import readable
 from benchmarks.accuracy.throughput import answer_with_room, lengths_of, refused
 from infercli.cli.estimating import Answers
 from infercli.core.estimates.estimate import Estimate
@@ -63,10 +63,8 @@ def score(rows: list[Row], library: Library) -> Rates:
     """Every record asked for its highest rate."""
     answers, rates = Answers(), Rates(rows=len(rows))
     for row in rows:
-        try:
+        with readable(row, rates.refused):
             _score(row, library, answers, rates)
-        except UNREADABLE as error:
-            rates.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return rates
 
 

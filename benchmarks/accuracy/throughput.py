@@ -6,9 +6,9 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
-from benchmarks.accuracy.asking import Question, question
+from benchmarks.accuracy.asking import Question, number, question
 from benchmarks.accuracy.models import Library
-from benchmarks.accuracy.scoring import UNREADABLE, Compared, Scores
+from benchmarks.accuracy.scoring import Compared, Scores, readable
 from infercli.cli.estimating import Answers
 from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
 
@@ -38,10 +38,8 @@ def score(rows: list[Row], library: Library) -> dict[str, Scores]:
         engine = str(row.get("engine") or "vLLM")
         mine = scores.setdefault(engine, Scores())
         mine.rows += 1
-        try:
+        with readable(row, mine.refused):
             _score(row, library, answers, mine)
-        except UNREADABLE as error:
-            mine.refused.append((str(row["id"]), f"the record cannot be read: {error}"))
     return scores
 
 
@@ -210,7 +208,7 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
     groups += [f"source {row.get('source') or 'unstated'}"]
     note = "; ".join([*asked.assumed, *([f"config of {asked.config_of}"] if asked.config_of else [])])
     pairs: dict[str, tuple[float, float]] = {}
-    printed, within = _number(row.get("output_tok_per_s")), None
+    printed, within = number(row.get("output_tok_per_s")), None
     if printed is not None:
         pairs["output_tok_per_s"] = (speed.output_tok_per_s.value, printed)
         within = speed.output_tok_per_s.low <= printed <= speed.output_tok_per_s.high
@@ -223,10 +221,6 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
         pairs["tpot"] = (1000 * ours_tpot.value, tpot.ms)
     why = dict.fromkeys(pairs, note)
     return Compared(str(row["id"]), tuple(groups), pairs, why, within, architecture=answer.architecture)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 class Printed(NamedTuple):
