@@ -82,7 +82,7 @@ def environment(tool: Tool, home: Path) -> dict[str, str]:
     """What a tool gets: a home of its own, byte code may be kept, nobody is told that it ran."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "COLUMNS": "100"}
-    return {**kept, **quiet, "HOME": str(home), **tool.environment()}
+    return {**kept, **quiet, "HOME": str(home), **tool.variables}
 
 
 def run(tool: Tool, scenario: Scenario) -> dict[str, Any]:

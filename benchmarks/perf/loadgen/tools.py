@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from benchmarks.perf.loadgen import peers
 from benchmarks.perf.loadgen.server import MODEL, Answer, build
@@ -59,31 +59,33 @@ class Report:
     """What it says, in its result or at its end, about having been the limit itself."""
 
 
-class Tool(Protocol):
+class Tool:
     """One load generator."""
 
     name: ClassVar[str]
-    exit_codes: ClassVar[tuple[int, ...]]
+    exit_codes: ClassVar[tuple[int, ...]] = (0,)
     """With which it has measured."""
+    variables: ClassVar[dict[str, str]] = {}
+    """Of its environment, beside the usual."""
 
     def prepare(self) -> str:
         """Make what it needs; its version. Raises PeerMissing."""
+        raise NotImplementedError
 
     def argv(self, url: str, streams: int, requests: int, folder: Path) -> list[str]:
         """The command line; its files go to `folder`."""
-
-    def environment(self) -> dict[str, str]:
-        """What it needs beside the usual."""
+        raise NotImplementedError
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """What it wrote."""
+        raise NotImplementedError
 
 
-class Infercli:
+class Infercli(Tool):
     """`infercli bench` of this checkout."""
 
-    name: ClassVar[str] = "infercli"
-    exit_codes: ClassVar[tuple[int, ...]] = (0, 4)
+    name = "infercli"
+    exit_codes = (0, 4)
     """4: the client was the limit, and says so."""
 
     def prepare(self) -> str:
@@ -103,10 +105,6 @@ class Infercli:
             *("--workload", str(prompts), "--format", "jsonl", "--max-tokens", str(TOKENS)),
             *("--save", str(folder / "result.json")),
         ]
-
-    def environment(self) -> dict[str, str]:
-        """Nothing."""
-        return {}
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """From result.json, through the reader that every consumer of it has."""
@@ -143,11 +141,11 @@ def known_gaps(trace: Trace) -> dict[int, float]:
     return gaps
 
 
-class Vllm:
+class Vllm(Tool):
     """`vllm bench serve` of the engine's environment."""
 
-    name: ClassVar[str] = "vllm"
-    exit_codes: ClassVar[tuple[int, ...]] = (0,)
+    name = "vllm"
+    variables: ClassVar[dict[str, str]] = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     _CALL = (
         "from vllm.benchmarks.serve import add_cli_args, main\n"
         "from vllm.utils.argparse_utils import FlexibleArgumentParser\n"
@@ -171,10 +169,6 @@ class Vllm:
             *("--percentile-metrics", "ttft,itl", "--metric-percentiles", "50,99"),
             *("--result-dir", str(folder), "--result-filename", "vllm.json", "--request-id-prefix", "request-"),
         ]
-
-    def environment(self) -> dict[str, str]:
-        """No network."""
-        return {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """Its lists are in the order of the prompts, which its x-request-id ends in. Its first ITL is role to token."""
@@ -201,11 +195,11 @@ def aligned(gaps_s: Sequence[float], answer: Answer) -> dict[int, float]:
     return {i - extra: gap for i, gap in enumerate(gaps_s) if i >= extra} if extra in (0, 1) else {}
 
 
-class Guidellm:
+class Guidellm(Tool):
     """guidellm, in an environment of its own."""
 
-    name: ClassVar[str] = "guidellm"
-    exit_codes: ClassVar[tuple[int, ...]] = (0,)
+    name = "guidellm"
+    variables: ClassVar[dict[str, str]] = {"HF_HUB_OFFLINE": "1"}
 
     def prepare(self) -> str:
         """Installs 5.4 GB where it is not there yet."""
@@ -216,23 +210,14 @@ class Guidellm:
     def argv(self, url: str, streams: int, requests: int, folder: Path) -> list[str]:
         """Synthetic text."""
         return [
-            *(
-                str(self.program),
-                "run",
-                "--disable-console",
-                "--backend",
-                f"kind=openai_http,target={url},model={MODEL}",
-            ),
+            *(str(self.program), "run", "--disable-console"),
+            *("--backend", f"kind=openai_http,target={url},model={MODEL}"),
             *("--profile", f"kind=concurrent,streams={streams}"),
             *("--constraint", f"kind=max_requests,count={requests}"),
             *("--tokenizer", f"kind=hf_auto,model={self.tokenizer}"),
             *("--data", f"kind=synthetic_text,prompt_tokens={WORDS},output_tokens={TOKENS}"),
             *("--output", f"kind=json,path={folder / 'guidellm.json'}"),
         ]
-
-    def environment(self) -> dict[str, str]:
-        """No network."""
-        return {"HF_HUB_OFFLINE": "1"}
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """Its requests name the id of the answer, whose end is the server's count of requests, from 1."""
@@ -255,11 +240,10 @@ class Guidellm:
         )
 
 
-class Aiperf:
+class Aiperf(Tool):
     """aiperf, in an environment of its own."""
 
-    name: ClassVar[str] = "aiperf"
-    exit_codes: ClassVar[tuple[int, ...]] = (0,)
+    name = "aiperf"  # not offline: with that it takes no tokenizer from a folder
 
     def prepare(self) -> str:
         """Installs 0.8 GB where it is not there yet."""
@@ -277,10 +261,6 @@ class Aiperf:
             *("--isl", str(WORDS), "--isl-stddev", "0", "--osl", str(TOKENS), "--osl-stddev", "0"),
             *("--export-level", "records", "--output-artifact-dir", str(folder)),
         ]
-
-    def environment(self) -> dict[str, str]:
-        """Not offline: with that it takes no tokenizer from a folder."""
-        return {}
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """One line a request, with the x-request-id that it sent."""
@@ -307,11 +287,10 @@ class Aiperf:
         )
 
 
-class Floor:
+class Floor(Tool):
     """No tool: a C client that reads and keeps nothing (floor.c). What it costs, the kernel costs."""
 
-    name: ClassVar[str] = "floor"
-    exit_codes: ClassVar[tuple[int, ...]] = (0,)
+    name = "floor"
 
     def prepare(self) -> str:
         """Compiles it."""
@@ -323,10 +302,6 @@ class Floor:
         port = url.rpartition(":")[2]
         call = [str(self.program), port, str(streams), str(requests), str(TOKENS)]
         return ["/bin/sh", "-c", f"exec {shlex.join(call)} > {shlex.quote(str(folder / 'floor.json'))}"]
-
-    def environment(self) -> dict[str, str]:
-        """Nothing."""
-        return {}
 
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:  # noqa: ARG002  # a Tool's
         """Counts only."""
