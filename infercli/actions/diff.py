@@ -13,6 +13,8 @@ from infercli.core.release import EngineDeployment, Entry, Serving, engines_of, 
 from infercli.core.release.diff import EngineChange, ObjectChange, ReleaseDiff
 from infercli.render.upgrade import builds_new_cluster, cluster_gpus
 
+RayCluster = Literal["none", "first", "same", "new"]
+
 
 def diff(request: Request, world: World) -> ReleaseDiff:
     """Look and compare; nothing is changed, and nothing but reading is needed.
@@ -33,13 +35,8 @@ def diff(request: Request, world: World) -> ReleaseDiff:
     recorded = good.revision.objects if good is not None else ()
     held = world.platform.held_objects(request.objects)
     objects = tuple(_objects(recorded, request.objects, held))
-    ray_cluster: Literal["none", "first", "same", "new"] = "none"
     changes = bool(states or objects or engine.fields or front)
-    if request.objects and changes:
-        found = [_meant(there, body) for there, body in zip(held, request.objects, strict=True) if there is not None]
-        others = builds_new_cluster(recorded, request.objects) or builds_new_cluster(found, request.objects)
-        new = good is not None and others
-        ray_cluster = "first" if good is None else "new" if new else "same"
+    ray_cluster = _ray_cluster(good, held, request.objects) if request.objects and changes else "none"
     return ReleaseDiff(
         name=request.plan.name,
         where=world.platform.where,
@@ -53,6 +50,15 @@ def diff(request: Request, world: World) -> ReleaseDiff:
         more_gpus=cluster_gpus(request.objects) if ray_cluster in ("first", "new") else 0,
         steps=tuple(state.says for state in states),
     )
+
+
+def _ray_cluster(good: Entry | None, held: Sequence[Json], rendered: Sequence[Json]) -> RayCluster:
+    """Which Ray cluster a change would happen in."""
+    if good is None:
+        return "first"
+    found = [_meant(there, body) for there, body in zip(held, rendered, strict=True) if there is not None]
+    anew = any(builds_new_cluster(was, rendered) for was in (good.revision.objects, found))
+    return "new" if anew else "same"
 
 
 def _engine(new: EngineDeployment, now: Serving | None, history: Sequence[Entry]) -> EngineChange:
