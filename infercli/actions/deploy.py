@@ -241,11 +241,7 @@ def abandon_pending(world: World, history: Sequence[Entry]) -> None:
     """A revision that is still pending while we hold the lease has lost its driver: say so in its record."""
     for entry in history:
         if entry.progress.outcome == "pending":
-            world.store.progress(
-                entry.revision.name,
-                entry.number,
-                entry.progress.model_copy(update={"outcome": "abandoned", "message": "its driver went away"}),
-            )
+            world.store.progress(entry.revision.name, entry.number, entry.progress.abandoned())
 
 
 def run(

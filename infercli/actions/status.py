@@ -193,11 +193,8 @@ def lease_and_history(name: str, store: ReleaseStore) -> tuple[Lease | None, lis
     history, lease = list(store.entries(name)), store.lease(name)
     if lease is None and any(e.progress.outcome == "pending" for e in history):
         # Read again: its driver may have come to its end between the two looks.
-        lost = {"outcome": "abandoned", "message": "its driver went away"}
         history = [
-            e.model_copy(update={"progress": e.progress.model_copy(update=lost)})
-            if e.progress.outcome == "pending"
-            else e
+            e.model_copy(update={"progress": e.progress.abandoned()}) if e.progress.outcome == "pending" else e
             for e in store.entries(name)
         ]
     return lease, history

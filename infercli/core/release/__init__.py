@@ -108,6 +108,10 @@ class Progress(Record):
     measured: Measured | None = None
     """None: no benchmark of it was recorded."""
 
+    def abandoned(self) -> Progress:
+        """Of a revision that is pending although nobody holds the lease: its driver is lost."""
+        return self.model_copy(update={"outcome": "abandoned", "message": "its driver went away"})
+
 
 class Entry(Record):
     """A revision and what became of it."""
