@@ -17,7 +17,6 @@ from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_p
 from infercli.core.bench.failures import first_messages
 from infercli.core.bench.foretold import Foretold, foretold
 from infercli.core.bench.goodput import Goodput
-from infercli.core.bench.metrics import Distribution
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.search import Sure, holds, keeps
 from infercli.core.bench.self_check import MERGED_LIMIT_FRACTION
@@ -26,7 +25,7 @@ from infercli.core.bench.timeline import Timeline, timeline
 from infercli.core.record import Json
 from infercli.core.telemetry.gpus import GpuSummary, TelemetrySummary
 from infercli.core.units import counted, rounded
-from infercli.report.naming import latencies, load_sent, searched, swept
+from infercli.report.naming import UNKNOWN, latencies, load_sent, ms, searched, swept
 from infercli.report.sparkline import BLOCKS, sparkline
 
 ALIKE_FRACTION = 0.9
@@ -105,31 +104,31 @@ def _stage(result: BenchResult, width: int) -> str:
     rows = latencies(result, stage)
     fields = (("MEAN", 2), ("P50", 0), ("P90", 1), ("P95", 0), ("P99", 0), ("MAX", 0))
     table = [Column("MS", [name for name, _ in rows], 0)]
-    table += [Column(title, [_ms(d, title.lower()) for _, d in rows], drop) for title, drop in fields]
+    table += [Column(title, [ms(d, title.lower()) for _, d in rows], drop) for title, drop in fields]
     return fitting(table, width)
 
 
 def _stages(result: BenchResult, width: int) -> str:
-    ms = [s.metrics for s in result.stages]
-    answered = Column("ANSWERED", [f"{m.answered}/{m.requests}" for m in ms], 3)
+    of = [s.metrics for s in result.stages]
+    answered = Column("ANSWERED", [f"{m.answered}/{m.requests}" for m in of], 3)
     table = [Column("LOAD", [clean(s.load.label) for s in result.stages], 0)]
     if result.generates:
         table += [
-            Column("TOK/S", [_bare(m.output_tokens_per_s, 1) for m in ms], 0),
-            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 5),
+            Column("TOK/S", [_bare(m.output_tokens_per_s, 1) for m in of], 0),
+            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in of], 5),
             answered,
-            Column("TTFT P50", [_ms(m.ttft_s, "p50") for m in ms], 6),
-            Column("TTFT P95", [_ms(m.ttft_s, "p95") for m in ms], 0),
-            Column("TPOT P50", [_ms(m.tpot_s, "p50") for m in ms], 2),
-            Column("TPOT P95", [_ms(m.tpot_s, "p95") for m in ms], 4),
-            Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 7),
+            Column("TTFT P50", [ms(m.ttft_s, "p50") for m in of], 6),
+            Column("TTFT P95", [ms(m.ttft_s, "p95") for m in of], 0),
+            Column("TPOT P50", [ms(m.tpot_s, "p50") for m in of], 2),
+            Column("TPOT P95", [ms(m.tpot_s, "p95") for m in of], 4),
+            Column("E2E P95", [ms(m.e2e_s, "p95") for m in of], 7),
         ]
     else:
         table += [
-            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in ms], 0),
+            Column("REQ/S", [_bare(m.requests_per_s, 2) for m in of], 0),
             answered,
-            Column("E2E P50", [_ms(m.e2e_s, "p50") for m in ms], 2),
-            Column("E2E P95", [_ms(m.e2e_s, "p95") for m in ms], 0),
+            Column("E2E P50", [ms(m.e2e_s, "p50") for m in of], 2),
+            Column("E2E P95", [ms(m.e2e_s, "p95") for m in of], 0),
         ]
     if result.objectives is not None:
         good = [s.goodput for s in result.stages]
@@ -352,15 +351,11 @@ def _client(result: BenchResult) -> Iterator[str]:
 
 
 def _amount(value: float | None, unit: str, digits: int) -> str:
-    return f"unknown {unit}" if value is None else f"{rounded(value, digits)} {unit}"
+    return f"{UNKNOWN} {unit}" if value is None else f"{rounded(value, digits)} {unit}"
 
 
 def _bare(value: float | None, digits: int) -> str:
-    return "unknown" if value is None else rounded(value, digits)
-
-
-def _ms(d: Distribution | None, field: str) -> str:
-    return "unknown" if d is None else f"{getattr(d, field) * 1000:,.1f}"
+    return UNKNOWN if value is None else rounded(value, digits)
 
 
 def _short(value: float) -> str:

@@ -20,7 +20,7 @@ from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals
 from infercli.report.markup import Child, document, h, outside, table
-from infercli.report.naming import load_sent, sent, swept
+from infercli.report.naming import UNKNOWN, load_sent, sent, swept
 from infercli.report.panels import panels
 from infercli.report.scale import seconds
 from infercli.report.style import STYLE
@@ -131,7 +131,7 @@ def _rate_card(
 
 def _time(d: Distribution | None, field: str) -> str:
     if d is None:
-        return tables.UNKNOWN
+        return UNKNOWN
     factor, unit = seconds(getattr(d, field))
     return f"{number(getattr(d, field) * factor)} {unit}"
 
@@ -216,7 +216,7 @@ def _predicted(result: BenchResult) -> Iterator[ET.Element]:
     cells: list[list[Child]] = []
     for f in foretold(result):
         digits = 0 if f.factor == 1 else 1
-        measured = tables.UNKNOWN if f.measured is None else f"{f.measured * f.factor:,.{digits}f}"
+        measured = UNKNOWN if f.measured is None else f"{f.measured * f.factor:,.{digits}f}"
         load = f"{f.stage + 1}: {result.stages[f.stage].load.label}: " if several else ""
         value = f"{f.said.value * f.factor:,.{digits}f}"
         cells.append([load + f.quantity, value, f.said.ends(f.factor, digits), measured, f.side])

@@ -22,6 +22,12 @@ WORDS = {
 _LITTLE_S, _LITTLE = 0.005, 0.02
 """Seconds, and a share of a latency, by which one from when a request was due may be longer without being shown. Our
 choice."""
+UNKNOWN = "unknown"
+
+
+def ms(d: Distribution | None, field: str) -> str:
+    """One field of a distribution, in milliseconds."""
+    return UNKNOWN if d is None else f"{getattr(d, field) * 1000:,.1f}"
 
 
 def name(metric: str) -> str:

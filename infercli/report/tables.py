@@ -7,16 +7,14 @@ from xml.etree import ElementTree as ET
 
 from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.bench.failures import first_messages
-from infercli.core.bench.metrics import DEFINITIONS, Distribution
+from infercli.core.bench.metrics import DEFINITIONS
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.search import Sure, holds, keeps
 from infercli.core.bench.stage import StageResult
 from infercli.core.telemetry.gpus import GpuSummary
 from infercli.core.units import counted, number, rounded
 from infercli.report.markup import Child, h, outside, table
-from infercli.report.naming import latencies, searched
-
-UNKNOWN = "unknown"
+from infercli.report.naming import UNKNOWN, latencies, ms, searched
 
 
 def stages(result: BenchResult) -> ET.Element:
@@ -229,11 +227,6 @@ def definitions() -> ET.Element:
     """What the names mean."""
     parts = [part for name, means in DEFINITIONS.items() for part in (h("dt", name), h("dd", means))]
     return h("dl", parts, class_="names")
-
-
-def ms(d: Distribution | None, field: str) -> str:
-    """One field of a distribution, in milliseconds."""
-    return UNKNOWN if d is None else f"{getattr(d, field) * 1000:,.1f}"
 
 
 def rate(value: float | None) -> str:
