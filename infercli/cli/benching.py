@@ -30,6 +30,7 @@ from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
+    from infercli.cli.watching import Watch
     from infercli.core.documents.plan import Plan
     from infercli.core.load.sending import Sending
 
@@ -46,6 +47,7 @@ class _Asked(NamedTuple):
 
     aim: Aim
     plan: Plan | None
+    watch: Watch
     api: Api
     levels: Levels
     sending: Sending
@@ -61,17 +63,20 @@ def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
     """Everything that can be wrong is found here, and the options first, before anybody is asked."""
     from infercli.adapters.files import check_apart, check_writable
     from infercli.cli.sending import mean_turns
+    from infercli.cli.watching import Watch
 
     most = given["max_tokens"] or max(MAX_TOKENS, given["min_tokens"] or 0)
     levels = understand(given, traced=True, max_tokens=most)
     if save_path == "-":
         raise InputError("--save: `-` is no file", "`-o json` prints the result, without its traces")
+    loras = _shares(given["loras"])
     turns_said = mean_turns(given["workload"], given["data_format"])
     check_apart(save_path, [given[name] for name in _FILES])
     check_writable(Path(save_path))
     aim = _aim(where, given)
     plan = plan_of(aim, given["plan_path"])
-    sending = _sending(given, aim, levels, turns_said)
+    watch = Watch(given["telemetry"], aim, given["metrics_url"])
+    sending = _sending(given, aim, levels, turns_said, loras)
     traced = any(c.at_s is not None for c in sending.conversations)
     turns = fmean(len(c.turns) for c in sending.conversations)
     most = given["max_tokens"] or sending.max_tokens or MAX_TOKENS
@@ -79,23 +84,22 @@ def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
     levels = understand(given | {"api": api}, traced=traced, max_tokens=most, turns=turns)
     if not given["in_cluster"]:
         check_models(_client(aim, given), api, {given["model"], *(c.model for c in sending.conversations)} - {None})
-    return _Asked(aim, plan, api, levels, sending)
+    return _Asked(aim, plan, watch, api, levels, sending)
 
 
 def _measured(asked: _Asked, given: dict[str, Any]) -> BenchResult:
     from infercli import __version__
     from infercli.adapters.files import state_home
     from infercli.cli.bench_bar import Bar
-    from infercli.cli.watching import Watch
     from infercli.core.load.conversation import digest_conversations
     from infercli.core.load.sending import cut_prompts, prefix_sent
     from infercli.loadgen import Target, digest_key, run_levels
 
-    aim, plan, api, levels, sending = asked
+    aim, plan, watch, api, levels, sending = asked
     assert aim.model is not None
     target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
     used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
-    with Bar() as bar, Watch(given["telemetry"], aim, given["metrics_url"]) as watch:
+    with Bar() as bar, watch:
         how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
         if given["in_cluster"]:
             ran = run_in_cluster(aim, levels, api, sending, **how)
@@ -207,7 +211,9 @@ def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
     return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
 
 
-def _sending(given: dict[str, Any], aim: Aim, asked: Levels, turns: float | None) -> Sending:
+def _sending(
+    given: dict[str, Any], aim: Aim, asked: Levels, turns: float | None, loras: dict[str, float] | None
+) -> Sending:
     """`turns`: of a conversation on average; None: it is not known before they are read."""
     from infercli.cli.sending import conversations_for, is_trace, tokenizer_for
     from infercli.core.load.repeats import planned
@@ -231,7 +237,7 @@ def _sending(given: dict[str, Any], aim: Aim, asked: Levels, turns: float | None
         words=given["words"],
         input_tokens=tokens,
         output_tokens=given["output_len"],
-        loras=_shares(given["loras"]),
+        loras=loras,
         api=given["api"],
         seed=given["seed"],
         count=count,

@@ -103,7 +103,7 @@ def _times(given: dict[str, Any], wrong: list[str]) -> Times:
 
 def _contradictions(given: dict[str, Any], times: Times) -> Iterator[str]:
     rates, users = ("--rate", given["rate"]), ("--concurrency", given["concurrency"])
-    sweep = ("--sweep", given["sweep"])
+    sweep, workload = ("--sweep", given["sweep"]), ("--workload", given["workload"])
     for group in (
         (("--requests", given["requests"]), ("--duration", times.duration_s)),
         (sweep, rates, ("--replay", given["replay"])),
@@ -111,12 +111,16 @@ def _contradictions(given: dict[str, Any], times: Times) -> Iterator[str]:
         (("--slo", given["slos"]), ("--objectives", given["objectives"])),
         (("--output-len", given["output_len"]), ("--max-tokens", given["max_tokens"])),
         (("--burstiness", given["burstiness"]), ("--arrivals", given["arrivals"])),
+        (workload, ("--input-len", given["input_len"]), ("--words", given["words"])),
+        (workload, ("--output-len", given["output_len"])),
     ):
         there = [name for name, value in group if value]
         if len(there) > 1:
             yield f"{' and '.join(there)} cannot be given together"
     if len(rates[1]) > 1 and len(users[1]) > 1:
         yield "several --rate and several --concurrency cannot be given together"
+    if given["telemetry"] in ("none", "nvml") and given["metrics_url"]:
+        yield f"--telemetry {given['telemetry']} and --metrics-url cannot be given together"
 
 
 def _without_effect(given: dict[str, Any]) -> Iterator[str]:

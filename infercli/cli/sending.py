@@ -61,7 +61,6 @@ def conversations_for(
     if workload is None:
         document, sending = None, _by_numbers(words, input_tokens, output_tokens, wanted)
     else:
-        _alone(workload, words=words, input_tokens=input_tokens, output_tokens=output_tokens)
         document = load_workload(workload, data_format)
         sending = _by_workload(document, wanted)
     changes: dict[str, object] = {"max_tokens": document.max_tokens} if document else {}
@@ -143,23 +142,11 @@ def tokenizer_for(
     return open_tokenizer(Path(str(given)))
 
 
-def _alone(workload: str, **numbers: int | None) -> None:
-    options = {"words": "--words", "input_tokens": "--input-len", "output_tokens": "--output-len"}
-    given = [options[name] for name, value in numbers.items() if value is not None]
-    if given:
-        raise InputError(
-            f"{' and '.join(given)} and --workload {workload} both say what to send",
-            "give one of them; --max-tokens shortens the answers of a workload",
-        )
-
-
 def _by_numbers(words: int | None, input_tokens: int | None, output_tokens: int | None, wanted: _Wanted) -> Sending:
     from infercli.core.load.amounts import Amount
     from infercli.core.load.synthetic import synthetic_words
     from infercli.core.load.workload import Synthetic
 
-    if words is not None and input_tokens is not None:
-        raise InputError("--words and --input-len both say how long prompts are", "give one of them")
     if input_tokens is None:
         sending = synthetic_words(words or DEFAULT_WORDS, wanted.seed, wanted.most or DEFAULT_COUNT)
         return sending if output_tokens is None else sending.model_copy(update={"max_tokens": output_tokens})

@@ -29,10 +29,6 @@ class Watch:
     def __init__(self, telemetry: str, aim: Aim, metrics_urls: Sequence[str]) -> None:
         if telemetry == "nvml" and not aim.endpoint.is_loopback:
             raise InputError(f"--telemetry nvml: {aim.endpoint.url} is on another machine", "`--telemetry prometheus`")
-        if telemetry in ("none", "nvml") and metrics_urls:
-            raise InputError(
-                f"--telemetry {telemetry} and --metrics-url cannot be given together", "leave one of them out"
-            )
         self.telemetry, self.aim = telemetry, aim
         self.sources = _sources(telemetry, aim, metrics_urls)
         self.absent = self._find_engine() if telemetry == "auto" and aim.release is None and not self.sources else {}

@@ -44,6 +44,11 @@ NOBODY = "http://127.0.0.1:9"
         ("--workload nope.jsonl", "nope.jsonl: there is no such file"),
         ("--workload . --format mooncake", ".: is a directory"),
         ("--output-len 10 --max-tokens 20", "--output-len and --max-tokens cannot be given together"),
+        ("--workload chat --input-len 5", "--workload and --input-len cannot be given together"),
+        ("--workload chat --output-len 5", "--workload and --output-len cannot be given together"),
+        ("--words 5 --input-len 5", "--input-len and --words cannot be given together"),
+        ("--lora sql=many", "--lora sql=many: `many` is no number"),
+        ("--telemetry none --metrics-url http://a", "--telemetry none and --metrics-url cannot be given together"),
     ],
 )
 def test_what_contradicts_itself_or_has_no_effect_is_refused_in_the_words_that_were_typed(options, words, infercli):

@@ -150,9 +150,6 @@ def test_adapters_have_their_shares_in_every_stretch_of_a_run_and_in_no_fixed_or
     [
         ({"workload": "t.csv"}, "t.csv is data, and nothing says in what format"),
         ({"workload": "p.txt"}, "p.txt is data, and nothing says in what format"),
-        ({"workload": "chat", "input_tokens": 5}, "--input-len and --workload chat both say what to send"),
-        ({"workload": "chat", "output_tokens": 5}, "--output-len and --workload chat both say what to send"),
-        ({"workload": None, "words": 5, "input_tokens": 5}, "--words and --input-len both say how long prompts are"),
         ({"workload": "missing.yaml"}, "missing.yaml: there is no such file"),
         ({"workload": "none.jsonl", "data_format": "jsonl"}, "none.jsonl: there is no such file"),
         ({"workload": "chat", "api": "completions"}, "some prompts are messages"),
