@@ -50,7 +50,8 @@ def parse_result(data: bytes, path: str) -> BenchResult:
         raise InvalidFile(path, [("", "is not UTF-8 text")], _HINT) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise InvalidFile(path, [(where, f"not JSON: {error.msg}")], "a result is written whole: was it cut?") from None
+        hint = "a result is written whole: was it cut?" if error.doc.lstrip().startswith("{") else _HINT
+        raise InvalidFile(path, [(where, f"not JSON: {error.msg}")], hint) from None
     except (ValueError, RecursionError) as error:
         raise InvalidFile(path, [("", f"not JSON: {error}")], _HINT) from None
     _ours(value, path)

@@ -202,7 +202,7 @@ def _in_cluster(name: str, place: Place, here: Sequence[str], *, left_over: bool
         if place.target is None:
             # Whoever misspelt a release of this machine never meant a cluster.
             missing = _no_release(name, "on this machine", here)
-            error.message = f"{missing.message}; and no cluster could be asked: {error.message}"
+            error.message = f"{missing.message}, and no cluster could be asked: {error.message}"
             error.hint = "\n".join(filter(None, [missing.hint if here else None, error.hint])) or None
         raise
     if name in there:

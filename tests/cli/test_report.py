@@ -136,6 +136,7 @@ def test_one_wrong_file_among_right_ones_is_a_no(infercli, saved, tmp_path):
     ("content", "words"),
     [
         (b"", "not JSON"),
+        (b"name: chat", "hint: `infercli bench` writes it"),
         (b'{"kind": "BenchResult", ', "line 1, column"),
         (b"[1, 2]", "is something else, and no result"),
         (b'{"kind": "Plan"}', "is a Plan, and no result"),
