@@ -45,6 +45,8 @@ START_ATTEMPTS = 3
 beside other heavy work, and enough a moment later."""
 TOO_SLOW = ("timed out during startup", "Timed out waiting for node info")
 """How it says so: of the node, and of a process beside it (ray/_private/services.py, get_node_with_retry)."""
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # looked for, not bound
+"""All addresses, as `listening` names them."""
 MARK = "INFERCLI_LOCAL_RAY"
 """In the environment of every process that this Ray starts, so that all can be found, orphans too."""
 
@@ -260,7 +262,7 @@ class LocalRay:
         )
 
     def listening(self) -> list[tuple[str, int, str]]:
-        """(address, port, process) that this Ray's processes listen on; `0.0.0.0` and `::` are all addresses."""
+        """(address, port, process) that this Ray's processes listen on."""
         ray = self.running()
         if ray is None:
             return []

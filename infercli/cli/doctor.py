@@ -76,7 +76,7 @@ def _machine() -> list[Finding]:
 def _local() -> list[Finding]:
     import ctypes
 
-    from infercli.adapters.local_ray import LocalRay, find_engine_python
+    from infercli.adapters.local_ray import EVERYWHERE, LocalRay, find_engine_python
     from infercli.cli.world import local_home
     from infercli.errors import InputError
 
@@ -94,10 +94,10 @@ def _local() -> list[Finding]:
     if running is None:
         found.append(Finding("local Ray", "ok", "not running"))
     else:
-        open_ports = [p for a, p, _ in ray.listening() if a in ("0.0.0.0", "::")]  # noqa: S104  # looked for, not bound
-        hint = "Ray binds them so whatever it is told, behind its token; keep others from them by a firewall"
-        text = f"pid {running.pid}, {len(open_ports)} ports open on all addresses"
-        found.append(Finding("local Ray", "warn" if open_ports else "ok", text, hint if open_ports else ""))
+        everywhere = sum(address in EVERYWHERE for address, _, _ in ray.listening())
+        hint = "Ray opens them so whatever it is told, behind its token; keep others from them by a firewall"
+        text = f"pid {running.pid}, {everywhere} ports open on all addresses"
+        found.append(Finding("local Ray", "warn" if everywhere else "ok", text, hint if everywhere else ""))
     return found
 
 

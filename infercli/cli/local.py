@@ -30,8 +30,8 @@ def status(output: str) -> int:
     Example:
       infercli local status -o json
     """
-    from infercli.adapters.local_ray import LocalRay
-    from infercli.cli.output import columns, emit
+    from infercli.adapters.local_ray import EVERYWHERE, LocalRay
+    from infercli.cli.output import columns, emit, paragraph
     from infercli.cli.world import local_home, local_store
     from infercli.errors import ExitCode
 
@@ -43,7 +43,7 @@ def status(output: str) -> int:
         emit(answer, output, "no Ray of infercli runs on this machine")
         return ExitCode.NO
     ports = ray.listening()
-    everywhere = [p for p in ports if p[0] in ("0.0.0.0", "::")]  # noqa: S104  # looked for, not bound
+    everywhere = sum(address in EVERYWHERE for address, _, _ in ports)
     answer = {
         "apiVersion": "infercli/v1",
         "kind": "LocalStatus",
@@ -55,18 +55,16 @@ def status(output: str) -> int:
         "releases": names,
         "listening": [{"address": a, "port": p, "process": n} for a, p, n in ports],
     }
+    keys = str(local_home() / "keys" / "api-keys")
     lines = [
         f"Ray runs as pid {running.pid}; releases: {', '.join(names) or 'none'}",
-        f"endpoint  http://127.0.0.1:{running.serve_port}   API key: {local_home() / 'keys' / 'api-keys'}",
+        columns([("endpoint", f"http://127.0.0.1:{running.serve_port}"), ("API keys", keys)]),
         "",
         columns([(a, str(p), n) for a, p, n in ports], ("ADDRESS", "PORT", "PROCESS")),
     ]
     if everywhere:
-        lines += [
-            "",
-            f"{len(everywhere)} of these ports are open on all addresses: Ray binds them so whatever it is told.",
-            "They ask for Ray's token; a firewall should keep others from them all the same.",
-        ]
+        opened = f"{everywhere} of these ports are open on all addresses: Ray opens them so whatever it is told. "
+        lines += ["", paragraph(opened + "They ask for Ray's token; keep others from them by a firewall all the same.")]
     emit(answer, output, "\n".join(lines))
     return ExitCode.YES
 
