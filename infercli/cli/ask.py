@@ -1,4 +1,4 @@
-"""ask."""
+"""`infercli ask`: one question, streamed from an endpoint, or asked through the API server of a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench."""
+"""`infercli bench`: its options. benching.py does what they say."""
 
 from __future__ import annotations
 

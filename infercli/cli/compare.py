@@ -1,4 +1,4 @@
-"""compare."""
+"""`infercli compare`: results of bench beside the first of them, for people, for programs and as a page."""
 
 from __future__ import annotations
 

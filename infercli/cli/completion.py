@@ -1,4 +1,4 @@
-"""completion."""
+"""`infercli completion`: click's script for a shell; what it offers is in completing.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""delete."""
+"""`infercli delete`: asks, then takes a release away."""
 
 from __future__ import annotations
 

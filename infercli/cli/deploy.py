@@ -1,4 +1,4 @@
-"""deploy."""
+"""`infercli deploy`: rehearsed (--dry-run) or done, and what to type next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""diff."""
+"""`infercli diff`: what a deploy would change, for people."""
 
 from __future__ import annotations
 

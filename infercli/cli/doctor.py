@@ -1,4 +1,4 @@
-"""doctor."""
+"""`infercli doctor`: looks at one thing after another; what it finds is a row, and never an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""estimate."""
+"""`infercli estimate`: a stream of requests, or one by flags. Each flag is a field of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gpus."""
+"""`infercli gpus`: the table of GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""history."""
+"""`infercli history`: the revisions of a release, as many columns of them as fit."""
 
 from __future__ import annotations
 

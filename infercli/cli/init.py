@@ -1,4 +1,4 @@
-"""init."""
+"""`infercli init`: a deployment.yaml with comments, which is read back before it is written."""
 
 from __future__ import annotations
 

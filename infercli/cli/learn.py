@@ -1,4 +1,4 @@
-"""learn."""
+"""`infercli learn`: start-up logs and results of bench become infercli-learned.json, beside what was predicted."""
 
 from __future__ import annotations
 

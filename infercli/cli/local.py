@@ -1,4 +1,4 @@
-"""local status, local stop."""
+"""`infercli local`: the Ray on this machine, whatever runs on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""logs."""
+"""`infercli logs`: of an engine that runs, or what was recorded of one that failed to start."""
 
 from __future__ import annotations
 

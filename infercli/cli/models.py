@@ -1,4 +1,4 @@
-"""models."""
+"""`infercli models`: shapes that ship with infercli, and what is pinned here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pin."""
+"""`infercli pin`: one entry of models.lock.yaml. The lock is read again just before it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""plan."""
+"""`infercli plan`: one plan, or with a load and objectives a search (choosing.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""profiles."""
+"""`infercli profiles`: all, one, or the schema of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""render."""
+"""`infercli render`: the objects of a deployment, to stdout or a file each. Nothing is contacted."""
 
 from __future__ import annotations
 

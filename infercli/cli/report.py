@@ -1,4 +1,4 @@
-"""report."""
+"""`infercli report`: a result shown, checked, drawn or exported, one of these at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""rollback."""
+"""`infercli rollback`: what it will do is said before anything is changed."""
 
 from __future__ import annotations
 

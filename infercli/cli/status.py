@@ -1,4 +1,4 @@
-"""status."""
+"""`infercli status`: one release, or a list of those that can be seen from here."""
 
 from __future__ import annotations
 
