@@ -66,7 +66,12 @@ def command(
     from infercli.actions.deploy import Request
     from infercli.cli.deploying import ready
     from infercli.cli.world import who
+    from infercli.errors import InputError
 
+    rising = sorted(set(steps))
+    if list(steps) != rising:
+        again = " ".join(f"--step {step}" for step in rising)
+        raise InputError("--step: each must send more requests to the new engine than the one before", f"write {again}")
     found = ready(place, plan_path, port)
     request = Request(
         plan=found.plan,

@@ -87,7 +87,7 @@ def _list(place: options.Place, output: str) -> None:
         rows = [tuple("none" if value is None else str(value) for value in one.values()) for one in found]
         text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST"))
     emit({"apiVersion": "infercli/v1", "kind": "ReleaseList", "releases": found}, output, text)
-    elsewhere = [] if found else [place for _, store, _ in stores for place in store.elsewhere()]
+    elsewhere = [] if found else [other for _, store, _ in stores for other in store.elsewhere()]
     if elsewhere:
         note(f"there are some in namespace {', '.join(elsewhere)}: `infercli status -n {elsewhere[0]}`")
 

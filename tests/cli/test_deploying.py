@@ -27,6 +27,12 @@ def platform(pinned, monkeypatch):
     return platform
 
 
+def test_steps_that_take_requests_back_from_the_new_engine_are_refused(infercli, platform):
+    ran = infercli("deploy", "--step", "50", "--step", "20")
+    assert ran.code == ExitCode.USAGE
+    assert "hint: write --step 20 --step 50\n" in ran.err
+
+
 def test_the_hashing_of_the_weights_shows_how_far_it_is(infercli, platform, monkeypatch):
     told = []
 
