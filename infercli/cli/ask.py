@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit, note
+from infercli.errors import EndpointError, InputError, UnknownName
 
 if TYPE_CHECKING:
     from infercli.actions.steps import World
@@ -24,7 +26,6 @@ class _Ask(click.Command):
             question = next((word for word in typed if word.startswith("-") and " " in word), None)
             if question is None:
                 raise
-            from infercli.errors import InputError
 
             raise InputError(
                 error.message, f"a question that begins with `-` goes behind `--`: `-- {shlex.quote(question)}`"
@@ -63,9 +64,7 @@ def command(
       infercli ask http://127.0.0.1:8000 "Hello"
     """
     from infercli.cli.endpoint import aim_at
-    from infercli.cli.output import emit, note
     from infercli.core.release import live
-    from infercli.errors import EndpointError, InputError, UnknownName
 
     if len(words) > 2:
         raise InputError("more than one question", "put the question in quotes")
@@ -111,7 +110,6 @@ def _check_question(question: str) -> None:
     import difflib
 
     from infercli.cli.world import local_store
-    from infercli.errors import InputError
 
     if question.startswith(("http://", "https://")):
         raise InputError("the question is missing", f'`infercli ask {question} "your question"`')
@@ -127,7 +125,6 @@ def _through_platform(world: World, body: dict[str, Any], engine: str | None, ti
     import json
 
     from infercli.adapters.openai_api import Answer
-    from infercli.errors import EndpointError
 
     answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=timeout_s)
     if answer.status != 200:

@@ -8,6 +8,8 @@ import click
 
 from infercli.cli import options
 from infercli.cli.instead import Command
+from infercli.cli.output import columns, emit
+from infercli.errors import ExitCode
 
 _INSTEAD = {
     "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
@@ -194,10 +196,8 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
       infercli bench http://127.0.0.1:8000 --api embeddings
     """
     if explain:
-        from infercli.cli.output import columns, emit
         from infercli.core.bench.metrics import DEFINITIONS
         from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S
-        from infercli.errors import ExitCode
 
         rest = (
             f"a user of a closed loop waits {RETRY_FIRST_S * 1000:.0f} ms after a failure, twice as long after each "

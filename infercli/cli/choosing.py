@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infercli.adapters.files import price_list
+from infercli.cli.output import emit
 from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers, refuse
+from infercli.errors import ExitCode, InputError, UnknownName
 
 if TYPE_CHECKING:
     from infercli.core.choice.choice import Hardware, Question, Selection
@@ -47,12 +49,10 @@ def run(typed: Typed, output: str) -> int:
     Of the latter two the changes that would hold are printed.
     """
     from infercli.cli.choosing_text import text
-    from infercli.cli.output import emit
     from infercli.cli.progress import working
     from infercli.core.choice.choosing import Search
     from infercli.core.choice.relaxing import changes
     from infercli.core.estimates.problems import Problems
-    from infercli.errors import ExitCode
 
     problems = Problems()
     with typed.in_its_words():
@@ -118,7 +118,6 @@ def _question(typed: Typed, deployment: ModelDeployment | None, args: dict[str, 
     from infercli.cli.project import learned_here
     from infercli.core.choice.choice import KEPT, Fixed, Question
     from infercli.core.documents.deployment import ModelDeployment
-    from infercli.errors import InputError
 
     model_id = typed.model if deployment is None else deployment.model
     assert model_id is not None
@@ -168,7 +167,6 @@ def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[M
     from infercli.core.estimates.estimating import Model
     from infercli.core.planning.resolving import resolve
     from infercli.core.quantization.methods import METHODS
-    from infercli.errors import UnknownName
 
     with problems.at("MODEL"):
         locked = load_lock(project).find(asked.model)
@@ -272,7 +270,6 @@ def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Prob
     import re
 
     from infercli.core.choice.choice import OBJECTIVES
-    from infercli.errors import UnknownName
 
     if not typed.slos and deployment is not None:
         said = deployment.objectives

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import clean, emit, heading, note, page_width
+from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +37,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
 
     from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
-    from infercli.cli.output import emit, note
     from infercli.core.bench.comparison import BenchComparison, compare, refusals
-    from infercli.errors import ExitCode, InputError
 
     if len(files) < 2:
         raise InputError("there is nothing to compare it with", "name two results of `infercli bench` or more")
@@ -66,15 +66,12 @@ def text(answer: BenchComparison, width: int | None = None) -> str:
     """A comparison for people. `width`: columns; None: the terminal's."""
     import textwrap
 
-    from infercli.cli.output import page_width
-
     width = page_width(width)
     parts = [_run(answer.baseline, run, width) for run in answer.runs]
     return "\n\n".join([*parts, textwrap.fill(answer.method, width, break_on_hyphens=False)])
 
 
 def _run(baseline: str, run: RunComparison, width: int) -> str:
-    from infercli.cli.output import clean, heading
 
     lines = [heading(clean(f"{run.file} against {baseline}"))]
     lines += [clean(f"caution: not one workload: {why}") for why in run.forced]
@@ -87,7 +84,6 @@ def _run(baseline: str, run: RunComparison, width: int) -> str:
 def _stage(stage: StageComparison, width: int) -> str:
     from textwrap import fill
 
-    from infercli.cli.output import clean
     from infercli.report.naming import verdict
 
     ds = stage.differences

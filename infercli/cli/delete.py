@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import confirm, emit
 
 
 @click.command()
@@ -31,7 +32,6 @@ def command(
     """
     from infercli.actions.delete import delete
     from infercli.cli.interrupts import interruptible
-    from infercli.cli.output import confirm, emit
     from infercli.cli.world import resolve
 
     name, world = resolve(name, place, left_over=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, note
+from infercli.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +68,6 @@ def command(
     from infercli.actions.deploy import Request
     from infercli.cli.deploying import ready
     from infercli.cli.world import who
-    from infercli.errors import InputError
 
     rising = sorted(set(steps))
     if list(steps) != rising:
@@ -91,7 +92,6 @@ def command(
 def _rehearse(request: Request, world: World, output: str) -> None:
     """Say what a deploy would do; in a cluster the API server validates every object and the first Serve config."""
     from infercli.actions.deploy import candidate, check_recorded, prospect, settled, standing_now
-    from infercli.cli.output import columns, emit
 
     plan, history = request.plan, list(world.store.entries(request.plan.name))
     now = standing_now(world, history)
@@ -119,7 +119,6 @@ def _deploy(request: Request, world: World, output: str) -> None:
 
     from infercli.actions.deploy import deploy
     from infercli.cli.interrupts import interruptible
-    from infercli.cli.output import emit
     from infercli.core.units import duration
 
     plan, history = request.plan, world.store.entries(request.plan.name)
@@ -153,7 +152,6 @@ def _note_next(entry: Entry, history: Sequence[Entry], endpoint: str | None) -> 
     """How to ask what serves now, and how to take it back."""
     from infercli.actions.verifying import CHAT
     from infercli.cli.aimed import aimed
-    from infercli.cli.output import note
     from infercli.core.release import answers, rollback_target
 
     name = entry.revision.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from infercli.cli.output import note
 from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
@@ -49,8 +50,6 @@ def check_deployable(plan: Plan) -> None:
 
 def note_verdict(plan: Plan) -> None:
     """Say that it cannot be told whether it fits, where that is so."""
-    from infercli.cli.output import note
-
     if plan.fits is None:
         note(
             f"note: whether {plan.name} fits {plan.verdict}\n"
@@ -63,8 +62,6 @@ def note_placement(plan: Plan, kubectl: str | None = None) -> None:
 
     Which label does is the cluster's own: GPU feature discovery, which sets one by product, is not everywhere.
     """
-    from infercli.cli.output import note
-
     if plan.target == "local" or plan.profile.node_selector:
         return
     name = plan.deployment.profile

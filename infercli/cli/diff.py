@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, fits, paragraph
+from infercli.errors import ExitCode
 
 if TYPE_CHECKING:
     from infercli.core.record import Json
@@ -38,9 +40,7 @@ def command(
     from infercli.actions.deploy import Request
     from infercli.actions.diff import diff
     from infercli.cli.deploying import ready
-    from infercli.cli.output import emit
     from infercli.cli.world import who
-    from infercli.errors import ExitCode
 
     found = ready(place, plan_path)
     request = Request(
@@ -65,8 +65,6 @@ _CLUSTER = {
 
 def text(seen: ReleaseDiff) -> str:
     """The differences for people."""
-    from infercli.cli.output import columns, paragraph
-
     if seen.revision is None:
         opening = f"{seen.name} is not deployed on {seen.where}: a deploy would bring up {seen.engine.app}"
     elif not seen.changes:
@@ -98,8 +96,6 @@ def text(seen: ReleaseDiff) -> str:
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
     """Fields side by side, or on a narrow terminal below one another."""
-    from infercli.cli.output import columns, fits, paragraph
-
     table = columns(rows, ("FIELD", "NOW", "THEN"), indent="  ")
     if fits(table):
         return table

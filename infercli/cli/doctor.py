@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit
+from infercli.errors import ClusterError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,9 +39,6 @@ def command(namespace: str | None, kubeconfig: str | None, kube_context: str | N
       infercli doctor
       infercli doctor --context prod -o json
     """
-    from infercli.cli.output import columns, emit
-    from infercli.errors import ExitCode
-
     findings = [*_machine(), *_local(), *_hub(), *_cluster(namespace, kubeconfig, kube_context)]
     colours = {"ok": "green", "warn": "yellow", "bad": "red", "unknown": "yellow"}
     rows = [(f.what, click.style(f.state, fg=colours[f.state]), f.found) for f in findings]
@@ -78,7 +77,6 @@ def _local() -> list[Finding]:
 
     from infercli.adapters.local_ray import EVERYWHERE, LocalRay, find_engine_python
     from infercli.cli.world import local_home
-    from infercli.errors import InputError
 
     found = []
     try:
@@ -120,7 +118,6 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
     from infercli.adapters.cluster import connect
     from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.cli.project import deployment_path, load_deployment
-    from infercli.errors import InferError
 
     cidrs: Sequence[str] = ()
     if deployment_path(None).exists():
@@ -141,7 +138,6 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
 
 
 def _looked(what: str, look: Callable[[], str]) -> Finding:
-    from infercli.errors import InferError
 
     try:
         return Finding(what, "ok", look())
@@ -153,7 +149,6 @@ def _api_server(cluster: Cluster, cidrs: Sequence[str]) -> list[Finding]:
     """Whether a release's NetworkPolicy lets its autoscaler reach the API server, where that may be read."""
     from ipaddress import ip_address
 
-    from infercli.errors import ClusterError
     from infercli.render.network import admitted_cidrs, shut_out
 
     what = "API server"

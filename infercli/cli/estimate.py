@@ -8,6 +8,8 @@ import click
 
 from infercli.cli import options
 from infercli.cli.instead import PLANNING, Command, MeanTokens, ModelLength, Tokens
+from infercli.cli.output import columns, heading, paragraph
+from infercli.errors import ExitCode, InputError, InvalidFile
 
 if TYPE_CHECKING:
     from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
@@ -120,7 +122,6 @@ def _print_schema() -> int:
     from pydantic import TypeAdapter
 
     from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
-    from infercli.errors import ExitCode
 
     parts = {
         "request": EstimateRequest.model_json_schema(),
@@ -137,7 +138,6 @@ def _one(given: dict[str, object], output: str) -> int:
     from infercli.cli.project import learned_here
     from infercli.core.estimates.estimate import EstimateError
     from infercli.core.estimates.estimating import SCHEMA
-    from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
@@ -161,7 +161,6 @@ def _stream(output: str) -> int:
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
     from infercli.core.estimates.estimate import EstimateError
-    from infercli.errors import ExitCode, InputError
 
     if sys.stdin.isatty():
         raise InputError(
@@ -191,7 +190,6 @@ def error_text(error: EstimateError) -> str:
 
 def text(estimate: Estimate) -> str:
     """An answer for people."""
-    from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import gib
 
     verdict = {True: "starts", False: "does not start", None: "cannot be told"}[estimate.starts]

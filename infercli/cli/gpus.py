@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit
 
 if TYPE_CHECKING:
     from infercli.core.gpus import Gpu
@@ -24,7 +25,6 @@ def command(name: str | None, output: str) -> None:
       infercli gpus h100
       infercli gpus -o json
     """
-    from infercli.cli.output import columns, emit
     from infercli.core.gpus import GPUS, find_gpu
     from infercli.core.units import gib
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, last_column_fits
 
 if TYPE_CHECKING:
     from infercli.core.record import Json
@@ -38,7 +39,6 @@ def command(
       infercli history chat -o json
     """
     from infercli.actions.status import lease_and_history
-    from infercli.cli.output import emit
     from infercli.cli.world import resolve
     from infercli.core.release import standings
 
@@ -94,8 +94,6 @@ def _row(entry: Entry, standing: str) -> tuple[str, ...]:
 
 def _fitting(table: Sequence[Sequence[str]]) -> str:
     """The columns that the terminal has room for; the last one is wrapped. JSON has them all."""
-    from infercli.cli.output import columns, last_column_fits
-
     for least in NEEDED_LEAST:
         if last_column_fits(table):
             break

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit, note
+from infercli.errors import InputError, InvalidFile
 
 TEMPLATE = """\
 # What to run, and where. `infercli plan` says whether it fits; `infercli deploy` runs it.
@@ -80,11 +82,9 @@ def command(
     import yaml
 
     from infercli.adapters.files import parse_document, write_text
-    from infercli.cli.output import emit, note
     from infercli.cli.project import DEPLOYMENT_FILE, load_profile
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.quantization.methods import expand
-    from infercli.errors import InputError, InvalidFile
 
     _check_model(model)
     path = Path(directory) / DEPLOYMENT_FILE
@@ -131,8 +131,6 @@ def _seen_from(directory: str, typed: str) -> str:
 def _check_model(model: str) -> None:
     """Raises InputError for what is neither a directory nor, by its letters, an id of the Hub."""
     import re
-
-    from infercli.errors import InputError
 
     is_directory = model.startswith((".", "/")) and model.isprintable()
     if not is_directory and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model, re.ASCII):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, fits, note, paragraph
+from infercli.errors import ExitCode, InputError, InvalidFile
 
 if TYPE_CHECKING:
     from infercli.core.bench.result import BenchResult
@@ -47,12 +49,10 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
     """
     from pathlib import Path
 
-    from infercli.cli.output import note
     from infercli.cli.project import LEARNED_FILE, load_learned
     from infercli.core.engines import RAY_SERVICE_ENGINE as PLANNED
     from infercli.core.estimates.learning import LearnedRuns, minor
     from infercli.core.units import counted
-    from infercli.errors import InputError
 
     had = load_learned(Path()) or LearnedRuns()
     if show:
@@ -91,7 +91,6 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
 
     from infercli.core.estimates.learning import learn, question_of, uncounted
     from infercli.core.estimates.startup_log import read_startup_log
-    from infercli.errors import InputError
 
     data = _read(file)
     digest = hashlib.sha256(data).hexdigest()
@@ -127,9 +126,7 @@ def _learn_levels(
     """
     import hashlib
 
-    from infercli.cli.output import note
     from infercli.core.bench.learned_speed import learn_speed, question_of
-    from infercli.errors import InputError, InvalidFile
 
     adapters = {t.model for t in result.traces} - {None, result.target.model}
     if adapters:
@@ -159,7 +156,6 @@ def _learn_levels(
 def _answer(file: str, question: dict[str, Json]) -> Estimate:
     from infercli.cli.estimating import Answers
     from infercli.core.estimates.estimate import EstimateError
-    from infercli.errors import InvalidFile
 
     answer = Answers().answer(question)
     if isinstance(answer, EstimateError):
@@ -213,9 +209,7 @@ def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
 
 
 def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> int:
-    from infercli.cli.output import columns, emit, fits
     from infercli.core.units import GIB
-    from infercli.errors import ExitCode
 
     rows = [
         (*_run(run), r.term, f"{r.predicted_bytes / GIB:z.2f} GiB", f"{r.printed_bytes / GIB:z.2f} GiB",
@@ -238,8 +232,6 @@ def _report(runs: tuple[LearnedRun, ...], learned: LearnedRuns, output: str) -> 
 
 def _by_run(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """The same rows for a narrow terminal: each run in a line, and what it taught below."""
-    from infercli.cli.output import columns, paragraph
-
     runs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for row in rows:
         runs.setdefault((*row[:5], row[-1]), []).append(row[5:-1])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, confirm, emit, paragraph
+from infercli.errors import ExitCode
 
 
 @click.group(invoke_without_command=True)
@@ -31,9 +33,7 @@ def status(output: str) -> int:
       infercli local status -o json
     """
     from infercli.adapters.local_ray import EVERYWHERE, LocalRay
-    from infercli.cli.output import columns, emit, paragraph
     from infercli.cli.world import local_home, local_store
-    from infercli.errors import ExitCode
 
     ray = LocalRay(local_home())
     running = ray.running()
@@ -82,7 +82,6 @@ def stop(yes: bool, output: str) -> None:
       infercli local stop
     """
     from infercli.adapters.local_ray import LocalRay
-    from infercli.cli.output import confirm, emit
     from infercli.cli.world import local_home
 
     ray = LocalRay(local_home())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit
+from infercli.errors import InputError, UnknownName
 
 
 @click.command()
@@ -29,10 +31,8 @@ def command(
       infercli logs chat
       infercli logs chat --engine chat-3f9a1c --lines 1000
     """
-    from infercli.cli.output import emit
     from infercli.cli.world import resolve
     from infercli.core.release import live
-    from infercli.errors import InputError, UnknownName
 
     name, world = resolve(name, place)
     history = world.store.entries(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit
+from infercli.errors import InputError
 
 
 @click.command()
@@ -20,10 +22,8 @@ def command(words: tuple[str, ...], output: str) -> None:
     """
     from pathlib import Path
 
-    from infercli.cli.output import columns, emit
     from infercli.cli.project import load_lock
     from infercli.core.shapes import shapes
-    from infercli.errors import InputError
 
     pinned = {m.id: m.commit or m.content_digest for m in load_lock(Path()).models}
     table = []

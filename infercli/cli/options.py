@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from infercli.errors import InputError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -126,7 +128,6 @@ def timeout(default: str, says: str = "Give up after this.") -> Callable[[F], F]
 def _seconds(_ctx: click.Context, _parameter: click.Parameter, value: str) -> float:
     """Callback of `--timeout`. Raises InputError for what is no time."""
     from infercli.core.units import parse_duration_s
-    from infercli.errors import InputError
 
     try:
         seconds = parse_duration_s(value)

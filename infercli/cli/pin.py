@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit, note
+from infercli.errors import InferError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +39,9 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     from click.core import ParameterSource
 
     from infercli.adapters.files import alone, check_writable, state_home, to_yaml, write_text
-    from infercli.cli.output import emit
     from infercli.cli.progress import byte_progress
     from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
     from infercli.cli.project import deployment_path as path_of
-    from infercli.errors import InputError
 
     project = path_of(deployment_path).parent
     file = ["-f", deployment_path] if deployment_path else []
@@ -78,8 +78,6 @@ def _lock_of_hub(
 ) -> LockedModel:
     """The lock entry of a model on the Hub, its files fetched into `download`. `file`: the flags that name a file."""
     from infercli.adapters.hub import HubModels
-    from infercli.cli.output import note
-    from infercli.errors import InferError
 
     hub = HubModels(tell=note, flags=(*(("--download", download) if download else ()), *file))
     try:

@@ -8,6 +8,7 @@ import click
 
 from infercli.cli import options, search_flags
 from infercli.cli.instead import PLANNING, Command, ModelLength, Tokens
+from infercli.cli.output import emit, heading, note
 from infercli.cli.search_flags import Typed
 from infercli.errors import ExitCode, InputError
 
@@ -113,7 +114,6 @@ def command(explain: str | None, save_path: str | None, namespace: str | None, o
       infercli plan --explain kv_cache_bytes
       infercli plan --save plan.json
     """
-    from infercli.cli.output import emit, note
     from infercli.cli.project import build_planned, guessed_gpu
     from infercli.cli.project import deployment_path as path_of
     from infercli.core.estimates.problems import Problems
@@ -263,7 +263,6 @@ def _json(plan: Plan, said: Outlook | None, derivations: tuple[Derivation, ...] 
 
 
 def _text(plan: Plan, said: Outlook | None, derivations: tuple[Derivation, ...] | None, *, only: bool) -> str:
-    from infercli.cli.output import heading
     from infercli.cli.plan_text import explained, text
 
     if derivations is None:

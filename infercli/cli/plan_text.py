@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from infercli.cli.output import columns, fits, heading, paragraph
+
 if TYPE_CHECKING:
     from infercli.core.derivation import Derivation, Measured
     from infercli.core.documents.plan import GpuMemory, KvCache, MemoryTerm, Plan
@@ -18,8 +20,6 @@ _LETTERS = {"weights": "W", "activation": "A", "non_torch": "N", "cuda_graphs": 
 
 def text(plan: Plan, said: Outlook | None = None) -> str:
     """A plan, and what is expected of it; `said` None on the local target."""
-    from infercli.cli.output import columns, heading, paragraph
-
     colour = {True: "green", False: "red", None: "yellow"}[plan.fits]
     each = f", each of {plan.replicas:,} replicas" if plan.replicas > 1 else ""
     lines = [
@@ -46,13 +46,10 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
 
 def explained(derivations: tuple[Derivation, ...]) -> str:
     """Derivations, each with its formula, its inputs and what was measured."""
-    from infercli.cli.output import heading
-
     return "\n\n".join("\n".join([heading(d.name), *_derivation(d)]) for d in derivations)
 
 
 def _memory(memory: GpuMemory) -> list[str]:
-    from infercli.cli.output import columns, fits
     from infercli.core.units import gib
 
     bar = ""
@@ -73,8 +70,6 @@ def _memory(memory: GpuMemory) -> list[str]:
 
 def _kv_cache(plan: Plan, cache: KvCache) -> list[str]:
     """What it holds at the pessimistic end, which is what the choices rest on, and what the log will rather print."""
-    from infercli.cli.output import paragraph
-
     length, left = plan.engine.engine_args.get("max_model_len"), _left(plan)
     least, rather = "", ""
     beyond = "" if cache.bytes_per_token else " in a request longer than what its layers look back on"
@@ -111,7 +106,6 @@ def _left(plan: Plan) -> MemoryTerm | None:
 
 def _outlook(said: Outlook, replicas: int) -> list[str]:
     """Speed and price, of all replicas together; empty where neither is known."""
-    from infercli.cli.output import columns, heading, paragraph
     from infercli.core.units import counted, rounded
 
     rows = []
@@ -154,7 +148,6 @@ def _outlook(said: Outlook, replicas: int) -> list[str]:
 
 
 def _derivation(derivation: Derivation) -> list[str]:
-    from infercli.cli.output import columns, paragraph
 
     d = derivation
     value = _amount(d.value, d.unit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, last_column_fits
+from infercli.errors import InputError
 
 
 @click.command()
@@ -38,10 +40,8 @@ def command(name: str | None, schema: bool, output: str) -> None:
     from pathlib import Path
 
     from infercli.adapters.files import profile_files, to_yaml
-    from infercli.cli.output import columns, emit, last_column_fits
     from infercli.cli.project import MUST_BE, load_profile, read_profile
     from infercli.core.documents.profile import HardwareProfile
-    from infercli.errors import InputError
 
     if schema:
         click.echo(json.dumps(HardwareProfile.model_json_schema(), indent=2))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercli import __version__
+from infercli.cli.output import note
 from infercli.errors import InferError, InputError, InvalidFile, UnknownName
 
 if TYPE_CHECKING:
@@ -142,8 +143,6 @@ def load_learned(project: Path) -> LearnedRuns | None:
 
 def learned_here(project: Path) -> LearnedRuns | None:
     """As `load_learned`; a file that cannot be read is noted, and stops nothing."""
-    from infercli.cli.output import note
-
     try:
         return load_learned(project)
     except InferError as error:
@@ -259,7 +258,6 @@ def _offers(profile: HardwareProfile, project: Path) -> Iterator[Offer]:
     from infercli.core.documents.bare_profile import bare_profile
     from infercli.core.documents.profile import LARGEST_NODE_GPUS
     from infercli.core.planning.changes import NODES, Offer
-    from infercli.errors import InferError
 
     prices = price_list(project)
     sizes = set()

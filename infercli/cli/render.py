@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit, note
+from infercli.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +40,7 @@ def command(
     from infercli.actions.deploy import engine_of
     from infercli.adapters.files import write_text
     from infercli.cli.deploying import check_deployable, check_sealed, note_placement, objects_of, plan_of
-    from infercli.cli.output import emit
     from infercli.cli.project import serving_code
-    from infercli.errors import InputError
     from infercli.render.objects import objects, to_yaml
     from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text
 
@@ -74,8 +74,6 @@ def command(
 def _note_others(folder: Path, written: list[str]) -> None:
     """Objects of an earlier render under another name are left, and applied with the folder: say so."""
     import shlex
-
-    from infercli.cli.output import note
 
     others = [str(p) for p in sorted(folder.glob("[0-9][0-9]-*.yaml")) if str(p) not in written]
     if others:

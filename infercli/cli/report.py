@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, note
+from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from infercli.core.bench.rechecking import Rechecked
@@ -44,8 +46,6 @@ def command(files: tuple[str, ...], check: bool, html_path: str | None, format_:
       infercli report result.json --html report.html
       infercli report result.json --export csv > requests.csv
     """
-    from infercli.errors import ExitCode, InputError
-
     if check + (html_path is not None) + (format_ is not None) > 1:
         raise InputError("--check, --html and --export are three things", "give one of them at a time")
     if format_ is not None and output != "text":
@@ -75,9 +75,7 @@ def _read(files: tuple[str, ...]) -> Results:
 
 
 def _check(results: Results, output: str) -> int:
-    from infercli.cli.output import emit
     from infercli.core.bench.rechecking import recheck
-    from infercli.errors import ExitCode
 
     answers = [recheck(result, file) for file, result in results]
     emit(_one_or_all([a.model_dump(mode="json") for a in answers]), output, "\n".join(_checked(a) for a in answers))
@@ -89,7 +87,6 @@ MOST_SHOWN = 40
 
 
 def _checked(answer: Rechecked) -> str:
-    from infercli.cli.output import columns
 
     if answer.same:
         return (
@@ -111,7 +108,6 @@ def _value(value: Json) -> str:
 def _export(results: Results, format_: str) -> None:
     import json
 
-    from infercli.cli.output import note
     from infercli.report import export
 
     if format_ == "csv":
@@ -129,7 +125,6 @@ def _html(results: Results, html_path: str) -> None:
     from pathlib import Path
 
     from infercli.adapters.files import write_text
-    from infercli.cli.output import note
     from infercli.report.html import page
 
     write_text(Path(html_path), page(results))
@@ -137,7 +132,6 @@ def _html(results: Results, html_path: str) -> None:
 
 
 def _show(results: Results, output: str) -> None:
-    from infercli.cli.output import emit
     from infercli.cli.result_text import as_data, summary
 
     texts = [summary(result) if len(results) == 1 else f"{file}\n{summary(result)}" for file, result in results]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import emit, note
 
 if TYPE_CHECKING:
     from infercli.actions.rollback import Way
@@ -51,7 +52,6 @@ def command(
     from infercli.actions.deploy import standing_now
     from infercli.actions.rollback import rollback, way
     from infercli.cli.interrupts import interruptible
-    from infercli.cli.output import emit, note
     from infercli.cli.world import resolve, who
     from infercli.core.units import duration
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from infercli.cli.options import together
-from infercli.errors import InferError
+from infercli.errors import InferError, InvalidFile
 
 if TYPE_CHECKING:
     from infercli.core.estimates.problems import Problems
@@ -111,8 +111,6 @@ class Typed(NamedTuple):
 
 def refuse(problems: Problems) -> None:
     """Raises InvalidFile with all of them, where there are any."""
-    from infercli.errors import InvalidFile
-
     if problems:
         answer = problems.answer(None)
         raise InvalidFile("plan", [(p.where, p.what) for p in answer.problems], answer.hint)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from infercli.cli.output import note
 from infercli.errors import InferError, InputError
 
 if TYPE_CHECKING:
@@ -259,7 +260,6 @@ def _kept(key: list[object], lengths: TokenLengths | None, write: Callable[[], S
     if lengths is None:
         return write()
     from infercli.adapters import prompt_cache
-    from infercli.cli.output import note
     from infercli.cli.progress import working
     from infercli.core.record import digest
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.output import columns, emit, note
+from infercli.errors import ExitCode, InferError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,10 +38,8 @@ def command(
       infercli status chat -n prod -o json
     """
     from infercli.actions.status import status
-    from infercli.cli.output import emit
     from infercli.cli.project import deployment_path
     from infercli.cli.world import resolve
-    from infercli.errors import ExitCode
 
     if name is None and place.deployment_path is None and not deployment_path(None).exists():
         _list(place, output)
@@ -55,10 +55,8 @@ def command(
 def _list(place: options.Place, output: str) -> None:
     """Every release that can be seen from here: on this machine, and in the namespace of the context."""
     from infercli.actions.status import lease_and_history
-    from infercli.cli.output import columns, emit, note
     from infercli.cli.world import cluster_store, local_store
     from infercli.core.release import newest, serving, standing
-    from infercli.errors import InferError
 
     stores: list[tuple[str, ReleaseStore, Sequence[str]]] = []
     looked = []
@@ -111,7 +109,6 @@ def _measured(m: Measured) -> str:
 
 def _text(seen: Status) -> str:
     from infercli.cli.aimed import aimed
-    from infercli.cli.output import columns
 
     state = click.style(seen.state, fg=_COLOURS[seen.state], bold=True)
     lines = [f"{seen.name}: {state}, on {seen.where}: {seen.summary}"]
