@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,6 @@ def _check_question(question: str) -> None:
 
 
 def _through_platform(world: World, body: dict[str, Any], engine: str | None, timeout_s: float) -> Answer:
-    import json
-
     from infercli.adapters.openai_api import Answer
 
     answer = world.platform.front("POST", "/v1/chat/completions", body=body, engine=engine, timeout_s=timeout_s)

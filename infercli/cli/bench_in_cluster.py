@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,6 @@ def run_in_cluster(
 
     The clock of the pod's node means nothing here, so the run's origin is when its first level was told of.
     """
-    import time
-
     from infercli.actions.bench_in_cluster import bench_in_cluster
     from infercli.adapters.cluster_job import ClusterJob
     from infercli.adapters.cluster_platform import ClusterPlatform

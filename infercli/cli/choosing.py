@@ -6,6 +6,7 @@ an earlier one failed.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -267,8 +268,6 @@ def _traffic(
 
 def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> dict[str, float]:
     """By name, in ms: what was typed, else what deployment.yaml says."""
-    import re
-
     from infercli.core.choice.choice import OBJECTIVES
 
     if not typed.slos and deployment is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
@@ -33,8 +36,6 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
       infercli compare before.json after.json
       infercli compare none.json awq.json fp8.json --html quantizations.html
     """
-    from pathlib import Path
-
     from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
     from infercli.core.bench.comparison import BenchComparison, compare, refusals
@@ -64,15 +65,12 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
 
 def text(answer: BenchComparison, width: int | None = None) -> str:
     """A comparison for people. `width`: columns; None: the terminal's."""
-    import textwrap
-
     width = page_width(width)
     parts = [_run(answer.baseline, run, width) for run in answer.runs]
     return "\n\n".join([*parts, textwrap.fill(answer.method, width, break_on_hyphens=False)])
 
 
 def _run(baseline: str, run: RunComparison, width: int) -> str:
-
     lines = [heading(clean(f"{run.file} against {baseline}"))]
     lines += [clean(f"caution: not one workload: {why}") for why in run.forced]
     lines += [f"not compared: {clean(label)}" for label in run.unmatched]
@@ -82,8 +80,6 @@ def _run(baseline: str, run: RunComparison, width: int) -> str:
 
 
 def _stage(stage: StageComparison, width: int) -> str:
-    from textwrap import fill
-
     from infercli.report.naming import verdict
 
     ds = stage.differences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -115,8 +116,6 @@ def _rehearse(request: Request, world: World, output: str) -> None:
 
 
 def _deploy(request: Request, world: World, output: str) -> None:
-    import time
-
     from infercli.actions.deploy import deploy
     from infercli.cli.interrupts import interruptible
     from infercli.core.units import duration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -108,8 +109,6 @@ MAX_SHOWN = 60
 
 
 def _shown(value: Json) -> str:
-    import json
-
     if value is None:
         return "absent"
     said = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import platform
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -52,9 +57,6 @@ def command(namespace: str | None, kubeconfig: str | None, kube_context: str | N
 
 
 def _machine() -> list[Finding]:
-    import platform
-    import sys
-
     from infercli.adapters.nvml import GpuSampler
 
     found = [Finding("python", "ok", platform.python_version())]
@@ -100,9 +102,6 @@ def _local() -> list[Finding]:
 
 
 def _hub() -> list[Finding]:
-    import os
-    from pathlib import Path
-
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:  # as its client reads it: 0 is no
@@ -113,8 +112,6 @@ def _hub() -> list[Finding]:
 
 
 def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None) -> list[Finding]:
-    import contextlib
-
     from infercli.adapters.cluster import connect
     from infercli.adapters.release_secrets import ReleaseSecrets
     from infercli.cli.project import deployment_path, load_deployment
@@ -138,7 +135,6 @@ def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None)
 
 
 def _looked(what: str, look: Callable[[], str]) -> Finding:
-
     try:
         return Finding(what, "ok", look())
     except InferError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -117,8 +120,6 @@ def command(schema: bool, output: str, **flags: object) -> int:
 
 
 def _print_schema() -> int:
-    import json
-
     from pydantic import TypeAdapter
 
     from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
@@ -132,8 +133,6 @@ def _print_schema() -> int:
 
 
 def _one(given: dict[str, object], output: str) -> int:
-    from pathlib import Path
-
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
     from infercli.core.estimates.estimate import EstimateError
@@ -155,9 +154,6 @@ def _one(given: dict[str, object], output: str) -> int:
 
 
 def _stream(output: str) -> int:
-    import sys
-    from pathlib import Path
-
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
     from infercli.core.estimates.estimate import EstimateError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercli.adapters.files import unique_keys
@@ -110,8 +111,6 @@ def _load(asked: EstimateRequest) -> Model:
         return read_model(asked.model or asked.config_path, config, hf_quant_config)
     hf_quant_config = asked.hf_quant_config
     if asked.hf_quant_config_path is not None:
-        from pathlib import Path
-
         hf_quant_config = read_object(Path(asked.hf_quant_config_path))
     if asked.config is not None:
         return read_model(asked.model or "config", asked.config, hf_quant_config)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+
 import click
 
 from infercli.cli import options
@@ -76,9 +82,6 @@ def command(
       infercli init
       infercli init chat --name chat --model Qwen/Qwen3-8B-AWQ --profile l4
     """
-    import shlex
-    from pathlib import Path
-
     import yaml
 
     from infercli.adapters.files import parse_document, write_text
@@ -119,9 +122,6 @@ def command(
 
 def _seen_from(directory: str, typed: str) -> str:
     """A path that is there from here, as deployment.yaml in `directory` must have it; any other as it was typed."""
-    import os
-    from pathlib import Path
-
     if Path(typed).is_absolute() or not Path(typed).exists() or (Path(directory) / typed).exists():
         return typed
     path = os.path.relpath(typed, Path(directory).resolve())
@@ -130,8 +130,6 @@ def _seen_from(directory: str, typed: str) -> str:
 
 def _check_model(model: str) -> None:
     """Raises InputError for what is neither a directory nor, by its letters, an id of the Hub."""
-    import re
-
     is_directory = model.startswith((".", "/")) and model.isprintable()
     if not is_directory and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model, re.ASCII):
         raise InputError(
@@ -142,7 +140,4 @@ def _check_model(model: str) -> None:
 
 def _written(text: str) -> str:
     """As YAML has it, with quotes where it needs them."""
-    import json
-    import re
-
     return text if re.fullmatch(r"[\w./-]+", text, re.ASCII) else json.dumps(text, ensure_ascii=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -47,8 +50,6 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
       infercli learn result.json --plan plan.json
       infercli learn --show
     """
-    from pathlib import Path
-
     from infercli.cli.project import LEARNED_FILE, load_learned
     from infercli.core.engines import RAY_SERVICE_ENGINE as PLANNED
     from infercli.core.estimates.learning import LearnedRuns, minor
@@ -75,9 +76,6 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
 
 
 def _read(file: str) -> bytes:
-    import sys
-    from pathlib import Path
-
     from infercli.adapters.files import reading
 
     if file == "-":
@@ -169,8 +167,6 @@ def _answer(file: str, question: dict[str, Json]) -> Estimate:
 
 def _bench_result(file: str, data: bytes) -> BenchResult | None:
     """A result of `infercli bench`; None where the file is something else. Raises InvalidFile for a broken one."""
-    import json
-
     from infercli.adapters.files import parse_document
     from infercli.core.bench.result import BenchResult
 
@@ -184,8 +180,6 @@ def _bench_result(file: str, data: bytes) -> BenchResult | None:
 
 
 def _read_plan(plan: str | None) -> Plan | None:
-    from pathlib import Path
-
     from infercli.adapters.files import read_document
     from infercli.core.documents.plan import Plan
 
@@ -194,8 +188,6 @@ def _read_plan(plan: str | None) -> Plan | None:
 
 def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
     """The config of the project's pinned model that an engine served as `/models/<commit>`; empty for any other."""
-    from pathlib import Path
-
     from infercli.cli.project import load_lock
 
     if served is None or {"model", "config_path"} & set(known):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from infercli.cli import options
@@ -20,8 +22,6 @@ def command(words: tuple[str, ...], output: str) -> None:
       infercli models
       infercli models qwen3 8b
     """
-    from pathlib import Path
-
     from infercli.cli.project import load_lock
     from infercli.core.shapes import shapes
 

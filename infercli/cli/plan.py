@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -205,15 +207,11 @@ def _in_words(choice: Choice, typed: Typed) -> Choice:
 
 def _release_name(model: str) -> str:
     """A name for a plan that has no deployment file: the last part of the id, as a DNS label."""
-    import re
-
     label = re.sub(r"[^a-z0-9]+", "-", model.rstrip("/").rpartition("/")[2].lower()).strip("-")[:38].rstrip("-")
     return label if label and label[0].isalpha() else f"m-{label}".rstrip("-")
 
 
 def _save(plan: Plan, path: str, namespace: str | None) -> Plan:
-    from pathlib import Path
-
     from infercli.adapters.files import to_json, write_text
     from infercli.cli.deploying import check_deployable, objects_of
     from infercli.core.record import digest

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
 from infercli.cli import options
@@ -36,9 +39,6 @@ def command(name: str | None, schema: bool, output: str) -> None:
         source: its data sheet
       nodes: [{gpus: 1}]
     """
-    import json
-    from pathlib import Path
-
     from infercli.adapters.files import profile_files, to_yaml
     from infercli.cli.project import MUST_BE, load_profile, read_profile
     from infercli.core.documents.profile import HardwareProfile

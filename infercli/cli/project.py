@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,8 +218,6 @@ def build_planned(deployment: ModelDeployment, project: Path, path: Path | None 
 
 def look_for_directory(error: UnknownName, deployment: ModelDeployment, project: Path) -> None:
     """Say of a model that is no shape and not pinned what its directory lacks, where it is one or is meant to be."""
-    import shlex
-
     model, named = deployment.model, deployment.is_directory
     path, typed = project / model, shlex.quote(model if named else f"./{model}")
     gpu = _gpu_of(deployment.profile, project) or "H100"

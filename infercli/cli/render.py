@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from pathlib import Path
 
 import click
 
 from infercli.cli import options
 from infercli.cli.output import emit, note
 from infercli.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command()
@@ -35,8 +33,6 @@ def command(
       infercli render
       infercli render --plan plan.json --out manifests/chat
     """
-    from pathlib import Path
-
     from infercli.actions.deploy import engine_of
     from infercli.adapters.files import write_text
     from infercli.cli.deploying import check_deployable, check_sealed, note_placement, objects_of, plan_of
@@ -73,8 +69,6 @@ def command(
 
 def _note_others(folder: Path, written: list[str]) -> None:
     """Objects of an earlier render under another name are left, and applied with the folder: say so."""
-    import shlex
-
     others = [str(p) for p in sorted(folder.glob("[0-9][0-9]-*.yaml")) if str(p) not in written]
     if others:
         note(

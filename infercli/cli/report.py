@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -67,8 +69,6 @@ def command(files: tuple[str, ...], check: bool, html_path: str | None, format_:
 
 
 def _read(files: tuple[str, ...]) -> Results:
-    from pathlib import Path
-
     from infercli.adapters.result_files import read_result
 
     return [(file, read_result(Path(file))) for file in files]
@@ -87,7 +87,6 @@ MOST_SHOWN = 40
 
 
 def _checked(answer: Rechecked) -> str:
-
     if answer.same:
         return (
             f"{answer.file}: its numbers follow from its raw data, and its loads had the requests and users they name"
@@ -100,14 +99,10 @@ def _checked(answer: Rechecked) -> str:
 
 
 def _value(value: Json) -> str:
-    import json
-
     return "absent" if value is None else json.dumps(value)
 
 
 def _export(results: Results, format_: str) -> None:
-    import json
-
     from infercli.report import export
 
     if format_ == "csv":
@@ -122,8 +117,6 @@ def _export(results: Results, format_: str) -> None:
 
 
 def _html(results: Results, html_path: str) -> None:
-    from pathlib import Path
-
     from infercli.adapters.files import write_text
     from infercli.report.html import page
 

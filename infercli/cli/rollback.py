@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -46,8 +47,6 @@ def command(
       infercli rollback chat
       infercli rollback chat --to 3 --reason "wrong answers since 02:40"
     """
-    import time
-
     from infercli import __version__
     from infercli.actions.deploy import standing_now
     from infercli.actions.rollback import rollback, way
