@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-import yaml
-
+from infercli.adapters import ray_service_status
 from infercli.adapters.cluster import Cluster
 from infercli.adapters.cluster_errors import Forbidden
 from infercli.adapters.cluster_front import ClusterFront
 from infercli.adapters.cluster_pods import pods_trouble, ray_clusters, ray_log, ray_pods, wedged
+from infercli.adapters.ray_service_status import EVENTS, Put, parsed_config, unreached
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.record import Json
 from infercli.core.release import Revision, live
-from infercli.core.release.observed import Answer, Application, Applications
+from infercli.core.release.observed import Answer, Applications
 from infercli.core.units import duration
 from infercli.errors import ClusterError, InputError, TimedOut
 from infercli.render.names import code_config_map, keys_secret, labels, ray_service, serve_service
@@ -30,10 +28,6 @@ from infercli.render.rayservice import with_serve_config
 from infercli.render.serve_config import SERVE_PORT, serve_config_text
 
 RAY = ("ray.io/v1", "RayService")
-
-REQUEUE_S = 4.5
-"""More than two of the operator's 2 s requeues: so long its status may still show an application as it was before a
-change of that application, although the generation is observed (run and measured with KubeRay 1.6.2)."""
 
 LOOK_AT_PODS_S = 2.0
 """Between two looks at why pods wait: it takes two lists, and nobody reads faster."""
@@ -49,24 +43,6 @@ STATIC = {
 }
 """The kinds of what is rendered beside the RayService: found by label where the history that names them is gone."""
 
-EVENTS = ("FailedToUpdateServeApplications", "InvalidRayServiceSpec")
-"""Reasons of the events with which KubeRay says that it cannot do what was applied."""
-
-_ON_THE_WAY = re.compile(r'\b(?:Get|Head|Put|Post|Patch|Delete) "[^"]*": ')
-"""How Go's HTTP client names a call that got no answer (net/url, Error): an API server or a dashboard that restarts.
-The operator tries again after its 2 s requeue, so it says nothing of the config."""
-
-
-class Put(NamedTuple):
-    """What was applied last, as far as judging needs it."""
-
-    generation: int
-    rebuilt: frozenset[str]
-    """Applications that were there before and are built anew: of these the old status may still be shown."""
-    at: float
-    events: Mapping[str, int]
-    """How often each event had come before, by uid."""
-
 
 class ClusterPlatform:
     """actions.ports.Platform over a Cluster. The serving code comes with a revision's objects.
@@ -81,7 +57,7 @@ class ClusterPlatform:
         self.cluster, self.name = cluster, release_name
         self.where, self.kubectl, self.namespace = cluster.where, cluster.kubectl, cluster.namespace
         self._front = ClusterFront(cluster, release_name, keys_secret)
-        self._put: Put | None = None
+        self._put = Put()
         self._seen: Json = None
         self._trouble: tuple[float, tuple[str, ...]] = (0.0, ())
 
@@ -183,11 +159,11 @@ class ClusterPlatform:
                 f"`infercli rollback {self.name} --to` another revision",
             )
         before = self._live()
-        events = {e["metadata"]["uid"]: e.get("count") or 1 for e in self._events()}
+        events = self._events()
         broken = wedged(self.cluster, self.name)
         held = self.cluster.apply(self._whole(body, serve_config))
         changed = before is None or before["metadata"]["generation"] != held["metadata"]["generation"]
-        self._put = Put(held["metadata"]["generation"], _rebuilt(before, serve_config), time.monotonic(), events)
+        self._put = Put.of(before, held, serve_config, events)
         if changed:
             # A Ray cluster whose head was refused is never corrected by KubeRay 1.6: it makes another once it is gone.
             for ray_cluster in broken:
@@ -216,7 +192,7 @@ class ClusterPlatform:
     def config(self) -> Json:
         """The parsed serveConfigV2 of the RayService; None where there is none, or one that is not YAML."""
         found = self._live()
-        return None if found is None else _config(found)
+        return None if found is None else parsed_config(found)
 
     def held_objects(self, objects: Sequence[Json]) -> Sequence[Json]:
         """Each object as the API server has it; None where there is none."""
@@ -228,38 +204,16 @@ class ClusterPlatform:
         if found is None:
             return Applications(accepted=True, rejected=None, apps={})
         status = found.get("status") or {}
-        service = status.get("pendingServiceStatus") or {}
-        if not service.get("rayClusterName"):
-            service = status.get("activeServiceStatus") or {}
-        apps = {name: _application(app) for name, app in (service.get("applicationStatuses") or {}).items()}
-        observed = (status.get("observedGeneration") or 0) >= self._wanted(found)
-        accepted = observed and not self._may_be_old()
-        said = None if observed else self._rejection(status)
+        apps = ray_service_status.applications(status)
+        observed = self._put.observed(found)
+        accepted = observed and not self._put.may_show_old()
+        said = None if observed else self._put.rejection(status, self._events())
         passing = said is not None and unreached(said)
         settled = apps and all(app.status == "RUNNING" for app in apps.values())
         trouble = () if settled else self._pods_trouble()
         if said is not None and passing:
             trouble = (f"the operator does not reach Ray: {said}", *trouble)
         return Applications(accepted, None if passing else said, apps, trouble)
-
-    def _wanted(self, found: Json) -> int:
-        generation: int = self._put.generation if self._put is not None else found["metadata"]["generation"]
-        return generation
-
-    def _may_be_old(self) -> bool:
-        put = self._put
-        return put is not None and bool(put.rebuilt) and time.monotonic() - put.at < REQUEUE_S
-
-    def _rejection(self, status: Json) -> str | None:
-        """Why the operator has not taken up what was applied, in its words."""
-        for condition in status.get("conditions") or ():
-            current = (condition.get("observedGeneration") or 0) >= (self._put.generation if self._put else 0)
-            if condition.get("reason") == "ValidationFailed" and current:
-                return str(condition.get("message") or "ValidationFailed")
-        known = self._put.events if self._put is not None else {}
-        new = [e for e in self._events() if (e.get("count") or 1) > known.get(e["metadata"]["uid"], 0)]
-        newest = max(new, key=_event_time, default=None)
-        return None if newest is None else str(newest.get("message") or newest.get("reason"))
 
     def _events(self) -> list[Json]:
         chosen = f"involvedObject.kind=RayService,involvedObject.name={ray_service(self.name)},type=Warning"
@@ -317,7 +271,7 @@ class ClusterPlatform:
         for api_version, kind in sorted(kinds):
             for found in self.cluster.find(api_version, kind, labels=selector):
                 self.cluster.delete(api_version, kind, found["metadata"]["name"])
-        self._put, self._seen = None, None
+        self._put, self._seen = Put(), None
 
     def left_over(self) -> str | None:
         """The RayService, where it has the release's labels."""
@@ -360,44 +314,3 @@ def _claims(objects: Sequence[Json]) -> set[tuple[str, str]]:
                 if "persistentVolumeClaim" in volume:
                     found.add((volume["persistentVolumeClaim"]["claimName"], mounts.get(volume["name"], "?")))
     return found
-
-
-def _config(found: Json) -> Json:
-    try:
-        return yaml.safe_load(found["spec"].get("serveConfigV2") or "")
-    except yaml.YAMLError:
-        return None
-
-
-def unreached(message: str) -> bool:
-    """Whether an event says that somebody could not be reached, rather than that something was refused."""
-    return _ON_THE_WAY.search(message) is not None
-
-
-def _application(app: Json) -> Application:
-    deployments = (app.get("serveDeploymentStatuses") or {}).values()
-    messages = tuple(d["message"] for d in deployments if d.get("message"))
-    return Application(app.get("status") or "NOT_STARTED", app.get("message") or "", messages)
-
-
-def _rebuilt(before: Json, serve_config: Json) -> frozenset[str]:
-    """The applications of the new config that the status may still show as they were: same name, built anew."""
-    if before is None:
-        return frozenset()
-    old = {a["name"]: _without_table(a) for a in (_config(before) or {}).get("applications") or ()}
-    status = (before.get("status") or {}).get("activeServiceStatus") or {}
-    shown = set(status.get("applicationStatuses") or ())
-    new = {a["name"]: _without_table(a) for a in serve_config["applications"]}
-    return frozenset(
-        name for name, app in new.items() if (name in old and old[name] != app) or (name in shown and name not in old)
-    )
-
-
-def _without_table(app: Json) -> Json:
-    """The application without what Serve changes in place, which the front itself is asked for."""
-    deployments = [{k: v for k, v in d.items() if k != "user_config"} for d in app.get("deployments") or ()]
-    return {**app, "deployments": deployments}
-
-
-def _event_time(event: Json) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from infercli.adapters.cluster_errors import Forbidden
-from infercli.adapters.cluster_platform import RAY, REQUEUE_S, STATIC, ClusterPlatform, unreached
+from infercli.adapters.cluster_platform import RAY, STATIC, ClusterPlatform
+from infercli.adapters.ray_service_status import REQUEUE_S
 from infercli.adapters.release_secrets import ReleaseSecrets
 from infercli.core.release import Serving
 from infercli.core.release.observed import Answer
@@ -14,32 +15,6 @@ from infercli.errors import ClusterError, InputError
 from infercli.render.names import labels
 from tests.core.builders import FRONT, entry
 from tests.render.golden_cases import CASES, golden_objects
-
-PREFIX = "Failed to update serve applications to the RayCluster prod/chat: fail to create / update Serve applications. "
-
-
-@pytest.mark.parametrize(
-    "cause",
-    [
-        'err: Put "https://127.0.0.1:45521/api/v1/namespaces/prod/services/chat:dashboard/proxy/": unexpected EOF',
-        'err: Put "http://chat-head-svc.prod.svc:8265/api/serve/applications/": dial tcp 10.0.0.7:8265: refused',
-        'err: Get "http://chat-head-svc.prod.svc:8265/api/version": context deadline exceeded',
-    ],
-)
-def test_a_call_that_got_no_answer_is_no_refusal_of_the_config(cause):
-    assert unreached(PREFIX + cause)
-
-
-@pytest.mark.parametrize(
-    "cause",
-    [
-        "err: UpdateDeployments fail: 400 Bad Request Put failed: 1 validation error for ServeDeploySchema",
-        'err: UpdateDeployments fail: 500 Internal Server Error "applications": duplicate name',
-        "spec.serveConfigV2: invalid",
-    ],
-)
-def test_what_ray_or_the_operator_refuse_is_a_refusal(cause):
-    assert not unreached(PREFIX + cause)
 
 
 class Named:
@@ -236,7 +211,7 @@ def test_the_ray_cluster_that_is_being_built_is_looked_at_before_the_one_that_se
 
 def test_a_status_may_be_of_before_for_what_is_built_anew_and_not_for_another_table(monkeypatch):
     cluster, now = RayServices(), [100.0]
-    monkeypatch.setattr("infercli.adapters.cluster_platform.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infercli.adapters.ray_service_status.time.monotonic", lambda: now[0])
     platform = ClusterPlatform(cluster, "chat")
 
     def put(**deployment):
