@@ -7,7 +7,6 @@ that still run: a replica that starts again reads them again.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 
 from infercli.core.record import Json
 from infercli.render.names import code_config_map, labels
@@ -15,15 +14,13 @@ from infercli.render.rendering import Rendering
 
 
 def code_config_maps(rendering: Rendering) -> list[dict[str, Json]]:
-    """The one ConfigMap, with the zips that the rendering was given."""
-    return [config_map(rendering.name, rendering.namespace, rendering.serving_code)]
-
-
-def config_map(release: str, namespace: str, serving_code: Mapping[str, bytes]) -> dict[str, Json]:
-    """The ConfigMap with these zips, by file name (`engine-<digest>.zip`)."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": code_config_map(release), "namespace": namespace, "labels": labels(release)},
-        "binaryData": {name: base64.b64encode(data).decode() for name, data in sorted(serving_code.items())},
-    }
+    """The one ConfigMap, with the zips that the rendering was given, by file name (`engine-<digest>.zip`)."""
+    zips = {name: base64.b64encode(data).decode() for name, data in sorted(rendering.serving_code.items())}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": rendering.metadata(code_config_map(rendering.name), labels(rendering.name)),
+            "binaryData": zips,
+        }
+    ]

@@ -8,8 +8,9 @@ import yaml
 from infercli.core.documents.deployment import Kubernetes
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
 from infercli.errors import InputError
-from infercli.render.code import config_map
+from infercli.render.code import code_config_maps
 from infercli.render.objects import RESOURCES, objects, static_objects, to_yaml
+from infercli.render.rendering import Rendering
 from tests.render.examples import CODE, ENGINE_ZIP, IMAGE, cpu_engine, engine, plan, profile
 
 
@@ -63,7 +64,8 @@ def test_selectors_do_not_change_with_a_revision():
 
 def test_the_config_map_holds_all_the_code_it_was_given_as_bytes():
     old = {"engine-0123456789ab.zip": b"old"}
-    data = config_map("chat", "chat-ns", {**CODE, **old})["binaryData"]
+    (rendered_map,) = code_config_maps(Rendering(plan(), "chat-ns", {**CODE, **old}))
+    data = rendered_map["binaryData"]
     assert {name: base64.b64decode(text) for name, text in data.items()} == {**CODE, **old}
     assert list(data) == sorted(data)
 
