@@ -31,16 +31,17 @@ def run_levels(
     stages: list[StageResult] = []
     first: Measurement | None = None
     while (level := levels.next(stages)) is not None:
-        on_level(level, len(stages))
         conversations = enough(sending, level.load, len(stages), levels.most)
-        load = _sent(level.load, target)
-        measured = run(target, load, conversations, on_progress, workers=workers)
-        while (field := _refused(measured)) is not None and field not in target.without:
-            # Older servers, and strict ones: the same load once more, and what it lacks is said with the result.
-            target = replace(target, without=target.without | {field})
-            on_level(level._replace(why=WITHOUT[field]), len(stages))
+        while True:
+            on_level(level, len(stages))
             load = _sent(level.load, target)
             measured = run(target, load, conversations, on_progress, workers=workers)
+            field = _refused(measured)
+            if field is None or field in target.without:
+                break
+            # Older servers, and strict ones: the same load once more, and what it lacks is said with the result.
+            target = replace(target, without=target.without | {field})
+            level = level._replace(why=WITHOUT[field])
         first = first or measured
         began_s = (measured.origin_ns - first.origin_ns) / 1e9
         ended_s = began_s + max((t.ended_s for t in measured.traces), default=0.0)

@@ -146,10 +146,15 @@ def workers_of(load: Load) -> int:
     """One, and more for a load that one cannot watch closely, as far as there are cores."""
     if not shares.SHARED:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _cores()
     rate_per_s = max(load.rate_per_s or 0.0, load.ramp_to_per_s or 0.0)
     needed = max((load.concurrency or 1) / STREAMS_PER_WORKER, rate_per_s / RATE_PER_WORKER)
     return max(1, min(cores, load.concurrency or cores, math.ceil(needed)))
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Crew:
@@ -250,15 +255,15 @@ class _Crew:
         load = self.load
         self.on_progress(
             Progress(
-                self.warmup,
-                int(done),
-                int(failed),
-                load.warmup_requests if self.warmup else self.total,
-                elapsed_s,
-                int(tokens),
-                int(in_flight),
-                (ttft_s - old[0]) / (ttfts - old[1]) if ttfts > old[1] else None,
-                (tpot_s - old[2]) / (tpots - old[3]) if tpots > old[3] else None,
+                warmup=self.warmup,
+                done=int(done),
+                failed=int(failed),
+                total=load.warmup_requests if self.warmup else self.total,
+                elapsed_s=elapsed_s,
+                output_tokens=int(tokens),
+                in_flight=int(in_flight),
+                ttft_s=(ttft_s - old[0]) / (ttfts - old[1]) if ttfts > old[1] else None,
+                tpot_s=(tpot_s - old[2]) / (tpots - old[3]) if tpots > old[3] else None,
             )
         )
         if load.stop_when_saturated and not self.warmup and load.arrivals is not None:
@@ -337,7 +342,7 @@ def _client(done: Sequence[dict[str, Any]], route: Route) -> Client:
         infercli_version=infercli.__version__,
         python=platform.python_version(),
         cpu=_cpu_model(),
-        cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpus=_cores(),
         kernel=platform.release(),
         clock="kernel" if reason is None else "user",
         clock_reason=reason,
