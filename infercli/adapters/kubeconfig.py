@@ -54,32 +54,42 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
         )
     doing = Doing("read", "the kubeconfig", "default", context or "unknown", place, kubeconfig)
     try:
-        contexts, current = _contexts(place)
-        if context is not None and context not in contexts:
-            raise UnknownName("context", context, contexts, f"`kubectl config get-contexts` lists those of {place}")
-        chosen = context or current
-        if chosen is None:
-            raise InputError(f"{place} says no current context", f"--context, one of: {', '.join(sorted(contexts))}")
-        with _logged() as errors:
-            config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
-        if errors and contexts[chosen].plugin:
-            raise _plugin_failed(doing._replace(context=chosen), contexts[chosen].plugin, errors[-1])
+        return _read(configuration, place, context, doing)
     except InferError:
         raise
-    except OSError as error:  # it cannot be read, or a certificate or a credential plugin is not there
-        if error.filename and str(Path(place).expanduser()) == str(error.filename):
-            raise InputError(f"{place} is no kubeconfig: {error.strerror}", "export KUBECONFIG=FILE") from error
-        raise InputError(
-            f"{place}: {error.filename or 'a file it names'}: {error.strerror}", "`kubectl version`"
-        ) from error
     except Exception as error:
-        ours = translate(error, doing)
-        if ours is None and (isinstance(error, _MALFORMED) or type(error).__module__.startswith("yaml")):
-            ours = InputError(f"{place} is not a kubeconfig ({type(error).__name__})", "`kubectl config view`")
+        ours = _unreadable(error, place, doing)
         if ours is None:
             raise
         raise ours from error
+
+
+def _read(configuration: Any, place: str, context: str | None, doing: Doing) -> Context:
+    from kubernetes import config
+
+    contexts, current = _contexts(place)
+    if context is not None and context not in contexts:
+        raise UnknownName("context", context, contexts, f"`kubectl config get-contexts` lists those of {place}")
+    chosen = context or current
+    if chosen is None:
+        raise InputError(f"{place} says no current context", f"--context, one of: {', '.join(sorted(contexts))}")
+    with _logged() as errors:
+        config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
+    if errors and contexts[chosen].plugin:
+        raise _plugin_failed(doing._replace(context=chosen), contexts[chosen].plugin, errors[-1])
     return contexts[chosen]
+
+
+def _unreadable(error: Exception, place: str, doing: Doing) -> InferError | None:
+    """Ours for what reading a kubeconfig raises; None: nothing that is known."""
+    if isinstance(error, OSError):  # it cannot be read, or a certificate or a credential plugin is not there
+        if error.filename and str(Path(place).expanduser()) == str(error.filename):
+            return InputError(f"{place} is no kubeconfig: {error.strerror}", "export KUBECONFIG=FILE")
+        return InputError(f"{place}: {error.filename or 'a file it names'}: {error.strerror}", "`kubectl version`")
+    ours = translate(error, doing)
+    if ours is None and (isinstance(error, _MALFORMED) or type(error).__module__.startswith("yaml")):
+        return InputError(f"{place} is not a kubeconfig ({type(error).__name__})", "`kubectl config view`")
+    return ours
 
 
 @contextlib.contextmanager

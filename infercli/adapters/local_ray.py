@@ -266,15 +266,12 @@ class LocalRay:
         ray = self.running()
         if ray is None:
             return []
-        inodes = {}
+        inodes: dict[str, str] = {}
         for pid in _processes(ray):
             with contextlib.suppress(OSError):
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-                for handle in Path(f"/proc/{pid}/fd").iterdir():
-                    with contextlib.suppress(OSError):
-                        link = str(handle.readlink())
-                        if link.startswith("socket:["):
-                            inodes[link[8:-1]] = name
+                process = Path(f"/proc/{pid}")
+                name = (process / "comm").read_text().strip()
+                inodes |= {file[8:-1]: name for file in _open_files(process) if file.startswith("socket:[")}
         found = {(a, p, inodes[i]) for a, p, i in _listening_sockets() if i in inodes}
         return sorted(found, key=lambda row: row[1])
 
@@ -370,11 +367,14 @@ def _processes(ray: RunningRay) -> Iterator[int]:
 
 
 def _has_open(process: Path, directory: str) -> bool:
+    return any(file.startswith(f"{directory}/") for file in _open_files(process))
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    """As the kernel names them: a path, or `socket:[INODE]`. Raises OSError where one may not look."""
     for handle in (process / "fd").iterdir():
         with contextlib.suppress(OSError):  # closed since
-            if str(handle.readlink()).startswith(f"{directory}/"):
-                return True
-    return False
+            yield str(handle.readlink())
 
 
 def _listening_sockets() -> Iterator[tuple[str, int, str]]:
