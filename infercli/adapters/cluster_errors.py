@@ -23,6 +23,9 @@ IN_CLUSTER = "in-cluster"
 """What stands for a context in a pod, whose service account kubectl finds by itself where there is no kubeconfig."""
 
 
+ANOTHER_KUBECONFIG = "mend it, or name another: --kubeconfig FILE, or export KUBECONFIG=FILE"
+
+
 class Doing(NamedTuple):
     """What was being asked, for the message."""
 
@@ -324,7 +327,7 @@ def _broke_off(error: Json, doing: Doing) -> InferError:
 def _wrong_address(error: Json, doing: Doing) -> InferError:
     return InputError(
         f"context `{doing.context}` has an address that cannot be used: {doing.server} ({_line(str(error))})",
-        "`kubectl config view --minify`",
+        f"`{doing.kubectl} config view --minify` shows it",
     )
 
 
@@ -337,9 +340,7 @@ def _retried(error: Json, doing: Doing) -> InferError:
 
 
 def _configuration(error: Json, doing: Doing) -> InferError:
-    return InputError(
-        f"the kubeconfig cannot be used, {doing.server}: {_line(str(error))}", "`kubectl config view`, --kubeconfig"
-    )
+    return InputError(f"kubeconfig {doing.server} cannot be used: {_line(str(error))}", ANOTHER_KUBECONFIG)
 
 
 def _root(error: BaseException) -> str:

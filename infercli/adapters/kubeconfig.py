@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from infercli.adapters.cluster_errors import IN_CLUSTER, Doing, translate
+from infercli.adapters.cluster_errors import ANOTHER_KUBECONFIG, IN_CLUSTER, Doing, translate
 from infercli.core.record import Json
 from infercli.errors import ClusterError, InferError, InputError, UnknownName
 
@@ -43,7 +43,9 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
 
     place = kubeconfig or os.environ.get("KUBECONFIG") or _USUAL_PLACE
     if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
-        raise InputError(f"--kubeconfig: there is no file {kubeconfig}", "without it, KUBECONFIG or ~/.kube/config")
+        raise InputError(
+            f"--kubeconfig: there is no file {kubeconfig}", "without --kubeconfig, KUBECONFIG or ~/.kube/config is read"
+        )
     if not any(Path(one).expanduser().exists() for one in place.split(":") if one):
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         if account.exists() and context is None:
@@ -84,12 +86,15 @@ def _unreadable(error: Exception, place: str, doing: Doing) -> InferError | None
     """Ours for what reading a kubeconfig raises; None: nothing that is known."""
     if isinstance(error, OSError):  # it cannot be read, or a certificate or a credential plugin is not there
         if error.filename and str(Path(place).expanduser()) == str(error.filename):
-            return InputError(f"{place} is no kubeconfig: {error.strerror}", "export KUBECONFIG=FILE")
-        return InputError(f"{place}: {error.filename or 'a file it names'}: {error.strerror}", "`kubectl version`")
-    ours = translate(error, doing)
-    if ours is None and (isinstance(error, _MALFORMED) or type(error).__module__.startswith("yaml")):
-        return InputError(f"{place} is not a kubeconfig ({type(error).__name__})", "`kubectl config view`")
-    return ours
+            return InputError(f"{place} is no kubeconfig: {error.strerror}", ANOTHER_KUBECONFIG)
+        return InputError(f"{place}: {error.filename or 'a file it names'}: {error.strerror}", ANOTHER_KUBECONFIG)
+    if isinstance(error, _MALFORMED):
+        return InputError(f"{place} is no kubeconfig: it has another structure", ANOTHER_KUBECONFIG)
+    if type(error).__module__.startswith("yaml"):
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" from line {mark.line + 1} on"
+        return InputError(f"{place} is no kubeconfig: it is not YAML{where}", ANOTHER_KUBECONFIG)
+    return translate(error, doing)
 
 
 @contextlib.contextmanager

@@ -165,6 +165,22 @@ def test_a_file_that_is_no_kubeconfig_is_an_input_error(text, tmp_path):
         connect(str(tmp_path / "kubeconfig"), None, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "it has another structure"),
+        ("a: b\n c: [\n", "it is not YAML from line 2 on"),
+        ("current-context: x\ncontexts: 7\n", "it has another structure"),
+    ],
+)
+def test_why_a_file_is_no_kubeconfig_is_said_in_words_and_not_by_an_exceptions_name(text, why, tmp_path):
+    (tmp_path / "kubeconfig").write_text(text)
+    with pytest.raises(InputError) as error:
+        connect(str(tmp_path / "kubeconfig"), None, None)
+    assert error.value.message == f"{tmp_path}/kubeconfig is no kubeconfig: {why}"
+    assert "--kubeconfig" in error.value.hint
+
+
 def test_a_kubeconfig_that_is_not_there_is_said_to_be_missing():
     with pytest.raises(InputError, match=r"^--kubeconfig: there is no file prod.yaml$"):
         connect("prod.yaml", None, None)
