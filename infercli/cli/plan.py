@@ -122,17 +122,7 @@ def command(explain: str | None, save_path: str | None, namespace: str | None, o
 
     typed = Typed.of(given)
     path = path_of(typed.deployment_path)
-    if typed.model is None and explain and "/" in explain:
-        raise InputError(
-            f"`--explain` took `{explain}` as the name of a quantity",
-            f"put the model first: `infercli plan {explain} --explain`",
-        )
-    if typed.model is None and typed.deployment_path is None and not path.exists():
-        hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
-        raise InputError(f"{path}: there is no such file", hint)
-    _refuse_lists("--profile", typed.profiles)
-    _refuse_lists("--quantization", typed.quantizations)
-    _refuse_lists("--slo", typed.slos)
+    _check_words(typed, path, explain)
     for guess in filter(None, (guessed_gpu(name, typed.project) for name in typed.profiles)):
         note(guess)
     if typed.is_search:
@@ -161,6 +151,21 @@ def command(explain: str | None, save_path: str | None, namespace: str | None, o
     if plan.fits is None:
         return ExitCode.CANNOT_TELL
     return ExitCode.YES if plan.fits else ExitCode.NO
+
+
+def _check_words(typed: Typed, path: Path, explain: str | None) -> None:
+    """Raises InputError for what was typed and cannot be meant. `path`: of the deployment file."""
+    if typed.model is None and explain and "/" in explain:
+        raise InputError(
+            f"`--explain` took `{explain}` as the name of a quantity",
+            f"put the model first: `infercli plan {explain} --explain`",
+        )
+    if typed.model is None and typed.deployment_path is None and not path.exists():
+        hint = "`infercli init` writes one; or name a model: `infercli plan Qwen/Qwen3-8B --profile l4`"
+        raise InputError(f"{path}: there is no such file", hint)
+    _refuse_lists("--profile", typed.profiles)
+    _refuse_lists("--quantization", typed.quantizations)
+    _refuse_lists("--slo", typed.slos)
 
 
 def _refuse_lists(flag: str, values: tuple[str, ...]) -> None:
