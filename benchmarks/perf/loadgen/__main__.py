@@ -137,6 +137,20 @@ def names(text: str, known: dict[str, Any]) -> list[str]:
     return found
 
 
+def measure(tools: list[Tool], scenarios: list[str], runs: int, left_out: list[str]) -> list[dict[str, Any]]:
+    """The results of all tools in turn. What could not be measured goes to `left_out`."""
+    results = []
+    for name in scenarios:
+        for i in range(runs):
+            for tool in tools:
+                say(f"{name}: {tool.name}, run {i + 1} of {runs}")
+                try:
+                    results.append({"scenario": name, "tool": tool.name, **run(tool, SCENARIOS[name])})
+                except NotMeasured as error:
+                    left_out.append(f"{tool.name} in {name}: {error}")
+    return results
+
+
 def main() -> int:
     """Measure what runs here. Returns 1 where infercli misses a target."""
     parser = argparse.ArgumentParser(
@@ -163,15 +177,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     began = machine()
-    results = []
-    for name in given.scenarios:
-        for i in range(given.runs):
-            for tool in tools:
-                say(f"{name}: {tool.name}, run {i + 1} of {given.runs}")
-                try:
-                    results.append({"scenario": name, "tool": tool.name, **run(tool, SCENARIOS[name])})
-                except NotMeasured as error:
-                    left_out.append(f"{tool.name} in {name}: {error}")
+    results = measure(tools, given.scenarios, given.runs, left_out)
 
     missed = report.misses(results)
     print(report.table({name: SCENARIOS[name].text for name in given.scenarios}, results))
