@@ -136,7 +136,7 @@ def _one(given: dict[str, object], output: str) -> int:
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
     from infercli.core.estimates.estimate import EstimateError
-    from infercli.core.estimates.estimating import SCHEMA
+    from infercli.core.estimates.estimating import OWN_CONFIG, SCHEMA
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
@@ -147,8 +147,8 @@ def _one(given: dict[str, object], output: str) -> int:
         named = (name.partition("/")[0] for name, _, _ in (*_FLAGS, *_LOAD_FLAGS))
         typed = {name.replace("-", "_"): f"--{name}" for name in named}
         wrong = [(typed.get(p.where.removeprefix("workload."), p.where), p.what) for p in answer.problems]
-        hint = answer.hint and answer.hint.replace(SCHEMA, "`infercli estimate --help` lists the flags")
-        raise InvalidFile("estimate", wrong, hint)
+        hint = (answer.hint or "").replace(SCHEMA, "`infercli estimate --help` lists the flags")
+        raise InvalidFile("estimate", wrong, hint.replace(OWN_CONFIG, "name its config: --config-path FILE") or None)
     click.echo(text(answer) if output == "text" else answer.model_dump_json())
     return ExitCode.YES
 

@@ -80,6 +80,14 @@ def test_what_is_wrong_on_a_command_line_is_said_of_the_flag(infercli):
     assert "estimate: --tensor-parallel-size: attention heads (32) is not divisible by 3" in ran.err
 
 
+def test_a_model_that_is_not_known_is_given_by_a_flag_where_it_was_asked_by_one(infercli, piped):
+    ran = infercli("estimate", "--model", "nobody/knows", "--gpu", "H100")
+    assert "name its config: --config-path FILE" in ran.err
+    assert "config_path" not in ran.err
+    _, (error,) = piped({"model": "nobody/knows", "gpu": "H100"})
+    assert "give its config: config_path, or config itself" in error["hint"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [(b'{"model": ', "Expecting value at column 10"), (b'{"model', "Unterminated string starting at column 2")],

@@ -54,6 +54,7 @@ _EQUAL_VOCABULARIES = (0, 16)
 _SPLITS = (1, 2, 4, 8, 16, 32)
 """tensor_parallel_size that are offered instead of one that cannot be."""
 
+OWN_CONFIG = "give its config: config_path, or config itself"
 SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
 
@@ -93,7 +94,7 @@ def shipped_model(model_id: str, hf_quant_config: Json = None) -> Model:
     try:
         shape = find_shape(model_id)
     except InputError as error:
-        raise InputError(error.message, f"give its config: config_path, or config itself; {error.hint}") from None
+        raise InputError(error.message, f"{OWN_CONFIG}; {error.hint}") from None
     stored = shape.quantization if hf_quant_config is None else detect_in({}, hf_quant_config)
     return Model(model_id, shape.arch, stored)
 

@@ -373,8 +373,8 @@ def find_shape(model_id: str) -> Shape:
     known = {known.lower(): known for known in _builders()}.get(model_id.lower())
     if known is None:
         named = model_id.rpartition("huggingface.co/")[2].strip("/ ")  # of an address, what it is an address of
-        pin = f"`infercli pin {named}` reads its config.json, after which any model of a taught architecture can be "
-        raise UnknownName("model", model_id, _builders(), _as_usual(model_id) + pin + "planned")
+        pin = f"`infercli pin {named}` reads its config.json: that is all a model of a known architecture needs"
+        raise UnknownName("model", model_id, _builders(), _as_usual(model_id) + pin)
     return _shape(known)
 
 
