@@ -145,7 +145,7 @@ def _one(given: dict[str, object], output: str) -> int:
     if isinstance(answer, EstimateError):
         # On a command line the fields are flags: what is wrong goes where every wrong flag goes, to stderr.
         named = (name.partition("/")[0] for name, _, _ in (*_FLAGS, *_LOAD_FLAGS))
-        typed = {name.replace("-", "_"): f"--{name}" for name in named}
+        typed = {name.replace("-", "_"): f"--{name}" for name in named} | {"config": "--config-path"}
         wrong = [(typed.get(p.where.removeprefix("workload."), p.where), p.what) for p in answer.problems]
         hint = (answer.hint or "").replace(SCHEMA, "`infercli estimate --help` lists the flags")
         raise InvalidFile("estimate", wrong, hint.replace(OWN_CONFIG, "name its config: --config-path FILE") or None)

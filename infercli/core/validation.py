@@ -91,8 +91,9 @@ _MESSAGES = {
 def _what(kind: str, message: str, context: dict[str, Json]) -> str:
     template = _MESSAGES.get(kind)
     if template is not None:
+        numbers = {k: int(v) for k, v in context.items() if isinstance(v, float) and v.is_integer()}  # 0, and not 0.0
         with contextlib.suppress(KeyError):
-            return template.format(**context)
+            return template.format(**context | numbers)
     return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 

@@ -78,6 +78,10 @@ def test_what_is_wrong_on_a_command_line_is_said_of_the_flag(infercli):
     assert "--schema" not in ran.err
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--tensor-parallel-size", "3")
     assert "estimate: --tensor-parallel-size: attention heads (32) is not divisible by 3" in ran.err
+    ran = infercli("estimate", "--config-path", "nowhere", "--gpu", "H100")
+    assert "estimate: --config-path: nowhere: there is no such file" in ran.err
+    ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--gpu-memory-gib", "0")
+    assert "estimate: --gpu-memory-gib: must be more than 0\n" in ran.err
 
 
 def test_a_model_that_is_not_known_is_given_by_a_flag_where_it_was_asked_by_one(infercli, piped):

@@ -99,7 +99,7 @@ def test_the_places_in_a_synthetic_description_are_named():
     assert found["synthetic.input_tokens"] == forms
     assert found["synthetic.output_tokens"] == forms
     assert found["synthetic.turns"] == "must have min <= mean <= max"
-    assert found["synthetic.think_s.choices[0].weight"] == "must be more than 0.0"
+    assert found["synthetic.think_s.choices[0].weight"] == "must be more than 0"
     assert found["synthetic.shared_prefix"] == "give either tokens or hit_fraction"
     assert "synthetic.suffix" in found
 
