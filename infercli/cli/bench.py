@@ -19,6 +19,7 @@ _INSTEAD = {
     "--dataset-path": "write --workload FILE --format FORMAT",
     "--endpoint": "write --api chat, completions or embeddings",
     "--goodput": "write --slo, for example --slo ttft_p95=1s",
+    "--input-file": "write --workload FILE --format FORMAT",
     "--max-concurrency": "write --concurrency",
     "--num-prompts": "write --requests",
     "--percentile-metrics": "leave it out: every metric is measured, with its percentiles",
@@ -28,6 +29,7 @@ _INSTEAD = {
     "--result-dir": "write --save FILE",
     "--result-filename": "write --save FILE",
     "--save-result": "write --save FILE, or leave it out: result.json is always written",
+    "--trace": "write --workload FILE --format FORMAT --replay",
 }
 """Options that other load generators have, and what they are here."""
 

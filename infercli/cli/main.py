@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("Start", "Print the completion script of your shell."),
     "gpus": ("Look up", "List the GPUs that infercli has facts about."),
     "profiles": ("Look up", "List hardware profiles, or print one, or their schema."),
-    "models": ("Look up", "List model shapes that can be planned offline."),
+    "models": ("Look up", "List the models that can be planned offline."),
     "pin": ("Prepare", "Pin a model to a commit and its hashes in models.lock.yaml."),
     "plan": ("Prepare", "Say whether a model fits, with every choice and its reason."),
     "estimate": ("Prepare", "Size many configurations: JSON lines in, JSON lines out."),

@@ -1,4 +1,4 @@
-"""`infercli models`: shapes that ship with infercli, and what is pinned here."""
+"""`infercli models`: whose shape ships with infercli, and what is pinned here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(words: tuple[str, ...], output: str) -> None:
     chosen = [row for row in table if all(w.lower() in str(row["id"]).lower() for w in words)]
     if not chosen:
         raise InputError(
-            f"no shape has {' and '.join(f'`{w}`' for w in words)} in its name", "`infercli models` lists all"
+            f"no model here has {' and '.join(f'`{w}`' for w in words)} in its name", "`infercli models` lists all"
         )
     rows = [
         (
