@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from infercli.core.documents.plan import Change
 from infercli.core.documents.prices import Price
 from infercli.core.documents.profile import HardwareProfile
+from infercli.core.estimates.engine_args import SAME_NAMES
 from infercli.core.estimates.estimate import Estimate, Interval, Traffic
 from infercli.core.estimates.estimating import Model
 from infercli.core.gpus import Gpu
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 OBJECTIVES = ("ttft_p95", "ttft_p99", "tpot_p95")
 """Objectives that can be asked: those that an estimate says. Each is a time that must not be passed."""
 
-KEPT = (
-    "enable_expert_parallel", "dtype", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
-    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
-    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
+_WEIGHED = (
+    "tensor_parallel_size", "pipeline_parallel_size", "max_num_seqs", "kv_cache_dtype", "max_model_len",
+    "gpu_memory_utilization", "kv_cache_memory_bytes",
 )  # fmt: skip
+KEPT = tuple(name for name in SAME_NAMES if name not in _WEIGHED)
 """engine_args that a search leaves as they are."""
 
 Verdict = Literal[
