@@ -155,6 +155,13 @@ def test_a_profile_without_a_price_is_said_to_have_none():
     assert any("what it costs is not known" in n for n in said.notes)
 
 
+def test_no_speed_is_said_with_arguments_that_are_not_planned():
+    _, said, found = derived(on="h100", engine_args={"cpu_offload_gb": 10, "enable_dbo": True})
+    assert said.speed is None
+    assert "no speed: cpu_offload_gb, enable_dbo change it in a way that is not planned yet" in said.notes
+    assert "ttft_s" not in found
+
+
 def test_objectives_are_kept_not_kept_or_open():
     easy, hard = {"ttft_p95_ms": 1e6, "tpot_p95_ms": 1e6}, {"ttft_p95_ms": 1, "tpot_p95_ms": 1}
     assert [o.kept for o in derived(objectives=easy)[1].objectives] == [True, True]
