@@ -233,9 +233,8 @@ def _searched(result: BenchResult) -> Iterator[str]:
 
 def _how_sure(s: Sure) -> str:
     sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
-    like = s.like_independent
-    few = like is not None and like < ALIKE_FRACTION * s.requests
-    count = f", which count as {like:,.0f} because neighbours are alike" if few else ""
+    few = s.like_independent < ALIKE_FRACTION * s.requests
+    count = f", which count as {s.like_independent:,.0f} because neighbours are alike" if few else ""
     return f"{s.objective}: {s.met:,} of {s.requests:,}{count}, at least {s.at_least_fraction:.1%} ({sure})"
 
 

@@ -24,7 +24,7 @@ from infercli.core.bench.metrics import (
     tpot_s,
     ttft_s,
 )
-from infercli.core.bench.result import BenchResult, recompute
+from infercli.core.bench.result import BenchResult
 from infercli.core.bench.stage import StageResult
 from infercli.core.bench.stats import Pooled, Resampled
 from infercli.core.record import Document, Record
@@ -156,7 +156,6 @@ def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
 
 def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
     """`b` against `a`, stage by stage. `file`: of b. Different workloads too: `refusals` is for the caller to ask."""
-    a, b = _as_now(a), _as_now(b)
     forced = refusals(a, b)
     matched = _match(a, b)
     pairs, rest_a, rest_b = matched
@@ -172,14 +171,6 @@ def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
             *(f"{b.stages[j].load.label}: only in {file}" for j in rest_b),
         ),
     )
-
-
-def _as_now(result: BenchResult) -> BenchResult:
-    """With the rates that follow from its traces: versions before this counted them to the end of a cool-down."""
-    spans = [(s.metrics.duration_s, span_of(s.traces)) for s in result.stages]
-    if all(span is None or duration_s == span.end_s - span.start_s for duration_s, span in spans):
-        return result
-    return result.model_copy(update={"stages": recompute(result)})
 
 
 def _match(a: BenchResult, b: BenchResult) -> _Matched:

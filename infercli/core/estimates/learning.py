@@ -107,7 +107,7 @@ class LearnedRun(Record):
     quantization: str
     tensor_parallel_size: int
     weights_bytes: int | None = None
-    """Per GPU, as estimated: how large its model is. None: not kept by the version that read the log."""
+    """Per GPU, as estimated: how large its model is. None: a benchmark, of which no memory is learned."""
     residuals: tuple[Residual, ...] = ()
     load: LearnedLoad | None = None
     """What a benchmark sent; None: a start-up."""
