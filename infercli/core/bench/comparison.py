@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from infercli.core.bench import samples, stats
+from infercli.core.bench import stats
 from infercli.core.bench.goodput import Objectives, within
 from infercli.core.bench.metrics import (
     Distribution,
     Span,
     counted_in,
     e2e_s,
+    from_due,
     gaps_s,
     span_of,
     token_arrivals,
@@ -25,6 +26,7 @@ from infercli.core.bench.metrics import (
     ttft_s,
 )
 from infercli.core.bench.result import BenchResult
+from infercli.core.bench.samples import answered_of
 from infercli.core.bench.stage import StageResult
 from infercli.core.bench.stats import Pooled, Resampled
 from infercli.core.record import Document, Record
@@ -243,14 +245,15 @@ def _differences(
     a: StageResult, b: StageResult, objectives: Objectives | None, *, generates: bool
 ) -> Iterator[MetricDifference]:
     """`generates`: answers have tokens; an embedding has none, and of it the end and the rate of requests are told."""
-    from_due = a.load.arrivals is not None and b.load.arrivals is not None
-    latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]], str], ...] = (
-        ("ttft", _one(ttft_s, from_due=from_due), "ttft_due_s" if from_due else "ttft_s"),
-        ("tpot", _one(tpot_s, from_due=False), "tpot_s"),
-        ("itl", gaps_s, "itl_s"),
-        ("e2e", _one(e2e_s, from_due=from_due), "e2e_due_s" if from_due else "e2e_s"),
+    due = a.load.arrivals is not None and b.load.arrivals is not None
+    since = "_due" if due else ""
+    latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]]], ...] = (
+        (f"ttft{since}_s", _one(ttft_s, due=due)),
+        ("tpot_s", _one(tpot_s)),
+        ("itl_s", gaps_s),
+        (f"e2e{since}_s", _one(e2e_s, due=due)),
     )
-    for _, values, field in latencies if generates else latencies[-1:]:
+    for field, values in latencies if generates else latencies[-1:]:
         sides = [stats.pooled(_values(stage, values)) for stage in (a, b)]
         found = []
         for name, q in QUANTILES:
@@ -343,13 +346,15 @@ def _untold(metric: str, a: float | None, b: float | None, verdict: Verdict, rea
 
 def _values(stage: StageResult, values: Callable[[Trace], Sequence[float]]) -> list[Sequence[float]]:
     """Of the answered measured requests that have any, in the order of sending."""
-    answered = sorted(samples.answered_of(stage), key=lambda t: t.sent_s or 0.0)
+    answered = sorted(answered_of(stage), key=lambda t: t.sent_s or 0.0)
     return [found for t in answered if (found := values(t))]
 
 
-def _one(latency: Callable[[Trace], float | None], *, from_due: bool) -> Callable[[Trace], Sequence[float]]:
+def _one(latency: Callable[[Trace], float | None], *, due: bool = False) -> Callable[[Trace], Sequence[float]]:
+    """A latency as the values of a request; `due`: from when it was due."""
+
     def values(trace: Trace) -> Sequence[float]:
-        value = samples.from_due(latency, trace) if from_due else latency(trace)
+        value = from_due(latency, trace) if due else latency(trace)
         return () if value is None else (value,)
 
     return values
@@ -376,7 +381,7 @@ def _answers(stage: StageResult) -> Iterator[tuple[float, float]]:
 def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:
     """Those that were sent in the measured time; where that ends before they do, by when they were sent."""
     by_sending = _span(stage).steady
-    good = [t for t in samples.answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
+    good = [t for t in answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
     return [((t.sent_s or 0.0) if by_sending else t.ended_s, 1.0) for t in good]
 
 
