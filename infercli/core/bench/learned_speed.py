@@ -18,7 +18,7 @@ from infercli.core.engines.overrides import NAME as OVERRIDES
 from infercli.core.engines.overrides import overridden
 from infercli.core.estimates.engine_args import asked_by
 from infercli.core.estimates.estimate import MOST_SPREAD, Estimate, Interval, Traffic
-from infercli.core.estimates.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of
+from infercli.core.estimates.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of, run_of
 from infercli.core.record import Json
 from infercli.errors import InputError
 
@@ -160,22 +160,13 @@ def learn_speed(stage: StageResult, estimate: Estimate, *, digest: str, source: 
         ("ttft_s", speed.ttft_s, None if m.ttft_s is None else m.ttft_s.p50),
         ("tpot_s", speed.tpot_s, _tpot_s(stage)),
     )
-    return LearnedRun(
-        digest=digest,
-        source=source,
-        model=estimate.model,
-        architecture=estimate.architecture,
-        gpu=estimate.gpu,
-        engine_version=estimate.engine_version,
-        quantization=estimate.settings.quantization,
-        tensor_parallel_size=estimate.settings.tensor_parallel_size,
-        load=load_of(stage, estimate.replicas),
-        speeds=tuple(
-            SpeedResidual.model_validate({"quantity": name, "predicted": ours.value, "measured": measured})
-            for name, ours, measured in pairs
-            if ours is not None and measured
-        ),
+    speeds = tuple(
+        SpeedResidual.model_validate({"quantity": name, "predicted": ours.value, "measured": measured})
+        for name, ours, measured in pairs
+        if ours is not None and measured
     )
+    run = run_of(estimate, digest=digest, source=source)
+    return run.model_copy(update={"load": load_of(stage, estimate.replicas), "speeds": speeds})
 
 
 def _tpot_s(stage: StageResult) -> float | None:

@@ -214,6 +214,12 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
     if another:
         hint = "`--config-path` names config.json of the checkpoint that ran, `--model` its id"
         raise InvalidFile(source, another, hint)
+    run = run_of(estimate, digest=digest, source=source)
+    return run.model_copy(update={"weights_bytes": terms["weights"], "residuals": tuple(residuals)})
+
+
+def run_of(estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
+    """A run of which nothing is learned yet, by the estimate of its settings."""
     return LearnedRun(
         digest=digest,
         source=source,
@@ -223,8 +229,6 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         engine_version=estimate.engine_version,
         quantization=estimate.settings.quantization,
         tensor_parallel_size=estimate.settings.tensor_parallel_size,
-        weights_bytes=terms["weights"],
-        residuals=tuple(residuals),
     )
 
 
