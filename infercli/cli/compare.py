@@ -36,7 +36,8 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
     from infercli.cli.output import emit, note
-    from infercli.core.bench.comparison import BenchComparison, compare, refusals
+    from infercli.core.bench.comparison import BenchComparison, compare
+    from infercli.core.bench.same_workload import unlike
     from infercli.errors import ExitCode, InputError
 
     if len(files) < 2:
@@ -46,7 +47,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     results = [read_result(Path(file)) for file in files]
     first = results[0]
     if not force:
-        wrong = [f"{file}: {why}" for file, r in zip(files[1:], results[1:], strict=True) for why in refusals(first, r)]
+        wrong = [f"{file}: {why}" for file, r in zip(files[1:], results[1:], strict=True) for why in unlike(first, r)]
         if wrong:
             raise InputError(
                 "\n".join([f"not the workload of {files[0]}:", *wrong]), "--force compares them all the same"
