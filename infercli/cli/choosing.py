@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers
 
 if TYPE_CHECKING:
-    from infercli.core.choice.choice import Hardware, Question, Selection
+    from infercli.core.choice.question import Hardware, Question
+    from infercli.core.choice.selection import Selection
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.documents.prices import PriceList
     from infercli.core.documents.workload import Workload
@@ -35,15 +36,16 @@ def run(typed: Typed, output: str) -> int:
     from infercli.cli.choosing_text import text
     from infercli.cli.output import emit
     from infercli.cli.progress import working
-    from infercli.core.choice.choosing import Search
-    from infercli.core.choice.relaxing import changes
+    from infercli.core.choice.answer import selection
+    from infercli.core.choice.changes import changes
+    from infercli.core.choice.search import Search
     from infercli.errors import ExitCode
 
     with typed.in_its_words():
         question = question_of(typed)
     search = Search(question)
     with working("searching"):
-        found = search.selection()
+        found = selection(search)
     if found.chosen is None:
         with working("looking for a change that would hold"):
             found = found.model_copy(update={"changes": changes(search, _at_hand(typed), _called(typed))})
@@ -59,7 +61,7 @@ def run(typed: Typed, output: str) -> int:
 def question_of(typed: Typed) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
     from infercli.cli.project import deployment_path, learned_here, load_deployment
-    from infercli.core.choice.choice import KEPT, Fixed, Question
+    from infercli.core.choice.question import KEPT, Fixed, Question
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.engines import RAY_SERVICE_ENGINE
     from infercli.core.engines.arguments import problems as argument_problems
@@ -276,7 +278,7 @@ def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Prob
     """By name, in ms: what was typed, else what deployment.yaml says."""
     import re
 
-    from infercli.core.choice.choice import OBJECTIVES
+    from infercli.core.choice.measures import OBJECTIVES
     from infercli.errors import UnknownName
 
     if not typed.slos and deployment is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from infercli.core.choice.choice import Candidate, Hardware, Question
+from infercli.core.choice.question import Hardware, Question
+from infercli.core.choice.selection import Candidate
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine

@@ -7,7 +7,7 @@ from datetime import date
 from hypothesis import strategies as st
 
 from infercli.core.choice.candidates import hardware_of
-from infercli.core.choice.choice import Question
+from infercli.core.choice.question import Question
 from infercli.core.documents.prices import Price, PriceList
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
 from infercli.core.estimates.estimate import Traffic

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.core.choice.choice import Candidate, Cost, Point
 from infercli.core.choice.frontier import plot, undominated
+from infercli.core.choice.selection import Candidate, Cost, Point
 from infercli.core.estimates.estimate import Interval
 
 

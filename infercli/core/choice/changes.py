@@ -11,9 +11,9 @@ from dataclasses import fields, replace
 from math import floor, log10
 
 from infercli.core.choice.candidates import Weighed, room_problem
-from infercli.core.choice.choice import Fixed, Hardware, Question
-from infercli.core.choice.choosing import Open, Search
-from infercli.core.choice.weighing import Limit, limits
+from infercli.core.choice.measures import Limit, limits
+from infercli.core.choice.question import Fixed, Hardware, Question
+from infercli.core.choice.search import Open, Search
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS
 from infercli.core.estimates.estimate import Traffic
