@@ -143,7 +143,7 @@ def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[M
     from infercli.cli.project import load_lock, look_for_directory
     from infercli.core.documents.profile import HardwareProfile, NodeGroup
     from infercli.core.estimates.estimating import Model
-    from infercli.core.planning.resolving import resolve
+    from infercli.core.planning.subject import resolve
     from infercli.core.quantization.methods import METHODS
     from infercli.errors import UnknownName
 

@@ -14,8 +14,8 @@ from infercli.core.choice.selection import Candidate
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
-from infercli.core.planning.asked import utilization
 from infercli.core.planning.placement import engines_that_fit, too_large
+from infercli.core.planning.request import utilization
 from infercli.core.quantization.methods import METHODS
 from infercli.core.record import Json
 from infercli.core.units import counted

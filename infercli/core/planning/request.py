@@ -81,31 +81,43 @@ def refuse(problems: Problems) -> None:
         raise InputError("\n".join(said), error.hint)
 
 
-def length_source(deployment: ModelDeployment) -> str:
-    """The field that decides max_model_len, where the user does."""
-    named = deployment.engine_args.get("max_model_len") is not None
-    return "engine_args.max_model_len" if named else "workload.max_context_tokens"
-
-
 def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
     """Tokens of the longest request that the deployment takes, as far as it says: else the model's own maximum."""
     asked = deployment.engine_args.get("max_model_len") or deployment.workload.max_context_tokens
     return min(asked, arch.max_model_len) if isinstance(asked, int) else arch.max_model_len
 
 
-def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
+def _length_source(deployment: ModelDeployment) -> str:
+    """The field that decides max_model_len, where the user does."""
+    named = deployment.engine_args.get("max_model_len") is not None
+    return "engine_args.max_model_len" if named else "workload.max_context_tokens"
+
+
+def length_reason(deployment: ModelDeployment) -> str:
+    """Why max_model_len is as it is, where the user decides it."""
+    return f"{_length_source(deployment).removesuffix('.max_model_len')} says so"
+
+
+def asked_length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
-    where, asked = length_source(deployment), deployment.engine_args.get("max_model_len")
+    asked = deployment.engine_args.get("max_model_len")
     if asked is None:
         asked = deployment.workload.max_context_tokens
     limit = arch.max_model_len
-    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
     if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
         raise InputError(
-            f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
+            f"{_length_source(deployment)}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
             "lower it or leave it out",
         )
+    return asked
+
+
+def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
+    """`asked_length`. Raises InputError, too, where a request of the workload is longer than that."""
+    asked, limit = asked_length(deployment, arch), arch.max_model_len
+    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
     if tokens_each > (asked or limit):
+        where = _length_source(deployment)
         raise InputError(
             f"workload: {tokens_each:,} tokens a request (input and output) are more than "
             + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),

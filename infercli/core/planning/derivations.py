@@ -26,9 +26,9 @@ from infercli.core.memory.weights import (
     rotary_rows,
     weights_by_role,
 )
-from infercli.core.planning.explaining_speed import explain_outlook
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Outlook
+from infercli.core.planning.speed_derivations import explain_outlook
 from infercli.core.units import gib
 
 if TYPE_CHECKING:

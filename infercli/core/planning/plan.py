@@ -16,13 +16,14 @@ from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.engines.arguments import problems
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
-from infercli.core.planning.asked import longest_request, value_problems
 from infercli.core.planning.changes import Offer, Refused, changes
 from infercli.core.planning.gpu import GpuPlanner
+from infercli.core.planning.gpu_outcome import gpu_outcome
 from infercli.core.planning.local import plan_local
 from infercli.core.planning.outcome import Outcome, Question
 from infercli.core.planning.placement import placement_note
-from infercli.core.planning.resolving import Subject, resolve
+from infercli.core.planning.request import longest_request, value_problems
+from infercli.core.planning.subject import Subject, resolve
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.record import Json
 from infercli.core.units import MIB
@@ -159,7 +160,7 @@ def _outcome(
 ) -> Outcome:
     if gpu is None:
         return plan_local(subject.arch, quantization, facts, deployment, profile)
-    return GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile, learned).outcome()
+    return gpu_outcome(GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile, learned))
 
 
 def _engine(

@@ -9,9 +9,9 @@ import pytest
 from infercli.core.documents.prices import Price, PriceList
 from infercli.core.engines.errors import ERRORS, errors_of
 from infercli.core.estimates.learning import LearnedRun, LearnedRuns, Residual
-from infercli.core.planning.explaining import explain
+from infercli.core.planning.derivations import explain
 from infercli.core.planning.outlook import outlook
-from infercli.core.planning.planning import planned
+from infercli.core.planning.plan import planned
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
 from tests.core.plans import LLAMA_8B, LLAMA_70B, deployment, profile
