@@ -7,6 +7,7 @@ failed; only where there is nothing to check against is it left out.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -265,7 +266,7 @@ def examine(
     with problems.at("use_v1"):
         facts, said = with_engine(facts, request, model.arch, quantization, gpu)
         notes += said
-    notes += _engine_notes(facts)
+    notes += (*filter(None, [facts.note]), *extrapolated(facts, "`starts` is true only"))
     settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
     notes += said
     with problems.at(""):
@@ -352,15 +353,13 @@ def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[Es
     return said, said.notes
 
 
-def _engine_notes(facts: EngineFacts) -> tuple[str, ...]:
-    """What the row that answers cannot vouch for."""
-    notes = [] if facts.note is None else [facts.note]
+def extrapolated(facts: EngineFacts, verdict: str) -> Iterator[str]:
+    """That nobody has measured the memory of that version; `verdict`: what is then said at the high end alone."""
     if facts.extrapolated_from is not None:
-        notes.append(
+        yield (
             f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
-            "; `starts` is true only with every estimate at its high end"
+            f"; {verdict} with every estimate at its high end"
         )
-    return tuple(notes)
 
 
 def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS, HardwareProfile
-from infercli.core.gpus import find_gpu
 from infercli.core.memory.shared import shares_memory
 from infercli.core.planning.outcome import Outcome
 from infercli.core.planning.placement import engines_that_fit
@@ -218,8 +217,7 @@ def _sequences(r: Refused) -> Iterator[_Variant]:
 
 
 def _kv_cache(r: Refused) -> Iterator[_Variant]:
-    p = r.profile
-    gpu = find_gpu(p.gpu) if isinstance(p.gpu, str) else p.gpu
+    gpu = r.profile.linked_gpu()
     native = gpu is not None and gpu.at_least((8, 9))  # below, whether it works depends on the attention backend
     if native and r.deployment.engine_args.get("kv_cache_dtype", "auto") == "auto" and not r.quantization.kv_cache_fp8:
         yield _engine_args(r, after=" (check long prompts against a golden set)", kv_cache_dtype="fp8")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.profile import HardwareProfile
+from infercli.core.estimates.estimating import extrapolated
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling
@@ -28,7 +29,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *said,
         *filter(None, [unseen_note(question.arch)]),
         *_vendor(question),
-        *_engine(question),
+        *extrapolated(question.facts, "`fits` is said"),
         *_compiling(question),
         *_shared_memory(question),
         *_loading(question),
@@ -45,15 +46,6 @@ def _vendor(question: Question) -> Iterator[str]:
         yield f"{gpu.name} is planned only: `infercli render` and `infercli deploy` refuse GPUs that are not NVIDIA's"
     if gpu.platform == "xpu":
         yield "without XPU graphs, as vLLM runs by default; VLLM_XPU_ENABLE_XPU_GRAPH takes memory beside the budget"
-
-
-def _engine(question: Question) -> Iterator[str]:
-    facts = question.facts
-    if facts.extrapolated_from:
-        yield (
-            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
-            "; `fits` is said with every estimate at its high end"
-        )
 
 
 def _compiling(question: Question) -> Iterator[str]:

@@ -15,7 +15,6 @@ from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.engines.arguments import problems
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.gpus import Gpu
 from infercli.core.planning.changes import Offer, Refused, changes
 from infercli.core.planning.gpu import GpuPlanner
 from infercli.core.planning.gpu_outcome import gpu_outcome
@@ -86,11 +85,12 @@ def planned(
     subject = resolve(deployment, profile, locked)
     within = deployment.workload.within(longest_request(deployment, subject.arch))
     deployment = deployment.model_copy(update={"workload": within})
-    gpu = profile.linked_gpu()
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:
-        taken = resolve(d, p, locked).quantization if q is None else q
-        return _outcome(d, p, taken, subject, p.linked_gpu(), facts, learned)
+        taken, gpu = resolve(d, p, locked).quantization if q is None else q, p.linked_gpu()
+        if gpu is None:
+            return plan_local(subject.arch, taken, facts, d, p)
+        return gpu_outcome(GpuPlanner(subject.arch, taken, gpu, facts, d, p, learned))
 
     outcome = attempt(deployment, profile, subject.quantization)
     found: tuple[Change, ...] = ()
@@ -100,7 +100,8 @@ def planned(
             convertible=subject.convertible, pinned=locked is not None, typed=typed, offers=tuple(offers()),
         )  # fmt: skip
         found = changes(refused, attempt)
-    engine = _engine(deployment, profile, locked, subject, outcome, gpu, facts, engine_code_digest)
+    stored = Choice(name="quantization", value=subject.quantization.method, reason=subject.reason, given=subject.given)
+    engine = _engine(deployment, profile, locked, subject, outcome, facts, engine_code_digest)
     front = deployment.front
     plan = Plan(
         infercli_version=infercli_version,
@@ -116,7 +117,7 @@ def planned(
             max_in_flight=front.max_in_flight,
             code_digest=front_code_digest,
         ),
-        choices=(_quantization_choice(subject), *outcome.choices),
+        choices=(stored, *outcome.choices),
         memory=outcome.memory,
         kv_cache=outcome.kv_cache,
         fits=outcome.fits,
@@ -149,32 +150,17 @@ def argument_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _outcome(
-    deployment: ModelDeployment,
-    profile: HardwareProfile,
-    quantization: Quantization,
-    subject: Subject,
-    gpu: Gpu | None,
-    facts: EngineFacts,
-    learned: LearnedRuns | None,
-) -> Outcome:
-    if gpu is None:
-        return plan_local(subject.arch, quantization, facts, deployment, profile)
-    return gpu_outcome(GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile, learned))
-
-
 def _engine(
     deployment: ModelDeployment,
     profile: HardwareProfile,
     locked: LockedModel | None,
     subject: Subject,
     outcome: Outcome,
-    gpu: Gpu | None,
     facts: EngineFacts,
     code_digest: str,
 ) -> EngineSpec:
     path, model_digest = _location(deployment, profile, locked)
-    local = profile.target == "local"
+    gpu, local = profile.linked_gpu(), profile.target == "local"
     return EngineSpec(
         model_id=deployment.served_name,
         model_path=path,
@@ -204,10 +190,6 @@ def _location(
     if profile.target == "local":
         return str(locked.directory), digest
     return f"{MODELS_MOUNT}/{digest[:40]}", digest
-
-
-def _quantization_choice(subject: Subject) -> Choice:
-    return Choice(name="quantization", value=subject.quantization.method, reason=subject.reason, given=subject.given)
 
 
 def _notes(
