@@ -226,7 +226,7 @@ def _one_of_many(stages: Sequence[StageResult]) -> Iterator[str]:
     if others:
         yield (
             f"the host name has {others + 1} addresses, and every request went to one of them: where they are several "
-            "servers, give the address of what shares requests out among them"
+            "servers, give the address of what spreads requests over them"
         )
 
 

@@ -41,7 +41,7 @@ METHOD = (
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
 _DRIFTED = "a run drifted, so the interval is too narrow: run longer, or warm up longer"
-_BURSTS = "what is so slow came in a few bursts, and how often they come is not known: run longer"
+_BURSTS = "the slowest came in a few bursts, and how often those come is not known: run longer"
 _APART = "the interval is too narrow, but every part of one run lies beyond every part of the other"
 _CACHED_APART = 0.1
 """Of the prompts' tokens, in the prefix cache of one run and not of the other. Our choice."""

@@ -208,7 +208,7 @@ def _beside_the_budget(q: Question, outside: list[str]) -> Iterator[str]:
         yield f"{', '.join(outside)}: beyond the budget, not deducted"
     more = more_while_compiling(q.arch, q.quantization, q.sized.load, q.facts)
     if more:
-        yield f"a start that finds no compiled kernels leaves {gib(more, 2)} less, which the low end holds"
+        yield f"a start that has to compile its kernels leaves {gib(more, 2)} less: the low end allows for it"
 
 
 def _moved(q: Question, d: Derivation) -> Derivation:

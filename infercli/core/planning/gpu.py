@@ -210,7 +210,7 @@ class GpuPlanner:
             longest = layout.longest_of_two(room, limit)
             halved = layout.longest_that_fits(room // 2, limit) >= longest // _STEP * _STEP
             why = "one request takes at most half of the KV cache"
-            why = why if halved else "beside one request the KV cache holds another that is past its prefill"
+            why = why if halved else "beside one request the KV cache has room for another that is past its prefill"
         if longest >= limit:
             chosen, reason = limit, f"the model's own maximum{why and ': '}{why}"
         else:

@@ -122,7 +122,7 @@ def _batch_reason(planner: GpuPlanner, tried: Tried) -> str:
         return "raised to max_num_seqs: vLLM refuses smaller batches, and keeps its default all the same"
     if tokens == planner.settings.max_model_len and tried.sized.layout is None:
         return "the longest prompt: the model takes prompts whole, and vLLM refuses smaller batches"
-    return f"vLLM's default on {planner.gpu.name}; said, since an engine under Ray may not see its GPU when it asks"
+    return f"vLLM's default on {planner.gpu.name}, written out: under Ray vLLM may not see the GPU that decides it"
 
 
 def _kv_cache_reason(planner: GpuPlanner, tried: Tried) -> str:

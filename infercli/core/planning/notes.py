@@ -54,8 +54,8 @@ def _compiling(question: Question) -> Iterator[str]:
     more = more_while_compiling(question.arch, question.quantization, question.sized.load, question.facts)
     if more > _WORTH_SAYING_BYTES:
         yield (
-            f"a start that finds no compiled kernels leaves about {gib(more)} less for the KV cache than a later one, "
-            "and what is said of the KV cache allows for it"
+            f"a start that has to compile its kernels leaves about {gib(more)} less for the KV cache than one that "
+            "finds them; what is said with `at least` allows for it"
         )
 
 
@@ -163,8 +163,8 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
         if compressed(arch):
             where = "every layer keeps a window of the tokens, and most of them the others compressed"
         yield (
-            f"{where}: bytes per token are those of a longer request, and concurrency, not the printed number of "
-            "tokens, is the capacity"
+            f"{where}: bytes per token are those of a request that is longer, and the capacity is the concurrency, not "
+            "the printed number of tokens"
         )
 
 

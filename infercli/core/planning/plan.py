@@ -205,7 +205,7 @@ def _notes(
         notes += outcome.question.sized.learned_notes
     if not found and (outcome.fits is False or outcome.missing_bytes):
         notes.insert(
-            0, "no change in one direction alone was found that fits: split, checkpoint, load, length, hardware"
+            0, "no single change was found with which it would fit: of split, checkpoint, load, length or hardware"
         )
     if locked is None:
         notes.insert(0, f"unpinned: can be planned, not deployed; `infercli pin {deployment.model}` pins it")

@@ -30,7 +30,7 @@ def test_llama_8b_fits_an_l4_unquantized_and_the_planner_lowers_max_num_seqs_for
 @pytest.mark.parametrize(
     ("model", "on", "at_least", "why"),
     [
-        ("nvidia/DeepSeek-V4-Pro-NVFP4", "b200-x8", 1_048_576, "holds another that is past its prefill"),
+        ("nvidia/DeepSeek-V4-Pro-NVFP4", "b200-x8", 1_048_576, "has room for another that is past its prefill"),
         (LLAMA_8B, "l4", 8192, "one request takes at most half of the KV cache"),
     ],
 )
@@ -119,7 +119,7 @@ def test_where_nothing_helps_a_note_says_so():
     small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
     made = plan(LLAMA_70B, small)
     assert (made.fits, made.changes) == (False, ())
-    assert any(n.startswith("no change in one direction alone was found") for n in made.notes)
+    assert any(n.startswith("no single change was found") for n in made.notes)
     assert not any("no change in one" in n for n in plan(LLAMA_8B, small).notes)
 
 
@@ -203,6 +203,9 @@ def test_quantizing_while_loading_needs_an_unquantized_checkpoint_and_is_passed_
     config = config_of(shapes()[LLAMA_8B].arch)
     made = plan("some/model", "l40s", locked(config), quantization="fp8-online")
     assert made.engine.engine_args["quantization"] == "fp8"
+    for one in (made, plan(LLAMA_8B, "l40s", quantization="fp8-online")):
+        reason = next(c.reason for c in one.choices if c.name == "quantization")
+        assert reason == "asked for; vLLM makes it of the unquantized checkpoint while it loads"
     with pytest.raises(InputError):
         plan("some/model", "l40s", locked(config, {"quant_method": "awq"}), quantization="fp8-online")
 
