@@ -127,11 +127,6 @@ class Writer:
         if lengths is not None:
             self._costs, self.numbers, self.number_tokens = _measured(lengths, seed)
 
-    @property
-    def exact(self) -> bool:
-        """Whether lengths are measured."""
-        return self._lengths is not None
-
     def count(self, text: str) -> int:
         """The tokens of a text: measured, or estimated at `TOKENS_PER_WORD`."""
         if text not in self._known:
