@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.documents.prices import PriceList
     from infercli.core.documents.workload import Workload
-    from infercli.core.estimates.estimate import Traffic
-    from infercli.core.estimates.estimating import Model
+    from infercli.core.estimates.model import Model
     from infercli.core.estimates.problems import Problems
+    from infercli.core.estimates.request import Traffic
 
 
 _UNITS = {"ms": 1.0, "s": 1000.0}
@@ -142,7 +142,7 @@ def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[M
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
     from infercli.cli.project import load_lock, look_for_directory
     from infercli.core.documents.profile import HardwareProfile, NodeGroup
-    from infercli.core.estimates.estimating import Model
+    from infercli.core.estimates.model import Model
     from infercli.core.planning.subject import resolve
     from infercli.core.quantization.methods import METHODS
     from infercli.errors import UnknownName
@@ -242,7 +242,7 @@ def _traffic(
     typed: Typed, deployment: ModelDeployment | None, workload: Workload, args: dict[str, Any], problems: Problems
 ) -> Traffic | None:
     from infercli.core.documents.workload import MOST_COUNT
-    from infercli.core.estimates.estimate import LEAST_RATE, Traffic
+    from infercli.core.estimates.request import LEAST_RATE, Traffic
     from infercli.core.units import number
 
     if typed.rate is not None and typed.concurrency is not None:

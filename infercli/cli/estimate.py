@@ -10,7 +10,7 @@ import click
 from infercli.cli.instead import Command, MeanTokens, ModelLength, Tokens
 
 if TYPE_CHECKING:
-    from infercli.core.estimates.estimate import Estimate, EstimateError
+    from infercli.core.estimates.answer import Estimate, EstimateError
 
 _PREFIX_CACHING = "enable-prefix-caching/--no-enable-prefix-caching"
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
@@ -138,7 +138,8 @@ def _print_schema() -> int:
 
     from pydantic import TypeAdapter
 
-    from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
+    from infercli.core.estimates.answer import Estimate, EstimateError
+    from infercli.core.estimates.request import EstimateRequest
     from infercli.errors import ExitCode
 
     parts = {
@@ -154,8 +155,8 @@ def _one(given: dict[str, object], output: str) -> int:
 
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
-    from infercli.core.estimates.estimate import EstimateError
-    from infercli.core.estimates.estimating import SCHEMA
+    from infercli.core.estimates.answer import EstimateError
+    from infercli.core.estimates.estimate import SCHEMA
     from infercli.errors import ExitCode, InvalidFile
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
@@ -179,7 +180,7 @@ def _stream(output: str) -> int:
 
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.estimates.answer import EstimateError
     from infercli.errors import ExitCode, InputError
 
     if sys.stdin.isatty():

@@ -11,7 +11,7 @@ from infercli.cli import options
 if TYPE_CHECKING:
     from infercli.core.bench.result import BenchResult
     from infercli.core.documents.plan import Plan
-    from infercli.core.estimates.estimate import Estimate
+    from infercli.core.estimates.answer import Estimate
     from infercli.core.estimates.learning import LearnedRun, LearnedRuns
     from infercli.core.record import Json
 
@@ -159,7 +159,7 @@ def _learn_levels(
 
 def _answer(file: str, question: dict[str, Json]) -> Estimate:
     from infercli.cli.estimating import Answers
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.estimates.answer import EstimateError
     from infercli.errors import InvalidFile
 
     answer = Answers().answer(question)

@@ -39,7 +39,7 @@ def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
     from infercli.cli.estimating import Answers
     from infercli.core.bench.expected import Prediction
     from infercli.core.bench.learned_speed import as_sent, question_of
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.estimates.answer import EstimateError
 
     if plan.profile.gpu is None:
         return ()  # nothing is predicted of a CPU, and nobody expects it

@@ -15,7 +15,7 @@ from infercli.core.bench.metrics import Distribution
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.samples import samples
 from infercli.core.bench.stage import StageResult
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals

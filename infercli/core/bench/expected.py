@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import Field
 
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.record import Record
 
 

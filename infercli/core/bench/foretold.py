@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from infercli.core.bench.result import BenchResult
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 
 Side = Literal["inside", "above", "below", "unknown"]
 

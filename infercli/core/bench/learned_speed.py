@@ -16,9 +16,10 @@ from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.overrides import NAME as OVERRIDES
 from infercli.core.engines.overrides import overridden
+from infercli.core.estimates.answer import Estimate, Interval
 from infercli.core.estimates.engine_args import asked_by
-from infercli.core.estimates.estimate import MOST_SPREAD, Estimate, Interval, Traffic
 from infercli.core.estimates.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of, run_of
+from infercli.core.estimates.request import MOST_SPREAD, Traffic
 from infercli.core.record import Json
 from infercli.errors import InputError
 

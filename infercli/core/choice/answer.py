@@ -9,8 +9,8 @@ from infercli.core.choice.frontier import undominated
 from infercli.core.choice.question import Question
 from infercli.core.choice.search import FASTER, Open, Search
 from infercli.core.choice.selection import Point, Selection, Winner
-from infercli.core.estimates.estimate import Estimate, Interval
-from infercli.core.estimates.estimating import estimate
+from infercli.core.estimates.answer import Estimate, Interval
+from infercli.core.estimates.estimate import estimate
 from infercli.core.shapes import published_as
 
 

@@ -16,7 +16,7 @@ from infercli.core.choice.question import Fixed, Hardware, Question
 from infercli.core.choice.search import Open, Search
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS
-from infercli.core.estimates.estimate import Traffic
+from infercli.core.estimates.request import Traffic
 from infercli.core.units import number
 
 Called = Callable[[str], Hardware | None]

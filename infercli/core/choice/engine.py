@@ -13,9 +13,9 @@ from typing import NamedTuple
 from infercli.core.choice.candidates import Weighed
 from infercli.core.choice.measures import OBJECTIVES, Limit, Measure, Played, carried, latency_of, limits
 from infercli.core.choice.question import Question
-from infercli.core.estimates.estimate import EstimateRequest
-from infercli.core.estimates.estimating import Examined, examine
+from infercli.core.estimates.estimate import Examined, examine
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput

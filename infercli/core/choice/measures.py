@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from infercli.core.estimates.estimate import Traffic
+from infercli.core.estimates.request import Traffic
 from infercli.core.speed import throughput
 from infercli.core.speed.errors import Metric
 from infercli.core.units import number

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from infercli.core.documents.prices import Price
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.estimates.engine_args import SAME_NAMES
-from infercli.core.estimates.estimate import Traffic
-from infercli.core.estimates.estimating import Model
+from infercli.core.estimates.model import Model
+from infercli.core.estimates.request import Traffic
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.methods import expand
 from infercli.core.record import Json

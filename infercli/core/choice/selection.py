@@ -10,7 +10,8 @@ from datetime import date
 from typing import Literal
 
 from infercli.core.documents.plan import Change
-from infercli.core.estimates.estimate import Estimate, Interval, Traffic
+from infercli.core.estimates.answer import Estimate, Interval
+from infercli.core.estimates.request import Traffic
 from infercli.core.record import Document, Record
 
 Verdict = Literal[

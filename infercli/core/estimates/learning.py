@@ -15,7 +15,7 @@ from pydantic import Field
 
 from infercli.core.documents.plan import GpuMemory, MemoryTerm
 from infercli.core.engines import RAY_SERVICE_ENGINE
-from infercli.core.estimates.estimate import Estimate
+from infercli.core.estimates.answer import Estimate
 from infercli.core.estimates.startup_log import StartupLog
 from infercli.core.gpus import GPUS, Gpu
 from infercli.core.record import Document, Json, Record

@@ -16,9 +16,10 @@ from infercli.core.documents.plan import MemoryTerm
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest, Settings
+from infercli.core.estimates.answer import Settings
 from infercli.core.estimates.memory import Sized, request_layout, size
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.settings import settle
 from infercli.core.estimates.tensor_parallel import dealing_problems, layout_problems, stage_problems
 from infercli.core.gpus import Gpu

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.profile import HardwareProfile
-from infercli.core.estimates.estimating import extrapolated
+from infercli.core.estimates.estimate import extrapolated
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.documents.plan import Choice, GpuMemory, KvCache
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest, Settings
+from infercli.core.estimates.answer import Settings
 from infercli.core.estimates.memory import Sized
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.record import Json

@@ -13,7 +13,8 @@ from infercli.core.documents.plan import Plan
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.workload import Objectives
 from infercli.core.engines.arguments import unplanned
-from infercli.core.estimates.estimate import EstimatedSpeed, Interval, Traffic
+from infercli.core.estimates.answer import EstimatedSpeed, Interval
+from infercli.core.estimates.request import Traffic
 from infercli.core.estimates.speed import speed
 from infercli.core.planning.outcome import Question
 from infercli.core.record import Record

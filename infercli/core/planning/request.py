@@ -13,8 +13,8 @@ from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates.engine_args import SAME_NAMES, asked_by
-from infercli.core.estimates.estimate import EstimateRequest
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import compressed
 from infercli.core.memory.shared import held_at_start_bytes, shares_memory

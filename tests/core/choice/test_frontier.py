@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from infercli.core.choice.frontier import plot, undominated
 from infercli.core.choice.selection import Candidate, Cost, Point
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 
 
 def point(x: float, y: float) -> Point:

@@ -17,9 +17,10 @@ from infercli.core.choice.question import Fixed
 from infercli.core.choice.search import Search
 from infercli.core.choice.selection import Candidate, Cost
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
-from infercli.core.estimates.estimate import EstimateRequest
-from infercli.core.estimates.estimating import estimate, examine, shipped_model
+from infercli.core.estimates.estimate import estimate, examine
+from infercli.core.estimates.model import shipped_model
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infercli.core.estimates.estimate import EstimateRequest
-from infercli.core.estimates.estimating import estimate, shipped_model
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.startup_log import read_startup_log
 from infercli.core.units import GIB
 from infercli.errors import InputError
-from tests.core.estimates.test_estimating import ORDER, answer
+from tests.core.estimates.test_estimate import ORDER, answer
 from tests.core.plans import LLAMA_8B, choice, plan, profile
 
 ASKED = {"gpu": "L4", "max_model_len": 8192, "max_num_seqs": 64, "max_num_batched_tokens": 2048}

@@ -16,8 +16,10 @@ from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
-from infercli.core.estimates.estimate import EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_model
+from infercli.core.estimates.answer import EstimateError
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import read_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.planning import plan
 from infercli.errors import Unsupported
 from tests.parts.require import require
