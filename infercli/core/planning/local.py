@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from infercli.core.architecture.arch import Layout, ModelArch, uniform_attention
 from infercli.core.documents.deployment import ModelDeployment
-from infercli.core.documents.plan import Choice
+from infercli.core.documents.plan import Choice, KvCache
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
@@ -43,17 +43,8 @@ def plan_local(
     profile: HardwareProfile,
 ) -> Outcome:
     """Raises InputError for arguments that the CPU engine cannot take."""
-    head_dim = uniform_attention(arch).head_dim
-    if head_dim not in HEAD_DIMS:
-        raise InputError(
-            f"the CPU engine has no attention for a head size of {head_dim}",
-            f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
-        )
     args = {name: value for name, value in deployment.engine_args.items() if value is not None}  # null: vLLM's default
-    if args.get("tensor_parallel_size") not in (None, 1):
-        raise InputError(
-            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
-        )
+    _check(arch, args)
     length, length_given, why_length = _length(arch, deployment)
     requests = -(-deployment.workload.concurrency // deployment.replicas)
     tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
@@ -66,7 +57,7 @@ def plan_local(
     missing = max(0, wanted - kv_bytes) if "kv_cache_memory_bytes" in args else 0
     cache = layout.capacity(kv_bytes, length)
     memory_missing, memory_verdict = _machine(arch, quantization, kv_bytes, deployment, profile, args)
-    open_questions = unplanned(args, "cpu")
+    fits, verdict = _verdict(cache, length, missing, memory_verdict, unplanned(args, "cpu"))
     engine_args: dict[str, Json] = {
         "enforce_eager": True,
         "tensor_parallel_size": 1,
@@ -87,16 +78,6 @@ def plan_local(
         choice(args, "block_size", block, "the CPU engine's own"),
         choice(args, "enforce_eager", args.get("enforce_eager", True), eager_reason),
     )
-    fits: bool | None = not (missing or memory_missing)
-    verdict = (
-        f"fits: {cache.concurrency:.1f} requests of {length:,} tokens at once ({cache.tokens:,} tokens of KV cache)"
-    )
-    if missing:
-        verdict = f"does not fit: {gib(missing, 2)} of KV cache missing"
-    elif memory_missing:
-        verdict = memory_verdict
-    elif open_questions:
-        fits, verdict = None, untold(open_questions)
     return Outcome(
         engine_args=engine_args | args,
         gpus=0,
@@ -109,6 +90,33 @@ def plan_local(
         verdict=verdict,
         missing_bytes=missing or memory_missing,
     )
+
+
+def _check(arch: ModelArch, args: dict[str, Json]) -> None:
+    head_dim = uniform_attention(arch).head_dim
+    if head_dim not in HEAD_DIMS:
+        raise InputError(
+            f"the CPU engine has no attention for a head size of {head_dim}",
+            f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
+        )
+    if args.get("tensor_parallel_size") not in (None, 1):
+        raise InputError(
+            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
+        )
+
+
+def _verdict(
+    cache: KvCache, length: int, missing_bytes: int, memory_verdict: str, open_questions: list[str]
+) -> tuple[bool | None, str]:
+    """(whether it fits, in words)."""
+    if missing_bytes:
+        return False, f"does not fit: {gib(missing_bytes, 2)} of KV cache missing"
+    if memory_verdict:
+        return False, memory_verdict
+    if open_questions:
+        return None, untold(open_questions)
+    concurrency, tokens = cache.concurrency, cache.tokens
+    return True, f"fits: {concurrency:.1f} requests of {length:,} tokens at once ({tokens:,} tokens of KV cache)"
 
 
 def _cache(arch: ModelArch, facts: EngineFacts, dtype: str, block_tokens: int, batched_tokens: int) -> CacheLayout:
@@ -161,6 +169,8 @@ def _machine(
     weights = weights_bytes(arch, quantization, Layout(), sizing.ELEMENT_BYTES[_dtype(arch, args)])
     need = deployment.replicas * (weights + kv_bytes)
     missing = max(0, need - int(memory_gib * GIB))
+    if not missing:
+        return 0, ""
     return missing, (
         f"does not fit: weights and KV cache take {gib(need)}, and profile {profile.name} has {memory_gib:g} GiB"
     )
