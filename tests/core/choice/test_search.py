@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core.choice.answer import selection
-from infercli.core.choice.candidates import candidates, hardware_of
+from infercli.core.choice.candidates import candidates
 from infercli.core.choice.changes import changes
-from infercli.core.choice.measures import Measure
 from infercli.core.choice.question import Fixed
 from infercli.core.choice.search import Search
 from infercli.core.choice.selection import Candidate, Cost
-from infercli.core.documents.profile import HardwareProfile, NodeGroup
 from infercli.core.estimates.estimate import estimate, examine
 from infercli.core.estimates.model import shipped_model
 from infercli.core.estimates.problems import Problems
@@ -26,8 +24,7 @@ from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput
 from infercli.core.speed.bounds import bounded
 from infercli.core.units import GIB
-from infercli.errors import InputError, UnknownName
-from tests.core.choice.searches import LLAMA_8B, LLAMA_70B, PRICES, ask, loads, profile
+from tests.core.choice.searches import LLAMA_8B, LLAMA_70B, ask, loads, profile
 
 
 def request(question, c: Candidate, **workload):
@@ -354,45 +351,6 @@ def test_a_little_that_is_missing_is_not_nothing():
     assert lost.reason.endswith(": 0.003 GiB missing per GPU at worst")
 
 
-@pytest.mark.parametrize(
-    ("value", "allowed", "words"),
-    [
-        (0.9962, 1.0, "carries 0.996 of 1 request/s"),
-        (0.99996, 1.0, "carries 0.99996 of 1 request/s"),
-        (2437.0, 1000.0, "carries 2,437 requests/s, and 1,000 are asked"),
-        (1.5, 1.0, "carries 1.5 requests/s, and 1 is asked"),
-        (40.7, 50_000.0, "carries 40.7 of 50,000 requests/s"),
-        (128.0, 900.0, "runs 128 of 900 requests at once"),
-        (1024.0, 900.0, "runs 1,024 requests at once, and 900 are asked"),
-    ],
-)
-def test_a_load_that_is_not_carried_differs_from_the_asked_one_in_print(value, allowed, words):
-    of = words.split()[0]
-    measure = Measure(of=of, value=value, worst=value, allowed=allowed, share=allowed / value, worst_share=2.0)
-    assert measure.words == measure.worst_words == words
-
-
-@pytest.mark.parametrize(
-    ("value_s", "limit_s", "words"),
-    [
-        (0.0502, 0.05, "TPOT p95 at least 50.2 ms, 0.4% over 50 ms"),
-        (0.05001, 0.05, "TPOT p95 at least 50.01 ms, 0.02% over 50 ms"),
-        (0.04998, 0.05, "TPOT p95 at least 49.98 ms, 0.04% under 50 ms"),
-        (0.0736, 0.05, "TPOT p95 at least 73.6 ms, 47% over 50 ms"),
-        (1780.0, 1.0, "TPOT p95 at least 1,780 s, 1,780 times 1 s"),
-    ],
-)
-def test_a_limit_that_is_missed_by_little_is_not_missed_by_nothing(value_s, limit_s, words):
-    share = value_s / limit_s
-    measure = Measure(
-        of="TPOT p95", value=value_s, worst=value_s, allowed=limit_s, share=share, worst_share=share, least="at least "
-    )
-    assert measure.words == words
-    assert measure.worst_words == words.replace("at least ", "").replace(" ms,", " ms or more,").replace(
-        " s,", " s or more,"
-    )
-
-
 def test_what_cannot_be_split_says_why():
     found = selection(Search(ask(profile("l4", gpus=4), model="Qwen/Qwen2.5-0.5B-Instruct", tpot_s=1.0)))
     split = [x for x in found.losers if x.candidate.tensor_parallel_size == 4]
@@ -413,34 +371,6 @@ def test_a_quantized_checkpoint_is_what_it_is():
     assert {x.reason for x in found.losers} == {"the checkpoint is mxfp4, and the profile accepts fp8, none"}
     assert changes(search)[0].change == "--quantization mxfp4"
     assert selection(Search(replace(question, quantizations=("mxfp4",)))).chosen is not None
-
-
-def test_what_is_only_published_is_tried_for_no_other_checkpoint_unless_asked():
-    hardware = profile("h100", "H100", quantizations=("none", "mxfp4"))
-    own, others = ask(hardware, model="openai/gpt-oss-20b"), ask(hardware)
-    assert selection(Search(own)).chosen is not None
-    assert {w.candidate.quantization for w in candidates(own)} == {"mxfp4"}
-    assert {w.candidate.quantization for w in candidates(others)} == {"none"}
-    assert {w.candidate.quantization for w in candidates(replace(others, quantizations=("mxfp4",)))} == {"mxfp4"}
-
-
-def test_the_same_on_two_profiles_is_weighed_once():
-    one, two = profile("h100-x2", "H100", gpus=2), profile("h100", "H100", gpus=1)
-    names = {w.candidate.profile for w in candidates(ask(one, two)) if w.candidate.gpus == 1}
-    assert names == {"h100"}
-
-
-def test_pcie_of_a_profile_takes_nvlink_away():
-    gpu = hardware_of(profile("x", "H100", gpus=2, interconnect="pcie"), PRICES).gpu
-    assert gpu.nvlink_bytes_per_s is None
-    assert hardware_of(profile("x", "H100", gpus=2, interconnect="nvlink"), PRICES).gpu.nvlink_bytes_per_s
-
-
-def test_hardware_without_gpu_or_price_is_refused_by_name():
-    with pytest.raises(InputError, match="no GPU"):
-        hardware_of(HardwareProfile(name="c", accelerator="cpu", nodes=(NodeGroup(),)), PRICES)
-    with pytest.raises(UnknownName, match="chep"):
-        hardware_of(profile("x", price="chep"), PRICES)
 
 
 def test_what_needs_a_package_of_its_own_says_so():
