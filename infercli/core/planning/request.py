@@ -74,11 +74,15 @@ def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
 
 
 def refuse(problems: Problems) -> None:
-    """Raises InputError with everything that is wrong with the question, where anything is."""
-    if problems:
-        error = problems.answer(None)
-        said = (f"engine_args.{p.where}: {p.what}" if p.where in SAME_NAMES else p.what for p in error.problems)
-        raise InputError("\n".join(said), error.hint)
+    """Raises InputError with all that is wrong with the question, where anything is; each of several with its hint."""
+    if not problems:
+        return
+    error = problems.answer(None)
+    said = [f"engine_args.{p.where}: {p.what}" if p.where in SAME_NAMES else p.what for p in error.problems]
+    if len(said) == 1:
+        raise InputError(said[0], error.hint)
+    hints = ["" if p.hint is None else f"; {p.hint}" for p in error.problems]
+    raise InputError("\n".join(what + hint for what, hint in zip(said, hints, strict=True)))
 
 
 def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
