@@ -9,7 +9,7 @@ import click
 from infercli.cli import options
 
 if TYPE_CHECKING:
-    from infercli.core.bench.rechecking import Rechecked
+    from infercli.core.bench.recheck import Rechecked
     from infercli.core.bench.result import BenchResult
     from infercli.core.record import Json
 
@@ -76,7 +76,7 @@ def _read(files: tuple[str, ...]) -> Results:
 
 def _check(results: Results, output: str) -> int:
     from infercli.cli.output import emit
-    from infercli.core.bench.rechecking import recheck
+    from infercli.core.bench.recheck import recheck
     from infercli.errors import ExitCode
 
     answers = [recheck(result, file) for file, result in results]

@@ -15,9 +15,9 @@ from infercli.cli.output import clean, page_width
 from infercli.core.bench.cautions import cautions
 from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.bench.failures import first_messages
-from infercli.core.bench.foretold import Foretold, foretold
 from infercli.core.bench.goodput import Goodput
 from infercli.core.bench.metrics import Distribution
+from infercli.core.bench.predictions import Foretold, foretold
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.search import Sure, holds, keeps
 from infercli.core.bench.self_check import MERGED_LIMIT_FRACTION

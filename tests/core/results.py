@@ -6,8 +6,8 @@ import math
 import random
 from datetime import date
 
-from infercli.core.bench.expected import GpuPrice, Prediction
 from infercli.core.bench.goodput import Objectives, parse_objective
+from infercli.core.bench.predictions import GpuPrice, Prediction
 from infercli.core.bench.result import BenchResult, BenchTarget
 from infercli.core.bench.self_check import Client
 from infercli.core.bench.stage import StageResult, stage_result

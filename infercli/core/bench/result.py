@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from infercli.core.bench.expected import GpuPrice, Prediction
 from infercli.core.bench.goodput import Objectives
+from infercli.core.bench.predictions import GpuPrice, Prediction
 from infercli.core.bench.samples import answered_of
 from infercli.core.bench.search import Searched
 from infercli.core.bench.stage import StageResult, stage_result
