@@ -208,8 +208,7 @@ def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
     name = served.rstrip("/").rpartition("/")[2]
     for model in load_lock(Path()).models:
         if name in (model.commit, model.content_digest[:40]) or served in (model.id, model.directory):
-            stored = {} if model.quantization_config is None else {"quantization_config": model.quantization_config}
-            return {"model": model.id, "config": model.config | stored}
+            return {"model": model.id, "config": model.whole_config}
     return {}
 
 

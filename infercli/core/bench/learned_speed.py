@@ -85,7 +85,7 @@ def of_plan(plan: Plan) -> dict[str, Json]:
     }
     if plan.model is None:
         return said | {"model": plan.deployment.model}
-    return said | {"model": plan.model.id, "config": overridden(plan.model.config, args.get(OVERRIDES))}
+    return said | {"model": plan.model.id, "config": overridden(plan.model.whole_config, args.get(OVERRIDES))}
 
 
 def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, known: dict[str, Json]) -> dict[str, Json]:

@@ -25,6 +25,12 @@ def test_a_config_is_asked_about_as_the_engine_sees_it():
     assert of_plan(made)["config"]["rope_scaling"] == longer
 
 
+def test_a_checkpoint_is_asked_about_as_it_is_stored_wherever_that_is_said():
+    stored = {"quant_method": "awq", "bits": 4, "group_size": 32}
+    made = plan("some/model", "h100", locked(config_of(find_shape(LLAMA_8B).arch), stored), quantization="awq")
+    assert of_plan(made)["config"]["quantization_config"] == stored
+
+
 def test_of_arguments_whose_speed_nobody_knows_nothing_is_asked():
     with pytest.raises(InputError, match="cpu_offload_gb of plan chat changes speed"):
         of_plan(plan(LLAMA_8B, "h100", engine_args={"cpu_offload_gb": 10}))
