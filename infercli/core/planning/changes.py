@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from infercli.core.documents.deployment import ModelDeployment
@@ -76,7 +77,8 @@ class _Fitting(NamedTuple):
 def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
     directions = (
-        _cache_as_left,
+        partial(_left_out, "kv_cache_memory_bytes"),
+        partial(_left_out, "gpu_memory_utilization"),
         _cache_of_a_size,
         _splits,
         _stages,
@@ -122,11 +124,11 @@ def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
     return _Variant(keys, changed, refused.profile, refused.quantization, after=after)
 
 
-def _cache_as_left(r: Refused) -> Iterator[_Variant]:
-    """The KV cache as large as what is left, where it was given a size; a CPU has no such thing."""
-    if r.profile.accelerator == "gpu" and r.deployment.engine_args.get("kv_cache_memory_bytes") is not None:
-        changed = _with_args(r.deployment, kv_cache_memory_bytes=None)
-        yield _Variant({}, changed, r.profile, r.quantization, before="without engine_args.kv_cache_memory_bytes")
+def _left_out(name: str, r: Refused) -> Iterator[_Variant]:
+    """With as much memory as the planner would give, where the user gave another amount; a CPU has no such thing."""
+    if r.profile.accelerator == "gpu" and r.deployment.engine_args.get(name) is not None:
+        changed = _with_args(r.deployment, **{name: None})
+        yield _Variant({}, changed, r.profile, r.quantization, before=f"without engine_args.{name}")
 
 
 def _cache_of_a_size(r: Refused) -> Iterator[_Variant]:
