@@ -186,7 +186,7 @@ def _methods(r: Refused) -> Iterator[_Variant]:
         # mixed is nothing without a checkpoint's own list of modules
         if method in (r.quantization.method, "none", "mixed") or row.as_published:
             continue
-        checkpoint = "another checkpoint that is it, pinned first" if r.pinned else "a checkpoint that is it"
+        checkpoint = "another checkpoint, pinned first" if r.pinned else "a checkpoint of that kind"
         after = "" if row.loads_as_model_dtype else f", with {checkpoint}"
         changed = r.deployment.model_copy(update={"quantization": method})
         yield _Variant({"quantization": method}, changed, r.profile, typical(method), after=after)

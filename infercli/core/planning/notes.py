@@ -163,8 +163,8 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
         if compressed(arch):
             where = "every layer keeps a window of the tokens, and most of them the others compressed"
         yield (
-            f"{where}: bytes per token are those of a request that is longer, and the capacity is the concurrency, not "
-            "the printed number of tokens"
+            f"{where}: bytes per token are those of a request longer than that, and the capacity is the concurrency, "
+            "not the printed number of tokens"
         )
 
 
