@@ -6,8 +6,9 @@ The one thing to know: candidates are weighed from the cheapest on: by memory, t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from infercli.core.choice.candidates import Weighed, candidates, room_problem
 from infercli.core.choice.engine import Engine, Examination, examination
@@ -64,6 +65,10 @@ class Search:
         self.nearly: Open | None = None
         """The cheapest that holds only at the estimate, where it costs less than the winner."""
         self._decided = False
+
+    def again(self, **changed: Any) -> Search:
+        """The same question with these fields changed; its model and max_model_len stay."""
+        return Search(replace(self.question, **changed), self.known)
 
     @property
     def starts(self) -> bool:
