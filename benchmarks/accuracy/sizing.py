@@ -8,7 +8,7 @@ from benchmarks.accuracy.asking import Question, question
 from benchmarks.accuracy.models import Library
 from benchmarks.accuracy.scoring import Compared, Scores, readable
 from infercli.cli.estimating import Answers
-from infercli.core.estimates.estimate import Estimate, EstimateError
+from infercli.core.estimates.answer import Estimate, EstimateError
 from infercli.core.units import GIB
 
 Row = dict[str, Any]

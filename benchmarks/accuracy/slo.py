@@ -14,7 +14,7 @@ from benchmarks.accuracy.models import Library
 from benchmarks.accuracy.scoring import readable
 from benchmarks.accuracy.throughput import answer_with_room, lengths_of, refused
 from infercli.cli.estimating import Answers
-from infercli.core.estimates.estimate import Estimate
+from infercli.core.estimates.answer import Estimate
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ from benchmarks.accuracy.asking import Question, number, question
 from benchmarks.accuracy.models import Library
 from benchmarks.accuracy.scoring import Compared, Scores, readable
 from infercli.cli.estimating import Answers
-from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
+from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError
 
 Row = dict[str, Any]
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from infercli.adapters.openai_errors import MAX_ERROR_BYTES, Refused, refused, server_words, unreachable
 from infercli.adapters.proxy import failed_at, way_to
-from infercli.core.bench.refusals import refused_field, without
+from infercli.core.bench.refused_fields import refused_field, without
 from infercli.core.endpoint import Endpoint
 from infercli.core.load.conversation import mended
 from infercli.core.record import Json

@@ -18,13 +18,14 @@ from infercli.cli.search_flags import Typed, check_prefixes, check_whole_numbers
 from infercli.errors import ExitCode, InputError, UnknownName
 
 if TYPE_CHECKING:
-    from infercli.core.choice.choice import Hardware, Question, Selection
+    from infercli.core.choice.question import Hardware, Question
+    from infercli.core.choice.selection import Selection
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.documents.prices import PriceList
     from infercli.core.documents.workload import Workload
-    from infercli.core.estimates.estimate import Traffic
-    from infercli.core.estimates.estimating import Model
+    from infercli.core.estimates.model import Model
     from infercli.core.estimates.problems import Problems
+    from infercli.core.estimates.request import Traffic
 
 
 _UNITS = {"ms": 1.0, "s": 1000.0}
@@ -51,8 +52,9 @@ def run(typed: Typed, output: str) -> int:
     """
     from infercli.cli.choosing_text import text
     from infercli.cli.progress import working
-    from infercli.core.choice.choosing import Search
-    from infercli.core.choice.relaxing import changes
+    from infercli.core.choice.answer import selection
+    from infercli.core.choice.changes import changes
+    from infercli.core.choice.search import Search
     from infercli.core.estimates.problems import Problems
 
     problems = Problems()
@@ -61,7 +63,7 @@ def run(typed: Typed, output: str) -> int:
         args = _engine_args(typed, deployment, problems)
         search = Search(_question(typed, deployment, args, problems))
     with working("searching"):
-        found = search.selection()
+        found = selection(search)
 
     def named(*names: str) -> tuple[Hardware, ...]:
         """The hardware of these names; what cannot be had is left out."""
@@ -117,7 +119,7 @@ def _engine_args(typed: Typed, deployment: ModelDeployment | None, problems: Pro
 def _question(typed: Typed, deployment: ModelDeployment | None, args: dict[str, Any], problems: Problems) -> Question:
     """The search that is meant. Raises InvalidFile with everything that is wrong with the flags."""
     from infercli.cli.project import learned_here
-    from infercli.core.choice.choice import KEPT, Fixed, Question
+    from infercli.core.choice.question import KEPT, Fixed, Question
     from infercli.core.documents.deployment import ModelDeployment
 
     model_id = typed.model if deployment is None else deployment.model
@@ -165,8 +167,8 @@ def _model(asked: ModelDeployment, project: Path, problems: Problems) -> tuple[M
     """(the model, whether it is pinned). A pinned checkpoint is what it is; of a shape others may be had."""
     from infercli.cli.project import load_lock, look_for_directory
     from infercli.core.documents.profile import HardwareProfile, NodeGroup
-    from infercli.core.estimates.estimating import Model
-    from infercli.core.planning.resolving import resolve
+    from infercli.core.estimates.model import Model
+    from infercli.core.planning.subject import resolve
     from infercli.core.quantization.methods import METHODS
 
     with problems.at("MODEL"):
@@ -234,7 +236,7 @@ def _traffic(
     typed: Typed, deployment: ModelDeployment | None, workload: Workload, args: dict[str, Any], problems: Problems
 ) -> Traffic | None:
     from infercli.core.documents.workload import MOST_COUNT
-    from infercli.core.estimates.estimate import LEAST_RATE, Traffic
+    from infercli.core.estimates.request import LEAST_RATE, Traffic
     from infercli.core.units import number
 
     if typed.rate is not None and typed.concurrency is not None:
@@ -268,7 +270,7 @@ def _traffic(
 
 def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Problems) -> dict[str, float]:
     """By name, in ms: what was typed, else what deployment.yaml says."""
-    from infercli.core.choice.choice import OBJECTIVES
+    from infercli.core.choice.measures import OBJECTIVES
 
     if not typed.slos and deployment is not None:
         said = deployment.objectives

@@ -13,7 +13,7 @@ import click
 from infercli.cli.output import columns, heading, last_column_fits, paragraph, terminal_width
 
 if TYPE_CHECKING:
-    from infercli.core.choice.choice import Loser, Point, Selection, Winner
+    from infercli.core.choice.selection import Loser, Point, Selection, Winner
 
 _LOSERS_SHOWN = 14
 """Kinds of losers at most."""
@@ -82,7 +82,7 @@ def _other_load(found: Selection) -> list[str]:
 
 
 def _load(found: Selection) -> str:
-    from infercli.core.choice.weighing import limits
+    from infercli.core.choice.measures import limits
     from infercli.core.units import number
 
     load = found.workload

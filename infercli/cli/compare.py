@@ -38,7 +38,8 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     """
     from infercli.adapters.files import check_apart, write_text
     from infercli.adapters.result_files import read_result
-    from infercli.core.bench.comparison import BenchComparison, compare, refusals
+    from infercli.core.bench.comparison import BenchComparison, compare
+    from infercli.core.bench.same_workload import unlike
 
     if len(files) < 2:
         raise InputError("there is nothing to compare it with", "name two results of `infercli bench` or more")
@@ -47,7 +48,7 @@ def command(files: tuple[str, ...], force: bool, html_path: str | None, output: 
     results = [read_result(Path(file)) for file in files]
     first = results[0]
     if not force:
-        wrong = [f"{file}: {why}" for file, r in zip(files[1:], results[1:], strict=True) for why in refusals(first, r)]
+        wrong = [f"{file}: {why}" for file, r in zip(files[1:], results[1:], strict=True) for why in unlike(first, r)]
         if wrong:
             raise InputError(
                 "\n".join([f"not the workload of {files[0]}:", *wrong]), "--force compares them all the same"

@@ -15,7 +15,7 @@ from infercli.cli.output import columns, heading, paragraph
 from infercli.errors import ExitCode, InputError, InvalidFile
 
 if TYPE_CHECKING:
-    from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateError
+    from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError
 
 _PREFIX_CACHING = "enable-prefix-caching/--no-enable-prefix-caching"
 _FLAGS: tuple[tuple[str, Any, str], ...] = (
@@ -122,7 +122,8 @@ def command(schema: bool, output: str, **flags: object) -> int:
 def _print_schema() -> int:
     from pydantic import TypeAdapter
 
-    from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
+    from infercli.core.estimates.answer import Estimate, EstimateError
+    from infercli.core.estimates.request import EstimateRequest
 
     parts = {
         "request": EstimateRequest.model_json_schema(),
@@ -135,8 +136,9 @@ def _print_schema() -> int:
 def _one(given: dict[str, object], output: str) -> int:
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
-    from infercli.core.estimates.estimate import EstimateError
-    from infercli.core.estimates.estimating import OWN_CONFIG, SCHEMA
+    from infercli.core.estimates.answer import EstimateError
+    from infercli.core.estimates.estimate import SCHEMA
+    from infercli.core.estimates.model import OWN_CONFIG
 
     load = {flag.replace("-", "_") for flag, _, _ in _LOAD_FLAGS}
     workload = {name: value for name, value in given.items() if name in load}
@@ -156,7 +158,7 @@ def _one(given: dict[str, object], output: str) -> int:
 def _stream(output: str) -> int:
     from infercli.cli.estimating import Answers
     from infercli.cli.project import learned_here
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.estimates.answer import EstimateError
 
     if sys.stdin.isatty():
         raise InputError(

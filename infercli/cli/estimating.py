@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from infercli.adapters.files import unique_keys
 from infercli.core.bench.learned_speed import speed_notes
-from infercli.core.estimates.estimate import Estimate, EstimateError
-from infercli.core.estimates.estimating import Model, estimate, read_draft, read_model, read_request, shipped_model
+from infercli.core.estimates.answer import Estimate, EstimateError
+from infercli.core.estimates.estimate import estimate, read_request
+from infercli.core.estimates.model import Model, read_draft, read_model, shipped_model
 from infercli.core.estimates.problems import Problems
 from infercli.core.record import canonical
 from infercli.errors import InferError
 
 if TYPE_CHECKING:
-    from infercli.core.estimates.estimate import EstimateRequest
     from infercli.core.estimates.learning import LearnedRuns
+    from infercli.core.estimates.request import EstimateRequest
     from infercli.core.memory.batch import Draft
     from infercli.core.record import Json
 

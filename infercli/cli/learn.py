@@ -16,7 +16,7 @@ from infercli.errors import ExitCode, InputError, InvalidFile
 if TYPE_CHECKING:
     from infercli.core.bench.result import BenchResult
     from infercli.core.documents.plan import Plan
-    from infercli.core.estimates.estimate import Estimate
+    from infercli.core.estimates.answer import Estimate
     from infercli.core.estimates.learning import LearnedRun, LearnedRuns
     from infercli.core.record import Json
 
@@ -153,7 +153,7 @@ def _learn_levels(
 
 def _answer(file: str, question: dict[str, Json]) -> Estimate:
     from infercli.cli.estimating import Answers
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.estimates.answer import EstimateError
 
     answer = Answers().answer(question)
     if isinstance(answer, EstimateError):
@@ -195,8 +195,7 @@ def _pinned(served: str | None, known: dict[str, Json]) -> dict[str, Json]:
     name = served.rstrip("/").rpartition("/")[2]
     for model in load_lock(Path()).models:
         if name in (model.commit, model.content_digest[:40]) or served in (model.id, model.directory):
-            stored = {} if model.quantization_config is None else {"quantization_config": model.quantization_config}
-            return {"model": model.id, "config": model.config | stored}
+            return {"model": model.id, "config": model.whole_config}
     return {}
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.documents.plan import Choice, Plan
     from infercli.core.planning.outlook import Outlook
-    from infercli.core.planning.planning import Planned
+    from infercli.core.planning.plan import Planned
 
 
 def _no_gpu(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -244,7 +244,7 @@ def _outlook(planned: Planned, typed: Typed) -> Outlook | None:
 def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Derivation, ...]:
     """All derivations, or the one of that name."""
     from infercli.core.derivation import find
-    from infercli.core.planning.explaining import explain
+    from infercli.core.planning.derivations import explain
 
     if planned.question is None:
         raise InputError(

@@ -10,7 +10,7 @@ from infercli.errors import InferError
 
 if TYPE_CHECKING:
     from infercli.cli.endpoint import Aim
-    from infercli.core.bench.expected import GpuPrice, Prediction
+    from infercli.core.bench.predictions import GpuPrice, Prediction
     from infercli.core.bench.result import BenchResult
     from infercli.core.documents.plan import Plan
 
@@ -37,9 +37,9 @@ def with_plan(result: BenchResult, plan: Plan) -> BenchResult:
 def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
     """Of the load that was really sent: users or rate, and prompt and answer lengths as they were measured."""
     from infercli.cli.estimating import Answers
-    from infercli.core.bench.expected import Prediction
     from infercli.core.bench.learned_speed import as_sent, question_of
-    from infercli.core.estimates.estimate import EstimateError
+    from infercli.core.bench.predictions import Prediction
+    from infercli.core.estimates.answer import EstimateError
 
     if plan.profile.gpu is None:
         return ()  # nothing is predicted of a CPU, and nobody expects it
@@ -73,7 +73,7 @@ def _predicted(result: BenchResult, plan: Plan) -> tuple[Prediction, ...]:
 
 def _price(plan: Plan) -> GpuPrice | None:
     from infercli.adapters.files import price_list
-    from infercli.core.bench.expected import GpuPrice
+    from infercli.core.bench.predictions import GpuPrice
     from infercli.core.planning.outlook import cost_of
 
     try:

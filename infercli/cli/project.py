@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infercli.core.documents.profile import HardwareProfile
     from infercli.core.estimates.learning import LearnedRuns
     from infercli.core.planning.changes import Offer
-    from infercli.core.planning.planning import Planned
+    from infercli.core.planning.plan import Planned
     from infercli.core.record import Json
 
 DEPLOYMENT_FILE = "deployment.yaml"
@@ -58,7 +58,7 @@ def load_deployment(given: str | None) -> ModelDeployment:
 
 def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str]]:
     """What is wrong with a deployment that has its form: names that no table has, and engine_args."""
-    from infercli.core.planning.planning import argument_problems
+    from infercli.core.planning.plan import argument_problems
     from infercli.core.quantization.methods import expand
 
     found = []
@@ -190,7 +190,7 @@ def build_plan(deployment: ModelDeployment, path: Path) -> Plan:
 
 def build_planned(deployment: ModelDeployment, project: Path, path: Path | None = None) -> Planned:
     """As `build_plan`, with the estimate that the plan rests on. `path` None: it was typed, and is in no file."""
-    from infercli.core.planning.planning import planned
+    from infercli.core.planning.plan import planned
 
     wrong = _more_problems({name: getattr(deployment, name) for name in _NAMED}, project)
     if len(wrong) > 1 or (wrong and wrong[0][0].startswith("engine_args")):

@@ -13,7 +13,7 @@ from infercli.cli.output import columns, emit, note
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
-    from infercli.core.bench.rechecking import Rechecked
+    from infercli.core.bench.recheck import Rechecked
     from infercli.core.bench.result import BenchResult
     from infercli.core.record import Json
 
@@ -75,7 +75,7 @@ def _read(files: tuple[str, ...]) -> Results:
 
 
 def _check(results: Results, output: str) -> int:
-    from infercli.core.bench.rechecking import recheck
+    from infercli.core.bench.recheck import recheck
 
     answers = [recheck(result, file) for file, result in results]
     emit(_one_or_all([a.model_dump(mode="json") for a in answers]), output, "\n".join(_checked(a) for a in answers))

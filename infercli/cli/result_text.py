@@ -15,8 +15,8 @@ from infercli.cli.output import clean, page_width
 from infercli.core.bench.cautions import cautions
 from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
 from infercli.core.bench.failures import first_messages
-from infercli.core.bench.foretold import Foretold, foretold
 from infercli.core.bench.goodput import Goodput
+from infercli.core.bench.predictions import Foretold, foretold
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.search import Sure, holds, keeps
 from infercli.core.bench.self_check import MERGED_LIMIT_FRACTION
@@ -215,9 +215,8 @@ def _searched(result: BenchResult) -> Iterator[str]:
 
 def _how_sure(s: Sure) -> str:
     sure = "sure" if s.sure else f"not sure: it takes {s.fraction:.1%}"
-    like = s.like_independent
-    few = like is not None and like < ALIKE_FRACTION * s.requests
-    count = f", which count as {like:,.0f} because neighbours are alike" if few else ""
+    few = s.like_independent < ALIKE_FRACTION * s.requests
+    count = f", which count as {s.like_independent:,.0f} because neighbours are alike" if few else ""
     return f"{s.objective}: {s.met:,} of {s.requests:,}{count}, at least {s.at_least_fraction:.1%} ({sure})"
 
 

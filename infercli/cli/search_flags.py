@@ -118,7 +118,7 @@ def refuse(problems: Problems) -> None:
 
 def check_prefixes(fraction: float | None, args: dict[str, Any], problems: Problems) -> None:
     """What is wrong with the share of prompts that the prefix cache has."""
-    from infercli.core.estimates.estimate import hits_without_cache
+    from infercli.core.estimates.request import hits_without_cache
 
     flag = "--prefix-hit-fraction"
     if fraction is not None and not 0 <= fraction < 1:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infercli.core.bench.levels import BenchRun, Level, Levels
-from infercli.core.bench.refusals import WITHOUT, Refusable, refused_field
+from infercli.core.bench.refused_fields import WITHOUT, Refusable, refused_field
 from infercli.core.bench.stage import StageResult, stage_result
 from infercli.core.load.repeats import enough
 from infercli.core.load.sending import Sending

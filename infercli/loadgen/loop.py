@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infercli.core.bench.refusals import refused_field
+from infercli.core.bench.refused_fields import refused_field
 from infercli.core.traces import RETRY_FIRST_S, RETRY_MOST_S, ErrorKind, Load, Phase, Stop
 from infercli.loadgen.absences import AWAY_NS, Absences
 from infercli.loadgen.connections import Connections

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infercli.core.bench.refusals import Refusable, without
+from infercli.core.bench.refused_fields import Refusable, without
 from infercli.core.endpoint import Endpoint
 from infercli.core.load.conversation import Conversation, Prompt
 from infercli.core.record import Json

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from infercli.core.bench.histogram import LogHistogram
 from infercli.core.bench.metrics import quantile
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.units import number
 from infercli.report.frame import (
     COLOURS,

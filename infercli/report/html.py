@@ -7,15 +7,15 @@ from xml.etree import ElementTree as ET
 
 from infercli.core.bench.cautions import cautions
 from infercli.core.bench.efficiency import stage_telemetry, usd_per_million_output_tokens
-from infercli.core.bench.foretold import foretold
 from infercli.core.bench.goodput import Latency
 from infercli.core.bench.headline import headline
 from infercli.core.bench.histogram import log_histogram
 from infercli.core.bench.metrics import Distribution
+from infercli.core.bench.predictions import foretold
 from infercli.core.bench.result import BenchResult
 from infercli.core.bench.samples import samples
 from infercli.core.bench.stage import StageResult
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.units import counted, number
 from infercli.report import tables
 from infercli.report.charts import Point, Row, curve, distribution, intervals

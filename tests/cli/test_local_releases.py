@@ -237,7 +237,7 @@ def test_what_cannot_be_told_to_fit_is_said_before_it_is_deployed_and_in_the_ans
     deployment("name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {enable_sleep_mode: true}\n")
     ran = infercli("deploy", "--dry-run", "-o", "json")
     assert ran.code == ExitCode.YES
-    assert "note: whether chat fits cannot be told: enable_sleep_mode change memory in a way" in ran.err
+    assert "note: whether chat fits cannot be told: enable_sleep_mode changes memory in a way" in ran.err
     said = json.loads(ran.out)
     assert (said["fits"], said["verdict"].partition(":")[0]) == (None, "cannot be told")
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infercli.core.estimates import estimating
+from infercli.core.estimates import estimate
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -68,7 +68,7 @@ def test_a_length_that_vllm_would_choose_is_left_out(infercli, deployment, lengt
         assert ran.code == ExitCode.USAGE
         assert "leave it out, and the longest that fits is told" in ran.err
     request = {"model": model, "gpu": "H100", "max_model_len": length}
-    assert "kv_cache.longest_max_model_len is what `auto` would choose" in str(estimating.read_request(request))
+    assert "kv_cache.longest_max_model_len is what `auto` would choose" in str(estimate.read_request(request))
     deployment(f"name: chat\nmodel: {model}\nprofile: h100\nengine_args: {{max_model_len: {length}}}\n")
     ran = infercli("plan")
     assert ran.code == ExitCode.USAGE

@@ -10,7 +10,7 @@ from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.documents.plan import Plan
 from infercli.core.documents.profile import HardwareProfile
-from infercli.core.planning.planning import planned
+from infercli.core.planning.plan import planned
 
 PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 LLAMA_8B = "meta-llama/Llama-3.1-8B-Instruct"

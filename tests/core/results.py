@@ -6,12 +6,12 @@ import math
 import random
 from datetime import date
 
-from infercli.core.bench.expected import GpuPrice, Prediction
 from infercli.core.bench.goodput import Objectives, parse_objective
+from infercli.core.bench.predictions import GpuPrice, Prediction
 from infercli.core.bench.result import BenchResult, BenchTarget
 from infercli.core.bench.self_check import Client
 from infercli.core.bench.stage import StageResult, stage_result
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.load.conversation import digest_conversations, single
 from infercli.core.telemetry.engine import EngineSamples, EngineTelemetry, Histogram
 from infercli.core.telemetry.gpus import Telemetry, gpu_telemetry

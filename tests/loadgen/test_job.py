@@ -166,4 +166,4 @@ def test_the_zip_holds_what_is_imported_and_no_more(app):
     assert "__main__.py" in names
     assert "infercli/core/bench/levels.py" in names
     assert not any(name.startswith(("infercli/cli", "infercli/adapters", "infercli/render")) for name in names)
-    assert "infercli/core/planning/planning.py" not in names
+    assert "infercli/core/planning/plan.py" not in names

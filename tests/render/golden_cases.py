@@ -9,7 +9,7 @@ import yaml
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import ModelLock
 from infercli.core.documents.profile import HardwareProfile
-from infercli.core.planning.planning import planned
+from infercli.core.planning.plan import planned
 from infercli.core.release import EngineDeployment
 from infercli.render.objects import objects
 from infercli.render.serve_config import KUBERNETES, serve_config, serve_config_text

@@ -61,6 +61,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_repeated(result),
         *_found(result),
         *_counted(result),
+        *_otherwise(result),
         *(_few(result.stages) if p99 else ()),
     )
 
@@ -104,7 +105,7 @@ def _failed(stages: Sequence[StageResult]) -> Iterator[str]:
 def _empty(result: BenchResult) -> Iterator[str]:
     if not result.generates:
         return
-    empty = sum(t.phase == "measured" and t.answered and not t.arrivals_s for t in result.traces)
+    empty = sum(not t.arrivals_s for t in _answered(result))
     if empty:
         yield f"{counted(empty, 'answer was', plural='answers were')} empty: HTTP 200 and no token"
 
@@ -226,13 +227,13 @@ def _one_of_many(stages: Sequence[StageResult]) -> Iterator[str]:
     if others:
         yield (
             f"the host name has {others + 1} addresses, and every request went to one of them: where they are several "
-            "servers, give the address of what shares requests out among them"
+            "servers, give the address of what spreads requests over them"
         )
 
 
 def _mixed(result: BenchResult) -> Iterator[str]:
     """A release that was shifted meanwhile, or a gateway that fell back to another model."""
-    answered = [t for t in result.traces if t.phase == "measured" and t.answered]
+    answered = _answered(result)
     engines = Counter(t.engine for t in answered if t.engine is not None)
     if len(engines) > 1:
         yield f"{len(engines)} engines answered ({_shares(engines)}): the numbers are of all of them together"
@@ -300,6 +301,10 @@ def _found(result: BenchResult) -> Iterator[str]:
     )
 
 
+def _answered(result: BenchResult) -> list[Trace]:
+    return [t for stage in result.stages for t in answered_of(stage)]
+
+
 def _together_at_first(answered: Sequence[Trace]) -> float:
     """Of the tokens after the first, by which TPOT divides, those that came with it: no time was between them."""
     known = [t for t in answered if tpot_s(t) is not None]
@@ -308,7 +313,7 @@ def _together_at_first(answered: Sequence[Trace]) -> float:
 
 
 def _counted(result: BenchResult) -> Iterator[str]:
-    """Of all levels together: a search has dozens."""
+    """Where tokens are counted by frames, or by `usage`, or by neither; of all levels together: a search has dozens."""
     stages = result.stages
     checks = [stage.metrics.token_check for stage in stages]
     more = sum(c.more_frames for c in checks)
@@ -317,7 +322,7 @@ def _counted(result: BenchResult) -> Iterator[str]:
         yield f"{counted(more, 'request')} had more token frames than `usage` says: {doubted}"
     silent = sum(s.metrics.answered - s.metrics.token_check.with_usage for s in stages)
     if not result.generates:
-        silent = sum(t.phase == "measured" and t.answered and t.prompt_tokens is None for t in result.traces)
+        silent = sum(t.prompt_tokens is None for t in _answered(result))
         if silent:
             yield f"{counted(silent, 'answer')} carried no `usage`: how many tokens were embedded is unknown"
     elif silent:
@@ -328,16 +333,16 @@ def _counted(result: BenchResult) -> Iterator[str]:
             "cut what is longer than its context, and times are of the rest, or it counts otherwise"
         )
     fewer = sum(c.fewer_frames for c in checks)
-    counts = [t for s in stages for t in s.traces if t.phase == "measured" and t.answered]
-    low = _together_at_first(counts)
+    answered = _answered(result)
+    low = _together_at_first(answered)
     too_low = f"TPOT, which counts them as one, is {low:.0%} too low" if low > FIRST_FRACTION else ""
     if fewer:
         also = f"; the first tokens of an answer came together: {too_low}" if too_low else ""
         yield f"in {counted(fewer, 'request')} a frame carried several tokens: ITL is between frames{also}"
     elif too_low:
         yield f"the first tokens of an answer came together in one read: {too_low}"
-    hidden, told = sum(t.hidden_tokens for t in counts), sum(t.output_tokens for t in counts)
-    frames = sum(sum(t.frames) for t in counts)
+    hidden, told = sum(t.hidden_tokens for t in answered), sum(t.output_tokens for t in answered)
+    frames = sum(sum(t.frames) for t in answered)
     if hidden:
         yield (
             f"{hidden:,} of {told:,} output tokens were never sent (reasoning, by `usage`): TTFT lasts until the first "
@@ -348,13 +353,13 @@ def _counted(result: BenchResult) -> Iterator[str]:
             f"there are {told / frames:,.0f} tokens a frame: where some of them were never sent (reasoning that is not "
             "shown), TPOT is too low"
         )
-    over = sum(
-        t.output_tokens > (t.max_tokens or s.load.max_tokens)
-        for s in stages
-        for t in s.traces
-        if t.phase == "measured" and t.answered and result.generates
-    )
-    if over:
+
+
+def _otherwise(result: BenchResult) -> Iterator[str]:
+    """What went otherwise than it was asked for, of all levels together."""
+    stages = result.stages
+    over = sum(t.output_tokens > (t.max_tokens or s.load.max_tokens) for s in stages for t in answered_of(s))
+    if over and result.generates:
         yield f"{counted(over, 'answer')} had more tokens than it was asked for at most: the endpoint heeds no limit"
     if any(s.load.temperature is None for s in stages):
         yield "the endpoint refuses a temperature of 0: it sampled at its own, and another run has other answers"

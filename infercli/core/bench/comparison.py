@@ -6,29 +6,30 @@ to run; two runs of one setup, compared first, show how much that is.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from infercli.core.bench import samples, stats
+from infercli.core.bench import stats
 from infercli.core.bench.goodput import Objectives, within
 from infercli.core.bench.metrics import (
     Distribution,
     Span,
     counted_in,
     e2e_s,
+    from_due,
     gaps_s,
     span_of,
     token_arrivals,
     tpot_s,
     ttft_s,
 )
-from infercli.core.bench.result import BenchResult, recompute
+from infercli.core.bench.result import BenchResult
+from infercli.core.bench.same_workload import match, sent_the_beginning, unlike
+from infercli.core.bench.samples import answered_of
 from infercli.core.bench.stage import StageResult
 from infercli.core.bench.stats import Pooled, Resampled
 from infercli.core.record import Document, Record
-from infercli.core.traces import Load, Trace
+from infercli.core.traces import Trace
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 METHOD = (
@@ -40,17 +41,10 @@ METHOD = (
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
 _DRIFTED = "a run drifted, so the interval is too narrow: run longer, or warm up longer"
-_BURSTS = "what is so slow came in a few bursts, and how often they come is not known: run longer"
+_BURSTS = "the slowest came in a few bursts, and how often those come is not known: run longer"
 _APART = "the interval is too narrow, but every part of one run lies beyond every part of the other"
-_DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
-"""Sources whose n-th prompt follows from their words (core/load/synthetic.py)."""
 _CACHED_APART = 0.1
 """Of the prompts' tokens, in the prefix cache of one run and not of the other. Our choice."""
-_TRAFFIC = (
-    "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
-    "ignore_eos", "temperature",
-)  # fmt: skip
-"""What a load sends. How much of it was sent, and the seed of its arrivals, may differ."""
 
 Verdict = Literal["higher", "lower", "none shown", "not steady", "too few", "unknown"]
 """Of the second run. `none shown`: the interval holds 0, which is no proof of equality. `not steady`: it does not, but
@@ -121,51 +115,15 @@ class BenchComparison(Document):
         return any(d.verdict in told for run in self.runs for stage in run.stages for d in stage.differences)
 
 
-class _Matched(NamedTuple):
-    pairs: list[tuple[int, int]]
-    """Indexes of stages with one label."""
-    rest_a: list[int]
-    rest_b: list[int]
-
-
-def refusals(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
-    """Why two runs are not of one workload; empty when they are."""
-    said = [
-        f"{name}: {was} / {becomes}"
-        for name, was, becomes in (("model", a.target.model, b.target.model), ("API", a.target.api, b.target.api))
-        if was != becomes
-    ]
-    if a.prompts.key_id != b.prompts.key_id:
-        if not (_same_words(a, b) and (a.prompts.count == b.prompts.count or _beginning(a, b))):
-            said.append(
-                "prompts: measured on two machines, or with two state folders (XDG_STATE_HOME): their digests "
-                "cannot be compared"
-            )
-    elif a.prompts.digest != b.prompts.digest and not _beginning(a, b):
-        said.append(f"prompts: {_prompts(a)} / {_prompts(b)}, with other digests")
-    matched = _match(a, b)
-    if not matched.pairs:
-        said.append(f"load: {_labels(a)} / {_labels(b)}")
-    for i, j in matched.pairs:
-        said += [
-            f"{a.stages[i].load.label}: {name} {was} / {becomes}"
-            for name, was, becomes in _traffic(a.stages[i].load, b.stages[j].load)
-        ]
-    return tuple(said)
-
-
 def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
-    """`b` against `a`, stage by stage. `file`: of b. Different workloads too: `refusals` is for the caller to ask."""
-    a, b = _as_now(a), _as_now(b)
-    forced = refusals(a, b)
-    matched = _match(a, b)
-    pairs, rest_a, rest_b = matched
+    """`b` against `a`, stage by stage. `file`: of b. Different workloads too: `unlike` is for the caller to ask."""
+    pairs, rest_a, rest_b = match(a, b)
     if not pairs and len(rest_a) == len(rest_b):
         # No load in common, and compared all the same: in their order.
         pairs, rest_a, rest_b = list(zip(rest_a, rest_b, strict=True)), [], []
     return RunComparison(
         file=file,
-        forced=forced,
+        forced=unlike(a, b),
         stages=tuple(_stage(a, b, i, j) for i, j in pairs),
         unmatched=(
             *(f"{a.stages[i].load.label}: only in the first" for i in rest_a),
@@ -174,48 +132,13 @@ def compare(a: BenchResult, b: BenchResult, file: str) -> RunComparison:
     )
 
 
-def _as_now(result: BenchResult) -> BenchResult:
-    """With the rates that follow from its traces: versions before this counted them to the end of a cool-down."""
-    spans = [(s.metrics.duration_s, span_of(s.traces)) for s in result.stages]
-    if all(span is None or duration_s == span.end_s - span.start_s for duration_s, span in spans):
-        return result
-    return result.model_copy(update={"stages": recompute(result)})
-
-
-def _match(a: BenchResult, b: BenchResult) -> _Matched:
-    """Stages by label; of repeated ones the first goes with the first."""
-    places_b = {key: j for j, key in _keys(b)}
-    pairs = [(i, places_b[key]) for i, key in _keys(a) if key in places_b]
-    taken_a, taken_b = {i for i, _ in pairs}, {j for _, j in pairs}
-    return _Matched(
-        pairs,
-        [i for i in range(len(a.stages)) if i not in taken_a],
-        [j for j in range(len(b.stages)) if j not in taken_b],
-    )
-
-
-def _keys(result: BenchResult) -> Iterator[tuple[int, tuple[str, int]]]:
-    seen: Counter[str] = Counter()
-    for index, stage in enumerate(result.stages):
-        seen[stage.load.label] += 1
-        yield index, (stage.load.label, seen[stage.load.label])
-
-
-def _traffic(a: Load, b: Load) -> Iterator[tuple[str, object, object]]:
-    names = (*_TRAFFIC, "duration_s") if a.ramp_to_per_s is not None else _TRAFFIC  # a ramp is as steep as it is long
-    for name in names:
-        was, becomes = getattr(a, name), getattr(b, name)
-        if was != becomes:
-            yield name, was, becomes
-
-
 def _stage(a: BenchResult, b: BenchResult, i: int, j: int) -> StageComparison:
     one, other = a.stages[i], b.stages[j]
     label = one.load.label if one.load.label == other.load.label else f"{one.load.label} / {other.load.label}"
     same = a.objectives if a.objectives == b.objectives else None
     found = tuple(_differences(one, other, same, generates=a.generates or b.generates))
     notes = [f"{name}: {note}" for name, stage in (("first", one), ("second", other)) for note in _notes(stage)]
-    if _beginning(a, b):
+    if sent_the_beginning(a, b):
         notes.append(
             f"one run sent only the beginning of the other's prompts: {a.prompts.count:,} / {b.prompts.count:,}"
         )
@@ -252,14 +175,15 @@ def _differences(
     a: StageResult, b: StageResult, objectives: Objectives | None, *, generates: bool
 ) -> Iterator[MetricDifference]:
     """`generates`: answers have tokens; an embedding has none, and of it the end and the rate of requests are told."""
-    from_due = a.load.arrivals is not None and b.load.arrivals is not None
-    latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]], str], ...] = (
-        ("ttft", _one(ttft_s, from_due=from_due), "ttft_due_s" if from_due else "ttft_s"),
-        ("tpot", _one(tpot_s, from_due=False), "tpot_s"),
-        ("itl", gaps_s, "itl_s"),
-        ("e2e", _one(e2e_s, from_due=from_due), "e2e_due_s" if from_due else "e2e_s"),
+    due = a.load.arrivals is not None and b.load.arrivals is not None
+    since = "_due" if due else ""
+    latencies: tuple[tuple[str, Callable[[Trace], Sequence[float]]], ...] = (
+        (f"ttft{since}_s", _one(ttft_s, due=due)),
+        ("tpot_s", _one(tpot_s)),
+        ("itl_s", gaps_s),
+        (f"e2e{since}_s", _one(e2e_s, due=due)),
     )
-    for _, values, field in latencies if generates else latencies[-1:]:
+    for field, values in latencies if generates else latencies[-1:]:
         sides = [stats.pooled(_values(stage, values)) for stage in (a, b)]
         found = []
         for name, q in QUANTILES:
@@ -352,13 +276,15 @@ def _untold(metric: str, a: float | None, b: float | None, verdict: Verdict, rea
 
 def _values(stage: StageResult, values: Callable[[Trace], Sequence[float]]) -> list[Sequence[float]]:
     """Of the answered measured requests that have any, in the order of sending."""
-    answered = sorted(samples.answered_of(stage), key=lambda t: t.sent_s or 0.0)
+    answered = sorted(answered_of(stage), key=lambda t: t.sent_s or 0.0)
     return [found for t in answered if (found := values(t))]
 
 
-def _one(latency: Callable[[Trace], float | None], *, from_due: bool) -> Callable[[Trace], Sequence[float]]:
+def _one(latency: Callable[[Trace], float | None], *, due: bool = False) -> Callable[[Trace], Sequence[float]]:
+    """A latency as the values of a request; `due`: from when it was due."""
+
     def values(trace: Trace) -> Sequence[float]:
-        value = samples.from_due(latency, trace) if from_due else latency(trace)
+        value = from_due(latency, trace) if due else latency(trace)
         return () if value is None else (value,)
 
     return values
@@ -385,32 +311,9 @@ def _answers(stage: StageResult) -> Iterator[tuple[float, float]]:
 def _good(stage: StageResult, objectives: Objectives) -> list[tuple[float, float]]:
     """Those that were sent in the measured time; where that ends before they do, by when they were sent."""
     by_sending = _span(stage).steady
-    good = [t for t in samples.answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
+    good = [t for t in answered_of(stage) if all(within(t, o) for o in objectives.objectives)]
     return [((t.sent_s or 0.0) if by_sending else t.ended_s, 1.0) for t in good]
 
 
 def _quantile(distribution: Distribution | None, name: str) -> float | None:
     return None if distribution is None else float(getattr(distribution, name))
-
-
-def _beginning(a: BenchResult, b: BenchResult) -> bool:
-    """Whether one run sent the first of the other's prompts. A pool that was sent twice is in the prefix cache."""
-    once = all(sum(1 for _ in r.traces) <= r.prompts.count for r in (a, b))
-    return once and a.prompts.count != b.prompts.count and _same_words(a, b)
-
-
-def _same_words(a: BenchResult, b: BenchResult) -> bool:
-    """Whether both drew from the same words, which the length and the seed alone decide.
-
-    Of everything else a result does not say enough to tell.
-    """
-    same = a.prompts.source == b.prompts.source and a.infercli_version == b.infercli_version
-    return same and _DECIDED.fullmatch(a.prompts.source) is not None
-
-
-def _prompts(result: BenchResult) -> str:
-    return f"{result.prompts.source}, {result.prompts.count:,} prompts"
-
-
-def _labels(result: BenchResult) -> str:
-    return ", ".join(stage.load.label for stage in result.stages)

@@ -10,7 +10,7 @@ import math
 
 from infercli.core.bench.metrics import token_arrivals
 from infercli.core.bench.result import BenchResult
-from infercli.core.estimates.estimate import Interval
+from infercli.core.estimates.answer import Interval
 from infercli.core.telemetry.gpus import TelemetrySummary, summarise
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from infercli.core.bench.metrics import e2e_s, tpot_s, ttft_s, wait_s
+from infercli.core.bench.metrics import e2e_s, from_due, tpot_s, ttft_s
 from infercli.core.record import Document, Record
 from infercli.core.traces import Trace
 from infercli.core.units import parse_duration_s
@@ -119,9 +119,7 @@ def judged_s(trace: Trace, objective: Objective) -> float | None:
             # All tokens came in one read: none can lie further from the first than the request was sent before it.
             most = (trace.arrivals_s[-1] - trace.sent_s) / (trace.shown_tokens - 1)
         return most
-    value = ttft_s(trace) if objective.latency == "ttft" else e2e_s(trace)
-    wait = wait_s(trace)
-    return None if value is None or wait is None else value + wait
+    return from_due(ttft_s if objective.latency == "ttft" else e2e_s, trace)
 
 
 def goodput(traces: Sequence[Trace], duration_s: float | None, objectives: Objectives) -> Goodput:

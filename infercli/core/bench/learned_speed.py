@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from infercli.core.bench.self_check import ADVICE
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.engines import RAY_SERVICE_ENGINE
-from infercli.core.estimates.estimate import MOST_SPREAD, Estimate, Interval, Traffic
-from infercli.core.estimates.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of
+from infercli.core.engines.arguments import unplanned
+from infercli.core.engines.overrides import NAME as OVERRIDES
+from infercli.core.engines.overrides import overridden
+from infercli.core.estimates.answer import Estimate, Interval
+from infercli.core.estimates.engine_args import asked_by
+from infercli.core.estimates.learning import LearnedLoad, LearnedRun, LearnedRuns, SpeedResidual, kind_of, run_of
+from infercli.core.estimates.request import MOST_SPREAD, Traffic
 from infercli.core.record import Json
 from infercli.errors import InputError
 
@@ -32,13 +37,6 @@ those that did not were torn by chance, and say how fast a buffer was emptied.""
 _MOST_CACHED = 1 - 1 / _ALIKE
 """Share of the prompts' tokens that may come from the prefix cache: beyond it what had to be computed was less alike
 than that of prompts that are too short. A chat template alone can be a third of a short one."""
-_PLANNED = (
-    "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
-    "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
-    "block_size", "enforce_eager", "enable_prefix_caching", "mamba_ssm_cache_dtype",
-    "disable_hybrid_kv_cache_manager", "enable_lora", "max_loras", "max_lora_rank",
-)  # fmt: skip
-"""Engine arguments of a plan that an estimate takes by the same name."""
 
 
 def load_of(stage: StageResult, replicas: int = 1) -> LearnedLoad:
@@ -65,21 +63,29 @@ def load_of(stage: StageResult, replicas: int = 1) -> LearnedLoad:
 
 
 def of_plan(plan: Plan) -> dict[str, Json]:
-    """What a plan says of the engine that was measured. Raises InputError where it has no GPU."""
-    if plan.profile.gpu is None:
+    """What a plan says of the engine that was measured.
+
+    Raises InputError where it has no GPU, or an argument whose speed nobody can predict.
+    """
+    gpu, args = plan.profile.gpu, plan.engine.engine_args
+    if gpu is None:
         raise InputError(f"plan {plan.name} has no GPU: speed is predicted of GPUs", "learn from a GPU's benchmark")
-    args = plan.engine.engine_args
-    said: dict[str, Json] = {name: args[name] for name in _PLANNED if args.get(name) is not None}
-    gpu = plan.profile.gpu
-    said |= {"gpu": gpu if isinstance(gpu, str) else gpu.model_dump()}
-    said |= {
+    left_out = unplanned(args, "gpu")
+    if left_out:
+        change = "changes" if len(left_out) == 1 else "change"
+        raise InputError(
+            f"{' and '.join(left_out)} of plan {plan.name} {change} speed in a way that is not predicted yet",
+            "learn from a benchmark without",
+        )
+    said = asked_by(args) | {
+        "gpu": gpu if isinstance(gpu, str) else gpu.model_dump(),
         "engine_version": plan.engine.engine_version,
         "gpu_count": plan.engine.gpus * plan.replicas,
         "quantization": plan.engine.quantization,
     }
     if plan.model is None:
         return said | {"model": plan.deployment.model}
-    return said | {"model": plan.model.id, "config": plan.model.config}
+    return said | {"model": plan.model.id, "config": overridden(plan.model.whole_config, args.get(OVERRIDES))}
 
 
 def question_of(result: BenchResult, stage: StageResult, plan: Plan | None, known: dict[str, Json]) -> dict[str, Json]:
@@ -155,22 +161,13 @@ def learn_speed(stage: StageResult, estimate: Estimate, *, digest: str, source: 
         ("ttft_s", speed.ttft_s, None if m.ttft_s is None else m.ttft_s.p50),
         ("tpot_s", speed.tpot_s, _tpot_s(stage)),
     )
-    return LearnedRun(
-        digest=digest,
-        source=source,
-        model=estimate.model,
-        architecture=estimate.architecture,
-        gpu=estimate.gpu,
-        engine_version=estimate.engine_version,
-        quantization=estimate.settings.quantization,
-        tensor_parallel_size=estimate.settings.tensor_parallel_size,
-        load=load_of(stage, estimate.replicas),
-        speeds=tuple(
-            SpeedResidual.model_validate({"quantity": name, "predicted": ours.value, "measured": measured})
-            for name, ours, measured in pairs
-            if ours is not None and measured
-        ),
+    speeds = tuple(
+        SpeedResidual.model_validate({"quantity": name, "predicted": ours.value, "measured": measured})
+        for name, ours, measured in pairs
+        if ours is not None and measured
     )
+    run = run_of(estimate, digest=digest, source=source)
+    return run.model_copy(update={"load": load_of(stage, estimate.replicas), "speeds": speeds})
 
 
 def _tpot_s(stage: StageResult) -> float | None:

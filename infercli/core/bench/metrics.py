@@ -162,9 +162,38 @@ def tpot_s(trace: Trace) -> float | None:
     return (trace.arrivals_s[-1] - trace.arrivals_s[0]) / (trace.shown_tokens - 1)
 
 
+def from_due(latency: Callable[[Trace], float | None], trace: Trace) -> float | None:
+    """A latency that counts from when the request was due; None where there is none."""
+    value, wait = latency(trace), wait_s(trace)
+    return None if value is None or wait is None else value + wait
+
+
 def gaps_s(trace: Trace) -> list[float]:
     """Gaps between consecutive arrivals."""
     return [b - a for a, b in zip(trace.arrivals_s, trace.arrivals_s[1:], strict=False)]
+
+
+class Samples(NamedTuple):
+    """Of answered requests, in seconds, in their order."""
+
+    ttft_s: list[float]
+    tpot_s: list[float]
+    itl_s: list[float]
+    e2e_s: list[float]
+    ttft_due_s: list[float]
+    e2e_due_s: list[float]
+
+
+def samples_of(answered: Sequence[Trace]) -> Samples:
+    """What the distributions of `Metrics` are of."""
+    return Samples(
+        ttft_s=_known(map(ttft_s, answered)),
+        tpot_s=_known(map(tpot_s, answered)),
+        itl_s=[gap for t in answered for gap in gaps_s(t)],
+        e2e_s=_known(map(e2e_s, answered)),
+        ttft_due_s=_known(from_due(ttft_s, t) for t in answered),
+        e2e_due_s=_known(from_due(e2e_s, t) for t in answered),
+    )
 
 
 def token_arrivals(trace: Trace) -> list[tuple[float, float]]:
@@ -240,7 +269,7 @@ def measure(traces: Sequence[Trace]) -> Metrics:
             done = sum(t.answered and span.holds(t.ended_s) for t in counted)
             tokens = math.fsum(n for t in counted if t.answered for at_s, n in token_arrivals(t) if span.holds(at_s))
     inputs = [t.prompt_tokens for t in answered if t.prompt_tokens is not None]
-    gaps = [gap for t in answered for gap in gaps_s(t)]
+    sample = samples_of(answered)
     frames = sum(sum(t.frames) for t in answered)
     # The tokens whose gap to the one before could have been seen at all.
     possible_gaps = sum(max(t.shown_tokens - 1, 0) for t in answered)
@@ -257,15 +286,15 @@ def measure(traces: Sequence[Trace]) -> Metrics:
         input_tokens=sum(inputs) if answered and len(inputs) == len(answered) else None,
         output_tokens=output_tokens,
         in_flight=flown_s / duration_s if duration_s else None,
-        ttft_s=distribution(_known(map(ttft_s, answered))),
-        ttft_due_s=distribution(_from_due(ttft_s, answered)),
-        tpot_s=distribution(_known(map(tpot_s, answered))),
-        itl_s=distribution(gaps),
-        e2e_s=distribution(_known(map(e2e_s, answered))),
-        e2e_due_s=distribution(_from_due(e2e_s, answered)),
+        ttft_s=distribution(sample.ttft_s),
+        ttft_due_s=distribution(sample.ttft_due_s),
+        tpot_s=distribution(sample.tpot_s),
+        itl_s=distribution(sample.itl_s),
+        e2e_s=distribution(sample.e2e_s),
+        e2e_due_s=distribution(sample.e2e_due_s),
         send_lag_s=distribution(t.late_s for t in answered),
         token_check=check_tokens(answered),
-        known_gap_fraction=len(gaps) / possible_gaps if possible_gaps else None,
+        known_gap_fraction=len(sample.itl_s) / possible_gaps if possible_gaps else None,
         multi_token_read_fraction=sum(n for t in answered for n in t.frames if n > 1) / frames if frames else None,
         client_lag_s=distribution(_known(lag for t in answered for lag in t.lags_s)),
     )
@@ -285,11 +314,6 @@ def check_tokens(answered: Iterable[Trace]) -> TokenCheck:
 def error_label(trace: Trace) -> str:
     """What a failure is counted under: its kind, and for HTTP the status."""
     return f"http {trace.status}" if trace.error == "http" else str(trace.error)
-
-
-def _from_due(latency: Callable[[Trace], float | None], answered: Iterable[Trace]) -> list[float]:
-    pairs = ((latency(t), wait_s(t)) for t in answered)
-    return [value + wait for value, wait in pairs if value is not None and wait is not None]
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from infercli.core.bench.expected import GpuPrice, Prediction
 from infercli.core.bench.goodput import Objectives
+from infercli.core.bench.predictions import GpuPrice, Prediction
+from infercli.core.bench.samples import answered_of
 from infercli.core.bench.search import Searched
 from infercli.core.bench.stage import StageResult, stage_result
 from infercli.core.bench.sweep import Swept
@@ -110,7 +111,7 @@ class BenchResult(Document):
 
         By the answers' `usage`, else by the engines' counters over the whole run.
         """
-        asked = [t for t in stage.traces if t.answered and t.phase == "measured"]
+        asked = answered_of(stage)
         if asked and all(t.cached_tokens is not None and t.prompt_tokens for t in asked):
             return sum(t.cached_tokens or 0 for t in asked) / sum(t.prompt_tokens or 0 for t in asked)
         counted = [(e.prefix_cache_hit_tokens, e.prefix_cache_query_tokens) for e in self.engines]

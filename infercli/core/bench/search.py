@@ -53,9 +53,8 @@ class Sure(Record):
     """That must meet it."""
     met: int
     requests: int
-    like_independent: float | None = None
-    """As how many independent requests they count: those that queue behind one another miss together. None: a result of
-    a version that took all for independent."""
+    like_independent: float
+    """As how many independent requests they count: those that queue behind one another miss together."""
     at_least_fraction: float
     """The one-sided 95 % lower bound (Wilson's, of that many) of the share that meets it."""
     sure: bool

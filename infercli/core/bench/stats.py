@@ -56,9 +56,8 @@ _REACH = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """A number as it was, and as it comes out of the redrawn runs."""
+    """A number as it comes out of the redrawn runs."""
 
-    value: float
     draws: tuple[float, ...]
     blocks: int
     drifts: bool
@@ -72,12 +71,10 @@ class Resampled:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """The difference between two runs."""
+    """How far two runs lie apart: an interval of their difference."""
 
-    value: float
     low: float
     high: float
-
     apart: bool = False
     """Every block of one run lies beyond every block of the other."""
 
@@ -148,7 +145,6 @@ def resample_quantile(run: Pooled, q: float, *, seed: int) -> Resampled:
     times = squares * len(blocks) / (len(blocks) - 1) * wider**2 / (len(ordered) * q * (1 - q))
     own = [quantile(block, q) for block in blocks]
     return Resampled(
-        value=point,
         draws=tuple(draws),
         blocks=len(blocks),
         drifts=drifts,
@@ -178,7 +174,6 @@ def resample_rate(amounts: Iterable[tuple[float, float]], start_s: float, end_s:
         (total + wider * (math.fsum(drawn(sums)) - total)) / (end_s - start_s) for drawn in _drawn(len(sums), seed)
     )
     return Resampled(
-        value=total / (end_s - start_s),
         draws=draws,
         blocks=len(sums),
         drifts=drifts,
@@ -192,7 +187,6 @@ def gap(a: Resampled, b: Resampled) -> Gap:
     ordered = sorted(y - x for x, y in zip(a.draws, b.draws, strict=True))
     tail = _tail(min(a.blocks, b.blocks))
     return Gap(
-        value=b.value - a.value,
         low=quantile(ordered, tail),
         high=quantile(ordered, 1 - tail),
         apart=a.highest < b.lowest or b.highest < a.lowest,

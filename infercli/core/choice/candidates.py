@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
-from infercli.core.choice.choice import Candidate, Hardware, Question
+from infercli.core.choice.question import Hardware, Question
+from infercli.core.choice.selection import Candidate
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
-from infercli.core.planning.asked import utilization
 from infercli.core.planning.placement import engines_that_fit, too_large
+from infercli.core.planning.request import utilization
 from infercli.core.quantization.methods import METHODS
 from infercli.core.record import Json
 from infercli.core.units import counted
@@ -59,17 +61,18 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
     found: list[Weighed] = []
     kinds: list[tuple[object, ...]] = []
     seen: set[tuple[object, ...]] = set()
-    default: Weighed | None = None
     for hardware in sorted(question.hardware, key=lambda h: h.profile.max_gpus):
         kind = (hardware.gpu, hardware.gpu_memory_utilization, hardware.price, hardware.profile.quantizations)
         if kind not in kinds:
             kinds.append(kind)
-        for method, place in _methods(hardware, question):
-            for shape in _shapes(hardware, question):
-                key = (kinds.index(kind), method, *shape)
+        for (method, place), shape in product(_methods(hardware, question), _shapes(hardware, question)):
+            tp, pp, replicas, kv_dtype, spare_gpus = shape
+            silent_fp8 = kv_dtype != "auto" and question.fixed.kv_cache_dtype is None
+            default: Weighed | None = None
+            for seqs in _sequences(hardware, question):
+                key = (kinds.index(kind), method, *shape, seqs)
                 if key in seen:
                     continue
-                tp, pp, replicas, kv_dtype, seqs, spare_gpus = shape
                 candidate = Candidate(
                     profile=hardware.profile.name,
                     gpu=hardware.gpu.name,
@@ -81,21 +84,11 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
                     max_num_seqs=seqs,
                     spare_gpus=spare_gpus,
                 )
-                silent_fp8 = kv_dtype != "auto" and question.fixed.kv_cache_dtype is None
-                preference = (int(silent_fp8), place)
-                # Shapes that differ in max_num_seqs only come one after the other, the default first.
-                if default is not None and _same_but_batch(default.candidate, candidate):
-                    found.append(Weighed(candidate, hardware, preference, default))
-                else:
-                    default = Weighed(candidate, hardware, preference)
-                    found.append(default)
+                found.append(Weighed(candidate, hardware, (int(silent_fp8), place), default))
+                default = default or found[-1]
                 if room_problem(found[-1]) is None:
                     seen.add(key)  # where a small profile has no room, a larger one may
     return tuple(found)
-
-
-def _same_but_batch(a: Candidate, b: Candidate) -> bool:
-    return all(getattr(a, name) == getattr(b, name) for name in Candidate.model_fields if name != "max_num_seqs")
 
 
 def _methods(hardware: Hardware, question: Question) -> Iterator[tuple[str, int]]:
@@ -107,8 +100,8 @@ def _methods(hardware: Hardware, question: Question) -> Iterator[tuple[str, int]
         yield method, accepted.index(method) if method in accepted else len(accepted)
 
 
-def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, int, str, int, int]]:
-    """(tensor-parallel, pipeline-parallel, replicas, KV dtype, max_num_seqs, spare GPUs)."""
+def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, int, str, int]]:
+    """(tensor-parallel, pipeline-parallel, replicas, KV dtype, spare GPUs)."""
     fixed, profile = question.fixed, hardware.profile
     sizes = [n for n in range(1, profile.gpus_per_node + 1) if profile.gpus_per_node % n == 0]
     doubled = [2**i for i in range(profile.max_gpus.bit_length())]
@@ -125,8 +118,7 @@ def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, 
         room = max(1, engines_that_fit(profile, tp * pp, grown=True))
         for replicas in _replicas(room) if fixed.replicas is None else [fixed.replicas]:
             for kv_dtype in _kv_dtypes(hardware, question):
-                for seqs in _sequences(hardware, question):
-                    yield tp, pp, replicas, kv_dtype, seqs, spare_gpus
+                yield tp, pp, replicas, kv_dtype, spare_gpus
 
 
 def _replicas(room: int) -> Iterator[int]:

@@ -7,9 +7,9 @@ in a pipe and in a ticket.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import floor, log10
 
-from infercli.core.choice.choice import Point
+from infercli.core.choice.selection import Point
 from infercli.core.units import number
 
 _COLUMNS, _ROWS = 62, 14
@@ -66,4 +66,4 @@ def _ceiling(value: float) -> float:
     if value <= 0:
         return 1.0
     power = 10.0 ** floor(log10(value))
-    return next((m * power for m in (1, 2, 2.5, 4, 5, 8) if m * power >= value), ceil(10) * power)
+    return next((m * power for m in (1, 2, 2.5, 4, 5, 8) if m * power >= value), 10 * power)

@@ -42,6 +42,12 @@ class LockedModel(Record):
     fetched; an engine would run it only with trust_remote_code."""
 
     @property
+    def whole_config(self) -> dict[str, Json]:
+        """config.json with the quantization, which may stand in a file of its own."""
+        stored = self.quantization_config
+        return self.config if stored is None else self.config | {"quantization_config": stored}
+
+    @property
     def content_digest(self) -> str:
         """sha256 over (path, size, sha256) of every file: equal content, equal digest, wherever it came from."""
         return digest(sorted((f.path, f.size_bytes, f.sha256) for f in self.files))

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from infercli.core.gpus import Gpu, find_gpu
 from infercli.core.quantization.methods import expand
 from infercli.core.record import Document, Record
+from infercli.core.units import GIB, gib
 from infercli.errors import InferError
 
 LARGEST_NODE_GPUS = 8
@@ -25,6 +26,12 @@ class NodeGroup(Record):
     memory_gib: float | None = Field(default=None, gt=0)
     max_count: int | None = Field(default=None, ge=1)
     """With autoscaling: as many nodes as the pool may grow to; None: it does not grow."""
+
+    @model_validator(mode="after")
+    def _grows(self) -> NodeGroup:
+        if self.max_count is not None and self.max_count < self.count:
+            raise ValueError(f"max_count: must be at least count, which is {self.count}")
+        return self
 
 
 class Toleration(Record):
@@ -46,7 +53,7 @@ class HardwareProfile(Document):
     nodes: tuple[NodeGroup, ...] = Field(min_length=1)
     interconnect: Literal["nvlink", "pcie"] | None = None
     """Between the GPUs of one node; None where there is one."""
-    quantizations: tuple[str, ...] = ("none",)
+    quantizations: tuple[str, ...] = Field(default=("none",), min_length=1)
     """Acceptable ones, in order of preference: any of quantization/methods.py, or q4 for any of awq, gptq, w4a16."""
     price: str | None = None
     """A key of prices.yaml, per GPU and hour; None: unknown."""
@@ -74,6 +81,16 @@ class HardwareProfile(Document):
             raise ValueError("gpu: is required where accelerator is gpu")
         if self.accelerator == "cpu" and self.gpu is not None:
             raise ValueError("gpu: must be absent where accelerator is cpu")
+        gpu = self.linked_gpu()
+        if gpu is None:
+            return self
+        without = [i for i, n in enumerate(self.nodes) if not n.gpus]
+        if without:
+            raise ValueError(f"nodes[{without[0]}].gpus: must be at least 1 where accelerator is gpu")
+        if self.reserved_gpu_memory_gib * GIB >= gpu.memory_bytes:
+            raise ValueError(
+                f"reserved_gpu_memory_gib: must leave some of the {gib(gpu.memory_bytes, 2)} of {gpu.name}"
+            )
         return self
 
     @property

@@ -1,368 +1,287 @@
-"""What `infercli estimate` is asked and what it answers: one record each, without a lock or a deployment file.
+"""estimate: from one request to one answer, without a lock, a profile or a deployment file.
 
-The names of a request are vLLM's own (`tensor_parallel_size`, `max_num_seqs`); what is left out is what that version of
-vLLM would choose. Bytes are per GPU. Nothing here computes: that is core/estimates/estimating.py.
+The one thing to know: everything wrong with a request is said at once, so each check runs although an earlier one
+failed; only where there is nothing to check against is it left out.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ValidationError
 
-from infercli.core.architecture.arch import ModelArch
-from infercli.core.documents.plan import MemoryTerm
-from infercli.core.documents.workload import MOST_COUNT
-from infercli.core.engines import RAY_SERVICE_ENGINE
-from infercli.core.gpus import Gpu
-from infercli.core.memory.lora import Adapters
-from infercli.core.memory.vision import Items, as_loaded, items_of
-from infercli.core.record import Document, Json, Record
+from infercli.core import architecture
+from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.unseen import unseen_note
+from infercli.core.engines import find_engine
+from infercli.core.engines.classes import doubtful_class
+from infercli.core.engines.facts import EngineFacts
+from infercli.core.estimates import tensor_parallel
+from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError, Settings
+from infercli.core.estimates.memory import Sized, request_layout, size
+from infercli.core.estimates.model import Model, model_quantization, shipped_model
+from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
+from infercli.core.estimates.settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
+from infercli.core.estimates.speed import speed
+from infercli.core.estimates.two_engines import with_engine
+from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
+from infercli.core.memory.batch import Draft
+from infercli.core.memory.cuda_graphs import estimates_graphs
+from infercli.core.memory.shared import shared_memory_notes
+from infercli.core.quantization.checkpoint import Quantization
+from infercli.core.quantization.methods import require_engine
+from infercli.core.record import Json
+from infercli.core.units import GIB
+from infercli.core.validation import problems_of
+from infercli.errors import InferError, Unsupported
 
-Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
-_Bytes = Annotated[int, Field(ge=1, le=10**15)]
-LEAST_RATE = 1e-6
-"""Requests a second: one in twelve days."""
-MOST_SPREAD = 4.0
-"""Of lengths, as a share of their mean: a few answers then hold most of the tokens."""
+if TYPE_CHECKING:
+    from infercli.core.estimates.learning import LearnedRuns
 
+_EQUAL_VOCABULARIES = (0, 16)
+"""From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
 
-class Asked(Record):
-    """A record as strangers write it: a number in quotes, or `true` for a count, is an error and not a guess."""
+_SPLITS = (1, 2, 4, 8, 16, 32)
+"""tensor_parallel_size that are offered instead of one that cannot be."""
 
-    model_config = ConfigDict(strict=True)
-
-
-class Speculation(Asked):
-    """Speculative decoding, as stated: the acceptance depends on the text and is never assumed."""
-
-    method: Literal["ngram", "draft_model", "eagle", "eagle3", "dflash", "mtp"]
-    num_speculative_tokens: Count
-    model: str | None = None
-    """What drafts, where it is a model of its own: an id of `infercli models`; beside a config it is only a name."""
-    config_path: str | None = None
-    """config.json of what drafts, or the directory that has it."""
-    config: dict[str, Json] | None = None
-    acceptance_fraction: float | None = Field(default=None, ge=0, le=1)
-    """Share of the proposed tokens that are accepted. None: memory is answered, and speed is not."""
-
-
-class Traffic(Asked):
-    """The load, as one of three: requests in flight, requests a second, or a batch that is there from the start."""
-
-    input_len: float = Field(gt=0)
-    """Mean tokens of a prompt."""
-    output_len: float = Field(gt=0)
-    """Mean tokens of an answer."""
-    concurrency: float | None = Field(default=None, gt=0, le=MOST_COUNT)
-    """Requests in flight at a time: a closed loop."""
-    request_rate: float | None = Field(default=None, ge=LEAST_RATE, le=MOST_COUNT)
-    """Requests a second that arrive at random (Poisson), whether or not earlier ones are done."""
-    num_prompts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Prompts in all. Alone: all there at once."""
-    offline: bool = False
-    """The prompts are handed to the engine itself (`LLM.generate`), and not sent to its server."""
-    length_spread_fraction: float | None = Field(default=None, ge=0, le=MOST_SPREAD)
-    """How far lengths lie from their mean: the half-width of `uniform`, the standard deviation of `skewed`. 0: all are
-    equal, as a benchmark with fixed lengths has them; the clients of a closed loop then stay in step, and wait for each
-    other's prompts. None: near each other, as those of one application are, and no client stays in step."""
-    length_shape: Literal["uniform", "skewed"] = "uniform"
-    prefix_hit_fraction: float = Field(default=0, ge=0, lt=1)
-    """Share of the prompt's tokens that the prefix cache already holds."""
-    ttft_p95_ms: float | None = Field(default=None, gt=0)
-    """With it the answer also says the highest request rate that keeps it."""
-    ttft_p99_ms: float | None = Field(default=None, gt=0)
-    tpot_p95_ms: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _one_load(self) -> Self:
-        if self.concurrency is not None and self.request_rate is not None:
-            raise ValueError("concurrency and request_rate exclude each other")
-        if self.offline and (self.num_prompts is None or self.concurrency or self.request_rate):
-            raise ValueError("offline: takes num_prompts, and neither concurrency nor request_rate")
-        if not (self.has_load or self.has_objectives):
-            raise ValueError(
-                "says no load: give concurrency, request_rate, num_prompts (offline), or an objective such as "
-                "ttft_p99_ms"
-            )
-        return self
-
-    @property
-    def has_load(self) -> bool:
-        """Whether a load is stated, besides objectives."""
-        return any(load is not None for load in (self.concurrency, self.request_rate, self.num_prompts))
-
-    @property
-    def has_objectives(self) -> bool:
-        """Whether the highest rate under an objective is asked."""
-        return any(limit is not None for limit in (self.ttft_p95_ms, self.ttft_p99_ms, self.tpot_p95_ms))
+SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 
 
-def hits_without_cache(prefix_hit_fraction: float | None, enable_prefix_caching: object) -> bool:
-    """Whether a share of each prompt is said to be in a prefix cache that is said to be off. None: nothing is said."""
-    return bool(prefix_hit_fraction) and enable_prefix_caching is False
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examined:
+    """A request that can be answered: what it means, and its memory."""
 
-
-class EstimateRequest(Asked):
-    """One question: a model, a GPU, how many, and how vLLM is started."""
-
-    id: str | int | None = None
-    """Handed back in the answer."""
-    model: str | None = None
-    """A model id. Alone, it must be one of `infercli models`; beside a config it is only a name."""
-    config_path: str | None = None
-    """config.json, or the directory that has it (and hf_quant_config.json, where the checkpoint has one)."""
-    hf_quant_config_path: str | None = None
-    config: dict[str, Json] | None = None
-    """config.json itself, instead of a path."""
-    hf_quant_config: dict[str, Json] | None = None
-    gpu: str | Gpu
-    """A name of `infercli gpus`, or all facts of one that is not there."""
-    gpu_memory_gib: float | None = Field(default=None, gt=0, le=1_000_000)
-    """What the driver reports, where it is not the table's."""
-    pcie_gb_per_s: float | None = Field(default=None, gt=0, le=1_000)
-    """One direction of a GPU's slot, where it is not the table's: 16 for PCIe 3.0 x16 and 4.0 x8, 32 for 4.0 x16."""
-    gpu_count: Count | None = None
-    """GPUs in all; None: as many as the parallel sizes need. A multiple of them means replicas."""
-    tensor_parallel_size: Count = 1
-    pipeline_parallel_size: Count = 1
-    data_parallel_size: Count = 1
-    decode_context_parallel_size: Count = 1
-    enable_expert_parallel: bool = False
-    engine_version: str = RAY_SERVICE_ENGINE
-    """Of vLLM; `v0.11.2` is 0.11.2."""
-    use_v1: bool | None = None
-    """VLLM_USE_V1, where it was set; of vLLM 0.8 to 0.10, which have both engines."""
-    dtype: str = "auto"
-    kv_cache_dtype: str = "auto"
-    quantization: str | None = None
-    """What the checkpoint is, where its config does not say; or `fp8-online`."""
-    max_model_len: Count | None = None
-    max_num_seqs: Count | None = None
-    max_num_batched_tokens: Count | None = None
-    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
-    kv_cache_memory_bytes: _Bytes | None = None
-    """What the KV cache takes, instead of what is left of the budget. vLLM does not look whether it is there."""
-    block_size: Count | None = None
-    enforce_eager: bool = False
-    enable_prefix_caching: bool | None = None
-    mamba_ssm_cache_dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    """Of the states of Mamba and gated DeltaNet; auto: as the config says, where vLLM asks it, else the model's."""
-    disable_hybrid_kv_cache_manager: bool | None = None
-    """Windows and chunks hold as many tokens as full attention. None: as False, but for what vLLM itself disables."""
-    runner: Literal["auto", "pooling"] = "auto"
-    """`pooling`: a model of a generating class that vLLM runs for embeddings, as it does by itself where a modules.json
-    of Sentence Transformers lies beside config.json. auto: as the class in config.json says."""
-    language_model_only: bool = False
-    """No prompt holds anything but text: encoders are not loaded, or at least not run."""
-    limit_mm_per_prompt: dict[str, Json] | None = None
-    """By kind (image, video, audio), how many a prompt may hold: a number or an object with `count`; 0 of all: text."""
-    mm_encoder_tp_mode: Literal["weights", "data"] = "weights"
-    """`data`: every rank holds the encoders whole, and takes its share of the images."""
-    enable_lora: bool = False
-    """Slots for LoRA adapters are there from the start, whether or not one is ever loaded."""
-    max_loras: Count = 1
-    """Adapters that one batch may use: the slots."""
-    max_lora_rank: Count = 16
-    speculation: Speculation | None = None
-    workload: Traffic | None = None
-    """None: memory only."""
-
-    @field_validator("engine_version")
-    @classmethod
-    def _bare_version(cls, version: str) -> str:
-        """Without what git's tags and logs put before it."""
-        return version.strip().removeprefix("v")
-
-    @field_validator("max_model_len", mode="before")
-    @classmethod
-    def _not_auto(cls, length: Json) -> Json:
-        """`auto` and -1 are vLLM's words for the longest that fits (vllm-project/vllm#29431)."""
-        if length in ("auto", "-1", -1):
-            raise ValueError("leave it out: the answer's kv_cache.longest_max_model_len is what `auto` would choose")
-        return length
-
-    @field_validator("limit_mm_per_prompt")
-    @classmethod
-    def _counts(cls, limits: dict[str, Json] | None) -> dict[str, Json] | None:
-        for kind, limit in (limits or {}).items():
-            count = limit.get("count", 1) if isinstance(limit, dict) else limit
-            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                raise ValueError(f"{kind}: must be how many a prompt may hold, 0 or more, or an object with `count`")
-        return limits
-
-    @model_validator(mode="after")
-    def _in_agreement(self) -> Self:
-        if self.model is None and self.config_path is None and self.config is None:
-            raise ValueError("model: is missing: give it, config_path or config")
-        if self.config_path is not None and self.config is not None:
-            raise ValueError("config: says the model a second time, beside config_path")
-        if self.hf_quant_config_path is not None and self.hf_quant_config is not None:
-            raise ValueError("hf_quant_config: says the quantization a second time, beside hf_quant_config_path")
-        needed = self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
-        if self.workload and hits_without_cache(self.workload.prefix_hit_fraction, self.enable_prefix_caching):
-            raise ValueError(
-                "enable_prefix_caching: is false, and workload.prefix_hit_fraction says what its cache holds"
-            )
-        if self.gpu_count is not None and self.gpu_count % needed:
-            raise ValueError(
-                f"gpu_count: {self.gpu_count} is not a multiple of the {needed} GPUs that the parallel sizes take"
-            )
-        return self
-
-    def items(self, arch: ModelArch) -> Items:
-        """What prompts of this model may hold besides text."""
-        return items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
-
-    def as_loaded(self, arch: ModelArch, release: tuple[int, int]) -> ModelArch:
-        """The model with its encoders as that version of vLLM loads them."""
-        return as_loaded(arch, self.items(arch), release, encoders_whole=self.mm_encoder_tp_mode == "data")
-
-    @property
-    def adapters(self) -> Adapters | None:
-        """The slots of LoRA adapters; None: the engine takes none."""
-        return Adapters(self.max_loras, self.max_lora_rank) if self.enable_lora else None
-
-    @property
-    def gpus_per_replica(self) -> int:
-        """GPUs of one engine."""
-        return self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
-
-
-class Settings(Record):
-    """What the engine would run with: as asked, or as that version of vLLM chooses."""
-
-    tensor_parallel_size: int
-    pipeline_parallel_size: int
-    data_parallel_size: int
-    enable_expert_parallel: bool
-    dtype: str
-    kv_cache_dtype: str
-    quantization: str
-    max_model_len: int
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    gpu_memory_utilization: float
-    kv_cache_memory_bytes: int | None = None
-    block_size: int
-    enforce_eager: bool
-
-
-class Interval(Record):
-    """A value with its bounds: 80 % of measurements are meant to lie within. Unit by name of the field."""
-
-    value: float
-    low: float
-    high: float
-
-    def ends(self, factor: float, digits: int) -> str:
-        """For people, `factor` times as much: `1.20 to 3.40`."""
-        return f"{factor * self.low:,.{digits}f} to {factor * self.high:,.{digits}f}"
-
-
-class EstimatedMemory(Record):
-    """The memory of the GPU that holds most, term by term.
-
-    Those with `inside_budget` add up to the budget; where the KV cache was given its size, what they leave stays free.
-    """
-
-    total_bytes: int
-    budget_bytes: int
-    terms: tuple[MemoryTerm, ...]
-    outside_budget_bytes: int = 0
-    """CUDA graphs of the versions that capture them after the KV cache is sized; they must find room beyond."""
-
-
-class EstimatedKvCache(Record):
-    """What is left for the KV cache, as that version of vLLM counts and prints it."""
-
-    bytes: int
-    low_bytes: int
-    high_bytes: int
-    bytes_per_token: int
-    """Of one more token in a request longer than all windows; 0 where no layer keeps every token."""
-    block_tokens: int
-    blocks: int
-    tokens: int
-    """As the log prints `GPU KV cache size`: no capacity on a model with several kinds of cache."""
-    tokens_low: int
-    tokens_high: int
-    concurrency: float
-    """As the log prints it: requests of max_model_len at once."""
-    concurrency_low: float
-    concurrency_high: float
-    longest_max_model_len: int
-    """The longest that would be admitted, up to the model's own maximum; 0 where none."""
-
-
-class EstimatedSpeed(Record):
-    """What the workload would see. None: not asked, or not said for this load."""
-
-    output_tok_per_s: Interval
-    total_tok_per_s: Interval
-    requests_per_s: Interval
-    ttft_s: Interval
-    """Median."""
-    ttft_mean_s: Interval
-    """As `vllm bench serve` prints it first: a closed loop's has the burst at its start in it, one prompt in ten where
-    num_prompts is not stated."""
-    ttft_p95_s: Interval | None = None
-    ttft_p99_s: Interval | None = None
-    tpot_s: Interval | None
-    """Median over requests, without the first token; None: answers of one token."""
-    tpot_p95_s: Interval | None = None
-    roofline_requests_per_s: float | None = None
-    """Requests a second of all replicas, were nothing ever lost: a bound, and a baseline to be compared with."""
-    highest_request_rate: Interval | None = None
-    """Requests a second that keep the asked objectives, by all replicas together; 0 where none does. With num_prompts,
-    of so many requests: a short run ends before a queue is long."""
-    notes: tuple[str, ...] = ()
-    """Why intervals are wider than usual, and why requests wait."""
-
-
-class Estimate(Document):
-    """One answer. `starts`: true at the pessimistic end of every estimate, false at the optimistic one, else null."""
-
-    kind: Literal["Estimate"] = "Estimate"
-    id: str | int | None = None
-    line: int | None = None
-    """Of the request, where it came from a stream."""
-    model: str
-    architecture: str
-    family: str
-    """dense, moe, latent or hybrid."""
-    gpu: str
-    gpu_count: int
-    replicas: int
-    engine_version: str
+    arch: ModelArch
+    quantization: Quantization
+    gpu: Gpu
     settings: Settings
-    memory: EstimatedMemory
-    kv_cache: EstimatedKvCache | None
-    """None: a model that keeps nothing between tokens."""
-    starts: bool | None
-    reason: str
-    missing_bytes: int
-    """Per GPU, with every estimate at its high end; 0 where it starts."""
-    speed: EstimatedSpeed | None = None
-    notes: tuple[str, ...] = ()
+    sized: Sized
+    notes: tuple[str, ...]
 
 
-class Problem(Record):
-    """One thing that is wrong with a request."""
+def read_request(value: Json) -> EstimateRequest | EstimateError:
+    """A request from JSON, or everything that is wrong with it.
 
-    where: str
-    """The field; empty where it is the whole line."""
-    what: str
-    hint: str | None = None
-    """What to do about it."""
+    Where some fields are wrong the rest are looked at all the same: an unknown GPU is said beside a negative count.
+    """
+    problems = Problems()
+    if not isinstance(value, dict):
+        problems.add("", "must be a JSON object", SCHEMA)
+        return problems.answer(None)
+    try:
+        return EstimateRequest.model_validate(value)
+    except ValidationError as error:
+        for where, what in problems_of(error, EstimateRequest):
+            # What is wrong between fields is said with the field first: pydantic has no place for it.
+            field, colon, rest = what.partition(": ")
+            named = not where and colon and field in EstimateRequest.model_fields
+            problems.add(*((field, rest) if named else (where, what)), SCHEMA)
+        bad = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+    if "gpu" in value and "gpu" not in bad and isinstance(value["gpu"], str):
+        memory_gib = value.get("gpu_memory_gib")
+        with problems.at("gpu"):
+            if isinstance(memory_gib, int | float) and "gpu_memory_gib" not in bad:
+                find_gpu_with(value["gpu"], int(memory_gib * GIB))
+            else:
+                find_gpu(value["gpu"])
+    if isinstance(value.get("engine_version"), str) and "engine_version" not in bad:
+        with problems.at("engine_version"):
+            find_engine(value["engine_version"])
+    if isinstance(value.get("model"), str) and not {"config", "config_path"} & set(value):
+        with problems.at("model"):
+            shipped_model(value["model"])
+    request_id = value.get("id")
+    return problems.answer(request_id if isinstance(request_id, str | int) else None)
 
 
-class EstimateError(Document):
-    """The answer to a line that cannot be answered, with everything that is wrong with it."""
+def estimate(
+    request: EstimateRequest,
+    model: Model | InferError,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
+) -> Estimate | EstimateError:
+    """The answer to a request whose model, and draft model, was read or could not be (they then say why)."""
+    problems = Problems()
+    found = examine(request, model, problems, draft, learned)
+    if found is None or isinstance(model, InferError):
+        return problems.answer(request.id)
+    replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
+    speed_, why = _speed(request, found, replicas)
+    return Estimate(
+        id=request.id,
+        model=model.name,
+        architecture=model.arch.architecture,
+        family=model.arch.kind,
+        gpu=found.gpu.name,
+        gpu_count=request.gpu_count or request.gpus_per_replica,
+        replicas=replicas,
+        engine_version=request.engine_version,
+        settings=found.settings,
+        memory=found.sized.memory,
+        kv_cache=found.sized.kv_cache,
+        starts=found.sized.starts,
+        reason=found.sized.reason,
+        missing_bytes=found.sized.missing_bytes,
+        speed=speed_,
+        notes=(*found.notes, *found.sized.learned_notes, *why),
+    )
 
-    kind: Literal["EstimateError"] = "EstimateError"
-    id: str | int | None = None
-    line: int | None = None
-    problems: tuple[Problem, ...]
-    hint: str | None
-    """The hints of all problems, each once."""
+
+def examine(
+    request: EstimateRequest,
+    model: Model | InferError,
+    problems: Problems,
+    draft: Draft | InferError | None = None,
+    learned: LearnedRuns | None = None,
+    *,
+    batch_is_said: bool = False,
+) -> Examined | None:
+    """Everything of an answer but its speed; None where something is wrong, which `problems` then says.
+
+    `batch_is_said`: as `settle` takes it.
+    """
+    gpu, facts = _hardware(request, problems), None
+    with problems.at("engine_version"):
+        facts = find_engine(request.engine_version)
+    if isinstance(model, InferError):
+        problems.add_error("model" if request.config_path is None and request.config is None else "config", model)
+        return None
+    if request.runner == "pooling":
+        model = replace(model, arch=architecture.as_pooling(model.arch))
+    if isinstance(draft, InferError):
+        problems.add_error("speculation", draft)
+        draft = None
+    guessed = guessed_note(request.gpu, gpu) if gpu is not None and isinstance(request.gpu, str) else None
+    if gpu is not None and request.gpu_memory_gib is not None:
+        guessed = other_memory_note(GPUS.get(gpu.name, gpu), gpu.memory_bytes)
+    unsure = tuple(filter(None, (guessed, unseen_note(model.arch))))
+    quantization, notes = model.quantization, model.notes + unsure
+    with problems.at("quantization"):
+        quantization, said = model_quantization(request.quantization, model)
+        notes += said
+    version = None if facts is None else facts.version
+    if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
+        _check_vocabularies(request, model, draft, problems)
+    arch = model.arch if facts is None else request.as_loaded(model.arch, facts.release)
+    _check_layout(arch, quantization, request_layout(request), version, problems)
+    for what in tensor_parallel.context_parallel_problems(
+        model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
+    ):
+        problems.add("decode_context_parallel_size", what)
+    if gpu is None or facts is None:
+        return None
+    with problems.at("use_v1"):
+        facts, said = with_engine(facts, request, model.arch, quantization, gpu)
+        notes += said
+    notes += (*filter(None, [facts.note]), *extrapolated(facts, "`starts` is true only"))
+    settings, said = settle(request, arch, quantization, gpu, facts, problems, batch_is_said=batch_is_said)
+    notes += said
+    with problems.at(""):
+        if not problems:
+            sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
+            sized = _in_engine(sized, arch, quantization, facts, settings)
+            given = settings.kv_cache_memory_bytes is not None
+            estimated = estimates_graphs(arch, quantization, sized.load, facts)
+            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
+            return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
+    return None
+
+
+def _check_layout(
+    arch: ModelArch, quantization: Quantization, layout: Layout, version: str | None, problems: Problems
+) -> None:
+    """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble.
+
+    What no tensor-parallel size changes is named by itself, and does not hide which sizes are possible.
+    """
+    for what in tensor_parallel.stage_problems(arch, layout.pipeline_parallel_size):
+        problems.add("pipeline_parallel_size", what, "lower it, or leave it out")
+        layout = replace(layout, pipeline_parallel_size=1)
+    for what in tensor_parallel.dealing_problems(arch, expert_parallel=layout.expert_parallel):
+        problems.add("enable_expert_parallel", what, "leave it out")
+        layout = replace(layout, expert_parallel=False)
+
+    def broken_by(layout: Layout) -> tuple[str, ...]:
+        return tensor_parallel.layout_problems(arch, quantization, layout, version)
+
+    broken = broken_by(layout)
+    whole = [n for n in _SPLITS if not broken_by(replace(layout, tensor_parallel_size=n))] if broken else []
+    alone = not whole and layout.data_parallel_size > 1 and not broken_by(replace(layout, data_parallel_size=1))
+    for what in broken:
+        if whole:
+            problems.add("tensor_parallel_size", what, f"possible: {', '.join(map(str, whole))}")
+        elif alone:
+            hint = "ranks that split data split every expert as well: choose another size, or enable_expert_parallel"
+            problems.add("data_parallel_size", what, hint)
+        else:
+            problems.add("quantization", what, "no tensor_parallel_size changes that: take another checkpoint")
+
+
+def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:
+    whole_model = request.speculation is not None and request.speculation.method == "draft_model"
+    if whole_model and draft.arch.vocab != model.arch.vocab:
+        problems.add(
+            "speculation",
+            f"the model that drafts has a vocabulary of {draft.arch.vocab:,}, and {model.name} one of "
+            f"{model.arch.vocab:,}: vLLM refuses",
+            "take one of the same family, with the same vocab_size",
+        )
+
+
+def _in_engine(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, settings: Settings
+) -> Sized:
+    """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method.
+
+    Where it lacks the class, it cannot be told.
+    """
+    if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
+        why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
+        return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
+    doubt = doubtful_class(arch, facts)
+    if doubt is not None and sized.starts:
+        sized = sized._replace(starts=None, reason=doubt)
+    try:
+        for method in quantization.methods:
+            require_engine(method, facts.version)
+    except Unsupported as error:
+        return sized._replace(starts=False, reason=f"{error.message}: {error.hint}")
+    return sized
+
+
+def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
+    """(the speed where a workload is asked, notes). Memory is answered all the same where no speed can be said."""
+    if request.workload is None:
+        return None, ()
+    try:
+        said = speed(request, found.arch, found.quantization, found.gpu, found.settings, found.sized, replicas)
+    except Unsupported as error:
+        return None, (f"no speed: {error.message}",)
+    return said, said.notes
+
+
+def extrapolated(facts: EngineFacts, verdict: str) -> Iterator[str]:
+    """That nobody has measured the memory of that version; `verdict`: what is then said at the high end alone."""
+    if facts.extrapolated_from is not None:
+        yield (
+            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
+            f"; {verdict} with every estimate at its high end"
+        )
+
+
+def _hardware(request: EstimateRequest, problems: Problems) -> Gpu | None:
+    """The GPU with the memory and the slot that the request says; None where it is unknown."""
+    said: dict[str, float] = {}
+    if request.pcie_gb_per_s is not None:
+        said["pcie_bytes_per_s"] = 2e9 * request.pcie_gb_per_s  # a row has both directions together
+    with problems.at("gpu"):
+        if request.gpu_memory_gib is None:
+            gpu = find_gpu(request.gpu) if isinstance(request.gpu, str) else request.gpu
+        else:
+            said["memory_bytes"] = memory_bytes = int(request.gpu_memory_gib * GIB)
+            gpu = find_gpu_with(request.gpu, memory_bytes) if isinstance(request.gpu, str) else request.gpu
+        return gpu.model_copy(update=said) if said else gpu
+    return None

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from infercli.core.documents.plan import GpuMemory, MemoryTerm
 from infercli.core.engines import RAY_SERVICE_ENGINE
-from infercli.core.estimates.estimate import Estimate
+from infercli.core.estimates.answer import Estimate
+from infercli.core.estimates.engine_args import SAME_NAMES
 from infercli.core.estimates.startup_log import StartupLog
 from infercli.core.gpus import GPUS, Gpu
 from infercli.core.record import Document, Json, Record
@@ -107,7 +108,7 @@ class LearnedRun(Record):
     quantization: str
     tensor_parallel_size: int
     weights_bytes: int | None = None
-    """Per GPU, as estimated: how large its model is. None: not kept by the version that read the log."""
+    """Per GPU, as estimated: how large its model is. None: a benchmark, of which no memory is learned."""
     residuals: tuple[Residual, ...] = ()
     load: LearnedLoad | None = None
     """What a benchmark sent; None: a start-up."""
@@ -159,17 +160,8 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
 
     Left out is what neither says: the estimate then takes that version's default, as the engine did.
     """
-    said: dict[str, Json] = {
-        name: value
-        for name in (
-            "model", "dtype", "kv_cache_dtype", "mamba_ssm_cache_dtype", "max_model_len", "tensor_parallel_size",
-            "pipeline_parallel_size", "data_parallel_size", "decode_context_parallel_size", "enforce_eager",
-            "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
-            "gpu_memory_gib", "enable_expert_parallel", "enable_prefix_caching", "disable_hybrid_kv_cache_manager",
-            "language_model_only", "limit_mm_per_prompt", "enable_lora", "max_loras", "max_lora_rank",
-        )
-        if (value := getattr(log, name)) is not None
-    }  # fmt: skip
+    names = ("model", "data_parallel_size", "decode_context_parallel_size", "gpu_memory_gib", *SAME_NAMES)
+    said: dict[str, Json] = {name: value for name in names if (value := getattr(log, name, None)) is not None}
     stored = _STORED.get(log.quantization or "")
     by_config = {"config", "config_path"} & set(known)
     if stored is not None and (not by_config or stored == _WHILE_LOADING):
@@ -214,6 +206,12 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
     if another:
         hint = "`--config-path` names config.json of the checkpoint that ran, `--model` its id"
         raise InvalidFile(source, another, hint)
+    run = run_of(estimate, digest=digest, source=source)
+    return run.model_copy(update={"weights_bytes": terms["weights"], "residuals": tuple(residuals)})
+
+
+def run_of(estimate: Estimate, *, digest: str, source: str) -> LearnedRun:
+    """A run of which nothing is learned yet, by the estimate of its settings."""
     return LearnedRun(
         digest=digest,
         source=source,
@@ -223,8 +221,6 @@ def learn(log: StartupLog, estimate: Estimate, *, digest: str, source: str) -> L
         engine_version=estimate.engine_version,
         quantization=estimate.settings.quantization,
         tensor_parallel_size=estimate.settings.tensor_parallel_size,
-        weights_bytes=terms["weights"],
-        residuals=tuple(residuals),
     )
 
 

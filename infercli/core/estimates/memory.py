@@ -10,7 +10,8 @@ from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.plan import MemoryTerm
 from infercli.core.engines import find_engine
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimatedKvCache, EstimatedMemory, EstimateRequest, Settings, Speculation
+from infercli.core.estimates.answer import EstimatedKvCache, EstimatedMemory, Settings
+from infercli.core.estimates.request import EstimateRequest, Speculation
 from infercli.core.gpus import Gpu
 from infercli.core.kv_cache.attention_backends import attends_by_flashinfer
 from infercli.core.kv_cache.pool import CacheLayout, cache_layout

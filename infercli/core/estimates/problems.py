@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infercli.core.estimates.estimate import EstimateError, Problem
+from infercli.core.estimates.answer import EstimateError, Problem
 from infercli.errors import InferError, InvalidFile
 
 

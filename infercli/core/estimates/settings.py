@@ -7,8 +7,9 @@ from typing import Literal, get_args
 from infercli.core.architecture.arch import Attention, Experts, LatentAttention, ModelArch, feed_forwards, mixers
 from infercli.core.engines.classes import missing_class
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest, Settings
+from infercli.core.estimates.answer import Settings
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.kv_cache.attention_backends import backend_problems
 from infercli.core.kv_cache.blocks import backend_block_tokens

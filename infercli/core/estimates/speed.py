@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from math import sqrt
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.estimates.estimate import EstimatedSpeed, EstimateRequest, Interval, Settings, Traffic
+from infercli.core.estimates.answer import EstimatedSpeed, Interval, Settings
 from infercli.core.estimates.memory import Sized, request_layout
+from infercli.core.estimates.request import EstimateRequest, Traffic
 from infercli.core.gpus import Gpu
 from infercli.core.memory.sizing import ELEMENT_BYTES
 from infercli.core.quantization.checkpoint import Quantization

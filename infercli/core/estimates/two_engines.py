@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from infercli.core.architecture.arch import GatedDelta, ModelArch, StateSpace, mixers
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.schemes import Quantization
 

@@ -57,19 +57,18 @@ class Sending(Record):
     prefix: Prefix | None = None
 
 
-def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ...]:
+def fresh(sending: Sending, stage: int) -> tuple[Conversation, ...]:
     """The same conversations with another beginning in each stage, so that no stage finds another's in the cache.
 
-    What was made here has its numbers replaced by others of the same length in tokens; stage 0 without a salt is
+    What was made here has its numbers replaced by others of the same length in tokens; stage 0 is
     `sending.conversations`. The user's own text gets one number before it, the same for all of a stage (what they
-    share, they still share) and a few tokens longer than it was, in stage 0 too: the stages are alike. `salt`: equal
-    ones give equal numbers; a run that must not find the run before it in the cache takes another.
+    share, they still share), and is a few tokens longer than it was, in stage 0 too: the stages are alike.
     """
     numbers = sending.numbers
     if not sending.written:
-        number = numbers.number(0, stage, salt)
+        number = numbers.number(0, stage)
         return tuple(_begun(c, number) for c in sending.conversations)
-    if not stage and not salt:
+    if not stage:
         return sending.conversations
     marks: defaultdict[int, list[Mark]] = defaultdict(list)
     for mark in sending.marks:
@@ -80,7 +79,7 @@ def fresh(sending: Sending, stage: int, salt: int = 0) -> tuple[Conversation, ..
         text = first.prompt
         assert isinstance(text, str)
         for mark in reversed(here):
-            text = text[: mark.start] + numbers.number(mark.number, stage, salt) + text[mark.end :]
+            text = text[: mark.start] + numbers.number(mark.number, stage) + text[mark.end :]
         renewed[at] = renewed[at].model_copy(update={"turns": (first.model_copy(update={"prompt": text}), *rest)})
     return tuple(renewed)
 

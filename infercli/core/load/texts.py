@@ -87,11 +87,11 @@ class Numbers(NamedTuple):
     """Between the groups: a space where a tokenizer would see digits that touch otherwise, else nothing."""
     seed: int
 
-    def number(self, index: int, stage: int = 0, salt: int = 0) -> str:
+    def number(self, index: int, stage: int = 0) -> str:
         """The number of one text in one stage; no other text or stage has it. Two begin alike only by chance."""
         size = len(self.alphabet)
         rounds, stage = divmod(stage, size)
-        groups = _order(self.alphabet, self.seed, salt, rounds)
+        groups = _order(self.alphabet, self.seed, rounds)
         low, high = index % size, index // size
         digits = [(low + stage) % size]
         while high or len(digits) < MIN_GROUPS - 1:
@@ -102,8 +102,8 @@ class Numbers(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def _order(alphabet: tuple[str, ...], seed: int, salt: int, rounds: int) -> tuple[str, ...]:
-    return Draws("numbers", seed, salt, rounds).shuffled(alphabet)
+def _order(alphabet: tuple[str, ...], seed: int, rounds: int) -> tuple[str, ...]:
+    return Draws("numbers", seed, rounds).shuffled(alphabet)
 
 
 def check_held(tokens: Sequence[int]) -> None:
@@ -126,11 +126,6 @@ class Writer:
         self.number_tokens = NUMBER_TOKENS
         if lengths is not None:
             self._costs, self.numbers, self.number_tokens = _measured(lengths, seed)
-
-    @property
-    def exact(self) -> bool:
-        """Whether lengths are measured."""
-        return self._lengths is not None
 
     def count(self, text: str) -> int:
         """The tokens of a text: measured, or estimated at `TOKENS_PER_WORD`."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS, HardwareProfile
-from infercli.core.gpus import find_gpu
 from infercli.core.memory.shared import shares_memory
 from infercli.core.planning.outcome import Outcome
 from infercli.core.planning.placement import engines_that_fit
@@ -77,7 +77,8 @@ class _Fitting(NamedTuple):
 def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
     """Changes that were planned and fit, the least first in each direction; empty where none does."""
     directions = (
-        _cache_as_left,
+        partial(_left_out, "kv_cache_memory_bytes"),
+        partial(_left_out, "gpu_memory_utilization"),
         _cache_of_a_size,
         _splits,
         _stages,
@@ -123,11 +124,11 @@ def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
     return _Variant(keys, changed, refused.profile, refused.quantization, after=after)
 
 
-def _cache_as_left(r: Refused) -> Iterator[_Variant]:
-    """The KV cache as large as what is left, where it was given a size; a CPU has no such thing."""
-    if r.profile.accelerator == "gpu" and r.deployment.engine_args.get("kv_cache_memory_bytes") is not None:
-        changed = _with_args(r.deployment, kv_cache_memory_bytes=None)
-        yield _Variant({}, changed, r.profile, r.quantization, before="without engine_args.kv_cache_memory_bytes")
+def _left_out(name: str, r: Refused) -> Iterator[_Variant]:
+    """With as much memory as the planner would give, where the user gave another amount; a CPU has no such thing."""
+    if r.profile.accelerator == "gpu" and r.deployment.engine_args.get(name) is not None:
+        changed = _with_args(r.deployment, **{name: None})
+        yield _Variant({}, changed, r.profile, r.quantization, before=f"without engine_args.{name}")
 
 
 def _cache_of_a_size(r: Refused) -> Iterator[_Variant]:
@@ -185,7 +186,7 @@ def _methods(r: Refused) -> Iterator[_Variant]:
         # mixed is nothing without a checkpoint's own list of modules
         if method in (r.quantization.method, "none", "mixed") or row.as_published:
             continue
-        checkpoint = "another checkpoint that is it, pinned first" if r.pinned else "a checkpoint that is it"
+        checkpoint = "another checkpoint, pinned first" if r.pinned else "a checkpoint of that kind"
         after = "" if row.loads_as_model_dtype else f", with {checkpoint}"
         changed = r.deployment.model_copy(update={"quantization": method})
         yield _Variant({"quantization": method}, changed, r.profile, typical(method), after=after)
@@ -218,8 +219,7 @@ def _sequences(r: Refused) -> Iterator[_Variant]:
 
 
 def _kv_cache(r: Refused) -> Iterator[_Variant]:
-    p = r.profile
-    gpu = find_gpu(p.gpu) if isinstance(p.gpu, str) else p.gpu
+    gpu = r.profile.linked_gpu()
     native = gpu is not None and gpu.at_least((8, 9))  # below, whether it works depends on the attention backend
     if native and r.deployment.engine_args.get("kv_cache_dtype", "auto") == "auto" and not r.quantization.kv_cache_fp8:
         yield _engine_args(r, after=" (check long prompts against a golden set)", kv_cache_dtype="fp8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from infercli.core.architecture.arch import Layout, ModelArch, uniform_attention
 from infercli.core.documents.deployment import ModelDeployment
-from infercli.core.documents.plan import Choice
+from infercli.core.documents.plan import Choice, KvCache
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines.arguments import unplanned
 from infercli.core.engines.facts import EngineFacts
@@ -16,7 +16,8 @@ from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
 from infercli.core.memory import sizing
 from infercli.core.memory.weights import weights_bytes
-from infercli.core.planning.outcome import Outcome
+from infercli.core.planning.outcome import Outcome, choice, untold
+from infercli.core.planning.request import asked_length, length_reason
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.record import Json
 from infercli.core.units import GIB, MIB, gib
@@ -42,18 +43,9 @@ def plan_local(
     profile: HardwareProfile,
 ) -> Outcome:
     """Raises InputError for arguments that the CPU engine cannot take."""
-    head_dim = uniform_attention(arch).head_dim
-    if head_dim not in HEAD_DIMS:
-        raise InputError(
-            f"the CPU engine has no attention for a head size of {head_dim}",
-            f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
-        )
     args = {name: value for name, value in deployment.engine_args.items() if value is not None}  # null: vLLM's default
-    if args.get("tensor_parallel_size") not in (None, 1):
-        raise InputError(
-            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
-        )
-    length, length_given, length_reason = _length(arch, deployment)
+    _check(arch, args)
+    length, length_given, why_length = _length(arch, deployment)
     requests = -(-deployment.workload.concurrency // deployment.replicas)
     tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
     batched = int(args.get("max_num_batched_tokens") or max(_BATCHED, args.get("max_num_seqs") or 0))
@@ -65,7 +57,7 @@ def plan_local(
     missing = max(0, wanted - kv_bytes) if "kv_cache_memory_bytes" in args else 0
     cache = layout.capacity(kv_bytes, length)
     memory_missing, memory_verdict = _machine(arch, quantization, kv_bytes, deployment, profile, args)
-    open_questions = unplanned(args, "cpu")
+    fits, verdict = _verdict(cache, length, missing, memory_verdict, unplanned(args, "cpu"))
     engine_args: dict[str, Json] = {
         "enforce_eager": True,
         "tensor_parallel_size": 1,
@@ -77,33 +69,15 @@ def plan_local(
         "dtype": _dtype(arch, args),
         "trust_remote_code": False,
     }
+    kv_reason = f"{requests} requests of {tokens_each:,} tokens, or one of max_model_len: {gib(kv_bytes, 2)}"
+    eager_reason = "compiling takes a minute and is not needed here"
     choices = (
-        Choice(name="max_model_len", value=length, reason=length_reason, given=length_given),
-        _choice(args, "max_num_seqs", seqs, "enough to saturate a small machine, and the workload's concurrency"),
-        _choice(
-            args,
-            "kv_cache_memory_bytes",
-            kv_bytes,
-            f"{requests} requests of {tokens_each:,} tokens, or one of max_model_len: {gib(kv_bytes, 2)}",
-        ),
-        _choice(args, "block_size", block, "the CPU engine's own"),
-        _choice(
-            args, "enforce_eager", args.get("enforce_eager", True), "compiling takes a minute and is not needed here"
-        ),
+        Choice(name="max_model_len", value=length, reason=why_length, given=length_given),
+        choice(args, "max_num_seqs", seqs, "enough to saturate a small machine, and the workload's concurrency"),
+        choice(args, "kv_cache_memory_bytes", kv_bytes, kv_reason),
+        choice(args, "block_size", block, "the CPU engine's own"),
+        choice(args, "enforce_eager", args.get("enforce_eager", True), eager_reason),
     )
-    fits: bool | None = not (missing or memory_missing)
-    verdict = (
-        f"fits: {cache.concurrency:.1f} requests of {length:,} tokens at once ({cache.tokens:,} tokens of KV cache)"
-    )
-    if missing:
-        verdict = f"does not fit: {gib(missing, 2)} of KV cache missing"
-    elif memory_missing:
-        verdict = memory_verdict
-    elif open_questions:
-        fits, verdict = (
-            None,
-            f"cannot be told: {', '.join(open_questions)} change memory in a way that is not planned yet",
-        )
     return Outcome(
         engine_args=engine_args | args,
         gpus=0,
@@ -116,6 +90,33 @@ def plan_local(
         verdict=verdict,
         missing_bytes=missing or memory_missing,
     )
+
+
+def _check(arch: ModelArch, args: dict[str, Json]) -> None:
+    head_dim = uniform_attention(arch).head_dim
+    if head_dim not in HEAD_DIMS:
+        raise InputError(
+            f"the CPU engine has no attention for a head size of {head_dim}",
+            f"it has {', '.join(map(str, HEAD_DIMS))}; plan this model for a GPU profile",
+        )
+    if args.get("tensor_parallel_size") not in (None, 1):
+        raise InputError(
+            "engine_args.tensor_parallel_size: the local target runs one engine on one machine", "leave it out"
+        )
+
+
+def _verdict(
+    cache: KvCache, length: int, missing_bytes: int, memory_verdict: str, open_questions: list[str]
+) -> tuple[bool | None, str]:
+    """(whether it fits, in words)."""
+    if missing_bytes:
+        return False, f"does not fit: {gib(missing_bytes, 2)} of KV cache missing"
+    if memory_verdict:
+        return False, memory_verdict
+    if open_questions:
+        return None, untold(open_questions)
+    concurrency, tokens = cache.concurrency, cache.tokens
+    return True, f"fits: {concurrency:.1f} requests of {length:,} tokens at once ({tokens:,} tokens of KV cache)"
 
 
 def _cache(arch: ModelArch, facts: EngineFacts, dtype: str, block_tokens: int, batched_tokens: int) -> CacheLayout:
@@ -144,15 +145,10 @@ def _dtype(arch: ModelArch, args: dict[str, Json]) -> str:
 
 
 def _length(arch: ModelArch, deployment: ModelDeployment) -> tuple[int, bool, str]:
-    asked = deployment.engine_args.get("max_model_len") or deployment.workload.max_context_tokens
+    """(max_model_len, whether the user decides it, why it is that)."""
+    asked = asked_length(deployment, arch)
     if asked is not None:
-        if not 1 <= asked <= arch.max_model_len:
-            raise InputError(
-                f"max_model_len: must be between 1 and {arch.max_model_len:,}, the model's own maximum, and is {asked}",
-                "lower it or leave it out",
-            )
-        where = "engine_args" if deployment.engine_args.get("max_model_len") else "workload.max_context_tokens"
-        return int(asked), True, f"{where} says so"
+        return asked, True, length_reason(deployment)
     if arch.max_model_len <= _LONGEST:
         return arch.max_model_len, False, "the model's own maximum"
     return _LONGEST, False, f"memory is shared with everything else here; the model takes {arch.max_model_len:,}"
@@ -173,11 +169,8 @@ def _machine(
     weights = weights_bytes(arch, quantization, Layout(), sizing.ELEMENT_BYTES[_dtype(arch, args)])
     need = deployment.replicas * (weights + kv_bytes)
     missing = max(0, need - int(memory_gib * GIB))
+    if not missing:
+        return 0, ""
     return missing, (
         f"does not fit: weights and KV cache take {gib(need)}, and profile {profile.name} has {memory_gib:g} GiB"
     )
-
-
-def _choice(args: dict[str, Json], name: str, value: Json, reason: str) -> Choice:
-    given = name in args
-    return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.documents.plan import Choice, GpuMemory, KvCache
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest, Settings
+from infercli.core.estimates.answer import Settings
 from infercli.core.estimates.memory import Sized
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.record import Json
@@ -52,3 +54,15 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()
     question: Question | None = None
     """None on the local target."""
+
+
+def choice(args: dict[str, Json], name: str, value: Json, reason: str) -> Choice:
+    """One of the planner, for that reason, where `args`, which are the user's, do not make it."""
+    given = name in args
+    return Choice(name=name, value=value, reason="engine_args says so" if given else reason, given=given)
+
+
+def untold(names: Sequence[str]) -> str:
+    """The verdict on a plan with arguments that nobody has modelled."""
+    change = "changes" if len(names) == 1 else "change"
+    return f"cannot be told: {', '.join(names)} {change} memory in a way that is not planned yet"

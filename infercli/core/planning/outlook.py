@@ -12,7 +12,9 @@ from datetime import date
 from infercli.core.documents.plan import Plan
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.workload import Objectives
-from infercli.core.estimates.estimate import EstimatedSpeed, Interval, Traffic
+from infercli.core.engines.arguments import unplanned
+from infercli.core.estimates.answer import EstimatedSpeed, Interval
+from infercli.core.estimates.request import Traffic
 from infercli.core.estimates.speed import speed
 from infercli.core.planning.outcome import Question
 from infercli.core.record import Record
@@ -84,6 +86,10 @@ def _speed(plan: Plan, question: Question, prefix_hit_fraction: float) -> tuple[
     workload = plan.deployment.workload
     if plan.fits is False:
         return None, None  # the verdict says it
+    left_out = unplanned(plan.engine.engine_args, "gpu")
+    if left_out:
+        change = "changes" if len(left_out) == 1 else "change"
+        return None, f"no speed: {', '.join(left_out)} {change} it in a way that is not planned yet"
     traffic = Traffic(
         input_len=workload.input_tokens, output_len=workload.output_tokens, concurrency=workload.concurrency,
         prefix_hit_fraction=prefix_hit_fraction,

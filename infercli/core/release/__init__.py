@@ -134,9 +134,9 @@ class Lease(Record):
     expires_at: str
 
 
-def newest(history: Sequence[Entry]) -> Entry | None:
-    """The latest entry, whatever became of it."""
-    return _latest(history)
+def newest(entries: Sequence[Entry]) -> Entry | None:
+    """The latest of them, whatever became of it."""
+    return max(entries, key=lambda e: e.number, default=None)
 
 
 def serving(history: Sequence[Entry]) -> Entry | None:
@@ -151,9 +151,9 @@ def serving(history: Sequence[Entry]) -> Entry | None:
     running = [] if now is None else engines_of(now, history)
     whole = [e for e in routed if _stands(e.revision, now, running)]
     if routed:
-        return _latest(whole) or _latest(routed)
+        return newest(whole) or newest(routed)
     gone = taken_back(history)
-    return _latest([e for e in good if e.number not in gone])
+    return newest([e for e in good if e.number not in gone])
 
 
 def stands(revision: Revision, now: Serving | None, history: Sequence[Entry]) -> bool:
@@ -188,7 +188,7 @@ def taken_back(history: Sequence[Entry]) -> set[int]:
 def unfinished_rollback(history: Sequence[Entry]) -> Entry | None:
     """Where a rollback wanted to go that did not come to its end, unless a later revision became good or went back."""
     tried = [e for e in history if e.progress.outcome == "good" or e.revision.points_at is not None]
-    last = _latest(tried)
+    last = newest(tried)
     if last is None or last.progress.outcome == "good":
         return None
     return next((e for e in history if e.number == last.revision.points_at), None)
@@ -209,8 +209,8 @@ def rollback_target(history: Sequence[Entry]) -> Entry | None:
     gone = taken_back(history)
     good = [e for e in _good(history) if e.number not in gone]
     if last.progress.outcome != "good":
-        return _latest(good)
-    return _latest([e for e in good if _parts(e.revision) != _parts(last.revision)])
+        return newest(good)
+    return newest([e for e in good if _parts(e.revision) != _parts(last.revision)])
 
 
 def _parts(revision: Revision) -> tuple[EngineDeployment, FrontSpec, tuple[dict[str, Json], ...]]:
@@ -226,10 +226,6 @@ def _routed(history: Sequence[Entry]) -> set[str]:
     """The applications that take requests, by what was last meant to be live."""
     now = live(history)
     return {app for app, weight in now.routes.items() if weight} if now is not None else set()
-
-
-def _latest(entries: Sequence[Entry]) -> Entry | None:
-    return max(entries, key=lambda e: e.number, default=None)
 
 
 def forgettable(history: Sequence[Entry]) -> list[int]:
@@ -271,7 +267,7 @@ def ways_on(name: str, history: Sequence[Entry], *, down: bool = False) -> str:
 def _another(aim: Entry, history: Sequence[Entry]) -> Entry | None:
     """The newest good revision whose engine is neither that of `aim` nor one that takes requests."""
     apps = _routed(history) | {aim.revision.engine.app}
-    return _latest([e for e in _good(history) if e.revision.engine.app not in apps])
+    return newest([e for e in _good(history) if e.revision.engine.app not in apps])
 
 
 def measured(history: Sequence[Entry]) -> Measured | None:
@@ -280,12 +276,13 @@ def measured(history: Sequence[Entry]) -> Measured | None:
     if good is None:
         return None
     same = [e for e in history if e.revision.engine == good.revision.engine and e.progress.measured is not None]
-    return max(same, key=lambda e: e.number).progress.measured if same else None
+    found = newest(same)
+    return found.progress.measured if found is not None else None
 
 
 def answers(app: str, history: Sequence[Entry]) -> str | None:
     """The path of the request by which the engine `app` was verified last; None: it never was."""
-    found = _latest([e for e in history if e.revision.engine.app == app and e.progress.answers is not None])
+    found = newest([e for e in history if e.revision.engine.app == app and e.progress.answers is not None])
     return found.progress.answers if found is not None else None
 
 

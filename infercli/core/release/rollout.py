@@ -6,7 +6,7 @@ go on, or go back, from the record alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from infercli.core.documents.plan import FrontSpec
@@ -74,26 +74,23 @@ def rollout(
         )
         states.append(State(step=step, serving=serving, says=says))
 
-    idle = sorted(app for app in engines if not routes.get(app) and app not in (new.app, keep))
-    if before and idle:
-        for app in idle:
+    def drop(apps: Iterable[str]) -> None:
+        for app in apps:
             engines.pop(app)
             routes.pop(app, None)
+
+    idle = sorted(app for app in engines if not routes.get(app) and app not in (new.app, keep))
+    if before and idle:
+        drop(idle)
         state("make room", f"drop {', '.join(idle)}, which no request reaches", before.front)
     if before and condition == "failed" and new.app in engines:
-        engines.pop(new.app)
-        routes.pop(new.app, None)
+        drop([new.app])
         state("make room", f"drop {new.app}, which failed, so that it is started anew", before.front)
     serving_apps = sorted(app for app, weight in routes.items() if weight and app != new.app)
     if how == "replace" and before and serving_apps:
-        for app in serving_apps:
-            engines.pop(app)
-            routes.pop(app)
-        state(
-            "stop",
-            f"stop {', '.join(serving_apps)}: from here until the new engine answers, requests get 503",
-            before.front,
-        )
+        drop(serving_apps)
+        says = f"stop {', '.join(serving_apps)}: from here until the new engine answers, requests get 503"
+        state("stop", says, before.front)
         serving_apps = []
     engines[new.app] = number
     if not routes.get(new.app):
@@ -109,9 +106,7 @@ def rollout(
         routes = {**dict.fromkeys(routes, 0), **_shared(had, 100 - weight), new.app: weight}
         state("shift", says, front)
     if drop_previous and serving_apps:
-        for app in serving_apps:
-            engines.pop(app)
-            routes.pop(app)
+        drop(serving_apps)
         state("retire", f"drop {', '.join(serving_apps)} once its streams have ended", front)
     return states
 

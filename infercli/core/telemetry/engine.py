@@ -130,8 +130,8 @@ def engine_telemetry(source: str, scrapes: Sequence[Scrape], *, interval_s: floa
     samples = EngineSamples.model_validate(
         {
             "at_s": tuple(scrape.at_s for scrape in scrapes),
-            "running": told("running", lambda name: reader.gauge(name, _total)) or (None,) * len(scrapes),
-            "waiting": told("waiting", lambda name: reader.gauge(name, _total)) or (None,) * len(scrapes),
+            "running": told("running", lambda name: reader.gauge(name, math.fsum)) or (None,) * len(scrapes),
+            "waiting": told("waiting", lambda name: reader.gauge(name, math.fsum)) or (None,) * len(scrapes),
             "kv_cache_usage_fraction": told("kv_cache_usage_fraction", lambda name: reader.gauge(name, max))
             or (None,) * len(scrapes),
         }
@@ -284,10 +284,6 @@ class _Reader:
         if len(self.processes) > 1 and not self.ray:
             said.append("several processes answered: each sample is of one of them")
         return tuple(said)
-
-
-def _total(values: list[float]) -> float:
-    return math.fsum(values)
 
 
 _WANTED = frozenset(

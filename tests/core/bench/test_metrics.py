@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infercli.core.bench.metrics import DEFINITIONS, distribution, gaps_s, measure, quantile, tpot_s, ttft_s
-from infercli.core.traces import Load, Trace
-
-
-def trace(sent=0.0, arrivals=(), frames=None, tokens=None, **more) -> Trace:
-    frames = tuple(frames if frames is not None else [1] * len(arrivals))
-    fields = {"request": 0, "conversation": 0, "intended_s": sent, "sent_s": sent, "status": 200}
-    fields["ended_s"] = arrivals[-1] if arrivals else sent
-    fields["lags_s"] = (None,) * len(arrivals)
-    return Trace(**{**fields, "arrivals_s": tuple(arrivals), "frames": frames, "completion_tokens": tokens, **more})
+from infercli.core.traces import Load
+from tests.core.results import trace
 
 
 def test_an_empty_sample_has_no_distribution_and_no_rates():

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from infercli.core.bench.efficiency import run_telemetry, stage_telemetry, usd_per_million_output_tokens
-from infercli.core.bench.foretold import foretold
 from infercli.core.bench.metrics import distribution
+from infercli.core.bench.predictions import foretold
 from infercli.core.bench.samples import deviation, samples
 from tests.core.results import full, result, run, stage, sweep, telemetry, trace
 

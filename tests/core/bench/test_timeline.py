@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.core.bench.expected import GpuPrice, Prediction
 from infercli.core.bench.histogram import log_histogram
 from infercli.core.bench.metrics import token_arrivals
+from infercli.core.bench.predictions import GpuPrice, Prediction
 from infercli.core.bench.timeline import most_in_flight, round_width, timeline
 from tests.core import results
 from tests.core.results import stage, trace

@@ -7,11 +7,11 @@ from datetime import date
 from hypothesis import strategies as st
 
 from infercli.core.choice.candidates import hardware_of
-from infercli.core.choice.choice import Question
+from infercli.core.choice.question import Question
 from infercli.core.documents.prices import Price, PriceList
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
-from infercli.core.estimates.estimate import Traffic
-from infercli.core.estimates.estimating import shipped_model
+from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.request import Traffic
 
 LLAMA_8B, LLAMA_70B = "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-70B-Instruct"
 PRICES = PriceList(

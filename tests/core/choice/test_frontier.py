@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.core.choice.choice import Candidate, Cost, Point
 from infercli.core.choice.frontier import plot, undominated
-from infercli.core.estimates.estimate import Interval
+from infercli.core.choice.selection import Candidate, Cost, Point
+from infercli.core.estimates.answer import Interval
 
 
 def point(x: float, y: float) -> Point:

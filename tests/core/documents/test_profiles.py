@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from infercli.core.documents.prices import PriceList
 from infercli.core.gpus import find_gpu
@@ -48,3 +51,17 @@ def test_a_price_that_is_not_listed_is_refused_by_name():
 def test_prices_are_dated_and_say_where_they_are_from():
     assert PRICES.as_of.year >= 2026
     assert all(p.source and p.low_usd <= p.median_usd <= p.high_usd for p in PRICES.prices.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"nodes": [{"count": 2}]}, "nodes[0].gpus: must be at least 1 where accelerator is gpu"),
+        ({"nodes": [{"count": 2, "gpus": 1, "max_count": 1}]}, "max_count: must be at least count, which is 2"),
+        ({"quantizations": []}, "at least 1 item"),
+        ({"reserved_gpu_memory_gib": 50}, "reserved_gpu_memory_gib: must leave some of the 22.05 GiB of L4"),
+    ],
+)
+def test_hardware_that_cannot_be_is_refused_when_its_profile_is_read(changed, words):
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        profile("l4", **changed)

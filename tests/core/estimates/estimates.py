@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infercli.core.estimates.estimate import Estimate
+from infercli.core.estimates.answer import Estimate
 
 
 def bytes_of(found: Estimate, name: str) -> int:

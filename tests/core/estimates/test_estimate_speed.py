@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infercli.core.estimates.estimate import Estimate, EstimatedSpeed, EstimateRequest
-from infercli.core.estimates.estimating import estimate, shipped_model
+from infercli.core.estimates.answer import Estimate, EstimatedSpeed
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import find_gpu
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"

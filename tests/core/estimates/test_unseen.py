@@ -16,9 +16,11 @@ from infercli.core.architecture.wrappers import WRAPPERS
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
-from infercli.core.estimates.estimate import EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_model
-from infercli.core.planning import planning
+from infercli.core.estimates.answer import EstimateError
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import read_model
+from infercli.core.estimates.request import EstimateRequest
+from infercli.core.planning import plan
 from infercli.errors import Unsupported
 from tests.parts.require import require
 
@@ -45,7 +47,7 @@ def planned(size_bytes: int, config: dict = OLMO2):
     files = (LockedFile(path="model.safetensors", size_bytes=size_bytes, sha256="0" * 64),)
     model = LockedModel(id="./m", source="directory", directory="/m", files=files, config=config)
     deployment = ModelDeployment(name="chat", model="./m", profile="l4")
-    return planning.planned(
+    return plan.planned(
         deployment, PROFILE, model, infercli_version="0", engine_code_digest="e" * 12, front_code_digest="f" * 12
     ).plan
 

@@ -10,8 +10,10 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, parameter_count, rank_tensors
 from infercli.core.engines import find_engine
-from infercli.core.estimates.estimate import Estimate, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_model
+from infercli.core.estimates.answer import Estimate
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import read_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.kv_cache.pool import cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
 from infercli.core.memory.vision import as_loaded, kept_by_encoder

@@ -161,14 +161,6 @@ def test_every_stage_begins_otherwise_at_the_same_length_and_keeps_what_was_shar
     assert [c.turns[1] for c in stages[3]] == [c.turns[1] for c in sent.conversations]
 
 
-def test_a_salt_gives_a_run_numbers_of_its_own(lengths):
-    sent = made(lengths)
-    salted = fresh(sent, 0, salt=7)
-    assert salted == fresh(sent, 0, salt=7)
-    assert not set(firsts(salted)) & set(firsts(sent.conversations))
-    assert lengths.lengths(firsts(salted)) == lengths.lengths(firsts(sent.conversations))
-
-
 def test_text_of_the_users_gets_one_number_a_stage_so_that_it_shares_what_it_shared():
     messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"})
     parts = ({"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": "What is it?"}]},)

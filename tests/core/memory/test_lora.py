@@ -8,8 +8,10 @@ import pytest
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, ModelArch
-from infercli.core.estimates.estimate import EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import Model, estimate, shipped_model
+from infercli.core.estimates.answer import EstimateError
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import Model, shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import find_gpu
 from infercli.core.memory.lora import Adapters, slot_tensors, unknown_slots
 from infercli.core.memory.weights import ADAPTERS, UNEXPLAINED, weights_by_role

@@ -6,8 +6,10 @@ import pytest
 
 from infercli.core.engines import find_engine
 from infercli.core.engines.versions import ROWS
-from infercli.core.estimates.estimate import Estimate, EstimateRequest
-from infercli.core.estimates.estimating import estimate, shipped_model
+from infercli.core.estimates.answer import Estimate
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import find_gpu
 from infercli.core.memory import sizing
 from infercli.core.memory.cuda_graphs import cuda_graphs, graph_parts

@@ -306,3 +306,18 @@ def test_draft_layers_of_the_checkpoint_are_loaded_where_they_draft(method):
     assert term(drafted, "weights").bytes > term(plain, "weights").bytes
     # 46 layers and one that drafts
     assert drafted.kv_cache.bytes_per_token * 46 == plain.kv_cache.bytes_per_token * 47
+
+
+def test_of_several_problems_each_has_its_own_hint():
+    with pytest.raises(InputError) as refused:
+        plan(LLAMA_8B, "l4", engine_args={"gpu_memory_utilization": 0.999, "dtype": "float17"})
+    share, dtype = refused.value.message.splitlines()
+    assert share.endswith("; lower it, or leave it out")
+    assert "is none that vLLM takes; one of auto" in dtype
+    assert refused.value.hint is None
+
+
+def test_a_share_of_the_memory_that_is_too_small_is_offered_to_be_left_out():
+    made = plan(LLAMA_8B, "l4", quantization="awq", engine_args={"gpu_memory_utilization": 0.3})
+    assert made.fits is False
+    assert made.changes[0].change == "without engine_args.gpu_memory_utilization"

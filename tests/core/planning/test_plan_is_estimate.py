@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from infercli.core.documents.profile import NodeGroup
-from infercli.core.estimates.estimate import Estimate, EstimateRequest
-from infercli.core.estimates.estimating import estimate, shipped_model
+from infercli.core.estimates.answer import Estimate
+from infercli.core.estimates.estimate import estimate
+from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.errors import InputError
 from tests.core.kv_cache.test_multimodal_counts import WHISPER
 from tests.core.plans import LLAMA_8B, LLAMA_70B, PROFILES, choice, locked, plan, profile

@@ -30,7 +30,7 @@ def test_llama_8b_fits_an_l4_unquantized_and_the_planner_lowers_max_num_seqs_for
 @pytest.mark.parametrize(
     ("model", "on", "at_least", "why"),
     [
-        ("nvidia/DeepSeek-V4-Pro-NVFP4", "b200-x8", 1_048_576, "holds another that is past its prefill"),
+        ("nvidia/DeepSeek-V4-Pro-NVFP4", "b200-x8", 1_048_576, "has room for another that is past its prefill"),
         (LLAMA_8B, "l4", 8192, "one request takes at most half of the KV cache"),
     ],
 )
@@ -72,7 +72,7 @@ def test_llama_70b_awq_fits_one_a100_80_and_bf16_is_refused_with_changes_that_fi
     assert made.missing_bytes > 58.6 * GIB
     assert "missing per GPU" in made.verdict
     words = [c.change for c in made.changes]
-    assert "quantization: awq, with a checkpoint that is it" in words
+    assert "quantization: awq, with a checkpoint of that kind" in words
     assert any("GPUs per node" in w for w in words)
     assert all(c.effect.startswith("fits on") for c in made.changes)
 
@@ -93,7 +93,7 @@ def test_another_quantization_is_never_offered_as_only_published():
 
 def test_a_pinned_checkpoint_has_to_be_replaced_by_one_that_is_pinned():
     made = plan(LLAMA_70B, "a100-80", locked(config_of(shapes()[LLAMA_70B].arch), id=LLAMA_70B))
-    assert "quantization: awq, with another checkpoint that is it, pinned first" in [c.change for c in made.changes]
+    assert "quantization: awq, with another checkpoint, pinned first" in [c.change for c in made.changes]
 
 
 def test_what_has_no_kv_cache_is_given_no_reason_that_rests_on_one():
@@ -119,7 +119,7 @@ def test_where_nothing_helps_a_note_says_so():
     small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
     made = plan(LLAMA_70B, small)
     assert (made.fits, made.changes) == (False, ())
-    assert any(n.startswith("no change in one direction alone was found") for n in made.notes)
+    assert any(n.startswith("no single change was found") for n in made.notes)
     assert not any("no change in one" in n for n in plan(LLAMA_8B, small).notes)
 
 
@@ -203,6 +203,9 @@ def test_quantizing_while_loading_needs_an_unquantized_checkpoint_and_is_passed_
     config = config_of(shapes()[LLAMA_8B].arch)
     made = plan("some/model", "l40s", locked(config), quantization="fp8-online")
     assert made.engine.engine_args["quantization"] == "fp8"
+    for one in (made, plan(LLAMA_8B, "l40s", quantization="fp8-online")):
+        reason = next(c.reason for c in one.choices if c.name == "quantization")
+        assert reason == "asked for; vLLM makes it of the unquantized checkpoint while it loads"
     with pytest.raises(InputError):
         plan("some/model", "l40s", locked(config, {"quant_method": "awq"}), quantization="fp8-online")
 

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_model, read_request, shipped_model
+from infercli.core.estimates.answer import Estimate, EstimateError
+from infercli.core.estimates.estimate import estimate, read_request
+from infercli.core.estimates.model import read_model, shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import GPUS
 from infercli.core.memory.compressed_attention import compressed
 from infercli.core.shapes import shapes

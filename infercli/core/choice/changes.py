@@ -11,12 +11,12 @@ from dataclasses import fields, replace
 from math import floor, log10
 
 from infercli.core.choice.candidates import Weighed, room_problem
-from infercli.core.choice.choice import Fixed, Hardware, Question
-from infercli.core.choice.choosing import Open, Search
-from infercli.core.choice.weighing import Limit, limits
+from infercli.core.choice.measures import Limit, limits
+from infercli.core.choice.question import Fixed, Hardware
+from infercli.core.choice.search import Open, Search
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS
-from infercli.core.estimates.estimate import Traffic
+from infercli.core.estimates.request import Traffic
 from infercli.core.units import number
 
 Called = Callable[[str], Hardware | None]
@@ -64,8 +64,8 @@ def _freed(search: Search) -> list[Change]:
     question = search.question
     for field in fields(Fixed):
         if getattr(question.fixed, field.name) is not None:
-            freed = replace(question, fixed=replace(question.fixed, **{field.name: None}))
-            found = _holding(f"without --{field.name.replace('_', '-')}", Search(freed, search.known))
+            freed = search.again(fixed=replace(question.fixed, **{field.name: None}))
+            found = _holding(f"without --{field.name.replace('_', '-')}", freed)
             if found:
                 return found
     return []
@@ -78,8 +78,7 @@ def _quantization(search: Search) -> list[Change]:
         accepted_everywhere = all(method in h.methods for h in question.hardware)
         if method in tried or (not tried and accepted_everywhere):
             continue
-        other = Search(replace(question, quantizations=(method,)), search.known)
-        found = _holding(f"--quantization {method}", other)
+        found = _holding(f"--quantization {method}", search.again(quantizations=(method,)))
         if found:
             return found
     return []
@@ -87,10 +86,10 @@ def _quantization(search: Search) -> list[Change]:
 
 def _objectives(search: Search) -> Iterator[Change]:
     """Each objective alone: the least that would hold, on the cheapest that holds with it."""
-    question = search.question
-    for limit in limits(question.traffic):
+    traffic = search.question.traffic
+    for limit in limits(traffic):
         name = f"{limit.name}_ms"
-        without = Search(replace(question, traffic=_with(question.traffic, **{name: None})), search.known)
+        without = search.again(traffic=_with(traffic, **{name: None}))
         holding = _holders(without, limit)
         if not holding:
             continue
@@ -98,10 +97,8 @@ def _objectives(search: Search) -> Iterator[Change]:
         cheapest = next(
             o for o in without.open if any(o is h and 1000 * worst_s <= rounded_ms for worst_s, h in holding)
         )
-        changed = replace(question, traffic=_with(question.traffic, **{name: rounded_ms}))
-        yield from _holding(
-            f"--slo {limit.name}={_typed(rounded_ms)}ms", Search(_only(changed, cheapest.weighed), search.known)
-        )
+        eased = _only(search, cheapest.weighed, _with(traffic, **{name: rounded_ms}))
+        yield from _holding(f"--slo {limit.name}={_typed(rounded_ms)}ms", eased)
 
 
 def _holders(without: Search, limit: Limit) -> list[tuple[float, Open]]:
@@ -146,8 +143,7 @@ def _load(search: Search) -> list[Change]:
     field = "request_rate" if traffic.request_rate is not None else "concurrency"
 
     def at(amount: float, weighed: Weighed) -> Search:
-        changed = replace(search.question, traffic=_with(traffic, **{field: amount}))
-        return Search(_only(changed, weighed), search.known)
+        return _only(search, weighed, _with(traffic, **{field: amount}))
 
     def holds_on(weighed: Weighed) -> Callable[[float], bool]:
         return lambda amount: at(amount, weighed).holds() is not None
@@ -229,7 +225,7 @@ def _hardware(search: Search, at_hand: tuple[Hardware, ...], called: Called) -> 
 def _named(search: Search, hardware: tuple[Hardware, ...]) -> list[Change]:
     if not hardware:
         return []
-    other = _with_stages(Search(replace(search.question, plain=True, hardware=hardware), search.known))
+    other = _with_stages(search.again(plain=True, hardware=hardware))
     winner = other.holds()
     return [] if winner is None else _holding(f"--profile {winner.weighed.hardware.profile.name}", other)
 
@@ -238,7 +234,7 @@ def _more_gpus(search: Search, called: Called) -> list[Change]:
     """The same hardware, with more GPUs in a node as far as nodes go, and with more nodes beyond."""
     for times in _GROWTHS:
         hardware = tuple(_grown(h, times) for h in search.question.hardware)
-        grown = _with_stages(Search(replace(search.question, plain=True, hardware=hardware), search.known))
+        grown = _with_stages(search.again(plain=True, hardware=hardware))
         winner = grown.holds()
         if winner is not None:
             profile = winner.weighed.hardware.profile
@@ -255,16 +251,15 @@ def _with_stages(search: Search) -> Search:
     most = max(h.profile.max_gpus // h.profile.gpus_per_node for h in question.hardware)
     while question.fixed.pipeline_parallel_size is None and not search.starts and 2 * stages <= most:
         stages *= 2
-        fixed = replace(question.fixed, pipeline_parallel_size=stages)
-        search = Search(replace(question, fixed=fixed), search.known)
+        search = search.again(fixed=replace(question.fixed, pipeline_parallel_size=stages))
     return search
 
 
-def _only(question: Question, weighed: Weighed) -> Question:
-    """The same question with this candidate alone."""
+def _only(search: Search, weighed: Weighed, traffic: Traffic) -> Search:
+    """This candidate alone, under another load or other objectives."""
     c = weighed.candidate
-    return replace(
-        question,
+    return search.again(
+        traffic=traffic,
         hardware=(weighed.hardware,),
         quantizations=(c.quantization,),
         fixed=Fixed(

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from infercli.core.architecture.arch import Experts, feed_forwards
 from infercli.core.derivation import Derivation, Given, Measured, derived
-from infercli.core.estimates.estimate import Interval, Traffic
+from infercli.core.estimates.answer import Interval
+from infercli.core.estimates.request import Traffic
 from infercli.core.estimates.speed import serving_of
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Cost, Outlook

@@ -7,7 +7,7 @@ import pytest
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import LockedFile, LockedModel
 from infercli.core.documents.profile import HardwareProfile, NodeGroup
-from infercli.core.planning.resolving import Subject, resolve
+from infercli.core.planning.subject import Subject, resolve
 from infercli.core.shapes import shapes
 from infercli.errors import InputError, Unsupported
 from tests.core.configs import config_of

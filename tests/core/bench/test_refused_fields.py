@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.bench.refusals import WITHOUT, refused_field, without
+from infercli.core.bench.refused_fields import WITHOUT, refused_field, without
 
 OPENAI = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 TEMPERATURE = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_model, read_request, shipped_model
+from infercli.core.estimates.answer import Estimate, EstimateError
+from infercli.core.estimates.estimate import estimate, read_request
+from infercli.core.estimates.model import read_model, shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.units import GIB, MIB
 from tests.core.estimates.estimates import bytes_of
 

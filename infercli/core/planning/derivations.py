@@ -26,9 +26,9 @@ from infercli.core.memory.weights import (
     rotary_rows,
     weights_by_role,
 )
-from infercli.core.planning.explaining_speed import explain_outlook
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Outlook
+from infercli.core.planning.speed_derivations import explain_outlook
 from infercli.core.units import gib
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _beside_the_budget(q: Question, outside: list[str]) -> Iterator[str]:
         yield f"{', '.join(outside)}: beyond the budget, not deducted"
     more = more_while_compiling(q.arch, q.quantization, q.sized.load, q.facts)
     if more:
-        yield f"a start that finds no compiled kernels leaves {gib(more, 2)} less, which the low end holds"
+        yield f"a start that has to compile its kernels leaves {gib(more, 2)} less: the low end allows for it"
 
 
 def _moved(q: Question, d: Derivation) -> Derivation:

@@ -15,14 +15,14 @@ from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.engines.arguments import problems
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.gpus import Gpu
-from infercli.core.planning.asked import longest_request, value_problems
 from infercli.core.planning.changes import Offer, Refused, changes
 from infercli.core.planning.gpu import GpuPlanner
+from infercli.core.planning.gpu_outcome import gpu_outcome
 from infercli.core.planning.local import plan_local
 from infercli.core.planning.outcome import Outcome, Question
 from infercli.core.planning.placement import placement_note
-from infercli.core.planning.resolving import Subject, resolve
+from infercli.core.planning.request import longest_request, value_problems
+from infercli.core.planning.subject import Subject, resolve
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.record import Json
 from infercli.core.units import MIB
@@ -85,11 +85,12 @@ def planned(
     subject = resolve(deployment, profile, locked)
     within = deployment.workload.within(longest_request(deployment, subject.arch))
     deployment = deployment.model_copy(update={"workload": within})
-    gpu = profile.linked_gpu()
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:
-        taken = resolve(d, p, locked).quantization if q is None else q
-        return _outcome(d, p, taken, subject, p.linked_gpu(), facts, learned)
+        taken, gpu = resolve(d, p, locked).quantization if q is None else q, p.linked_gpu()
+        if gpu is None:
+            return plan_local(subject.arch, taken, facts, d, p)
+        return gpu_outcome(GpuPlanner(subject.arch, taken, gpu, facts, d, p, learned))
 
     outcome = attempt(deployment, profile, subject.quantization)
     found: tuple[Change, ...] = ()
@@ -99,7 +100,8 @@ def planned(
             convertible=subject.convertible, pinned=locked is not None, typed=typed, offers=tuple(offers()),
         )  # fmt: skip
         found = changes(refused, attempt)
-    engine = _engine(deployment, profile, locked, subject, outcome, gpu, facts, engine_code_digest)
+    stored = Choice(name="quantization", value=subject.quantization.method, reason=subject.reason, given=subject.given)
+    engine = _engine(deployment, profile, locked, subject, outcome, facts, engine_code_digest)
     front = deployment.front
     plan = Plan(
         infercli_version=infercli_version,
@@ -115,7 +117,7 @@ def planned(
             max_in_flight=front.max_in_flight,
             code_digest=front_code_digest,
         ),
-        choices=(_quantization_choice(subject), *outcome.choices),
+        choices=(stored, *outcome.choices),
         memory=outcome.memory,
         kv_cache=outcome.kv_cache,
         fits=outcome.fits,
@@ -148,32 +150,17 @@ def argument_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
-def _outcome(
-    deployment: ModelDeployment,
-    profile: HardwareProfile,
-    quantization: Quantization,
-    subject: Subject,
-    gpu: Gpu | None,
-    facts: EngineFacts,
-    learned: LearnedRuns | None,
-) -> Outcome:
-    if gpu is None:
-        return plan_local(subject.arch, quantization, facts, deployment, profile)
-    return GpuPlanner(subject.arch, quantization, gpu, facts, deployment, profile, learned).outcome()
-
-
 def _engine(
     deployment: ModelDeployment,
     profile: HardwareProfile,
     locked: LockedModel | None,
     subject: Subject,
     outcome: Outcome,
-    gpu: Gpu | None,
     facts: EngineFacts,
     code_digest: str,
 ) -> EngineSpec:
     path, model_digest = _location(deployment, profile, locked)
-    local = profile.target == "local"
+    gpu, local = profile.linked_gpu(), profile.target == "local"
     return EngineSpec(
         model_id=deployment.served_name,
         model_path=path,
@@ -205,10 +192,6 @@ def _location(
     return f"{MODELS_MOUNT}/{digest[:40]}", digest
 
 
-def _quantization_choice(subject: Subject) -> Choice:
-    return Choice(name="quantization", value=subject.quantization.method, reason=subject.reason, given=subject.given)
-
-
 def _notes(
     deployment: ModelDeployment,
     profile: HardwareProfile,
@@ -222,7 +205,7 @@ def _notes(
         notes += outcome.question.sized.learned_notes
     if not found and (outcome.fits is False or outcome.missing_bytes):
         notes.insert(
-            0, "no change in one direction alone was found that fits: split, checkpoint, load, length, hardware"
+            0, "no single change was found with which it would fit: of split, checkpoint, load, length or hardware"
         )
     if locked is None:
         notes.insert(0, f"unpinned: can be planned, not deployed; `infercli pin {deployment.model}` pins it")

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.profile import HardwareProfile
-from infercli.core.engines.arguments import own_speculation
 from infercli.core.engines.facts import EngineFacts
-from infercli.core.estimates.estimate import EstimateRequest
+from infercli.core.estimates.engine_args import SAME_NAMES, asked_by
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import compressed
 from infercli.core.memory.shared import held_at_start_bytes, shares_memory
@@ -23,16 +23,6 @@ from infercli.core.record import Json
 from infercli.core.units import GIB, gib
 from infercli.core.validation import problems_of
 from infercli.errors import InputError, InvalidFile
-
-_PASSED_ON = (
-    "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
-    "max_num_seqs", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
-    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
-    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
-)  # fmt: skip
-"""engine_args that an estimate takes by the same name, besides those that are checked here."""
-
-_ARGUMENTS = (*_PASSED_ON, "max_model_len", "gpu_memory_utilization", "kv_cache_memory_bytes")
 
 _LEAST_UTILIZATION = 0.05
 _START_UP_BYTES = 1.6 * GIB
@@ -65,9 +55,9 @@ def read_request(
     with problems.at(""):
         asked["max_model_len"] = _length(deployment, arch)
     with problems.at(""):
-        asked["gpu_memory_utilization"] = utilization(_given(deployment.engine_args), gpu, facts, profile)
+        asked["gpu_memory_utilization"] = utilization(deployment.engine_args, gpu, facts, profile)
     only: dict[str, Json] = {"kv_cache_dtype": "fp8"} if compressed(arch) else {}  # vLLM stops at any other
-    return EstimateRequest.model_validate(only | _question(deployment.engine_args) | asked)
+    return EstimateRequest.model_validate(only | asked_by(deployment.engine_args) | asked)
 
 
 def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
@@ -77,38 +67,22 @@ def value_problems(engine_args: dict[str, Json]) -> list[tuple[str, str]]:
     if isinstance(block, int) and block % 16:
         found.append(("engine_args.block_size", "must be a multiple of 16; leave it out: 16 is vLLM's default"))
     try:
-        EstimateRequest.model_validate(_question(engine_args) | {"model": "any", "gpu": "any"})
+        EstimateRequest.model_validate(asked_by(engine_args) | {"model": "any", "gpu": "any"})
     except ValidationError as error:
         found += [(f"engine_args.{where}", what) for where, what in problems_of(error)]
     return found
 
 
-def _given(engine_args: dict[str, Json]) -> dict[str, Json]:
-    return {name: value for name, value in engine_args.items() if value is not None}
-
-
-def _question(engine_args: dict[str, Json]) -> dict[str, Json]:
-    """What they say of the question, as they say it."""
-    args = _given(engine_args)
-    question: dict[str, Json] = {name: args[name] for name in _ARGUMENTS if name in args}
-    drafted = own_speculation(args)
-    if drafted is not None:
-        question["speculation"] = {"method": drafted[0], "num_speculative_tokens": drafted[1]}
-    return question
-
-
 def refuse(problems: Problems) -> None:
-    """Raises InputError with everything that is wrong with the question, where anything is."""
-    if problems:
-        error = problems.answer(None)
-        said = (f"engine_args.{p.where}: {p.what}" if p.where in _ARGUMENTS else p.what for p in error.problems)
-        raise InputError("\n".join(said), error.hint)
-
-
-def length_source(deployment: ModelDeployment) -> str:
-    """The field that decides max_model_len, where the user does."""
-    named = deployment.engine_args.get("max_model_len") is not None
-    return "engine_args.max_model_len" if named else "workload.max_context_tokens"
+    """Raises InputError with all that is wrong with the question, where anything is; each of several with its hint."""
+    if not problems:
+        return
+    error = problems.answer(None)
+    said = [f"engine_args.{p.where}: {p.what}" if p.where in SAME_NAMES else p.what for p in error.problems]
+    if len(said) == 1:
+        raise InputError(said[0], error.hint)
+    hints = ["" if p.hint is None else f"; {p.hint}" for p in error.problems]
+    raise InputError("\n".join(what + hint for what, hint in zip(said, hints, strict=True)))
 
 
 def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
@@ -117,19 +91,37 @@ def longest_request(deployment: ModelDeployment, arch: ModelArch) -> int:
     return min(asked, arch.max_model_len) if isinstance(asked, int) else arch.max_model_len
 
 
-def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
+def _length_source(deployment: ModelDeployment) -> str:
+    """The field that decides max_model_len, where the user does."""
+    named = deployment.engine_args.get("max_model_len") is not None
+    return "engine_args.max_model_len" if named else "workload.max_context_tokens"
+
+
+def length_reason(deployment: ModelDeployment) -> str:
+    """Why max_model_len is as it is, where the user decides it."""
+    return f"{_length_source(deployment).removesuffix('.max_model_len')} says so"
+
+
+def asked_length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     """max_model_len where the user decides it, else None. Raises InputError beyond the model's own."""
-    where, asked = length_source(deployment), deployment.engine_args.get("max_model_len")
+    asked = deployment.engine_args.get("max_model_len")
     if asked is None:
         asked = deployment.workload.max_context_tokens
     limit = arch.max_model_len
-    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
     if asked is not None and not (isinstance(asked, int) and 1 <= asked <= limit):
         raise InputError(
-            f"{where}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
+            f"{_length_source(deployment)}: must be between 1 and {limit:,}, the model's own maximum, and is {asked}",
             "lower it or leave it out",
         )
+    return asked
+
+
+def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
+    """`asked_length`. Raises InputError, too, where a request of the workload is longer than that."""
+    asked, limit = asked_length(deployment, arch), arch.max_model_len
+    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
     if tokens_each > (asked or limit):
+        where = _length_source(deployment)
         raise InputError(
             f"workload: {tokens_each:,} tokens a request (input and output) are more than "
             + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),

@@ -1,24 +1,23 @@
 """The search: which configuration is the cheapest that holds, and why each other one was not taken.
 
 The one thing to know: candidates are weighed from the cheapest on: by memory, then by what the closed form bounds
-(core/choice/weighing.py); only those that may win, and those that may be on the front, are played.
+(core/choice/engine.py); only those that may win, and those that may be on the front, are played.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from infercli.core.choice.candidates import Weighed, candidates, room_problem
-from infercli.core.choice.choice import Cost, Loser, Point, Question, Selection, Verdict, Winner
-from infercli.core.choice.frontier import undominated
-from infercli.core.choice.weighing import Engine, Examination, Measure, Played, examination, request_of
-from infercli.core.estimates.estimate import Estimate, Interval
-from infercli.core.estimates.estimating import estimate
-from infercli.core.shapes import published_as
+from infercli.core.choice.engine import Engine, Examination, examination
+from infercli.core.choice.measures import Measure, Played
+from infercli.core.choice.question import Question
+from infercli.core.choice.selection import Cost, Loser, Verdict
 from infercli.core.units import GIB, rounded
 
-_FASTER = 1.01
+FASTER = 1.01
 """A dearer candidate is played for the front where the closed form says that it is faster by more than this."""
 _NEARLY = 1.25
 """A batch's limit that is missed by less is looked at with its own memory, not with that of vLLM's default batch."""
@@ -49,7 +48,7 @@ class Open(NamedTuple):
 
 
 class Search:
-    """One question: screened when it is made, decided when it is asked for a winner or for its whole answer.
+    """One question: screened when it is made, decided when it is asked for its winner. `losers` then has all others.
 
     `known`: what was examined for another question of the same model and max_model_len; memory does not depend on load.
     """
@@ -60,12 +59,16 @@ class Search:
         self._engines: dict[Key, Engine] = {}
         self.all = candidates(question)
         found = [self._screen(w) for w in self.all]
-        self._losers = [f for f in found if isinstance(f, Loser)]
+        self.losers = [f for f in found if isinstance(f, Loser)]
         self.open = sorted((f for f in found if isinstance(f, Open)), key=_order)
         self._winner: Open | None = None
-        self._nearly: Open | None = None
+        self.nearly: Open | None = None
         """The cheapest that holds only at the estimate, where it costs less than the winner."""
         self._decided = False
+
+    def again(self, **changed: Any) -> Search:
+        """The same question with these fields changed; its model and max_model_len stay."""
+        return Search(replace(self.question, **changed), self.known)
 
     @property
     def starts(self) -> bool:
@@ -76,7 +79,7 @@ class Search:
         """The cheapest that holds at the pessimistic end; None where none does."""
         if not self._decided:
             self._decided = True
-            self._losers += [lost for lost in map(self._weigh, self.open) if lost is not None]
+            self.losers += [lost for lost in map(self._weigh, self.open) if lost is not None]
         return self._winner
 
     def holds(self) -> Open | None:
@@ -92,24 +95,6 @@ class Search:
             most[self.engine(o.weighed)] = o
         both = ((most[self.engine(o.weighed)], o) for o in able)
         return next((o for roomiest, o in both if self.play(roomiest).surely and self.play(o).surely), None)
-
-    def selection(self) -> Selection:
-        """The whole answer, but for changes and the command."""
-        winner, question = self.winner(), self.question
-        front = self._front()
-        return Selection(
-            model=question.model.name,
-            workload=question.traffic,
-            max_model_len=question.max_model_len,
-            spare=question.spare,
-            prices_as_of=question.prices_as_of,
-            candidates=len(self.all),
-            chosen=None if winner is None else self._said(winner),
-            cheaper_at_the_estimate=None if self._nearly is None else self._said(self._nearly),
-            front=front,
-            losers=tuple(self._losers),
-            notes=self._notes(front),
-        )
 
     # What can be said without playing.
 
@@ -200,17 +185,17 @@ class Search:
         weighed, cost, worst = candidate.weighed, candidate.cost, candidate.worst
         if self._winner is not None:
             return self._too_late(candidate, self._winner)
-        if worst is not None and self._nearly is not None:
+        if worst is not None and self.nearly is not None:
             reason = f"at worst {worst.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, worst.worst_share - 1)
         played = self.play(candidate)
         if played.surely:
             self._winner = candidate
-            if self._nearly is not None and self._nearly.price == candidate.price:
-                self._nearly = None
+            if self.nearly is not None and self.nearly.price == candidate.price:
+                self.nearly = None
             return None
         if played.keeps:
-            self._nearly = self._nearly or candidate
+            self.nearly = self.nearly or candidate
             tightest = played.tightest
             reason = f"holds at the estimate; at worst {tightest.worst_words}"
             return _lost(weighed, cost, "uncertain", reason, tightest.worst_share - 1)
@@ -230,111 +215,6 @@ class Search:
         more = cost.median_usd_per_h / winner.cost.median_usd_per_h - 1
         return _lost(weighed, cost, "dearer", f"{more:.0%} dearer", more)
 
-    def _said(self, candidate: Open) -> Winner:
-        tightest = self.play(candidate).tightest
-        found = self._estimate(candidate)
-        return Winner(
-            candidate=candidate.weighed.candidate,
-            cost=candidate.cost,
-            holds="at the pessimistic end" if candidate is self._winner else "at the estimate",
-            at_worst=tightest.worst_words,
-            estimate=found,
-        )
-
-    def _estimate(self, candidate: Open) -> Estimate:
-        """What `infercli estimate` says of it, with the highest rate that keeps the objectives."""
-        request = request_of(self.question, candidate.weighed)
-        request = request.model_copy(update={"workload": self.question.traffic})
-        found = estimate(request, self.question.model, learned=self.question.learned)
-        assert isinstance(found, Estimate)  # it was examined before
-        asked, speed = self.question.traffic.request_rate, found.speed
-        if asked is None or speed is None or speed.highest_request_rate is None:
-            return found
-        most = _at_least(asked, speed.highest_request_rate, surely=candidate is self._winner)
-        return found.model_copy(update={"speed": speed.model_copy(update={"highest_request_rate": most})})
-
-    # The front.
-
-    def _front(self) -> tuple[Point, ...]:
-        """Of those that hold at the estimate; where none does, of those that carry the load."""
-        holding, carrying = [], []
-        if self.question.traffic.output_len <= 1:
-            return ()  # nobody waits for a second token
-        best: list[tuple[float, float]] = []  # (step_s, at once) of those that hold
-        for candidate in sorted((o for o in self.open if o.cost is not None), key=lambda o: (o.price, o.step_s)):
-            step_s, at_once = candidate.step_s, self._at_once(candidate)
-            as_good = any(step_s * _FASTER > other_s and at_once <= more for other_s, more in best)
-            if as_good and candidate is not self._winner:
-                continue
-            played = self.play(candidate)
-            point = self._point(candidate, played)
-            if played.keeps:
-                best.append((step_s, at_once))
-                holding.append(point)
-            elif all(m.share <= 1 for m in played.measures if not m.is_objective):
-                carrying.append(point)
-        return undominated(holding or carrying)
-
-    def _at_once(self, candidate: Open) -> float:
-        """Of the requests in flight those that its batches have a place for; 0 at a rate, where all are answered.
-
-        A slower one that has a place for more of them may make more tokens.
-        """
-        c, asked = candidate.weighed.candidate, self.question.traffic.concurrency
-        return 0.0 if asked is None else min(asked, c.replicas * c.max_num_seqs)
-
-    def _point(self, candidate: Open, played: Played) -> Point:
-        assert candidate.cost is not None
-        tpot = self.engine(candidate.weighed).bounded_tpot(candidate.weighed.candidate.replicas)
-        return Point(
-            candidate=candidate.weighed.candidate,
-            cost=candidate.cost,
-            tokens_per_s_per_user=Interval(value=1 / tpot.value, low=1 / tpot.high, high=1 / tpot.low),
-            tokens_per_s_per_usd_h=played.speed.output_tokens_per_s / candidate.cost.median_usd_per_h,
-            holds="at the pessimistic end" if played.surely else "at the estimate" if played.keeps else "no",
-            chosen=candidate is self._winner,
-        )
-
-    def _notes(self, front: tuple[Point, ...]) -> tuple[str, ...]:
-        notes = [*self.question.notes]
-        if self.open and not front and all(o.cost is None for o in self.open):
-            notes.append("no front: no price is known of those that carry the load")
-        elif self.open and not front and self.question.traffic.output_len <= 1:
-            notes.append("no front: an answer of one token has no time between tokens, and no user sees one faster")
-        if self._winner is not None:
-            notes += [*self._off_the_front(self._winner, front), *_share_of_a_node(self._winner)]
-            notes += self._checkpoints(self._winner.weighed.candidate.quantization)
-        if self._winner is not None and self._winner.weighed.preference[0]:
-            notes.append(
-                "an FP8 KV cache was taken since nothing else holds at that price: check long prompts against a golden "
-                "set, or rule it out with --kv-cache-dtype auto"
-            )
-        return tuple(notes)
-
-    def _off_the_front(self, winner: Open, front: tuple[Point, ...]) -> list[str]:
-        """Which one is at least as good in both, and why it was not taken."""
-        if not front or winner.cost is None or any(p.chosen for p in front):
-            return []
-        own = self._point(winner, self.play(winner))
-        better = next((p for p in front if undominated((own, p)) == (p,)), None)
-        lost = next((x for x in self._losers if better is not None and x.candidate == better.candidate), None)
-        if better is None or lost is None:
-            return []
-        speed, own_speed = better.tokens_per_s_per_user.value, own.tokens_per_s_per_user.value
-        how = f"faster for a user ({speed:.1f} tokens/s, against {own_speed:.1f})"
-        how = how if speed > own_speed else "cheaper for its tokens"
-        return [
-            f"the chosen one is not on the front: {lost.candidate.words} is {how}, and was not taken: {lost.reason}"
-        ]
-
-    def _checkpoints(self, method: str) -> list[str]:
-        """Where the model's own checkpoint is none: published ones that are."""
-        model = self.question.model
-        if self.question.pinned or model.quantization.method == method:
-            return []
-        found = published_as(model.name, method)
-        return [f"published checkpoints that are {method}: {', '.join(found)}"] if found else []
-
 
 def cost_of(weighed: Weighed) -> Cost | None:
     """What all its GPUs cost, those that are kept free included; None where the profile has no price."""
@@ -347,30 +227,6 @@ def cost_of(weighed: Weighed) -> Cost | None:
         high_usd_per_h=price.high_usd * gpus,
         quotes=price.quotes,
     )
-
-
-def _at_least(asked: float, most: Interval, *, surely: bool) -> Interval:
-    """The highest rate of one that was found to hold at the asked one; `surely`: at the pessimistic end.
-
-    It is looked for in steps of 1 % of the capacity, and by its arrivals a lower rate may hold less well.
-    """
-    value = max(most.value, asked)
-    return Interval(value=value, low=max(most.low, asked) if surely else most.low, high=max(most.high, value))
-
-
-def _share_of_a_node(winner: Open) -> list[str]:
-    """What the price leaves out, where whole machines are rented."""
-    cost, gpus, per_node = winner.cost, winner.weighed.candidate.gpus, winner.weighed.hardware.profile.gpus_per_node
-    if cost is None or gpus % per_node == 0:
-        return []
-    nodes = -(-gpus // per_node)
-    whole, where = nodes * per_node, "a node" if nodes == 1 else f"{nodes} nodes"
-    usd_per_h = cost.median_usd_per_h * whole / gpus
-    note = (
-        f"the price is the share of {gpus} of the {whole} GPUs of {where}, of which the others are taken to be used "
-        f"otherwise; all {whole} cost ${usd_per_h:,.2f} an hour"
-    )
-    return [note]
 
 
 def _most_at_once(mean: float) -> float:
@@ -395,10 +251,10 @@ def _preference(loser: Open, winner: Open) -> str:
         return f"{same}; an FP8 KV cache is taken only where nothing else holds, or where it is asked for"
     if place > winner.weighed.preference[1]:
         return f"{same}; profile {loser.weighed.hardware.profile.name} prefers {taken.quantization}"
-    if loser.step_s > _FASTER * winner.step_s:
+    if loser.step_s > FASTER * winner.step_s:
         return f"{same}; {1 - winner.step_s / loser.step_s:.0%} slower for a user"
     if loser.weighed.candidate.max_num_seqs < taken.max_num_seqs:
-        faster = loser.step_s * _FASTER < winner.step_s
+        faster = loser.step_s * FASTER < winner.step_s
         return f"{same}{'' if faster else ', and as fast'}; max_num_seqs {taken.max_num_seqs} takes more at a time"
     return f"{same}, and no faster for a user"
 

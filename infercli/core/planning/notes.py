@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.profile import HardwareProfile
+from infercli.core.estimates.estimate import extrapolated
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling
@@ -28,7 +29,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *said,
         *filter(None, [unseen_note(question.arch)]),
         *_vendor(question),
-        *_engine(question),
+        *extrapolated(question.facts, "`fits` is said"),
         *_compiling(question),
         *_shared_memory(question),
         *_loading(question),
@@ -47,23 +48,14 @@ def _vendor(question: Question) -> Iterator[str]:
         yield "without XPU graphs, as vLLM runs by default; VLLM_XPU_ENABLE_XPU_GRAPH takes memory beside the budget"
 
 
-def _engine(question: Question) -> Iterator[str]:
-    facts = question.facts
-    if facts.extrapolated_from:
-        yield (
-            f"memory of vLLM {facts.version} is extrapolated: few public logs are newer than {facts.extrapolated_from}"
-            "; `fits` is said with every estimate at its high end"
-        )
-
-
 def _compiling(question: Question) -> Iterator[str]:
     if question.sized.layout is None or question.settings.kv_cache_memory_bytes is not None:
         return  # there is no KV cache that it would be missing from, or it has its size whatever is left
     more = more_while_compiling(question.arch, question.quantization, question.sized.load, question.facts)
     if more > _WORTH_SAYING_BYTES:
         yield (
-            f"a start that finds no compiled kernels leaves about {gib(more)} less for the KV cache than a later one, "
-            "and what is said of the KV cache allows for it"
+            f"a start that has to compile its kernels leaves about {gib(more)} less for the KV cache than one that "
+            "finds them; what is said with `at least` allows for it"
         )
 
 
@@ -171,8 +163,8 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
         if compressed(arch):
             where = "every layer keeps a window of the tokens, and most of them the others compressed"
         yield (
-            f"{where}: bytes per token are those of a longer request, and concurrency, not the printed number of "
-            "tokens, is the capacity"
+            f"{where}: bytes per token are those of a request longer than that, and the capacity is the concurrency, "
+            "not the printed number of tokens"
         )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from infercli.core.estimates.estimate import Estimate, EstimateError, EstimateRequest
-from infercli.core.estimates.estimating import estimate, read_draft, read_model, read_request, shipped_model
+from infercli.core.estimates.answer import Estimate, EstimateError
+from infercli.core.estimates.estimate import estimate, read_request
+from infercli.core.estimates.model import read_draft, read_model, shipped_model
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.shapes import shapes
 from tests.core.configs import config_of
 

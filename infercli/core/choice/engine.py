@@ -6,16 +6,16 @@ says which candidates need not be played.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from infercli.core.choice.candidates import Weighed
-from infercli.core.choice.choice import OBJECTIVES, Question
-from infercli.core.estimates.estimate import EstimateRequest, Traffic
-from infercli.core.estimates.estimating import Examined, examine
+from infercli.core.choice.measures import OBJECTIVES, Limit, Measure, Played, carried, latency_of, limits
+from infercli.core.choice.question import Question
+from infercli.core.estimates.estimate import Examined, examine
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput
@@ -23,7 +23,6 @@ from infercli.core.speed.bounds import Bounded, bounded
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.steady import most_running, steady
 from infercli.core.speed.steps import StepTime
-from infercli.core.units import number
 from infercli.errors import Unsupported
 
 _ITERATIONS = 4
@@ -34,97 +33,6 @@ _WAITED = 0.5
 """Of the mean wait in closed form: the least p95 of TTFT that was played was 0.70 of it (1,000 plays of all shapes)."""
 _BUSIEST = 0.95
 """Share of the time that prompts take at most, in the closed form: beyond it there is no steady state."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit:
-    """One objective: a latency that must not be passed."""
-
-    name: str
-    """`ttft_p95`"""
-    metric: Metric
-    limit_s: float
-
-    @property
-    def label(self) -> str:
-        """Its name for people: `TTFT p95`."""
-        what, _, percentile = self.name.partition("_")
-        return f"{what.upper()} {percentile}"
-
-
-class Measure(NamedTuple):
-    """What a candidate reaches of one requirement, at the estimate and at the pessimistic end.
-
-    Shares are of what is allowed: 1.2 misses it by 20 %.
-    """
-
-    of: str
-    """`TTFT p95`; `carries` (a rate) or `runs` (requests at once) where it is the load itself."""
-    value: float
-    worst: float
-    allowed: float
-    share: float
-    worst_share: float
-    least: str = ""
-    """Said before a value that is a bound."""
-
-    @property
-    def is_objective(self) -> bool:
-        """False: it is the load itself that is not carried."""
-        return self.of not in ("carries", "runs")
-
-    @property
-    def words(self) -> str:
-        """At the estimate: `TTFT p95 1.2 s, 20% over 1 s`."""
-        return self._words(self.value, self.share, f"{self.least}{{}}")
-
-    @property
-    def worst_words(self) -> str:
-        """At the pessimistic end: `TTFT p95 up to 1.2 s, 20% over 1 s`."""
-        return self._words(self.worst, self.worst_share, "{} or more" if self.least else "up to {}")
-
-    def _words(self, value: float, share: float, bound: str) -> str:
-        if not self.is_objective:
-            carried, asked = _apart(value, self.allowed, number)
-            one, unit = asked == "1", " at once" if self.of == "runs" else "/s"
-            if value > self.allowed:
-                return f"{self.of} {carried} requests{unit}, and {asked} {'is' if one else 'are'} asked"
-            return f"{self.of} {carried} of {asked} request{'' if one else 's'}{unit}"
-        found, limit = _apart(value, self.allowed, _time)
-        return f"{self.of} {bound.format(found)}, {_off(share)} {limit}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Played:
-    """A candidate's speed, measured against every requirement."""
-
-    speed: throughput.Speed
-    measures: tuple[Measure, ...]
-
-    @property
-    def keeps(self) -> bool:
-        """At the estimate."""
-        return all(m.share <= 1 for m in self.measures)
-
-    @property
-    def surely(self) -> bool:
-        """At the pessimistic end."""
-        return all(m.worst_share <= 1 for m in self.measures)
-
-    @property
-    def tightest(self) -> Measure:
-        """The requirement with the least room at the pessimistic end."""
-        return max(self.measures, key=lambda m: m.worst_share)
-
-
-def limits(traffic: Traffic) -> tuple[Limit, ...]:
-    """The objectives of a load."""
-    asked = {name: getattr(traffic, f"{name}_ms") for name in OBJECTIVES}
-    return tuple(
-        Limit(name=name, metric="ttft" if name.startswith("ttft") else "tpot", limit_s=ms / 1000)
-        for name, ms in asked.items()
-        if ms is not None
-    )
 
 
 def request_of(question: Question, weighed: Weighed) -> EstimateRequest:
@@ -325,7 +233,7 @@ class Engine:
             e, load = self.examined, self.load(replicas)
             assert e is not None
             speed = throughput.predict(e.arch, e.quantization, e.gpu, self.serving, load, step=self.step)
-            measures = [self._measure(limit, _of(speed, limit)) for limit in self._limits]
+            measures = [self._measure(limit, latency_of(speed, limit)) for limit in self._limits]
             carried = self.carries(replicas, self.serving.max_num_seqs)
             self._played[replicas] = Played(speed=speed, measures=(*carried, *measures))
         return self._played[replicas]
@@ -339,7 +247,7 @@ class Engine:
         load, waits = self._load, any(limit.metric == "ttft" for limit in self._limits)
         if load.request_rate is not None:
             value = replicas * self._capacity(max_num_seqs)
-            return (_carried("carries", value, value * self.widths["output_tokens_per_s"][0], load.request_rate),)
+            return (carried("carries", value, value * self.widths["output_tokens_per_s"][0], load.request_rate),)
         if load.concurrency is None or waits:
             return ()
         assert self.examined is not None
@@ -351,7 +259,7 @@ class Engine:
         if limits_.kv_tokens is not None and held.bytes > 0:
             least = limits_._replace(kv_tokens=limits_.kv_tokens * max(0, held.low_bytes) / held.bytes)
         value, low = (replicas * most_running(x, load.prompt.mean, load.output.mean) for x in (limits_, least))
-        return (_carried("runs", value, low, load.concurrency),)
+        return (carried("runs", value, low, load.concurrency),)
 
     def _measure(self, limit: Limit, value: float, least: str = "") -> Measure:
         worst, allowed = value * self.widths[limit.metric][1], limit.limit_s
@@ -362,7 +270,7 @@ class Engine:
 
     def worst_s(self, limit: Limit, replicas: int) -> float:
         """An objective's latency at the pessimistic end, as played."""
-        return _of(self.play(replicas).speed, limit) * self.widths[limit.metric][1]
+        return latency_of(self.play(replicas).speed, limit) * self.widths[limit.metric][1]
 
     def capacity(self, replicas: int) -> float:
         """Requests a second that no queue outlives."""
@@ -378,31 +286,3 @@ class Engine:
         e = self.examined
         assert e is not None
         return bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
-
-
-def _carried(of: str, value: float, low: float, asked: float) -> Measure:
-    return Measure(of=of, value=value, worst=low, allowed=asked, share=asked / value, worst_share=asked / low)
-
-
-def _of(speed: throughput.Speed, limit: Limit) -> float:
-    """The latency that the objective is on; answers of one token have no TPOT and keep any."""
-    spread = speed.ttft_s if limit.metric == "ttft" else speed.tpot_s
-    return 0.0 if spread is None else float(getattr(spread, limit.name.partition("_")[2]))
-
-
-def _apart(a: float, b: float, words: Callable[[float, int], str]) -> tuple[str, str]:
-    """Both in words, with as many digits as tell them apart."""
-    digits = next((n for n in range(3, 9) if words(a, n) != words(b, n)), 3)
-    return words(a, digits), words(b, digits)
-
-
-def _time(value_s: float, digits: int) -> str:
-    return f"{number(value_s, digits)} s" if value_s >= 1 else f"{number(value_s * 1000, digits)} ms"
-
-
-def _off(share: float) -> str:
-    """`7% under`, `0.4% over`, `15 times`: what is not nothing is never said as 0%."""
-    if share >= 10:
-        return f"{share:,.0f} times"
-    percent = 100 * abs(share - 1)
-    return f"{f'{percent:.0f}' if percent >= 0.995 else number(percent, 1)}% {'over' if share > 1 else 'under'}"

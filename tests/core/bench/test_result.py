@@ -12,22 +12,13 @@ from infercli.core.bench.result import (
     recompute,
 )
 from infercli.core.bench.search import searched
-from infercli.core.bench.self_check import Client
 from infercli.core.bench.stage import stage_result
 from infercli.core.bench.sweep import Swept
 from infercli.core.load.conversation import digest_conversations, single
 from infercli.core.traces import Load, Stop, Trace
-
-KEY = bytes(range(32))
+from tests.core.results import KEY, client
 
 SATURATED = Stop(kind="saturated", detail="70 wait")
-
-
-def client(**more) -> Client:
-    fields = {"infercli_version": "1", "python": "3.11", "cpu": None, "cpus": 2, "kernel": "6", "clock": "kernel"}
-    fields |= {"wall_s": 10.0, "cpu_s": 1.0, "reads": 4, "unstamped_reads": 0, "reconnects": 0}
-    fields |= {"pacing": "timerfd", "workers": 1, "busiest_cpu_fraction": 0.1}
-    return Client(**{**fields, **more})
 
 
 def answered(n: int = 1, tokens: int = 2, lag: float = 0.0, **more) -> tuple[Trace, ...]:

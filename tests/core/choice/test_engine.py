@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from infercli.core.choice.candidates import candidates
-from infercli.core.choice.choice import OBJECTIVES, Fixed
-from infercli.core.choice.weighing import Engine, Measure, Played, examination, request_of
+from infercli.core.choice.engine import Engine, examination, request_of
+from infercli.core.choice.measures import OBJECTIVES, Measure, Played
+from infercli.core.choice.question import Fixed
 from infercli.core.speed.throughput import Speed, Spread
 from tests.core.choice.searches import ask, loads, profile
 

@@ -9,9 +9,9 @@ import pytest
 from infercli.core.documents.prices import Price, PriceList
 from infercli.core.engines.errors import ERRORS, errors_of
 from infercli.core.estimates.learning import LearnedRun, LearnedRuns, Residual
-from infercli.core.planning.explaining import explain
+from infercli.core.planning.derivations import explain
 from infercli.core.planning.outlook import outlook
-from infercli.core.planning.planning import planned
+from infercli.core.planning.plan import planned
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
 from tests.core.plans import LLAMA_8B, LLAMA_70B, deployment, profile
@@ -153,6 +153,13 @@ def test_a_profile_without_a_price_is_said_to_have_none():
     said = outlook(made.plan, made.question, PRICES)
     assert said.cost is None
     assert any("what it costs is not known" in n for n in said.notes)
+
+
+def test_no_speed_is_said_with_arguments_that_are_not_planned():
+    _, said, found = derived(on="h100", engine_args={"cpu_offload_gb": 10, "enable_dbo": True})
+    assert said.speed is None
+    assert "no speed: cpu_offload_gb, enable_dbo change it in a way that is not planned yet" in said.notes
+    assert "ttft_s" not in found
 
 
 def test_objectives_are_kept_not_kept_or_open():

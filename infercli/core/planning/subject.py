@@ -83,9 +83,9 @@ def _from_lock(
         return Subject(
             arch=arch, quantization=is_, reason="what the checkpoint's config says", given=False, notes=left_out
         )
-    online = [m for m in wanted if METHODS[m].loads_as_model_dtype]
+    online, reason = [m for m in wanted if METHODS[m].loads_as_model_dtype], "asked for, and the checkpoint agrees"
     if online and is_.method == "none":
-        is_ = typical(online[0])
+        is_, reason = typical(online[0]), f"asked for; {_needed(online[0])}"
     elif is_.method not in wanted:
         raise InputError(
             f"{locked.id} is {is_.method}, and `{asked}` was asked for: a checkpoint is what it is",
@@ -94,7 +94,7 @@ def _from_lock(
     return Subject(
         arch=arch,
         quantization=is_,
-        reason="asked for, and the checkpoint agrees",
+        reason=reason,
         given=True,
         notes=(*left_out, *_unlisted(is_.method, accepted, profile)),
     )
@@ -143,7 +143,7 @@ def _from_shape(
         return Subject(
             arch=shape.arch,
             quantization=typical(accepted[0]),
-            reason=f"the first that profile {profile.name} accepts; the checkpoint must be it",
+            reason=f"the first that profile {profile.name} accepts; {_needed(accepted[0])}",
             given=False,
         )
     if native.method not in ("none", *wanted):
@@ -155,7 +155,7 @@ def _from_shape(
         chosen, reason = native, "asked for, and what this model's checkpoint is"
     else:
         chosen = typical(next((m for m in accepted if m in wanted), wanted[0]))
-        reason = "asked for; the checkpoint must be it"
+        reason = f"asked for; {_needed(chosen.method)}"
         if asked is not None and asked.lower() in ALIASES:
             reason = f"`{asked}` is any of {', '.join(wanted)}; {reason}"
     return Subject(
@@ -166,6 +166,13 @@ def _from_shape(
         notes=_unlisted(chosen.method, accepted, profile),
         convertible=convertible,
     )
+
+
+def _needed(method: str) -> str:
+    """What has to be pinned for a method."""
+    if METHODS[method].loads_as_model_dtype:
+        return "vLLM makes it of the unquantized checkpoint while it loads"
+    return f"the checkpoint must be {method}"
 
 
 def _unaccepted(

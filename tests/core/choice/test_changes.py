@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from infercli.core.choice import relaxing
-from infercli.core.choice.choice import Fixed
-from infercli.core.choice.choosing import Search
-from infercli.core.choice.relaxing import changes
+from infercli.core.choice import changes as module
+from infercli.core.choice.answer import selection
+from infercli.core.choice.changes import changes
+from infercli.core.choice.question import Fixed
+from infercli.core.choice.search import Search
 from tests.core.choice.searches import LLAMA_70B, ask, profile
 
 
@@ -18,7 +19,7 @@ def test_changes_hold_when_they_are_searched_again():
         return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.07)
 
     search = Search(small())
-    assert search.selection().chosen is None
+    assert selection(search).chosen is None
     found = changes(search)
     assert all(c.effect.startswith("holds on ") for c in found)
 
@@ -103,6 +104,6 @@ def test_the_least_of_an_objective_is_found_though_the_fastest_for_a_token_do_no
 
 
 def test_others_are_looked_at_where_none_of_the_quickest_holds(monkeypatch):
-    monkeypatch.setattr(relaxing, "_LOOKED", 1)
+    monkeypatch.setattr(module, "_LOOKED", 1)
     question = long_prompts(spare=True)
     assert any(c.change.startswith("--slo ttft_p95=") for c in changes(Search(question)))

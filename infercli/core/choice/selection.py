@@ -1,4 +1,4 @@
-"""What a search among configurations is asked, what it weighs, and what it answers.
+"""What a search among configurations answers.
 
 The one thing to know: `holds` has two strengths. At the pessimistic end of every interval: only that is recommended. At
 the estimate alone: it is said, and not recommended.
@@ -6,31 +6,13 @@ the estimate alone: it is said, and not recommended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from infercli.core.documents.plan import Change
-from infercli.core.documents.prices import Price
-from infercli.core.documents.profile import HardwareProfile
-from infercli.core.estimates.estimate import Estimate, Interval, Traffic
-from infercli.core.estimates.estimating import Model
-from infercli.core.gpus import Gpu
-from infercli.core.quantization.methods import expand
-from infercli.core.record import Document, Json, Record
-
-if TYPE_CHECKING:
-    from infercli.core.estimates.learning import LearnedRuns
-
-OBJECTIVES = ("ttft_p95", "ttft_p99", "tpot_p95")
-"""Objectives that can be asked: those that an estimate says. Each is a time that must not be passed."""
-
-KEPT = (
-    "enable_expert_parallel", "dtype", "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching",
-    "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
-    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
-)  # fmt: skip
-"""engine_args that a search leaves as they are."""
+from infercli.core.estimates.answer import Estimate, Interval
+from infercli.core.estimates.request import Traffic
+from infercli.core.record import Document, Record
 
 Verdict = Literal[
     "chosen", "dearer", "not_preferred", "unpriced", "uncertain", "too_slow", "does_not_fit", "cannot_be_told",
@@ -153,61 +135,3 @@ class Selection(Document):
         if self.chosen is not None:
             return True
         return None if any(x.verdict in ("uncertain", "cannot_be_told") for x in self.losers) else False
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Hardware:
-    """A profile as the search sees it."""
-
-    profile: HardwareProfile
-    gpu: Gpu
-    """Without NVLink where the profile has PCIe."""
-    gpu_memory_utilization: float
-    price: Price | None
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Quantizations that the profile accepts, in order of preference."""
-        return expand(self.profile.quantizations)
-
-    @property
-    def grows(self) -> bool:
-        """Whether a node can be added where one is lost."""
-        return any((n.max_count or n.count) > n.count for n in self.profile.nodes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fixed:
-    """What the user decided; None: the search decides."""
-
-    tensor_parallel_size: int | None = None
-    pipeline_parallel_size: int | None = None
-    replicas: int | None = None
-    max_num_seqs: int | None = None
-    kv_cache_dtype: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Question:
-    """A search: a model, hardware, a load and what it must feel like."""
-
-    model: Model
-    hardware: tuple[Hardware, ...]
-    traffic: Traffic
-    """With a request rate or a concurrency, and with the objectives."""
-    max_model_len: int
-    quantizations: tuple[str, ...] = ()
-    """Methods to weigh; empty: those that each profile accepts."""
-    pinned: bool = False
-    """The checkpoint is known, and is what it is; False: a shape, of which other checkpoints may be had."""
-    fixed: Fixed = field(default_factory=Fixed)
-    engine_args: dict[str, Json] = field(default_factory=dict)
-    """What else the user decided that an estimate takes by the same name: KEPT."""
-    spare: bool = False
-    plain: bool = False
-    """Only vLLM's own max_num_seqs and KV dtype, and no pipelines: for a first look at much hardware."""
-    prices_as_of: date
-    learned: LearnedRuns | None = None
-    """The installation's own runs, which move the memory of candidates of their kind."""
-    notes: tuple[str, ...] = ()
-    """What is said of the question itself."""

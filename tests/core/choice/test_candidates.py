@@ -1,0 +1,42 @@
+"""Which configurations a search weighs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from infercli.core.choice.answer import selection
+from infercli.core.choice.candidates import candidates, hardware_of
+from infercli.core.choice.search import Search
+from infercli.core.documents.profile import HardwareProfile, NodeGroup
+from infercli.errors import InputError, UnknownName
+from tests.core.choice.searches import PRICES, ask, profile
+
+
+def test_what_is_only_published_is_tried_for_no_other_checkpoint_unless_asked():
+    hardware = profile("h100", "H100", quantizations=("none", "mxfp4"))
+    own, others = ask(hardware, model="openai/gpt-oss-20b"), ask(hardware)
+    assert selection(Search(own)).chosen is not None
+    assert {w.candidate.quantization for w in candidates(own)} == {"mxfp4"}
+    assert {w.candidate.quantization for w in candidates(others)} == {"none"}
+    assert {w.candidate.quantization for w in candidates(replace(others, quantizations=("mxfp4",)))} == {"mxfp4"}
+
+
+def test_the_same_on_two_profiles_is_weighed_once():
+    one, two = profile("h100-x2", "H100", gpus=2), profile("h100", "H100", gpus=1)
+    names = {w.candidate.profile for w in candidates(ask(one, two)) if w.candidate.gpus == 1}
+    assert names == {"h100"}
+
+
+def test_pcie_of_a_profile_takes_nvlink_away():
+    gpu = hardware_of(profile("x", "H100", gpus=2, interconnect="pcie"), PRICES).gpu
+    assert gpu.nvlink_bytes_per_s is None
+    assert hardware_of(profile("x", "H100", gpus=2, interconnect="nvlink"), PRICES).gpu.nvlink_bytes_per_s
+
+
+def test_hardware_without_gpu_or_price_is_refused_by_name():
+    with pytest.raises(InputError, match="no GPU"):
+        hardware_of(HardwareProfile(name="c", accelerator="cpu", nodes=(NodeGroup(),)), PRICES)
+    with pytest.raises(UnknownName, match="chep"):
+        hardware_of(profile("x", price="chep"), PRICES)
