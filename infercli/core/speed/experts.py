@@ -115,8 +115,10 @@ def busiest(tokens: float, touched: float, share: float, ranks: int, own: float)
     As many tokens as in the mean would have to come in for it to be as busy. All others wait for it in every layer.
     Routers are taken to choose at random and evenly: whatever they prefer makes it worse.
     """
-    above = largest_of(ranks)
     chosen = tokens * share * ranks * own
+    if not chosen:
+        return tokens, touched
+    above = largest_of(ranks)
     most = touched + above * sqrt(touched * (1 - touched) / own)
     return tokens * (1 + above * sqrt((ranks - 1) / chosen)), min(1.0, most)
 

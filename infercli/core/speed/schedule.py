@@ -16,6 +16,8 @@ from typing import NamedTuple
 _FILLED, _FILLED_SHARE = 16, 64
 """Steps that a prompt fills and that are jumped over at most: of more, what a window bounds is no longer linear. One of
 64,000 steps goes by its 64ths: only the one in which it grows beyond the window is off."""
+_ROUNDING = 1e-3
+"""Tokens of a prompt that are none: what sums of fractions of tokens leave."""
 StepSeconds = Callable[[float, float, float, float, float], float]
 """Sequences that decode, their summed context, prompt tokens, these tokens' summed context, prompts that end -> s."""
 PassingSeconds = Callable[[float, float, float], float]
@@ -104,7 +106,7 @@ def play(
         if partial and limits.chunked_prefill:
             i, at = int(partial[0][0]), partial[0][1]
             most = max(_FILLED, int(partial[0][2] / budget / _FILLED_SHARE))
-            steps = min(most, ceil((partial[0][2] - at) / budget) - 1)
+            steps = min(most, ceil((partial[0][2] - at) / budget - 1e-9) - 1)  # the last step begins what it ends
             if lives:
                 steps = min(steps, ceil((running[0][0] - count) / tokens_per_step - 1e-9) - 1)
             if steps > 1:
@@ -126,7 +128,7 @@ def play(
             prefill += take
             budget -= take
             part[1] += take
-        while partial and partial[0][1] >= partial[0][2]:
+        while partial and partial[0][1] >= partial[0][2] - _ROUNDING:
             started.append(int(partial.popleft()[0]))
         room = limits.max_num_seqs - decodes - len(partial) - len(started)
         while waiting and room > 0 and budget > 0:

@@ -470,6 +470,13 @@ def test_every_request_ends_once_and_in_order(prompts, outputs, seqs, kv, chunke
         assert done - first >= outputs - 1 - 1e-9  # a token a step at most
 
 
+def test_a_prompt_that_rounding_ends_early_is_answered_all_the_same():
+    # Steps that the third of these fills were jumped over, to its very end, and nobody began its answer.
+    prompts, outputs = [958 / 3, 3818 / 3, 2953 / 3, 3150 / 3], [180.0, 544 / 3, 385 / 3, 668 / 3]
+    played = play(second, limits(max_num_batched_tokens=16), prompts, outputs, arrivals_s=[192, 282, 357, 364])
+    assert all(sent < first <= done for sent, first, done in zip(*played, strict=True))
+
+
 @given(output=st.integers(2, 200), longer=st.integers(1, 100), batch=st.integers(1, 64))
 @settings(max_examples=40, deadline=None)
 def test_longer_answers_never_end_earlier(output, longer, batch):

@@ -140,6 +140,7 @@ def test_ranks_that_have_whole_experts_wait_for_the_one_that_most_tokens_go_to()
     assert 48 * touched == pytest.approx(18.3, rel=0.05)
     assert rows == pytest.approx(21.9, rel=0.05)
     assert busiest(1e5, 1.0, 8 / 384, 8, 48) == (pytest.approx(1e5, rel=0.01), 1.0)
+    assert busiest(0, 0.0, 8 / 384, 8, 48) == (0, 0.0)  # a stage through which nothing passes
 
     def step_s(coefficients, **layout):
         made = work(tensor_parallel_size=8, **layout)
