@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.reduced import expand, is_reduced
-from infercli.adapters.model_config import read_object
+from infercli.adapters.models.model_config import read_object
 from infercli.core.quantization.checkpoint import detect_in
 from infercli.core.shapes import shapes
 from infercli.errors import InferError, InputError

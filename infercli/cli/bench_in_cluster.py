@@ -45,8 +45,8 @@ def run_in_cluster(
     The clock of the pod's node means nothing here, so the run's origin is when its first level was told of.
     """
     from infercli.actions.bench_in_cluster import bench_in_cluster
-    from infercli.adapters.cluster_job import ClusterJob
-    from infercli.adapters.cluster_platform import ClusterPlatform
+    from infercli.adapters.cluster.job import ClusterJob
+    from infercli.adapters.cluster.platform import ClusterPlatform
     from infercli.adapters.files import package_sources
     from infercli.core.bench.job import BenchJob
     from infercli.core.bench.levels import Level

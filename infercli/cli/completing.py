@@ -60,7 +60,7 @@ def _releases() -> Iterable[str]:
 
 
 def _contexts() -> Iterable[str]:
-    from infercli.adapters.kubeconfig import context_names
+    from infercli.adapters.cluster.kubeconfig import context_names
 
     try:
         return list(context_names())

@@ -142,7 +142,7 @@ def _here(plan: Plan, place: Place, port: int | None) -> Ready:
 
 
 def _in_cluster(plan: Plan, place: Place) -> Ready:
-    from infercli.adapters.cluster_platform import ClusterPlatform
+    from infercli.adapters.cluster.platform import ClusterPlatform
     from infercli.cli.world import kubernetes_world
     from infercli.render.names import keys_secret
 
@@ -177,7 +177,7 @@ def check_sealed(
 
 def check_files(plan: Plan) -> None:
     """The weights on this machine are those of the lock: sizes and hashes. Raises InputError with the differences."""
-    from infercli.adapters.model_directory import verify
+    from infercli.adapters.models.model_directory import verify
     from infercli.cli.progress import byte_progress
 
     assert plan.model is not None  # check_deployable says so

@@ -18,7 +18,7 @@ from infercli.errors import ClusterError, ExitCode, InferError, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infercli.adapters.cluster import Cluster
+    from infercli.adapters.cluster.client import Cluster
 
 
 class Finding(NamedTuple):
@@ -77,7 +77,7 @@ def _machine() -> list[Finding]:
 def _local() -> list[Finding]:
     import ctypes
 
-    from infercli.adapters.local_ray import EVERYWHERE, LocalRay, find_engine_python
+    from infercli.adapters.local.ray import EVERYWHERE, LocalRay, find_engine_python
     from infercli.cli.world import local_home
 
     found = []
@@ -112,8 +112,8 @@ def _hub() -> list[Finding]:
 
 
 def _cluster(namespace: str | None, kubeconfig: str | None, context: str | None) -> list[Finding]:
-    from infercli.adapters.cluster import connect
-    from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.adapters.cluster.client import connect
+    from infercli.adapters.cluster.release_secrets import ReleaseSecrets
     from infercli.cli.project import deployment_path, load_deployment
 
     cidrs: Sequence[str] = ()

@@ -89,7 +89,7 @@ class Answers:
         try:
             if speculation.config_path is None:
                 return read_draft(speculation, model, speculation.config)
-            from infercli.adapters.model_config import read_model_config
+            from infercli.adapters.models.model_config import read_model_config
 
             files = read_model_config(speculation.config_path, None)
             return read_draft(speculation, model, files.config, files.hf_quant_config)
@@ -104,7 +104,7 @@ def _refused(request_id: str | int | None, number: int | None, what: str, hint: 
 
 
 def _load(asked: EstimateRequest) -> Model:
-    from infercli.adapters.model_config import read_model_config, read_object
+    from infercli.adapters.models.model_config import read_model_config, read_object
 
     if asked.config_path is not None:
         files = read_model_config(asked.config_path, asked.hf_quant_config_path)

@@ -32,7 +32,7 @@ def status(output: str) -> int:
     Example:
       infercli local status -o json
     """
-    from infercli.adapters.local_ray import EVERYWHERE, LocalRay
+    from infercli.adapters.local.ray import EVERYWHERE, LocalRay
     from infercli.cli.world import local_home, local_store
 
     ray = LocalRay(local_home())
@@ -81,7 +81,7 @@ def stop(yes: bool, output: str) -> None:
     Example:
       infercli local stop
     """
-    from infercli.adapters.local_ray import LocalRay
+    from infercli.adapters.local.ray import LocalRay
     from infercli.cli.world import local_home
 
     ray = LocalRay(local_home())

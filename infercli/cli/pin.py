@@ -14,7 +14,7 @@ from infercli.errors import InferError, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from infercli.adapters.model_directory import OnProgress
+    from infercli.adapters.models.model_directory import OnProgress
     from infercli.core.documents.model import LockedModel
 
 
@@ -59,7 +59,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
         raise InputError("a directory is on this machine already", "leave out --download")
     with byte_progress("hashing" if is_directory else "pinning") as on_progress:
         if is_directory:
-            from infercli.adapters.model_directory import lock_directory
+            from infercli.adapters.models.model_directory import lock_directory
 
             locked = lock_directory(project / model, model, on_progress, f"`{again}`")
         else:
@@ -77,7 +77,7 @@ def _lock_of_hub(
     model: str, revision: str, download: str | None, on_progress: OnProgress, project: Path, file: list[str]
 ) -> LockedModel:
     """The lock entry of a model on the Hub, its files fetched into `download`. `file`: the flags that name a file."""
-    from infercli.adapters.hub import HubModels
+    from infercli.adapters.models.hub import HubModels
 
     hub = HubModels(tell=note, flags=(*(("--download", download) if download else ()), *file))
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from infercli.actions.ports import ReleaseStore
     from infercli.actions.steps import Compose, World
-    from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.adapters.cluster.release_secrets import ReleaseSecrets
     from infercli.cli.options import Place
     from infercli.core.documents.deployment import ModelDeployment
     from infercli.core.record import Json
@@ -87,7 +87,7 @@ def local_home() -> Path:
 
 def local_store() -> ReleaseStore:
     """The history of local releases."""
-    from infercli.adapters.release_directory import ReleaseDirectory
+    from infercli.adapters.local.release_directory import ReleaseDirectory
 
     return ReleaseDirectory(local_home() / "releases")
 
@@ -109,7 +109,7 @@ def local_world(port: int | None = None, key: str | None = None) -> World:
     """The world of a local release; `key`: of a deploy, one more that its front accepts."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
-    from infercli.adapters.local_platform import LocalPlatform, last_port
+    from infercli.adapters.local.platform import LocalPlatform, last_port
     from infercli.cli.project import serving_code
     from infercli.render.serve_config import local_layout
 
@@ -121,8 +121,8 @@ def local_world(port: int | None = None, key: str | None = None) -> World:
 
 def cluster_store(place: Place) -> ReleaseSecrets:
     """The history of the releases in one namespace."""
-    from infercli.adapters.cluster import connect
-    from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.adapters.cluster.client import connect
+    from infercli.adapters.cluster.release_secrets import ReleaseSecrets
 
     return ReleaseSecrets(connect(place.kubeconfig, place.kube_context, place.namespace))
 
@@ -131,9 +131,9 @@ def kubernetes_world(name: str, place: Place, keys_secret: str | None = None) ->
     """The world of a release in a cluster. `keys_secret`: of what is about to be deployed; None: as was recorded."""
     from infercli.actions.steps import World
     from infercli.adapters.clock import SystemClock
-    from infercli.adapters.cluster import connect
-    from infercli.adapters.cluster_platform import ClusterPlatform
-    from infercli.adapters.release_secrets import ReleaseSecrets
+    from infercli.adapters.cluster.client import connect
+    from infercli.adapters.cluster.platform import ClusterPlatform
+    from infercli.adapters.cluster.release_secrets import ReleaseSecrets
     from infercli.render.serve_config import KUBERNETES
 
     cluster = connect(place.kubeconfig, place.kube_context, place.namespace)

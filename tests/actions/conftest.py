@@ -4,7 +4,7 @@ import pytest
 
 from infercli.actions.deploy import Request
 from infercli.actions.steps import World
-from infercli.adapters.release_directory import ReleaseDirectory
+from infercli.adapters.local.release_directory import ReleaseDirectory
 from infercli.core.release import engines_of
 from infercli.render.serve_config import local_layout, serve_config
 from tests.core.builders import plan

@@ -45,6 +45,6 @@ def test_a_hint_leads_back_to_the_cluster_that_was_meant(infercli, monkeypatch):
     def connect(kubeconfig, context, namespace):
         raise ClusterError("busy", "`infercli status chat` says more")
 
-    monkeypatch.setattr("infercli.adapters.cluster.connect", connect)
+    monkeypatch.setattr("infercli.adapters.cluster.client.connect", connect)
     ran = infercli("rollback", "chat", "--context", "prod", "-n", "live", "--target", "kubernetes")
     assert "`infercli status --context prod -n live --target kubernetes chat` says more" in ran.err

@@ -7,7 +7,7 @@ import pytest
 
 from infercli.actions.steps import World
 from infercli.adapters.clock import SystemClock
-from infercli.adapters.cluster_platform import ClusterPlatform
+from infercli.adapters.cluster.platform import ClusterPlatform
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim
 from infercli.core.bench.levels import BenchRun, Levels

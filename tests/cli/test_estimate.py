@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from infercli.adapters import model_config
+from infercli.adapters.models import model_config
 from infercli.cli import estimate
 from infercli.core.shapes import shapes
 from infercli.errors import ExitCode

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infercli.adapters import model_directory
 from infercli.adapters.files import alone, state_home, to_json, to_yaml
+from infercli.adapters.models import model_directory
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
 from infercli.core.documents.model import LockedFile, LockedModel, ModelLock
@@ -46,7 +46,7 @@ def test_doctor_takes_the_hubs_switch_as_the_hubs_client_does_and_the_namespace_
         asked.append(namespace)
         raise ClusterError("no cluster in this test")
 
-    monkeypatch.setattr("infercli.adapters.cluster.connect", connect)
+    monkeypatch.setattr("infercli.adapters.cluster.client.connect", connect)
     infercli("init", "--name", "team")
     path = tmp_path / "deployment.yaml"
     path.write_text(path.read_text().replace("# namespace:", "namespace:"))
@@ -89,7 +89,7 @@ def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_se
                 raise ClusterError("not allowed to read EndpointSlice kubernetes")
             return addresses
 
-    monkeypatch.setattr("infercli.adapters.cluster.connect", lambda *_: Cluster())
+    monkeypatch.setattr("infercli.adapters.cluster.client.connect", lambda *_: Cluster())
     infercli("init")
     path = tmp_path / "deployment.yaml"
     path.write_text(path.read_text() + (f"  api_server_cidrs: {said}\n" if said else ""))

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from infercli.adapters.local_ray import RunningRay
-from infercli.adapters.release_directory import ReleaseDirectory
+from infercli.adapters.local.ray import RunningRay
+from infercli.adapters.local.release_directory import ReleaseDirectory
 from infercli.cli.world import local_world
 from infercli.core.release import KEPT, Measured, Progress, Serving
 from infercli.errors import ClusterError, ExitCode

@@ -17,7 +17,7 @@ import click
 import pytest
 
 from infercli import __version__
-from infercli.adapters.release_directory import ReleaseDirectory
+from infercli.adapters.local.release_directory import ReleaseDirectory
 from infercli.cli import main as cli
 from infercli.cli.completing import VALUES
 from infercli.errors import ExitCode, InferError

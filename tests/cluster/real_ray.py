@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 from tests.cluster.cluster import ROOT, Cluster
 from tests.cluster.control_plane import healthz
 from tests.cluster.standin.server import APPLICATIONS, DASHBOARD_PORT, SERVE_PORT

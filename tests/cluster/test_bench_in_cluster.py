@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infercli.adapters import cluster as cluster_module
+from infercli.adapters.cluster import client as cluster_module
 from infercli.core.bench.result import BenchResult, recompute
 from tests.cluster.components import bench_log
 from tests.cluster.job_pods import JobPods

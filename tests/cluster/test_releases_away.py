@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from infercli.adapters import cluster_lease, cluster_requests
+from infercli.adapters.cluster import lease, requests
 from tests.cluster.release_project import Project
 from tests.cluster.way import way_to
 
@@ -57,7 +57,7 @@ def outcomes(user):
 
 @pytest.mark.parametrize("what", ["before", "after"])
 def test_a_release_comes_moves_goes_back_and_goes_although_every_write_is_broken_off_once(user, way, what, monkeypatch):
-    monkeypatch.setattr(cluster_requests, "AGAIN_S", 0.1)
+    monkeypatch.setattr(requests, "AGAIN_S", 0.1)
     broken = []
 
     def fault(method, path, body):
@@ -98,7 +98,7 @@ history is once the same command was typed again."""
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_command_that_ended_since_nobody_answered_goes_on_when_it_is_typed_again(user, way, point, monkeypatch):
-    monkeypatch.setattr(cluster_lease, "DURATION_S", 3)
+    monkeypatch.setattr(lease, "DURATION_S", 3)
     (method, path, words), stands, history = POINTS[point]
 
     def fault(asked, where, body):

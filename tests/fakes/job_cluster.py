@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from infercli.adapters.cluster_errors import Exists, Forbidden
+from infercli.adapters.cluster.errors import Exists, Forbidden
 from infercli.errors import ClusterError
 from tests.cluster.api import ApiError
 from tests.cluster.pod_files import mounted_files

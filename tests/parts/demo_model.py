@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from infercli.adapters.files import cache_home
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "demo_model.py"
 MADE_S = 900.0  # a minute on two idle cores

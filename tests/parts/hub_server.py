@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from infercli.adapters.hub import HubModels
+from infercli.adapters.models.hub import HubModels
 
 READER = "hf_reader"
 """A token that is let into every model."""

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 from infercli.errors import InputError
 from infercli.render.serving_code import Part, code_digest, module_name, zip_name, zip_package
 from tests.parts.require import require

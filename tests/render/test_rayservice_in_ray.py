@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 from infercli.core.documents.profile import NodeGroup
 from infercli.errors import InputError
 from infercli.render.objects import static_objects

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 from infercli.errors import InputError
 from infercli.render.serve_config import KUBERNETES, local_layout, serve_config, serve_config_text
 from tests.parts.require import require

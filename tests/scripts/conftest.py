@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infercli.adapters.files import cache_home
-from infercli.adapters.local_ray import find_engine_python
+from infercli.adapters.local.ray import find_engine_python
 from infercli.errors import InputError
 from tests.parts.require import require
 

@@ -1,0 +1,1 @@
+"""The Ray on this machine, and what is kept of its releases."""
