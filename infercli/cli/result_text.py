@@ -221,7 +221,7 @@ def _how_sure(s: Sure) -> str:
 
 
 def _predicted(result: BenchResult, width: int) -> str:
-    found = list(foretold(result))
+    found = list(foretold(result.predicted, result.stages))
     if not found:
         return ""
     digits = {"output tokens/s": 0, "TTFT p50": 1, "TPOT p50": 2}

@@ -214,7 +214,7 @@ def _predicted(result: BenchResult) -> Iterator[ET.Element]:
     several = len(result.stages) > 1
     rows: list[Row] = []
     cells: list[list[Child]] = []
-    for f in foretold(result):
+    for f in foretold(result.predicted, result.stages):
         digits = 0 if f.factor == 1 else 1
         measured = UNKNOWN if f.measured is None else f"{f.measured * f.factor:,.{digits}f}"
         load = f"{f.stage + 1}: {result.stages[f.stage].load.label}: " if several else ""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from infercli.core.bench.stage import StageResult
 from infercli.core.estimates.answer import Interval
 from infercli.core.record import Record
-
-if TYPE_CHECKING:
-    from infercli.core.bench.result import BenchResult
 
 
 class Prediction(Record):
@@ -82,10 +80,10 @@ class Foretold(NamedTuple):
         return "above" if self.measured > self.said.high else "below" if self.measured < self.said.low else "inside"
 
 
-def foretold(result: BenchResult) -> Iterator[Foretold]:
-    """In the order of the stages."""
-    for p in sorted(result.predicted, key=lambda p: p.stage):
-        m = result.stages[p.stage].metrics
+def foretold(predicted: Sequence[Prediction], stages: Sequence[StageResult]) -> Iterator[Foretold]:
+    """Of a result's predictions and stages, in the order of the stages."""
+    for p in sorted(predicted, key=lambda p: p.stage):
+        m = stages[p.stage].metrics
         quantities = (
             ("output tokens/s", p.output_tokens_per_s, m.output_tokens_per_s, 1.0, "tokens/s"),
             ("TTFT p50", p.ttft_s, m.ttft_s.p50 if m.ttft_s else None, 1000.0, "ms"),

@@ -46,10 +46,10 @@ def test_without_telemetry_or_price_nothing_is_said_of_energy_or_money():
 
 def test_a_prediction_stands_beside_its_measurement():
     bench = full(sweep((1, 2), requests=16))
-    found = list(foretold(bench))
+    found = list(foretold(bench.predicted, bench.stages))
     assert [(f.stage, f.quantity, f.side) for f in found[3:]] == [
         (1, "output tokens/s", "inside"), (1, "TTFT p50", "below"), (1, "TPOT p50", "above")
     ]  # fmt: skip
     assert found[4].measured == bench.stages[1].metrics.ttft_s.p50
     silent = bench.model_copy(update={"stages": (stage([trace(0.0, ended_s=1.0)]), *bench.stages[1:])})
-    assert [f.side for f in foretold(silent)][1:3] == ["unknown", "unknown"]
+    assert [f.side for f in foretold(silent.predicted, silent.stages)][1:3] == ["unknown", "unknown"]
