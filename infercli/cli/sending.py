@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 64
 DEFAULT_WORDS = 64
 WORKLOAD_SUFFIXES = ("", ".yaml", ".yml")
-GENERATOR = 2
+GENERATOR = 3
 """Raised when the same workload, seed and tokenizer give other text than before: what is kept is then not used."""
 
 

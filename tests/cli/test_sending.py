@@ -12,10 +12,11 @@ from infercli.adapters.files import read_document, shipped
 from infercli.adapters.openai_api import OpenAiApi
 from infercli.adapters.tokenizer import open_tokenizer
 from infercli.cli.project import load_objectives
-from infercli.cli.sending import conversations_for, tokenizer_for
+from infercli.cli.sending import GENERATOR, conversations_for, tokenizer_for
 from infercli.core.endpoint import parse_endpoint
 from infercli.core.load.sending import fresh
 from infercli.core.load.workload import Workload
+from infercli.core.record import digest
 from infercli.errors import InputError, InvalidFile, UnknownName
 from tests.fakes.openai_server import FakeOpenAiServer
 from tests.parts.bpe import Counted, tokenizer_json
@@ -211,6 +212,15 @@ def test_a_kept_entry_that_was_damaged_is_written_again(lengths, tmp_path):
     entry.write_bytes(whole.replace(b"time", b"tame"))
     assert conversations_for(None, input_tokens=50, count=4, lengths=lengths) == first
     assert entry.read_bytes() == whole
+
+
+def test_text_that_is_another_than_before_has_another_number_so_that_what_was_kept_is_not_used(lengths):
+    written = [conversations_for(given, seed=1, input_tokens=tokens, count=6, lengths=lengths) for given, tokens in (
+        (None, 50), ("rag", None), ("agent", None),
+    )]  # fmt: skip
+    later = [fresh(sent, stage) for sent in written for stage in (1, 100)]
+    text = digest([prompts(c) for c in [*(sent.conversations for sent in written), *later]])
+    assert {GENERATOR: text[:12]} == {3: "65ed073a9e18"}, "the text is another: raise GENERATOR, and write both here"
 
 
 def test_where_nothing_can_be_kept_the_benchmark_goes_on_and_says_so(lengths, tmp_path, capsys):
