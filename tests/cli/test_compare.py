@@ -21,7 +21,7 @@ def test_compare_says_how_much_and_how_surely(infercli, saved):
     assert lines["TPOT p50, ms"].endswith(" worse")
     assert lines["output tokens/s"].endswith(" worse")
     assert lines["TTFT p99, ms"].endswith(" too few")
-    assert "cannot be told: too few: 250 values, and it takes 1,000" in ran.out
+    assert "cannot be told: too few: 250 values, and p99 takes 1,000" in ran.out
     assert "2,000 times" in ran.out
     answer = json.loads(infercli("compare", "a.json", "b.json", "-o", "json").out)
     assert answer["kind"] == "BenchComparison"

@@ -267,7 +267,7 @@ def test_a_comparison_says_what_can_and_what_cannot_be_told():
     assert "1.json against 0.json" in text
     assert "higher: worse" in text
     assert "no difference can be shown" in text
-    assert "cannot be told: too few: 250 values, and it takes 1,000" in text
+    assert "cannot be told: too few: 250 values, and p99 takes 1,000" in text
     assert "by bootstrap" in text
 
 

@@ -206,7 +206,7 @@ def _quantiles(metric: str, known: Sequence[float | None], sides: Sequence[Poole
     few = [
         f"{side.requests:,} requests, and it takes {stats.MIN_REQUESTS:,}"
         if side.requests < stats.MIN_REQUESTS
-        else f"{len(side.ordered):,} values, and it takes {stats.least(q):,}"
+        else f"{len(side.ordered):,} values, and p{q * 100:g} takes {stats.least(q):,}"
         for side in sides
         if side.requests < stats.MIN_REQUESTS or not stats.enough(len(side.ordered), q)
     ]

@@ -88,7 +88,7 @@ def test_of_too_few_requests_nothing_is_said_and_the_reason_names_how_many_it_ta
     found = by_metric(compare(run(64, 8, 1), run(64, 8, 2), "b.json"))
     assert found["ttft_p50_s"].verdict == "none shown"
     assert (found["ttft_p95_s"].verdict, found["ttft_p95_s"].low) == ("too few", None)
-    assert found["ttft_p95_s"].reason == "64 values, and it takes 200"
+    assert found["ttft_p95_s"].reason == "64 values, and p95 takes 200"
     few = by_metric(compare(run(29, 8, 1), run(64, 8, 2), "b.json"))
     assert {d.verdict for d in few.values()} == {"too few"}
     assert few["ttft_p50_s"].reason == "29 requests, and it takes 30"
