@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,7 @@ class Report:
     """What it says, in its result or at its end, about having been the limit itself."""
 
 
-class Tool:
+class Tool(ABC):
     """One load generator."""
 
     name: ClassVar[str]
@@ -68,17 +69,17 @@ class Tool:
     variables: ClassVar[dict[str, str]] = {}
     """Of its environment, beside the usual."""
 
+    @abstractmethod
     def prepare(self) -> str:
         """Make what it needs; its version. Raises PeerMissing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def argv(self, url: str, streams: int, requests: int, folder: Path) -> list[str]:
         """The command line; its files go to `folder`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def report(self, folder: Path, answers: Sequence[Answer]) -> Report:
         """What it wrote."""
-        raise NotImplementedError
 
 
 class Infercli(Tool):

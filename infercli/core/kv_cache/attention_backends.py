@@ -21,8 +21,9 @@ _SPARSE_MAJORS = (9, 10, 12)
 """Of backends of attention that picks its tokens (0.12 to 0.33 v1/attention/backends/mla/flashmla_sparse.py and
 flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py and nvidia/flashinfer_sparse.py). 12 is in releases since
 0.24, and was before in builds whose logs are public."""
-_HOPPER, _DATACENTRE_BLACKWELL = 9, 10
-"""Majors: FlashAttention has FP8 on the first, and FlashInfer comes first on the second."""
+_HOPPER = 9
+"""Major of the GPUs where FlashAttention has FP8 (0.29 v1/attention/backends/fa_utils.py
+flash_attn_supports_kv_cache_dtype), beside 10.x, where FlashInfer is asked first."""
 _FLASH_ATTENTION = (8, 0)
 """Of FlashAttention, which latent attention takes for prompts (0.8.5 to 0.13 attention/backends/mla/common.py and
 v1/attention/backends/mla/common.py, 0.29 v1/attention/backends/mla/prefill/selector.py)."""
@@ -127,7 +128,7 @@ def _latent_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineF
 
 def _dense_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFacts, named: str) -> str | None:
     """Below 8.9 only FlashInfer has it; before 0.24 Triton took fp8_e5m2 as well."""
-    kept = [m for m in mixers(arch) if isinstance(m, Attention) and m.cached and m.indexer is None]
+    kept = _plain(arch)
     if not kept or capability >= _NATIVE_FP8 or facts.release < (0, 11):
         return None
     least = capability_text(_NATIVE_FP8)
@@ -137,14 +138,13 @@ def _dense_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFa
         return f"it needs compute capability {least}"
     if facts.release >= _FLASHINFER_AMPERE and capability < (8, 0):
         return f"it needs compute capability {least}, or 8.0 with FlashInfer"
-    heads = (*_FLASHINFER_HEADS, 512) if facts.release >= _FLASHINFER_512 else _FLASHINFER_HEADS
+    heads = _flashinfer_heads(facts)
     other = sorted({m.head_dim for m in kept} - set(heads))
     if other:
         return f"heads of {other[0]} need compute capability {least}: FlashInfer has {', '.join(map(str, heads))}"
     if any(m.sinks for m in kept):
         return f"attention with sinks needs compute capability {least}"
-    whole = arch.image_prefix and (bool(arch.encoders) or facts.release < _PREFIX_CLEARED)
-    if whole and facts.release >= _PREFIX_ASKED:
+    if _sees_images_whole(arch, facts) and facts.release >= _PREFIX_ASKED:
         return f"{arch.architecture}, whose tokens of an image see one another, needs compute capability {least}"
     return None
 
@@ -154,21 +154,33 @@ def attends_by_flashinfer(
 ) -> bool:
     """Whether FlashInfer runs plain attention: first on 10.x, elsewhere where FlashAttention has no cache in FP8.
 
-    Read in 0.29 (platforms/cuda.py _get_backend_priorities, v1/attention/backends/flashinfer.py), and logs of 0.20 to
-    0.22 name the same candidates. With sinks on 10.x alone is
-    counted. Not where images are seen whole, nor for heads of
-    more than one size, which Gemma 4 gives to one other backend (model_executor/models/config.py Gemma4Config).
+    Read in 0.29 (platforms/cuda.py _get_backend_priorities, v1/attention/backends/flashinfer.py); logs of 0.20 to 0.22
+    name the same candidates. Attention with sinks is counted on 10.x alone. It is not taken where images are seen
+    whole, nor for heads of more than one size, which Gemma 4 gives to one other backend
+    (model_executor/models/config.py Gemma4Config).
     """
-    capability = gpu.capability
-    kept = [m for m in mixers(arch) if isinstance(m, Attention) and m.cached and m.indexer is None]
+    capability, kept = gpu.capability, _plain(arch)
     if gpu.platform != "cuda" or capability is None or not kept or facts.release < _FLASHINFER[:2]:
         return False
-    first = capability[0] == _DATACENTRE_BLACKWELL
+    first = gpu.datacentre_blackwell
     named = kv_dtype(asked, quantization.kv_cache_fp8, arch, capability)
-    if not first and (not named.startswith("fp8") or capability[0] == _HOPPER or capability < _FLASH_ATTENTION):
+    lacks_fp8 = capability[0] != _HOPPER and capability >= _FLASH_ATTENTION
+    if not first and not (named.startswith("fp8") and lacks_fp8):
         return False
     heads = {m.head_dim for m in kept}
-    has = {*_FLASHINFER_HEADS, 512} if facts.release >= _FLASHINFER_512 else {*_FLASHINFER_HEADS}
-    sinks = any(m.sinks for m in kept) and not first
-    whole = arch.image_prefix and (bool(arch.encoders) or facts.release < _PREFIX_CLEARED)
-    return heads <= has and len(heads) == 1 and not sinks and not whole
+    if len(heads) > 1 or not heads <= {*_flashinfer_heads(facts)}:
+        return False
+    return (first or not any(m.sinks for m in kept)) and not _sees_images_whole(arch, facts)
+
+
+def _plain(arch: ModelArch) -> list[Attention]:
+    """The layers of plain attention that keep keys and values."""
+    return [m for m in mixers(arch) if isinstance(m, Attention) and m.cached and m.indexer is None]
+
+
+def _flashinfer_heads(facts: EngineFacts) -> tuple[int, ...]:
+    return (*_FLASHINFER_HEADS, 512) if facts.release >= _FLASHINFER_512 else _FLASHINFER_HEADS
+
+
+def _sees_images_whole(arch: ModelArch, facts: EngineFacts) -> bool:
+    return arch.image_prefix and (bool(arch.encoders) or facts.release < _PREFIX_CLEARED)

@@ -21,10 +21,12 @@ _ESTIMATES_ON_ROCM = (0, 26)
 still leaves them out)."""
 
 _FLASHINFER_SINCE, _FLASHINFER_GROWS = (0, 20), (0, 29)
+"""From the first on logs show its workspace in the estimate of graphs; read in the second, it grows with a step."""
 _FLASHINFER_BYTES = 394 * MIB
 """envs.py VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE. Of 0.22 on capability 10.x with one and two requests 0.40 and 0.41 GiB
 of graphs were estimated where 0.03 and 0.06 were taken, of 0.20 on 12.x 0.39, and 0.08 where a model pools."""
 _FLASHINFER_BYTES_PER_ELEMENT = 16
+"""0.29 v1/attention/backends/flashinfer.py FLASHINFER_PREFILL_WORKSPACE_BYTES_PER_ELEM, of a step's queries."""
 
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""

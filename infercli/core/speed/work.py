@@ -45,7 +45,8 @@ these instructions beside 1,507 of cuBLAS, where the same author's reaches 405 o
 _HOPPER_SM_FLOPS_PER_S = 7.49e12
 """Of one multiprocessor in 16 bits: 989 TFLOP/s of 132 (NVIDIA H100 datasheet, SXM)."""
 _CUT = 2.0
-"""From where on a GPU has fewer tensor cores than its multiprocessors were made for, rather than a lower clock."""
+"""From where on a GPU has fewer tensor cores than its multiprocessors were made for, rather than a lower clock. Our
+choice: of the GPUs of 9.0 in the table H20 has four times fewer, and all others less than two."""
 
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
