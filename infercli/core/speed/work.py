@@ -41,7 +41,8 @@ _MMA_FRACTION = {9: 0.629, 10: 0.25, 11: 0.25}
 """Of what other kernels reach that Ampere's tensor core instructions do, by capability's major number: Hopper and
 Blackwell of data centres have others. On H800 by Luo et al. 2025 (arXiv 2501.12084); on B200 378 TFLOP/s of a kernel of
 these instructions beside 1,507 of cuBLAS, where the same author's reaches 405 of 432 on a GPU that has no others
-(gau-nernst/learn-cuda, 02e_matmul_sm100 and 02c_matmul_sm120)."""
+(gau-nernst/learn-cuda, 02e_matmul_sm100 and 02c_matmul_sm120). Thor's 11.0, which has B200's kind, was not measured and
+is taken to be as B200."""
 _HOPPER_SM_FLOPS_PER_S = 7.49e12
 """Of one multiprocessor in 16 bits: 989 TFLOP/s of 132 (NVIDIA H100 datasheet, SXM)."""
 _CUT = 2.0
