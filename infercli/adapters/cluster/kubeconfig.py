@@ -79,7 +79,23 @@ def _read(configuration: Any, place: str, context: str | None, doing: Doing) -> 
         config.load_kube_config(config_file=place, context=chosen, client_configuration=configuration)
     if errors and contexts[chosen].plugin:
         raise _plugin_failed(doing._replace(context=chosen), contexts[chosen].plugin, errors[-1])
+    if "://" not in configuration.host:
+        configuration.host = _with_scheme(configuration, place, chosen)
     return contexts[chosen]
+
+
+def _with_scheme(configuration: Any, place: str, context: str) -> str:
+    """The address of an API server that is written without one: HTTPS where anything is said of TLS, as kubectl has it.
+
+    Without, kubectl speaks plain HTTP and leaves the credentials out (client-go 0.36, rest/url_utils.go); the client
+    here would send them.
+    """
+    server = configuration.host
+    if configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl:
+        return f"https://{server}"
+    raise InputError(
+        f"{place}: context `{context}` has a server without https://: {server}", f"server: https://{server}"
+    )
 
 
 def _unreadable(error: Exception, place: str, doing: Doing) -> InferError | None:

@@ -7,7 +7,9 @@ import json
 import logging
 import stat
 import threading
+from pathlib import Path
 
+import kubernetes.client
 import pytest
 import urllib3.exceptions
 from kubernetes.client.exceptions import ApiException
@@ -15,6 +17,7 @@ from kubernetes.client.exceptions import ApiException
 from infercli.adapters.cluster import requests as module
 from infercli.adapters.cluster.client import Cluster, connect
 from infercli.adapters.cluster.errors import Forbidden
+from infercli.adapters.cluster.kubeconfig import load
 from infercli.adapters.cluster.requests import Requests
 from infercli.errors import ClusterError, EndpointError, InputError, UnknownName
 
@@ -240,6 +243,25 @@ def test_a_plugin_whose_token_runs_out_and_that_gives_no_other_says_nothing_itse
         connect(path, None, None)
     assert (tmp_path / "asked").exists()
     assert capsys.readouterr().err == ""
+
+
+def of_server(path, **cluster):
+    content = json.loads(Path(path).read_text())
+    content["clusters"][0]["cluster"] = cluster
+    Path(path).write_text(json.dumps(content))
+    return path
+
+
+def test_no_credentials_go_to_a_server_of_which_nobody_says_that_it_speaks_tls(kubeconfig):
+    with pytest.raises(InputError, match=r"has a server without https://: 127\.0\.0\.1:1$") as error:
+        connect(of_server(kubeconfig(), server="127.0.0.1:1"), None, None)
+    assert error.value.hint == "server: https://127.0.0.1:1"
+
+
+def test_a_server_without_a_scheme_speaks_tls_where_the_kubeconfig_says_how(kubeconfig):
+    configuration = kubernetes.client.Configuration()
+    load(configuration, of_server(kubeconfig(), server="127.0.0.1:1", **{"insecure-skip-tls-verify": True}), None)
+    assert configuration.host == "https://127.0.0.1:1"
 
 
 def test_whom_a_context_impersonates_is_said_in_every_request_and_each_group_of_its_own(kubeconfig, tmp_path):
