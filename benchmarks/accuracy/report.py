@@ -68,16 +68,15 @@ def names(scores: Scores, terms: tuple[str, ...]) -> list[str]:
     """Misses, wrong verdicts, refusals and what was not counted: all by name."""
     lines: list[str] = []
     for term in terms:
-        missed = [(error, name) for error, name in scores.signed(term) if abs(error) > NAMED_ABOVE_PCT]
+        missed = [(error, row) for error, row in scores.signed(term) if abs(error) > NAMED_ABOVE_PCT]
         if missed:
             lines.append(f"{term}: {len(missed)} misses over {NAMED_ABOVE_PCT} %")
-            by_id = {row.id: row for row in scores.compared}
             rows = []
-            for error, name in sorted(missed, key=lambda m: -abs(m[0])):
-                ours, printed = by_id[name].pairs[term]
+            for error, row in sorted(missed, key=lambda m: -abs(m[0])):
+                ours, printed = row.pairs[term]
                 rows.append((
-                    name, f"{error:+.1f} %", f"ours {ours:.4g}", f"printed {printed:.4g}",
-                    " / ".join(by_id[name].groups), by_id[name].why.get(term, ""),
+                    row.id, f"{error:+.1f} %", f"ours {ours:.4g}", f"printed {printed:.4g}",
+                    " / ".join(row.groups), row.why.get(term, ""),
                 ))  # fmt: skip
             lines += [columns(rows, indent="  "), ""]
     for title, entries in (

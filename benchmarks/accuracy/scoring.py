@@ -46,16 +46,16 @@ class Scores:
 
     def errors(self, term: str, group: str | None = None) -> list[tuple[float, str]]:
         """(absolute error in percent, id) of a term, in the order of the file."""
-        return [(abs(signed), name) for signed, name in self.signed(term, group)]
+        return [(abs(signed), row.id) for signed, row in self.signed(term, group)]
 
-    def signed(self, term: str, group: str | None = None) -> list[tuple[float, str]]:
-        """As `errors`, positive where we say more than was printed."""
+    def signed(self, term: str, group: str | None = None) -> list[tuple[float, Compared]]:
+        """(error in percent, record), in the order of the file: positive where we say more than was printed."""
         found = []
         for row in self.compared:
             if term in row.pairs and (group is None or group in row.groups):
                 ours, printed = row.pairs[term]
                 if printed > 0:
-                    found.append((100 * (ours - printed) / printed, row.id))
+                    found.append((100 * (ours - printed) / printed, row))
         return found
 
     def left_out(self, term: str) -> list[tuple[float, str]]:

@@ -62,3 +62,9 @@ def test_the_text_names_the_worst_the_refused_and_the_wrong():
     assert "75.0 % of 4" in text
     for name in ("unknown GPU", "it started", "no config"):
         assert name in text
+
+
+def test_records_of_one_name_are_told_apart():
+    rows = [compared("a", "dense", weights=(50, 100)), compared("a", "moe", tpot=(1, 1))]
+    (line,) = [line for line in names(Scores(rows=2, compared=rows), ("weights",)) if "-50.0 %" in line]
+    assert "dense" in line
