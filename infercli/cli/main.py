@@ -174,11 +174,8 @@ def invoke(args: list[str] | None = None) -> int:
         note("interrupted")
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
-        _report(
-            InferError(error.format_message(), f"`{error.ctx.command_path} --help`" if error.ctx else None),
-            color,
-            words,
-        )
+        said = " ".join(error.format_message().split())  # click gives each choice of an argument a line
+        _report(InferError(said, f"`{error.ctx.command_path} --help`" if error.ctx else None), color, words)
         return ExitCode.USAGE
     except click.ClickException as error:
         _report(InferError(error.format_message()), color, words)

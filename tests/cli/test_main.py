@@ -359,3 +359,9 @@ def test_a_name_that_no_file_system_takes_is_an_error_of_whoever_typed_it(words,
     assert ran.code == ExitCode.USAGE
     assert "x" * 100 not in ran.err
     assert "is longer than the name of a file can be" in ran.err
+
+
+def test_a_missing_argument_is_told_in_one_line_with_its_choices(infercli):
+    assert infercli("completion").err.splitlines()[0] == (
+        "error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish"
+    )

@@ -134,7 +134,7 @@ class ModelDeployment(Document):
         if not re.fullmatch(NAME_PATTERN, name):
             raise ValueError(
                 "must be lower-case letters, digits and `-`, begin with a letter, end with a letter or a digit, and "
-                "have 40 at most"
+                "be of 40 characters at most"
             )
         return name
 
