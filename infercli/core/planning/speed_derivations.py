@@ -64,7 +64,10 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         source=f"a step of {chunk:,} tokens of one prompt{cached}, and nothing else",
     )  # fmt: skip
     request = Given(
-        name="request_s", value=c.request_s, unit="s", source=f"HTTP, tokenizer and queues of a request; {_FITTED}"
+        name="request_s",
+        value=c.request_s,
+        unit="s",
+        source="HTTP, tokenizer and queues of a request; core/speed/coefficients.py: as public single clients wait",
     )
     yield _played("ttft_s", found.ttft_s, (prefill, decode, request, *rates), _error(q, "ttft"))
     if found.tpot_s is not None:

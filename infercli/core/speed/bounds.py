@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, ModelArch, feed_forwards
 from infercli.core.gpus import Gpu
-from infercli.core.speed.errors import LEAST_REQUEST_S, LoadKind, Metric, error_of, interval
+from infercli.core.speed.errors import LEAST_REQUEST_S, MOST_REQUEST_S, LoadKind, Metric, error_of, interval
 from infercli.core.speed.throughput import Load, Serving, Speed, coefficients_for, is_v0, version_of
 
 MEASURED = frozenset({
@@ -78,6 +78,7 @@ def bounded(
         widened *= _WIDENED
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:
-        saved = coefficients_for(serving.engine_version).request_s - LEAST_REQUEST_S
-        low = min(low, interval(max(LEAST_REQUEST_S, value - saved), error, widened=widened)[0])
+        usual = coefficients_for(serving.engine_version).request_s
+        low = min(low, interval(max(LEAST_REQUEST_S, value - usual + LEAST_REQUEST_S), error, widened=widened)[0])
+        high = max(high, value - usual + MOST_REQUEST_S)
     return Bounded(value=value, low=low, high=high), tuple(notes)

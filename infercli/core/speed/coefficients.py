@@ -117,12 +117,13 @@ V0 = Coefficients(
 and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
-    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.035,
+    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.02,
     intake_s=1e-3,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1
-(56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s was chosen
-afterwards, beside means where a record has the mean of TTFT and medians where it has the median. Of 133 closed loops
-TTFT is off by 16 to 18 % with 15 to 47 ms; of InferenceX by 13 % with 20 and 25, by 15 % with 30 to 40 and by 18 % with
-47. Chosen: 35. Single clients of five other public sources wait for 20 ms at most, but with less than 35 tokens/s of
-dense models are missed by more."""
+(56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s is not fitted:
+the first token of a single client's short prompt takes longer than the next by 7 ms (RTX 5060 Ti, 0.11), 9 (vLLM pull
+request 20059), 12 (21477), 22 (L4, 0.23), 25 (RTX A6000, 0.23) and 25 (RTX 3060, 0.11, over a network), and by 7 to 9
+on two cores with 0.29 and a model of 3 million parameters. Chosen: 20. The fitted records had asked for 35: five with
+the shortest prompts are chats with 0.11.0, which parses its template anew for each, 15 ms for 4 KB of it (entrypoints/
+chat_utils.py resolve_chat_template_kwargs; cached in 0.13)."""

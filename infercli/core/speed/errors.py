@@ -20,10 +20,10 @@ Metric = Literal["output_tokens_per_s", "ttft", "tpot"]
 LoadKind = Literal["concurrency", "rate", "at_once"]
 
 
-LEAST_REQUEST_S = 3e-3
-"""Of a request beside its steps, where `request_s` of core/speed/coefficients.py is what the fitted records had. It is
-the client's and the host's: short prompts of one client leave 2 to 25 ms in six public sources and 50 in two others.
-Chosen, not fitted: TTFT may be that much shorter than said."""
+LEAST_REQUEST_S, MOST_REQUEST_S = 3e-3, 50e-3
+"""Of a request beside its steps, where `request_s` of core/speed/coefficients.py is the middle. It is the client's and
+the host's: short prompts of one client leave 2 to 25 ms in most public sources and 50 in two. Chosen, not fitted:
+TTFT may be that much shorter or longer than said."""
 
 
 class Error(NamedTuple):
