@@ -126,4 +126,4 @@ the first token of a single client's short prompt takes longer than the next by 
 request 20059), 12 (21477), 22 (L4, 0.23), 25 (RTX A6000, 0.23) and 25 (RTX 3060, 0.11, over a network), and by 7 to 9
 on two cores with 0.29 and a model of 3 million parameters. Chosen: 20. The fitted records had asked for 35: five with
 the shortest prompts are chats with 0.11.0, which parses its template anew for each, 15 ms for 4 KB of it (entrypoints/
-chat_utils.py resolve_chat_template_kwargs; cached in 0.13)."""
+chat_utils.py resolve_chat_template_kwargs; cached in 0.11.1)."""
