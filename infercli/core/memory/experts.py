@@ -1,4 +1,4 @@
-"""What the kernels of experts take in vLLM's profile run: their buffers, and which of them stay.
+"""What the kernels of experts take in vLLM's profile run: their buffers, and which of them stay; how they pad NVFP4.
 
 The one thing to know: one kernel takes its buffers from a workspace that is never given back, another in the forward
 pass alone; which one runs follows from the quantization, the GPU and the version.
@@ -6,8 +6,9 @@ pass alone; which one runs follows from the quantization, the GPU and the versio
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import Experts, ModelArch, expert_share, feed_forwards
+from infercli.core.architecture.arch import Experts, Layout, ModelArch, RankTensor, expert_share, feed_forwards
 from infercli.core.engines.facts import EngineFacts
+from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Batch
 from infercli.core.memory.compressed_attention import compressed
 from infercli.core.quantization.checkpoint import Quantization
@@ -15,6 +16,10 @@ from infercli.core.quantization.checkpoint import Quantization
 _GATHERS_SINCE = (0, 20)
 """From here on it was read that experts see the tokens of all data-parallel ranks at once, unless another exchange is
 asked for (fused_moe/prepare_finalize/naive_dp_ep.py, device_communicators/all2all.py AgRsAll2AllManager)."""
+
+_MARLIN_PADS_EXPERTS, _TRT_LLM_PADS_PAIRS, _TRT_LLM_PADS_HIDDEN = (0, 24), (0, 26), (0, 22)
+"""The first releases that were read to do so: 0.23 (Marlin) and 0.25 (pairs) do not; 0.19 does not, and 0.20 and 0.21
+were not looked at (hidden)."""
 
 
 def passing_bytes(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:
@@ -112,3 +117,27 @@ def expert_bytes(
         return batch.element_bytes * (_deep_gemm_rows(rows, count) if deep_gemm else rows) * columns
     # modular_kernel.py _allocate_buffers: beside those of one chunk the output of all tokens
     return batch.element_bytes * (chunk * experts.experts_per_token * columns + tokens * hidden)
+
+
+def as_nvfp4_kernel_holds(
+    tensor: RankTensor, experts: Experts, hidden: int, layout: Layout, gpu: Gpu, version: tuple[int, int],
+    *, marlin: bool,
+) -> RankTensor:  # fmt: skip
+    """`tensor` of routed experts, as wide as the kernel of NVFP4 wants it. `hidden`: the width that experts work in.
+
+    Its scales lie in tiles of 128 rows, so that one matrix alone is padded to them (two that are one need no padding,
+    or vLLM refuses); TRT-LLM on capability 10.x pads the hidden width as well, and Marlin has tiles of its own.
+    vLLM 0.13 to 0.30 quantization/utils/flashinfer_fp4_moe.py (0.13: modelopt.py), flashinfer_utils.py align_...,
+    marlin_utils_fp4.py prepare_nvfp4_moe_layer_for_marlin.
+    """
+    count, width = expert_share(experts, layout)
+    step, hidden_step = 1 if experts.gated else 128, 1
+    if marlin:
+        step = 1 if version < _MARLIN_PADS_EXPERTS else 64 if hidden % 128 == 0 else 128
+    elif gpu.datacentre_blackwell:
+        step = 64 if experts.gated and version >= _TRT_LLM_PADS_PAIRS else step
+        hidden_step = 256 if version >= _TRT_LLM_PADS_HIDDEN else 1
+    width, hidden = -(-width // step) * step, -(-hidden // hidden_step) * hidden_step
+    if tensor.name == "expert down":
+        return tensor._replace(outputs=count * hidden, inputs=width)
+    return tensor._replace(outputs=count * (2 if experts.gated else 1) * width, inputs=hidden)

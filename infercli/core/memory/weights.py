@@ -23,6 +23,7 @@ from infercli.core.architecture.arch import (
 from infercli.core.architecture.tensors import layer_tensors
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import batch_buffers
+from infercli.core.memory.experts import as_nvfp4_kernel_holds
 from infercli.core.memory.lora import Adapters, slot_tensors
 from infercli.core.quantization.methods import METHODS, release
 from infercli.core.quantization.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
@@ -242,7 +243,8 @@ def weights_by_role(
                 if scheme is not None and scheme.method == "mxfp4" and tensor.role == "experts":
                     size = copies * _mxfp4_bytes(tensor, arch, layout, gpu, engine_version)
                 else:
-                    size = copies * _copy_bytes(tensor, scheme, element_bytes, gpu, engine_version)
+                    held = _as_held(tensor, scheme, arch, layout, gpu, engine_version)
+                    size = copies * _copy_bytes(held, scheme, element_bytes, gpu, engine_version)
                 found[tensor.role] = found.get(tensor.role, 0) + size
         if adapters is not None:
             slots = slot_tensors(arch, layout, stage, adapters, element_bytes)
@@ -280,6 +282,32 @@ def _draft_tensors(
         yield tensor, UNQUANTIZED if left_out else quantization
 
 
+def _as_held(
+    tensor: RankTensor,
+    scheme: Scheme | None,
+    arch: ModelArch,
+    layout: Layout,
+    gpu: Gpu | None,
+    engine_version: str | None,
+) -> RankTensor:
+    """`tensor` with what the kernel of NVFP4 experts pads; every other as it is. `gpu` None: nothing is padded."""
+    named = scheme is not None and scheme.method in ("nvfp4", "nvfp4a16") and tensor.role == "experts"
+    if not named or scheme is None or gpu is None or gpu.platform != "cuda":
+        return tensor
+    experts = _experts_of(tensor, arch)
+    marlin = scheme.method == "nvfp4a16" or _weight_only(scheme, gpu)
+    version = (99, 0) if engine_version is None else release(engine_version)
+    return as_nvfp4_kernel_holds(tensor, experts, experts.latent or arch.hidden, layout, gpu, version, marlin=marlin)
+
+
+def _experts_of(tensor: RankTensor, arch: ModelArch) -> Experts:
+    return next(
+        g.feed_forward
+        for g in (*arch.layers, *arch.draft_layers)
+        if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
+    )
+
+
 def _mxfp4_bytes(
     tensor: RankTensor, arch: ModelArch, layout: Layout, gpu: Gpu | None, engine_version: str | None
 ) -> int:
@@ -291,11 +319,7 @@ def _mxfp4_bytes(
     0.20), so that 9.x has Marlin too; its kernel on 12.x, DeepGEMM since 0.24, widens the scales only to pack four of
     them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
     """
-    experts = next(
-        g.feed_forward
-        for g in (*arch.layers, *arch.draft_layers)
-        if isinstance(g.feed_forward, Experts) and tensor.indices[0] in g.indices
-    )
+    experts = _experts_of(tensor, arch)
     count, width = expert_share(experts, layout)
     v4 = arch.architecture.startswith("DeepseekV4")
     triton = not v4 and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))

@@ -216,6 +216,40 @@ def test_mxfp4_experts_of_draft_layers_are_stored_as_those_of_the_others():
     assert drafting == alone * 25 // 24
 
 
+@pytest.mark.parametrize(
+    ("gpu", "engine", "gated", "hidden", "width"),
+    [
+        ("RTX-5090", "0.13.0", False, 2688, 1024),  # scales in tiles of 128 rows
+        ("RTX-5090", "0.29.0", True, 2688, 928),  # two matrices in one: not padded
+        ("B200", "0.29.0", False, 2816, 1024),  # TRT-LLM: the hidden width to 256 as well
+        ("B200", "0.25.0", True, 2816, 928),
+        ("B200", "0.26.0", True, 2816, 960),
+        ("H100", "0.23.0", False, 2688, 928),
+        ("H100", "0.24.0", False, 2688, 960),  # Marlin: 64, for 2688 is 21 x 128
+    ],
+)
+def test_nvfp4_experts_are_padded_as_their_kernel_needs(gpu, engine, gated, hidden, width):
+    # Nemotron 3 Nano with two ranks: 1,856 / 2 = 928. Two weights a byte, and a byte for 16 of them is their scale.
+    experts = Experts(experts=4, experts_per_token=2, intermediate=1856, gated=gated)
+    arch = replace(LLAMA, hidden=2688, layers=(LayerGroup(indices=(0,), mixer=None, feed_forward=experts),))
+    quantization = Quantization(method="nvfp4", bits=4, group_size=16)
+    found = weights_by_role(
+        arch, quantization, Layout(tensor_parallel_size=2), 2, gpu=find_gpu(gpu), engine_version=engine
+    )["experts"]
+    matrices = [4 * (2 if gated else 1) * width * hidden, 4 * hidden * width]
+    assert found == sum(allocated_bytes(size // 2) + allocated_bytes(size // 16) for size in matrices)
+
+
+def test_a_printed_size_of_nemotron_3_nano_has_its_experts_padding():
+    # 0.13 prints 9.8291 GiB on two RTX 50 (vllm-project/vllm#33333); 9.07 are without
+    found = weights_bytes(
+        find_shape("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4").arch,
+        find_shape("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4").quantization,
+        Layout(tensor_parallel_size=2), 2, gpu=find_gpu("RTX-5080"), engine_version="0.13.0",
+    )  # fmt: skip
+    assert found / GIB == pytest.approx(9.8291, rel=0.005)
+
+
 def test_the_output_matrix_of_a_gguf_is_packed_as_well():
     # Q4_K_M of Llama-3.1-8B is a file of 4.92 GB; unlike rows of one merged tensor are padded to the widest
     packed = weights_bytes(LLAMA, typical("gguf"), Layout(), 2)
