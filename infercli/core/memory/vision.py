@@ -83,7 +83,8 @@ _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 # 2. Blocks, read in 0.29 and counted by running them on tensors without memory: 35.9 KB per patch of Qwen2.5-VL (its
 # norms keep their input) and 30.9 of Qwen3.5, where logs of 0.23 and 0.19 leave 36.0 and 32. Gemma 4 (0.23
 # models/gemma4_mm.py): a video of 32 frames, 70 tokens each, 9 patches behind a token, and 8 tokens more for its time;
-# 37.5 KB per patch (a log of 0.20 agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores).
+# 37.5 KB per patch (a log of 0.20 agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores). Gemma 4
+# Unified has the same items and no encoder behind them (0.23 and 0.28 models/gemma4_unified.py).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
     ("Qwen2_5_VL", _QWEN2._replace(block=Block(beside_attention=3, beside_mlp=5))),
@@ -94,6 +95,7 @@ _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Gemma3For", _GEMMA3),
     ("Gemma3nFor", Encoder(item_tokens=256, pixel_bytes=3 * 768 * 768 * 2 // 256)),
     ("Gemma4For", _GEMMA4),
+    ("Gemma4Unified", _GEMMA4._replace(block=None, patches=0)),
     ("Mistral3", _PIXTRAL),
     ("Pixtral", _PIXTRAL),
     ("Whisper", Encoder(item_tokens=1500, pixel_bytes=128 * 3000 * 2 // 1500)),

@@ -288,6 +288,7 @@ def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one():
     # vLLM 0.29 v1/core/encoder_cache_manager.py; 0.22 and later engine/arg_utils.py _get_min_mm_batched_tokens
     whole, cut = "google/gemma-4-26B-A4B-it", "google/gemma-4-E4B-it"  # use_bidirectional_attention: vision, none
     assert batch(whole, "A100-80-SXM") == 2496
+    assert batch("google/gemma-4-12B-it", "A100-80-SXM") == 2496  # without an encoder, and as whole
     assert batch(whole, "H100") == 8192
     assert "2,048 is less than the 2,496 tokens" in batch(whole, "A100-80-SXM", max_num_batched_tokens=2048)
     assert "takes 2,048 here where nobody says it" in batch(whole, "A100-80-SXM", "0.21.0")

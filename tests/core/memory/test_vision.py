@@ -100,6 +100,7 @@ def test_a_batch_holds_a_whole_video_where_the_model_attends_to_all_of_it():
     gemma = replace(wrapped("Gemma4ForConditionalGeneration"), image_prefix=True)
     assert least_batch(replace(gemma, image_prefix=False), (0, 29)) == 0
     assert [least_batch(gemma, release) for release in ((0, 19), (0, 20), (0, 29))] == [0, 2496, 2496]
+    assert least_batch(replace(gemma, architecture="Gemma4UnifiedForConditionalGeneration"), (0, 29)) == 2496
     assert least_batch(wrapped("Qwen3VLForConditionalGeneration"), (0, 29)) == 0
     assert least_batch(replace(TEXT, architecture="Gemma4ForCausalLM"), (0, 29)) == 0
 
