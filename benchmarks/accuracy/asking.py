@@ -111,6 +111,8 @@ def question(row: Row, library: Library) -> Question:
         value = next((row[name] for name in theirs if row.get(name)), None)
         if value is not None:
             request[ours] = kind(value)
+    if isinstance(row.get("enable_prefix_caching"), bool):  # False as well: states of Mamba take a block less then
+        request["enable_prefix_caching"] = row["enable_prefix_caching"]
     _accelmark(request, row)
     stated = STATED.get(str(row.get("source_url")), {})
     if "max_num_batched_tokens" in stated:

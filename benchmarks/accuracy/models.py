@@ -73,10 +73,11 @@ class Library:
         """The config of a record, or None where nothing that was given is kin to it.
 
         `method` is how its weights are stored (a row of METHODS): of several kin the one that is stored so comes first.
+        A config of its own that mixes methods is believed: a name says one of them.
         `max_model_len` is what the engine accepted: a borrowed shape must take as much.
         """
         own = self._configs.get(model.lower()) or self._configs.get(_clean(model).lower())
-        if own is not None and (method is None or stored_method(own) in (None, method)):
+        if own is not None and (method is None or stored_method(own) in (None, "mixed", method)):
             return replace(own, own=True)
         named = [kin(_clean(name)) for name in (model, base) if name]
         alike = [f for name in named for f in self._kin_configs.get(name, ()) if stored_method(f) == method]

@@ -52,6 +52,11 @@ def test_a_log_is_asked_with_what_it_was_started_with_and_nothing_that_it_printe
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("said", "asked_for"), [(False, False), (True, True), (None, None)])
+def test_prefix_caching_is_asked_for_as_it_was_set(library, said, asked_for):
+    assert asked(LOG, library, enable_prefix_caching=said).get("enable_prefix_caching") is asked_for
+
+
 @pytest.mark.parametrize(
     ("printed", "version", "known"),
     [

@@ -41,6 +41,16 @@ def test_a_base_model_lends_its_shape_and_not_its_quantization(library):
     assert (found.id, found.own) == ("org/Own-8B-FP8", False)
 
 
+def test_a_config_of_its_own_that_mixes_methods_is_believed_before_a_name_that_says_one(tmp_path):
+    stored = {"quantization": {"quant_algo": "MIXED_PRECISION", "quantized_layers": {
+        "model.layers.0.mlp.down_proj": {"quant_algo": "NVFP4", "group_size": 16},
+        "model.layers.0.self_attn.o_proj": {"quant_algo": "FP8"},
+    }}}  # fmt: skip
+    (tmp_path / "org--Own-8B-NVFP4_config.json").write_text(json.dumps(WHOLE))
+    (tmp_path / "org--Own-8B-NVFP4_hf_quant_config.json").write_text(json.dumps(stored))
+    assert Library([str(tmp_path)]).find("org/Own-8B-NVFP4", None, method="nvfp4").own
+
+
 def test_what_stands_behind_an_id_is_a_remark(library):
     assert library.find("org/Own-8B-FP8 (online)", None).own
 
