@@ -209,11 +209,15 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     in_flight = rules.batches_in_flight(layout.pipeline_parallel_size, settings.async_scheduling)
     stages = range(layout.pipeline_parallel_size)
     packing = "columns" if rules.admits_by_columns else rules.packing
+    if rules.admits_all_stages:
+        admitted = max(group.bytes_within(range(caches[-1].layer + 1)) for group in made)
+    else:
+        admitted = max(_stage_bytes(caches, arch, layout, made, packing, stage) for stage in stages)
     full = next((g.first for g in made if g.first.kind == "full"), made[0].first)
     return CacheLayout(
         groups=made,
         bytes_per_block=max(_stage_bytes(caches, arch, layout, made, rules.packing, stage) for stage in stages),
-        bytes_per_block_admitted=max(_stage_bytes(caches, arch, layout, made, packing, stage) for stage in stages),
+        bytes_per_block_admitted=admitted,
         block_tokens=full.block_tokens,
         in_flight_tokens=in_flight * settings.max_num_batched_tokens,
         settings=settings,

@@ -53,6 +53,9 @@ class CacheRules(NamedTuple):
     admits_by_columns: bool
     """What is needed for max_model_len is counted in blocks of `columns`, though they are smaller
     (_max_memory_usage_bytes_from_groups)."""
+    admits_all_stages: bool
+    """What is needed for max_model_len is counted over the layers of every pipeline stage, against the memory of one
+    GPU (v1/core/kv_cache_utils.py get_kv_cache_configs, its global groups); False: over those of each stage."""
     encoder_charge: Literal["none", "item", "batch"]
     """What a request is charged for the keys of an encoder (v1/kv_cache_interface.py CrossAttentionSpec): those of an
     item, or of max_num_batched_tokens, whatever an item has (until 0.12 config/ set max_num_encoder_input_tokens to
@@ -87,6 +90,7 @@ _V0_4 = CacheRules(
     batch_holds_a_block=False,
     packing=None,
     admits_by_columns=False,
+    admits_all_stages=False,
     encoder_charge="none",
     splits_by_windows=False,
     null_blocks=0,
@@ -105,10 +109,13 @@ _V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
 _V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
 _NEMOTRON_H = frozenset({"NemotronHForCausalLM", "NemotronHPuzzleForCausalLM"})
 _V0_13 = _V0_12._replace(since=(0, 13, 0), asks_state_dtype=_NEMOTRON_H, encoder_charge="batch")
-_V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True)
+_V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True, admits_all_stages=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(
-    since=(0, 17, 0), batch_holds_a_block=True, asks_state_dtype=_V0_13.asks_state_dtype | _QWEN3_5
+    since=(0, 17, 0),
+    batch_holds_a_block=True,
+    asks_state_dtype=_V0_13.asks_state_dtype | _QWEN3_5,
+    admits_all_stages=False,
 )
 _V0_18 = _V0_17._replace(
     since=(0, 18, 0), even_ratio=1.5, asks_state_dtype=_V0_17.asks_state_dtype | {"NemotronH_Nano_VL_V2"}

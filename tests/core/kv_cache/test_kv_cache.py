@@ -441,6 +441,19 @@ def test_what_older_versions_charge_and_print():
     assert cache(LLAMA, version="0.29.0").bytes_to_admit(16) == 4 * MIB
 
 
+@pytest.mark.parametrize(("version", "stages"), [("0.13.0", 1), ("0.14.0", 2), ("0.16.0", 2), ("0.17.0", 1)])
+def test_one_gpu_was_asked_for_the_cache_of_every_pipeline_stage_for_a_while(version, stages):
+    # https://github.com/vllm-project/vllm/pull/34076, which mended it: Qwen3-Coder-30B-A3B-Instruct-FP8 in two stages
+    # of 24 layers needed 24.0 GiB for 262,144 tokens and, with 3.18 GiB, was told an estimated 34,736 that fit.
+    coder = shapes()["Qwen/Qwen3-Coder-30B-A3B-Instruct"].arch
+    held = cache(coder, pp=2, version=version)
+    assert held.bytes_to_admit(262144) == stages * 12 * GIB
+    assert held.bytes_per_token == 12 * GIB // 262144  # of one stage: what the blocks have is as it was
+    if stages == 2:
+        lowest, highest = (held.longest_that_fits(round(gib * GIB), 262144) for gib in (3.175, 3.185))
+        assert lowest <= 34736 <= highest
+
+
 def test_chunks_beside_full_attention_were_charged_as_full_for_a_while():
     # vLLM 0.10.2 to 0.13 config/vllm.py: VLLM_ALLOW_CHUNKED_LOCAL_ATTN_WITH_HYBRID_KV_CACHE is 0, and 1 from 0.14 on
     scout = shapes()["meta-llama/Llama-4-Scout-17B-16E-Instruct"].arch
