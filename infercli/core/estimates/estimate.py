@@ -166,7 +166,7 @@ def examine(
     if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
         _check_vocabularies(request, model, draft, problems)
     arch = model.arch if facts is None else request.as_loaded(model.arch, facts.release)
-    _check_layout(arch, quantization, request_layout(request), version, problems)
+    _check_layout(arch, quantization, request_layout(request), version, gpu, problems)
     for what in tensor_parallel.context_parallel_problems(
         model.arch, request.tensor_parallel_size, request.decode_context_parallel_size
     ):
@@ -191,7 +191,12 @@ def examine(
 
 
 def _check_layout(
-    arch: ModelArch, quantization: Quantization, layout: Layout, version: str | None, problems: Problems
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    version: str | None,
+    gpu: Gpu | None,
+    problems: Problems,
 ) -> None:
     """What vLLM cannot split so, and which sizes it can; or that the checkpoint itself is the trouble.
 
@@ -205,7 +210,7 @@ def _check_layout(
         layout = replace(layout, expert_parallel=False)
 
     def broken_by(layout: Layout) -> tuple[str, ...]:
-        return tensor_parallel.layout_problems(arch, quantization, layout, version)
+        return tensor_parallel.layout_problems(arch, quantization, layout, version, gpu)
 
     broken = broken_by(layout)
     whole = [n for n in _SPLITS if not broken_by(replace(layout, tensor_parallel_size=n))] if broken else []

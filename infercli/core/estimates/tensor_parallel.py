@@ -31,7 +31,8 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.architecture.tensors import layer_tensors
-from infercli.core.quantization.methods import release
+from infercli.core.gpus import Gpu
+from infercli.core.quantization.methods import METHODS, release
 from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 
 _MARLIN_GROUPS = (None, 32, 64, 128)
@@ -42,6 +43,14 @@ _SMALLEST_GROUP = 32
 """Down to it vLLM cuts the groups of AWQ and GPTQ experts (quantization/moe_wna16.py create_weights)."""
 _SMALLEST_BLOCK = 32
 """Down to it vLLM cuts the FP8 blocks of experts (fused_moe/oracle/fp8.py refine_fp8_moe_block_shape)."""
+
+_NVFP4_ROWS = 128
+"""Rows of a tile of NVFP4's scales (quantization/utils/nvfp4_utils.py swizzle_blockscale)."""
+_TILED_SINCE, _TRT_LLM_PADS_PAIRS = (0, 14), (0, 26)
+"""The first releases that were read to refuse two merged matrices that fill no tiles, and to pad them on 10.x."""
+_GELU_BY_MARLIN = (0, 20), (0, 23)
+"""From the one up to the other Gemma 4's experts found no other kernel of NVFP4 than Marlin, as far as they were read
+(0.22 fused_moe/experts/cutlass_moe.py _supports_activation)."""
 
 _RAGGED_KEYS = ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM")
 """Classes whose FP8 files run where each rank has one KV head, although its keys are no whole blocks: vLLM lets merged
@@ -80,12 +89,16 @@ def problems(arch: ModelArch, quantization: Quantization, tensor_parallel_size: 
 
 
 def layout_problems(
-    arch: ModelArch, quantization: Quantization, layout: Layout, engine_version: str | None = None
+    arch: ModelArch,
+    quantization: Quantization,
+    layout: Layout,
+    engine_version: str | None = None,
+    gpu: Gpu | None = None,
 ) -> tuple[str, ...]:
-    """As `problems`, for any layout. `engine_version`: of vLLM (`0.29.0`); None: the newest."""
+    """As `problems`, for any layout. `engine_version`: of vLLM (`0.29.0`); None: the newest. `gpu` None: any."""
     found = list(_model_problems(arch, layout))
     if not found:
-        found += _kernel_problems(arch, quantization, layout, engine_version)
+        found += _kernel_problems(arch, quantization, layout, engine_version, gpu)
     return tuple(dict.fromkeys(found))
 
 
@@ -195,7 +208,7 @@ def _indivisible(wholes: list[tuple[str, int]], ranks: int) -> Iterator[str]:
 
 
 def _kernel_problems(
-    arch: ModelArch, quantization: Quantization, layout: Layout, engine_version: str | None
+    arch: ModelArch, quantization: Quantization, layout: Layout, engine_version: str | None, gpu: Gpu | None
 ) -> Iterator[str]:
     whole, tp = replace(layout, pipeline_parallel_size=1), layout.tensor_parallel_size
     for group in arch.layers:
@@ -221,6 +234,8 @@ def _kernel_problems(
                     yield from _expert_block_problems(
                         group.feed_forward, scheme.block, arch.hidden, whole, engine_version
                     )
+                if scheme.method == "nvfp4" and gpu is not None and _tiles_pairs(arch, gpu, engine_version):
+                    yield from _expert_tile_problems(group.feed_forward, whole)
 
 
 def _group_problems(tensor: RankTensor, scheme: Scheme) -> Iterator[str]:
@@ -266,6 +281,27 @@ def _expert_block_problems(
     if finer >= _SMALLEST_BLOCK and (engine_version is None or release(engine_version) >= (0, 29)):
         return
     yield f"experts: a width of {width} per GPU is not a multiple of the FP8 block {block[0]}"
+
+
+def _tiles_pairs(arch: ModelArch, gpu: Gpu, engine_version: str | None) -> bool:
+    """Whether the kernel of NVFP4 that vLLM takes for merged experts leaves them as wide as they are.
+
+    0.14 to 0.30 fused_moe/oracle/nvfp4.py, quantization/utils/flashinfer_fp4_moe.py: TRT-LLM on 10.x asserts whole
+    tiles, CUTLASS (10.x, 11.0, 12.x) raises NotImplementedError; Marlin, on older GPUs, has other tiles.
+    """
+    version = (99, 0) if engine_version is None else release(engine_version)
+    native_from = METHODS["nvfp4"].native_from
+    if native_from is None or not gpu.at_least(native_from) or version < _TILED_SINCE:
+        return False
+    if arch.architecture.startswith("Gemma4") and _GELU_BY_MARLIN[0] <= version < _GELU_BY_MARLIN[1]:
+        return False
+    return not (gpu.datacentre_blackwell and version >= _TRT_LLM_PADS_PAIRS)
+
+
+def _expert_tile_problems(experts: Experts, layout: Layout) -> Iterator[str]:
+    _, width = expert_share(experts, layout)
+    if experts.gated and 2 * width % _NVFP4_ROWS:
+        yield f"experts: twice a width of {width} per GPU is not a multiple of NVFP4's {_NVFP4_ROWS} rows"
 
 
 def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_Parts]:

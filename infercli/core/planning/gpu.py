@@ -113,7 +113,7 @@ class GpuPlanner:
 
         def broken_by(ranks: int) -> tuple[str, ...]:
             split = replace(layout, tensor_parallel_size=ranks)
-            return layout_problems(self.arch, self.quantization, split, self.facts.version)
+            return layout_problems(self.arch, self.quantization, split, self.facts.version, self.gpu)
 
         def possible() -> list[int]:
             return [n for n in range(1, per_node + 1) if per_node % n == 0 and not broken_by(n)]

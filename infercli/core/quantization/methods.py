@@ -107,7 +107,8 @@ METHODS: dict[str, Method] = {
             earlier_minimums=(((0, 9), (10, 0)), ((0, 14), (8, 0))), native_from=(10, 0),
             checkpoint="modelopt quant_algo NVFP4, or compressed-tensors format nvfp4-pack-quantized",
             kernels="CUTLASS, FlashInfer and TRT-LLM 10.0, Marlin 7.5 with 16-bit arithmetic",
-            split="inputs per GPU in whole groups of 16", kv_cache="kv_cache_scheme, or kv_cache_quant_algo",
+            split="inputs per GPU in whole groups of 16, gated experts on Blackwell of 64",
+            kv_cache="kv_cache_scheme, or kv_cache_quant_algo",
             source=f"{_GUIDE}/modelopt.py ModelOptNvFp4Config; compressed_tensors_w4a4_nvfp4.py",
         ),
         Method(

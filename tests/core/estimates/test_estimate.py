@@ -240,6 +240,15 @@ def test_ranks_that_split_data_split_experts_as_well():
     assert isinstance(estimate(dealt, shipped_model(base)), Estimate)
 
 
+def test_a_split_that_the_kernels_of_the_gpu_refuse_is_refused_with_those_that_run():
+    model = "nvidia/Gemma-4-26B-A4B-NVFP4"
+    two = EstimateRequest(model=model, gpu="RTX-5090", tensor_parallel_size=2)
+    found = estimate(two, shipped_model(model))
+    assert isinstance(found, EstimateError)
+    assert [(p.where, p.hint) for p in found.problems] == [("tensor_parallel_size", "possible: 1")]
+    assert isinstance(estimate(two.model_copy(update={"gpu": "H100"}), shipped_model(model)), Estimate)
+
+
 def test_context_parallelism_is_taken_where_kv_heads_are_repeated():
     asked = {"model": BASES[0], "gpu": "H200", "max_model_len": 8192, "tensor_parallel_size": 16}
     one, two = (

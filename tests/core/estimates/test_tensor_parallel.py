@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from infercli.core.architecture.arch import (
     Attention,
     CompressedAttention,
@@ -15,6 +17,7 @@ from infercli.core.architecture.arch import (
     StateSpace,
 )
 from infercli.core.estimates.tensor_parallel import context_parallel_problems, layout_problems, problems
+from infercli.core.gpus import find_gpu
 from infercli.core.quantization.checkpoint import UNQUANTIZED, Quantization, detect, typical
 from infercli.core.shapes import shapes
 
@@ -136,6 +139,41 @@ def test_blocks_of_experts_are_cut_finer_since_029_and_were_refused_before():
     # 320 / 4 = 80: gcd(128, 80) = 16 is too fine (vllm-project/vllm#54178)
     small = of(Experts(experts=64, experts_per_token=8, intermediate=320))
     assert layout_problems(small, FP8_BLOCK, Layout(tensor_parallel_size=4)) != ()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "version", "refused"),
+    [
+        ("RTX-5090", "0.19.0", (2, 4)),  # vllm-project/vllm#39595
+        ("RTX-5090", "0.22.0", ()),  # by Marlin
+        ("RTX-5090", "0.30.0", (2, 4)),
+        ("B200", "0.25.0", (2, 4)),  # vllm-project/vllm#46879: TRT-LLM's `assert M % 128 == 0`
+        ("B200", "0.26.0", ()),  # vllm-project/vllm#55649 started it on two
+        ("H100", "0.30.0", ()),  # by Marlin
+    ],
+)
+def test_merged_nvfp4_experts_must_fill_tiles_that_nothing_pads(gpu, version, refused):
+    # 704 / 2 = 352, twice that 704 = 5.5 x 128; 352 = 2.75 x 128; 176 = 1.375 x 128. 1,408 on one GPU is 11 x 128.
+    gemma = shapes()["nvidia/Gemma-4-26B-A4B-NVFP4"]
+    for ranks in (1, 2, 4):
+        said = layout_problems(
+            gemma.arch, gemma.quantization, Layout(tensor_parallel_size=ranks), version, find_gpu(gpu)
+        )
+        width = 704 // ranks
+        text = f"experts: twice a width of {width} per GPU is not a multiple of NVFP4's 128 rows"
+        assert said == ((text,) if ranks in refused else ())
+        # Whole experts lie on every rank, and none is cut (vllm-project/vllm#42516: without EP).
+        dealt = Layout(tensor_parallel_size=ranks, expert_parallel=True)
+        assert layout_problems(gemma.arch, gemma.quantization, dealt, version, find_gpu(gpu)) == ()
+
+
+def test_single_nvfp4_matrices_of_experts_are_padded_to_tiles():
+    # Nemotron 3 Nano, 1856 / 2 = 928 = 7.25 x 128, started on an RTX 5080 and a 5070 Ti (vllm-project/vllm#33333)
+    pair = Layout(tensor_parallel_size=2)
+    for gated in (False, True):
+        arch = of(Experts(experts=128, experts_per_token=6, intermediate=1856, gated=gated), hidden=2688)
+        assert layout_problems(arch, typical("nvfp4"), pair, "0.13.0", find_gpu("RTX-5090")) == ()
+        assert bool(layout_problems(arch, typical("nvfp4"), pair, "0.14.0", find_gpu("RTX-5090"))) is gated
 
 
 def test_act_order_needs_aligned_shapes_that_plain_gptq_does_not():

@@ -83,6 +83,15 @@ def test_an_impossible_tensor_parallel_size_is_refused_with_the_rule_and_what_is
     assert "1, 2, 4, 8" in refused.value.hint
 
 
+def test_a_split_that_the_kernels_of_the_gpu_refuse_is_not_planned():
+    # vllm-project/vllm#39595: two halves of 352 fill no tiles of 128 rows, on RTX; Hopper has another kernel
+    model, two = "nvidia/Gemma-4-26B-A4B-NVFP4", {"engine_args": {"tensor_parallel_size": 2}}
+    taken = {"quantizations": ["nvfp4"]}
+    with pytest.raises(InputError, match="twice a width of 352 per GPU is not a multiple of NVFP4's 128 rows"):
+        plan(model, profile("h100-x8", gpu="RTX-PRO-6000-Server", **taken), **two)
+    assert plan(model, profile("h100-x8", **taken), **two).engine.gpus == 2
+
+
 @pytest.mark.parametrize(
     "asked", [{"engine_args": {"max_model_len": 650}}, {"workload": {"max_context_tokens": 650, "concurrency": 4}}]
 )

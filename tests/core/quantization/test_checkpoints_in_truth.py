@@ -122,7 +122,7 @@ PRINTED = [
 @pytest.mark.parametrize("printed", PRINTED, ids=lambda p: f"{p.config}-{p.gpu}-{p.engine}-{p.gib}")
 def test_weights_are_what_vllm_printed(printed):
     arch, stored = architecture.parse(config(printed.config)), quantization(printed.config)
-    assert layout_problems(arch, stored, printed.layout, printed.engine) == ()
+    assert layout_problems(arch, stored, printed.layout, printed.engine, find_gpu(printed.gpu)) == ()
     ours = weights_bytes(arch, stored, printed.layout, 2, gpu=find_gpu(printed.gpu), engine_version=printed.engine)
     assert ours / GIB == pytest.approx(printed.gib, rel=printed.within)
 
