@@ -51,7 +51,11 @@ class CacheLayout(NamedTuple):
         return sum(self._blocks_by_group(max_model_len))
 
     def bytes_to_admit(self, max_model_len: int) -> int:
-        """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block."""
+        """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block.
+
+        0.14 to 0.18 count the blocks of its first group alone (kv_cache_utils.py _max_memory_usage_bytes_from_groups),
+        so that a model of several kinds of cache starts with less, and never answers such a request: that is not told.
+        """
         return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block_admitted
 
     def bytes_to_capture(self, max_num_seqs: int) -> int:
