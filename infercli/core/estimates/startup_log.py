@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from infercli.core.record import Json, Record
 
@@ -59,13 +60,15 @@ class StartupLog(Record):
     available_kv_gib: float | None = None
     kv_cache_tokens: int | None = None
     kv_cache_blocks: int | None = None
-    """As /metrics count them: logs do not say it."""
+    """As /metrics and V0 count them: logs of V1 do not say it."""
     max_concurrency: float | None = None
 
 
 # Patterns: the log statements of vLLM 0.6.3 to 0.32 (worker/worker.py, v1/worker/gpu_worker.py, gpu_model_runner.py,
 # v1/core/kv_cache_utils.py, v1/engine/core.py, engine/llm_engine.py, entrypoints/openai/api_server.py).
-_VERSION = (r"LLM engine \(v?([^)\s]+)\) with config", r"vLLM API server version v?(\S+)")
+_STARTS = (r"vLLM (?:API )?server version v?([^\s,]+)", r"█ +version v?(\S+)")
+"""What a server prints first: a sentence, or a line of its logo (vllm-project/vllm#32796)."""
+_VERSION = (r"LLM engine \(v?([^)\s]+)\) with config", *_STARTS)
 _SETTINGS = {
     "model": (r"with config: model='([^']+)'", r"\bmodel='([^']+)'"),
     "dtype": (r"\bdtype=(?:torch\.)?(\w+)",),
@@ -120,6 +123,9 @@ _GRAPHS = (*_GRAPHS_ESTIMATED, rf"Graph capturing finished in .*?took {_NUMBER} 
 _NOT_DEDUCTED = "CUDA graph memory profiling is disabled"
 _TOKENS = (r"\b[A-Z]+ KV cache size: ([\d,]+) tokens",)
 """`GPU`; 0.32 prints the device's kind, `XPU` for one."""
+_BLOCKS = (r"# \w+ blocks: (\d+), # CPU blocks:",)
+"""Of V0 (0.6.3 executor/gpu_executor.py, later executor/executor_base.py), of as many tokens as the arguments say."""
+_V0_BLOCK_TOKENS = 16
 _CONCURRENCY = (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",)
 _UTILIZATION = (
     rf"gpu_memory_utilization['\"]?[=:] ?{_NUMBER}",
@@ -137,7 +143,7 @@ def read_startup_log(text: str) -> StartupLog | None:
     cache = re.search(r"^vllm:cache_config_info\{(.*)\}", text, re.MULTILINE)
     if cache is not None:
         return _read_metrics(cache[1], text)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    plain = _last_start(re.sub(r"\x1b\[[0-9;]*m", "", text))
     found: dict[str, object] = {"engine_version": _first(_VERSION, plain)}
     for name, patterns in _SETTINGS.items():
         value = _first(patterns, plain)
@@ -166,11 +172,24 @@ def read_startup_log(text: str) -> StartupLog | None:
         found |= _parts(consumed, plain)
     tokens = [int(t.replace(",", "")) for t in _all(_TOKENS, plain)]
     found["kv_cache_tokens"] = min(tokens) if tokens else None
+    blocks = _first(_BLOCKS, plain)
+    if blocks is not None:
+        each = int(_first((r"\bblock_size=(\d+)",), plain) or _V0_BLOCK_TOKENS)
+        found |= {"kv_cache_blocks": int(blocks), "kv_cache_tokens": int(blocks) * each}
     found["max_concurrency"] = _smallest(_CONCURRENCY, plain)
     log = StartupLog.model_validate(found)
     if log.weights_gib is None and log.available_kv_gib is None and log.kv_cache_tokens is None:
         return None
     return log
+
+
+def _last_start(text: str) -> str:
+    """Of a file that restarts were appended to, the last start that printed memory: each has its own settings."""
+    begins = sorted({m.start() for pattern in _STARTS for m in re.finditer(pattern, text)})
+    parts = [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
+    printed = (*_WEIGHTS, *_POOL, *_TOKENS, *_BLOCKS)
+    whole = [part for part in parts if any(re.search(pattern, part) for pattern in printed)]
+    return whole[-1] if len(parts) > 1 and whole else text
 
 
 def _limits(said: str | None) -> dict[str, Json] | None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from infercli.core.estimates.startup_log import read_startup_log
 
 V0_6 = """
@@ -72,6 +74,9 @@ def test_a_log_of_0_6_has_settings_in_a_namespace_and_weights_in_gb():
     assert (log.max_num_seqs, log.gpu_memory_utilization, log.enforce_eager) == (128, 0.85, True)
     assert (log.max_num_batched_tokens, log.max_model_len) == (None, 8192)
     assert (log.weights_gib, log.quantization, log.available_kv_gib) == (14.2487, "none", None)
+    assert (log.kv_cache_blocks, log.kv_cache_tokens) == (4321, 69136)  # 16 tokens in each
+    larger = read_startup_log(V0_6.replace("max_num_seqs=128", "block_size=32, max_num_seqs=128"))
+    assert (larger.kv_cache_blocks, larger.kv_cache_tokens) == (4321, 138272)
 
 
 def test_a_log_of_0_7_prints_every_term_in_one_sentence():
@@ -108,6 +113,24 @@ def test_sums_that_are_printed_since_0_27_are_taken_apart():
 def test_cuda_graphs_that_are_not_set_aside_are_no_part_of_the_activation():
     log = read_startup_log(V1_SUMS + "INFO [gpu_worker.py:658] CUDA graph memory profiling is disabled (...)")
     assert log.activation_gib == 2.58
+
+
+def test_of_a_file_with_several_starts_the_last_that_printed_memory_counts():
+    failed = V1.replace("0.19.0", "0.20.0").partition("(Worker_TP0")[0] + "torch.OutOfMemoryError: CUDA out of memory"
+    other = V1.replace("0.95", "0.90").replace("13.9 GiB", "14.5 GiB").replace("57.93", "50.0")
+    assert read_startup_log(other + V1 + failed) == read_startup_log(V1)
+    assert read_startup_log("INFO 11-20 07:59:59 [__init__.py:9] plugins\n" + V1) == read_startup_log(V1)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "INFO [api_utils.py:354] vLLM server version 0.29.0, serving model m",
+        "INFO [api_utils.py:354]  \x1b[93m▄▄\x1b[0m \x1b[94m▄█\x1b[0m \x1b[1m█     █     █ ▀▄▀ █\x1b[0m  version \x1b[1m0.29.0\x1b[0m",
+    ],
+)
+def test_a_server_says_its_version_in_a_sentence_or_in_a_logo(first):
+    assert read_startup_log(f"{first}\nINFO Model loading took 8.49 GiB").engine_version == "0.29.0"
 
 
 def test_other_devices_print_their_kind():
