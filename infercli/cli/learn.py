@@ -87,7 +87,7 @@ def _read(file: str) -> bytes:
 def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedRun]:
     import hashlib
 
-    from infercli.core.estimates.learning import learn, question_of, uncounted
+    from infercli.core.estimates.learning import SAID_FIRST, learn, question_of, uncounted
     from infercli.core.estimates.startup_log import read_startup_log
 
     data = _read(file)
@@ -104,6 +104,12 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
     if "gpu" not in known:
         raise InputError(
             f"{file}: no log names its GPU", "add --gpu, for example --gpu H100; `infercli gpus` lists them"
+        )
+    unsaid = [f"--{name.replace('_', '-')}" for name in SAID_FIRST if getattr(log, name) is None and name not in known]
+    if unsaid:
+        raise InputError(
+            f"{file}: does not say how the engine was started, as /metrics and the end of a log do not",
+            f"take the whole log, or add {' and '.join(unsaid)}",
         )
     beyond = uncounted(log)
     if beyond is not None:

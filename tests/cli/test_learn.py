@@ -121,6 +121,19 @@ def test_what_cannot_be_learned_from_is_named(infercli, log, tmp_path, words, sa
     assert said in ran.err
 
 
+def test_what_does_not_say_how_it_was_started_teaches_nothing_until_that_is_said(infercli, tmp_path):
+    (tmp_path / "end.log").write_text("INFO [gpu_worker.py:625] Available KV cache memory: 50.0 GiB\n")
+    ran = infercli("learn", "end.log", "--model", LLAMA, *GPU)
+    assert ran.code == ExitCode.USAGE
+    assert "end.log: does not say how the engine was started" in ran.err
+    assert "add --engine-version and --tensor-parallel-size" in ran.err
+    assert not (tmp_path / "infercli-learned.json").exists()
+    started = ("--engine-version", "0.19.0", "--tensor-parallel-size", 2)
+    assert infercli("learn", "end.log", "--model", LLAMA, *GPU, *started).code == ExitCode.YES
+    (run,) = json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]
+    assert (run["engine_version"], run["tensor_parallel_size"]) == ("0.19.0", 2)
+
+
 def test_a_path_in_a_log_is_named_by_a_flag(infercli, log):
     assert (
         infercli("learn", log("path.log", 15.0, 50.0, model="/models/abc"), "--model", LLAMA, *GPU).code == ExitCode.YES
@@ -233,7 +246,8 @@ def test_metrics_that_say_the_predicted_blocks_move_nothing(infercli, tmp_path, 
         f'vllm:cache_config_info{{block_size="{pool["block_tokens"]}",num_gpu_blocks="{pool["blocks"]}"}} 1.0\n'
         f'vllm:num_requests_running{{engine="0",model_name="{model}"}} 0.0\n'
     )
-    assert infercli("learn", "metrics.txt", *GPU, "--engine-version", version).code == ExitCode.YES
+    started = ("--engine-version", version, "--tensor-parallel-size", 1)
+    assert infercli("learn", "metrics.txt", *GPU, *started).code == ExitCode.YES
     (run,) = json.loads((tmp_path / "infercli-learned.json").read_text())["runs"]
     assert [(r["term"], r["printed_bytes"] - r["predicted_bytes"]) for r in run["residuals"]] == [("kv_cache", 0)]
 

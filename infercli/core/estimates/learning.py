@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from infercli.core.documents.plan import GpuMemory, MemoryTerm
-from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.estimates.answer import Estimate
 from infercli.core.estimates.engine_args import SAME_NAMES
 from infercli.core.estimates.startup_log import StartupLog
@@ -41,6 +40,9 @@ _STORED = {
 _WHILE_LOADING = "bitsandbytes"
 """What an engine makes of a checkpoint whose config is that of the unquantized one."""
 
+
+SAID_FIRST = ("engine_version", "tensor_parallel_size")
+"""What the beginning of every log says: a default for it would teach one kind of run what another one did."""
 
 _SIZES_ALIKE = 2.0
 """Weights at most so many times larger or smaller. Our choice: residuals are in bytes, and 8 GiB that a model of 70B
@@ -160,7 +162,14 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
 
     Left out is what neither says: the estimate then takes that version's default, as the engine did.
     """
-    names = ("model", "data_parallel_size", "decode_context_parallel_size", "gpu_memory_gib", *SAME_NAMES)
+    names = (
+        "model",
+        "engine_version",
+        "data_parallel_size",
+        "decode_context_parallel_size",
+        "gpu_memory_gib",
+        *SAME_NAMES,
+    )
     said: dict[str, Json] = {name: value for name in names if (value := getattr(log, name, None)) is not None}
     stored = _STORED.get(log.quantization or "")
     by_config = {"config", "config_path"} & set(known)
@@ -168,7 +177,6 @@ def question_of(log: StartupLog, known: dict[str, Json]) -> dict[str, Json]:
         said["quantization"] = stored  # a model that is known by its id alone is the unquantized one
     if log.speculation is not None:
         said["speculation"] = {"method": log.speculation, "num_speculative_tokens": log.speculative_tokens}
-    said["engine_version"] = log.engine_version or RAY_SERVICE_ENGINE
     return said | known
 
 
