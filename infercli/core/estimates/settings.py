@@ -50,6 +50,9 @@ _OBEYS_WHOLE = (0, 10, 2)
 """From this version V1 refuses a batch that does not hold a prompt that is not cut; 0.10.0 sets its own
 (engine/arg_utils.py _set_default_args_v1)."""
 
+_AMPERE = "choose a GPU of compute capability 8.0 or more"
+"""What to do where only a GPU with bfloat16 helps."""
+
 _BLOCK_STEP = 16
 """Tokens (v1/attention/backends/flash_attn.py, triton_attn.py, flashinfer.py get_supported_kernel_block_sizes)."""
 
@@ -256,7 +259,7 @@ def _dtype(
             what = f"vLLM {facts.version} refuses float16 for {arch.architecture}, which overflows in it"
             problems.add("dtype", what, "leave dtype out, or use bfloat16 or float32")
         chosen = "bfloat16"
-    if chosen == "bfloat16" and gpu.capability is not None and gpu.capability < (8, 0):
+    if chosen == "bfloat16" and gpu.capability is not None and not _has_bfloat16(gpu):
         if said:
             problems.add(
                 "dtype",
@@ -266,12 +269,17 @@ def _dtype(
         chosen, why = _instead_of_bfloat16(arch, facts)
         notes = tuple(f"{gpu.name} has no bfloat16: {w}" for w in why)
     if chosen == "float32" and quantization.method != "none":
-        hint = "leave dtype out, or use bfloat16" if said else "choose a GPU of compute capability 8.0 or more"
+        hint = "leave dtype out, or use bfloat16" if said else _AMPERE
         problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
     if chosen == "float16" and _bfloat16_only(quantization):
         what = f"float16 is none that vLLM computes {quantization.method} in"
-        problems.add("dtype", what, "leave dtype out, or use bfloat16" if said else "use bfloat16")
+        hint = "leave dtype out, or use bfloat16" if said else "use bfloat16"
+        problems.add("dtype", what, hint if _has_bfloat16(gpu) else _AMPERE)
     return chosen, notes
+
+
+def _has_bfloat16(gpu: Gpu) -> bool:
+    return gpu.capability is None or gpu.capability >= (8, 0)
 
 
 def _bfloat16_only(quantization: Quantization) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache.specs import kv_dtype
+from infercli.core.kv_cache.specs import COMPRESSED_DTYPES, kv_dtype
 from infercli.core.quantization.methods import capability_text
 from infercli.core.quantization.schemes import Quantization
 
@@ -65,9 +65,17 @@ def backend_problems(
     arch: ModelArch, quantization: Quantization, gpu: Gpu, facts: EngineFacts, asked: str
 ) -> Iterator[BackendProblem]:
     """`asked`: kv_cache_dtype as asked for. Nothing before 0.8, whose sources were not read for this."""
+    kinds = mixers(arch)
+    if asked == "fp8_ds_mla" and not any(_sparse(m) for m in kinds):
+        what = f"fp8_ds_mla is a layout for attention that picks its tokens, and that of {arch.architecture} does not"
+        yield BackendProblem("kv_cache_dtype", what, "say kv_cache_dtype fp8")
+        return
+    unfit = any(isinstance(m, CompressedAttention) for m in kinds) and asked not in COMPRESSED_DTYPES
+    if unfit:
+        what = "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name"
+        yield BackendProblem("kv_cache_dtype", what, "say kv_cache_dtype fp8")
     if gpu.capability is None or facts.release < (0, 8):
         return
-    kinds = mixers(arch)
     have = f"{gpu.name} has {capability_text(gpu.capability)}"
     if any(_sparse(m) for m in kinds) and gpu.capability[0] not in _SPARSE_MAJORS:
         *majors, last = (f"{major}.x" for major in _SPARSE_MAJORS)
@@ -87,7 +95,7 @@ def backend_problems(
         )
         return
     named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability)
-    if not named.startswith("fp8"):
+    if unfit or not named.startswith("fp8"):
         return
     why = _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
     why = why or _dense_problem(arch, gpu.capability, facts, named)

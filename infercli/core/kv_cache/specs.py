@@ -28,7 +28,10 @@ from infercli.core.kv_cache.groups import LayerCache, PlacedCache
 from infercli.core.kv_cache.rules import CacheRules
 from infercli.errors import Unsupported
 
-CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "float32", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
+CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
+"""Of those that vLLM takes (0.29 config/cache.py) the ones whose layout is taught."""
+COMPRESSED_DTYPES = ("fp8", "fp8_e4m3", "fp8_ds_mla")
+"""Of compressed attention's cache."""
 
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 """vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
@@ -207,7 +210,7 @@ def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: Cach
     """
     if rules.packing is None:
         raise Unsupported(f"vLLM {settings.engine_version} does not have compressed attention", "0.20 and later do")
-    if settings.kv_dtype not in ("fp8", "fp8_e4m3", "fp8_ds_mla"):
+    if settings.kv_dtype not in COMPRESSED_DTYPES:
         raise Unsupported(
             "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name",
             "ask for a kv_cache_dtype of fp8",

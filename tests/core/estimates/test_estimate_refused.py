@@ -118,6 +118,18 @@ BACKENDS = [
     ("google/gemma-4-31B-it", "A100-80-SXM", "0.29.0", "fp8", "kv_cache_dtype"),
     # model_executor/layers/attention/attention.py
     ("deepseek-ai/DeepSeek-V3", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    # flash_attn.py, flashinfer.py, triton_attn.py and flashmla.py do not list it, flashmla_sparse.py does
+    (BASES[0], "H100", "0.29.0", "fp8_ds_mla", "kv_cache_dtype"),
+    (BASES[0], "MI300X", "0.29.0", "fp8_ds_mla", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V2-Lite", "H100", "0.29.0", "fp8_ds_mla", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V3.2", "H200", "0.29.0", "fp8_ds_mla", None),
+    # models/deepseek_v4/attention.py _resolve_dsv4_kv_cache_dtype
+    ("deepseek-ai/DeepSeek-V4-Flash", "H200", "0.29.0", "auto", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V4-Flash", "MI355X", "0.29.0", "auto", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V4-Flash", "H200", "0.29.0", "fp8_e5m2", "kv_cache_dtype"),
+    ("deepseek-ai/DeepSeek-V4-Flash", "H200", "0.29.0", "fp8", None),
+    # config/cache.py CacheDtype
+    (BASES[0], "H100", "0.29.0", "float32", "kv_cache_dtype"),
 ]
 
 
@@ -192,6 +204,9 @@ def test_what_computes_in_bfloat16_only_is_refused_in_float16():
     refused = estimate(EstimateRequest(model="openai/gpt-oss-20b", **asked), shipped_model("openai/gpt-oss-20b"))
     assert isinstance(refused, EstimateError)
     assert [p.what for p in refused.problems] == ["float16 is none that vLLM computes mxfp4 in"]
+    turing = estimate(EstimateRequest(model="openai/gpt-oss-20b", gpu="T4"), shipped_model("openai/gpt-oss-20b"))
+    assert isinstance(turing, EstimateError)
+    assert not any("bfloat16" in (p.hint or "") for p in turing.problems)  # which it does not have
     taken = estimate(EstimateRequest(model="m", **asked), read_model("m", llama | {"quantization_config": quark}))
     assert isinstance(taken, Estimate)
 
