@@ -15,6 +15,7 @@ from infercli.core.choice.selection import Candidate
 from infercli.core.documents.prices import PriceList
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
+from infercli.core.memory.compressed_attention import compressed
 from infercli.core.planning.placement import engines_that_fit, too_large
 from infercli.core.planning.request import utilization
 from infercli.core.quantization.methods import METHODS
@@ -67,7 +68,7 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
             kinds.append(kind)
         for (method, place), shape in product(_methods(hardware, question), _shapes(hardware, question)):
             tp, pp, replicas, kv_dtype, spare_gpus = shape
-            silent_fp8 = kv_dtype != "auto" and question.fixed.kv_cache_dtype is None
+            silent_fp8 = kv_dtype != "auto" and "auto" in _kv_dtypes(hardware, question)
             default: Weighed | None = None
             for seqs in _sequences(hardware, question):
                 key = (kinds.index(kind), method, *shape, seqs)
@@ -131,6 +132,8 @@ def _replicas(room: int) -> Iterator[int]:
 def _kv_dtypes(hardware: Hardware, question: Question) -> tuple[str, ...]:
     if question.fixed.kv_cache_dtype is not None:
         return (question.fixed.kv_cache_dtype,)
+    if compressed(question.model.arch):
+        return ("fp8",)  # vLLM stops at any other
     if question.plain or question.model.quantization.kv_cache_fp8 or not hardware.gpu.at_least(_NATIVE_FP8):
         return ("auto",)
     return ("auto", "fp8")

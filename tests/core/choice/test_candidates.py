@@ -23,6 +23,14 @@ def test_what_is_only_published_is_tried_for_no_other_checkpoint_unless_asked():
     assert {w.candidate.quantization for w in candidates(replace(others, quantizations=("mxfp4",)))} == {"mxfp4"}
 
 
+def test_a_cache_that_is_always_fp8_is_tried_in_fp8_alone_and_warned_of_no_more_than_any():
+    found = Search(ask(profile("h200-x8", "H200", gpus=8), model="deepseek-ai/DeepSeek-V4-Flash"))
+    assert {w.candidate.kv_cache_dtype for w in candidates(found.question)} == {"fp8"}
+    said = selection(found)
+    assert said.chosen is not None
+    assert not any("an FP8 KV cache was taken" in note for note in said.notes)
+
+
 def test_the_same_on_two_profiles_is_weighed_once():
     one, two = profile("h100-x2", "H100", gpus=2), profile("h100", "H100", gpus=1)
     names = {w.candidate.profile for w in candidates(ask(one, two)) if w.candidate.gpus == 1}
