@@ -15,8 +15,11 @@ from infercli.core.estimates.speed import serving_of
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Cost, Outlook
 from infercli.core.speed import throughput
+from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.errors import Metric, error_of
-from infercli.core.speed.work import half_flops_per_s
+from infercli.core.speed.steps import is_cdna3, is_early, link
+from infercli.core.speed.throughput import Serving
+from infercli.core.speed.work import half_flops_per_s, rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
 _PLAYED = "the scheduler played step by step (core/speed/schedule.py) with step times from bytes and FLOP"
@@ -48,13 +51,7 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
     chunk = min(fresh, q.settings.max_num_batched_tokens)
     cached = f", the first {prompt - fresh:,} of which the prefix cache has" if fresh < prompt else ""
     load = _workload(said)
-    rates = (
-        Given(name="memory_bandwidth", value=q.gpu.memory_bandwidth_bytes_per_s, unit="bytes/s", source=q.gpu.source),
-        Given(name="bandwidth_fraction", value=c.bandwidth_fraction, source=f"reached in dense weights; {_FITTED}"),
-        Given(name="kv_bandwidth_fraction", value=c.kv_bandwidth_fraction, source=f"in the KV cache; {_FITTED}"),
-        Given(name="peak_16_bit", value=half_flops_per_s(q.gpu), unit="FLOP/s", source=q.gpu.source),
-        Given(name="matmul_fraction", value=c.matmul_fraction, source=f"reached in large products; {_FITTED}"),
-    )
+    rates = tuple(_rates(q, serving, c))
     decode = Given(
         name="decode_step_s", value=step(running, running * context), unit="s",
         source=f"a step of {running} sequences at {context:,.0f} tokens of context each",
@@ -86,6 +83,49 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         inputs=(_derived("requests_per_s", found.requests_per_s.value, "requests/s"), load[2]),
         source="every answer has output_tokens tokens", errors=throughput_error, note=_RANGE,
     )  # fmt: skip
+
+
+def _rates(q: Question, serving: Serving, c: Coefficients) -> Iterator[Given]:
+    """What the GPU's row says, and the constants by which steps of this model on it are made of that."""
+    gpu, ranks = q.gpu, serving.layout.tensor_parallel_size
+    work = rank_work(
+        q.arch, q.quantization, gpu, serving.layout, element_bytes=serving.element_bytes,
+        kv_element_bytes=serving.kv_element_bytes, engine_version=throughput.version_of(serving.engine_version),
+    )  # fmt: skip
+    half = half_flops_per_s(gpu)
+    experts = {m.flops_per_s > half for m in work.matrices if m.experts}
+
+    def said(name: str, value: float, unit: str, source: str = gpu.source) -> Given:
+        return Given(name=name, value=value, unit=unit, source=source)
+
+    def fitted(name: str, what: str) -> Given:
+        return said(name, getattr(c, name), "s" if name.endswith("_s") else "", f"{what}; {_FITTED}")
+
+    yield said("memory_bandwidth", gpu.memory_bandwidth_bytes_per_s, "bytes/s")
+    yield fitted("bandwidth_fraction", "reached in dense weights")
+    if experts:
+        yield fitted("experts_bandwidth_fraction", "in weights of experts")
+    yield fitted("kv_bandwidth_fraction", "in the KV cache")
+    for rate in sorted({half, *(m.flops_per_s for m in work.matrices)}):
+        less = rate < half
+        source = "16 bits, as far as Marlin reaches: core/speed/work.py _mma_fraction" if less else gpu.source
+        yield said("peak_16_bit" if rate == half else "peak_widened" if less else "peak_native", rate, "FLOP/s", source)
+    yield fitted("matmul_fraction", "reached in large products")
+    if False in experts:
+        yield fitted("experts_half_matmul_fraction", "in products of experts in 16 bits")
+    if True in experts:
+        yield fitted("experts_matmul_fraction", "in products of experts in fewer bits")
+    yield fitted("attention_fraction", "of peak_16_bit in attention over a prompt")
+    if is_early(gpu):
+        yield fitted("early_fraction", "of what later GPUs reach in computing")
+    if is_cdna3(gpu):
+        yield fitted("cdna3_fraction", "of what other GPUs reach in all")
+    yield fitted("kernel_s", f"of each of {work.kernels:,} kernels of a step")
+    if ranks > 1:
+        latency_s, bandwidth, fraction = link(gpu, c, ranks)
+        yield said("reduction_s", latency_s, "s", f"of each of {work.reductions:,} all-reduces of a step; {_FITTED}")
+        yield said("link_bandwidth", bandwidth, "bytes/s", f"one direction; {gpu.source}")
+        yield said("link_fraction", fraction, "", f"reached in large all-reduces; {_FITTED}")
 
 
 def _workload(said: Outlook) -> tuple[Given, Given, Given]:

@@ -55,8 +55,8 @@ class StepTime:
         layout, stages = work.layout, work.layout.pipeline_parallel_size
         bandwidth = gpu.memory_bandwidth_bytes_per_s
         self._c, self._runtime, self._stages = c, runtime, stages
-        early = c.early_fraction if gpu.platform == "cuda" and not gpu.at_least((8, 0)) else 1.0
-        self._slower = 1 / c.cdna3_fraction if gpu.platform == "rocm" and "fp4" not in gpu.peak_flops else 1.0
+        early = c.early_fraction if is_early(gpu) else 1.0
+        self._slower = 1 / c.cdna3_fraction if is_cdna3(gpu) else 1.0
         # What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of
         # H20 that is measured in 8 bits (vLLM's blog of 2026-07-06 on HPC-Ops: 0.44 to 0.5 of its peak), not in 16.
         eight_bits = 1 / (1 + (1 / c.experts_matmul_fraction - 1) / cut_of(gpu))
@@ -94,7 +94,7 @@ class StepTime:
         self._token_s = layout.data_parallel_size * handed_s / stages
         ranks = layout.tensor_parallel_size
         if ranks > 1:
-            latency, rate, share = _link(gpu, c, ranks)
+            latency, rate, share = link(gpu, c, ranks)
             rate *= share
             self._fixed_s += work.reductions * latency / stages
             sent = 2 * (ranks - 1) / ranks * work.hidden * _ACTIVATION_BYTES
@@ -103,7 +103,7 @@ class StepTime:
         if groups > 1 and work.expert_layers:
             # Tokens go to the experts' ranks and come back: an all-gather and a reduce-scatter over the groups, halves
             # of an all-reduce. No record that was looked at has them.
-            latency, rate, share = _link(gpu, c, ranks * groups)
+            latency, rate, share = link(gpu, c, ranks * groups)
             rate *= share
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
@@ -206,7 +206,17 @@ def pcie_bytes_per_s(gpu: Gpu) -> float:
     return gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S
 
 
-def _link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float, float]:
+def is_early(gpu: Gpu) -> bool:
+    """NVIDIA's before Ampere."""
+    return gpu.platform == "cuda" and not gpu.at_least((8, 0))
+
+
+def is_cdna3(gpu: Gpu) -> bool:
+    """AMD's before CDNA 4."""
+    return gpu.platform == "rocm" and "fp4" not in gpu.peak_flops
+
+
+def link(gpu: Gpu, c: Coefficients, ranks: int) -> tuple[float, float, float]:
     """(latency of a collective in s, bytes a second per GPU and direction, the share reached) between so many ranks."""
     if ranks > GPUS_PER_NODE:
         return c.pcie_reduction_s, NETWORK_BYTES_PER_S, c.nvlink_fraction

@@ -125,6 +125,34 @@ def test_the_errors_are_those_of_both_sets_of_logs():
 # What is expected beside the plan.
 
 
+@pytest.mark.parametrize(
+    ("model", "on", "fields", "more"),
+    [
+        (LLAMA_8B, "l4", {}, set()),
+        # FP8 multiplies at twice the rate on an L4 and not at all on an A100.
+        (LLAMA_8B, "l4", {"quantization": "fp8"}, {"peak_native"}),
+        (LLAMA_8B, "a100-80", {"quantization": "fp8"}, set()),
+        (LLAMA_70B, "h100-x2", {"quantization": "awq", "engine_args": {"tensor_parallel_size": 2}},
+         {"reduction_s", "link_bandwidth", "link_fraction"}),
+        ("Qwen/Qwen3-30B-A3B", "h100", {"quantization": "fp8"},
+         {"peak_native", "experts_bandwidth_fraction", "experts_matmul_fraction"}),
+        ("Qwen/Qwen3-30B-A3B", "h100", {"quantization": "awq"},
+         {"peak_widened", "experts_bandwidth_fraction", "experts_half_matmul_fraction"}),
+        ("Qwen/Qwen3-4B", profile("l4", gpu="T4"), {}, {"early_fraction"}),
+        (LLAMA_8B, profile("l4", gpu="MI300X"), {}, {"cdna3_fraction"}),
+    ],
+)  # fmt: skip
+def test_speed_names_the_peaks_and_constants_of_that_model_on_that_gpu(model, on, fields, more):
+    _, _, found = derived(model, on, **fields)
+    always = {
+        "decode_step_s", "prefill_step_s", "memory_bandwidth", "bandwidth_fraction", "kv_bandwidth_fraction",
+        "peak_16_bit", "matmul_fraction", "attention_fraction", "kernel_s",
+    }  # fmt: skip
+    assert {given.name for given in found["tpot_s"].inputs} == always | more
+    peaks = {given.name: given.value for given in found["tpot_s"].inputs if given.name.startswith("peak_")}
+    assert peaks.get("peak_widened", 0) < peaks["peak_16_bit"] < peaks.get("peak_native", float("inf"))
+
+
 def test_a_prompt_that_is_partly_cached_is_attended_to_whole():
     def prefill_s(tokens, cached):
         made = make(workload={"input_tokens": tokens, "concurrency": 1})
