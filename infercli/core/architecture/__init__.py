@@ -28,7 +28,7 @@ from infercli.core.architecture import (
     sparse,
     zamba,
 )
-from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.arch import Layout, ModelArch, rank_tensors
 from infercli.core.architecture.chameleon import chameleon
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.ernie import ernie_vl
@@ -167,6 +167,9 @@ _IMAGE_PREFIX = ("Gemma3For", "PaliGemma", "Molmo2")
 transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
 
 
+_DAMAGED = "the checkpoint is damaged; pin it again, or fix the file at its source"
+
+
 def parse(config: Json) -> ModelArch:
     """The architecture of a config.json.
 
@@ -176,12 +179,15 @@ def parse(config: Json) -> ModelArch:
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
     try:
         arch = _parse(name, config)
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        negative = next((t for t in rank_tensors(arch, Layout()) if t.outputs * t.inputs < 0), None)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         # Optional fields are read as transformers writes them; here one holds something else.
         raise InputError(
-            f"config.json: a field of {name} holds a value of the wrong kind: {error}",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
+            f"config.json: a field of {name} holds a value of the wrong kind: {error}", _DAMAGED
         ) from error
+    if negative is not None:
+        size = f"{negative.outputs:,} x {negative.inputs:,}"
+        raise InputError(f"config.json: a number of {name} is below zero: {negative.role} would be {size}", _DAMAGED)
     return replace(arch, confirmed=False) if name in UNSEEN else arch
 
 
@@ -191,7 +197,7 @@ def _parse(name: str, config: Json) -> ModelArch:
             if isinstance(said.get(key), int) and said[key] > _MOST_LAYERS:
                 raise InputError(
                     f"config.json: {key}: {said[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
-                    "the checkpoint is damaged; pin it again, or fix the file at its source",
+                    _DAMAGED,
                 )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])

@@ -174,9 +174,9 @@ def flag(config: Json, value: Flag) -> bool:
 
 def window_of(config: Json, row: Row, count: int) -> list[int | None]:
     """The window of each layer, None for full attention. Raises Unsupported for a layer type that is not known."""
-    window = config.get("sliding_window", row.window_default) or None
-    if row.windows == "flag" and not config.get("use_sliding_window", False):
-        window = None
+    window = None
+    if config.get("sliding_window", row.window_default) and (row.windows != "flag" or config.get("use_sliding_window")):
+        window = integer(config, "sliding_window", row.window_default)
     kinds = entries(config, "layer_types", count) or _pattern(config, row, count)
     if kinds is None:
         if window is not None and row.windows == "flag" and integer(config, "max_window_layers", count) < count:

@@ -168,6 +168,20 @@ def checkpoint_dtype(config: Json) -> str | None:
     return {"half": "float16", "float": "float32", "double": "float64"}.get(name, name)
 
 
+_STATE_DTYPES = ("float32", "float16", "bfloat16")
+"""vLLM 0.29 config/cache.py MambaDType."""
+
+
+def state_dtype(config: Json, key: str) -> str | None:
+    """The dtype of the states between tokens; None: not said. Raises InputError for a name that vLLM has not."""
+    dtype = config.get(key)
+    if dtype in (None, "auto"):
+        return None
+    if dtype not in _STATE_DTYPES:
+        raise InputError(f"config.json: {key}: {dtype!r:.40} is none of {', '.join(_STATE_DTYPES)}", INCOMPLETE)
+    return str(dtype)
+
+
 def tied(config: Json, default: bool) -> bool:
     """Whether lm_head is the embedding; `default` is what transformers takes where config.json is silent."""
     value = config.get("tie_word_embeddings")

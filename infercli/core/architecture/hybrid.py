@@ -27,6 +27,7 @@ from infercli.core.architecture.fields import (
     integer,
     optional,
     rotary_width,
+    state_dtype,
     tied,
 )
 from infercli.core.architecture.layers import (
@@ -71,7 +72,7 @@ def qwen3_next(config: Json) -> ModelArch:
         key_dim=integer(config, "linear_key_head_dim"),
         value_dim=integer(config, "linear_value_head_dim"),
         conv_kernel=integer(config, "linear_conv_kernel_dim", 4),
-        state_dtype=config.get("mamba_ssm_dtype"),
+        state_dtype=state_dtype(config, "mamba_ssm_dtype"),
         merged=family_of(config) == "Qwen3NextForCausalLM",
     )
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
@@ -332,9 +333,8 @@ def mamba2_mixer(config: Json, heads: str, head_dim: str, groups: str, state: st
     """Mamba-2, whose widths stand under these keys."""
     number = integer(config, heads)
     wide = config.get("mamba_expand") or config.get("expand") or 2
-    width = config.get(head_dim)
-    if not isinstance(width, int):  # "auto"
-        width = int(wide) * integer(config, HIDDEN) // number
+    expanded = config.get(head_dim) in (None, "auto")
+    width = int(wide) * integer(config, HIDDEN) // number if expanded else integer(config, head_dim)
     return StateSpace(
         version=2,
         heads=number,
@@ -344,7 +344,7 @@ def mamba2_mixer(config: Json, heads: str, head_dim: str, groups: str, state: st
         conv_kernel=integer(config, ("mamba_d_conv", "conv_kernel"), 4),
         conv_bias=bool(config.get("mamba_conv_bias", config.get("use_conv_bias", True))),
         projection_bias=bool(config.get("mamba_proj_bias", config.get("use_bias", False))),
-        state_dtype=config.get("mamba_ssm_cache_dtype"),
+        state_dtype=state_dtype(config, "mamba_ssm_cache_dtype"),
         chunk=integer(config, ("mamba_chunk_size", "chunk_size"), 128 if heads == "mamba_num_heads" else 256),
         module="mixer" if heads in ("mamba_num_heads", "num_heads") else "mamba",
     )

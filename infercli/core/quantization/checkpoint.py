@@ -48,7 +48,7 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
     name = str(config.get("quant_method") or "").lower().replace("_", "-")
     try:
         found = _detect(name, config)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         # Fields are read as their writers write them; here one holds something else.
         raise InputError(
             f"config.json: quantization_config: a field holds a value of the wrong kind: {error}",

@@ -353,6 +353,8 @@ DAMAGED = {
     "a RoPE factor that leaves no token": ({"rope_scaling": {"rope_type": "dynamic", "factor": 1e-6}}, "rope_scaling"),
     "a dtype that is none": ({"torch_dtype": "bf17"}, "torch_dtype"),
     "a dtype that is no word": ({"torch_dtype": ["bfloat16"]}, "torch_dtype"),
+    "a window that is no number": ({"sliding_window": "4096"}, "sliding_window"),
+    "a window below zero": ({"sliding_window": -4096}, "sliding_window"),
     "ten million layers": ({"num_hidden_layers": 10_000_000}, "num_hidden_layers"),
     "ten million draft layers": ({"num_nextn_predict_layers": 10_000_000}, "num_nextn_predict_layers"),
 }

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.core.architecture.arch import Layout, mixers, rank_tensors
+from infercli.core.architecture.layers import StateSpace
 from infercli.errors import InferError
 from tests.core.against_vllm.class_models import CLASSES
 from tests.core.against_vllm.encoder_models import MODELS
 
 CONFIGS = {name: {"architectures": [name.split()[0]]} | config for name, config in {**CLASSES, **MODELS}.items()}
-WRONG = ("missing", "x", [0], 10**30)
+WRONG = ("missing", "x", [0], 10**30, -1, float("inf"))
 
 
 def broken(config: dict) -> Iterator[dict]:
@@ -33,3 +34,14 @@ def test_one_wrong_value_is_refused_with_words_or_does_not_matter(name):
         except InferError:
             continue
         assert all(t.outputs * t.inputs >= 0 for t in rank_tensors(arch, Layout(tensor_parallel_size=2)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("mamba_ssm_cache_dtype", "fp8"), ("mamba_ssm_cache_dtype", 2), ("mamba_head_dim", -64)]
+)
+def test_states_that_cannot_be_are_refused_by_their_key(key, value):
+    config = CONFIGS["NemotronHForCausalLM"] | {"mamba_ssm_cache_dtype": "auto"}
+    states = [m for m in mixers(architecture.parse(config)) if isinstance(m, StateSpace)]
+    assert {m.state_dtype for m in states} == {None}  # as vLLM chooses
+    with pytest.raises(InferError, match=f"{key}: "):
+        architecture.parse(config | {key: value})

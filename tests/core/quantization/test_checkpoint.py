@@ -419,6 +419,7 @@ def test_a_usual_nvfp4_checkpoint_keeps_gated_delta_and_draft_layers_in_16_bits(
     [
         {"quant_method": "fp8", "weight_block_size": [128]},
         {"quant_method": "fp8", "weight_block_size": [-128, 128]},
+        {"quant_method": "fp8", "weight_block_size": [float("inf"), 128]},
         {"quant_method": "fp8", "ignored_layers": 7},
         {"quant_method": "awq", "bits": "four"},
         {"quant_method": "awq", "bits": 4, "group_size": None},
