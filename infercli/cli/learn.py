@@ -88,14 +88,14 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
     import hashlib
 
     from infercli.core.estimates.learning import SAID_FIRST, learn, question_of, uncounted
-    from infercli.core.estimates.startup_log import read_startup_log
+    from infercli.core.estimates.startup_log import read_startup_log, start_in
 
     data = _read(file)
-    digest = hashlib.sha256(data).hexdigest()
     result = _bench_result(file, data)
     if result is not None:
-        return _learn_levels(file, digest, result, known, _read_plan(plan))
-    log = read_startup_log(data.decode("utf-8", errors="replace"))
+        return _learn_levels(file, hashlib.sha256(data).hexdigest(), result, known, _read_plan(plan))
+    text = data.decode("utf-8", errors="replace")
+    log = read_startup_log(text)
     if log is None:
         raise InputError(
             f"{file}: prints no memory of vLLM, and is no result of `infercli bench`",
@@ -118,7 +118,7 @@ def _learn(file: str, known: dict[str, Json], plan: str | None) -> list[LearnedR
             "learn from the log of a start without it",
         )
     answer = _answer(file, question_of(log, _pinned(log.model, known) | known))
-    return [learn(log, answer, digest=digest, source=file)]
+    return [learn(log, answer, digest=hashlib.sha256(start_in(text).encode()).hexdigest(), source=file)]
 
 
 def _learn_levels(

@@ -77,6 +77,22 @@ def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, 
     assert "your runs" not in str(estimate(infercli)["notes"])
 
 
+def test_the_same_start_teaches_once_however_far_its_log_has_grown(infercli, log, tmp_path):
+    started = ("--engine-version", "0.29.0", "--tensor-parallel-size", 1)
+    blocks = f'vllm:cache_config_info{{block_size="16",num_gpu_blocks="20000"}} 1.0\nvllm:x{{model_name="{LLAMA}"}} '
+    texts = {"a.log": (tmp_path / log("a.log", 15.0, 50.0)).read_text(), "metrics.txt": blocks}
+    for name, text in texts.items():
+        for more in ("", "1.0\n", "1.0\nINFO 10.0.0.1 - POST /v1/chat/completions HTTP/1.1 200 OK\n"):
+            (tmp_path / name).write_text(text + more)
+            assert infercli("learn", name, *GPU, *started).code == ExitCode.YES
+    shown = json.loads(infercli("learn", "--show", "-o", "json").out)
+    assert [run["source"] for run in shown["runs"]] == ["a.log", "metrics.txt"]
+    # The engine that is started after it is another.
+    (tmp_path / "b.log").write_text(texts["a.log"] + "vLLM API server version 0.29.0\n" + texts["a.log"])
+    infercli("learn", "b.log", *GPU)
+    assert len(json.loads(infercli("learn", "--show", "-o", "json").out)["runs"]) == 3
+
+
 def test_a_plan_a_search_and_an_estimate_are_moved_alike(infercli, log, tmp_path):
     words = ("--max-model-len", 8192, "--max-num-seqs", 1024, "--quantization", "none")
     load = ("--input-len", 1000, "--output-len", 100, "--rate", 1, "--slo", "tpot_p95=1s")

@@ -100,7 +100,7 @@ class LearnedRun(Record):
     """One start-up, or one benchmark."""
 
     digest: str
-    """sha256 of the file: the same file teaches once."""
+    """sha256 of a result's file, or of what a log says of its start: the same one teaches once."""
     source: str
     """The file that it was read from."""
     model: str

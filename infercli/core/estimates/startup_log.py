@@ -138,12 +138,26 @@ _TOTAL = (
 )
 
 
+_PRINTED = (*_WEIGHTS, *_POOL, *_TOKENS, *_BLOCKS)
+_CACHE = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def start_in(text: str) -> str:
+    """What of a log, or of an answer of /metrics, is the start's own: read again an hour later, the rest has grown."""
+    cache = _CACHE.search(text)
+    if cache is not None:
+        return f"{_served(text)} {cache[1]}"
+    plain = _last_start(_COLOURS.sub("", text))
+    return plain[: max((m.end() for pattern in _PRINTED for m in re.finditer(pattern, plain)), default=None)]
+
+
 def read_startup_log(text: str) -> StartupLog | None:
     """What a log, or a saved answer of /metrics, says; None where it is none of vLLM's: it prints no memory."""
-    cache = re.search(r"^vllm:cache_config_info\{(.*)\}", text, re.MULTILINE)
+    cache = _CACHE.search(text)
     if cache is not None:
         return _read_metrics(cache[1], text)
-    plain = _last_start(re.sub(r"\x1b\[[0-9;]*m", "", text))
+    plain = _last_start(_COLOURS.sub("", text))
     found: dict[str, object] = {"engine_version": _first(_VERSION, plain)}
     for name, patterns in _SETTINGS.items():
         value = _first(patterns, plain)
@@ -187,8 +201,7 @@ def _last_start(text: str) -> str:
     """Of a file that restarts were appended to, the last start that printed memory: each has its own settings."""
     begins = sorted({m.start() for pattern in _STARTS for m in re.finditer(pattern, text)})
     parts = [text[begin:end] for begin, end in pairwise([*begins, len(text)])]
-    printed = (*_WEIGHTS, *_POOL, *_TOKENS, *_BLOCKS)
-    whole = [part for part in parts if any(re.search(pattern, part) for pattern in printed)]
+    whole = [part for part in parts if any(re.search(pattern, part) for pattern in _PRINTED)]
     return whole[-1] if len(parts) > 1 and whole else text
 
 
@@ -219,13 +232,17 @@ def _read_metrics(cache_labels: str, text: str) -> StartupLog | None:
     if not (blocks.isdigit() and block_tokens.isdigit()):
         return None
     return StartupLog(
-        model=_first((r'model_name="([^"]+)"',), text),
+        model=_served(text),
         kv_cache_dtype=labels.get("cache_dtype"),
         gpu_memory_utilization=_number(labels.get("gpu_memory_utilization")),
         kv_cache_memory_bytes=int(given) if (given := labels.get("kv_cache_memory_bytes", "")).isdigit() else None,
         kv_cache_tokens=int(blocks) * int(block_tokens),
         kv_cache_blocks=int(blocks),
     )
+
+
+def _served(metrics: str) -> str | None:
+    return _first((r'model_name="([^"]+)"',), metrics)
 
 
 def _all(patterns: Iterable[str], text: str) -> list[str]:
