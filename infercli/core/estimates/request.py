@@ -45,6 +45,11 @@ class Speculation(Asked):
     acceptance_fraction: float | None = Field(default=None, ge=0, le=1)
     """Share of the proposed tokens that are accepted. None: memory is answered, and speed is not."""
 
+    @property
+    def passes(self) -> int:
+        """Of what drafts, in each step: one for each token, but DFlash drafts a block at once and n-grams are found."""
+        return {"ngram": 0, "dflash": 1}.get(self.method, self.num_speculative_tokens)
+
 
 class Traffic(Asked):
     """The load, as one of three: requests in flight, requests a second, or a batch that is there from the start."""

@@ -176,6 +176,8 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
         eager=settings.enforce_eager,
         draft_tokens=0 if drafted is None else drafted.num_speculative_tokens,
         acceptance_fraction=0.0 if drafted is None else drafted.acceptance_fraction or 0.0,
+        draft=sized.load.draft,
+        draft_passes=0 if drafted is None else drafted.passes,
     )
 
 

@@ -30,7 +30,7 @@ _KEPT_UP = 0.9
 _WIDENED = 1.3
 """Of intervals where nothing was measured. Chosen: leaving out every GPU in turn widened errors by a fifth at most, and
 what is newer than all records cannot be tested. Once more where stages share the work, of which three records exist, or
-ranks share requests, of which none does."""
+ranks share requests, of which none does; and once more where tokens are drafted, of which none does either."""
 
 
 class Bounded(NamedTuple):
@@ -75,6 +75,9 @@ def bounded(
     widened = _WIDENED if notes else 1.0
     if serving.layout.pipeline_parallel_size > 1 or serving.layout.data_parallel_size > 1:
         notes.append("next to no public measurement splits layers over stages or requests over ranks")
+        widened *= _WIDENED
+    if serving.draft_tokens:
+        notes.append("no public measurement of speculation was used: of drafting only its passes are counted")
         widened *= _WIDENED
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:

@@ -48,11 +48,24 @@ class Runtime(NamedTuple):
     """max_num_batched_tokens: of a micro-batch, where a step has one for each pipeline stage."""
 
 
+class Drafting(NamedTuple):
+    """What drafts behind each step."""
+
+    first: StepTime
+    """Of the pass over all tokens of the step."""
+    later: StepTime
+    """Of each pass over the token that was drafted last."""
+    passes: int
+
+
 class StepTime:
     """Seconds of a step, by what is in it. Made once for a layout, called for every step."""
 
-    def __init__(self, work: Work, gpu: Gpu, c: Coefficients, runtime: Runtime) -> None:
+    def __init__(
+        self, work: Work, gpu: Gpu, c: Coefficients, runtime: Runtime, drafting: Drafting | None = None
+    ) -> None:
         layout, stages = work.layout, work.layout.pipeline_parallel_size
+        self._drafting = drafting
         bandwidth = gpu.memory_bandwidth_bytes_per_s
         self._c, self._runtime, self._stages = c, runtime, stages
         early = c.early_fraction if is_early(gpu) else 1.0
@@ -137,6 +150,7 @@ class StepTime:
             part = self._most_of_prompts(prefill, started)
             few = self._gpu(decodes * share, context * share, prefill * part, pairs * part, started * part)
             busy = few * stages
+        busy += self._drafting_s(decodes, context, prefill, pairs, started)
         graphs = not runtime.eager
         if prefill:
             graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
@@ -150,6 +164,14 @@ class StepTime:
         if runtime.asynchronous:
             return max(busy + self._c.async_step_s, host, front)
         return max(busy + host, front)
+
+    def _drafting_s(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
+        """Seconds of the GPU, where there are tokens to draft behind."""
+        if self._drafting is None:
+            return 0.0
+        first, later, passes = self._drafting
+        once = first._gpu(decodes, context, prefill, pairs, started)  # noqa: SLF001  # of the same class
+        return once + (passes - 1) * later._gpu(decodes + started, context, 0.0, 0.0, 0.0)  # noqa: SLF001
 
     def passing_s(self, prefill: float, pairs: float, started: float) -> float:
         """From the end of a step to the first tokens of its prompts, in the mean: micro-batches end one by one."""

@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.gpus import Gpu
+from infercli.core.memory.batch import Draft
 from infercli.core.quantization.methods import emulated
 from infercli.core.quantization.schemes import Quantization
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1, Coefficients
 from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
 from infercli.core.speed.schedule import Limits, Played, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
-from infercli.core.speed.steps import Runtime, StepTime
+from infercli.core.speed.steps import Drafting, Runtime, StepTime
 from infercli.core.speed.work import half_flops_per_s, rank_work
 from infercli.errors import InputError, Unsupported
 
@@ -65,6 +66,10 @@ class Serving:
     """Tokens that speculative decoding proposes in each step."""
     acceptance_fraction: float = 0.0
     """Of the proposed tokens; stated, never assumed."""
+    draft: Draft | None = None
+    """A model that drafts; None: the model's own draft layers, where there are passes."""
+    draft_passes: int = 0
+    """Of what drafts, one after the other in each step; 0: n-grams of the prompt, which take next to no time."""
 
 
 class Load(NamedTuple):
@@ -181,7 +186,34 @@ def step_time(
         arch, quantization, gpu, serving.layout,
         element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes, engine_version=version,
     )  # fmt: skip
-    return StepTime(work, gpu, coefficients or coefficients_for(serving.engine_version), runtime)
+    constants = coefficients or coefficients_for(serving.engine_version)
+    return StepTime(work, gpu, constants, runtime, _drafting(arch, quantization, gpu, serving, constants, runtime))
+
+
+def _drafting(
+    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, c: Coefficients, runtime: Runtime
+) -> Drafting | None:
+    """What drafts behind each step, on the ranks of the last stage; None: nothing that takes time.
+
+    The first pass sees all tokens of the step, and later ones the token that was drafted last (vLLM 0.29
+    v1/spec_decode/llm_base_proposer.py propose). Of the model's own draft layers each pass takes one
+    (models/deepseek_mtp.py).
+    """
+    if not serving.draft_passes:
+        return None
+    if serving.draft is None:
+        group = arch.draft_layers[0]
+        one = replace(group, indices=group.indices[:1])
+        arch = replace(arch, layers=(one,), draft_layers=(), encoders=())
+    else:
+        arch, quantization = serving.draft
+    work = rank_work(
+        arch, quantization, gpu, replace(serving.layout, pipeline_parallel_size=1),
+        element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes,
+        engine_version=version_of(serving.engine_version),
+    )  # fmt: skip
+    later = StepTime(work, gpu, c, runtime._replace(tokens_per_sequence=1.0))
+    return Drafting(StepTime(work, gpu, c, runtime), later, serving.draft_passes)
 
 
 def limits_of(serving: Serving) -> Limits:

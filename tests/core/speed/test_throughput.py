@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from infercli.core.architecture.arch import Layout
 from infercli.core.gpus import find_gpu
+from infercli.core.memory.batch import Draft
 from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed import throughput
@@ -365,6 +366,46 @@ def test_accepted_drafts_bring_tokens_earlier_and_refused_ones_later():
     good = ask(load(concurrency=4), replace(SERVING, draft_tokens=3, acceptance_fraction=0.8))
     bad = ask(load(concurrency=4), replace(SERVING, draft_tokens=3, acceptance_fraction=0.0))
     assert good.output_tokens_per_s > plain.output_tokens_per_s > bad.output_tokens_per_s
+
+
+def test_what_drafts_takes_the_time_that_it_needs_to_read_its_weights():
+    small, large = find_shape("meta-llama/Llama-3.2-1B").arch, LLAMA
+    passes = replace(SERVING, draft_tokens=3, draft_passes=3)
+    alone = load(prompt=10, output=100, concurrency=1)
+
+    def tpot_s(serving):
+        found = ask(alone, serving, coefficients=ROOFLINE).tpot_s
+        assert found is not None
+        return found.p50
+
+    searched, one, eight = (
+        tpot_s(s)
+        for s in (
+            replace(SERVING, draft_tokens=3),
+            replace(passes, draft=Draft(small, UNQUANTIZED)),
+            replace(passes, draft=Draft(large, UNQUANTIZED)),
+        )
+    )
+    # Of three passes each reads all weights but an embedding that is not lm_head as well, at 3.35 TB/s.
+    assert one - searched == pytest.approx(3 * 1.236e9 * 2 / 3.35e12, rel=0.02)
+    assert eight - searched == pytest.approx(3 * (8.03e9 - 128256 * 4096) * 2 / 3.35e12, rel=0.02)
+    block = replace(passes, draft=Draft(small, UNQUANTIZED), draft_passes=1)  # all at once
+    assert tpot_s(block) - searched == pytest.approx((one - searched) / 3, rel=0.05)
+
+
+def test_of_own_draft_layers_each_pass_takes_one():
+    arch = find_shape("deepseek-ai/DeepSeek-V3").arch
+    (layer,) = arch.draft_layers
+    two = replace(arch, draft_layers=(replace(layer, indices=(*layer.indices, layer.indices[-1] + 1)),))
+    eight = replace(SERVING, layout=Layout(tensor_parallel_size=8), draft_tokens=2)
+    found = [
+        predict(a, typical("fp8"), find_gpu("H200"), s, load(concurrency=1)).tpot_s
+        for a, s in ((arch, eight), (arch, replace(eight, draft_passes=2)), (two, replace(eight, draft_passes=2)))
+    ]
+    searched, one, both = (tpot.p50 for tpot in found if tpot is not None)
+    layers = len(arch.layers[0].indices) + len(arch.layers[1].indices)
+    assert 1 / layers < (one - searched) / searched < 0.5  # two passes of a layer of 61, and lm_head twice
+    assert both == one
 
 
 def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
