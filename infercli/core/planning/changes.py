@@ -80,6 +80,7 @@ def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
         partial(_left_out, "kv_cache_memory_bytes"),
         partial(_left_out, "gpu_memory_utilization"),
         _cache_of_a_size,
+        _smaller_share,
         _splits,
         _stages,
         _methods,
@@ -140,6 +141,22 @@ def _cache_of_a_size(r: Refused) -> Iterator[_Variant]:
     changed = _with_args(r.deployment, kv_cache_memory_bytes=size)
     said = f"engine_args.kv_cache_memory_bytes: {size}"
     yield _Variant({}, changed, r.profile, r.quantization, before=said, after=" in deployment.yaml" if r.typed else "")
+
+
+_LEAST_SHARE_PERCENT = 60
+"""Of 8 GiB, 3 GiB are left then: more than the driver takes of any GPU (core/memory/sizing.py)."""
+
+
+def _smaller_share(r: Refused) -> Iterator[_Variant]:
+    """A hundredth less at a time, where all that is in the way is what the driver keeps when vLLM looks."""
+    question = r.outcome.question
+    if question is None or question.sized.free or r.outcome.missing_bytes:
+        return
+    for percent in range(round(100 * question.settings.gpu_memory_utilization) - 1, _LEAST_SHARE_PERCENT - 1, -1):
+        share = percent / 100
+        changed = _with_args(r.deployment, gpu_memory_utilization=share)
+        said = f"engine_args.gpu_memory_utilization: {share}"
+        yield _Variant({}, changed, r.profile, r.quantization, before=said, after=" in deployment.yaml" * r.typed)
 
 
 def _splits(r: Refused) -> Iterator[_Variant]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -330,3 +332,20 @@ def test_a_share_of_the_memory_that_is_too_small_is_offered_to_be_left_out():
     made = plan(LLAMA_8B, "l4", quantization="awq", engine_args={"gpu_memory_utilization": 0.3})
     assert made.fits is False
     assert made.changes[0].change == "without engine_args.gpu_memory_utilization"
+
+
+def test_a_share_that_leaves_too_little_to_the_driver_is_offered_as_large_as_it_may_be():
+    # Two GPUs of 15.47 GiB: 0.92 leaves 1.24 GiB, and NCCL's context takes more before vLLM looks.
+    two = profile("l4", gpu="RTX-5080", nodes=[{"gpus": 2, "count": 1}], price=None)
+
+    def asked(**args):
+        return plan(LLAMA_8B, two, quantization="none", engine_args={"tensor_parallel_size": 2} | args)
+
+    made = asked()
+    assert made.fits is None
+    offered = re.fullmatch(r"engine_args.gpu_memory_utilization: (0\.\d+)", made.changes[0].change)
+    assert offered is not None
+    share = float(offered[1])
+    assert asked(gpu_memory_utilization=share).verdict == made.changes[0].effect
+    assert asked(gpu_memory_utilization=share).fits is True
+    assert asked(gpu_memory_utilization=round(share + 0.01, 2)).fits is None
