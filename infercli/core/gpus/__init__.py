@@ -251,5 +251,6 @@ def _require_whole(name: str) -> None:
         raise Unsupported(
             f"GPU `{name}` is a part of a GPU: no row says how much memory the driver reports for it",
             "define it inline in a profile (`infercli profiles --help` shows one), with memory_bytes as "
-            "torch.cuda.mem_get_info() prints it in the slice",
+            "torch.cuda.mem_get_info() prints it in the slice; of its memory alone, ask an estimate by the name of the "
+            "whole GPU with that gpu_memory_gib",
         )

@@ -198,6 +198,7 @@ def test_a_part_of_a_gpu_is_refused_and_never_taken_for_the_whole(name):
     with pytest.raises(Unsupported, match="part of a GPU") as refused:
         find_gpu(name)
     assert "inline" in refused.value.hint
+    assert "gpu_memory_gib" in refused.value.hint
 
 
 def test_no_two_rows_answer_to_one_name():
