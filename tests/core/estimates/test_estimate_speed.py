@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infercli.core.estimates.answer import Estimate, EstimatedSpeed
 from infercli.core.estimates.estimate import estimate
-from infercli.core.estimates.model import shipped_model
+from infercli.core.estimates.model import read_draft, shipped_model
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import find_gpu
 
@@ -46,6 +46,30 @@ def test_every_value_lies_in_its_interval(gpu, version, load, hits):
     for name, interval in speed:
         if name not in ("notes", "roofline_requests_per_s") and interval is not None:
             assert 0 < interval.low <= interval.value <= interval.high, name
+
+
+def test_what_drafts_costs_time_by_its_size_and_nobody_measured_it():
+    def asked(**speculation) -> EstimatedSpeed:
+        said = EstimateRequest.model_validate({
+            "model": "Qwen/Qwen3-32B", "gpu": "H200", "max_model_len": 8192, "engine_version": "0.19.0",
+            "workload": {"input_len": 1000, "output_len": 300, "concurrency": 4},
+            "speculation": {"num_speculative_tokens": 3, "acceptance_fraction": 0.6} | speculation,
+        })  # fmt: skip
+        model = shipped_model("Qwen/Qwen3-32B")
+        draft = None if said.speculation is None else read_draft(said.speculation, model, None)
+        answer = estimate(said, model, draft)
+        assert isinstance(answer, Estimate), answer
+        assert answer.speed is not None
+        return answer.speed
+
+    searched = asked(method="ngram")
+    small, large = (asked(method="draft_model", model=f"Qwen/Qwen3-{size}") for size in ("0.6B", "8B"))
+    for quicker, slower in ((searched, small), (small, large)):
+        assert quicker.output_tok_per_s.value > 1.05 * slower.output_tok_per_s.value
+        assert quicker.tpot_s is not None
+        assert slower.tpot_s is not None
+        assert quicker.tpot_s.value < slower.tpot_s.value
+    assert any("no public measurement of speculation" in note for note in searched.notes)
 
 
 def test_who_does_not_say_that_lengths_differ_may_have_clients_in_step():
