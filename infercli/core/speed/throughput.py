@@ -277,6 +277,16 @@ def predict(
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=c)
     engines = load.replicas * serving.layout.data_parallel_size
     limits = limits_of(serving)
+    each = (load.concurrency or 0.0) / engines
+    if each > 1 and each % 1 and load.requests is None:
+        fewer, more = (
+            predict(
+                arch, quantization, gpu, serving, load._replace(concurrency=float(whole * engines)),
+                step=timed, coefficients=c,
+            )
+            for whole in (int(each), int(each) + 1)
+        )  # fmt: skip
+        return _between(fewer, more, each % 1)
     clients = None if load.concurrency is None else _clients(load, engines)
     let_in = most_running(limits, load.prompt.mean, 0.0)  # answers that have only begun
     concurrency = clients and min(clients, max(_CLIENTS, ceil(_QUEUED * let_in)))
@@ -303,6 +313,13 @@ def predict(
     behind = (clients or 0) - (concurrency or 0)
     capacity = capacity_requests_per_s(timed, serving, load)
     return _measured(played, prompts, outputs, concurrency, behind, load, engines, capacity)
+
+
+def _between(fewer: Speed, more: Speed, share: float) -> Speed:
+    """Of engines of which this share has a client more than the others; what a request sees is what most of them do."""
+    rates = [a + (b - a) * share for a, b in zip(fewer[:3], more[:3], strict=True)]
+    most = more if share >= 0.5 else fewer
+    return most._replace(output_tokens_per_s=rates[0], total_tokens_per_s=rates[1], requests_per_s=rates[2])
 
 
 def _clients(load: Load, engines: int) -> int:

@@ -357,6 +357,13 @@ def test_a_load_without_an_end_is_seen_once_the_engine_is_full_and_is_never_more
     assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, b200, wide, asked, patient) == capacity
 
 
+@pytest.mark.parametrize(("prompt", "output"), [(4000, 1), (2000, 50)])
+def test_a_client_more_on_one_of_several_engines_never_slows_them_all(prompt, output):
+    rates = [ask(load(prompt, output, concurrency=c, replicas=4)).requests_per_s for c in range(4, 17)]
+    assert rates == sorted(rates)
+    assert ask(load(prompt, output, concurrency=1.5)).requests_per_s >= rates[0] / 4
+
+
 def test_a_cached_prefix_brings_the_first_token_earlier():
     assert ask(load(4000, concurrency=8, cached_fraction=0.8)).ttft_s.p50 < ask(load(4000, concurrency=8)).ttft_s.p50
 
