@@ -40,6 +40,9 @@ _LOOPS = 5
 _RUN = 10
 """Prompts of each client, of which the mean of TTFT is said where the load does not say: it is a benchmark's figure,
 with the burst at the start in it (InferenceX: `--num-prompts "$((CONC * 10))"`)."""
+_FEW = 8
+"""Clients of an engine. Below, engines that have one more than others are played by themselves; of more, the half by
+which their mean is rounded is 6 % at most."""
 _CLIENTS, _QUEUED = 1000, 2
 """Clients of a closed loop that are played at most, or so many times those that the scheduler lets in. The others only
 wait behind them, for as long as it takes to answer as many."""
@@ -278,7 +281,7 @@ def predict(
     engines = load.replicas * serving.layout.data_parallel_size
     limits = limits_of(serving)
     each = (load.concurrency or 0.0) / engines
-    if each > 1 and each % 1 and load.requests is None:
+    if 1 < each < _FEW and each % 1 and load.requests is None:
         fewer, more = (
             predict(
                 arch, quantization, gpu, serving, load._replace(concurrency=float(whole * engines)),
