@@ -20,6 +20,7 @@ from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput
 from infercli.core.speed.bounds import Bounded, bounded
+from infercli.core.speed.engine import Serving, limits_of, step_time
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.steady import most_running, steady
 from infercli.core.speed.steps import StepTime
@@ -110,7 +111,7 @@ class Engine:
         return sum(terms) + sized.capture_bytes
 
     @cached_property
-    def serving(self) -> throughput.Serving:
+    def serving(self) -> Serving:
         """The engine as speed sees it."""
         assert self.examined is not None
         assert self._request.workload is not None
@@ -121,7 +122,7 @@ class Engine:
         """Raises Unsupported where the GPU's row does not say how fast it computes."""
         e = self.examined
         assert e is not None
-        return throughput.step_time(e.arch, e.quantization, e.gpu, self.serving)
+        return step_time(e.arch, e.quantization, e.gpu, self.serving)
 
     @cached_property
     def no_speed(self) -> str | None:
@@ -186,7 +187,7 @@ class Engine:
 
     def _closed_form_s(self, load: throughput.Load, max_num_seqs: int) -> tuple[float, float]:
         prompt, output, cached = load.prompt.mean, load.output.mean, load.cached_fraction
-        limits_ = throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
+        limits_ = limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
         most = most_running(limits_, prompt, output)
         if load.concurrency is not None:
             running = max(1.0, min(most, load.concurrency / load.replicas))
@@ -219,7 +220,7 @@ class Engine:
 
     def _wait_s(self, replicas: int, max_num_seqs: int) -> float:
         """What clients that a batch has no place for wait in the mean, by Little's law."""
-        load, limits_ = self._load, throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
+        load, limits_ = self._load, limits_of(self.serving)._replace(max_num_seqs=max_num_seqs)
         waiting = 0 if load.concurrency is None else int(load.concurrency / replicas) - max_num_seqs
         if waiting <= 0:
             return 0.0
@@ -253,7 +254,7 @@ class Engine:
         assert self.examined is not None
         held, limits_ = (
             self.examined.sized.room.held,
-            throughput.limits_of(self.serving)._replace(max_num_seqs=max_num_seqs),
+            limits_of(self.serving)._replace(max_num_seqs=max_num_seqs),
         )
         least = limits_
         if limits_.kv_tokens is not None and held.bytes > 0:

@@ -13,6 +13,7 @@ from infercli.core.gpus import Gpu
 from infercli.core.memory.sizing import ELEMENT_BYTES
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.speed import bounds, throughput
+from infercli.core.speed.engine import Serving, limits_of, step_time
 from infercli.core.speed.errors import Metric
 from infercli.core.speed.experts import largest_of
 from infercli.core.speed.samples import Lengths
@@ -47,7 +48,7 @@ def speed(
     assert traffic is not None
     serving = serving_of(request, settings, sized, traffic)
     load = load_of(traffic, replicas)
-    step = throughput.step_time(arch, quantization, gpu, serving, served=load.served)
+    step = step_time(arch, quantization, gpu, serving, served=load.served)
 
     def bounded(value: float, metric: Metric, of: throughput.Load, *, outrun: bool = False) -> Interval:
         found, why = bounds.bounded(value, metric, arch, gpu, serving, of, outrun=outrun)
@@ -132,7 +133,7 @@ def _between(
     return Interval(value=found.value, low=low, high=max(found.value, min(found.high, most * unit)))
 
 
-def _crowded(serving: throughput.Serving, load: throughput.Load, *, piles_up: bool, answered: float) -> Iterator[str]:
+def _crowded(serving: Serving, load: throughput.Load, *, piles_up: bool, answered: float) -> Iterator[str]:
     """That requests wait, and why: whoever reads a TTFT of minutes must not take it for the GPU's."""
     if piles_up:
         arriving = number(load.request_rate or 0.0)
@@ -147,14 +148,14 @@ def _crowded(serving: throughput.Serving, load: throughput.Load, *, piles_up: bo
             f"balancer deals them out at random, the busiest has about {most}, and a run lasts until it ends"
         )
     engines = load.replicas * serving.layout.data_parallel_size
-    at_once = most_running(throughput.limits_of(serving), load.prompt.mean, load.output.mean)
+    at_once = most_running(limits_of(serving), load.prompt.mean, load.output.mean)
     if load.concurrency > at_once * engines:
         limit = "max_num_seqs" if at_once >= serving.max_num_seqs else "the KV cache"
         running, asked = number(at_once * engines), number(load.concurrency)
         yield f"{limit} lets about {running} of {asked} requests run at once: the others wait"
 
 
-def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> throughput.Serving:
+def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> Serving:
     """The engine as speed sees it. Raises Unsupported where it does not start or its acceptance is not stated."""
     if sized.starts is False:
         raise Unsupported(f"it does not start: {sized.reason}")
@@ -165,7 +166,7 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
             "speculation.acceptance_fraction of an estimate",
             "add it",
         )
-    return throughput.Serving(
+    return Serving(
         engine_version=request.engine_version,
         layout=request_layout(request),
         max_num_seqs=settings.max_num_seqs,

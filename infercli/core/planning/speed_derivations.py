@@ -14,11 +14,10 @@ from infercli.core.estimates.request import Traffic
 from infercli.core.estimates.speed import serving_of
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Cost, Outlook
-from infercli.core.speed import throughput
 from infercli.core.speed.coefficients import Coefficients
+from infercli.core.speed.engine import Serving, coefficients_for, step_time, version_of
 from infercli.core.speed.errors import Metric, error_of
 from infercli.core.speed.steps import is_cdna3, is_early, link
-from infercli.core.speed.throughput import Serving
 from infercli.core.speed.work import half_flops_per_s, rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
@@ -42,8 +41,8 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         prefix_hit_fraction=said.prefix_hit_fraction,
     )  # fmt: skip
     serving = serving_of(q.request, q.settings, q.sized, traffic)
-    step = throughput.step_time(q.arch, q.quantization, q.gpu, serving)
-    c = throughput.coefficients_for(serving.engine_version)
+    step = step_time(q.arch, q.quantization, q.gpu, serving)
+    c = coefficients_for(serving.engine_version)
     running = min(q.requests, q.settings.max_num_seqs)
     prompt = said.input_tokens
     context = prompt + said.output_tokens / 2
@@ -90,7 +89,7 @@ def _rates(q: Question, serving: Serving, c: Coefficients) -> Iterator[Given]:
     gpu, ranks = q.gpu, serving.layout.tensor_parallel_size
     work = rank_work(
         q.arch, q.quantization, gpu, serving.layout, element_bytes=serving.element_bytes,
-        kv_element_bytes=serving.kv_element_bytes, engine_version=throughput.version_of(serving.engine_version),
+        kv_element_bytes=serving.kv_element_bytes, engine_version=version_of(serving.engine_version),
     )  # fmt: skip
     half = half_flops_per_s(gpu)
     experts = {m.flops_per_s > half for m in work.matrices if m.experts}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from infercli.core.architecture.arch import Experts, ModelArch, feed_forwards
 from infercli.core.gpus import Gpu
+from infercli.core.speed.engine import Serving, coefficients_for, is_v0, version_of
 from infercli.core.speed.errors import LEAST_REQUEST_S, MOST_REQUEST_S, LoadKind, Metric, error_of, interval
-from infercli.core.speed.throughput import Load, Serving, Speed, coefficients_for, is_v0, version_of
+from infercli.core.speed.throughput import Load, Speed
 
 MEASURED = frozenset({
     "A10G", "A100-40-SXM", "A100-80-SXM", "A40", "A800-80-SXM", "B200", "B300", "H100", "H20-3e", "H200", "L4", "L40S",

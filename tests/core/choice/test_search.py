@@ -23,6 +23,7 @@ from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
 from infercli.core.speed import throughput
 from infercli.core.speed.bounds import bounded
+from infercli.core.speed.engine import step_time
 from infercli.core.units import GIB
 from tests.core.choice.searches import LLAMA_8B, LLAMA_70B, ask, loads, profile
 
@@ -52,7 +53,7 @@ def holds(question, c: Candidate) -> bool:
         return kept
     found = examine(asked, question.model, Problems())
     serving, load = serving_of(asked, found.settings, found.sized, traffic), load_of(traffic, c.replicas)
-    step = throughput.step_time(found.arch, found.quantization, found.gpu, serving)
+    step = step_time(found.arch, found.quantization, found.gpu, serving)
     capacity = throughput.capacity_requests_per_s(step, serving, load)
     low = bounded(capacity, "output_tokens_per_s", found.arch, found.gpu, serving, load)[0].low
     return low >= traffic.request_rate

@@ -17,11 +17,12 @@ from infercli.core.shapes import find_shape
 from infercli.core.speed import throughput
 from infercli.core.speed.bounds import bounded, outruns
 from infercli.core.speed.coefficients import ROOFLINE
+from infercli.core.speed.engine import Serving, step_time
 from infercli.core.speed.errors import ERRORS, error_of, interval
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.schedule import play
 from infercli.core.speed.steady import highest_rate
-from infercli.core.speed.throughput import Load, Objectives, Serving, predict
+from infercli.core.speed.throughput import Load, Objectives, predict
 from infercli.errors import InferError
 
 LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
@@ -97,7 +98,7 @@ def test_clients_that_wait_are_not_answered_faster_than_one_after_the_other(clie
     # What runs alone takes a step with its prompt and 199 for the tokens that follow; how long the others wait for it
     # adds nothing. Those who came first waited for fewer: with them the engine seemed to answer a ninth more.
     one = replace(SERVING, max_num_seqs=1)
-    step = throughput.step_time(LLAMA, UNQUANTIZED, H100, one)
+    step = step_time(LLAMA, UNQUANTIZED, H100, one)
     alone_s = step(0, 0, 1000, 1000**2 / 2, 1) + 199 * step(1, 1100)
     assert ask(load(concurrency=clients), one).requests_per_s == pytest.approx(1 / alone_s, rel=0.01)
 
@@ -146,7 +147,7 @@ def test_replicas_and_data_parallel_ranks_share_what_arrives():
     assert ask(load(request_rate=16), ranks).ttft_s == one.ttft_s
 
     def capacity(serving):
-        timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, serving)
+        timed = step_time(LLAMA, UNQUANTIZED, H100, serving)
         return throughput.capacity_requests_per_s(timed, serving, load())
 
     assert capacity(ranks) == pytest.approx(2 * capacity(SERVING), rel=1e-6)
@@ -333,7 +334,7 @@ def test_no_more_are_in_flight_than_there_are_requests():
 
 
 def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():
-    timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
+    timed = step_time(LLAMA, UNQUANTIZED, H100, SERVING)
     capacity = throughput.capacity_requests_per_s(timed, SERVING, load())
     below, beyond = ask(load(request_rate=capacity * 0.5)), ask(load(request_rate=capacity * 2, requests=2000))
     assert below.ttft_s.p99 < 1.0
@@ -345,7 +346,7 @@ def test_beyond_the_capacity_a_queue_grows_and_below_it_none_does():
 def test_a_load_without_an_end_is_seen_once_the_engine_is_full_and_is_never_more_than_it_carries():
     wide, b200 = replace(SERVING, max_num_seqs=1024, kv_tokens=1_000_000), find_gpu("B200")
     asked = load(output=300.0)
-    timed = throughput.step_time(LLAMA, UNQUANTIZED, b200, wide)
+    timed = step_time(LLAMA, UNQUANTIZED, b200, wide)
     capacity = throughput.capacity_requests_per_s(timed, wide, asked)
     near, long = (
         ask(asked._replace(request_rate=0.8 * capacity, requests=n), wide, b200, step=timed) for n in (None, 5000)
@@ -455,7 +456,7 @@ def test_a_highest_rate_far_below_the_capacity_is_not_none():
 
 
 def test_the_roofline_is_above_what_is_predicted():
-    timed = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
+    timed = step_time(LLAMA, UNQUANTIZED, H100, SERVING)
     predicted = throughput.capacity_requests_per_s(timed, SERVING, load())
     assert throughput.fastest(LLAMA, UNQUANTIZED, H100, SERVING, load()).requests_per_s > predicted
 

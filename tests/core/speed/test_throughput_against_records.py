@@ -19,8 +19,9 @@ from infercli.core.gpus import find_gpu
 from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import shapes
 from infercli.core.speed.bounds import bounded
+from infercli.core.speed.engine import Serving
 from infercli.core.speed.samples import Lengths
-from infercli.core.speed.throughput import Load, Serving, predict
+from infercli.core.speed.throughput import Load, predict
 from tests.parts.require import require
 
 BY_ID = {name.lower(): shape for name, shape in shapes().items()}
