@@ -20,7 +20,7 @@ from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates import tensor_parallel
 from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError, Settings
-from infercli.core.estimates.memory import Sized, request_layout, size
+from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
 from infercli.core.estimates.request import EstimateRequest
@@ -163,8 +163,7 @@ def examine(
         quantization, said = model_quantization(request.quantization, model)
         notes += said
     version = None if facts is None else facts.version
-    if draft is not None and (facts is None or facts.release >= _EQUAL_VOCABULARIES):
-        _check_vocabularies(request, model, draft, problems)
+    _check_speculation(request, model, draft, facts, problems)
     arch = model.arch if facts is None else request.as_loaded(model.arch, facts.release)
     _check_layout(arch, quantization, request_layout(request), version, gpu, problems)
     for what in tensor_parallel.context_parallel_problems(
@@ -225,9 +224,17 @@ def _check_layout(
             problems.add("quantization", what, "no tensor_parallel_size changes that: take another checkpoint")
 
 
-def _check_vocabularies(request: EstimateRequest, model: Model, draft: Draft, problems: Problems) -> None:
-    whole_model = request.speculation is not None and request.speculation.method == "draft_model"
-    if whole_model and draft.arch.vocab != model.arch.vocab:
+def _check_speculation(
+    request: EstimateRequest, model: Model, draft: Draft | None, facts: EngineFacts | None, problems: Problems
+) -> None:
+    said = request.speculation
+    if said is None:
+        return
+    if said.method == "mtp":
+        with problems.at("speculation"):
+            drafting_layers(said, model.arch, None)
+    equal = facts is None or facts.release >= _EQUAL_VOCABULARIES
+    if said.method == "draft_model" and draft is not None and equal and draft.arch.vocab != model.arch.vocab:
         problems.add(
             "speculation",
             f"the model that drafts has a vocabulary of {draft.arch.vocab:,}, and {model.name} one of "

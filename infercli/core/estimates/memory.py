@@ -127,7 +127,7 @@ def size(
 
     Raises Unsupported for a cache that is not taught.
     """
-    drafting = _drafting_layers(request.speculation, arch, draft)
+    drafting = drafting_layers(request.speculation, arch, draft)
     load = Load(
         layout=request_layout(request),
         gpu=gpu,
@@ -268,7 +268,7 @@ def _drafts_by_v1(request: EstimateRequest) -> bool:
     return method in ("ngram", "draft_model") or (method == "eagle3" and request.pipeline_parallel_size > 1)
 
 
-def _drafting_layers(speculation: Speculation | None, arch: ModelArch, draft: Draft | None) -> tuple[LayerGroup, ...]:
+def drafting_layers(speculation: Speculation | None, arch: ModelArch, draft: Draft | None) -> tuple[LayerGroup, ...]:
     """The layers that draft. Raises Unsupported where the checkpoint has none of its own."""
     if speculation is None or speculation.method == "ngram":
         return ()

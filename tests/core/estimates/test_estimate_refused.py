@@ -58,7 +58,7 @@ REFUSED = {
     "context parallelism over more ranks than a KV head lies on": (
         {"tensor_parallel_size": 16, "decode_context_parallel_size": 4}, "decode_context_parallel_size"),
     "draft layers that the model does not have": (
-        {"speculation": {"method": "mtp", "num_speculative_tokens": 1}}, ""),
+        {"speculation": {"method": "mtp", "num_speculative_tokens": 1}}, "speculation"),
     "a block that no kernel takes": ({"block_size": 7}, "block_size"),
     "memory beyond any machine": ({"gpu_memory_gib": 1e300}, "gpu_memory_gib"),
     "a rate that a float cannot keep apart from nothing": (
