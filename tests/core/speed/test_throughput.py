@@ -288,7 +288,7 @@ def test_the_first_token_may_come_sooner_or_later_by_what_clients_and_hosts_diff
 
 def test_the_first_token_of_a_short_prompt_waits_20_ms_for_all_that_is_no_step():
     # 0.29 on two cores leaves 7 to 9 ms of a model that takes no time, public single clients 7 to 25.
-    step = throughput.step_time(LLAMA, UNQUANTIZED, H100, SERVING)
+    step = step_time(LLAMA, UNQUANTIZED, H100, SERVING)
     alone = ask(load(prompt=64, concurrency=1)).ttft_s.p50
     assert alone - step(0, 0, 64, 64**2 / 2, 1) == pytest.approx(0.02)
 
