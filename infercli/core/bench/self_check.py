@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median, median_low
 from typing import Literal, NamedTuple
 
 from infercli.core.bench.metrics import Metrics, ttft_s
+from infercli.core.bench.stats import MIN_REQUESTS
 from infercli.core.record import Record
 from infercli.core.traces import Trace
 from infercli.core.units import counted
@@ -26,6 +28,9 @@ warn at 200 ms (guidellm 0.8.1) or not at all."""
 CLOSED_LAG_FRACTION = 0.05
 """In a closed loop nobody is due at a given time: late means that a user pauses, so the limit is this share of what an
 answer takes, where that is more. Where 256 answers end at once some of their users wait for 25 ms (measured)."""
+CLOSED_IDLE_FRACTION = 0.1
+"""Of the time of a closed loop's users, in which they could have sent and the client had not begun to: its rates are
+lower by as much. p99 does not show it where answers are as short as an embedding's. Our choice."""
 CROWDED_LIMIT_FRACTION = 0.1
 """Of the time, in which a worker read in larger pieces because it was short of CPU. Our choice."""
 CPU_LIMIT_FRACTION = 0.9
@@ -65,6 +70,8 @@ class Client(Record):
     """Requests that failed because this machine had no descriptor or no port left for them."""
     other_addresses: int = 0
     """Of the endpoint's host name, of the family that was used: all connections were made to one."""
+    proxy: str | None = None
+    """HOST:PORT of the proxy that every request went through."""
     load_average: float | None = None
     """Of this machine over the last minute, when the run ended."""
 
@@ -157,6 +164,9 @@ def check_client(client: Client, metrics: Metrics, traces: Sequence[Trace], *, c
         )
     if send_lag is not None and send_lag.p99 > send_limit_s:
         reasons.append(f"it sent {send_lag.p99 * 1000:.1f} ms late at p99, the limit is {send_limit_s * 1000:.1f} ms")
+    idle = _idle_fraction(traces) if closed else 0.0
+    if idle > CLOSED_IDLE_FRACTION:
+        reasons.append(f"its users waited for it {idle:.0%} of the time, the limit is {CLOSED_IDLE_FRACTION:.0%}")
     busy = client.busiest_cpu_fraction
     if busy is not None and busy > CPU_LIMIT_FRACTION:
         reasons.append(f"a worker used {busy:.0%} of a core, the limit is {CPU_LIMIT_FRACTION:.0%}")
@@ -184,6 +194,15 @@ def check_client(client: Client, metrics: Metrics, traces: Sequence[Trace], *, c
         send_lag_limit_s=send_limit_s,
         cpu_us_per_token=client.cpu_s * 1e6 / metrics.output_tokens if metrics.output_tokens else None,
     )
+
+
+def _idle_fraction(traces: Sequence[Trace]) -> float:
+    """Of the time from when the users of a closed loop were free to send until they were answered: the client's own."""
+    answered = [t for t in traces if t.phase == "measured" and t.answered]
+    whole_s = math.fsum(t.ended_s - t.intended_s for t in answered)
+    if len(answered) < MIN_REQUESTS or whole_s <= 0:
+        return 0.0  # one hiccup would decide
+    return math.fsum(t.late_s for t in answered) / whole_s
 
 
 def _share(fraction: float | None) -> str:

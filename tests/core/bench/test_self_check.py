@@ -44,6 +44,22 @@ def test_lateness_of_sending_is_judged_by_what_it_would_change(sent, closed, lim
 
 
 @pytest.mark.parametrize(
+    ("late_s", "requests", "closed", "limited"),
+    [
+        (0.0009, 30, True, True),  # 0.9 of 4.9 ms, of an embedding: a fifth fewer are sent than users would send
+        (0.0004, 30, True, False),
+        (0.0009, 30, False, False),  # an open loop sends what is due, and counts from then
+        (0.0009, 29, True, False),  # of few requests one hiccup decides
+    ],
+)
+def test_users_who_wait_for_the_client_send_less_however_short_the_wait(late_s, requests, closed, limited):
+    each = answer(frames=(), e2e_s=0.004, late_s=late_s, intended_s=-late_s)
+    said = check(*[each] * requests, closed=closed)
+    assert said.client_limited is limited
+    assert said.reasons == (("its users waited for it 18% of the time, the limit is 10%",) if limited else ())
+
+
+@pytest.mark.parametrize(
     ("lag_s", "gap_s", "limited"),
     [
         (0.004, 0.01, False),
