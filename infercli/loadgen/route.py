@@ -35,6 +35,8 @@ class Route:
     """A proxy reads each request, and wants the whole URL in it."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """That the proxy wants with each request."""
+    proxy: str | None = None
+    """HOST:PORT of the proxy in between, which is all that may be told of it."""
     others: int = 0
     """Further addresses of the endpoint's host, of the same family: nothing is sent to them."""
 
@@ -52,12 +54,13 @@ def route_to(endpoint: Endpoint, ssl_context: ssl.SSLContext | None, timeout_s: 
         return Route(family, address, tls=tls, others=others)
     family, address, _ = _resolve(proxy.host, proxy.port, timeout_s)
     headers = () if proxy.authorization is None else (("Proxy-Authorization", proxy.authorization),)
+    named = f"{proxy.host}:{proxy.port}"
     if tls is None:
-        return Route(family, address, proxied=True, headers=headers)
+        return Route(family, address, proxied=True, headers=headers, proxy=named)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     lines = [f"CONNECT {host}:{endpoint.port} HTTP/1.1", f"Host: {host}:{endpoint.port}"]
     lines += [f"{name}: {value}" for name, value in headers]
-    return Route(family, address, tls=tls, connect="\r\n".join([*lines, "", ""]).encode())
+    return Route(family, address, tls=tls, connect="\r\n".join([*lines, "", ""]).encode(), proxy=named)
 
 
 def _resolve(host: str, port: int, timeout_s: float) -> tuple[int, Any, int]:

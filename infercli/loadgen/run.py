@@ -359,6 +359,7 @@ def _client(done: Sequence[dict[str, Any]], route: Route) -> Client:
         reconnects=sum(d["reconnects"] for d in done),
         without_socket=sum(d["without_socket"] for d in done),
         other_addresses=route.others,
+        proxy=route.proxy,
         load_average=round(os.getloadavg()[0], 2),
     )
 

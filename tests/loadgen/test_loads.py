@@ -519,6 +519,7 @@ def test_a_proxy_is_asked_for_the_whole_url_and_given_its_own_password(monkeypat
     assert all(t.answered and sum(t.frames) == 4 for t in m.traces), m.traces[0].message
     assert proxy.heads[0].startswith(b"POST http://model.invalid:8000/v1/chat/completions HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic c29tZW9uZTpwQHNz\r\n" in proxy.heads[0]  # base64 of someone:p@ss
+    assert m.client.proxy == proxy.url.partition("@")[2], "its address, and neither name nor password"
 
 
 def test_loopback_is_never_asked_of_a_proxy(monkeypatch):

@@ -56,6 +56,7 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
         *_of_levels(result, _idle),
         *_of_levels(result, _client),
         *_one_of_many(result.stages),
+        *_proxied(result.stages),
         *_mixed(result),
         *_engine(result),
         *_repeated(result),
@@ -228,6 +229,15 @@ def _one_of_many(stages: Sequence[StageResult]) -> Iterator[str]:
         yield (
             f"the host name has {others + 1} addresses, and every request went to one of them: where they are several "
             "servers, give the address of what spreads requests over them"
+        )
+
+
+def _proxied(stages: Sequence[StageResult]) -> Iterator[str]:
+    """An environment variable that was set for browsing: what a proxy holds back is booked as the server's."""
+    for proxy in dict.fromkeys(s.client.proxy for s in stages if s.client.proxy is not None):
+        yield (
+            f"every request went through the proxy {proxy}: times are those at which it passed things on; a host that "
+            "NO_PROXY names is asked without it"
         )
 
 

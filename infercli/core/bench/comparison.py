@@ -167,6 +167,8 @@ def _notes(stage: StageResult) -> Iterator[str]:
         yield f"{m.failed} of {m.requests} requests failed: latencies are of those that were answered"
     if stage.check.client_limited:
         yield f"the client was the limit: {'; '.join(stage.check.reasons)}"
+    if stage.client.proxy is not None:
+        yield f"every request went through the proxy {stage.client.proxy}"
     if stage.stopped is not None:
         yield f"not complete: {stage.stopped}"
 

@@ -62,6 +62,7 @@ def test_answers_as_long_as_was_asked_are_not_short():
         (bench(answered(999) + answered(tokens=2, max_tokens=1)), "1 answer had more tokens than it was asked for"),
         (bench(answered(1000), load=Load(concurrency=1, requests=1000, temperature=None)), "it sampled at its own"),
         (bench(answered(1000), client=client(other_addresses=3)), "the host name has 4 addresses"),
+        (bench(answered(1000), client=client(proxy="squid.corp:3128")), "through the proxy squid.corp:3128: times"),
         (bench(answered(1000), client=client(clock="user", clock_reason="TLS here")), "TLS here"),
         (
             bench(answered(900, engine="old") + answered(100, engine="new")),

@@ -302,13 +302,20 @@ def test_a_run_that_found_the_other_ones_prompts_in_the_cache_is_said_beside_it(
 
 def test_what_makes_a_run_unfit_to_be_compared_is_said_beside_it():
     a = run(64, 8, 1, failing=16)
+    busy = client(busiest_cpu_fraction=0.97, proxy="squid.corp:3128")
     b = result(
-        stage(served(64, 8, 2), load=a.stages[0].load, objectives=OBJECTIVES, client=client(busiest_cpu_fraction=0.97),
-              stopped=Stop(kind="interrupted")),
+        stage(
+            served(64, 8, 2),
+            load=a.stages[0].load,
+            objectives=OBJECTIVES,
+            client=busy,
+            stopped=Stop(kind="interrupted"),
+        ),
         objectives=OBJECTIVES,
-    )  # fmt: skip
+    )
     assert compare(a, b, "b.json").stages[0].notes == (
         "first: 4 of 64 requests failed: latencies are of those that were answered",
         "second: the client was the limit: a worker used 97% of a core, the limit is 90%",
+        "second: every request went through the proxy squid.corp:3128",
         "second: not complete: interrupted",
     )
