@@ -81,10 +81,10 @@ def _run(baseline: str, run: RunComparison, width: int) -> str:
 
 
 def _stage(stage: StageComparison, width: int) -> str:
-    from infercli.report.naming import verdict
+    from infercli.report.naming import reasons
 
     ds = stage.differences
-    why = dict.fromkeys(f"{verdict(d)}: {d.reason}" for d in ds if d.reason is not None)
+    why = reasons(ds)
     head = f"{stage.load}: {stage.requests_a:,} and {stage.requests_b:,} requests"
     notes = [*(f"caution: {clean(note)}" for note in stage.notes), *why]
     wrapped = [fill(note, width, subsequent_indent="  ", break_on_hyphens=False) for note in notes]

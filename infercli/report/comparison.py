@@ -10,7 +10,7 @@ from infercli.core.bench.result import BenchResult
 from infercli.core.bench.samples import samples
 from infercli.report.charts import Row, intervals, shares
 from infercli.report.markup import Child, document, h, outside, table
-from infercli.report.naming import name, share, value, verdict
+from infercli.report.naming import name, reasons, share, value, verdict
 from infercli.report.scale import seconds
 from infercli.report.style import STYLE
 
@@ -49,8 +49,7 @@ def _stage(
     answer: BenchComparison, run: RunComparison, stage: StageComparison, a: BenchResult, b: BenchResult
 ) -> Iterator[Child]:
     yield h("h3", f"{stage.load}: {stage.requests_a:,} and {stage.requests_b:,} requests")
-    why = dict.fromkeys(f"{verdict(d)}: {d.reason}" for d in stage.differences if d.reason is not None)
-    said = [*stage.notes, *why]
+    said = [*stage.notes, *reasons(stage.differences)]
     if said:
         yield h("ul", *(h("li", outside(line)) for line in said), class_="cautions")
     rows = [_row(d) for d in stage.differences if d.a and d.low is not None and d.high is not None]

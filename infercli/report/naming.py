@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from infercli.core.bench.comparison import MetricDifference
@@ -82,6 +82,16 @@ def brief(d: MetricDifference) -> str:
     if d.verdict in ("higher", "lower"):
         return "better" if d.better else "worse"
     return d.verdict
+
+
+def reasons(differences: Sequence[MetricDifference]) -> Iterator[str]:
+    """Why nothing can be told, once for all numbers of one verdict; where something is, of which numbers."""
+    by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for d in differences:
+        if d.reason is not None:
+            by_reason["" if d.better is not None else verdict(d), d.reason].append(name(d.metric).partition(",")[0])
+    for (told, why), names in by_reason.items():
+        yield f"{told or ', '.join(names)}: {why}"
 
 
 def latencies(result: BenchResult, stage: StageResult) -> list[tuple[str, Distribution | None]]:

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from infercli.cli.compare import text as comparison_text
-from infercli.core.bench.comparison import BenchComparison, compare
+from infercli.core.bench.comparison import BenchComparison, MetricDifference, compare
 from infercli.core.bench.result import BenchTarget
 from infercli.core.traces import Load
 from infercli.errors import ExitCode
+from infercli.report.naming import reasons
 from tests.core.results import OBJECTIVES, result, run, served, stage, sweep
 
 
@@ -98,6 +99,18 @@ def test_a_comparison_fits_its_width_and_always_has_its_numbers(width, due):
     assert f"{d.b * 1000:,.2f}" in row
     assert row.endswith("higher: worse" if width == 120 else " worse")
     assert ("95 % INTERVAL" in said) == (width >= 80)
+
+
+def test_a_reason_is_given_for_a_verdict_and_for_numbers_by_name_where_they_are_told_all_the_same():
+    drifted = {"a": 1.0, "b": 2.0, "low": 0.9, "high": 1.1, "verdict": "higher", "better": False, "reason": "drifted"}
+    few = {"a": 1.0, "b": 2.0, "verdict": "too few", "reason": "3 values"}
+    told = [MetricDifference(metric=f"{name}_s", **drifted) for name in ("ttft_p50", "e2e_p95")]
+    untold = [MetricDifference(metric=f"{name}_s", **few) for name in ("ttft_p99", "e2e_p99")]
+    sure = MetricDifference(metric="tpot_p50_s", **{**drifted, "reason": None})
+    assert list(reasons([*told, sure, *untold])) == [
+        "TTFT p50, E2E p95: drifted",
+        "cannot be told: too few: 3 values",
+    ]
 
 
 def test_compare_writes_a_page(infercli, saved, tmp_path):
