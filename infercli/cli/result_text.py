@@ -250,7 +250,7 @@ def _gpus(result: BenchResult) -> Iterator[str]:
     several = len({gpu.host for gpu in seen.gpus}) > 1
     for gpu in seen.gpus:
         where = f"GPU {gpu.index}" + (f" of {gpu.host or 'this machine'}" if several else "")
-        yield f"{where}{f' {gpu.name}' if gpu.name else ''}: {', '.join(_gpu(gpu)) or 'nothing was read'}"
+        yield f"{where}{f' {gpu.name}' if gpu.name else ''}: {', '.join(_gpu(gpu)) or _nothing(gpu)}"
     yield from _energy(result, seen)
 
 
@@ -286,6 +286,13 @@ def _gpu(gpu: GpuSummary) -> Iterator[str]:
         yield f"clocks held by {event} {share:.0%} of the time"
     if gpu.xids:
         yield f"XID errors {', '.join(map(str, gpu.xids))}"
+    if gpu.ecc_uncorrected:
+        yield counted(gpu.ecc_uncorrected, "uncorrected memory error")
+
+
+def _nothing(gpu: GpuSummary) -> str:
+    why = [gpu.absent[field] for field in ("busy_fraction", "memory_peak_bytes", "mean_power_w") if field in gpu.absent]
+    return f"nothing was read ({'; '.join(dict.fromkeys(why))})"
 
 
 def _energy(result: BenchResult, seen: TelemetrySummary) -> Iterator[str]:

@@ -150,7 +150,7 @@ def _remarks(gpu: GpuSummary) -> Iterator[tuple[str, str]]:
     if gpu.xids:
         yield name, f"XID errors {', '.join(map(str, gpu.xids))}"
     if gpu.ecc_uncorrected:
-        yield name, f"{gpu.ecc_uncorrected} uncorrected memory errors"
+        yield name, counted(gpu.ecc_uncorrected, "uncorrected memory error")
 
 
 def engines(result: BenchResult) -> Iterator[ET.Element]:

@@ -11,6 +11,7 @@ from infercli.cli.result_text import summary
 from infercli.core.bench.result import BenchTarget
 from infercli.core.bench.search import Assured, searched
 from infercli.core.load.conversation import PrefixSent
+from infercli.core.telemetry.gpus import Telemetry, gpu_telemetry
 from infercli.core.traces import Load, Stop
 from infercli.errors import ExitCode
 from tests.core.results import OBJECTIVES, client, full, hostile, result, run, served, stage, sweep, trace
@@ -80,6 +81,16 @@ def test_a_prefix_that_usage_contradicts_is_no_share_of_the_prompts(tokens, shar
         summary(made.model_copy(update={"prompts": made.prompts.model_copy(update={"prefix": prefix})})).split()
     )
     assert f"had been sent before{share} 16 of 16 requests answered" in said
+
+
+def test_of_a_gpu_the_faults_are_said_and_where_nothing_was_read_the_reason():
+    rows = [{"ecc_uncorrected": n, "busy_fraction": 0.5} for n in (0, 1, 1)]
+    ill = gpu_telemetry(0, (0.0, 1.0, 2.0), rows, {}, xids=())
+    barred = gpu_telemetry(1, (0.0, 1.0, 2.0), [{}] * 3, {"gpu": "Insufficient Permissions"})
+    seen = Telemetry(interval_s=1.0, window_s=2.0, driver_version=None, gpus=(ill, barred))
+    said = summary(full(run(64, 8)).model_copy(update={"telemetry": seen}), width=200)
+    assert "GPU 0: busy 50% of the time, 1 uncorrected memory error\n" in said
+    assert "GPU 1: nothing was read (Insufficient Permissions)\n" in said
 
 
 def test_gpus_of_several_machines_are_told_apart():
