@@ -21,7 +21,7 @@ from infercli.core.bench.result import BenchResult
 from infercli.core.bench.search import Sure, holds, keeps
 from infercli.core.bench.self_check import MERGED_LIMIT_FRACTION
 from infercli.core.bench.stage import StageResult
-from infercli.core.bench.timeline import Timeline, timeline
+from infercli.core.bench.timeline import timeline
 from infercli.core.record import Json
 from infercli.core.telemetry.gpus import GpuSummary, TelemetrySummary
 from infercli.core.units import counted, rounded
@@ -153,7 +153,9 @@ def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
         ("tokens/s", seen.output_tokens_per_s, 1, ""),
         ("in flight", seen.in_flight, 1, ""),
     )
-    inside = _measured(result, seen)
+    edges = list(pairwise(seen.start_s + i * seen.width_s for i in range(seen.bins + 1)))
+    of_levels = [[a <= start and end <= b for start, end in edges] for a, b in _measured(result)]
+    inside = [any(of_bin) for of_bin in zip(*of_levels, strict=True)]
     if sum(inside) < 2:
         return ""
     first, last = inside.index(True), len(inside) - inside[::-1].index(True)
@@ -168,21 +170,23 @@ def _over_time(result: BenchResult, width: int, *, plain: bool) -> str:
         return ""
     what = "by the time of sending" if all(inside) else "without warm-up and drain"
     lines.append(f"{'':<9}  {last - first} x {seen.width_s:g} s, {what}")
+    short = sum(not any(of_level) for of_level in of_levels)
+    if short:
+        lines.append(f"{'':<9}  {counted(short, 'level is', plural='levels are')} too short to be drawn")
     return "\n".join(lines)
 
 
-def _measured(result: BenchResult, seen: Timeline) -> list[bool]:
-    """Which bins lie between the first and the last sending of the measured requests of a level, and not on their edge.
+def _measured(result: BenchResult) -> list[tuple[float, float]]:
+    """From the first sending of the measured requests of each level to the last, on the clock of the run.
 
-    Before them the engine fills, after them it empties: neither is how it ran.
+    Before them the engine fills, after them it empties: neither is how it ran, nor is a bin that they lie in in part.
     """
     spans = []
     for stage in result.stages:
         sent = [t.sent_s for t in stage.traces if t.phase == "measured" and t.sent_s is not None]
         if sent:
             spans.append((stage.began_s + min(sent), stage.began_s + max(sent)))
-    edges = [seen.start_s + i * seen.width_s for i in range(seen.bins + 1)]
-    return [any(a <= start and end <= b for a, b in spans) for start, end in pairwise(edges)]
+    return spans
 
 
 def _objectives(result: BenchResult) -> Iterator[str]:

@@ -178,6 +178,18 @@ def test_the_lines_over_time_leave_out_where_the_engine_fills_and_empties():
     assert ", without warm-up and drain" in said
 
 
+def test_levels_that_are_shorter_than_a_bin_are_said_to_be_missing_from_the_lines_over_time():
+    def level(began, users, lasts):
+        each = lasts / 64
+        made = [trace(i * each, (i * each + 0.01, i * each + 0.02)) for i in range(64)]
+        return stage(made, load=Load(concurrency=users, requests=64), began_s=began)
+
+    levels = [level(0.0, 1, 40.0), level(41.0, 2, 0.4), level(42.0, 4, 0.2)]
+    assert "2 levels are too short to be drawn" in summary(result(*levels), width=60)
+    assert "1 level is too short to be drawn" in summary(result(*levels[:2]), width=60)
+    assert "too short" not in summary(result(levels[0]), width=60)
+
+
 def test_of_a_run_that_nobody_answered_nothing_is_drawn():
     refused = [trace(i * 0.1, sent_s=i * 0.1, ended_s=i * 0.1 + 0.05, error="http", status=400) for i in range(20)]
     assert "in flight " not in summary(result(stage(refused)), width=80)
