@@ -62,7 +62,10 @@ def unreachable(error: Exception, endpoint: Endpoint, timeout_s: float) -> Endpo
         why = getattr(error, "reason", None) or type(error).__name__
         return Unreachable(f"TLS with {url} failed: {why}", "is it plain http://?")
     if isinstance(error, http.client.IncompleteRead | ConnectionError):
-        return Unreachable(f"{url} closed the connection before its answer was whole", "try again")
+        # What speaks TLS closes without a word when it is spoken to in plain text.
+        wordless = endpoint.scheme == "http" and isinstance(error, http.client.RemoteDisconnected)
+        hint = "try again; or is it https://?" if wordless else "try again"
+        return Unreachable(f"{url} closed the connection before its answer was whole", hint)
     if isinstance(error, http.client.HTTPException):
         return EndpointError(f"{url} does not speak HTTP ({type(error).__name__})", "is it https, or another port?")
     why = getattr(error, "strerror", None) or type(error).__name__

@@ -252,6 +252,18 @@ def test_a_port_that_speaks_no_http_is_named():
         api(server).stream_chat(ASK, model="tiny")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "error", "hint"),
+    [
+        ("http", http.client.RemoteDisconnected("x"), "try again; or is it https://?"),
+        ("https", http.client.RemoteDisconnected("x"), "try again"),
+        ("http", ConnectionResetError(), "try again"),  # in the midst of an answer, which nobody begins without TLS
+    ],
+)
+def test_a_port_that_closes_without_a_word_may_want_tls(scheme, error, hint):
+    assert unreachable(error, parse_endpoint(f"{scheme}://gpu7:8000"), 1.0).hint == hint
+
+
 def test_json_where_a_stream_was_asked_for_is_not_taken_for_one():
     words = "streaming request with application/json"
     with FakeOpenAiServer(Behaviour(not_a_stream=True)) as server, pytest.raises(EndpointError, match=words):
