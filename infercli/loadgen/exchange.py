@@ -25,6 +25,8 @@ _LAST_LINE_BEGINS, _LAST_LINE = b"\r\n0", re.compile(rb"\r\n0+[ \t]*(?:;[^\r\n]*
 further zeros of RFC 9112, 7.1)."""
 _INTERIM = frozenset({100, 102, 103})
 """Heads that a server may send at any time before the answer's own, to whoever did not ask (RFC 9110, 15.2)."""
+_BODILESS = frozenset({204, 304})
+"""Answers that end with their head, whatever it says (RFC 9112, 6.3)."""
 _END_BYTES = 2048
 """Of an answer, where an error stands that ended it."""
 LAG_UNKNOWN = -(2**62)
@@ -86,14 +88,14 @@ def parse_head(raw: bytes, start: int = 0) -> Head | None:
     try:
         status = int(status_line.split()[1])
         headers = {n.strip().lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
-        length = int(headers["content-length"]) if "content-length" in headers else None
+        length = 0 if status in _BODILESS else int(headers["content-length"]) if "content-length" in headers else None
     except (IndexError, ValueError):
         raise ValueError(f"not an HTTP/1 head: {status_line[:80]!r}") from None
     connection = headers.get("connection", "").lower()
     return Head(
         status=status,
         end=end + 4,
-        chunked="chunked" in headers.get("transfer-encoding", "").lower(),
+        chunked="chunked" in headers.get("transfer-encoding", "").lower() and status not in _BODILESS,
         length=length,
         keep="close" not in connection and (status_line.startswith("HTTP/1.1") or "keep-alive" in connection),
         content_type=headers.get("content-type", ""),

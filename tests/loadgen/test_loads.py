@@ -469,6 +469,15 @@ def test_two_hundred_with_an_error_object_keeps_the_servers_words():
     assert "the model is asleep" in m.traces[0].message
 
 
+@pytest.mark.parametrize("more", ["", "Transfer-Encoding: chunked\r\n", "Content-Length: 9\r\n"])
+def test_an_answer_that_has_no_body_is_not_waited_for(more):
+    with answering(f"HTTP/1.1 204 No Content\r\n{more}\r\n") as url:
+        m = run(Target(parse_endpoint(url), "tiny"), Load(concurrency=1, requests=1, timeout_s=5.0), [single("x")])
+    (trace,) = m.traces
+    assert (trace.error, trace.status) == ("http", 204)
+    assert trace.ended_s - trace.sent_s < 4.0
+
+
 @contextlib.contextmanager
 def answering(text: str):
     """A server that answers everything with the same bytes."""
