@@ -30,6 +30,8 @@ from infercli.report.sparkline import BLOCKS, sparkline
 
 ALIKE_FRACTION = 0.9
 """Requests that count for less than so many of themselves are said to."""
+P99 = 0.99
+"""The share of requests from which on an objective rests on the few slowest."""
 _FEWEST, _SPARKS = 12, 60
 """Bins of a sparkline; between them a quarter as many as requests, of which most bins should have some."""
 
@@ -46,10 +48,16 @@ def summary(result: BenchResult, *, width: int | None = None, plain: bool | None
         _wrapped([*swept(result), *_objectives(result)], width),
         _predicted(result, width),
         _wrapped([*_gpus(result), *_engines(result), *_money(result), *_tokens(result), *_client(result)], width),
-        _wrapped((f"caution: {line}" for line in cautions(result, p99=len(result.stages) == 1)), width),
+        _wrapped((f"caution: {line}" for line in cautions(result, p99=_shows_p99(result))), width),
     ]
     text = "\n\n".join(part for part in parts if part)
     return text.encode("ascii", "backslashreplace").decode() if plain else text
+
+
+def _shows_p99(result: BenchResult) -> bool:
+    """In a table, or as an objective that a level holds or not; of a search it is said how sure that is."""
+    objectives = () if result.objectives is None or result.searched else result.objectives.objectives
+    return len(result.stages) == 1 or any(o.fraction >= P99 for o in objectives)
 
 
 def as_data(result: BenchResult) -> dict[str, Json]:

@@ -8,6 +8,7 @@ import pytest
 
 from infercli.cli.benching import _verdict
 from infercli.cli.result_text import summary
+from infercli.core.bench.goodput import Objectives, parse_objective
 from infercli.core.bench.result import BenchTarget
 from infercli.core.bench.search import Assured, searched
 from infercli.core.load.conversation import PrefixSent
@@ -162,6 +163,14 @@ def test_the_first_words_of_each_failure_are_said_with_one_level_as_with_several
 
 def test_a_table_that_shows_no_p99_does_not_speak_of_it():
     assert "p99 of" not in summary(sweep((1, 2), requests=16), width=120)
+
+
+@pytest.mark.parametrize(("percent", "said"), [(95, False), (99, True)])
+def test_levels_that_hold_a_p99_by_few_requests_say_on_what_it_rests(percent, said):
+    asked = Objectives(objectives=(parse_objective(f"ttft_p{percent}=10s"),))
+    levels = [stage(served(16, 1, n), load=Load(concurrency=n, requests=16), objectives=asked) for n in (1, 2)]
+    text = summary(result(*levels, objectives=asked), width=120)
+    assert ("p99 of 16 requests, as one level has, rests on the few slowest" in text) == said
 
 
 def test_the_lines_over_time_leave_out_where_the_engine_fills_and_empties():
