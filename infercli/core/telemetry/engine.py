@@ -266,8 +266,10 @@ class _Reader:
         if len(edges) != 1:
             raise _UnknownError(f"the engines behind this address do not share the buckets of {name}")
         (shared,) = edges
-        if len(shared) < 2 or not math.isinf(shared[-1]):
+        if not math.isinf(shared[-1]):
             raise _UnknownError(f"{name}_bucket lacks its last bucket")
+        if len(shared) < 2:
+            raise _UnknownError(f"{name}_bucket has no bucket but the last")
         totals = [round(math.fsum(row[edge] for row in cumulative.values())) for edge in shared]
         counts = [totals[0], *(b - a for a, b in pairwise(totals))]
         if min(counts) < 0:

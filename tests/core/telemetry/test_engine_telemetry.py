@@ -201,6 +201,7 @@ def test_histograms_of_several_engines_are_pooled_where_they_share_their_buckets
     [
         (ttft([3, 2, 3], 1.0), "do not add up"),
         (ttft([1, 2], 1.0, edges=("0.1", "0.5")), "lacks its last bucket"),
+        (ttft([2], 1.0, edges=("+Inf",)), "has no bucket but the last"),
         ('vllm:time_to_first_token_seconds_bucket{engine="0"} 3\n', "a bucket without an edge"),
     ],
 )
