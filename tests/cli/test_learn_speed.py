@@ -193,6 +193,14 @@ def test_a_run_of_which_requests_failed_is_not_learned(infercli, bench):
     assert "a.json: 1 of 8 requests failed" in ran.err
 
 
+def test_a_run_of_embeddings_is_not_said_to_lack_usage(infercli, bench):
+    embedded = {"arrivals_s": (), "frames": (), "lags_s": (), "completion_tokens": None}
+    stage = level([trace(i, 0.5).model_copy(update=embedded) for i in range(8)], EIGHT_USERS[0])
+    ran = infercli("learn", bench("a.json", stages=(stage,)), *ENGINE)
+    assert ran.code == ExitCode.USAGE
+    assert "a.json: its answers have no tokens" in ran.err
+
+
 def test_a_run_that_asked_adapters_teaches_nothing_of_the_model(infercli, bench, tmp_path):
     (level,) = result().stages
     traces = tuple(t.model_copy(update={"model": "sql" if i % 4 == 0 else None}) for i, t in enumerate(level.traces))

@@ -48,7 +48,12 @@ def load_of(stage: StageResult, replicas: int = 1) -> LearnedLoad:
         raise InputError(f"the client was the limit: {'; '.join(stage.check.reasons)}", ADVICE)
     if not m.answered or m.failed:
         raise InputError(f"{m.failed} of {m.requests} requests failed: their time is in the rate", "mend that first")
-    if m.input_tokens is None or not m.output_tokens:
+    if not m.output_tokens:
+        raise InputError(
+            "its answers have no tokens, and nothing else says how fast they are made",
+            "measure `--api chat` or `completions`",
+        )
+    if m.input_tokens is None:
         raise InputError(
             "the server sent no `usage`: how long the prompts were is not known", "a vLLM endpoint sends it"
         )
