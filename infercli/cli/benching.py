@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from infercli.cli.watching import Watch
     from infercli.core.documents.plan import Plan
     from infercli.core.load.sending import Sending
+    from infercli.loadgen import Interrupts
 
 _ASKED_S = 60.0
 """For what is asked before the load, at most: a list of models takes no more."""
@@ -55,8 +56,14 @@ class _Asked(NamedTuple):
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
+    from infercli.loadgen import noted
+
     asked = _asked(where, save_path, given)
-    return _told(_measured(asked, given), asked.aim, Path(save_path), output)
+    # Whoever asks a cluster to measure leaves what was measured there: nothing of it is lost here.
+    with contextlib.nullcontext() if given["in_cluster"] else noted() as interrupts:
+        result = _measured(asked, given, interrupts)
+        kept = _kept(result, Path(save_path))
+    return _told(result, asked.aim, kept, output)
 
 
 def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
@@ -87,7 +94,7 @@ def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
     return _Asked(aim, plan, watch, api, levels, sending)
 
 
-def _measured(asked: _Asked, given: dict[str, Any]) -> BenchResult:
+def _measured(asked: _Asked, given: dict[str, Any], interrupts: Interrupts | None) -> BenchResult:
     from infercli import __version__
     from infercli.adapters.files import state_home
     from infercli.cli.bench_bar import Bar
@@ -104,7 +111,7 @@ def _measured(asked: _Asked, given: dict[str, Any]) -> BenchResult:
         if given["in_cluster"]:
             ran = run_in_cluster(aim, levels, api, sending, **how)
         else:
-            ran = run_levels(levels, target, sending, **how)
+            ran = run_levels(levels, target, sending, interrupts=interrupts, **how)
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,
@@ -125,15 +132,29 @@ def _measured(asked: _Asked, given: dict[str, Any]) -> BenchResult:
     return result if plan is None else with_plan(result, plan)
 
 
-def _told(result: BenchResult, aim: Aim, save_path: Path, output: str) -> int:
-    """The result is kept and printed; returns the exit code."""
+class _Kept(NamedTuple):
+    """What became of a result."""
+
+    digest: str
+    saved: Path | None
+    unsaved: InferError | None
+    """Why it is not where it was wanted."""
+
+
+def _kept(result: BenchResult, save_path: Path) -> _Kept:
     from infercli.adapters.result_files import result_json
-    from infercli.cli.result_text import as_data, summary
 
     with _unbroken():
         text = result_json(result)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        saved, unsaved = _saved(save_path, text, digest, keep=not result.answered)
+        return _Kept(digest, *_saved(save_path, text, digest, keep=not result.answered))
+
+
+def _told(result: BenchResult, aim: Aim, kept: _Kept, output: str) -> int:
+    """The result is printed; returns the exit code."""
+    from infercli.cli.result_text import as_data, summary
+
+    digest, saved, unsaved = kept
     try:
         record(result, digest, aim)
         emit(as_data(result), output, summary(result))

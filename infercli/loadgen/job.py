@@ -22,6 +22,7 @@ from infercli.core.bench.levels import Level
 from infercli.core.endpoint import Endpoint, parse_endpoint
 from infercli.core.record import Json
 from infercli.errors import EndpointError, ExitCode, InferError, InputError
+from infercli.loadgen.interrupts import noted
 from infercli.loadgen.levels import run_levels
 from infercli.loadgen.run import Progress
 from infercli.loadgen.target import Target
@@ -43,14 +44,16 @@ def main(words: Sequence[str]) -> int:
         target = Target(endpoint, job.model, job.api, api_key=_first_key(Path(keys_path)))
         _until_reachable(endpoint)
         told = _Told()
-        ran = run_levels(
-            job.levels,
-            target,
-            job.sending,
-            on_level=told.level,
-            on_progress=told.progress,
-            workers=job.workers,
-        )
+        with noted() as interrupts:
+            ran = run_levels(
+                job.levels,
+                target,
+                job.sending,
+                on_level=told.level,
+                on_progress=told.progress,
+                workers=job.workers,
+                interrupts=interrupts,
+            )
     except InferError as error:
         _tell("error", {"kind": type(error).__name__, "message": error.message, "hint": error.hint})
         return error.exit_code

@@ -11,6 +11,7 @@ from infercli.core.bench.stage import StageResult, stage_result
 from infercli.core.load.repeats import enough
 from infercli.core.load.sending import Sending
 from infercli.core.traces import Load
+from infercli.loadgen.interrupts import Interrupts
 from infercli.loadgen.run import Measurement, Progress, run
 from infercli.loadgen.target import Target
 
@@ -23,10 +24,12 @@ def run_levels(
     on_level: Callable[[Level, int], None] = lambda _level, _number: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     workers: int | None = None,
+    interrupts: Interrupts | None = None,
 ) -> BenchRun:
     """Send every level and return what each brought; an interruption ends the run with what there is.
 
-    `on_level` is told of each level, and its number from 0 on, before it begins. Raises what `run` raises.
+    `on_level` is told of each level, and its number from 0 on, before it begins. `interrupts`: noted by the caller, so
+    that none loses what there is while it is put in order. Raises what `run` raises.
     """
     stages: list[StageResult] = []
     first: Measurement | None = None
@@ -35,7 +38,7 @@ def run_levels(
         while True:
             on_level(level, len(stages))
             load = _sent(level.load, target)
-            measured = run(target, load, conversations, on_progress, workers=workers)
+            measured = run(target, load, conversations, on_progress, workers=workers, interrupts=interrupts)
             field = _refused(measured)
             if field is None or field in target.without:
                 break

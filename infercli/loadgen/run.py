@@ -12,9 +12,8 @@ import os
 import platform
 import selectors
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +27,7 @@ from infercli.errors import InferError, InputError
 from infercli.loadgen import shares
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.exchange import in_seconds
+from infercli.loadgen.interrupts import Interrupts, noted
 from infercli.loadgen.route import Route, route_to
 from infercli.loadgen.target import Requests, Target
 from infercli.loadgen.worker import Channel, Place, fork
@@ -44,8 +44,6 @@ _RECENT_S = 5.0
 """Over which live latencies are averaged."""
 _BUSY_NEEDS_S = 1.0
 """A run shorter than this says nothing about how busy a worker is: its start is in it."""
-_SAME_S = 0.2
-"""A second signal so soon is the first one again: GNU `timeout` tells the process, and then its whole group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,14 @@ def run(
     on_progress: Callable[[Progress], None] = lambda _: None,
     *,
     workers: int | None = None,
+    interrupts: Interrupts | None = None,
 ) -> Measurement:
     """Send the load and return every request with its times. `workers`: None takes as many as it needs.
 
-    `on_progress` is called about five times a second; the workers do not wait for it. Raises InputError (nothing to
-    send, a key that no header can carry, workers that the system cannot count for), EndpointError (the host name is
-    unknown), InferError (a worker was killed).
+    `interrupts`: of whoever notes them for longer than this; None: they are noted while it sends. `on_progress` is
+    called about five times a second; the workers do not wait for it. Raises InputError (nothing to send, a key that no
+    header can carry, workers that the system cannot count for), EndpointError (the host name is unknown), InferError
+    (a worker was killed).
     """
     if not conversations:
         raise InputError("there are no prompts to send")
@@ -105,7 +105,8 @@ def run(
     requests = Requests(target, load, conversations, proxied=route.proxied, more_headers=route.headers)
     count = workers_of(load) if workers is None else max(1, min(workers, load.concurrency or workers))
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with _interruptible() as interrupted:
+    with contextlib.nullcontext(interrupts) if interrupts is not None else noted() as interrupted:
+        interrupted.sending = True
         origin = time.monotonic_ns()
         crew = _Crew(load, _total(load, conversations), on_progress)
         taken_from = shares.shares_of(load)
@@ -114,6 +115,7 @@ def run(
                 crew.add(*fork(route, requests, load, Place(index, count, *taken_from), origin))
             crew.until_done(interrupted)
         finally:
+            interrupted.sending = False
             crew.end()
             for each in taken_from:
                 each.close()
@@ -291,45 +293,6 @@ def _ended(status: int) -> InferError:
     # The kernel takes memory back with this one; any other was sent by somebody, or is a crash.
     hint = "memory may be short: lower the load" if number == signal.SIGKILL else "run it again"
     return InferError(f"a worker of the load generator ended by signal {number}", hint)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside, the first SIGINT, SIGTERM or SIGHUP is noted instead of raised, so that no trace is torn.
-
-    A terminal that goes away tells twice, by the shell and by the kernel, so that SIGHUP stays ignored after the first.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread is told of signals, and only it may change what they do.
-        yield lambda: False
-        return
-    seen: list[float] = []
-    hung_up = False
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    if before[signal.SIGHUP] is signal.SIG_IGN:
-        del before[signal.SIGHUP]  # `nohup`: it was asked to go on
-
-    def restore() -> None:
-        for number, handler in before.items():
-            gone = number == signal.SIGHUP and hung_up
-            signal.signal(number, signal.SIG_IGN if gone else signal.SIG_DFL if handler is None else handler)
-
-    def note(number: int, _frame: object) -> None:
-        nonlocal hung_up
-        hung_up = hung_up or number == signal.SIGHUP
-        seen.append(time.monotonic())
-        if seen[-1] - seen[0] >= _SAME_S and number != signal.SIGHUP:
-            restore()
-            signal.raise_signal(number)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield lambda: bool(seen)
-        if seen:
-            time.sleep(max(0.0, seen[0] + _SAME_S - time.monotonic()))
-    finally:
-        restore()
 
 
 def _client(done: Sequence[dict[str, Any]], route: Route) -> Client:

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from infercli.cli.benching import _unbroken
+from infercli.cli.watching import Watch
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
@@ -64,6 +65,14 @@ def test_a_terminal_that_goes_away_leaves_the_result(tmp_path):
         os.close(master)
         process.wait(timeout=30)
     assert kept(tmp_path) == {"kind": "interrupted", "detail": None}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_last_scrape_is_awaited_loses_nothing(infercli, monkeypatch, tmp_path, number):
+    monkeypatch.setattr(Watch, "__exit__", lambda *_: os.kill(os.getpid(), number))
+    with FakeOpenAiServer(Behaviour(tokens=4, itl_s=0.01)) as server:
+        ran = infercli("bench", server.url, "--requests", "8", "--concurrency", "2", "--telemetry", "none")
+    assert (ran.code, kept(tmp_path)) == (ExitCode.YES, None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

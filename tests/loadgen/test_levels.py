@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from infercli.core.bench.levels import Levels
@@ -10,10 +13,12 @@ from infercli.core.load.conversation import single
 from infercli.core.load.sending import Sending
 from infercli.core.traces import Stop
 from infercli.loadgen import levels as module
+from infercli.loadgen.interrupts import noted
 from infercli.loadgen.levels import run_levels
 from infercli.loadgen.run import Measurement
 from infercli.loadgen.target import Target
 from tests.core.results import client, trace
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 TWO = Levels(shared={"requests": 1}, levels=({"concurrency": 1}, {"concurrency": 2}))
 ANSWERED = trace(0.0, (3.0,))
@@ -53,3 +58,31 @@ def test_what_is_interrupted_is_not_sent_again_though_a_field_was_refused(ran):
 def test_an_interruption_ends_the_run_with_what_there_is(ran):
     (only,) = ran(Stop(kind="interrupted")).stages
     assert only.interrupted
+
+
+def test_a_signal_between_two_levels_keeps_the_first_and_ends_the_second_at_once():
+    with (
+        FakeOpenAiServer(lambda i: Behaviour(tokens=4) if i < 1 else Behaviour(silent=True)) as server,
+        noted() as told,
+    ):
+
+        def between(_level, number):
+            if number:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        target = Target(parse_endpoint(server.url), "tiny")
+        sending = Sending(conversations=(single("hi"),), source="test")
+        found = run_levels(TWO, target, sending, on_level=between, interrupts=told)
+    assert [(s.metrics.answered, s.stopped) for s in found.stages] == [(1, None), (0, Stop(kind="interrupted"))]
+
+
+def test_of_two_signals_only_the_second_ends_the_process_and_only_while_it_sends(monkeypatch):
+    monkeypatch.setattr("infercli.loadgen.interrupts._SAME_S", 0.0)
+    with noted() as told:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told()
+    with pytest.raises(KeyboardInterrupt), noted() as told:
+        told.sending = True
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
