@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercli.core.bench.metrics import measure
-from infercli.core.bench.self_check import Client, check_client, merged
+from infercli.core.bench.metrics import DEFINITIONS, measure
+from infercli.core.bench.self_check import (
+    CLOSED_IDLE_FRACTION,
+    CLOSED_LAG_FRACTION,
+    SEND_LAG_LIMIT_S,
+    Client,
+    check_client,
+    merged,
+)
 from infercli.core.traces import Trace
 
 CLIENT = Client(
@@ -41,6 +48,12 @@ def check(*traces, client=CLIENT, closed=True):
 )
 def test_lateness_of_sending_is_judged_by_what_it_would_change(sent, closed, limited):
     assert check(sent, closed=closed).client_limited is limited
+
+
+def test_what_is_said_of_the_limits_is_what_they_are():
+    said = f"Over {SEND_LAG_LIMIT_S * 1000:.0f} ms at p99 (in a closed loop {CLOSED_LAG_FRACTION * 100:.0f} % of"
+    assert said in DEFINITIONS["send lag"]
+    assert f"or over {CLOSED_IDLE_FRACTION * 100:.0f} % of the time" in DEFINITIONS["send lag"]
 
 
 @pytest.mark.parametrize(
