@@ -30,8 +30,11 @@ from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
     from infercli.adapters.openai_api import OpenAiApi
+    from infercli.cli.bench_bar import Bar
     from infercli.cli.watching import Watch
+    from infercli.core.bench.levels import BenchRun
     from infercli.core.documents.plan import Plan
+    from infercli.core.load.conversation import PromptsUsed
     from infercli.core.load.sending import Sending
     from infercli.loadgen import Interrupts
 
@@ -56,13 +59,8 @@ class _Asked(NamedTuple):
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
-    from infercli.loadgen import noted
-
     asked = _asked(where, save_path, given)
-    # Whoever asks a cluster to measure leaves what was measured there: nothing of it is lost here.
-    with contextlib.nullcontext() if given["in_cluster"] else noted() as interrupts:
-        result = _measured(asked, given, interrupts)
-        kept = _kept(result, Path(save_path))
+    result, kept = _measured(asked, given, Path(save_path))
     return _told(result, asked.aim, kept, output)
 
 
@@ -94,24 +92,46 @@ def _asked(where: str | None, save_path: str, given: dict[str, Any]) -> _Asked:
     return _Asked(aim, plan, watch, api, levels, sending)
 
 
-def _measured(asked: _Asked, given: dict[str, Any], interrupts: Interrupts | None) -> BenchResult:
-    from infercli import __version__
+def _measured(asked: _Asked, given: dict[str, Any], save_path: Path) -> tuple[BenchResult, _Kept]:
+    """From the first level until the result is written Ctrl-C and the like are noted, so that nothing is lost.
+
+    Who waits for a Job is told of them (actions/bench_in_cluster.py), and ends it there.
+    """
     from infercli.adapters.files import state_home
     from infercli.cli.bench_bar import Bar
     from infercli.core.load.conversation import digest_conversations
+    from infercli.loadgen import digest_key, noted
+
+    sending = asked.sending
+    used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
+    with contextlib.ExitStack() as watching:
+        watching.enter_context(asked.watch)
+        with contextlib.nullcontext() if given["in_cluster"] else noted() as interrupts:
+            with Bar() as bar:
+                ran = _ran(asked, given, bar, interrupts)
+                watching.close()  # with its last look at what is watched
+            result = _result(asked, used, ran)
+            return result, _kept(result, save_path)
+
+
+def _ran(asked: _Asked, given: dict[str, Any], bar: Bar, interrupts: Interrupts | None) -> BenchRun:
+    from infercli.loadgen import Target, run_levels
+
+    aim, levels, sending = asked.aim, asked.levels, asked.sending
+    assert aim.model is not None
+    how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
+    if given["in_cluster"]:
+        return run_in_cluster(aim, levels, asked.api, sending, **how)
+    target = Target(endpoint=aim.endpoint, model=aim.model, api=asked.api, api_key=aim.api_key)
+    return run_levels(levels, target, sending, interrupts=interrupts, **how)
+
+
+def _result(asked: _Asked, used: PromptsUsed, ran: BenchRun) -> BenchResult:
+    from infercli import __version__
     from infercli.core.load.sending import cut_prompts, prefix_sent
-    from infercli.loadgen import Target, digest_key, run_levels
 
     aim, plan, watch, api, levels, sending = asked
     assert aim.model is not None
-    target = Target(endpoint=aim.endpoint, model=aim.model, api=api, api_key=aim.api_key)
-    used = digest_conversations(sending.conversations, sending.source, digest_key(state_home() / "prompt-key"))
-    with Bar() as bar, watch:
-        how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
-        if given["in_cluster"]:
-            ran = run_in_cluster(aim, levels, api, sending, **how)
-        else:
-            ran = run_levels(levels, target, sending, interrupts=interrupts, **how)
     result = BenchResult(
         infercli_version=__version__,
         started_at=ran.started_at,

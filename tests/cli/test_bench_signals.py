@@ -75,6 +75,14 @@ def test_a_signal_while_the_last_scrape_is_awaited_loses_nothing(infercli, monke
     assert (ran.code, kept(tmp_path)) == (ExitCode.YES, None)
 
 
+def test_ctrl_c_before_the_load_is_no_wish_to_see_it_begin(infercli, monkeypatch, tmp_path):
+    monkeypatch.setattr(Watch, "__enter__", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        ran = infercli("bench", server.url, "--requests", "8", "--telemetry", "none")
+        assert not server.completion_requests
+    assert (ran.code, list(tmp_path.glob("*.json"))) == (ExitCode.INTERRUPTED, [])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_result_that_is_being_written_is_finished(number):
     before = signal.getsignal(number)
