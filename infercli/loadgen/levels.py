@@ -34,7 +34,7 @@ def run_levels(
     stages: list[StageResult] = []
     first: Measurement | None = None
     while (level := levels.next(stages)) is not None:
-        conversations = enough(sending, level.load, len(stages), levels.most)
+        conversations = enough(sending, level.load, len(stages), levels.most, target.api)
         while True:
             on_level(level, len(stages))
             load = _sent(level.load, target)

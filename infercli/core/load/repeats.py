@@ -6,17 +6,18 @@ import math
 
 from infercli.core.load.conversation import Conversation
 from infercli.core.load.sending import Sending, fresh
-from infercli.core.traces import Load
+from infercli.core.traces import Api, Load
 
 MOST = 50_000
 """Conversations of a level: 1.3 s to make and to serialise (measured, of 64 words each)."""
 MOST_CHARACTERS = 64_000_000
 """Of all their texts. They lie in memory twice, once as what is sent."""
-_ANSWER_S, _TOKEN_S = 0.02, 0.002
-"""Faster than servers answer: of a closed loop that goes by time it is not known how many requests it comes to."""
+_ANSWER_S, _TOKEN_S, _EMBEDDED_S = 0.02, 0.002, 0.004
+"""Faster than servers answer: of a closed loop that goes by time it is not known how many requests it comes to. An
+embedding is one pass, and has no tokens."""
 
 
-def enough(sending: Sending, load: Load, stage: int, stages: int) -> tuple[Conversation, ...]:
+def enough(sending: Sending, load: Load, stage: int, stages: int, api: Api = "chat") -> tuple[Conversation, ...]:
     """The conversations of a stage, of `stages` at most, and again with other numbers until there are enough for it.
 
     Text of the user's is not changed and not made more, nor is what a trace replays: each of it is sent once.
@@ -26,7 +27,7 @@ def enough(sending: Sending, load: Load, stage: int, stages: int) -> tuple[Conve
     if not sending.marks or load.arrivals == "trace":
         return conversations
     characters = sum(len(turn.prompt) for c in conversations for turn in c.turns)
-    wanted = min(planned(load), MOST, MOST_CHARACTERS * len(conversations) // characters)
+    wanted = min(planned(load, api), MOST, MOST_CHARACTERS * len(conversations) // characters)
     more = list(conversations)
     while len(more) < wanted:
         stage += stages  # no stage has the numbers of another
@@ -34,13 +35,14 @@ def enough(sending: Sending, load: Load, stage: int, stages: int) -> tuple[Conve
     return tuple(more)
 
 
-def planned(load: Load) -> int:
+def planned(load: Load, api: Api = "chat") -> int:
     """How many conversations a load may begin, warm-up included: where it goes by time, more than is to be expected."""
     if load.requests is not None:
         return load.warmup_requests + load.requests
     assert load.duration_s is not None  # only a trace has neither
     if load.rate_per_s is None:
-        expected = (load.concurrency or 1) * (1 + load.duration_s / (_ANSWER_S + _TOKEN_S * load.max_tokens))
+        each_s = _EMBEDDED_S if api == "embeddings" else _ANSWER_S + _TOKEN_S * load.max_tokens
+        expected = (load.concurrency or 1) * (1 + load.duration_s / each_s)
     else:
         rate_per_s = (load.rate_per_s + (load.ramp_to_per_s or load.rate_per_s)) / 2
         expected = rate_per_s * load.duration_s

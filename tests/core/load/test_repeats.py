@@ -62,3 +62,10 @@ def test_what_all_would_take_is_bounded(monkeypatch):
 )
 def test_a_load_by_time_is_taken_to_send_more_than_is_to_be_expected(load, least, most):
     assert least <= planned(load) <= most
+
+
+def test_embeddings_take_no_time_for_tokens_that_they_do_not_have():
+    load = Load(concurrency=8, duration_s=2)
+    assert planned(load, "embeddings") == 8 * (1 + 500)  # two seconds of 4 ms
+    sent = synthetic_words(12, 3, 5)
+    assert len(enough(sent, load, 0, 1, "embeddings")) >= 4008
