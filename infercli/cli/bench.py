@@ -83,7 +83,7 @@ _load = options.together(
     ),
     click.option("--duration", metavar="DURATION", help="Send for this long instead."),
     click.option("--warmup", help="Requests, or a DURATION, before measuring begins.  [default: 4 requests]"),
-    click.option("--cooldown", metavar="DURATION", help="How much of --duration is not measured at its end."),
+    click.option("--cooldown", help="How many of --requests, or how much of --duration, are not measured at the end."),
     click.option("--stop-when-saturated", is_flag=True, help="End a --rate that the endpoint cannot keep up with."),
     click.option("--timeout", metavar="DURATION", help="For one request.  [default: 5m]"),
 )

@@ -79,6 +79,11 @@ def warmup_requests(given: dict[str, Any]) -> int:
     return int(given["warmup"]) if given["warmup"].isdecimal() else 0
 
 
+def _cooldown_requests(given: dict[str, Any]) -> int | None:
+    """At the end; None: it is a time, or not said."""
+    return int(given["cooldown"]) if given["cooldown"] is not None and given["cooldown"].isdecimal() else None
+
+
 def _searches(given: dict[str, Any]) -> bool:
     aimed = given["slos"] or given["objectives"]
     return bool(aimed) and not (given["rate"] or given["concurrency"] or given["sweep"] or given["replay"])
@@ -97,8 +102,12 @@ def _times(given: dict[str, Any], wrong: list[str]) -> Times:
     for name, value in (("duration", duration_s), ("timeout", timeout_s)):
         if value == 0:
             wrong.append(f"--{name} {given[name]}: must be more than 0")
-    return Times(duration_s, 0.0 if by_number else seconds("warmup") or 0.0, seconds("cooldown") or 0.0,
-                 TIMEOUT_S if timeout_s is None else timeout_s)  # fmt: skip
+    return Times(
+        duration_s,
+        0.0 if by_number else seconds("warmup") or 0.0,
+        0.0 if _cooldown_requests(given) is not None else seconds("cooldown") or 0.0,
+        TIMEOUT_S if timeout_s is None else timeout_s,
+    )
 
 
 def _contradictions(given: dict[str, Any], times: Times) -> Iterator[str]:
@@ -131,7 +140,7 @@ def _without_effect(given: dict[str, Any]) -> Iterator[str]:
         ("burstiness", "a --rate", spaced),
         ("stop_when_saturated", "a --rate or --replay", spaced or given["replay"]),
         ("ramp_to", "a --rate and a --duration", given["rate"] and given["duration"]),
-        ("cooldown", "a --duration", given["duration"]),
+        ("cooldown", "a --duration, or as a number --requests", given["duration"] or given["requests"]),
         ("speed", "--replay", given["replay"]),
         ("data_format", "a --workload, which is a file of such data", given["workload"]),
     ):
@@ -161,6 +170,15 @@ def _impossible(given: dict[str, Any], times: Times, *, traced: bool, max_tokens
         yield "--replay: this workload has no times of its own; a trace has"
     if given["replay"] and warmup_requests(given):
         yield f"--replay begins with its own beginning: write its --warmup as a time, not {given['warmup']} requests"
+    cooldown = _cooldown_requests(given)
+    if cooldown is None and times.cooldown_s and given["requests"]:
+        yield f"--cooldown {given['cooldown']} is a time, and --requests ends by a number: write how many of them"
+    if cooldown and given["duration"]:
+        yield f"--cooldown {cooldown} is a number of requests, and --duration a time: write --cooldown {cooldown}s"
+    if cooldown and given["replay"]:
+        yield "--replay takes no --cooldown by number: give it a --duration, and a --cooldown as a time"
+    if cooldown and given["requests"] and cooldown >= given["requests"]:
+        yield f"--cooldown {cooldown} leaves nothing of --requests {given['requests']} to measure"
     if given["min_tokens"] and given["min_tokens"] > max_tokens:
         yield f"--min-tokens {given['min_tokens']} is over the {max_tokens} that an answer may have at most"
     if times.duration_s and times.warmup_s + times.cooldown_s >= times.duration_s:
@@ -186,6 +204,7 @@ def _shared(given: dict[str, Any], times: Times, max_tokens: int) -> dict[str, A
         "requests": given["requests"],
         **times._asdict(),
         "warmup_requests": warmup_requests(given),
+        "cooldown_requests": _cooldown_requests(given),
         "max_tokens": max_tokens,
         "min_tokens": given["min_tokens"],
         "ignore_eos": given["ignore_eos"],

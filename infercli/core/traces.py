@@ -73,7 +73,9 @@ class Load(Record):
     warmup_s: float = Field(default=0.0, ge=0)
     """Requests due in the first seconds of the load itself are not measured."""
     cooldown_s: float = Field(default=0.0, ge=0)
-    """Nor are those due in the last seconds of `duration_s`."""
+    """Nor are those due in the last seconds of `duration_s`,"""
+    cooldown_requests: int = Field(default=0, ge=0)
+    """or the last of `requests`: while they are sent the load goes on for those before. Not for a trace."""
     multi_turn: bool = False
     """Some of what is sent are conversations of several turns."""
     max_tokens: int = Field(default=128, ge=1)
@@ -116,6 +118,10 @@ class Load(Record):
             wrong.append(f"min_tokens ({self.min_tokens}) is over max_tokens ({self.max_tokens})")
         if self.cooldown_s and self.duration_s is None:
             wrong.append("cooldown_s needs duration_s")
+        if self.cooldown_requests and (self.requests is None or self.arrivals == "trace"):
+            wrong.append("cooldown_requests needs requests, and no trace")
+        if self.requests is not None and self.cooldown_requests >= self.requests:
+            wrong.append("cooldown_requests leaves nothing to measure of requests")
         if self.duration_s is not None and self.warmup_s + self.cooldown_s >= self.duration_s:
             wrong.append("warmup_s and cooldown_s leave nothing to measure of duration_s")
         if wrong:

@@ -86,7 +86,9 @@ class Part:
     alone: bool = True
     """No other worker waits for that room."""
     requests: Slots | None = None
-    """Of a closed loop: how many to begin in all workers, every turn being one."""
+    """Of a closed loop: how many to begin in all workers, every turn being one,"""
+    cooldown: Slots | None = None
+    """and how many after them, which are not measured."""
     until: int | None = None
     """Nothing begins that is due then or later."""
 
@@ -271,13 +273,15 @@ class Loop:
     def _pull(self, at: int, now: int) -> None:
         """The next conversation begins: in a closed loop `at`, in an open one when it is due."""
         part = self.part
-        if part.users is not None and not self._takes_one(at):
+        phase = None if part.users is None else self._phase_of_one_more(at)
+        if part.users is not None and phase is None:
             return
         following = next(part.conversations, None)
         if following is None:
             return
         due, conversation = following
-        self._add(Call(conversation, 0, at if due is None else due, part.phase(at if due is None else due)), now)
+        due = at if due is None else due
+        self._add(Call(conversation, 0, due, phase or part.phase(due)), now)
 
     def _add(self, call: Call, now: int) -> None:
         if call.due <= now and self.part.users is not None:
@@ -286,11 +290,14 @@ class Loop:
         self.order += 1
         heapq.heappush(self.waiting, (call.due, self.order, call))
 
-    def _takes_one(self, due: int) -> bool:
-        """Whether one more request is wanted, which is then ours; the arrivals of an open loop end by themselves."""
-        if self.tally.stopped is not None or (self.part.until is not None and due >= self.part.until):
-            return False
-        return self.part.requests is None or self.part.requests.take()
+    def _phase_of_one_more(self, due: int) -> Phase | None:
+        """Of a request that is then ours; None: no more are wanted. The arrivals of an open loop end by themselves."""
+        part = self.part
+        if self.tally.stopped is not None or (part.until is not None and due >= part.until):
+            return None
+        if part.requests is None or part.requests.take():
+            return part.phase(due)
+        return "cooldown" if part.cooldown is not None and part.cooldown.take() else None
 
     def _begin(self, call: Call, possible_at: int) -> None:
         now = time.monotonic_ns()
@@ -345,9 +352,10 @@ class Loop:
             self.in_a_row = 0
         if well and goes_on:
             due = free_at + round(turns[call.turn + 1].think_s * 1e9)
-            if self._takes_one(due):
+            phase = self._phase_of_one_more(due)
+            if phase is not None:
                 answers = (*call.answers, answer.text())
-                self._add(Call(call.conversation, call.turn + 1, due, part.phase(due), answers), now)
+                self._add(Call(call.conversation, call.turn + 1, due, phase, answers), now)
         elif part.users is not None:
             self._pull(free_at, now)
         if part.cap is not None:

@@ -49,12 +49,13 @@ class Slots:
 class Shares:
     """Of one part of a load. Made before the workers are forked; `close` is for who made it."""
 
-    def __init__(self, first: int, requests: int | None, cap: int | None = None) -> None:
+    def __init__(self, first: int, requests: int | None, cap: int | None = None, cooldown: int = 0) -> None:
         """`first`: the index of the first conversation. `requests`: how many there are to begin; None: no end to them.
 
-        `cap`: how many may be in flight; None: as many as there are.
+        `cap`: how many may be in flight; None: as many as there are. `cooldown`: of `requests`, the last ones.
         """
-        self.requests = None if requests is None else Slots(requests)
+        self.requests = None if requests is None else Slots(requests - cooldown)
+        self.cooldown = Slots(cooldown) if cooldown else None
         self.cap = None if cap is None else Slots(cap)
         self._first = first
         self._next = os.eventfd(first + 1) if SHARED else None
@@ -73,7 +74,8 @@ class Shares:
     @property
     def fds(self) -> set[int]:
         """Its descriptors."""
-        all_of_them = [self._next, *(slots.fd for slots in (self.requests, self.cap) if slots is not None)]
+        slots = (self.requests, self.cooldown, self.cap)
+        all_of_them = [self._next, *(each.fd for each in slots if each is not None)]
         return {fd for fd in all_of_them if fd is not None}
 
     def close(self) -> None:
@@ -85,5 +87,8 @@ class Shares:
 def shares_of(load: Load) -> tuple[Shares, Shares]:
     """Of a load's warm-up, and of the load itself."""
     closed = load.arrivals is None
-    measured = Shares(load.warmup_requests, load.requests if closed else None, None if closed else load.concurrency)
-    return Shares(0, load.warmup_requests), measured
+    if closed:
+        return Shares(0, load.warmup_requests), Shares(
+            load.warmup_requests, load.requests, cooldown=load.cooldown_requests
+        )
+    return Shares(0, load.warmup_requests), Shares(load.warmup_requests, None, load.concurrency)

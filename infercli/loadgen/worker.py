@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import math
 import os
 import pickle
 import resource
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from infercli.core.traces import Load, Stop
+from infercli.core.traces import Load, Phase, Stop
 from infercli.loadgen.arrivals import arrivals
 from infercli.loadgen.loop import Loop, Part, Tally
 from infercli.loadgen.route import Route
@@ -28,6 +29,8 @@ from infercli.loadgen.shares import Shares
 from infercli.loadgen.target import Requests
 
 _LENGTH = struct.Struct("!I")
+_CLOCK_S = 1e-9
+"""Times are nanoseconds here, and what is due was rounded to one."""
 WARMUP_USERS = 4
 """Of an open loop without a cap: enough to warm every path, too few to load it."""
 
@@ -183,14 +186,21 @@ def _warmup(load: Load, place: Place, conversations: int) -> Part | None:
 def _measured(load: Load, place: Place, requests: Requests, began: int) -> Part:
     until = None if load.duration_s is None else began + round(load.duration_s * 1e9)
 
-    def phase(due: int) -> Any:
-        return load.phase_at((due - began) / 1e9)
+    cooling_s = math.inf
+    if load.arrivals is not None and load.cooldown_requests:
+        first = (load.requests or 0) - load.cooldown_requests
+        cooling_s = next((at_s for at_s, _ in itertools.islice(arrivals(load, requests.conversations), first, None)))
+
+    def phase(due: int) -> Phase:
+        since_s = (due - began) / 1e9
+        return "cooldown" if since_s >= cooling_s - _CLOCK_S else load.phase_at(since_s)
 
     shares = place.measured
     if load.arrivals is None:
         closed: Iterator[tuple[int | None, int]] = ((None, k % len(requests.conversations)) for k in shares.indexes())
         users = place.users(load.concurrency or 1)
-        return Part(began, closed, phase, users=users, requests=shares.requests, until=until)
+        wanted, cooldown = shares.requests, shares.cooldown
+        return Part(began, closed, phase, users=users, requests=wanted, cooldown=cooldown, until=until)
     mine = itertools.islice(arrivals(load, requests.conversations), place.index, None, place.of)
     due: Iterator[tuple[int | None, int]] = ((began + round(at_s * 1e9), index) for at_s, index in mine)
     return Part(began, due, phase, cap=shares.cap, alone=place.of == 1, until=until)

@@ -91,6 +91,36 @@ def test_warm_up_and_cool_down_by_time_are_marked_by_when_a_request_was_due():
     assert measure(m.traces).requests == 10
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"concurrency": 3},
+        {"concurrency": 3, "workers": 2},
+        {"arrivals": "poisson", "rate_per_s": 200},
+        {"arrivals": "constant", "rate_per_s": 200, "workers": 2},
+    ],
+)
+def test_the_last_requests_are_cool_down_by_number(how):
+    with FakeOpenAiServer(Behaviour(tokens=2, itl_s=0.005)) as server:
+        m = go(server, requests=20, warmup_requests=2, cooldown_requests=6, **how)
+    own = [t for t in sorted(m.traces, key=lambda t: t.sent_s) if t.phase != "warmup"]
+    assert Counter(t.phase for t in own) == {"measured": 14, "cooldown": 6}
+    if how.get("workers") is None:  # one worker sends in the order in which it takes
+        assert [t.phase for t in own] == ["measured"] * 14 + ["cooldown"] * 6
+    found = measure(m.traces)
+    assert found.requests == 14
+    # While the last ones are sent the load goes on: the rates are of the time before.
+    last = max(t.sent_s for t in own if t.phase == "measured")
+    assert found.duration_s < last - own[0].sent_s + 0.1
+
+
+def test_the_turns_of_a_closed_loop_are_cool_down_by_number_too():
+    talk = Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(3)))
+    with FakeOpenAiServer(Behaviour(tokens=1)) as server:
+        m = go(server, [talk], concurrency=1, requests=7, cooldown_requests=2, multi_turn=True)
+    assert [t.phase for t in m.traces] == ["measured"] * 5 + ["cooldown"] * 2
+
+
 def test_a_turn_is_warm_up_by_when_it_was_due_and_not_by_when_its_conversation_began():
     talk = Conversation(turns=tuple(Turn(prompt=f"{i}") for i in range(100)))
     times = {"duration_s": 0.6, "warmup_s": 0.2, "cooldown_s": 0.2}

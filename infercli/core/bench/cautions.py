@@ -184,7 +184,9 @@ def _filling(stage: StageResult) -> str | None:
     if share <= FILLING_FRACTION or fell_behind(stage.traces, load) is not None:
         return None
     warmup_s = math.ceil(m.e2e_s.p50)
-    longer = "" if warmup_s + load.cooldown_s < (load.duration_s or 0.0) else "longer --duration with a "
+    longer = "longer --duration with a "
+    if load.duration_s is None or warmup_s + load.cooldown_s < load.duration_s:
+        longer = ""
     return (
         f"in {share:.0%} of the measured time the first answers were still waited for: requests/s are lower by about "
         f"as much, and tokens/s by half of it; a {longer}--warmup of {warmup_s}s leaves it out"
@@ -195,7 +197,7 @@ def _idle(stage: StageResult) -> str | None:
     """Of a closed loop: its rates are taken for those of so many users."""
     load, duration_s, span = stage.load, stage.metrics.duration_s, span_of(stage.traces)
     users, asked = load.concurrency, load.requests
-    if load.arrivals is not None or not users or not duration_s or span is None or load.cooldown_s or load.multi_turn:
+    if load.arrivals is not None or not users or not duration_s or span is None or span.steady or load.multi_turn:
         return None
     if stage.stopped or stage.metrics.failed or stage.check.client_limited or (asked is not None and asked < users):
         return None  # that is said, and is why
@@ -206,7 +208,9 @@ def _idle(stage: StageResult) -> str | None:
     idle = idle_s / (users * duration_s)
     if idle <= IDLE_FRACTION:
         return None
-    cure = "a --cooldown leaves the end out" if asked is None else f"more --requests than {asked:,} make it less"
+    cure = "a --cooldown leaves the end out"
+    if asked is not None:
+        cure = f"more --requests than {asked:,}, the last {users:,} of them as --cooldown, leave the end out"
     return (
         f"{idle:.0%} of the users were idle on average, for nothing was left to send while the last answers came: "
         f"rates are lower by up to as much; {cure}"

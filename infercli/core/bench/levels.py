@@ -126,7 +126,7 @@ class Levels(Record):
             more["confirms"] = True
             many *= CONFIRMATION_TIMES
             lasts_s = self.shared.get("duration_s") or (self.shared.get("requests") or many) / rate
-            measured_s = lasts_s - self.shared.get("cooldown_s", 0.0)
+            measured_s = lasts_s - self.shared.get("cooldown_s", 0.0) - self.shared.get("cooldown_requests", 0) / rate
             more["warmup_s"] = max(self.shared.get("warmup_s", 0.0), FILLING_FRACTION * measured_s)
         load = self._load(many, rate_per_s=rate, arrivals=self.shared.get("arrivals") or "poisson", **more)
         return Level(load, f"{number(rate)} {load.begins}/s: {following.why}")

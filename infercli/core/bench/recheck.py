@@ -64,6 +64,8 @@ def _counts(stage: StageResult) -> Iterator[Difference]:
     seen: dict[str, int | None] = {"warmup_requests": sum(warm)}
     if load.requests is not None and (load.arrivals != "trace" or begun > load.requests):
         seen["requests"] = begun  # a trace may have fewer
+    if load.cooldown_requests:
+        seen["cooldown_requests"] = sum(t.phase == "cooldown" for t in own if closed or not t.turn)
     if closed:
         # Every user's first request is due when the load begins.
         users = sum(t.intended_s == own[0].intended_s for t in own)

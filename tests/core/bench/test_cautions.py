@@ -357,7 +357,8 @@ def test_a_closed_loop_whose_users_ran_out_of_requests_says_that_rates_are_lower
     assert bool(lines) is said
     if said:
         assert lines[0].startswith("25% of the users were idle on average")
-        assert lines[0].endswith("--cooldown leaves the end out" if "duration_s" in load else "than 12 make it less")
+        more = "more --requests than 12, the last 8 of them as --cooldown, leave the end out"
+        assert lines[0].endswith("a --cooldown leaves the end out" if "duration_s" in load else more)
 
 
 def test_users_who_wait_for_a_connection_are_not_without_a_request():

@@ -237,6 +237,8 @@ def test_a_load_ends_by_a_number_or_by_time_and_not_by_both_or_neither():
         ({"arrivals": "trace", "warmup_requests": 2}, "a trace takes warmup_s"),
         ({"duration_s": 4, "concurrency": 1, "warmup_s": 2, "cooldown_s": 2}, "leave nothing to measure"),
         ({"requests": 4, "concurrency": 1, "cooldown_s": 2}, "cooldown_s needs duration_s"),
+        ({"duration_s": 4, "concurrency": 1, "cooldown_requests": 2}, "cooldown_requests needs requests"),
+        ({"requests": 4, "concurrency": 1, "cooldown_requests": 4}, "cooldown_requests leaves nothing"),
     ],
 )
 def test_a_load_that_contradicts_itself_is_refused(fields, words):
