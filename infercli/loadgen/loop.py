@@ -130,6 +130,8 @@ class Loop:
         """Due, and the cap has no room."""
         self.absences = Absences()
         self.order = self.request = 0
+        self.token_reads = self.tokens_read = 0
+        """Of answers that were looked at: reads that brought tokens, and those."""
         self.answered = self.failed = self.in_a_row = 0
         """`in_a_row`: failures since the last answer."""
         self.origin = origin
@@ -159,6 +161,7 @@ class Loop:
             self._pull(part.origin, now)
         checked = reported = woke = since = now
         nap_s, seen, begun, clock = 0.0, 0, self.request, self.connections.clock
+        looked_at, tokens_per_read = (0, 0), 1.0
         cpu, crowded = time.process_time_ns(), False
         unstamped = clock.unstamped
         wait, by_fd, timer, link = self.waker.wait, self.connections.by_fd, self.waker.timer, self.link.fileno()
@@ -221,7 +224,12 @@ class Loop:
                 crowded = cpu - before > (_CROWDED_UNTIL if crowded else _CROWDED_FROM) * (now - checked)
                 if clock.reason is None and clock.unstamped == unstamped:
                     new = self.request - begun
-                    nap_s = how_long_to_nap_s(len(self.active), window_s, seen, new, crowded=crowded)
+                    if self.token_reads > looked_at[0]:
+                        tokens_per_read = (self.tokens_read - looked_at[1]) / (self.token_reads - looked_at[0])
+                        looked_at = self.token_reads, self.tokens_read
+                    nap_s = how_long_to_nap_s(
+                        len(self.active), window_s, seen, new, tokens_per_read=tokens_per_read, crowded=crowded
+                    )
                 checked, seen, begun, unstamped = now, 0, self.request, clock.unstamped
                 if now > self.connections.clock.compare_at:
                     self.connections.clock.compare(now)
@@ -382,6 +390,8 @@ class Loop:
         """Look at what came back; False where it is a failure."""
         taken = answer.taken(self.origin, stream=self.stream)
         if "frames" in taken:
+            self.token_reads += len(taken["frames"]) - taken["frames"].count(0)
+            self.tokens_read += sum(taken["frames"])
             taken["away"] = self.absences.before_pieces(answer.stamps, answer.lags, taken["frames"], answer.sent)
         self.traces.append(taken)
         self.tally.reads += len(answer.lags)

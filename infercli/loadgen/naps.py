@@ -15,15 +15,20 @@ _NAP_OF_GAP, _NAP_OF_ANSWER = 1 / 4, 1 / 100
 takes, so that the load stays as asked: the user of a closed loop goes on when the end was seen."""
 _NAP_NEEDS = 1000
 """Reads a second. Below it there is nothing to save."""
+_ONE_BY_ONE = 1.25
+"""Tokens of a read, at most, where they come one by one: role frames and ends come with others. Our choice."""
 
 
-def how_long_to_nap_s(streams: int, window_s: float, reads: int, begun: int, *, crowded: bool = False) -> float:
+def how_long_to_nap_s(
+    streams: int, window_s: float, reads: int, begun: int, *, tokens_per_read: float = 1.0, crowded: bool = False
+) -> float:
     """Before the next look, by what the last `window_s` brought: reads on that many streams, and requests begun.
 
-    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save. `crowded`: the
-    loop is short of CPU, and tokens are merged anyway.
+    0 where a nap would merge tokens of a stream or hold users back, and where there is nothing to save. Where tokens
+    come several to a read it cannot be told whether naps did that. `crowded`: the loop is short of CPU, and tokens are
+    merged anyway.
     """
-    if reads < _NAP_NEEDS * window_s:
+    if reads < _NAP_NEEDS * window_s or (tokens_per_read > _ONE_BY_ONE and not crowded):
         return 0.0
     of_gap = 1.0 if crowded else _NAP_OF_GAP
     nap_s = min(_NAP_S, of_gap * streams * window_s / reads, _NAP_OF_ANSWER * streams * window_s / max(begun, 1))

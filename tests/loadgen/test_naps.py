@@ -50,6 +50,13 @@ def test_users_of_short_answers_are_not_held_back():
     assert how_long_to_nap_s(256, SECOND, reads=256 * 100, begun=256 * 100) == 0
 
 
+def test_there_is_no_nap_where_tokens_come_several_to_a_read_unless_the_loop_is_short_of_cpu():
+    asked = {"streams": 64, "window_s": SECOND, "reads": 64 * 66, "begun": 16}
+    assert how_long_to_nap_s(**asked, tokens_per_read=1.01) > 0
+    assert how_long_to_nap_s(**asked, tokens_per_read=2.0) == 0
+    assert how_long_to_nap_s(**asked, tokens_per_read=2.0, crowded=True) > 0
+
+
 @given(st.integers(0, 4096), st.floats(0.01, 1), st.integers(0, 10**6), st.integers(0, 10**5))
 def test_a_nap_is_at_most_a_quarter_of_a_gap_and_a_hundredth_of_an_answer(streams, window_s, reads, begun):
     nap_s = how_long_to_nap_s(streams, window_s, reads, begun)
@@ -107,6 +114,20 @@ def test_a_loop_naps_where_the_kernel_stamps_arrivals_and_only_there(monkeypatch
     assert loop.tally.unstamped_reads == (0 if stamped else loop.tally.reads)
     assert (len(naps) > 10) is stamped
     assert all(0.0002 <= nap <= 0.004 for nap in naps)
+
+
+@needs_a_compiler
+def test_a_loop_naps_no_more_once_it_has_seen_that_tokens_come_several_to_a_read(monkeypatch):
+    # It cannot know whether the server or its own nap put them together, and the first of them has no time of its own.
+    naps = []
+    monkeypatch.setattr(time, "sleep", lambda s, sleep=time.sleep: naps.append(time.monotonic()) or sleep(s))
+    monkeypatch.setattr("infercli.loadgen.loop._CROWDED_FROM", 9.0)  # whatever else this machine does meanwhile
+    schedule = Schedule(ttft_s=0.02, itl_s=0.015, tokens_per_write=4)
+    loop = run_alone(Alone(), schedule, users=64, requests=64 * 8, tokens=64)
+    began, ended = (of(t["sent_s"] for t in loop.traces) + loop.origin / 1e9 for of in (min, max))
+    assert loop.tokens_read == 64 * 64 * 8
+    assert loop.tokens_read > 3 * loop.token_reads
+    assert not [at for at in naps if at > (began + ended) / 2]
 
 
 @needs_a_compiler
