@@ -143,12 +143,12 @@ class StepTime:
         """
         stages, runtime = self._stages, self._runtime
         if stages == 1:
-            busy = self._gpu(decodes, context, prefill, pairs, started)
+            busy = self.gpu_s(decodes, context, prefill, pairs, started)
         else:
             # The batch is dealt out to as many micro-batches as there are stages, and each goes through all of them.
             share = max(1.0 / decodes, 1 / stages) if decodes else 0.0
             part = self._most_of_prompts(prefill, started)
-            few = self._gpu(decodes * share, context * share, prefill * part, pairs * part, started * part)
+            few = self.gpu_s(decodes * share, context * share, prefill * part, pairs * part, started * part)
             busy = few * stages
         busy += self._drafting_s(decodes, context, prefill, pairs, started)
         graphs = not runtime.eager
@@ -170,8 +170,8 @@ class StepTime:
         if self._drafting is None:
             return 0.0
         first, later, passes = self._drafting
-        once = first._gpu(decodes, context, prefill, pairs, started)  # noqa: SLF001  # of the same class
-        return once + (passes - 1) * later._gpu(decodes + started, context, 0.0, 0.0, 0.0)  # noqa: SLF001
+        once = first.gpu_s(decodes, context, prefill, pairs, started)
+        return once + (passes - 1) * later.gpu_s(decodes + started, context, 0.0, 0.0, 0.0)
 
     def passing_s(self, prefill: float, pairs: float, started: float) -> float:
         """From the end of a step to the first tokens of its prompts, in the mean: micro-batches end one by one."""
@@ -179,7 +179,7 @@ class StepTime:
             return 0.0
         part = self._most_of_prompts(prefill, started)
         behind = (1 / part - 1) * max(0.5, 1 / max(1.0, started))  # one alone ends in the last of them
-        return behind * self._gpu(0.0, 0.0, prefill * part, pairs * part, started * part)
+        return behind * self.gpu_s(0.0, 0.0, prefill * part, pairs * part, started * part)
 
     def _most_of_prompts(self, prefill: float, started: float) -> float:
         """Of the prompt tokens of a step, the share that one micro-batch has.
@@ -190,7 +190,7 @@ class StepTime:
         """
         return max(1 / self._stages, min(1 / max(1.0, started), self._runtime.batched_tokens / max(1.0, prefill)))
 
-    def _gpu(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
+    def gpu_s(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:
         """Seconds of one pipeline stage."""
         decoded = decodes * self._runtime.tokens_per_sequence
         tokens = decoded + prefill

@@ -200,9 +200,9 @@ def predict(
 
 def _between(fewer: Speed, more: Speed, share: float) -> Speed:
     """Of engines of which this share has a client more than the others; what a request sees is what most of them do."""
-    rates = [a + (b - a) * share for a, b in zip(fewer[:3], more[:3], strict=True)]
-    most = more if share >= 0.5 else fewer
-    return most._replace(output_tokens_per_s=rates[0], total_tokens_per_s=rates[1], requests_per_s=rates[2])
+    rates = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s")
+    mixed = {name: (1 - share) * getattr(fewer, name) + share * getattr(more, name) for name in rates}
+    return (more if share >= 0.5 else fewer)._replace(**mixed)
 
 
 def _clients(load: Load, engines: int) -> int:
