@@ -32,6 +32,7 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.architecture.tensors import layer_tensors
 from infercli.core.gpus import Gpu
+from infercli.core.memory.experts import TRT_LLM_PADS_PAIRS
 from infercli.core.quantization.methods import METHODS, release
 from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 
@@ -46,8 +47,8 @@ _SMALLEST_BLOCK = 32
 
 _NVFP4_ROWS = 128
 """Rows of a tile of NVFP4's scales (quantization/utils/nvfp4_utils.py swizzle_blockscale)."""
-_TILED_SINCE, _TRT_LLM_PADS_PAIRS = (0, 14), (0, 26)
-"""The first releases that were read to refuse two merged matrices that fill no tiles, and to pad them on 10.x."""
+_TILED_SINCE = (0, 14)
+"""The first release that was read to refuse two merged matrices that fill no tiles."""
 _GELU_BY_MARLIN = (0, 20), (0, 23)
 """From the one up to the other Gemma 4's experts found no other kernel of NVFP4 than Marlin, as far as they were read
 (0.22 fused_moe/experts/cutlass_moe.py _supports_activation)."""
@@ -295,7 +296,7 @@ def _tiles_pairs(arch: ModelArch, gpu: Gpu, engine_version: str | None) -> bool:
         return False
     if arch.architecture.startswith("Gemma4") and _GELU_BY_MARLIN[0] <= version < _GELU_BY_MARLIN[1]:
         return False
-    return not (gpu.datacentre_blackwell and version >= _TRT_LLM_PADS_PAIRS)
+    return not (gpu.datacentre_blackwell and version >= TRT_LLM_PADS_PAIRS)
 
 
 def _expert_tile_problems(experts: Experts, layout: Layout) -> Iterator[str]:

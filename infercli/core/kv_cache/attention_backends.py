@@ -13,7 +13,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache.specs import COMPRESSED_DTYPES, kv_dtype
+from infercli.core.kv_cache.specs import COMPRESSED_DTYPES, NOT_COMPRESSED, kv_dtype
 from infercli.core.quantization.methods import capability_text
 from infercli.core.quantization.schemes import Quantization
 
@@ -72,8 +72,7 @@ def backend_problems(
         return
     unfit = any(isinstance(m, CompressedAttention) for m in kinds) and asked not in COMPRESSED_DTYPES
     if unfit:
-        what = "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name"
-        yield BackendProblem("kv_cache_dtype", what, "say kv_cache_dtype fp8")
+        yield BackendProblem("kv_cache_dtype", NOT_COMPRESSED, "say kv_cache_dtype fp8")
     if gpu.capability is None or facts.release < (0, 8):
         return
     have = f"{gpu.name} has {capability_text(gpu.capability)}"

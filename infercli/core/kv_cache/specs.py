@@ -32,6 +32,8 @@ CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3"
 """Of those that vLLM takes (0.29 config/cache.py) the ones whose layout is taught."""
 COMPRESSED_DTYPES = ("fp8", "fp8_e4m3", "fp8_ds_mla")
 """Of compressed attention's cache."""
+NOT_COMPRESSED = "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name"
+"""Why every other is refused."""
 
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 """vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
@@ -212,7 +214,7 @@ def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: Cach
         raise Unsupported(f"vLLM {settings.engine_version} does not have compressed attention", "0.20 and later do")
     if settings.kv_dtype not in COMPRESSED_DTYPES:
         raise Unsupported(
-            "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name",
+            NOT_COMPRESSED,
             "ask for a kv_cache_dtype of fp8",
         )
     if settings.block_tokens != _COMPRESSED_BLOCK:

@@ -17,9 +17,10 @@ _GATHERS_SINCE = (0, 20)
 """From here on it was read that experts see the tokens of all data-parallel ranks at once, unless another exchange is
 asked for (fused_moe/prepare_finalize/naive_dp_ep.py, device_communicators/all2all.py AgRsAll2AllManager)."""
 
-_MARLIN_PADS_EXPERTS, _TRT_LLM_PADS_PAIRS, _TRT_LLM_PADS_HIDDEN = (0, 24), (0, 26), (0, 22)
-"""The first releases that were read to do so: 0.23 (Marlin) and 0.25 (pairs) do not; 0.19 does not, and 0.20 and 0.21
-were not looked at (hidden)."""
+TRT_LLM_PADS_PAIRS = (0, 26)
+"""The first release that was read to pad two merged matrices of NVFP4 on capability 10.x; 0.25 does not."""
+_MARLIN_PADS_EXPERTS, _TRT_LLM_PADS_HIDDEN = (0, 24), (0, 22)
+"""The first that were read to do so: 0.23 does not (Marlin); 0.19 does not, and 0.20 and 0.21 were not looked at."""
 
 
 def passing_bytes(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:
@@ -135,7 +136,7 @@ def as_nvfp4_kernel_holds(
     if marlin:
         step = 1 if version < _MARLIN_PADS_EXPERTS else 64 if hidden % 128 == 0 else 128
     elif gpu.datacentre_blackwell:
-        step = 64 if experts.gated and version >= _TRT_LLM_PADS_PAIRS else step
+        step = 64 if experts.gated and version >= TRT_LLM_PADS_PAIRS else step
         hidden_step = 256 if version >= _TRT_LLM_PADS_HIDDEN else 1
     width, hidden = -(-width // step) * step, -(-hidden // hidden_step) * hidden_step
     if tensor.name == "expert down":

@@ -291,8 +291,9 @@ def _as_held(
     engine_version: str | None,
 ) -> RankTensor:
     """`tensor` with what the kernel of NVFP4 experts pads; every other as it is. `gpu` None: nothing is padded."""
-    named = scheme is not None and scheme.method in ("nvfp4", "nvfp4a16") and tensor.role == "experts"
-    if not named or scheme is None or gpu is None or gpu.platform != "cuda":
+    if scheme is None or scheme.method not in ("nvfp4", "nvfp4a16") or tensor.role != "experts":
+        return tensor
+    if gpu is None or gpu.platform != "cuda":
         return tensor
     experts = _experts_of(tensor, arch)
     marlin = scheme.method == "nvfp4a16" or _weight_only(scheme, gpu)
