@@ -126,6 +126,7 @@ _TOKENS = (r"\b[A-Z]+ KV cache size: ([\d,]+) tokens",)
 _BLOCKS = (r"# \w+ blocks: (\d+), # CPU blocks:",)
 """Of V0 (0.6.3 executor/gpu_executor.py, later executor/executor_base.py), of as many tokens as the arguments say."""
 _V0_BLOCK_TOKENS = 16
+"""Where the arguments do not say it: V0's default on CUDA (0.6.3 engine/arg_utils.py, 0.7.3 platforms/cuda.py)."""
 _CONCURRENCY = (rf"Maximum concurrency for [\d,]+ tokens per request: {_NUMBER}x",)
 _UTILIZATION = (
     rf"gpu_memory_utilization['\"]?[=:] ?{_NUMBER}",
