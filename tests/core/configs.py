@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from infercli.core.architecture.arch import ModelArch, uniform_attention
-from infercli.core.shapes import _DENSE, _MOE
+from infercli.core.shapes.llama import LLAMA
+from infercli.core.shapes.qwen import QWEN
 
 MODEL_TYPES = {
     "LlamaForCausalLM": "llama",
@@ -17,7 +18,7 @@ MODEL_TYPES = {
 
 def counted_ids() -> tuple[str, ...]:
     """Ids of the shapes that are a row of numbers each, whose parameters the Hub counted."""
-    return tuple(model_id for ids, *_ in (*_DENSE, *_MOE) for model_id in ids)
+    return tuple(model_id for ids, *_ in (*LLAMA, *QWEN) for model_id in ids)
 
 
 def config_of(arch: ModelArch) -> dict:

@@ -7,35 +7,11 @@ comes with a count of the parameters or of the bytes of its files, a test compar
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.facts import FP8_BLOCK, V4_FLASH
+from infercli.core.shapes.facts import V4_FLASH
+from infercli.core.shapes.recipes import FP8_BLOCK, fp8_blocks, fp8_channels
+from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, PLANNER, REPORT
 
 _FULL, _SLIDING, _CONV = "full_attention", "sliding_attention", "conv"
-PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{}_config.json"
-REPORT = "config.json as printed in gogongxt/python@{}, scripts/{}.md"
-_GALLERY = "config.json as stored in wenhaochai/llm-architecture-lineage@45f0a9766b06, data/configs/{}.json"
-_GALLERY_KEYS = "config.json as quoted in wenhaochai/llm-architecture-lineage@34651f51dade, data/metadata.json, {}"
-
-
-def _fp8_channels(*ignore: str) -> Json:
-    """compressed-tensors FP8 with a scale per output and per token, all but `ignore` quantized."""
-    inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": "float"}
-    weights = {"dynamic": False, "num_bits": 8, "strategy": "channel", "symmetric": True, "type": "float"}
-    group = {"input_activations": inputs, "targets": ["Linear"], "weights": weights}
-    return {
-        "quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": group},
-        "ignore": list(ignore),
-    }  # fmt: skip
-
-
-def _fp8_blocks(*ignore: str, cache: bool = False) -> Json:
-    """compressed-tensors FP8 with a scale per 128 x 128, all but `ignore` quantized."""
-    inputs = {"dynamic": True, "group_size": 128, "num_bits": 8, "strategy": "group", "type": "float"}
-    weights = {"block_structure": [128, 128], "dynamic": False, "num_bits": 8, "strategy": "block", "type": "float"}
-    group = {"input_activations": inputs, "targets": ["Linear"], "weights": weights}
-    return {
-        "quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": group},
-        "ignore": list(ignore), "kv_cache_scheme": {"num_bits": 8, "type": "float"} if cache else None,
-    }  # fmt: skip
 
 
 def _glm4_moe(length: int) -> Json:
@@ -145,11 +121,11 @@ _QWEN38_MAX: Json = {
 
 # ids, config.json, its quantization, where the copy of it stands
 COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
-    (("zai-org/GLM-4.5",), _glm4_moe(131072), None, _GALLERY_KEYS.format("glm-4-5-355b")),
-    (("zai-org/GLM-4.7",), _glm4_moe(202752), None, _GALLERY_KEYS.format("glm-4-7-355b")),
+    (("zai-org/GLM-4.5",), _glm4_moe(131072), None, GALLERY_KEYS.format("glm-4-5-355b")),
+    (("zai-org/GLM-4.7",), _glm4_moe(202752), None, GALLERY_KEYS.format("glm-4-7-355b")),
     (
         ("zai-org/GLM-4.5-FP8",), _glm4_moe(131072),
-        _fp8_channels("lm_head", r"re:.*\.mlp\.gate$", "model.layers.92.eh_proj", "model.layers.92.embed_tokens"),
+        fp8_channels("lm_head", r"re:.*\.mlp\.gate$", "model.layers.92.eh_proj", "model.layers.92.embed_tokens"),
         REPORT.format("cbff706dc959", "models/glm_4.5_fp8"),
     ),
     (
@@ -181,7 +157,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "rotary_dim": 64, "use_qk_norm": True, "use_routing_bias": True, "vocab_size": 200064,
         },
         FP8_BLOCK | {"modules_to_not_convert": ["gate", "e_score_correction_bias", "lm_head"]},
-        _GALLERY.format("minimax-m2-230b"),
+        GALLERY.format("minimax-m2-230b"),
     ),
     (
         ("MiniMaxAI/MiniMax-M3",), _minimax_m3(num_mtp_modules=7, num_nextn_predict_layers=1), None,
@@ -264,12 +240,12 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
                               "num_soft_tokens": 280, "output_proj_dims": 3840, "patch_size": 16,
                               "pooling_kernel_size": 3},
         },
-        None, _GALLERY.format("gemma-4-12b"),
+        None, GALLERY.format("gemma-4-12b"),
     ),
-    (("LiquidAI/LFM2.5-350M",), _lfm2(1024, 6656, 16), None, _GALLERY.format("lfm2-5-350m")),
+    (("LiquidAI/LFM2.5-350M",), _lfm2(1024, 6656, 16), None, GALLERY.format("lfm2-5-350m")),
     (
         ("LiquidAI/LFM2.5-1.2B-Base", "LiquidAI/LFM2.5-1.2B-Instruct", "LiquidAI/LFM2.5-1.2B-Thinking"),
-        _lfm2(2048, 12288, 32), None, _GALLERY.format("lfm2-5-1-2b"),
+        _lfm2(2048, 12288, 32), None, GALLERY.format("lfm2-5-1-2b"),
     ),
     (
         ("LiquidAI/LFM2.5-8B-A1B",),
@@ -281,7 +257,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_dense_layers": 2, "num_experts": 32, "num_experts_per_tok": 4, "num_hidden_layers": 24,
             "num_key_value_heads": 8, "tie_word_embeddings": True, "use_expert_bias": True, "vocab_size": 128000,
         },
-        None, _GALLERY.format("lfm2-5-8b-a1b"),
+        None, GALLERY.format("lfm2-5-8b-a1b"),
     ),
     (
         ("inclusionAI/Ling-2.6-1T",),
@@ -292,8 +268,8 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_hidden_layers": 80, "num_key_value_heads": 64, "num_kv_heads_for_linear_attn": 64,
             "q_lora_rank": 1536,
         },
-        _fp8_channels("lm_head", "model.word_embeddings", r"re:.*\.mlp\.gate$", r"re:model\.layers\.80\..*"),
-        _GALLERY.format("ling-2-6-1t"),
+        fp8_channels("lm_head", "model.word_embeddings", r"re:.*\.mlp\.gate$", r"re:model\.layers\.80\..*"),
+        GALLERY.format("ling-2-6-1t"),
     ),
     (
         ("inclusionAI/Ling-3.0-flash",),
@@ -306,7 +282,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_kv_heads_for_linear_attn": 0, "q_lora_rank": None, "short_conv_kernel_size": 4,
             "topk_method": "noaux_tc", "use_kda_lora": False,
         },
-        None, _GALLERY.format("ling-3-0-flash"),
+        None, GALLERY.format("ling-3-0-flash"),
     ),
     (
         ("JetBrains/Mellum2-12B-A2.5B-Thinking",),
@@ -318,7 +294,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_key_value_heads": 4, "sliding_window": 1024, "tie_word_embeddings": False,
             "use_sliding_window": True, "vocab_size": 98304,
         },
-        None, _GALLERY.format("jetbrains-mellum2-thinking-12b-a2-5b"),
+        None, GALLERY.format("jetbrains-mellum2-thinking-12b-a2-5b"),
     ),
     (
         ("XiaomiMiMo/MiMo-V2-Flash",),
@@ -326,7 +302,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             [0, 1, 1, 1, 1, *[0, 1, 1, 1, 1, 1] * 7, 0], 64, 4, architectures=["MiMoV2FlashForCausalLM"],
             hidden_size=4096, max_position_embeddings=262144, n_routed_experts=256,
         ),
-        _mimo_v2_fp8(48), _GALLERY.format("xiaomi-mimo-v2-flash-309b"),
+        _mimo_v2_fp8(48), GALLERY.format("xiaomi-mimo-v2-flash-309b"),
     ),
     (
         ("XiaomiMiMo/MiMo-V2.5-Pro",),
@@ -347,7 +323,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_nextn_predict_layers": 1, "num_shared_experts": 1, "qk_norm": True, "tie_word_embeddings": False,
             "vocab_size": 120832,
         },
-        None, _GALLERY.format("tencent-hy3-preview-295b-a21b"),
+        None, GALLERY.format("tencent-hy3-preview-295b-a21b"),
     ),
     (
         ("poolside/Laguna-S-2.1-FP8",),
@@ -355,7 +331,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             48, 72, 8192, gating="per-head", hidden_size=3072, intermediate_size=12288, moe_intermediate_size=1024,
             num_experts_per_tok=10, shared_expert_intermediate_size=1024,
         ),
-        _fp8_blocks(
+        fp8_blocks(
             *_LAGUNA_IGNORES, *(f"model.layers.0.mlp.{name}_proj" for name in ("gate", "up", "down")),
             *(rf"re:.*\.mlp\.shared_expert\.{name}_proj$" for name in ("gate", "up", "down")), cache=True,
         ),
@@ -367,7 +343,7 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             40, 64, 4096, gating=True, hidden_size=2048, intermediate_size=8192, moe_intermediate_size=512,
             num_experts_per_tok=8, shared_expert_intermediate_size=512,
         ),
-        _fp8_blocks(*_LAGUNA_IGNORES, cache=True),
+        fp8_blocks(*_LAGUNA_IGNORES, cache=True),
         PLANNER.format("d063594d4745", "poolside--Laguna-XS.2-FP8"),
     ),
 )  # fmt: skip

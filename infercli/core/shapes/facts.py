@@ -6,11 +6,11 @@ The one thing to know: a row keeps only the keys that decide sizes, and runs of 
 from __future__ import annotations
 
 from infercli.core.record import Json
+from infercli.core.shapes.recipes import FP8_BLOCK
 
 _FULL, _SLIDING, _LINEAR = "full_attention", "sliding_attention", "linear_attention"
 _DENSE, _SPARSE = "dense", "sparse"
 _OWN, _SHARED = "full", "shared"
-FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
 
 def _blocks(*runs: tuple[float, int, int]) -> list[Json]:

@@ -7,25 +7,17 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.copies import PLANNER, REPORT
-from infercli.core.shapes.facts import FP8_BLOCK
+from infercli.core.shapes.recipes import AWQ, FP8_BLOCK, nvfp4
+from infercli.core.shapes.sources import PLANNER, REPORT
 
-
-def _nvfp4(*excluded: str) -> Json:
-    """ModelOpt's hf_quant_config.json of NVFP4 weights and an FP8 KV cache, all but `excluded` modules quantized."""
-    stated = {"quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8", "group_size": 16, "exclude_modules": list(excluded)}
-    return {"producer": {"name": "modelopt"}, "quantization": stated}
-
-
-_GLM = _nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
-_KIMI = _nvfp4("language_model.lm_head", "language_model.model.layers.0.*", "*.mlp.shared_experts*", "*.self_attn*")
-_QWEN35 = _nvfp4("lm_head", "*.linear_attn*", "*.mlp.shared_expert*", "*.self_attn*")
+_GLM = nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
+_KIMI = nvfp4("language_model.lm_head", "language_model.model.layers.0.*", "*.mlp.shared_experts*", "*.self_attn*")
+_QWEN35 = nvfp4("lm_head", "*.linear_attn*", "*.mlp.shared_expert*", "*.self_attn*")
 _DEEPSEEK = (
     "lm_head",
     "model.layers.61*",
     *(f"*.self_attn.{n}" for n in ("kv_a_proj_with_mqa", "kv_b_proj", "q_a_proj", "q_b_proj")),
 )
-_AWQ: Json = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
 _FP8: Json = {"quant_algo": "FP8"}
 _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
 _MXFP8: Json = {"quant_algo": "MXFP8"}
@@ -51,7 +43,7 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
         "nvidia--Llama-3.1-70B-Instruct-FP8_hf_quant_config.json",
     ),
     (
-        "nvidia/Qwen3-235B-A22B-NVFP4", "Qwen/Qwen3-235B-A22B", _nvfp4("lm_head"),
+        "nvidia/Qwen3-235B-A22B-NVFP4", "Qwen/Qwen3-235B-A22B", nvfp4("lm_head"),
         "nvidia--Qwen3-235B-A22B-NVFP4_hf_quant_config.json",
     ),
     (
@@ -72,23 +64,23 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
         "nvidia--Qwen3.6-35B-A3B-NVFP4_config.json",
     ),
     (
-        "nvidia/MiniMax-M2.5-NVFP4", "MiniMaxAI/MiniMax-M2.5", _nvfp4("lm_head", "*.self_attn*"),
+        "nvidia/MiniMax-M2.5-NVFP4", "MiniMaxAI/MiniMax-M2.5", nvfp4("lm_head", "*.self_attn*"),
         "nvidia--MiniMax-M2.5-NVFP4_hf_quant_config.json",
     ),
     (
         "nvidia/Gemma-4-26B-A4B-NVFP4", "google/gemma-4-26B-A4B-it",
-        _nvfp4("lm_head", "*.mlp*", "*.self_attn*"), "nvidia--Gemma-4-26B-A4B-NVFP4_hf_quant_config.json",
+        nvfp4("lm_head", "*.mlp*", "*.self_attn*"), "nvidia--Gemma-4-26B-A4B-NVFP4_hf_quant_config.json",
     ),
     (
         "nvidia/Gemma-4-31B-IT-NVFP4", "google/gemma-4-31B-it",
-        _nvfp4("lm_head", "*.self_attn*"), "nvidia--Gemma-4-31B-IT-NVFP4_hf_quant_config.json",
+        nvfp4("lm_head", "*.self_attn*"), "nvidia--Gemma-4-31B-IT-NVFP4_hf_quant_config.json",
     ),
     (
-        "nvidia/DeepSeek-V3.1-NVFP4", "deepseek-ai/DeepSeek-V3", _nvfp4(*_DEEPSEEK),
+        "nvidia/DeepSeek-V3.1-NVFP4", "deepseek-ai/DeepSeek-V3", nvfp4(*_DEEPSEEK),
         "nvidia--DeepSeek-V3.1-NVFP4_hf_quant_config.json",
     ),
     (
-        "nvidia/DeepSeek-V3.2-NVFP4", "deepseek-ai/DeepSeek-V3.2", _nvfp4(*_DEEPSEEK, "*.self_attn.indexer*"),
+        "nvidia/DeepSeek-V3.2-NVFP4", "deepseek-ai/DeepSeek-V3.2", nvfp4(*_DEEPSEEK, "*.self_attn.indexer*"),
         "nvidia--DeepSeek-V3.2-NVFP4_hf_quant_config.json",
     ),
     ("nvidia/GLM-5.1-NVFP4", "zai-org/GLM-5.1", _GLM, "nvidia--GLM-5.1-NVFP4_hf_quant_config.json"),
@@ -96,7 +88,7 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
     ("nvidia/GLM-5.3-NVFP4", "zai-org/GLM-5.3-FP8", _GLM, "nvidia--GLM-5.3-NVFP4_hf_quant_config.json"),
     (
         "nvidia/Kimi-K2.5-NVFP4", "moonshotai/Kimi-K2.5",
-        _nvfp4("language_model.lm_head", "*.self_attn*"), "nvidia--Kimi-K2.5-NVFP4_config.json",
+        nvfp4("language_model.lm_head", "*.self_attn*"), "nvidia--Kimi-K2.5-NVFP4_config.json",
     ),
     ("nvidia/Kimi-K2.6-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.6-NVFP4_hf_quant_config.json"),
     ("nvidia/Kimi-K2.7-Code-NVFP4", "moonshotai/Kimi-K2.5", _KIMI, "nvidia--Kimi-K2.7-Code-NVFP4_hf_quant_config.json"),
@@ -115,7 +107,7 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
     ),
     (
         "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
-        _nvfp4(
+        nvfp4(
             "lm_head", "*.mixer.conv1d", *(f"*.mixer.{name}_proj" for name in "qkvo"),
             *(f"backbone.layers.{i}.mixer.{name}_proj" for i in (4, 11, 18, 25, 32, 41) for name in ("in", "out")),
         ),
@@ -145,10 +137,10 @@ _FP8_OF = (
 
 # id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
 QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
-    *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
+    *((f"{base}-AWQ", base, AWQ) for base in _AWQ_OF),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
     *(
-        (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", _AWQ)
+        (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", AWQ)
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
     ),
 )
@@ -183,7 +175,7 @@ QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
     ("zai-org/GLM-5.2-FP8", "zai-org/GLM-5.2", FP8_BLOCK, PLANNER.format("095f58a51c4c", "zai-org--GLM-5.2-FP8")),
     (
         "nvidia/GLM-5-NVFP4", "zai-org/GLM-5",
-        _nvfp4(
+        nvfp4(
             "lm_head", "model.layers.78*", "*.self_attn.indexer*",
             *(f"*.self_attn.{name}" for name in ("kv_a_proj_with_mqa", "kv_b_proj", "o_proj", "q_a_proj", "q_b_proj")),
         ),
@@ -196,7 +188,7 @@ QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
     ),
     (
         "nvidia/MiniMax-M2.7-NVFP4", "MiniMaxAI/MiniMax-M2.5",  # of its length, which is not that of M2.7
-        _nvfp4("lm_head", "*.block_sparse_moe.gate", "*.self_attn*"),
+        nvfp4("lm_head", "*.block_sparse_moe.gate", "*.self_attn*"),
         PLANNER.format("095f58a51c4c", "nvidia--MiniMax-M2.7-NVFP4_hf_quant"),
     ),
     (

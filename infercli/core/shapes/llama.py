@@ -1,0 +1,120 @@
+"""Rows of the classes of Llama, Mistral and Mixtral: all layers alike, and every number in its place.
+
+The one thing to know: a row says what the numbers of a public config.json are, and where they come from; a test counts
+its parameters.
+"""
+
+from __future__ import annotations
+
+from infercli.core.shapes.sources import CARD, CONFIGS
+
+# ids, class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length; with experts:
+# experts, experts per token, and intermediate is that of one), parameters, source
+LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
+    (
+        ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Meta-Llama-3.1-8B",
+         "meta-llama/Meta-Llama-3.1-8B-Instruct"),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 131072), 8_030_261_248,
+        CONFIGS + "meta-llama--Meta-Llama-3.1-8B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.1-70B", "meta-llama/Llama-3.1-70B-Instruct", "meta-llama/Meta-Llama-3.1-70B",
+         "meta-llama/Meta-Llama-3.1-70B-Instruct", "meta-llama/Llama-3.3-70B-Instruct"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 131072), 70_553_706_496,
+        CONFIGS + "meta-llama--Meta-Llama-3.1-70B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.1-405B", "meta-llama/Llama-3.1-405B-Instruct"),
+        "Llama", (126, 16384, 128, 8, 128, 53248, 128256, 0, 131072), 405_853_388_800,
+        CONFIGS + "meta-llama--Meta-Llama-3.1-405B_config.json",
+    ),
+    (
+        ("meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-1B-Instruct"),
+        "Llama", (16, 2048, 32, 8, 64, 8192, 128256, 1, 131072), 1_235_814_400, CARD,
+    ),
+    (
+        ("meta-llama/Llama-3.2-3B", "meta-llama/Llama-3.2-3B-Instruct"),
+        "Llama", (28, 3072, 24, 8, 128, 8192, 128256, 1, 131072), 3_212_749_824, CARD,
+    ),
+    (
+        ("meta-llama/Meta-Llama-3-8B", "meta-llama/Meta-Llama-3-8B-Instruct"),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 8192), 8_030_261_248, CARD,
+    ),
+    (
+        ("meta-llama/Meta-Llama-3-70B", "meta-llama/Meta-Llama-3-70B-Instruct"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 8192), 70_553_706_496, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B",),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 131072), 8_030_261_248, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Llama-70B",),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128256, 0, 131072), 70_553_706_496, CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-13b-hf", "meta-llama/Llama-2-13b-chat-hf"),
+        "Llama", (40, 5120, 40, 40, 128, 13824, 32000, 0, 4096), 13_015_864_320, CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-70b-hf", "meta-llama/Llama-2-70b-chat-hf"),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 32000, 0, 4096), 68_976_648_192, CARD,
+    ),
+    (
+        ("01-ai/Yi-6B", "01-ai/Yi-6B-Chat"),
+        "Llama", (32, 4096, 32, 4, 128, 11008, 64000, 0, 4096), 6_061_035_520, CARD,
+    ),
+    (
+        ("01-ai/Yi-34B", "01-ai/Yi-34B-Chat", "01-ai/Yi-1.5-34B-Chat"),
+        "Llama", (60, 7168, 56, 8, 128, 20480, 64000, 0, 4096), 34_388_917_248, CARD,
+    ),
+    (
+        ("HuggingFaceTB/SmolLM2-1.7B-Instruct",),
+        "Llama", (24, 2048, 32, 32, 64, 8192, 49152, 1, 8192), 1_711_376_384, CARD,
+    ),
+    (
+        ("tiiuae/Falcon3-7B-Instruct",),
+        "Llama", (28, 3072, 12, 4, 256, 23040, 131072, 0, 32768), 7_455_550_464, CARD,
+    ),
+    (
+        ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-7b-chat-hf"),
+        "Llama", (32, 4096, 32, 32, 128, 11008, 32000, 0, 4096), 6_738_415_616, CARD,
+    ),
+    (
+        ("TinyLlama/TinyLlama-1.1B-Chat-v1.0",),
+        "Llama", (22, 2048, 32, 4, 64, 5632, 32000, 0, 2048), 1_100_048_384, CARD,
+    ),
+    (
+        ("mistralai/Mistral-7B-Instruct-v0.2",),
+        "Mistral", (32, 4096, 32, 8, 128, 14336, 32000, 0, 32768), 7_241_732_096, CARD,
+    ),
+    (
+        ("mistralai/Mistral-7B-v0.3", "mistralai/Mistral-7B-Instruct-v0.3"),
+        "Mistral", (32, 4096, 32, 8, 128, 14336, 32768, 0, 32768), 7_248_023_552, CARD,
+    ),
+    (
+        ("mistralai/Mistral-Nemo-Base-2407", "mistralai/Mistral-Nemo-Instruct-2407"),
+        "Mistral", (40, 5120, 32, 8, 128, 14336, 131072, 0, 1024000), 12_247_782_400, CARD,
+    ),
+    (
+        ("mistralai/Mistral-Small-24B-Instruct-2501",),
+        "Mistral", (40, 5120, 32, 8, 128, 32768, 131072, 0, 32768), 23_572_403_200, CARD,
+    ),
+    (
+        ("mistralai/Codestral-22B-v0.1",),
+        "Mistral", (56, 6144, 48, 8, 128, 16384, 32768, 0, 32768), 22_247_282_688, CARD,
+    ),
+    (
+        ("mistralai/Mistral-Large-Instruct-2407", "mistralai/Mistral-Large-Instruct-2411"),
+        "Mistral", (88, 12288, 96, 8, 128, 28672, 32768, 0, 131072), 122_610_069_504, CARD,
+    ),
+    (
+        ("mistralai/Mixtral-8x7B-v0.1", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+        "Mixtral", (32, 4096, 32, 8, 128, 14336, 32000, 0, 32768, 8, 2), 46_702_792_704,
+        CONFIGS + "mistralai--Mixtral-8x7B-v0.1_config.json",
+    ),
+    (
+        ("mistralai/Mixtral-8x22B-Instruct-v0.1",),
+        "Mixtral", (56, 6144, 48, 8, 128, 16384, 32768, 0, 65536, 8, 2), 140_630_071_296, CARD,
+    ),
+)  # fmt: skip

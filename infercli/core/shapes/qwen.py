@@ -1,0 +1,116 @@
+"""Rows of the classes of Qwen2 and Qwen3: all layers alike, and every number in its place.
+
+The one thing to know: a row says what the numbers of a public config.json are, and where they come from; a test counts
+its parameters.
+"""
+
+from __future__ import annotations
+
+from infercli.core.shapes.sources import CARD, CONFIGS
+
+# ids, class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length; with experts:
+# experts, experts per token, and intermediate is that of one), parameters, source
+QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
+    (
+        ("Qwen/Qwen2.5-0.5B-Instruct",),
+        "Qwen2", (24, 896, 14, 2, 64, 4864, 151936, 1, 32768), 494_032_768, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 0, 131072), 1_777_088_000, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-1.5B-Instruct",),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 32768), 1_543_714_304, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-3B-Instruct",),
+        "Qwen2", (36, 2048, 16, 2, 128, 11008, 151936, 1, 32768), 3_085_938_688, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-Coder-7B-Instruct", "Qwen/Qwen2-7B-Instruct"),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 32768), 7_615_616_512, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-14B-Instruct",),
+        "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 32768), 14_770_033_664, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-32B-Instruct", "Qwen/Qwen2.5-Coder-32B-Instruct"),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 32768), 32_763_876_352, CARD,
+    ),
+    (
+        ("Qwen/QwQ-32B",),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 40960), 32_763_876_352, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 131072), 7_615_616_512, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",),
+        "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 131072), 14_770_033_664, CARD,
+    ),
+    (
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 131072), 32_763_876_352, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-72B-Instruct", "Qwen/Qwen2-72B-Instruct"),
+        "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 32768), 72_706_203_648, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-0.6B",),
+        "Qwen3", (28, 1024, 16, 8, 128, 3072, 151936, 1, 40960), 596_049_920,
+        CONFIGS + "Qwen--Qwen3-0.6B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-1.7B",),
+        "Qwen3", (28, 2048, 16, 8, 128, 6144, 151936, 1, 40960), 1_720_574_976,
+        CONFIGS + "Qwen--Qwen3-1.7B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-4B",),
+        "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 40960), 4_022_468_096, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-4B-Instruct-2507", "Qwen/Qwen3-4B-Thinking-2507"),
+        "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 262144), 4_022_468_096, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-8B",),
+        "Qwen3", (36, 4096, 32, 8, 128, 12288, 151936, 0, 40960), 8_190_735_360,
+        CONFIGS + "Qwen--Qwen3-8B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-14B",),
+        "Qwen3", (40, 5120, 40, 8, 128, 17408, 151936, 0, 40960), 14_768_307_200, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-32B",),
+        "Qwen3", (64, 5120, 64, 8, 128, 25600, 151936, 0, 40960), 32_762_123_264,
+        CONFIGS + "Qwen--Qwen3-32B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-30B-A3B",),
+        "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 40960, 128, 8), 30_532_122_624,
+        CONFIGS + "Qwen--Qwen3-30B-A3B_config.json",
+    ),
+    (
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "Qwen/Qwen3-30B-A3B-Thinking-2507", "Qwen/Qwen3-Coder-30B-A3B-Instruct"),
+        "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 262144, 128, 8), 30_532_122_624, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "Qwen/Qwen3-235B-A22B-Thinking-2507"),
+        "Qwen3Moe", (94, 4096, 64, 4, 128, 1536, 151936, 0, 262144, 128, 8), 235_093_634_560, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-Coder-480B-A35B-Instruct",),
+        "Qwen3Moe", (62, 6144, 96, 8, 128, 2560, 151936, 0, 262144, 160, 8), 480_154_875_392, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-235B-A22B",),
+        "Qwen3Moe", (94, 4096, 64, 4, 128, 1536, 151936, 0, 40960, 128, 8), 235_093_634_560,
+        CONFIGS + "Qwen--Qwen3-235B-A22B_config.json",
+    ),
+)  # fmt: skip

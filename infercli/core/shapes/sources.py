@@ -1,0 +1,10 @@
+"""Where the facts of public models stand: the beginnings of what `infercli models` prints as a source."""
+
+from __future__ import annotations
+
+CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
+CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
+PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{}_config.json"
+REPORT = "config.json as printed in gogongxt/python@{}, scripts/{}.md"
+GALLERY = "config.json as stored in wenhaochai/llm-architecture-lineage@45f0a9766b06, data/configs/{}.json"
+GALLERY_KEYS = "config.json as quoted in wenhaochai/llm-architecture-lineage@34651f51dade, data/metadata.json, {}"
