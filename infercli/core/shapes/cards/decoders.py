@@ -1,0 +1,175 @@
+"""Decoders of general knowledge whose layers attend, by publisher."""
+
+from __future__ import annotations
+
+from infercli.core.record import Json
+
+
+def decoder(
+    name: str, layers: int, hidden: int, heads: int, kv_heads: int, intermediate: int, vocab: int, length: int,
+    **more: Json,
+) -> Json:  # fmt: skip
+    """The config of a decoder, under the names that most publishers use."""
+    return {
+        "architectures": [name], "num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads, "intermediate_size": intermediate, "vocab_size": vocab,
+        "max_position_embeddings": length, "torch_dtype": "bfloat16",
+    } | more  # fmt: skip
+
+
+_PHI_LONG: Json = {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}
+_YARN40: Json = {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}
+
+
+def _deepseek_v2(**numbers: Json) -> Json:
+    return {
+        "architectures": ["DeepseekV2ForCausalLM"], "vocab_size": 102400, "max_position_embeddings": 163840,
+        "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+        "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1, "rope_scaling": _YARN40,
+        "torch_dtype": "bfloat16",
+    } | numbers  # fmt: skip
+
+
+def _glm4_moe(*numbers: int, **more: Json) -> Json:
+    return decoder(
+        "Glm4MoeForCausalLM", *numbers, head_dim=128, num_experts_per_tok=8, n_shared_experts=1, attention_bias=True,
+        partial_rotary_factor=0.5, num_nextn_predict_layers=1, **more,
+    )  # fmt: skip
+
+
+def _opt(layers: int, hidden: int, heads: int) -> Json:
+    return {
+        "architectures": ["OPTForCausalLM"], "num_hidden_layers": layers, "hidden_size": hidden,
+        "num_attention_heads": heads, "ffn_dim": 4 * hidden, "vocab_size": 50272, "max_position_embeddings": 2048,
+        "word_embed_proj_dim": hidden, "do_layer_norm_before": True, "torch_dtype": "float16",
+    }  # fmt: skip
+
+
+def _laguna(
+    layers: int, hidden: int, windowed_heads: int, experts: int, intermediate: int, length: int, top: int
+) -> Json:
+    kinds = ["full_attention", *["sliding_attention"] * 3] * (layers // 4)
+    return decoder(
+        "LagunaForCausalLM", layers, hidden, 48, 8, intermediate, 100352, length, head_dim=128, layer_types=kinds,
+        num_attention_heads_per_layer=[48 if k == "full_attention" else windowed_heads for k in kinds],
+        num_experts=256, num_experts_per_tok=top, moe_intermediate_size=experts,
+        shared_expert_intermediate_size=experts, mlp_only_layers=[0], gating="per-head", sliding_window=512,
+        tie_word_embeddings=False, rope_parameters={
+            "full_attention": {"rope_type": "yarn", "factor": length / 8192,
+                               "original_max_position_embeddings": 8192, "partial_rotary_factor": 0.5},
+            "sliding_attention": {"rope_type": "default", "partial_rotary_factor": 1.0},
+        },
+    )  # fmt: skip
+
+
+_GEMMA2: Json = {"sliding_window": 4096}
+_YARN4: Json = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}}
+
+# ids, the keys of config.json that decide sizes, parameters by the Hub's count
+DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
+    # Google.
+    (("google/gemma-2b", "google/gemma-2b-it"),
+     decoder("GemmaForCausalLM", 18, 2048, 8, 1, 16384, 256000, 8192, head_dim=256), 2_506_172_416),
+    (("google/gemma-7b", "google/gemma-7b-it"),
+     decoder("GemmaForCausalLM", 28, 3072, 16, 16, 24576, 256000, 8192, head_dim=256), 8_537_680_896),
+    (("google/gemma-2-2b", "google/gemma-2-2b-it"),
+     decoder("Gemma2ForCausalLM", 26, 2304, 8, 4, 9216, 256000, 8192, head_dim=256, **_GEMMA2), 2_614_341_888),
+    (("google/gemma-2-9b", "google/gemma-2-9b-it"),
+     decoder("Gemma2ForCausalLM", 42, 3584, 16, 8, 14336, 256000, 8192, head_dim=256, **_GEMMA2), 9_241_705_984),
+    (("google/gemma-2-27b", "google/gemma-2-27b-it"),
+     decoder("Gemma2ForCausalLM", 46, 4608, 32, 16, 36864, 256000, 8192, head_dim=128, **_GEMMA2), 27_227_128_320),
+    (("google/gemma-3-1b-pt", "google/gemma-3-1b-it"),
+     decoder("Gemma3ForCausalLM", 26, 1152, 4, 1, 6912, 262144, 32768, head_dim=256, sliding_window=512),
+     999_885_952),
+    # Microsoft.
+    (("microsoft/phi-1_5",),
+     decoder("PhiForCausalLM", 24, 2048, 32, 32, 8192, 51200, 2048, partial_rotary_factor=0.5,
+              torch_dtype="float16"), 1_418_270_720),
+    (("microsoft/phi-2",),
+     decoder("PhiForCausalLM", 32, 2560, 32, 32, 10240, 51200, 2048, partial_rotary_factor=0.4,
+              torch_dtype="float16"), 2_779_683_840),
+    (("microsoft/Phi-3-mini-4k-instruct",),
+     decoder("Phi3ForCausalLM", 32, 3072, 32, 32, 8192, 32064, 4096, sliding_window=2047), 3_821_079_552),
+    (("microsoft/Phi-3-mini-128k-instruct", "microsoft/Phi-3.5-mini-instruct"),
+     decoder("Phi3ForCausalLM", 32, 3072, 32, 32, 8192, 32064, 131072, sliding_window=262144, **_PHI_LONG),
+     3_821_079_552),
+    (("microsoft/Phi-3-medium-128k-instruct",),
+     decoder("Phi3ForCausalLM", 40, 5120, 40, 10, 17920, 32064, 131072, sliding_window=131072, **_PHI_LONG),
+     13_960_238_080),
+    (("microsoft/phi-4",), decoder("Phi3ForCausalLM", 40, 5120, 40, 10, 17920, 100352, 16384), 14_659_507_200),
+    (("microsoft/Phi-4-mini-instruct",),
+     decoder("Phi3ForCausalLM", 32, 3072, 24, 8, 8192, 200064, 131072, sliding_window=262144,
+              partial_rotary_factor=0.75, tie_word_embeddings=True, **_PHI_LONG), 3_836_021_760),
+    (("microsoft/Phi-3.5-MoE-instruct",),
+     decoder("PhiMoEForCausalLM", 32, 4096, 32, 8, 6400, 32064, 131072, sliding_window=131072, attention_bias=True,
+              num_local_experts=16, num_experts_per_tok=2, **_PHI_LONG), 41_873_153_344),
+    # Mistral.
+    (("mistralai/Ministral-8B-Instruct-2410",),
+     decoder("MistralForCausalLM", 36, 4096, 32, 8, 12288, 131072, 32768, head_dim=128, sliding_window=32768),
+     8_019_808_256),
+    # Alibaba.
+    (("Qwen/Qwen1.5-7B", "Qwen/Qwen1.5-7B-Chat"),
+     decoder("Qwen2ForCausalLM", 32, 4096, 32, 32, 11008, 151936, 32768, use_sliding_window=False), 7_721_324_544),
+    (("deepseek-ai/DeepSeek-R1-0528-Qwen3-8B",),
+     decoder("Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151936, 131072, head_dim=128, **_YARN4), 8_190_735_360),
+    # Poolside: 235.1 GB in bfloat16, and 33.4 billion.
+    (("poolside/Laguna-S-2.1",), _laguna(48, 3072, 72, 1024, 12288, 1048576, 10), 117_561_977_600),
+    (("poolside/Laguna-XS-2.1", "poolside/Laguna-XS.2"), _laguna(40, 2048, 64, 512, 8192, 262144, 8), 33_442_617_088),
+    # DeepSeek.
+    (("deepseek-ai/DeepSeek-V2-Lite", "deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-ai/DeepSeek-Coder-V2-Lite-Base",
+      "deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct"),
+     _deepseek_v2(num_hidden_layers=27, hidden_size=2048, num_attention_heads=16, intermediate_size=10944,
+                  moe_intermediate_size=1408, n_routed_experts=64), 15_706_484_224),
+    (("deepseek-ai/DeepSeek-V2", "deepseek-ai/DeepSeek-V2-Chat", "deepseek-ai/DeepSeek-V2.5",
+      "deepseek-ai/DeepSeek-Coder-V2-Instruct"),
+     _deepseek_v2(num_hidden_layers=60, hidden_size=5120, num_attention_heads=128, intermediate_size=12288,
+                  moe_intermediate_size=1536, n_routed_experts=160, q_lora_rank=1536), 235_741_434_880),
+    # Zhipu.
+    (("zai-org/GLM-4.5-Air",),
+     _glm4_moe(46, 4096, 96, 8, 10944, 151552, 131072, n_routed_experts=128, moe_intermediate_size=1408,
+               first_k_dense_replace=1), 106_852_251_264),
+    (("zai-org/GLM-4-9B-0414",),
+     decoder("Glm4ForCausalLM", 40, 4096, 32, 2, 13696, 151552, 32768, head_dim=128, attention_bias=True,
+              partial_rotary_factor=0.5), 9_400_279_040),
+    (("zai-org/GLM-4-32B-0414",),
+     decoder("Glm4ForCausalLM", 61, 6144, 48, 2, 23040, 151552, 32768, head_dim=128, partial_rotary_factor=0.5),
+     32_566_081_536),
+    # Others.
+    (("CohereForAI/c4ai-command-r-v01", "CohereLabs/c4ai-command-r-v01"),
+     decoder("CohereForCausalLM", 40, 8192, 64, 64, 22528, 256000, 8192, model_max_length=131072,
+              torch_dtype="float16"), 34_980_831_232),
+    (("ibm-granite/granite-3.1-2b-instruct",),
+     decoder("GraniteForCausalLM", 40, 2048, 32, 8, 8192, 49155, 131072, tie_word_embeddings=True), 2_533_531_648),
+    (("ibm-granite/granite-3.1-8b-instruct",),
+     decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49155, 131072, tie_word_embeddings=True), 8_170_848_256),
+    (("ibm-granite/granite-3.3-8b-instruct",),
+     decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49159, 131072, tie_word_embeddings=True), 8_170_864_640),
+    (("bigcode/starcoder2-3b",),
+     decoder("Starcoder2ForCausalLM", 30, 3072, 24, 2, 12288, 49152, 16384, use_bias=True, sliding_window=4096),
+     3_030_371_328),
+    (("bigcode/starcoder2-15b",),
+     decoder("Starcoder2ForCausalLM", 40, 6144, 48, 4, 24576, 49152, 16384, use_bias=True, sliding_window=4096,
+              tie_word_embeddings=False), 15_957_889_024),
+    (("tiiuae/falcon-7b", "tiiuae/falcon-7b-instruct"),
+     {"architectures": ["FalconForCausalLM"], "num_hidden_layers": 32, "hidden_size": 4544, "num_attention_heads": 71,
+      "multi_query": True, "parallel_attn": True, "vocab_size": 65024, "torch_dtype": "bfloat16"}, 6_921_720_704),
+    (("tiiuae/falcon-40b", "tiiuae/falcon-40b-instruct"),
+     {"architectures": ["FalconForCausalLM"], "num_hidden_layers": 60, "hidden_size": 8192,
+      "num_attention_heads": 128, "num_kv_heads": 8, "new_decoder_architecture": True, "parallel_attn": True,
+      "vocab_size": 65024, "torch_dtype": "bfloat16"}, 41_303_293_952),
+    (("facebook/opt-125m",), _opt(12, 768, 12), 125_239_296),
+    (("facebook/opt-1.3b",), _opt(24, 2048, 32), 1_315_758_080),
+    (("facebook/opt-6.7b",), _opt(32, 4096, 32), 6_658_473_984),
+    (("facebook/opt-13b",), _opt(40, 5120, 40), 12_853_473_280),
+    (("allenai/OLMo-2-1124-7B-Instruct",),
+     decoder("Olmo2ForCausalLM", 32, 4096, 32, 32, 11008, 100352, 4096), 7_298_617_344),
+    (("allenai/OLMoE-1B-7B-0924-Instruct",),
+     decoder("OlmoeForCausalLM", 16, 2048, 16, 16, 1024, 50304, 4096, num_experts=64, num_experts_per_tok=8),
+     6_919_161_856),
+    (("HuggingFaceTB/SmolLM3-3B",),
+     decoder("SmolLM3ForCausalLM", 36, 2048, 16, 4, 11008, 128256, 65536), 3_075_098_624),
+    (("LGAI-EXAONE/EXAONE-3.5-7.8B-Instruct",),
+     decoder("ExaoneForCausalLM", 32, 4096, 32, 8, 14336, 102400, 32768), 7_818_448_896),
+    (("ByteDance-Seed/Seed-OSS-36B-Instruct",),
+     decoder("SeedOssForCausalLM", 64, 5120, 80, 8, 27648, 155136, 524288, head_dim=128), 36_151_104_512),
+)  # fmt: skip
