@@ -117,4 +117,81 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("mistralai/Mixtral-8x22B-Instruct-v0.1",),
         "Mixtral", (56, 6144, 48, 8, 128, 16384, 32768, 0, 65536, 8, 2), 140_630_071_296, CARD,
     ),
+    (
+        ("deepseek-ai/deepseek-llm-7b-base", "deepseek-ai/deepseek-llm-7b-chat"),
+        "Llama", (30, 4096, 32, 32, 128, 11008, 102400, 0, 4096), 6_910_365_696, CARD,
+    ),
+    (
+        ("deepseek-ai/deepseek-coder-1.3b-base", "deepseek-ai/deepseek-coder-1.3b-instruct"),
+        "Llama", (24, 2048, 16, 16, 128, 5504, 32256, 0, 16384), 1_346_471_936, CARD,
+    ),
+    (
+        ("deepseek-ai/deepseek-coder-6.7b-base", "deepseek-ai/deepseek-coder-6.7b-instruct"),
+        "Llama", (32, 4096, 32, 32, 128, 11008, 32256, 0, 16384), 6_740_512_768, CARD,
+    ),
+    (
+        ("deepseek-ai/deepseek-coder-33b-base", "deepseek-ai/deepseek-coder-33b-instruct"),
+        "Llama", (62, 7168, 56, 8, 128, 19200, 32256, 0, 16384), 33_342_991_360, CARD,
+    ),
+    (
+        ("codellama/CodeLlama-7b-hf", "codellama/CodeLlama-7b-Instruct-hf"),
+        "Llama", (32, 4096, 32, 32, 128, 11008, 32016, 0, 16384), 6_738_546_688, CARD,
+    ),
+    (
+        ("codellama/CodeLlama-13b-hf", "codellama/CodeLlama-13b-Instruct-hf"),
+        "Llama", (40, 5120, 40, 40, 128, 13824, 32016, 0, 16384), 13_016_028_160, CARD,
+    ),
+    (
+        ("codellama/CodeLlama-34b-hf", "codellama/CodeLlama-34b-Instruct-hf"),
+        "Llama", (48, 8192, 64, 8, 128, 22016, 32000, 0, 16384), 33_743_970_304, CARD,
+    ),
+    (
+        ("codellama/CodeLlama-70b-Instruct-hf",),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 32016, 0, 4096), 68_976_910_336, CARD,
+    ),
+    (
+        ("upstage/SOLAR-10.7B-v1.0", "upstage/SOLAR-10.7B-Instruct-v1.0"),
+        "Llama", (48, 4096, 32, 8, 128, 14336, 32000, 0, 4096), 10_731_524_096, CARD,
+    ),
+    (
+        ("01-ai/Yi-1.5-9B", "01-ai/Yi-1.5-9B-Chat"),
+        "Llama", (48, 4096, 32, 4, 128, 11008, 64000, 0, 4096), 8_829_407_232, CARD,
+    ),
+    (
+        ("01-ai/Yi-Coder-9B-Chat",),
+        "Llama", (48, 4096, 32, 4, 128, 11008, 64000, 0, 131072), 8_829_407_232, CARD,
+    ),
+    (
+        ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M-Instruct"),
+        "Llama", (30, 576, 9, 3, 64, 1536, 49152, 1, 8192), 134_515_008, CARD,
+    ),
+    (
+        ("HuggingFaceTB/SmolLM2-360M", "HuggingFaceTB/SmolLM2-360M-Instruct"),
+        "Llama", (32, 960, 15, 5, 64, 2560, 49152, 1, 8192), 361_821_120, CARD,
+    ),
+    (
+        ("tiiuae/Falcon3-1B-Instruct",),
+        "Llama", (18, 2048, 8, 4, 256, 8192, 131072, 0, 8192), 1_669_408_768, CARD,
+    ),
+    (
+        ("tiiuae/Falcon3-3B-Instruct",),
+        "Llama", (22, 3072, 12, 4, 256, 9216, 131072, 0, 32768), 3_227_655_168, CARD,
+    ),
+    (
+        ("tiiuae/Falcon3-10B-Instruct",),
+        "Llama", (40, 3072, 12, 4, 256, 23040, 131072, 0, 32768), 10_305_653_760, CARD,
+    ),
+    (
+        ("mistralai/Devstral-Small-2505", "mistralai/Devstral-Small-2507"),
+        "Mistral", (40, 5120, 32, 8, 128, 32768, 131072, 0, 131072), 23_572_403_200, CARD,
+    ),
+    (
+        ("speakleash/Bielik-11B-v2.3-Instruct",),
+        "Mistral", (50, 4096, 32, 8, 128, 14336, 32128, 0, 32768), 11_168_796_672, CARD,
+    ),
+    (
+        ("mistralai/Mixtral-8x22B-v0.1",),
+        "Mixtral", (56, 6144, 48, 8, 128, 16384, 32000, 0, 65536, 8, 2), 140_620_634_112,
+        CONFIGS + "mistralai--Mixtral-8x22B-v0.1_config.json",
+    ),
 )  # fmt: skip

@@ -6,13 +6,14 @@ its parameters.
 
 from __future__ import annotations
 
-from infercli.core.shapes.sources import CARD, CONFIGS
+from infercli.core.shapes.sources import CARD, CONFIGS, QWEN25
 
 # ids, class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length; with experts:
 # experts, experts per token, and intermediate is that of one), parameters, source
 QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
-        ("Qwen/Qwen2.5-0.5B-Instruct",),
+        ("Qwen/Qwen2.5-0.5B-Instruct", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+         "Qwen/Qwen2-0.5B-Instruct"),
         "Qwen2", (24, 896, 14, 2, 64, 4864, 151936, 1, 32768), 494_032_768, CARD,
     ),
     (
@@ -20,11 +21,11 @@ QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 0, 131072), 1_777_088_000, CARD,
     ),
     (
-        ("Qwen/Qwen2.5-1.5B-Instruct",),
+        ("Qwen/Qwen2.5-1.5B-Instruct", "Qwen/Qwen2.5-Coder-1.5B-Instruct", "Qwen/Qwen2-1.5B-Instruct"),
         "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 32768), 1_543_714_304, CARD,
     ),
     (
-        ("Qwen/Qwen2.5-3B-Instruct",),
+        ("Qwen/Qwen2.5-3B-Instruct", "Qwen/Qwen2.5-3B", "Qwen/Qwen2.5-Coder-3B-Instruct"),
         "Qwen2", (36, 2048, 16, 2, 128, 11008, 151936, 1, 32768), 3_085_938_688, CARD,
     ),
     (
@@ -32,11 +33,11 @@ QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 32768), 7_615_616_512, CARD,
     ),
     (
-        ("Qwen/Qwen2.5-14B-Instruct",),
+        ("Qwen/Qwen2.5-14B-Instruct", "Qwen/Qwen2.5-Coder-14B-Instruct"),
         "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 32768), 14_770_033_664, CARD,
     ),
     (
-        ("Qwen/Qwen2.5-32B-Instruct", "Qwen/Qwen2.5-Coder-32B-Instruct"),
+        ("Qwen/Qwen2.5-32B-Instruct", "Qwen/QwQ-32B-Preview", "Qwen/Qwen2.5-Coder-32B-Instruct"),
         "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 32768), 32_763_876_352, CARD,
     ),
     (
@@ -112,5 +113,89 @@ QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("Qwen/Qwen3-235B-A22B",),
         "Qwen3Moe", (94, 4096, 64, 4, 128, 1536, 151936, 0, 40960, 128, 8), 235_093_634_560,
         CONFIGS + "Qwen--Qwen3-235B-A22B_config.json",
+    ),
+    (
+        ("Qwen/Qwen1.5-0.5B-Chat",),
+        "Qwen2", (24, 1024, 16, 16, 64, 2816, 151936, 1, 32768), 463_987_712, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-1.8B-Chat",),
+        "Qwen2", (24, 2048, 16, 16, 128, 5504, 151936, 0, 32768), 1_836_828_672, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-4B-Chat",),
+        "Qwen2", (40, 2560, 20, 20, 128, 6912, 151936, 0, 32768), 3_950_369_280, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-14B", "Qwen/Qwen1.5-14B-Chat"),
+        "Qwen2", (40, 5120, 40, 40, 128, 13696, 152064, 0, 32768), 14_167_290_880, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-32B", "Qwen/Qwen1.5-32B-Chat"),
+        "Qwen2", (64, 5120, 40, 8, 128, 27392, 152064, 0, 32768), 32_512_218_112, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-72B", "Qwen/Qwen1.5-72B-Chat"),
+        "Qwen2", (80, 8192, 64, 64, 128, 24576, 152064, 0, 32768), 72_287_920_128, CARD,
+    ),
+    (
+        ("Qwen/Qwen1.5-110B", "Qwen/Qwen1.5-110B-Chat"),
+        "Qwen2", (80, 8192, 64, 8, 128, 49152, 152064, 0, 32768), 111_209_914_368, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-1.5B",),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 131072), 1_543_714_304,
+        QWEN25 + "Qwen--Qwen2.5-1.5B_config.json",
+    ),
+    (
+        ("Qwen/Qwen2.5-7B",),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 131072), 7_615_616_512,
+        QWEN25 + "Qwen--Qwen2.5-7B_config.json",
+    ),
+    (
+        ("Qwen/Qwen2.5-14B",),
+        "Qwen2", (48, 5120, 40, 8, 128, 13824, 152064, 0, 131072), 14_770_033_664, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-32B",),
+        "Qwen2", (64, 5120, 40, 8, 128, 27648, 152064, 0, 131072), 32_763_876_352,
+        QWEN25 + "Qwen--Qwen2.5-32B_config.json",
+    ),
+    (
+        ("Qwen/Qwen2.5-72B",),
+        "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 131072), 72_706_203_648,
+        QWEN25 + "Qwen--Qwen2.5-72B_config.json",
+    ),
+    (
+        ("Qwen/Qwen2.5-Math-1.5B", "Qwen/Qwen2.5-Math-1.5B-Instruct"),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 4096), 1_543_714_304, CARD,
+    ),
+    (
+        ("Qwen/Qwen2.5-Math-7B", "Qwen/Qwen2.5-Math-7B-Instruct"),
+        "Qwen2", (28, 3584, 28, 4, 128, 18944, 152064, 0, 4096), 7_615_616_512, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-0.6B-Base",),
+        "Qwen3", (28, 1024, 16, 8, 128, 3072, 151936, 1, 32768), 596_049_920, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-1.7B-Base",),
+        "Qwen3", (28, 2048, 16, 8, 128, 6144, 151936, 1, 32768), 1_720_574_976, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-4B-Base",),
+        "Qwen3", (36, 2560, 32, 8, 128, 9728, 151936, 1, 32768), 4_022_468_096, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-8B-Base",),
+        "Qwen3", (36, 4096, 32, 8, 128, 12288, 151936, 0, 32768), 8_190_735_360, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-14B-Base",),
+        "Qwen3", (40, 5120, 40, 8, 128, 17408, 151936, 0, 32768), 14_768_307_200, CARD,
+    ),
+    (
+        ("Qwen/Qwen3-30B-A3B-Base",),
+        "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 32768, 128, 8), 30_532_122_624, CARD,
     ),
 )  # fmt: skip
