@@ -3,8 +3,8 @@
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
 "unpinned: can be planned, not deployed". Models whose layers are all alike are rows of numbers in core/shapes/llama.py
 and core/shapes/qwen.py, others keys of config.json in core/shapes/facts.py (from files), core/shapes/copies.py (from
-copies of files) and core/shapes/cards.py (from general knowledge); quantized checkpoints of these stand in
-core/shapes/quantized.py.
+copies of files), core/shapes/frameworks.py (from what others store) and core/shapes/cards (from general knowledge);
+core/shapes/fine_tunes.py and core/shapes/quantized.py name what has the shape of one of these.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from infercli.core.architecture.arch import (
 )
 from infercli.core.quantization.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
-from infercli.core.shapes.cards import CARDS
+from infercli.core.shapes.cards import CARDS, EMBEDDERS
 from infercli.core.shapes.copies import COPIES
 from infercli.core.shapes.facts import FACTS
+from infercli.core.shapes.fine_tunes import FINE_TUNES
+from infercli.core.shapes.frameworks import FRAMEWORKS
 from infercli.core.shapes.llama import LLAMA
 from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_CARDS, QUANTIZED_COPIES
 from infercli.core.shapes.qwen import QWEN
@@ -100,8 +102,17 @@ def _from_card(config: Json, parameters: int) -> Shape:
     return Shape(arch=replace(architecture.parse(config), confirmed=True), parameters=parameters, source=CARD)
 
 
+def _embedder(config: Json, parameters: int) -> Shape:
+    shape = _from_card(config, parameters)
+    return shape if shape.arch.pooling else shape._replace(arch=architecture.as_pooling(shape.arch))
+
+
 def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: str) -> Shape:
     return Shape(arch=_arch(family, numbers), parameters=parameters, source=source)
+
+
+def _fine_tune(base: str) -> Shape:
+    return _builders()[base]()._replace(source=f"that of {base}, from knowledge")
 
 
 def _quantized(base: str, quantization: Json, source: str) -> Shape:
@@ -116,10 +127,14 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
     for ids, config, quantization, file in FACTS:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, CONFIGS + file))
-    for ids, config, quantization, source in COPIES:
+    for ids, config, quantization, source in (*COPIES, *FRAMEWORKS):
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, source))
     for ids, config, parameters in CARDS:
         table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
+    for ids, config, parameters in EMBEDDERS:
+        table |= dict.fromkeys(ids, partial(_embedder, config, parameters))
+    for base, ids in FINE_TUNES:
+        table |= dict.fromkeys(ids, partial(_fine_tune, base))
     for model_id, base, quantization, file in QUANTIZED:
         table[model_id] = partial(_quantized, base, quantization, CONFIGS + file)
     for model_id, base, quantization, source in QUANTIZED_COPIES:

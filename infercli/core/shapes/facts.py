@@ -13,12 +13,12 @@ _DENSE, _SPARSE = "dense", "sparse"
 _OWN, _SHARED = "full", "shared"
 
 
-def _blocks(*runs: tuple[float, int, int]) -> list[Json]:
-    """Nemotron NAS's block_configs of (ffn_mult, heads per KV head or 0 for no attention, number of such layers)."""
+def nas_blocks(*runs: tuple[float, int, int]) -> list[Json]:
+    """Nemotron NAS's block_configs of (ffn_mult, heads per KV head, number of such layers); 0 for no such half."""
     return [
         {
             "attention": {"n_heads_in_group": group} if group else {"no_op": True},
-            "ffn": {"ffn_mult": multiple},
+            "ffn": {"ffn_mult": multiple} if multiple else {"no_op": True},
         }
         for multiple, group, count in runs
         for _ in range(count)
@@ -93,7 +93,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "Qwen--Qwen3-VL-32B-Instruct_config.json",
     ),
     (
-        ("Qwen/Qwen3-VL-30B-A3B-Instruct",),
+        ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen/Qwen3-VL-30B-A3B-Thinking"),
         {"architectures": ["Qwen3VLMoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
          "hidden_size": 2048, "max_position_embeddings": 262144, "moe_intermediate_size": 768,
          "num_attention_heads": 32, "num_experts": 128, "num_experts_per_tok": 8, "num_hidden_layers": 48,
@@ -103,7 +103,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "Qwen--Qwen3-VL-30B-A3B-Instruct_config.json",
     ),
     (
-        ("Qwen/Qwen3-VL-235B-A22B-Instruct",),
+        ("Qwen/Qwen3-VL-235B-A22B-Instruct", "Qwen/Qwen3-VL-235B-A22B-Thinking"),
         {"architectures": ["Qwen3VLMoeForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
          "hidden_size": 4096, "max_position_embeddings": 262144, "moe_intermediate_size": 1536,
          "num_attention_heads": 64, "num_experts": 128, "num_experts_per_tok": 8, "num_hidden_layers": 94,
@@ -344,7 +344,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (
         ("nvidia/Llama-3_3-Nemotron-Super-49B-v1",),
-        {"architectures": ["DeciLMForCausalLM"], "block_configs": _blocks((2.625, 8, 1), (5.25, 8, 5),
+        {"architectures": ["DeciLMForCausalLM"], "block_configs": nas_blocks((2.625, 8, 1), (5.25, 8, 5),
          (2.625, 0, 2), (5.25, 8, 3), (3.28125, 0, 1), (5.25, 8, 30), (1.3125, 0, 1), (2.625, 0, 2),
          (1.3125, 0, 1), (5.25, 0, 1), (1.3125, 0, 1), (2.625, 0, 1), (1.3125, 0, 3), (5.25, 8, 1), (1.3125,
          0, 1), (1.0, 0, 2), (1.3125, 0, 1), (1.0, 0, 3), (1.3125, 0, 2), (0.5, 0, 2), (1.0, 0, 2), (0.5, 0,

@@ -7,7 +7,7 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.recipes import AWQ, FP8_BLOCK, nvfp4
+from infercli.core.shapes.recipes import AWQ, FP8_BLOCK, INT4_EXPERTS, nvfp4
 from infercli.core.shapes.sources import PLANNER, REPORT
 
 _GLM = nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
@@ -21,17 +21,6 @@ _DEEPSEEK = (
 _FP8: Json = {"quant_algo": "FP8"}
 _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
 _MXFP8: Json = {"quant_algo": "MXFP8"}
-_INT4_EXPERTS: Json = {
-    "quant_method": "compressed-tensors", "format": "pack-quantized",
-    "config_groups": {"group_0": {
-        "targets": ["Linear"],
-        "weights": {"group_size": 32, "num_bits": 4, "strategy": "group", "symmetric": True, "type": "int"},
-    }},
-    "ignore": [
-        "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*", "re:.*lm_head.*",
-        "re:.*vision_tower.*", "re:.*mm_projector.*",
-    ],
-}  # fmt: skip
 
 # id, the id whose architecture it has, its quantization (of config.json or hf_quant_config.json), file in the source
 QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
@@ -148,11 +137,11 @@ QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
 # id, the id whose architecture it has, its quantization, where the copy of its file stands
 QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
     (
-        "moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.5", _INT4_EXPERTS,
+        "moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.5", INT4_EXPERTS,
         REPORT.format("b521199165b8", "models/kimi_k2.6"),
     ),
     (
-        "moonshotai/Kimi-K2.7-Code", "moonshotai/Kimi-K2.5", _INT4_EXPERTS,
+        "moonshotai/Kimi-K2.7-Code", "moonshotai/Kimi-K2.5", INT4_EXPERTS,
         REPORT.format("a0d3871ab6f5", "models/kimi_k2.7_code"),
     ),
     (

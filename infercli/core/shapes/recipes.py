@@ -9,6 +9,17 @@ from infercli.core.record import Json
 
 FP8_BLOCK: Json = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 AWQ: Json = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}
+INT4_EXPERTS: Json = {
+    "quant_method": "compressed-tensors", "format": "pack-quantized",
+    "config_groups": {"group_0": {
+        "targets": ["Linear"],
+        "weights": {"group_size": 32, "num_bits": 4, "strategy": "group", "symmetric": True, "type": "int"},
+    }},
+    "ignore": [
+        "re:.*self_attn.*", "re:.*shared_experts.*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*", "re:.*lm_head.*",
+        "re:.*vision_tower.*", "re:.*mm_projector.*",
+    ],
+}  # fmt: skip
 
 
 def fp8_channels(*ignore: str) -> Json:

@@ -9,3 +9,4 @@ PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{
 REPORT = "config.json as printed in gogongxt/python@{}, scripts/{}.md"
 GALLERY = "config.json as stored in wenhaochai/llm-architecture-lineage@45f0a9766b06, data/configs/{}.json"
 GALLERY_KEYS = "config.json as quoted in wenhaochai/llm-architecture-lineage@34651f51dade, data/metadata.json, {}"
+NEMO = "config.json as stored in NVIDIA-NeMo/NeMo@8cfedd720346, nemo/collections/llm/gpt/model/{}.py"

@@ -7,11 +7,13 @@ import re
 import pytest
 
 from infercli.core.architecture import parse
-from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.core.architecture.arch import Layout, draft_tensors, parameter_count, rank_tensors
 from infercli.core.memory.weights import ROTARY, weights_by_role
 from infercli.core.quantization.schemes import schemes_of, typical
 from infercli.core.shapes import find_shape, published_as
 from infercli.core.shapes.copies import COPIES
+from infercli.core.shapes.fine_tunes import FINE_TUNES
+from infercli.core.shapes.frameworks import FRAMEWORKS
 from infercli.core.shapes.quantized import QUANTIZED_CARDS, QUANTIZED_COPIES
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
@@ -56,6 +58,8 @@ def test_a_quantized_card_is_stored_as_its_name_says():
         ("MiniMaxAI/MiniMax-M3", 427_040_140_160),
         ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 49_122_681_728),
         ("zai-org/GLM-4.5V", 107_710_933_120),
+        ("deepseek-ai/DeepSeek-OCR", 3_336_106_240),
+        ("Qwen/Qwen3-Reranker-8B", 8_188_548_096),
     ],
 )
 def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elements):
@@ -76,12 +80,26 @@ def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elemen
         ("Qwen/Qwen3.8-2.4T-A95B-FP8", 2_496_154_358_768),
         ("Qwen/Qwen3.8-2.4T-A95B", 4_892_388_705_238),
         ("poolside/Laguna-S-2.1-FP8", 121e9),
+        ("moonshotai/Kimi-K2-Thinking", 594e9),
     ],
 )
 def test_a_copy_of_a_config_makes_as_many_bytes_as_its_files(model_id, size):
     shape = find_shape(model_id)
     bytes_by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2, drafts=True)
     assert sum(n for role, n in bytes_by_role.items() if role != ROTARY) == pytest.approx(size, rel=0.006)
+
+
+def test_glm_4_7_flash_stores_two_tables_for_the_layer_that_drafts():
+    arch = find_shape("zai-org/GLM-4.7-Flash").arch
+    drafts = sum(t.copies * t.outputs * t.inputs for t in draft_tensors(arch, Layout()))
+    assert parameter_count(arch) + drafts + 2 * 154880 * 2048 == 31_221_488_576  # gogongxt/python's report
+
+
+def test_a_fine_tune_has_the_shape_of_what_it_was_trained_from():
+    ids = [i for _, tuned in FINE_TUNES for i in tuned]
+    assert len(set(ids)) == len(ids)
+    assert all(find_shape(i).arch == find_shape(base).arch for base, tuned in FINE_TUNES for i in tuned)
+    assert "from knowledge" in find_shape("lmsys/vicuna-7b-v1.5").source
 
 
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
@@ -91,7 +109,7 @@ def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_s
 
 
 def test_a_class_of_which_a_config_was_copied_was_seen():
-    assert all(find_shape(row[0][0]).arch.confirmed for row in COPIES)
+    assert all(find_shape(row[0][0]).arch.confirmed for row in (*COPIES, *FRAMEWORKS))
 
 
 def test_mimo_v2_with_encoders_is_answered_and_never_said_to_fit():
@@ -102,7 +120,7 @@ def test_mimo_v2_with_encoders_is_answered_and_never_said_to_fit():
 
 
 def test_a_copy_of_a_config_has_the_size_that_its_name_says():
-    copied = [i for row in COPIES for i in row[0]] + [row[0] for row in QUANTIZED_COPIES]
+    copied = [i for row in (*COPIES, *FRAMEWORKS) for i in row[0]] + [row[0] for row in QUANTIZED_COPIES]
     unit = {"M": 1e6, "B": 1e9, "T": 1e12}
     named = {i: re.search(r"-([0-9.]+)([MBT])\b", i) for i in copied}
     sizes = {i: float(m[1]) * unit[m[2]] for i, m in named.items() if m}

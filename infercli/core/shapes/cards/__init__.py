@@ -12,4 +12,6 @@ from infercli.core.shapes.cards.embedders import EMBEDDERS
 from infercli.core.shapes.cards.hybrids import HYBRIDS
 from infercli.core.shapes.cards.multimodal import MULTIMODAL
 
-CARDS = (*DECODERS, *HYBRIDS, *MULTIMODAL, *EMBEDDERS)
+CARDS = (*DECODERS, *HYBRIDS, *MULTIMODAL)
+
+__all__ = ["CARDS", "EMBEDDERS"]

@@ -1,16 +1,54 @@
-"""Models of general knowledge for embeddings and ranking, which vLLM runs without an lm_head."""
+"""Models of general knowledge for embeddings and ranking, which vLLM runs without an lm_head.
+
+The one thing to know: Qwen's are of a class that generates, and vLLM finds the modules.json beside their config.json.
+"""
 
 from __future__ import annotations
 
 from infercli.core.record import Json
 from infercli.core.shapes.cards.decoders import decoder
 
+
+def _bert(
+    name: str, layers: int, hidden: int, vocab: int = 30522, positions: int = 512, types: int = 2, labels: int = 0
+) -> Json:
+    return {
+        "architectures": [name], "num_hidden_layers": layers, "hidden_size": hidden,
+        "num_attention_heads": 12 if hidden < 1024 else 16, "intermediate_size": 4 * hidden, "vocab_size": vocab,
+        "max_position_embeddings": positions, "type_vocab_size": types, "torch_dtype": "float32",
+        "id2label": {str(i): f"LABEL_{i}" for i in range(labels)},
+    }  # fmt: skip
+
+
+def _qwen2_both_ways(*numbers: int) -> Json:
+    return decoder("Qwen2ForCausalLM", *numbers, use_sliding_window=False, is_causal=False, torch_dtype="float32")
+
+
+_XLM, _RANKER = "XLMRobertaModel", "XLMRobertaForSequenceClassification"
+
 # ids, the keys of config.json that decide sizes, parameters by the Hub's count
 EMBEDDERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("intfloat/e5-mistral-7b-instruct",),
      decoder("MistralModel", 32, 4096, 32, 8, 14336, 32000, 32768, sliding_window=4096), 7_110_660_096),
-    (("BAAI/bge-m3",),
-     {"architectures": ["XLMRobertaModel"], "num_hidden_layers": 24, "hidden_size": 1024, "num_attention_heads": 16,
-      "intermediate_size": 4096, "vocab_size": 250002, "max_position_embeddings": 8194, "type_vocab_size": 1,
-      "torch_dtype": "float32"}, 567_754_752),
+    # The reports of gogongxt/python (scripts/models/) have the files of these three, tensor by tensor.
+    (("Qwen/Qwen3-Embedding-0.6B",),
+     decoder("Qwen3ForCausalLM", 28, 1024, 16, 8, 3072, 151669, 32768, head_dim=128, tie_word_embeddings=True),
+     595_776_512),
+    (("Qwen/Qwen3-Embedding-4B",),
+     decoder("Qwen3ForCausalLM", 36, 2560, 32, 8, 9728, 151665, 40960, head_dim=128, tie_word_embeddings=True),
+     4_021_774_336),
+    (("Qwen/Qwen3-Embedding-8B",),
+     decoder("Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151665, 40960, head_dim=128), 7_567_295_488),
+    (("BAAI/bge-small-en-v1.5", "intfloat/e5-small-v2"), _bert("BertModel", 12, 384), 33_360_000),
+    (("BAAI/bge-base-en-v1.5", "intfloat/e5-base-v2"), _bert("BertModel", 12, 768), 109_482_240),
+    (("BAAI/bge-large-en-v1.5", "intfloat/e5-large-v2"), _bert("BertModel", 24, 1024), 335_141_888),
+    (("sentence-transformers/all-MiniLM-L6-v2",), _bert("BertModel", 6, 384), 22_713_216),
+    (("sentence-transformers/all-MiniLM-L12-v2",), _bert("BertModel", 12, 384), 33_360_000),
+    (("BAAI/bge-m3", "Snowflake/snowflake-arctic-embed-l-v2.0"), _bert(_XLM, 24, 1024, 250002, 8194, 1), 567_754_752),
+    (("intfloat/multilingual-e5-base",), _bert(_XLM, 12, 768, 250002, 514, 1), 278_043_648),
+    (("intfloat/multilingual-e5-large", "intfloat/multilingual-e5-large-instruct"),
+     _bert(_XLM, 24, 1024, 250002, 514, 1), 559_890_432),
+    (("BAAI/bge-reranker-base",), _bert(_RANKER, 12, 768, 250002, 514, 1, labels=1), 278_044_417),
+    (("BAAI/bge-reranker-large",), _bert(_RANKER, 24, 1024, 250002, 514, 1, labels=1), 559_891_457),
+    (("BAAI/bge-reranker-v2-m3",), _bert(_RANKER, 24, 1024, 250002, 8194, 1, labels=1), 567_755_777),
 )  # fmt: skip

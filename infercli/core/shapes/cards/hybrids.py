@@ -17,6 +17,22 @@ def _granite4(**numbers: Json) -> Json:
     } | numbers  # fmt: skip
 
 
+def _nemotron_h(pattern: str, **sizes: Json) -> Json:
+    return {
+        "architectures": ["NemotronHForCausalLM"], "hybrid_override_pattern": pattern, "head_dim": 128, "n_groups": 8,
+        "num_key_value_heads": 8, "mamba_num_heads": 128, "ssm_state_size": 128, "vocab_size": 131072,
+        "torch_dtype": "bfloat16", **sizes,
+    }  # fmt: skip
+
+
+def _mamba(name: str, hidden: int, rank: int, vocab: int, **more: Json) -> Json:
+    return {
+        "architectures": [name], "num_hidden_layers": 64, "hidden_size": hidden, "intermediate_size": 2 * hidden,
+        "state_size": 16, "conv_kernel": 4, "time_step_rank": rank, "vocab_size": vocab, "use_conv_bias": True,
+        "use_bias": False,
+    } | more  # fmt: skip
+
+
 # ids, the keys of config.json that decide sizes, parameters by the Hub's count
 HYBRIDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("Qwen/Qwen3-Next-80B-A3B-Instruct", "Qwen/Qwen3-Next-80B-A3B-Thinking", "Qwen/Qwen3-Coder-Next"),
@@ -37,4 +53,33 @@ HYBRIDS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      _granite4(hidden_size=4096, num_attention_heads=32, num_key_value_heads=8, intermediate_size=768,
                shared_intermediate_size=1536, num_local_experts=72, num_experts_per_tok=10, mamba_n_heads=128),
      32_207_337_984),
+    (("ibm-granite/granite-4.0-h-tiny",),
+     _granite4(hidden_size=1536, num_attention_heads=12, num_key_value_heads=4, intermediate_size=512,
+               shared_intermediate_size=1024, num_local_experts=64, num_experts_per_tok=6, mamba_n_heads=48),
+     6_939_037_248),
+    (("nvidia/NVIDIA-Nemotron-Nano-9B-v2",),
+     _nemotron_h("M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-", hidden_size=4480, mamba_head_dim=80,
+                 intermediate_size=15680, num_attention_heads=40, max_position_embeddings=131072), 8_888_227_328),
+    (("nvidia/NVIDIA-Nemotron-Nano-12B-v2",),
+     _nemotron_h("M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M*-M-M-M-M-", hidden_size=5120, mamba_head_dim=80,
+                 intermediate_size=20480, num_attention_heads=40, max_position_embeddings=131072), 12_310_001_152),
+    (("ai21labs/Jamba-v0.1", "ai21labs/AI21-Jamba-1.5-Mini", "ai21labs/AI21-Jamba-Mini-1.5"),
+     decoder("JambaForCausalLM", 32, 4096, 32, 8, 14336, 65536, 262144, num_experts=16, num_experts_per_tok=2,
+             attn_layer_offset=4, attn_layer_period=8, expert_layer_offset=1, expert_layer_period=2, mamba_d_conv=4,
+             mamba_d_state=16, mamba_dt_rank=256, mamba_expand=2, mamba_conv_bias=True, mamba_proj_bias=False),
+     51_570_323_328),
+    (("MiniMaxAI/MiniMax-M1-80k", "MiniMaxAI/MiniMax-M1-40k"),
+     decoder("MiniMaxM1ForCausalLM", 80, 6144, 64, 8, 9216, 200064, 10240000, head_dim=128, num_local_experts=32,
+             num_experts_per_tok=2, attn_type_list=10 * (7 * [0] + [1]), rotary_dim=64, shared_intermediate_size=0),
+     456_089_655_296),
+    (("tiiuae/falcon-mamba-7b", "tiiuae/falcon-mamba-7b-instruct"),
+     _mamba("FalconMambaForCausalLM", 4096, 256, 65024, torch_dtype="bfloat16", tie_word_embeddings=False),
+     7_272_665_088),
+    (("state-spaces/mamba-2.8b-hf",),
+     _mamba("MambaForCausalLM", 2560, 160, 50280, torch_dtype="float32"), 2_768_345_600),
+    (("mistralai/Mamba-Codestral-7B-v0.1",),
+     {"architectures": ["Mamba2ForCausalLM"], "num_hidden_layers": 64, "hidden_size": 4096, "expand": 2,
+      "head_dim": 64, "num_heads": 128, "n_groups": 8, "state_size": 128, "conv_kernel": 4, "vocab_size": 32768,
+      "use_conv_bias": True, "use_bias": False, "tie_word_embeddings": False, "torch_dtype": "bfloat16"},
+     7_285_403_648),
 )  # fmt: skip
