@@ -30,9 +30,9 @@ def _gpus() -> Iterable[str]:
 
 def _models() -> Iterable[str]:
     from infercli.cli.project import load_lock
-    from infercli.core.shapes import shapes
+    from infercli.core.shapes import shipped_ids
 
-    return {*shapes(), *(model.id for model in load_lock(Path()).models)}
+    return {*shipped_ids(), *(model.id for model in load_lock(Path()).models)}
 
 
 def _quantizations() -> Iterable[str]:

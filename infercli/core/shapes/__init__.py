@@ -4,13 +4,13 @@ A shape says what the numbers of a public config.json are; it pins nothing. Plan
 "unpinned: can be planned, not deployed". Models whose layers are all alike are rows of numbers in core/shapes/llama.py
 and core/shapes/qwen.py, others keys of config.json in core/shapes/facts.py (from files), core/shapes/copies.py (from
 copies of files), core/shapes/frameworks.py (from what others store) and core/shapes/cards (from general knowledge);
-core/shapes/fine_tunes.py and core/shapes/quantized.py name what has the shape of one of these.
+core/shapes/fine_tunes.py, core/shapes/quantized.py and core/shapes/checkpoints.py name what has the shape of these.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple
@@ -28,12 +28,13 @@ from infercli.core.architecture.arch import (
 from infercli.core.quantization.checkpoint import UNQUANTIZED, Quantization, detect
 from infercli.core.record import Json
 from infercli.core.shapes.cards import CARDS, EMBEDDERS
+from infercli.core.shapes.checkpoints import CHECKPOINTS, WIDENED
 from infercli.core.shapes.copies import COPIES
 from infercli.core.shapes.facts import FACTS
 from infercli.core.shapes.fine_tunes import FINE_TUNES
 from infercli.core.shapes.frameworks import FRAMEWORKS
 from infercli.core.shapes.llama import LLAMA
-from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_CARDS, QUANTIZED_COPIES
+from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_COPIES
 from infercli.core.shapes.qwen import QWEN
 from infercli.core.shapes.sources import CARD, CONFIGS
 from infercli.errors import UnknownName
@@ -112,11 +113,15 @@ def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: st
 
 
 def _fine_tune(base: str) -> Shape:
-    return _builders()[base]()._replace(source=f"that of {base}, from knowledge")
+    return _shape(base)._replace(source=f"that of {base}, from knowledge")
 
 
-def _quantized(base: str, quantization: Json, source: str) -> Shape:
-    return _builders()[base]()._replace(quantization=detect(quantization), source=source)
+def _quantized(base: str, quantization: Json, source: str, widened: int | None = None) -> Shape:
+    shape = _shape(base)._replace(quantization=detect(quantization), source=source)
+    if widened is None:
+        return shape
+    layers = tuple(replace(group, feed_forward=Dense(intermediate=widened)) for group in shape.arch.layers)
+    return shape._replace(arch=replace(shape.arch, layers=layers))
 
 
 @cache
@@ -139,26 +144,34 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table[model_id] = partial(_quantized, base, quantization, CONFIGS + file)
     for model_id, base, quantization, source in QUANTIZED_COPIES:
         table[model_id] = partial(_quantized, base, quantization, source)
-    for model_id, base, quantization in QUANTIZED_CARDS:
-        table[model_id] = partial(_quantized, base, quantization, CARD)
+    for model_id, base, quantization in CHECKPOINTS:
+        table[model_id] = partial(_quantized, base, quantization, CARD, WIDENED.get(model_id))
     return table
+
+
+def shipped_ids() -> Collection[str]:
+    """The id of every shape; none is made for it."""
+    return _builders().keys()
 
 
 @cache
 def shapes() -> dict[str, Shape]:
-    """All shapes by id."""
-    return {model_id: build() for model_id, build in _builders().items()}
+    """All shapes by id. Those of one row are one."""
+    made = {build: build() for build in dict.fromkeys(_builders().values())}
+    return {model_id: made[build] for model_id, build in _builders().items()}
 
 
 def published_as(model_id: str, method: str) -> tuple[str, ...]:
     """Ids of checkpoints of the same model that are quantized by `method`, as far as they are here.
 
-    They are told by their names, which go on where the model's own ends, and by their parameters.
+    They are told by their names, which go on where the model's own ends, and by their parameters; of one name the
+    first publisher's, since organizations are renamed.
     """
     begin = model_id.rpartition("/")[2] + "-"
     longer = [known for known in _builders() if known.rpartition("/")[2].startswith(begin)]
     found = [known for known in longer if _shape(known).quantization.method == method]
-    return tuple(known for known in found if _shape(known).parameters == find_shape(model_id).parameters)
+    same = [known for known in found if _shape(known).parameters == find_shape(model_id).parameters]
+    return tuple({known.rpartition("/")[2]: known for known in reversed(same)}.values())[::-1]
 
 
 @cache

@@ -7,7 +7,7 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.recipes import AWQ, FP8_BLOCK, INT4_EXPERTS, nvfp4
+from infercli.core.shapes.recipes import FP8_BLOCK, INT4_EXPERTS, nvfp4
 from infercli.core.shapes.sources import PLANNER, REPORT
 
 _GLM = nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
@@ -113,27 +113,6 @@ QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
     ),
 )  # fmt: skip
 
-_AWQ_OF = (
-    *(f"Qwen/Qwen3-{size}" for size in ("4B", "8B", "14B", "32B")), "Qwen/QwQ-32B",
-    *(f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B", "14B", "32B", "Coder-7B", "Coder-32B")),
-)  # fmt: skip
-_FP8_OF = (
-    *(f"Qwen/Qwen3-{size}" for size in ("0.6B", "1.7B", "4B", "8B", "14B", "30B-A3B")),
-    *(f"Qwen/Qwen3-{size}-2507" for size in ("4B-Instruct", "4B-Thinking", "30B-A3B-Instruct", "30B-A3B-Thinking")),
-    *(f"Qwen/Qwen3-{size}-2507" for size in ("235B-A22B-Instruct", "235B-A22B-Thinking")),
-    *(f"Qwen/Qwen3-Coder-{size}-Instruct" for size in ("30B-A3B", "480B-A35B")),
-)  # fmt: skip
-
-# id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
-QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
-    *((f"{base}-AWQ", base, AWQ) for base in _AWQ_OF),
-    *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
-    *(
-        (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", AWQ)
-        for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
-    ),
-)
-
 # id, the id whose architecture it has, its quantization, where the copy of its file stands
 QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
     (
@@ -189,5 +168,21 @@ QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
             **dict.fromkeys((*(f"*.mlp.{name}_proj" for name in ("gate", "up", "down")), "lm_head"), _W4A16),
          }},
         PLANNER.format("095f58a51c4c", "nvidia--Qwen3.6-27B-NVFP4_hf_quant"),
+    ),
+    (
+        "nvidia/DeepSeek-V3-0324-NVFP4", "deepseek-ai/DeepSeek-V3",
+        {"quantization": {
+            "quant_algo": "NVFP4", "group_size": 16,
+            "exclude_modules": ["lm_head", "model.embed_tokens", "model.layers.61*", "*.self_attn*"],
+        }},
+        PLANNER.format("6d449daaff3c", "nvidia--DeepSeek-V3-0324-NVFP4_hf_quant"),
+    ),
+    (
+        "nvidia/Qwen3-30B-A3B-NVFP4", "Qwen/Qwen3-30B-A3B", nvfp4("lm_head", "*.mlp.gate"),
+        PLANNER.format("473ce5b6b44c", "nvidia--Qwen3-30B-A3B-NVFP4_hf_quant"),
+    ),
+    (
+        "nvidia/Qwen3-32B-NVFP4", "Qwen/Qwen3-32B", nvfp4("lm_head"),
+        PLANNER.format("f577ab8432df", "nvidia--Qwen3-32B-NVFP4_hf_quant"),
     ),
 )  # fmt: skip

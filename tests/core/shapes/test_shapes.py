@@ -8,13 +8,19 @@ import pytest
 
 from infercli.core.architecture import parse
 from infercli.core.architecture.arch import Layout, draft_tensors, parameter_count, rank_tensors
+from infercli.core.estimates.tensor_parallel import problems
 from infercli.core.memory.weights import ROTARY, weights_by_role
 from infercli.core.quantization.schemes import schemes_of, typical
 from infercli.core.shapes import find_shape, published_as
+from infercli.core.shapes.cards import CARDS, EMBEDDERS
+from infercli.core.shapes.checkpoints import CHECKPOINTS, WIDENED
 from infercli.core.shapes.copies import COPIES
+from infercli.core.shapes.facts import FACTS
 from infercli.core.shapes.fine_tunes import FINE_TUNES
 from infercli.core.shapes.frameworks import FRAMEWORKS
-from infercli.core.shapes.quantized import QUANTIZED_CARDS, QUANTIZED_COPIES
+from infercli.core.shapes.llama import LLAMA
+from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_COPIES
+from infercli.core.shapes.qwen import QWEN
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
 from tests.core.plans import plan
@@ -23,9 +29,9 @@ from tests.core.plans import plan
 @pytest.mark.parametrize(
     ("asked", "base", "method"),
     [
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "meta-llama/Meta-Llama-3.1-8B-Instruct", "w4a16"),
+        ("somebody/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "meta-llama/Meta-Llama-3.1-8B-Instruct", "w4a16"),
         ("somebody/qwen3-14b-fp8-dynamic", "Qwen/Qwen3-14B", "fp8"),
-        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4", "Qwen/Qwen2.5-7B-Instruct", "gptq"),
+        ("somebody/Qwen2.5-7B-Instruct-GPTQ-Int4", "Qwen/Qwen2.5-7B-Instruct", "gptq"),
     ],
 )
 def test_an_unknown_checkpoint_of_a_known_model_may_be_planned_as_a_usual_one(asked, base, method):
@@ -35,21 +41,68 @@ def test_an_unknown_checkpoint_of_a_known_model_may_be_planned_as_a_usual_one(as
     assert plan(base, "h100", quantization=method).fits
 
 
-@pytest.mark.parametrize("asked", ["Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "somebody/else-AWQ"])
+@pytest.mark.parametrize("asked", ["somebody/Qwen2.5-7B-Instruct-GPTQ-Int8", "somebody/else-AWQ"])
 def test_no_usual_checkpoint_is_offered_where_there_is_none(asked):
     with pytest.raises(UnknownName) as refused:
         find_shape(asked)
     assert "--quantization" not in refused.value.hint
 
 
-def test_a_quantized_card_is_stored_as_its_name_says():
-    for model_id, base, _ in QUANTIZED_CARDS:
-        stored = find_shape(model_id).quantization
-        assert model_id.rpartition("/")[2].startswith(base.rpartition("/")[2])
-        assert f"-{stored.method}" in model_id.lower()
+METHODS = {
+    "awq": "awq", "gptq": "gptq", "fp8": "fp8", "fp4": "nvfp4", "w8a8": "int8", "w4a16": "w4a16", "bnb": "bitsandbytes",
+}  # fmt: skip
+
+
+def test_a_checkpoint_is_stored_as_its_name_says():
+    for model_id, base, _ in CHECKPOINTS:
+        stored, name = find_shape(model_id).quantization, model_id.lower()
+        said = {method for word, method in METHODS.items() if word in name}
+        assert said in (set(), {stored.method}), model_id
         usual = typical(stored.method)
-        assert (stored.bits, stored.zero_points) == (usual.bits, usual.zero_points)
+        assert stored.bits == (8 if "int8" in name else usual.bits)
+        assert stored.zero_points == usual.zero_points
+        model = base.rpartition("/")[2].lower().removeprefix("meta-").removesuffix("-hf")
+        if not name.startswith(("cognitivecomputations/", "moonshotai/")):
+            assert model in name, model_id
+
+
+def test_published_checkpoints_are_told_by_their_names():
     assert published_as("Qwen/Qwen3-32B", "awq") == ("Qwen/Qwen3-32B-AWQ",)
+    assert published_as("meta-llama/Meta-Llama-3.1-8B-Instruct", "int8") == (
+        "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8",
+    )
+    assert "Qwen/Qwen2.5-72B-Instruct-AWQ" in published_as("Qwen/Qwen2.5-72B-Instruct", "awq")
+
+
+def test_an_id_stands_in_one_table():
+    rows = (*LLAMA, *QWEN, *FACTS, *COPIES, *FRAMEWORKS, *CARDS, *EMBEDDERS)
+    ids = [i for row in rows for i in row[0]] + [i for _, tuned in FINE_TUNES for i in tuned]
+    ids += [row[0] for row in (*QUANTIZED, *QUANTIZED_COPIES, *CHECKPOINTS)]
+    assert len(ids) == len({i.lower() for i in ids})
+
+
+@pytest.mark.parametrize("model_id", WIDENED)
+def test_a_widened_checkpoint_has_whole_groups_on_eight_gpus(model_id):
+    shape = find_shape(model_id)
+    assert problems(shape.arch, shape.quantization, 8) == ()
+
+
+@pytest.mark.parametrize(
+    ("model_id", "size"),
+    [
+        # The Hub lists files of 5 GB and 4.08 GB.
+        ("neuralmagic/Meta-Llama-3.1-8B-Instruct-FP8", 9.08e9),
+        # As their cards say.
+        ("TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ", 23.81e9),
+        ("TheBloke/Llama-2-70B-Chat-GPTQ", 35.33e9),
+        ("TheBloke/Mistral-7B-Instruct-v0.2-AWQ", 4.15e9),
+        ("cognitivecomputations/DeepSeek-R1-AWQ", 352e9),
+    ],
+)
+def test_a_checkpoint_has_the_bytes_of_its_files(model_id, size):
+    shape = find_shape(model_id)
+    bytes_by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2)
+    assert sum(n for role, n in bytes_by_role.items() if role != ROTARY) == pytest.approx(size, rel=0.006)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,236 @@
+"""Quantized checkpoints of general knowledge: by publisher, whose recipe is the same for many models.
+
+The one thing to know: neither their files nor their pages were read when these were written; what a recipe leaves in 16
+bits is as the publisher's cards say.
+"""
+
+from __future__ import annotations
+
+from infercli.core.record import Json
+from infercli.core.shapes.recipes import (
+    AWQ,
+    BITSANDBYTES,
+    FP8_BLOCK,
+    FP8_STATIC,
+    fp8_channels,
+    fp8_modelopt,
+    fp8_tensors,
+    gptq,
+    int4_groups,
+    int8_channels,
+    nvfp4,
+)
+
+_Rows = tuple[tuple[str, str, Json], ...]
+"""Id, the id whose architecture it has, its quantization."""
+
+
+def _named(base: str) -> str:
+    return base.rpartition("/")[2]
+
+
+# Alibaba. The 72B ones are wider than what they were made from (WIDENED).
+_QWEN25 = ("0.5B", "1.5B", "3B", "7B", "14B", "32B", "72B", "Coder-0.5B", "Coder-1.5B", "Coder-3B", "Coder-7B",
+           "Coder-14B", "Coder-32B")  # fmt: skip
+_QWEN15 = ("0.5B", "1.8B", "4B", "7B", "14B", "32B", "72B", "110B")
+_QWEN_INT = (
+    *(f"Qwen/Qwen2.5-{size}-Instruct" for size in _QWEN25),
+    *(f"Qwen/Qwen2-{size}-Instruct" for size in ("0.5B", "1.5B", "7B", "72B")),
+    *(f"Qwen/Qwen1.5-{size}-Chat" for size in _QWEN15),
+)
+_AWQ_OF = (*_QWEN_INT, *(f"Qwen/Qwen3-{size}" for size in ("4B", "8B", "14B", "32B")), "Qwen/QwQ-32B")
+_GPTQ_OF = (*_QWEN_INT, "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-235B-A22B")
+_FP8_OF = (
+    *(f"Qwen/Qwen3-{size}" for size in ("0.6B", "1.7B", "4B", "8B", "14B", "30B-A3B")),
+    *(f"Qwen/Qwen3-{size}-2507" for size in ("4B-Instruct", "4B-Thinking", "30B-A3B-Instruct", "30B-A3B-Thinking")),
+    *(f"Qwen/Qwen3-{size}-2507" for size in ("235B-A22B-Instruct", "235B-A22B-Thinking")),
+    *(f"Qwen/Qwen3-Coder-{size}-Instruct" for size in ("30B-A3B", "480B-A35B")),
+)
+_SEEING_AWQ = (
+    *(f"Qwen/Qwen2-VL-{size}-Instruct" for size in ("2B", "7B", "72B")),
+    *(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B")),
+)
+_QWEN: _Rows = (
+    *((f"{base}-AWQ", base, AWQ) for base in _AWQ_OF),
+    *((f"{base}-AWQ", base, AWQ | {"modules_to_not_convert": ["visual"]}) for base in _SEEING_AWQ),
+    *((f"{base}-GPTQ-Int4", base, gptq(4)) for base in _GPTQ_OF),
+    *((f"{base}-GPTQ-Int8", base, gptq(8)) for base in _QWEN_INT),
+    *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
+)
+WIDENED: dict[str, int] = {
+    f"Qwen/{model}-72B-Instruct-{method}": 29696
+    for model, methods in {
+        "Qwen2": ("AWQ", "GPTQ-Int4", "GPTQ-Int8"), "Qwen2.5": ("AWQ", "GPTQ-Int4", "GPTQ-Int8"),
+        "Qwen2-VL": ("AWQ",), "Qwen2.5-VL": ("AWQ",),
+    }.items()
+    for method in methods
+}  # fmt: skip
+"""The width of the feed-forward where zeros were added to it: 29568 is no multiple of two groups of 128."""
+
+# Red Hat, Neural Magic as was: llm-compressor, all linear layers but lm_head.
+_RED_HAT_WAYS = {
+    "-FP8": fp8_tensors("lm_head"),
+    "-FP8-dynamic": fp8_channels("lm_head"),
+    "-quantized.w8a8": int8_channels("lm_head"),
+    "-quantized.w4a16": int4_groups("lm_head"),
+}
+_NEURAL_MAGIC_OF = {
+    **dict.fromkeys(
+        (f"meta-llama/Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B")), tuple(_RED_HAT_WAYS)
+    ),
+    **dict.fromkeys(
+        (f"meta-llama/Llama-3.2-{size}-Instruct" for size in ("1B", "3B")), ("-FP8", "-FP8-dynamic", "-quantized.w8a8")
+    ),
+    **dict.fromkeys(
+        (f"deepseek-ai/DeepSeek-R1-Distill-{size}" for size in
+         ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")),
+        ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
+    ),
+    "google/gemma-2-9b-it": ("-quantized.w8a8", "-quantized.w4a16"),
+}  # fmt: skip
+_RED_HAT_OF = {
+    **_NEURAL_MAGIC_OF,
+    **dict.fromkeys(
+        (f"Qwen/Qwen3-{size}" for size in ("0.6B", "1.7B", "4B", "8B", "14B", "32B")),
+        ("-FP8-dynamic", "-quantized.w4a16"),
+    ),
+    **dict.fromkeys(
+        (f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B")),
+        ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
+    ),
+    **dict.fromkeys(
+        ("meta-llama/Llama-3.3-70B-Instruct", "mistralai/Mistral-Small-24B-Instruct-2501", "microsoft/phi-4",
+         "ibm-granite/granite-3.1-8b-instruct"),
+        ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
+    ),
+}  # fmt: skip
+_AUTO_FP8_OF = (
+    *(f"meta-llama/Meta-Llama-3-{size}-Instruct" for size in ("8B", "70B")),
+    *(f"Qwen/Qwen2-{size}-Instruct" for size in ("0.5B", "1.5B", "7B", "72B")),
+    "google/gemma-2-9b-it", "mistralai/Mistral-7B-Instruct-v0.3", "mistralai/Mistral-Nemo-Instruct-2407",
+)  # fmt: skip
+_SEEING = ("re:.*lm_head", "re:vision_tower.*", "re:multi_modal_projector.*")
+_ROUTED = ("lm_head", "re:.*mlp.gate$")
+_RED_HAT: _Rows = (
+    *(
+        (f"{publisher}/{_named(base)}{way}", base, _RED_HAT_WAYS[way])
+        for publisher, bases in (("RedHatAI", _RED_HAT_OF), ("neuralmagic", _NEURAL_MAGIC_OF))
+        for base, ways in bases.items()
+        for way in ways
+    ),
+    *(
+        (f"{publisher}/{_named(base)}-FP8", base, FP8_STATIC)
+        for publisher in ("RedHatAI", "neuralmagic")
+        for base in _AUTO_FP8_OF
+    ),
+    *(
+        (f"RedHatAI/{_named(base)}-FP8-dynamic", base, fp8_channels(*_SEEING))
+        for base in (
+            "mistralai/Mistral-Small-3.1-24B-Instruct-2503", *(f"google/gemma-3-{n}b-it" for n in (4, 12, 27)),
+        )
+    ),
+    *(
+        (f"RedHatAI/{_named(base)}-quantized.w4a16", base, int4_groups(*_SEEING))
+        for base in (
+            "mistralai/Mistral-Small-3.1-24B-Instruct-2503", *(f"google/gemma-3-{n}b-it" for n in (4, 12, 27)),
+        )
+    ),
+    *(
+        (f"RedHatAI/Qwen3-{size}-FP8-dynamic", f"Qwen/Qwen3-{size}", fp8_channels(*_ROUTED))
+        for size in ("30B-A3B", "235B-A22B")
+    ),
+)  # fmt: skip
+
+# Nvidia: ModelOpt, all linear layers but lm_head and routers, and the KV cache in FP8; FP4 was renamed to NVFP4.
+_NVIDIA_OF = (
+    *(f"meta-llama/{name}-Instruct" for name in ("Llama-3.1-8B", "Llama-3.1-405B", "Llama-3.3-70B")),
+    *(f"Qwen/Qwen3-{size}" for size in ("8B", "14B")),
+)
+_NVIDIA: _Rows = (
+    *((f"nvidia/{_named(base)}-FP8", base, fp8_modelopt("lm_head")) for base in _NVIDIA_OF),
+    *((f"nvidia/{_named(base)}-{name}", base, nvfp4("lm_head")) for base in _NVIDIA_OF for name in ("FP4", "NVFP4")),
+    ("nvidia/Qwen3-32B-FP4", "Qwen/Qwen3-32B", nvfp4("lm_head")),
+    ("nvidia/Qwen3-30B-A3B-FP4", "Qwen/Qwen3-30B-A3B", nvfp4("lm_head", "*.mlp.gate")),
+    ("nvidia/Qwen3-235B-A22B-FP4", "Qwen/Qwen3-235B-A22B", nvfp4("lm_head")),
+)
+
+_AMD: _Rows = tuple(
+    (f"amd/{name}-Instruct-FP8-KV", f"meta-llama/{name}-Instruct", FP8_STATIC | {"kv_cache_scheme": "static"})
+    for name in ("Llama-3.1-8B", "Llama-3.1-70B", "Llama-3.1-405B", "Llama-3.3-70B")
+)
+
+_ROUTER_LEFT = AWQ | {"modules_to_not_convert": ["gate"]}
+_COMMUNITY: _Rows = (
+    *(
+        (f"hugging-quants/{name}-{method}-INT4", f"meta-llama/{name}", AWQ if method == "AWQ" else gptq(4))
+        for name in (f"Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B"))
+        for method in ("AWQ", "GPTQ")
+    ),
+    ("casperhansen/llama-3-8b-instruct-awq", "meta-llama/Meta-Llama-3-8B-Instruct", AWQ),
+    ("casperhansen/llama-3-70b-instruct-awq", "meta-llama/Meta-Llama-3-70B-Instruct", AWQ),
+    ("casperhansen/llama-3.3-70b-instruct-awq", "meta-llama/Llama-3.3-70B-Instruct", AWQ),
+    ("casperhansen/mistral-nemo-instruct-2407-awq", "mistralai/Mistral-Nemo-Instruct-2407", AWQ),
+    *(
+        (f"casperhansen/deepseek-r1-distill-{name.lower()}-awq", f"deepseek-ai/DeepSeek-R1-Distill-{name}", AWQ)
+        for name in ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")
+    ),
+    ("TheBloke/Llama-2-7B-Chat-AWQ", "meta-llama/Llama-2-7b-chat-hf", AWQ),
+    ("TheBloke/Llama-2-13B-chat-AWQ", "meta-llama/Llama-2-13b-chat-hf", AWQ),
+    ("TheBloke/Llama-2-70B-Chat-AWQ", "meta-llama/Llama-2-70b-chat-hf", AWQ),
+    ("TheBloke/Mistral-7B-Instruct-v0.1-AWQ", "mistralai/Mistral-7B-Instruct-v0.1", AWQ),
+    ("TheBloke/Mistral-7B-Instruct-v0.2-AWQ", "mistralai/Mistral-7B-Instruct-v0.2", AWQ),
+    ("TheBloke/Mixtral-8x7B-Instruct-v0.1-AWQ", "mistralai/Mixtral-8x7B-Instruct-v0.1", _ROUTER_LEFT),
+    ("TheBloke/Llama-2-7B-Chat-GPTQ", "meta-llama/Llama-2-7b-chat-hf", gptq(4)),
+    ("TheBloke/Llama-2-13B-chat-GPTQ", "meta-llama/Llama-2-13b-chat-hf", gptq(4)),
+    ("TheBloke/Llama-2-70B-Chat-GPTQ", "meta-llama/Llama-2-70b-chat-hf", gptq(4, group=-1, ordered=True)),
+    ("TheBloke/Mistral-7B-Instruct-v0.2-GPTQ", "mistralai/Mistral-7B-Instruct-v0.2", gptq(4, ordered=True)),
+    (
+        "TheBloke/Mixtral-8x7B-Instruct-v0.1-GPTQ", "mistralai/Mixtral-8x7B-Instruct-v0.1",
+        gptq(4, group=-1, ordered=True),
+    ),
+    *(
+        (f"cognitivecomputations/DeepSeek-{name}-AWQ", "deepseek-ai/DeepSeek-V3", AWQ)
+        for name in ("V3", "V3-0324", "R1", "R1-0528")
+    ),
+    *(
+        (f"unsloth/{name}-bnb-4bit", base, BITSANDBYTES)
+        for name, base in {
+            "llama-3-8b": "meta-llama/Meta-Llama-3-8B", "llama-3-8b-Instruct": "meta-llama/Meta-Llama-3-8B-Instruct",
+            "Meta-Llama-3.1-8B": "meta-llama/Llama-3.1-8B",
+            "Meta-Llama-3.1-8B-Instruct": "meta-llama/Llama-3.1-8B-Instruct",
+            "Meta-Llama-3.1-70B-Instruct": "meta-llama/Llama-3.1-70B-Instruct",
+            "Llama-3.3-70B-Instruct": "meta-llama/Llama-3.3-70B-Instruct",
+            "Llama-3.2-1B-Instruct": "meta-llama/Llama-3.2-1B-Instruct",
+            "Llama-3.2-3B-Instruct": "meta-llama/Llama-3.2-3B-Instruct",
+            "mistral-7b-v0.3": "mistralai/Mistral-7B-v0.3",
+            "mistral-7b-instruct-v0.3": "mistralai/Mistral-7B-Instruct-v0.3",
+            "Qwen2.5-7B-Instruct": "Qwen/Qwen2.5-7B-Instruct", "Qwen2.5-14B-Instruct": "Qwen/Qwen2.5-14B-Instruct",
+            "Qwen2.5-32B-Instruct": "Qwen/Qwen2.5-32B-Instruct",
+        }.items()
+    ),
+)  # fmt: skip
+
+# Meta's report on Llama 3 (arXiv 2407.21783, 6.2): the feed-forwards alone, and none of the first and the last layer.
+_META_FP8: Json = {"quant_method": "fbgemm_fp8", "modules_to_not_convert": [
+    "lm_head", *(f"model.layers.{i}.self_attn" for i in range(126)), "model.layers.0.mlp", "model.layers.125.mlp",
+]}  # fmt: skip
+
+
+def _glm_fp8(layers: int) -> Json:
+    """As GLM-4.5-FP8 says it (core/shapes/copies.py)."""
+    drafting = (f"model.layers.{layers}.eh_proj", f"model.layers.{layers}.embed_tokens")
+    return fp8_channels("lm_head", r"re:.*\.mlp\.gate$", *drafting)
+
+
+_MAKERS: _Rows = (
+    *(
+        (f"meta-llama/{name}-405B-Instruct-FP8", "meta-llama/Llama-3.1-405B-Instruct", _META_FP8)
+        for name in ("Llama-3.1", "Meta-Llama-3.1")
+    ),
+    ("zai-org/GLM-4.5-Air-FP8", "zai-org/GLM-4.5-Air", _glm_fp8(46)),
+    ("zai-org/GLM-4.6-FP8", "zai-org/GLM-4.6", _glm_fp8(92)),
+    ("zai-org/GLM-4.7-FP8", "zai-org/GLM-4.7", _glm_fp8(92)),
+    ("moonshotai/Kimi-K2-Instruct-0905", "moonshotai/Kimi-K2-Thinking", FP8_BLOCK),  # as long as that one
+)
+
+CHECKPOINTS: _Rows = (*_QWEN, *_RED_HAT, *_NVIDIA, *_AMD, *_COMMUNITY, *_MAKERS)
