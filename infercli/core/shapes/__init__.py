@@ -1,10 +1,10 @@
 """Shipped shapes: models that can be planned offline, without a lock. One row each, with every id that has it.
 
 A shape says what the numbers of a public config.json are; it pins nothing. Planned from a shape, a deployment is
-"unpinned: can be planned, not deployed". Models whose layers are all alike are rows of numbers in core/shapes/llama.py
-and core/shapes/qwen.py, others keys of config.json in core/shapes/facts.py (from files), core/shapes/copies.py (from
-copies of files), core/shapes/frameworks.py (from what others store) and core/shapes/cards (from general knowledge);
-core/shapes/fine_tunes.py, core/shapes/quantized.py and core/shapes/checkpoints.py name what has the shape of these.
+"unpinned: can be planned, not deployed". Models whose layers are all alike are rows of numbers (llama.py, qwen.py),
+others keys of config.json: from files (facts.py), from copies of files (copies.py, reports.py, frameworks.py) and from
+general knowledge (cards/). Fine-tunes of them (fine_tunes.py) and quantized checkpoints (quantized.py, checkpoints.py)
+name what they have the shape of.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from infercli.core.shapes.frameworks import FRAMEWORKS
 from infercli.core.shapes.llama import LLAMA
 from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_COPIES
 from infercli.core.shapes.qwen import QWEN
-from infercli.core.shapes.sources import CARD, CONFIGS
+from infercli.core.shapes.reports import REPORTS
+from infercli.core.shapes.sources import CARD, CONFIGS, ROUNDED
 from infercli.errors import UnknownName
 
 _METHODS_BY_NAME = {
@@ -98,14 +99,18 @@ def _from_facts(config: Json, quantization: Json, source: str) -> Shape:
     )
 
 
-def _from_card(config: Json, parameters: int) -> Shape:
+def _from_card(config: Json, parameters: float) -> Shape:
     """The count is what confirms the shape, whatever is known of its class."""
-    return Shape(arch=replace(architecture.parse(config), confirmed=True), parameters=parameters, source=CARD)
+    arch = replace(architecture.parse(config), confirmed=True)
+    if isinstance(parameters, float):
+        return Shape(arch=arch, parameters=parameter_count(arch), source=ROUNDED)
+    return Shape(arch=arch, parameters=parameters, source=CARD)
 
 
-def _embedder(config: Json, parameters: int) -> Shape:
+def _embedder(config: Json, parameters: float) -> Shape:
     shape = _from_card(config, parameters)
-    return shape if shape.arch.pooling else shape._replace(arch=architecture.as_pooling(shape.arch))
+    arch = shape.arch if shape.arch.pooling else architecture.as_pooling(shape.arch)
+    return shape._replace(arch=replace(arch, max_model_len=config.get("max_seq_length", arch.max_model_len)))
 
 
 def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: str) -> Shape:
@@ -132,12 +137,12 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
     for ids, config, quantization, file in FACTS:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, CONFIGS + file))
-    for ids, config, quantization, source in (*COPIES, *FRAMEWORKS):
+    for ids, config, quantization, source in (*COPIES, *REPORTS, *FRAMEWORKS):
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, source))
-    for ids, config, parameters in CARDS:
-        table |= dict.fromkeys(ids, partial(_from_card, config, parameters))
-    for ids, config, parameters in EMBEDDERS:
-        table |= dict.fromkeys(ids, partial(_embedder, config, parameters))
+    for ids, config, count in CARDS:
+        table |= dict.fromkeys(ids, partial(_from_card, config, count))
+    for ids, config, count in EMBEDDERS:
+        table |= dict.fromkeys(ids, partial(_embedder, config, count))
     for base, ids in FINE_TUNES:
         table |= dict.fromkeys(ids, partial(_fine_tune, base))
     for model_id, base, quantization, file in QUANTIZED:

@@ -222,15 +222,21 @@ def _glm_fp8(layers: int) -> Json:
     return fp8_channels("lm_head", r"re:.*\.mlp\.gate$", *drafting)
 
 
+_SEEING_PARTS = ("model.vision_tower", "model.multi_modal_projector")
 _MAKERS: _Rows = (
     *(
         (f"meta-llama/{name}-405B-Instruct-FP8", "meta-llama/Llama-3.1-405B-Instruct", _META_FP8)
         for name in ("Llama-3.1", "Meta-Llama-3.1")
     ),
+    # What Mistral's conversion writes: huggingface/transformers#42715, convert_ministral3_weights_to_hf.py.
+    *(
+        (name, f"{name}-BF16", FP8_STATIC | {"ignored_layers": [*_SEEING_PARTS, "lm_head"]})
+        for name in (f"mistralai/Ministral-3-{size}-Instruct-2512" for size in ("3B", "8B", "14B"))
+    ),
     ("zai-org/GLM-4.5-Air-FP8", "zai-org/GLM-4.5-Air", _glm_fp8(46)),
     ("zai-org/GLM-4.6-FP8", "zai-org/GLM-4.6", _glm_fp8(92)),
     ("zai-org/GLM-4.7-FP8", "zai-org/GLM-4.7", _glm_fp8(92)),
     ("moonshotai/Kimi-K2-Instruct-0905", "moonshotai/Kimi-K2-Thinking", FP8_BLOCK),  # as long as that one
-)
+)  # fmt: skip
 
 CHECKPOINTS: _Rows = (*_QWEN, *_RED_HAT, *_NVIDIA, *_AMD, *_COMMUNITY, *_MAKERS)

@@ -194,4 +194,24 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         "Mixtral", (56, 6144, 48, 8, 128, 16384, 32000, 0, 65536, 8, 2), 140_620_634_112,
         CONFIGS + "mistralai--Mixtral-8x22B-v0.1_config.json",
     ),
+    (
+        ("allenai/Llama-3.1-Tulu-3-8B", "allenai/Llama-3.1-Tulu-3.1-8B"),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128264, 0, 131072), 8_030_326_784, CARD,
+    ),
+    (
+        ("allenai/Llama-3.1-Tulu-3-70B",),
+        "Llama", (80, 8192, 64, 8, 128, 28672, 128264, 0, 131072), 70_553_837_568, CARD,
+    ),
+    (
+        ("NousResearch/Hermes-2-Pro-Llama-3-8B",),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128288, 0, 8192), 8_030_523_392, CARD,
+    ),
+    (
+        ("gradientai/Llama-3-8B-Instruct-262k",),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 262144), 8_030_261_248, CARD,
+    ),
+    (
+        ("gradientai/Llama-3-8B-Instruct-Gradient-1048k",),
+        "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 1048576), 8_030_261_248, CARD,
+    ),
 )  # fmt: skip

@@ -198,4 +198,8 @@ QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("Qwen/Qwen3-30B-A3B-Base",),
         "Qwen3Moe", (48, 2048, 32, 4, 128, 768, 151936, 0, 32768, 128, 8), 30_532_122_624, CARD,
     ),
+    (
+        ("Qwen/Qwen2.5-Math-72B", "Qwen/Qwen2.5-Math-72B-Instruct"),
+        "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 4096), 72_706_203_648, CARD,
+    ),
 )  # fmt: skip

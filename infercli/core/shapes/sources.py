@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
+ROUNDED = "config.json and model card on the Hub, from knowledge; parameters checked as the card rounds them"
 QWEN25 = "config.json as stored in ai-dynamo/aiconfigurator before c78d3fabf8b1, model_configs/"
 CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
 PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{}_config.json"

@@ -21,6 +21,7 @@ from infercli.core.shapes.frameworks import FRAMEWORKS
 from infercli.core.shapes.llama import LLAMA
 from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_COPIES
 from infercli.core.shapes.qwen import QWEN
+from infercli.core.shapes.reports import REPORTS
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
 from tests.core.plans import plan
@@ -57,11 +58,11 @@ def test_a_checkpoint_is_stored_as_its_name_says():
     for model_id, base, _ in CHECKPOINTS:
         stored, name = find_shape(model_id).quantization, model_id.lower()
         said = {method for word, method in METHODS.items() if word in name}
-        assert said in (set(), {stored.method}), model_id
+        assert said == {stored.method} or name.startswith(("moonshotai/", "mistralai/")), model_id
         usual = typical(stored.method)
         assert stored.bits == (8 if "int8" in name else usual.bits)
         assert stored.zero_points == usual.zero_points
-        model = base.rpartition("/")[2].lower().removeprefix("meta-").removesuffix("-hf")
+        model = base.rpartition("/")[2].lower().removeprefix("meta-").removesuffix("-hf").removesuffix("-bf16")
         if not name.startswith(("cognitivecomputations/", "moonshotai/")):
             assert model in name, model_id
 
@@ -75,7 +76,7 @@ def test_published_checkpoints_are_told_by_their_names():
 
 
 def test_an_id_stands_in_one_table():
-    rows = (*LLAMA, *QWEN, *FACTS, *COPIES, *FRAMEWORKS, *CARDS, *EMBEDDERS)
+    rows = (*LLAMA, *QWEN, *FACTS, *COPIES, *REPORTS, *FRAMEWORKS, *CARDS, *EMBEDDERS)
     ids = [i for row in rows for i in row[0]] + [i for _, tuned in FINE_TUNES for i in tuned]
     ids += [row[0] for row in (*QUANTIZED, *QUANTIZED_COPIES, *CHECKPOINTS)]
     assert len(ids) == len({i.lower() for i in ids})
@@ -155,6 +156,14 @@ def test_a_fine_tune_has_the_shape_of_what_it_was_trained_from():
     assert "from knowledge" in find_shape("lmsys/vicuna-7b-v1.5").source
 
 
+def test_what_stands_beside_the_config_of_an_embedder_is_known():
+    # sentence_bert_config.json's max_seq_length (embeddings-benchmark/mteb#2003), and the modules.json of Qwen's
+    assert find_shape("sentence-transformers/all-MiniLM-L6-v2").arch.max_model_len == 256
+    assert find_shape("BAAI/bge-large-en-v1.5").arch.max_model_len == 512
+    arch = find_shape("Qwen/Qwen3-Embedding-8B").arch
+    assert (arch.pooling, arch.lm_head, arch.max_model_len) == (True, False, 40960)
+
+
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
     # config.json of nvidia/Qwen3.6-27B-NVFP4: partial_rotary_factor 0.25 of 256, mrope_section [11, 11, 10]
     arch = find_shape("nvidia/Qwen3.6-27B-NVFP4").arch
@@ -162,7 +171,7 @@ def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_s
 
 
 def test_a_class_of_which_a_config_was_copied_was_seen():
-    assert all(find_shape(row[0][0]).arch.confirmed for row in (*COPIES, *FRAMEWORKS))
+    assert all(find_shape(row[0][0]).arch.confirmed for row in (*COPIES, *REPORTS, *FRAMEWORKS))
 
 
 def test_mimo_v2_with_encoders_is_answered_and_never_said_to_fit():
@@ -173,7 +182,7 @@ def test_mimo_v2_with_encoders_is_answered_and_never_said_to_fit():
 
 
 def test_a_copy_of_a_config_has_the_size_that_its_name_says():
-    copied = [i for row in (*COPIES, *FRAMEWORKS) for i in row[0]] + [row[0] for row in QUANTIZED_COPIES]
+    copied = [i for row in (*COPIES, *REPORTS, *FRAMEWORKS) for i in row[0]] + [row[0] for row in QUANTIZED_COPIES]
     unit = {"M": 1e6, "B": 1e9, "T": 1e12}
     named = {i: re.search(r"-([0-9.]+)([MBT])\b", i) for i in copied}
     sizes = {i: float(m[1]) * unit[m[2]] for i, m in named.items() if m}

@@ -62,6 +62,45 @@ def _gpt_neox(layers: int, hidden: int, heads: int, vocab: int) -> Json:
     }  # fmt: skip
 
 
+def _gpt2(layers: int, hidden: int, heads: int) -> Json:
+    return {
+        "architectures": ["GPT2LMHeadModel"], "n_layer": layers, "n_embd": hidden, "n_head": heads,
+        "n_positions": 1024, "vocab_size": 50257,
+    }  # fmt: skip
+
+
+def _bloom(layers: int, hidden: int, heads: int) -> Json:
+    return {
+        "architectures": ["BloomForCausalLM"], "n_layer": layers, "hidden_size": hidden, "n_head": heads,
+        "vocab_size": 250880, "seq_length": 2048, "torch_dtype": "float16",
+    }  # fmt: skip
+
+
+_STARCODER: Json = {
+    "architectures": ["GPTBigCodeForCausalLM"], "n_layer": 40, "n_embd": 6144, "n_head": 48, "n_inner": 24576,
+    "n_positions": 8192, "vocab_size": 49152, "multi_query": True, "torch_dtype": "float32",
+}  # fmt: skip
+
+
+def _ling_2(*numbers: int, **more: Json) -> Json:
+    return decoder(
+        "BailingMoeV2ForCausalLM", *numbers, head_dim=128, num_experts=256, num_experts_per_tok=8, num_shared_experts=1,
+        use_qk_norm=True, use_bias=False, use_qkv_bias=False, moe_router_enable_expert_bias=True,
+        partial_rotary_factor=0.5, **({"first_k_dense_replace": 1} | more),
+    )  # fmt: skip
+
+
+def moonlight(length: int) -> Json:
+    """The decoder of Moonlight and of Kimi-VL, which differ in length."""
+    return {
+        "architectures": ["DeepseekV3ForCausalLM"], "num_hidden_layers": 27, "hidden_size": 2048,
+        "num_attention_heads": 16, "intermediate_size": 11264, "moe_intermediate_size": 1408, "n_routed_experts": 64,
+        "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1, "vocab_size": 163840,
+        "max_position_embeddings": length, "kv_lora_rank": 512, "q_lora_rank": None, "qk_nope_head_dim": 128,
+        "qk_rope_head_dim": 64, "v_head_dim": 128, "topk_method": "noaux_tc", "torch_dtype": "bfloat16",
+    }  # fmt: skip
+
+
 def _laguna(
     layers: int, hidden: int, windowed_heads: int, experts: int, intermediate: int, length: int, top: int
 ) -> Json:
@@ -82,8 +121,8 @@ def _laguna(
 _GEMMA2: Json = {"sliding_window": 4096}
 _YARN4: Json = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}}
 
-# ids, the keys of config.json that decide sizes, parameters by the Hub's count
-DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
+# ids, the keys of config.json that decide sizes, parameters by the Hub's count; a float: billions, as published
+DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     # Google.
     (("google/gemma-2b", "google/gemma-2b-it"),
      decoder("GemmaForCausalLM", 18, 2048, 8, 1, 16384, 256000, 8192, head_dim=256), 2_506_172_416),
@@ -206,7 +245,7 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
      decoder("Gemma3ForCausalLM", 18, 640, 4, 1, 2048, 262144, 32768, head_dim=256, sliding_window=512), 268_098_176),
     (("google/medgemma-27b-text-it",),
      decoder("Gemma3ForCausalLM", 62, 5376, 32, 16, 21504, 262208, 131072, head_dim=128, sliding_window=1024,
-             rope_scaling={"rope_type": "linear", "factor": 8.0}), 27_009_346_304),
+             model_type="gemma3_text", rope_scaling={"rope_type": "linear", "factor": 8.0}), 27_009_346_304),
     # Of Zhipu's first classes: the files hold 32 frequencies of the rotary embedding, too.
     (("THUDM/glm-4-9b-chat", "zai-org/glm-4-9b-chat"),
      _chatglm(40, 151552, 131072, torch_dtype="bfloat16"), 9_399_951_392),
@@ -263,10 +302,7 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
              num_experts_per_tok=6, num_shared_experts=2, moe_intermediate_size=1408, first_k_dense_replace=0,
              use_bias=False, use_qkv_bias=False), 16_801_974_272),
     (("inclusionAI/Ling-mini-2.0", "inclusionAI/Ring-mini-2.0"),
-     decoder("BailingMoeV2ForCausalLM", 20, 2048, 16, 4, 5120, 157184, 32768, head_dim=128, num_experts=256,
-             num_experts_per_tok=8, num_shared_experts=1, moe_intermediate_size=512, first_k_dense_replace=1,
-             use_qk_norm=True, use_bias=False, use_qkv_bias=False, moe_router_enable_expert_bias=True,
-             partial_rotary_factor=0.5), 16_255_643_392),
+     _ling_2(20, 2048, 16, 4, 5120, 157184, 32768, moe_intermediate_size=512), 16_255_643_392),
     (("tencent/Hunyuan-A13B-Instruct",),
      decoder("HunYuanMoEV1ForCausalLM", 32, 4096, 32, 8, 3072, 128167, 32768, head_dim=128, num_experts=64,
              moe_topk=32 * [8], num_shared_expert=32 * [1], moe_intermediate_size=32 * [3072], use_mixed_mlp_moe=True,
@@ -278,12 +314,8 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     # Older ones.
     (("facebook/opt-2.7b",), _opt(32, 2560, 32), 2_651_596_800),
     (("facebook/opt-30b",), _opt(48, 7168, 56), 29_974_540_288),
-    (("bigscience/bloom-7b1",),
-     {"architectures": ["BloomForCausalLM"], "n_layer": 30, "hidden_size": 4096, "n_head": 32, "vocab_size": 250880,
-      "seq_length": 2048, "torch_dtype": "float16"}, 7_069_016_064),
-    (("bigcode/starcoder", "bigcode/starcoderbase"),
-     {"architectures": ["GPTBigCodeForCausalLM"], "n_layer": 40, "n_embd": 6144, "n_head": 48, "n_inner": 24576,
-      "n_positions": 8192, "vocab_size": 49152, "multi_query": True, "torch_dtype": "float32"}, 15_517_456_384),
+    (("bigscience/bloom-7b1", "bigscience/bloomz-7b1"), _bloom(30, 4096, 32), 7_069_016_064),
+    (("bigcode/starcoder", "bigcode/starcoderbase"), _STARCODER, 15_517_456_384),
     (("bigcode/starcoder2-7b",),
      decoder("Starcoder2ForCausalLM", 32, 4608, 36, 4, 18432, 49152, 16384, use_bias=True, sliding_window=4096),
      7_173_923_840),
@@ -297,4 +329,82 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("EleutherAI/pythia-6.9b",), _gpt_neox(32, 4096, 32, 50432), 6_857_302_016),
     (("EleutherAI/pythia-12b",), _gpt_neox(36, 5120, 40, 50688), 11_846_072_320),
     (("EleutherAI/gpt-neox-20b",), _gpt_neox(44, 6144, 64, 50432), 20_554_567_680),
+    (("openai-community/gpt2", "gpt2"), _gpt2(12, 768, 12), 124_439_808),
+    (("openai-community/gpt2-medium",), _gpt2(24, 1024, 16), 354_823_168),
+    (("openai-community/gpt2-large",), _gpt2(36, 1280, 20), 774_030_080),
+    (("openai-community/gpt2-xl",), _gpt2(48, 1600, 25), 1_557_611_200),
+    (("bigscience/bloom-560m", "bigscience/bloomz-560m"), _bloom(24, 1024, 16), 559_214_592),
+    (("bigscience/bloom-3b", "bigscience/bloomz-3b"), _bloom(30, 2560, 32), 3_002_557_440),
+    (("bigscience/bloom", "bigscience/bloomz"), _bloom(70, 14336, 112), 176_247_271_424),
+    (("EleutherAI/pythia-1.4b",), _gpt_neox(24, 2048, 16, 50304), 1_414_647_808),
+    (("EleutherAI/pythia-2.8b",), _gpt_neox(32, 2560, 32, 50304), 2_775_208_960),
+    (("tiiuae/falcon-180B", "tiiuae/falcon-180B-chat"),
+     {"architectures": ["FalconForCausalLM"], "num_hidden_layers": 80, "hidden_size": 14848,
+      "num_attention_heads": 232, "num_kv_heads": 8, "new_decoder_architecture": True, "parallel_attn": True,
+      "vocab_size": 65024, "tie_word_embeddings": False, "torch_dtype": "bfloat16"}, 179_522_565_120),
+    (("WizardLM/WizardCoder-15B-V1.0", "WizardLMTeam/WizardCoder-15B-V1.0"),
+     _STARCODER | {"vocab_size": 49153, "torch_dtype": "float16"}, 15_517_462_528),
+    (("deepseek-ai/deepseek-moe-16b-base", "deepseek-ai/deepseek-moe-16b-chat"),
+     decoder("DeepseekForCausalLM", 28, 2048, 16, 16, 10944, 102400, 4096, moe_intermediate_size=1408,
+             n_routed_experts=64, n_shared_experts=2, num_experts_per_tok=6, first_k_dense_replace=1,
+             moe_layer_freq=1), 16_375_728_128),
+    (("Qwen/CodeQwen1.5-7B", "Qwen/CodeQwen1.5-7B-Chat"),
+     decoder("Qwen2ForCausalLM", 32, 4096, 32, 4, 13440, 92416, 65536, use_sliding_window=False), 7_250_284_544),
+    (("microsoft/Phi-3-medium-4k-instruct",),
+     decoder("Phi3ForCausalLM", 40, 5120, 40, 10, 17920, 32064, 4096, sliding_window=2047), 13_960_238_080),
+    (("ibm-granite/granite-3.0-2b-instruct",),
+     decoder("GraniteForCausalLM", 40, 2048, 32, 8, 8192, 49155, 4096, tie_word_embeddings=True), 2_533_531_648),
+    (("ibm-granite/granite-3.0-8b-instruct",),
+     decoder("GraniteForCausalLM", 40, 4096, 32, 8, 12800, 49155, 4096, tie_word_embeddings=True), 8_170_848_256),
+    (("CohereForAI/c4ai-command-r-plus-08-2024", "CohereLabs/c4ai-command-r-plus-08-2024"),
+     decoder("CohereForCausalLM", 64, 12288, 96, 8, 33792, 256000, 131072, model_max_length=131072, use_qk_norm=True,
+             torch_dtype="float16"), 103_810_674_688),
+    (("Qwen/Qwen3-Reranker-0.6B",),
+     decoder("Qwen3ForCausalLM", 28, 1024, 16, 8, 3072, 151669, 40960, head_dim=128, tie_word_embeddings=True),
+     595_776_512),
+    # Of these the parameters are known to a tenth of a billion.
+    (("facebook/opt-66b",), _opt(64, 9216, 72), 65.7),
+    (("mosaicml/mpt-30b", "mosaicml/mpt-30b-instruct"),
+     {"architectures": ["MPTForCausalLM"], "n_layers": 48, "d_model": 7168, "n_heads": 64, "expansion_ratio": 4,
+      "max_seq_len": 8192, "vocab_size": 50432, "no_bias": True, "torch_dtype": "bfloat16",
+      "attn_config": {"alibi": True}}, 30.0),
+    (("deepseek-ai/deepseek-llm-67b-base", "deepseek-ai/deepseek-llm-67b-chat"),
+     decoder("LlamaForCausalLM", 95, 8192, 64, 8, 22016, 102400, 4096), 67.4),
+    (("Qwen/Qwen2-57B-A14B", "Qwen/Qwen2-57B-A14B-Instruct"),
+     decoder("Qwen2MoeForCausalLM", 28, 3584, 28, 4, 18944, 151936, 32768, num_experts=64, num_experts_per_tok=8,
+             moe_intermediate_size=2560, shared_expert_intermediate_size=20480), 57.4),
+    (("moonshotai/Moonlight-16B-A3B", "moonshotai/Moonlight-16B-A3B-Instruct"), moonlight(8192), 16.0),
+    (("utter-project/EuroLLM-1.7B-Instruct",),
+     decoder("LlamaForCausalLM", 24, 2048, 16, 8, 5632, 128000, 4096), 1.7),
+    (("utter-project/EuroLLM-9B", "utter-project/EuroLLM-9B-Instruct"),
+     decoder("LlamaForCausalLM", 42, 4096, 32, 8, 12288, 128000, 4096), 9.2),
+    (("swiss-ai/Apertus-70B-2509", "swiss-ai/Apertus-70B-Instruct-2509"),
+     decoder("ApertusForCausalLM", 80, 8192, 64, 8, 43008, 131072, 65536, qk_norm=True), 70.6),
+    (("openbmb/MiniCPM4-8B",),
+     decoder("MiniCPMForCausalLM", 32, 4096, 32, 2, 16384, 73448, 32768, tie_word_embeddings=False), 8.2),
+    (("openbmb/MiniCPM3-4B",),
+     decoder("MiniCPM3ForCausalLM", 62, 2560, 40, 40, 6400, 73448, 32768, q_lora_rank=768, kv_lora_rank=256,
+             qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64), 4.1),
+    (("baidu/ERNIE-4.5-21B-A3B-PT",),
+     decoder("Ernie4_5_MoeForCausalLM", 28, 2560, 20, 4, 12288, 103424, 131072, head_dim=128, moe_num_experts=64,
+             moe_k=6, moe_intermediate_size=1536, moe_num_shared_experts=2, moe_layer_start_index=1,
+             moe_layer_interval=1, moe_layer_end_index=27, tie_word_embeddings=True), 21.8),
+    (("baidu/ERNIE-4.5-300B-A47B-PT",),
+     decoder("Ernie4_5_MoeForCausalLM", 54, 8192, 64, 8, 28672, 103424, 131072, moe_num_experts=64, moe_k=8,
+             moe_intermediate_size=3584, moe_num_shared_experts=0, moe_layer_start_index=3, moe_layer_interval=1,
+             moe_layer_end_index=53, tie_word_embeddings=False), 299.5),
+    (("inclusionAI/Ling-flash-2.0", "inclusionAI/Ring-flash-2.0"),
+     _ling_2(32, 4096, 32, 4, 9216, 157184, 32768, moe_intermediate_size=1024), 102.9),
+    (("inclusionAI/Ling-1T",),
+     _ling_2(80, 8192, 64, 8, 18432, 157184, 32768, moe_intermediate_size=2048, first_k_dense_replace=4), 999.7),
+    (("inclusionAI/Ring-1T",),
+     _ling_2(80, 8192, 64, 8, 18432, 157184, 65536, moe_intermediate_size=2048, first_k_dense_replace=4), 999.7),
+    (("arcee-ai/Trinity-Mini",),
+     decoder("AfmoeForCausalLM", 32, 2048, 32, 4, 6144, 200192, 131072, head_dim=128, num_experts=128,
+             num_experts_per_tok=8, num_shared_experts=1, moe_intermediate_size=1024, num_dense_layers=2,
+             sliding_window=2048, layer_types=8 * (3 * ["sliding_attention"] + ["full_attention"])), 26.1),
+    (("arcee-ai/AFM-4.5B",),
+     decoder("ArceeForCausalLM", 36, 2560, 20, 4, 18432, 128004, 65536, head_dim=128, tie_word_embeddings=False), 4.6),
+    (("ibm-granite/granite-20b-code-base", "ibm-granite/granite-20b-code-instruct"),
+     _STARCODER | {"n_layer": 52, "torch_dtype": "bfloat16"}, 20.1),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.cards.decoders import decoder
+from infercli.core.shapes.cards.decoders import decoder, moonlight
 
 _SIGLIP: Json = {
     "model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
@@ -117,12 +117,12 @@ def _internvl(vision: Json, *numbers: str | int, **more: Json) -> Json:
     }  # fmt: skip
 
 
-def _whisper(layers: int) -> Json:
+def _whisper(encoder: int, layers: int, hidden: int, heads: int, vocab: int, bins: int, **more: Json) -> Json:
     return {
-        "architectures": ["WhisperForConditionalGeneration"], "d_model": 1280, "encoder_layers": 32,
-        "decoder_layers": layers, "encoder_attention_heads": 20, "decoder_attention_heads": 20,
-        "encoder_ffn_dim": 5120, "decoder_ffn_dim": 5120, "vocab_size": 51866, "num_mel_bins": 128,
-        "max_source_positions": 1500, "max_target_positions": 448, "torch_dtype": "float16",
+        "architectures": ["WhisperForConditionalGeneration"], "d_model": hidden, "encoder_layers": encoder,
+        "decoder_layers": layers, "encoder_attention_heads": heads, "decoder_attention_heads": heads,
+        "encoder_ffn_dim": 4 * hidden, "decoder_ffn_dim": 4 * hidden, "vocab_size": vocab, "num_mel_bins": bins,
+        "max_source_positions": 1500, "max_target_positions": 448, "torch_dtype": "float32", **more,
     }  # fmt: skip
 
 
@@ -145,8 +145,79 @@ def _gemma3n(layers: int, sharing: int, intermediate: int) -> Json:
     }  # fmt: skip
 
 
-# ids, the keys of config.json that decide sizes, parameters by the Hub's count
-MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int], ...] = (
+def _mllama(layers: int, hidden: int, heads: int, intermediate: int) -> Json:
+    return {
+        "architectures": ["MllamaForConditionalGeneration"], "torch_dtype": "bfloat16",
+        "text_config": {
+            "model_type": "mllama_text_model", "num_hidden_layers": layers, "hidden_size": hidden,
+            "num_attention_heads": heads, "num_key_value_heads": 8, "intermediate_size": intermediate,
+            "vocab_size": 128256, "tie_word_embeddings": False, "max_position_embeddings": 131072,
+            "cross_attention_layers": list(range(3, layers, 5)),
+        },
+        "vision_config": {
+            "hidden_size": 1280, "num_hidden_layers": 32, "num_global_layers": 8, "attention_heads": 16,
+            "intermediate_size": 5120, "image_size": 560, "patch_size": 14, "max_num_tiles": 4, "num_channels": 3,
+            "vision_output_dim": 7680, "intermediate_layers_indices": [3, 7, 15, 23, 30],
+            "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
+        },
+    }  # fmt: skip
+
+
+def _ministral3(layers: int, hidden: int, intermediate: int, *, tied: bool = False) -> Json:
+    return {
+        "architectures": ["Mistral3ForConditionalGeneration"], "dtype": "bfloat16", "spatial_merge_size": 2,
+        "tie_word_embeddings": tied, "vision_config": _PIXTRAL,
+        "text_config": {
+            "model_type": "ministral3", "num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": 32,
+            "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": intermediate, "vocab_size": 131072,
+            "max_position_embeddings": 262144, "sliding_window": None, "tie_word_embeddings": tied,
+            "rope_parameters": {"rope_type": "yarn", "factor": 16.0, "original_max_position_embeddings": 16384},
+        },
+    }  # fmt: skip
+
+
+def _voxtral(layers: int, hidden: int, intermediate: int) -> Json:
+    return {
+        "architectures": ["VoxtralForConditionalGeneration"], "torch_dtype": "bfloat16",
+        "text_config": decoder(
+            "LlamaForCausalLM", layers, hidden, 32, 8, intermediate, 131072, 131072, head_dim=128, model_type="llama"
+        ),
+        "audio_config": {
+            "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20,
+            "num_mel_bins": 128, "vocab_size": 51866, "max_source_positions": 1500,
+        },
+    }  # fmt: skip
+
+
+_PHI4_MM: Json = {
+    "rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096, "vision_lora": {"r": 256},
+    "speech_lora": {"r": 320},
+    "embd_layer": {
+        "image_embd_layer": {
+            "embedding_cls": "tune_image", "hd_transform_order": "sub_glb", "projection_cls": "mlp", "crop_size": 448,
+            "image_token_compression_cls": "avg_pool_2d", "use_hd_transform": True, "with_learnable_separator": True,
+        },
+        "audio_embd_layer": {
+            "embedding_cls": "audio", "projection_cls": "mlp", "compression_rate": 8, "downsample_rate": 1,
+            "use_conv_downsample": False, "use_qformer": False,
+        },
+    },
+    "audio_processor": {
+        "name": "cascades",
+        "config": {
+            "attention_dim": 1024, "attention_heads": 16, "num_blocks": 24, "linear_units": 1536, "input_size": 80,
+            "kernel_size": 3, "ext_pw_out_channel": 1024, "ext_pw_kernel_size": 1, "time_reduction": 8,
+            "depthwise_seperable_out_channel": 1024, "depthwise_multiplier": 1, "bias_in_glu": True,
+            "activation": "swish", "conv_activation": "swish", "conv_glu_type": "swish", "causal": True,
+            "cnn_layer_norm": True, "nemo_conv_settings": {"conv_channels": 1024},
+            "relative_attention_bias_args": {"t5_bias_max_distance": 500, "type": "t5"},
+        },
+    },
+}  # fmt: skip
+
+
+# ids, the keys of config.json that decide sizes, parameters by the Hub's count; a float: billions, as published
+MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("google/gemma-3-4b-pt", "google/gemma-3-4b-it"),
      _gemma3(num_hidden_layers=34, hidden_size=2560, intermediate_size=10240), 4_300_079_472),
     (("google/gemma-3-12b-pt", "google/gemma-3-12b-it"),
@@ -195,18 +266,7 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int], ...] = (
     (("google/gemma-3n-E2B-it",), _gemma3n(30, 10, 8192), 5_439_438_272),
     (("google/gemma-3n-E4B-it",), _gemma3n(35, 15, 16384), 7_849_978_192),
     (("meta-llama/Llama-3.2-11B-Vision", "meta-llama/Llama-3.2-11B-Vision-Instruct"),
-     {"architectures": ["MllamaForConditionalGeneration"], "torch_dtype": "bfloat16",
-      "text_config": {
-          "model_type": "mllama_text_model", "num_hidden_layers": 40, "hidden_size": 4096, "num_attention_heads": 32,
-          "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
-          "max_position_embeddings": 131072, "cross_attention_layers": list(range(3, 40, 5)),
-      },
-      "vision_config": {
-          "hidden_size": 1280, "num_hidden_layers": 32, "num_global_layers": 8, "attention_heads": 16,
-          "intermediate_size": 5120, "image_size": 560, "patch_size": 14, "max_num_tiles": 4, "num_channels": 3,
-          "vision_output_dim": 7680, "intermediate_layers_indices": [3, 7, 15, 23, 30],
-          "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
-      }}, 10_670_220_835),
+     _mllama(40, 4096, 32, 14336), 10_670_220_835),
     # The files have the last of 24 layers of the encoder and the norm behind them, too: vLLM loads what it asks.
     (("llava-hf/llava-1.5-7b-hf",),
      {"architectures": ["LlavaForConditionalGeneration"], "torch_dtype": "float16", "vision_config": _CLIP,
@@ -237,8 +297,8 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int], ...] = (
          "temporal_patch_size": 1, "use_bias": False,
      }), 3_039_179_264),
     # vLLM holds zeros for the biases of keys, which the files do not have.
-    (("openai/whisper-large-v3",), _whisper(32), 1_543_490_560),
-    (("openai/whisper-large-v3-turbo",), _whisper(4), 808_878_080),
+    (("openai/whisper-large-v3",), _whisper(32, 32, 1280, 20, 51866, 128, torch_dtype="float16"), 1_543_490_560),
+    (("openai/whisper-large-v3-turbo",), _whisper(32, 4, 1280, 20, 51866, 128, torch_dtype="float16"), 808_878_080),
     # The language model holds a table of its own beside that of the wrapper, and not the last layer of the encoder.
     (("microsoft/Phi-3-vision-128k-instruct", "microsoft/Phi-3.5-vision-instruct"),
      decoder("Phi3VForCausalLM", 32, 3072, 32, 32, 8192, 32064, 131072, sliding_window=262144,
@@ -247,4 +307,87 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int], ...] = (
                             "name": "clip_vision_model", "num_img_tokens": 144},
              embd_layer={"embedding_cls": "image", "hd_transform_order": "sub_glb", "projection_cls": "mlp",
                          "use_hd_transform": True, "with_learnable_separator": True}), 4_146_621_440),
+    # vLLM loads what thinks: the files have what talks, too, 10.7 billion in all.
+    (("Qwen/Qwen2.5-Omni-7B",),
+     {"architectures": ["Qwen2_5OmniModel"], "torch_dtype": "bfloat16",
+      "thinker_config": {
+          "torch_dtype": "bfloat16",
+          "audio_config": {
+              "d_model": 1280, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120, "encoder_layers": 32,
+              "num_mel_bins": 128, "max_source_positions": 1500, "n_window": 100, "output_dim": 3584,
+          },
+          "text_config": {
+              "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+              "num_key_value_heads": 4, "vocab_size": 152064, "max_position_embeddings": 32768,
+              "use_sliding_window": False, "rope_scaling": {"rope_type": "default", "mrope_section": [16, 24, 24]},
+          },
+          "vision_config": {
+              "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 3584,
+              "patch_size": 14, "spatial_merge_size": 2,
+          },
+      }}, 8_931_813_888),
+    (("allenai/Molmo-7B-D-0924",),
+     {"architectures": ["MolmoForCausalLM"], "num_hidden_layers": 28, "hidden_size": 3584, "num_attention_heads": 28,
+      "num_key_value_heads": 4, "intermediate_size": 37888, "vocab_size": 152064, "embedding_size": 152064,
+      "additional_vocab_size": 128, "max_position_embeddings": 4096, "qkv_bias": True, "attention_layer_norm": False,
+      "norm_after": False, "tie_word_embeddings": False, "torch_dtype": "float32"}, 8_021_025_280),
+    # The last layer of the encoder is not asked.
+    (("openbmb/MiniCPM-V-2_6",),
+     decoder("MiniCPMV", 28, 3584, 28, 4, 18944, 151666, 32768, version=2.6, query_num=64, image_size=448,
+             tie_word_embeddings=False, vision_config=_SIGLIP | {"image_size": 980}), 8_099_175_152),
+    # The files have two LoRA adapters, which vLLM loads where asked, and the encoder's last layer and its head.
+    (("microsoft/Phi-4-multimodal-instruct",),
+     decoder("Phi4MMForCausalLM", 32, 3072, 24, 8, 8192, 200064, 131072, partial_rotary_factor=0.75,
+             tie_word_embeddings=True, sliding_window=262144, **_PHI4_MM), 5_574_460_384),
+    (("mistralai/Ministral-3-3B-Base-2512", "mistralai/Ministral-3-3B-Reasoning-2512"),
+     _ministral3(26, 3072, 9216, tied=True), 3.8),
+    (("mistralai/Ministral-3-8B-Base-2512", "mistralai/Ministral-3-8B-Reasoning-2512"),
+     _ministral3(34, 4096, 14336), 8.9),
+    (("mistralai/Ministral-3-14B-Base-2512", "mistralai/Ministral-3-14B-Reasoning-2512"),
+     _ministral3(40, 5120, 16384), 13.9),
+    (("mistralai/Pixtral-12B-2409", "mistralai/Pixtral-12B-Base-2409"),
+     {"architectures": ["PixtralForConditionalGeneration"], "torch_dtype": "bfloat16",
+      "text_config": decoder("MistralForCausalLM", 40, 5120, 32, 8, 14336, 131072, 131072, head_dim=128),
+      "vision_config": {
+          "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+          "image_size": 1024, "patch_size": 16, "num_channels": 3,
+      }}, 12.7),
+    (("moonshotai/Kimi-VL-A3B-Instruct", "moonshotai/Kimi-VL-A3B-Thinking"),
+     {"architectures": ["KimiVLForConditionalGeneration"], "torch_dtype": "bfloat16", "text_config": moonlight(131072),
+      "vision_config": {
+          "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16,
+          "init_pos_emb_height": 64, "init_pos_emb_width": 64, "patch_size": 14, "merge_kernel_size": [2, 2],
+      }}, 16.4),
+    (("OpenGVLab/InternVL2_5-78B", "OpenGVLab/InternVL3-78B"),
+     _internvl(_VIT_6B, "Qwen2ForCausalLM", 80, 8192, 64, 8, 29568, 151674, 32768), 78.4),
+    (("OpenGVLab/InternVL3_5-38B",),
+     _internvl(_VIT_6B, "Qwen3ForCausalLM", 64, 5120, 64, 8, 25600, 151936, 40960, head_dim=128), 38.4),
+    (("meta-llama/Llama-3.2-90B-Vision", "meta-llama/Llama-3.2-90B-Vision-Instruct"),
+     _mllama(100, 8192, 64, 28672), 88.6),
+    (("mistralai/Voxtral-Mini-3B-2507",), _voxtral(30, 3072, 8192), 4.7),
+    (("mistralai/Voxtral-Small-24B-2507",), _voxtral(40, 5120, 32768), 24.3),
+    (("Qwen/Qwen2-Audio-7B", "Qwen/Qwen2-Audio-7B-Instruct"),
+     {"architectures": ["Qwen2AudioForConditionalGeneration"], "torch_dtype": "bfloat16",
+      "text_config": {
+          "model_type": "qwen2", "intermediate_size": 11008, "max_position_embeddings": 8192, "vocab_size": 156032,
+      },
+      "audio_config": {
+          "d_model": 1280, "encoder_attention_heads": 20, "encoder_ffn_dim": 5120, "encoder_layers": 32,
+          "num_mel_bins": 128,
+      }}, 8_397_094_912),
+    (("zai-org/GLM-4.1V-9B-Thinking", "THUDM/GLM-4.1V-9B-Thinking"),
+     {"architectures": ["Glm4vForConditionalGeneration"], "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+      "text_config": {
+          "num_hidden_layers": 40, "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 2,
+          "intermediate_size": 13696, "vocab_size": 151552, "max_position_embeddings": 65536, "attention_bias": True,
+          "partial_rotary_factor": 0.5, "rope_scaling": {"rope_type": "default", "mrope_section": [8, 12, 12]},
+      },
+      "vision_config": {
+          "attention_bias": False, "depth": 24, "hidden_size": 1536, "image_size": 336, "in_channels": 3,
+          "intermediate_size": 13696, "num_heads": 12, "out_hidden_size": 4096, "patch_size": 14,
+          "spatial_merge_size": 2, "temporal_patch_size": 2,
+      }}, 10_292_777_472),
+    (("openai/whisper-small",), _whisper(12, 12, 768, 12, 51865, 80), 241_734_912),
+    (("openai/whisper-medium",), _whisper(24, 24, 1024, 16, 51865, 80), 763_857_920),
+    (("openai/whisper-large-v2",), _whisper(32, 32, 1280, 20, 51865, 80), 1_543_304_960),
 )  # fmt: skip

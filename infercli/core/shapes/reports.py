@@ -1,0 +1,89 @@
+"""Facts of public models from reports that have their config.json and count their tensors one by one.
+
+The one thing to know: a row is as in core/shapes/copies.py, where older reports stand; a test compares the count.
+"""
+
+from __future__ import annotations
+
+from infercli.core.record import Json
+from infercli.core.shapes.sources import REPORT
+
+# ids, config.json, its quantization, where the report stands
+REPORTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
+    (
+        # The layer that drafts stores the embedding and the head a second time.
+        ("zai-org/GLM-4.7-Flash",),
+        {
+            "architectures": ["Glm4MoeLiteForCausalLM"], "dtype": "bfloat16", "first_k_dense_replace": 1,
+            "hidden_size": 2048, "intermediate_size": 10240, "kv_lora_rank": 512, "max_position_embeddings": 202752,
+            "moe_intermediate_size": 1536, "n_routed_experts": 64, "n_shared_experts": 1, "num_attention_heads": 20,
+            "num_experts_per_tok": 4, "num_hidden_layers": 47, "num_nextn_predict_layers": 1, "q_lora_rank": 768,
+            "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "topk_method": "noaux_tc", "v_head_dim": 256,
+            "vocab_size": 154880,
+        },
+        None, REPORT.format("cbff706dc959", "models/glm_4.7_flash"),
+    ),
+    (
+        ("deepseek-ai/DeepSeek-OCR",),
+        {
+            "architectures": ["DeepseekOCRForCausalLM"], "torch_dtype": "bfloat16",
+            "language_config": {
+                "architectures": ["DeepseekV2ForCausalLM"], "first_k_dense_replace": 1, "hidden_size": 1280,
+                "intermediate_size": 6848, "kv_lora_rank": None, "max_position_embeddings": 8192,
+                "moe_intermediate_size": 896, "n_routed_experts": 64, "n_shared_experts": 2,
+                "num_attention_heads": 10, "num_experts_per_tok": 6, "num_hidden_layers": 12,
+                "num_key_value_heads": 10, "q_lora_rank": None, "qk_nope_head_dim": 0, "qk_rope_head_dim": 0,
+                "topk_method": "greedy", "torch_dtype": "bfloat16", "use_mla": False, "v_head_dim": 0,
+                "vocab_size": 129280,
+            },
+            "projector_config": {"input_dim": 2048, "n_embed": 1280, "projector_type": "linear"},
+            "vision_config": {
+                "image_size": 1024,
+                "width": {
+                    "clip-l-14-224": {"heads": 16, "image_size": 224, "layers": 24, "patch_size": 14, "width": 1024},
+                    "sam_vit_b": {"downsample_channels": [512, 1024], "heads": 12, "layers": 12, "width": 768},
+                },
+            },
+        },
+        None, REPORT.format("cbff706dc959", "models/deepseek_ocr"),
+    ),
+    (
+        # What thinks; what talks (3.5 billion parameters in the files of Instruct) is not loaded.
+        ("Qwen/Qwen3-Omni-30B-A3B-Instruct", "Qwen/Qwen3-Omni-30B-A3B-Thinking"),
+        {
+            "architectures": ["Qwen3OmniMoeForConditionalGeneration"], "dtype": "bfloat16",
+            "thinker_config": {
+                "dtype": "bfloat16", "tie_word_embeddings": False,
+                "audio_config": {
+                    "conv_chunksize": 500, "d_model": 1280, "downsample_hidden_size": 480,
+                    "encoder_attention_heads": 20, "encoder_ffn_dim": 5120, "encoder_layers": 32,
+                    "max_source_positions": 1500, "n_window": 50, "n_window_infer": 800, "num_mel_bins": 128,
+                    "output_dim": 2048,
+                },
+                "text_config": {
+                    "head_dim": 128, "hidden_size": 2048, "intermediate_size": 768, "max_position_embeddings": 65536,
+                    "moe_intermediate_size": 768, "num_attention_heads": 32, "num_experts": 128,
+                    "num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 4,
+                    "rope_parameters": {"mrope_section": [24, 20, 20]}, "shared_expert_intermediate_size": 0,
+                    "vocab_size": 152064,
+                },
+                "vision_config": {
+                    "deepstack_visual_indexes": [8, 16, 24], "depth": 27, "hidden_size": 1152, "image_size": 768,
+                    "in_channels": 3, "intermediate_size": 4304, "num_heads": 16, "num_position_embeddings": 2304,
+                    "out_hidden_size": 2048, "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2,
+                },
+            },
+        },
+        None, REPORT.format("6a3ceabe48ff", "qwen3_omni_30b_a3b_instruct"),
+    ),
+    (
+        # vLLM runs it as it was trained, for the next token, where nothing overrides its class.
+        ("Qwen/Qwen3-Reranker-8B",),
+        {
+            "architectures": ["Qwen3ForCausalLM"], "dtype": "bfloat16", "head_dim": 128, "hidden_size": 4096,
+            "intermediate_size": 12288, "max_position_embeddings": 40960, "num_attention_heads": 32,
+            "num_hidden_layers": 36, "num_key_value_heads": 8, "tie_word_embeddings": False, "vocab_size": 151669,
+        },
+        None, REPORT.format("cbff706dc959", "models/qwen3_reranker_8b"),
+    ),
+)  # fmt: skip
