@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.accuracy.models import Found, Library, stored_method
+from benchmarks.accuracy.models import Found, Library, clean, stored_method
 from infercli.core.engines.classes import ABSENT
 from infercli.core.shapes import find_shape
 
@@ -155,12 +155,18 @@ def _model(asked: Question, row: Row, found: Found) -> None:
         else:
             # The base model's own checkpoint is stored otherwise than this record's.
             request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
+    elif _is_itself(row, found) and stored_method(found) != "none":
+        return  # a checkpoint that ships with infercli: a record may call its storage otherwise
     elif method in _AS_CONFIGS:
         method = {"fp8-block": "fp8", "gptq-int8": "w8a16"}[method]
     if method in _AS_CONFIGS:
         request["hf_quant_config"] = _AS_CONFIGS[method]
     elif method is not None:
         request["quantization"] = method
+
+
+def _is_itself(row: Row, found: Found) -> bool:
+    return clean(str(row.get("model") or "")).lower() == found.id.lower()
 
 
 def _named_method(row: Row) -> str | None:

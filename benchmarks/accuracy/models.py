@@ -56,9 +56,7 @@ class Library:
                 self._read_list(path)
             else:
                 raise InputError(f"{place}: there is no such file or directory", "--configs takes either")
-        # Of ids that are kin the last wins: a model as it was trained goes before quantized checkpoints of it.
-        by_storage = sorted(shapes(), key=lambda name: shapes()[name].quantization.method == "none")
-        self._shipped = {name.lower(): name for name in by_storage}
+        self._shipped = {name.lower(): name for name in sorted(shapes(), key=_nearness)}
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
         self._whole = {kin(name): name for name in self._configs}
@@ -76,16 +74,16 @@ class Library:
         A config of its own that mixes methods is believed: a name says one of them.
         `max_model_len` is what the engine accepted: a borrowed shape must take as much.
         """
-        own = self._configs.get(model.lower()) or self._configs.get(_clean(model).lower())
+        own = self._configs.get(model.lower()) or self._configs.get(clean(model).lower())
         if own is not None and (method is None or stored_method(own) in (None, "mixed", method)):
             return replace(own, own=True)
-        named = [kin(_clean(name)) for name in (model, base) if name]
+        named = [kin(clean(name)) for name in (model, base) if name]
         alike = [f for name in named for f in self._kin_configs.get(name, ()) if stored_method(f) == method]
         if method not in (None, "none") and alike:
             return replace(alike[0], own=True)
-        found = own or self._exact(_clean(model))
+        found = own or self._exact(clean(model))
         if found is None and base:
-            found = self._exact(_clean(base)) or self._nearest(base)
+            found = self._exact(clean(base)) or self._nearest(base)
         found = found or self._nearest(model)
         return None if found is None else self._long_enough(found, max_model_len)
 
@@ -124,7 +122,7 @@ class Library:
         return Found(name, config, None, method=shape.get("quantization_config_method"), assumed=assumed)
 
     def _nearest(self, model: str) -> Found | None:
-        alone, shared = kin(_clean(model)), kin(_clean(model), generation=True)
+        alone, shared = kin(clean(model)), kin(clean(model), generation=True)
         name = self._kin.get(alone) or self._kin.get(shared) or self._generation.get(shared)
         return None if name is None else self._exact(name)
 
@@ -161,6 +159,15 @@ class Library:
                 self._configs[name.lower()] = Found(name, shape, None)
 
 
+def _nearness(name: str) -> tuple[bool, bool, bool]:
+    """Of ids that are kin the last wins: as it was trained, not before that, and best for those who ask it."""
+    unquantized = shapes()[name].quantization.method == "none"
+    return unquantized, not name.lower().endswith("-base"), bool(_ASKED.search(name))
+
+
+_ASKED = re.compile(r"-(?:instruct|chat|it)\b", re.IGNORECASE)
+
+
 def stored_method(found: Found) -> str | None:
     """The row of METHODS that a config says; `none` where it is not quantized, None where it cannot be understood."""
     if found.config is None:
@@ -171,7 +178,7 @@ def stored_method(found: Found) -> str | None:
         return None
 
 
-def _clean(model: str) -> str:
+def clean(model: str) -> str:
     """Without what a collector wrote behind the id: `org/name (bnb online)`."""
     return re.sub(r"\s*\(.*", "", model).strip()
 

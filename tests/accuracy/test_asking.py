@@ -78,15 +78,16 @@ def test_a_version_is_read_however_it_is_written(library, printed, version, know
     ("model", "said", "method"),
     [
         (LLAMA, "fp8", "fp8-online"),
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", "compressed-tensors", "fp8"),
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w8a8", "compressed-tensors", "int8"),
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", "gptq"),
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "int4-w4a16", "w4a16"),
+        ("someone/Meta-Llama-3.1-8B-Instruct-FP8-dynamic", "compressed-tensors", "fp8"),
+        ("someone/Meta-Llama-3.1-8B-Instruct-quantized.w8a8", "compressed-tensors", "int8"),
+        ("someone/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", "gptq"),
+        ("someone/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "int4-w4a16", "w4a16"),
         ("someone/Llama-3.1-8B-Instruct-AWQ-4bit", "compressed-tensors", "w4a16"),
         ("someone/Llama-3.1-8B-Instruct", "awq_marlin", "awq"),
         ("RedHatAI/Llama-3.1-8B-Instruct-NVFP4", "compressed-tensors", "nvfp4"),
         ("Intel/Llama-3.1-8B-Instruct-int4-AutoRound", "inc", "gptq"),
-        ("amd/Llama-3.1-8B-Instruct-FP8-KV", "quark", "fp8"),
+        ("someone/Llama-3.1-8B-Instruct-FP8-KV", "quark", "fp8"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", None),  # what is shipped is known
         (LLAMA, None, None),
     ],
 )

@@ -54,7 +54,11 @@ _QWEN: _Rows = (
     *((f"{base}-AWQ", base, AWQ) for base in _AWQ_OF),
     *((f"{base}-AWQ", base, AWQ | {"modules_to_not_convert": ["visual"]}) for base in _SEEING_AWQ),
     *((f"{base}-GPTQ-Int4", base, gptq(4)) for base in _GPTQ_OF),
-    *((f"{base}-GPTQ-Int8", base, gptq(8)) for base in _QWEN_INT),
+    *(
+        (f"{base}-GPTQ-Int8", base, gptq(8))
+        for base in _QWEN_INT
+        if not base.endswith(("1.5-32B-Chat", "1.5-110B-Chat"))
+    ),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
 )
 WIDENED: dict[str, int] = {
@@ -76,7 +80,8 @@ _RED_HAT_WAYS = {
 }
 _NEURAL_MAGIC_OF = {
     **dict.fromkeys(
-        (f"meta-llama/Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B")), tuple(_RED_HAT_WAYS)
+        (f"meta-llama/Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B")),
+        ("-FP8", "-FP8-dynamic", "-quantized.w8a8"),
     ),
     **dict.fromkeys(
         (f"meta-llama/Llama-3.2-{size}-Instruct" for size in ("1B", "3B")), ("-FP8", "-FP8-dynamic", "-quantized.w8a8")
@@ -86,7 +91,7 @@ _NEURAL_MAGIC_OF = {
          ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")),
         ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
     ),
-    "google/gemma-2-9b-it": ("-quantized.w8a8", "-quantized.w4a16"),
+    "google/gemma-2-9b-it": ("-quantized.w8a8",),
 }  # fmt: skip
 _RED_HAT_OF = {
     **_NEURAL_MAGIC_OF,
@@ -95,8 +100,7 @@ _RED_HAT_OF = {
         ("-FP8-dynamic", "-quantized.w4a16"),
     ),
     **dict.fromkeys(
-        (f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B")),
-        ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
+        (f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B")), ("-FP8-dynamic", "-quantized.w8a8")
     ),
     **dict.fromkeys(
         ("meta-llama/Llama-3.3-70B-Instruct", "mistralai/Mistral-Small-24B-Instruct-2501", "microsoft/phi-4",
@@ -109,6 +113,8 @@ _AUTO_FP8_OF = (
     *(f"Qwen/Qwen2-{size}-Instruct" for size in ("0.5B", "1.5B", "7B", "72B")),
     "google/gemma-2-9b-it", "mistralai/Mistral-7B-Instruct-v0.3", "mistralai/Mistral-Nemo-Instruct-2407",
 )  # fmt: skip
+_AUTO_GPTQ_OF = tuple(f"meta-llama/Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B"))
+"""Those of 8B and 70B have a quantize_config.json on the Hub."""
 _SEEING = ("re:.*lm_head", "re:vision_tower.*", "re:multi_modal_projector.*")
 _ROUTED = ("lm_head", "re:.*mlp.gate$")
 _RED_HAT: _Rows = (
@@ -122,6 +128,11 @@ _RED_HAT: _Rows = (
         (f"{publisher}/{_named(base)}-FP8", base, FP8_STATIC)
         for publisher in ("RedHatAI", "neuralmagic")
         for base in _AUTO_FP8_OF
+    ),
+    *(
+        (f"{publisher}/{_named(base)}-quantized.w4a16", base, gptq(4, ordered=True))
+        for publisher in ("RedHatAI", "neuralmagic")
+        for base in _AUTO_GPTQ_OF
     ),
     *(
         (f"RedHatAI/{_named(base)}-FP8-dynamic", base, fp8_channels(*_SEEING))
@@ -162,9 +173,9 @@ _AMD: _Rows = tuple(
 _ROUTER_LEFT = AWQ | {"modules_to_not_convert": ["gate"]}
 _COMMUNITY: _Rows = (
     *(
-        (f"hugging-quants/{name}-{method}-INT4", f"meta-llama/{name}", AWQ if method == "AWQ" else gptq(4))
+        (f"hugging-quants/{name}-{method}-INT4", f"meta-llama/{name}", stored)
         for name in (f"Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B"))
-        for method in ("AWQ", "GPTQ")
+        for method, stored in (("AWQ", AWQ), ("GPTQ", gptq(4, ordered=True)))
     ),
     ("casperhansen/llama-3-8b-instruct-awq", "meta-llama/Meta-Llama-3-8B-Instruct", AWQ),
     ("casperhansen/llama-3-70b-instruct-awq", "meta-llama/Meta-Llama-3-70B-Instruct", AWQ),
