@@ -50,6 +50,11 @@ _SEEING_AWQ = (
     *(f"Qwen/Qwen2-VL-{size}-Instruct" for size in ("2B", "7B", "72B")),
     *(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B")),
 )
+_SEEING_FP8 = tuple(
+    f"Qwen/Qwen3-VL-{size}-{kind}"
+    for size in ("2B", "4B", "8B", "32B", "30B-A3B", "235B-A22B")
+    for kind in ("Instruct", "Thinking")
+)
 _QWEN: _Rows = (
     *((f"{base}-AWQ", base, AWQ) for base in _AWQ_OF),
     *((f"{base}-AWQ", base, AWQ | {"modules_to_not_convert": ["visual"]}) for base in _SEEING_AWQ),
@@ -60,6 +65,10 @@ _QWEN: _Rows = (
         if not base.endswith(("1.5-32B-Chat", "1.5-110B-Chat"))
     ),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
+    *(
+        (f"{base}-FP8", base, FP8_BLOCK | {"modules_to_not_convert": ["lm_head", "model.visual", "visual"]})
+        for base in _SEEING_FP8
+    ),
 )
 WIDENED: dict[str, int] = {
     f"Qwen/{model}-72B-Instruct-{method}": 29696
@@ -159,7 +168,11 @@ _NVIDIA_OF = (
 )
 _NVIDIA: _Rows = (
     *((f"nvidia/{_named(base)}-FP8", base, fp8_modelopt("lm_head")) for base in _NVIDIA_OF),
-    *((f"nvidia/{_named(base)}-{name}", base, nvfp4("lm_head")) for base in _NVIDIA_OF for name in ("FP4", "NVFP4")),
+    *(
+        (f"nvidia/{_named(base)}-{name}", base, nvfp4("lm_head"))
+        for base in ("meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen3-8B", "Qwen/Qwen3-14B")
+        for name in ("FP4", "NVFP4")
+    ),
     ("nvidia/Qwen3-32B-FP4", "Qwen/Qwen3-32B", nvfp4("lm_head")),
     ("nvidia/Qwen3-30B-A3B-FP4", "Qwen/Qwen3-30B-A3B", nvfp4("lm_head", "*.mlp.gate")),
     ("nvidia/Qwen3-235B-A22B-FP4", "Qwen/Qwen3-235B-A22B", nvfp4("lm_head")),

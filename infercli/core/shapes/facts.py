@@ -63,7 +63,7 @@ _V4_PRO = _deepseek_v4(
 # ids, config.json, its quantization (of config.json or hf_quant_config.json), the file in the source
 FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (
-        ("Qwen/Qwen3-VL-2B-Instruct",),
+        ("Qwen/Qwen3-VL-2B-Instruct", "Qwen/Qwen3-VL-2B-Thinking"),
         {"architectures": ["Qwen3VLForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
          "hidden_size": 2048, "intermediate_size": 6144, "max_position_embeddings": 262144,
          "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8, "vocab_size":
@@ -73,7 +73,7 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "Qwen--Qwen3-VL-2B-Instruct_config.json",
     ),
     (
-        ("Qwen/Qwen3-VL-4B-Instruct",),
+        ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-4B-Thinking"),
         {"architectures": ["Qwen3VLForConditionalGeneration"], "text_config": {"dtype": "bfloat16",
          "hidden_size": 2560, "intermediate_size": 9728, "max_position_embeddings": 262144,
          "num_attention_heads": 32, "num_hidden_layers": 36, "num_key_value_heads": 8, "vocab_size":
