@@ -9,7 +9,7 @@ from __future__ import annotations
 from infercli.core.architecture.arch import ModelArch
 
 UNSEEN = frozenset({
-    "AXK1ForCausalLM", "AfmoeForCausalLM", "ApertusForCausalLM", "AquilaForCausalLM", "ArceeForCausalLM",
+    "AXK1ForCausalLM", "ApertusForCausalLM", "AquilaForCausalLM", "ArceeForCausalLM",
     "ArcticForCausalLM", "AriaForConditionalGeneration", "AudioFlamingo3ForConditionalGeneration",
     "AyaVisionForConditionalGeneration", "BaiChuanForCausalLM", "BaichuanForCausalLM", "BailingMoeForCausalLM",
     "BailingMoeV2ForCausalLM", "BambaForCausalLM",

@@ -272,6 +272,29 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         GALLERY.format("ling-2-6-1t"),
     ),
     (
+        ("arcee-ai/Trinity-Large-Preview",),
+        {
+            "architectures": ["AfmoeForCausalLM"], "dtype": "bfloat16", "head_dim": 128, "hidden_size": 3072,
+            "intermediate_size": 12288, "layer_types": [_SLIDING, _SLIDING, _SLIDING, _FULL] * 15,
+            "max_position_embeddings": 262144, "moe_intermediate_size": 3072, "num_attention_heads": 48,
+            "num_dense_layers": 6, "num_experts": 256, "num_experts_per_tok": 4, "num_hidden_layers": 60,
+            "num_key_value_heads": 8, "num_shared_experts": 1, "sliding_window": 4096, "tie_word_embeddings": False,
+            "vocab_size": 200192,
+        },
+        None, GALLERY.format("arcee-ai-trinity-large-400b"),
+    ),
+    (
+        ("inclusionAI/Ling-2.5-1T",),
+        _BAILING | {
+            "architectures": ["BailingMoeV2_5ForCausalLM"], "first_k_dense_replace": 4, "group_norm_size": 8,
+            "hidden_size": 8192, "intermediate_size": 18432, "layer_group_size": 8, "max_position_embeddings": 131072,
+            "moe_intermediate_size": 2048, "moe_shared_expert_intermediate_size": 2048, "num_attention_heads": 64,
+            "num_experts": 256, "num_hidden_layers": 80, "num_key_value_heads": 64,
+            "num_kv_heads_for_linear_attn": 64, "num_nextn_predict_layers": 0, "q_lora_rank": 1536,
+        },
+        None, GALLERY.format("ling-2-5-1t"),
+    ),
+    (
         ("inclusionAI/Ling-3.0-flash",),
         _BAILING | {
             "architectures": ["BailingMoeV3ForCausalLM"], "first_k_dense_replace": 2,

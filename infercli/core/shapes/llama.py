@@ -6,7 +6,7 @@ its parameters.
 
 from __future__ import annotations
 
-from infercli.core.shapes.sources import CARD, CONFIGS
+from infercli.core.shapes.sources import CARD, CONFIGS, GALLERY
 
 # ids, class, (layers, hidden, heads, kv heads, head_dim, intermediate, vocabulary, tied, maximum length; with experts:
 # experts, experts per token, and intermediate is that of one), parameters, source
@@ -213,5 +213,9 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
     (
         ("gradientai/Llama-3-8B-Instruct-Gradient-1048k",),
         "Llama", (32, 4096, 32, 8, 128, 14336, 128256, 0, 1048576), 8_030_261_248, CARD,
+    ),
+    (
+        ("Nanbeige/Nanbeige4.1-3B",),
+        "Llama", (32, 2560, 20, 4, 128, 10496, 166144, 0, 262144), 3_933_637_120, GALLERY.format("nanbeige-4-1-3b"),
     ),
 )  # fmt: skip

@@ -190,6 +190,7 @@ def test_a_copy_of_a_config_has_the_size_that_its_name_says():
     sizes = {i: float(m[1]) * unit[m[2]] for i, m in named.items() if m}
     # As vllm-project/recipes says, where the name does not.
     sizes |= {"XiaomiMiMo/MiMo-V2-Flash": 309e9, "tencent/Hy3-preview": 295e9, "inclusionAI/Ling-3.0-flash": 124e9}
+    sizes |= {"arcee-ai/Trinity-Large-Preview": 400e9}
     for model_id, size in sizes.items():
         assert find_shape(model_id).parameters == pytest.approx(size, rel=0.06), model_id
     assert len(sizes) >= 15
