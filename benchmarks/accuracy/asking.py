@@ -155,8 +155,8 @@ def _model(asked: Question, row: Row, found: Found) -> None:
         else:
             # The base model's own checkpoint is stored otherwise than this record's.
             request["config"] = {k: v for k, v in found.config.items() if k != "quantization_config"}
-    elif _is_itself(row, found) and stored_method(found) != "none":
-        return  # a checkpoint that ships with infercli: a record may call its storage otherwise
+    elif _is_called_otherwise(row, found, method):
+        return
     elif method in _AS_CONFIGS:
         method = {"fp8-block": "fp8", "gptq-int8": "w8a16"}[method]
     if method in _AS_CONFIGS:
@@ -165,8 +165,10 @@ def _model(asked: Question, row: Row, found: Found) -> None:
         request["quantization"] = method
 
 
-def _is_itself(row: Row, found: Found) -> bool:
-    return clean(str(row.get("model") or "")).lower() == found.id.lower()
+def _is_called_otherwise(row: Row, found: Found, method: str | None) -> bool:
+    """Whether a quantized checkpoint ships under the record's own id, and the record calls its storage otherwise."""
+    name = clean(str(row.get("model") or "")).lower()
+    return name == found.id.lower() and _hinted(name) is not None and stored_method(found) not in ("none", method)
 
 
 def _named_method(row: Row) -> str | None:

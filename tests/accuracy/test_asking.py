@@ -87,7 +87,10 @@ def test_a_version_is_read_however_it_is_written(library, printed, version, know
         ("RedHatAI/Llama-3.1-8B-Instruct-NVFP4", "compressed-tensors", "nvfp4"),
         ("Intel/Llama-3.1-8B-Instruct-int4-AutoRound", "inc", "gptq"),
         ("someone/Llama-3.1-8B-Instruct-FP8-KV", "quark", "fp8"),
-        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", None),  # what is shipped is known
+        # What ships under its own name is what it is; a name that says nothing of it may be anything.
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "int4-w4a16", None),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gptq_marlin", "gptq"),
+        ("deepseek-ai/DeepSeek-R1-0528", "nvfp4", "nvfp4"),
         (LLAMA, None, None),
     ],
 )

@@ -90,6 +90,9 @@ def model_quantization(asked: str | None, model: Model) -> tuple[Quantization, t
     wanted = expand([asked])
     if stored.method in wanted:
         return stored, ()
+    if stored.method != "none" and asked.lower() in re.split(r"[^a-z\d]+", model.name.lower()):
+        # Red Hat's first `quantized.w4a16` are GPTQ: whoever repeats the name asks for nothing else.
+        return stored, (f"{model.name} is {stored.method}, which its name calls {asked}",)
     if stored.method != "none":
         raise InputError(
             f"{model.name} is {stored.method}, and `{asked}` was asked for: a checkpoint is what it is",

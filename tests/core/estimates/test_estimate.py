@@ -456,3 +456,12 @@ def test_a_checkpoint_whose_unquantized_layers_are_assumed_is_not_refused_for_th
     heavy = request.model_copy(update={"quantization": None})
     assert estimate(heavy, shipped_model(request.model, stated)).starts is False
     assert estimate(request.model_copy(update={"gpu": "RTX-4090"}), shipped_model(request.model)).starts is False
+
+
+def test_a_quantization_that_the_name_of_the_checkpoint_says_is_no_other_one():
+    asked = {"model": "RedHatAI/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "gpu": "H100"}
+    found = estimate(EstimateRequest.model_validate(asked | {"quantization": "w4a16"}), shipped_model(asked["model"]))
+    assert isinstance(found, Estimate)
+    assert any("is gptq, which its name calls w4a16" in note for note in found.notes)
+    refused = estimate(EstimateRequest.model_validate(asked | {"quantization": "awq"}), shipped_model(asked["model"]))
+    assert isinstance(refused, EstimateError)
