@@ -84,7 +84,6 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("codellama/CodeLlama-7b-hf", ("meta-llama/CodeLlama-7b-hf", "meta-llama/CodeLlama-7b-Instruct-hf")),
     ("codellama/CodeLlama-13b-hf", ("meta-llama/CodeLlama-13b-hf", "meta-llama/CodeLlama-13b-Instruct-hf")),
     ("codellama/CodeLlama-34b-hf", ("meta-llama/CodeLlama-34b-hf", "meta-llama/CodeLlama-34b-Instruct-hf")),
-    ("internlm/internlm2-chat-20b", ("internlm/internlm2_5-20b-chat",)),
     ("internlm/internlm2_5-7b-chat", ("internlm/internlm2-chat-7b",)),
     ("Qwen/Qwen2.5-1.5B", ("Qwen/Qwen2-1.5B",)),
     ("Qwen/Qwen2.5-7B", ("Qwen/Qwen2-7B",)),

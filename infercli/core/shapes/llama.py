@@ -121,17 +121,18 @@ LLAMA: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("deepseek-ai/deepseek-llm-7b-base", "deepseek-ai/deepseek-llm-7b-chat"),
         "Llama", (30, 4096, 32, 32, 128, 11008, 102400, 0, 4096), 6_910_365_696, CARD,
     ),
+    # A linear scaling of four makes 65,536 positions of the 16,384 of these three.
     (
         ("deepseek-ai/deepseek-coder-1.3b-base", "deepseek-ai/deepseek-coder-1.3b-instruct"),
-        "Llama", (24, 2048, 16, 16, 128, 5504, 32256, 0, 16384), 1_346_471_936, CARD,
+        "Llama", (24, 2048, 16, 16, 128, 5504, 32256, 0, 65536), 1_346_471_936, CARD,
     ),
     (
         ("deepseek-ai/deepseek-coder-6.7b-base", "deepseek-ai/deepseek-coder-6.7b-instruct"),
-        "Llama", (32, 4096, 32, 32, 128, 11008, 32256, 0, 16384), 6_740_512_768, CARD,
+        "Llama", (32, 4096, 32, 32, 128, 11008, 32256, 0, 65536), 6_740_512_768, CARD,
     ),
     (
         ("deepseek-ai/deepseek-coder-33b-base", "deepseek-ai/deepseek-coder-33b-instruct"),
-        "Llama", (62, 7168, 56, 8, 128, 19200, 32256, 0, 16384), 33_342_991_360, CARD,
+        "Llama", (62, 7168, 56, 8, 128, 19200, 32256, 0, 65536), 33_342_991_360, CARD,
     ),
     (
         ("codellama/CodeLlama-7b-hf", "codellama/CodeLlama-7b-Instruct-hf"),

@@ -166,6 +166,12 @@ def test_what_stands_beside_the_config_of_an_embedder_is_known():
     assert (arch.pooling, arch.lm_head, arch.max_model_len) == (True, False, 40960)
 
 
+def test_a_scaled_rotary_embedding_takes_as_many_tokens_as_vllm_says():
+    # vllm-project/vllm#7860: max_seq_len=65536
+    assert find_shape("OpenGVLab/InternVL2-8B").arch.max_model_len == 65536
+    assert find_shape("mistralai/Ministral-3-8B-Base-2512").arch.max_model_len == 262144
+
+
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
     # config.json of nvidia/Qwen3.6-27B-NVFP4: partial_rotary_factor 0.25 of 256, mrope_section [11, 11, 10]
     arch = find_shape("nvidia/Qwen3.6-27B-NVFP4").arch

@@ -18,6 +18,7 @@ def decoder(
 
 
 _PHI_LONG: Json = {"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}
+INTERNLM: Json = {"rope_type": "dynamic", "factor": 2.0}
 _YARN40: Json = {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}
 
 
@@ -256,12 +257,12 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      {"architectures": ["BaichuanForCausalLM"], "num_hidden_layers": 40, "hidden_size": 5120,
       "num_attention_heads": 40, "intermediate_size": 13696, "vocab_size": 125696, "model_max_length": 4096,
       "torch_dtype": "bfloat16", "tie_word_embeddings": False}, 13_896_668_160),
-    (("internlm/internlm2-chat-20b",),
-     decoder("InternLM2ForCausalLM", 48, 6144, 48, 8, 16384, 92544, 32768, bias=False), 19_861_149_696),
     (("internlm/internlm2_5-7b-chat",),
-     decoder("InternLM2ForCausalLM", 32, 4096, 32, 8, 14336, 92544, 32768, bias=False), 7_737_708_544),
+     decoder("InternLM2ForCausalLM", 32, 4096, 32, 8, 14336, 92544, 32768, bias=False, rope_scaling=INTERNLM),
+     7_737_708_544),
     (("internlm/internlm3-8b-instruct",),
-     decoder("InternLM3ForCausalLM", 48, 4096, 32, 2, 10240, 128512, 32768, head_dim=128, bias=False, qkv_bias=False),
+     decoder("InternLM3ForCausalLM", 48, 4096, 32, 2, 10240, 128512, 32768, head_dim=128, bias=False, qkv_bias=False,
+             rope_scaling=INTERNLM | {"factor": 6.0}),
      8_804_241_408),
     (("openbmb/MiniCPM-2B-sft-bf16",),
      decoder("MiniCPMForCausalLM", 40, 2304, 36, 36, 5760, 122753, 4096), 2_724_880_896),
@@ -301,7 +302,7 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      decoder("BailingMoeForCausalLM", 28, 2048, 16, 4, 5632, 126464, 16384, head_dim=128, num_experts=64,
              num_experts_per_tok=6, num_shared_experts=2, moe_intermediate_size=1408, first_k_dense_replace=0,
              use_bias=False, use_qkv_bias=False), 16_801_974_272),
-    (("inclusionAI/Ling-mini-2.0", "inclusionAI/Ring-mini-2.0"),
+    (("inclusionAI/Ling-mini-2.0",),
      _ling_2(20, 2048, 16, 4, 5120, 157184, 32768, moe_intermediate_size=512), 16_255_643_392),
     (("tencent/Hunyuan-A13B-Instruct",),
      decoder("HunYuanMoEV1ForCausalLM", 32, 4096, 32, 8, 3072, 128167, 32768, head_dim=128, num_experts=64,
@@ -393,7 +394,7 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      decoder("Ernie4_5_MoeForCausalLM", 54, 8192, 64, 8, 28672, 103424, 131072, moe_num_experts=64, moe_k=8,
              moe_intermediate_size=3584, moe_num_shared_experts=0, moe_layer_start_index=3, moe_layer_interval=1,
              moe_layer_end_index=53, tie_word_embeddings=False), 299.5),
-    (("inclusionAI/Ling-flash-2.0", "inclusionAI/Ring-flash-2.0"),
+    (("inclusionAI/Ling-flash-2.0",),
      _ling_2(32, 4096, 32, 4, 9216, 157184, 32768, moe_intermediate_size=1024), 102.9),
     (("inclusionAI/Ling-1T",),
      _ling_2(80, 8192, 64, 8, 18432, 157184, 32768, moe_intermediate_size=2048, first_k_dense_replace=4), 999.7),
@@ -403,8 +404,6 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      decoder("AfmoeForCausalLM", 32, 2048, 32, 4, 6144, 200192, 131072, head_dim=128, num_experts=128,
              num_experts_per_tok=8, num_shared_experts=1, moe_intermediate_size=1024, num_dense_layers=2,
              sliding_window=2048, layer_types=8 * (3 * ["sliding_attention"] + ["full_attention"])), 26.1),
-    (("arcee-ai/AFM-4.5B",),
-     decoder("ArceeForCausalLM", 36, 2560, 20, 4, 18432, 128004, 65536, head_dim=128, tie_word_embeddings=False), 4.6),
     (("ibm-granite/granite-20b-code-base", "ibm-granite/granite-20b-code-instruct"),
      _STARCODER | {"n_layer": 52, "torch_dtype": "bfloat16"}, 20.1),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.cards.decoders import decoder, moonlight
+from infercli.core.shapes.cards.decoders import INTERNLM, decoder, moonlight
 
 _SIGLIP: Json = {
     "model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27,
@@ -110,10 +110,13 @@ _VIT_6B: Json = {
 
 
 def _internvl(vision: Json, *numbers: str | int, **more: Json) -> Json:
+    """Up to InternVL 3 its decoders scale their positions by two, whoever trained them."""
     name, *widths = numbers
+    scaled: Json = {} if str(name).startswith("Qwen3") else {"rope_scaling": INTERNLM}
     return {
         "architectures": ["InternVLChatModel"], "torch_dtype": "bfloat16", "downsample_ratio": 0.5,
-        "select_layer": -1, "vision_config": vision, "llm_config": decoder(str(name), *map(int, widths), **more),
+        "select_layer": -1, "vision_config": vision,
+        "llm_config": decoder(str(name), *map(int, widths), **(scaled | more)),
     }  # fmt: skip
 
 
@@ -278,6 +281,7 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
       | {"model_type": "mistral", "sliding_window": None},
       "vision_feature_layer": -2, "vision_feature_select_strategy": "default", "tie_word_embeddings": False},
      7_566_747_648),
+    # A log of vLLM 0.5.5 prints 65,536 positions for the first (vllm-project/vllm#7860).
     (("OpenGVLab/InternVL2-8B", "OpenGVLab/InternVL2_5-8B"),
      _internvl(_VIT_300M, "InternLM2ForCausalLM", 32, 4096, 32, 8, 14336, 92553, 32768), 8_075_365_376),
     (("OpenGVLab/InternVL3-1B",), _internvl(_VIT_300M, "Qwen2ForCausalLM", 24, 896, 14, 2, 4864, 151674, 32768),
@@ -358,7 +362,7 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
           "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16,
           "init_pos_emb_height": 64, "init_pos_emb_width": 64, "patch_size": 14, "merge_kernel_size": [2, 2],
       }}, 16.4),
-    (("OpenGVLab/InternVL2_5-78B", "OpenGVLab/InternVL3-78B"),
+    (("OpenGVLab/InternVL3-78B",),
      _internvl(_VIT_6B, "Qwen2ForCausalLM", 80, 8192, 64, 8, 29568, 151674, 32768), 78.4),
     (("OpenGVLab/InternVL3_5-38B",),
      _internvl(_VIT_6B, "Qwen3ForCausalLM", 64, 5120, 64, 8, 25600, 151936, 40960, head_dim=128), 38.4),
