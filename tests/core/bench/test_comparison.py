@@ -120,6 +120,15 @@ def test_what_a_run_has_not_is_unknown_and_not_too_few():
     assert compare(silent, silent, "b.json").stages[0].notes == ()
 
 
+def test_what_only_one_of_two_runs_has_is_unknown():
+    load = Load(concurrency=1, requests=40)
+    silent = result(stage([trace(float(i), (i + 0.5,)) for i in range(40)], load=load))
+    speaking = result(stage([trace(float(i), (i + 0.5, i + 0.7)) for i in range(40)], load=load))
+    for a, b in ((silent, speaking), (speaking, silent)):
+        found = by_metric(compare(a, b, "b.json"))["tpot_p50_s"]
+        assert (found.verdict, found.a is None, found.b is None) == ("unknown", a is silent, b is silent)
+
+
 def test_a_drifting_run_shows_no_difference_that_one_may_believe():
     def climbing(step):
         return result(

@@ -200,6 +200,15 @@ def test_confirmations_decide_about_a_rate_together_and_the_run_that_chose_it_do
     assert searched([held_by(1.0, 900), rate(8.5, 1), held_by(0.93, 300)]).broke_at_rate_per_s == 8
 
 
+def test_a_rate_at_which_too_many_fail_does_not_hold_however_fast_the_others_are():
+    whole = rate(8, 100)
+    failed = [t.model_copy(update={"error": "http", "status": 503}) if t.request < 4 else t for t in whole.traces]
+    of_four = stage_result(whole.load, CLIENT, failed, began_s=0, ended_s=1, objectives=ONE_SECOND)
+    assert [a.holds for a in of_four.goodput.attained] == [True]  # 96 of 100 within a second, and 95 are asked for
+    found = searched([rate(4, 100), of_four])
+    assert (found.highest_rate_per_s, found.broke_at_rate_per_s) == (4, 8)
+
+
 def test_a_third_confirmation_is_sent_only_where_it_could_make_the_search_sure():
     def confirmed(*shares):
         done = [held_by(1.0), rate(8.5, 1), *(held_by(share, 300) for share in shares)]

@@ -41,6 +41,15 @@ def test_below_128_rows_the_sort_takes_more_per_row():
     assert peak(LLAMA, load(seqs=64, gpu=L4), V0_15).typical == sixty_four
 
 
+def test_before_055_the_sampler_sorts_what_the_model_wrote_without_a_copy():
+    # Each value in fp32 is one of 2 B: of 36 the logits, the sorted values and cub's buffer, of 48 the sorted keys too
+    def taken(seqs):
+        return peak(LLAMA, load(seqs=seqs, tokens=1024), find_engine("0.5.4")).typical
+
+    assert taken(1024) - taken(512) == 512 * (30 * 128256 + 2 * 2 * 4096)
+    assert taken(64) - taken(32) == 32 * (40 * 128256 + 2 * 2 * 4096)
+
+
 def test_a_float32_model_has_its_logits_copied_all_the_same():
     # 16 B per logit, as 0.19 prints 2.21 GiB
     assert peak(LLAMA, load(seqs=1024, tokens=8192, dtype_bytes=4), V0_19).typical / GIB == pytest.approx(
@@ -52,6 +61,22 @@ def test_the_forward_pass_wins_where_few_sequences_are_sampled():
     # 2 B x 8192 x (3 x 14336 + 4 x 4096) + 16 MiB
     by_hand = 2 * 8192 * (3 * 14336 + 4 * 4096) + 16 * MIB
     assert peak(LLAMA, load(seqs=1, tokens=8192), V0_19).typical == by_hand
+
+
+@pytest.mark.parametrize(
+    ("model", "mixed"),
+    [
+        (
+            "Qwen/Qwen3.5-35B-A3B",
+            4 * 16 * 128 + 4 * 32 * 128,
+        ),  # a gated delta rule: four of its keys, four of its values
+        ("ibm-granite/granite-4.0-h-small", 4 * 128 * 64 + 4 * 1 * 128),  # a state space: four widths, four states
+    ],
+)
+def test_a_recurrent_layer_projects_more_than_the_experts_beside_it(model, mixed):
+    arch = shapes()[model].arch
+    by_hand = 2 * 8192 * (2 * arch.hidden + mixed) + 16 * MIB
+    assert moments(arch, UNQUANTIZED, load(seqs=1, tokens=8192), V0_19).forward.typical == by_hand
 
 
 def test_int8_keeps_one_more_copy_of_the_intermediate():
