@@ -359,6 +359,18 @@ def test_a_few_requests_that_were_alone_and_missed_by_chance_do_not_end_a_search
     assert next_rate(done, 1.0).rate_per_s == 0.5
 
 
+def test_a_request_beside_which_the_next_one_began_was_not_alone():
+    def of_a_pair(i):
+        began_s = 10.0 * (i // 2)
+        sent_s, came_s = began_s + i % 2, began_s + 3
+        return trace(i, 0, came_s + 1, intended_s=sent_s, sent_s=sent_s, arrivals_s=(came_s, came_s + 1))
+
+    load = Load(arrivals="poisson", rate_per_s=1.0, requests=40)
+    pairs = [of_a_pair(i) for i in range(40)]
+    done = [stage_result(load, CLIENT, pairs, began_s=0, ended_s=200, objectives=ONE_SECOND)]
+    assert searched(done).hopeless is None
+
+
 def test_a_search_ends_where_so_few_requests_can_ask_no_more_and_does_not_know():
     done = []
     while (following := next_rate(done, 4.0)) is not None:

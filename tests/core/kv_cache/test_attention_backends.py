@@ -39,6 +39,13 @@ def test_flashinfer_comes_first_on_datacentre_blackwell_and_where_flash_attentio
     assert found is taken
 
 
+@pytest.mark.parametrize(("version", "taken"), [("0.10.2", False), ("0.11.0", True)])
+def test_flashinfer_is_not_asked_before_011(version, taken):
+    shape = find_shape(LLAMA)
+    asked = (shape.arch, shape.quantization, find_gpu("B200"), find_engine(version), "auto")
+    assert attends_by_flashinfer(*asked) is taken
+
+
 LATENT, SPARSE = "deepseek-ai/DeepSeek-V2-Lite", "deepseek-ai/DeepSeek-V3.2"
 
 
