@@ -209,6 +209,13 @@ def test_a_rate_at_which_too_many_fail_does_not_hold_however_fast_the_others_are
     assert (found.highest_rate_per_s, found.broke_at_rate_per_s) == (4, 8)
 
 
+def test_one_confirmation_that_missed_is_overruled_by_several_of_a_higher_rate_that_held():
+    once = [held_by(1.0, at=4.0), held_by(0.93, 300, at=4.0)]
+    held, missed = ([held_by(share, 300), held_by(share, 300)] for share in (0.98, 0.93))
+    assert searched([*once, *held]).highest_rate_per_s == 8
+    assert searched([*once, *missed]).broke_at_rate_per_s == 4
+
+
 def test_a_third_confirmation_is_sent_only_where_it_could_make_the_search_sure():
     def confirmed(*shares):
         done = [held_by(1.0), rate(8.5, 1), *(held_by(share, 300) for share in shares)]

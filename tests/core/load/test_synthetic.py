@@ -61,6 +61,12 @@ def test_turns_lengths_and_thinking_are_as_described(lengths):
         assert {t.max_tokens for t in conversation.turns} <= {7, 9}
 
 
+def test_later_turns_are_as_long_as_the_first_without_the_shared_prefix(lengths):
+    for more, later in (({}, 80), ({"shared_prefix": {"tokens": 30}}, 50)):
+        for conversation in made(lengths, count=2, turns=2, **more).conversations:
+            assert lengths.lengths([turn.prompt for turn in conversation.turns]) == [80, later]
+
+
 def test_every_turn_ends_with_the_suffix_and_is_as_long_as_described(lengths):
     sent = made(lengths, count=2, turns=2, turn_tokens=25, suffix="Answer in one word.")
     for conversation in sent.conversations:
