@@ -153,7 +153,7 @@ def _caches(
     if isinstance(mixer, Attention):
         return _attention(mixer, tensor_parallel_size, settings, rules)
     if isinstance(mixer, LatentAttention):
-        return _latent(mixer, settings)
+        return _latent(mixer, settings, rules)
     if isinstance(mixer, CompressedAttention):
         return _compressed(mixer, settings, rules)
     return [_state(mixer, architecture, tensor_parallel_size, settings, rules)]
@@ -191,14 +191,14 @@ def _attention(
     return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
 
 
-def _latent(mixer: LatentAttention, settings: CacheSettings) -> list[LayerCache]:
+def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
     """layers/attention/mla_attention.py; one vector for all heads, whole on every rank."""
     width = mixer.kv_lora_rank + mixer.rope_dim
     packed = settings.kv_dtype == "fp8_ds_mla"
     own = _per_token(
         "latent", _PACKED_LATENT_BYTES if packed else width * settings.element_bytes(), settings.block_tokens
     )
-    if mixer.indexer is None or not mixer.indexer.cached:
+    if mixer.indexer is None or not (mixer.indexer.cached or rules.keys_of_skipped):
         return [own]
     key = mixer.indexer.head_dim
     return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
