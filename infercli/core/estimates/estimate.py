@@ -23,6 +23,7 @@ from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateErr
 from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.remedies import what_fits
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
 from infercli.core.estimates.speed import speed
@@ -57,6 +58,7 @@ class Examined:
     arch: ModelArch
     quantization: Quantization
     gpu: Gpu
+    facts: EngineFacts
     settings: Settings
     sized: Sized
     notes: tuple[str, ...]
@@ -110,6 +112,7 @@ def estimate(
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     speed_, why = _speed(request, found, replicas)
+    instead = "" if found.sized.starts else what_fits(found.sized, found.arch, found.quantization, found.facts)
     return Estimate(
         id=request.id,
         model=model.name,
@@ -123,7 +126,7 @@ def estimate(
         memory=found.sized.memory,
         kv_cache=found.sized.kv_cache,
         starts=found.sized.starts,
-        reason=found.sized.reason,
+        reason="; ".join(filter(None, (found.sized.reason, instead))),
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
         notes=(*found.notes, *found.sized.learned_notes, *why),
@@ -185,7 +188,9 @@ def examine(
             given = settings.kv_cache_memory_bytes is not None
             estimated = estimates_graphs(arch, quantization, sized.load, facts)
             notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
-            return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
+            return Examined(
+                arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
+            )
     return None
 
 
