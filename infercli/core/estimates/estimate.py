@@ -20,7 +20,7 @@ from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates import tensor_parallel
 from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError, Settings
-from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, size
+from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, room_outside, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
 from infercli.core.estimates.remedies import what_fits
@@ -112,7 +112,9 @@ def estimate(
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     speed_, why = _speed(request, found, replicas)
-    instead = "" if found.sized.starts else what_fits(found.sized, found.arch, found.quantization, found.facts)
+    subject = found.sized, found.arch, found.quantization, found.facts
+    instead = "" if found.sized.starts else what_fits(*subject)
+    outside = () if found.sized.starts is False else room_outside(*subject)
     return Estimate(
         id=request.id,
         model=model.name,
@@ -129,7 +131,7 @@ def estimate(
         reason="; ".join(filter(None, (found.sized.reason, instead))),
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
-        notes=(*found.notes, *found.sized.learned_notes, *why),
+        notes=(*found.notes, *outside, *found.sized.learned_notes, *why),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch, StateSpace, mixers
@@ -206,6 +207,32 @@ def size(
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
         learned=known,
+    )
+
+
+def room_outside(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, reserved_bytes: int = 0
+) -> Iterator[str]:
+    """Where what a GPU needs beyond the budget may find no room. `reserved_bytes`: others have so much of it.
+
+    Where graphs do, vLLM fails as it warms up its sampler, which comes last (0.10 v1/worker/gpu_worker.py
+    compile_or_warm_up_model), and names the same two settings.
+    """
+    memory, gpu = sized.memory, sized.load.gpu
+    need = sizing.outside_budget_bytes(arch, quantization, sized.load, facts)
+    graphs = memory.outside_budget_bytes if gpu.platform == "cuda" else 0
+    left = memory.total_bytes - memory.budget_bytes - reserved_bytes
+    if left >= need + graphs:
+        return
+    taken, lower = "the CUDA context", "gpu_memory_utilization"
+    if not arch.pooling:
+        taken, lower = f"{taken} and sampling with top_p", f"{lower} or max_num_seqs"
+    when = "under load"
+    if graphs:
+        taken, when = f"CUDA graphs, {taken}", f"at its start or {when}"
+    yield (
+        f"{gib(left, 2)} are left outside the budget, and {taken} may take {gib(need + graphs, 2)}: it can run out of "
+        f"memory {when}; lower {lower}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a failed start names instead does start."""
+"""What a failed start names instead does start, and what may fail for memory that no budget counts is said to."""
 
 from __future__ import annotations
 
@@ -84,3 +84,20 @@ def test_a_cache_that_is_given_its_size_is_offered_nothing():
     found = ask("Qwen/Qwen3-14B", gpu="L40S", kv_cache_memory_bytes=2**30)
     assert found.starts is False
     assert not instead(found)
+
+
+def test_cuda_graphs_beside_the_budget_are_said_to_leave_too_little():
+    def notes(version: str, **asked) -> list[str]:
+        found = ask("Qwen/Qwen3-14B-AWQ", gpu="RTX-3080-Ti", engine_version=version, max_model_len=2048, **asked)
+        assert found.starts is True
+        return [note for note in found.notes if "outside the budget" in note]
+
+    # 11.66 GiB x 8 % = 0.93 GiB, for a context of 0.6 and graphs of 0.5
+    asked = {"tensor_parallel_size": 2, "gpu_memory_utilization": 0.92}
+    (note,) = notes("0.10.1.1", **asked)
+    assert "0.93 GiB are left" in note
+    assert "at its start" in note
+    assert "max_num_seqs" in note
+    assert not notes("0.10.1.1", **asked, enforce_eager=True)
+    assert not notes("0.10.1.1", **asked | {"gpu_memory_utilization": 0.85})
+    assert not notes("0.20.0", **asked)  # has the graphs in its budget
