@@ -143,6 +143,21 @@ _FP8_OF = (
     *(f"Qwen/Qwen3-Coder-{size}-Instruct" for size in ("30B-A3B", "480B-A35B")),
 )  # fmt: skip
 
+_NVFP4_COMPRESSED: Json = {
+    "quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized",
+    "config_groups": {"group_0": {
+        "targets": ["Linear"],
+        "weights": {"group_size": 16, "num_bits": 4, "strategy": "tensor_group", "symmetric": True, "type": "float"},
+        "input_activations": {
+            "dynamic": "local", "group_size": 16, "num_bits": 4, "strategy": "tensor_group", "symmetric": True,
+            "type": "float",
+        },
+    }},
+    "ignore": [
+        "lm_head", "re:.*visual.*", "re:.*mlp.gate$", "re:.*shared_expert_gate$", "re:.*linear_attn.*", "re:^mtp.*",
+    ],
+}  # fmt: skip
+
 # id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
 QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
     *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
@@ -151,6 +166,7 @@ QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
         (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", _AWQ)
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
     ),
+    ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", "Qwen/Qwen3.6-35B-A3B", _NVFP4_COMPRESSED),
 )
 
 # id, the id whose architecture it has, its quantization, where the copy of its file stands

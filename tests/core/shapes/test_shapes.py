@@ -8,7 +8,8 @@ import pytest
 
 from infercli.core.architecture import parse
 from infercli.core.architecture.arch import Layout, rank_tensors
-from infercli.core.memory.weights import ROTARY, weights_by_role
+from infercli.core.gpus import find_gpu
+from infercli.core.memory.weights import ROTARY, weights_by_role, weights_bytes
 from infercli.core.quantization.schemes import schemes_of, typical
 from infercli.core.shapes import find_shape, published_as
 from infercli.core.shapes.copies import COPIES
@@ -56,6 +57,7 @@ def test_a_quantized_card_is_stored_as_its_name_says():
         ("MiniMaxAI/MiniMax-M3", 427_040_140_160),
         ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 49_122_681_728),
         ("zai-org/GLM-4.5V", 107_710_933_120),
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", 8_888_227_328),  # debaditc/kvfit, of the Hub
     ],
 )
 def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elements):
@@ -76,12 +78,29 @@ def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elemen
         ("Qwen/Qwen3.8-2.4T-A95B-FP8", 2_496_154_358_768),
         ("Qwen/Qwen3.8-2.4T-A95B", 4_892_388_705_238),
         ("poolside/Laguna-S-2.1-FP8", 121e9),
+        ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", 23.32 * GIB),  # "Checkpoint size" in a log of 0.19, what drafts included
     ],
 )
 def test_a_copy_of_a_config_makes_as_many_bytes_as_its_files(model_id, size):
     shape = find_shape(model_id)
     bytes_by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2, drafts=True)
     assert sum(n for role, n in bytes_by_role.items() if role != ROTARY) == pytest.approx(size, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "gpu", "version", "printed_gib"),
+    [  # public logs: "Model loading took"
+        ("Qwen/Qwen3.5-4B", "L40S", "0.22.0", 8.61),
+        ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", "RTX-5090", "0.19.1", 21.88),
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", "L40S", "0.10.1", 16.56),
+    ],
+)
+def test_a_shape_weighs_what_a_log_prints(model_id, gpu, version, printed_gib):
+    shape = find_shape(model_id)
+    weights = weights_bytes(
+        shape.arch, shape.quantization, Layout(), 2, gpu=find_gpu(gpu), engine_version=version, batched_tokens=8192
+    )
+    assert weights / GIB == pytest.approx(printed_gib, rel=0.002)
 
 
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
