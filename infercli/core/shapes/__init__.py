@@ -70,7 +70,8 @@ _DENSE: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         _CONFIGS + "meta-llama--Meta-Llama-3.1-70B_config.json",
     ),
     (
-        ("meta-llama/Llama-3.1-405B", "meta-llama/Llama-3.1-405B-Instruct"),
+        ("meta-llama/Llama-3.1-405B", "meta-llama/Llama-3.1-405B-Instruct", "meta-llama/Meta-Llama-3.1-405B",
+         "meta-llama/Meta-Llama-3.1-405B-Instruct"),
         "Llama", (126, 16384, 128, 8, 128, 53248, 128256, 0, 131072), 405_853_388_800,
         _CONFIGS + "meta-llama--Meta-Llama-3.1-405B_config.json",
     ),

@@ -158,6 +158,15 @@ _NVFP4_COMPRESSED: Json = {
     ],
 }  # fmt: skip
 
+_LLAMA_FP8: Json = {
+    "quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0,
+    "modules_to_not_convert": [
+        "lm_head", *(f"model.layers.{i}.self_attn.{p}_proj" for i in range(126) for p in "qkvo"),
+        *(f"model.layers.{i}.mlp.{p}_proj" for i in (0, 125) for p in ("gate", "up", "down")),
+    ],
+}  # fmt: skip
+"""Feed-forward layers but the first and the last (The Llama 3 Herd of Models, 6.2)."""
+
 # id, the id whose architecture it has, its quantization: as their cards on the Hub say, from knowledge
 QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
     *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
@@ -167,6 +176,10 @@ QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")
     ),
     ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", "Qwen/Qwen3.6-35B-A3B", _NVFP4_COMPRESSED),
+    *(
+        (f"meta-llama/{base}-FP8", f"meta-llama/{base}", _LLAMA_FP8)
+        for base in ("Llama-3.1-405B-Instruct", "Meta-Llama-3.1-405B-Instruct")
+    ),
 )
 
 # id, the id whose architecture it has, its quantization, where the copy of its file stands

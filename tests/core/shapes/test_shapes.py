@@ -16,6 +16,7 @@ from infercli.core.shapes.copies import COPIES
 from infercli.core.shapes.quantized import QUANTIZED_CARDS, QUANTIZED_COPIES
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
+from tests.core.configs import config_of
 from tests.core.plans import plan
 
 
@@ -101,6 +102,17 @@ def test_a_shape_weighs_what_a_log_prints(model_id, gpu, version, printed_gib):
         shape.arch, shape.quantization, Layout(), 2, gpu=find_gpu(gpu), engine_version=version, batched_tokens=8192
     )
     assert weights / GIB == pytest.approx(printed_gib, rel=0.002)
+
+
+def test_llama_3_1_405b_in_fp8_keeps_its_attention_and_outermost_layers():
+    # vllm-project/vllm#6746: 57.752 GiB of each of eight GPUs, when its files had every head of keys twice
+    shape = find_shape("meta-llama/Meta-Llama-3.1-405B-Instruct-FP8")
+    twice = parse(config_of(shape.arch) | {"num_key_value_heads": 16})
+    layout = Layout(tensor_parallel_size=8)
+    weights = weights_bytes(
+        twice, shape.quantization, layout, 2, gpu=find_gpu("H100"), engine_version="0.5.3", batched_tokens=512
+    )
+    assert weights / GIB == pytest.approx(57.752, rel=0.001)
 
 
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
