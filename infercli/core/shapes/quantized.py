@@ -158,6 +158,16 @@ _NVFP4_COMPRESSED: Json = {
     ],
 }  # fmt: skip
 
+_QWEN3_5_FP8: Json = FP8_BLOCK | {
+    "modules_to_not_convert": [
+        "lm_head", "mtp.fc",
+        *(f"model.language_model.layers.{i}.linear_attn.in_proj_{gate}" for i in range(64) for gate in "ab"),
+    ],
+}  # fmt: skip
+_QWEN3_5_FP8_OF = (
+    *(f"Qwen/Qwen3.{generation}-27B" for generation in (5, 6, 8)),
+    *(f"Qwen/Qwen3.{generation}-35B-A3B" for generation in (5, 6)), "Qwen/Qwen3.5-122B-A10B", "Qwen/Qwen3.5-397B-A17B",
+)  # fmt: skip
 _LLAMA_FP8: Json = {
     "quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0,
     "modules_to_not_convert": [
@@ -171,6 +181,7 @@ _LLAMA_FP8: Json = {
 QUANTIZED_CARDS: tuple[tuple[str, str, Json], ...] = (
     *((f"{base}-AWQ", base, _AWQ) for base in _AWQ_OF),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
+    *((f"{base}-FP8", base, _QWEN3_5_FP8) for base in _QWEN3_5_FP8_OF),
     *(
         (f"hugging-quants/{base}-AWQ-INT4", f"meta-llama/{base}", _AWQ)
         for base in ("Meta-Llama-3.1-8B-Instruct", "Meta-Llama-3.1-70B-Instruct")

@@ -104,6 +104,13 @@ def test_a_shape_weighs_what_a_log_prints(model_id, gpu, version, printed_gib):
     assert weights / GIB == pytest.approx(printed_gib, rel=0.002)
 
 
+def test_qwen3_5_in_fp8_weighs_what_a_log_of_its_text_model_prints():
+    # vllm-project/vllm#41000: 27.66 to 27.69 GiB of Qwen3.6-27B-FP8 in 32 GB, where the encoder is left out
+    shape = find_shape("Qwen/Qwen3.6-27B-FP8")
+    by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2)
+    assert sum(n for role, n in by_role.items() if role != "encoder") / GIB == pytest.approx(27.66, rel=0.002)
+
+
 def test_llama_3_1_405b_in_fp8_keeps_its_attention_and_outermost_layers():
     # vllm-project/vllm#6746: 57.752 GiB of each of eight GPUs, when its files had every head of keys twice
     shape = find_shape("meta-llama/Meta-Llama-3.1-405B-Instruct-FP8")
