@@ -49,7 +49,9 @@ class Coefficients(NamedTuple):
     kernel_s: float
     """Gap that each kernel of a CUDA graph leaves."""
     eager_layer_s: float
-    """Host time to launch one layer's kernels without a CUDA graph."""
+    """Host time to launch one layer's kernels without a CUDA graph. Not fitted for V1: Qwen3-32B in 4 bits, eager on an
+    A100 with 0.19, has 39 to 41 ms between tokens at 4 clients, by two formats whose weights are read in 10
+    (cssnoeasy/a100-vllm-benchmark-blog, a100-quantization-capacity.md): 0.6 ms for each of 64 layers."""
     nvlink_reduction_s: float
     """Latency of one all-reduce over NVLink."""
     pcie_reduction_s: float
@@ -101,7 +103,6 @@ _GPU: dict[str, float] = {
     "untuned_flops_per_s": 1.6e12,
     "expert_rows_fraction": 0.9,
     "kernel_s": 3.4e-6,
-    "eager_layer_s": 780e-6,
     "nvlink_reduction_s": 10.8e-6,
     "pcie_reduction_s": 34.9e-6,
     "nvlink_fraction": 0.35,
@@ -110,15 +111,15 @@ _GPU: dict[str, float] = {
 }
 
 V0 = Coefficients(
-    **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0, request_s=0.013,
-    intake_s=1e-3,
+    **_GPU, eager_layer_s=780e-6, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0,
+    request_s=0.013, intake_s=1e-3,
 )  # fmt: skip
 """vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts
 and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
-    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.02,
-    intake_s=1e-3,
+    **_GPU, eager_layer_s=600e-6, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6,
+    request_s=0.02, intake_s=1e-3,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1
 (56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s is not fitted:

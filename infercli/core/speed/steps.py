@@ -1,7 +1,8 @@
 """How long one step of the engine takes: bytes and FLOP of work.py, at the rates of coefficients.py.
 
 The one thing to know: reading and computing overlap, but not wholly. Where one takes r and the other c, both take
-(r^3 + c^3)^(1/3): the longer of the two where one is short, and a quarter more where they are alike.
+(r^3 + c^3)^(1/3): the longer of the two where one is short, and a quarter more where they are alike. So do launching
+kernels and running them.
 """
 
 from __future__ import annotations
@@ -156,8 +157,8 @@ class StepTime:
             graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
         if runtime.v0 and decodes and context > decodes * _V0_GRAPH_CONTEXT:
             graphs = False
-        if not graphs and busy < self._launch_s:
-            busy = self._launch_s
+        if not graphs:
+            busy = (busy**3 + self._launch_s**3) ** (1 / 3)
         got = decodes + started
         host = self._c.step_s + got * (self._c.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER))
         front = got * self._front_s

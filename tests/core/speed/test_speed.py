@@ -262,7 +262,7 @@ def test_amds_gpus_before_cdna_4_take_longer_for_all_that_the_gpu_does():
     for asked in ((1, 0), (64, 64_000), (0, 0, 50_000, 0, 1)):
         host_s = V1.async_step_s
         expected = (step(gpu=new, coefficients=V1)(*asked) - host_s) / V1.cdna3_fraction
-        assert step(gpu=old, coefficients=V1)(*asked) - host_s == pytest.approx(expected, rel=1e-6)
+        assert step(gpu=old, coefficients=V1)(*asked) - host_s == pytest.approx(expected, rel=1e-5)  # but launches
     assert step(gpu=old)(1, 0) == step(gpu=new)(1, 0)  # a bound loses nothing anywhere
 
 
@@ -270,6 +270,10 @@ def test_without_graphs_a_step_cannot_be_faster_than_its_launches():
     eager = step(coefficients=V1, runtime=NOW._replace(eager=True))
     assert eager(1, 0) >= 32 * V1.eager_layer_s
     assert step(coefficients=V1)(1, 0) < eager(1, 0)
+    # Launched no faster than they run, kernels take a quarter more than either.
+    busy_s = eager.gpu_s(1, 0, 0, 0, 0)
+    alike = step(coefficients=V1._replace(eager_layer_s=busy_s / 32), runtime=NOW._replace(eager=True))
+    assert alike(1, 0) - V1.async_step_s == pytest.approx(2 ** (1 / 3) * busy_s)
 
 
 def test_a_step_is_never_shorter_than_its_tokens_take_to_stream():
