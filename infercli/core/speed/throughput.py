@@ -188,6 +188,7 @@ def predict(
         concurrency=concurrency,
         request_s=c.request_s if load.served else 0.0,
         intake_s=c.intake_s if load.served else 0.0,
+        tokenize_s=c.tokenize_s if load.served else 0.0,
         cached_fraction=load.cached_fraction,
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
         passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
