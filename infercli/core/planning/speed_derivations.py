@@ -63,9 +63,15 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         name="request_s",
         value=c.request_s,
         unit="s",
-        source="HTTP, tokenizer and queues of a request; core/speed/coefficients.py: as public single clients wait",
+        source="HTTP and queues of a request; core/speed/coefficients.py: as public single clients wait",
     )
-    yield _played("ttft_s", found.ttft_s, (prefill, decode, request, *rates), _error(q, "ttft"))
+    tokenize = Given(
+        name="tokenize_s",
+        value=prompt * c.tokenize_s,
+        unit="s",
+        source=f"the API server reads {prompt:,} tokens; core/speed/coefficients.py: as measured on one core",
+    )
+    yield _played("ttft_s", found.ttft_s, (prefill, decode, request, tokenize, *rates), _error(q, "ttft"))
     if found.tpot_s is not None:
         yield _played("tpot_s", found.tpot_s, (decode, prefill, *rates), _error(q, "tpot"))
     throughput_error = _error(q, "output_tokens_per_s")

@@ -73,7 +73,7 @@ class Coefficients(NamedTuple):
     vLLM pull request 17546 has 10,000 answers of about 200 tokens by Llama-3.2-1B on two A100 in 130.7 s, where one
     API server was the limit: 13 ms each, of which intake_s is one."""
     request_s: float
-    """Of a request beside its steps: HTTP, tokenizer, queues, from client to scheduler and back."""
+    """Of a request beside its steps: HTTP and queues, from client to scheduler and back."""
     intake_s: float
     """Between two requests of a burst: the server reads and tokenizes them one after the other."""
     tokenize_s: float

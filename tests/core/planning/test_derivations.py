@@ -149,6 +149,7 @@ def test_speed_names_the_peaks_and_constants_of_that_model_on_that_gpu(model, on
         "peak_16_bit", "matmul_fraction", "attention_fraction", "kernel_s",
     }  # fmt: skip
     assert {given.name for given in found["tpot_s"].inputs} == always | more
+    assert {given.name for given in found["ttft_s"].inputs} == always | more | {"request_s", "tokenize_s"}
     peaks = {given.name: given.value for given in found["tpot_s"].inputs if given.name.startswith("peak_")}
     assert peaks.get("peak_widened", 0) < peaks["peak_16_bit"] < peaks.get("peak_native", float("inf"))
 
