@@ -17,7 +17,7 @@ from infercli.core.planning.outlook import Cost, Outlook
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.engine import Serving, coefficients_for, step_time, version_of
 from infercli.core.speed.errors import Metric, error_of
-from infercli.core.speed.steps import is_cdna3, is_early, link
+from infercli.core.speed.steps import is_cdna3, is_early, is_widened, link
 from infercli.core.speed.work import half_flops_per_s, rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
@@ -116,6 +116,8 @@ def _rates(q: Question, serving: Serving, c: Coefficients) -> Iterator[Given]:
         source = "16 bits, as far as Marlin reaches: core/speed/work.py _mma_fraction" if less else gpu.source
         yield said("peak_16_bit" if rate == half else "peak_widened" if less else "peak_native", rate, "FLOP/s", source)
     yield fitted("matmul_fraction", "reached in large products")
+    if any(is_widened(m, gpu) for m in work.matrices):
+        yield fitted("widened_fraction", "of that where Marlin widens the weights")
     if False in experts:
         yield fitted("experts_half_matmul_fraction", "in products of experts in 16 bits")
     if True in experts:

@@ -81,6 +81,21 @@ def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_th
     assert shares("mxfp4", (9, 0)) == {True: 1}  # Triton's kernel
 
 
+def test_a_prompt_takes_a_quarter_longer_on_a100_where_marlin_widens_the_weights():
+    c, four = ROOFLINE._replace(widened_fraction=0.79), typical("w4a16")
+
+    def prompt_s(capability, coefficients, arch=LLAMA, quantization=four):
+        gpu = ROUND.model_copy(update={"capability": capability})
+        return step(arch, gpu=gpu, coefficients=coefficients, quantization=quantization)(0, 0, 1e5, 0, 0)
+
+    assert prompt_s((8, 0), c) == pytest.approx(prompt_s((8, 0), ROOFLINE) / 0.79, rel=5e-3)  # weights are read, too
+    assert prompt_s((8, 0), c, quantization=UNQUANTIZED) == prompt_s((8, 0), ROOFLINE, quantization=UNQUANTIZED)
+    assert prompt_s((8, 6), c) == prompt_s((8, 6), ROOFLINE)
+    attention_s = 32 * 2 * (2 * 4096 * 4096 + 2 * 4096 * 1024) * 1e5 / 1e15  # of experts none is known
+    added_s = prompt_s((8, 0), c, MIXTRAL) - prompt_s((8, 0), ROOFLINE, MIXTRAL)
+    assert added_s == pytest.approx(attention_s * (1 / 0.79 - 1), rel=1e-2)
+
+
 def test_experts_reach_more_of_the_peak_in_sixteen_bits():
     c = ROOFLINE._replace(experts_matmul_fraction=0.2, experts_half_matmul_fraction=0.4)
 
