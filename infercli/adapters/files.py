@@ -10,11 +10,12 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -197,22 +198,47 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             return
         target = Path(os.path.realpath(path))  # unlike Path.resolve, of a link to itself too
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary = _new_beside(target, data, 0o600 if private else 0o666 & ~umask)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o600 if private else 0o666 & ~umask)
-            Path(temporary).replace(target)
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         look = "df -h" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
         raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {path.parent}`") from error
+
+
+def _new_beside(target: Path, data: bytes, mode: int) -> Path:
+    """A new file in the folder of `target`, on the disk; its name, which it has only once it is whole.
+
+    Whoever is killed while a large one is written leaves nothing. Raises OSError.
+    """
+    with suppress(OSError):  # NFS has no files without a name; of a full disk the second way says so
+        handle = os.open(target.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            _fill(file, data, mode)
+            name = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            # With a number of a folder, which whole paths need not, it is linkat, and follows the link in /proc.
+            os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
+            return name
+    handle, named = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _fill(file, data, mode)
+    except BaseException:
+        Path(named).unlink(missing_ok=True)
+        raise
+    return Path(named)
+
+
+def _fill(file: IO[bytes], data: bytes, mode: int) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+    os.fchmod(file.fileno(), mode)
 
 
 def _is_device(path: Path) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,27 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
         write_text(path, "new")
     assert "df -h" in error.value.hint
     assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_who_is_killed_while_a_file_is_written_leaves_no_part_of_it(tmp_path):
+    killed = "import os, sys; from pathlib import Path; from infercli.adapters.files import write_text\n"
+    killed += "os.fsync = lambda _: os.kill(os.getpid(), 9); write_text(Path(sys.argv[1]), 'new')"
+    done = subprocess.run([sys.executable, "-c", killed, str(tmp_path / "plan.json")], check=False)
+    assert (done.returncode, os.listdir(tmp_path)) == (-signal.SIGKILL, [])
+
+
+def test_a_file_system_without_nameless_files_has_the_whole_file_too(tmp_path, monkeypatch):
+    opened = os.open
+
+    def nfs(path, flags, *more, **named):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return opened(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", nfs)
+    write_text(tmp_path / "plan.json", "new")
+    assert (tmp_path / "plan.json").read_text() == "new"
     assert os.listdir(tmp_path) == ["plan.json"]
 
 
