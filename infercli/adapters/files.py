@@ -327,11 +327,35 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """As `alone`, with a file that is replaced: its folder is locked, and nothing is left in it. Raises OSError."""
+    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # NFS locks no folders: two at once are rare enough there
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def state_home() -> Path:
-    """Where infercli keeps what must survive on this machine: $XDG_STATE_HOME/infercli."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "infercli"
+    """Where infercli keeps what must survive on this machine: $XDG_STATE_HOME/infercli. Raises InputError."""
+    return _home("XDG_STATE_HOME", ".local/state")
 
 
 def cache_home() -> Path:
-    """Where infercli keeps what can be made again: $XDG_CACHE_HOME/infercli."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infercli"
+    """Where infercli keeps what can be made again: $XDG_CACHE_HOME/infercli. Raises InputError."""
+    return _home("XDG_CACHE_HOME", ".cache")
+
+
+def _home(variable: str, below: str) -> Path:
+    """A relative path is invalid there, and as good as none (XDG Base Directory Specification 0.8)."""
+    named = os.environ.get(variable, "")
+    if Path(named).is_absolute():
+        return Path(named) / "infercli"
+    try:
+        return Path.home() / below / "infercli"
+    except RuntimeError:
+        what = f"there is no home folder: HOME is not set, and no user has the id {os.getuid()}"
+        raise InputError(what, f"export HOME, or {variable}, as a folder that can be written") from None

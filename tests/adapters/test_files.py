@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, shipped_file, write_text
+from infercli.adapters.files import (
+    cache_home,
+    check_writable,
+    read_document,
+    read_yaml,
+    shipped,
+    shipped_file,
+    state_home,
+    write_text,
+)
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import ModelLock
 from infercli.core.documents.profile import HardwareProfile
@@ -177,6 +186,23 @@ def test_a_file_system_without_nameless_files_has_the_whole_file_too(tmp_path, m
     write_text(tmp_path / "plan.json", "new")
     assert (tmp_path / "plan.json").read_text() == "new"
     assert os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_a_folder_that_is_no_absolute_path_or_not_known_keeps_no_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert state_home() == tmp_path / ".local" / "state" / "infercli"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert state_home() == tmp_path / "state" / "infercli"
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(InputError, match="there is no home folder") as error:
+        cache_home()
+    assert "XDG_CACHE_HOME" in error.value.hint
 
 
 def test_only_a_full_disk_is_looked_at_as_one(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infercli.adapters.files import alone, state_home, to_json, to_yaml
+from infercli.adapters.files import alone_with, to_json, to_yaml
 from infercli.adapters.models import model_directory
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
@@ -214,7 +214,7 @@ def test_of_two_pins_at_once_both_are_kept(infercli, pinned, tmp_path, monkeypat
 
 def test_a_pin_waits_while_another_writes_the_lock_file(infercli, pinned, tmp_path):
     shutil.copytree(pinned, tmp_path / "other")
-    with alone(state_home() / "pin.lock"):
+    with alone_with(tmp_path / "models.lock.yaml"):
         words = [sys.executable, "-m", "infercli", "pin", "./other"]
         waiting = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         with pytest.raises(subprocess.TimeoutExpired):
@@ -222,6 +222,13 @@ def test_a_pin_waits_while_another_writes_the_lock_file(infercli, pinned, tmp_pa
         assert "./other" not in (tmp_path / "models.lock.yaml").read_text()
     assert waiting.wait(timeout=30) == 0
     assert "./other" in (tmp_path / "models.lock.yaml").read_text()
+
+
+def test_a_pin_asks_for_no_home(infercli, model, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert infercli("pin", "./model").code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "model", "models.lock.yaml"]
 
 
 @pytest.mark.parametrize(
