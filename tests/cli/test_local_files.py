@@ -231,6 +231,17 @@ def test_a_pin_asks_for_no_home(infercli, model, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "model", "models.lock.yaml"]
 
 
+def test_a_name_that_no_lock_can_hold_is_not_pinned(infercli, model, tmp_path, monkeypatch):
+    named = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(model, named / "model")
+    shutil.copy(model / "model.safetensors", named / "model" / os.fsdecode(b"model-\xe9.safetensors"))
+    monkeypatch.chdir(named)
+    refused = infercli("pin", "./model")
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.count("is a name that is not UTF-8 text") == 2
+    assert not (named / "models.lock.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
