@@ -67,7 +67,7 @@ def read_text(path: Path) -> str:
 
 def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES) -> Json:
     """The one document of a YAML (or JSON) file, in which no key is there twice. Raises InputError, InvalidFile."""
-    text = _bounded_text(path, hint, most_bytes)
+    text = bounded_text(path, hint, most_bytes)
     if text.lstrip().startswith("{"):
         # To YAML 1.1, and so to PyYAML, JSON's 1e-05 is a word and no number.
         with suppress(ValueError, RecursionError):
@@ -90,15 +90,15 @@ def refuse_silent(path: Path) -> None:
         raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
 
 
-def _bounded_text(path: Path, hint: str | None, most_bytes: int) -> str:
-    """Of a file that a person wrote; what never ends, or never begins, is refused."""
+def bounded_text(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES, encoding: str = "utf-8-sig") -> str:
+    """Of a file that is no log; what never ends, or never begins, is refused. Raises InputError, InvalidFile."""
     with reading(path, hint):
         refuse_silent(path)
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
         if len(data) > most_bytes:
             raise InputError(f"{path}: is larger than {most_bytes / 1e6:,.0f} MB", "name the file that is meant")
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
 
 
 def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

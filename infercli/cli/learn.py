@@ -79,11 +79,12 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
 
 
 def _read(file: str) -> bytes:
-    from infercli.adapters.files import reading
+    from infercli.adapters.files import reading, refuse_silent
 
     if file == "-":
         return sys.stdin.buffer.read()
     with reading(Path(file)):
+        refuse_silent(Path(file))
         return Path(file).read_bytes()
 
 
@@ -181,7 +182,7 @@ def _bench_result(file: str, data: bytes) -> BenchResult | None:
 
     try:
         value = json.loads(data) if data.lstrip().startswith(b"{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or value.get("kind") != "BenchResult":
         return None

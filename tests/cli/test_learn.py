@@ -81,6 +81,15 @@ def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, 
     assert "your runs" not in str(estimate(infercli)["notes"])
 
 
+def test_what_is_nested_without_end_or_never_written_teaches_nothing(infercli, tmp_path):
+    (tmp_path / "deep.log").write_text('{"a":' * 100_000)
+    ran = infercli("learn", "deep.log", *GPU)
+    assert (ran.code, "prints no memory of vLLM" in ran.err) == (ExitCode.USAGE, True)
+    os.mkfifo(tmp_path / "pipe.log")
+    ran = infercli("learn", "pipe.log", *GPU)
+    assert (ran.code, "is a named pipe" in ran.err) == (ExitCode.USAGE, True)
+
+
 def test_of_two_that_learn_at_once_both_are_kept(infercli, log, tmp_path):
     log("first.log", "14.99", "54.23")
     log("second.log", "15.01", "54.13")
