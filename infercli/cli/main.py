@@ -140,6 +140,15 @@ def _report(error: InferError, color: bool | None, words: list[str]) -> None:
         note(f"{click.style('hint', fg='cyan')}: {line}", color=color)
 
 
+def _check(words: list[str]) -> None:
+    """Raises InputError for a name with bytes that are no text: it could be written to no plan, lock or result."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"`{word}` is not UTF-8 text", "rename the file, or write it in UTF-8") from None
+
+
 def _color(words: list[str]) -> bool | None:
     """False: nothing is coloured, though a terminal shows it; None: what a terminal shows is.
 
@@ -154,6 +163,7 @@ def invoke(args: list[str] | None = None) -> int:
     words = sys.argv[1:] if args is None else args
     color = _color(words)
     try:
+        _check(words)
         result = main.main(
             args=args,
             prog_name="infercli",
@@ -210,7 +220,9 @@ def run() -> NoReturn:
     raw = getattr(sys.stdout, "buffer", None)
     if isinstance(raw, io.RawIOBase):
         # PYTHONUNBUFFERED: of a write that a full disk takes in part, the rest would be lost without a word.
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: an answer is not lost to a letter of a name
     code = int(invoke())
     # The interpreter would search all that was imported for cycles once more, only to end: an eighth of `--help`.
     gc.freeze()

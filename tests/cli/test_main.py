@@ -290,6 +290,13 @@ def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
+def test_a_name_that_is_no_text_is_refused_as_it_is_typed(tmp_path):
+    words = [sys.executable, "-m", "infercli", "init", os.fsencode(tmp_path) + b"/caf\xe9"]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, b"")
+    assert b"is not UTF-8 text" in done.stderr
+
+
 def test_a_disk_that_takes_the_beginning_of_an_unbuffered_output_is_a_failure(tmp_path):
     limited = f"ulimit -f 8; PYTHONUNBUFFERED=1 {sys.executable} -m infercli gpus -o json > {tmp_path / 'gpus.json'}"
     done = subprocess.run(
