@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -208,7 +208,8 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             raise
     except OSError as error:
         look = "df -h" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
-        raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {path.parent}`") from error
+        there = next((folder for folder in path.parents if folder.exists()), path.parent)
+        raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {there}`") from error
 
 
 def _new_beside(target: Path, data: bytes, mode: int) -> Path:
@@ -329,14 +330,13 @@ def alone(lock: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_with(path: Path) -> Iterator[None]:
-    """As `alone`, with a file that is replaced: its folder is locked, and nothing is left in it. Raises OSError."""
-    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # NFS locks no folders: two at once are rare enough there
+    """As `alone`, with a file that is replaced: its folder is locked, and nothing is left in it."""
+    with ExitStack() as held:
+        with suppress(OSError):  # NFS locks no folders, and one may not be read: two at once are rare enough there
+            folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+            held.callback(os.close, folder)
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(folder)
 
 
 def state_home() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from infercli.adapters.files import (
+    alone_with,
     cache_home,
     check_writable,
     read_document,
@@ -210,6 +212,23 @@ def test_only_a_full_disk_is_looked_at_as_one(tmp_path):
     with pytest.raises(InferError, match="could not be written") as error:
         write_text(tmp_path / "file" / "plan.json", "new")
     assert error.value.hint == f"`ls -ld {tmp_path / 'file'}`"
+
+
+def test_what_is_looked_at_is_there(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InferError) as error:
+        write_text(tmp_path / "file" / "new" / "plan.json", "new")
+    assert error.value.hint == f"`ls -ld {tmp_path / 'file'}`"
+
+
+def test_a_folder_that_cannot_be_locked_keeps_nobody_from_writing(tmp_path, monkeypatch):
+    def nfs(*_):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", nfs)
+    with alone_with(tmp_path / "a"), alone_with(tmp_path / "no folder" / "a"):
+        write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
 
 
 def test_private_files_are_for_their_owner_alone(tmp_path):
