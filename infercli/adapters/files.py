@@ -37,8 +37,13 @@ _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def reading(path: Path, hint: str | None = None) -> Iterator[None]:
-    """Whatever goes wrong while a file is read, as an InputError or an InvalidFile."""
+    """Whatever goes wrong while a file is read, as an InputError or an InvalidFile.
+
+    A named pipe that is a file is refused: nobody may ever write to it. That of `-f <(...)` resolves to none.
+    """
     try:
+        if path.is_fifo() and path.resolve().exists():
+            raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", hint) from None
@@ -84,16 +89,9 @@ def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES)
         raise InvalidFile(str(path), [(where, what)], hint) from None
 
 
-def refuse_silent(path: Path) -> None:
-    """Raises InputError for a named pipe that is a file; that of `-f <(...)` resolves to none."""
-    if path.is_fifo() and path.resolve().exists():
-        raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
-
-
 def bounded_text(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES, encoding: str = "utf-8-sig") -> str:
     """Of a file that is no log; what never ends, or never begins, is refused. Raises InputError, InvalidFile."""
     with reading(path, hint):
-        refuse_silent(path)
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
         if len(data) > most_bytes:

@@ -79,12 +79,11 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
 
 
 def _read(file: str) -> bytes:
-    from infercli.adapters.files import reading, refuse_silent
+    from infercli.adapters.files import reading
 
     if file == "-":
         return sys.stdin.buffer.read()
     with reading(Path(file)):
-        refuse_silent(Path(file))
         return Path(file).read_bytes()
 
 
