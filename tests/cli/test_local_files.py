@@ -99,6 +99,27 @@ def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_se
     assert words in (looked["found"] + looked["hint"] if looked else "")
 
 
+def test_doctor_says_where_nothing_can_be_kept(infercli, tmp_path, monkeypatch):
+    def found():
+        ran = infercli("doctor", "-o", "json")
+        assert ran.code == 0
+        return {f["what"]: f["found"] for f in json.loads(ran.out)["findings"]}
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "home" not in found()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "state"))
+    assert found()["home"] == f"{tmp_path}/file/state/infercli cannot be written"
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert found()["home"].startswith("there is no home folder")
+
+
 def test_a_lock_that_cannot_be_written_is_told_before_the_hashing(infercli, tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("hashed for nothing")
