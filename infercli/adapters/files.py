@@ -215,7 +215,8 @@ def _new_beside(target: Path, data: bytes, mode: int) -> Path:
 
     Whoever is killed while a large one is written leaves nothing. Raises OSError.
     """
-    with suppress(OSError):  # NFS has no files without a name; of a full disk the second way says so
+    # Only Linux has files without a name, and NFS has none there; of a full disk the second way says so.
+    with suppress(OSError, AttributeError):
         handle = os.open(target.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
         with os.fdopen(handle, "wb") as file:
             _fill(file, data, mode)
