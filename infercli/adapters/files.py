@@ -10,11 +10,12 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -36,8 +37,13 @@ _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def reading(path: Path, hint: str | None = None) -> Iterator[None]:
-    """Whatever goes wrong while a file is read, as an InputError or an InvalidFile."""
+    """Whatever goes wrong while a file is read, as an InputError or an InvalidFile.
+
+    A named pipe that is a file is refused: nobody may ever write to it. That of `-f <(...)` resolves to none.
+    """
     try:
+        if path.is_fifo() and path.resolve().exists():
+            raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file", hint) from None
@@ -66,7 +72,7 @@ def read_text(path: Path) -> str:
 
 def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES) -> Json:
     """The one document of a YAML (or JSON) file, in which no key is there twice. Raises InputError, InvalidFile."""
-    text = _bounded_text(path, hint, most_bytes)
+    text = bounded_text(path, hint, most_bytes)
     if text.lstrip().startswith("{"):
         # To YAML 1.1, and so to PyYAML, JSON's 1e-05 is a word and no number.
         with suppress(ValueError, RecursionError):
@@ -83,21 +89,14 @@ def read_yaml(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES)
         raise InvalidFile(str(path), [(where, what)], hint) from None
 
 
-def refuse_silent(path: Path) -> None:
-    """Raises InputError for a named pipe that is a file; that of `-f <(...)` resolves to none."""
-    if path.is_fifo() and path.resolve().exists():
-        raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
-
-
-def _bounded_text(path: Path, hint: str | None, most_bytes: int) -> str:
-    """Of a file that a person wrote; what never ends, or never begins, is refused."""
+def bounded_text(path: Path, hint: str | None = None, most_bytes: int = MOST_BYTES, encoding: str = "utf-8-sig") -> str:
+    """Of a file that is no log; what never ends, or never begins, is refused. Raises InputError, InvalidFile."""
     with reading(path, hint):
-        refuse_silent(path)
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
         if len(data) > most_bytes:
             raise InputError(f"{path}: is larger than {most_bytes / 1e6:,.0f} MB", "name the file that is meant")
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
 
 
 def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -197,22 +196,49 @@ def write_bytes(path: Path, data: bytes, *, private: bool = False) -> None:
             return
         target = Path(os.path.realpath(path))  # unlike Path.resolve, of a link to itself too
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary = _new_beside(target, data, 0o600 if private else 0o666 & ~umask)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o600 if private else 0o666 & ~umask)
-            Path(temporary).replace(target)
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         look = "df -h" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "ls -ld"
-        raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {path.parent}`") from error
+        there = next((folder for folder in path.parents if folder.exists()), path.parent)
+        raise InferError(f"{path} could not be written: {error.strerror}", f"`{look} {there}`") from error
+
+
+def _new_beside(target: Path, data: bytes, mode: int) -> Path:
+    """A new file in the folder of `target`, on the disk; its name, which it has only once it is whole.
+
+    Whoever is killed while a large one is written leaves nothing. Raises OSError.
+    """
+    # Only Linux has files without a name, and NFS has none there; of a full disk the second way says so.
+    with suppress(OSError, AttributeError):
+        handle = os.open(target.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            _fill(file, data, mode)
+            name = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            # With a number of a folder, which whole paths need not, it is linkat, and follows the link in /proc.
+            os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
+            return name
+    handle, named = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _fill(file, data, mode)
+    except BaseException:
+        Path(named).unlink(missing_ok=True)
+        raise
+    return Path(named)
+
+
+def _fill(file: IO[bytes], data: bytes, mode: int) -> None:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+    os.fchmod(file.fileno(), mode)
 
 
 def _is_device(path: Path) -> bool:
@@ -301,11 +327,34 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """As `alone`, with a file that is replaced: its folder is locked, and nothing is left in it."""
+    with ExitStack() as held:
+        with suppress(OSError):  # NFS locks no folders, and one may not be read: two at once are rare enough there
+            folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+            held.callback(os.close, folder)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+
+
 def state_home() -> Path:
-    """Where infercli keeps what must survive on this machine: $XDG_STATE_HOME/infercli."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "infercli"
+    """Where infercli keeps what must survive on this machine: $XDG_STATE_HOME/infercli. Raises InputError."""
+    return _home("XDG_STATE_HOME", ".local/state")
 
 
 def cache_home() -> Path:
-    """Where infercli keeps what can be made again: $XDG_CACHE_HOME/infercli."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infercli"
+    """Where infercli keeps what can be made again: $XDG_CACHE_HOME/infercli. Raises InputError."""
+    return _home("XDG_CACHE_HOME", ".cache")
+
+
+def _home(variable: str, below: str) -> Path:
+    """A relative path is invalid there, and as good as none (XDG Base Directory Specification 0.8)."""
+    named = os.environ.get(variable, "")
+    if Path(named).is_absolute():
+        return Path(named) / "infercli"
+    try:
+        return Path.home() / below / "infercli"
+    except RuntimeError:
+        what = f"there is no home folder: HOME is not set, and no user has the id {os.getuid()}"
+        raise InputError(what, f"export HOME, or {variable}, as a folder that can be written") from None

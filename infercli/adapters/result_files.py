@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from infercli.adapters.files import reading, refuse_silent, to_json
+from infercli.adapters.files import reading, to_json
 from infercli.core.bench.result import BenchResult
 from infercli.core.record import Json
 from infercli.core.validation import problems_of
@@ -37,7 +37,6 @@ def result_json(result: BenchResult) -> str:
 def read_result(path: Path) -> BenchResult:
     """Raises InputError for a file that cannot be read or is something else, InvalidFile for a damaged one."""
     with reading(path, _HINT):
-        refuse_silent(path)
         data = path.read_bytes()
     return parse_result(data, str(path))
 

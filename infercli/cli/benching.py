@@ -198,19 +198,28 @@ def _saved(path: Path, text: str, digest: str, *, keep: bool) -> tuple[Path | No
     """
     from infercli.adapters.files import write_text
 
-    spare = Path(tempfile.gettempdir()) / f"{path.stem}-{digest[:12]}.json"
-    if keep and path.exists():
-        note(f"nothing was answered: {path} stays as it was")
-        path = spare
+    spare_name = f"{path.stem}-{digest[:12]}.json"
     try:
+        if keep and path.exists():
+            note(f"nothing was answered: {path} stays as it was")
+            path = _spare(spare_name)
         write_text(path, text)
     except InferError as error:
         try:
+            spare = _spare(spare_name)
             write_text(spare, text)
         except InferError:
             return None, error
         return spare, error
     return path, None
+
+
+def _spare(name: str) -> Path:
+    """Asked for only where it is needed: a container may have no folder for temporary files that can be written."""
+    try:
+        return Path(tempfile.gettempdir()) / name
+    except OSError as error:
+        raise InferError(f"{name} could not be written: {error.strerror}", "export TMPDIR=FOLDER") from error
 
 
 def _verdict(result: BenchResult) -> int:

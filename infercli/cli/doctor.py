@@ -89,7 +89,15 @@ def _local() -> list[Finding]:
         ctypes.CDLL("libnuma.so.1")
     except OSError:
         found.append(Finding("libnuma", "warn", "missing; the CPU engine needs it", "apt-get install libnuma1"))
-    ray = LocalRay(local_home())
+    try:
+        home = local_home()
+    except InputError as error:
+        return [*found, Finding("home", "warn", error.message, error.hint or "")]
+    there = next(folder for folder in home.parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        hint = "export XDG_STATE_HOME as a folder that can be: `bench` and the local target keep something there"
+        found.append(Finding("home", "warn", f"{home.parent} cannot be written", hint))
+    ray = LocalRay(home)
     running = ray.running()
     if running is None:
         found.append(Finding("local Ray", "ok", "not running"))

@@ -172,11 +172,11 @@ def _stream(output: str) -> int:
         answer = answers.answer_line(line, number)
         failed |= isinstance(answer, EstimateError)
         if output == "json":
-            sys.stdout.write(answer.model_dump_json() + "\n")
+            said = answer.model_dump_json()
         else:
-            # echo leaves out what is only for terminals, where stdout is none
-            click.echo((error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n")
-        sys.stdout.flush()  # whoever asks line by line waits for this answer before the next question
+            said = (error_text(answer) if isinstance(answer, EstimateError) else text(answer)) + "\n"
+        # echo flushes: whoever asks line by line waits for this answer before the next question.
+        click.echo(said)
     return ExitCode.COULD_NOT if failed else ExitCode.YES
 
 

@@ -37,8 +37,12 @@ class Answers:
         """The answer to a line of a stream; `number` counts from 1."""
         try:
             value = json.loads(line.decode("utf-8-sig").rstrip(), object_pairs_hook=unique_keys)
+            if b"\\u" in line:
+                canonical(value)
         except UnicodeDecodeError:
             what = "is not UTF-8 text"
+        except UnicodeEncodeError as error:  # its answer, which repeats it, could not be written
+            what = f"has half a character in a text: \\u{ord(error.object[error.start]):x}"
         except RecursionError:
             what = "is nested too deeply"
         except json.JSONDecodeError as error:  # which counts lines of its own

@@ -62,12 +62,15 @@ def command(files: tuple[str, ...], show: bool, output: str, plan: str | None, *
         raise InputError(
             "there is nothing to learn from", "name start-up logs or bench results, `-` for stdin, or --show"
         )
-    from infercli.adapters.files import to_json, write_text
+    from infercli.adapters.files import alone_with, to_json, write_text
 
     known = {name: value for name, value in given.items() if value is not None}
     runs = tuple(run for file in files for run in _learn(file, known, plan))
-    learned = had.with_runs(runs)
-    write_text(Path(LEARNED_FILE), to_json(learned.model_dump(mode="json")))
+    path = Path(LEARNED_FILE)
+    with alone_with(path):
+        # Read only now: reading logs took a while, and others learned meanwhile.
+        learned = (load_learned(Path()) or LearnedRuns()).with_runs(runs)
+        write_text(path, to_json(learned.model_dump(mode="json")))
     note(f"{LEARNED_FILE} is written: it has {counted(len(learned.runs), 'run')}")
     for version in sorted({run.engine_version for run in runs if minor(run.engine_version) != minor(PLANNED)}):
         moved = f"`infercli estimate --engine-version {version}`"
@@ -178,7 +181,7 @@ def _bench_result(file: str, data: bytes) -> BenchResult | None:
 
     try:
         value = json.loads(data) if data.lstrip().startswith(b"{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or value.get("kind") != "BenchResult":
         return None

@@ -10,6 +10,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -117,6 +118,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def _of_the_system(error: Exception) -> InferError | None:
     """What the system refused wherever it was asked; None: a fault of infercli's."""
+    if isinstance(error, MemoryError):
+        return InferError("this needs more memory than this process may have", "`free -h` and `ulimit -v` say how much")
     if not isinstance(error, OSError):
         return None
     if error.errno in _FULL:
@@ -140,6 +143,32 @@ def _report(error: InferError, color: bool | None, words: list[str]) -> None:
         note(f"{click.style('hint', fg='cyan')}: {line}", color=color)
 
 
+_TOLD: list[int] = []
+"""Ctrl-C, as often as it came while nobody else took it."""
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    """As Python does it, and noted: pydantic, which is being loaded, may make an error of its own of it."""
+    _TOLD.append(number)
+    raise KeyboardInterrupt
+
+
+def _interrupted() -> ExitCode:
+    from infercli.cli.output import note
+
+    note("interrupted")
+    return ExitCode.INTERRUPTED
+
+
+def _check(words: list[str]) -> None:
+    """Raises InputError for a name with bytes that are no text: it could be written to no plan, lock or result."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"`{word}` is not UTF-8 text", "rename the file, or write it in UTF-8") from None
+
+
 def _color(words: list[str]) -> bool | None:
     """False: nothing is coloured, though a terminal shows it; None: what a terminal shows is.
 
@@ -154,6 +183,7 @@ def invoke(args: list[str] | None = None) -> int:
     words = sys.argv[1:] if args is None else args
     color = _color(words)
     try:
+        _check(words)
         result = main.main(
             args=args,
             prog_name="infercli",
@@ -169,10 +199,7 @@ def invoke(args: list[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        from infercli.cli.output import note
-
-        note("interrupted")
-        return ExitCode.INTERRUPTED
+        return _interrupted()
     except click.UsageError as error:
         said = " ".join(error.format_message().split())  # click gives each choice of an argument a line
         _report(InferError(said, f"`{error.ctx.command_path} --help`" if error.ctx else None), color, words)
@@ -183,6 +210,8 @@ def invoke(args: list[str] | None = None) -> int:
     except SystemExit as stop:  # what completes for a shell ends so
         return stop.code if isinstance(stop.code, int) else ExitCode.YES
     except Exception as error:
+        if _TOLD:
+            return _interrupted()
         refused = _of_the_system(error)
         if refused is not None:
             _report(refused, color, words)
@@ -210,8 +239,17 @@ def run() -> NoReturn:
     raw = getattr(sys.stdout, "buffer", None)
     if isinstance(raw, io.RawIOBase):
         # PYTHONUNBUFFERED: of a write that a full disk takes in part, the rest would be lost without a word.
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: an answer is not lost to a letter of a name
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     code = int(invoke())
+    try:
+        sys.stderr.flush()
+    except OSError:
+        # A full disk has not taken the notes. The interpreter would try once more, and end with 120 instead of `code`.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     # The interpreter would search all that was imported for cycles once more, only to end: an eighth of `--help`.
     gc.freeze()
     sys.exit(code)

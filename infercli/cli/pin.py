@@ -38,7 +38,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
     """
     from click.core import ParameterSource
 
-    from infercli.adapters.files import alone, check_writable, state_home, to_yaml, write_text
+    from infercli.adapters.files import alone_with, check_writable, to_yaml, write_text
     from infercli.cli.progress import byte_progress
     from infercli.cli.project import LOCK_FILE, load_deployment, load_lock
     from infercli.cli.project import deployment_path as path_of
@@ -65,7 +65,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
         else:
             locked = _lock_of_hub(model, revision, download, on_progress, project, file)
     header = "# Written by `infercli pin`. Commit it: it says which exact files a model is.\n"
-    with alone(state_home() / "pin.lock"):
+    with alone_with(path):
         # Read only now: hashing and downloading took a while, and others pinned their models meanwhile.
         lock = load_lock(project)
         write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))

@@ -71,10 +71,12 @@ def api_key() -> str | None:
     """The key for requests: $INFERCLI_API_KEY, or the file that $INFERCLI_API_KEY_FILE names; None: none was given."""
     path = os.environ.get("INFERCLI_API_KEY_FILE")
     if path:
+        from infercli.adapters.files import bounded_text
+
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise InputError(f"INFERCLI_API_KEY_FILE: {path}: {error.strerror}", "correct it or unset it") from error
+            return bounded_text(Path(path)).strip()
+        except InputError as error:
+            raise InputError(f"INFERCLI_API_KEY_FILE: {error.message}", "correct it or unset it") from None
     return os.environ.get("INFERCLI_API_KEY") or None
 
 

@@ -290,11 +290,11 @@ def _began(result: BenchResult, stage: StageResult) -> datetime:
 
 def _busiest_second(answered: Sequence[Trace]) -> float | None:
     """Most output tokens in a second, in seconds counted from the first sending."""
-    sent = [t.sent_s for t in answered if t.sent_s is not None]
+    first_s = min((t.sent_s for t in answered if t.sent_s is not None), default=0.0)
     tokens: dict[int, float] = {}
     for t in answered:
         for at_s, amount in token_arrivals(t):
-            second = int(at_s - min(sent))
+            second = int(at_s - first_s)
             tokens[second] = tokens.get(second, 0.0) + amount
     return max(tokens.values(), default=None)
 

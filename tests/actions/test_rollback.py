@@ -53,7 +53,8 @@ def test_an_engine_that_was_dropped_is_started_again_and_verified_before_request
     deploy(request_for(), world)
     deploy(request_for("int8", drop_previous=True), world)
     assert applications(world) == {"front", BAD}
-    assert not on_the_way(world).is_shift
+    found = on_the_way(world)
+    assert (found.is_shift, found.lacks_replicas) == (False, False)  # all of it is missing, and not some replicas
     world.platform.puts.clear()
     go_back(world)
     first = {r["app"]: r["weight"] for r in world.platform._table(world.platform.puts[0])["routes"]}

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from infercli.adapters.files import check_writable, read_document, read_yaml, shipped, shipped_file, write_text
+from infercli.adapters.files import (
+    alone_with,
+    cache_home,
+    check_writable,
+    read_document,
+    read_yaml,
+    shipped,
+    shipped_file,
+    state_home,
+    write_text,
+)
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import ModelLock
 from infercli.core.documents.profile import HardwareProfile
@@ -155,11 +169,66 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["plan.json"]
 
 
+def test_who_is_killed_while_a_file_is_written_leaves_no_part_of_it(tmp_path):
+    killed = "import os, sys; from pathlib import Path; from infercli.adapters.files import write_text\n"
+    killed += "os.fsync = lambda _: os.kill(os.getpid(), 9); write_text(Path(sys.argv[1]), 'new')"
+    done = subprocess.run([sys.executable, "-c", killed, str(tmp_path / "plan.json")], check=False)
+    assert (done.returncode, os.listdir(tmp_path)) == (-signal.SIGKILL, [])
+
+
+def test_a_file_system_without_nameless_files_has_the_whole_file_too(tmp_path, monkeypatch):
+    opened = os.open
+
+    def nfs(path, flags, *more, **named):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return opened(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", nfs)
+    write_text(tmp_path / "plan.json", "new")
+    assert (tmp_path / "plan.json").read_text() == "new"
+    assert os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_a_folder_that_is_no_absolute_path_or_not_known_keeps_no_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert state_home() == tmp_path / ".local" / "state" / "infercli"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert state_home() == tmp_path / "state" / "infercli"
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(InputError, match="there is no home folder") as error:
+        cache_home()
+    assert "XDG_CACHE_HOME" in error.value.hint
+
+
 def test_only_a_full_disk_is_looked_at_as_one(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InferError, match="could not be written") as error:
         write_text(tmp_path / "file" / "plan.json", "new")
     assert error.value.hint == f"`ls -ld {tmp_path / 'file'}`"
+
+
+def test_what_is_looked_at_is_there(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InferError) as error:
+        write_text(tmp_path / "file" / "new" / "plan.json", "new")
+    assert error.value.hint == f"`ls -ld {tmp_path / 'file'}`"
+
+
+def test_a_folder_that_cannot_be_locked_keeps_nobody_from_writing(tmp_path, monkeypatch):
+    def nfs(*_):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", nfs)
+    with alone_with(tmp_path / "a"), alone_with(tmp_path / "no folder" / "a"):
+        write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
 
 
 def test_private_files_are_for_their_owner_alone(tmp_path):

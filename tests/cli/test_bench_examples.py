@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,20 @@ def test_what_was_measured_outlives_a_full_disk(spare, infercli, tmp_path, monke
     assert "result.json could not be written: No space left on device" in ran.err
     assert [len(result["stages"][0]["traces"]) for result in written] == [4] * spare
     assert ("has every request with its times" in ran.err) is spare
+
+
+@pytest.mark.parametrize("save", ["result.json", "file/result.json"])
+def test_a_machine_without_a_folder_for_temporary_files_keeps_the_result(save, infercli, tmp_path, monkeypatch):
+    from infercli.adapters import files
+
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(files, "check_writable", lambda _: None)  # it could be written when the load began
+    (tmp_path / "file").touch()
+    with FakeOpenAiServer(Behaviour(tokens=4)) as server:
+        ran = infercli("bench", server.url, "--requests", "4", "--warmup", "0", "--telemetry", "none", "--save", save)
+    assert "4 of 4 requests answered" in ran.out
+    assert (ran.code == ExitCode.YES) is (tmp_path / save).exists()
+    assert (f"{save} could not be written" in ran.err) is (ran.code == ExitCode.COULD_NOT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -453,3 +454,20 @@ def test_the_time_of_encoders_is_not_passed_off_as_known(piped):
     asked = GOOD | {"model": "Qwen/Qwen3-VL-8B-Instruct", "workload": LOAD}
     _, answers = piped(asked, asked | {"language_model_only": True})
     assert [any("encoders" in note for note in a["speed"]["notes"]) for a in answers] == [True, False]
+
+
+def test_half_a_character_is_an_error_of_its_own_line(piped):
+    code, answers = piped(GOOD | {"id": "\ud83d"}, GOOD | {"id": "\U0001f600"})
+    assert (code, [a["kind"] for a in answers]) == (ExitCode.COULD_NOT, ["EstimateError", "Estimate"])
+    assert answers[0]["problems"][0]["what"] == "has half a character in a text: \\ud83d"
+    assert answers[1]["id"] == "\U0001f600"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_answer_is_not_lost_to_a_letter_that_the_terminal_lacks(encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "infercli", "estimate"], input=json.dumps(GOOD | {"id": "\u65e5"}), check=False,
+        capture_output=True, encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (ExitCode.YES, "")
+    assert json.loads(done.stdout)["id"] == "\u65e5"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from infercli.adapters.files import alone_with
 from infercli.core.documents.model import ModelLock
 from infercli.core.shapes import shapes
 from infercli.errors import ExitCode
@@ -75,6 +79,28 @@ def test_the_same_log_teaches_once_and_deleting_the_file_forgets(infercli, log, 
     (tmp_path / "infercli-learned.json").unlink()
     assert "nothing was learned yet" in infercli("learn", "--show").out
     assert "your runs" not in str(estimate(infercli)["notes"])
+
+
+def test_what_is_nested_without_end_or_never_written_teaches_nothing(infercli, tmp_path):
+    (tmp_path / "deep.log").write_text('{"a":' * 100_000)
+    ran = infercli("learn", "deep.log", *GPU)
+    assert (ran.code, "prints no memory of vLLM" in ran.err) == (ExitCode.USAGE, True)
+    os.mkfifo(tmp_path / "pipe.log")
+    ran = infercli("learn", "pipe.log", *GPU)
+    assert (ran.code, "is a named pipe" in ran.err) == (ExitCode.USAGE, True)
+
+
+def test_of_two_that_learn_at_once_both_are_kept(infercli, log, tmp_path):
+    log("first.log", "14.99", "54.23")
+    log("second.log", "15.01", "54.13")
+    with alone_with(tmp_path / "infercli-learned.json"):
+        words = [sys.executable, "-m", "infercli", "learn", "first.log", *GPU]
+        waiting = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(timeout=2)
+        assert not (tmp_path / "infercli-learned.json").exists()
+    assert waiting.wait(timeout=30) == 0
+    assert "it has 2 runs" in infercli("learn", "second.log", *GPU).err
 
 
 def test_the_same_start_teaches_once_however_far_its_log_has_grown(infercli, log, tmp_path):

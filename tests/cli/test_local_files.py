@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infercli.adapters.files import alone, state_home, to_json, to_yaml
+from infercli.adapters.files import alone_with, to_json, to_yaml
 from infercli.adapters.models import model_directory
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
@@ -97,6 +97,27 @@ def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_se
     looked = found.get("API server")
     assert (looked and looked["state"]) == state
     assert words in (looked["found"] + looked["hint"] if looked else "")
+
+
+def test_doctor_says_where_nothing_can_be_kept(infercli, tmp_path, monkeypatch):
+    def found():
+        ran = infercli("doctor", "-o", "json")
+        assert ran.code == 0
+        return {f["what"]: f["found"] for f in json.loads(ran.out)["findings"]}
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "home" not in found()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "state"))
+    assert found()["home"] == f"{tmp_path}/file/state/infercli cannot be written"
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert found()["home"].startswith("there is no home folder")
 
 
 def test_a_lock_that_cannot_be_written_is_told_before_the_hashing(infercli, tmp_path, monkeypatch):
@@ -214,7 +235,7 @@ def test_of_two_pins_at_once_both_are_kept(infercli, pinned, tmp_path, monkeypat
 
 def test_a_pin_waits_while_another_writes_the_lock_file(infercli, pinned, tmp_path):
     shutil.copytree(pinned, tmp_path / "other")
-    with alone(state_home() / "pin.lock"):
+    with alone_with(tmp_path / "models.lock.yaml"):
         words = [sys.executable, "-m", "infercli", "pin", "./other"]
         waiting = subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         with pytest.raises(subprocess.TimeoutExpired):
@@ -222,6 +243,24 @@ def test_a_pin_waits_while_another_writes_the_lock_file(infercli, pinned, tmp_pa
         assert "./other" not in (tmp_path / "models.lock.yaml").read_text()
     assert waiting.wait(timeout=30) == 0
     assert "./other" in (tmp_path / "models.lock.yaml").read_text()
+
+
+def test_a_pin_asks_for_no_home(infercli, model, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert infercli("pin", "./model").code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "model", "models.lock.yaml"]
+
+
+def test_a_name_that_no_lock_can_hold_is_not_pinned(infercli, model, tmp_path, monkeypatch):
+    named = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(model, named / "model")
+    shutil.copy(model / "model.safetensors", named / "model" / os.fsdecode(b"model-\xe9.safetensors"))
+    monkeypatch.chdir(named)
+    refused = infercli("pin", "./model")
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.count("is a name that is not UTF-8 text") == 2
+    assert not (named / "models.lock.yaml").exists()
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,15 @@ def test_a_key_for_another_endpoint_is_of_no_concern_to_a_release_that_is_looked
     assert local_world().platform.api_key is None
 
 
+def test_a_file_that_holds_no_key_is_said_to_hold_none(infercli, monkeypatch, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff")
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in (("binary", "is not UTF-8 text"), ("pipe", "is a named pipe"), ("gone", "there is no such file")):
+        monkeypatch.setenv("INFERCLI_API_KEY_FILE", str(tmp_path / name))
+        ran = infercli("ask", "http://127.0.0.1:1", "hi")
+        assert (ran.code, ran.err.startswith(f"error: INFERCLI_API_KEY_FILE: {tmp_path / name}: {said}")) == (2, True)
+
+
 def test_local_alone_says_what_it_can(infercli):
     ran = infercli("local")
     assert (ran.code, ran.err) == (0, "")

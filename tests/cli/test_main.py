@@ -290,6 +290,50 @@ def test_ctrl_c_before_the_command_is_there_ends_it_quietly(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "")
 
 
+def test_ctrl_c_that_a_library_took_for_an_error_of_its_own_is_no_bug(tmp_path):
+    (tmp_path / "yaml.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\n"
+        "except KeyboardInterrupt:\n    raise ValueError('KeyboardInterrupt') from None\n"
+    )  # as pydantic does while it builds
+    done = subprocess.run(
+        [sys.executable, "-m", "infercli", "profiles"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", "interrupted\n")
+
+
+def test_a_full_disk_behind_the_notes_leaves_the_exit_code(tmp_path):
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "infercli", "init", str(tmp_path)]
+        how = {"stdout": subprocess.PIPE, "stderr": full, "env": os.environ | {"PYTHONUNBUFFERED": ""}}
+        codes = [subprocess.run(words, check=False, **how).returncode for _ in range(2)]
+    assert codes == [ExitCode.YES, ExitCode.USAGE]
+
+
+def test_a_name_that_is_no_text_is_refused_as_it_is_typed(tmp_path):
+    words = [sys.executable, "-m", "infercli", "init", os.fsencode(tmp_path) + b"/caf\xe9"]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, b"")
+    assert b"is not UTF-8 text" in done.stderr
+
+
+def test_memory_that_is_not_there_is_no_bug(infercli, monkeypatch):
+    def greedy(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("infercli.cli.gpus.emit", greedy)
+    ran = infercli("gpus")
+    assert (ran.code, ran.err.splitlines()[0]) == (
+        ExitCode.COULD_NOT,
+        "error: this needs more memory than this process may have",
+    )
+
+
 def test_a_disk_that_takes_the_beginning_of_an_unbuffered_output_is_a_failure(tmp_path):
     limited = f"ulimit -f 8; PYTHONUNBUFFERED=1 {sys.executable} -m infercli gpus -o json > {tmp_path / 'gpus.json'}"
     done = subprocess.run(

@@ -123,6 +123,13 @@ def test_json_lines_and_promptfoo_are_read_too(tmp_path):
     assert prompts(conversations_for("f.yaml", data_format="promptfoo").conversations) == ["x!", "y!"]
 
 
+@pytest.mark.parametrize("data_format", ["jsonl", "sharegpt", "mooncake", "promptfoo"])
+def test_a_workload_that_nobody_may_ever_write_is_not_waited_for(tmp_path, data_format):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: is a named pipe"):
+        conversations_for("pipe", data_format=data_format)
+
+
 def test_a_mix_of_adapters_is_spread_over_the_conversations():
     given = workload("prompts: [a]\nloras: {base: 1, french: 1}")
     long = workload("synthetic: {input_tokens: 5}\nloras: {base: 1, french: 1}", "long.yaml")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,6 +17,26 @@ def test_the_key_is_made_once_and_readable_by_its_owner_alone(tmp_path):
     assert digest_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert digest_key(tmp_path / "other") != key
+
+
+def test_a_key_that_was_not_written_is_made_by_the_next(tmp_path):
+    (tmp_path / "key").touch()  # killed between making the file and writing it, or about to write
+    key = digest_key(tmp_path / "key")
+    assert len(key) == 32
+    assert digest_key(tmp_path / "key") == key
+
+
+def test_of_two_at_once_both_have_the_key_of_the_first(tmp_path):
+    path = tmp_path / "key"
+    with path.open("w+b") as other, ThreadPoolExecutor() as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        second = pool.submit(digest_key, path)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.2)
+        other.write(bytes(32))
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert second.result() == bytes(32)
 
 
 def test_a_file_that_is_no_key_is_not_taken_for_one(tmp_path):

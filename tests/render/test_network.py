@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from infercli.core.documents.deployment import Kubernetes
+from infercli.render.network import shut_out
 from infercli.render.objects import static_objects
 from tests.render.examples import CODE, IMAGE, plan
 
@@ -77,3 +78,8 @@ def test_nothing_leaves_but_dns_and_the_autoscalers_requests():
         "to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
         "ports": [{"port": port, "protocol": "TCP"} for port in (443, 6443, 16443)],
     }
+
+
+def test_addresses_that_no_range_admits_are_shut_out():
+    assert shut_out(["10.1.2.3", "34.1.2.3"], []) == ["34.1.2.3"]  # private ones are admitted unless others are said
+    assert shut_out(["10.1.2.3", "34.1.2.3"], ["34.1.2.0/24"]) == ["10.1.2.3"]

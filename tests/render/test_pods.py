@@ -63,6 +63,10 @@ def test_pods_fit_on_the_smallest_node_they_may_land_on():
     assert (engine_cpus(mixed), engine_gib(mixed)) == (6, 27)
 
 
+def test_a_share_of_less_than_a_cpu_is_one():
+    assert engine_cpus(planned(NodeGroup(count=1, gpus=8, cpus=8, memory_gib=256))) == 1
+
+
 def test_a_node_that_is_not_described_gives_a_size_by_the_number_of_gpus():
     unknown = planned(NodeGroup(count=1, gpus=8), gpus=2)
     # 2 x (2 + 1) CPUs; 12 + 8 x 2 GiB

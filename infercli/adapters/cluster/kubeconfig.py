@@ -42,11 +42,11 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
     from kubernetes import config
 
     place = kubeconfig or os.environ.get("KUBECONFIG") or _USUAL_PLACE
-    if kubeconfig is not None and not Path(kubeconfig).expanduser().exists():
+    if kubeconfig is not None and not _at(kubeconfig).exists():
         raise InputError(
             f"--kubeconfig: there is no file {kubeconfig}", "without --kubeconfig, KUBECONFIG or ~/.kube/config is read"
         )
-    if not any(Path(one).expanduser().exists() for one in place.split(":") if one):
+    if not any(_at(one).exists() for one in place.split(":") if one):
         account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
         if account.exists() and context is None:
             config.load_incluster_config(client_configuration=configuration)
@@ -64,6 +64,11 @@ def load(configuration: Any, kubeconfig: str | None, context: str | None) -> Con
         if ours is None:
             raise
         raise ours from error
+
+
+def _at(place: str) -> Path:
+    """As the client reads it: where nobody has a home, `~` is a folder's name; Path.expanduser would raise."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111
 
 
 def _read(configuration: Any, place: str, context: str | None, doing: Doing) -> Context:
@@ -101,7 +106,7 @@ def _with_scheme(configuration: Any, place: str, context: str) -> str:
 def _unreadable(error: Exception, place: str, doing: Doing) -> InferError | None:
     """Ours for what reading a kubeconfig raises; None: nothing that is known."""
     if isinstance(error, OSError):  # it cannot be read, or a certificate or a credential plugin is not there
-        if error.filename and str(Path(place).expanduser()) == str(error.filename):
+        if error.filename and str(_at(place)) == str(error.filename):
             return InputError(f"{place} is no kubeconfig: {error.strerror}", ANOTHER_KUBECONFIG)
         return InputError(f"{place}: {error.filename or 'a file it names'}: {error.strerror}", ANOTHER_KUBECONFIG)
     if isinstance(error, _MALFORMED):

@@ -147,7 +147,6 @@ class LocalRay:
         _check_that_it_is_free(serve_port)
         for attempt in range(1, START_ATTEMPTS + 1):
             started = self._start(find_engine_python(), serve_port)
-            write_text(self.home / "ray.json", started.model_dump_json(), private=True)
             try:
                 self._until_it_answers(started)
             except RayError as error:
@@ -174,6 +173,17 @@ class LocalRay:
         # another user, would end this one.
         command += [f"--ray-client-server-port={_free_port()}"]
         command += ["--disable-usage-stats", f"--temp-dir={temp_dir}"]
+        started = RunningRay(
+            pid=0,
+            started_at_ticks=-1,
+            mark=mark,
+            dashboard_port=dashboard_port,
+            serve_port=serve_port,
+            temp_dir=temp_dir,
+            engine_python=str(python),
+        )
+        # Before it runs: of a command that is killed just after, `stop` finds it by its mark.
+        self._record(started)
         with (self.home / "ray.log").open("wb") as log:
             process = subprocess.Popen(
                 command,
@@ -187,15 +197,14 @@ class LocalRay:
         with contextlib.suppress(OSError):  # a kernel without autogroups
             Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE))
         ticks = _start_ticks(process.pid)
-        return RunningRay(
-            pid=process.pid,
-            started_at_ticks=ticks if ticks is not None else -1,
-            mark=mark,
-            dashboard_port=dashboard_port,
-            serve_port=serve_port,
-            temp_dir=temp_dir,
-            engine_python=str(python),
+        started = started.model_copy(
+            update={"pid": process.pid, "started_at_ticks": ticks if ticks is not None else -1}
         )
+        self._record(started)
+        return started
+
+    def _record(self, ray: RunningRay) -> None:
+        write_text(self.home / "ray.json", ray.model_dump_json(), private=True)
 
     def _environment(self, python: Path, mark: str) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_RAY}

@@ -20,7 +20,7 @@ from infercli.adapters.account import account
 from infercli.adapters.clock import SystemClock
 from infercli.adapters.files import read_document, to_json, write_text
 from infercli.core.release import Entry, Lease, Progress, Revision
-from infercli.errors import ReleaseBusy
+from infercli.errors import InferError, ReleaseBusy
 
 TRY_S = 1.0
 """How long the lock is tried for: whoever looks who holds it has it for well under a millisecond."""
@@ -103,9 +103,11 @@ class ReleaseDirectory:
         with file:
             holder, now = f"{account()} pid {os.getpid()}", SystemClock().now()
             lease = Lease(holder=holder, operation=operation, acquired_at=now, expires_at="when that process ends")
-            file.truncate(0)
-            file.write(lease.model_dump_json().encode())
-            file.flush()
+            try:
+                file.truncate(0)
+                file.write(lease.model_dump_json().encode())
+            except OSError as error:
+                raise InferError(f"{file.name} could not be written: {error.strerror}", "`df -h`") from error
             try:
                 yield
             finally:
@@ -128,7 +130,7 @@ class ReleaseDirectory:
 def _locked(path: Path) -> IO[bytes] | None:
     """The file, locked; None while somebody else has it. Opened anew each time: who deletes a release deletes it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = path.open("a+b")
+    file = path.open("a+b", buffering=0)  # what a full disk did not take is not tried again at the end
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

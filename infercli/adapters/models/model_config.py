@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from infercli.adapters.files import reading
+from infercli.adapters.files import bounded_text
 from infercli.core.record import Json
 from infercli.errors import InvalidFile
 
@@ -45,8 +45,8 @@ def read_model_config(config_path: str, hf_quant_config_path: str | None = None)
 
 def read_object(path: Path) -> dict[str, Json]:
     """The JSON object that a file holds. Raises as `read_model_config`."""
-    with reading(path, f"`ls -l {path.parent}` lists what is there"):
-        text = path.read_text(encoding="utf-8")
+    # A byte order mark is refused, as what reads it there refuses it.
+    text = bounded_text(path, f"`ls -l {path.parent}` lists what is there", encoding="utf-8")
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

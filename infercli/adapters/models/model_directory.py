@@ -58,6 +58,8 @@ def lock_directory(
         contents = {n: (directory / n).read_bytes() for n in model_files.DESCRIPTIONS if n in names}
         checkpoint = model_files.look(names, contents)
         problems = {*checkpoint.problems, *((n, "is a symlink to nothing") for n in dangling if _matters(n))}
+        problems |= {(n, _NO_TEXT) for n in checkpoint.files if not _is_text(n)}
+        problems |= set() if _is_text(str(directory)) else {("", _NO_TEXT)}
         problems |= {(n, _MISTRAL_TOO) for n in _mistral_copies(names, checkpoint.files)}
         problems |= set(whole_files.broken(directory, checkpoint.files))
         if problems:
@@ -116,6 +118,13 @@ def hash_into(sha256: Hash, path: Path, tell: Callable[[int], None] | None = Non
         error.filename = error.filename or str(path)  # a failed read does not say of what
         raise
     return size
+
+
+_NO_TEXT = "is a name that is not UTF-8 text, which no lock can hold; rename it"
+
+
+def _is_text(name: str) -> bool:
+    return name == name.encode("utf-8", "replace").decode()
 
 
 _MISTRAL_TOO = "a second copy of the weights, which the engine would read instead; move it out of the directory"

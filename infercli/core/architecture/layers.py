@@ -68,6 +68,11 @@ class Attention:
     """The projections; the last is that of the output."""
 
 
+SKIPS_INDEXERS = (0, 24)
+"""The first release of vLLM in which a layer that re-uses another's choice has no indexer: 0.22 and 0.23 give it the
+weights and the keys of one, and leave them unused (models/deepseek_v2.py)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Indexer:
     """Picks the tokens that a query attends to (DeepSeek-V3.2): one small key per token, whole on each rank."""
@@ -78,7 +83,8 @@ class Indexer:
     query_inputs: int
     """Width of what its queries are projected from: the compressed query (DeepSeek) or the hidden state."""
     cached: bool = True
-    """False: the layer re-uses what an earlier layer's indexer picked, and has no weights for it (GLM-5.2)."""
+    """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2), and since `SKIPS_INDEXERS` has neither
+    weights nor keys of one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from infercli.core.architecture.layers import (
+    SKIPS_INDEXERS,
     Attention,
     CompressedAttention,
     Dense,
@@ -155,7 +156,7 @@ class _Group:
 
     def _indexer(self, i: Indexer, module: str) -> None:
         """Whole on every rank (vLLM deepseek_v2.py Indexer: ReplicatedLinear)."""
-        if not i.cached:
+        if not i.cached and self.layout.release >= SKIPS_INDEXERS:
             return
         name = f"{module}.indexer"
         self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=True)

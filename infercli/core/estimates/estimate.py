@@ -20,9 +20,10 @@ from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates import tensor_parallel
 from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError, Settings
-from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, size
+from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, room_outside, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
+from infercli.core.estimates.remedies import what_fits
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
 from infercli.core.estimates.speed import speed
@@ -57,6 +58,7 @@ class Examined:
     arch: ModelArch
     quantization: Quantization
     gpu: Gpu
+    facts: EngineFacts
     settings: Settings
     sized: Sized
     notes: tuple[str, ...]
@@ -110,6 +112,9 @@ def estimate(
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     speed_, why = _speed(request, found, replicas)
+    subject = found.sized, found.arch, found.quantization, found.facts
+    instead = "" if found.sized.starts else what_fits(*subject)
+    outside = () if found.sized.starts is False else room_outside(*subject)
     return Estimate(
         id=request.id,
         model=model.name,
@@ -123,10 +128,10 @@ def estimate(
         memory=found.sized.memory,
         kv_cache=found.sized.kv_cache,
         starts=found.sized.starts,
-        reason=found.sized.reason,
+        reason="; ".join(filter(None, (found.sized.reason, instead))),
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
-        notes=(*found.notes, *found.sized.learned_notes, *why),
+        notes=(*found.notes, *outside, *found.sized.learned_notes, *why),
     )
 
 
@@ -185,7 +190,9 @@ def examine(
             given = settings.kv_cache_memory_bytes is not None
             estimated = estimates_graphs(arch, quantization, sized.load, facts)
             notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
-            return Examined(arch=arch, quantization=quantization, gpu=gpu, settings=settings, sized=sized, notes=notes)
+            return Examined(
+                arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
+            )
     return None
 
 

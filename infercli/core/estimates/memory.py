@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from infercli.core.architecture.arch import LayerGroup, Layout, ModelArch, StateSpace, mixers
@@ -16,7 +17,7 @@ from infercli.core.gpus import Gpu
 from infercli.core.kv_cache.attention_backends import attends_by_flashinfer
 from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.rules import rules_for
-from infercli.core.kv_cache.specs import CacheSettings, kv_dtype
+from infercli.core.kv_cache.specs import CacheSettings, kv_dtype, states_bytes
 from infercli.core.memory import sizing
 from infercli.core.memory.batch import Draft, Load
 from infercli.core.memory.cuda_graphs import captures_graphs
@@ -128,6 +129,9 @@ def size(
     Raises Unsupported for a cache that is not taught.
     """
     drafting = drafting_layers(request.speculation, arch, draft)
+    cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)._replace(
+        states_apart=facts.engine(gpu) == "V0"
+    )
     load = Load(
         layout=request_layout(request),
         gpu=gpu,
@@ -142,6 +146,7 @@ def size(
         drafts=bool(drafting) and draft is None,
         draft=draft,
         adapters=request.adapters,
+        states_bytes=_states_bytes(arch, request_layout(request), cache) * settings.max_num_seqs,
         flashinfer=attends_by_flashinfer(arch, quantization, gpu, facts, settings.kv_cache_dtype),
     )
     share = int(gpu.memory_bytes * settings.gpu_memory_utilization)
@@ -162,7 +167,6 @@ def size(
     held = left if given is None else _given(given)
     weights = sizing.term(found, "weights")
     room = Room(left, held, found.budget_bytes, arch.confirmed, lighter_bytes=weights.bytes - weights.low_bytes)
-    cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)
     layout = cache_layout(arch, request_layout(request), cache)
     admit, capture = 0, 0
     if layout is not None:
@@ -209,11 +213,42 @@ def size(
     )
 
 
+def room_outside(
+    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, reserved_bytes: int = 0
+) -> Iterator[str]:
+    """Where what a GPU needs beyond the budget may find no room. `reserved_bytes`: others have so much of it.
+
+    Where graphs do, vLLM fails as it warms up its sampler, which comes last (0.10 v1/worker/gpu_worker.py
+    compile_or_warm_up_model), and names the same two settings.
+    """
+    memory, gpu = sized.memory, sized.load.gpu
+    need = sizing.outside_budget_bytes(arch, quantization, sized.load, facts)
+    graphs = memory.outside_budget_bytes if gpu.platform == "cuda" else 0
+    left = memory.total_bytes - memory.budget_bytes - reserved_bytes
+    if left >= need + graphs:
+        return
+    taken, lower = "the CUDA context", "gpu_memory_utilization"
+    if not arch.pooling:
+        taken, lower = f"{taken} and sampling with top_p", f"{lower} or max_num_seqs"
+    when = "under load"
+    if graphs:
+        taken, when = f"CUDA graphs, {taken}", f"at its start or {when}"
+    yield (
+        f"{gib(left, 2)} are left outside the budget, and {taken} may take {gib(need + graphs, 2)}: it can run out of "
+        f"memory {when}; lower {lower}"
+    )
+
+
 def _given(size: int) -> MemoryTerm:
     return MemoryTerm(
         name="kv_cache", bytes=size, low_bytes=size, high_bytes=size,
         formula="kv_cache_memory_bytes", source="vLLM v1/worker/gpu_worker.py determine_available_memory",
     )  # fmt: skip
+
+
+def _states_bytes(arch: ModelArch, layout: Layout, cache: CacheSettings) -> int:
+    """Of one request, where they are no part of the KV cache."""
+    return states_bytes(arch, layout, cache, rules_for(cache.engine_version)) if cache.states_apart else 0
 
 
 def request_layout(request: EstimateRequest) -> Layout:

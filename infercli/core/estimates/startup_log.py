@@ -139,6 +139,13 @@ _TOTAL = (
 )
 
 
+_WORDS = (
+    "version", "LLM engine", "with config", "model='", "dtype", "quantization", "max_seq_len", "_parallel_size",
+    "max_lora", "max_num_", "kv_cache_memory_bytes", "SpeculativeConfig", "cpu_offload_gb", "limit_mm_per_prompt",
+    *_SWITCHES, "block_size", "GiB", " GB", "KV cache size", "blocks", "Maximum concurrency", "emory utilization",
+    "gpu_memory_utilization", _NOT_DEDUCTED,
+)  # fmt: skip
+"""One of them is in every line that a pattern above finds anything in."""
 _PRINTED = (*_WEIGHTS, *_POOL, *_TOKENS, *_BLOCKS)
 _CACHE = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -158,7 +165,7 @@ def read_startup_log(text: str) -> StartupLog | None:
     cache = _CACHE.search(text)
     if cache is not None:
         return _read_metrics(cache[1], text)
-    plain = _last_start(_COLOURS.sub("", text))
+    plain = _last_start(_COLOURS.sub("", _saying(text)))
     found: dict[str, object] = {"engine_version": _first(_VERSION, plain)}
     for name, patterns in _SETTINGS.items():
         value = _first(patterns, plain)
@@ -196,6 +203,18 @@ def read_startup_log(text: str) -> StartupLog | None:
     if log.weights_gib is None and log.available_kv_gib is None and log.kv_cache_tokens is None:
         return None
     return log
+
+
+def _saying(text: str) -> str:
+    """The lines that may say something: each pattern reads all there are, and a server logs gigabytes of others."""
+    ends: dict[int, int] = {}  # of a line, by its beginning
+    for word in _WORDS:
+        at = text.find(word)
+        while at >= 0:
+            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at) + 1
+            ends[begin] = end or len(text)
+            at = text.find(word, ends[begin])
+    return "".join(text[begin:end] for begin, end in sorted(ends.items()))
 
 
 def _last_start(text: str) -> str:

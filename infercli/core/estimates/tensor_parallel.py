@@ -39,6 +39,9 @@ from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 _MARLIN_GROUPS = (None, 32, 64, 128)
 _MARLIN_OUTPUTS, _MARLIN_INPUTS = 64, 128
 """Tiles of Marlin (quantization/utils/marlin_utils.py). vLLM 0.29 pads to them, except with act-order."""
+_MARLIN_ALONE_BEFORE = (0, 6)
+"""Until 0.5.5 compressed-tensors' integers have no other kernel (0.5.3 and 0.6.0 compressed_tensors_wNa16.py
+create_weights), which does not pad. 0.6.6 has Exllama beside it, in float16 alone; nothing between is refused here."""
 _INTEGER_GROUPS = ("awq", "gptq", "w4a16", "w8a16", "w4a8")
 _SMALLEST_GROUP = 32
 """Down to it vLLM cuts the groups of AWQ and GPTQ experts (quantization/moe_wna16.py create_weights)."""
@@ -222,6 +225,8 @@ def _kernel_problems(
             for scheme in stored.get(tensor.name, ()):
                 if scheme.group_size is not None or scheme.act_order:
                     yield from _group_problems(tensor, scheme)
+                if _marlin_alone(scheme, tensor, engine_version):
+                    yield from _tile_problems(tensor, "which Marlin's tiles need before vLLM 0.6")
         one_each = isinstance(group.mixer, Attention) and group.mixer.kv_heads == tp
         ragged = one_each and arch.architecture in _RAGGED_KEYS
         mixed = (p for m in (group.mixer, group.beside, *group.again) for p in _mixer_parts(m, arch.hidden, whole))
@@ -252,10 +257,20 @@ def _group_problems(tensor: RankTensor, scheme: Scheme) -> Iterator[str]:
         smallest = min(group, _SMALLEST_GROUP)
     if smallest is not None and tensor.inputs % smallest:
         yield f"{tensor.name}: {tensor.inputs} inputs per GPU are not a multiple of the group size {smallest}"
-    if scheme.act_order and (tensor.outputs % _MARLIN_OUTPUTS or tensor.inputs % _MARLIN_INPUTS):
+    if scheme.act_order:
+        yield from _tile_problems(tensor, "which act-order needs")
+
+
+def _marlin_alone(scheme: Scheme, tensor: RankTensor, engine_version: str | None) -> bool:
+    integers = scheme.method in ("w4a16", "w8a16") and tensor.role != "experts"
+    return integers and engine_version is not None and release(engine_version) < _MARLIN_ALONE_BEFORE
+
+
+def _tile_problems(tensor: RankTensor, why: str) -> Iterator[str]:
+    if tensor.outputs % _MARLIN_OUTPUTS or tensor.inputs % _MARLIN_INPUTS:
         yield (
             f"{tensor.name}: {tensor.outputs} x {tensor.inputs} per GPU is not a multiple of {_MARLIN_OUTPUTS} x "
-            f"{_MARLIN_INPUTS}, which act-order needs"
+            f"{_MARLIN_INPUTS}, {why}"
         )
 
 

@@ -1,8 +1,8 @@
-"""Which of its two engines vLLM 0.8 and 0.9 take: V1, unless something is asked of it that V1 lacks.
+"""Which of its two engines vLLM 0.8 to 0.10.1 take: V1, unless something is asked of it that V1 lacks.
 
-Read in the released sources of 0.8.0 to 0.8.5 and 0.9.0 to 0.9.2: engine/arg_utils.py _is_v1_supported_oracle and the
+Read in the released sources of 0.8.0 to 0.8.5 and 0.9.0 to 0.10.2: engine/arg_utils.py _is_v1_supported_oracle and the
 classes marked SupportsV0Only in model_executor/models. 0.8.4 is taken to be as 0.8.3. A GPU below capability 8.0 and
-anything but CUDA is in `EngineFacts.v1_from`.
+anything but CUDA is in `EngineFacts.v1_from`. In 0.10 only models with states are asked about here: 0.10.2 has them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ _V0_ONLY: dict[str, tuple[int, int, int]] = {
 """Classes and the first version whose V1 runs them; those with states and those that pool go by their kind."""
 
 
+_STATES_IN_V1 = (0, 10, 2)
+
+
 def with_engine(
     facts: EngineFacts, request: EstimateRequest, arch: ModelArch, quantization: Quantization, gpu: Gpu
 ) -> tuple[EngineFacts, tuple[str, ...]]:
     """(facts of the engine that runs, notes). Raises InputError where one is stated and the version has only one."""
-    if request.use_v1 is not None or facts.engine(gpu) == "V0" or facts.v1_from == "always":
+    if request.use_v1 is not None or facts.engine(gpu) == "V0" or facts.number >= _STATES_IN_V1:
         return facts.chosen(request.use_v1), ()
-    why = _lacking_in_v1(facts.number, request, arch, quantization, gpu)
+    why = _states(arch) if facts.v1_from == "always" else _lacking_in_v1(facts.number, request, arch, quantization, gpu)
     if why is None:
         return facts, ()
     return facts.chosen(use_v1=False), (f"vLLM {facts.version} takes its V0 engine: V1 has no {why} yet",)
@@ -53,8 +56,8 @@ def _lacking_in_v1(
             return method
     if arch.pooling and version < (0, 9, 2):
         return "pooling models"
-    if any(isinstance(m, StateSpace | GatedDelta) for m in mixers(arch)):
-        return "state-space layers"
+    if _states(arch):
+        return _states(arch)
     if version < _V0_ONLY.get(arch.architecture, version):
         return arch.architecture
     if request.speculation is not None and (version < (0, 9, 0) or request.speculation.method == "draft_model"):
@@ -62,3 +65,7 @@ def _lacking_in_v1(
     if request.pipeline_parallel_size > 1 and version < (0, 9, 0):
         return "pipeline parallelism without Ray"
     return None
+
+
+def _states(arch: ModelArch) -> str | None:
+    return "state-space layers" if any(isinstance(m, StateSpace | GatedDelta) for m in mixers(arch)) else None

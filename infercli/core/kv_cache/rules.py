@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from infercli.core.architecture.layers import SKIPS_INDEXERS
 from infercli.errors import Unsupported
 
 Packing = Literal["columns", "slots", "widest"]
@@ -48,6 +49,8 @@ class CacheRules(NamedTuple):
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
+    keys_of_skipped: bool
+    """Layers that re-use what another's indexer picked keep keys of their own all the same (models/deepseek_v2.py)."""
     packing: Packing | None
     """What a block has room for where pages of unequal size share it (packing.py). None: no model needs it."""
     admits_by_columns: bool
@@ -88,6 +91,7 @@ _V0_4 = CacheRules(
     keeps_every_state=False,
     states_beyond_one=False,
     batch_holds_a_block=False,
+    keys_of_skipped=True,
     packing=None,
     admits_by_columns=False,
     admits_all_stages=False,
@@ -125,7 +129,8 @@ _V0_20 = _V0_18._replace(
 )
 _V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
 _V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
-_V0_25 = _V0_23._replace(since=(0, 25, 0), window_has_own_block=True)
+_V0_24 = _V0_23._replace(since=(*SKIPS_INDEXERS, 0), keys_of_skipped=False)
+_V0_25 = _V0_24._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
@@ -146,6 +151,7 @@ RULES = (
     _V0_20,
     _V0_20_1,
     _V0_23,
+    _V0_24,
     _V0_25,
     _V0_26,
     _V0_27,

@@ -22,6 +22,7 @@ from infercli.core.architecture.arch import (
     StateSpace,
     kv_heads_per_rank,
     mixers,
+    stage_layers,
 )
 from infercli.core.architecture.layers import LayerGroup
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache
@@ -57,6 +58,9 @@ _INDEXER_SCALE_BLOCK = 128
 _LATENT_HYBRID_BLOCK = 128
 """Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
 
+_STATEFUL = (StateSpace, GatedDelta)
+"""Whose states V0 had: those of short convolutions came with V1."""
+
 
 class CacheSettings(NamedTuple):
     """What decides the cache besides the model and its split."""
@@ -84,6 +88,8 @@ class CacheSettings(NamedTuple):
     """Layers that draft and keep keys and values as well: the model's own, or those of another."""
     decode_context_parallel_size: int = 1
     """Ranks of a tensor-parallel group that share the tokens of full attention."""
+    states_apart: bool = False
+    """V0: the model itself holds the states of max_num_seqs requests (`states_bytes`), and the cache has none."""
 
     def element_bytes(self) -> int:
         """Of one cached value. Raises Unsupported for a dtype whose layout is not taught."""
@@ -127,7 +133,9 @@ def layer_caches(
 
     Raises Unsupported for a mixer or a dtype whose cache is not taught.
     """
-    placed = _mixers(arch, settings)
+    placed = [
+        pair for pair in _mixers(arch, settings) if not (settings.states_apart and isinstance(pair[1], _STATEFUL))
+    ]
     # Layers share a few mixers: a hundred equal layers are worked out once.
     made = {
         id(m): _caches(m, arch.architecture, layout.tensor_parallel_size, settings, rules)
@@ -136,6 +144,20 @@ def layer_caches(
     found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
     chunk = max((m.chunk for m in mixers(arch) if isinstance(m, StateSpace)), default=1)
     return tuple(_aligned(found, settings, chunk if keeps_every_state(arch, settings, rules) else 1))
+
+
+def states_bytes(arch: ModelArch, layout: Layout, settings: CacheSettings, rules: CacheRules) -> int:
+    """Bytes of the states of one request, on the GPU that has the most layers with one."""
+    placed = [(layer, mixer) for layer, mixer in _mixers(arch, settings) if isinstance(mixer, _STATEFUL)]
+    by_stage = (
+        sum(
+            _state(mixer, arch.architecture, layout.tensor_parallel_size, settings, rules).page_bytes
+            for layer, mixer in placed
+            if layer in stage_layers(arch, layout, stage)
+        )
+        for stage in range(layout.pipeline_parallel_size)
+    )
+    return max(by_stage)
 
 
 def _mixers(arch: ModelArch, settings: CacheSettings) -> list[tuple[int, Mixer]]:
@@ -153,7 +175,7 @@ def _caches(
     if isinstance(mixer, Attention):
         return _attention(mixer, tensor_parallel_size, settings, rules)
     if isinstance(mixer, LatentAttention):
-        return _latent(mixer, settings)
+        return _latent(mixer, settings, rules)
     if isinstance(mixer, CompressedAttention):
         return _compressed(mixer, settings, rules)
     return [_state(mixer, architecture, tensor_parallel_size, settings, rules)]
@@ -191,14 +213,14 @@ def _attention(
     return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
 
 
-def _latent(mixer: LatentAttention, settings: CacheSettings) -> list[LayerCache]:
+def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
     """layers/attention/mla_attention.py; one vector for all heads, whole on every rank."""
     width = mixer.kv_lora_rank + mixer.rope_dim
     packed = settings.kv_dtype == "fp8_ds_mla"
     own = _per_token(
         "latent", _PACKED_LATENT_BYTES if packed else width * settings.element_bytes(), settings.block_tokens
     )
-    if mixer.indexer is None or not mixer.indexer.cached:
+    if mixer.indexer is None or not (mixer.indexer.cached or rules.keys_of_skipped):
         return [own]
     key = mixer.indexer.head_dim
     return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
@@ -307,8 +329,10 @@ def _state_dtype(
     """Of the state between tokens: as asked for, as config.json says where that class asks it, or the model's."""
     if isinstance(mixer, ShortConvolution):
         return settings.dtype  # it has none
-    if isinstance(mixer, GatedDelta) and mixer.variant == "kda":
-        return "float32"  # kda_state_dtype: whatever is asked for
+    if isinstance(mixer, GatedDelta) and (mixer.variant == "kda" or settings.states_apart):
+        return (
+            "float32"  # kda_state_dtype, and MiniMax's in V0 (0.8.5 models/minimax_text_01.py): whatever is asked for
+        )
     heeds = isinstance(mixer, StateSpace) or rules.since >= (0, 17, 0)  # gated_delta_net_state_dtype: not before
     if settings.state_dtype != "auto" and heeds:
         return settings.state_dtype

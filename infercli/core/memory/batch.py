@@ -55,3 +55,5 @@ class Load(Batch):
     """FlashInfer runs plain attention."""
     adapters: Adapters | None = None
     """Slots of LoRA adapters; None: the engine takes none."""
+    states_bytes: int = 0
+    """States of max_num_seqs requests that V0's model holds beside the KV cache (0.8.5 models/mamba_cache.py)."""

@@ -13,10 +13,6 @@ from infercli.core.memory.batch import Batch
 from infercli.core.memory.compressed_attention import compressed
 from infercli.core.quantization.checkpoint import Quantization
 
-_GATHERS_SINCE = (0, 20)
-"""From here on it was read that experts see the tokens of all data-parallel ranks at once, unless another exchange is
-asked for (fused_moe/prepare_finalize/naive_dp_ep.py, device_communicators/all2all.py AgRsAll2AllManager)."""
-
 TRT_LLM_PADS_PAIRS = (0, 26)
 """The first release that was read to pad two merged matrices of NVFP4 on capability 10.x; 0.25 does not."""
 _MARLIN_PADS_EXPERTS, _TRT_LLM_PADS_HIDDEN = (0, 24), (0, 22)
@@ -29,13 +25,9 @@ def passing_bytes(arch: ModelArch, quantization: Quantization, batch: Batch, fac
     sizes = [expert_bytes(f, arch, batch, facts, alone=alone) for f in feed_forwards(arch) if isinstance(f, Experts)]
     if not sizes:
         return 0
-    gathered = batch.element_bytes * batch.max_num_batched_tokens * arch.hidden * (_gathered_ranks(batch, facts) - 1)
+    others = batch.layout.data_parallel_size - 1
+    gathered = batch.element_bytes * batch.max_num_batched_tokens * arch.hidden * others
     return max(sizes) * (not keeps_workspace(quantization, batch, facts)) + gathered
-
-
-def _gathered_ranks(batch: Batch, facts: EngineFacts) -> int:
-    """Data-parallel ranks whose tokens pass the experts of each at once."""
-    return batch.layout.data_parallel_size if facts.release >= _GATHERS_SINCE else 1
 
 
 def workspace_bytes(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> int:
@@ -107,11 +99,14 @@ def expert_bytes(
 
     Per token and expert of it max(N / 2, hidden) + max(N, hidden) elements, N = 2 x width of an expert on this rank.
     `alone`: Marlin's first is N / 2, and it takes all tokens at once. `deep_gemm`: experts begin at a block each.
+
+    Unless another exchange is asked for they see the tokens of all data-parallel ranks at once: a broadcast of each
+    (0.8.0 to 0.10.1 naive_multicast), or a gathering (to 0.29; all2all.py, prepare_finalize/naive_dp_ep.py).
     """
     count, width = expert_share(experts, batch.layout)
     up, hidden = (2 if experts.gated else 1) * width, experts.latent or arch.hidden
     columns = (width if alone else max(width, hidden)) + max(up, hidden)
-    tokens = batch.max_num_batched_tokens * _gathered_ranks(batch, facts)
+    tokens = batch.max_num_batched_tokens * batch.layout.data_parallel_size
     chunk = None if alone else _expert_chunk(facts)
     if chunk is None or tokens <= chunk:
         rows = tokens * experts.experts_per_token

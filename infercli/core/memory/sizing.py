@@ -222,9 +222,10 @@ def gpu_memory(
         ),
         _term(
             "activation",
-            activation(arch, quantization, load, facts),
+            # V0 makes the states in its profile's first forward pass.
+            activation(arch, quantization, load, facts).plus(Band.exactly(load.states_bytes)),
             f"max(forward of {load.max_num_batched_tokens:,} tokens, sampler of {load.max_num_seqs} x {arch.vocab:,}) "
-            "+ what stays between them",
+            "+ what stays between them" + (f" + states of {load.max_num_seqs} requests" if load.states_bytes else ""),
             "counted in sources of vLLM and PyTorch (core/memory/activation.py); 54 printed peaks agree to 0.02 GiB",
         ),
         _term(

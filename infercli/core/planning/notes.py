@@ -8,6 +8,7 @@ from infercli.core.architecture.arch import Attention, CompressedAttention, Late
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.estimates.estimate import extrapolated
+from infercli.core.estimates.memory import room_outside
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling
@@ -25,6 +26,7 @@ _WORTH_SAYING_BYTES = 0.5 * GIB
 
 def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...]) -> tuple[str, ...]:
     """`said` by whoever checked GPU and quantization, and everything else worth a line."""
+    reserved_bytes = int(profile.reserved_gpu_memory_gib * GIB)
     return (
         *said,
         *filter(None, [unseen_note(question.arch)]),
@@ -34,7 +36,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *_shared_memory(question),
         *_loading(question),
         *_links(question, profile),
-        *_room_outside(question, profile),
+        *room_outside(question.sized, question.arch, question.quantization, question.facts, reserved_bytes),
         *_fp8_cache(question),
         *_architecture(question),
     )
@@ -85,21 +87,6 @@ def _links(question: Question, profile: HardwareProfile) -> Iterator[str]:
         yield (
             f"one engine spans {gpus // profile.gpus_per_node} nodes: every token crosses the network between them, "
             "and losing one node stops the engine"
-        )
-
-
-def _room_outside(question: Question, profile: HardwareProfile) -> Iterator[str]:
-    """Where the memory beyond the budget may not do under load."""
-    memory = question.sized.memory
-    need = sizing.outside_budget_bytes(question.arch, question.quantization, question.sized.load, question.facts)
-    left = memory.total_bytes - memory.budget_bytes - profile.reserved_gpu_memory_gib * GIB
-    if left < need:
-        taken, lower = "the CUDA context and sampling with top_p", "gpu_memory_utilization or max_num_seqs"
-        if question.arch.pooling:
-            taken, lower = "the CUDA context", "gpu_memory_utilization"
-        yield (
-            f"{gib(left, 2)} are left outside the budget, and {taken} may take {gib(need, 2)}: it can run out of "
-            f"memory under load; lower {lower}"
         )
 
 

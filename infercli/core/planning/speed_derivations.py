@@ -17,7 +17,7 @@ from infercli.core.planning.outlook import Cost, Outlook
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.engine import Serving, coefficients_for, step_time, version_of
 from infercli.core.speed.errors import Metric, error_of
-from infercli.core.speed.steps import is_cdna3, is_early, link
+from infercli.core.speed.steps import is_cdna3, is_early, is_widened, link
 from infercli.core.speed.work import half_flops_per_s, rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
@@ -63,9 +63,15 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         name="request_s",
         value=c.request_s,
         unit="s",
-        source="HTTP, tokenizer and queues of a request; core/speed/coefficients.py: as public single clients wait",
+        source="HTTP and queues of a request; core/speed/coefficients.py: as public single clients wait",
     )
-    yield _played("ttft_s", found.ttft_s, (prefill, decode, request, *rates), _error(q, "ttft"))
+    tokenize = Given(
+        name="tokenize_s",
+        value=prompt * c.tokenize_s,
+        unit="s",
+        source=f"the API server reads {prompt:,} tokens; core/speed/coefficients.py: as measured on one core",
+    )
+    yield _played("ttft_s", found.ttft_s, (prefill, decode, request, tokenize, *rates), _error(q, "ttft"))
     if found.tpot_s is not None:
         yield _played("tpot_s", found.tpot_s, (decode, prefill, *rates), _error(q, "tpot"))
     throughput_error = _error(q, "output_tokens_per_s")
@@ -110,6 +116,8 @@ def _rates(q: Question, serving: Serving, c: Coefficients) -> Iterator[Given]:
         source = "16 bits, as far as Marlin reaches: core/speed/work.py _mma_fraction" if less else gpu.source
         yield said("peak_16_bit" if rate == half else "peak_widened" if less else "peak_native", rate, "FLOP/s", source)
     yield fitted("matmul_fraction", "reached in large products")
+    if any(is_widened(m, gpu) for m in work.matrices):
+        yield fitted("widened_fraction", "of that where Marlin widens the weights")
     if False in experts:
         yield fitted("experts_half_matmul_fraction", "in products of experts in 16 bits")
     if True in experts:

@@ -13,6 +13,9 @@ from infercli.core.gpus import Gpu
 from infercli.errors import InputError, UnknownName, Unsupported
 
 _GUIDE = "vLLM 0.29 model_executor/layers/quantization"
+_FP8_MINIMUMS = (((0, 5), (8, 9)), ((0, 14), (8, 0)))
+"""Marlin takes FP8 since 0.5.1, and 0.5.0, which asks for 8.9 as 0.4.2 does, has the row of its release (fp8.py
+get_min_capability; 0.4.1 asks for 9.0)."""
 _MARLIN_SPLIT = "a group of weights must not lie across two GPUs; tiles of 64 x 128 are padded, except with act-order"
 
 
@@ -88,7 +91,7 @@ METHODS: dict[str, Method] = {
             split=_MARLIN_SPLIT, kv_cache="kv_cache_scheme", source=f"{_GUIDE}/compressed_tensors: wNa16",
         ),
         Method(
-            name="fp8", bits=8, minimum_capability=(7, 5), earlier_minimums=(((0, 14), (8, 0)),), native_from=(8, 9),
+            name="fp8", bits=8, minimum_capability=(7, 5), earlier_minimums=_FP8_MINIMUMS, native_from=(8, 9),
             checkpoint="quant_method fp8 (per tensor or per block), compressed-tensors format float-quantized, "
             "or modelopt FP8",
             kernels="CUTLASS and torch 8.9, DeepGEMM 9.0 and 10.0, Marlin 7.5 with 16-bit arithmetic",
@@ -147,7 +150,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="fp8-online", checkpoint="no quantization_config; the engine quantizes while it loads", bits=8,
-            minimum_capability=(7, 5), earlier_minimums=(((0, 14), (8, 0)),), native_from=(8, 9),
+            minimum_capability=(7, 5), earlier_minimums=_FP8_MINIMUMS, native_from=(8, 9),
             loads_as_model_dtype=True, engine_quantization="fp8",
             source=f"{_GUIDE}/online: weights arrive in the checkpoint's dtype and are quantized on the GPU",
         ),

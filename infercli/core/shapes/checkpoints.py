@@ -19,6 +19,7 @@ from infercli.core.shapes.recipes import (
     int4_groups,
     int8_channels,
     nvfp4,
+    nvfp4_tensors,
 )
 
 _Rows = tuple[tuple[str, str, Json], ...]
@@ -46,6 +47,16 @@ _FP8_OF = (
     *(f"Qwen/Qwen3-{size}-2507" for size in ("235B-A22B-Instruct", "235B-A22B-Thinking")),
     *(f"Qwen/Qwen3-Coder-{size}-Instruct" for size in ("30B-A3B", "480B-A35B")),
 )
+_HYBRID_FP8: Json = FP8_BLOCK | {
+    "modules_to_not_convert": [
+        "lm_head", "mtp.fc",
+        *(f"model.language_model.layers.{i}.linear_attn.in_proj_{gate}" for i in range(64) for gate in "ab"),
+    ],
+}  # fmt: skip
+_HYBRID_FP8_OF = (
+    *(f"Qwen/Qwen3.{generation}-27B" for generation in (5, 6, 8)),
+    *(f"Qwen/Qwen3.{generation}-35B-A3B" for generation in (5, 6)), "Qwen/Qwen3.5-122B-A10B", "Qwen/Qwen3.5-397B-A17B",
+)  # fmt: skip
 _SEEING_AWQ = (
     *(f"Qwen/Qwen2-VL-{size}-Instruct" for size in ("2B", "7B", "72B")),
     *(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B")),
@@ -65,6 +76,7 @@ _QWEN: _Rows = (
         if not base.endswith(("1.5-32B-Chat", "1.5-110B-Chat"))
     ),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
+    *((f"{base}-FP8", base, _HYBRID_FP8) for base in _HYBRID_FP8_OF),
     *(
         (f"{base}-FP8", base, FP8_BLOCK | {"modules_to_not_convert": ["lm_head", "model.visual", "visual"]})
         for base in _SEEING_FP8
@@ -158,6 +170,12 @@ _RED_HAT: _Rows = (
     *(
         (f"RedHatAI/Qwen3-{size}-FP8-dynamic", f"Qwen/Qwen3-{size}", fp8_channels(*_ROUTED))
         for size in ("30B-A3B", "235B-A22B")
+    ),
+    (
+        "RedHatAI/Qwen3.6-35B-A3B-NVFP4", "Qwen/Qwen3.6-35B-A3B",
+        nvfp4_tensors(
+            "lm_head", "re:.*visual.*", "re:.*mlp.gate$", "re:.*shared_expert_gate$", "re:.*linear_attn.*", "re:^mtp.*"
+        ),
     ),
 )  # fmt: skip
 

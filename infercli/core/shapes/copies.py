@@ -119,6 +119,16 @@ _QWEN38_MAX: Json = {
     "shared_expert_intermediate_size": 2048, "tie_word_embeddings": False, "vocab_size": 248320,
 }  # fmt: skip
 
+
+def _nemotron_nano2(hidden: int, intermediate: int, pattern: str) -> Json:
+    return {
+        "architectures": ["NemotronHForCausalLM"], "head_dim": 128, "hidden_size": hidden,
+        "hybrid_override_pattern": pattern, "intermediate_size": intermediate, "mamba_head_dim": 80,
+        "mamba_num_heads": 128, "max_position_embeddings": 131072, "n_groups": 8, "num_attention_heads": 40,
+        "num_key_value_heads": 8, "ssm_state_size": 128, "torch_dtype": "bfloat16", "vocab_size": 131072,
+    }  # fmt: skip
+
+
 # ids, config.json, its quantization, where the copy of it stands
 COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (("zai-org/GLM-4.5",), _glm4_moe(131072), None, GALLERY_KEYS.format("glm-4-5-355b")),
@@ -379,5 +389,15 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "rope_scaling": {"factor": 8.0, "original_max_position_embeddings": 8192, "rope_type": "yarn"},
         },
         None, GALLERY.format("olmo-3-7b"),
+    ),
+    (
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", "nvidia/NVIDIA-Nemotron-Nano-9B-v2-Base"),
+        _nemotron_nano2(4480, 15680, "M-M-M-MM-M-M-M*-M-M-M*-M-M-M-M*-M-M-M-M*-M-MM-M-M-M-M-M-"), None,
+        "config.json as stored in debaditc/kvfit@bd4ccabf9143, src/kvfit/data/models.json",
+    ),
+    (
+        ("nvidia/NVIDIA-Nemotron-Nano-12B-v2", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-Base"),
+        _nemotron_nano2(5120, 20480, f"{'M-M-M-M*-' * 6}M-M-M-M-"), None,
+        "NVIDIA-NeMo/NeMo@8cfedd720346, nemo/collections/llm/gpt/model/ssm.py NemotronNano12Bv2",
     ),
 )  # fmt: skip

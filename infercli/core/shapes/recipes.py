@@ -69,6 +69,16 @@ def fp8_modelopt(*excluded: str) -> Json:
     return {"producer": {"name": "modelopt"}, "quantization": stated}
 
 
+def nvfp4_tensors(*ignore: str) -> Json:
+    """compressed-tensors NVFP4, activations too, all but `ignore` quantized."""
+    scale = {"group_size": 16, "num_bits": 4, "strategy": "tensor_group", "symmetric": True, "type": "float"}
+    group = {"targets": ["Linear"], "weights": scale, "input_activations": scale | {"dynamic": "local"}}
+    return {
+        "quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized", "config_groups": {"group_0": group},
+        "ignore": list(ignore),
+    }  # fmt: skip
+
+
 def int8_channels(*ignore: str) -> Json:
     """compressed-tensors INT8 with a scale per output and per token, all but `ignore` quantized."""
     inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": "int"}

@@ -30,8 +30,11 @@ class Coefficients(NamedTuple):
     with experts miss least (TPOT 5.2 %, with 0.30 5.9 % and with 0.39 7.1 %)."""
     attention_fraction: float
     """Of the 16-bit peak in attention over a prompt."""
-    weight_only_fraction: float
-    """Of the rate of a product whose weights need no widening."""
+    widened_fraction: float
+    """Of the rate of a product in 16 bits, where Marlin widens the weights on an A100. Not fitted: it reads Llama-70B's
+    16,384 tokens in 12.2 s where 9.7 do if they are widened first (IBM/text-generation-inference pull request 66), and
+    bursts to Qwen3-32B wait 6.6 and 13.2 s where 16 bits wait 5.2 and 10.3 (0.19; cssnoeasy/a100-vllm-benchmark-blog,
+    a100-quantization-capacity.md). Of experts nothing of the kind is public."""
     early_fraction: float
     """Of all rates of computing on GPUs before capability 8.0, which newer kernels leave behind."""
     cdna3_fraction: float
@@ -49,7 +52,9 @@ class Coefficients(NamedTuple):
     kernel_s: float
     """Gap that each kernel of a CUDA graph leaves."""
     eager_layer_s: float
-    """Host time to launch one layer's kernels without a CUDA graph."""
+    """Host time to launch one layer's kernels without a CUDA graph. Not fitted for V1: Qwen3-32B in 4 bits, eager on an
+    A100 with 0.19, has 39 to 41 ms between tokens at 4 clients, by two formats whose weights are read in 10
+    (cssnoeasy/a100-vllm-benchmark-blog, a100-quantization-capacity.md): 0.6 ms for each of 64 layers."""
     nvlink_reduction_s: float
     """Latency of one all-reduce over NVLink."""
     pcie_reduction_s: float
@@ -71,18 +76,24 @@ class Coefficients(NamedTuple):
     vLLM pull request 17546 has 10,000 answers of about 200 tokens by Llama-3.2-1B on two A100 in 130.7 s, where one
     API server was the limit: 13 ms each, of which intake_s is one."""
     request_s: float
-    """Of a request beside its steps: HTTP, tokenizer, queues, from client to scheduler and back."""
+    """Of a request beside its steps: HTTP and queues, from client to scheduler and back."""
     intake_s: float
     """Between two requests of a burst: the server reads and tokenizes them one after the other."""
+    tokenize_s: float
+    """Of each token of a prompt, on its way through the API server to the scheduler, whether or not it is cached. Not
+    fitted: `tokenizers` 0.23.3 takes 3.8 us a token on one core, of 160 and 640 KB of text and a byte-level BPE of
+    32,000 tokens, and with vLLM 0.25 the first token of a prompt that is wholly cached comes after 257 ms where it has
+    32,768 tokens and after 808 where it has 131,072 (LottoLottoLotto/4x3090-llm-benchmarks, laguna-dflash): 5.6 us a
+    token with all that grows with it. Chosen: 4."""
 
 
 ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
-    experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, weight_only_fraction=1,
+    experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, widened_fraction=1,
     early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, untuned_flops_per_s=inf,
     expert_rows_fraction=inf, kernel_s=0, eager_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1,
     pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, front_token_s=0, request_s=0,
-    intake_s=0,
+    intake_s=0, tokenize_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
 
@@ -94,14 +105,13 @@ _GPU: dict[str, float] = {
     "experts_matmul_fraction": 0.21,
     "experts_half_matmul_fraction": 0.33,
     "attention_fraction": 0.7,
-    "weight_only_fraction": 1.0,
+    "widened_fraction": 0.79,
     "early_fraction": 0.516,
     "cdna3_fraction": 0.6,
     "expert_tile_tokens": 7.03,
     "untuned_flops_per_s": 1.6e12,
     "expert_rows_fraction": 0.9,
     "kernel_s": 3.4e-6,
-    "eager_layer_s": 780e-6,
     "nvlink_reduction_s": 10.8e-6,
     "pcie_reduction_s": 34.9e-6,
     "nvlink_fraction": 0.35,
@@ -110,15 +120,15 @@ _GPU: dict[str, float] = {
 }
 
 V0 = Coefficients(
-    **_GPU, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0, request_s=0.013,
-    intake_s=1e-3,
+    **_GPU, eager_layer_s=780e-6, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0,
+    request_s=0.013, intake_s=1e-3, tokenize_s=4e-6,
 )  # fmt: skip
 """vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts
 and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
-    **_GPU, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.02,
-    intake_s=1e-3,
+    **_GPU, eager_layer_s=600e-6, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6,
+    request_s=0.02, intake_s=1e-3, tokenize_s=4e-6,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1
 (56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s is not fitted:

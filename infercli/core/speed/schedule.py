@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
@@ -53,6 +53,7 @@ def play(
     concurrency: int | None = None,
     request_s: float = 0.0,
     intake_s: float = 0.0,
+    tokenize_s: float = 0.0,
     cached_fraction: float = 0.0,
     tokens_per_step: float = 1.0,
     passing_s: PassingSeconds | None = None,
@@ -61,21 +62,24 @@ def play(
     """The requests through the engine, in order. Lengths in tokens; `outputs` counts the first token as well.
 
     `arrivals_s`: an open loop; `concurrency`: a closed loop of so many clients, each sending its next request when its
-    last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each;
-    `intake_s` between two requests that arrive together. `cached_fraction` of a prompt is in the prefix cache.
+    last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each,
+    and `tokenize_s` on the way there for each token of the prompt; `intake_s` between two requests that arrive
+    together. `cached_fraction` of a prompt is in the prefix cache.
     `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1. `passing_s`: what a
     pipeline of stages delays a request by, from its first token on. `ahead`: each step is scheduled as the one before
     it begins, and who arrives meanwhile is first seen by the step after next.
     """
     n = len(prompts)
     half = request_s / 2
+    reach_s = [half + tokenize_s * tokens for tokens in prompts]
     if arrivals_s is None:
         at_once = n if concurrency is None else min(n, concurrency)
-        events = [(half + i * intake_s, i) for i in range(at_once)]
+        events = [(reach_s[i] + i * intake_s, i) for i in range(at_once)]
         sent, coming = [0.0] * n, at_once
     else:
-        events = [(a + half, i) for i, a in enumerate(arrivals_s)]
+        events = [(a + reach_s[i], i) for i, a in enumerate(arrivals_s)]
         sent, coming = list(arrivals_s), n
+    heapify(events)
     first = [-1.0] * n
     done = [0.0] * n
     made = [0.0] * n  # tokens generated so far, kept over a preemption
@@ -206,6 +210,6 @@ def play(
             left -= 1
             if coming < n:
                 sent[coming] = done[i]
-                heappush(events, (done[i] + half, coming))
+                heappush(events, (done[i] + reach_s[coming], coming))
                 coming += 1
     return Played(sent_s=sent, first_s=first, done_s=done)

@@ -1,7 +1,8 @@
 """How long one step of the engine takes: bytes and FLOP of work.py, at the rates of coefficients.py.
 
 The one thing to know: reading and computing overlap, but not wholly. Where one takes r and the other c, both take
-(r^3 + c^3)^(1/3): the longer of the two where one is short, and a quarter more where they are alike.
+(r^3 + c^3)^(1/3): the longer of the two where one is short, and a quarter more where they are alike. So do launching
+kernels and running them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.experts import busiest
-from infercli.core.speed.work import Work, cut_of, half_flops_per_s
+from infercli.core.speed.work import Matrices, Work, cut_of, half_flops_per_s
 
 GPUS_PER_NODE = 8
 """GPUs that NVLink or one PCIe root connects; beyond them ranks talk over the network."""
@@ -79,7 +80,7 @@ class StepTime:
             half = m.flops_per_s <= half_flops_per_s(gpu)
             grouped = c.experts_half_matmul_fraction if half else eight_bits
             rate = m.flops_per_s * (grouped if m.experts else c.matmul_fraction)
-            rate *= early * (c.weight_only_fraction if m.weight_only else 1.0)
+            rate *= early * (c.widened_fraction if is_widened(m, gpu) else 1.0)
             share = m.experts_per_token / m.experts if m.experts else 0.0
             token_s = 2 * m.parameters * (share or 1.0) / rate / stages
             row_s = token_s / share if share else 0.0  # of one token that all experts see
@@ -156,8 +157,8 @@ class StepTime:
             graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
         if runtime.v0 and decodes and context > decodes * _V0_GRAPH_CONTEXT:
             graphs = False
-        if not graphs and busy < self._launch_s:
-            busy = self._launch_s
+        if not graphs:
+            busy = (busy**3 + self._launch_s**3) ** (1 / 3)
         got = decodes + started
         host = self._c.step_s + got * (self._c.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER))
         front = got * self._front_s
@@ -231,6 +232,11 @@ def pcie_bytes_per_s(gpu: Gpu) -> float:
 def is_early(gpu: Gpu) -> bool:
     """NVIDIA's before Ampere."""
     return gpu.platform == "cuda" and not gpu.at_least((8, 0))
+
+
+def is_widened(matrices: Matrices, gpu: Gpu) -> bool:
+    """Whether Marlin multiplies them where other kernels of the same instructions reach more: on A100."""
+    return matrices.weight_only and not matrices.experts and gpu.capability == (8, 0)
 
 
 def is_cdna3(gpu: Gpu) -> bool:

@@ -33,7 +33,7 @@ Arriving, they show a steady state; a queue that grows without end is then that 
 _SAMPLED = 101
 """Prompts that stand for all, where only the one in the middle counts."""
 _LOOPS = 5
-"""Requests of each client that a closed loop plays at most."""
+"""Requests of each client that a closed loop plays at most: of a longer run all but whole rounds of its clients."""
 _RUN = 10
 """Prompts of each client, of which the mean of TTFT is said where the load does not say: it is a benchmark's figure,
 with the burst at the start in it (InferenceX: `--num-prompts "$((CONC * 10))"`)."""
@@ -188,6 +188,7 @@ def predict(
         concurrency=concurrency,
         request_s=c.request_s if load.served else 0.0,
         intake_s=c.intake_s if load.served else 0.0,
+        tokenize_s=c.tokenize_s if load.served else 0.0,
         cached_fraction=load.cached_fraction,
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
         passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
@@ -264,7 +265,9 @@ def requests_played(load: Load, concurrency: int | None, clients: int | None, en
     asked = None if each is None else max(1, ceil(each))
     if concurrency is not None:
         enough = max(_LOOPS * concurrency, 24)
-        return max(concurrency, enough if asked is None else min(asked, enough))
+        if asked is None or asked <= enough:
+            return max(concurrency, asked or enough)
+        return enough - (enough - asked) % concurrency  # as many end in the last round as do in the whole run
     if load.request_rate is not None:
         return min(asked or _ARRIVALS, _MOST)
     return min(asked or _AT_ONCE, _MOST)
@@ -305,6 +308,8 @@ def _measured(
         behind_s, longer = behind / rate, clients / concurrency
         first_s = [f * longer if i < concurrency else f + behind_s for i, f in enumerate(first_s)]
     shares = [burst if i < (concurrency or 0) else later for i in range(count)]
+    if concurrency is not None and asked is not None and count < asked:
+        rate = asked / (span + (asked - count) / rate)  # until the last answer ends, with ever fewer clients
     rate = _of_all(played, rate, load, engines, clients, count, capacity)
     if load.request_rate is not None and load.requests is None:
         rate = min(load.request_rate, capacity)  # only the end of a play makes it less

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import logging
+import os
 import stat
 import threading
 from pathlib import Path
@@ -187,6 +188,13 @@ def test_why_a_file_is_no_kubeconfig_is_said_in_words_and_not_by_an_exceptions_n
 def test_a_kubeconfig_that_is_not_there_is_said_to_be_missing():
     with pytest.raises(InputError, match=r"^--kubeconfig: there is no file prod.yaml$"):
         connect("prod.yaml", None, None)
+
+
+def test_who_has_no_home_has_no_kubeconfig_there(monkeypatch):
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", str)  # as it is left where HOME is not set and no user has this id
+    with pytest.raises(InputError, match=r"^there is no kubeconfig: ~/.kube/config does not exist$"):
+        connect(None, None, None)
 
 
 def test_a_folder_as_kubeconfig_is_named_once(tmp_path):

@@ -171,6 +171,26 @@ def test_stop_ends_every_process_also_one_that_made_a_session_of_its_own(ray, fa
     assert ray.running() is None
 
 
+def test_a_command_that_is_killed_as_it_starts_a_ray_leaves_what_stop_finds(ray, fake_engine, monkeypatch):
+    start, marks = subprocess.Popen, []
+
+    def killed(*words, **how):
+        start(*words, **how)
+        marks.append(how["env"][MARK])
+        raise SystemExit
+
+    monkeypatch.setattr(subprocess, "Popen", killed)
+    with pytest.raises(SystemExit):
+        ray.ensure(free_port())
+    monkeypatch.undo()
+    end = time.monotonic() + 10
+    while not alive(marks[0]) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert ray.running() is None
+    assert ray.stop() >= 1
+    assert alive(marks[0]) == []
+
+
 TITLED = """import sys, time
 log = open(sys.argv[1], "w")
 open("/proc/self/comm", "w").write(sys.argv[2])

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from infercli.adapters.local.release_directory import ReleaseDirectory
+from infercli.errors import InferError
 from tests.contracts.release_store import GOOD, ReleaseStoreContract, revision
 
 
@@ -30,6 +31,15 @@ def test_nobody_else_on_this_machine_reads_the_history(tmp_path):
     store.progress("chat", 1, GOOD)
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "releases").rglob("*.json")}
     assert modes == {"000001.revision.json": 0o600, "000001.progress.json": 0o600}
+
+
+def test_a_full_disk_is_said_of_the_file_that_it_did_not_take(tmp_path, monkeypatch):
+    store = ReleaseDirectory(tmp_path / "releases")
+    (tmp_path / "releases" / "chat").mkdir(parents=True)
+    (tmp_path / "releases" / "chat" / "lock").symlink_to("/dev/full")
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    with pytest.raises(InferError, match=r"chat/lock could not be written"), store.changing("chat", "deploy"):
+        pass
 
 
 def test_who_only_looks_keeps_nobody_from_changing(tmp_path):

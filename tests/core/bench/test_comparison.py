@@ -120,6 +120,15 @@ def test_what_a_run_has_not_is_unknown_and_not_too_few():
     assert compare(silent, silent, "b.json").stages[0].notes == ()
 
 
+def test_what_only_one_of_two_runs_has_is_unknown():
+    load = Load(concurrency=1, requests=40)
+    silent = result(stage([trace(float(i), (i + 0.5,)) for i in range(40)], load=load))
+    speaking = result(stage([trace(float(i), (i + 0.5, i + 0.7)) for i in range(40)], load=load))
+    for a, b in ((silent, speaking), (speaking, silent)):
+        found = by_metric(compare(a, b, "b.json"))["tpot_p50_s"]
+        assert (found.verdict, found.a is None, found.b is None) == ("unknown", a is silent, b is silent)
+
+
 def test_a_drifting_run_shows_no_difference_that_one_may_believe():
     def climbing(step):
         return result(
@@ -164,6 +173,11 @@ def test_latencies_of_an_open_loop_count_from_when_requests_were_due():
     found = by_metric(compare(result(stage(late, load=load)), result(stage(late, load=load)), "b.json"))
     assert found["ttft_due_p50_s"].a == pytest.approx(0.5)
     assert "ttft_p50_s" not in found
+    # Sent another half second later and answered as fast: what is drawn again counts from then, too.
+    later = [trace(i + 0.75, (i + 1.0,), intended_s=float(i), request=i) for i in range(40)]
+    slower = by_metric(compare(result(stage(late, load=load)), result(stage(later, load=load)), "b.json"))
+    told = slower["ttft_due_p50_s"]
+    assert (told.low, told.difference, told.high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_stages_are_matched_by_their_load_and_what_only_one_has_is_named():

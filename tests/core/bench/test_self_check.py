@@ -184,6 +184,9 @@ def test_only_what_was_measured_and_answered_is_judged():
     others = [answer(phase="warmup", **late), answer(error="timeout", **late), answer(cut=True, **late)]
     assert merged([answer(), *others]).fraction == 0.0
     assert merged(others).fraction is None
+    waited = {"frames": (), "e2e_s": 0.004, "late_s": 0.1, "intended_s": -0.1}
+    others = [answer(phase="warmup", **waited), answer(error="timeout", **waited)]
+    assert check(*[answer(frames=(), e2e_s=0.004)] * 30, *others).client_limited is False
 
 
 def test_a_worker_that_has_no_time_left_is_the_limit():

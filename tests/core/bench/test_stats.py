@@ -65,6 +65,8 @@ def test_a_rate_is_the_amount_by_the_time_and_varies_with_what_its_blocks_held()
     bursts = resample_rate([(float(t), 48.0) for t in random.Random(1).sample(range(48), 3)], 0.0, 48.0, seed=1)
     assert min(bursts.draws) < 2.0
     assert max(bursts.draws) > 4.0
+    uneven = resample_rate([(i + 0.5, 2.0 + i % 3) for i in range(24)], 0.0, 24.0, seed=1)
+    assert (uneven.lowest, uneven.highest) == (2.0, 4.0)
 
 
 def test_few_blocks_make_the_interval_wider_than_the_normal_distribution_would():

@@ -200,6 +200,22 @@ def test_confirmations_decide_about_a_rate_together_and_the_run_that_chose_it_do
     assert searched([held_by(1.0, 900), rate(8.5, 1), held_by(0.93, 300)]).broke_at_rate_per_s == 8
 
 
+def test_a_rate_at_which_too_many_fail_does_not_hold_however_fast_the_others_are():
+    whole = rate(8, 100)
+    failed = [t.model_copy(update={"error": "http", "status": 503}) if t.request < 4 else t for t in whole.traces]
+    of_four = stage_result(whole.load, CLIENT, failed, began_s=0, ended_s=1, objectives=ONE_SECOND)
+    assert [a.holds for a in of_four.goodput.attained] == [True]  # 96 of 100 within a second, and 95 are asked for
+    found = searched([rate(4, 100), of_four])
+    assert (found.highest_rate_per_s, found.broke_at_rate_per_s) == (4, 8)
+
+
+def test_one_confirmation_that_missed_is_overruled_by_several_of_a_higher_rate_that_held():
+    once = [held_by(1.0, at=4.0), held_by(0.93, 300, at=4.0)]
+    held, missed = ([held_by(share, 300), held_by(share, 300)] for share in (0.98, 0.93))
+    assert searched([*once, *held]).highest_rate_per_s == 8
+    assert searched([*once, *missed]).broke_at_rate_per_s == 4
+
+
 def test_a_third_confirmation_is_sent_only_where_it_could_make_the_search_sure():
     def confirmed(*shares):
         done = [held_by(1.0), rate(8.5, 1), *(held_by(share, 300) for share in shares)]
@@ -348,6 +364,18 @@ def test_a_few_requests_that_were_alone_and_missed_by_chance_do_not_end_a_search
     done = [stage_result(load, CLIENT, slow_once, began_s=0, ended_s=200, objectives=ONE_SECOND)]
     assert searched(done).hopeless is None  # 18 of 20: 95 % of all could still meet it
     assert next_rate(done, 1.0).rate_per_s == 0.5
+
+
+def test_a_request_beside_which_the_next_one_began_was_not_alone():
+    def of_a_pair(i):
+        began_s = 10.0 * (i // 2)
+        sent_s, came_s = began_s + i % 2, began_s + 3
+        return trace(i, 0, came_s + 1, intended_s=sent_s, sent_s=sent_s, arrivals_s=(came_s, came_s + 1))
+
+    load = Load(arrivals="poisson", rate_per_s=1.0, requests=40)
+    pairs = [of_a_pair(i) for i in range(40)]
+    done = [stage_result(load, CLIENT, pairs, began_s=0, ended_s=200, objectives=ONE_SECOND)]
+    assert searched(done).hopeless is None
 
 
 def test_a_search_ends_where_so_few_requests_can_ask_no_more_and_does_not_know():

@@ -84,6 +84,13 @@ def test_a_histogram_grows_by_a_constant_factor():
     assert found.zeros == 1
 
 
+def test_a_value_on_an_edge_is_in_the_bin_that_begins_there():
+    for place in range(-60, 60):  # whatever the logarithm of an edge comes out as
+        edge = 10.0 ** (place / 20)
+        found = log_histogram([edge, edge * 10**0.99], 20)
+        assert (found.edges[0], found.counts[0]) == (edge, 1)
+
+
 def test_a_histogram_of_nothing_above_zero_is_none():
     assert log_histogram([], 10) is None
     assert log_histogram([0.0], 10) is None

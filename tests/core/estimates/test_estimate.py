@@ -71,7 +71,7 @@ def test_what_is_missing_is_said_as_expected_and_at_worst(gpu, words):
     found = estimate(asked, shipped_model("Qwen/Qwen3-32B"))
     assert isinstance(found, Estimate)
     assert words in found.reason
-    assert found.reason.endswith(f"{found.missing_bytes / 2**30:.2f} GiB at worst")
+    assert f" are missing per GPU, {found.missing_bytes / 2**30:.2f} GiB at worst" in found.reason
 
 
 def test_the_speed_of_what_may_not_start_is_that_of_an_engine_that_did():

@@ -251,6 +251,24 @@ def test_vllm_0_8_and_0_9_take_their_older_engine_for_what_the_newer_lacks(versi
     assert (found.memory == v0.memory) is (lacking is not None)
 
 
+def test_v0_holds_states_beside_the_kv_cache():
+    def asked(version: str, **more) -> Estimate:
+        request = EstimateRequest(model="m", gpu="L40S", engine_version=version, **more)
+        found = estimate(request, shipped_model("nvidia/NVIDIA-Nemotron-Nano-9B-v2"))
+        assert isinstance(found, Estimate), found
+        return found
+
+    # vllm-project/vllm#23230: 0.10.1 allocates 33.75 GiB for 256 states of 27 layers in float32, and fails; before
+    # them 17.03 - 16.56 GiB for the convolutions'.
+    v1, v0 = asked("0.10.1", use_v1=True), asked("0.10.1", mamba_ssm_cache_dtype="float32")
+    more = bytes_of(v0, "activation") - bytes_of(v1, "activation")
+    assert more / GIB == pytest.approx(33.75 + 0.47, abs=0.01)
+    assert v0.starts is False
+    assert v0.kv_cache.block_tokens == 16  # attention's own: no state has to fit in it
+    assert [asked(version).kv_cache.block_tokens for version in ("0.9.2", "0.10.0", "0.10.1")] == [16] * 3
+    assert asked("0.10.2").kv_cache.block_tokens == v1.kv_cache.block_tokens > 16
+
+
 def test_v0_cuts_no_long_prompts_where_its_scheduler_cannot():
     # vLLM 0.8.5 engine/arg_utils.py _set_default_args_v0
     def tokens(**asked):

@@ -176,6 +176,19 @@ def test_single_nvfp4_matrices_of_experts_are_padded_to_tiles():
         assert bool(layout_problems(arch, typical("nvfp4"), pair, "0.14.0", find_gpu("RTX-5090"))) is gated
 
 
+def test_marlin_did_not_pad_where_it_was_alone():
+    # vllm-project/llm-compressor#57: 0.5.3 on four GPUs, "7392 is not divisible by min_thread_k = 128"
+    def said(method: str, engine_version: str, ranks: int = 4) -> tuple[str, ...]:
+        layout = Layout(tensor_parallel_size=ranks)
+        stored = replace(typical(method), group_size=None)
+        return layout_problems(arch("Qwen/Qwen2-72B-Instruct"), stored, layout, engine_version)
+
+    assert [p.partition(" is")[0] for p in said("w8a16", "0.5.3")] == ["down: 8192 x 7392 per GPU"]
+    assert not said("w8a16", "0.5.3", ranks=1)
+    assert not said("w8a16", "0.8.5")
+    assert not said("int8", "0.5.3")
+
+
 def test_act_order_needs_aligned_shapes_that_plain_gptq_does_not():
     # 896 x 4864 at TP 2: 7 heads x 64 = 448 inputs of the output projection, not a multiple of 128
     plain = replace(typical("gptq"), group_size=64)

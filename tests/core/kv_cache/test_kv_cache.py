@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import GatedDelta, Layout, ShortConvolution, StateSpace, mixers
+from infercli.core.architecture.arch import GatedDelta, Layout, ShortConvolution, StateSpace, mixers, rank_tensors
 from infercli.core.kv_cache.blocks import backend_block_tokens
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache, groups
 from infercli.core.kv_cache.pool import cache_layout
@@ -277,6 +277,18 @@ def test_sparse_latent_attention_packs_fp8_by_the_gpus_backend(dtype, capability
     arch = ARCHS["latent attention with an indexer"]
     held = cache(arch, kv_dtype=kv_dtype(dtype, False, arch, capability), tp=4)
     assert held.bytes_per_token == 7 * (bytes_each + 132)  # whole on every rank, with 132 B of indexer
+
+
+def test_until_023_a_layer_that_reuses_anothers_choice_has_the_weights_and_keys_of_an_indexer_all_the_same():
+    arch = ARCHS["latent attention, some layers with an indexer"]  # 3 of 7
+    held = {version: cache(arch, version=version).bytes_per_token for version in ("0.23.0", "0.24.0")}
+    assert held == {"0.23.0": 7 * (576 * 2 + 132), "0.24.0": 7 * 576 * 2 + 3 * 132}
+
+    def elements(release):
+        found = rank_tensors(arch, Layout(release=release))
+        return sum(t.copies * t.outputs * t.inputs for t in found if t.role == "indexer")
+
+    assert 3 * elements((0, 23)) == 7 * elements((0, 24))
 
 
 COMPRESSED_ARCH = architecture.parse(COMPRESSED)

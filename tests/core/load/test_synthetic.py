@@ -61,6 +61,31 @@ def test_turns_lengths_and_thinking_are_as_described(lengths):
         assert {t.max_tokens for t in conversation.turns} <= {7, 9}
 
 
+def test_later_turns_are_as_long_as_the_first_without_the_shared_prefix(lengths):
+    for more, later in (({}, 80), ({"shared_prefix": {"tokens": 30}}, 50)):
+        for conversation in made(lengths, count=2, turns=2, **more).conversations:
+            assert lengths.lengths([turn.prompt for turn in conversation.turns]) == [80, later]
+
+
+def test_every_turn_ends_with_the_suffix_and_is_as_long_as_described(lengths):
+    sent = made(lengths, count=2, turns=2, turn_tokens=25, suffix="Answer in one word.")
+    for conversation in sent.conversations:
+        assert all(turn.prompt.endswith(" Answer in one word.") for turn in conversation.turns)
+        assert lengths.lengths([turn.prompt for turn in conversation.turns]) == [80, 25]
+
+
+def test_a_prompt_with_room_for_its_suffix_and_no_number_has_no_number(lengths):
+    suffix = "Answer in one word."
+    (with_it,) = lengths.lengths([f" {suffix}"])
+    (prompt,) = firsts(made(lengths, count=1, input_tokens=with_it + 2, suffix=suffix).conversations)
+    assert lengths.lengths([prompt]) == [with_it + 2]
+    assert prompt.endswith(suffix)
+
+
+def test_the_source_says_from_where_to_where_lengths_reach(lengths):
+    assert "first prompts of 70 to 90 tokens" in made(lengths, count=20, input_tokens=[70, 90]).source
+
+
 def test_prompts_share_nothing_unless_it_is_asked_for(lengths):
     prompts = firsts(made(lengths, count=60).conversations)
     assert len({p.split()[0] for p in prompts}) == 60
@@ -134,7 +159,10 @@ def test_a_prompt_of_fewer_tokens_than_words_was_cut():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"input_tokens": 50, "suffix": "What is it? " * 30}, "the suffix of .* leaves nothing of a prompt of 50"),
+        (
+            {"input_tokens": [500, 50], "suffix": "What is it? " * 30},
+            "the suffix of .* leaves nothing of a prompt of 50",
+        ),
         ({"input_tokens": [60, 500], "shared_prefix": {"hit_fraction": 0.9}}, "leaves nothing of a prompt of 60"),
         ({"shared_prefix": {"hit_fraction": 0.5, "groups": 6}}, "6 conversations in 6 groups share nothing"),
     ],

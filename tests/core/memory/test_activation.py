@@ -41,6 +41,15 @@ def test_below_128_rows_the_sort_takes_more_per_row():
     assert peak(LLAMA, load(seqs=64, gpu=L4), V0_15).typical == sixty_four
 
 
+def test_before_055_the_sampler_sorts_what_the_model_wrote_without_a_copy():
+    # Each value in fp32 is one of 2 B: of 36 the logits, the sorted values and cub's buffer, of 48 the sorted keys too
+    def taken(seqs):
+        return peak(LLAMA, load(seqs=seqs, tokens=1024), find_engine("0.5.4")).typical
+
+    assert taken(1024) - taken(512) == 512 * (30 * 128256 + 2 * 2 * 4096)
+    assert taken(64) - taken(32) == 32 * (40 * 128256 + 2 * 2 * 4096)
+
+
 def test_a_float32_model_has_its_logits_copied_all_the_same():
     # 16 B per logit, as 0.19 prints 2.21 GiB
     assert peak(LLAMA, load(seqs=1024, tokens=8192, dtype_bytes=4), V0_19).typical / GIB == pytest.approx(
@@ -52,6 +61,23 @@ def test_the_forward_pass_wins_where_few_sequences_are_sampled():
     # 2 B x 8192 x (3 x 14336 + 4 x 4096) + 16 MiB
     by_hand = 2 * 8192 * (3 * 14336 + 4 * 4096) + 16 * MIB
     assert peak(LLAMA, load(seqs=1, tokens=8192), V0_19).typical == by_hand
+
+
+@pytest.mark.parametrize(
+    ("model", "mixed"),
+    [
+        (
+            "Qwen/Qwen3.5-35B-A3B",
+            4 * 16 * 128 + 4 * 32 * 128,
+        ),  # a gated delta rule: four of its keys, four of its values
+        ("ibm-granite/granite-4.0-h-small", 4 * 128 * 64 + 4 * 1 * 128),  # a state space: four widths, four states
+    ],
+)
+def test_a_recurrent_layer_projects_more_than_the_experts_beside_it(model, mixed):
+    arch = shapes()[model].arch
+    for tp in (1, 2):
+        by_hand = 2 * 8192 * (2 * arch.hidden + mixed // tp) + 16 * MIB
+        assert moments(arch, UNQUANTIZED, load(tp, seqs=1, tokens=8192), V0_19).forward.typical == by_hand
 
 
 def test_int8_keeps_one_more_copy_of_the_intermediate():
@@ -191,9 +217,9 @@ def test_the_v2_runners_profile_copied_logits_until_027_and_its_tables_count_sin
     assert low["0.27.0"] - low["0.28.0"] == pytest.approx(4 * logits)
 
 
-def test_since_020_experts_are_handed_the_tokens_of_all_data_parallel_ranks():
+def test_experts_are_handed_the_tokens_of_all_data_parallel_ranks():
     # What Triton's experts keep is for all of them: per token and expert of it 14,336 and 2 x 14,336 elements. Beside
-    # them the forward pass has the gathered hidden states, of the other rank.
+    # them the forward pass has the gathered hidden states, of the other rank. Until 0.16 the experts keep nothing.
     mixtral, tokens = shapes()["mistralai/Mixtral-8x7B-v0.1"].arch, 4096
 
     def more(version):
@@ -205,8 +231,9 @@ def test_since_020_experts_are_handed_the_tokens_of_all_data_parallel_ranks():
         alone, both = found
         return both.kept.typical - alone.kept.typical, both.forward.typical - alone.forward.typical
 
-    assert more("0.19.0") == (0, 0)
-    assert more("0.20.0") == (2 * tokens * 2 * (14336 + 28672), 2 * tokens * 4096)
+    experts, gathered = 2 * tokens * 2 * (14336 + 28672), 2 * tokens * 4096
+    assert more("0.20.0") == more("0.19.0") == (experts, gathered)
+    assert more("0.10.1") == (0, experts + gathered)
 
 
 def test_what_experts_pass_on_is_counted_at_the_low_end_too_on_datacentre_blackwell():

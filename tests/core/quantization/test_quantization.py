@@ -99,7 +99,9 @@ def test_a_method_without_a_kernel_on_the_gpu_is_refused(method, gpu):
 
 @pytest.mark.parametrize(
     ("method", "gpu", "last", "first"),
-    [  # get_min_capability in the wheels of 0.8.5, 0.9.2, 0.11.0, 0.12.0, 0.13.0 and 0.14.0
+    [  # get_min_capability in 0.4.1, 0.4.3 and 0.5.1, and in the wheels of 0.8.5, 0.9.2 and 0.11.0 to 0.14.0
+        ("fp8", "RTX-A6000", "0.4.1", "0.5.1"),
+        ("fp8-online", "A100-80-SXM", "0.4.3", "0.5.1"),
         ("w4a16", "T4", "0.11.2", "0.12.0"),
         ("w8a16", "T4", "0.11.2", "0.12.0"),
         ("fp8", "T4", "0.13.0", "0.14.0"),

@@ -9,7 +9,8 @@ import pytest
 from infercli.core.architecture import parse
 from infercli.core.architecture.arch import Layout, draft_tensors, parameter_count, rank_tensors
 from infercli.core.estimates.tensor_parallel import problems
-from infercli.core.memory.weights import ROTARY, weights_by_role
+from infercli.core.gpus import find_gpu
+from infercli.core.memory.weights import ROTARY, weights_by_role, weights_bytes
 from infercli.core.quantization.schemes import schemes_of, typical
 from infercli.core.shapes import find_shape, published_as
 from infercli.core.shapes.cards import CARDS, EMBEDDERS
@@ -24,6 +25,7 @@ from infercli.core.shapes.qwen import QWEN
 from infercli.core.shapes.reports import REPORTS
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
+from tests.core.configs import config_of
 from tests.core.plans import plan
 
 
@@ -116,6 +118,7 @@ def test_a_checkpoint_has_the_bytes_of_its_files(model_id, size):
         ("zai-org/GLM-4.5V", 107_710_933_120),
         ("deepseek-ai/DeepSeek-OCR", 3_336_106_240),
         ("Qwen/Qwen3-Reranker-8B", 8_188_548_096),
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", 8_888_227_328),  # debaditc/kvfit, of the Hub
     ],
 )
 def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elements):
@@ -137,6 +140,7 @@ def test_a_copy_of_a_config_has_as_many_parameters_as_its_files(model_id, elemen
         ("Qwen/Qwen3.8-2.4T-A95B", 4_892_388_705_238),
         ("poolside/Laguna-S-2.1-FP8", 121e9),
         ("moonshotai/Kimi-K2-Thinking", 594e9),
+        ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", 23.32 * GIB),  # "Checkpoint size" in a log of 0.19, what drafts included
     ],
 )
 def test_a_copy_of_a_config_makes_as_many_bytes_as_its_files(model_id, size):
@@ -170,6 +174,40 @@ def test_a_scaled_rotary_embedding_takes_as_many_tokens_as_vllm_says():
     # vllm-project/vllm#7860: max_seq_len=65536
     assert find_shape("OpenGVLab/InternVL2-8B").arch.max_model_len == 65536
     assert find_shape("mistralai/Ministral-3-8B-Base-2512").arch.max_model_len == 262144
+
+
+@pytest.mark.parametrize(
+    ("model_id", "gpu", "version", "printed_gib"),
+    [  # public logs: "Model loading took"
+        ("Qwen/Qwen3.5-4B", "L40S", "0.22.0", 8.61),
+        ("RedHatAI/Qwen3.6-35B-A3B-NVFP4", "RTX-5090", "0.19.1", 21.88),
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", "L40S", "0.10.1", 16.56),
+    ],
+)
+def test_a_shape_weighs_what_a_log_prints(model_id, gpu, version, printed_gib):
+    shape = find_shape(model_id)
+    weights = weights_bytes(
+        shape.arch, shape.quantization, Layout(), 2, gpu=find_gpu(gpu), engine_version=version, batched_tokens=8192
+    )
+    assert weights / GIB == pytest.approx(printed_gib, rel=0.002)
+
+
+def test_qwen3_5_in_fp8_weighs_what_a_log_of_its_text_model_prints():
+    # vllm-project/vllm#41000: 27.66 to 27.69 GiB of Qwen3.6-27B-FP8 in 32 GB, where the encoder is left out
+    shape = find_shape("Qwen/Qwen3.6-27B-FP8")
+    by_role = weights_by_role(shape.arch, shape.quantization, Layout(), 2)
+    assert sum(n for role, n in by_role.items() if role != "encoder") / GIB == pytest.approx(27.66, rel=0.002)
+
+
+def test_llama_3_1_405b_in_fp8_keeps_its_attention_and_outermost_layers():
+    # vllm-project/vllm#6746: 57.752 GiB of each of eight GPUs, when its files had every head of keys twice
+    shape = find_shape("meta-llama/Meta-Llama-3.1-405B-Instruct-FP8")
+    twice = parse(config_of(shape.arch) | {"num_key_value_heads": 16})
+    layout = Layout(tensor_parallel_size=8)
+    weights = weights_bytes(
+        twice, shape.quantization, layout, 2, gpu=find_gpu("H100"), engine_version="0.5.3", batched_tokens=512
+    )
+    assert weights / GIB == pytest.approx(57.752, rel=0.001)
 
 
 def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_sections():
