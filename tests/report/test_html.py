@@ -213,8 +213,22 @@ def test_what_was_sent_stands_on_the_page():
     assert "of a pool of 64" in text
 
 
+@pytest.mark.parametrize(("limited", "said"), [(True, "yes"), (None, "unknown"), (False, "no")])
+def test_whether_the_client_was_the_limit_is_said(limited, said):
+    (one,) = run(64, 8).stages
+    judged = one.model_copy(update={"check": one.check.model_copy(update={"client_limited": limited})})
+    assert f"|tokens that shared a read|8 at a time|{said}|" in Seen(page(result(judged))).text
+
+
+def test_whole_numbers_are_foretold_and_measured_without_a_fraction_and_times_with_one():
+    text = Seen(page(full(run(64, 8)))).text
+    assert re.search(r"\|output tokens/s\|[\d,]+\|[\d,]+ to [\d,]+\|[\d,]+\|", text)
+    assert re.search(r"\|TTFT p50\|[\d,]+\.\d\|[\d,]+\.\d to [\d,]+\.\d\|[\d,]+\.\d\|", text)
+
+
 def test_a_search_says_what_it_found():
-    assert "The highest rate that holds: 2 requests/s" in Seen(page(rates(1, 2, 2))).text
+    text = Seen(page(rates(1, 2, 2))).text
+    assert re.search(r"The highest rate that holds: 2 requests/s, in 2 runs; [\d.]+ to [\d.]+ were sent", text)
 
 
 def test_a_search_that_is_sure_of_a_lower_rate_is_about_that():
@@ -244,6 +258,7 @@ def test_the_headline_is_of_the_level_that_holds_or_that_saturates_and_says_whic
 
 def test_objectives_are_listed_by_the_number_of_their_level():
     text = Seen(page(rates(1, 2, 2))).text
+    assert "|good requests/s|1|8 at a time|" in text
     assert "|3|2 requests/s|" in text
     assert "|4|2 requests/s|" in text
     assert "answered, at least 99.9 %" in text
