@@ -37,11 +37,20 @@ def fp8_tensors(*ignore: str) -> Json:
 
 def fp8_channels(*ignore: str) -> Json:
     """compressed-tensors FP8 with a scale per output and per token, all but `ignore` quantized."""
-    inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": "float"}
-    weights = {"dynamic": False, "num_bits": 8, "strategy": "channel", "symmetric": True, "type": "float"}
+    return _channels("float", ignore)
+
+
+def int8_channels(*ignore: str) -> Json:
+    """The same in INT8."""
+    return _channels("int", ignore)
+
+
+def _channels(kind: str, ignore: tuple[str, ...]) -> Json:
+    inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": kind}
+    weights = {"dynamic": False, "num_bits": 8, "strategy": "channel", "symmetric": True, "type": kind}
     group = {"input_activations": inputs, "targets": ["Linear"], "weights": weights}
     return {
-        "quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": group},
+        "quant_method": "compressed-tensors", "format": f"{kind}-quantized", "config_groups": {"group_0": group},
         "ignore": list(ignore),
     }  # fmt: skip
 
@@ -75,17 +84,6 @@ def nvfp4_tensors(*ignore: str) -> Json:
     group = {"targets": ["Linear"], "weights": scale, "input_activations": scale | {"dynamic": "local"}}
     return {
         "quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized", "config_groups": {"group_0": group},
-        "ignore": list(ignore),
-    }  # fmt: skip
-
-
-def int8_channels(*ignore: str) -> Json:
-    """compressed-tensors INT8 with a scale per output and per token, all but `ignore` quantized."""
-    inputs = {"dynamic": True, "num_bits": 8, "strategy": "token", "symmetric": True, "type": "int"}
-    weights = {"dynamic": False, "num_bits": 8, "strategy": "channel", "symmetric": True, "type": "int"}
-    group = {"input_activations": inputs, "targets": ["Linear"], "weights": weights}
-    return {
-        "quant_method": "compressed-tensors", "format": "int-quantized", "config_groups": {"group_0": group},
         "ignore": list(ignore),
     }  # fmt: skip
 
