@@ -45,7 +45,7 @@ def shipped_model(model_id: str, hf_quant_config: Json = None) -> Model:
     except InputError as error:
         raise InputError(error.message, f"{OWN_CONFIG}; {error.hint}") from None
     stored = shape.quantization if hf_quant_config is None else detect_in({}, hf_quant_config)
-    return Model(model_id, shape.arch, stored)
+    return Model(model_id, shape.arch, stored, shape.notes)
 
 
 def read_draft(

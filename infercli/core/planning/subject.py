@@ -137,7 +137,14 @@ def _from_shape(
     if wanted is None:
         if native.method in accepted:
             reason = "what this model's checkpoint is"
-            return Subject(arch=shape.arch, quantization=native, reason=reason, given=False, convertible=convertible)
+            return Subject(
+                arch=shape.arch,
+                quantization=native,
+                reason=reason,
+                given=False,
+                notes=shape.notes,
+                convertible=convertible,
+            )
         if native.method != "none":
             raise _unaccepted(model, native.method, accepted, profile)
         return Subject(
@@ -145,6 +152,7 @@ def _from_shape(
             quantization=typical(accepted[0]),
             reason=f"the first that profile {profile.name} accepts; {_needed(accepted[0])}",
             given=False,
+            notes=shape.notes,
         )
     if native.method not in ("none", *wanted):
         raise InputError(
@@ -163,7 +171,7 @@ def _from_shape(
         quantization=chosen,
         reason=reason,
         given=True,
-        notes=_unlisted(chosen.method, accepted, profile),
+        notes=(*shape.notes, *_unlisted(chosen.method, accepted, profile)),
         convertible=convertible,
     )
 

@@ -37,7 +37,7 @@ from infercli.core.shapes.llama import LLAMA
 from infercli.core.shapes.quantized import QUANTIZED, QUANTIZED_COPIES
 from infercli.core.shapes.qwen import QWEN
 from infercli.core.shapes.reports import REPORTS
-from infercli.core.shapes.sources import CARD, CONFIGS, ROUNDED
+from infercli.core.shapes.sources import CARD, CONFIGS, KNOWLEDGE, ROUNDED
 from infercli.errors import UnknownName
 
 _METHODS_BY_NAME = {
@@ -57,6 +57,13 @@ class Shape(NamedTuple):
     """The Hub's own count, or that of the shape where `source` has no count."""
     source: str
     quantization: Quantization = UNQUANTIZED
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever plans with it must know; nothing where its config.json was read, or a copy of it."""
+        if KNOWLEDGE not in self.source:
+            return ()
+        return ("the shape is from general knowledge and not from its config.json, which `infercli pin` reads",)
 
 
 def _arch(family: str, numbers: tuple[int, ...]) -> ModelArch:
@@ -118,7 +125,7 @@ def _from_row(family: str, numbers: tuple[int, ...], parameters: int, source: st
 
 
 def _fine_tune(base: str) -> Shape:
-    return _shape(base)._replace(source=f"that of {base}, from knowledge")
+    return _shape(base)._replace(source=f"that of {base}, {KNOWLEDGE}")
 
 
 def _quantized(base: str, quantization: Json, source: str, widened: int | None = None) -> Shape:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+KNOWLEDGE = "from knowledge"
+"""Part of each source for which no file was read."""
 CONFIGS = "config.json as stored in ai-dynamo/aiconfigurator@095f58a51c4c, model_configs/"
-ROUNDED = "config.json and model card on the Hub, from knowledge; parameters checked as the card rounds them"
+ROUNDED = f"config.json and model card on the Hub, {KNOWLEDGE}; parameters checked as the card rounds them"
 QWEN25 = "config.json as stored in ai-dynamo/aiconfigurator before c78d3fabf8b1, model_configs/"
-CARD = "config.json and model card on the Hub, from knowledge; parameter count checked against the shape"
+CARD = f"config.json and model card on the Hub, {KNOWLEDGE}; parameter count checked against the shape"
 PLANNER = "config.json as stored in ai-dynamo/aiconfigurator@{}, model_configs/{}_config.json"
 REPORT = "config.json as printed in gogongxt/python@{}, scripts/{}.md"
 GALLERY = "config.json as stored in wenhaochai/llm-architecture-lineage@45f0a9766b06, data/configs/{}.json"

@@ -8,6 +8,7 @@ import pytest
 
 from infercli.core.architecture import parse
 from infercli.core.architecture.arch import Layout, draft_tensors, parameter_count, rank_tensors
+from infercli.core.estimates.model import shipped_model
 from infercli.core.estimates.tensor_parallel import problems
 from infercli.core.gpus import find_gpu
 from infercli.core.memory.weights import ROTARY, weights_by_role, weights_bytes
@@ -160,6 +161,15 @@ def test_a_fine_tune_has_the_shape_of_what_it_was_trained_from():
     assert len(set(ids)) == len(ids)
     assert all(find_shape(i).arch == find_shape(base).arch for base, tuned in FINE_TUNES for i in tuned)
     assert "from knowledge" in find_shape("lmsys/vicuna-7b-v1.5").source
+
+
+def test_whoever_plans_from_general_knowledge_is_told_so():
+    for told in ("Qwen/Qwen2.5-7B-Instruct", "lmsys/vicuna-7b-v1.5", "TheBloke/Llama-2-7B-Chat-AWQ"):
+        (note,) = find_shape(told).notes
+        assert "from general knowledge and not from its config.json" in note
+        assert note in shipped_model(told).notes
+        assert note in plan(told).notes
+    assert find_shape("meta-llama/Llama-3.1-8B").notes == find_shape("openai/gpt-oss-20b").notes == ()
 
 
 def test_what_stands_beside_the_config_of_an_embedder_is_known():
