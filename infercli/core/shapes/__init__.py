@@ -129,7 +129,10 @@ def _fine_tune(base: str) -> Shape:
 
 
 def _quantized(base: str, quantization: Json, source: str, widened: int | None = None) -> Shape:
-    shape = _shape(base)._replace(quantization=detect(quantization), source=source)
+    shape = _shape(base)
+    if KNOWLEDGE in shape.source and KNOWLEDGE not in source:
+        source = f"{source}; layers as those of {base}, {KNOWLEDGE}"
+    shape = shape._replace(quantization=detect(quantization), source=source)
     if widened is None:
         return shape
     layers = tuple(replace(group, feed_forward=Dense(intermediate=widened)) for group in shape.arch.layers)
