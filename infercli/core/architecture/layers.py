@@ -85,6 +85,8 @@ class Indexer:
     cached: bool = True
     """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2), and since `SKIPS_INDEXERS` has neither
     weights nor keys of one."""
+    pool: int = 1
+    """Tokens whose keys become one, by a gate of their own (GLM-5.3); 1: each has its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,8 @@ class LatentAttention:
     nope_dim: int
     v_head_dim: int
     indexer: Indexer | None = None
+    linear: bool = True
+    """Its projections, and its indexer's, take a quantization; False: vLLM builds them without one (GLM-5.3)."""
     module: str = "self_attn"
 
 

@@ -154,15 +154,20 @@ class _Group:
         norms = (f"{module}.index_q_norm", f"{module}.index_k_norm")
         self.add("indexer norms", "indexer", norms, i.head_dim, each=2)
 
-    def _indexer(self, i: Indexer, module: str) -> None:
-        """Whole on every rank (vLLM deepseek_v2.py Indexer: ReplicatedLinear)."""
+    def _indexer(self, i: Indexer, module: str, linear: bool) -> None:
+        """Whole on every rank (vLLM deepseek_v2.py Indexer: ReplicatedLinear; 0.33 models/glm5next/ pools its keys)."""
         if not i.cached and self.layout.release >= SKIPS_INDEXERS:
             return
         name = f"{module}.indexer"
-        self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=True)
-        self.add("indexer keys", "indexer", (f"{name}.wk",), i.head_dim, self.hidden, linear=True)
+        self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=linear)
+        self.add("indexer keys", "indexer", (f"{name}.wk",), i.head_dim, self.hidden, linear=linear)
         self.add("indexer weights", "indexer", (f"{name}.weights_proj",), i.heads, self.hidden)
-        self.add("indexer norm", "indexer", (f"{name}.k_norm",), 2 * i.head_dim)
+        pools = i.pool > 1
+        self.add("indexer norm", "indexer", (f"{name}.k_norm",), 2 * i.head_dim, float32=pools)
+        if pools:
+            self.add("indexer pooling", "indexer", (f"{name}.index_kpool_compress_gate",), i.head_dim, self.hidden)
+            positions = (f"{name}.index_kpool_compress_ape",)
+            self.add("indexer positions", "indexer", positions, i.pool, i.head_dim, float32=True)
 
     def _latent(self, a: LatentAttention) -> None:
         """What goes down to the latent vectors is whole on every rank, what comes up from them is cut by heads."""
@@ -170,20 +175,20 @@ class _Group:
         key, rope = a.nope_dim + a.rope_dim, a.kv_lora_rank + a.rope_dim
         down: tuple[str, ...] = (f"{m}.kv_a_proj_with_mqa",)
         if a.q_lora_rank is None:
-            self.add("queries", "attention", (f"{m}.q_proj",), heads * key, self.hidden, linear=True)
-            self.add("latent down", "attention", down, rope, self.hidden, linear=True)
+            self.add("queries", "attention", (f"{m}.q_proj",), heads * key, self.hidden, linear=a.linear)
+            self.add("latent down", "attention", down, rope, self.hidden, linear=a.linear)
         else:
             down = (f"{m}.q_a_proj", *down)
-            self.add("latent down", "attention", down, a.q_lora_rank + rope, self.hidden, linear=True,
+            self.add("latent down", "attention", down, a.q_lora_rank + rope, self.hidden, linear=a.linear,
                      parts=(a.q_lora_rank, rope))  # fmt: skip
-            self.add("query up", "attention", (f"{m}.q_b_proj",), heads * key, a.q_lora_rank, linear=True)
+            self.add("query up", "attention", (f"{m}.q_b_proj",), heads * key, a.q_lora_rank, linear=a.linear)
             self.add("query norm", "norm", (f"{m}.q_a_layernorm",), a.q_lora_rank)
         up = heads * (a.nope_dim + a.v_head_dim)
-        self.add("key-value up", "attention", (f"{m}.kv_b_proj",), up, a.kv_lora_rank, linear=True)
+        self.add("key-value up", "attention", (f"{m}.kv_b_proj",), up, a.kv_lora_rank, linear=a.linear)
         self.add("key-value norm", "norm", (f"{m}.kv_a_layernorm",), a.kv_lora_rank)
-        self.add("attention output", "attention", (f"{m}.o_proj",), self.hidden, heads * a.v_head_dim, linear=True)
+        self.add("attention output", "attention", (f"{m}.o_proj",), self.hidden, heads * a.v_head_dim, linear=a.linear)
         if a.indexer is not None:
-            self._indexer(a.indexer, m)
+            self._indexer(a.indexer, m, a.linear)
 
     def _compressed(self, a: CompressedAttention) -> None:
         """VLLM 0.29 models/deepseek_v4/attention.py and compressor.py."""

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from infercli.core.architecture import composed, encoders, molmo, omni, readers, retrieval, sound, step, tiled
+from infercli.core.architecture import (
+    composed,
+    encoders,
+    glm5_next,
+    molmo,
+    omni,
+    readers,
+    retrieval,
+    sound,
+    step,
+    tiled,
+)
 from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -63,6 +74,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "KimiVLForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
     "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM", ties="either"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
+    "Glm5NextForConditionalGeneration": Wrapper(glm5_next.encoder, "Glm5NextForCausalLM"),
     "InternVLChatModel": Wrapper(encoders.internvl),
     "InternVLForConditionalGeneration": Wrapper(encoders.interns1),
     "MiniMaxM3SparseForConditionalGeneration": Wrapper(encoders.minimax_m3, "MiniMaxM3SparseForCausalLM"),

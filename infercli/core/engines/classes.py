@@ -123,6 +123,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 28, 0): (
         "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
     ),
+    (0, 29, 0): (
+        "Glm5NextForCausalLM", "Glm5NextForConditionalGeneration",
+    ),
 }  # fmt: skip
 """The newest release that was read and lacks these classes."""
 ABSENT = {name: last for last, names in _LACKING.items() for name in names}

@@ -285,7 +285,10 @@ def _cache_settings(
     return CacheSettings(
         engine_version=request.engine_version,
         dtype=settings.dtype,
-        kv_dtype=kv_dtype(settings.kv_cache_dtype, quantization.kv_cache_fp8, arch, gpu.capability),
+        kv_dtype=kv_dtype(
+            settings.kv_cache_dtype, quantization.kv_cache_fp8, arch, gpu.capability, _release(request.engine_version)
+        ),
+        capability=gpu.capability,
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         prefix_caching=prefix_caching,

@@ -64,10 +64,11 @@ outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and 
 
 _ONE_STAGE = (
     "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "ColBERT", "GPT2ForSequence",
-    "Gemma3TextModel", "Gemma3nFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor", "IQuestLoopCoderFor",
-    "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For",
-    "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor",
-    "RobertaModel", "SiglipModel", "SmolVLMFor", "VoyageQwen3", "WhisperFor", "XLMRoberta", "Zamba2For",
+    "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
+    "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM",
+    "MiniMaxM1For", "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OuroFor", "PaddleOCRVLFor",
+    "Phi4MMFor", "RobertaFor", "RobertaModel", "SiglipModel", "SmolVLMFor", "VoyageQwen3", "WhisperFor", "XLMRoberta",
+    "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
@@ -322,6 +323,8 @@ def _expert_tile_problems(experts: Experts, layout: Layout) -> Iterator[str]:
 
 def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_Parts]:
     tp = layout.tensor_parallel_size
+    if _never_quantized(mixer):
+        return
     if isinstance(mixer, Attention):
         q, kv = mixer.heads // tp * mixer.head_dim, kv_heads_per_rank(mixer, tp)
         queries = q * (2 if mixer.gate == "elements" else 1)
@@ -349,6 +352,14 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
     elif isinstance(mixer, ShortConvolution):
         yield _Parts("convolution input", (mixer.width // tp,) * 3, hidden, "outputs")
         yield _Parts("convolution output", (hidden,), mixer.width // tp, "inputs")
+
+
+def _never_quantized(mixer: Mixer | None) -> bool:
+    """Whether vLLM builds all its projections without a quantization (GLM-5.3)."""
+    if isinstance(mixer, LatentAttention):
+        return not mixer.linear
+    projections = mixer.projections if isinstance(mixer, GatedDelta) else None
+    return projections is not None and not any(weight.linear for weight in projections)
 
 
 def _dense_parts(feed_forward: FeedForward | None, arch: ModelArch, layout: Layout) -> Iterator[_Parts]:

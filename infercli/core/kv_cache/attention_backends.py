@@ -93,7 +93,7 @@ def backend_problems(
             "choose a GPU of Ampere or later",
         )
         return
-    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability)
+    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability, facts.release)
     if unfit or not named.startswith("fp8"):
         return
     why = _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
@@ -170,7 +170,7 @@ def attends_by_flashinfer(
     if gpu.platform != "cuda" or capability is None or not kept or facts.release < _FLASHINFER[:2]:
         return False
     first = gpu.datacentre_blackwell
-    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, capability)
+    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, capability, facts.release)
     lacks_fp8 = capability[0] != _HOPPER and capability >= _FLASH_ATTENTION
     if not first and not (named.startswith("fp8") and lacks_fp8):
         return False

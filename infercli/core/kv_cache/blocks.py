@@ -39,6 +39,10 @@ def _sparse(mixer: Mixer) -> bool:
     return isinstance(mixer, LatentAttention) and mixer.indexer is not None
 
 
+def _pooled(mixer: Mixer) -> bool:
+    return isinstance(mixer, LatentAttention) and mixer.indexer is not None and mixer.indexer.pool > 1
+
+
 def _compressed(mixer: Mixer) -> bool:
     return isinstance(mixer, CompressedAttention)
 
@@ -53,6 +57,10 @@ _BACKENDS = (
     # MiniMax-M3, models/minimax_m3/common/sparse_attention.py get_supported_kernel_block_sizes: the only block with
     # which it runs. vLLM asks its first layers, which are not sparse, and would take 16: --block-size has to say it.
     _Backend(since=(0, 20), mixer=_sparse_heads, majors=None, tokens=128),
+    # GLM-5.3's indexer has pages of 32 pooled keys, on 12.x of 64 (0.31 platforms/cuda.py _get_indexer_block_alignment,
+    # 0.33 v1/attention/backends/mla/indexer.py Glm5NextIndexerBackend); four tokens to a key.
+    _Backend(since=(0, 30), mixer=_pooled, majors=(12,), tokens=256),
+    _Backend(since=(0, 30), mixer=_pooled, majors=None, tokens=128),
     # FlashMLA's sparse kernel; since 0.18 the indexer's, which vLLM asks first (v1/attention/backends/mla/indexer.py).
     _Backend(since=(0, 11), mixer=_sparse, majors=(9, 10, 12), tokens=64),
     # Since 0.18 platforms/interface.py update_block_size_for_backend asks the first backend of platforms/cuda.py

@@ -21,9 +21,10 @@ from infercli.errors import Unsupported
 class LayerCache:
     """What one layer keeps, in pages of `block_tokens` tokens."""
 
-    kind: Literal["full", "sliding", "chunked", "state", "encoder"]
-    """full: every token. sliding and chunked: the last `reach` tokens. state: one page however long the request.
-    encoder: `reach` tokens of an encoder, however long the request."""
+    kind: Literal["full", "sliding", "chunked", "state", "ring", "encoder"]
+    """full: every token. sliding and chunked: the last `reach` tokens. state: one page however long the request, and
+    more for its prefix and its drafts. ring: one page, whatever the request. encoder: `reach` tokens of an encoder,
+    however long the request."""
     shape: tuple[int | str, ...]
     """What tells layers with equal pages apart for vLLM, which groups only equal ones: heads, widths, dtypes."""
     block_tokens: int
@@ -34,6 +35,8 @@ class LayerCache:
     """vLLM does not pad the pages of latent attention to a size that is not its own."""
     side_by_side: bool = False
     """Its pages keep their size and share a block with pages of other sizes."""
+    exported: int = 0
+    """Pages more of a state that the prompts of a request leave on their way, where its prefix is cached."""
 
 
 class PlacedCache(NamedTuple):

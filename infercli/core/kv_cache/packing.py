@@ -24,11 +24,9 @@ def packed_groups(layers: Sequence[PlacedCache], rules: CacheRules) -> tuple[Cac
         kinds.setdefault(blocks_needed_by(placed.cache), []).append(placed)
     if len(kinds) == 1:
         return (CacheGroup(tuple(layers)),)
-    size = _repeats_per_group(list(kinds.values()), rules)
     made = []
-    for same in kinds.values():
+    for same, count in zip(kinds.values(), _group_counts(list(kinds.values()), rules), strict=True):
         repeats = list(zip(*_by_page(same), strict=False))
-        count = -(-len(repeats) // size) if size and _balanced(same) else 1
         # Every count-th repeat, as in core/kv_cache/groups.py; a kind that does not repeat evenly stays whole.
         made += [
             CacheGroup(tuple(same) if count == 1 else tuple(p for repeat in repeats[start::count] for p in repeat))
@@ -78,12 +76,41 @@ def _balanced(same: Sequence[PlacedCache]) -> bool:
     return len(set(map(len, _by_page(same)))) == 1
 
 
+def _group_counts(kinds: Sequence[Sequence[PlacedCache]], rules: CacheRules) -> list[int]:
+    """The groups that each kind is split into. Of states a group has no more than a block has room for anyway."""
+    size = _repeats_per_group(kinds, rules)
+    counts = [-(-_repeats(same) // size) if size and _balanced(same) else 1 for same in kinds]
+    room = max(
+        same[0].cache.page_bytes if _single(same) else _widest(same, count)
+        for same, count in zip(kinds, counts, strict=True)
+    )
+    return [
+        max(count, -(-len(same) // max(1, room // same[0].cache.page_bytes))) if _single(same) else count
+        for same, count in zip(kinds, counts, strict=True)
+    ]
+
+
+def _single(same: Sequence[PlacedCache]) -> bool:
+    """Whether each layer of the kind may have a group of its own: a request takes few of its blocks."""
+    return same[0].cache.kind in ("state", "ring")
+
+
+def _repeats(same: Sequence[PlacedCache]) -> int:
+    """How often the kind repeats its pattern, at most."""
+    return max(map(len, _by_page(same)))
+
+
+def _widest(same: Sequence[PlacedCache], count: int) -> int:
+    """Bytes of the largest of `count` groups."""
+    return sum(-(-len(pages) // count) * pages[0].cache.page_bytes for pages in _by_page(same))
+
+
 def _repeats_per_group(kinds: Sequence[Sequence[PlacedCache]], rules: CacheRules) -> int:
     """Repeats of its pattern that a group has, with the least padding over all kinds; 0: no kind is cut.
 
     _approximate_gcd: among sizes with equal padding the largest.
     """
-    most = {i: max(map(len, _by_page(same))) for i, same in enumerate(kinds)}
+    most = {i: _repeats(same) for i, same in enumerate(kinds)}
     if rules.splits_by_windows:
         most = {i: repeats for i, repeats in most.items() if _balanced(kinds[i])}
         least = max((repeats for i, repeats in most.items() if len(_by_page(kinds[i])) > 1), default=0)

@@ -112,7 +112,7 @@ class CacheLayout(NamedTuple):
         """
         blocks = max(0, available_bytes // self.bytes_per_block)
         by_group = self._blocks_by_group(max_model_len)
-        packed = self.groups[0].first.side_by_side
+        packed = any(group.first.side_by_side for group in self.groups)
         concurrency = blocks / (packed_blocks_printed(self.groups, by_group, self.rules) if packed else sum(by_group))
         return KvCache(
             bytes_per_token=self.bytes_per_token,
@@ -144,7 +144,9 @@ class CacheLayout(NamedTuple):
         if cache.kind == "state":
             cached = self.settings.prefix_caching
             kept = self.rules.caches_states if cached is None else cached
-            return 1 + kept + self.settings.speculative_tokens
+            return 1 + kept * (1 + cache.exported) + self.settings.speculative_tokens
+        if cache.kind == "ring":
+            return 1
         if cache.kind == "full":
             return -(-tokens // self.settings.decode_context_parallel_size // cache.block_tokens)
         assert cache.reach is not None
@@ -186,13 +188,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     if arch.architecture.startswith(_V0_TO_THE_END):
         rules = rules._replace(encoder_charge="none")
     caches = layer_caches(arch, layout, settings, rules)
-    kinds = {placed.cache.kind for placed in caches}
-    if (
-        rules.groups_kinds
-        and not settings.by_kind
-        and len(kinds) > 1
-        and ("state" in kinds or caches[0].cache.side_by_side)
-    ):
+    kinds, packed = {placed.cache.kind for placed in caches}, any(placed.cache.side_by_side for placed in caches)
+    if rules.groups_kinds and not settings.by_kind and len(kinds) > 1 and ("state" in kinds or packed):
         # unify_hybrid_kv_cache_specs makes no state full attention; compressed attention is not told.
         raise Unsupported(
             f"the cache of {arch.architecture} cannot be planned without vLLM's hybrid KV cache manager",
@@ -207,7 +204,7 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     if whole_blocks:
         made = _of_every_layer(caches)
     else:
-        made = packed_groups(caches, rules) if caches[0].cache.side_by_side else groups(caches, rules.even_ratio)
+        made = packed_groups(caches, rules) if packed else groups(caches, rules.even_ratio)
     if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
         raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
     in_flight = rules.batches_in_flight(layout.pipeline_parallel_size, settings.async_scheduling)
@@ -242,7 +239,7 @@ def _stage_bytes(
     here = stage_layers(arch, layout, stage)
     if stage == layout.pipeline_parallel_size - 1:
         here = range(here.start, max(here.stop, caches[-1].layer + 1))
-    if made[0].first.side_by_side:
+    if any(group.first.side_by_side for group in made):
         return packed_block_bytes(made, here, packing)
     return max(group.bytes_within(here) for group in made)
 

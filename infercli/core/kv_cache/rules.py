@@ -46,6 +46,10 @@ class CacheRules(NamedTuple):
     states_beyond_one: bool
     """A request is charged that one, and one for each drafted token (v1/kv_cache_interface.py MambaSpec); False: for a
     single state, and vLLM switches prefix caching off for classes without `all`, whatever is asked."""
+    exports_states: frozenset[str]
+    """Layers whose prompts also leave a state at the end of a block on their way, so that a request is charged one page
+    more (MambaSpec.num_prefill_checkpoint_blocks): mamba2 (layers/mamba/mamba_mixer2.py), gdn (FlashInfer's,
+    layers/mamba/gdn/qwen_gdn_linear_attn.py), and by its class what FlashKDA runs (models/glm5next/common/kda.py)."""
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
@@ -90,6 +94,7 @@ _V0_4 = CacheRules(
     caches_states=False,
     keeps_every_state=False,
     states_beyond_one=False,
+    exports_states=frozenset(),
     batch_holds_a_block=False,
     keys_of_skipped=True,
     packing=None,
@@ -135,6 +140,8 @@ _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
 _V0_29 = _V0_28._replace(since=(0, 29, 0), admits_by_columns=False, splits_by_windows=True, null_blocks=1)
+_V0_32 = _V0_29._replace(since=(0, 32, 0), exports_states=frozenset({"mamba2", "Glm5Next"}))
+_V0_33 = _V0_32._replace(since=(0, 33, 0), exports_states=_V0_32.exports_states | {"gdn"})
 
 RULES = (
     _V0_4,
@@ -157,6 +164,8 @@ RULES = (
     _V0_27,
     _V0_28,
     _V0_29,
+    _V0_32,
+    _V0_33,
 )
 """Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
 

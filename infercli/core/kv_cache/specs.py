@@ -86,6 +86,8 @@ class CacheSettings(NamedTuple):
     """Tokens drafted ahead, by whatever drafts; 0: no speculation."""
     draft_layers: tuple[LayerGroup, ...] = ()
     """Layers that draft and keep keys and values as well: the model's own, or those of another."""
+    capability: tuple[int, int] | None = None
+    """Compute capability of the GPU; None: it is not NVIDIA's."""
     decode_context_parallel_size: int = 1
     """Ranks of a tensor-parallel group that share the tokens of full attention."""
     states_apart: bool = False
@@ -105,25 +107,36 @@ _ALWAYS_OWN_DTYPE = ("FalconForCausalLM", "RWForCausalLM")
 """Classes whose attention is never told the dtype of the cache (vLLM 0.8 to 0.29 models/falcon.py: no cache_config)."""
 
 
-def kv_dtype(asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None) -> str:
+_FP8_ON_BLACKWELL = {"GlmMoeDsa": (0, 32), "Glm5Next": (0, 33)}
+"""Beginnings of classes whose cache is FP8 on capability 10.x where nothing is asked for, and since when
+(model_executor/models/config.py GlmMoeDsaForCausalLMConfig, Glm5NextModelConfig; 0.31 has neither)."""
+
+
+def kv_dtype(
+    asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None, release: tuple[int, int]
+) -> str:
     """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend."""
     if arch.architecture in _ALWAYS_OWN_DTYPE:
         return "auto"
-    named = "fp8" if asked == "auto" and checkpoint_fp8 else asked
-    sparse = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
-    return latent_kv_dtype(named, sparse, capability or (0, 0))
+    named, major = asked, 0 if capability is None else capability[0]
+    since = next((since for name, since in _FP8_ON_BLACKWELL.items() if arch.architecture.startswith(name)), None)
+    if asked == "auto" and (checkpoint_fp8 or (major == 10 and since is not None and release >= since)):
+        named = "fp8"
+    sparse = [m for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]
+    return _packed(named, sparse[0], major) if sparse else named
 
 
-def latent_kv_dtype(kv_dtype: str, sparse: bool, capability: tuple[int, int]) -> str:
-    """The dtype of latent attention's cache as vLLM 0.29 resolves it: sparse backends pack FP8 their own way.
+def _packed(named: str, mixer: LatentAttention, major: int) -> str:
+    """The dtype of sparse latent attention's cache as vLLM 0.29 to 0.33 resolve it: backends pack FP8 their own way.
 
-    9.x takes FlashMLA for FP8 (mla_attention.py _canonicalize_sparse_mla_kv_cache_dtype), 10.x FlashInfer with plain
-    FP8, and 12.x knows only the packed layout, also where nothing was asked for (platforms/cuda.py priorities).
+    9.x takes FlashMLA for FP8 (mla_attention.py _canonicalize_sparse_mla_kv_cache_dtype), and FlashInfer where there
+    are no rotary values (0.33 platforms/cuda.py _get_backend_priorities, head_size 512); 10.x has FlashInfer with plain
+    FP8, and 12.x knows only the packed layout, also where nothing was asked for.
     """
-    fp8 = kv_dtype in ("fp8", "fp8_e4m3")
-    if sparse and ((capability[0] == 12 and (fp8 or kv_dtype == "auto")) or (capability[0] == 9 and fp8)):
+    fp8 = named in ("fp8", "fp8_e4m3")
+    if (major == 12 and (fp8 or named == "auto")) or (major == 9 and fp8 and mixer.rope_dim):
         return "fp8_ds_mla"
-    return kv_dtype
+    return named
 
 
 def layer_caches(
@@ -142,8 +155,20 @@ def layer_caches(
         for m in {id(m): m for _, m in placed}.values()
     }
     found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
-    chunk = max((m.chunk for m in mixers(arch) if isinstance(m, StateSpace)), default=1)
-    return tuple(_aligned(found, settings, chunk if keeps_every_state(arch, settings, rules) else 1))
+    return tuple(_aligned(found, settings, _step(arch, settings, rules)))
+
+
+def _step(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> int:
+    """Tokens of which a block is a multiple, so that states can be kept at its ends."""
+    kinds = mixers(arch)
+    if keeps_every_state(arch, settings, rules):
+        return max((m.chunk for m in kinds if isinstance(m, StateSpace)), default=1)
+    states = [m for m in kinds if isinstance(m, StateSpace | GatedDelta | ShortConvolution)]
+    exported = [_exported_as(m, arch.architecture, settings, rules) for m in states]
+    # Only where every one of them can (0.33 layers/mamba/abstract.py get_mamba_prefill_checkpoint_alignment).
+    if not settings.prefix_caching or None in exported:
+        return 1
+    return math.lcm(*(_EXPORT_STEPS[name] for name in exported if name is not None))
 
 
 def states_bytes(arch: ModelArch, layout: Layout, settings: CacheSettings, rules: CacheRules) -> int:
@@ -222,8 +247,23 @@ def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) 
     )
     if mixer.indexer is None or not (mixer.indexer.cached or rules.keys_of_skipped):
         return [own]
-    key = mixer.indexer.head_dim
-    return [own, _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)]
+    key, pool = mixer.indexer.head_dim, mixer.indexer.pool
+    keys = _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)
+    if pool == 1:
+        return [own, keys]
+    keys = replace(keys, shape=("pooled", key, pool), page_bytes=keys.page_bytes // pool)
+    return [replace(cache, side_by_side=True) for cache in (own, keys, _pooling(key, pool, settings))]
+
+
+def _pooling(head_dim: int, pool: int, settings: CacheSettings) -> LayerCache:
+    """Glm5NextTailCache: a key and a score, in bfloat16, for the tokens of one key, and for those drafted behind them.
+
+    vLLM 0.31 to 0.33 models/glm5next/common/attention.py.
+    """
+    keys = -(-(pool + settings.speculative_tokens) // pool)
+    tokens = pool * (1 << (keys - 1).bit_length())
+    page_bytes = tokens * 2 * head_dim * ELEMENT_BYTES["bfloat16"]
+    return LayerCache(kind="ring", shape=("pooling", page_bytes), block_tokens=tokens, page_bytes=page_bytes)
 
 
 def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
@@ -314,13 +354,43 @@ def _state(
         convolved, drafted = mixer.heads * mixer.head_dim, 0
         state = convolved // tp * mixer.state
     window = mixer.conv_kernel - 1 + drafted
+    exported = _exported_as(mixer, architecture, settings, rules)
     size = convolved // tp * window * ELEMENT_BYTES[settings.dtype] + state * ELEMENT_BYTES[state_dtype]
     return LayerCache(
         kind="state",
         shape=(type(mixer).__name__, convolved // tp, window, state, state_dtype),
         block_tokens=settings.block_tokens,
         page_bytes=size,
+        side_by_side=architecture.startswith(_POOLED),
+        exported=int(exported is not None),
     )
+
+
+_POOLED = "Glm5Next"
+"""Beginning of the classes whose keys are pooled, and whose pages share a block (0.31 v1/core/kv_cache_utils.py
+_get_kv_cache_groups_glm5_next, 0.33 v1/core/kv_cache_planning.py _get_packed_kv_cache_groups)."""
+_EXPORTING_MAJORS = (9, 10, 12)
+"""Of the GPUs on which FlashInfer and FlashKDA run the prompts of delta nets, with keys of 128 and with CUDA 13, as the
+published wheels have it (0.33 layers/mamba/gdn/qwen_gdn_linear_attn.py, models/glm5next/common/kda.py)."""
+_EXPORT_STEPS = {"mamba2": 1, "gdn": 64, "Glm5Next": 16}
+"""Tokens of which blocks are a multiple then (v1/attention/backends/gdn_attn.py, layers/mamba/kda_checkpoint.py)."""
+
+
+def _exported_as(
+    mixer: StateSpace | GatedDelta | ShortConvolution, architecture: str, settings: CacheSettings, rules: CacheRules
+) -> str | None:
+    """As which of `rules.exports_states` a layer leaves states on the way; None: as none."""
+    if isinstance(mixer, StateSpace):
+        name = "mamba2" if mixer.version == 2 and mixer.projections is None else ""
+    elif isinstance(mixer, GatedDelta) and mixer.variant == "gdn":
+        name = "" if architecture.startswith("OlmoHybrid") else "gdn"
+    else:
+        name = next((name for name in _EXPORT_STEPS if architecture.startswith(name)), "")
+    if name not in rules.exports_states:
+        return None
+    capability = settings.capability or (0, 0)
+    narrow = isinstance(mixer, GatedDelta) and mixer.key_dim != 128 and capability != (9, 0)
+    return name if name == "mamba2" or (capability[0] in _EXPORTING_MAJORS and not narrow) else None
 
 
 def _state_dtype(
@@ -376,6 +446,6 @@ def _aligned(layers: list[PlacedCache], settings: CacheSettings, chunk: int) -> 
 def _with_block(cache: LayerCache, block_tokens: int, state_page_bytes: int) -> LayerCache:
     if cache.kind == "state":
         return replace(cache, block_tokens=block_tokens, page_bytes=state_page_bytes)
-    if cache.kind == "sliding":
+    if cache.kind in ("sliding", "ring"):
         return cache
     return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes // cache.block_tokens * block_tokens)

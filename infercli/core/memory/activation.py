@@ -67,6 +67,10 @@ _FORWARD_EXTRA_BYTES = 16 * MIB
 _INDEXER_KEY_BYTES = 132
 """Of a key that DeepSeek-V3.2's indexer gathers: 128 B, and a 4 B scale."""
 
+_POOLED_KEYS = (0, 32)
+"""From this version on GLM-5.3 gathers one key for a pool of tokens, before one for each (vllm-project/vllm#55221; 0.31
+and 0.32 models/glm5next/common/attention.py max_total_seq_len)."""
+
 _CONTEXT_TOKENS = 64 * 1024
 """Latent attention simulates a chunk of context of at most this many tokens (mla_attention.py
 determine_chunked_prefill_workspace_size)."""
@@ -130,7 +134,10 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
         typical = max((_eager_bytes(f, arch, batch, facts) for f in feed_forwards(arch)), default=0)
         # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
         return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
-    residual = held_by_experts(arch, batch, facts.release) if compressed(arch) else 0
+    # Of hyper-connections the streams that a half of a layer begins with, and those that it leaves, stand beside it.
+    residual = 2 * (arch.residual_streams - 1) * hidden
+    if compressed(arch):
+        residual = held_by_experts(arch, batch, facts.release)
     width = residual + max(
         [4 * hidden + _feed_forward_width(f, quantization, batch.layout) for f in feed_forwards(arch)]
         + [2 * hidden + _mixer_width(m, batch.layout) for m in mixers(arch)]
@@ -227,8 +234,9 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
     )
     if v0:
         return encoder
-    indexed = any(isinstance(m, LatentAttention) and m.indexer is not None for m in mixers(arch))
-    buffer = INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len if indexed else 0
+    indexers = [m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]
+    pools = [i.pool if facts.release >= _POOLED_KEYS else 1 for i in indexers]
+    buffer = max((INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len // pool for pool in pools), default=0)
     workspace = workspace_bytes(arch, quantization, batch, facts)
     keeps = keeps_workspace(quantization, batch, facts)
     # That DeepSeek-V4's do was read, and starts agree (core/memory/compressed_attention.py).

@@ -7,7 +7,7 @@ torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PR
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import CompressedAttention, Layout, ModelArch, mixers
+from infercli.core.architecture.arch import CompressedAttention, LatentAttention, Layout, ModelArch, mixers
 from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Batch
 from infercli.core.quantization.methods import release
@@ -67,12 +67,13 @@ def batch_buffers(
 ) -> tuple[int, ...]:  # fmt: skip
     """Bytes of each buffer for a batch of `tokens` that is there before the loading is measured; empty: no such model.
 
-    The tokens that each picks, the streams that drafts begin with, and from 0.27 until 0.29 queries and scratch.
+    The tokens that each picks (DeepSeek-V3.2's and GLM's models have that, too: 0.29 models/deepseek_v2.py
+    topk_indices_buffer), the streams that drafts begin with, and from 0.27 until 0.29 queries and scratch.
     """
     found = compressed(arch)
     picking = next((m.indexer for m in found if m.indexer is not None), None)
-    if not found or picking is None:
-        return ()
+    if picking is None:
+        return (tokens * 4 * _picked_by_latent(arch),) if _picked_by_latent(arch) else ()
     version = None if engine_version is None else release(engine_version)
     sizes = [4 * picking.top_k]
     if drafts or _before(version, _STREAMS_KEPT_UNTIL):
@@ -82,6 +83,16 @@ def batch_buffers(
         fp4 = picking.heads * (picking.head_dim // 2 + picking.head_dim // 32 + 4)
         sizes += [2 * padded_heads(found[0], layout, gpu, version) * width, max(fp4, 4 * picking.top_k + 4, 4 * width)]
     return tuple(tokens * size for size in sizes)
+
+
+def _picked_by_latent(arch: ModelArch) -> int:
+    """Tokens that latent attention picks for each; 0: it attends to all. Of pools, the last one in whole tiles as well.
+
+    0.31 to 0.33 models/glm5next/ get_sparse_topk_buffer_width.
+    """
+    picks = (m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None)
+    widths = (i.top_k if i.pool == 1 else -(-(i.top_k + i.pool - 1) // 128) * 128 for i in picks)
+    return max(widths, default=0)
 
 
 def without_compiler(batch: Batch, version: tuple[int, int]) -> bool:

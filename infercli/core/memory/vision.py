@@ -123,8 +123,8 @@ _IMAGES = (
     "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
 )  # fmt: skip
 _VIDEOS = (
-    "ColQwen3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "InternS1Pro", "InternS2Preview", "InternVL",
-    "LlavaOnevision", "OpsColQwen3", "Ovis2_", "Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Tarsier2",
+    "ColQwen3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "Glm5Next", "InternS1Pro", "InternS2Preview",
+    "InternVL", "LlavaOnevision", "OpsColQwen3", "Ovis2_", "Qwen2VL", "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Tarsier2",
 )  # fmt: skip
 _SOUND = ("AudioFlamingo3", "GlmAsr", "GraniteSpeech", "Qwen3ASR", "UltravoxModel", "Whisper")
 _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -207,7 +207,7 @@ ROTARY, DEEPSTACK, UNEXPLAINED, ADAPTERS = "rotary_table", "deepstack_buffers", 
 (0.12 and 0.29 models/qwen3_vl.py deepstack_input_embeds), what files hold beyond, and the slots of LoRA adapters, which
 are there before the loading is measured (0.29 v1/worker/gpu/model_runner.py load_model)."""
 BATCH_BUFFERS = "batch_buffers"
-"""And what DeepSeek-V4 allocates for a whole batch with its layers."""
+"""And what models whose attention picks its tokens allocate for a whole batch with their layers."""
 _LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
 """M-RoPE's table, times (rotary_embedding/mrope.py cache_max_position_num): a log of 0.6.6 has it as long as any, those
 of 0.12 and 0.25 four times as long; 0.7 was not looked at."""

@@ -1,4 +1,4 @@
-"""Facts of public models whose config.json was read in a training framework, or in an earlier state of a planner.
+"""Facts of public models whose config.json was read in a framework, or in an earlier state of a planner.
 
 The one thing to know: a row is as in core/shapes/copies.py.
 """
@@ -7,8 +7,29 @@ from __future__ import annotations
 
 from infercli.core.record import Json
 from infercli.core.shapes.facts import nas_blocks
-from infercli.core.shapes.recipes import INT4_EXPERTS
+from infercli.core.shapes.recipes import FP8_BLOCK, INT4_EXPERTS
 from infercli.core.shapes.sources import NEMO, PLANNER
+
+_GLM_5_3 = (
+    "transformers 5.24, models/glm5_next/configuration_glm5_next.py, whose defaults are those of its config.json; its "
+    "kinds of layers and pools by FlashML-org/FreeToken#332; 321B parameters with the layer that drafts, as published"
+)
+GLM_5_3_FLASH: Json = {
+    "architectures": ["Glm5NextForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": False,
+    "text_config": {
+        "hidden_size": 4096, "index_head_dim": 128, "index_kpool": 4, "index_n_heads": 32, "index_topk": 2048,
+        "intermediate_size": 12288, "kv_lora_rank": 512, "linear_conv_kernel_dim": 4, "linear_head_dim": 128,
+        "linear_num_heads": 64, "max_position_embeddings": 1048576, "mhc": True, "hc_mult": 4,
+        "mlp_layer_types": ["dense"] * 3 + ["sparse"] * 42, "moe_intermediate_size": 2048, "n_routed_experts": 288,
+        "n_shared_experts": 1, "num_attention_heads": 64, "num_experts_per_tok": 8, "num_hidden_layers": 45,
+        "num_nextn_predict_layers": 1, "q_lora_rank": 1536, "qk_nope_head_dim": 256, "qk_rope_head_dim": 0,
+        "topk_method": "noaux_tc", "v_head_dim": 256, "vocab_size": 154880,
+    },
+    "vision_config": {
+        "depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16, "out_hidden_size": 4096,
+        "patch_size": 14, "projection_intermediate_size": 10240, "spatial_merge_size": 2, "temporal_patch_size": 2,
+    },
+}  # fmt: skip
 
 # ids, config.json, its quantization, where the copy of it stands
 FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
@@ -43,4 +64,6 @@ FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         },
         INT4_EXPERTS, PLANNER.format("821eb9a65145", "moonshotai--Kimi-K2-Thinking"),
     ),
+    (("zai-org/GLM-5.3-Flash",), GLM_5_3_FLASH, FP8_BLOCK, _GLM_5_3),
+    (("zai-org/GLM-5.3-Flash-BF16",), GLM_5_3_FLASH, None, _GLM_5_3),
 )  # fmt: skip

@@ -370,7 +370,7 @@ def _sparse(
             computed=0 if told else indexer.top_k,
             short_prefill_flops=2 * heads * (mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim) if told else None,
         ),
-        *_indexed(indexer, layers),
+        *_indexed(indexer, layers, 1 / indexer.pool),
     ]  # fmt: skip
 
 

@@ -345,6 +345,7 @@ NOT_ASKED = {
     "CLIPModel": "asked with its encoder (encoder_models.py)",
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",
+    "Glm5NextForCausalLM": "first in vLLM 0.30",
     "Grok1ForCausalLM": "last in vLLM 0.24",
     "Grok1ModelForCausalLM": "last in vLLM 0.24",
     "InternLMForCausalLM": "last in vLLM 0.23",

@@ -415,6 +415,7 @@ NOT_ASKED = {
     "InternVLChatModel": "it needs a tokenizer",
     "ColQwen3_5": "as ColQwen3, with another decoder",
     "FuyuForCausalLM": "last in vLLM 0.25",
+    "Glm5NextForConditionalGeneration": "first in vLLM 0.30",
     "HunYuanVLForConditionalGeneration": "last in vLLM 0.28",
     "Llama_Nemotron_Nano_VL": "its encoder comes with its repository",
     "MiniMaxM3SparseForConditionalGeneration": "it needs a GPU",

@@ -19,6 +19,7 @@ from infercli.core.shapes import shapes
 from infercli.core.units import GIB, MIB
 from infercli.errors import Unsupported
 from tests.core.against_vllm.kv_models import COMPRESSED, MODELS, NO_STAGES
+from tests.core.kv_cache.asked import cache
 
 ARCHS = {name: architecture.parse(config) for name, config in MODELS.items()}
 CACHED = [arch for name, arch in ARCHS.items() if name != "an encoder"]
@@ -28,13 +29,6 @@ archs = st.sampled_from(CACHED)
 versions = st.sampled_from(["0.9.0", "0.10.2", "0.12.0", "0.20.0", "0.21.0", "0.25.1", "0.29.0", "0.33.0"])
 memory = st.integers(0, 200 * GIB)
 lengths = st.integers(1, 40960)
-
-
-def cache(arch, *, tp=1, pp=1, version="0.29.0", **asked):
-    layout = Layout(tensor_parallel_size=tp, pipeline_parallel_size=pp)
-    drafting = arch.draft_layers if "speculative_tokens" in asked else ()
-    settings = CacheSettings(engine_version=version, dtype="bfloat16", draft_layers=drafting, **asked)
-    return cache_layout(arch, layout, settings)
 
 
 def test_llama_8b_takes_128_kib_a_token():
@@ -275,7 +269,7 @@ def test_requests_of_nemotron_h_8b_as_a_log_of_016_says():
 )
 def test_sparse_latent_attention_packs_fp8_by_the_gpus_backend(dtype, capability, bytes_each):
     arch = ARCHS["latent attention with an indexer"]
-    held = cache(arch, kv_dtype=kv_dtype(dtype, False, arch, capability), tp=4)
+    held = cache(arch, kv_dtype=kv_dtype(dtype, False, arch, capability, (0, 29)), tp=4)
     assert held.bytes_per_token == 7 * (bytes_each + 132)  # whole on every rank, with 132 B of indexer
 
 
@@ -555,6 +549,8 @@ def test_bytes_per_gpu_halve_with_ranks_until_heads_are_replicated(tp):
 def test_falcon_keeps_its_cache_in_its_own_dtype_whatever_is_asked():
     # vLLM 0.29 built tiiuae/falcon-40b with an FP8 cache: 2 x 60 layers x 8 heads x 64 x 2 bytes a token all the same
     arch = shapes()["tiiuae/falcon-40b"].arch
-    asked = CacheSettings(engine_version="0.29.0", dtype="bfloat16", kv_dtype=kv_dtype("fp8", False, arch, (9, 0)))
+    asked = CacheSettings(
+        engine_version="0.29.0", dtype="bfloat16", kv_dtype=kv_dtype("fp8", False, arch, (9, 0), (0, 29))
+    )
     layout = cache_layout(arch, Layout(), asked)
     assert layout.bytes_per_token == 2 * 60 * 8 * 64 * 2
