@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from infercli.core.architecture.arch import Attention, LatentAttention, ModelArch, mixers
 from infercli.core.engines.facts import EngineFacts
+from infercli.core.engines.versions import NEWEST
 
 _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 8, 1): (
@@ -153,13 +154,16 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
 not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MODELS, _try_resolve_transformers)."""
 
 
-def missing_class(arch: ModelArch, facts: EngineFacts) -> str | None:
-    """That this version has no such class, and nothing else that runs it; None where it has, or may have."""
+def missing_class(arch: ModelArch, facts: EngineFacts) -> tuple[str, str] | None:
+    """(that this version has no such class, and nothing else that runs it; what to do); None where it has, or may have."""
     name = arch.architecture
     if name in _DROPPED and not facts.between_releases and facts.number >= _DROPPED[name][0]:
-        return f"vLLM {facts.version} does not have {name} any more: {_DROPPED[name][1]} was the last"
+        last = _DROPPED[name][1]
+        return f"vLLM {facts.version} does not have {name} any more: {last} was the last", f"choose vLLM {last}"
     if _is_absent(arch, facts) and not _through_transformers(arch):
-        return f"vLLM {facts.version} does not have {name} yet: {_text(ABSENT[name])} still lacks it"
+        last = _text(ABSENT[name])
+        what = f"vLLM {facts.version} does not have {name} yet: {last} still lacks it"
+        return what, f"choose a version later than {last}; {_text(NEWEST)} is the newest that is known here"
     return None
 
 
@@ -188,5 +192,5 @@ def _through_transformers(arch: ModelArch) -> bool:
     return not any(m.sinks for m in plain) and len({m.head_dim for m in plain}) < 2
 
 
-def _text(number: tuple[int, int, int]) -> str:
+def _text(number: tuple[int, ...]) -> str:
     return ".".join(map(str, number))

@@ -82,7 +82,7 @@ def settle(
         facts.require_gpu(gpu)
     lacking = missing_class(arch, facts)
     if lacking is not None:
-        problems.add("engine_version", lacking, "choose a version that has it")
+        problems.add("engine_version", *lacking)
     with problems.at("quantization"):
         notes = require_gpu(quantization, gpu, facts.version)
     if quantization.only == EXPERTS and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
