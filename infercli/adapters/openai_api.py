@@ -92,9 +92,10 @@ class OpenAiApi:
         api_key: str | None = None,
         timeout_s: float = 60.0,
         ssl_context: ssl.SSLContext | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.endpoint = endpoint
-        self._headers = {"Accept": "application/json"}
+        self._headers = {"Accept": "application/json", **dict(headers)}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout_s = timeout_s

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 FILE = "tokenizer.json"
 BATCH_CHARACTERS = 4_000_000
 """Encoded at a time: an encoding holds every token, some 100 bytes each, so about a million tokens or 100 MB."""
-NONE_HINT = "--tokenizer DIRECTORY names one, --tokenizer none goes without: lengths are approximate then"
+NONE_HINT = (
+    "--tokenizer endpoint asks a server that has /tokenize (vLLM), --tokenizer DIRECTORY names one that is here, "
+    "--tokenizer none goes without: lengths are approximate then"
+)
 
 
 class FileTokenizer:

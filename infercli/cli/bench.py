@@ -7,32 +7,9 @@ from typing import Any
 import click
 
 from infercli.cli import options
-from infercli.cli.instead import Command
+from infercli.cli.instead import MEASURING, Command, Tokens
 from infercli.cli.output import columns, emit
 from infercli.errors import ExitCode
-
-_INSTEAD = {
-    "--api-key": "keys come from INFERCLI_API_KEY, or from the file that INFERCLI_API_KEY_FILE names",
-    "--backend": "every endpoint is an OpenAI-compatible one: write --api chat, completions or embeddings",
-    "--base-url": "the URL is the first word: `infercli bench http://127.0.0.1:8000`",
-    "--dataset-name": "write --workload; for random prompts --input-len and --output-len",
-    "--dataset-path": "write --workload FILE --format FORMAT",
-    "--endpoint": "write --api chat, completions or embeddings",
-    "--goodput": "write --slo, for example --slo ttft_p95=1s",
-    "--input-file": "write --workload FILE --format FORMAT",
-    "--max-concurrency": "write --concurrency",
-    "--num-prompts": "write --requests",
-    "--percentile-metrics": "leave it out: every metric is measured, with its percentiles",
-    "--random-input-len": "write --input-len",
-    "--random-output-len": "write --output-len",
-    "--request-rate": "write --rate",
-    "--result-dir": "write --save FILE",
-    "--result-filename": "write --save FILE",
-    "--save-result": "write --save FILE, or leave it out: result.json is always written",
-    "--trace": "write --workload FILE --format FORMAT --replay",
-}
-"""Options that other load generators have, and what they are here."""
-
 
 _load = options.together(
     click.option(
@@ -95,12 +72,8 @@ _content = options.together(
         type=click.Choice(["mooncake", "timed_trace", "burstgpt", "azure", "sharegpt", "jsonl", "promptfoo"]),
         help="What the --workload file is.",
     ),
-    click.option(
-        "--input-len", type=click.IntRange(1), help="Tokens of each prompt; exact where there is a tokenizer."
-    ),
-    click.option(
-        "--output-len", type=click.IntRange(1), help="Tokens of each answer at most; with --ignore-eos, exactly."
-    ),
+    click.option("--input-len", type=Tokens(1), help="Tokens of each prompt; exact where there is a tokenizer."),
+    click.option("--output-len", type=Tokens(1), help="Tokens of each answer at most; with --ignore-eos, exactly."),
     click.option("--words", type=click.IntRange(1), help="Words of each prompt, instead of tokens.  [default: 64]"),
     click.option(
         "--tokenizer",
@@ -115,17 +88,21 @@ _content = options.together(
         help="Adapters to ask, and `base` (the model itself), each by its share. Repeat.",
     ),
     click.option("--seed", default=0, show_default=True, help="For synthetic prompts and random arrivals."),
-    click.option("--max-tokens", type=click.IntRange(1), help="Longest answer.  [default: the workload's, or 128]"),
-    click.option("--min-tokens", type=click.IntRange(1), help="Shortest answer (vLLM and SGLang)."),
+    click.option("--max-tokens", type=Tokens(1), help="Longest answer.  [default: the workload's, or 128]"),
+    click.option("--min-tokens", type=Tokens(1), help="Shortest answer (vLLM and SGLang)."),
     click.option("--ignore-eos", is_flag=True, help="Every answer has --max-tokens tokens (vLLM and SGLang)."),
     click.option(
         "--api", type=click.Choice(["chat", "completions", "embeddings"]), help="Which API to call.  [default: chat]"
     ),
     click.option("--model", help="Default: the release's, or the first that the endpoint lists."),
+    click.option("--extra-body", metavar="JSON", help="Fields that each request has besides, as an object."),
+    click.option(
+        "--header", "headers", multiple=True, metavar="NAME=VALUE", help="What each request's head has besides. Repeat."
+    ),
 )
 
 
-@click.command(cls=Command, instead=_INSTEAD)
+@click.command(cls=Command, instead=MEASURING)
 @click.argument("where", required=False, metavar="[RELEASE|URL]")
 @_load
 @_content
@@ -195,6 +172,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
       infercli bench chat --workload agent                        conversations, with pauses
       infercli bench chat --workload batch --concurrency 64
       infercli bench chat --lora sql=1 --lora base=3              a quarter to an adapter
+      infercli bench chat --extra-body '{"chat_template_kwargs": {"enable_thinking": false}}'
       infercli bench http://127.0.0.1:8000 --api embeddings
     """
     if explain:

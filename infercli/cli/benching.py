@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infercli.cli.bench_in_cluster import check, run_in_cluster
 from infercli.cli.endpoint import Aim, aim_at
-from infercli.cli.load_options import MAX_TOKENS, understand, warmup_requests
+from infercli.cli.load_options import MAX_TOKENS, headers, understand, warmup_requests
 from infercli.cli.model_names import check_models
 from infercli.cli.options import Place
 from infercli.cli.output import emit, note
@@ -59,6 +59,7 @@ class _Asked(NamedTuple):
 
 def bench(where: str | None, *, output: str, save_path: str, **given: Any) -> int:
     """Measure, save, tell. The options are those of the command, by their names."""
+    given["headers"] = headers(given["headers"])
     asked = _asked(where, save_path, given)
     result, kept = _measured(asked, given, Path(save_path))
     return _told(result, asked.aim, kept, output)
@@ -110,7 +111,7 @@ def _measured(asked: _Asked, given: dict[str, Any], save_path: Path) -> tuple[Be
             with Bar() as bar:
                 ran = _ran(asked, given, bar, interrupts)
                 watching.close()  # with its last look at what is watched
-            result = _result(asked, used, ran)
+            result = _result(asked, used, ran, tuple(name for name, _ in given["headers"]))
             return result, _kept(result, save_path)
 
 
@@ -122,11 +123,12 @@ def _ran(asked: _Asked, given: dict[str, Any], bar: Bar, interrupts: Interrupts 
     how: dict[str, Any] = {"on_level": bar.level, "on_progress": bar.update, "workers": given["workers"]}
     if given["in_cluster"]:
         return run_in_cluster(aim, levels, asked.api, sending, **how)
-    target = Target(endpoint=aim.endpoint, model=aim.model, api=asked.api, api_key=aim.api_key)
+    target = Target(aim.endpoint, aim.model, asked.api, aim.api_key, headers=given["headers"])
     return run_levels(levels, target, sending, interrupts=interrupts, **how)
 
 
-def _result(asked: _Asked, used: PromptsUsed, ran: BenchRun) -> BenchResult:
+def _result(asked: _Asked, used: PromptsUsed, ran: BenchRun, named: tuple[str, ...]) -> BenchResult:
+    """`named`: the headers that each request had besides."""
     from infercli import __version__
     from infercli.core.load.sending import cut_prompts, prefix_sent
 
@@ -136,7 +138,7 @@ def _result(asked: _Asked, used: PromptsUsed, ran: BenchRun) -> BenchResult:
         infercli_version=__version__,
         started_at=ran.started_at,
         origin_monotonic_ns=ran.origin_monotonic_ns,
-        target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release),
+        target=BenchTarget(url=aim.endpoint.url, model=aim.model, api=api, release=aim.release, headers=named),
         prompts=used.model_copy(
             update={
                 "prefix": prefix_sent(sending, (stage.traces for stage in ran.stages)),
@@ -258,7 +260,7 @@ def _client(aim: Aim, given: dict[str, Any]) -> OpenAiApi:
     from infercli.adapters.openai_api import OpenAiApi
 
     timeout_s = min(_ASKED_S, parse_duration_s(given["timeout"] or f"{_ASKED_S:g}s"))
-    return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s)
+    return OpenAiApi(aim.endpoint, api_key=aim.api_key, timeout_s=timeout_s, headers=given["headers"])
 
 
 def _sending(

@@ -282,7 +282,8 @@ def _objectives(typed: Typed, deployment: ModelDeployment | None, problems: Prob
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s)?", value)
         known = name if name in OBJECTIVES else OBJECTIVES[0]
         if name != known:
-            problems.add_error("--slo", UnknownName("objective", name, OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"))
+            hint = f"one of {', '.join(OBJECTIVES)}; a whole answer takes a TTFT, and a TPOT for each further token"
+            problems.add_error("--slo", UnknownName("objective", name, OBJECTIVES, hint))
         if match is None:
             problems.add("--slo", f"`{slo}` says no time", f"write for example --slo {known}=1s")
         elif match[2] is None:

@@ -103,6 +103,7 @@ VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     ("bench", "where"): _releases,
     ("bench", "workload"): _shipped("workloads"),
     ("bench", "objectives"): _shipped("objectives"),
+    ("workloads", "name"): _shipped("workloads"),
     **{(verb, "kube_context"): _contexts for verb in _ON_A_CLUSTER},
     **{(verb, "engine_version"): _engine_versions for verb in ("estimate", "learn")},
     ("ask", "words"): _releases,
@@ -110,6 +111,7 @@ VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
 OR_FILES = frozenset(
     {
         *(("bench", name) for name in ("workload", "objectives")),
+        ("workloads", "name"),
         *((verb, name) for verb in ("estimate", "learn") for name in ("config_path", "hf_quant_config_path")),
     }
 )

@@ -66,9 +66,19 @@ _LOAD_FLAGS: tuple[tuple[str, Any, str], ...] = (
 )
 
 _LIMITS = 'ask by a line of JSON, whose "limit_mm_per_prompt" says it, or write --language-model-only'
+_SPECULATION = 'ask by a line of JSON, whose "speculation" says it: `infercli estimate --schema`'
 _INSTEAD = PLANNING | {
     "--enable-chunked-prefill": "leave it out: an estimate takes what that version does",
-    "--trust-remote-code": "leave it out: it changes no number here",
+    "--backend-version": "write --engine-version",
+    "--custom-gpu-cost": "`infercli plan` has prices",
+    "--free-gpu-memory-fraction": "write --gpu-memory-utilization",
+    "--gpu-memory": "write --gpu with its name; --gpu-memory-gib, where the driver reports another size",
+    **dict.fromkeys(("--gpus", "--max-gpus", "--num-gpus", "--total-gpus"), "write --gpu-count"),
+    "--model-path": "write --model; for a directory --config-path",
+    "--nextn": _SPECULATION,
+    "--pretty": "write -o text",
+    "--system": "write --gpu",
+    "--target-request-rate": "write --request-rate",
     "--limit-mm-per-prompt": _LIMITS,
     "--explain": "`infercli plan` has it",
     "--input-tokens": "write --input-len",
@@ -76,16 +86,23 @@ _INSTEAD = PLANNING | {
     "--profile": "write --gpu and --gpu-count",
     "--rate": "write --request-rate",
     "--replicas": "write --gpu-count: a multiple of what the parallel sizes take",
-    "--speculative-config": 'ask by a line of JSON, whose "speculation" says it: `infercli estimate --schema`',
+    "--speculative-config": _SPECULATION,
     "--qps": "write --request-rate",
     "--slo": "write --ttft-p95-ms, --ttft-p99-ms or --tpot-p95-ms",
     "--tpot": "write --tpot-p95-ms",
     "--ttft": "write --ttft-p95-ms",
 }
-"""Options of vLLM, AIConfigurator and `plan`, and what they are here."""
+"""Options of vLLM, AIConfigurator, llm-d-planner and `plan`, and what they are here."""
+
+
+def _no_word(_ctx: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> None:
+    """Callback of words that are no flag: `plan` takes its model so."""
+    if words:
+        raise InputError(f"estimate takes its model as a flag, and not `{words[0]}` alone", f"write --model {words[0]}")
 
 
 @click.command(cls=Command, instead=_INSTEAD)
+@click.argument("words", nargs=-1, metavar="", expose_value=False, callback=_no_word)
 @options.together(
     *(
         click.option(f"--{name}", is_flag=kind is None, type=kind, default=None, help=text)

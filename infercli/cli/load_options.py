@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from infercli.cli.project import load_objectives
 from infercli.core.bench.goodput import Objectives, parse_objective
 from infercli.core.bench.levels import USERS, Levels
+from infercli.core.load.file_problems import DamagedLine, json_object
 from infercli.core.units import parse_duration_s
 from infercli.errors import InputError
 
@@ -19,6 +22,27 @@ _BURSTINESS = (0.01, 1e6)
 """Beyond these the gaps are numbers that a gamma distribution cannot be drawn to: all zero, or all the same."""
 _SLOWEST_PER_S = 1e-6
 """One request in eleven days. Much below it, times are no longer numbers that a timer takes."""
+_OWN_FIELDS = {
+    **dict.fromkeys(("model", "messages", "prompt", "input"), "--model and --workload say it"),
+    **dict.fromkeys(("stream", "stream_options"), "every request streams"),
+    **dict.fromkeys(("max_tokens", "max_completion_tokens"), "--max-tokens says it"),
+    "min_tokens": "--min-tokens says it",
+    "ignore_eos": "--ignore-eos says it",
+    "n": "an answer that comes several times is not counted apart",
+}
+"""Of a request's body, and why no --extra-body may have them."""
+_OWN_HEADERS = {
+    "authorization": "keys come from INFERCLI_API_KEY",
+    **dict.fromkeys(
+        (
+            "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
+            "host", "te", "transfer-encoding", "user-agent",
+        ),
+        "it is said already, or would change how answers come",
+    ),
+}  # fmt: skip
+_HEADER = re.compile(r"(?P<name>[!#$%&'*+.^`|~\w-]+)\s*[=:]\s*(?P<value>[ -~]*)", re.ASCII)
+"""As vLLM's benchmark takes it, or as curl does."""
 _INSTEAD = {
     "rate": "all at once is --concurrency N --requests N, a user for each request",
     "ramp_to": "a --rate changes to a rate",
@@ -46,6 +70,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: f
     wrong += _contradictions(given, times)
     wrong += _without_effect(given)
     wrong += _impossible(given, times, traced=traced, max_tokens=max_tokens)
+    extra = _extra_body(given["extra_body"], wrong, answers=given["api"] != "embeddings")
     objectives, hint = None, "`infercli bench --help` has an example of each load"
     try:
         objectives = _objectives(given["slos"], given["objectives"])
@@ -61,7 +86,7 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: f
     if wrong:
         raise InputError("\n".join(wrong), hint)
     search = _searches(given)
-    shared = _shared(given, times, max_tokens) | ({"multi_turn": True} if turns > 1 else {})
+    shared = _shared(given, times, max_tokens) | extra | ({"multi_turn": True} if turns > 1 else {})
     return Levels(
         shared=shared | _arrivals(given) if search else shared,
         levels=() if search or given["sweep"] else _levels(given),
@@ -70,6 +95,43 @@ def understand(given: dict[str, Any], *, traced: bool, max_tokens: int, turns: f
         turns=turns,
         objectives=objectives,
     )
+
+
+def _extra_body(text: str | None, wrong: list[str], *, answers: bool) -> dict[str, Any]:
+    """`--extra-body` as fields of a Load. A temperature is one of its own, for some endpoints refuse ours."""
+    if text is None:
+        return {}
+    try:
+        body = json_object(text)
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        said = error if isinstance(error, DamagedLine) else "has what no JSON can say"
+        wrong.append(f"""--extra-body {said}: write for example --extra-body '{{"top_p": 0.9}}'""")
+        return {}
+    wrong += [f"--extra-body: {name}: {why}" for name, why in _OWN_FIELDS.items() if name in body]
+    temperature = body.pop("temperature", 0.0)
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
+        wrong.append("--extra-body: temperature: must be a number, and not below 0")
+    elif temperature and not answers:
+        wrong.append("--extra-body: temperature is about answers, and an embedding has none")
+    return {"extra_body": body, "temperature": temperature}
+
+
+def headers(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """`--header x-tenant=a`, or `x-tenant: a`. Raises InputError, without their values: one may be a key."""
+    wrong, found = [], []
+    for text in given:
+        match = _HEADER.fullmatch(text.strip())
+        name = text.partition("=")[0].partition(":")[0].strip()
+        if match is None:
+            wrong.append(f"--header {name}: is no NAME=VALUE that a request can carry")
+        elif why := _OWN_HEADERS.get(name.lower()):
+            wrong.append(f"--header {name}: {why}")
+        else:
+            found.append((match["name"], match["value"]))
+    if wrong:
+        raise InputError("\n".join(wrong), "for example --header x-tenant=a")
+    return tuple(found)
 
 
 def warmup_requests(given: dict[str, Any]) -> int:
@@ -102,6 +164,11 @@ def _times(given: dict[str, Any], wrong: list[str]) -> Times:
     for name, value in (("duration", duration_s), ("timeout", timeout_s)):
         if value == 0:
             wrong.append(f"--{name} {given[name]}: must be more than 0")
+    wrong += [
+        f"--{name} {given[name]}: has no unit: write {given[name]}s, or a number of requests"
+        for name in ("warmup", "cooldown")  # where others take a share
+        if given[name] is not None and re.fullmatch(r"\d*\.\d*", given[name])
+    ]
     return Times(
         duration_s,
         0.0 if by_number else seconds("warmup") or 0.0,
@@ -122,6 +189,7 @@ def _contradictions(given: dict[str, Any], times: Times) -> Iterator[str]:
         (("--burstiness", given["burstiness"]), ("--arrivals", given["arrivals"])),
         (workload, ("--input-len", given["input_len"]), ("--words", given["words"])),
         (workload, ("--output-len", given["output_len"])),
+        (("--in-cluster", given["in_cluster"]), ("--header", given["headers"])),
     ):
         there = [name for name, value in group if value]
         if len(there) > 1:

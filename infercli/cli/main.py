@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gpus": ("Look up", "List the GPUs that infercli has facts about."),
     "profiles": ("Look up", "List hardware profiles, or print one, or their schema."),
     "models": ("Look up", "List the models that can be planned offline."),
+    "workloads": ("Look up", "List the workloads that bench can send, or print one."),
     "pin": ("Prepare", "Pin a model to a commit and its hashes in models.lock.yaml."),
     "plan": ("Prepare", "Say whether a model fits, with every choice and its reason."),
     "estimate": ("Prepare", "Size many configurations: JSON lines in, JSON lines out."),

@@ -38,29 +38,33 @@ _ARGUMENTS = (
 )  # fmt: skip
 """Of vLLM, that `estimate` takes as flags and a plan from its file."""
 _COUNTED = "write --profile h100-x8: a GPU, and how many are in one machine"
+_VERSION = "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version"
 _INSTEAD = {
     f"--{name}": f"write {name.replace('-', '_')} under engine_args of deployment.yaml, or ask `infercli estimate`, "
     f"which has --{name}"
     for name in _ARGUMENTS
 } | PLANNING | {
+    **dict.fromkeys(("--gpu-count", "--gpus", "--max-gpus", "--num-gpus", "--total-gpus", "--total_gpus"), _COUNTED),
+    **dict.fromkeys(("--backend-version", "--engine-version"), _VERSION),
+    **dict.fromkeys(("--model", "--model-path"), "the model is the first word: `infercli plan Qwen/Qwen3-32B`"),
+    **dict.fromkeys(("--qps", "--request-rate", "--target-request-rate"), "write --rate"),
+    "--constraints": "write --slo, for example --slo ttft_p95=1s",
+    "--custom-gpu-cost": "write what your GPUs cost to profiles/prices.yaml",
+    "--free-gpu-memory-fraction": "write gpu_memory_utilization under engine_args of deployment.yaml",
+    "--nextn": "write speculative_config under engine_args of deployment.yaml",
+    "--request-latency": "write --slo ttft_p95=1s --slo tpot_p95=50ms: an answer takes its TTFT, and its TPOT for each "
+    "further token",
+    **dict.fromkeys(("--save-dir", "--generated-config-version"), "write --save FILE, or -o json"),
     "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
-    "--gpu-count": _COUNTED,
-    "--gpus": _COUNTED,
-    "--qps": "write --rate",
     "--system": "write --profile h200",
-    "--total-gpus": _COUNTED,
-    "--total_gpus": _COUNTED,
     "--tpot": "write --slo tpot_p95=50ms",
     "--ttft": "write --slo ttft_p95=1s",
-    "--engine-version": "a plan is for the vLLM that it runs; `infercli estimate` has --engine-version",
-    "--model": "the model is the first word: `infercli plan meta-llama/Llama-3.1-8B-Instruct`",
-    "--request-rate": "write --rate",
     "--speculative-config": "write speculative_config under engine_args of deployment.yaml",
     "--tpot-p95-ms": "write --slo tpot_p95=50ms",
     "--ttft-p95-ms": "write --slo ttft_p95=1s",
     "--ttft-p99-ms": "write --slo ttft_p99=1s",
 }  # fmt: skip
-"""Options of vLLM, AIConfigurator and `estimate`, and what they are here."""
+"""Options of vLLM, AIConfigurator, llm-d-planner and `estimate`, and what they are here."""
 
 
 @click.command(cls=Command, instead=_INSTEAD)
@@ -257,9 +261,13 @@ def _explained(planned: Planned, said: Outlook | None, name: str) -> tuple[Deriv
 
 def _json(plan: Plan, said: Outlook | None, derivations: tuple[Derivation, ...] | None) -> dict[str, object]:
     """The plan as it is saved, with what is never part of it and of its digest."""
+    from infercli.core.planning.command_line import serve_command
+
     value: dict[str, object] = plan.model_dump(mode="json")
     if said is not None:
         value["outlook"] = said.model_dump(mode="json")
+    if command := serve_command(plan):
+        value["serve_command"] = " ".join(command)
     if derivations is not None:
         value["derivation"] = [d.model_dump(mode="json") for d in derivations]
     return value

@@ -33,7 +33,7 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     if said is not None:
         lines += _outlook(said, plan.replicas)
     rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
-    lines += ["", heading("Choices"), columns(rows, indent="  ")]
+    lines += ["", heading("Choices"), columns(rows, indent="  "), *_served(plan)]
     if plan.missing_bytes:
         lines += ["", _missing(plan)]
     if plan.changes:
@@ -47,6 +47,24 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
 def explained(derivations: tuple[Derivation, ...]) -> str:
     """Derivations, each with its formula, its inputs and what was measured."""
     return "\n\n".join("\n".join([heading(d.name), *_derivation(d)]) for d in derivations)
+
+
+def _served(plan: Plan) -> list[str]:
+    """The engine as a command, broken as a shell takes it."""
+    from infercli.core.planning.command_line import serve_command
+
+    words = serve_command(plan)
+    if not words:
+        return []
+    lines = [f"  {words[0]}"]
+    for word in words[1:]:
+        if fits(f"{lines[-1]} {word} \\"):
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+    what = f"each of {plan.replicas:,} replicas" if plan.replicas > 1 else "it"
+    return ["", heading(f"To start {what} without infercli, by vLLM {plan.engine.engine_version}"), *lines]
 
 
 def _memory(memory: GpuMemory) -> list[str]:

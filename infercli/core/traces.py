@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from infercli.core.record import Record
+from infercli.core.record import Json, Record
 
 ErrorKind = Literal["connect", "timeout", "http", "truncated", "stream_error", "protocol"]
 """`connect`: no connection. `timeout`: not finished in time. `http`: a status other than 200. `truncated`: the answer
@@ -85,6 +85,8 @@ class Load(Record):
     """Always `max_tokens` tokens. vLLM and SGLang know it, others answer 400."""
     temperature: float | None = Field(default=0.0, ge=0)
     """None: the endpoint refuses that one, and none was sent."""
+    extra_body: dict[str, Json] = {}
+    """What each request's body says besides."""
     seed: int = 0
     """Of the arrivals."""
     timeout_s: float = Field(default=300.0, gt=0)

@@ -39,7 +39,7 @@ def run_levels(
             on_level(level, len(stages))
             load = _sent(level.load, target)
             measured = run(target, load, conversations, on_progress, workers=workers, interrupts=interrupts)
-            field = _refused(measured)
+            field = _refused(measured, load)
             if field is None or field in target.without:
                 break
             # Older servers, and strict ones: the same load once more, and what it lacks is said with the result.
@@ -70,8 +70,10 @@ def _sent(load: Load, target: Target) -> Load:
     return load.model_copy(update={"temperature": None}) if "temperature" in target.without else load
 
 
-def _refused(measured: Measurement) -> Refusable | None:
+def _refused(measured: Measurement, load: Load) -> Refusable | None:
+    """What to leave out; None too for a temperature that somebody asked for."""
     interrupted = measured.stopped is not None and measured.stopped.kind == "interrupted"
     if interrupted or any(t.answered for t in measured.traces):
         return None
-    return next((f for t in measured.traces if (f := refused_field(t.status, t.message)) is not None), None)
+    found = next((f for t in measured.traces if (f := refused_field(t.status, t.message)) is not None), None)
+    return None if found == "temperature" and load.temperature else found

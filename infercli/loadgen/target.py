@@ -97,7 +97,7 @@ class Requests:
             parts = [texts[0], *(part for pair in zip(answers, texts[1:], strict=True) for part in pair)]
             body["input" if api == "embeddings" else "prompt"] = "".join(parts)
         if api == "embeddings":
-            return body
+            return body | load.extra_body
         most = turns[-1].max_tokens or load.max_tokens
         body |= {"max_tokens": most, "temperature": load.temperature}
         body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -105,6 +105,7 @@ class Requests:
             body["min_tokens"] = min(load.min_tokens, most)
         if load.ignore_eos:
             body["ignore_eos"] = True
+        body |= load.extra_body
         for name in sorted(self.target.without):
             body = without(body, name)
         return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -189,7 +190,17 @@ def load_sent(result: BenchResult) -> str:
         most = " to ".join(dict.fromkeys(f"{limit:,}" for limit in (min(limits), max(limits))))
         parts.append(f"{tokens / len(answered):,.1f} output tokens on average (max_tokens {most})")
     used = f"prompts: {result.prompts.source}, of a pool of {result.prompts.count:,}"
-    return "; ".join([*parts, used, *_prefix(result)])
+    return "; ".join([*parts, used, *_prefix(result), *_besides(result)])
+
+
+def _besides(result: BenchResult) -> Iterator[str]:
+    """`each body with {"top_p":0.9}`: what requests said that they do not say by themselves."""
+    load = result.stages[0].load
+    body = ({"temperature": load.temperature} if load.temperature else {}) | load.extra_body
+    if body:
+        yield f"each body with {json.dumps(body, ensure_ascii=False)}"
+    if result.target.headers:
+        yield f"each head with {', '.join(result.target.headers)}"
 
 
 def _models(result: BenchResult) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from infercli.cli import bench, estimate, plan
 from infercli.cli.bench_bar import Bar
 from infercli.core.bench.levels import Level
 from infercli.core.traces import Load
@@ -38,38 +37,6 @@ def test_a_key_in_what_is_no_url_is_not_shown(infercli):
     ran = infercli("bench", "htp://me:s3cret@host:1/?key=s3cret")
     assert ran.code == ExitCode.USAGE
     assert "s3cret" not in ran.err
-
-
-@pytest.mark.parametrize(
-    ("option", "hint"),
-    [
-        ("--api-key", "INFERCLI_API_KEY_FILE"),
-        ("--num-prompts", "write --requests"),
-        ("--endpoint", "write --api chat"),
-        ("--dataset-name", "write --workload"),
-        ("--backend", "write --api chat"),
-        ("--result-filename", "write --save FILE"),
-        ("--percentile-metrics", "leave it out"),
-    ],
-)
-def test_an_option_of_another_tool_is_answered_with_what_it_is_here(option, hint, infercli):
-    ran = infercli("bench", "http://127.0.0.1:9", option, "3")
-    assert ran.code == ExitCode.USAGE
-    assert hint in ran.err
-
-
-@pytest.mark.parametrize("verb", [bench, estimate, plan])
-def test_what_is_offered_instead_of_an_option_is_one(verb):
-    def options(command):
-        return {name for parameter in command.params for name in parameter.opts}
-
-    assert not set(verb.command.instead) & options(verb.command)
-    for hint in verb.command.instead.values():
-        words = {word.strip(",:;`") for word in hint.split()}
-        known = options(verb.command) | (options(estimate.command) if "`infercli estimate`, " in hint else set())
-        known |= options(estimate.command) if "`infercli estimate` has" in hint else set()
-        assert {word for word in words if word.startswith("--")} <= known
-    assert "INFERCLI_API_KEY" in str(bench.command.help)
 
 
 @pytest.mark.parametrize("words", [("--model", "tinny"), ("--lora", "tinny=1")])

@@ -16,8 +16,10 @@ from infercli.core.traces import Trace
 
 DEFINITIONS = {
     "TTFT": "time to first token: first frame with a token - sent; a frame that only names the role is none",
-    "TPOT": "time per output token: (last token - first token) / (output tokens that were sent - 1)",
-    "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not zero",
+    "TPOT": "time per output token: (last token - first token) / (output tokens that were sent - 1); what AIPerf "
+    "and guidellm call inter-token latency. guidellm's own TPOT counts the TTFT in",
+    "ITL": "inter-token latency: gaps between reads that brought tokens; those inside a read are unknown, not "
+    "zero. AIPerf calls it inter-chunk latency",
     "end to end": "last token - sent; of an embedding its last byte - sent",
     "from due": "the same, from when the request was due: what its user waited, for the cap and a connection too",
     "output tokens/s": "output tokens of answered requests / (last end of a request, failed ones too, - first "

@@ -33,6 +33,8 @@ class BenchTarget(Record):
     model: str
     api: Api
     release: str | None = None
+    headers: tuple[str, ...] = ()
+    """Names of what requests carried besides; what they said may be a secret."""
 
 
 class EngineTokens(Record):

@@ -17,7 +17,7 @@ _DECIDED = re.compile(r"synthetic \(\d+ words, seed -?\d+\)")
 """Sources whose n-th prompt follows from their words (core/load/synthetic.py)."""
 _TRAFFIC = (
     "concurrency", "arrivals", "rate_per_s", "ramp_to_per_s", "burstiness", "speed", "max_tokens", "min_tokens",
-    "ignore_eos", "temperature",
+    "ignore_eos", "temperature", "extra_body",
 )  # fmt: skip
 """What a load sends. How much of it was sent, and the seed of its arrivals, may differ."""
 

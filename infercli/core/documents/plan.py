@@ -109,8 +109,8 @@ class Change(Record):
     effect: str
 
 
-BESIDE = ("outlook", "derivation")
-"""Keys of `infercli plan -o json` that stand beside the plan's own: speed and price; derivations."""
+BESIDE = ("outlook", "serve_command", "derivation")
+"""Keys of `infercli plan -o json` that stand beside the plan's own: speed and price; a command; derivations."""
 
 
 class Plan(Document):

@@ -10,6 +10,7 @@ from infercli.core.load.draws import Draws
 from infercli.core.load.sending import Mark, Prefix, Sending
 from infercli.core.load.texts import Piece, TokenLengths, Writer
 from infercli.core.load.workload import SharedPrefix, Synthetic
+from infercli.core.units import counted
 from infercli.errors import InputError
 
 
@@ -83,7 +84,7 @@ class _Prefixes:
             assert prefix.hit_fraction is not None
             if not later:
                 raise InputError(
-                    f"{len(first_tokens)} conversations in {prefix.groups} groups share nothing: each is a first one",
+                    f"{counted(len(first_tokens), 'conversation')} in {prefix.groups} groups: each is a first one",
                     "send more, or give the shared prefix fewer groups",
                 )
             self.tokens = max(1, round(prefix.hit_fraction * sum(first_tokens) / later))

@@ -164,7 +164,7 @@ def test_a_prompt_of_fewer_tokens_than_words_was_cut():
             "the suffix of .* leaves nothing of a prompt of 50",
         ),
         ({"input_tokens": [60, 500], "shared_prefix": {"hit_fraction": 0.9}}, "leaves nothing of a prompt of 60"),
-        ({"shared_prefix": {"hit_fraction": 0.5, "groups": 6}}, "6 conversations in 6 groups share nothing"),
+        ({"shared_prefix": {"hit_fraction": 0.5, "groups": 6}}, "6 conversations in 6 groups: each is a first one"),
     ],
 )
 def test_what_leaves_no_room_is_refused(lengths, fields, words):
