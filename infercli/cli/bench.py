@@ -95,7 +95,11 @@ _content = options.together(
         "--api", type=click.Choice(["chat", "completions", "embeddings"]), help="Which API to call.  [default: chat]"
     ),
     click.option("--model", help="Default: the release's, or the first that the endpoint lists."),
-    click.option("--extra-body", metavar="JSON", help="Fields that each request has besides, as an object."),
+    click.option(
+        "--extra-body",
+        metavar="JSON",
+        help="Fields that each request has besides, as an object; a temperature goes in place of our 0.",
+    ),
     click.option(
         "--header", "headers", multiple=True, metavar="NAME=VALUE", help="What each request's head has besides. Repeat."
     ),

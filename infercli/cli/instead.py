@@ -68,7 +68,9 @@ MEASURING = {
     **dict.fromkeys(("--isl", "--random-input-len", "--synthetic-input-tokens-mean"), "write --input-len"),
     **dict.fromkeys(("--osl", "--output-tokens-mean"), "write --output-len; with --ignore-eos answers are that long"),
     "--random-output-len": "write --output-len --ignore-eos: vLLM's random data set means both",
-    **dict.fromkeys(("--random-range-ratio", "--synthetic-input-tokens-stddev", "--isl-stddev"), _SPREAD),
+    **dict.fromkeys(("--synthetic-input-tokens-stddev", "--isl-stddev"), _SPREAD),
+    "--random-range-ratio": "write input_tokens: {min: 900, max: 1100} to a workload's file, and --workload FILE; "
+    "`infercli workloads rag` prints one to begin with",
     **dict.fromkeys(("--output-tokens-stddev", "--osl-stddev", "--sequence-distribution"), _SPREAD),
     **dict.fromkeys(("--random-prefix-len", "--prefix-prompt-length", "--shared-system-prompt-length"), _SPREAD),
     **dict.fromkeys(

@@ -48,6 +48,7 @@ _INSTEAD = {
     **dict.fromkeys(("--backend-version", "--engine-version"), _VERSION),
     **dict.fromkeys(("--model", "--model-path"), "the model is the first word: `infercli plan Qwen/Qwen3-32B`"),
     **dict.fromkeys(("--qps", "--request-rate", "--target-request-rate"), "write --rate"),
+    "--top-n": "leave it out: the whole front is printed, the cheapest that holds first",
     "--constraints": "write --slo, for example --slo ttft_p95=1s",
     "--custom-gpu-cost": "write what your GPUs cost to profiles/prices.yaml",
     "--free-gpu-memory-fraction": "write gpu_memory_utilization under engine_args of deployment.yaml",

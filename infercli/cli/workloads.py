@@ -31,7 +31,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
       name: mine
       synthetic:
         input_tokens: {mean: 1000, stdev: 200, min: 100, max: 4000}  # or 1000; of the first turn
-        output_tokens: [50, 100, {value: 800, weight: 0.5}]          # one of them
+        output_tokens: [50, 100, {value: 800, weight: 0.5}]          # one of them; or {min: 50, max: 150}
         shared_prefix: {tokens: 80, groups: 2}                       # or hit_fraction: 0.5
         turns: 3
         turn_tokens: 200                                             # what later turns add

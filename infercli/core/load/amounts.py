@@ -1,4 +1,4 @@
-"""An amount that may vary from request to request: always the same, spread around a mean, or one of several."""
+"""An amount that may vary from request to request: the same, spread around a mean, in a range, or one of several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 from infercli.core.load.draws import Draws
 from infercli.core.record import Json, Record
 
-_FORMS = "must be a number, a mapping with mean (and stdev, min, max), or a list of numbers or of {value, weight}"
+_FORMS = (
+    "must be a number, a mapping with mean (and stdev, min, max) or with min and max alone, or a list of numbers or of "
+    "{value, weight}"
+)
 
 
 class Choice(Record):
@@ -21,7 +24,10 @@ class Choice(Record):
 
 
 class Amount(Record):
-    """In a file a number, a mapping (mean, stdev, min, max), or a list of numbers or of {value, weight}."""
+    """In a file a number, a mapping (mean, stdev, min, max), or a list of numbers or of {value, weight}.
+
+    Without a mean any amount between `min` and `max` is as likely as another.
+    """
 
     mean: float | None = Field(default=None, ge=0)
     stdev: float = Field(default=0.0, ge=0)
@@ -44,11 +50,16 @@ class Amount(Record):
 
     @model_validator(mode="after")
     def _one_form(self) -> Amount:
-        if (self.mean is None) == (not self.choices):
+        ranged = self.mean is None and not self.choices
+        if (self.mean is not None and self.choices) or (ranged and (self.min is None or self.max is None)):
             raise ValueError(_FORMS)
         if self.choices and (self.stdev or self.min is not None or self.max is not None):
             raise ValueError("stdev, min and max belong to a mean, not to choices")
+        if ranged and self.stdev:
+            raise ValueError("stdev belongs to a mean")
         low, high = self.min or 0.0, math.inf if self.max is None else self.max
+        if ranged and low > high:
+            raise ValueError("must have min <= max")
         if self.mean is not None and not low <= self.mean <= high:
             raise ValueError("must have min <= mean <= max")
         return self
@@ -58,6 +69,8 @@ class Amount(Record):
         """Of what is drawn, as far as no cut moves it."""
         if self.mean is not None:
             return self.mean
+        if self.min is not None and self.max is not None:
+            return (self.min + self.max) / 2
         return sum(c.value * c.weight for c in self.choices) / sum(c.weight for c in self.choices)
 
     def lowest(self, floor: float) -> float:
@@ -72,7 +85,10 @@ class Amount(Record):
         """One amount, not below `floor`."""
         if self.choices:
             return max(floor, self.choices[draws.weighted([c.weight for c in self.choices])].value)
-        assert self.mean is not None
+        if self.mean is None:
+            assert self.min is not None
+            assert self.max is not None
+            return max(floor, self.min + (self.max - self.min) * draws.fraction())
         if not self.stdev:
             return max(floor, self.mean)
         from statistics import NormalDist  # 16 ms, and only a spread needs it

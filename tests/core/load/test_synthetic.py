@@ -53,6 +53,17 @@ def test_every_first_prompt_has_one_of_the_lengths_exactly(lengths, tokens, pref
     assert set(lengths.lengths(firsts(sent.conversations))) <= {t + 20 for t in tokens}
 
 
+def test_of_a_range_every_length_is_as_likely_as_another(lengths):
+    spread = {"min": 60, "max": 100}
+    drawn = lengths.lengths(firsts(made(lengths, count=400, input_tokens=spread).conversations))
+    assert min(drawn) in range(60, 63)
+    assert max(drawn) in range(98, 101)
+    # Of 400 draws each quarter has 100 on average, and 9 more or fewer by chance.
+    for low in (60, 70, 80, 90):
+        assert 60 < sum(low < tokens < low + 10 for tokens in drawn) * 10 / 9 < 140
+    assert Synthetic.model_validate({"input_tokens": spread}).input_tokens.average == 80
+
+
 def test_turns_lengths_and_thinking_are_as_described(lengths):
     sent = made(lengths, count=3, turns=3, turn_tokens=25, output_tokens=[7, 9], think_s=1.5)
     for conversation in sent.conversations:

@@ -85,7 +85,10 @@ def test_all_problems_of_a_file_come_at_once_with_their_places():
 
 
 def test_the_places_in_a_synthetic_description_are_named():
-    forms = "must be a number, a mapping with mean (and stdev, min, max), or a list of numbers or of {value, weight}"
+    forms = (
+        "must be a number, a mapping with mean (and stdev, min, max) or with min and max alone, or a list of numbers "
+        "or of {value, weight}"
+    )
     found = problems(
         synthetic={
             "input_tokens": "many",
@@ -96,9 +99,14 @@ def test_the_places_in_a_synthetic_description_are_named():
             "suffix": "",
         }
     )
-    assert found["synthetic.input_tokens"] == forms
-    assert found["synthetic.output_tokens"] == forms
+    assert (found["synthetic.input_tokens"], found["synthetic.output_tokens"]) == (forms, forms)
     assert found["synthetic.turns"] == "must have min <= mean <= max"
+    found |= problems(synthetic={"input_tokens": {"min": 9, "max": 5}, "output_tokens": {"min": 9}})
+    assert found["synthetic.input_tokens"] == "must have min <= max"
+    assert found["synthetic.output_tokens"] == forms
+    assert problems(synthetic={"input_tokens": {"min": 1, "max": 9, "stdev": 2}}) == {
+        "synthetic.input_tokens": "stdev belongs to a mean"
+    }
     assert found["synthetic.think_s.choices[0].weight"] == "must be more than 0"
     assert found["synthetic.shared_prefix"] == "give either tokens or hit_fraction"
     assert "synthetic.suffix" in found
