@@ -47,6 +47,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("Measure", "Compare results of bench: what differs, and what is chance."),
 }
 
+_ELSEWHERE = {
+    "benchmark": "bench", "optimize": "plan", "plot": "report", "profile": "bench", "recommend": "plan", "run": "bench",
+    "serve": "deploy", "sweep": "bench",
+}  # fmt: skip
+"""Verbs of other planners and load generators, and what does it here."""
+
 START_HERE = """Start here:
   infercli plan meta-llama/Llama-3.1-8B-Instruct --profile l4   does it fit?
   infercli init                                                 write a file
@@ -88,6 +94,8 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            if args[0] in _ELSEWHERE:
+                raise InputError(f"unknown command `{args[0]}`", f"`infercli {_ELSEWHERE[args[0]]} --help`")
             raise UnknownName("command", args[0], COMMANDS, "`infercli --help` lists them")
         return super().resolve_command(ctx, args)
 

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from infercli.cli import bench, estimate, plan
-from infercli.cli.main import main
+from infercli.cli.main import _ELSEWHERE, COMMANDS, main
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import FakeOpenAiServer
 
@@ -54,6 +54,18 @@ def test_an_option_of_another_planner_is_answered_with_what_it_is_here(words, hi
     ran = infercli(*words.split())
     assert ran.code == ExitCode.USAGE
     assert hint in ran.err
+
+
+@pytest.mark.parametrize(("verb", "here"), [("recommend", "plan"), ("serve", "deploy"), ("benchmark", "bench")])
+def test_a_verb_of_another_program_is_answered_with_what_does_it_here(verb, here, infercli):
+    ran = infercli(verb, "--model", "x")
+    assert ran.code == ExitCode.USAGE
+    assert ran.err == f"error: unknown command `{verb}`\nhint: `infercli {here} --help`\n"
+
+
+def test_what_is_offered_instead_of_a_verb_is_one():
+    assert not _ELSEWHERE.keys() & COMMANDS.keys()
+    assert set(_ELSEWHERE.values()) <= COMMANDS.keys()
 
 
 def test_a_whole_command_of_another_program_is_answered_at_once(infercli):

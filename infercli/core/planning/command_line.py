@@ -20,11 +20,12 @@ _NOT_UNLESS_TOLD = "trust_remote_code"
 
 
 def serve_command(plan: Plan) -> tuple[str, ...]:
-    """`vllm serve MODEL`, then a flag with its value each, quoted for a shell; empty where nothing would start.
+    """`vllm serve MODEL`, then a flag with its value each, quoted for a shell.
 
+    Empty where nothing would start, or where it takes more than one machine, each with a command of its own.
     Where the plan is of a checkpoint whose name nobody said, MODEL says what it must be: `FP8_CHECKPOINT`.
     """
-    if plan.fits is False or plan.engine.accelerator != "gpu":
+    if plan.fits is False or plan.engine.accelerator != "gpu" or plan.engine.gpus > plan.profile.gpus_per_node:
         return ()
     model, revision = _model(plan)
     given = {name: value for name, value in plan.engine.engine_args.items() if value is not None}

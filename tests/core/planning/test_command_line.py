@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infercli.core.planning.command_line import serve_command
-from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, locked, plan, tiny_directory
+from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, locked, plan, profile, tiny_directory
 from tests.parts.engine_python import ask_vllm
 
 ORACLE = Path(__file__).resolve().parents[1] / "against_vllm" / "serve_oracle.py"
@@ -41,9 +41,14 @@ def test_what_clients_call_the_model_and_its_commit_are_kept():
 
 
 @pytest.mark.parametrize(
-    "made", [plan(LLAMA_70B, "l4", quantization="none"), plan("./tiny", "cpu-local", tiny_directory())]
+    "made",
+    [
+        plan(LLAMA_70B, "l4", quantization="none"),
+        plan("./tiny", "cpu-local", tiny_directory()),
+        plan(LLAMA_8B, profile("l4", nodes=[{"gpus": 1, "count": 2}]), engine_args={"pipeline_parallel_size": 2}),
+    ],
 )
-def test_what_would_not_start_or_has_no_gpu_has_no_command(made):
+def test_what_would_not_start_or_is_not_one_process_on_gpus_has_no_command(made):
     assert serve_command(made) == ()
 
 
