@@ -108,7 +108,8 @@ def command(explain: str | None, save_path: str | None, namespace: str | None, o
     """Say whether a model fits, with every choice and its reason.
 
     Plans deployment.yaml, or a MODEL on a profile; those of `infercli models` need no network. Exit code 0: it fits;
-    3: it does not, and the smallest changes that would fit are printed; 4: it cannot be told.
+    3: it does not, and the smallest changes that would fit are printed; 4: it cannot be told. What fits is said as a
+    command of vLLM too.
 
     With --rate, --slo or several profiles it searches for the cheapest configuration that holds them, on the profiles
     named or else on all.

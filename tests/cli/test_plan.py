@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 
 from infercli.cli import plan_text
-from infercli.core.documents.plan import GpuMemory, MemoryTerm
+from infercli.core.documents.plan import GpuMemory, MemoryTerm, Plan
 from infercli.errors import ExitCode
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -352,3 +353,23 @@ def test_the_bar_of_what_does_not_fit_by_far_is_no_wider_than_the_gpu():
     term = MemoryTerm(name="weights", bytes=2**100, low_bytes=2**100, high_bytes=2**100, formula="", source="")
     bar, *_ = plan_text._memory(GpuMemory(total_bytes=2**34, budget_bytes=2**33, terms=(term,)))
     assert bar.startswith("  [" + "W" * plan_text.BAR_WIDTH + "] budget ")
+
+
+def test_the_command_of_vllm_is_said_in_text_as_in_json_and_broken_as_a_shell_takes_it(infercli, monkeypatch):
+    words = ("plan", "Qwen/Qwen3-8B", "--profile", "l4")
+    found = json.loads(infercli(*words, "-o", "json").out)
+    command = found["serve_command"]
+    assert command.startswith("vllm serve Qwen/Qwen3-8B --tensor-parallel-size 1 ")
+    assert "serve_command" not in Plan.model_validate(found).model_dump()
+    assert f"\n  {command}\n" in infercli(*words).out
+    monkeypatch.setattr("infercli.cli.plan_text.fits", lambda line: len(line) <= 70)
+    lines = infercli(*words).out.partition("To start it without infercli, by vLLM 0.29.0\n")[2].split("\n\n")[0]
+    assert max(map(len, lines.splitlines())) <= 70
+    assert lines.count("\\\n") == len(lines.splitlines()) - 1
+    assert shlex.split(lines.replace("\\\n", "")) == shlex.split(command)
+
+
+def test_what_does_not_fit_has_no_command(infercli):
+    ran = infercli("plan", "meta-llama/Llama-3.1-70B-Instruct", "--profile", "l4", "-o", "json")
+    assert ran.code == ExitCode.NO
+    assert "serve_command" not in json.loads(ran.out)
