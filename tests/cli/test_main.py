@@ -153,6 +153,7 @@ def test_completion_prints_a_script_for_the_shell(infercli, shell):
         *((f"{verb} ch", {"chat", "chart"}) for verb in ("status", "history", "rollback", "delete", "logs", "bench")),
         ("ask cha", {"chat", "chart"}),
         ("bench --workload ", {"agent", "rag", ""}),
+        ("workloads r", {"rag", "r"}),
         ("bench --objectives in", {"interactive", "in"}),
         ("estimate --config-path mo", {"mo"}),
         ("learn --engine-version 0.2", {"0.27.0", "0.28.0"}),

@@ -33,7 +33,9 @@ DEFINITIONS = {
     "send lag": "how late the client began on a request that was due. Over 10 ms at p99 (in a closed loop 5 % of what "
     "an answer takes, where that is more), or over 10 % of the time of a closed loop's users, it was the limit",
 }
-"""What each word of a result means (facts of the field where they agree; where not, ours, and said)."""
+"""What each word of a result means (facts of the field where they agree; where not, ours, and said).
+
+What others call it: guidellm 0.8.1 (schemas/base/request_stats.py), AIPerf 0.13.0 (metrics/types)."""
 
 
 class Distribution(Record):

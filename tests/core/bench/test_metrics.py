@@ -106,6 +106,13 @@ def test_a_server_that_dies_is_not_as_fast_as_before_and_the_definition_says_why
     assert "failed ones too" in DEFINITIONS["output tokens/s"]
 
 
+def test_the_definitions_say_where_others_mean_another_thing_by_the_same_word():
+    # sent at 0, tokens at 2, 3 and 4 s: (4 - 2) / 2 here, 4 / 3 in guidellm
+    assert tpot_s(trace(0.0, (2.0, 3.0, 4.0), tokens=3)) == 1.0
+    assert "guidellm's own TPOT counts the TTFT in" in DEFINITIONS["TPOT"]
+    assert "AIPerf calls it inter-chunk latency" in DEFINITIONS["ITL"]
+
+
 def test_warm_up_and_cut_requests_are_in_no_metric():
     traces = [
         trace(0.0, (9.0, 19.0), tokens=2, phase="warmup"),
