@@ -50,6 +50,9 @@ def summed(bands: Iterable[Band]) -> Band:
 
 
 _DATACENTRE_BLACKWELL, _GRAPHS_HOLD_DRAFTS = 10, (0, 13)
+_ALL_BY_EIGHT = 67
+"""CUDA graph sizes of V1 up to 512 where they go on by 8, until 0.11.0 (config/__init__.py _set_cudagraph_sizes); by 16
+above 256 since (0.11.1 config/vllm.py)."""
 
 
 class DeviceDefaults(NamedTuple):
@@ -92,7 +95,7 @@ class NonTorch(NamedTuple):
 
 
 class Graphs(NamedTuple):
-    """CUDA graphs: bytes = base + per_layer x layers, with all capture sizes."""
+    """CUDA graphs: bytes = base + per_layer x layers, with all that a version may capture."""
 
     source: str
     base: Band
@@ -291,7 +294,11 @@ class EngineFacts(NamedTuple):
 
         Sizes that 0.29 adds between them for drafts are not counted.
         """
-        return self._sizes_up_to(2 * max_num_seqs * self._step_tokens(speculative_tokens), gpu)
+        return self._sizes_up_to(self.graph_tokens(max_num_seqs, gpu, speculative_tokens), gpu)
+
+    def graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+        """Tokens of the largest CUDA graph at most: of twice max_num_seqs requests."""
+        return min(2 * max_num_seqs * self._step_tokens(speculative_tokens), self._largest_graph(gpu))
 
     def decoding_graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
         """How many of them have a graph of a whole decoding step besides that in pieces."""
@@ -300,6 +307,7 @@ class EngineFacts(NamedTuple):
     def _sizes_up_to(self, tokens: int, gpu: Gpu) -> int:
         most = self._largest_graph(gpu)
         largest = min(tokens, most)
-        sizes = [1, 2, 4, *range(8, 256, 8), *range(256, most + 1, 16)]
+        step = 8 if self.all_graph_sizes == _ALL_BY_EIGHT else 16
+        sizes = [1, 2, 4, *range(8, 256, 8), *range(256, most + 1, step)]
         found = len([size for size in sizes if size <= largest])
         return found if most > 512 else min(found, self.all_graph_sizes)

@@ -135,16 +135,27 @@ _ESTIMATE = Graphs(
     per_layer=Band(low=8 * MIB, typical=24 * MIB, high=40 * MIB),
     per_indexed_layer=Band(low=18 * MIB, typical=27 * MIB, high=45 * MIB),
     per_compressed_layer=Band(low=24 * MIB, typical=40 * MIB, high=64 * MIB),
-    source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.29 on an RTX 3090 17 MiB, 0.30 on a T4 "
-    "12, 0.20 to 0.26 on others 13 to 42 (n=9); beside the indexer's logits GLM-5.2 25 on four GB200 and 29 on eight "
-    "B200 (4 and -7 % off in all), DeepSeek-V4-Flash 38 on two RTX PRO 6000 (0.25) and 46 on 48 GB cards, by a fork (3 "
-    "and -11 %), and 61 captured on a B300 by the V2 runner, with its drafts' (0.26; -25 %)",
+    source="0.19 on H100 estimated 16 to 27 MiB a layer, 41 at worst (n=38); 0.20 to 0.26 on L40S, A6000, A10G, A100, "
+    "RTX 4090, 5090 and B300 13 to 27 where all graphs are counted, 23 in the middle (n=12); more by 20 MiB times the "
+    "number of graphs where the second that is captured happens to need another segment of PyTorch's allocator (n=5 of "
+    "45: 1.6 to 2.7 GiB); beside the indexer's logits GLM-5.2 25 on four GB200 and 29 on eight B200 (4 and -7 % off in "
+    "all), DeepSeek-V4-Flash 38 on two RTX PRO 6000 (0.25) and 46 on 48 GB cards, by a fork (3 and -11 %), and 61 "
+    "captured on a B300 by the V2 runner, with its drafts' (0.26; -25 %)",
+)
+# The V2 runner captures all graphs in pieces, and of the whole ones counts the capture without the run before it.
+_ESTIMATE_V2 = _ESTIMATE._replace(
+    per_layer=Band(low=12 * MIB, typical=20 * MIB, high=40 * MIB),
+    source="the V2 runner took 19 to 20 MiB a layer where all graphs are counted, on RTX 3090, 4090, A10G and a 16 GB "
+    "card (0.26, 0.27; 24 and 36 layers; n=4), 0.29 estimated 20 on an RTX 3090 and 0.30 14 on a T4; with an indexer: "
+    f"{_ESTIMATE.source.partition('; beside ')[2]}",
 )
 _FREE_PAGES = _gib(-36, 0, 5.5)
 """0.20 to 0.29 on GB10 printed -35.7 (vllm-project/vllm#44740), some -31 and -12, -4.7 (eugr/spark-vllm-docker#200),
 -2.4 to -0.2 (n=10), 0.2 to 2.4 (n=6) and 5.1 (eugr/spark-vllm-docker#396) where the capture took 0 to 1 GiB."""
 
 _GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1["rocm"], "cdna": _GRAPHS_V1["cdna"]}
+
+_GRAPHS_ESTIMATED_V2 = _GRAPHS_ESTIMATED | {"cuda": _ESTIMATE_V2, "hopper": _ESTIMATE_V2}
 
 _OLDEST = EngineFacts(
     version="0.4.0", since="0.4.0", gpu_memory_utilization=0.9, v1_from="never", chunked_tokens=512,
@@ -171,9 +182,8 @@ def _rows() -> tuple[EngineFacts, ...]:
     v091 = v090._replace(since="0.9.1", counts_context=False, refuses_unless_free=True)
     v0100 = v091._replace(since="0.10.0", v1_from="always", non_torch=_V1)
     v0102 = v0100._replace(since="0.10.2", minimum_capability=(7, 5), pads_videos=True)
-    v0111 = v0102._replace(since="0.11.1", short_rope_first=True)
-    v0120 = v0111._replace(since="0.12.0", all_graph_sizes=51)
-    v0130 = v0120._replace(
+    v0111 = v0102._replace(since="0.11.1", short_rope_first=True, all_graph_sizes=51)
+    v0130 = v0111._replace(
         since="0.13.0", keeps_expert_workspace=True, non_torch=_V1_ROCM, pads_videos=False
     )  # fmt: skip
     v0140 = v0130._replace(since="0.14.0", async_scheduling=True)
@@ -209,10 +219,10 @@ def _rows() -> tuple[EngineFacts, ...]:
     )  # fmt: skip
     v0290 = v0280._replace(
         since="0.29.0", ray_version="2.60.0", runner_v2="always", graphs_in_budget_v2=True,
-        non_torch=_V2_RUNNER,
+        non_torch=_V2_RUNNER, graphs=_GRAPHS_ESTIMATED_V2,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v065, v080, v084, v085, v090, v091, v0100, v0102, v0111, v0120, v0130, v0140, v0170, v0180,
+        _OLDEST, v055, v065, v080, v084, v085, v090, v091, v0100, v0102, v0111, v0130, v0140, v0170, v0180,
         v0200, v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
     return tuple(row._replace(version=row.since) for row in found)

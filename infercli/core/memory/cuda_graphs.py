@@ -1,7 +1,9 @@
 """What the capture of CUDA graphs takes on a GPU, and whether a version deducts it before the KV cache is sized.
 
 The one thing to know: what any capture takes and what a layer takes is measured (the rows of `EngineFacts.graphs`), and
-counted for as many layers and batch sizes as are captured.
+counted for as many layers and graphs as are captured. vLLM itself captures two of each kind, and multiplies what free
+memory fell by at the second: 2 MiB of the driver's are 0.1 GiB of its estimate (0.19 to 0.28
+v1/worker/gpu_model_runner.py profile_cudagraph_memory).
 """
 
 from __future__ import annotations
@@ -20,13 +22,21 @@ _ESTIMATES_ON_ROCM = (0, 26)
 """From this version on CUDA graphs are estimated on ROCm too (vllm-project/vllm#48526; 0.25 v1/worker/gpu_worker.py
 still leaves them out)."""
 
-_FLASHINFER_SINCE, _FLASHINFER_GROWS = (0, 20), (0, 29)
-"""From the first on logs show its workspace in the estimate of graphs; read in the second, it grows with a step."""
+_WHOLE_SINCE = (0, 11)
+"""From this version on a decoding step has graphs of its own, whole, beside those in pieces (0.11.0
+config/__init__.py FULL_AND_PIECEWISE, v1/cudagraph_dispatcher.py; 0.10.2 has pieces alone)."""
+
+_FLASHINFER_SINCE, _FLASHINFER_GROWS, _XQA_12X = (0, 20), (0, 26), (0, 28)
+"""From the first on logs show FlashInfer's workspace in the estimate of graphs, read in the second it grows with a
+step, and from the third on XQA decodes on capability 12.x (utils/flashinfer.py supports_trtllm_attention)."""
 _FLASHINFER_BYTES = 394 * MIB
 """envs.py VLLM_FLASHINFER_WORKSPACE_BUFFER_SIZE. Of 0.22 on capability 10.x with one and two requests 0.40 and 0.41 GiB
-of graphs were estimated where 0.03 and 0.06 were taken, of 0.20 on 12.x 0.39, and 0.08 where a model pools."""
+of graphs were estimated where 0.03 and 0.06 were taken, of 0.20 on 12.x 0.36 to 0.45 (n=4), and 0.08 where a model
+pools."""
 _FLASHINFER_BYTES_PER_ELEMENT = 16
-"""0.29 v1/attention/backends/flashinfer.py FLASHINFER_PREFILL_WORKSPACE_BYTES_PER_ELEM, of a step's queries."""
+"""0.26 v1/attention/backends/flashinfer.py FLASHINFER_PREFILL_WORKSPACE_BYTES_PER_ELEM, of a step's queries. On an RTX
+5090 with 24 heads of 256 the graphs took 0.52 GiB with 2,048 to 4,096 tokens a step, and 0.89 with 8,192: 0.37 more,
+as counted (vllm-project/vllm#52872)."""
 
 _INSTINCT_BYTES_PER_S = 1.2e12
 """Faster memory than this is HBM, which every Instinct has and no Radeon that vLLM runs on."""
@@ -35,7 +45,7 @@ _INSTINCT_BYTES_PER_S = 1.2e12
 def cuda_graphs(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> Band:
     """What the capture takes, or (where it is deducted from the budget) vLLM's estimate of it.
 
-    Per layer it falls with the sizes that are captured; the high end counts half of it as independent of their number.
+    Per layer it falls with the graphs that are captured; the high end counts half of it as independent of their number.
     """
     return summed(graph_parts(arch, load, facts, profiled=profiled).values())
 
@@ -94,21 +104,40 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bo
 def _flashinfer_workspace(arch: ModelArch, load: Load, facts: EngineFacts) -> Band:
     """What FlashInfer's attention allocates when it first runs and never gives back, before the KV cache is sized.
 
-    That is in the first graph of a whole decoding step, since the profile run attends to nothing; pooling models have
-    no such graph, nor has speculation but on capability 10.x. 0.29 has as much as a step's queries may need where its
-    own kernels decode, which is not on 10.x and 12.x (v1/attention/backends/flashinfer.py _get_workspace_buffer,
-    _get_trtllm_workspace_buffer).
+    The profile run attends to nothing, so that is in the first graph of a whole decoding step. With the V2 runner
+    graphs in pieces attend as well, to prompts where the largest size has more tokens than there are requests (0.29
+    v1/worker/gpu/cudagraph_utils.py prepare_inputs_to_capture). FlashInfer's own kernels, and those of TensorRT-LLM and
+    XQA, have a workspace each, of which the first grows with a step's queries (v1/attention/backends/flashinfer.py
+    _get_workspace_buffer, _get_trtllm_workspace_buffer).
     """
-    blackwell = load.gpu.datacentre_blackwell
     if not load.flashinfer or arch.pooling or facts.release < _FLASHINFER_SINCE:
-        return NOTHING
-    if load.speculative_tokens and not blackwell:
         return NOTHING
     heads = max(m.heads * m.head_dim for m in mixers(arch) if isinstance(m, Attention))
     queries = load.max_num_batched_tokens * heads // load.layout.tensor_parallel_size
     most = max(_FLASHINFER_BYTES, queries * _FLASHINFER_BYTES_PER_ELEMENT)
-    grown = facts.release >= _FLASHINFER_GROWS and not load.gpu.at_least((10, 0))
-    return Band(low=_FLASHINFER_BYTES, typical=most if grown else _FLASHINFER_BYTES, high=most)
+    own = most if facts.release >= _FLASHINFER_GROWS else _FLASHINFER_BYTES
+    v2 = facts.runner_v2 == "always" and not load.drafts_by_v1
+    tokens = facts.graph_tokens(load.max_num_seqs, load.gpu, load.speculative_tokens)
+    prompts = v2 and not load.gpu.datacentre_blackwell and tokens > load.max_num_seqs
+    whole, others = decodes_whole(load, facts), _decodes_by_others(load.gpu, facts)
+    taken = own * (prompts or (whole and not others)) + _FLASHINFER_BYTES * (whole and others)
+    if not taken:
+        return NOTHING
+    return Band(low=min(taken, _FLASHINFER_BYTES), typical=taken, high=max(taken, most))
+
+
+def _decodes_by_others(gpu: Gpu, facts: EngineFacts) -> bool:
+    """Whether FlashInfer decodes by kernels of TensorRT-LLM (10.x) or XQA."""
+    return gpu.datacentre_blackwell or (gpu.at_least((12, 0)) and facts.release >= _XQA_12X)
+
+
+def decodes_whole(load: Load, facts: EngineFacts) -> bool:
+    """Whether attention can be captured in a whole decoding step.
+
+    FlashInfer's own kernels cannot with drafts (0.20 to 0.29 v1/attention/backends/flashinfer.py
+    get_cudagraph_support).
+    """
+    return not (load.flashinfer and load.speculative_tokens) or _decodes_by_others(load.gpu, facts)
 
 
 def _indexer_logits(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
@@ -144,16 +173,29 @@ def graphs_of_a_layer(arch: ModelArch, graphs: Graphs) -> Band:
     return (graphs.per_compressed_layer if compressed(arch) else graphs.per_indexed_layer) or graphs.per_layer
 
 
-def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
-    """Captured sizes, as a share of all that the version has.
+def whole_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
+    """Graphs of a whole decoding step, one for each size that max_num_seqs requests can fill.
 
-    With an indexer it is the share of graphs, in pieces and whole, of which there may be fewer.
+    There are none where a model pools (0.11.0 config/__init__.py).
     """
-    captured = graph_sizes(load, facts)
-    if not _counts_logits(arch, facts.graphs[graphs_kind(load.gpu)]):
-        return captured / facts.all_graph_sizes
-    whole = facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
-    return (captured + whole) / (2 * facts.all_graph_sizes)
+    if facts.release < _WHOLE_SINCE or arch.pooling or not decodes_whole(load, facts):
+        return 0
+    return facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
+
+
+def graph_count(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
+    """Graphs in pieces, each size as one, and whole."""
+    return graph_sizes(load, facts) + whole_graphs(arch, load, facts) if captures_graphs(load) else 0
+
+
+def counts_whole(facts: EngineFacts) -> bool:
+    """Whether a share is one of graphs in pieces and whole, and not of those in pieces alone."""
+    return facts.release >= _WHOLE_SINCE
+
+
+def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
+    """Captured graphs, as a share of all that the version may have: vLLM's estimate, too, is a sum over both kinds."""
+    return graph_count(arch, load, facts) / (facts.all_graph_sizes * (2 if counts_whole(facts) else 1))
 
 
 def graphs_kind(gpu: Gpu) -> str:

@@ -24,7 +24,7 @@ from infercli.core.memory.activation import activation as activation_peak
 from infercli.core.memory.activation import more_while_compiling
 from infercli.core.memory.batch import Draft, Load
 from infercli.core.memory.compressed_attention import compressed, without_compiler
-from infercli.core.memory.cuda_graphs import cuda_graphs, graph_sizes, graphs_in_budget, graphs_kind
+from infercli.core.memory.cuda_graphs import cuda_graphs, graph_count, graphs_in_budget, graphs_kind
 from infercli.core.memory.sampler import sampler_tables, uses_v2_runner
 from infercli.core.memory.shared import (
     HELD_AT_START,
@@ -238,7 +238,7 @@ def gpu_memory(
         _term(
             "cuda_graphs",
             graphs,
-            f"{arch.passed_layers} layers, {0 if load.enforce_eager else graph_sizes(load, facts)} sizes"
+            f"{arch.passed_layers} layers, {graph_count(arch, load, facts)} graphs"
             + ("" if inside else "; outside the budget, and not deducted from the KV cache"),
             facts.graphs[graphs_kind(load.gpu)].source,
             inside_budget=inside,

@@ -16,7 +16,15 @@ from infercli.core.engines.facts import Band
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import moments, more_while_compiling
-from infercli.core.memory.cuda_graphs import graph_parts, graph_sizes, graphs_in_budget, graphs_kind, graphs_of_a_layer
+from infercli.core.memory.cuda_graphs import (
+    counts_whole,
+    graph_parts,
+    graph_sizes,
+    graphs_in_budget,
+    graphs_kind,
+    graphs_of_a_layer,
+    whole_graphs,
+)
 from infercli.core.memory.weights import (
     ADAPTERS,
     BATCH_BUFFERS,
@@ -166,10 +174,9 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
         Given(name="all_sizes", value=q.facts.all_graph_sizes, source="the same where max_num_seqs allows all"),
     ]  # fmt: skip
     sizes = "sizes / all_sizes"
-    if logits:
-        load, sizes = q.sized.load, "(sizes + decoding_sizes) / 2 / all_sizes"
-        whole = q.facts.decoding_graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
-        inputs.append(Given(name="decoding_sizes", value=whole, source="those with a graph of a whole decoding step"))
+    if counts_whole(q.facts):
+        sizes, whole = "(sizes + whole) / 2 / all_sizes", whole_graphs(q.arch, q.sized.load, q.facts)
+        inputs.append(Given(name="whole", value=whole, source="those with a graph of a whole decoding step besides"))
     beside = {
         "flashinfer_workspace": "what FlashInfer keeps from the first capture on (core/memory/cuda_graphs.py)",
         "free_pages": "free pages that the page cache takes or gives back meanwhile",

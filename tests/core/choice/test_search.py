@@ -308,7 +308,7 @@ def test_a_smaller_batch_is_taken_where_only_it_starts():
 def test_a_smaller_batch_that_may_start_is_not_said_to_be_too_large():
     rtx = profile("rtx", "RTX-4090", quantizations=("awq",))
     question = ask(rtx, model="Qwen/Qwen3-32B", load={"request_rate": 0.1}, ttft_s=10, tpot_s=1)
-    question = replace(question, max_model_len=8192)
+    question = replace(question, max_model_len=9216)
     told = {
         x.candidate.max_num_seqs: x for x in selection(Search(question)).losers if x.candidate.kv_cache_dtype == "auto"
     }

@@ -62,7 +62,7 @@ def test_the_terms_inside_the_budget_add_up_to_it(question):
 @pytest.mark.parametrize(
     ("gpu", "words"),
     [
-        ("H100", "GiB are left for the KV cache, and one request of 40,960 tokens needs 10.00 GiB: 2."),
+        ("H100", "GiB are left for the KV cache, and one request of 40,960 tokens needs 10.00 GiB: 1."),
         ("L4", "GiB more than the budget, and one request of 40,960 tokens needs 10.00 GiB: 5"),
     ],
 )

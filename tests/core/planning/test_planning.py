@@ -16,13 +16,14 @@ from tests.core.plans import COMMIT, LLAMA_8B, LLAMA_70B, MIXTRAL, choice, locke
 
 
 def test_llama_8b_fits_an_l4_unquantized_and_the_planner_lowers_max_num_seqs_for_it():
-    made = plan(LLAMA_8B, "l4", quantization="none")
+    load = {"input_tokens": 1000, "output_tokens": 300, "concurrency": 17}  # one request less leaves it at 256
+    made = plan(LLAMA_8B, "l4", quantization="none", workload=load)
     assert made.fits is True
     # 8.03e9 parameters x 2 B and 131072 x 128 x 2 B of rotary table: 14.99 GiB, as vLLM prints it
     assert term(made, "weights").bytes / GIB == pytest.approx(14.99, abs=0.005)
     assert made.memory.budget_bytes / GIB == pytest.approx(22.05 * 0.92, abs=0.001)
     assert made.kv_cache.bytes_per_token == 2 * 32 * 8 * 128 * 2
-    assert made.kv_cache.tokens >= 16 * 1300
+    assert made.kv_cache.tokens >= 17 * 1300
     assert made.engine.engine_args["max_num_seqs"] < 256
     assert "sampler" in choice(made, "max_num_seqs").reason
 
