@@ -104,6 +104,8 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
         architecture=answer.architecture,
     )
     note = "; ".join(asked.assumed)
+    # Ours is vLLM's estimate of the graphs where that is deducted, and what their capture takes where it is not.
+    deducted = any(term.name == "cuda_graphs" and term.inside_budget for term in answer.memory.terms)
     for name, key in (
         ("weights", "weights_gib"),
         ("activation", "activation_peak_gib"),
@@ -111,7 +113,7 @@ def _compare(scores: Scores, row: Row, asked: Question, answer: Estimate) -> Com
         ("cuda_graphs", "cuda_graph_gib"),
     ):
         printed = observed.get(key)
-        if name == "cuda_graphs":
+        if name == "cuda_graphs" and deducted:
             printed = observed.get("cuda_graph_estimated_gib", observed.get("cuda_graph_estimate_gib")) or printed
         if printed is not None and name in terms:
             compared.pairs[name] = (terms[name] / GIB, float(printed))
