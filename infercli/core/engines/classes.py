@@ -155,7 +155,7 @@ not either: others may run through it (0.29 registry.py _PREVIOUSLY_SUPPORTED_MO
 
 
 def missing_class(arch: ModelArch, facts: EngineFacts) -> tuple[str, str] | None:
-    """(that this version has no such class, and nothing else that runs it; what to do); None where it has, or may have."""
+    """(that this version has no such class, nor anything else that runs it; what to do). None where it has, or may."""
     name = arch.architecture
     if name in _DROPPED and not facts.between_releases and facts.number >= _DROPPED[name][0]:
         last = _DROPPED[name][1]
