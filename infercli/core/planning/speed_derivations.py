@@ -17,7 +17,7 @@ from infercli.core.planning.outlook import Cost, Outlook
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.engine import Serving, coefficients_for, step_time, version_of
 from infercli.core.speed.errors import Metric, error_of
-from infercli.core.speed.steps import is_cdna3, is_early, is_widened, link
+from infercli.core.speed.steps import is_cdna3, is_early, is_widened, link, reached_on
 from infercli.core.speed.work import half_flops_per_s, rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
@@ -42,7 +42,7 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
     )  # fmt: skip
     serving = serving_of(q.request, q.settings, q.sized, traffic)
     step = step_time(q.arch, q.quantization, q.gpu, serving)
-    c = coefficients_for(serving.engine_version)
+    c = reached_on(q.gpu, coefficients_for(serving.engine_version))
     running = min(q.requests, q.settings.max_num_seqs)
     prompt = said.input_tokens
     context = prompt + said.output_tokens / 2

@@ -31,7 +31,8 @@ class Coefficients(NamedTuple):
     attention_fraction: float
     """Of the 16-bit peak in attention over a prompt."""
     widened_fraction: float
-    """Of the rate of a product in 16 bits, where Marlin widens the weights on an A100. Not fitted: it reads Llama-70B's
+    """Of the rate of a product in 16 bits, where Marlin widens the weights: on an A100, and where multiprocessors
+    multiply slower, less is lost (core/speed/steps.py reached_on). Not fitted: it reads Llama-70B's
     16,384 tokens in 12.2 s where 9.7 do if they are widened first (IBM/text-generation-inference pull request 66), and
     bursts to Qwen3-32B wait 6.6 and 13.2 s where 16 bits wait 5.2 and 10.3 (0.19; cssnoeasy/a100-vllm-benchmark-blog,
     a100-quantization-capacity.md). Of experts nothing of the kind is public."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.experts import busiest
-from infercli.core.speed.work import Matrices, Work, cut_of, half_flops_per_s
+from infercli.core.speed.work import HALVED, Matrices, Work, cut_of, half_flops_per_s, halved_of, widening_cut
 
 GPUS_PER_NODE = 8
 """GPUs that NVLink or one PCIe root connects; beyond them ranks talk over the network."""
@@ -73,14 +73,15 @@ class StepTime:
         self._slower = 1 / c.cdna3_fraction if is_cdna3(gpu) else 1.0
         # What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of
         # H20 that is measured in 8 bits (vLLM's blog of 2026-07-06 on HPC-Ops: 0.44 to 0.5 of its peak), not in 16.
-        eight_bits = 1 / (1 + (1 / c.experts_matmul_fraction - 1) / cut_of(gpu))
+        eight_bits = _beside(c.experts_matmul_fraction, cut_of(gpu))
+        here, whole = reached_on(gpu, c), half_flops_per_s(gpu)
         self._products: list[tuple[float, float, float, bool, int, float, float, float, float, int, float]] = []
         for m in work.matrices:
             read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
-            half = m.flops_per_s <= half_flops_per_s(gpu)
-            grouped = c.experts_half_matmul_fraction if half else eight_bits
-            rate = m.flops_per_s * (grouped if m.experts else c.matmul_fraction)
-            rate *= early * (c.widened_fraction if is_widened(m, gpu) else 1.0)
+            grouped = c.experts_half_matmul_fraction if m.flops_per_s <= whole else eight_bits
+            dense = here.matmul_fraction if m.flops_per_s < HALVED * whole else c.matmul_fraction
+            rate = m.flops_per_s * (grouped if m.experts else dense)
+            rate *= early * (here.widened_fraction if is_widened(m, gpu) else 1.0)
             share = m.experts_per_token / m.experts if m.experts else 0.0
             token_s = 2 * m.parameters * (share or 1.0) / rate / stages
             row_s = token_s / share if share else 0.0  # of one token that all experts see
@@ -93,7 +94,7 @@ class StepTime:
                 row_s * slowed, float(tiles.rows) if tiles else 0.0, float(tiles.beyond) if tiles else inf,
                 m.ranks if c.expert_tile_tokens else 1, m.experts / m.ranks,  # a bound has all ranks equally busy
             ))  # fmt: skip
-        attention_rate = half_flops_per_s(gpu) * c.attention_fraction * early
+        attention_rate = whole * here.attention_fraction * early
         cache_rate = bandwidth * c.kv_bandwidth_fraction
         self._reads = [
             (
@@ -224,6 +225,29 @@ class StepTime:
         return total * self._slower
 
 
+def reached_on(gpu: Gpu, c: Coefficients) -> Coefficients:
+    """The shares of its 16-bit peak that dense products and attention reach on that GPU: of a low peak they reach more.
+
+    cuBLAS reaches 0.50 to 0.84 of the peak of an A100 and 0.79 to 0.82 of that of an RTX 5090, held to 400 W
+    (gau-nernst/learn-cuda, 02b_matmul_sm80); at its own 575 W 1.04 to 1.09 in products of 1,024 tokens
+    (pegainfer-project/pegainfer, docs/models/qwen3/serving-perf-5090.md), and flash-attn 0.91 (07_attention).
+    """
+    halved = halved_of(gpu)
+    return c._replace(
+        matmul_fraction=_beside(c.matmul_fraction, halved),
+        attention_fraction=_beside(c.attention_fraction, halved),
+        widened_fraction=_beside(c.widened_fraction, widening_cut(gpu)),
+    )
+
+
+def _beside(share: float, cut: float) -> float:
+    """What is reached of a peak of which `share` would be reached if it were `cut` times as high.
+
+    The rest is what multiprocessors do beside their products, which takes as long whatever the peak.
+    """
+    return 1 / (1 + (1 / share - 1) / cut)
+
+
 def pcie_bytes_per_s(gpu: Gpu) -> float:
     """Of a GPU's slot, both directions together."""
     return gpu.pcie_bytes_per_s or _PCIE_BYTES_PER_S
@@ -235,8 +259,12 @@ def is_early(gpu: Gpu) -> bool:
 
 
 def is_widened(matrices: Matrices, gpu: Gpu) -> bool:
-    """Whether Marlin multiplies them where other kernels of the same instructions reach more: on A100."""
-    return matrices.weight_only and not matrices.experts and gpu.capability == (8, 0)
+    """Whether Marlin multiplies them where others reach more: on NVIDIA's GPUs since Ampere but those of Hopper.
+
+    Hopper has Machete, and Blackwell of data centres loses more to Marlin's instructions (core/speed/work.py).
+    """
+    major = gpu.capability[0] if gpu.platform == "cuda" and gpu.capability else 0
+    return matrices.weight_only and not matrices.experts and major in (8, 12)
 
 
 def is_cdna3(gpu: Gpu) -> bool:

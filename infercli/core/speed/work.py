@@ -49,6 +49,11 @@ _CUT = 2.0
 """From where on a GPU has fewer tensor cores than its multiprocessors were made for, rather than a lower clock. Our
 choice: of the GPUs of 9.0 in the table H20 has four times fewer, and all others less than two."""
 
+_A100_SM_FLOPS_PER_S = 2.89e12
+"""Of one multiprocessor in 16 bits: 312 TFLOP/s of 108 (NVIDIA A100 datasheet)."""
+HALVED = 3
+"""Times the 16-bit rate that INT8 has at least where products that add up in 32 bits are halved: 4, elsewhere 2."""
+
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
 
@@ -141,6 +146,25 @@ def cut_of(gpu: Gpu) -> float:
         return 1.0
     whole = gpu.multiprocessors * _HOPPER_SM_FLOPS_PER_S / half
     return whole if whole >= _CUT else 1.0
+
+
+def widening_cut(gpu: Gpu) -> float:
+    """How many times slower a multiprocessor of it multiplies than one of an A100, whose loss to Marlin is known.
+
+    Marlin widens weights beside its products, so that slower products lose less to it.
+    """
+    half = half_flops_per_s(gpu)
+    return max(1.0, gpu.multiprocessors * _A100_SM_FLOPS_PER_S / half) if gpu.multiprocessors and half else 1.0
+
+
+def halved_of(gpu: Gpu) -> float:
+    """How many times the rate of products that add up in 32 bits the tensor cores were made for; 1: they have theirs.
+
+    GeForce has it halved, and not that of integers, which is then four times the 16-bit rate and not twice (NVIDIA Ada
+    GPU architecture whitepaper, appendix A: RTX 4090 beside RTX 6000 Ada). FP8 adds up in 32 bits, too.
+    """
+    half = half_flops_per_s(gpu)
+    return gpu.peak_flops.get("int8", 0.0) / half / 2 if gpu.peak_flops.get("int8", 0.0) > HALVED * half else 1.0
 
 
 def rank_work(

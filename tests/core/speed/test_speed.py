@@ -18,7 +18,7 @@ from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengt
 from infercli.core.speed.schedule import Limits, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
 from infercli.core.speed.steps import Runtime, StepTime
-from infercli.core.speed.work import rank_work
+from infercli.core.speed.work import halved_of, rank_work
 
 LLAMA = find_shape("meta-llama/Llama-3.1-8B").arch
 MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch
@@ -81,19 +81,44 @@ def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_th
     assert shares("mxfp4", (9, 0)) == {True: 1}  # Triton's kernel
 
 
-def test_a_prompt_takes_a_quarter_longer_on_a100_where_marlin_widens_the_weights():
+def test_a_prompt_takes_a_quarter_longer_on_a100_where_marlin_widens_the_weights_and_less_where_products_are_slow():
     c, four = ROOFLINE._replace(widened_fraction=0.79), typical("w4a16")
 
-    def prompt_s(capability, coefficients, arch=LLAMA, quantization=four):
-        gpu = ROUND.model_copy(update={"capability": capability})
+    def prompt_s(capability, coefficients, arch=LLAMA, quantization=four, multiprocessors=None):
+        gpu = ROUND.model_copy(update={"capability": capability, "multiprocessors": multiprocessors})
         return step(arch, gpu=gpu, coefficients=coefficients, quantization=quantization)(0, 0, 1e5, 0, 0)
 
     assert prompt_s((8, 0), c) == pytest.approx(prompt_s((8, 0), ROOFLINE) / 0.79, rel=5e-3)  # weights are read, too
     assert prompt_s((8, 0), c, quantization=UNQUANTIZED) == prompt_s((8, 0), ROOFLINE, quantization=UNQUANTIZED)
-    assert prompt_s((8, 6), c) == prompt_s((8, 6), ROOFLINE)
+    assert [prompt_s((9, 0), c), prompt_s((7, 5), c)] == [prompt_s((9, 0), ROOFLINE), prompt_s((7, 5), ROOFLINE)]
+    # A multiprocessor of an A100 has 2.89 TFLOP/s, these have half of it, and widening takes as long on both.
+    slow = prompt_s((8, 6), c, multiprocessors=692) / prompt_s((8, 6), ROOFLINE, multiprocessors=692)
+    assert slow == pytest.approx(1 + (1 / 0.79 - 1) / 2, rel=5e-3)
+    assert prompt_s((12, 0), c, multiprocessors=100) == prompt_s((8, 0), c)
     attention_s = 32 * 2 * (2 * 4096 * 4096 + 2 * 4096 * 1024) * 1e5 / 1e15  # of experts none is known
     added_s = prompt_s((8, 0), c, MIXTRAL) - prompt_s((8, 0), ROOFLINE, MIXTRAL)
     assert added_s == pytest.approx(attention_s * (1 / 0.79 - 1), rel=1e-2)
+
+
+def test_a_gpu_whose_sums_in_32_bits_are_halved_loses_half_as_much_of_them_to_all_that_is_beside():
+    rows = {name: find_gpu(name) for name in ("RTX-3090", "RTX-4090", "RTX-5090", "RTX-PRO-6000", "A100-80-SXM", "H20")}
+    assert {name: round(halved_of(gpu), 2) for name, gpu in rows.items()} == {
+        "RTX-3090": 2, "RTX-4090": 2, "RTX-5090": 2, "RTX-PRO-6000": 1, "A100-80-SXM": 1, "H20": 1,
+    }  # fmt: skip
+    c = ROOFLINE._replace(matmul_fraction=0.5, attention_fraction=0.5, experts_half_matmul_fraction=0.5)
+
+    def lost(peaks, quantization=UNQUANTIZED, arch=LLAMA, pairs=0.0):
+        gpu = ROUND.model_copy(update={"peak_flops": {"bf16": 1e15} | peaks})
+        timed = (step(arch, gpu=gpu, coefficients=of, quantization=quantization) for of in (c, ROOFLINE))
+        return next(timed)(0, 0, 1e5, pairs, 0) / next(timed)(0, 0, 1e5, pairs, 0)
+
+    assert lost({"int8": 2e15}) == pytest.approx(2, rel=1e-2)
+    assert lost({"int8": 4e15}) == pytest.approx(1.5, rel=1e-2)
+    assert lost({"int8": 4e15}, pairs=1e15) == pytest.approx(1.5, rel=1e-2)  # attention
+    # FP8 adds up in 32 bits as well, integers do not; of experts nothing of the kind was measured.
+    assert lost({"int8": 4e15, "fp8": 2e15}, typical("fp8")) == pytest.approx(1.5, rel=1e-2)
+    assert lost({"int8": 4e15}, typical("int8")) == pytest.approx(2, rel=3e-2)
+    assert lost({"int8": 4e15}, arch=MIXTRAL) == pytest.approx(1.95, rel=3e-2)
 
 
 def test_experts_reach_more_of_the_peak_in_sixteen_bits():
