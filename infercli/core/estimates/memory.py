@@ -91,6 +91,8 @@ class Sized(NamedTuple):
     free: bool | None
     """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
+    first_engine: bool = False
+    """vLLM's V0 runs."""
     layout: CacheLayout | None = None
     learned: dict[str, Learned] = {}
     """What the installation's own runs moved its terms by; empty where none was of its kind."""
@@ -208,6 +210,7 @@ def size(
         capture_bytes=capture,
         free=free,
         kv_element_bytes=cache.element_bytes(),
+        first_engine=facts.engine(gpu) == "V0",
         layout=layout,
         learned=known,
     )

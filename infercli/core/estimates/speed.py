@@ -168,6 +168,7 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
         )
     return Serving(
         engine_version=request.engine_version,
+        first_engine=sized.first_engine,
         layout=request_layout(request),
         max_num_seqs=settings.max_num_seqs,
         max_num_batched_tokens=settings.max_num_batched_tokens,

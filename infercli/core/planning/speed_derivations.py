@@ -42,7 +42,7 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
     )  # fmt: skip
     serving = serving_of(q.request, q.settings, q.sized, traffic)
     step = step_time(q.arch, q.quantization, q.gpu, serving)
-    c = reached_on(q.gpu, coefficients_for(serving.engine_version))
+    c = reached_on(q.gpu, coefficients_for(serving))
     running = min(q.requests, q.settings.max_num_seqs)
     prompt = said.input_tokens
     context = prompt + said.output_tokens / 2

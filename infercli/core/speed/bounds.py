@@ -72,7 +72,7 @@ def bounded(
         )
     experts = any(isinstance(f, Experts) for f in feed_forwards(arch))
     kind = "at_once" if outrun else kind_of(load)
-    error = error_of(metric, kind, experts=experts, v0=is_v0(serving.engine_version))
+    error = error_of(metric, kind, experts=experts, v0=is_v0(serving))
     widened = _WIDENED if notes else 1.0
     if serving.layout.pipeline_parallel_size > 1 or serving.layout.data_parallel_size > 1:
         notes.append("next to no public measurement splits layers over stages or requests over ranks")
@@ -82,7 +82,7 @@ def bounded(
         widened *= _WIDENED
     low, high = interval(value, error, widened=widened)
     if metric == "ttft" and load.served:
-        usual = coefficients_for(serving.engine_version).request_s
+        usual = coefficients_for(serving).request_s
         low = min(low, interval(max(LEAST_REQUEST_S, value - usual + LEAST_REQUEST_S), error, widened=widened)[0])
         high = max(high, value - usual + MOST_REQUEST_S)
     return Bounded(value=value, low=low, high=high), tuple(notes)

@@ -25,6 +25,8 @@ class Serving:
 
     engine_version: str
     """Of vLLM: `0.29.0`."""
+    first_engine: bool = False
+    """V0 runs though the version has V1: on GPUs before Ampere, or since it was asked for (0.8 to 0.10)."""
     layout: Layout = field(default_factory=Layout)
     max_num_seqs: int
     max_num_batched_tokens: int
@@ -57,14 +59,14 @@ def version_of(engine_version: str) -> tuple[int, int]:
         ) from None
 
 
-def is_v0(engine_version: str) -> bool:
+def is_v0(serving: Serving) -> bool:
     """Whether speed is that of vLLM's first engine."""
-    return version_of(engine_version) < (0, 8)
+    return serving.first_engine or version_of(serving.engine_version) < (0, 8)
 
 
-def coefficients_for(engine_version: str) -> Coefficients:
-    """The constants of that version's generation."""
-    return V0 if is_v0(engine_version) else V1
+def coefficients_for(serving: Serving) -> Coefficients:
+    """The constants of that engine's generation."""
+    return V0 if is_v0(serving) else V1
 
 
 def step_time(
@@ -82,7 +84,7 @@ def step_time(
     if arch.pooling:
         raise Unsupported(f"{arch.architecture} pools: it generates no tokens", "leave the workload out")
     version = version_of(serving.engine_version)
-    v0 = is_v0(serving.engine_version)
+    v0 = is_v0(serving)
     runtime = Runtime(
         v0=v0,
         asynchronous=version >= (0, 14),
@@ -95,7 +97,7 @@ def step_time(
         arch, quantization, gpu, serving.layout,
         element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes, engine_version=version,
     )  # fmt: skip
-    constants = coefficients or coefficients_for(serving.engine_version)
+    constants = coefficients or coefficients_for(serving)
     return StepTime(work, gpu, constants, runtime, _drafting(arch, quantization, gpu, serving, constants, runtime))
 
 
@@ -132,5 +134,5 @@ def limits_of(serving: Serving) -> Limits:
         max_num_seqs=serving.max_num_seqs,
         max_num_batched_tokens=serving.max_num_batched_tokens * serving.layout.pipeline_parallel_size,
         kv_tokens=serving.kv_tokens,
-        chunked_prefill=not is_v0(serving.engine_version) if chunked is None else chunked,
+        chunked_prefill=not is_v0(serving) if chunked is None else chunked,
     )

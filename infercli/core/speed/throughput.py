@@ -156,7 +156,7 @@ def predict(
     step: StepTime | None = None, coefficients: Coefficients | None = None,
 ) -> Speed:  # fmt: skip
     """What the load sees. `step`: of `step_time`, where several loads are asked of one engine."""
-    c = coefficients or coefficients_for(serving.engine_version)
+    c = coefficients or coefficients_for(serving)
     timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=c)
     engines = load.replicas * serving.layout.data_parallel_size
     limits = limits_of(serving)

@@ -86,6 +86,25 @@ def test_who_does_not_say_that_lengths_differ_may_have_clients_in_step():
     assert noted == [True, False, False, False]
 
 
+def test_the_engine_that_runs_decides_and_not_its_version():
+    def told(gpu: str, version: str, **chosen) -> EstimatedSpeed:
+        asked = EstimateRequest.model_validate({
+            "model": "meta-llama/Llama-3.2-1B-Instruct", "gpu": gpu, "max_model_len": 4096, "engine_version": version,
+            "workload": {"input_len": 500, "output_len": 200, "concurrency": 32}, **chosen,
+        })  # fmt: skip
+        answer = estimate(asked, shipped_model(asked.model))
+        assert isinstance(answer, Estimate), answer
+        assert answer.speed is not None
+        return answer.speed
+
+    first, second = told("L4", "0.8.5", use_v1=False), told("L4", "0.8.5", use_v1=True)
+    older, newer = told("L4", "0.7.3"), told("L4", "0.8.5")
+    assert newer.tpot_s == second.tpot_s
+    assert first.tpot_s.value > 1.2 * second.tpot_s.value
+    assert first.tpot_s.value == pytest.approx(older.tpot_s.value, rel=0.05)
+    assert told("T4", "0.8.5").tpot_s == told("T4", "0.8.5", use_v1=False).tpot_s
+
+
 def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
     speed = found("H100", request_rate=2.0)
     assert speed.output_tok_per_s.low == speed.output_tok_per_s.value == speed.output_tok_per_s.high == 600.0
