@@ -53,9 +53,11 @@ class Coefficients(NamedTuple):
     kernel_s: float
     """Gap that each kernel of a CUDA graph leaves."""
     eager_layer_s: float
-    """Host time to launch one layer's kernels without a CUDA graph. Not fitted for V1: Qwen3-32B in 4 bits, eager on an
-    A100 with 0.19, has 39 to 41 ms between tokens at 4 clients, by two formats whose weights are read in 10
-    (cssnoeasy/a100-vllm-benchmark-blog, a100-quantization-capacity.md): 0.6 ms for each of 64 layers."""
+    """Host time to launch a dense layer's kernels without a CUDA graph. Not fitted for V1: Qwen3-32B in 4 bits, eager
+    on an A100 with 0.19, has 39 to 41 ms between tokens at 4 clients, by two formats whose weights are read in 10
+    (cssnoeasy/a100-vllm-benchmark-blog, a100-quantization-capacity.md): 0.6 ms for each of 64 layers. Others by their
+    kernels, so much for ten: it says 34 ms of eager gpt-oss-120b on a GB10 (38 in conselara's notes, 0.19) and 44 of
+    DeepSeek-V2-Lite on two RTX 5090 (41 at pegainfer-project/pegainfer, 0.23), and by their layers alone 22 and 16."""
     nvlink_reduction_s: float
     """Latency of one all-reduce over NVLink."""
     pcie_reduction_s: float

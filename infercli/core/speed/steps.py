@@ -13,7 +13,16 @@ from typing import NamedTuple
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.experts import busiest
-from infercli.core.speed.work import HALVED, Matrices, Work, cut_of, half_flops_per_s, halved_of, widening_cut
+from infercli.core.speed.work import (
+    HALVED,
+    KERNELS_DENSE_LAYER,
+    Matrices,
+    Work,
+    cut_of,
+    half_flops_per_s,
+    halved_of,
+    widening_cut,
+)
 
 GPUS_PER_NODE = 8
 """GPUs that NVLink or one PCIe root connects; beyond them ranks talk over the network."""
@@ -123,7 +132,9 @@ class StepTime:
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.expert_layers * sent / rate / stages
-        self._launch_s = work.layers * c.eager_layer_s
+        # What is compiled is launched from code that torch.compile wrote: by layers, whatever is in them.
+        layers = work.launches / KERNELS_DENSE_LAYER if runtime.v0 or runtime.eager else work.layers
+        self._launch_s = layers * c.eager_layer_s
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
         self._front_s = c.front_token_s if runtime.served else 0.0
 

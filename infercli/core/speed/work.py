@@ -72,6 +72,8 @@ _KERNELS_STATE = 7
 """Norm, input projection, convolution, gates, scan, gated norm, output."""
 _KERNELS_DENSE = 4
 """Norm, gate-up, activation, down."""
+KERNELS_DENSE_LAYER = _KERNELS_ATTENTION + _KERNELS_DENSE
+"""Of a layer of a dense model."""
 
 
 class Matrices(NamedTuple):
@@ -121,6 +123,8 @@ class Work(NamedTuple):
     hidden: int
     kernels: int
     """Launched one after the other in a step; each leaves a gap."""
+    launches: int
+    """Those of them that do more than quantize: beside the others an eager layer in INT8 takes no longer to launch."""
     reductions: int
     """All-reduces over the tensor-parallel ranks in a step."""
     expert_layers: int
@@ -179,11 +183,11 @@ def rank_work(
 ) -> Work:
     """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
     matrices: dict[Matrices, list[float]] = {}
-    kernels = reductions = expert_layers = 0
+    quantizations = launches = reductions = expert_layers = 0
     expert_bytes = 0.0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
-            kernels += int(_quantizations(tensor, quantization, gpu) * tensor.uses)
+            quantizations += int(_quantizations(tensor, quantization, gpu) * tensor.uses)
             for m in _matrices(tensor, arch, quantization, gpu, layout, element_bytes, engine_version):
                 total = matrices.setdefault(m._replace(bytes=0.0, parameters=0.0), [0.0, 0.0])
                 total[0] += m.bytes * tensor.uses
@@ -199,7 +203,7 @@ def rank_work(
         layers = len(group.indices)
         for mixer in (group.mixer, group.beside, *group.again):
             if mixer is not None:
-                kernels += layers * _mixer_kernels(mixer)
+                launches += layers * _mixer_kernels(mixer)
                 reductions += layers
                 if isinstance(mixer, LatentAttention) and mixer.indexer is not None:
                     heads = mixer.heads / layout.tensor_parallel_size
@@ -214,15 +218,16 @@ def rank_work(
                 module = f"{group.feed_forward.module}.experts.{group.feed_forward.names[-1]}"
                 for scheme, alike in schemes_of(quantization, (module,), group.indices, head=False):
                     uses = alike * (1 + len(group.again))
-                    kernels += uses * expert_kernels(group.feed_forward, layout, scheme, gpu)
+                    launches += uses * expert_kernels(group.feed_forward, layout, scheme, gpu)
                     apart = activated_apart(scheme, gpu)
                     expert_bytes += uses * moved_bytes(group.feed_forward, layout, arch.hidden, apart=apart)
             else:
-                kernels += layers * _KERNELS_DENSE
+                launches += layers * _KERNELS_DENSE
     return Work(
         layers=arch.passed_layers,
         hidden=arch.hidden,
-        kernels=kernels,
+        kernels=launches + quantizations,
+        launches=launches,
         reductions=reductions,
         expert_layers=expert_layers,
         expert_bytes=expert_bytes,
