@@ -18,6 +18,10 @@ from infercli.core.speed.steps import Drafting, Runtime, StepTime
 from infercli.core.speed.work import half_flops_per_s, rank_work
 from infercli.errors import InputError, Unsupported
 
+_WHOLE_GRAPHS = (0, 11)
+"""vLLM whose CUDA graphs of decoding hold attention, too: FULL_AND_PIECEWISE since then, PIECEWISE before (0.11
+config/__init__.py, pull request 25444)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
@@ -89,6 +93,7 @@ def step_time(
         v0=v0,
         asynchronous=version >= (0, 14),
         eager=serving.eager or (v0 and gpu.platform == "rocm"),
+        piecewise=not v0 and version < _WHOLE_GRAPHS,
         served=served,
         tokens_per_sequence=1.0 + serving.draft_tokens,
         batched_tokens=serving.max_num_batched_tokens,

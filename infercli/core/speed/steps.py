@@ -50,6 +50,8 @@ class Runtime(NamedTuple):
     """The next step is prepared while the GPU computes: the default from vLLM 0.14 on."""
     eager: bool = False
     """No CUDA graphs."""
+    piecewise: bool = False
+    """CUDA graphs end before each attention, and the next begins behind it."""
     served: bool = True
     """A server streams tokens to clients; False: prompts from a list, in the engine's own process."""
     tokens_per_sequence: float = 1.0
@@ -135,6 +137,7 @@ class StepTime:
         # What is compiled is launched from code that torch.compile wrote: by layers, whatever is in them.
         layers = work.launches / KERNELS_DENSE_LAYER if runtime.v0 or runtime.eager else work.layers
         self._launch_s = layers * c.eager_layer_s
+        self._piece_s = work.layers * c.piecewise_layer_s if runtime.piecewise else 0.0
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
         self._front_s = c.front_token_s if runtime.served else 0.0
 
@@ -169,8 +172,9 @@ class StepTime:
             graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
         if runtime.v0 and decodes and context > decodes * _V0_GRAPH_CONTEXT:
             graphs = False
-        if not graphs:
-            busy = (busy**3 + self._launch_s**3) ** (1 / 3)
+        launch_s = self._piece_s if graphs else self._launch_s
+        if launch_s:
+            busy = (busy**3 + launch_s**3) ** (1 / 3)
         got = decodes + started
         host = self._c.step_s + got * (self._c.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER))
         front = got * self._front_s

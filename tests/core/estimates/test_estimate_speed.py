@@ -105,6 +105,15 @@ def test_the_engine_that_runs_decides_and_not_its_version():
     assert told("T4", "0.8.5").tpot_s == told("T4", "0.8.5", use_v1=False).tpot_s
 
 
+def test_small_models_decode_faster_since_graphs_hold_attention():
+    def between_s(version: str, model: str) -> float:
+        return found("H100", version, model, concurrency=1, output_len=1000).tpot_s.value
+
+    small, large = "Qwen/Qwen3-4B", "Qwen/Qwen3-32B"
+    assert between_s("0.10.2", small) > 1.2 * between_s("0.11.0", small)
+    assert between_s("0.10.2", large) == pytest.approx(between_s("0.11.0", large), rel=0.1)
+
+
 def test_no_more_is_answered_than_arrives_and_no_less_where_it_is_carried():
     speed = found("H100", request_rate=2.0)
     assert speed.output_tok_per_s.low == speed.output_tok_per_s.value == speed.output_tok_per_s.high == 600.0

@@ -333,6 +333,16 @@ def test_without_graphs_kernels_are_launched_one_by_one_and_what_is_compiled_by_
     assert launched_s(MIXTRAL, first, prefill=600) > 1.5 * compiled_s
 
 
+def test_graphs_that_end_before_each_attention_are_launched_by_layers():
+    pieces = NOW._replace(piecewise=True)
+    slow = V1._replace(piecewise_layer_s=0.05)  # next to which what the GPU does is nothing
+    assert step(coefficients=slow, runtime=pieces)(1, 0) - V1.async_step_s == pytest.approx(32 * 0.05, rel=1e-3)
+    assert step(coefficients=slow)(1, 0) == step(coefficients=V1)(1, 0)
+    # Beyond graphs, all of a layer is launched.
+    assert step(coefficients=slow, runtime=pieces)(1, 0, 600) == step(coefficients=V1)(1, 0, 600)
+    assert step(runtime=pieces)(1, 0) == step()(1, 0)  # a bound launches in no time
+
+
 def test_a_step_is_never_shorter_than_its_tokens_take_to_stream():
     c = ROOFLINE._replace(front_token_s=1e-3)
     for asynchronous in (True, False):
