@@ -98,9 +98,9 @@ ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
     experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, widened_fraction=1,
     early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, untuned_flops_per_s=inf,
-    expert_rows_fraction=inf, kernel_s=0, eager_layer_s=0, piecewise_layer_s=0, nvlink_reduction_s=0, pcie_reduction_s=0, nvlink_fraction=1,
-    pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0, streamed_sequence_s=0, front_token_s=0, request_s=0,
-    intake_s=0, tokenize_s=0,
+    expert_rows_fraction=inf, kernel_s=0, eager_layer_s=0, piecewise_layer_s=0, nvlink_reduction_s=0,
+    pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0,
+    streamed_sequence_s=0, front_token_s=0, request_s=0, intake_s=0, tokenize_s=0,
 )  # fmt: skip
 """Hardware that loses nothing: a bound, and the baseline that the model is compared with."""
 
@@ -127,15 +127,15 @@ _GPU: dict[str, float] = {
 }
 
 V0 = Coefficients(
-    **_GPU, eager_layer_s=780e-6, piecewise_layer_s=0, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6, front_token_s=0,
-    request_s=0.013, intake_s=1e-3, tokenize_s=4e-6,
+    **_GPU, eager_layer_s=780e-6, piecewise_layer_s=0, step_s=2.91e-3, sequence_s=69.7e-6, streamed_sequence_s=220e-6,
+    front_token_s=0, request_s=0.013, intake_s=1e-3, tokenize_s=4e-6,
 )  # fmt: skip
 """vLLM below 0.8: one process schedules, launches and streams. Fitted on 65 closed loops, 64 offline runs and bursts
 and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight records from one harness, AccelMark)."""
 
 V1 = Coefficients(
-    **_GPU, eager_layer_s=600e-6, piecewise_layer_s=200e-6, step_s=947e-6, sequence_s=11.1e-6, streamed_sequence_s=11.1e-6, front_token_s=60e-6,
-    request_s=0.02, intake_s=1e-3, tokenize_s=4e-6,
+    **_GPU, eager_layer_s=600e-6, piecewise_layer_s=200e-6, step_s=947e-6, sequence_s=11.1e-6,
+    streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.02, intake_s=1e-3, tokenize_s=4e-6,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1
 (56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s is not fitted:

@@ -134,8 +134,8 @@ class StepTime:
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.expert_layers * sent / rate / stages
-        # What is compiled is launched from code that torch.compile wrote: by layers, whatever is in them.
-        layers = work.launches / KERNELS_DENSE_LAYER if runtime.v0 or runtime.eager else work.layers
+        # By layers alone where only prompts run without graphs: so it was fitted.
+        layers = work.launches / KERNELS_DENSE_LAYER if runtime.eager else work.layers
         self._launch_s = layers * c.eager_layer_s
         self._piece_s = work.layers * c.piecewise_layer_s if runtime.piecewise else 0.0
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
