@@ -34,7 +34,7 @@ from infercli.core.architecture.chameleon import chameleon
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.ernie import ernie_vl
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import DRAFTS, LAYERS, rope_parameters
+from infercli.core.architecture.fields import DAMAGED, DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.mllama import mllama
 from infercli.core.architecture.towers import clip, siglip_model
@@ -169,9 +169,6 @@ _IMAGE_PREFIX = ("Gemma3For", "PaliGemma", "Molmo2")
 transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
 
 
-_DAMAGED = "the checkpoint is damaged; pin it again, or fix the file at its source"
-
-
 def parse(config: Json) -> ModelArch:
     """The architecture of a config.json.
 
@@ -184,12 +181,10 @@ def parse(config: Json) -> ModelArch:
         negative = next((t for t in rank_tensors(arch, Layout()) if t.outputs * t.inputs < 0), None)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         # Optional fields are read as transformers writes them; here one holds something else.
-        raise InputError(
-            f"config.json: a field of {name} holds a value of the wrong kind: {error}", _DAMAGED
-        ) from error
+        raise InputError(f"config.json: a field of {name} holds a value of the wrong kind: {error}", DAMAGED) from error
     if negative is not None:
         size = f"{negative.outputs:,} x {negative.inputs:,}"
-        raise InputError(f"config.json: a number of {name} is below zero: {negative.role} would be {size}", _DAMAGED)
+        raise InputError(f"config.json: a number of {name} is below zero: {negative.role} would be {size}", DAMAGED)
     return replace(arch, confirmed=False) if name in UNSEEN else arch
 
 
@@ -199,7 +194,7 @@ def _parse(name: str, config: Json) -> ModelArch:
             if isinstance(said.get(key), int) and said[key] > _MOST_LAYERS:
                 raise InputError(
                     f"config.json: {key}: {said[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
-                    _DAMAGED,
+                    DAMAGED,
                 )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
 from infercli.core.architecture.fields import (
+    DAMAGED,
     EXTEND,
     FEED_FORWARD,
     HEADS,
@@ -27,6 +28,7 @@ from infercli.core.architecture.fields import (
     grouped,
     head_size,
     integer,
+    only_known,
     optional,
     rotary_width,
     tied,
@@ -129,7 +131,7 @@ def attention(config: Json, row: Row, head_dim: int, window: int | None, chunk: 
     if heads % kv_heads:
         raise InputError(
             f"config.json: num_key_value_heads ({kv_heads}) does not divide num_attention_heads ({heads})",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
+            DAMAGED,
         )
     norm = row.qk_norm if row.qk_norm_flag is None or config.get(row.qk_norm_flag) else None
     return Attention(
@@ -186,9 +188,7 @@ def window_of(config: Json, row: Row, count: int) -> list[int | None]:
             )
         # Without kinds vLLM takes a window for that of every layer (engine/arg_utils.py).
         return [window] * count
-    unknown = sorted({str(k) for k in kinds} - {"full_attention", "sliding_attention", "chunked_attention"})
-    if unknown:
-        raise Unsupported(f"config.json: layer_types: {', '.join(unknown)} layers are not known here", EXTEND)
+    only_known(kinds, ("full_attention", "sliding_attention", "chunked_attention"))
     if window is None and "sliding_attention" in kinds:
         raise Unsupported("config.json: sliding_window: layer_types has sliding layers, and no window is given", EXTEND)
     return [window if kind == "sliding_attention" else None for kind in kinds]

@@ -11,7 +11,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, parse_decoder
 from infercli.core.architecture.experts import Mixture
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer
+from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer, own_entries, without
 from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -55,7 +55,7 @@ def apertus(config: Json) -> ModelArch:
 
 def pangu_embedded(config: Json) -> ModelArch:
     """OpenPangu Embedded (models/openpangu.py): `bias` is that of the attention, `sandwich_norm` two norms more."""
-    _without(config, "interleaved_sliding_window", "param_sink_number", "n_routed_experts", "kv_lora_rank")
+    without(config, "interleaved_sliding_window", "param_sink_number", "n_routed_experts", "kv_lora_rank")
     if not config.get("is_causal", True):
         raise Unsupported("config.json: is_causal: attention to later tokens is not known here", EXTEND)
     bias = bool(config.get("attention_bias") or config.get("bias"))
@@ -87,8 +87,7 @@ def mellum(config: Json) -> ModelArch:
     """Mellum (models/mellum.py): windows by `layer_types`, but none without `use_sliding_window` (Qwen3MoeConfig)."""
     count = integer(config, LAYERS)
     for key in ("layer_types", "mlp_layer_types"):
-        if entries(config, key, count) is None:
-            raise Unsupported(f"config.json: {key}: missing, and every layer needs its own", EXTEND)
+        own_entries(config, key, count)
     full: Json = {} if config.get("use_sliding_window") else {"layer_types": ["full_attention"] * count}
     return parse_decoder(config | full, _MELLUM)
 
@@ -160,7 +159,7 @@ def granite_swa(config: Json) -> ModelArch:
 
 def hunyuan_moe(config: Json) -> ModelArch:
     """Hunyuan-A13B (models/hunyuan_v1.py to 0.28): numbers may stand once for each layer, and are one everywhere."""
-    _without(config, "use_cla")  # V1 has no cache for it: layers/attention/attention.py get_kv_cache_spec
+    without(config, "use_cla")  # V1 has no cache for it: layers/attention/attention.py get_kv_cache_spec
     own = dict(config)
     for key in ("moe_topk", "moe_intermediate_size", "num_shared_expert"):
         if isinstance(config.get(key), list):
@@ -187,7 +186,7 @@ def pangu_pro_moe(config: Json) -> ModelArch:
 
     Windows are not cached as such: every layer keeps all tokens. `param_sink_number` keys of a layer are weights.
     """
-    _without(config, "kv_lora_rank", "mlp_bias")
+    without(config, "kv_lora_rank", "mlp_bias")
     if not config.get("param_sink_number"):
         raise Unsupported("config.json: param_sink_number: attention without sinks is not known here", EXTEND)
     key, value = integer(config, "qk_nope_dim") + integer(config, "qk_rope_dim"), integer(config, "v_channels")
@@ -231,10 +230,3 @@ def muse_glimmer(config: Json) -> ModelArch:
         _MUSE if gated else _MUSE._replace(gate=None),
     )
     return replace(arch, tied=False)
-
-
-def _without(config: Json, *keys: str) -> None:
-    """Raises Unsupported where one of the keys says something."""
-    for key in keys:
-        if config.get(key):
-            raise Unsupported(f"config.json: {key}: is not known here for {config['architectures'][0]}", EXTEND)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from infercli.core.architecture.fields import entries, integer, optional
+from infercli.core.architecture.fields import DAMAGED, entries, integer, optional
 from infercli.core.architecture.layers import Experts
 from infercli.core.record import Json
 from infercli.errors import InputError
@@ -53,7 +53,7 @@ def experts(config: Json, mixture: Mixture) -> Experts:
     if each > count:
         raise InputError(
             f"config.json: a token takes {each} experts, and there are {count}",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
+            DAMAGED,
         )
     return Experts(
         experts=count,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from infercli.core.architecture.layers import FeedForward, LayerGroup, Mixer, Weight
@@ -10,6 +10,7 @@ from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
 INCOMPLETE = "the checkpoint is incomplete; pin it again, or fix the file at its source"
+DAMAGED = "the checkpoint is damaged; pin it again, or fix the file at its source"
 EXTEND = "to teach it: a family in core/architecture/"
 
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers")
@@ -64,6 +65,28 @@ def entries(config: Json, key: str, count: int) -> list[Json] | None:
             INCOMPLETE,
         )
     return value[:count]
+
+
+def own_entries(config: Json, key: str, count: int) -> list[Json]:
+    """As `entries`, for a list that nothing stands in for. Raises Unsupported where it is absent."""
+    found = entries(config, key, count)
+    if found is None:
+        raise Unsupported(f"config.json: {key}: missing, and every layer needs its own", EXTEND)
+    return found
+
+
+def only_known(layer_types: Iterable[Json], known: Collection[str]) -> None:
+    """Raises Unsupported where config.json's `layer_types` has others than these."""
+    unknown = sorted({str(kind) for kind in layer_types} - set(known))
+    if unknown:
+        raise Unsupported(f"config.json: layer_types: {', '.join(unknown)} layers are not known here", EXTEND)
+
+
+def without(config: Json, *keys: str) -> None:
+    """Raises Unsupported where one of the keys says something."""
+    for key in keys:
+        if config.get(key):
+            raise Unsupported(f"config.json: {key}: is not known here for {family_of(config)}", EXTEND)
 
 
 def family_of(config: Json) -> str:
@@ -133,10 +156,7 @@ def context_length(config: Json) -> Length:
     original = parameters.get("original_max_position_embeddings") if kind.endswith("yarn") else None
     length = int((original or positions) * factor)
     if length < 1:
-        raise InputError(
-            f"config.json: rope_scaling: a factor of {factor:g} leaves no context",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
-        )
+        raise InputError(f"config.json: rope_scaling: a factor of {factor:g} leaves no context", DAMAGED)
     if kind == "linear" and "gemma3" in str(config.get("model_type")):
         return Length(positions, int(table * factor))
     return Length(length, length)
@@ -161,10 +181,7 @@ def checkpoint_dtype(config: Json) -> str | None:
         return None
     name = str(dtype).removeprefix("torch.")
     if name not in _DTYPES:
-        raise InputError(
-            f"config.json: torch_dtype: {name:.40} is none of {', '.join(_DTYPES)}",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
-        )
+        raise InputError(f"config.json: torch_dtype: {name:.40} is none of {', '.join(_DTYPES)}", DAMAGED)
     return {"half": "float16", "float": "float32", "double": "float64"}.get(name, name)
 
 

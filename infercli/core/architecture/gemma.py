@@ -16,6 +16,7 @@ from infercli.core.architecture.fields import (
     grouped,
     integer,
     optional,
+    own_entries,
     tied,
 )
 from infercli.core.architecture.layers import Attention, Dense, Experts, FeedForward, Weight
@@ -29,9 +30,7 @@ def gemma4(config: Json) -> ModelArch:
     Where values are the keys (`attention_k_eq_v`), vLLM holds the projection twice, and so does this count.
     """
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
-    kinds = entries(config, "layer_types", count)
-    if kinds is None:
-        raise Unsupported("config.json: layer_types: missing, and every layer needs its own", EXTEND)
+    kinds = own_entries(config, "layer_types", count)
     shared = int(config.get("num_kv_shared_layers") or 0)
     small = optional(config, "hidden_size_per_layer_input")
     moe = _experts(config) if config.get("enable_moe_block") else None

@@ -25,7 +25,9 @@ from infercli.core.architecture.fields import (
     grouped,
     head_size,
     integer,
+    only_known,
     optional,
+    own_entries,
     rotary_width,
     state_dtype,
     tied,
@@ -78,7 +80,7 @@ def qwen3_next(config: Json) -> ModelArch:
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
     moe = experts(config, _QWEN_MIXTURE) if sparse else None
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
-    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta})
     layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
     drafts = optional(config, ("mtp_num_hidden_layers", "num_nextn_predict_layers"))
     if drafts is None:
@@ -153,13 +155,11 @@ def _nemotron_layer(config: Json, letter: str) -> Layer:
 def granite_hybrid(config: Json) -> ModelArch:
     """Granite 4: Mamba-2 or attention by `layer_types`, then experts with a shared one, or the shared one alone."""
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
-    kinds = entries(config, "layer_types", count)
-    if kinds is None:
-        raise Unsupported("config.json: layer_types: missing, and every layer needs its own", EXTEND)
+    kinds = own_entries(config, "layer_types", count)
     row = Row(qkv_bias="attention_bias", output_bias="attention_bias")
     full = attention(config, row, head_size(config), None, None)
     mamba = mamba2_mixer(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
-    mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba}, "layer_types")
+    mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba})
     feed_forward: FeedForward = (
         experts(config, _GRANITE_MIXTURE)
         if has_experts(config)
@@ -290,7 +290,7 @@ def olmo_hybrid(config: Json) -> ModelArch:
         outputs=hidden + full.kv_heads * full.head_dim, inputs=1,
     )  # fmt: skip
     dense = Dense(intermediate=integer(config, "intermediate_size"))
-    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta})
     layers = [Layer(m, dense, others=(norms,) if m is full else ()) for m in mixers]
     rotary = (config.get("rope_parameters") or config).get("rope_theta") is not None
     return model(config, hidden, layers, rope=full if rotary else None)
@@ -299,9 +299,7 @@ def olmo_hybrid(config: Json) -> ModelArch:
 def nemotron_nas(config: Json) -> ModelArch:
     """DeciLMForCausalLM: Llama layers, each with its own widths, and some without one of the halves."""
     count, hidden, heads = integer(config, LAYERS), integer(config, HIDDEN), integer(config, HEADS)
-    blocks = entries(config, "block_configs", count)
-    if blocks is None:
-        raise Unsupported("config.json: block_configs: missing, and every layer needs its own", EXTEND)
+    blocks = own_entries(config, "block_configs", count)
     layers = []
     for index, block in enumerate(blocks):
         for half in ("attention", "ffn"):
@@ -369,11 +367,9 @@ def _mamba1(config: Json, state: str, kernel: str, rank: str, *, module: str, no
     )
 
 
-def by_name(kinds: list[Json], known: dict[str, Mixer], key: str) -> list[Mixer]:
-    """The mixer of each layer type that `key` lists. Raises Unsupported for a type that is not known."""
-    unknown = sorted({str(k) for k in kinds} - set(known))
-    if unknown:
-        raise Unsupported(f"config.json: {key}: {', '.join(unknown)} layers are not known here", EXTEND)
+def by_name(kinds: list[Json], known: dict[str, Mixer]) -> list[Mixer]:
+    """The mixer of each layer of `layer_types`. Raises Unsupported for a type that is not known."""
+    only_known(kinds, known)
     return [known[str(k)] for k in kinds]
 
 

@@ -20,7 +20,9 @@ from infercli.core.architecture.fields import (
     grouped,
     integer,
     optional,
+    own_entries,
     tied,
+    without,
 )
 from infercli.core.architecture.layers import (
     CompressedAttention,
@@ -84,9 +86,7 @@ def sarvam_mla(config: Json) -> ModelArch:
 
 def pangu_ultra(config: Json) -> ModelArch:
     """OpenPangu Ultra (vLLM 0.29 models/openpangu.py): DeepSeek-V3 with norms on both sides if `sandwich_norm`."""
-    for key in ("param_sink_number", "mlp_bias"):
-        if config.get(key):
-            raise Unsupported(f"config.json: {key}: is not known here for {family_of(config)}", EXTEND)
+    without(config, "param_sink_number", "mlp_bias")
     biased = config.get("router_enable_expert_bias")
     own = config | {"topk_method": "noaux_tc" if biased else None, "moe_layer_freq": 1}
     return _with_norms(deepseek(own), 4 if config.get("sandwich_norm") else 2)
@@ -161,9 +161,7 @@ def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
 def deepseek_v4(config: Json) -> ModelArch:
     """DeepseekV4ForCausalLM (vLLM 0.29 models/deepseek_v4/): a window, compressed keys, and wide residual streams."""
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
-    ratios = entries(config, "compress_ratios", count)
-    if ratios is None:
-        raise Unsupported("config.json: compress_ratios: missing, and every layer needs its own", EXTEND)
+    ratios = own_entries(config, "compress_ratios", count)
     streams = integer(config, "hc_mult")
     moe, hashed = experts(config, _V4_EXPERTS), int(config.get("num_hash_layers") or 0)
     wide = (2 + streams) * streams

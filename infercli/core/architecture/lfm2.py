@@ -32,7 +32,7 @@ def lfm2(config: Json) -> ModelArch:
     convolution = ShortConvolution(
         width=hidden, conv_kernel=integer(config, "conv_L_cache", 3), bias=bool(config.get("conv_bias", False))
     )
-    mixers = by_name(kinds, {"full_attention": full, "conv": convolution}, "layer_types")
+    mixers = by_name(kinds, {"full_attention": full, "conv": convolution})
     silent: Json = {"num_dense_layers": 2}
     sparse = sparse_layers(silent | config, count) if has_experts(config) else frozenset()
     mixture = Mixture(module="feed_forward", names=_NAMES, router_bias=bool(config.get("use_expert_bias", True)))

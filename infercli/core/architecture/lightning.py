@@ -20,6 +20,7 @@ from infercli.core.architecture.fields import (
     entries,
     head_size,
     integer,
+    only_known,
     optional,
     rotary_width,
 )
@@ -63,9 +64,7 @@ def _attending(config: Json, count: int) -> list[bool]:
         if config.get(key):
             return [bool(kind) for kind in entries(config, key, count) or ()]
     kinds = entries(config, "layer_types", count) or ["full_attention"] * count
-    unknown = sorted({str(kind) for kind in kinds} - {"full_attention", "linear_attention"})
-    if unknown:
-        raise Unsupported(f"config.json: layer_types: {', '.join(unknown)} layers are not known here", EXTEND)
+    only_known(kinds, ("full_attention", "linear_attention"))
     return [kind == "full_attention" for kind in kinds]
 
 

@@ -18,6 +18,7 @@ from infercli.core.architecture.fields import (
     head_size,
     integer,
     optional,
+    own_entries,
     rotary_width,
 )
 from infercli.core.architecture.layers import Attention, Indexer
@@ -110,9 +111,7 @@ def laguna(config: Json) -> ModelArch:
 def mimo_v2(config: Json) -> ModelArch:
     """MiMo-V2 (vLLM 0.29 models/mimo_v2.py): `hybrid_layer_pattern` 1 is a window, with heads of its own."""
     count = integer(config, LAYERS)
-    pattern = entries(config, "hybrid_layer_pattern", count)
-    if pattern is None:
-        raise Unsupported("config.json: hybrid_layer_pattern: missing, and every layer needs its own", EXTEND)
+    pattern = own_entries(config, "hybrid_layer_pattern", count)
     plain = {k: v for k, v in config.items() if k not in ("layer_types", "sliding_window")}
     full = _mimo_attention(plain, None, "")
     window = integer(config, ("sliding_window_size", "sliding_window"))

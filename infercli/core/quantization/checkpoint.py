@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from infercli.core.architecture.fields import DAMAGED
 from infercli.core.quantization.auto_round import auto_round
 from infercli.core.quantization.compressed_tensors import compressed_tensors
 from infercli.core.quantization.modelopt import is_modelopt, modelopt, mxfp8
@@ -52,7 +53,7 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
         # Fields are read as their writers write them; here one holds something else.
         raise InputError(
             f"config.json: quantization_config: a field holds a value of the wrong kind: {error}",
-            "the checkpoint is damaged; pin it again, or fix the file at its source",
+            DAMAGED,
         ) from error
     # Fp8Config, ModelOpt and Quark give them to every attention layer, compressed-tensors where the config asks.
     scaled = name in ("fp8", "deepseek-v4-fp8", "quark", "mxfp8") or is_modelopt(name, config)
