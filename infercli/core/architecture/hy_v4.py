@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.experts import Mixture, experts
-from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, LAYERS, Layer, context_length, entries, integer
+from infercli.core.architecture.fields import HEADS, HIDDEN, LAYERS, Layer, context_length, entries, integer
 from infercli.core.architecture.hybrid import model
-from infercli.core.architecture.layers import Dense, Indexer, LatentAttention, Weight
+from infercli.core.architecture.latent import indexer, indexer_types, latent_attention
+from infercli.core.architecture.layers import Dense, Indexer, Weight
 from infercli.core.record import Json
-from infercli.errors import Unsupported
 
 _SILENT: Json = {
     "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
@@ -30,12 +30,8 @@ def hy_v4(config: Json) -> ModelArch:
     """HYV4ForCausalLM (vLLM 0.29 models/hy_v4/nvidia/); what it drafts with is not known here."""
     own = _SILENT | config
     count, hidden, heads = integer(own, LAYERS), integer(own, HIDDEN), integer(own, HEADS)
-    attention = LatentAttention(
-        heads=heads, q_lora_rank=integer(own, "q_lora_rank"), kv_lora_rank=integer(own, "kv_lora_rank"),
-        rope_dim=integer(own, "qk_rope_head_dim"), nope_dim=integer(own, "qk_nope_head_dim"),
-        v_head_dim=integer(own, "v_head_dim"),
-    )  # fmt: skip
-    mixers = [replace(attention, indexer=indexer) for indexer in _indexers(own, count)]
+    attention = latent_attention(own)
+    mixers = [replace(attention, indexer=picks) for picks in _indexers(own, count)]
     kinds = entries(own, "mlp_layer_types", count) or ["sparse" if index else "dense" for index in range(count)]
     moe = experts(own, Mixture(router_bias=True, router_float32=True))
     dense = Dense(intermediate=integer(own, "intermediate_size"))
@@ -56,16 +52,10 @@ def hy_v4(config: Json) -> ModelArch:
 
 def _indexers(config: Json, count: int) -> list[Indexer | None]:
     sparse = [kind in _SPARSE for kind in entries(config, "layer_types", count) or [""] * count]
-    picks = entries(config, "indexer_types", count) or [
+    picks = indexer_types(config, count) or [
         "full" if index == 0 or index % 4 == 1 else "shared" for index in range(count)
     ]
-    unknown = sorted({str(kind) for kind in picks} - {"full", "shared"})
-    if unknown:
-        raise Unsupported(f"config.json: indexer_types: {', '.join(unknown)} is not known here", EXTEND)
-    full = Indexer(
-        heads=integer(config, "index_n_heads"), head_dim=integer(config, "index_head_dim"),
-        top_k=integer(config, "index_topk"), query_inputs=integer(config, "q_lora_rank"),
-    )  # fmt: skip
+    full = indexer(config)
     shared = replace(full, cached=False)
     return [None if not here else full if kind == "full" else shared for here, kind in zip(sparse, picks, strict=True)]
 

@@ -32,12 +32,12 @@ from infercli.core.architecture.fields import (
     state_dtype,
     tied,
 )
+from infercli.core.architecture.latent import latent_attention
 from infercli.core.architecture.layers import (
     Attention,
     Dense,
     FeedForward,
     GatedDelta,
-    LatentAttention,
     Mixer,
     StateSpace,
     Weight,
@@ -247,14 +247,7 @@ def kimi_linear(config: Json) -> ModelArch:
         variant="kda", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width,
         conv_kernel=integer(linear, "short_conv_kernel_size", 4), module="self_attn",
     )  # fmt: skip
-    full = LatentAttention(
-        heads=integer(config, HEADS),
-        q_lora_rank=optional(config, "q_lora_rank"),
-        kv_lora_rank=integer(config, "kv_lora_rank"),
-        rope_dim=integer(config, "qk_rope_head_dim"),
-        nope_dim=integer(config, "qk_nope_head_dim"),
-        v_head_dim=integer(config, "v_head_dim"),
-    )
+    full = latent_attention(config)
     where = {int(i) - 1 for i in linear.get("full_attn_layers") or ()}  # counted from 1
     sparse = sparse_layers(config, count)
     moe = replace(

@@ -53,7 +53,7 @@ def deepseek(config: Json) -> ModelArch:
     indexers = _indexers(config, count)
     moe = experts(config, Mixture(router_bias=config.get("topk_method") == "noaux_tc")) if sparse else None
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
-    layers = [Layer(_latent(config, indexers[i]), moe if i in sparse else dense) for i in range(count)]
+    layers = [Layer(latent_attention(config, indexers[i]), moe if i in sparse else dense) for i in range(count)]
     length = context_length(config)
     return ModelArch(
         architecture=family_of(config),
@@ -119,7 +119,7 @@ def longcat(config: Json) -> ModelArch:
     )  # fmt: skip
     down = replace(second, module="mlps.1.down_proj", outputs=hidden, inputs=width, split="inputs")
     others += [second, replace(second, module="mlps.1.up_proj"), down]
-    attention = _latent(own, None)
+    attention = latent_attention(own)
     plain = {key: value for key, value in own.items() if key not in ("n_routed_experts", "num_experts")}
     arch = deepseek(plain | {"intermediate_size": width})
     layer = Layer(
@@ -204,7 +204,8 @@ def _float32(module: str, outputs: int, inputs: int) -> Weight:
     return Weight(name=module, role="other", module=module, outputs=outputs, inputs=inputs, float32=True)
 
 
-def _latent(config: Json, indexer: Indexer | None) -> LatentAttention:
+def latent_attention(config: Json, indexer: Indexer | None = None) -> LatentAttention:
+    """Latent attention whose widths stand under DeepSeek's keys."""
     return LatentAttention(
         heads=integer(config, HEADS),
         q_lora_rank=optional(config, "q_lora_rank"),
@@ -220,22 +221,31 @@ def _indexers(config: Json, count: int) -> list[Indexer | None]:
     """The indexer of each layer; some layers re-use an earlier one's choice."""
     if not config.get("index_topk"):
         return [None] * count
-    own = Indexer(
+    own = indexer(config)
+    kinds, frequent = indexer_types(config, count), _indexer_kinds(config, count)
+    if None not in (kinds, frequent) and kinds != frequent:
+        raise Unsupported("config.json: indexer_types: differs from index_topk_freq, by which vLLM goes", EXTEND)
+    shared = replace(own, cached=False)
+    return [own if kind == "full" else shared for kind in kinds or frequent or ["full"] * count]
+
+
+def indexer(config: Json) -> Indexer:
+    """The indexer of a layer that picks for itself; its queries come from the compressed query."""
+    return Indexer(
         heads=integer(config, "index_n_heads"),
         head_dim=integer(config, "index_head_dim"),
         top_k=integer(config, "index_topk"),
         query_inputs=integer(config, "q_lora_rank"),
     )
-    shared = Indexer(
-        heads=own.heads, head_dim=own.head_dim, top_k=own.top_k, query_inputs=own.query_inputs, cached=False
-    )
-    kinds, frequent = entries(config, "indexer_types", count), _indexer_kinds(config, count)
-    unknown = sorted({str(k) for k in kinds or ()} - {"full", "shared"})
+
+
+def indexer_types(config: Json, count: int) -> list[str] | None:
+    """`full` or `shared` for each layer; None where config.json is silent. Raises Unsupported for another word."""
+    kinds = entries(config, "indexer_types", count)
+    unknown = sorted({str(kind) for kind in kinds or ()} - {"full", "shared"})
     if unknown:
         raise Unsupported(f"config.json: indexer_types: {', '.join(unknown)} is not known here", EXTEND)
-    if None not in (kinds, frequent) and kinds != frequent:
-        raise Unsupported("config.json: indexer_types: differs from index_topk_freq, by which vLLM goes", EXTEND)
-    return [own if kind == "full" else shared for kind in kinds or frequent or ["full"] * count]
+    return kinds
 
 
 def _indexer_kinds(config: Json, count: int) -> list[str] | None:
@@ -252,23 +262,17 @@ def _indexer_kinds(config: Json, count: int) -> list[str] | None:
 def _compressed(config: Json, ratio: int) -> CompressedAttention:
     if ratio not in (0, 4, 128):
         raise Unsupported(f"config.json: compress_ratios: {ratio} is not known here: 0, 4 and 128 are", EXTEND)
-    rank = integer(config, "q_lora_rank")
-    indexer = Indexer(
-        heads=integer(config, "index_n_heads"),
-        head_dim=integer(config, "index_head_dim"),
-        top_k=integer(config, "index_topk"),
-        query_inputs=rank,
-    )
+    picks = indexer(config)  # read in every layer: a config without it is damaged
     return CompressedAttention(
         heads=integer(config, HEADS),
         head_dim=integer(config, "head_dim"),
         rope_dim=integer(config, "qk_rope_head_dim"),
-        q_lora_rank=rank,
+        q_lora_rank=integer(config, "q_lora_rank"),
         o_groups=integer(config, "o_groups"),
         o_lora_rank=integer(config, "o_lora_rank"),
         window=integer(config, "sliding_window"),
         compress_ratio=ratio,
-        indexer=indexer if ratio == 4 else None,
+        indexer=picks if ratio == 4 else None,
     )
 
 
