@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.experts import Mixture, experts
 from infercli.core.architecture.fields import (
@@ -156,16 +158,7 @@ def _attention(config: Json, kind: str, *, shares_kv: bool) -> Attention:
 def _experts(config: Json) -> Experts:
     """Experts beside a dense feed-forward, which counts as the shared one."""
     moe = experts(config, Mixture(module="moe", router="router.proj", router_bias=True, shared_module="mlp"))
-    return Experts(
-        experts=moe.experts,
-        experts_per_token=moe.experts_per_token,
-        intermediate=moe.intermediate,
-        shared_intermediate=integer(config, "intermediate_size"),
-        router_bias=True,
-        module="moe",
-        router="router.proj",
-        shared_module="mlp",
-    )
+    return replace(moe, shared_intermediate=integer(config, "intermediate_size"))
 
 
 def _per_layer(small: int | None, hidden: int) -> tuple[Weight, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.tensors import padded_rows
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -64,7 +65,7 @@ def molmo2(config: Json, hidden: int) -> list[Weight]:
         kv=integer(vision, "num_key_value_heads", 16) * integer(vision, "head_dim", 72), must_divide=count,
     )  # fmt: skip
     rows = integer(text, "vocab_size", 152064)
-    new = _padded(rows + integer(text, "additional_vocab_size", 128)) - _padded(rows)
+    new = padded_rows(rows + integer(text, "additional_vocab_size", 128)) - padded_rows(rows)
     return [
         plain(
             "vision_backbone.image_vit.embeddings",
@@ -79,11 +80,6 @@ def molmo2(config: Json, hidden: int) -> list[Weight]:
         weight("vision_backbone.image_projector.down_proj", hidden, wide, split="inputs"),
         plain("model.embed_tokens.new", new * hidden, split="outputs"),
     ]
-
-
-def _padded(rows: int) -> int:
-    """As vLLM pads a vocabulary."""
-    return -(-rows // 64) * 64
 
 
 def molmo2_decoder(config: Json) -> str:

@@ -11,6 +11,7 @@ from infercli.core.architecture import encoders
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, part, plain, projector, q_former, weight
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.tensors import padded_rows
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -196,7 +197,7 @@ def gemma3n(config: Json, hidden: int) -> list[Weight]:
 
 
 def _embedder(module: str, said: Json, hidden: int) -> list[Weight]:
-    width, rows = integer(said, "hidden_size"), -(-integer(said, "vocab_size", 128) // 64) * 64
+    width, rows = integer(said, "hidden_size"), padded_rows(integer(said, "vocab_size", 128))
     return [
         plain(f"{module}.embedding", rows * width, split="outputs"),
         plain(f"{module}.norms", 2 * width),

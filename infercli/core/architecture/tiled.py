@@ -21,6 +21,7 @@ from infercli.core.architecture.encoder_parts import (
 )
 from infercli.core.architecture.fields import EXTEND, integer
 from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.tensors import padded_rows
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
@@ -238,7 +239,7 @@ def phi3_v(config: Json, hidden: int) -> list[Weight]:
         )
     clip = {"model_type": "clip", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23,
             "num_attention_heads": 16, "image_size": 336, "patch_size": 14}  # fmt: skip
-    rows = -(-integer(config, "vocab_size") // 64) * 64
+    rows = padded_rows(integer(config, "vocab_size"))
     return [
         *siglip(clip, "model.vision_embed_tokens.img_processor.vision_model", last_norm=False),
         plain("model.vision_embed_tokens.img_projection", 2 * 4096 + (4096 + 1 + hidden + 1) * hidden),

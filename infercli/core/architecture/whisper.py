@@ -6,6 +6,8 @@ whatever it says, and the decoder ends after a few hundred tokens.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.encoder_parts import Block, blocks, plain
 from infercli.core.architecture.fields import Layer, checkpoint_dtype, family_of, grouped, integer
@@ -23,11 +25,7 @@ def whisper(config: Json) -> ModelArch:
         heads=heads, kv_heads=heads, head_dim=width // heads, v_head_dim=width // heads, qkv_bias=True,
         output_bias=True, names=("q_proj", "k_proj", "v_proj", "out_proj"),
     )  # fmt: skip
-    heard = Attention(
-        heads=heads, kv_heads=heads, head_dim=width // heads, v_head_dim=width // heads, qkv_bias=True,
-        output_bias=True, encoder_tokens=integer(config, "max_source_positions", 1500), module="encoder_attn",
-        names=own.names,
-    )  # fmt: skip
+    heard = replace(own, encoder_tokens=integer(config, "max_source_positions", 1500), module="encoder_attn")
     forward = Dense(
         intermediate=integer(config, "decoder_ffn_dim"), gated=False, bias=True, module="", names=("fc1", "fc2")
     )
