@@ -40,6 +40,15 @@ class Mixture(NamedTuple):
     """Shared experts, where config.json does not say."""
 
 
+MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"))
+QWEN = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
+GRANITE = Mixture(
+    module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
+    shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
+)  # fmt: skip
+"""Those of several families."""
+
+
 def has_experts(config: Json) -> bool:
     """Whether the model has experts at all: some classes cover both kinds."""
     return any((config.get(k) or 0) for k in _COUNT)

@@ -6,10 +6,8 @@ LayerNorm has a bias, so that each of them counts as two norms.
 from __future__ import annotations
 
 from infercli.core.architecture.decoder import Row
-from infercli.core.architecture.experts import Mixture
+from infercli.core.architecture.experts import GRANITE, MIXTRAL, QWEN, Mixture
 
-_MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"))
-_SHARED_GATE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _BIASED_ROUTER = Mixture(router_bias=True)
 _FLOAT32_ROUTER = Mixture(router_bias=True, router_float32=True)
 
@@ -39,12 +37,7 @@ _BAILING = Row(
     attention="attention", names=("query_key_value", "dense"),
     mixture=Mixture(router_bias="moe_router_enable_expert_bias"),
 )  # fmt: skip
-_GRANITE_MOE = Row(
-    mixture=Mixture(
-        module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
-        shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
-    ),
-)  # fmt: skip
+_GRANITE_MOE = Row(mixture=GRANITE)
 _INTERNLM2 = Row(
     attention="attention", names=("wqkv", "wo"), mlp="feed_forward", mlp_names=("w1", "w3", "w2")
 )  # fmt: skip
@@ -141,12 +134,12 @@ ROWS: dict[str, Row] = {
         embedding_norm=2, rotary=False, attention="self_attention", names=("query_key_value", "dense"),
         mlp_names=("dense_h_to_4h", "dense_4h_to_h"),
     ),
-    "MixtralForCausalLM": Row(kv_heads=8, mixture=_MIXTRAL),
+    "MixtralForCausalLM": Row(kv_heads=8, mixture=MIXTRAL),
     "PhiMoEForCausalLM": Row(
         qkv_bias="attention_bias", output_bias="attention_bias", norms=4, final_norm=2, lm_head_bias=True,
-        mixture=_MIXTRAL,
+        mixture=MIXTRAL,
     ),
-    "Qwen2MoeForCausalLM": _QWEN2._replace(mixture=_SHARED_GATE),
+    "Qwen2MoeForCausalLM": _QWEN2._replace(mixture=QWEN),
     "Qwen3MoeForCausalLM": _QWEN3._replace(kv_heads=4, mixture=Mixture()),
     "OlmoeForCausalLM": Row(qk_norm="whole", mixture=Mixture()),
     "FlexOlmoForCausalLM": Row(qk_norm="whole", mixture=Mixture()),
@@ -162,7 +155,7 @@ ROWS: dict[str, Row] = {
     "BailingMoeV2ForCausalLM": _BAILING,
     "MiniMaxM2ForCausalLM": Row(
         qkv_bias="attention_bias", qk_norm="full",
-        mixture=_MIXTRAL._replace(router_bias="use_routing_bias", router_float32=True),
+        mixture=MIXTRAL._replace(router_bias="use_routing_bias", router_float32=True),
     ),
     "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_FLOAT32_ROUTER),
     "ExaoneMoeForCausalLM": _LLAMA._replace(qk_norm="head", mixture=_BIASED_ROUTER),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
-from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
+from infercli.core.architecture.experts import GRANITE, MIXTRAL, QWEN, Mixture, experts, has_experts, sparse_layers
 from infercli.core.architecture.fields import (
     EXTEND,
     HEADS,
@@ -45,15 +45,10 @@ from infercli.core.architecture.layers import (
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
 
-_QWEN_MIXTURE = Mixture(shared_module="mlp.shared_expert", shared_gate=True)
 _NEMOTRON = ("up_proj", "down_proj")
 _NEMOTRON_MIXTURE = Mixture(
     module="mixer", gated=False, router_bias=True, router_float32=True, names=_NEMOTRON,
     shared_module="mixer.shared_experts", shared_names=_NEMOTRON,
-)  # fmt: skip
-_GRANITE_MIXTURE = Mixture(
-    module="block_sparse_moe", names=("input_linear", "output_linear"), router="router.layer",
-    shared_module="shared_mlp", shared_names=("input_linear", "output_linear"),
 )  # fmt: skip
 
 
@@ -78,7 +73,7 @@ def qwen3_next(config: Json) -> ModelArch:
         merged=family_of(config) == "Qwen3NextForCausalLM",
     )
     sparse = sparse_layers(config, count) if has_experts(config) else frozenset()
-    moe = experts(config, _QWEN_MIXTURE) if sparse else None
+    moe = experts(config, QWEN) if sparse else None
     dense = Dense(intermediate=integer(config, "intermediate_size")) if len(sparse) < count else None
     mixers = by_name(kinds, {"full_attention": full, "linear_attention": delta})
     layers = [Layer(mixers[i], moe if i in sparse else dense) for i in range(count)]
@@ -161,7 +156,7 @@ def granite_hybrid(config: Json) -> ModelArch:
     mamba = mamba2_mixer(config, "mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
     mixers = by_name(kinds, {"attention": full, "full_attention": full, "mamba": mamba})
     feed_forward: FeedForward = (
-        experts(config, _GRANITE_MIXTURE)
+        experts(config, GRANITE)
         if has_experts(config)
         else Dense(
             intermediate=integer(config, ("shared_intermediate_size", "intermediate_size")),
@@ -251,7 +246,7 @@ def kimi_linear(config: Json) -> ModelArch:
     where = {int(i) - 1 for i in linear.get("full_attn_layers") or ()}  # counted from 1
     sparse = sparse_layers(config, count)
     moe = replace(
-        experts(config, Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True)),
+        experts(config, MIXTRAL._replace(router_bias=True)),
         least_width=integer(config, "min_moe_intermediate_per_partition", 256),
     )
     dense = Dense(intermediate=integer(config, "intermediate_size"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
-from infercli.core.architecture.experts import Mixture, experts
+from infercli.core.architecture.experts import MIXTRAL, Mixture, experts
 from infercli.core.architecture.fields import (
     EXTEND,
     HEADS,
@@ -29,8 +29,6 @@ from infercli.core.architecture.layers import Dense, GatedDelta, LatentAttention
 from infercli.core.record import Json
 from infercli.errors import Unsupported
 
-_MIXTRAL = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), router_float32=True)
-
 
 def minimax(config: Json) -> ModelArch:
     """MiniMax-Text-01 and M1 (vLLM 0.8 to 0.23 models/minimax_text_01.py): which layers attend is listed one by one.
@@ -46,7 +44,7 @@ def minimax(config: Json) -> ModelArch:
     several = each.pop()
     own = config | {"num_local_experts": several}
     width = integer(config, "intermediate_size")
-    feed_forward = experts(own, _MIXTRAL) if several > 1 else Dense(intermediate=width)
+    feed_forward = experts(own, MIXTRAL._replace(router_float32=True)) if several > 1 else Dense(intermediate=width)
     full = attention(config, Row(), head_size(config), None, None)
     lightning = _lightning(config, "self_attn", ("qkv_proj", "output_gate", "out_proj"))
     layers = [Layer(full if attends else lightning, feed_forward) for attends in _attending(config, count)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, parse_decoder
-from infercli.core.architecture.experts import Mixture
+from infercli.core.architecture.experts import MIXTRAL, Mixture
 from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, LAYERS, integer, optional
 from infercli.core.architecture.layers import Experts, Weight
 from infercli.core.record import Json
@@ -30,8 +30,7 @@ _GROK = Row(
 )  # fmt: skip
 _ARCTIC = Row(
     mlp="block_sparse_moe.mlp", mlp_names=("w1", "w3", "w2"),
-    mixture=Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), shared_module="residual_mlp",
-                    shared_names=("w1", "w3", "w2")),
+    mixture=MIXTRAL._replace(shared_module="residual_mlp", shared_names=MIXTRAL.names),
 )  # fmt: skip
 _JAIS = Row(
     qkv_bias=True, output_bias=True, mlp_bias=True, norms=4, final_norm=2, tied=True, expansion=4, attention="attn",
@@ -99,8 +98,7 @@ def grok(config: Json) -> ModelArch:
         }
     if config.get("residual_moe"):
         own["shared_intermediate_size"] = integer(config, "intermediate_size")
-        mixture = Mixture(module="block_sparse_moe", names=("w1", "w3", "w2"), shared_module="mlp")
-        row = _GROK._replace(attention="self_attn", mixture=mixture)
+        row = _GROK._replace(attention="self_attn", mixture=MIXTRAL._replace(shared_module="mlp"))
     return parse_decoder(own, row)
 
 

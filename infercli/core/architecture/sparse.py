@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention, feed_forward, parse_decoder, window_of
-from infercli.core.architecture.experts import Mixture, sparse_layers
+from infercli.core.architecture.experts import MIXTRAL, Mixture, sparse_layers
 from infercli.core.architecture.fields import (
     EXTEND,
     HIDDEN,
@@ -36,9 +36,8 @@ _LAGUNA = Row(
 _MIMO = Row(qkv_bias="attention_bias", mixture=Mixture(router_bias=True, router_float32="moe_router_dtype"))
 _MINIMAX_M3 = Row(
     qk_norm="head",
-    mixture=Mixture(
-        module="block_sparse_moe", names=("w1", "w3", "w2"), router_bias=True, router_float32=True,
-        shared_module="block_sparse_moe.shared_experts",
+    mixture=MIXTRAL._replace(
+        router_bias=True, router_float32=True, shared_module="block_sparse_moe.shared_experts"
     ),
 )  # fmt: skip
 
