@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit, note
+from infercli.cli.output import document, emit, note
 from infercli.errors import EndpointError, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def command(
             error.hint = f"less than --max-tokens {max_tokens}, or a shorter question"
         raise
     if output != "text":
-        emit({"apiVersion": "infercli/v1", "kind": "Answer", **answer._asdict()}, output, "")
+        emit(document("Answer", **answer._asdict()), output, "")
         return
     parts = [f"engine {answer.engine}"] if answer.engine else []
     parts.append(f"finish {answer.finish_reason}")

@@ -8,7 +8,7 @@ import click
 
 from infercli.cli import options
 from infercli.cli.instead import MEASURING, Command, Tokens
-from infercli.cli.output import columns, emit
+from infercli.cli.output import columns, document, emit
 from infercli.errors import ExitCode
 
 _load = options.together(
@@ -188,8 +188,7 @@ def command(where: str | None, explain: bool, output: str, save_path: str, **giv
             f"further one in a row, {RETRY_MOST_S * 1000:.0f} ms at most; Retry-After is not followed"
         )
         meanings = DEFINITIONS | {"after a failure": rest}
-        value = {"apiVersion": "infercli/v1", "kind": "Definitions", "metrics": meanings}
-        emit(value, output, columns(list(meanings.items()), ("METRIC", "MEANS")))
+        emit(document("Definitions", metrics=meanings), output, columns(list(meanings.items()), ("METRIC", "MEANS")))
         return ExitCode.YES
     from infercli.cli.benching import bench
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
-from infercli.cli.output import confirm, emit
+from infercli.cli.output import confirm, document, emit
 
 
 @click.command()
@@ -38,4 +38,4 @@ def command(
     confirm(f"Delete {name} on {world.platform.where}?", yes=yes)
     with interruptible(f"`infercli delete {name}` goes on"):
         delete(name, world, keep_history=keep_history, break_lock=break_lock)
-    emit({"apiVersion": "infercli/v1", "kind": "DeleteResult", "name": name}, output, f"{name} is deleted")
+    emit(document("DeleteResult", name=name), output, f"{name} is deleted")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit, note
+from infercli.cli.output import columns, document, emit, note
 from infercli.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,15 +103,14 @@ def _rehearse(request: Request, world: World, output: str) -> None:
         world.platform.validate(request.objects, world.compose(states[0].serving, [*history, entry]))
     said = [] if settled(request, world, history, now) else states
     rows = [(str(i), s.step, s.says) for i, s in enumerate(said, 1)]
-    answer = {
-        "apiVersion": "infercli/v1",
-        "kind": "DeployDryRun",
-        "name": plan.name,
-        "fits": plan.fits,
-        "verdict": plan.verdict,
-        "strategy": how,
-        "states": [s.model_dump(mode="json") for s in said],
-    }
+    answer = document(
+        "DeployDryRun",
+        name=plan.name,
+        fits=plan.fits,
+        verdict=plan.verdict,
+        strategy=how,
+        states=[s.model_dump(mode="json") for s in said],
+    )
     emit(answer, output, columns(rows) or f"{plan.name} serves exactly this already; nothing would change")
 
 
@@ -127,18 +126,17 @@ def _deploy(request: Request, world: World, output: str) -> None:
     unchanged = entry.number in {e.number for e in history}
     endpoint = world.platform.endpoint()
     seconds = time.monotonic() - began
-    answer = {
-        "apiVersion": "infercli/v1",
-        "kind": "DeployResult",
-        "name": plan.name,
-        "fits": plan.fits,
-        "verdict": plan.verdict,
-        "revision": entry.number,
-        "engine": entry.revision.engine.app,
-        "changed": not unchanged,
-        "endpoint": endpoint,
-        "seconds": round(seconds, 2),
-    }
+    answer = document(
+        "DeployResult",
+        name=plan.name,
+        fits=plan.fits,
+        verdict=plan.verdict,
+        revision=entry.number,
+        engine=entry.revision.engine.app,
+        changed=not unchanged,
+        endpoint=endpoint,
+        seconds=round(seconds, 2),
+    )
     said = f"{plan.name} serves exactly this already as revision {entry.number}; nothing was changed"
     if not unchanged:
         said = f"{plan.name} revision {entry.number} serves ({entry.revision.engine.app}), in {duration(seconds)}"

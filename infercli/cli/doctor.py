@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit
+from infercli.cli.output import columns, document, emit
 from infercli.errors import ClusterError, ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def command(namespace: str | None, kubeconfig: str | None, kube_context: str | N
     hints = [f"{f.what}: {f.hint}" for f in findings if f.hint]
     if hints:
         text += "\n\n" + "\n".join(hints)
-    answer = {"apiVersion": "infercli/v1", "kind": "Doctor", "findings": [f._asdict() for f in findings]}
+    answer = document("Doctor", findings=[f._asdict() for f in findings])
     emit(answer, output, text)
     return ExitCode.NO if any(f.state == "bad" for f in findings) else ExitCode.YES
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit
+from infercli.cli.output import columns, document, emit
 
 if TYPE_CHECKING:
     from infercli.core.gpus import Gpu
@@ -44,7 +44,7 @@ def command(name: str | None, output: str) -> None:
         for gpu in found
     ]
     header = ("GPU", "MEMORY", "GB/S", "CAPABILITY", "BF16 TFLOPS", "FP8", "LINK")
-    value = {"apiVersion": "infercli/v1", "kind": "GpuList", "gpus": [g.model_dump(mode="json") for g in found]}
+    value = document("GpuList", gpus=[g.model_dump(mode="json") for g in found])
     emit(value, output, columns(rows, header))
 
 

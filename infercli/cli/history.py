@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit, last_column_fits
+from infercli.cli.output import columns, document, emit, last_column_fits
 
 if TYPE_CHECKING:
     from infercli.core.record import Json
@@ -45,12 +45,7 @@ def command(
     name, world = resolve(name, place)
     _, entries = lease_and_history(name, world.store)
     pairs = list(zip(entries, standings(entries, entries), strict=True))
-    answer = {
-        "apiVersion": "infercli/v1",
-        "kind": "History",
-        "name": name,
-        "revisions": [_data(e, how) for e, how in pairs],
-    }
+    answer = document("History", name=name, revisions=[_data(e, how) for e, how in pairs])
     emit(answer, output, _fitting([HEADER, *(_row(e, how) for e, how in pairs)]))
 
 

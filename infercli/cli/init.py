@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit, note
+from infercli.cli.output import document, emit, note
 from infercli.errors import InputError, InvalidFile
 
 TEMPLATE = """\
@@ -114,7 +114,7 @@ def command(
     if path.exists() and not force:
         raise InputError(f"{path} is there already", "edit it, or add --force to replace it")
     write_text(path, text)
-    emit({"apiVersion": "infercli/v1", "kind": "InitResult", "path": str(path)}, output, f"{path} is written")
+    emit(document("InitResult", path=str(path)), output, f"{path} is written")
     if output == "text":
         where = "" if directory == "." else f"cd {shlex.quote(directory)} && "
         note(f"next: {where}infercli pin {typed} && infercli plan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, confirm, emit, paragraph
+from infercli.cli.output import columns, confirm, document, emit, paragraph
 from infercli.errors import ExitCode
 
 
@@ -39,22 +39,21 @@ def status(output: str) -> int:
     running = ray.running()
     names = list(local_store().names())
     if running is None:
-        answer = {"apiVersion": "infercli/v1", "kind": "LocalStatus", "running": False, "releases": names}
+        answer = document("LocalStatus", running=False, releases=names)
         emit(answer, output, "no Ray of infercli runs on this machine")
         return ExitCode.NO
     ports = ray.listening()
     everywhere = sum(address in EVERYWHERE for address, _, _ in ports)
-    answer = {
-        "apiVersion": "infercli/v1",
-        "kind": "LocalStatus",
-        "running": True,
-        "pid": running.pid,
-        "endpoint": f"http://127.0.0.1:{running.serve_port}",
-        "dashboard": f"http://127.0.0.1:{running.dashboard_port}",
-        "keys_dir": str(local_home() / "keys"),
-        "releases": names,
-        "listening": [{"address": a, "port": p, "process": n} for a, p, n in ports],
-    }
+    answer = document(
+        "LocalStatus",
+        running=True,
+        pid=running.pid,
+        endpoint=f"http://127.0.0.1:{running.serve_port}",
+        dashboard=f"http://127.0.0.1:{running.dashboard_port}",
+        keys_dir=str(local_home() / "keys"),
+        releases=names,
+        listening=[{"address": a, "port": p, "process": n} for a, p, n in ports],
+    )
     keys = str(local_home() / "keys" / "api-keys")
     lines = [
         f"Ray runs as pid {running.pid}; releases: {', '.join(names) or 'none'}",
@@ -90,7 +89,7 @@ def stop(yes: bool, output: str) -> None:
         confirm(f"{'; '.join(used)}. Stop the Ray on this machine?", yes=yes)
     ended = ray.stop()
     text = f"{ended} processes ended" if ended else "no Ray of infercli ran on this machine"
-    emit({"apiVersion": "infercli/v1", "kind": "LocalStop", "processes": ended}, output, text)
+    emit(document("LocalStop", processes=ended), output, text)
 
 
 def _used() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit
+from infercli.cli.output import document, emit
 from infercli.errors import InputError, UnknownName
 
 
@@ -49,4 +49,4 @@ def command(
         text = world.platform.logs(engine, lines)
     else:
         text = "\n".join((said[engine] or "").splitlines()[-lines:])
-    emit({"apiVersion": "infercli/v1", "kind": "Logs", "engine": engine, "text": text}, output, text.rstrip("\n"))
+    emit(document("Logs", engine=engine, text=text), output, text.rstrip("\n"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit
+from infercli.cli.output import columns, document, emit
 from infercli.errors import InputError
 
 
@@ -44,5 +44,4 @@ def command(words: tuple[str, ...], output: str) -> None:
         )
         for r in chosen
     ]
-    value = {"apiVersion": "infercli/v1", "kind": "ModelList", "models": chosen}
-    emit(value, output, columns(rows, ("MODEL", "PARAMETERS", "PINNED")))
+    emit(document("ModelList", models=chosen), output, columns(rows, ("MODEL", "PARAMETERS", "PINNED")))

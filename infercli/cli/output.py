@@ -21,6 +21,11 @@ _NARROWEST_PAGE, _WIDEST_PAGE = 60, 120
 """Columns of an answer that is set as a whole, as a benchmark's is: longer lines are hard to read."""
 
 
+def document(kind: str, **fields: Any) -> dict[str, Any]:
+    """A JSON answer of that kind, for `emit`; a Record says what it is by itself."""
+    return {"apiVersion": "infercli/v1", "kind": kind, **fields}
+
+
 def emit(value: Any, output: str, text: str) -> None:
     """The answer of a command: `text` for people, or `value` (JSON) as json or yaml.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit, note
+from infercli.cli.output import document, emit, note
 from infercli.errors import InferError, InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(model: str | None, revision: str, download: str | None, deployment_p
         # Read only now: hashing and downloading took a while, and others pinned their models meanwhile.
         lock = load_lock(project)
         write_text(path, header + to_yaml(lock.with_model(locked).model_dump(mode="json")))
-    said = {"apiVersion": "infercli/v1", "kind": "LockedModel", **locked.model_dump(mode="json")}
+    said = document("LockedModel", **locked.model_dump(mode="json"))
     emit(said, output, _text(locked, lock.find(model), path))
 
 

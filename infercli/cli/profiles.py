@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit, last_column_fits
+from infercli.cli.output import columns, document, emit, last_column_fits
 from infercli.errors import InputError
 
 
@@ -47,8 +47,7 @@ def command(name: str | None, schema: bool, output: str) -> None:
         click.echo(json.dumps(HardwareProfile.model_json_schema(), indent=2))
         return
     if name is not None:
-        value = load_profile(name, Path()).model_dump(mode="json", exclude_defaults=True)
-        value = {"apiVersion": "infercli/v1", "kind": "HardwareProfile", **value}
+        value = document("HardwareProfile", **load_profile(name, Path()).model_dump(mode="json", exclude_defaults=True))
         emit(value, output, to_yaml(value).rstrip("\n"))
         return
     found, broken = [], []
@@ -73,6 +72,6 @@ def command(name: str | None, schema: bool, output: str) -> None:
     if not last_column_fits(table):
         table = [(*row[:3], row[-1]) for row in table]
     profiles = [p.model_dump(mode="json") for p in found]
-    emit({"apiVersion": "infercli/v1", "kind": "ProfileList", "profiles": profiles}, output, columns(table))
+    emit(document("ProfileList", profiles=profiles), output, columns(table))
     if broken:
         raise InputError("\n".join(broken), MUST_BE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit, note
+from infercli.cli.output import document, emit, note
 from infercli.errors import InputError
 
 
@@ -64,7 +64,7 @@ def command(
         write_text(path, to_yaml([one]))
         paths.append(str(path))
     _note_others(Path(out_dir), paths)
-    emit({"apiVersion": "infercli/v1", "kind": "RenderResult", "files": paths}, output, "\n".join(paths))
+    emit(document("RenderResult", files=paths), output, "\n".join(paths))
 
 
 def _note_others(folder: Path, written: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit, note
+from infercli.cli.output import columns, document, emit, note
 from infercli.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -134,4 +134,4 @@ def _show(results: Results, output: str) -> None:
 def _one_or_all(answers: list[dict[str, Json]]) -> Json:
     if len(answers) == 1:
         return answers[0]
-    return {"apiVersion": "infercli/v1", "kind": f"{answers[0]['kind']}List", "results": list(answers)}
+    return document(f"{answers[0]['kind']}List", results=list(answers))

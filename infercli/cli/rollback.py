@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import emit, note
+from infercli.cli.output import document, emit, note
 
 if TYPE_CHECKING:
     from infercli.actions.rollback import Way
@@ -79,17 +79,16 @@ def command(
             said = f"{name}: {_what(how, entry)} serves again after {took}, recorded as revision {entry.number}"
         else:
             said, entry = _said(name, how, entry), None
-    answer = {
-        "apiVersion": "infercli/v1",
-        "kind": "RollbackResult",
-        "name": name,
-        "to": how.to,
-        "engine": how.app,
-        "is_shift": how.is_shift,
-        "states": [s.model_dump(mode="json") for s in how.states],
-        "revision": entry.number if entry else None,
-        "seconds": round(time.monotonic() - began, 3) if entry else None,
-    }
+    answer = document(
+        "RollbackResult",
+        name=name,
+        to=how.to,
+        engine=how.app,
+        is_shift=how.is_shift,
+        states=[s.model_dump(mode="json") for s in how.states],
+        revision=entry.number if entry else None,
+        seconds=round(time.monotonic() - began, 3) if entry else None,
+    )
     emit(answer, output, said)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
-from infercli.cli.output import columns, emit, note
+from infercli.cli.output import columns, document, emit, note
 from infercli.errors import ExitCode, InferError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _list(place: options.Place, output: str) -> None:
     if found:
         rows = [tuple("none" if value is None else str(value) for value in one.values()) for one in found]
         text = columns(rows, ("RELEASE", "TARGET", "REVISION", "NEWEST"))
-    emit({"apiVersion": "infercli/v1", "kind": "ReleaseList", "releases": found}, output, text)
+    emit(document("ReleaseList", releases=found), output, text)
     elsewhere = [] if found else [other for _, store, _ in stores for other in store.elsewhere()]
     if elsewhere:
         note(f"there are some in namespace {', '.join(elsewhere)}: `infercli status -n {elsewhere[0]}`")
