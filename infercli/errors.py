@@ -37,6 +37,11 @@ class ExitCode(IntEnum):
     BUG = 70
     INTERRUPTED = 130
 
+    @classmethod
+    def of(cls, answer: bool | None) -> ExitCode:
+        """Of an answer to the question that a command was asked; None: it cannot be told."""
+        return cls.CANNOT_TELL if answer is None else cls.YES if answer else cls.NO
+
 
 class InferError(Exception):
     """What happened and where (`message`, one sentence without a full stop), and what to do next (`hint`)."""

@@ -234,7 +234,7 @@ def _verdict(result: BenchResult) -> int:
     if not result.answered or silent or result.client_limited:
         return ExitCode.CANNOT_TELL
     if result.searched is not None:
-        return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[result.searched.answer]
+        return ExitCode.of(result.searched.answer)
     held = [holds(s) for s in result.stages if s.goodput is not None]
     if not held and len(result.stages) == 1 and failed_many(result.stages[0]):
         return ExitCode.CANNOT_TELL  # nobody said how many may fail, and the latencies are of the others

@@ -76,7 +76,7 @@ def run(typed: Typed, output: str) -> int:
     else:
         found = found.model_copy(update={"command": command_of(typed, found)})
     emit(found.model_dump(mode="json") if output != "text" else None, output, text(found) if output == "text" else "")
-    return {True: ExitCode.YES, False: ExitCode.NO, None: ExitCode.CANNOT_TELL}[found.holds]
+    return ExitCode.of(found.holds)
 
 
 # What was typed.

@@ -154,9 +154,7 @@ def command(explain: str | None, save_path: str | None, namespace: str | None, o
         note(f"{save_path} is written")
     typed_plan = plan.model_copy(update={"choices": tuple(_in_words(c, typed) for c in plan.choices)})
     emit(_json(plan, said, derivations), output, _text(typed_plan, said, derivations, only=bool(explain)))
-    if plan.fits is None:
-        return ExitCode.CANNOT_TELL
-    return ExitCode.YES if plan.fits else ExitCode.NO
+    return ExitCode.of(plan.fits)
 
 
 def _check_words(typed: Typed, path: Path, explain: str | None) -> None:
