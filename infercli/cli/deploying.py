@@ -30,7 +30,8 @@ def plan_of(deployment_path: str | None, plan_path: str | None) -> Plan:
             raise InputError("--plan and --file say the same thing twice", "give one of them")
         return project.load_plan(Path(plan_path))
     deployment = project.load_deployment(deployment_path)
-    return project.build_plan(deployment, project.deployment_path(deployment_path))
+    path = project.deployment_path(deployment_path)
+    return project.build_planned(deployment, path.parent, path).plan
 
 
 def check_deployable(plan: Plan) -> None:

@@ -183,13 +183,11 @@ def code_digests(code: dict[str, bytes]) -> dict[str, str]:
     return {name.split("-")[0]: name.split("-")[1].removesuffix(".zip") for name in code}
 
 
-def build_plan(deployment: ModelDeployment, path: Path) -> Plan:
-    """Plan `deployment`, read from `path`, with the lock and profiles beside it."""
-    return build_planned(deployment, path.parent, path).plan
+def build_planned(deployment: ModelDeployment, project: Path, path: Path | None) -> Planned:
+    """The plan of `deployment`, with the lock and profiles of `project`, and the estimate that it rests on.
 
-
-def build_planned(deployment: ModelDeployment, project: Path, path: Path | None = None) -> Planned:
-    """As `build_plan`, with the estimate that the plan rests on. `path` None: it was typed, and is in no file."""
+    `path`: the file that it was read from; None: it was typed, and is in no file.
+    """
     from infercli.core.planning.plan import planned
 
     wrong = _more_problems({name: getattr(deployment, name) for name in _NAMED}, project)

@@ -24,7 +24,7 @@ class ModelConfig(NamedTuple):
     """None: the checkpoint has none."""
 
 
-def read_model_config(config_path: str, hf_quant_config_path: str | None = None) -> ModelConfig:
+def read_model_config(config_path: str, hf_quant_config_path: str | None) -> ModelConfig:
     """Read `config_path`: the file, or the directory that has it.
 
     hf_quant_config.json is found by itself in a directory, and beside a file that is called config.json; beside one of

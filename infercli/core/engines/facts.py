@@ -285,7 +285,7 @@ class EngineFacts(NamedTuple):
         """Of a request in a step: one, and since 0.13 what is drafted for it besides."""
         return 1 + speculative_tokens * (self.release >= _GRAPHS_HOLD_DRAFTS)
 
-    def decoding_graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+    def decoding_graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int) -> int:
         """Tokens of the largest CUDA graph of a whole decoding step: those of max_num_seqs requests at most."""
         return min(max_num_seqs * self._step_tokens(speculative_tokens), self._largest_graph(gpu))
 

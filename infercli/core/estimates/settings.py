@@ -71,7 +71,7 @@ def settle(
     facts: EngineFacts,
     problems: Problems,
     *,
-    batch_is_said: bool = False,
+    batch_is_said: bool,
 ) -> tuple[Settings, tuple[str, ...]]:
     """(settings, notes). What cannot be goes into `problems`; the settings then say what was asked.
 

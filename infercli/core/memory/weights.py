@@ -213,7 +213,7 @@ _LONGER_FOR_IMAGES, _LONGER_SINCE = 4, (0, 8)
 of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
 
 
-def rotary_rows(arch: ModelArch, engine_version: str | None = None) -> int:
+def rotary_rows(arch: ModelArch, engine_version: str | None) -> int:
     """Rows of the table of rotary embeddings, in that vLLM (`0.29.0`); None: the newest."""
     longer = arch.rope_sections and (engine_version is None or _numbers(engine_version)[:2] >= _LONGER_SINCE)
     return arch.rope_positions * (_LONGER_FOR_IMAGES if longer else 1)
