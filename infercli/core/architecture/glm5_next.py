@@ -49,7 +49,7 @@ def glm5_next(config: Json) -> ModelArch:
     kinds = entries(own, "layer_types", count) or [
         "linear_attention" if index % 4 != 3 else "indexed_attention" for index in range(count)
     ]
-    mixers = by_name(kinds, known | {"linear_attention": _delta(own, hidden)}, "layer_types")
+    mixers = by_name(kinds, known | {"linear_attention": _delta(own, hidden)})
     sparse = sparse_layers(own, count) if has_experts(own) else frozenset()
     moe = experts(own, Mixture(router_bias=own.get("topk_method") == "noaux_tc")) if sparse else None
     dense = Dense(intermediate=integer(own, "intermediate_size"))

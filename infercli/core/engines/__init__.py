@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from infercli.core.engine_version import number_of
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.engines.versions import NEWEST, ROWS
 from infercli.errors import UnknownName
@@ -31,7 +32,7 @@ def find_engine(version: str) -> EngineFacts:
     """
     found = _VERSION.fullmatch(version.strip())
     number = (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
-    rows = [row for row in ROWS if number is not None and _number(row.since) <= number]
+    rows = [row for row in ROWS if number is not None and number_of(row.since) <= number]
     if number is None or not rows or number[:2] > NEWEST:
         known = f"known are {ROWS[0].since} to {NEWEST[0]}.{NEWEST[1]}"
         # The nearest number, and not the one that is written most like it: 0.4.0 is not what 0.34.0 was meant for.
@@ -40,8 +41,3 @@ def find_engine(version: str) -> EngineFacts:
         raise UnknownName("engine version", version, ends or ENGINES, hint)
     between = ".dev" in version or "+g" in version
     return rows[-1]._replace(version=".".join(map(str, number)), between_releases=between)
-
-
-def _number(version: str) -> tuple[int, int, int]:
-    major, minor, patch = (int(part) for part in version.split("."))
-    return major, minor, patch

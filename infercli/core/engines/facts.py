@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from infercli.core.engine_version import number_of, release_of
 from infercli.core.gpus import Gpu
 from infercli.core.units import GIB
 from infercli.errors import InputError
@@ -190,14 +191,12 @@ class EngineFacts(NamedTuple):
     @property
     def release(self) -> tuple[int, int]:
         """(major, minor) of the version that was asked for."""
-        major, minor, *_ = self.version.split(".")
-        return int(major), int(minor)
+        return release_of(self.version)
 
     @property
     def number(self) -> tuple[int, int, int]:
         """(major, minor, patch) of the same."""
-        major, minor, patch = self.version.split(".")
-        return int(major), int(minor), int(patch)
+        return number_of(self.version)
 
     @property
     def note(self) -> str | None:

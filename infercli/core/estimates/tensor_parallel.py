@@ -31,9 +31,10 @@ from infercli.core.architecture.arch import (
     mixers,
 )
 from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.experts import TRT_LLM_PADS_PAIRS
-from infercli.core.quantization.methods import METHODS, release
+from infercli.core.quantization.methods import METHODS
 from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 
 _MARLIN_GROUPS = (None, 32, 64, 128)
@@ -264,7 +265,7 @@ def _group_problems(tensor: RankTensor, scheme: Scheme) -> Iterator[str]:
 
 def _marlin_alone(scheme: Scheme, tensor: RankTensor, engine_version: str | None) -> bool:
     integers = scheme.method in ("w4a16", "w8a16") and tensor.role != "experts"
-    return integers and engine_version is not None and release(engine_version) < _MARLIN_ALONE_BEFORE
+    return integers and engine_version is not None and release_of(engine_version) < _MARLIN_ALONE_BEFORE
 
 
 def _tile_problems(tensor: RankTensor, why: str) -> Iterator[str]:
@@ -295,7 +296,7 @@ def _expert_block_problems(
     if width % block[0] == 0 and width % block[1] == 0:
         return
     finer = gcd(*block, width, hidden)
-    if finer >= _SMALLEST_BLOCK and (engine_version is None or release(engine_version) >= (0, 29)):
+    if finer >= _SMALLEST_BLOCK and (engine_version is None or release_of(engine_version) >= (0, 29)):
         return
     yield f"experts: a width of {width} per GPU is not a multiple of the FP8 block {block[0]}"
 
@@ -306,7 +307,7 @@ def _tiles_pairs(arch: ModelArch, gpu: Gpu, engine_version: str | None) -> bool:
     0.14 to 0.30 fused_moe/oracle/nvfp4.py, quantization/utils/flashinfer_fp4_moe.py: TRT-LLM on 10.x asserts whole
     tiles, CUTLASS (10.x, 11.0, 12.x) raises NotImplementedError; Marlin, on older GPUs, has other tiles.
     """
-    version = (99, 0) if engine_version is None else release(engine_version)
+    version = (99, 0) if engine_version is None else release_of(engine_version)
     native_from = METHODS["nvfp4"].native_from
     if native_from is None or not gpu.at_least(native_from) or version < _TILED_SINCE:
         return False

@@ -8,9 +8,9 @@ torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PR
 from __future__ import annotations
 
 from infercli.core.architecture.arch import CompressedAttention, LatentAttention, Layout, ModelArch, mixers
+from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Batch
-from infercli.core.quantization.methods import release
 from infercli.core.units import MIB
 
 INDEXER_LOGITS_BYTES = 512 * MIB
@@ -74,7 +74,7 @@ def batch_buffers(
     picking = next((m.indexer for m in found if m.indexer is not None), None)
     if picking is None:
         return (tokens * 4 * _picked_by_latent(arch),) if _picked_by_latent(arch) else ()
-    version = None if engine_version is None else release(engine_version)
+    version = None if engine_version is None else release_of(engine_version)
     sizes = [4 * picking.top_k]
     if drafts or _before(version, _STREAMS_KEPT_UNTIL):
         sizes.append(element_bytes * arch.residual_streams * arch.hidden)

@@ -21,11 +21,12 @@ from infercli.core.architecture.arch import (
     stage_tensors,
 )
 from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.engine_version import number_of, release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import batch_buffers
 from infercli.core.memory.experts import as_nvfp4_kernel_holds
 from infercli.core.memory.lora import Adapters, slot_tensors
-from infercli.core.quantization.methods import METHODS, release
+from infercli.core.quantization.methods import METHODS
 from infercli.core.quantization.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib
 
@@ -131,7 +132,7 @@ def _copy_bytes(
     element_bytes = 4 if tensor.float32 else element_bytes
     if scheme is not None and tensor.role != "experts" and _runs_on_marlin(scheme, weight_only, gpu):
         outputs, inputs = _marlin_shape(outputs, inputs, scheme.group_size or 1)
-    nested = engine_version is not None and _numbers(engine_version) < _EXPANDS_SCALES
+    nested = engine_version is not None and number_of(engine_version) < _EXPANDS_SCALES
     size = stored_bytes(outputs, inputs, scheme, element_bytes, weight_only=weight_only, nested_scales=nested)
     if gpu is not None and gpu.platform == "rocm" and tensor.linear:
         size += tensor.outputs * _rocm_row_padding_bytes(tensor, scheme, element_bytes)
@@ -151,10 +152,6 @@ def _rocm_row_padding_bytes(tensor: RankTensor, scheme: Scheme | None, element_b
     blocks = scheme is not None and scheme.method == "fp8" and scheme.block is not None and tensor.role != "experts"
     row_bytes = tensor.inputs * (1 if blocks else element_bytes)
     return _ROCM_PADDING_BYTES if (experts or blocks) and row_bytes % (2 * _ROCM_PADDING_BYTES) == 0 else 0
-
-
-def _numbers(engine_version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in engine_version.split("."))
 
 
 def _runs_on_marlin(scheme: Scheme, weight_only: bool, gpu: Gpu | None) -> bool:
@@ -215,7 +212,7 @@ of 0.12 and 0.25 four times as long; 0.7 was not looked at."""
 
 def rotary_rows(arch: ModelArch, engine_version: str | None) -> int:
     """Rows of the table of rotary embeddings, in that vLLM (`0.29.0`); None: the newest."""
-    longer = arch.rope_sections and (engine_version is None or _numbers(engine_version)[:2] >= _LONGER_SINCE)
+    longer = arch.rope_sections and (engine_version is None or release_of(engine_version) >= _LONGER_SINCE)
     return arch.rope_positions * (_LONGER_FOR_IMAGES if longer else 1)
 
 
@@ -297,7 +294,7 @@ def _as_held(
         return tensor
     experts = _experts_of(tensor, arch)
     marlin = scheme.method == "nvfp4a16" or _weight_only(scheme, gpu)
-    version = (99, 0) if engine_version is None else release(engine_version)
+    version = (99, 0) if engine_version is None else release_of(engine_version)
     return as_nvfp4_kernel_holds(tensor, experts, experts.latent or arch.hidden, layout, gpu, version, marlin=marlin)
 
 
@@ -337,7 +334,7 @@ def _mxfp4_bytes(
     # triton_kernels HopperMXScaleLayout pads rows to 256. Until 0.24 the scales stayed as they were loaded as well
     # (vllm-project/vllm#46549): 0.11 and 0.14 on H100 print 13.47 GiB for gpt-oss-20b and 64.38 for 120b.
     total += allocated_bytes(_up(rows, 256) * scales)
-    kept = engine_version is not None and release(engine_version) < (0, 24)
+    kept = engine_version is not None and release_of(engine_version) < (0, 24)
     return total + (allocated_bytes(rows * scales) if kept else 0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.errors import InputError, UnknownName, Unsupported
 
@@ -58,7 +59,7 @@ class Method(NamedTuple):
 
     def needed_capability(self, engine_version: str | None) -> tuple[int, int]:
         """The least capability in that version of vLLM (`0.29.0`); None: the newest."""
-        version = None if engine_version is None else release(engine_version)
+        version = None if engine_version is None else release_of(engine_version)
         older = (needed for before, needed in self.earlier_minimums if version is not None and version < before)
         return next(older, self.minimum_capability)
 
@@ -208,18 +209,12 @@ def capability_text(capability: tuple[int, int]) -> str:
     return f"{capability[0]}.{capability[1]}"
 
 
-def release(engine_version: str) -> tuple[int, int]:
-    """(major, minor) of `0.29.0`."""
-    major, minor, *_ = engine_version.split(".")
-    return int(major), int(minor)
-
-
 def require_engine(method: Method, engine_version: str) -> None:
     """Raises Unsupported where that version of vLLM (`0.29.0`) runs the method only with a package of its own."""
     if method.plugin is None:
         return
     package, since = method.plugin
-    if release(engine_version) < since:
+    if release_of(engine_version) < since:
         return
     raise Unsupported(
         f"{method.name} is not in vLLM {engine_version}: since {capability_text(since)} it needs "

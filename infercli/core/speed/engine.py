@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Draft
 from infercli.core.quantization.methods import emulated
@@ -55,8 +56,7 @@ class Serving:
 def version_of(engine_version: str) -> tuple[int, int]:
     """`0.29.0` -> (0, 29). Raises InputError."""
     try:
-        major, minor, *_ = engine_version.split(".")
-        return int(major), int(minor)
+        return release_of(engine_version)
     except ValueError:
         raise InputError(
             f"engine version `{engine_version}` is not one of vLLM's", "write for example 0.29.0"
