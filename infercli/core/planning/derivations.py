@@ -75,17 +75,17 @@ def _budget(q: Question) -> Derivation:
     if q.settings.kv_cache_memory_bytes is not None:
         beside = memory.total_bytes - memory.budget_bytes
         return _exact(
-            "budget_bytes", memory.budget_bytes, "bytes", "total_bytes - never_free",
+            "budget_bytes", memory.budget_bytes, "total_bytes - never_free",
             [
-                Given(name="total_bytes", value=memory.total_bytes, unit="bytes", source=_PROFILE + q.gpu.source),
-                Given(name="never_free", value=beside, unit="bytes", source="the CUDA context, and sampling: measured"),
+                _bytes("total_bytes", memory.total_bytes, _PROFILE + q.gpu.source),
+                _bytes("never_free", beside, "the CUDA context, and sampling: measured"),
             ],
             "kv_cache_memory_bytes is taken whatever gpu_memory_utilization says: all must lie within the GPU",
         )  # fmt: skip
     return _exact(
-        "budget_bytes", memory.budget_bytes, "bytes", "int(total_bytes * gpu_memory_utilization)",
+        "budget_bytes", memory.budget_bytes, "int(total_bytes * gpu_memory_utilization)",
         [
-            Given(name="total_bytes", value=memory.total_bytes, unit="bytes", source=_PROFILE + q.gpu.source),
+            _bytes("total_bytes", memory.total_bytes, _PROFILE + q.gpu.source),
             _setting("gpu_memory_utilization", q.settings.gpu_memory_utilization),
         ],
         "vLLM v1/worker/utils.py request_memory",
@@ -111,9 +111,7 @@ def _weights(q: Question, term: MemoryTerm) -> Derivation:
     return Derivation(
         name="weights_bytes", value=term.bytes, low=term.low_bytes, high=term.high_bytes, unit="bytes",
         formula=" + ".join(parts),
-        inputs=tuple(
-            Given(name=name, value=size, unit="bytes", source=sources.get(name, stored)) for name, size in parts.items()
-        ),
+        inputs=tuple(_bytes(name, size, sources.get(name, stored)) for name, size in parts.items()),
         source=f"{term.source}; the model has {parameter_count(q.arch):,} parameters",
         errors=_errors("weights"),
         note=_split(q),
@@ -134,7 +132,7 @@ def _activation(q: Question, term: MemoryTerm) -> Derivation:
             _setting("max_num_seqs", load.max_num_seqs),
             Given(name="vocabulary", value=q.arch.vocab, source=_CONFIG),
             Given(name="hidden", value=q.arch.hidden, source=_CONFIG),
-            Given(name="element_bytes", value=load.element_bytes, unit="bytes", source=f"dtype {q.settings.dtype}"),
+            _bytes("element_bytes", load.element_bytes, f"dtype {q.settings.dtype}"),
         ],
     )  # fmt: skip
 
@@ -193,15 +191,12 @@ def _kv_cache_bytes(q: Question, terms: dict[str, MemoryTerm]) -> Derivation:
         room = q.sized.room.left
         given = _setting("kv_cache_memory_bytes", q.settings.kv_cache_memory_bytes)
         ends = f"{gib(room.bytes, 2)} ({gib(room.low_bytes, 2)} to {gib(room.high_bytes, 2)})"
-        made = _exact("kv_cache_bytes", left.bytes, "bytes", "kv_cache_memory_bytes", [given], left.source)
+        made = _exact("kv_cache_bytes", left.bytes, "kv_cache_memory_bytes", [given], left.source)
         return made.model_copy(update={"note": f"{ends} are left for it of the budget, after all other terms"})
     counted = [t for t in terms.values() if t.inside_budget and t is not left]
     outside = [t.name for t in terms.values() if not t.inside_budget]
     inputs = [_bytes("budget_bytes", q.sized.memory.budget_bytes, derived("budget_bytes"))]
-    inputs += [
-        Given(name=name, value=t.bytes, unit="bytes", source=f"{derived(name)}: {_ends(t)}")
-        for name, t in ((f"{t.name}_bytes", t) for t in counted)
-    ]
+    inputs += [_bytes(f"{t.name}_bytes", t.bytes, f"{derived(f'{t.name}_bytes')}: {_ends(t)}") for t in counted]
     return Derivation(
         name="kv_cache_bytes", value=left.bytes, low=left.low_bytes, high=left.high_bytes, unit="bytes",
         formula=" - ".join(g.name for g in inputs), inputs=tuple(inputs), source=left.source,
@@ -223,7 +218,7 @@ def _moved(q: Question, d: Derivation) -> Derivation:
     known = q.sized.learned.get(d.name.removesuffix("_bytes"))
     if known is None:
         return d
-    learned = Given(name="learned", value=known.off_bytes, unit="bytes", source=_mean_of(known))
+    learned = _bytes("learned", known.off_bytes, _mean_of(known))
     return d.model_copy(update={"formula": f"{d.formula} + learned", "inputs": (*d.inputs, learned)})
 
 
@@ -232,15 +227,15 @@ def _learned(q: Question, terms: dict[str, MemoryTerm]) -> list[Derivation]:
     if "learned" not in terms:
         return []
     of_left = q.sized.learned["kv_cache"]
-    inputs = [Given(name="kv_cache", value=of_left.off_bytes, unit="bytes", source=_mean_of(of_left))]
+    inputs = [_bytes("kv_cache", of_left.off_bytes, _mean_of(of_left))]
     inputs += [
-        Given(name=name, value=known.off_bytes, unit="bytes", source=_mean_of(known))
+        _bytes(name, known.off_bytes, _mean_of(known))
         for name, known in q.sized.learned.items()
         if name != "kv_cache" and terms[name].inside_budget
     ]
     formula = " - ".join(f"{'-' * (i == 0)}{g.name}" for i, g in enumerate(inputs))
     source = "what vLLM printed of the KV cache less what was predicted, and what of it other terms already say"
-    return [_exact("learned_bytes", terms["learned"].bytes, "bytes", formula, inputs, source)]
+    return [_exact("learned_bytes", terms["learned"].bytes, formula, inputs, source)]
 
 
 def _mean_of(known: Learned) -> str:
@@ -300,7 +295,7 @@ def _need(q: Question, layout: CacheLayout) -> Derivation:
         inputs.append(_bytes("loading", q.need_bytes, "the largest layer before it is quantized"))
     formula = f"max({', '.join(i.name for i in inputs)})"
     source = "what `fits` asks of kv_cache_bytes at its low end"
-    return _exact("needed_bytes", q.need_bytes, "bytes", formula, inputs, source)
+    return _exact("needed_bytes", q.need_bytes, formula, inputs, source)
 
 
 # Pieces.
@@ -314,12 +309,11 @@ def _term(name: str, term: MemoryTerm, formula: str, inputs: Iterable[Given]) ->
     )  # fmt: skip
 
 
-def _exact(name: str, value: int, unit: str, formula: str, inputs: Iterable[Given], source: str) -> Derivation:
-    return Derivation.model_validate(
-        {
-            "name": name, "value": value, "low": value, "high": value, "unit": unit, "formula": formula,
-            "inputs": tuple(inputs), "source": source,
-        }
+def _exact(name: str, value: int, formula: str, inputs: Iterable[Given], source: str) -> Derivation:
+    """A number of bytes that is no estimate."""
+    return Derivation(
+        name=name, value=value, low=value, high=value, unit="bytes", formula=formula, inputs=tuple(inputs),
+        source=source,
     )  # fmt: skip
 
 
@@ -331,7 +325,7 @@ def _errors(term: str) -> tuple[Measured, ...]:
 
 
 def _band(name: str, band: Band, source: str) -> Given:
-    return Given(name=name, value=band.typical, unit="bytes", source=source)
+    return _bytes(name, band.typical, source)
 
 
 def _ends(term: MemoryTerm) -> str:
@@ -351,7 +345,7 @@ def _kv_dtype(q: Question) -> str:
     return f"{asked} ({q.sized.kv_element_bytes} B an element)"
 
 
-def _bytes(name: str, value: int, source: str) -> Given:
+def _bytes(name: str, value: float, source: str) -> Given:
     return Given(name=name, value=value, unit="bytes", source=source)
 
 
