@@ -125,6 +125,19 @@ def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
     return _Variant(keys, changed, refused.profile, refused.quantization, after=after)
 
 
+def _in_the_file(r: Refused, name: str, value: Json) -> _Variant:
+    """With an argument of the engine that is no flag of `infercli plan`."""
+    said, where = f"engine_args.{name}: {value}", " in deployment.yaml" if r.typed else ""
+    return _Variant({}, _with_args(r.deployment, **{name: value}), r.profile, r.quantization, before=said, after=where)
+
+
+def _with_workload(r: Refused, name: str, value: int) -> _Variant:
+    """With another number in the workload."""
+    workload = r.deployment.workload.model_copy(update={name: value})
+    changed = r.deployment.model_copy(update={"workload": workload})
+    return _Variant({f"workload.{name}": value}, changed, r.profile, r.quantization)
+
+
 def _left_out(name: str, r: Refused) -> Iterator[_Variant]:
     """With as much memory as the planner would give, where the user gave another amount; a CPU has no such thing."""
     if r.profile.accelerator == "gpu" and r.deployment.engine_args.get(name) is not None:
@@ -137,10 +150,7 @@ def _cache_of_a_size(r: Refused) -> Iterator[_Variant]:
     question = r.outcome.question
     if question is None or not shares_memory(question.gpu) or question.settings.kv_cache_memory_bytes is not None:
         return
-    size = -(-question.need_bytes // GIB) * GIB
-    changed = _with_args(r.deployment, kv_cache_memory_bytes=size)
-    said = f"engine_args.kv_cache_memory_bytes: {size}"
-    yield _Variant({}, changed, r.profile, r.quantization, before=said, after=" in deployment.yaml" if r.typed else "")
+    yield _in_the_file(r, "kv_cache_memory_bytes", -(-question.need_bytes // GIB) * GIB)
 
 
 _LEAST_SHARE_PERCENT = 60
@@ -153,10 +163,7 @@ def _smaller_share(r: Refused) -> Iterator[_Variant]:
     if question is None or question.sized.free or r.outcome.missing_bytes:
         return
     for percent in range(round(100 * question.settings.gpu_memory_utilization) - 1, _LEAST_SHARE_PERCENT - 1, -1):
-        share = percent / 100
-        changed = _with_args(r.deployment, gpu_memory_utilization=share)
-        said = f"engine_args.gpu_memory_utilization: {share}"
-        yield _Variant({}, changed, r.profile, r.quantization, before=said, after=" in deployment.yaml" * r.typed)
+        yield _in_the_file(r, "gpu_memory_utilization", percent / 100)
 
 
 def _splits(r: Refused) -> Iterator[_Variant]:
@@ -221,9 +228,7 @@ def _lengths(r: Refused) -> Iterator[_Variant]:
         if not 0 < length < asked:
             continue
         if of_workload:
-            workload = d.workload.model_copy(update={"max_context_tokens": length})
-            changed = d.model_copy(update={"workload": workload})
-            yield _Variant({"workload.max_context_tokens": length}, changed, r.profile, r.quantization)
+            yield _with_workload(r, "max_context_tokens", length)
         else:
             yield _engine_args(r, max_model_len=length)
 
@@ -246,9 +251,7 @@ def _workload(r: Refused) -> Iterator[_Variant]:
     concurrency = r.deployment.workload.concurrency
     while concurrency > 1:
         concurrency = concurrency * 3 // 4
-        workload = r.deployment.workload.model_copy(update={"concurrency": concurrency})
-        changed = r.deployment.model_copy(update={"workload": workload})
-        yield _Variant({"workload.concurrency": concurrency}, changed, r.profile, r.quantization)
+        yield _with_workload(r, "concurrency", concurrency)
 
 
 def _replicas(r: Refused) -> Iterator[_Variant]:
