@@ -101,38 +101,19 @@ def record(result: BenchResult, digest: str, aim: Aim) -> None:
     A release that cannot be written to now is no reason to fail a benchmark: it is noted.
     """
     from infercli.actions.record_benchmark import record_benchmark
-    from infercli.core.bench.headline import headline
-    from infercli.core.release import Measured
+    from infercli.cli.aimed import aimed
+    from infercli.core.bench.headline import kept
 
     if aim.world is None or aim.release is None or not result.answered:
         return
-    whole = [i for i, stage in enumerate(result.stages) if not stage.interrupted]
-    if not whole:
+    found = kept(result, digest)
+    if found is None:
         note(f"not recorded with {aim.release}: interrupted")
         return
-    at = headline(result)
-    if at not in whole:
-        at = max(whole, key=lambda i: result.stages[i].metrics.output_tokens_per_s or 0.0)
-    stage, m = result.stages[at], result.stages[at].metrics
-    planned = next((p.output_tokens_per_s for p in result.predicted if p.stage == at), None)
-    engines = {t.engine for t in stage.traces if t.engine is not None}
-    measured = Measured(
-        result=digest[:12],
-        at=result.started_at,
-        load=stage.load.label,
-        answered=m.answered,
-        output_tokens_per_s=m.output_tokens_per_s,
-        ttft_p95_s=m.ttft_s.p95 if m.ttft_s else None,
-        tpot_p50_s=m.tpot_s.p50 if m.tpot_s else None,
-        client_limited=stage.check.client_limited,
-        planned_output_tokens_per_s=None if planned is None else (planned.low, planned.high),
-    )
-    from infercli.cli.aimed import aimed
-
     try:
-        if len(engines) > 1:
-            raise InferError(f"{' and '.join(sorted(engines))} answered")
-        number = record_benchmark(aim.release, measured, aim.world.store, next(iter(engines), None))
+        if len(found.engines) > 1:
+            raise InferError(f"{' and '.join(found.engines)} answered")
+        number = record_benchmark(aim.release, found.measured, aim.world.store, next(iter(found.engines), None))
     except InferError as error:
         note(f"not recorded with {aim.release}: {error.message}")
     else:
