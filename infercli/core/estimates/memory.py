@@ -143,7 +143,7 @@ def size(
         element_bytes=sizing.ELEMENT_BYTES[settings.dtype],
         items=request.items(arch),
         enforce_eager=settings.enforce_eager,
-        speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
+        speculative_tokens=_speculative_tokens(request),
         drafts_by_v1=_drafts_by_v1(request),
         drafts=bool(drafting) and draft is None,
         draft=draft,
@@ -177,23 +177,17 @@ def size(
         graphs = captures_graphs(load) and not arch.pooling
         capture = layout.bytes_to_capture(settings.max_num_seqs) if graphs else 0
     need = max(admit, capture)
-    enough, free = room.holds(need), sizing.free_at_start(load, facts, found.total_bytes, share)
+    free = sizing.free_at_start(load, facts, found.total_bytes, share)
+    enough = room.holds(need)
     if enough is False and request.speculation is not None and room.holds(admit) is not False:
         enough = None  # with some attention backends there are no graphs of whole decodes beside speculation
     wanted = f"one request of {settings.max_model_len:,} tokens needs {gib(need, 2)}"
     if capture > admit:
         wanted = f"max_num_seqs {settings.max_num_seqs:,} needs {gib(need, 2)}, a block for the state of each request"
-    reason = _reason(enough, room, need, wanted, unseen_note(arch))
-    if not free:
-        beyond, more = gib(found.total_bytes - share, 2), "may be" if free is None else "is"
-        reason += f"; gpu_memory_utilization leaves {beyond}, and {who_holds_it(gpu)} {more} more: vLLM then refuses"
-    least = 0 if layout is None else layout.least_batch_tokens
-    if settings.max_num_batched_tokens < least:
-        enough = False
-        reason = (
-            f"vLLM {facts.version} refuses {settings.max_num_batched_tokens:,} max_num_batched_tokens where a block, "
-            f"which holds a state for its prefix cache, has {least:,}: raise it, or set enable_prefix_caching to false"
-        )
+    reason = _reason(enough, room, need, wanted, unseen_note(arch)) + _unfree(free, found.total_bytes - share, gpu)
+    refused = _refused_batch(layout, settings, facts)
+    if refused is not None:
+        enough, reason = False, refused
     return Sized(
         load=load,
         memory=EstimatedMemory(
@@ -213,6 +207,26 @@ def size(
         first_engine=facts.engine(gpu) == "V0",
         layout=layout,
         learned=known,
+    )
+
+
+def _unfree(free: bool | None, beyond_bytes: int, gpu: Gpu) -> str:
+    """What is added to a reason where the engine's share may not be free when it looks; empty where it is."""
+    if free:
+        return ""
+    more = "may be" if free is None else "is"
+    left = f"gpu_memory_utilization leaves {gib(beyond_bytes, 2)}"
+    return f"; {left}, and {who_holds_it(gpu)} {more} more: vLLM then refuses"
+
+
+def _refused_batch(layout: CacheLayout | None, settings: Settings, facts: EngineFacts) -> str | None:
+    """Why vLLM refuses max_num_batched_tokens beside blocks that hold a state; None: it does not."""
+    if layout is None or settings.max_num_batched_tokens >= layout.least_batch_tokens:
+        return None
+    return (
+        f"vLLM {facts.version} refuses {settings.max_num_batched_tokens:,} max_num_batched_tokens where a block, which "
+        f"holds a state for its prefix cache, has {layout.least_batch_tokens:,}: raise it, or set "
+        "enable_prefix_caching to false"
     )
 
 
@@ -297,10 +311,14 @@ def _cache_settings(
         prefix_caching=prefix_caching,
         state_dtype=request.mamba_ssm_cache_dtype,
         by_kind=not request.disable_hybrid_kv_cache_manager,
-        speculative_tokens=0 if request.speculation is None else request.speculation.num_speculative_tokens,
+        speculative_tokens=_speculative_tokens(request),
         draft_layers=drafting,
         decode_context_parallel_size=request.decode_context_parallel_size,
     )
+
+
+def _speculative_tokens(request: EstimateRequest) -> int:
+    return 0 if request.speculation is None else request.speculation.num_speculative_tokens
 
 
 def _drafts_by_v1(request: EstimateRequest) -> bool:
