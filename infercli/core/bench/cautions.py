@@ -43,18 +43,14 @@ def cautions(result: BenchResult, *, p99: bool = True) -> tuple[str, ...]:
     """Empty where there is nothing. `p99`: whether one is shown beside them."""
     if not result.answered:
         return (*_stopped(result), "no request was answered: there is nothing to measure")
+    # A search goes beyond what the endpoint keeps up with on purpose.
+    unsearched = () if result.searched is not None else (_behind, _emptying, _filling)
+    judges = (_single, _short, _never_reached, *unsearched, _idle, _client)
     return (
         *_stopped(result),
         *_failed(result.stages),
         *_empty(result),
-        *_of_levels(result, _single),
-        *_of_levels(result, _short),
-        *_of_levels(result, _never_reached),
-        *(() if result.searched is not None else _of_levels(result, _behind)),  # a search goes there on purpose
-        *(() if result.searched is not None else _of_levels(result, _emptying)),
-        *(() if result.searched is not None else _of_levels(result, _filling)),
-        *_of_levels(result, _idle),
-        *_of_levels(result, _client),
+        *(said for judge in judges for said in _of_levels(result, judge)),
         *_one_of_many(result.stages),
         *_proxied(result.stages),
         *_mixed(result),
@@ -120,7 +116,7 @@ def _single(stage: StageResult) -> str | None:
         if a.objective.latency != "tpot" or not a.holds or not single:
             continue
         met, others = a.met - single, a.requests - single
-        if others and met >= math.ceil(a.objective.fraction * others - 1e-9):
+        if a.objective.held_by(met, others):
             continue
         rest = f"of the {others:,} others {met:,} met it" if others else "there were no others"
         return (

@@ -44,6 +44,10 @@ class Objective(Record):
         """`ttft_p95`."""
         return f"{self.latency}_p{self.fraction * 100:g}"
 
+    def held_by(self, met: int, requests: int) -> bool:
+        """Whether so many of the requests are enough to meet it; none are of none."""
+        return bool(requests) and met >= math.ceil(self.fraction * requests - 1e-9)
+
 
 class Objectives(Document):
     """A set of objectives (benchmarks/objectives/*.yaml). The share that must be answered is always among them."""
@@ -128,7 +132,7 @@ def goodput(traces: Sequence[Trace], duration_s: float | None, objectives: Objec
     attained = []
     for objective in objectives.objectives:
         met = sum(within(t, objective) for t in requests)
-        holds = bool(requests) and met >= math.ceil(objective.fraction * len(requests) - 1e-9)
+        holds = objective.held_by(met, len(requests))
         attained.append(Attainment(objective=objective, met=met, requests=len(requests), holds=holds))
     answered = sum(t.answered for t in requests)
     success_holds = bool(requests) and answered >= objectives.success_fraction * len(requests)

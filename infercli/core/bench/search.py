@@ -317,10 +317,7 @@ def _kept(runs: Sequence[StageResult]) -> bool:
     behind = sum(s.stopped is not None or fell_behind(s.traces, s.load) is not None for s in runs)
     if 2 * behind > len(runs) or not all(s.goodput is not None and s.goodput.success_holds for s in runs):
         return False
-    return all(
-        requests and met >= math.ceil(objective.fraction * requests - 1e-9)
-        for objective, met, requests in _attained(runs)
-    )
+    return all(objective.held_by(met, requests) for objective, met, requests in _attained(runs))
 
 
 def _attained(runs: Sequence[StageResult]) -> list[tuple[Objective, int, int]]:
