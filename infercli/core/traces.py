@@ -214,6 +214,11 @@ class Trace(Record):
     """In flight when the run was interrupted: neither answered nor failed."""
 
     @property
+    def counts(self) -> bool:
+        """It is one of those that its level is about: neither warm-up nor cool-down, and not `cut`."""
+        return self.phase == "measured" and not self.cut
+
+    @property
     def answered(self) -> bool:
         """Complete, with status 200 and a proper end."""
         return self.error is None and not self.cut

@@ -41,7 +41,7 @@ def vllm(result: BenchResult, stage: int) -> dict[str, Json]:
     one = result.stages[stage]
     m, load = one.metrics, one.load
     began = _began(result, one)
-    requests = [t for t in one.traces if t.phase == "measured" and not t.cut]
+    requests = [t for t in one.traces if t.counts]
     answered = samples.answered_of(one)
     written: dict[str, Json] = {
         "date": began.strftime("%Y%m%d-%H%M%S"),

@@ -128,7 +128,7 @@ def judged_s(trace: Trace, objective: Objective) -> float | None:
 
 def goodput(traces: Sequence[Trace], duration_s: float | None, objectives: Objectives) -> Goodput:
     """`duration_s`: the measured time (`Metrics.duration_s`). Without a request nothing holds."""
-    requests = [t for t in traces if t.phase == "measured" and not t.cut]
+    requests = [t for t in traces if t.counts]
     attained = []
     for objective in objectives.objectives:
         met = sum(within(t, objective) for t in requests)

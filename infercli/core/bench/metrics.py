@@ -237,7 +237,7 @@ def span_of(traces: Sequence[Trace]) -> Span | None:
     Where nothing follows, to the last end of one. While the last ones are waited for the engine empties, so rates come
     out too low by about what an answer takes of the whole; a cool-down ends the span where the load still goes on.
     """
-    counted = [t for t in traces if t.phase == "measured" and not t.cut]
+    counted = [t for t in traces if t.counts]
     start_s = min((t.sent_s for t in counted if t.sent_s is not None), default=None)
     if start_s is None:
         return None

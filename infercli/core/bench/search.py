@@ -280,7 +280,7 @@ def _alone(traces: Sequence[Trace]) -> list[Trace]:
         if t.sent_s is not None and following is not None and busy_until <= t.sent_s and t.ended_s <= following:
             found.append(t)
         busy_until = max(busy_until, t.ended_s)
-    return [t for t in found if t.phase == "measured" and not t.cut]
+    return [t for t in found if t.counts]
 
 
 def holds(stage: StageResult) -> bool:
@@ -350,7 +350,7 @@ def _sure(runs: Sequence[StageResult], more: float = 1.0) -> tuple[Sure, ...]:
     """How sure each objective is. `more`: as if there were so many times as many runs, as good as these."""
     found = []
     for objective, met, requests in _attained(runs):
-        near = [[_nearness(t, objective) for t in s.traces if t.phase == "measured" and not t.cut] for s in runs]
+        near = [[_nearness(t, objective) for t in s.traces if t.counts] for s in runs]
         count, blocks = independent(near, CONFIRMATION_BLOCKS)
         low = _bound(met, requests, count * more, round(blocks * more))
         found.append(
