@@ -350,9 +350,9 @@ def _hint(drive: Drive) -> str:
 def _left(drive: Drive, before: Serving | None) -> str:
     """What serves now, as the front says: what should may have gone down meanwhile."""
     recorded, platform = drive.serving or before, drive.world.platform
-    routed = [app for app, weight in (recorded.routes if recorded else {}).items() if weight]
-    if recorded is None or not routed:
+    if recorded is None or not recorded.routed:
         return "nothing serves"
+    routed = recorded.routed
     try:
         states, _ = front_states(platform, recorded.front.replicas, tries=2 * recorded.front.replicas)
     except (InferError, OSError) as error:

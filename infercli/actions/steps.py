@@ -148,5 +148,5 @@ class Drive:
             return
         deadline = Deadline(world.clock, SEEN_S)
         with contextlib.suppress(TimedOut, DeployFailed):
-            for app in sorted(app for app, weight in serving.routes.items() if weight):
+            for app in sorted(serving.routed):
                 until_routed(world.platform, serving.generation, app, serving.front.replicas, deadline, world.watcher)

@@ -100,7 +100,7 @@ def _used() -> list[str]:
     store, used = local_store(), []
     for name in store.names():
         lease, now = store.lease(name), live(store.entries(name))
-        apps = sorted(app for app, weight in (now.routes if now is not None else {}).items() if weight)
+        apps = sorted(now.routed) if now is not None else []
         if apps:
             used.append(f"{name} serves ({', '.join(apps)})")
         if lease is not None:

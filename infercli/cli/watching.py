@@ -126,4 +126,4 @@ def _engines(aim: Aim) -> list[Source]:
         return fetch
 
     serving = live(world.store.entries(release))
-    return [Source(app, asking(app)) for app, weight in (serving.routes if serving else {}).items() if weight]
+    return [Source(app, asking(app)) for app in serving.routed] if serving else []

@@ -68,6 +68,11 @@ class Serving(Record):
     routes: dict[str, int]
     """Application name -> weight; an engine with weight 0 answers only when it is pinned."""
 
+    @property
+    def routed(self) -> tuple[str, ...]:
+        """The applications that take requests."""
+        return tuple(app for app, weight in self.routes.items() if weight)
+
 
 class Measured(Record):
     """What a benchmark found of a revision: the level of load that its newest result is about (bench/headline.py)."""
@@ -225,7 +230,7 @@ def _good(history: Sequence[Entry]) -> list[Entry]:
 def _routed(history: Sequence[Entry]) -> set[str]:
     """The applications that take requests, by what was last meant to be live."""
     now = live(history)
-    return {app for app, weight in now.routes.items() if weight} if now is not None else set()
+    return set(now.routed) if now is not None else set()
 
 
 def forgettable(history: Sequence[Entry]) -> list[int]:
