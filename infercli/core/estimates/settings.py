@@ -88,49 +88,17 @@ def settle(
     if quantization.only == EXPERTS and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
         what = f"{quantization.method} quantizes routed experts alone, and {arch.architecture} has none"
         problems.add("quantization", what, "choose another, or leave it out")
-    offline = request.workload is not None and request.workload.offline
-    usage: Literal["server", "offline"] = "offline" if offline else "server"
     length, said = _length(request, arch, facts, problems)
     notes += said
-    chunkable, least = _v0_batch(request, arch, facts)
-    defaults = facts.device_defaults(
-        gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least, uncut=_sees_all(arch),
-        max_num_seqs=request.max_num_seqs,
-    )  # fmt: skip
-    seqs = request.max_num_seqs or defaults.max_num_seqs
-    item = least_batch(arch, facts.release, request.items(arch))
-    raised = max(request.max_num_seqs or 0, item) if batch_is_said else item if facts.release >= _RAISES_ITSELF else 0
-    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, raised)
-    if request.max_num_seqs is None:
-        seqs = min(seqs, tokens)
-    _check_batch(request, arch, facts, problems, tokens=tokens, seqs=seqs, item=item, length=length)
-    if request.kv_cache_dtype not in _KV_DTYPES:
-        problems.add(
-            "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
-        )
-    for problem in backend_problems(arch, quantization, gpu, facts, request.kv_cache_dtype):
-        if facts.between_releases:
-            notes += (f"a release would refuse it: {problem.what}",)
-        else:
-            problems.add(*problem)
+    seqs, tokens = _batch(request, arch, gpu, facts, problems, length=length, batch_is_said=batch_is_said)
+    notes += _cache_dtype(request, arch, quantization, gpu, facts, problems)
     dtype, said = _dtype(request, arch, quantization, gpu, facts, problems)
     notes += said
     notes += _adapters(request, arch, quantization, facts, problems)
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
         request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
     )
-    if request.block_size is not None and request.block_size % _BLOCK_STEP:
-        problems.add(
-            "block_size",
-            f"{request.block_size} is not a multiple of {_BLOCK_STEP}, which the attention kernels of GPUs need",
-            "leave it out: vLLM takes what its backend wants",
-        )
-    if request.kv_cache_memory_bytes is not None and facts.number < _TAKES_KV_CACHE_BYTES:
-        problems.add(
-            "kv_cache_memory_bytes",
-            f"vLLM {facts.version} has no such argument: {'.'.join(map(str, _TAKES_KV_CACHE_BYTES))} was the first",
-            "leave it out: what is left of gpu_memory_utilization is taken",
-        )
+    _check_cache_sizes(request, facts, problems)
     block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)
     return Settings(
         tensor_parallel_size=request.tensor_parallel_size,
@@ -149,6 +117,72 @@ def settle(
         enforce_eager=request.enforce_eager
         or (runs_bitsandbytes(quantization) and BITSANDBYTES_EAGER <= facts.number < _BITSANDBYTES_GRAPHS),
     ), notes
+
+
+def _batch(
+    request: EstimateRequest,
+    arch: ModelArch,
+    gpu: Gpu,
+    facts: EngineFacts,
+    problems: Problems,
+    *,
+    length: int,
+    batch_is_said: bool,
+) -> tuple[int, int]:
+    """(max_num_seqs, max_num_batched_tokens) of requests of at most `length` tokens; `batch_is_said` as in `settle`."""
+    offline = request.workload is not None and request.workload.offline
+    usage: Literal["server", "offline"] = "offline" if offline else "server"
+    chunkable, least = _v0_batch(request, arch, facts)
+    defaults = facts.device_defaults(
+        gpu, max_model_len=length, usage=usage, chunkable=chunkable, at_least=least, uncut=_sees_all(arch),
+        max_num_seqs=request.max_num_seqs,
+    )  # fmt: skip
+    seqs = request.max_num_seqs or defaults.max_num_seqs
+    item = least_batch(arch, facts.release, request.items(arch))
+    raised = max(request.max_num_seqs or 0, item) if batch_is_said else item if facts.release >= _RAISES_ITSELF else 0
+    tokens = request.max_num_batched_tokens or max(defaults.max_num_batched_tokens, raised)
+    if request.max_num_seqs is None:
+        seqs = min(seqs, tokens)
+    _check_batch(request, arch, facts, problems, tokens=tokens, seqs=seqs, item=item, length=length)
+    return seqs, tokens
+
+
+def _cache_dtype(
+    request: EstimateRequest,
+    arch: ModelArch,
+    quantization: Quantization,
+    gpu: Gpu,
+    facts: EngineFacts,
+    problems: Problems,
+) -> tuple[str, ...]:
+    """Notes; what kv_cache_dtype, and attention with it, cannot be goes into `problems`."""
+    if request.kv_cache_dtype not in _KV_DTYPES:
+        problems.add(
+            "kv_cache_dtype", f"`{request.kv_cache_dtype}` cannot be planned", f"one of {', '.join(_KV_DTYPES)}"
+        )
+    notes = []
+    for problem in backend_problems(arch, quantization, gpu, facts, request.kv_cache_dtype):
+        if facts.between_releases:
+            notes.append(f"a release would refuse it: {problem.what}")
+        else:
+            problems.add(*problem)
+    return tuple(notes)
+
+
+def _check_cache_sizes(request: EstimateRequest, facts: EngineFacts, problems: Problems) -> None:
+    """What vLLM refuses of the size of a block and of the whole cache."""
+    if request.block_size is not None and request.block_size % _BLOCK_STEP:
+        problems.add(
+            "block_size",
+            f"{request.block_size} is not a multiple of {_BLOCK_STEP}, which the attention kernels of GPUs need",
+            "leave it out: vLLM takes what its backend wants",
+        )
+    if request.kv_cache_memory_bytes is not None and facts.number < _TAKES_KV_CACHE_BYTES:
+        problems.add(
+            "kv_cache_memory_bytes",
+            f"vLLM {facts.version} has no such argument: {'.'.join(map(str, _TAKES_KV_CACHE_BYTES))} was the first",
+            "leave it out: what is left of gpu_memory_utilization is taken",
+        )
 
 
 def _check_batch(
