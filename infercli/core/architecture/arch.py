@@ -48,7 +48,6 @@ __all__ = [
     "ShortConvolution",
     "StateSpace",
     "Weight",
-    "active_parameters",
     "draft_tensors",
     "expert_share",
     "feed_forwards",
@@ -248,20 +247,6 @@ def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
 def parameter_count(arch: ModelArch) -> int:
     """Parameters of the checkpoint: one rank, without vLLM's padding of the vocabulary and without draft layers."""
     return _elements(stage_tensors(arch, Layout(), 0)) - _padding(arch)
-
-
-def active_parameters(arch: ModelArch) -> int:
-    """Parameters that one token passes: as `parameter_count`, with the experts that a token takes instead of all."""
-    idle = 0
-    for group in arch.layers:
-        if isinstance(group.feed_forward, Experts):
-            idle += _idle(group, arch.hidden, group.feed_forward)
-    return parameter_count(arch) - idle
-
-
-def _idle(group: LayerGroup, hidden: int, experts: Experts) -> int:
-    routed = sum(t.copies * t.outputs * t.inputs for t in layer_tensors(group, hidden, Layout()) if t.role == "experts")
-    return routed - routed * experts.experts_per_token // experts.experts
 
 
 def _elements(tensors: tuple[RankTensor, ...]) -> int:

@@ -17,7 +17,6 @@ from infercli.core import architecture
 from infercli.core.architecture import as_pooling
 from infercli.core.architecture.arch import (
     Layout,
-    active_parameters,
     draft_tensors,
     parameter_count,
     rank_tensors,
@@ -34,6 +33,7 @@ from infercli.core.shapes.copies import COPIES
 from infercli.core.shapes.facts import FACTS
 from infercli.core.shapes.quantized import QUANTIZED
 from infercli.errors import InferError, Unsupported
+from tests.core.architecture.active import active_parameters
 from tests.parts.require import require
 
 # Billions, by the Hub's own count of the safetensors; the last decimal is rounded.

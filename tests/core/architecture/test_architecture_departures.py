@@ -8,13 +8,13 @@ from infercli.core import architecture
 from infercli.core.architecture.arch import (
     Attention,
     Layout,
-    active_parameters,
     mixers,
     parameter_count,
     rank_tensors,
 )
 from infercli.errors import InputError, Unsupported
 from tests.core.against_vllm.class_models import CLASSES
+from tests.core.architecture.active import active_parameters
 
 # poolside/Laguna-XS.2: 10 layers of 48 heads that see everything and 30 of 64 with a window, the first layer dense.
 LAGUNA_XS = {
