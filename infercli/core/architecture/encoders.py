@@ -1,7 +1,7 @@
 """Vision and audio encoders in front of a decoder: their weights, and how vLLM splits them.
 
-The one thing to know: blocks of most encoders are cut by tensor parallelism (mm_encoder_tp_mode `weights`, the
-default), what stands before and behind them is whole on every rank. An encoder that is not known is refused by name.
+The one thing to know: what they are made of, and what of it vLLM cuts, is in encoder_parts.py. An encoder that is not
+known is refused by name.
 """
 
 from __future__ import annotations
@@ -83,28 +83,26 @@ def gemma3(vision: Json, hidden: int) -> list[Weight]:
     return [*siglip(vision), plain("multi_modal_projector", width * hidden + width)]
 
 
-def llava(vision: Json, hidden: int) -> list[Weight]:
-    """The encoder behind LLaVA's two linear layers, up to the layer that feeds them (vLLM models/llava.py)."""
-    return _llava(vision, hidden)
-
-
 def llava_next(vision: Json, hidden: int) -> list[Weight]:
     """LLaVA's, with a vector that ends a row of tiles (vLLM models/llava_next.py)."""
-    return [*_llava(vision, hidden), plain("image_newline", hidden)]
+    return [*llava(vision, hidden), plain("image_newline", hidden)]
 
 
 def llava_next_video(vision: Json, hidden: int) -> list[Weight]:
     """LLaVA's, with a projector that is whole on every rank (vLLM 0.29 models/llava_next_video.py)."""
-    return _llava(vision, hidden, whole=True)
+    return llava(vision, hidden, whole=True)
 
 
 def llava_onevision(vision: Json, hidden: int) -> list[Weight]:
     """LLaVA-NeXT's, up to the last layer, with a projector that is whole (vLLM 0.29 models/llava_onevision.py)."""
-    return [*_llava(vision, hidden, fed=-1, whole=True), plain("image_newline", hidden)]
+    return [*llava(vision, hidden, fed=-1, whole=True), plain("image_newline", hidden)]
 
 
-def _llava(vision: Json, hidden: int, fed: int = -2, *, whole: bool = False) -> list[Weight]:
-    """`fed`: the layer that feeds the projector where config.json does not say; `whole`: the projector is not cut."""
+def llava(vision: Json, hidden: int, fed: int = -2, *, whole: bool = False) -> list[Weight]:
+    """The encoder behind LLaVA's two linear layers, up to the layer that feeds them (vLLM models/llava.py).
+
+    `fed`: that layer, where config.json does not say; `whole`: the projector is not cut.
+    """
     kind = str(vision.get("model_type") or "clip_vision_model")
     vision = {"model_type": kind} | vision | {"num_hidden_layers": layers_fed(vision, fed)}
     if kind == "pixtral":

@@ -39,7 +39,7 @@ class Layout:
     expert_parallel: bool = False
     """Experts are dealt out to the ranks, instead of each being cut."""
     release: tuple[int, int] = (0, 29)
-    """vLLM's: which encoders are cut depends on it."""
+    """vLLM's: which encoders and feed-forwards are cut depends on it, and which layers have an indexer."""
 
 
 class RankTensor(NamedTuple):
