@@ -7,7 +7,6 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import (
     Layout,
-    active_parameters,
     draft_tensors,
     mixers,
     parameter_count,
@@ -17,6 +16,7 @@ from infercli.core.memory.weights import BATCH_BUFFERS, weights_by_role
 from infercli.core.shapes import find_shape
 from infercli.core.shapes.frameworks import GLM_5_3_FLASH
 from infercli.errors import Unsupported
+from tests.core.architecture.active import active_parameters
 
 FLASH, BF16 = find_shape("zai-org/GLM-5.3-Flash"), find_shape("zai-org/GLM-5.3-Flash-BF16")
 
