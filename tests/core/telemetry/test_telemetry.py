@@ -11,6 +11,7 @@ from infercli.core.telemetry.gpus import (
     energy_between,
     gpu_telemetry,
     summarise,
+    together,
 )
 
 SECONDS = [0.0, 1.0, 2.0, 3.0, 4.0]
@@ -69,6 +70,7 @@ def test_energy_is_not_known_where_the_counter_was_not_read():
     assert energy_between(counter, 0, 2).joules == pytest.approx(200)
     assert energy_between(counter, 0, 4) == (None, "the counter is known for 2.0 s of 4.0 s")
     assert energy_between(counter, 3, 4) == (None, "the counter is known for 0.0 s of 1.0 s")
+    assert energy_between(counter, 1, 1) == (None, "the counter is known for 0.0 s of 0.0 s")
 
 
 def test_a_twentieth_of_the_window_may_lie_outside_the_readings():
@@ -120,8 +122,14 @@ def test_clock_events_become_words_and_idling_is_none():
 
 def test_a_summary_takes_the_samples_of_its_window():
     rows = [
-        {"power_w": p, "memory_used_bytes": m, "busy_fraction": b, "clock_events": e, "temperature_c": 40}
-        for p, m, b, e in ((10, 90, 0.0, 1), (300, 50, 1.0, 4), (500, 60, 0.8, 4), (400, 70, 0.9, 0), (20, 95, 0.0, 1))
+        {"power_w": p, "memory_used_bytes": m, "busy_fraction": b, "clock_events": e, "temperature_c": c}
+        for p, m, b, e, c in (
+            (10, 90, 0.0, 1, 90),
+            (300, 50, 1.0, 4, 40),
+            (500, 60, 0.8, 4, 61),
+            (400, 70, 0.9, 0, 52),
+            (20, 95, 0.0, 1, 30),
+        )
     ]
     s = summary(rows, 1.0, 3.0)
     assert s.samples == 3
@@ -129,7 +137,7 @@ def test_a_summary_takes_the_samples_of_its_window():
     assert s.memory_peak_bytes == 70
     assert s.busy_fraction == pytest.approx(0.9)  # (1.0 + 0.8 + 0.9) / 3
     assert s.clock_events == {"power cap": pytest.approx(2 / 3)}
-    assert s.max_temperature_c == 40
+    assert s.max_temperature_c == 61
 
 
 def test_what_a_summary_lacks_has_the_drivers_reason():
@@ -190,3 +198,26 @@ def test_joules_per_output_token_need_every_gpu_and_a_token():
     assert (without.energy_j, without.joules_per_output_token) == (pytest.approx(4), None)
     assert without.absent == {"joules_per_output_token": "no output tokens were counted"}
     assert summarise(of(), start_s=0, end_s=4).absent["energy_j"] == "no GPU was watched"
+
+
+def exporter(address, *gpus, driver="580", **known):
+    return Telemetry(source=address, interval_s=1, window_s=4, driver_version=driver, gpus=gpus, **known)
+
+
+def test_two_exporters_are_each_its_machines_and_a_gpu_that_both_show_is_one():
+    a, b, c = (gpu([{}], host=h, uuid=u) for h, u in (("n1", "GPU-a"), ("n2", "GPU-b"), ("n1", "GPU-c")))
+    both = together((exporter("one", a, c), exporter("two", a, b, driver=None, ended_early="it went away")))
+    assert [g.uuid for g in both.gpus] == ["GPU-a", "GPU-c", "GPU-b"]
+    assert (both.source, both.driver_version, both.ended_early) == ("one, two", "580", "two: it went away")
+    nameless = together((exporter("one", gpu([{}])), exporter("two", gpu([{}]), driver="575")))
+    assert (len(nameless.gpus), nameless.driver_version) == (
+        2,
+        "580, 575",
+    )  # without a UUID nobody can say that it is one
+    assert together((exporter("one", a, driver=None), exporter("two", b, driver=None))).driver_version is None
+
+
+def test_one_exporter_is_itself_and_none_is_nothing():
+    one = exporter("one", gpu([{}]))
+    assert together((one,)) is one
+    assert together(()) is None
