@@ -129,7 +129,11 @@ def test_what_a_killed_command_left_is_replaced_and_what_still_runs_is_not_touch
     again.remove()
     assert f"delete job {again.name}" in refused.value.hint
     assert again.name in left_of(cluster)
-    cluster.objects["batch/v1", "Job", again.name]["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    held = cluster.objects["batch/v1", "Job", again.name]
+    held["status"] = {"startTime": "2026-01-02T03:04:05Z", "conditions": [{"type": "Failed", "status": "False"}]}
+    with pytest.raises(ClusterError, match="since 2026-01-02T03:04:05Z"):
+        again.start()
+    held["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
     again.start()
     again.remove()
     assert left_of(cluster) == {"chat-keys"}
@@ -206,6 +210,18 @@ def test_how_a_pod_stands_is_said_in_kubernetes_words(cluster, status, seen):
     job = ClusterJob(cluster, objects())
     job.start()
     assert job.look() == seen
+
+
+def test_a_pod_that_its_jobs_deadline_ended_is_told_from_one_that_failed_by_itself(cluster):
+    cluster.pod_status = terminated("Error", 143)
+    job = ClusterJob(cluster, objects())
+    job.start()
+    held = cluster.objects["batch/v1", "Job", job.name]
+    late = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active too long"}
+    held["status"] = {"conditions": [late]}
+    assert job.look() == JobState("ended", ended="deadline", message="Job was active too long")
+    held["status"] = {"conditions": [{**late, "reason": "BackoffLimitExceeded"}]}
+    assert job.look() == JobState("ended", ended="failed", message="Error, code 143")
 
 
 def test_a_deadline_a_refused_pod_and_a_deleted_job_are_told_apart(cluster):

@@ -232,6 +232,29 @@ def test_a_claim_of_another_infercli_holds_for_as_long_as_it_says(clock, leases,
     take("rollback").confirm()
 
 
+def test_a_claim_just_taken_is_ours_without_asking_also_one_that_ran_out(clock, leases, take):
+    silent = [ClusterError("no answer")] * 2
+    for operation in ("deploy", "rollback"):
+        held = take(operation)
+        leases.faults = [*silent]
+        held.confirm()
+        assert leases.faults == silent
+        leases.faults = []
+        clock.passed_s += DURATION_S
+
+
+def test_whether_a_renewal_was_done_is_told_and_where_nobody_knows_it_is_no(clock, leases, take):
+    held = take()
+    clock.passed_s += RENEW_S
+    assert held.renewed()
+    clock.passed_s += RENEW_S
+    leases.faults = [ClusterError("no answer")] * 2
+    assert not held.renewed()
+    take("rollback", break_lock=True)
+    with pytest.raises(ReleaseBusy, match="somebody else took the lock of chat"):
+        held.renewed()
+
+
 def test_a_renewal_whose_answer_was_lost_was_one(clock, leases, take):
     held, merge = take(), leases.merge
 
