@@ -16,7 +16,7 @@ import urllib3.exceptions
 from kubernetes.client.exceptions import ApiException
 
 from infercli.adapters.cluster import requests as module
-from infercli.adapters.cluster.client import Cluster, connect
+from infercli.adapters.cluster.client import METADATA_ONLY, Cluster, connect
 from infercli.adapters.cluster.errors import Forbidden
 from infercli.adapters.cluster.kubeconfig import load
 from infercli.adapters.cluster.requests import Requests
@@ -102,6 +102,42 @@ def test_nothing_is_ever_applied_by_force():
     assert words["dry_run"] == "All"
 
 
+def test_what_is_deleted_is_what_was_seen_and_nobody_waits_without_an_end():
+    client = Client({}, {}, {"items": []}, {"items": None})
+    over(client).delete("v1", "Secret", "s", resource_version="7")
+    over(client).delete("v1", "Secret", "s")
+    over(client).find("v1", "Secret", metadata=True)
+    assert over(client).find("v1", "Secret") == []
+    seen, any_version, names, whole = (words for _, words in client.sent)
+    assert seen["body"]["preconditions"] == {"resourceVersion": "7"}
+    assert "preconditions" not in any_version["body"]
+    assert names["header_params"] == {"Accept": METADATA_ONLY}
+    assert "header_params" not in whole
+    assert {words["_request_timeout"] for _, words in client.sent} == {(module.CONNECT_S, module.READ_S)}
+
+
+def test_credentials_that_ran_out_are_looked_up_anew_and_not_for_every_request(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(module, "time", type("Time", (), {"monotonic": lambda: now[0]}))
+    logins = []
+    refused = answered(401, "Unauthorized")
+    client = Client(refused, refused, {"kind": "ConfigMap"}, refused, refused, refused)
+    requests = Requests(client, lambda: logins.append(now[0]) or f"client {len(logins)}")
+    cluster = Cluster(requests, "c", "n", "s")
+    with pytest.raises(ClusterError):
+        cluster.get("v1", "ConfigMap", "c")  # just begun: they are as new as they can be
+    now[0] += module.LOG_IN_S
+    assert cluster.get("v1", "ConfigMap", "c") == {"kind": "ConfigMap"}
+    assert (logins, client.client) == ([1010.0], "client 1")
+    now[0] += module.LOG_IN_S - 0.1
+    with pytest.raises(ClusterError):
+        cluster.get("v1", "ConfigMap", "c")
+    now[0] += 0.1
+    with pytest.raises(ClusterError):
+        cluster.get("v1", "ConfigMap", "c")
+    assert (logins, client.outcomes) == ([1010.0, 1020.0], [])
+
+
 def answered(status, body):
     error = ApiException(status=status, reason="r")
     error.body, error.headers = body, {"X-Infercli-Engine": "chat-1"}
@@ -142,6 +178,7 @@ def test_a_path_with_a_query_is_not_quoted_twice():
     client = Client(response)
     over(client).proxy("svc", "p", "GET", "/log?a=1&b=x%2Fy")
     assert client.sent[0][1]["query_params"] == [("a", "1"), ("b", "x/y")]
+    assert client.sent[0][1]["_request_timeout"] == (module.CONNECT_S, 10.0)
 
 
 @pytest.fixture
@@ -273,11 +310,12 @@ def test_a_server_without_a_scheme_speaks_tls_where_the_kubeconfig_says_how(kube
 
 
 def test_whom_a_context_impersonates_is_said_in_every_request_and_each_group_of_its_own(kubeconfig, tmp_path):
-    asked = []
+    asked, accepted = [], set()
 
     class ApiServer(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append([(n, v) for n, v in self.headers.items() if n.startswith("Impersonate")])
+            accepted.add(self.headers["Accept"])
             body = b'{"kind": "Any", "gitVersion": "v1", "resources": [], "groups": [], "versions": []}'
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -302,6 +340,7 @@ def test_whom_a_context_impersonates_is_said_in_every_request_and_each_group_of_
     sent = [("Impersonate-User", "jo"), ("Impersonate-Uid", "7"), *groups, (extra, "x"), (extra, "y")]
     assert asked
     assert all(one == sent for one in asked)
+    assert None not in accepted  # beside what every request says
 
 
 @pytest.mark.cluster

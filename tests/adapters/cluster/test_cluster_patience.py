@@ -170,11 +170,12 @@ def test_a_silence_is_told_once_it_lasts_and_the_next_one_anew(changing, said):
     assert second.endswith("Z: Connection refused; it is waited for, up to 58 s")
 
 
-def test_the_time_is_that_of_the_whole_command_and_then_it_is_said_as_ever(changing, time):
+def test_the_time_is_that_of_the_whole_command_and_then_it_is_said_as_ever(changing, time, said):
     cluster = changing(*[REFUSED] * 100, up_to_s=10)
     with pytest.raises(ClusterError, match="cannot be reached at s: Connection refused"):
         cluster.apply(BODY)
     assert time.time == 1009
+    assert len(said) == 1
     with pytest.raises(ClusterError, match="cannot be reached"):
         cluster.apply(BODY)
     assert time.time == 1009
@@ -232,3 +233,17 @@ def test_ctrl_c_in_a_wait_ends_waiting_and_one_at_another_time_does_not(changing
         with pytest.raises(error):
             cluster.apply(BODY)
     assert time.time == 1002
+
+
+def test_ctrl_c_between_two_tries_is_one_and_no_api_server_that_was_given_up(changing, time, monkeypatch):
+    def pressed(_seconds):
+        raise KeyboardInterrupt
+
+    cluster = changing(REFUSED, REFUSED)
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            cluster.apply(BODY)
+    with pytest.raises(ClusterError):
+        cluster.apply(BODY)  # nor is it waited for again
+    assert time.time == 1000
