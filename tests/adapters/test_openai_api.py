@@ -14,6 +14,7 @@ from infercli.core.endpoint import parse_endpoint
 from infercli.errors import EndpointError
 from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+from tests.loadgen.loads import answering
 
 ASK = [{"role": "user", "content": "hello"}]
 
@@ -245,6 +246,12 @@ def test_silence_in_the_middle_of_a_stream_is_a_timeout():
         assert next(stream) == " word0"
         with pytest.raises(Unreachable, match="did not answer"):
             next(stream)
+
+
+def test_an_answer_of_which_half_came_is_no_answer():
+    half = "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"
+    with answering(half) as url, pytest.raises(EndpointError, match=r"within 0\.2 s"):
+        OpenAiApi(parse_endpoint(url), timeout_s=0.2).models()
 
 
 def test_a_port_that_speaks_no_http_is_named():

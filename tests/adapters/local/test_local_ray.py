@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from infercli.adapters.local.ray import MARK, LocalRay, RunningRay, find_engine_python
+from infercli.adapters.local.ray import MARK, START_ATTEMPTS, LocalRay, RunningRay, find_engine_python
 from infercli.errors import InputError, RayError
 
 FAKE_RAY = """#!{python}
@@ -125,6 +125,21 @@ def test_a_ray_that_was_too_slow_for_its_own_limit_is_started_again(ray, tmp_pat
         "INFERCLI_ENGINE_PYTHON", str(program(tmp_path / "ray", first + once + "import json, os" + rest))
     )
     assert ray.ensure(free_port()) == ray.running()
+
+
+def test_a_ray_is_started_until_it_answers_and_given_up_after_a_few_times(ray, tmp_path, monkeypatch):
+    tried = tmp_path / "tried"
+    slow = program(tmp_path / "slow", f"#!/bin/sh\necho x >> {tried}\necho 'timed out during startup' >&2\nexit 1\n")
+    monkeypatch.setenv("INFERCLI_ENGINE_PYTHON", str(slow))
+    with pytest.raises(RayError, match="timed out during startup"):
+        ray.ensure(free_port())
+    assert tried.read_text().count("x") == START_ATTEMPTS
+    tried.unlink()
+    text = FAKE_RAY.format(python=sys.executable) + "\n"
+    noted = text.replace("import json", f"open({str(tried)!r}, 'a').write('x')\nimport json", 1)
+    monkeypatch.setenv("INFERCLI_ENGINE_PYTHON", str(program(tmp_path / "ray", noted)))
+    ray.ensure(free_port())
+    assert tried.read_text() == "x"
 
 
 def test_the_next_command_finds_the_ray_that_runs_and_starts_no_second(ray, fake_engine):
