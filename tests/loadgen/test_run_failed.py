@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -195,6 +196,35 @@ def test_a_server_that_refuses_before_it_has_read_everything_is_heard():
     assert measure(m.traces).errors == {"http 413": 3}
     assert {t.message for t in m.traces} == {"body too large"}
     assert m.client.reconnects == 0  # a connection that holds half a request is not used again
+
+
+def test_a_server_that_refuses_and_reads_no_further_is_heard_though_it_keeps_the_connection():
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 8\r\n\r\ntoo much")
+                over.wait(60)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        target = Target(parse_endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"), "tiny")
+        m = run(target, Load(concurrency=1, requests=1, timeout_s=5.0), [single("x" * 8_000_000)])
+        over.set()
+        thread.join()
+    assert (only(m).error, only(m).status, only(m).message) == ("http", 413, "too much")
+
+
+def test_a_kept_connection_that_the_server_closes_while_nothing_is_asked_is_let_go():
+    with FakeOpenAiServer(Behaviour(tokens=3, drop_after=True)) as server:
+        target = Target(parse_endpoint(server.url), "tiny")
+        m = run(target, Load(arrivals="constant", rate_per_s=2.0, requests=3), [single("x")])
+        assert server.connections == 3
+    assert all(t.answered for t in m.traces)
+    assert m.client.reconnects == 0  # nothing was sent on a connection that was known to be closed
 
 
 def test_requests_for_which_this_machine_has_no_socket_are_counted_as_its_own_failures():
