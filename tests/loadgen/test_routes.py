@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 
 import pytest
@@ -16,6 +18,7 @@ from infercli.loadgen.route import route_to
 from tests.fakes.http_proxy import Proxy
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 from tests.loadgen.loads import ROUNDED_S, answering, go
+from tests.loadgen.test_run import certificate
 
 pytestmark = pytest.mark.slow  # all of them together; each waits for servers most of the time
 
@@ -83,6 +86,39 @@ def test_a_proxy_that_refuses_the_way_is_an_error_of_connecting(monkeypatch):
         target = Target(parse_endpoint("https://model.invalid"), "tiny")
         m = run(target, Load(concurrency=1, requests=1), [single("x")])
     assert (m.traces[0].error, m.traces[0].message) == ("connect", "the proxy answered 407")
+
+
+def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_key(monkeypatch, tmp_path):
+    server_side, client_side = certificate(tmp_path)
+    client_side.check_hostname = False  # the certificate is localhost's, and loopback is never asked of a proxy
+    with FakeOpenAiServer(Behaviour(tokens=4), ssl_context=server_side, api_key="k3y") as server:
+        proxy = Proxy(server.port)
+        monkeypatch.setenv("https_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        target = Target(parse_endpoint("https://model.invalid"), "tiny", api_key="k3y", ssl_context=client_side)
+        m = run(target, Load(concurrency=2, requests=4), [single("x")])
+    assert all(t.answered and sum(t.frames) == 4 for t in m.traces), m.traces[0].message
+    assert all(head.startswith(b"CONNECT model.invalid:443 HTTP/1.1\r\n") for head in proxy.heads)
+    assert not [head for head in proxy.heads if b"k3y" in head]
+
+
+def test_a_proxy_that_closes_without_a_word_is_an_error_of_connecting_at_once(monkeypatch):
+    def close_each(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.recv(1 << 16)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=close_each, args=(listener,), daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        target = Target(parse_endpoint("https://model.invalid"), "tiny")
+        m = run(target, Load(concurrency=1, requests=1), [single("x")])
+    assert (m.traces[0].error, m.traces[0].message) == ("connect", "the proxy closed the connection")
 
 
 def test_a_name_server_that_is_slow_ends_with_words_and_not_with_a_hang(monkeypatch):
