@@ -22,6 +22,8 @@ from infercli.loadgen.naps import how_long_to_nap_s
 from infercli.loadgen.route import route_to
 from infercli.loadgen.shares import Slots
 from infercli.loadgen.target import Requests, Target
+from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
+from tests.loadgen.running import go
 
 SECOND = 1.0
 
@@ -193,3 +195,13 @@ def test_an_absence_is_kept_of_several_frames_after_more_than_five_milliseconds_
     # A single frame after 81 ms; two of them 2 ms later; and two of which the kernel says nothing, 17 ms after those.
     stamps, lags = [101 * ms, 103 * ms, 120 * ms], [0, 0, LAG_UNKNOWN]
     assert absences.before_pieces(stamps, lags, [1, 2, 2], sent=10 * ms) == {2: 17 * ms}
+
+
+def test_who_is_there_all_the_time_was_away_before_few_reads_and_is_not_short_of_cpu(monkeypatch):
+    used_ns = time.process_time_ns
+    monkeypatch.setattr("infercli.loadgen.loop.time.process_time_ns", lambda: used_ns() + 3600 * 10**9)  # before
+    with FakeOpenAiServer(Behaviour(tokens=60, ttft_s=0.05, itl_s=0.01, frames_per_send=6)) as server:
+        m = go(server, concurrency=2, requests=2)
+    away = [at for t in m.traces for at, _ in t.away_s]
+    assert 2 * len(away) < sum(len(t.frames) for t in m.traces)  # a busy machine takes the CPU away, but not each time
+    assert m.client.crowded_fraction == 0
