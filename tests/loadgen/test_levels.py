@@ -21,19 +21,21 @@ from tests.core.results import client, trace
 from tests.fakes.openai_server import Behaviour, FakeOpenAiServer
 
 TWO = Levels(shared={"requests": 1}, levels=({"concurrency": 1}, {"concurrency": 2}))
-ANSWERED = trace(0.0, (3.0,))
+ANSWERED = (trace(0.0, (3.0,)), trace(1.0, (2.0,)))
 
 
 @pytest.fixture
 def ran(monkeypatch):
     """What two levels come to, of which the first ends as is said; each takes 3 s and the second begins at 10 s."""
 
-    def go(stopped, came_back=ANSWERED):
+    def go(stopped, *came_back):
         begun = iter((5_000_000_000, 15_000_000_000))
         monkeypatch.setattr(
             module,
             "run",
-            lambda *_, **more: Measurement("2026-11-21T00:00:00Z", next(begun), (came_back,), client(), stopped),
+            lambda *_, **more: Measurement(
+                "2026-11-21T00:00:00Z", next(begun), came_back or ANSWERED, client(), stopped
+            ),
         )
         target = Target(parse_endpoint("http://127.0.0.1:1"), "chat")
         return run_levels(TWO, target, Sending(conversations=(single("hi"),), source="test"))
@@ -73,11 +75,12 @@ def test_a_signal_between_two_levels_keeps_the_first_and_ends_the_second_at_once
         target = Target(parse_endpoint(server.url), "tiny")
         sending = Sending(conversations=(single("hi"),), source="test")
         found = run_levels(TWO, target, sending, on_level=between, interrupts=told)
+        assert not told.sending  # what came back is put in order now: a second signal ends nothing
     assert [(s.metrics.answered, s.stopped) for s in found.stages] == [(1, None), (0, Stop(kind="interrupted"))]
 
 
 def test_of_two_signals_only_the_second_ends_the_process_and_only_while_it_sends(monkeypatch):
-    monkeypatch.setattr("infercli.loadgen.interrupts._SAME_S", 0.0)
+    monkeypatch.setattr("infercli.loadgen.interrupts._SAME_S", 1e-9)
     with noted() as told:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
@@ -85,4 +88,6 @@ def test_of_two_signals_only_the_second_ends_the_process_and_only_while_it_sends
     with pytest.raises(KeyboardInterrupt), noted() as told:
         told.sending = True
         os.kill(os.getpid(), signal.SIGINT)
+        assert told()
         os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the second did not end it")

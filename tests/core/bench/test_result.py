@@ -5,6 +5,7 @@ import hmac
 
 import pytest
 
+from infercli.core.bench.recheck import recheck
 from infercli.core.bench.result import (
     BenchResult,
     BenchTarget,
@@ -108,3 +109,35 @@ def test_a_level_that_the_client_limited_speaks_for_a_search_or_sweep_that_did_n
     assert result((), stages=(fine, busy), searched=found).client_limited is limited
     over = Swept(saturated_from_users=None, unfinished=unfinished)
     assert result((), stages=(fine, busy), swept=over).client_limited is limited
+
+
+def differing(load, *traces):
+    ended_s = max(t.ended_s for t in traces)
+    found = recheck(result((), stages=(stage(traces, load=load, ended_s=ended_s),)), "r.json")
+    assert found.same is not bool(found.differences)
+    return {(d.path, d.was, d.becomes) for d in found.differences}
+
+
+def test_a_trace_may_have_fewer_requests_than_were_asked_for_and_not_more():
+    assert differing(Load(arrivals="trace", requests=3), *answered(2)) == set()
+    assert differing(Load(arrivals="trace"), *answered(2)) == set()
+    assert differing(Load(arrivals="trace", requests=1), *answered(2)) == {("stages[0].load.requests", 1, 2)}
+
+
+def test_later_turns_are_requests_of_a_closed_loop_and_none_that_arrive_in_an_open_one():
+    first, later = answered(1), answered(1, turn=1, intended_s=0.5, sent_s=0.5, ended_s=0.9, arrivals_s=(0.6, 0.9))
+    cool = tuple(t.model_copy(update={"phase": "cooldown"}) for t in later)
+    closed = Load(concurrency=1, requests=2, cooldown_requests=1, multi_turn=True)
+    assert differing(closed, *first, *cool) == set()
+    assert ("stages[0].load.cooldown_requests", 1, 0) in differing(closed, *first, *later)
+    opened = Load(arrivals="constant", rate_per_s=1.0, requests=2, cooldown_requests=1, multi_turn=True)
+    second = answered(1, intended_s=1.0, sent_s=1.0, ended_s=1.3, arrivals_s=(1.1, 1.3), phase="cooldown")
+    assert differing(opened, *first, *cool, *second) == set()
+
+
+def test_a_cap_is_no_lower_than_what_was_in_flight():
+    opened = Load(arrivals="constant", rate_per_s=1.0, requests=2, concurrency=2)
+    assert differing(opened, *answered(2)) == set()
+    assert differing(opened.model_copy(update={"concurrency": 1}), *answered(2)) == {
+        ("stages[0].load.concurrency", 1, 2)
+    }
