@@ -19,6 +19,7 @@ def test_embeddings_are_answers_without_tokens():
     with FakeOpenAiServer(Behaviour(ttft_s=0.05)) as server:
         m = go(server, [single("three short words")], api="embeddings", concurrency=2, requests=6)
         assert server.served[0].body == {"model": "tiny", "input": "three short words"}
+        assert server.served[0].headers["accept"] == "application/json"
     metrics = measure(m.traces)
     assert (metrics.answered, metrics.input_tokens, metrics.output_tokens, metrics.ttft_s) == (6, 18, 0, None)
     assert metrics.e2e_s.p50 >= 0.05

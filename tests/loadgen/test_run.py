@@ -310,7 +310,7 @@ def test_what_is_sent_is_what_was_asked_for():
         )
         first, second = server.completion_requests
     assert first.path == "/api/proxy/v1/chat/completions"
-    assert first.headers["x-infercli-engine"] == "chat-1"
+    assert (first.headers["x-infercli-engine"], first.headers["accept"]) == ("chat-1", "text/event-stream")
     assert first.body == {
         "model": "tiny",
         "messages": [{"role": "user", "content": "grüß"}],
