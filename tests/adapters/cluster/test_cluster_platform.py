@@ -81,6 +81,7 @@ class RayServices(Named):
         self.held, self.deleted, self.applied = None, [], []
         self.others = {"Secret": {"data": {"api-keys": "aw==", "operator-token": "dA=="}}}
         self.found: dict[str, list[dict[str, Any]]] = {}
+        self.selectors: dict[str, str | None] = {}
 
     def serves(self, _api_version, _kind):
         return True
@@ -88,9 +89,10 @@ class RayServices(Named):
     def get(self, _api_version, kind, _name):
         return self.held if kind == "RayService" else self.others.get(kind)
 
-    def find(self, _api_version, kind, **_):
+    def find(self, _api_version, kind, *, labels=None, **_):
         if kind in self.hidden:
             raise self.fault
+        self.selectors[kind] = labels
         return self.found.get(kind, [])
 
     def apply(self, body, *, dry_run=False):
@@ -324,6 +326,7 @@ def test_the_front_is_asked_with_the_token_of_what_serves_where_it_does_not_know
 def test_a_release_is_gone_when_its_pods_are(monkeypatch):
     cluster = RayServices()
     cluster.found["Pod"] = [{"metadata": {"name": "chat-head"}}]
+    cluster.found["ConfigMap"] = [{"metadata": {"name": "chat-code"}}]
     waited = []
     monkeypatch.setattr(ReleaseSecrets, "entries", lambda *_: [])
     monkeypatch.setattr(
@@ -332,7 +335,11 @@ def test_a_release_is_gone_when_its_pods_are(monkeypatch):
     )
     ClusterPlatform(cluster, "chat").remove()
     assert len(waited) == 3
-    assert cluster.deleted == [("RayService", "chat")]
+    assert cluster.deleted == [("RayService", "chat"), ("ConfigMap", "chat-code")]
+    # No history names its objects, so they are those with its labels: without them it would be everybody's.
+    ours = ",".join(f"{key}={value}" for key, value in sorted(labels("chat").items()))
+    assert {cluster.selectors[kind] for _, kind in STATIC} == {ours}
+    assert all("=chat" in selector for selector in cluster.selectors.values())
 
 
 def test_whatever_is_rendered_is_taken_away_where_no_history_names_it():
