@@ -8,7 +8,6 @@ import pytest
 
 from infercli.core.bench.goodput import Objectives, goodput, parse_objective
 from infercli.core.bench.levels import Levels
-from infercli.core.bench.saturation import Look, saturated
 from infercli.core.bench.search import (
     CONFIRMATIONS,
     FEWEST_CONFIRMATIONS,
@@ -469,45 +468,3 @@ def test_an_interrupted_search_says_so_and_goes_no_further():
     assert next_rate(done, 1) is None
     found = searched(done)
     assert (found.highest_rate_per_s, found.broke_at_rate_per_s, found.unfinished) == (4, None, "interrupted")
-
-
-def looks(*pairs):
-    """One look a second: (due, done) so far."""
-    return [Look(float(i), due, done) for i, (due, done) in enumerate(pairs)]
-
-
-def test_requests_that_pile_up_for_ten_seconds_are_saturation():
-    why = saturated(looks(*[(10 * i, 8 * i) for i in range(11)]), gap_variation=0)
-    assert why is not None
-    assert "100 requests came due and 80 were done; 20 wait" in why
-
-
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        [(10 * i, 8 * i) for i in range(9)],  # too early to tell
-        [(10 * i, max(0, 10 * i - 30)) for i in range(11)],  # a constant number in flight
-        [(10 * i, 8 * i if i < 6 else 10 * i) for i in range(11)],  # a burst that drained
-        [(20 * i, max(0, 20 * i - 80)) for i in range(12)],  # the first answers take 4 s
-        [(20 * i, max(0, 20 * i - 160)) for i in range(20)],  # or 8 s
-        [(0, 0)],
-        [],
-    ],
-)
-def test_an_endpoint_that_keeps_up_in_the_end_is_not_saturated(pairs):
-    assert saturated(looks(*pairs), gap_variation=0) is None
-
-
-def test_less_than_a_seconds_worth_is_no_pile():
-    behind = [(100 * i, 93 * i) for i in range(21)]
-    assert saturated(looks(*behind[:11]), gap_variation=0) is None  # 70 wait after ten seconds of 100 each
-    assert "140 wait" in str(saturated(looks(*behind), gap_variation=0))
-
-
-def test_what_chance_piles_up_is_no_saturation_and_what_goes_on_is():
-    slow = [(10 * i, 8 * i) for i in range(61)]
-    assert saturated(looks(*slow[:11])) is None  # 20 more after 100 Poisson arrivals: two deviations
-    assert "400 requests came due and 320 were done" in str(saturated(looks(*slow[:41])))
-    half = [(10 * i, 5 * i) for i in range(11)]
-    assert saturated(looks(*half)) is not None
-    assert saturated(looks(*half), gap_variation=2) is None
