@@ -119,3 +119,11 @@ def test_compare_writes_a_page(infercli, saved, tmp_path):
     ran = infercli("compare", "a.json", "b.json", "--html", "c.html")
     assert "no difference can be shown" in ran.out
     assert "no difference can be shown" in (tmp_path / "c.html").read_text()
+
+
+def test_runs_without_a_level_in_common_are_not_compared_and_the_answer_is_that_nobody_can_tell(infercli, saved):
+    names = saved(sweep((1, 2)), "a.json"), saved(run(64, 8), "b.json")
+    ran = infercli("compare", *names, "--force")
+    assert ran.code == ExitCode.CANNOT_TELL
+    assert "not compared: 1 at a time" in ran.out
+    assert "they have no level of load in common: nothing is compared" in ran.out
