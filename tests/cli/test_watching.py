@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from infercli.cli.endpoint import Aim
-from infercli.cli.watching import Watch
+from infercli.cli.watching import ELSEWHERE, UNASKED, Watch
 from infercli.core.endpoint import parse_endpoint
 from tests.adapters.test_prometheus import Exporter, engine
 
@@ -98,3 +98,38 @@ def test_an_exporter_that_was_named_goes_before_this_machines_own_gpus(monkeypat
     finally:
         server.close()
     assert [gpu.host for gpu in found.gpus] == ["node-a"]
+
+
+@pytest.mark.parametrize(
+    ("host", "telemetry", "sampled", "reason"),
+    [
+        ("127.0.0.1", "auto", True, "the fake says nothing"),
+        ("127.0.0.1", "nvml", True, "the fake says nothing"),
+        ("model.invalid", "auto", False, ELSEWHERE),
+        ("127.0.0.1", "none", False, UNASKED),
+        ("model.invalid", "none", False, UNASKED),
+    ],
+)
+def test_the_gpus_of_this_machine_are_those_of_an_endpoint_on_it_alone(monkeypatch, host, telemetry, sampled, reason):
+    happened = []
+
+    class Sampler:
+        reason = "the fake says nothing"
+
+        def __enter__(self):
+            happened.append("begun")
+            return self
+
+        def __exit__(self, *_):
+            happened.append("ended")
+
+        def telemetry_since(self, _origin_ns):
+            return None
+
+    monkeypatch.setattr("infercli.adapters.nvml.GpuSampler", Sampler)
+    urls = () if telemetry in ("none", "nvml") else ("http://127.0.0.1:1",)
+    watch = Watch(telemetry, Aim(parse_endpoint(f"http://{host}:1"), None, "m", None, None), urls)
+    with watch:
+        assert happened == ["begun"] * sampled
+    assert happened == ["begun", "ended"] * sampled
+    assert watch.fields(SimpleNamespace(origin_monotonic_ns=0))["telemetry_reason"] == reason
