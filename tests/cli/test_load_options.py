@@ -24,6 +24,8 @@ NOBODY = "http://127.0.0.1:9"
         ("--rate 2 --burstiness 1e-9", "--burstiness 1e-09: must be between"),
         ("--replay --workload x --speed inf", "--speed inf: must be a number"),
         ("--duration 0", "--duration 0: must be more than 0"),
+        ("--duration 5parsecs", "--duration: `5parsecs` is not a duration"),
+        ("--duration 9s --warmup 1x --cooldown 2x", "--cooldown: `2x` is not a duration"),
         ("--duration 0s --requests 3", "--duration 0s: must be more than 0"),
         ("--timeout 0", "--timeout 0: must be more than 0"),
         ("--burstiness 0.5", "--burstiness needs a --rate"),
