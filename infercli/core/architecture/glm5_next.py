@@ -82,7 +82,7 @@ def _delta(config: Json, hidden: int) -> GatedDelta:
     norm = Weight(name="linear attention norm", role="norm", module="self_attn.o_norm", outputs=width, inputs=1)
     return GatedDelta(
         variant="kda", key_heads=count, value_heads=count, key_dim=width, value_dim=width, conv_kernel=kernel,
-        module="self_attn",
+        module="self_attn", bounded=True,
         projections=(
             _projection("q_proj", 3 * inner, hidden), _projection("b_proj", count, hidden),
             _projection("f_a_proj", 2 * width, hidden, "replicated"), _projection("f_b_proj", 2 * inner, width),

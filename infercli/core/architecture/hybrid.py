@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention
-from infercli.core.architecture.experts import GRANITE, MIXTRAL, QWEN, Mixture, experts, has_experts, sparse_layers
+from infercli.core.architecture.experts import GRANITE, QWEN, Mixture, experts, has_experts, sparse_layers
 from infercli.core.architecture.fields import (
     EXTEND,
     HEADS,
@@ -32,7 +32,6 @@ from infercli.core.architecture.fields import (
     state_dtype,
     tied,
 )
-from infercli.core.architecture.latent import latent_attention
 from infercli.core.architecture.layers import (
     Attention,
     Dense,
@@ -231,27 +230,6 @@ def mamba2(config: Json) -> ModelArch:
 
 _LONGEST_WITHOUT_POSITIONS = 2048
 """vLLM's own default where config.json names no maximum (config/model.py _get_and_verify_max_len)."""
-
-
-def kimi_linear(config: Json) -> ModelArch:
-    """Kimi-Linear: latent attention in the layers of `linear_attn_config.full_attn_layers`, KDA in the others."""
-    count = integer(config, LAYERS)
-    linear = config.get("linear_attn_config") or {}
-    heads, width = integer(linear, "num_heads"), integer(linear, "head_dim")
-    delta = GatedDelta(
-        variant="kda", key_heads=heads, value_heads=heads, key_dim=width, value_dim=width,
-        conv_kernel=integer(linear, "short_conv_kernel_size", 4), module="self_attn",
-    )  # fmt: skip
-    full = latent_attention(config)
-    where = {int(i) - 1 for i in linear.get("full_attn_layers") or ()}  # counted from 1
-    sparse = sparse_layers(config, count)
-    moe = replace(
-        experts(config, MIXTRAL._replace(router_bias=True)),
-        least_width=integer(config, "min_moe_intermediate_per_partition", 256),
-    )
-    dense = Dense(intermediate=integer(config, "intermediate_size"))
-    layers = [Layer(full if i in where else delta, moe if i in sparse else dense) for i in range(count)]
-    return model(config, integer(config, HIDDEN), layers)
 
 
 def olmo_hybrid(config: Json) -> ModelArch:

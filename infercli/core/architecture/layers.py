@@ -172,6 +172,10 @@ class GatedDelta:
     module: str = "linear_attn"
     merged: bool = False
     """Files hold queries, keys, values and gates as in_proj_qkvz, and the other two as in_proj_ba: Qwen3-Next's do."""
+    full_gate: bool = False
+    """Its output gate is projected in one step, as its queries are (Kimi-K3), and not through a small vector (KDA)."""
+    bounded: bool = False
+    """Its gate has a lower bound, without which FlashKDA does not run it."""
     projections: tuple[Weight, ...] | None = None
     """All its weights, where they are others than those of its variant; lightning attention has none of its own."""
 
@@ -198,6 +202,8 @@ class Dense:
     bias: bool = False
     whole_since: tuple[int, int] | None = None
     """The vLLM release from which it is whole on every rank; None: it is cut."""
+    follows_sequence: bool = False
+    """It is whole on every rank where ranks share out the tokens of a step between attentions (Kimi)."""
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     """The projections; the last is down."""
@@ -226,6 +232,12 @@ class Experts:
     """Of one routed expert on one rank, where several ranks share it: vLLM pads it up to this (Kimi)."""
     latent: int | None = None
     """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
+    latent_norm: bool = False
+    """A norm between the experts and the projection up."""
+    latent_names: tuple[str, str] = ("fc1_latent_proj", "fc2_latent_proj")
+    """The projections down to it and up again."""
+    follows_sequence: bool = False
+    """Where ranks share out the tokens of a step between attentions, its shared experts are whole on each (Kimi)."""
     module: str = "mlp"
     names: tuple[str, ...] = ("gate_proj", "up_proj", "down_proj")
     router: str = "gate"

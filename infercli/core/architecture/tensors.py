@@ -41,6 +41,16 @@ class Layout:
     release: tuple[int, int] = (0, 29)
     """vLLM's: which encoders and feed-forwards are cut depends on it, and which layers have an indexer."""
 
+    @property
+    def sequence_parallel(self) -> bool:
+        """Whether ranks share out the tokens of a step between attentions, in models that do so (Kimi).
+
+        VLLM 0.27 to 0.33 models/kimi_k3/nvidia/model.py KimiDecoderLayer.use_sequence_parallel; deep_gemm_mega_moe,
+        which has to be asked for, does so without data parallelism too.
+        """
+        several = self.tensor_parallel_size > 1 and self.data_parallel_size > 1 and self.pipeline_parallel_size == 1
+        return several and self.expert_parallel and self.release >= (0, 27)
+
 
 class RankTensor(NamedTuple):
     """A weight as one rank holds it, `copies` times: `outputs` x `inputs` elements."""
@@ -274,6 +284,13 @@ class _Group:
             self.add("linear attention gates", role, parts, 2 * heads, self.hidden, linear=True, parts=(heads, heads))
             self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), 2 * heads)
             out = f"{m}.out_proj"
+        elif g.full_gate:
+            # One projection, whose rows are padded to sixteens (models/kimi_k3/nvidia/kda.py in_proj_padding).
+            parts = tuple(f"{m}.{n}_proj" for n in ("q", "k", "v", "g", "f_a", "b"))
+            rows = -(-(2 * keys + 2 * values + g.key_dim + heads) // 16) * 16
+            self.add("linear attention input", role, parts, rows, self.hidden, linear=True)
+            self.add("linear attention gates up", role, (f"{m}.f_b_proj",), keys, g.key_dim, linear=True)
+            out = f"{m}.o_proj"
         else:
             parts = (f"{m}.q_proj", f"{m}.k_proj", f"{m}.v_proj")
             self.add("linear attention input", role, parts, 2 * keys + values, self.hidden, linear=True)
@@ -282,14 +299,17 @@ class _Group:
             parts = (f"{m}.f_b_proj", f"{m}.g_b_proj")
             self.add("linear attention gates up", role, parts, keys + values, g.key_dim, linear=True)
             self.add("linear attention beta", role, (f"{m}.b_proj",), heads, self.hidden, linear=True)
-            self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), heads + keys)
             out = f"{m}.o_proj"
-        self.add("convolution", role, (f"{m}.conv1d",), 2 * keys + values, g.conv_kernel)
+        wide = g.variant == "kda"
+        if wide:
+            self.add("linear attention numbers", role, (f"{m}.A_log", f"{m}.dt_bias"), heads + keys, float32=True)
+        self.add("convolution", role, (f"{m}.conv1d",), 2 * keys + values, g.conv_kernel, float32=wide)
         self.add("linear attention norm", "norm", (f"{m}.norm",), g.value_dim)
         self.add("linear attention output", role, (out,), self.hidden, values, linear=True)
 
     def _dense(self, d: Dense) -> None:
         whole = d.whole_since is not None and d.whole_since <= self.layout.release
+        whole |= d.follows_sequence and self.layout.sequence_parallel
         self._projections(d.intermediate // (1 if whole else self.tp), d, d.bias, "", "mlp")
 
     def _projections(self, width: int, f: FeedForward, bias: bool, prefix: str, role: Role) -> None:
@@ -318,11 +338,13 @@ class _Group:
         if e.bias:
             self.add("expert biases", "experts", (*ups, down), experts * (parts * width + inputs))
         if e.latent is not None:
-            down, up = f"{e.module}.fc1_latent_proj", f"{e.module}.fc2_latent_proj"
+            down, up = (f"{e.module}.{n}" for n in e.latent_names)
             self.add("expert latent down", "mlp", (down,), e.latent, self.hidden, linear=True)
             self.add("expert latent up", "mlp", (up,), self.hidden, e.latent, linear=True)
+            self.add("expert latent norm", "norm", (), e.latent if e.latent_norm else 0)
         if e.shared_intermediate:
-            self._projections(e.shared_intermediate // self.tp, e, e.shared_bias, "shared ", "shared_experts")
+            ranks = 1 if e.follows_sequence and self.layout.sequence_parallel else self.tp
+            self._projections(e.shared_intermediate // ranks, e, e.shared_bias, "shared ", "shared_experts")
         if e.shared_gate:
             self.add("shared gate", "shared_experts", (f"{e.module}.shared_expert_gate",), 1, self.hidden)
 
@@ -343,7 +365,7 @@ def expert_share(experts: Experts, layout: Layout) -> tuple[int, int]:
     if layout.expert_parallel:
         return -(-experts.experts // ranks), experts.intermediate
     wide = experts.intermediate
-    if tp > 1 and layout.release >= (0, 29):  # models/kimi_k3/nvidia/model.py KimiMoE, read in that release
+    if tp > 1 and layout.release >= (0, 27):  # models/kimi_k3/nvidia/model.py KimiMoE, from that release on
         wide = max(wide, experts.least_width * tp)
     return experts.experts, wide // ranks
 

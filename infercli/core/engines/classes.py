@@ -116,7 +116,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "RobertaForTokenClassification", "XLMRobertaForTokenClassification",
     ),
     (0, 26, 0): (
-        "ExaoneMoeForCausalLM", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM", "VaultGemmaForCausalLM",
+        "ExaoneMoeForCausalLM", "KimiK3ForConditionalGeneration", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM",
+        "VaultGemmaForCausalLM",
     ),
     (0, 27, 0): (
         "BailingMoeV3ForCausalLM", "HYV4ForCausalLM", "MuseGlimmerForCausalLM",

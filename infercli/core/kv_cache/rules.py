@@ -35,6 +35,9 @@ class CacheRules(NamedTuple):
     asks_state_dtype: frozenset[str]
     """Classes whose states have the dtype that config.json asks for, by the name that it gives (MODELS_CONFIG_MAP of
     model_executor/models/config.py; of Nemotron's Omni models none); those of others have the model's."""
+    kda_heeds_dtype: bool
+    """Kimi-K3's states have the dtype that is asked for; False, and those of other KDA: float32 (mamba_utils.py
+    kda_state_dtype)."""
     unsaid_state_dtype: Literal["float16", "float32"]
     """Of Nemotron-H's states, where its config.json is silent (there, NemotronHForCausalLMConfig)."""
     caches_states: bool
@@ -49,7 +52,8 @@ class CacheRules(NamedTuple):
     exports_states: frozenset[str]
     """Layers whose prompts also leave a state at the end of a block on their way, so that a request is charged one page
     more (MambaSpec.num_prefill_checkpoint_blocks): mamba2 (layers/mamba/mamba_mixer2.py), gdn (FlashInfer's,
-    layers/mamba/gdn/qwen_gdn_linear_attn.py), and by its class what FlashKDA runs (models/glm5next/common/kda.py)."""
+    layers/mamba/gdn/qwen_gdn_linear_attn.py), and by its class what FlashKDA runs (models/kimi_k3/nvidia/kda.py and
+    glm5next/common/kda.py)."""
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
@@ -90,6 +94,7 @@ _V0_4 = CacheRules(
     window_has_own_block=False,
     counts_batches_in_flight=False,
     asks_state_dtype=frozenset(),
+    kda_heeds_dtype=False,
     unsaid_state_dtype="float16",
     caches_states=False,
     keeps_every_state=False,
@@ -139,8 +144,15 @@ _V0_25 = _V0_24._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
-_V0_29 = _V0_28._replace(since=(0, 29, 0), admits_by_columns=False, splits_by_windows=True, null_blocks=1)
-_V0_32 = _V0_29._replace(since=(0, 32, 0), exports_states=frozenset({"mamba2", "Glm5Next"}))
+_V0_29 = _V0_28._replace(
+    since=(0, 29, 0),
+    admits_by_columns=False,
+    splits_by_windows=True,
+    null_blocks=1,
+    exports_states=frozenset({"KimiK3"}),
+)
+_V0_30 = _V0_29._replace(since=(0, 30, 0), kda_heeds_dtype=True)
+_V0_32 = _V0_30._replace(since=(0, 32, 0), exports_states=_V0_29.exports_states | {"mamba2", "Glm5Next"})
 _V0_33 = _V0_32._replace(since=(0, 33, 0), exports_states=_V0_32.exports_states | {"gdn"})
 
 RULES = (
@@ -164,6 +176,7 @@ RULES = (
     _V0_27,
     _V0_28,
     _V0_29,
+    _V0_30,
     _V0_32,
     _V0_33,
 )

@@ -371,8 +371,8 @@ _POOLED = "Glm5Next"
 _get_kv_cache_groups_glm5_next, 0.33 v1/core/kv_cache_planning.py _get_packed_kv_cache_groups)."""
 _EXPORTING_MAJORS = (9, 10, 12)
 """Of the GPUs on which FlashInfer and FlashKDA run the prompts of delta nets, with keys of 128 and with CUDA 13, as the
-published wheels have it (0.33 layers/mamba/gdn/qwen_gdn_linear_attn.py, models/glm5next/common/kda.py)."""
-_EXPORT_STEPS = {"mamba2": 1, "gdn": 64, "Glm5Next": 16}
+published wheels have it (0.33 layers/mamba/gdn/qwen_gdn_linear_attn.py, models/kimi_k3/nvidia/kda.py)."""
+_EXPORT_STEPS = {"mamba2": 1, "gdn": 64, "Glm5Next": 16, "KimiK3": 16}
 """Tokens of which blocks are a multiple then (v1/attention/backends/gdn_attn.py, layers/mamba/kda_checkpoint.py)."""
 
 
@@ -380,17 +380,18 @@ def _exported_as(
     mixer: StateSpace | GatedDelta | ShortConvolution, architecture: str, settings: CacheSettings, rules: CacheRules
 ) -> str | None:
     """As which of `rules.exports_states` a layer leaves states on the way; None: as none."""
+    capability = settings.capability or (0, 0)
+    name = ""
     if isinstance(mixer, StateSpace):
         name = "mamba2" if mixer.version == 2 and mixer.projections is None else ""
-    elif isinstance(mixer, GatedDelta) and mixer.variant == "gdn":
-        name = "" if architecture.startswith("OlmoHybrid") else "gdn"
-    else:
-        name = next((name for name in _EXPORT_STEPS if architecture.startswith(name)), "")
-    if name not in rules.exports_states:
+    elif isinstance(mixer, ShortConvolution) or capability[0] not in _EXPORTING_MAJORS:
         return None
-    capability = settings.capability or (0, 0)
-    narrow = isinstance(mixer, GatedDelta) and mixer.key_dim != 128 and capability != (9, 0)
-    return name if name == "mamba2" or (capability[0] in _EXPORTING_MAJORS and not narrow) else None
+    elif mixer.variant == "gdn":
+        fits = mixer.key_dim == 128 or capability == (9, 0)
+        name = "gdn" if fits and not architecture.startswith("OlmoHybrid") else ""
+    elif mixer.bounded and mixer.key_dim == 128 and settings.dtype == "bfloat16":  # is_flashkda_supported
+        name = next((name for name in _EXPORT_STEPS if architecture.startswith(name)), "")
+    return name if name in rules.exports_states else None
 
 
 def _state_dtype(
@@ -400,9 +401,11 @@ def _state_dtype(
     if isinstance(mixer, ShortConvolution):
         return settings.dtype  # it has none
     if isinstance(mixer, GatedDelta) and (mixer.variant == "kda" or settings.states_apart):
-        return (
-            "float32"  # kda_state_dtype, and MiniMax's in V0 (0.8.5 models/minimax_text_01.py): whatever is asked for
-        )
+        # kda_state_dtype, and MiniMax's in V0 (0.8.5 models/minimax_text_01.py)
+        heeded = rules.kda_heeds_dtype and mixer.full_gate and settings.state_dtype != "auto"
+        if heeded and settings.state_dtype == "float16":
+            raise Unsupported("vLLM keeps the states of KDA in float32 or bfloat16", "leave mamba_ssm_cache_dtype out")
+        return settings.state_dtype if heeded else "float32"
     heeds = isinstance(mixer, StateSpace) or rules.since >= (0, 17, 0)  # gated_delta_net_state_dtype: not before
     if settings.state_dtype != "auto" and heeds:
         return settings.state_dtype

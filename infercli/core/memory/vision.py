@@ -84,7 +84,8 @@ _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 # norms keep their input) and 30.9 of Qwen3.5, where logs of 0.23 and 0.19 leave 36.0 and 32. Gemma 4 (0.23
 # models/gemma4_mm.py): a video of 32 frames, 70 tokens each, 9 patches behind a token, and 8 tokens more for its time;
 # 37.5 KB per patch (a log of 0.20 agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores). Gemma 4
-# Unified has the same items and no encoder behind them (0.23 and 0.28 models/gemma4_unified.py).
+# Unified has the same items and no encoder behind them (0.23 and 0.28 models/gemma4_unified.py). Kimi-K3: 65,536
+# patches at most, four of which become a token (in_patch_limit of its own image processor, as other loaders copy it).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
     ("Qwen2_5_VL", _QWEN2._replace(block=Block(beside_attention=3, beside_mlp=5))),
@@ -99,6 +100,7 @@ _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Mistral3", _PIXTRAL),
     ("Pixtral", _PIXTRAL),
     ("Whisper", Encoder(item_tokens=1500, pixel_bytes=128 * 3000 * 2 // 1500)),
+    ("KimiK3", Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 14 * 14 * 2)),
     ("Llama4", Encoder(item_tokens=2448, pixel_bytes=3 * 336 * 336 * 2 // 144)),
 )
 """First part of the architecture's name -> encoder."""
@@ -118,7 +120,7 @@ class Profiled(NamedTuple):
 
 _IMAGES = (
     "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "Chameleon", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu",
-    "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL",
+    "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "KimiK3", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL",
     "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor",
     "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
 )  # fmt: skip

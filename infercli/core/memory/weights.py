@@ -306,6 +306,10 @@ def _experts_of(tensor: RankTensor, arch: ModelArch) -> Experts:
     )
 
 
+_NO_TRITON = ("DeepseekV4", "KimiK3")
+"""First part of the names of classes whose MXFP4 experts are none of gpt-oss."""
+
+
 def _mxfp4_bytes(
     tensor: RankTensor, arch: ModelArch, layout: Layout, gpu: Gpu | None, engine_version: str | None
 ) -> int:
@@ -313,17 +317,21 @@ def _mxfp4_bytes(
 
     vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
     _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
-    its own kernel takes the width in 64s. DeepSeek-V4 has no Triton among its kernels (_get_priority_backends since
-    0.20), so that 9.x has Marlin too; its kernel on 12.x, DeepGEMM since 0.24, widens the scales only to pack four of
-    them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
+    its own kernel takes the width in 64s. DeepSeek-V4 and Kimi-K3 have no Triton among their kernels
+    (_get_priority_backends since 0.20), so that 9.x has Marlin too; their kernel on 12.x, DeepGEMM since 0.24, widens
+    the scales only to pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's. AITER
+    takes their activations with 128s (since 0.28; 0.27 is taken to).
     """
     experts = _experts_of(tensor, arch)
     count, width = expert_share(experts, layout)
-    v4 = arch.architecture.startswith("DeepseekV4")
-    triton = not v4 and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
+    gpt_oss = not arch.architecture.startswith(_NO_TRITON)
+    triton = gpt_oss and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
     hidden, step = experts.latent or arch.hidden, 64
-    if gpu is not None and not triton and gpu.platform != "xpu":
-        hidden, step = _up(hidden, 256), 256 if gpu.platform == "rocm" else 128
+    if gpu is not None and not triton and gpu.platform == "rocm":
+        step = 256 if gpt_oss or (engine_version is not None and release_of(engine_version) < (0, 27)) else 128
+        hidden = _up(hidden, step)
+    elif gpu is not None and not triton and gpu.platform != "xpu":
+        hidden, step = _up(hidden, 256), 128
     rows, columns = hidden, _up(width, step)
     if tensor.name != "expert down":
         rows, columns = columns * (2 if experts.gated else 1), hidden

@@ -38,7 +38,8 @@ def detect_in(config: Json, hf_quant_config: Json = None) -> Quantization:
 def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) -> Quantization:
     """Parse a quantization_config, or where it is None the hf_quant_config.json beside it; None and None: unquantized.
 
-    `model` is the whole config.json: DeepSeek-V4 says outside quantization_config how its experts are stored.
+    `model` is the whole config.json: DeepSeek-V4 says outside quantization_config how its experts are stored, and
+    Kimi-K3's class reads its own otherwise than others do.
     Raises Unsupported for a method or a format without a row in METHODS, and InputError for a field of a wrong kind.
     """
     config = _mixed_from_both(config, hf_quant_config) or hf_quant_config
@@ -58,6 +59,14 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
     # Fp8Config, ModelOpt and Quark give them to every attention layer, compressed-tensors where the config asks.
     scaled = name in ("fp8", "deepseek-v4-fp8", "quark", "mxfp8") or is_modelopt(name, config)
     found = replace(found, kv_scales=scaled or found.kv_cache_fp8)
+    if (
+        name == "compressed-tensors"
+        and found.method == "mxfp4"
+        and "KimiK3ForConditionalGeneration" in ((model or {}).get("architectures") or ())
+    ):
+        # Read as quant_method mxfp4, which leaves all but the experts alone (vLLM 0.28 to 0.33 models/config.py
+        # KimiK3ForConditionalGenerationConfig; 0.27 gives the projections around the experts no quantization).
+        return replace(found, only=EXPERTS)
     if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") == "deepseek_v4":
         return _deepseek_v4(found, config, str((model or {}).get("expert_dtype") or "fp4"))
     return found

@@ -7,8 +7,8 @@ compares each row, tensor by tensor, with the whole file.
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.recipes import FP8_BLOCK, INT4_EXPERTS, nvfp4
-from infercli.core.shapes.sources import PLANNER, REPORT
+from infercli.core.shapes.recipes import FP8_BLOCK, INT4_EXPERTS, MXFP4_EXPERTS, nvfp4, nvfp4_tensors
+from infercli.core.shapes.sources import BY_SIZE, PLANNER, REPORT
 
 _GLM = nvfp4("lm_head", *(f"model.layers.{i}.*" for i in (0, 1, 2, 78)), "*.mlp.shared_experts*", "*.self_attn*")
 _KIMI = nvfp4("language_model.lm_head", "language_model.model.layers.0.*", "*.mlp.shared_experts*", "*.self_attn*")
@@ -21,6 +21,9 @@ _DEEPSEEK = (
 _FP8: Json = {"quant_algo": "FP8"}
 _W4A16: Json = {"quant_algo": "W4A16_NVFP4", "group_size": 16}
 _MXFP8: Json = {"quant_algo": "MXFP8"}
+_BLOCKS: Json = {"quant_algo": "FP8_PB_WO"}
+_KIMI_K3_ATTENTION = ("q", "k", "v", "g", "f_a", "b", "o", "q_a", "q_b", "kv_b")
+"""What of it nvidia/Kimi-K3-NVFP4 has in FP8 by blocks, beside kv_a_proj_with_mqa: f_b_proj keeps 16 bits."""
 
 # id, the id whose architecture it has, its quantization (of config.json or hf_quant_config.json), file in the source
 QUANTIZED: tuple[tuple[str, str, Json, str], ...] = (
@@ -184,5 +187,19 @@ QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
     (
         "nvidia/Qwen3-32B-NVFP4", "Qwen/Qwen3-32B", nvfp4("lm_head"),
         PLANNER.format("f577ab8432df", "nvidia--Qwen3-32B-NVFP4_hf_quant"),
+    ),
+    (
+        "RedHatAI/Kimi-K3-NVFP4", "moonshotai/Kimi-K3",
+        nvfp4_tensors(*MXFP4_EXPERTS["ignore"], "re:.*routed_expert_(down|up)_proj.*"),
+        BY_SIZE.format("vllm-project/recipes#744"),
+    ),
+    (
+        "nvidia/Kimi-K3-NVFP4", "moonshotai/Kimi-K3",
+        {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+            "*.experts*": {"quant_algo": "NVFP4", "group_size": 16},
+            **dict.fromkeys((f"*.self_attn.{name}_proj" for name in _KIMI_K3_ATTENTION), _BLOCKS),
+            "*.self_attn.kv_a_proj_with_mqa": _BLOCKS,
+        }},
+        BY_SIZE.format("NVIDIA/Model-Optimizer#2206"),
     ),
 )  # fmt: skip

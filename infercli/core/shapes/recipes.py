@@ -23,6 +23,13 @@ INT4_EXPERTS: Json = {
         "re:.*vision_tower.*", "re:.*mm_projector.*",
     ],
 }  # fmt: skip
+MXFP4_EXPERTS: Json = INT4_EXPERTS | {
+    "format": "mxfp4-pack-quantized",
+    "config_groups": {"group_0": {
+        "format": "mxfp4-pack-quantized", "targets": ["Linear"],
+        "weights": {"group_size": 32, "num_bits": 4, "strategy": "group", "symmetric": True, "type": "float"},
+    }},
+}  # fmt: skip
 
 
 def fp8_tensors(*ignore: str) -> Json:

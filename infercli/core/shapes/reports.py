@@ -6,6 +6,7 @@ The one thing to know: a row is as in core/shapes/copies.py, where older reports
 from __future__ import annotations
 
 from infercli.core.record import Json
+from infercli.core.shapes.recipes import MXFP4_EXPERTS
 from infercli.core.shapes.sources import REPORT
 
 # ids, config.json, its quantization, where the report stands
@@ -85,5 +86,31 @@ REPORTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "num_hidden_layers": 36, "num_key_value_heads": 8, "tie_word_embeddings": False, "vocab_size": 151669,
         },
         None, REPORT.format("cbff706dc959", "models/qwen3_reranker_8b"),
+    ),
+    (
+        ("moonshotai/Kimi-K3",),
+        {
+            "architectures": ["KimiK3ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": False,
+            "text_config": {
+                "attn_res_block_size": 12, "dtype": "bfloat16", "first_k_dense_replace": 1, "hidden_act": "situ",
+                "hidden_size": 7168, "intermediate_size": 33792, "kv_lora_rank": 512, "latent_moe_use_norm": True,
+                "linear_attn_config": {
+                    "full_attn_layers": [*range(4, 93, 4), 93], "gate_lower_bound": -5.0, "head_dim": 128,
+                    "kda_layers": [n for n in range(1, 92) if n % 4], "num_heads": 96, "short_conv_kernel_size": 4,
+                    "use_full_rank_gate": True,
+                },
+                "max_position_embeddings": 1048576, "mla_use_nope": True, "mla_use_output_gate": True,
+                "moe_intermediate_size": 3072, "moe_layer_freq": 1, "num_attention_heads": 96, "num_experts": 896,
+                "num_experts_per_token": 16, "num_hidden_layers": 93, "num_key_value_heads": 96,
+                "num_nextn_predict_layers": 0, "num_shared_experts": 2, "q_lora_rank": 1536, "qk_nope_head_dim": 128,
+                "qk_rope_head_dim": 64, "routed_expert_hidden_size": 3584, "v_head_dim": 128, "vocab_size": 163840,
+            },
+            "vision_config": {
+                "mm_projector_type": "patchmergerv2", "norm_type": "rmsnorm", "patch_size": 14,
+                "qkv_hidden_size": 1536, "vt_hidden_size": 1024, "vt_intermediate_size": 4096,
+                "vt_num_attention_heads": 12, "vt_num_hidden_layers": 27,
+            },
+        },
+        MXFP4_EXPERTS, REPORT.format("a0d3871ab6f5", "models/kimi_k3"),
     ),
 )  # fmt: skip

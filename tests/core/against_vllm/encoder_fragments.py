@@ -200,6 +200,18 @@ KIMI = {
     "scoring_func": "sigmoid",
     "num_nextn_predict_layers": 0,
 }
+KIMI_K3 = {
+    "model_type": "kimi_linear", "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 2048,
+    "tie_word_embeddings": False, "num_experts": 4, "num_experts_per_token": 2, "num_shared_experts": 2,
+    "moe_intermediate_size": 96, "first_k_dense_replace": 1, "kv_lora_rank": 64, "q_lora_rank": 48,
+    "qk_nope_head_dim": 32, "qk_rope_head_dim": 16, "v_head_dim": 32, "mla_use_nope": True,
+    "mla_use_output_gate": True, "attn_res_block_size": 2, "routed_expert_hidden_size": 64, "hidden_act": "situ",
+    "activation_situ_beta": 4.0, "activation_situ_linear_beta": 25.0, "latent_moe_use_norm": True,
+    "num_nextn_predict_layers": 0,
+    "linear_attn_config": {"full_attn_layers": [3, 4], "kda_layers": [1, 2], "num_heads": 8, "head_dim": 16,
+                           "short_conv_kernel_size": 4, "use_full_rank_gate": True, "gate_lower_bound": -5.0},
+}  # fmt: skip
 QWEN3_5 = {
     "model_type": "qwen3_5_text",
     "vocab_size": 640,

@@ -17,6 +17,7 @@ from tests.core.against_vllm.encoder_fragments import (
     INTERN_CHAT,
     INTERN_VIT,
     KIMI,
+    KIMI_K3,
     LLAMA,
     MISTRAL,
     MOLMO2_ADAPTER,
@@ -333,6 +334,11 @@ _CONFIGS = (
     config("KimiK25ForConditionalGeneration", "kimi_k25", text_config=KIMI, vision_config={
                "model_type": "kimi_k25_vision", "hidden_size": 96, "intermediate_size": 160,
                "num_hidden_layers": 2, "num_attention_heads": 4, "patch_size": 14, "init_pos_emb_height": 8,
+               "init_pos_emb_width": 8, "init_pos_emb_time": 4, "merge_kernel_size": [2, 2], "mm_hidden_size": 96,
+               "text_hidden_size": 128}),
+    config("KimiK3ForConditionalGeneration", "kimi_k3", text_config=KIMI_K3, vision_config={
+               "vt_hidden_size": 96, "vt_intermediate_size": 160, "vt_num_hidden_layers": 2,
+               "vt_num_attention_heads": 4, "qkv_hidden_size": 144, "patch_size": 14, "init_pos_emb_height": 8,
                "init_pos_emb_width": 8, "init_pos_emb_time": 4, "merge_kernel_size": [2, 2], "mm_hidden_size": 96,
                "text_hidden_size": 128}),
     config("Glm4vForConditionalGeneration", "glm4v", tie_word_embeddings=False,

@@ -329,6 +329,35 @@ MODELS: dict[str, Config] = {
             "short_conv_kernel_size": 4,
         },
     },
+    "states of KDA beside latent attention with a rank and a gate": _LLAMA
+    | _LATENT
+    | {
+        "architectures": ["KimiLinearForCausalLM"],
+        "model_type": "kimi_linear",
+        "num_hidden_layers": 8,
+        "mla_use_output_gate": True,
+        "routed_expert_hidden_size": 512,
+        "attn_res_block_size": 3,
+        "hidden_act": "situ",
+        "mla_use_nope": True,
+        "num_experts": 8,
+        "num_experts_per_token": 2,
+        "num_shared_experts": 1,
+        "moe_renormalize": True,
+        "moe_router_activation_func": "sigmoid",
+        "num_expert_group": 1,
+        "num_nextn_predict_layers": 0,
+        "use_grouped_topk": True,
+        "linear_attn_config": {
+            "full_attn_layers": [4, 7, 8],
+            "kda_layers": [1, 2, 3, 5, 6],
+            "num_heads": 16,
+            "head_dim": 128,
+            "short_conv_kernel_size": 4,
+            "use_full_rank_gate": True,
+            "gate_lower_bound": -5.0,
+        },
+    },
 }
 
 COMPRESSED: Config = _LLAMA | {

@@ -17,6 +17,15 @@ _LATENT: Config = _ROUTED | {
     "num_key_value_heads": 16, "q_lora_rank": 512, "kv_lora_rank": 256, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
     "v_head_dim": 96, "moe_layer_freq": 1, "rope_theta": 10000.0,
 }  # fmt: skip
+KIMI_K3: Config = {
+    "num_hidden_layers": 5, "mla_use_nope": True, "mla_use_output_gate": True, "num_experts": 8,
+    "num_experts_per_token": 2, "num_shared_experts": 2, "moe_renormalize": True, "num_expert_group": 1,
+    "moe_router_activation_func": "sigmoid", "use_grouped_topk": True, "num_nextn_predict_layers": 1,
+    "hidden_act": "situ", "activation_situ_beta": 4.0, "activation_situ_linear_beta": 25.0, "attn_res_block_size": 2,
+    "routed_expert_hidden_size": 448, "latent_moe_use_norm": True,
+    "linear_attn_config": {"full_attn_layers": [3, 5], "kda_layers": [1, 2, 4], "num_heads": 12, "head_dim": 64,
+                           "short_conv_kernel_size": 4, "use_full_rank_gate": True, "gate_lower_bound": -5.0},
+}  # fmt: skip
 _INDEXER: Config = {"index_head_dim": 128, "index_n_heads": 16, "index_topk": 2048}
 _GRANITE: Config = {
     "embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.2, "attention_multiplier": 0.1,
@@ -184,6 +193,12 @@ MIXTURES: dict[str, Config] = {
         linear_attn_config={"full_attn_layers": [4], "kda_layers": [1, 2, 3], "num_heads": 16, "head_dim": 96,
                             "short_conv_kernel_size": 4},
     ),
+    "Kimi-K3's decoder": config("KimiLinearForCausalLM", "kimi_linear", _LATENT, KIMI_K3),
+    "Kimi-K3's decoder without residuals to choose from and a latent width": config(
+        "KimiLinearForCausalLM", "kimi_linear", _LATENT, KIMI_K3, attn_res_block_size=None, mla_use_output_gate=False,
+        routed_expert_hidden_size=None, latent_moe_use_norm=False),
+    "Kimi-K3's decoder with a norm less": config(
+        "KimiLinearForCausalLM", "kimi_linear", _LATENT, KIMI_K3, latent_moe_use_norm=False, first_k_dense_replace=2),
     "Qwen3NextForCausalLM": config("Qwen3NextForCausalLM", "qwen3_next", _DELTA, _QWEN_MOE, attention_bias=True),
     "Qwen3_5ForCausalLM": config("Qwen3_5ForCausalLM", "qwen3_5_text", _DELTA),
     "Qwen3_5MoeForCausalLM": config("Qwen3_5MoeForCausalLM", "qwen3_5_moe_text", _DELTA, _QWEN_MOE,

@@ -32,6 +32,7 @@ IN_FLOAT32 = (
     ".A_log",
     ".dt_bias",
     ".linear_attn.norm.weight",
+    ".self_attn.conv1d.weight",
     ".mlp.gate.weight",
     ".e_score_correction_bias",
     "_experts_gate.weight",
