@@ -73,6 +73,8 @@ class ModelArch:
     """lm_head is the embedding."""
     embedding_whole: bool = False
     """That table is whole on every rank, and not padded (Whisper)."""
+    ends_on_every_stage: bool = False
+    """Every pipeline stage holds what stands before and behind the layers, encoders included (Inkling)."""
     dtype: str | None
     """Of the checkpoint (bfloat16, float16, float32); None: config.json does not say."""
     max_model_len: int
@@ -192,22 +194,24 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
     """Every weight of one rank of pipeline stage `stage`, merged as vLLM merges them (qkv and gate-up are one each)."""
     last = layout.pipeline_parallel_size - 1
     here = stage_layers(arch, layout, stage)
-    rows = arch.vocab if arch.embedding_whole else arch.padded_vocab // layout.tensor_parallel_size
+    cut = arch.padded_vocab // layout.tensor_parallel_size
+    rows = arch.vocab if arch.embedding_whole else cut
+    first, final = (stage == end or arch.ends_on_every_stage for end in (0, last))
     tensors: list[RankTensor] = []
     # A tied lm_head is the embedding, which the last stage then loads as well (vLLM models/llama.py LlamaModel).
-    if stage == 0 or (stage == last and arch.tied and arch.lm_head):
+    if first or (final and arch.tied and arch.lm_head):
         tensors.append(RankTensor("embedding", "embedding", ("embed_tokens",), (), 1, rows, arch.hidden))
-    if stage == 0:
+    if first:
         tensors += [weight_tensor(w, layout) for w in (*arch.outside, *arch.encoders)]
     for group in arch.layers:
         indices = tuple(i for i in group.indices if i in here)
         if indices:
             tensors += layer_tensors(replace(group, indices=indices), arch.hidden, layout)
-    if stage == last:
+    if final:
         if arch.final_norm:
             tensors.append(RankTensor("final norm", "norm", ("norm",), (), arch.final_norm, arch.hidden, 1))
         if arch.lm_head and not arch.tied:
-            head = RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, rows, arch.hidden)
+            head = RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, cut, arch.hidden)
             tensors.append(head._replace(float32=arch.lm_head_float32))
         if arch.lm_head and arch.lm_head_bias:
             tensors.append(RankTensor("lm_head bias", "other", ("lm_head",), (), 1, rows, 1))
@@ -240,9 +244,12 @@ def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
         layers, rows = layers[:1], arch.hidden // layout.tensor_parallel_size
     if layers:
         copies = len(layers)
+        norms = (
+            2 if arch.architecture.startswith("Inkling") else 3
+        )  # 0.29 models/inkling/nvidia/mtp.py: none at the end
         tensors += [
             RankTensor("draft projection", "draft", ("eh_proj",), layers, copies, rows, 2 * arch.hidden),
-            RankTensor("draft norms", "norm", ("enorm", "hnorm", "norm"), layers, copies, 3 * arch.hidden, 1),
+            RankTensor("draft norms", "norm", ("enorm", "hnorm", "norm"), layers, copies, norms * arch.hidden, 1),
         ]
     return tuple(tensors)
 
@@ -257,8 +264,8 @@ def _elements(tensors: tuple[RankTensor, ...]) -> int:
 
 
 def _padding(arch: ModelArch) -> int:
-    tables = 1 + (arch.lm_head and not arch.tied)
+    tables = (not arch.embedding_whole) + (arch.lm_head and not arch.tied)
     bias = arch.lm_head and arch.lm_head_bias
     outside = sum((padded_rows(w.outputs) - w.outputs) * w.inputs for w in arch.outside if w.padded)
-    rows = 0 if arch.embedding_whole else arch.padded_vocab - arch.vocab
+    rows = arch.padded_vocab - arch.vocab
     return rows * (arch.hidden * tables + bias) + outside

@@ -61,11 +61,23 @@ class Attention:
     """It picks the tokens that a query attends to (MiniMax M3); None: all of them."""
     inputs: int | None = None
     """Width of what queries, keys and values are made of (EAGLE-3); None: the hidden width."""
+    convolved: Convolved | None = None
+    """Short convolutions of its layer, which keep their last tokens beside its keys and values (Inkling)."""
     projections: tuple[Weight, ...] | None = None
     """All its weights, where they are others than a projection to queries, keys and values and one of the output."""
     module: str = "self_attn"
     names: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     """The projections; the last is that of the output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolved:
+    """Short convolutions that keep the last tokens they saw as a window of keys."""
+
+    kernel: int
+    """Tokens of the window, and of a block of it."""
+    head_width: int
+    """Of what is kept of a token, for each KV head."""
 
 
 SKIPS_INDEXERS = (0, 24)
@@ -224,6 +236,8 @@ class Experts:
     shared_bias: bool = False
     shared_gate: bool = False
     """One number per token scales the shared experts (Qwen2-MoE)."""
+    shared_plain: bool = False
+    """No quantization touches the shared experts, whatever the checkpoint says (Inkling)."""
     router_bias: bool = False
     """One number per expert: the router's bias, or its correction of the scores."""
     router_float32: bool = False

@@ -314,14 +314,15 @@ class _Group:
 
     def _projections(self, width: int, f: FeedForward, bias: bool, prefix: str, role: Role) -> None:
         """A feed-forward of that width on this rank: the dense one, or shared experts."""
+        linear = not (isinstance(f, Experts) and f.shared_plain)
         module = f.module if isinstance(f, Dense) else f.shared_module
         names = f.names if isinstance(f, Dense) else f.shared_names
         *ups, down = (f"{module}.{n}" for n in names)
         parts = 2 if f.gated else 1
         each = (width,) * len(ups) if len(ups) == parts else ()
         self.add(f"{prefix}gate-up" if f.gated else f"{prefix}up", role, tuple(ups), parts * width, self.hidden,
-                 linear=True, parts=each)  # fmt: skip
-        self.add(f"{prefix}down", role, (down,), self.hidden, width, linear=True)
+                 linear=linear, parts=each)  # fmt: skip
+        self.add(f"{prefix}down", role, (down,), self.hidden, width, linear=linear)
         if bias:
             self.add(f"{prefix}feed-forward biases", role, (*ups, down), parts * width + self.hidden)
 

@@ -13,6 +13,7 @@ from infercli.core.architecture import (
     composed,
     encoders,
     glm5_next,
+    inkling,
     kimi,
     molmo,
     omni,
@@ -73,6 +74,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
     "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi_k25, "DeepseekV3ForCausalLM"),
     "KimiK3ForConditionalGeneration": Wrapper(kimi.kimi_k3_encoder, "KimiLinearForCausalLM"),
+    "InklingForConditionalGeneration": Wrapper(inkling.inkling_towers, "InklingForCausalLM", whole=True),
     "KimiVLForConditionalGeneration": Wrapper(encoders.kimi, "DeepseekV3ForCausalLM"),
     "Glm4vForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4ForCausalLM", ties="either"),
     "Glm4vMoeForConditionalGeneration": Wrapper(encoders.glm4v, "Glm4MoeForCausalLM"),
@@ -219,7 +221,7 @@ _DEFAULTS: dict[str, Json] = {
 _OF_THE_ENCODER = ("spatial_merge_size", "vision_feature_layer", "multimodal_projector_bias")
 """Keys that say something of the encoder and stand at the top (Mistral 3, LLaVA)."""
 
-_INHERITED = ("torch_dtype", "dtype")
+_INHERITED = ("torch_dtype", "dtype", "mtp_config")
 """Keys that publishers write at the top only."""
 
 

@@ -112,7 +112,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
     ),
     (0, 25, 1): (
-        "BertForMaskedLM", "LongcatFlashNgramForCausalLM",
+        "BertForMaskedLM", "InklingForCausalLM", "InklingForConditionalGeneration", "LongcatFlashNgramForCausalLM",
         "RobertaForTokenClassification", "XLMRobertaForTokenClassification",
     ),
     (0, 26, 0): (
@@ -189,6 +189,8 @@ def _through_transformers(arch: ModelArch) -> bool:
     if len(plain) + sum(isinstance(m, LatentAttention) for m in kinds) < len(kinds):
         return False
     if any(m.indexer is not None for m in kinds if isinstance(m, Attention | LatentAttention)):
+        return False
+    if any(m.convolved is not None for m in plain):
         return False
     return not any(m.sinks for m in plain) and len({m.head_dim for m in plain}) < 2
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.inkling import drafted_by
 from infercli.core.documents.workload import MOST_COUNT
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
@@ -219,7 +220,9 @@ class EstimateRequest(Asked):
         return items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
 
     def as_loaded(self, arch: ModelArch, release: tuple[int, int]) -> ModelArch:
-        """The model with its encoders as that version of vLLM loads them."""
+        """The model with its encoders, and its draft layers, as that version of vLLM loads them."""
+        if self.speculation is not None and arch.architecture.startswith("InklingFor"):
+            arch = drafted_by(arch, self.speculation.num_speculative_tokens)
         return as_loaded(arch, self.items(arch), release, encoders_whole=self.mm_encoder_tp_mode == "data")
 
     @property

@@ -31,6 +31,9 @@ _REFUSES_FLOAT16 = (0, 9, 1)
 """From this version on vLLM refuses float16 for these classes, which overflow in it: where the GPU has no bfloat16,
 `auto` is float32 then (config/model.py _FLOAT16_NOT_SUPPORTED_MODELS)."""
 
+_BFLOAT16_ALONE = ("InklingFor",)
+"""First part of the names of classes that assert it (0.26 to 0.33 models/inkling/nvidia/sconv_swa_attn.py)."""
+
 _FALLS_BACK = (0, 9, 0)
 """From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
 
@@ -305,6 +308,9 @@ def _dtype(
     if chosen == "float32" and quantization.method != "none":
         hint = "leave dtype out, or use bfloat16" if said else _AMPERE
         problems.add("dtype", f"float32 is none that {quantization.method} computes in", hint)
+    if chosen != "bfloat16" and arch.architecture.startswith(_BFLOAT16_ALONE):
+        hint = "leave dtype out, or use bfloat16" if said and _has_bfloat16(gpu) else _AMPERE
+        problems.add("dtype", f"vLLM runs {arch.architecture} in bfloat16 alone, not in {chosen}", hint)
     if chosen == "float16" and _bfloat16_only(quantization):
         what = f"float16 is none that vLLM computes {quantization.method} in"
         hint = "leave dtype out, or use bfloat16" if said else "use bfloat16"

@@ -74,9 +74,9 @@ _ONE_STAGE = (
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
 
-_KV_HEADS_ONCE = ("PanguProMoEV2For", "Phi3SmallFor")
-"""First part of the names of classes whose KV heads lie on one rank each (0.29 models/openpangu.py
-OpenPanguSinkAttention, 0.9 models/phi3_small.py)."""
+_KV_HEADS_ONCE = ("InklingFor", "PanguProMoEV2For", "Phi3SmallFor")
+"""First part of the names of classes whose KV heads lie on one rank each (0.29 models/inkling/nvidia/sconv_swa_attn.py,
+models/openpangu.py OpenPanguSinkAttention, 0.9 models/phi3_small.py)."""
 
 
 class _Parts(NamedTuple):
@@ -148,7 +148,7 @@ def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
         yield from _indivisible(_mixer_wholes(mixer), tp)
     for feed_forward in feed_forwards(arch):
         yield from _feed_forward_problems(feed_forward, layout)
-    if not arch.embedding_whole:
+    if not (arch.embedding_whole and arch.tied):
         yield from _indivisible([("padded vocabulary", arch.padded_vocab)], tp)  # layers/vocab_parallel_embedding.py
     for kv_heads in dict.fromkeys(m.kv_heads for m in mixers(arch) if isinstance(m, Attention)):
         if (kv_heads % tp) if kv_heads >= tp else (tp % kv_heads):  # models/llama.py LlamaAttention

@@ -21,6 +21,11 @@ _SPARSE_MAJORS = (9, 10, 12)
 """Of backends of attention that picks its tokens (0.12 to 0.33 v1/attention/backends/mla/flashmla_sparse.py and
 flashinfer_mla_sparse.py, models/deepseek_v4/sparse_mla.py and nvidia/flashinfer_sparse.py). 12 is in releases since
 0.24, and was before in builds whose logs are public."""
+_RELATIVE_MAJORS = (9, 10, 11)
+"""Of FlashAttention 4 with relative positions (0.26 to 0.33 models/inkling/nvidia/ops/fa4_rel_attention.py), which
+fails on 12.x (vllm-project/vllm#51405) and takes no scales of an FP8 cache."""
+_RELATIVE_ON_AMD = (0, 27)
+"""The first version with models/inkling/amd."""
 _HOPPER = 9
 """Major of the GPUs where FlashAttention has FP8 (0.29 v1/attention/backends/fa_utils.py
 flash_attn_supports_kv_cache_dtype), beside 10.x, where FlashInfer is asked first."""
@@ -73,6 +78,10 @@ def backend_problems(
     unfit = any(isinstance(m, CompressedAttention) for m in kinds) and asked not in COMPRESSED_DTYPES
     if unfit:
         yield BackendProblem("kv_cache_dtype", NOT_COMPRESSED, "say kv_cache_dtype fp8")
+    related = any(isinstance(m, Attention) and m.convolved is not None for m in kinds)
+    if related and gpu.platform == "rocm" and facts.release < _RELATIVE_ON_AMD:
+        what = f"vLLM {facts.version} has {arch.architecture} for NVIDIA alone"
+        yield BackendProblem("gpu", what, f"{'.'.join(map(str, _RELATIVE_ON_AMD))} and later have it for AMD")
     if gpu.capability is None or facts.release < (0, 8):
         return
     have = f"{gpu.name} has {capability_text(gpu.capability)}"
@@ -93,10 +102,20 @@ def backend_problems(
             "choose a GPU of Ampere or later",
         )
         return
+    if related and gpu.capability[0] not in _RELATIVE_MAJORS:
+        *majors, last = (f"{major}.x" for major in _RELATIVE_MAJORS)
+        yield BackendProblem(
+            "gpu",
+            f"the relative positions of {arch.architecture} have kernels on compute capability {', '.join(majors)} and "
+            f"{last} only, and {have}",
+            "choose a GPU of Hopper, or of Blackwell for data centres",
+        )
+        return
     named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability, facts.release)
     if unfit or not named.startswith("fp8"):
         return
-    why = _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
+    why = f"the kernel of {arch.architecture} reads keys in bfloat16 alone" if related else None
+    why = why or _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
     why = why or _dense_problem(arch, gpu.capability, facts, named)
     if why is not None:
         says = f"vLLM {facts.version} cannot keep the KV cache in {named} on {gpu.name}"

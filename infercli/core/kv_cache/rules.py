@@ -74,6 +74,9 @@ class CacheRules(NamedTuple):
     they hold (0.10 core/block_manager.py, worker/cache_engine.py)."""
     splits_by_windows: bool
     """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
+    keeps_drafted: bool
+    """Where several layers of the model's own draft, a window keeps what they drafted but for one token besides, since
+    each reads its own (v1/core/kv_cache_utils.py extra_retained_tokens)."""
     null_blocks: int
     """Blocks that the check of max_model_len leaves out because the pool never hands them out."""
     a_block_per_sequence: bool
@@ -107,6 +110,7 @@ _V0_4 = CacheRules(
     admits_all_stages=False,
     encoder_charge="none",
     splits_by_windows=False,
+    keeps_drafted=False,
     null_blocks=0,
     a_block_per_sequence=False,
 )
@@ -143,7 +147,7 @@ _V0_24 = _V0_23._replace(since=(*SKIPS_INDEXERS, 0), keys_of_skipped=False)
 _V0_25 = _V0_24._replace(since=(0, 25, 0), window_has_own_block=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
-_V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False)
+_V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False, keeps_drafted=True)
 _V0_29 = _V0_28._replace(
     since=(0, 29, 0),
     admits_by_columns=False,

@@ -24,7 +24,7 @@ from infercli.core.architecture.arch import (
     mixers,
     stage_layers,
 )
-from infercli.core.architecture.layers import LayerGroup
+from infercli.core.architecture.layers import Convolved, LayerGroup
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache
 from infercli.core.kv_cache.rules import CacheRules
 from infercli.errors import Unsupported
@@ -155,6 +155,9 @@ def layer_caches(
         for m in {id(m): m for _, m in placed}.values()
     }
     found = [PlacedCache(layer, cache) for layer, mixer in placed for cache in made[id(mixer)]]
+    if rules.keeps_drafted and settings.draft_layers == arch.draft_layers:
+        several = sum(len(group.indices) for group in arch.draft_layers) > 1
+        found = _reaching(found, settings.speculative_tokens - 1) if several and settings.speculative_tokens else found
     return tuple(_aligned(found, settings, _step(arch, settings, rules)))
 
 
@@ -169,6 +172,14 @@ def _step(arch: ModelArch, settings: CacheSettings, rules: CacheRules) -> int:
     if not settings.prefix_caching or None in exported:
         return 1
     return math.lcm(*(_EXPORT_STEPS[name] for name in exported if name is not None))
+
+
+def _reaching(layers: list[PlacedCache], further: int) -> list[PlacedCache]:
+    """`layers` with windows that hold so many tokens more."""
+    return [
+        PlacedCache(layer, replace(c, reach=c.reach + further) if c.kind == "sliding" and c.reach is not None else c)
+        for layer, c in layers
+    ]
 
 
 def states_bytes(arch: ModelArch, layout: Layout, settings: CacheSettings, rules: CacheRules) -> int:
@@ -222,7 +233,7 @@ def _attention(
             kind="encoder", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.encoder_tokens
         )
     elif mixer.window is not None:
-        block = settings.kernel_block_tokens if rules.window_has_own_block else block
+        block = settings.kernel_block_tokens if rules.window_has_own_block and mixer.convolved is None else block
         own = LayerCache(
             kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window
         )
@@ -232,10 +243,24 @@ def _attention(
         )
     else:
         own = LayerCache(kind="full", shape=shape, block_tokens=block, page_bytes=block * token_bytes)
+    if mixer.convolved is not None:
+        return [own, _convolved(mixer.convolved, heads)]
     if mixer.indexer is None or not mixer.indexer.cached:
         return [own]
     # MiniMax-M3's indexer keeps its keys in bfloat16 (models/minimax_m3/common/indexer.py).
     return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
+
+
+def _convolved(kept: Convolved, heads: int) -> LayerCache:
+    """models/inkling/nvidia/sconv_swa_attn.py InklingConvState: a window in bfloat16, whatever the cache's dtype."""
+    width, block = kept.head_width, kept.kernel
+    return LayerCache(
+        kind="sliding",
+        shape=("convolution", heads, width),
+        block_tokens=block,
+        page_bytes=block * heads * width * ELEMENT_BYTES["bfloat16"],
+        reach=kept.kernel,
+    )
 
 
 def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:

@@ -9,6 +9,7 @@ end.
 from __future__ import annotations
 
 from infercli.core.architecture.arch import (
+    Attention,
     Experts,
     GatedDelta,
     Layout,
@@ -126,6 +127,8 @@ def _since_the_start(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[st
             parts = {"measured": _nearest(linked, ranks)}
             if buffers:
                 parts["all_reduce_buffers"] = Band(low=0.5 * buffers, typical=buffers, high=2 * buffers)
+        sums = _exchanged_sums(arch, load)
+        parts |= {"exchange_of_sums": Band.exactly(sums)} if sums else {}
         return parts | ({"odd_vocabulary": k.odd_vocab.times(0.25)} if _odd(arch) else {})
     if layout.pipeline_parallel_size > 1 and facts.sampler != "sort":
         # 0.19 with 2 and 4 stages prints 0.07 GiB: NCCL is there before the budget is measured.
@@ -140,6 +143,17 @@ def _since_the_start(arch: ModelArch, load: Load, facts: EngineFacts) -> dict[st
         # 0.12 with two data ranks: 0.61 GiB (n=1)
         parts["exchange_between_ranks"] = Band(low=0, typical=0.4 * GIB, high=1.0 * GIB)
     return parts | ({"odd_vocabulary": k.odd_vocab} if _odd(arch) else {})
+
+
+def _exchanged_sums(arch: ModelArch, load: Load) -> int:
+    """Inkling's own buffers of symmetric memory, through which ranks add up what short convolutions take.
+
+    0.26 to 0.33 models/inkling/nvidia/ops/lamport.py: three generations each of what goes in and of what comes out.
+    """
+    kernels = {m.convolved.kernel for m in mixers(arch) if isinstance(m, Attention) and m.convolved is not None}
+    if kernels != {4} or load.layout.tensor_parallel_size not in (2, 4, 8):
+        return 0
+    return 2 * 3 * min(16384, load.max_num_batched_tokens) * arch.hidden * 2
 
 
 def _odd(arch: ModelArch) -> bool:

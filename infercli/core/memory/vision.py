@@ -137,6 +137,7 @@ _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Phi4Multimodal", ("image", "audio")),
     ("Gemma3n", ("image", "audio")),
     ("KimiK25", ("vision_chunk",)),
+    ("InklingFor", ("image", "audio")),
 )
 """First part of the architecture's name -> what its encoders read (0.28 model_executor/models/,
 get_supported_mm_limits); the longest name counts. Gemma 4's sound encoder is apart, and goes with its images here."""
@@ -148,6 +149,8 @@ _GEMMA_3N_SEES = (0, 10)
 """Before, the class was its decoder alone (0.9.2 models/gemma3n.py)."""
 _UNUSED_LEFT_OUT_EARLY = ("Qwen2VL", "Qwen2_5_VL", "Qwen2_5Omni", "Qwen3VL", "Llava", "Mistral3", "Llama4")
 """The models that did so from 0.10 on, each for itself (0.10.2 and 0.11.0 models/*.py)."""
+_ALWAYS_LOADED = ("InklingFor",)
+"""Whose encoders are marked as none, and loaded all the same (0.26 to 0.33 models/inkling/nvidia/model.py)."""
 
 
 def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, Any] | None) -> Items:
@@ -173,6 +176,7 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     """
     early = release >= (0, 10) and arch.architecture.startswith(_UNUSED_LEFT_OUT_EARLY)
     left_out = items == "none" and (release >= _UNUSED_LEFT_OUT or early)
+    left_out &= not arch.architecture.startswith(_ALWAYS_LOADED)
     left_out |= release < _GEMMA_3N_SEES and arch.architecture.startswith("Gemma3nFor")
     if not arch.encoders or not (left_out or encoders_whole):
         return arch

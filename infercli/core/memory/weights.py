@@ -275,8 +275,9 @@ def _draft_tensors(
 ) -> Iterator[tuple[RankTensor, Quantization]]:
     """Weights of the draft layers, which checkpoints name `layers.N` behind the last or `mtp.layers.N`."""
     left_out = quantization.skipped.covered("mtp.layers.0.mlp", ())
+    plain = arch.architecture.startswith("InklingFor")  # 0.29 models/inkling/nvidia/mtp.py: in 16 bits
     for tensor in draft_tensors(arch, layout):
-        yield tensor, UNQUANTIZED if left_out else quantization
+        yield tensor, UNQUANTIZED if left_out or plain else quantization
 
 
 def _as_held(

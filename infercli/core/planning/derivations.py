@@ -143,6 +143,7 @@ def _non_torch(q: Question, term: MemoryTerm) -> Derivation:
     sources = {
         "all_reduce_buffers": "grow with hidden width and ranks (fused all-reduce)",
         "exchange_between_ranks": "expert or data parallel ranks; one log",
+        "exchange_of_sums": "three generations in and out of a batch of hidden states (Inkling's fused all-reduce)",
         "odd_vocabulary": "the sampler's kernel on a vocabulary that is no multiple of 16",
         "moved_meanwhile": "what the whole machine takes while the engine starts (core/memory/shared.py)",
         "held_by_others": "not free when an engine looks: the operating system and others (core/memory/shared.py)",

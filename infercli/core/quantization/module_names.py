@@ -17,8 +17,11 @@ Kind = Literal["path", "contains", "glob", "regex"]
 
 _LAYER = re.compile(r"(^|\.)(layers|blocks)\.(\d+)(?=\.|\*|$)")
 _EXPERT = re.compile(r"\.experts\.(?:\d+|\*)(?=\.|$)")
-_ROOTS = ("language_model.model.", "model.language_model.", "language_model.", "backbone.", "model.")
+_ROOTS = ("language_model.model.", "model.language_model.", "language_model.", "backbone.", "model.llm.", "model.")
 """What stands before `layers` in checkpoints of one family and not of another; vLLM maps it away (WeightsMapper)."""
+
+_UNEMBED = "unembed"
+"""What Inkling calls lm_head (vLLM 0.29 models/inkling/nvidia/model.py hf_to_vllm_mapper)."""
 
 
 class Pattern(NamedTuple):
@@ -85,8 +88,9 @@ def read_modules(names: Iterable[str], *, plain: Literal["path", "contains"]) ->
 def _root_free(name: str) -> str:
     for root in _ROOTS:
         if name.startswith(root):
-            return name[len(root) :]
-    return name
+            name = name[len(root) :]
+            break
+    return "lm_head" if name == _UNEMBED else name
 
 
 def _template(name: str) -> tuple[str, int | None]:

@@ -202,4 +202,15 @@ QUANTIZED_COPIES: tuple[tuple[str, str, Json, str], ...] = (
         }},
         BY_SIZE.format("NVIDIA/Model-Optimizer#2206"),
     ),
+    (
+        "thinkingmachines/Inkling-NVFP4", "thinkingmachines/Inkling",
+        {"quantization": {
+            "quant_algo": "NVFP4", "group_size": 16,
+            # By the size one layer's experts keep 16 bits; which one changes nothing.
+            "exclude_modules": [
+                "model.llm.unembed", "*.attn*", "*.mlp.w*", "*.mlp.shared_experts*", "model.llm.layers.2.mlp.experts*",
+            ],
+        }},
+        BY_SIZE.format("vllm-project/recipes#638"),
+    ),
 )  # fmt: skip

@@ -7,7 +7,34 @@ from __future__ import annotations
 
 from infercli.core.record import Json
 from infercli.core.shapes.recipes import MXFP4_EXPERTS
-from infercli.core.shapes.sources import REPORT
+from infercli.core.shapes.sources import GALLERY, INKLING_SMALL, REPORT
+
+
+def _inkling(hidden: int, layers: int, **text: int) -> Json:
+    return {
+        "architectures": ["InklingForConditionalGeneration"],
+        "text_config": {
+            "d_rel": 16, "dense_mlp_idx": 2, "gate_activation": "sigmoid", "head_dim": 128, "hidden_size": hidden,
+            "local_layer_ids": [i for i in range(layers) if i % 6 != 5], "model_max_length": 1048576,
+            "n_routed_experts": 256, "n_shared_experts": 2, "norm_after_topk": True, "num_experts_per_tok": 6,
+            "num_hidden_layers": layers, "num_key_value_heads": 8, "o_bias": False, "q_bias": False,
+            "rel_extent": 1024, "sconv_kernel_size": 4, "shared_expert_sink": True, "sliding_window_size": 512,
+            "swa_head_dim": 128, "torch_dtype": "bfloat16", "unpadded_vocab_size": 200058, "use_embed_norm": True,
+            "use_gate_bias": True, "use_global_scale": True, "vocab_size": 201024, **text,
+        },
+        "audio_config": {
+            "audio_mode": "dmel", "decoder_dmodel": hidden, "mel_vocab_size": 16, "n_mel_bins": 80,
+            "use_audio_norm": True,
+        },
+        "vision_config": {
+            "decoder_dmodel": hidden, "n_channels": 3, "n_layers": 4, "patch_size": 40, "temporal_patch_size": 2,
+            "use_vision_norm": True, "vision_encoder_type": "hmlp",
+        },
+        "mtp_config": {
+            "chain_hidden_post_norm": False, "local_layer_ids": [0, 2, 4, 5, 6, 7], "num_nextn_predict_layers": 8,
+        },
+    }  # fmt: skip
+
 
 # ids, config.json, its quantization, where the report stands
 REPORTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
@@ -112,5 +139,21 @@ REPORTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             },
         },
         MXFP4_EXPERTS, REPORT.format("a0d3871ab6f5", "models/kimi_k3"),
+    ),
+    (
+        ("thinkingmachines/Inkling",),
+        _inkling(
+            6144, 66, num_attention_heads=64, swa_num_attention_heads=64, swa_num_key_value_heads=16,
+            dense_intermediate_size=24576, intermediate_size=3072,
+        ),
+        None, GALLERY.format("inkling"),
+    ),
+    (
+        ("thinkingmachines/Inkling-Small",),
+        _inkling(
+            4096, 42, num_attention_heads=32, swa_num_attention_heads=32, swa_num_key_value_heads=8,
+            dense_intermediate_size=16384, intermediate_size=2048,
+        ),
+        None, INKLING_SMALL,
     ),
 )  # fmt: skip

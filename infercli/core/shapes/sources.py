@@ -13,4 +13,8 @@ REPORT = "config.json as printed in gogongxt/python@{}, scripts/{}.md"
 GALLERY = "config.json as stored in wenhaochai/llm-architecture-lineage@45f0a9766b06, data/configs/{}.json"
 GALLERY_KEYS = "config.json as quoted in wenhaochai/llm-architecture-lineage@34651f51dade, data/metadata.json, {}"
 NEMO = "config.json as stored in NVIDIA-NeMo/NeMo@8cfedd720346, nemo/collections/llm/gpt/model/{}.py"
+INKLING_SMALL = (
+    "text_config as quoted in WandLZhang/tpu-mech-interp@f9626fd2f6f3, scan/test_inkling_layers.py; "
+    f"the rest as Inkling's, {KNOWLEDGE}"
+)
 BY_SIZE = f"{{}} says what is quantized, and the size of the files which modules, {KNOWLEDGE}"

@@ -200,6 +200,13 @@ KIMI = {
     "scoring_func": "sigmoid",
     "num_nextn_predict_layers": 0,
 }
+INKLING = {
+    "model_type": "inkling_model", "vocab_size": 640, "hidden_size": 128, "intermediate_size": 96,
+    "dense_intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4,
+    "swa_num_key_value_heads": 8, "local_layer_ids": [0, 2], "model_max_length": 2048, "dense_mlp_idx": 1,
+    "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "shared_expert_sink": True,
+    "use_embed_norm": True, "use_gate_bias": True, "use_global_scale": True,
+}  # fmt: skip
 KIMI_K3 = {
     "model_type": "kimi_linear", "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384,
     "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 2048,

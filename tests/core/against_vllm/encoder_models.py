@@ -14,6 +14,7 @@ from tests.core.against_vllm.encoder_fragments import (
     GEMMA2,
     GEMMA4,
     GLM_ROPE,
+    INKLING,
     INTERN_CHAT,
     INTERN_VIT,
     KIMI,
@@ -341,6 +342,11 @@ _CONFIGS = (
                "vt_num_attention_heads": 4, "qkv_hidden_size": 144, "patch_size": 14, "init_pos_emb_height": 8,
                "init_pos_emb_width": 8, "init_pos_emb_time": 4, "merge_kernel_size": [2, 2], "mm_hidden_size": 96,
                "text_hidden_size": 128}),
+    config("InklingForConditionalGeneration", "inkling_mm_model", text_config=INKLING, vision_config={
+               "vision_encoder_type": "hmlp", "decoder_dmodel": 128, "patch_size": 40, "temporal_patch_size": 2,
+               "n_channels": 3, "n_layers": 4, "use_vision_norm": True}, audio_config={
+               "decoder_dmodel": 128, "n_mel_bins": 80, "mel_vocab_size": 16, "use_audio_norm": True,
+               "audio_mode": "dmel", "dmel_min_value": -1.0, "dmel_max_value": 1.0}),
     config("Glm4vForConditionalGeneration", "glm4v", tie_word_embeddings=False,
            text_config=LLAMA | GLM_ROPE | {"model_type": "glm4v_text", "head_dim": 16, "attention_bias": True},
            vision_config=QWEN2_5_VISION | {"model_type": "glm4v_vision", "image_size": 112}),

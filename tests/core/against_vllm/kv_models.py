@@ -360,6 +360,20 @@ MODELS: dict[str, Config] = {
     },
 }
 
+_INKLING: Config = _LLAMA | {
+    "architectures": ["InklingForCausalLM"], "model_type": "inkling_model", "num_hidden_layers": 11,
+    "num_key_value_heads": 8, "local_layer_ids": [i for i in range(11) if i % 6 != 5], "sliding_window_size": 512,
+    "dense_mlp_idx": 2, "dense_intermediate_size": 1024, "intermediate_size": 256, "n_routed_experts": 8,
+    "n_shared_experts": 2, "num_experts_per_tok": 2, "shared_expert_sink": True, "use_embed_norm": True,
+    "model_max_length": 40960,
+}  # fmt: skip
+MODELS |= {
+    "short convolutions beside windows of as many heads": _INKLING,
+    "short convolutions beside windows of more heads": _INKLING
+    | {"swa_num_attention_heads": 16, "swa_num_key_value_heads": 16},
+    "short convolutions and layers of both kinds that draft": _INKLING
+    | {"mtp_config": {"num_nextn_predict_layers": 4, "local_layer_ids": [0, 2]}},
+}
 COMPRESSED: Config = _LLAMA | {
     "architectures": ["DeepseekV4ForCausalLM"],
     "model_type": "deepseek_v4",

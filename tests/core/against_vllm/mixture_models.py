@@ -26,6 +26,14 @@ KIMI_K3: Config = {
     "linear_attn_config": {"full_attn_layers": [3, 5], "kda_layers": [1, 2, 4], "num_heads": 12, "head_dim": 64,
                            "short_conv_kernel_size": 4, "use_full_rank_gate": True, "gate_lower_bound": -5.0},
 }  # fmt: skip
+_INKLING: Config = {
+    "num_hidden_layers": 6, "num_key_value_heads": 8, "head_dim": 64, "swa_num_attention_heads": 32,
+    "swa_num_key_value_heads": 16, "swa_head_dim": 96, "local_layer_ids": [0, 1, 3, 4], "sliding_window_size": 256,
+    "rel_extent": 512, "d_rel": 8, "dense_mlp_idx": 2, "dense_intermediate_size": 960, "intermediate_size": 320,
+    "n_routed_experts": 12, "n_shared_experts": 2, "num_experts_per_tok": 2, "sconv_kernel_size": 4,
+    "use_embed_norm": True, "use_gate_bias": True, "use_global_scale": True, "shared_expert_sink": True,
+    "model_max_length": 4096,
+}  # fmt: skip
 _INDEXER: Config = {"index_head_dim": 128, "index_n_heads": 16, "index_topk": 2048}
 _GRANITE: Config = {
     "embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.2, "attention_multiplier": 0.1,
@@ -199,6 +207,12 @@ MIXTURES: dict[str, Config] = {
         routed_expert_hidden_size=None, latent_moe_use_norm=False),
     "Kimi-K3's decoder with a norm less": config(
         "KimiLinearForCausalLM", "kimi_linear", _LATENT, KIMI_K3, latent_moe_use_norm=False, first_k_dense_replace=2),
+    "InklingForCausalLM": config("InklingForCausalLM", "inkling_model", _INKLING),
+    "Inkling in the names of transformers": config(
+        "InklingForCausalLM", "inkling_model", _INKLING, dense_intermediate_size=None, intermediate_size=960,
+        moe_intermediate_size=320, conv_kernel_size=4, sconv_kernel_size=None, use_embed_norm=False,
+        use_gate_bias=False, use_global_scale=False, swa_num_key_value_heads=None, swa_num_attention_heads=None,
+        swa_head_dim=None),
     "Qwen3NextForCausalLM": config("Qwen3NextForCausalLM", "qwen3_next", _DELTA, _QWEN_MOE, attention_bias=True),
     "Qwen3_5ForCausalLM": config("Qwen3_5ForCausalLM", "qwen3_5_text", _DELTA),
     "Qwen3_5MoeForCausalLM": config("Qwen3_5MoeForCausalLM", "qwen3_5_moe_text", _DELTA, _QWEN_MOE,

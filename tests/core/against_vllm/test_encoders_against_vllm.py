@@ -37,13 +37,15 @@ IN_FLOAT32 = (
     ".e_score_correction_bias",
     "_experts_gate.weight",
     ".moe.gate.weight",
+    ".mlp.gate.bias",
+    ".mlp.gate.global_scale",
     "custom_text_proj.weight",
     ".moe.router_bias",
     ".correct_output_scale",
     "whisper_encoder.embed_positions.weight",
 )
-"""What vLLM keeps in float32: decay of states, routers of GLM-4.5V, ERNIE and Step and their corrections, Gemma 3n's
-scale of a stream, and Voxtral's positions."""
+"""What vLLM keeps in float32: decay of states, routers of GLM-4.5V, ERNIE and Step and their corrections, numbers of
+Inkling's router, Gemma 3n's scale of a stream, and Voxtral's positions."""
 
 
 def held(arch: ModelArch, ranks: int) -> int:
@@ -53,11 +55,13 @@ def held(arch: ModelArch, ranks: int) -> int:
 
 
 def caches(arch: ModelArch, ranks: int) -> Counter[tuple[int, int]]:
-    """(KV heads of one rank, width of a head) -> layers that keep keys and values."""
+    """(KV heads of one rank, width of a head) -> caches of keys and values, and of what is convolved."""
     found: Counter[tuple[int, int]] = Counter()
     for mixer, count in ((m, len(g.indices)) for g in arch.layers for m in (g.mixer, g.beside)):
         if isinstance(mixer, Attention) and mixer.cached and not mixer.shares_kv:
             found[kv_heads_per_rank(mixer, ranks), mixer.head_dim] += count
+            if mixer.convolved is not None:
+                found[kv_heads_per_rank(mixer, ranks), mixer.convolved.head_width] += count
         if isinstance(mixer, LatentAttention):
             found[1, mixer.kv_lora_rank + mixer.rope_dim] += count
     return found

@@ -15,6 +15,7 @@ import pytest
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import Attention, CompressedAttention, Layout, ModelArch, mixers
+from infercli.core.architecture.inkling import drafted_by
 from infercli.core.kv_cache.blocks import backend_block_tokens
 from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
@@ -76,6 +77,8 @@ class Case:
 
     def __init__(self, name: str, config: dict, **settings: object) -> None:
         self.name, self.arch = name, architecture.parse(config)
+        if self.arch.architecture.startswith("Inkling") and "speculative_tokens" in settings:
+            self.arch = drafted_by(self.arch, int(str(settings["speculative_tokens"])))
         dropped = ("quantization_config", "auto_map")  # methods and classes that this machine lacks; no cache depends
         config = {k: v for k, v in config.items() if k not in dropped}
         self.asked = PLAIN | settings | {"config": config, "questions": questions(self.arch)}
