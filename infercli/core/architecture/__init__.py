@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from infercli.core.architecture import (
     bert,
+    compressed,
     departures,
     gemma,
     glm5_next,
@@ -53,7 +54,8 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "GlmMoeDsaForCausalLM": latent.deepseek,
     "Glm4MoeLiteForCausalLM": latent.deepseek,
     "MistralLarge3ForCausalLM": latent.deepseek,
-    "DeepseekV4ForCausalLM": latent.deepseek_v4,
+    compressed.V4: compressed.deepseek_v4,
+    compressed.V4_1: compressed.deepseek_v41,
     "AXK1ForCausalLM": latent.a_x_k1,
     "SarvamMLAForCausalLM": latent.sarvam_mla,
     "LongcatFlashForCausalLM": latent.longcat,
@@ -156,8 +158,9 @@ _TIED: dict[str, bool] = {
     **dict.fromkeys(("CohereForCausalLM", "Cohere2ForCausalLM", "Cohere2MoeForCausalLM", "Gemma2ForCausalLM"), True),
     **dict.fromkeys((
         "AXK1ForCausalLM", "AfmoeForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV32ForCausalLM",
-        "DeepseekV3ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM", "Glm4MoeLiteForCausalLM",
-        "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "InklingForCausalLM", "JambaForCausalLM", "KimiLinearForCausalLM",
+        "DeepseekV3ForCausalLM", "DeepseekV41ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM",
+        "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "InklingForCausalLM",
+        "JambaForCausalLM", "KimiLinearForCausalLM",
         "LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM",
         "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
         "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "NemotronHPuzzleForCausalLM",
@@ -167,7 +170,7 @@ _TIED: dict[str, bool] = {
 }  # fmt: skip
 """Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
 
-_IMAGE_PREFIX = ("Gemma3For", "PaliGemma", "Molmo2")
+_IMAGE_PREFIX = ("DeepseekV4For", "Gemma3For", "PaliGemma", "Molmo2")
 """First part of the names of classes whose images are seen whole; Gemma 4's config.json says whether its are (vLLM 0.29
 transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
 
@@ -179,6 +182,7 @@ def parse(config: Json) -> ModelArch:
     """
     classes = config.get("architectures") or []
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
+    name = compressed.vision_class(config) or name
     try:
         arch = _parse(name, config)
         negative = next((t for t in rank_tensors(arch, Layout()) if t.outputs * t.inputs < 0), None)

@@ -57,6 +57,7 @@ __all__ = [
     "rank_tensors",
     "stage_layers",
     "stage_tensors",
+    "table_elements",
     "uniform_attention",
 ]
 
@@ -101,8 +102,13 @@ class ModelArch:
     """What else the decoder has outside its layers: learned positions, a norm on the embedding."""
     encoders: tuple[Weight, ...] = ()
     """Vision and audio encoders, with the projectors behind them."""
+    tables: tuple[Weight, ...] = ()
+    """Rows of FP8 that are looked up by n-grams (Engram), with a byte of scale for each 32: in the host's memory, where
+    vLLM is not told otherwise. Ranks deal out `heads` columns of them."""
     draft_layers: tuple[LayerGroup, ...] = ()
-    """Multi-token-prediction layers of the checkpoint, loaded only when speculation is asked for."""
+    """Layers of the checkpoint that draft, loaded only when speculation is asked for."""
+    draft_others: tuple[Weight, ...] | None = None
+    """What stands beside them, where they draft a block at once (DSpark); None: multi-token prediction."""
     final_norm: int = 1
     """Vectors of the hidden width in the norm behind the last layer; 0: none."""
     lm_head_bias: bool = False
@@ -238,6 +244,8 @@ def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
     tensors: list[RankTensor] = []
     for group in arch.draft_layers:
         tensors += layer_tensors(group, arch.hidden, layout)
+    if arch.draft_others is not None:
+        return (*tensors, *(weight_tensor(weight, layout) for weight in arch.draft_others))
     layers = tuple(i for group in arch.draft_layers for i in group.indices)
     rows = arch.hidden
     if arch.architecture.startswith(_ONE_SPLIT_PROJECTION):
@@ -256,7 +264,12 @@ def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
 
 def parameter_count(arch: ModelArch) -> int:
     """Parameters of the checkpoint: one rank, without vLLM's padding of the vocabulary and without draft layers."""
-    return _elements(stage_tensors(arch, Layout(), 0)) - _padding(arch)
+    return _elements(stage_tensors(arch, Layout(), 0)) - _padding(arch) + table_elements(arch)
+
+
+def table_elements(arch: ModelArch) -> int:
+    """Of all tables of n-grams, of which a token reads a few rows."""
+    return sum(table.outputs * table.inputs for table in arch.tables)
 
 
 def _elements(tensors: tuple[RankTensor, ...]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.compressed import hyper_connections
 from infercli.core.architecture.encoder_parts import Block, blocks, heads, patches, plain, weight
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
 from infercli.core.architecture.fields import DRAFTS, EXTEND, HEADS, HIDDEN, LAYERS, Layer, entries, integer, optional
@@ -53,7 +54,7 @@ def glm5_next(config: Json) -> ModelArch:
     sparse = sparse_layers(own, count) if has_experts(own) else frozenset()
     moe = experts(own, Mixture(router_bias=own.get("topk_method") == "noaux_tc")) if sparse else None
     dense = Dense(intermediate=integer(own, "intermediate_size"))
-    connections = _connections(streams, hidden)
+    connections = hyper_connections(streams, hidden)
     layers = [Layer(mixers[i], moe if i in sparse else dense, 2, connections) for i in range(count)]
     drafts = [Layer(latent, layers[-1].feed_forward)] * (optional(own, DRAFTS) or 0)
     return replace(model(own, hidden, layers, drafts=drafts), residual_streams=streams, tied=False)
@@ -95,16 +96,6 @@ def _projection(name: str, outputs: int, inputs: int, split: Split = "outputs") 
     return Weight(
         name=name, role="linear_attention", module=f"self_attn.{name}", outputs=outputs, inputs=inputs, split=split
     )
-
-
-def _connections(streams: int, hidden: int) -> tuple[Weight, ...]:
-    """The hyper-connections before each half of a layer."""
-    wide = (2 + streams) * streams
-    return tuple(
-        Weight(name=f"hc_{half}", role="other", module=f"hc_{half}_fn", outputs=wide * (streams * hidden + 1) + 3,
-               inputs=1, float32=True)
-        for half in ("attn", "ffn")
-    )  # fmt: skip
 
 
 def encoder(vision: Json, hidden: int) -> list[Weight]:

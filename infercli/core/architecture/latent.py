@@ -1,4 +1,4 @@
-"""Decoders with latent attention: DeepSeek V2, V3, V3.2, V4, and the models of their shape."""
+"""Decoders with latent attention: DeepSeek V2, V3, V3.2, and the models of their shape."""
 
 from __future__ import annotations
 
@@ -20,12 +20,10 @@ from infercli.core.architecture.fields import (
     grouped,
     integer,
     optional,
-    own_entries,
     tied,
     without,
 )
 from infercli.core.architecture.layers import (
-    CompressedAttention,
     Dense,
     Indexer,
     LatentAttention,
@@ -34,12 +32,6 @@ from infercli.core.architecture.layers import (
 )
 from infercli.core.record import Json
 from infercli.errors import Unsupported
-
-_V4_EXPERTS = Mixture(
-    module="ffn", names=("w1", "w3", "w2"), router_bias=True, shared_module="ffn.shared_experts",
-    shared_names=("w1", "w3", "w2"),
-)  # fmt: skip
-
 
 _LONGCAT = Mixture(
     router="router.classifier", router_bias=True, router_float32="router_dtype", shared_module="mlps.0"
@@ -158,52 +150,6 @@ def _with_norms(arch: ModelArch, norms: int) -> ModelArch:
     )
 
 
-def deepseek_v4(config: Json) -> ModelArch:
-    """DeepseekV4ForCausalLM (vLLM 0.29 models/deepseek_v4/): a window, compressed keys, and wide residual streams."""
-    count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
-    ratios = own_entries(config, "compress_ratios", count)
-    streams = integer(config, "hc_mult")
-    moe, hashed = experts(config, _V4_EXPERTS), int(config.get("num_hash_layers") or 0)
-    wide = (2 + streams) * streams
-    others = tuple(
-        _float32(f"hc_{part}_{what}", outputs, inputs)
-        for part in ("attn", "ffn")
-        for what, outputs, inputs in (("fn", wide, streams * hidden), ("base", wide, 1), ("scale", 3, 1))
-    )
-    # The first layers look the experts of a token up in a table of whole numbers, and do not correct scores.
-    table = _float32("ffn.gate.tid2eid", integer(config, "vocab_size"), moe.experts_per_token)
-    layers = [
-        Layer(_compressed(config, int(ratio)), replace(moe, router_bias=False), 2, (*others, table))
-        if index < hashed
-        else Layer(_compressed(config, int(ratio)), moe, 2, others)
-        for index, ratio in enumerate(ratios)
-    ]
-    length = context_length(config)
-    return ModelArch(
-        architecture=family_of(config),
-        hidden=hidden,
-        vocab=integer(config, "vocab_size"),
-        tied=tied(config, default=False),
-        dtype=checkpoint_dtype(config),
-        max_model_len=length.longest,
-        rope_positions=length.rows,
-        rope_width=2 * integer(config, "qk_rope_head_dim"),
-        rope_float32=True,  # layers/rotary_embedding/deepseek_scaling_rope.py DeepseekV4ScalingRotaryEmbedding
-        residual_streams=streams,
-        layers=grouped(layers),
-        draft_layers=_drafts(config, grouped(layers), count),
-        outside=(
-            _float32("hc_head_fn", streams, streams * hidden),
-            _float32("hc_head_base", streams, 1),
-            _float32("hc_head_scale", 1, 1),
-        ),
-    )
-
-
-def _float32(module: str, outputs: int, inputs: int) -> Weight:
-    return Weight(name=module, role="other", module=module, outputs=outputs, inputs=inputs, float32=True)
-
-
 def latent_attention(config: Json, indexer: Indexer | None = None) -> LatentAttention:
     """Latent attention whose widths stand under DeepSeek's keys."""
     return LatentAttention(
@@ -259,23 +205,6 @@ def _indexer_kinds(config: Json, count: int) -> list[str] | None:
     return ["shared" if max(index - offset + 1, 0) % every else "full" for index in range(count)]
 
 
-def _compressed(config: Json, ratio: int) -> CompressedAttention:
-    if ratio not in (0, 4, 128):
-        raise Unsupported(f"config.json: compress_ratios: {ratio} is not known here: 0, 4 and 128 are", EXTEND)
-    picks = indexer(config)  # read in every layer: a config without it is damaged
-    return CompressedAttention(
-        heads=integer(config, HEADS),
-        head_dim=integer(config, "head_dim"),
-        rope_dim=integer(config, "qk_rope_head_dim"),
-        q_lora_rank=integer(config, "q_lora_rank"),
-        o_groups=integer(config, "o_groups"),
-        o_lora_rank=integer(config, "o_lora_rank"),
-        window=integer(config, "sliding_window"),
-        compress_ratio=ratio,
-        indexer=picks if ratio == 4 else None,
-    )
-
-
 def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[LayerGroup, ...]:
     """Multi-token-prediction layers: as the last layer, behind the model's own."""
     number = optional(config, DRAFTS) or 0
@@ -285,7 +214,4 @@ def _drafts(config: Json, layers: tuple[LayerGroup, ...], count: int) -> tuple[L
     if isinstance(last.mixer, LatentAttention) and last.mixer.indexer is not None:
         # A draft layer picks for itself, whatever the last layer does (vLLM 0.29 models/deepseek_v2.py is_mtp_layer).
         last = replace(last, mixer=replace(last.mixer, indexer=replace(last.mixer.indexer, cached=True)))
-    if isinstance(last.mixer, CompressedAttention):
-        # A draft layer has the window only (vLLM 0.29 models/deepseek_v4/attention.py: layer_id < num_hidden_layers).
-        last = replace(last, mixer=replace(last.mixer, compress_ratio=0, indexer=None))
     return (replace(last, indices=tuple(range(count, count + number))),)

@@ -95,10 +95,12 @@ class Indexer:
     query_inputs: int
     """Width of what its queries are projected from: the compressed query (DeepSeek) or the hidden state."""
     cached: bool = True
-    """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2), and since `SKIPS_INDEXERS` has neither
-    weights nor keys of one."""
+    """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2, DeepSeek-V4.1), and since
+    `SKIPS_INDEXERS` has neither weights nor keys of one."""
     pool: int = 1
     """Tokens whose keys become one, by a gate of their own (GLM-5.3); 1: each has its own."""
+    candidates: int = 0
+    """Blocks of keys that one indexer leaves for those behind it to pick from (DeepSeek-V4.1); 0: they see all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,10 @@ class LatentAttention:
 
 @dataclass(frozen=True, kw_only=True)
 class CompressedAttention:
-    """DeepSeek-V4's: multi-query attention with one key-value head within a window, and compressed tokens before it."""
+    """DeepSeek-V4's: multi-query attention with one key-value head within a window, and compressed tokens before it.
+
+    V4.1's layers share: a few compress keys, which those behind read, and a few pick among them for those behind.
+    """
 
     heads: int
     head_dim: int
@@ -132,7 +137,9 @@ class CompressedAttention:
     compress_ratio: int
     """Tokens that become one compressed key; 0: the window only."""
     indexer: Indexer | None
-    """It picks compressed keys where they are many (ratio 4)."""
+    """It picks compressed keys where they are many (ratio 4; of V4.1 any)."""
+    owns_keys: bool | None = None
+    """V4.1: whether its compressed keys, and those of its indexer, are its own. None: V4, where each layer's are."""
     module: str = "attn"
 
 
@@ -231,6 +238,8 @@ class Experts:
     """Of one routed expert."""
     shared_intermediate: int = 0
     """Of all shared experts together, or of a dense feed-forward beside the experts; 0: none."""
+    shared_block: int = 1
+    """Each rank's share of the shared experts is padded to whole blocks of this width (DeepSeek-V4)."""
     gated: bool = True
     bias: bool = False
     shared_bias: bool = False

@@ -75,6 +75,8 @@ class RankTensor(NamedTuple):
 
 
 _LINEAR: Role = "linear_attention"
+OUTPUT_GROUPS = "attention output down"
+"""The name of DeepSeek-V4's first output projection, which multiplies each group of heads by itself."""
 
 
 class _Group:
@@ -201,27 +203,41 @@ class _Group:
             self._indexer(a.indexer, m, a.linear)
 
     def _compressed(self, a: CompressedAttention) -> None:
-        """VLLM 0.29 models/deepseek_v4/attention.py and compressor.py."""
+        """VLLM 0.29 models/deepseek_v4/attention.py and compressor.py, 0.33 models/deepseek_v41/ of the same names."""
         heads, groups, m = a.heads // self.tp, -(-a.o_groups // self.tp), a.module
         self.add(
             "latent down", "attention", (f"{m}.wq_a", f"{m}.wkv"), a.q_lora_rank + a.head_dim, self.hidden, linear=True
         )
         self.add("query up", "attention", (f"{m}.wq_b",), heads * a.head_dim, a.q_lora_rank, linear=True)
         self.add(
-            "attention output down", "attention", (f"{m}.wo_a",), groups * a.o_lora_rank,
+            OUTPUT_GROUPS, "attention", (f"{m}.wo_a",), groups * a.o_lora_rank,
             a.heads * a.head_dim // a.o_groups, linear=True,
         )  # fmt: skip
         self.add("attention output up", "attention", (f"{m}.wo_b",), self.hidden, groups * a.o_lora_rank, linear=True)
         self.add("latent norms", "norm", (f"{m}.q_norm", f"{m}.kv_norm"), a.q_lora_rank + a.head_dim)
         # Padded as the kernels need the heads (models/deepseek_v4/nvidia/flashmla.py get_padded_num_q_heads)
         self.add("sinks", "attention", (f"{m}.attn_sink",), 64 if heads <= 64 else 128, float32=True)
-        if a.compress_ratio:
+        alone = a.owns_keys is None
+        if a.owns_keys:
+            self._shared_compressor(f"{m}.compressor", a)
+        elif a.compress_ratio and alone:
             self._compressor(f"{m}.compressor", "attention", a.head_dim, a.compress_ratio)
-        if a.indexer is not None:
+        if a.indexer is not None and a.indexer.cached:
             i, name = a.indexer, f"{m}.indexer"
             self.add("indexer queries", "indexer", (f"{name}.wq_b",), i.heads * i.head_dim, i.query_inputs, linear=True)
             self.add("indexer weights", "indexer", (f"{name}.weights_proj",), i.heads, self.hidden)
-            self._compressor(f"{name}.compressor", "indexer", i.head_dim, a.compress_ratio)
+            if alone:
+                self._compressor(f"{name}.compressor", "indexer", i.head_dim, a.compress_ratio)
+            elif a.owns_keys:
+                self.add("indexer keys", "indexer", (f"{name}.wk",), i.head_dim, a.head_dim)
+                self.add("indexer norm", "indexer", (f"{name}.k_norm",), i.head_dim)
+
+    def _shared_compressor(self, module: str, a: CompressedAttention) -> None:
+        """V4.1's, whole on every rank: one token alone needs no gate."""
+        gated = a.compress_ratio > 1
+        parts = (f"{module}.wkv", f"{module}.wgate") if gated else (f"{module}.wkv",)
+        self.add("compressor", "attention", parts, len(parts) * a.head_dim, self.hidden)
+        self.add("compressor norm", "norm", (f"{module}.norm",), a.head_dim)
 
     def _compressor(self, module: str, role: Role, head_dim: int, ratio: int) -> None:
         """Whole on every rank. At ratio 4 windows overlap, so each compressed key has two halves."""
@@ -345,7 +361,7 @@ class _Group:
             self.add("expert latent norm", "norm", (), e.latent if e.latent_norm else 0)
         if e.shared_intermediate:
             ranks = 1 if e.follows_sequence and self.layout.sequence_parallel else self.tp
-            self._projections(e.shared_intermediate // ranks, e, e.shared_bias, "shared ", "shared_experts")
+            self._projections(shared_share(e, ranks), e, e.shared_bias, "shared ", "shared_experts")
         if e.shared_gate:
             self.add("shared gate", "shared_experts", (f"{e.module}.shared_expert_gate",), 1, self.hidden)
 
@@ -369,6 +385,13 @@ def expert_share(experts: Experts, layout: Layout) -> tuple[int, int]:
     if tp > 1 and layout.release >= (0, 27):  # models/kimi_k3/nvidia/model.py KimiMoE, from that release on
         wide = max(wide, experts.least_width * tp)
     return experts.experts, wide // ranks
+
+
+def shared_share(experts: Experts, tensor_parallel_size: int) -> int:
+    """Width of the shared experts on one rank (vLLM 0.25 to 0.33 models/deepseek_v4/nvidia/model.py DeepseekV4MLP)."""
+    blocks = experts.shared_intermediate // experts.shared_block
+    padded = experts.shared_block > 1
+    return (-(-blocks // tensor_parallel_size) if padded else blocks // tensor_parallel_size) * experts.shared_block
 
 
 def layer_tensors(group: LayerGroup, hidden: int, layout: Layout) -> list[RankTensor]:

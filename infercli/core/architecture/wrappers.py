@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from infercli.core.architecture import (
     composed,
+    compressed,
     encoders,
     glm5_next,
     inkling,
@@ -167,6 +168,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "StepVLForConditionalGeneration": Wrapper(step.step_vl, whole=True),
     "MolmoForCausalLM": Wrapper(molmo.molmo, molmo.molmo_decoder, whole=True, text=molmo.molmo_text),
     "Molmo2ForConditionalGeneration": Wrapper(molmo.molmo2, molmo.molmo2_decoder, whole=True, text=molmo.molmo2_text),
+    compressed.V4_VISION: Wrapper(compressed.v4_encoder, compressed.V4, whole=True, text=compressed.v4_text),
     "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 

@@ -92,7 +92,7 @@ def problems(engine_args: dict[str, Json], version: str) -> list[tuple[str, str]
     return found
 
 
-def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp"], int] | None:
+def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp", "dspark"], int] | None:
     """(method, tokens ahead) of speculation that loads no other model; None: there is none, or it does.
 
     mtp has a name for each model as well, which vLLM calls deprecated (config/speculative.py MTPModelTypes).
@@ -103,6 +103,8 @@ def own_speculation(engine_args: dict[str, Json]) -> tuple[Literal["ngram", "mtp
         return None
     if method == "mtp" or method.endswith("_mtp"):
         return "mtp", tokens
+    if method == "dspark":
+        return "dspark", tokens
     return ("ngram", tokens) if method == "ngram" else None
 
 

@@ -126,7 +126,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
     ),
     (0, 29, 0): (
-        "Glm5NextForCausalLM", "Glm5NextForConditionalGeneration",
+        "DeepseekV41ForCausalLM", "DeepseekV4ForConditionalGeneration", "Glm5NextForCausalLM",
+        "Glm5NextForConditionalGeneration",
     ),
 }  # fmt: skip
 """The newest release that was read and lacks these classes."""

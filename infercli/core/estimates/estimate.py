@@ -32,6 +32,7 @@ from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note,
 from infercli.core.memory.batch import Draft
 from infercli.core.memory.cuda_graphs import estimates_graphs
 from infercli.core.memory.shared import shared_memory_notes
+from infercli.core.memory.tables import table_notes
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.quantization.methods import require_engine
 from infercli.core.record import Json
@@ -190,6 +191,7 @@ def examine(
             given = settings.kv_cache_memory_bytes is not None
             estimated = estimates_graphs(arch, quantization, sized.load, facts)
             notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
+            notes += tuple(table_notes(arch, sized.load.layout))
             return Examined(
                 arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
             )
@@ -237,7 +239,7 @@ def _check_speculation(
     said = request.speculation
     if said is None:
         return
-    if said.method == "mtp":
+    if said.method in ("mtp", "dspark"):
         with problems.at("speculation"):
             drafting_layers(said, model.arch, None)
     equal = facts is None or facts.release >= _EQUAL_VOCABULARIES

@@ -184,7 +184,7 @@ def uncounted(log: StartupLog) -> str | None:
     """What a start had that the estimate of its settings does not count; None: nothing that the log says."""
     if log.cpu_offload_gb:
         return f"cpu_offload_gb {log.cpu_offload_gb:g}"
-    own = log.speculation == "ngram" or (log.speculation == "mtp" and log.draft_model in (None, log.model))
+    own = log.speculation == "ngram" or (log.speculation in ("mtp", "dspark") and log.draft_model in (None, log.model))
     if log.speculation is not None and not own:
         return f"speculation by {log.speculation}" + (f" of {log.draft_model}" if log.draft_model else "")
     return None

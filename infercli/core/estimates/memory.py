@@ -335,8 +335,15 @@ def drafting_layers(speculation: Speculation | None, arch: ModelArch, draft: Dra
         return draft.arch.layers
     if not arch.draft_layers:
         raise Unsupported(
-            f"speculation by mtp needs draft layers in the checkpoint, and this {arch.architecture} has none",
+            f"speculation by {speculation.method} needs draft layers in the checkpoint, and this {arch.architecture} "
+            "has none",
             "leave speculation out, or say ngram",
+        )
+    own = "mtp" if arch.draft_others is None else "dspark"
+    if speculation.method != own:
+        raise Unsupported(
+            f"the draft layers of this {arch.architecture} draft by {own}, and not by {speculation.method}",
+            f"say {own}, or leave speculation out",
         )
     return arch.draft_layers
 

@@ -56,7 +56,7 @@ def read_draft(
     Raises Unsupported or InputError for what is not taught, not whole or not named.
     """
     method = speculation.method
-    if method == "ngram" or method == "mtp":  # noqa: PLR1714  # told apart for the type of what is left
+    if method == "ngram" or method == "mtp" or method == "dspark":  # noqa: PLR1714  # told apart for its type
         return None
     if config is not None:
         return Draft(

@@ -36,7 +36,7 @@ class Asked(Record):
 class Speculation(Asked):
     """Speculative decoding, as stated: the acceptance depends on the text and is never assumed."""
 
-    method: Literal["ngram", "draft_model", "eagle", "eagle3", "dflash", "mtp"]
+    method: Literal["ngram", "draft_model", "eagle", "eagle3", "dflash", "mtp", "dspark"]
     num_speculative_tokens: Count
     model: str | None = None
     """What drafts, where it is a model of its own: an id of `infercli models`; beside a config it is only a name."""
@@ -48,8 +48,8 @@ class Speculation(Asked):
 
     @property
     def passes(self) -> int:
-        """Of what drafts, in each step: one for each token, but DFlash drafts a block at once and n-grams are found."""
-        return {"ngram": 0, "dflash": 1}.get(self.method, self.num_speculative_tokens)
+        """Of what drafts, in each step: one a token; DFlash and DSpark draft a block at once, n-grams are found."""
+        return {"ngram": 0, "dflash": 1, "dspark": 1}.get(self.method, self.num_speculative_tokens)
 
 
 class Traffic(Asked):

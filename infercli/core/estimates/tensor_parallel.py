@@ -29,8 +29,9 @@ from infercli.core.architecture.arch import (
     feed_forwards,
     kv_heads_per_rank,
     mixers,
+    stage_layers,
 )
-from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.architecture.tensors import layer_tensors, shared_share
 from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.experts import TRT_LLM_PADS_PAIRS
@@ -129,8 +130,22 @@ def stage_problems(arch: ModelArch, stages: int) -> Iterator[str]:
     """Every rule that so many pipeline stages break, whatever the tensor-parallel size."""
     if stages > arch.layer_count:
         yield f"{arch.layer_count} layers do not fill {stages} pipeline stages"
+    yield from _shared_keys_problems(arch, stages)
     if stages > 1 and arch.architecture.startswith(_ONE_STAGE):
         yield f"vLLM has no pipeline parallelism for {arch.architecture}"
+
+
+def _shared_keys_problems(arch: ModelArch, stages: int) -> Iterator[str]:
+    """Layers that read an earlier one's compressed keys outside its stage (models/deepseek_v41/attention.py)."""
+    reading = {i: m for g in arch.layers if isinstance(m := g.mixer, CompressedAttention) for i in g.indices}
+    owners = [i for i, m in sorted(reading.items()) if m.owns_keys]
+    for stage in range(1, stages) if owners else ():
+        here = stage_layers(arch, Layout(pipeline_parallel_size=stages), stage)
+        first = next((i for i in here if reading[i].compress_ratio), None)
+        if first is not None and not reading[first].owns_keys:
+            behind = ", ".join(map(str, owners))
+            yield f"a pipeline stage of {stages} would begin within layers that share keys: it may at {behind}"
+            return
 
 
 def dealing_problems(arch: ModelArch, *, expert_parallel: bool) -> Iterator[str]:
@@ -201,7 +216,8 @@ def _feed_forward_problems(feed_forward: FeedForward, layout: Layout) -> Iterato
         return
     if not layout.expert_parallel:  # fused_moe/config.py FusedMoEConfig: ranks that split data split experts as well
         yield from _indivisible([("expert width", feed_forward.intermediate)], tp * layout.data_parallel_size)
-    yield from _indivisible([("shared experts' width", feed_forward.shared_intermediate)], tp)
+    if feed_forward.shared_block == 1:
+        yield from _indivisible([("shared experts' width", feed_forward.shared_intermediate)], tp)
 
 
 def _indivisible(wholes: list[tuple[str, int]], ranks: int) -> Iterator[str]:
@@ -369,8 +385,10 @@ def _dense_parts(feed_forward: FeedForward | None, arch: ModelArch, layout: Layo
         return
     shared = isinstance(feed_forward, Experts)
     prefix = "shared " if shared else ""
-    total = feed_forward.shared_intermediate if isinstance(feed_forward, Experts) else feed_forward.intermediate
-    width = total // layout.tensor_parallel_size
+    ranks = layout.tensor_parallel_size
+    width = (
+        shared_share(feed_forward, ranks) if isinstance(feed_forward, Experts) else feed_forward.intermediate // ranks
+    )
     merged = (width, width) if feed_forward.gated else (width,)
     yield _Parts(f"{prefix}gate-up" if feed_forward.gated else f"{prefix}up", merged, arch.hidden, "outputs")
     yield _Parts(f"{prefix}down", (arch.hidden,), width, "inputs")

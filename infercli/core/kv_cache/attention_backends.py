@@ -11,9 +11,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, ModelArch, mixers
+from infercli.core.architecture.compressed import V4_VISION
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache.specs import COMPRESSED_DTYPES, NOT_COMPRESSED, kv_dtype
+from infercli.core.kv_cache.compressed import (
+    COMPRESSED_ALWAYS,
+    COMPRESSED_DTYPES,
+    COMPRESSED_UNASKED,
+    NOT_COMPRESSED,
+)
+from infercli.core.kv_cache.specs import kv_dtype
 from infercli.core.quantization.methods import capability_text
 from infercli.core.quantization.schemes import Quantization
 
@@ -75,9 +82,11 @@ def backend_problems(
         what = f"fp8_ds_mla is a layout for attention that picks its tokens, and that of {arch.architecture} does not"
         yield BackendProblem("kv_cache_dtype", what, "say kv_cache_dtype fp8")
         return
-    unfit = any(isinstance(m, CompressedAttention) for m in kinds) and asked not in COMPRESSED_DTYPES
+    unfit = any(isinstance(m, CompressedAttention) for m in kinds) and asked not in _taken_by_compressed(arch, facts)
     if unfit:
-        yield BackendProblem("kv_cache_dtype", NOT_COMPRESSED, "say kv_cache_dtype fp8")
+        said = NOT_COMPRESSED if facts.release < COMPRESSED_UNASKED else COMPRESSED_ALWAYS
+        yield BackendProblem("kv_cache_dtype", said, "say kv_cache_dtype fp8")
+    yield from _unsupported(arch, gpu)
     related = any(isinstance(m, Attention) and m.convolved is not None for m in kinds)
     if related and gpu.platform == "rocm" and facts.release < _RELATIVE_ON_AMD:
         what = f"vLLM {facts.version} has {arch.architecture} for NVIDIA alone"
@@ -121,6 +130,28 @@ def backend_problems(
         says = f"vLLM {facts.version} cannot keep the KV cache in {named} on {gpu.name}"
         hint = "leave kv_cache_dtype out" if asked != "auto" else "say kv_cache_dtype bfloat16, or take another GPU"
         yield BackendProblem("kv_cache_dtype", f"{says}: {why}", hint)
+
+
+def _unsupported(arch: ModelArch, gpu: Gpu) -> Iterator[BackendProblem]:
+    """GPUs that DeepSeek-V4.1, and V4 with an encoder, are not run on, or whose memory is not counted so far.
+
+    0.33 models/deepseek_v4/vl_stub.py; models/deepseek_v41/__init__.py knows NVIDIA's and AMD's.
+    """
+    shares = any(isinstance(m, CompressedAttention) and m.owns_keys is not None for m in mixers(arch))
+    if gpu.platform == "xpu" and (shares or arch.architecture == V4_VISION):
+        yield BackendProblem(
+            "gpu", f"vLLM runs {arch.architecture} on GPUs of NVIDIA and AMD only", "choose another GPU"
+        )
+    if gpu.unified_memory and arch.tables:
+        what = f"{gpu.name} shares its memory, of which the n-gram tables of {arch.architecture} take a part"
+        yield BackendProblem("gpu", f"{what}: that is not counted yet", "choose a GPU with memory of its own")
+
+
+def _taken_by_compressed(arch: ModelArch, facts: EngineFacts) -> tuple[str, ...]:
+    """What a cache of compressed attention may be asked to be."""
+    shares = any(isinstance(m, CompressedAttention) and m.owns_keys is not None for m in mixers(arch))
+    named = ("fp8", "fp8_ds_mla") if shares else COMPRESSED_DTYPES
+    return named if facts.release < COMPRESSED_UNASKED else ("auto", *named)
 
 
 def _sparse(mixer: object) -> bool:

@@ -47,11 +47,19 @@ def _compressed(mixer: Mixer) -> bool:
     return isinstance(mixer, CompressedAttention)
 
 
+def _shares_keys(mixer: Mixer) -> bool:
+    return isinstance(mixer, CompressedAttention) and mixer.owns_keys is not None
+
+
 def _sparse_heads(mixer: Mixer) -> bool:
     return isinstance(mixer, Attention) and mixer.indexer is not None
 
 
 _BACKENDS = (
+    # models/deepseek_v41/sparse_mla.py, v1/attention/backends/mla/indexer.py DeepseekV41IndexerBackend: the smallest
+    # that all of its backends take.
+    _Backend(since=(0, 30), mixer=_shares_keys, majors=(9,), tokens=64),
+    _Backend(since=(0, 30), mixer=_shares_keys, majors=None, tokens=128),
     # models/deepseek_v4/, v1/attention/backends/mla/sparse_swa.py get_preferred_block_size.
     _Backend(since=(0, 20), mixer=_compressed, majors=None, tokens=256),
     # MiniMax-M3, models/minimax_m3/common/sparse_attention.py get_supported_kernel_block_sizes: the only block with

@@ -37,6 +37,8 @@ class LayerCache:
     """Its pages keep their size and share a block with pages of other sizes."""
     exported: int = 0
     """Pages more of a state that the prompts of a request leave on their way, where its prefix is cached."""
+    block_step_bytes: int = 1
+    """A block is a multiple of it."""
 
 
 class PlacedCache(NamedTuple):

@@ -1,7 +1,7 @@
-"""Groups and blocks where pages of unequal size share a block: DeepSeek-V4, whose layers keep up to five caches each.
+"""Groups and blocks where pages of unequal size share a block: DeepSeek-V4 and V4.1, GLM-5.3.
 
 The one thing to know: here no page is grown to the size of another. A block is as large as the largest group's pages
-together, so the groups are cut until they are about as large as one another.
+together, so the groups are cut until they are about as large as one another. A layer of V4 keeps up to five caches.
 
 vLLM 0.29 v1/core/kv_cache_utils.py _get_packed_kv_cache_groups, where blocks stand outermost in memory. Before, 0.20 to
 0.28: group_and_unify_kv_cache_specs and _get_kv_cache_groups_uniform_groups.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from math import lcm
 
 from infercli.core.kv_cache.groups import CacheGroup, PlacedCache, blocks_needed_by
 from infercli.core.kv_cache.rules import CacheRules, Packing
@@ -42,7 +43,8 @@ def packed_block_bytes(made: Sequence[CacheGroup], stage: Container[int], packin
     full attention. slots: for each page size as many as any group has. widest: what the largest group fills.
     """
     if packing == "widest":
-        return max(group.bytes_within(stage) for group in made)
+        step = lcm(*(placed.cache.block_step_bytes for group in made for placed in group.layers))
+        return -(-max(group.bytes_within(stage) for group in made) // step) * step
     counts = [Counter(p.cache.page_bytes for p in group.layers if p.layer in stage) for group in made]
     if packing == "slots":
         return sum(page * max(count[page] for count in counts) for page in set().union(*counts))
@@ -77,22 +79,21 @@ def _balanced(same: Sequence[PlacedCache]) -> bool:
 
 
 def _group_counts(kinds: Sequence[Sequence[PlacedCache]], rules: CacheRules) -> list[int]:
-    """The groups that each kind is split into. Of states a group has no more than a block has room for anyway."""
+    """The groups that each kind is split into.
+
+    Of states, rings and windows that nothing else cuts a group has no more than a block has room for anyway.
+    """
     size = _repeats_per_group(kinds, rules)
     counts = [-(-_repeats(same) // size) if size and _balanced(same) else 1 for same in kinds]
+    cut = ("state", "ring", "sliding") if rules.splits_lone_windows and not size else ("state", "ring")
+    single = [same[0].cache.kind in cut for same in kinds]
     room = max(
-        same[0].cache.page_bytes if _single(same) else _widest(same, count)
-        for same, count in zip(kinds, counts, strict=True)
+        _widest(same, len(same) if alone else count) for same, count, alone in zip(kinds, counts, single, strict=True)
     )
     return [
-        max(count, -(-len(same) // max(1, room // same[0].cache.page_bytes))) if _single(same) else count
-        for same, count in zip(kinds, counts, strict=True)
+        max(count, -(-len(same) // max(1, room // same[0].cache.page_bytes))) if alone else count
+        for same, count, alone in zip(kinds, counts, single, strict=True)
     ]
-
-
-def _single(same: Sequence[PlacedCache]) -> bool:
-    """Whether each layer of the kind may have a group of its own: a request takes few of its blocks."""
-    return same[0].cache.kind in ("state", "ring")
 
 
 def _repeats(same: Sequence[PlacedCache]) -> int:

@@ -74,11 +74,16 @@ class CacheRules(NamedTuple):
     they hold (0.10 core/block_manager.py, worker/cache_engine.py)."""
     splits_by_windows: bool
     """The groups of such a model are as large as suits its windows alone; False: its full attention counts too."""
+    splits_lone_windows: bool
+    """Where no kind of such a model repeats a pattern, its windows are cut to what a block has room for, as states are
+    (_get_packed_kv_cache_groups is_state_bucket)."""
     keeps_drafted: bool
     """Where several layers of the model's own draft, a window keeps what they drafted but for one token besides, since
     each reads its own (v1/core/kv_cache_utils.py extra_retained_tokens)."""
     null_blocks: int
     """Blocks that the check of max_model_len leaves out because the pool never hands them out."""
+    fills_blocks_with_rows: bool
+    """Blocks of DeepSeek-V4.1 on compute capability 10.x hold whole rows of each of its records."""
     a_block_per_sequence: bool
     """Where CUDA graphs hold whole decodes, a model with states is refused more max_num_seqs than its cache has blocks
     (config/compilation.py resolve_cudagraph_mode_and_sizes; 0.19.1 captured fewer sizes instead)."""
@@ -110,8 +115,10 @@ _V0_4 = CacheRules(
     admits_all_stages=False,
     encoder_charge="none",
     splits_by_windows=False,
+    splits_lone_windows=False,
     keeps_drafted=False,
     null_blocks=0,
+    fills_blocks_with_rows=False,
     a_block_per_sequence=False,
 )
 _QWEN3_5 = {
@@ -155,9 +162,9 @@ _V0_29 = _V0_28._replace(
     null_blocks=1,
     exports_states=frozenset({"KimiK3"}),
 )
-_V0_30 = _V0_29._replace(since=(0, 30, 0), kda_heeds_dtype=True)
+_V0_30 = _V0_29._replace(since=(0, 30, 0), kda_heeds_dtype=True, splits_lone_windows=True)
 _V0_32 = _V0_30._replace(since=(0, 32, 0), exports_states=_V0_29.exports_states | {"mamba2", "Glm5Next"})
-_V0_33 = _V0_32._replace(since=(0, 33, 0), exports_states=_V0_32.exports_states | {"gdn"})
+_V0_33 = _V0_32._replace(since=(0, 33, 0), exports_states=_V0_32.exports_states | {"gdn"}, fills_blocks_with_rows=True)
 
 RULES = (
     _V0_4,
@@ -184,7 +191,8 @@ RULES = (
     _V0_32,
     _V0_33,
 )
-"""Oldest first. vllm/v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, config/ of each release."""
+"""Oldest first. vllm/v1/core/kv_cache_utils.py (0.33: kv_cache_planning.py), v1/kv_cache_interface.py, config/ of each
+release."""
 
 
 def rules_for(engine_version: str) -> CacheRules:

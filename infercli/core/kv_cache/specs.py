@@ -25,36 +25,25 @@ from infercli.core.architecture.arch import (
     stage_layers,
 )
 from infercli.core.architecture.layers import Convolved, LayerGroup
+from infercli.core.kv_cache.compressed import (
+    COMPRESSED_UNASKED,
+    INDEXER_SCALE_BLOCK,
+    compressed_caches,
+    ring,
+    shared_dtype,
+)
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache
 from infercli.core.kv_cache.rules import CacheRules
 from infercli.errors import Unsupported
 
 CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_ds_mla"]
 """Of those that vLLM takes (0.29 config/cache.py) the ones whose layout is taught."""
-COMPRESSED_DTYPES = ("fp8", "fp8_e4m3", "fp8_ds_mla")
-"""Of compressed attention's cache."""
-NOT_COMPRESSED = "compressed attention keeps its cache in FP8, and vLLM stops where FP8 is not asked for by name"
-"""Why every other is refused."""
-
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 """vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
 
 _PACKED_LATENT_BYTES = 656
 """Of one token in DeepSeek's own FP8 layout: 512 x 1 B, 4 scales of 4 B, and 64 rotary values of 2 B (fp8_ds_mla;
 vLLM 0.29 layers/attention/mla_attention.py get_kv_cache_spec)."""
-_COMPRESSED_BLOCK = 256
-"""Tokens of a block of DeepSeek-V4: its kernels take no other, and its pages cannot be split into several (vLLM 0.29
-models/deepseek_v4/sparse_mla.py get_supported_kernel_block_sizes, v1/kv_cache_interface.py create_kv_cache_views)."""
-_COMPRESSED_KEY_BYTES = 584
-"""Of one of its keys: 448 x 1 B, 64 rotary values of 2 B and 8 B of scales (models/deepseek_v4/attention.py)."""
-_COMPRESSED_ALIGNMENT_BYTES = 576
-"""Its pages are multiples of this, for FlashMLA (the same file)."""
-_COMPRESSED_WINDOW_BLOCK = 64
-"""Tokens of a block of its windows (v1/attention/backends/mla/sparse_swa.py)."""
-_COMPRESSOR_BLOCKS = {4: 4, 128: 8}
-"""Tokens of a block of what is not compressed yet, by ratio (models/deepseek_v4/compressor.py)."""
-_INDEXER_SCALE_BLOCK = 128
-"""Values of an indexer key that share one 4 B scale (vLLM 0.29 models/deepseek_v2.py Indexer.quant_block_size)."""
 _LATENT_HYBRID_BLOCK = 128
 """Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
 
@@ -69,7 +58,7 @@ class CacheSettings(NamedTuple):
     dtype: str
     """What the model runs in."""
     kv_dtype: str = "auto"
-    """fp8_ds_mla: latent attention in DeepSeek's packed layout; see `latent_kv_dtype` for who uses it."""
+    """fp8_ds_mla: latent attention in DeepSeek's packed layout; see `kv_dtype` for who uses it."""
     block_tokens: int = 16
     """As asked for, or the backend's own; models with states raise it."""
     kernel_block_tokens: int = 16
@@ -95,7 +84,7 @@ class CacheSettings(NamedTuple):
 
     def element_bytes(self) -> int:
         """Of one cached value. Raises Unsupported for a dtype whose layout is not taught."""
-        name = self.dtype if self.kv_dtype == "auto" else "fp8" if self.kv_dtype == "fp8_ds_mla" else self.kv_dtype
+        name = self.dtype if self.kv_dtype == "auto" else "fp8" if self.kv_dtype.endswith("_ds_mla") else self.kv_dtype
         if name not in ELEMENT_BYTES:
             raise Unsupported(
                 f"a KV cache of {name} cannot be planned", f"taught are auto, {', '.join(ELEMENT_BYTES)} and fp8_ds_mla"
@@ -115,14 +104,21 @@ _FP8_ON_BLACKWELL = {"GlmMoeDsa": (0, 32), "Glm5Next": (0, 33)}
 def kv_dtype(
     asked: str, checkpoint_fp8: bool, arch: ModelArch, capability: tuple[int, int] | None, release: tuple[int, int]
 ) -> str:
-    """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend."""
+    """The dtype of the cache: as asked for, else as the checkpoint says, in the layout of this GPU's backend.
+
+    `capability` None: it is not NVIDIA's.
+    """
     if arch.architecture in _ALWAYS_OWN_DTYPE:
         return "auto"
-    named, major = asked, 0 if capability is None else capability[0]
+    named, kinds, major = asked, mixers(arch), 0 if capability is None else capability[0]
+    compressing = [m for m in kinds if isinstance(m, CompressedAttention)]
     since = next((since for name, since in _FP8_ON_BLACKWELL.items() if arch.architecture.startswith(name)), None)
-    if asked == "auto" and (checkpoint_fp8 or (major == 10 and since is not None and release >= since)):
+    since = COMPRESSED_UNASKED if compressing else since if major == 10 else None
+    if asked == "auto" and (checkpoint_fp8 or (since is not None and release >= since)):
         named = "fp8"
-    sparse = [m for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]
+    if any(m.owns_keys is not None for m in compressing):
+        return shared_dtype(named, major)
+    sparse = [m for m in kinds if isinstance(m, LatentAttention) and m.indexer is not None]
     return _packed(named, sparse[0], major) if sparse else named
 
 
@@ -213,7 +209,8 @@ def _caches(
     if isinstance(mixer, LatentAttention):
         return _latent(mixer, settings, rules)
     if isinstance(mixer, CompressedAttention):
-        return _compressed(mixer, settings, rules)
+        asked = settings.kv_dtype, settings.block_tokens, settings.speculative_tokens
+        return compressed_caches(mixer, *asked, rules, settings.engine_version)
     return [_state(mixer, architecture, tensor_parallel_size, settings, rules)]
 
 
@@ -273,75 +270,13 @@ def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) 
     if mixer.indexer is None or not (mixer.indexer.cached or rules.keys_of_skipped):
         return [own]
     key, pool = mixer.indexer.head_dim, mixer.indexer.pool
-    keys = _per_token("indexer", key + key // _INDEXER_SCALE_BLOCK * 4, settings.block_tokens)
+    keys = _per_token("indexer", key + key // INDEXER_SCALE_BLOCK * 4, settings.block_tokens)
     if pool == 1:
         return [own, keys]
     keys = replace(keys, shape=("pooled", key, pool), page_bytes=keys.page_bytes // pool)
-    return [replace(cache, side_by_side=True) for cache in (own, keys, _pooling(key, pool, settings))]
-
-
-def _pooling(head_dim: int, pool: int, settings: CacheSettings) -> LayerCache:
-    """Glm5NextTailCache: a key and a score, in bfloat16, for the tokens of one key, and for those drafted behind them.
-
-    vLLM 0.31 to 0.33 models/glm5next/common/attention.py.
-    """
-    keys = -(-(pool + settings.speculative_tokens) // pool)
-    tokens = pool * (1 << (keys - 1).bit_length())
-    page_bytes = tokens * 2 * head_dim * ELEMENT_BYTES["bfloat16"]
-    return LayerCache(kind="ring", shape=("pooling", page_bytes), block_tokens=tokens, page_bytes=page_bytes)
-
-
-def _compressed(mixer: CompressedAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
-    """models/deepseek_v4/attention.py, compressor.py and sparse_swa.py; one key for all heads, whole on every rank.
-
-    A window of keys; behind it compressed ones, a page of which has block / ratio; the last tokens in float32 while
-    they wait to be compressed; and both again, smaller, for the indexer.
-    """
-    if rules.packing is None:
-        raise Unsupported(f"vLLM {settings.engine_version} does not have compressed attention", "0.20 and later do")
-    if settings.kv_dtype not in COMPRESSED_DTYPES:
-        raise Unsupported(
-            NOT_COMPRESSED,
-            "ask for a kv_cache_dtype of fp8",
-        )
-    if settings.block_tokens != _COMPRESSED_BLOCK:
-        raise Unsupported(
-            f"compressed attention has blocks of {_COMPRESSED_BLOCK} tokens, not of {settings.block_tokens}",
-            f"ask for a block_size of {_COMPRESSED_BLOCK}, or for none",
-        )
-    window = _side_by_side("window", _COMPRESSED_WINDOW_BLOCK, _COMPRESSED_WINDOW_BLOCK * _COMPRESSED_KEY_BYTES)
-    found = [replace(window, kind="sliding", reach=mixer.window)]
-    if not mixer.compress_ratio:
-        return found
-    stored = _COMPRESSED_BLOCK // mixer.compress_ratio
-    found.append(_side_by_side("keys", _COMPRESSED_BLOCK, stored * _COMPRESSED_KEY_BYTES))
-    found.append(_waiting(mixer.compress_ratio, mixer.head_dim))
-    if mixer.indexer is not None:
-        key = mixer.indexer.head_dim
-        page_bytes = stored * (key + key // _INDEXER_SCALE_BLOCK * 4)
-        found.append(_side_by_side("indexer", _COMPRESSED_BLOCK, page_bytes))
-        found.append(_waiting(mixer.compress_ratio, key))
-    return found
-
-
-def _waiting(ratio: int, head_dim: int) -> LayerCache:
-    """CompressorStateCache: a key and a score, in float32, for the tokens of one key; of two where those overlap."""
-    overlapping = 2 if ratio == 4 else 1
-    block = _COMPRESSOR_BLOCKS[ratio]
-    page_bytes = block * 2 * overlapping * head_dim * ELEMENT_BYTES["float32"]
-    return replace(_side_by_side("waiting", block, page_bytes), kind="sliding", reach=overlapping * ratio)
-
-
-def _side_by_side(name: str, block_tokens: int, page_bytes: int) -> LayerCache:
-    aligned = -(-page_bytes // _COMPRESSED_ALIGNMENT_BYTES) * _COMPRESSED_ALIGNMENT_BYTES
-    return LayerCache(
-        kind="full",
-        shape=(name, aligned),
-        block_tokens=block_tokens,
-        page_bytes=aligned,
-        padding_allowed=False,
-        side_by_side=True,
-    )
+    # Glm5NextTailCache (0.31 to 0.33 models/glm5next/common/attention.py): a key and a score of each token, in bfloat16
+    waiting = ring(pool + settings.speculative_tokens, pool, 2 * key * ELEMENT_BYTES["bfloat16"])
+    return [replace(cache, side_by_side=True) for cache in (own, keys)] + [waiting]
 
 
 def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:

@@ -31,10 +31,10 @@ from infercli.core.architecture.arch import (
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.memory.batch import Batch
 from infercli.core.memory.compressed_attention import (
-    INDEXER_LENGTHS,
     INDEXER_LOGITS_BYTES,
     compressed,
     forward_bytes,
+    gathered_keys,
     held_by_experts,
     kept_bytes,
     without_compiler,
@@ -245,7 +245,8 @@ def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: Engi
         return encoder
     indexers = [m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]
     pools = [i.pool if facts.release >= _POOLED_KEYS else 1 for i in indexers]
-    buffer = max((INDEXER_LENGTHS * _INDEXER_KEY_BYTES * batch.max_model_len // pool for pool in pools), default=0)
+    gathered = _INDEXER_KEY_BYTES * gathered_keys(batch.max_model_len, facts.release)
+    buffer = max((gathered // pool for pool in pools), default=0)
     workspace = workspace_bytes(arch, quantization, batch, facts)
     keeps = keeps_workspace(quantization, batch, facts)
     # That DeepSeek-V4's do was read, and starts agree (core/memory/compressed_attention.py).

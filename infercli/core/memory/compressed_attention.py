@@ -1,8 +1,9 @@
-"""What DeepSeek-V4 takes in vLLM beside its weights: residual streams, padded heads, and buffers for a whole batch.
+"""What DeepSeek-V4 and V4.1 take in vLLM beside their weights: residual streams, padded heads, buffers for a batch.
 
 The one thing to know: every size is read in vLLM 0.20 to 0.29 (models/deepseek_v4/attention.py and nvidia/model.py,
 until 0.21 layers/deepseek_v4_attention.py and models/deepseek_v4.py), not fitted; 0.21 was not looked at. Without
 torch.compile public starts agree to 0.1 GiB (two H200 NVL with 0.23, two RTX PRO 6000 with 0.25); with it none is.
+V4.1 was read in 0.30 to 0.33 (models/deepseek_v41/), where V4 is as in 0.29.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ DeepSeek-V3.2's indexer as well."""
 _PICKING_BYTES = MIB
 """RADIX_TOPK_WORKSPACE_SIZE, the same file."""
 _KEY_SCALE_BYTES = 4
-INDEXER_LENGTHS = 40
-"""Keys that an indexer gathers, times max_model_len (v1/attention/backends/mla/indexer.py
-get_max_prefill_buffer_size); here of compressed ones."""
+_GATHERED_PER_LENGTH, _FACTORS = 8, (5, 2)
+"""Keys that an indexer gathers for each key that the workspace has room for, and that workspace, times max_model_len:
+5, and since 0.32 2 from `_LONG` tokens on (v1/attention/backends/mla/indexer.py get_max_prefill_buffer_size,
+config/attention.py sparse_mla_prefill_workspace_factor); here of compressed ones."""
+_LONG, _SMALLER_SINCE = 256 * 1024, (0, 32)
 _PREFILL_REQUESTS = 4
 """Whose keys FlashMLA gathers in BF16 at once (nvidia/flashmla.py PREFILL_CHUNK_SIZE)."""
 _FLASHINFER_BYTES = 128 * MIB
@@ -38,8 +41,18 @@ _STREAMS_KEPT_UNTIL = (0, 27)
 """Until then the streams are kept for drafts even where nothing drafts (_mtp_hidden_buffer)."""
 _SCRATCH = ((0, 27), (0, 29))
 """From and until: deepseek_v4/eager_scratch.py."""
+_TWO_STAGES_SINCE = (0, 26)
+"""On ROCm each layer that compresses without overlap keeps what one kernel leaves for the next (deepseek_v4/
+compressor.py _compress_scratch; 0.25 does not): 0.6 GiB of what two starts on MI350X print (vllm-project/recipes,
+DeepSeek-V4-Flash-Vision-Exp: 75.2 and 38.8 GiB with two and four ranks)."""
 _PICKS_FIRST = ((0, 22), (0, 29))
 """From and until: the indexer is through before the queries are made, where there are streams beside the first."""
+
+
+def gathered_keys(max_model_len: int, version: tuple[int, int]) -> int:
+    """Keys for which an indexer has room."""
+    small = max_model_len > _LONG and not _before(version, _SMALLER_SINCE)
+    return _GATHERED_PER_LENGTH * _FACTORS[small] * max_model_len
 
 
 def compressed(arch: ModelArch) -> tuple[CompressedAttention, ...]:
@@ -68,7 +81,8 @@ def batch_buffers(
     """Bytes of each buffer for a batch of `tokens` that is there before the loading is measured; empty: no such model.
 
     The tokens that each picks (DeepSeek-V3.2's and GLM's models have that, too: 0.29 models/deepseek_v2.py
-    topk_indices_buffer), the streams that drafts begin with, and from 0.27 until 0.29 queries and scratch.
+    topk_indices_buffer), the streams that drafts begin with, and from 0.27 until 0.29 queries and scratch; of V4.1 the
+    blocks of keys that are left to pick from, and what a rank has looked up in each table of n-grams.
     """
     found = compressed(arch)
     picking = next((m.indexer for m in found if m.indexer is not None), None)
@@ -76,6 +90,15 @@ def batch_buffers(
         return (tokens * 4 * _picked_by_latent(arch),) if _picked_by_latent(arch) else ()
     version = None if engine_version is None else release_of(engine_version)
     sizes = [4 * picking.top_k]
+    if arch.draft_others is not None and drafts:
+        sizes.append(4 * picking.top_k)
+    if picking.candidates:
+        sizes.append(4 * picking.candidates)
+    if gpu is not None and gpu.platform == "rocm" and not _before(version, _TWO_STAGES_SINCE):
+        deep = sum(len(g.indices) for g in arch.layers if g.mixer in found and _halves_of_none(g.mixer))
+        sizes += [4 * found[0].head_dim] * -(-deep // layout.pipeline_parallel_size)
+    columns = (-(-table.heads // layout.tensor_parallel_size) * table.inputs for table in arch.tables)
+    sizes += [element_bytes * width for width in columns]
     if drafts or _before(version, _STREAMS_KEPT_UNTIL):
         sizes.append(element_bytes * arch.residual_streams * arch.hidden)
     if version is not None and _SCRATCH[0] <= version < _SCRATCH[1] and (gpu is None or gpu.platform == "cuda"):
@@ -93,6 +116,10 @@ def _picked_by_latent(arch: ModelArch) -> int:
     picks = (m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None)
     widths = (i.top_k if i.pool == 1 else -(-(i.top_k + i.pool - 1) // 128) * 128 for i in picks)
     return max(widths, default=0)
+
+
+def _halves_of_none(mixer: object) -> bool:
+    return isinstance(mixer, CompressedAttention) and mixer.owns_keys is None and mixer.compress_ratio > 4
 
 
 def without_compiler(batch: Batch, version: tuple[int, int]) -> bool:
@@ -154,6 +181,8 @@ def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, 
     heads, padded = mixer.heads // ranks, padded_heads(mixer, batch.layout, batch.gpu, version)
     overlapping = 2 if mixer.compress_ratio == 4 else 1  # windows overlap, so each key has two halves
     scores = 4 * 2 * overlapping * mixer.head_dim if mixer.compress_ratio else 0  # keys and gates in fp32
+    if mixer.owns_keys is not None:  # a key alone, where one token makes it
+        scores = mixer.owns_keys * 4 * min(2, mixer.compress_ratio) * mixer.head_dim
     latents = 2 * (mixer.q_lora_rank + mixer.head_dim)  # before and behind their norms
     fused = not _before(version, _FUSED_SINCE)
     pads = padded > heads and fused
@@ -164,13 +193,16 @@ def _attention_bytes(mixer: CompressedAttention, arch: ModelArch, batch: Batch, 
     outputs = heads * mixer.head_dim * (1 + 4 / 128) + (b + 1) * groups + b * arch.hidden * (1 + (ranks > 1))
     following, fixed = max(queries, outputs), 0
     picking = 0.0
-    if mixer.indexer is not None:
+    if mixer.indexer is not None and mixer.indexer.cached:
         index = mixer.indexer
-        scores += 4 * 2 * overlapping * index.head_dim
+        scores += 4 * 2 * overlapping * index.head_dim if mixer.owns_keys is None else 0
         through = _PICKS_FIRST[0] <= version < _PICKS_FIRST[1] and batch.gpu.platform == "cuda"
         query = 0 if through else b * (padded if pads else heads) * mixer.head_dim
         picking, fixed = query + (1 if fused else b + 1) * index.heads * index.head_dim, INDEXER_LOGITS_BYTES
-    around = b * (padded * mixer.head_dim + latents) + scores
+    # FlashMLA's kernel of V4.1 for 10.x leaves them in FP8 (nvidia/flash_mla_mega_attn.py alloc_mega_attn_output).
+    small = mixer.owns_keys is not None and batch.gpu.datacentre_blackwell
+    attended = padded * mixer.head_dim * (1 + 1 / 32 if small else b)
+    around = attended + b * latents + scores
     return round(tokens * around + max(tokens * following, tokens * picking + fixed))
 
 
@@ -187,7 +219,7 @@ def kept_bytes(arch: ModelArch, batch: Batch, version: tuple[int, int], experts_
         if mixer.compress_ratio:
             keys = -(-batch.max_model_len // mixer.compress_ratio)
         if mixer.indexer is not None:
-            indexed = INDEXER_LENGTHS * batch.max_model_len // mixer.compress_ratio
+            indexed = gathered_keys(batch.max_model_len, version) // mixer.compress_ratio
             found = max(found, indexed * (mixer.indexer.head_dim + _KEY_SCALE_BYTES) + _PICKING_BYTES)
             top_k = mixer.indexer.top_k
         if gathers:

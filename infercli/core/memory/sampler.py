@@ -34,7 +34,10 @@ _V2_TABLE_BYTES = 4 + 1 / 8
 output_bin_counts, prompt_bin_mask), from its start on."""
 
 _V1_ON_ROCM = frozenset({"DeepseekV32ForCausalLM", "DeepseekV4ForCausalLM"})
-"""Classes that the V1 runner serves there (config/vllm.py ROCM_DEFAULT_MRV1_ARCHITECTURES, 0.29)."""
+_V1_ON_ROCM_SINCE = {"GlmMoeDsaForCausalLM": (0, 30)}
+_V2_ON_ROCM = (0, 32)
+"""Classes that the V1 runner serves there from 0.29 on (config/vllm.py ROCM_DEFAULT_MRV1_ARCHITECTURES), one of them
+later; and the release that serves all by the V2 runner."""
 
 _V2_COPY_BYTES = 4
 """Per logit beside the logits themselves, where the V2 runner's profile copies them; it skips top-k and top-p."""
@@ -48,12 +51,18 @@ def uses_v2_runner(arch: ModelArch, quantization: Quantization, batch: Batch, fa
     if facts.runner_v2 == "never" or batch.drafts_by_v1:
         return False
     if facts.runner_v2 == "always":
-        return batch.gpu.platform != "rocm" or arch.architecture not in _V1_ON_ROCM
+        return batch.gpu.platform != "rocm" or not _by_v1_on_rocm(arch.architecture, facts.release)
     if arch.pooling or (facts.v2_unquantized and quantization.method != "none"):
         return False
     plain = all(isinstance(m, Attention) for m in mixers(arch))
     dense = plain and not any(isinstance(f, Experts) for f in feed_forwards(arch))
     return arch.architecture in facts.v2_models or (facts.runner_v2 == "dense" and dense)
+
+
+def _by_v1_on_rocm(architecture: str, release: tuple[int, int]) -> bool:
+    since = _V1_ON_ROCM_SINCE.get(architecture)
+    listed = architecture in _V1_ON_ROCM or (since is not None and release >= since)
+    return listed and release < _V2_ON_ROCM
 
 
 def sampler_tables(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> float:

@@ -75,6 +75,7 @@ _GEMMA3 = Encoder(
     v0_image_bytes=4096 * 2 * (4304 + 1152),  # patches x 2 B x (intermediate + hidden) of SigLIP: two logs agree to 6 %
 )
 _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
+_DEEPSEEK_V4 = Encoder(item_tokens=384 + 3, pixel_bytes=9 * 3 * 14 * 14 * 2, patches=9, whole=True)
 
 # Bytes behind a token: channels x patch area x merged patches x element. Qwen: 4 patches of 2 frames per token, vLLM
 # 0.12 models/qwen2_vl.py and qwen3_vl.py; Gemma 3n: 768 x 768 pixels become 256 tokens (0.29 models/gemma3n_mm.py),
@@ -86,6 +87,8 @@ _PIXTRAL = Encoder(item_tokens=3025, pixel_bytes=3 * 28 * 28 * 2)
 # 37.5 KB per patch (a log of 0.20 agrees; one of 0.26 on B300 leaves 69, where attention keeps its scores). Gemma 4
 # Unified has the same items and no encoder behind them (0.23 and 0.28 models/gemma4_unified.py). Kimi-K3: 65,536
 # patches at most, four of which become a token (in_patch_limit of its own image processor, as other loaders copy it).
+# DeepSeek-V4 and V4.1: 9 patches of 14 x 14 in BF16 behind a token, and room to align V4's (0.33 models/deepseek_v4/
+# and deepseek_v41/ common/mm_preprocess.py).
 _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Qwen2VL", _QWEN2),
     ("Qwen2_5_VL", _QWEN2._replace(block=Block(beside_attention=3, beside_mlp=5))),
@@ -101,6 +104,8 @@ _ENCODERS: tuple[tuple[str, Encoder], ...] = (
     ("Pixtral", _PIXTRAL),
     ("Whisper", Encoder(item_tokens=1500, pixel_bytes=128 * 3000 * 2 // 1500)),
     ("KimiK3", Encoder(item_tokens=16384, pixel_bytes=4 * 3 * 14 * 14 * 2)),
+    ("DeepseekV4For", _DEEPSEEK_V4),
+    ("DeepseekV41", _DEEPSEEK_V4._replace(item_tokens=1024, whole=False)),
     ("Llama4", Encoder(item_tokens=2448, pixel_bytes=3 * 336 * 336 * 2 // 144)),
 )
 """First part of the architecture's name -> encoder."""
@@ -119,8 +124,9 @@ class Profiled(NamedTuple):
 
 
 _IMAGES = (
-    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "Chameleon", "ColPali", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu",
-    "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "KimiK3", "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL",
+    "AriaFor", "AyaVision", "Blip2For", "CLIPModel", "Chameleon", "ColPali", "DeepseekV4", "DeepseekVLV2",
+    "Eagle2_5_VL", "Fuyu", "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "KimiK3", "KimiVL", "Lfm2Vl", "Llama4",
+    "LlamaNemotronVL",
     "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor",
     "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
 )  # fmt: skip

@@ -20,12 +20,13 @@ from infercli.core.architecture.arch import (
     expert_share,
     stage_tensors,
 )
-from infercli.core.architecture.tensors import layer_tensors
+from infercli.core.architecture.tensors import OUTPUT_GROUPS, layer_tensors
 from infercli.core.engine_version import number_of, release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import batch_buffers
 from infercli.core.memory.experts import as_nvfp4_kernel_holds
 from infercli.core.memory.lora import Adapters, slot_tensors
+from infercli.core.memory.tables import table_bytes
 from infercli.core.quantization.methods import METHODS
 from infercli.core.quantization.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib
@@ -124,6 +125,8 @@ def _copy_bytes(
     engine_version: str | None = None,
 ) -> int:
     weight_only = _weight_only(scheme, gpu)
+    if _unpacked(tensor, scheme, gpu):
+        scheme = None
     if scheme is not None and scheme.method == "gptq" and gpu is not None and gpu.capability == (9, 0):
         # Machete, which runs GPTQ there, leaves a symmetric checkpoint's zero points where they were loaded; Marlin
         # replaces them by nothing (0.29 kernels/linear/mixed_precision). 0.19 printed 5.38 GiB, and 5.34 are without.
@@ -141,6 +144,20 @@ def _copy_bytes(
         # (0.29 model_executor/layers/attention/mla_attention.py process_weights_after_loading).
         size += allocated_bytes(tensor.outputs * tensor.inputs * element_bytes)
     return size
+
+
+def _unpacked(tensor: RankTensor, scheme: Scheme | None, gpu: Gpu | None) -> bool:
+    """Whether vLLM makes 16 bits of MXFP8 as it loads, for want of a kernel; the scales, which stay, are not counted.
+
+    Of DeepSeek-V4.1's output groups, which only 10.x multiplies at once, and of all before MI350 (0.30 to 0.33
+    kernels/linear/__init__.py init_mxfp8_linear_kernel, kernels/linear/mxfp8/emulation.py; 0.33 models/deepseek_v41/
+    amd/rocm.py).
+    """
+    if scheme is None or scheme.method != "mxfp8" or gpu is None or tensor.role == "experts":
+        return False
+    if gpu.platform == "rocm":
+        return "fp4" not in gpu.peak_flops
+    return gpu.platform == "cuda" and tensor.name == OUTPUT_GROUPS and not gpu.datacentre_blackwell
 
 
 def _rocm_row_padding_bytes(tensor: RankTensor, scheme: Scheme | None, element_bytes: int) -> int:
@@ -307,8 +324,9 @@ def _experts_of(tensor: RankTensor, arch: ModelArch) -> Experts:
     )
 
 
-_NO_TRITON = ("DeepseekV4", "KimiK3")
-"""First part of the names of classes whose MXFP4 experts are none of gpt-oss."""
+_AITER_128 = {"DeepseekV4": (0, 31), "KimiK3": (0, 27)}
+"""First part of the names of classes whose MXFP4 experts are none of gpt-oss, and the first version in which AITER
+takes their activations with 128s (0.28 and 0.31 oracle/mxfp4.py; 0.27 is taken to)."""
 
 
 def _mxfp4_bytes(
@@ -316,20 +334,20 @@ def _mxfp4_bytes(
 ) -> int:
     """One layer's MXFP4 expert matrices, padded and with the scales as their kernel keeps them.
 
-    vLLM 0.29 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
+    vLLM 0.29 to 0.33 fused_moe/oracle/mxfp4.py mxfp4_round_up_hidden_size_and_intermediate_size, by the kernel that
     _get_priority_backends_for_gpt_oss chooses: TRT-LLM on 10.x, Triton on 9.x, Marlin elsewhere, AITER on ROCm. On XPU
     its own kernel takes the width in 64s. DeepSeek-V4 and Kimi-K3 have no Triton among their kernels
     (_get_priority_backends since 0.20), so that 9.x has Marlin too; their kernel on 12.x, DeepGEMM since 0.24, widens
-    the scales only to pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's. AITER
-    takes their activations with 128s (since 0.28; 0.27 is taken to).
+    the scales only to pack four of them into 32 bits (DeepGEMM csrc/apis/layout.hpp): a byte each, as Marlin's.
     """
     experts = _experts_of(tensor, arch)
     count, width = expert_share(experts, layout)
-    gpt_oss = not arch.architecture.startswith(_NO_TRITON)
-    triton = gpt_oss and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
+    since = next((since for name, since in _AITER_128.items() if arch.architecture.startswith(name)), None)
+    triton = since is None and (gpu is None or (gpu.capability is not None and gpu.capability[0] == 9))
     hidden, step = experts.latent or arch.hidden, 64
     if gpu is not None and not triton and gpu.platform == "rocm":
-        step = 256 if gpt_oss or (engine_version is not None and release_of(engine_version) < (0, 27)) else 128
+        narrow = since is not None and (engine_version is None or release_of(engine_version) >= since)
+        step = 128 if narrow else 256
         hidden = _up(hidden, step)
     elif gpu is not None and not triton and gpu.platform != "xpu":
         hidden, step = _up(hidden, 256), 128
@@ -358,12 +376,12 @@ def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) 
     """
     tensors = stage_tensors(replace(arch, tied=False), Layout(), 0)
     drafts = list(_draft_tensors(arch, quantization, Layout()))
-    return _stored([(t, quantization) for t in tensors] + drafts, element_bytes)
+    return _stored([(t, quantization) for t in tensors] + drafts, element_bytes) + table_bytes(arch)
 
 
 def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
     """What they hold at least: without a second copy of a tied lm_head, and without draft layers."""
-    return _stored([(t, quantization) for t in stage_tensors(arch, Layout(), 0)], element_bytes)
+    return _stored([(t, quantization) for t in stage_tensors(arch, Layout(), 0)], element_bytes) + table_bytes(arch)
 
 
 def _stored(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: int) -> int:

@@ -67,8 +67,10 @@ def detect(config: Json, hf_quant_config: Json = None, *, model: Json = None) ->
         # Read as quant_method mxfp4, which leaves all but the experts alone (vLLM 0.28 to 0.33 models/config.py
         # KimiK3ForConditionalGenerationConfig; 0.27 gives the projections around the experts no quantization).
         return replace(found, only=EXPERTS)
-    if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") == "deepseek_v4":
-        return _deepseek_v4(found, config, str((model or {}).get("expert_dtype") or "fp4"))
+    if name in ("fp8", "deepseek-v4-fp8") and (model or {}).get("model_type") in ("deepseek_v4", "deepseek_v41"):
+        # V4.1 says it here, V4 beside it (0.33 transformers_utils/configs/deepseek_v41.py).
+        said = (model or {}).get("expert_dtype") or config.get("expert_dtype") or "fp4"
+        return _deepseek_v4(found, config, str(said))
     return found
 
 
@@ -184,8 +186,17 @@ def _block(said: Json) -> tuple[int, int] | None:
     return outputs, inputs
 
 
+_MX_BLOCK = (32, 32)
+
+
 def _deepseek_v4(found: Quantization, config: Json, expert_dtype: str) -> Quantization:
-    """FP8 blocks, and the experts as `expert_dtype` says (vLLM 0.29 models/deepseek_v4/quant_config.py)."""
+    """FP8 blocks, and the experts as `expert_dtype` says (vLLM 0.29 to 0.33 models/deepseek_v4/quant_config.py).
+
+    V4.1's blocks of 32 x 32 are held as MXFP8, each of whose rows has scales of its own (0.30 to 0.33 models/
+    deepseek_v41/quant_config.py, layers/quantization/modelopt.py KMxfp8Static).
+    """
+    if found.block == _MX_BLOCK and expert_dtype == "fp4":
+        found = replace(found, method="mxfp8", group_size=_MX_BLOCK[1], block=None)
     if str(config.get("moe_quant_algo") or "").upper() == "NVFP4":
         experts = Scheme(method="nvfp4", bits=4, group_size=16)
     elif expert_dtype == "fp4":

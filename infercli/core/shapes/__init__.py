@@ -30,6 +30,7 @@ from infercli.core.record import Json
 from infercli.core.shapes.cards import CARDS, EMBEDDERS
 from infercli.core.shapes.checkpoints import CHECKPOINTS, WIDENED
 from infercli.core.shapes.copies import COPIES
+from infercli.core.shapes.deepseek import DEEPSEEK
 from infercli.core.shapes.facts import FACTS
 from infercli.core.shapes.fine_tunes import FINE_TUNES
 from infercli.core.shapes.frameworks import FRAMEWORKS
@@ -147,7 +148,7 @@ def _builders() -> dict[str, Callable[[], Shape]]:
         table |= dict.fromkeys(ids, partial(_from_row, family, numbers, parameters, source))
     for ids, config, quantization, file in FACTS:
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, CONFIGS + file))
-    for ids, config, quantization, source in (*COPIES, *REPORTS, *FRAMEWORKS):
+    for ids, config, quantization, source in (*COPIES, *REPORTS, *FRAMEWORKS, *DEEPSEEK):
         table |= dict.fromkeys(ids, partial(_from_facts, config, quantization, source))
     for ids, config, count in CARDS:
         table |= dict.fromkeys(ids, partial(_from_card, config, count))

@@ -7,7 +7,6 @@ comes with a count of the parameters or of the bytes of its files, a test compar
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.facts import V4_FLASH
 from infercli.core.shapes.recipes import FP8_BLOCK, fp8_blocks, fp8_channels
 from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, PLANNER, REPORT
 
@@ -200,12 +199,6 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "v_head_dim": 128, "vocab_size": 163840,
         },
         None, REPORT.format("d2644104bc43", "models/kimi_linear_48b_a3b_instruct"),
-    ),
-    (
-        # The layers that draft (DSpark) are three, whatever num_nextn_predict_layers says.
-        ("deepseek-ai/DeepSeek-V4-Flash-0731",),
-        V4_FLASH | {"compress_ratios": [0, 0, *([4, 128] * 20), 4, 0, 0, 0]}, FP8_BLOCK,
-        REPORT.format("c1feefbda85d", "models/deepseek_v4_flash_0731"),
     ),
     (
         ("Qwen/Qwen3.8-2.4T-A95B",), _QWEN38_MAX, None, PLANNER.format("4e097080cc19", "Qwen--Qwen3.8-2.4T-A95B"),

@@ -55,7 +55,7 @@ V4_FLASH = _deepseek_v4(
     43, [0, 0, *([4, 128] * 20), 4, 0], hidden_size=4096, index_topk=512, moe_intermediate_size=2048,
     n_routed_experts=256, num_attention_heads=64, o_groups=8, q_lora_rank=1024,
 )  # fmt: skip
-_V4_PRO = _deepseek_v4(
+V4_PRO = _deepseek_v4(
     61, [128, *([128, 4] * 30), 0], hidden_size=7168, index_topk=1024, moe_intermediate_size=3072,
     n_routed_experts=384, num_attention_heads=128, o_groups=16, q_lora_rank=1536,
 )  # fmt: skip
@@ -261,10 +261,10 @@ FACTS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         "nvidia--DeepSeek-V4-Flash-NVFP4_config.json",
     ),
     (
-        ("deepseek-ai/DeepSeek-V4-Pro",), _V4_PRO, FP8_BLOCK, "deepseek-ai--DeepSeek-V4-Pro_config.json",
+        ("deepseek-ai/DeepSeek-V4-Pro",), V4_PRO, FP8_BLOCK, "deepseek-ai--DeepSeek-V4-Pro_config.json",
     ),
     (
-        ("nvidia/DeepSeek-V4-Pro-NVFP4",), _V4_PRO, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
+        ("nvidia/DeepSeek-V4-Pro-NVFP4",), V4_PRO, FP8_BLOCK | {"moe_quant_algo": "NVFP4"},
         "nvidia--DeepSeek-V4-Pro-NVFP4_config.json",
     ),
     (

@@ -18,3 +18,5 @@ INKLING_SMALL = (
     f"the rest as Inkling's, {KNOWLEDGE}"
 )
 BY_SIZE = f"{{}} says what is quantized, and the size of the files which modules, {KNOWLEDGE}"
+AUTOMODEL = "config.json as the defaults of NVIDIA-NeMo/Automodel@014468d5fd0b, nemo_automodel/components/models/{}"
+DRAFTED = f"config.json of its base, with keys of its drafts as on the Hub, {KNOWLEDGE}; bytes of its files checked"

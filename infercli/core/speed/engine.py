@@ -113,13 +113,13 @@ def _drafting(
 
     The first pass sees all tokens of the step, and later ones the token that was drafted last (vLLM 0.29
     v1/spec_decode/llm_base_proposer.py propose). Of the model's own draft layers each pass takes one
-    (models/deepseek_mtp.py).
+    (models/deepseek_mtp.py), and that of DSpark takes all.
     """
     if not serving.draft_passes:
         return None
     if serving.draft is None:
         group = arch.draft_layers[0]
-        one = replace(group, indices=group.indices[:1])
+        one = group if arch.draft_others is not None else replace(group, indices=group.indices[:1])
         arch = replace(arch, layers=(one,), draft_layers=(), encoders=())
     else:
         arch, quantization = serving.draft

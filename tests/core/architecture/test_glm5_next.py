@@ -45,7 +45,7 @@ def test_what_attends_is_in_16_bits_whatever_the_checkpoint_stores():
 
 def test_its_ranks_hold_the_vectors_of_gates_and_indexers_whole():
     held = {tp: {t.name: t for t in rank_tensors(BF16.arch, Layout(tensor_parallel_size=tp))} for tp in (1, 8)}
-    for whole in ("f_a_proj", "indexer queries", "indexer pooling", "latent down", "hc_attn"):
+    for whole in ("f_a_proj", "indexer queries", "indexer pooling", "latent down", "hc_attn_fn"):
         assert held[1][whole] == held[8][whole], whole
     for cut in ("q_proj", "f_b_proj", "convolution", "query up"):
         assert held[1][cut].outputs == 8 * held[8][cut].outputs, cut

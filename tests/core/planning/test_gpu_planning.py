@@ -349,3 +349,11 @@ def test_a_share_that_leaves_too_little_to_the_driver_is_offered_as_large_as_it_
     assert asked(gpu_memory_utilization=share).verdict == made.changes[0].effect
     assert asked(gpu_memory_utilization=share).fits is True
     assert asked(gpu_memory_utilization=round(share + 0.01, 2)).fits is None
+
+
+def test_draft_layers_of_dspark_are_loaded_where_they_draft():
+    model = "deepseek-ai/DeepSeek-V4-Flash-0731"
+    plain, drafted = plan(model, "h100-x8"), drafting(model, method="dspark")
+    assert drafted.fits is True
+    assert any("3 draft layers are not loaded" in note for note in plain.notes)
+    assert term(drafted, "weights").bytes > term(plain, "weights").bytes

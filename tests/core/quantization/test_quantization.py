@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from infercli.core.gpus import find_gpu
-from infercli.core.quantization.checkpoint import detect, typical
+from infercli.core.quantization.checkpoint import detect, detect_in, typical
 from infercli.core.quantization.methods import METHODS, expand, require_capability, require_engine
-from infercli.core.quantization.schemes import require_gpu
+from infercli.core.quantization.schemes import require_gpu, schemes_of
 from infercli.errors import InputError, UnknownName, Unsupported
 
 
@@ -201,3 +201,14 @@ def test_an_unknown_name_offers_what_is_meant_and_every_name(name, meant):
     assert refused.value.nearest == meant
     assert "core/" not in refused.value.hint
     assert all(method in refused.value.hint for method in METHODS)
+
+
+def test_deepseek_v41_says_within_its_quantization_how_experts_are_stored_and_its_blocks_are_mxfp8():
+    # 0.33 models/deepseek_v41/quant_config.py
+    blocks = {"quant_method": "fp8", "weight_block_size": [32, 32], "expert_dtype": "fp4"}
+    found = detect_in({"model_type": "deepseek_v41", "quantization_config": blocks})
+    assert (found.method, found.group_size, found.block) == ("mxfp8", 32, None)
+    assert schemes_of(found, ("ffn.experts.w1",), (4,))[0][0].method == "mxfp4"
+    assert schemes_of(found, ("attn.wq_b",), (4,))[0][0].method == "mxfp8"
+    of_v4 = detect_in({"model_type": "deepseek_v4", "quantization_config": blocks | {"weight_block_size": [128, 128]}})
+    assert (of_v4.method, of_v4.block) == ("fp8", (128, 128))

@@ -17,6 +17,7 @@ from infercli.core.shapes import find_shape, published_as
 from infercli.core.shapes.cards import CARDS, EMBEDDERS
 from infercli.core.shapes.checkpoints import CHECKPOINTS, WIDENED
 from infercli.core.shapes.copies import COPIES
+from infercli.core.shapes.deepseek import DEEPSEEK
 from infercli.core.shapes.facts import FACTS
 from infercli.core.shapes.fine_tunes import FINE_TUNES
 from infercli.core.shapes.frameworks import FRAMEWORKS
@@ -80,7 +81,7 @@ def test_published_checkpoints_are_told_by_their_names():
 
 
 def test_an_id_stands_in_one_table():
-    rows = (*LLAMA, *QWEN, *FACTS, *COPIES, *REPORTS, *FRAMEWORKS, *CARDS, *EMBEDDERS)
+    rows = (*LLAMA, *QWEN, *FACTS, *COPIES, *REPORTS, *FRAMEWORKS, *DEEPSEEK, *CARDS, *EMBEDDERS)
     ids = [i for row in rows for i in row[0]] + [i for _, tuned in FINE_TUNES for i in tuned]
     ids += [row[0] for row in (*QUANTIZED, *QUANTIZED_COPIES, *CHECKPOINTS)]
     assert len(ids) == len({i.lower() for i in ids})
