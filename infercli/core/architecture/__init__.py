@@ -196,7 +196,7 @@ def parse(config: Json) -> ModelArch:
 
 
 def _parse(name: str, config: Json) -> ModelArch:
-    for said in (config, config.get("text_config")):
+    for said in (config, *config.values()):
         for key in (*LAYERS, *DRAFTS) if isinstance(said, dict) else ():
             if isinstance(said.get(key), int) and said[key] > _MOST_LAYERS:
                 raise InputError(

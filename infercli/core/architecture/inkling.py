@@ -12,11 +12,11 @@ from math import log
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.encoder_parts import plain
-from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, LAYERS, Layer, grouped, integer, optional
+from infercli.core.architecture.fields import DAMAGED, EXTEND, HEADS, HIDDEN, LAYERS, Layer, grouped, integer, optional
 from infercli.core.architecture.hybrid import model
 from infercli.core.architecture.layers import Attention, Convolved, Dense, Experts, LayerGroup, Split, Weight
 from infercli.core.record import Json
-from infercli.errors import Unsupported
+from infercli.errors import InputError, Unsupported
 
 _KV_HEADS = ("num_key_value_heads",)
 
@@ -190,6 +190,10 @@ def _pixels(vision: Json, width: int) -> int:
     return elements
 
 
+_MOST_SCALES = 20
+"""Of those that are tried: a patch has fewer, and one number that is wrong would try for hours."""
+
+
 def _scales(frames: int, side: int, count: int, channels: int) -> list[tuple[int, int, int]]:
     """(frames, side, channels) that a vector of each step stands for: plan_out_scales."""
     scales, reached = [(1, 1, channels)], 1
@@ -200,6 +204,8 @@ def _scales(frames: int, side: int, count: int, channels: int) -> list[tuple[int
     for factor in reversed(_prime_factors(frames)):
         times *= factor
         scales.append((times, reached, -(-(reached**2) * channels * times // 64) * 64))
+    if len(scales) > _MOST_SCALES:
+        raise InputError(f"config.json: vision_config.patch_size: a patch of {side:,} x {side:,} x {frames:,}", DAMAGED)
     sizes = [log(t * side * side) for t, side, _ in scales]
     ideal = [log(side * side * frames * channels) * i / count for i in range(count + 1)]
     if count >= len(scales):

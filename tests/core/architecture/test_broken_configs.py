@@ -45,3 +45,10 @@ def test_states_that_cannot_be_are_refused_by_their_key(key, value):
     assert {m.state_dtype for m in states} == {None}  # as vLLM chooses
     with pytest.raises(InferError, match=f"{key}: "):
         architecture.parse(config | {key: value})
+
+
+@pytest.mark.parametrize(("key", "said"), [("n_layers", "more than the 10,000"), ("patch_size", "a patch of 1,073,7")])
+def test_an_encoder_beyond_all_reason_is_refused_by_its_key(key, said):
+    config = CONFIGS["InklingForConditionalGeneration"]
+    with pytest.raises(InferError, match=f"{key}: .*{said}"):
+        architecture.parse(config | {"vision_config": config["vision_config"] | {key: 2**30}})
