@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from infercli.core.architecture import (
+    alice,
     bert,
     compressed,
     departures,
@@ -28,6 +29,7 @@ from infercli.core.architecture import (
     older,
     plamo,
     pooled,
+    qwen4,
     rope_bert,
     sparse,
     zamba,
@@ -64,6 +66,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Qwen3NextForCausalLM": hybrid.qwen3_next,
     "Qwen3_5ForCausalLM": hybrid.qwen3_next,
     "Qwen3_5MoeForCausalLM": hybrid.qwen3_next,
+    "Qwen4ExpForCausalLM": qwen4.qwen4_exp,
     "NemotronHForCausalLM": hybrid.nemotron_h,
     "NemotronHPuzzleForCausalLM": hybrid.nemotron_puzzle,
     "GraniteMoeHybridForCausalLM": hybrid.granite_hybrid,
@@ -75,6 +78,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Mamba2ForCausalLM": hybrid.mamba2,
     "KimiLinearForCausalLM": kimi.kimi_linear,
     "InklingForCausalLM": inkling.inkling,
+    "AliceAIForCausalLM": alice.alice_ai,
     "Lfm2ForCausalLM": lfm2.lfm2,
     "Lfm2MoeForCausalLM": lfm2.lfm2,
     "OlmoHybridForCausalLM": hybrid.olmo_hybrid,
@@ -114,6 +118,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "MellumForCausalLM": departures.mellum,
     "Cohere2MoeForCausalLM": departures.cohere2_moe,
     "HYV3ForCausalLM": departures.hy_v3,
+    "K2HorizonForCausalLM": departures.k2_horizon,
     "SarvamMoEForCausalLM": departures.sarvam_moe,
     "Param2MoEForCausalLM": departures.param2_moe,
     "GraniteSWAForCausalLM": departures.granite_swa,
@@ -150,13 +155,17 @@ _MOST_LAYERS = 10_000
 """Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
 
 _MROPE = (
-    "ColQwen3", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL", "Tarsier2",
+    "ColQwen3", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL", "Qwen4ExpForCond",
+    "Tarsier2",
 )  # fmt: skip
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
+_WITHOUT_SECTIONS = ("Qwen4ExpForCausalLM",)
+"""Classes of text whose sections vLLM takes away (0.29 models/config.py _strip_qwen4_exp_mrope)."""
 
 _TIED: dict[str, bool] = {
     **dict.fromkeys(("CohereForCausalLM", "Cohere2ForCausalLM", "Cohere2MoeForCausalLM", "Gemma2ForCausalLM"), True),
     **dict.fromkeys((
+        "AliceAIForCausalLM",
         "AXK1ForCausalLM", "AfmoeForCausalLM", "DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV32ForCausalLM",
         "DeepseekV3ForCausalLM", "DeepseekV41ForCausalLM", "DeepseekV4ForCausalLM", "Glm4MoeForCausalLM",
         "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GptOssForCausalLM", "InklingForCausalLM",
@@ -165,7 +174,7 @@ _TIED: dict[str, bool] = {
         "MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiniMaxM2ForCausalLM",
         "MiniMaxM3SparseForCausalLM", "MistralLarge3ForCausalLM", "NemotronHForCausalLM", "NemotronHPuzzleForCausalLM",
         "OlmoeForCausalLM",
-        "PhiMoEForCausalLM", "Qwen3NextForCausalLM", "Step3p5ForCausalLM",
+        "PhiMoEForCausalLM", "Qwen3NextForCausalLM", "Qwen4ExpForCausalLM", "Step3p5ForCausalLM",
     ), False),
 }  # fmt: skip
 """Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
@@ -205,7 +214,7 @@ def _parse(name: str, config: Json) -> ModelArch:
                 )
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
-        sections = "mrope_section" in rope_parameters(config)
+        sections = "mrope_section" in rope_parameters(config) and name not in _WITHOUT_SECTIONS
         arch = replace(arch, rope_sections=sections, tied=_TIED.get(name, arch.tied))
         return _without_cache(arch) if config.get("is_causal") is False else arch
     if name in WRAPPERS:

@@ -230,9 +230,10 @@ def rank_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:
     return max(stages, key=_elements)
 
 
-_ONE_SPLIT_PROJECTION = ("Qwen3Next", "Qwen3_5", "NemotronH")
+_ONE_SPLIT_PROJECTION = ("Qwen3Next", "Qwen3_5", "Qwen4Exp", "NemotronH")
 """Beginnings of classes with one projection for all layers that draft, of which a rank has its share of the rows (vLLM
-0.29 models/qwen3_next_mtp.py, qwen3_5_mtp.py, nemotron_h_mtp.py). The others have one a layer, whole on every rank."""
+0.29 models/qwen3_next_mtp.py, qwen3_5_mtp.py, qwen4_exp/nvidia/mtp.py, nemotron_h_mtp.py). The others have one a layer,
+whole on every rank."""
 
 
 def draft_tensors(arch: ModelArch, layout: Layout) -> tuple[RankTensor, ...]:

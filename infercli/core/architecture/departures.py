@@ -11,7 +11,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, parse_decoder
 from infercli.core.architecture.experts import Mixture
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer, own_entries, without
+from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer, optional, own_entries, without
 from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -230,3 +230,23 @@ def muse_glimmer(config: Json) -> ModelArch:
         _MUSE if gated else _MUSE._replace(gate=None),
     )
     return replace(arch, tied=False)
+
+
+def k2_horizon(config: Json) -> ModelArch:
+    """K2 Horizon (vLLM 0.30 to 0.33 models/k2_horizon.py): a gate, norms on queries and keys, experts, if asked for.
+
+    Experts of values (MoVA) are refused.
+    """
+    without(config, "mova_num_experts", "dual_chunk_attention_config", "use_sliding_window")
+    if config.get("attention_gate_func") and config.get("attention_bias"):
+        raise Unsupported("config.json: attention_bias: beside a gate without one it is not known here", EXTEND)
+    gates = ("q_proj", "gate_proj", "k_proj", "v_proj", "o_proj")
+    row = Row(
+        qkv_bias="attention_bias", output_bias="attention_bias",
+        qk_norm="full", qk_norm_flag="query_key_norm", windows="flag",
+        gate="elements" if config.get("attention_gate_func") else None,
+        mixture=Mixture(router_bias="moe_gate_bias"),
+    )  # fmt: skip
+    arch = parse_decoder(config, row._replace(names=gates) if row.gate else row)
+    rotated = optional(config, "rope_head_dim")
+    return replace(arch, rope_width=rotated or arch.rope_width)

@@ -240,6 +240,18 @@ def internvl(vision: Json, hidden: int) -> list[Weight]:
     return _intern(vision, hidden, qkv_bias=bool(vision.get("qkv_bias", True)), whole=False)
 
 
+def qianfan(vision: Json, hidden: int) -> list[Weight]:
+    """Qianfan-OCR: InternVL's, whose biases transformers has named anew (vLLM 0.33 models/qianfan_ocr.py)."""
+    return internvl({"qkv_bias": vision.get("attention_bias", True), **_QIANFAN, **vision}, hidden)
+
+
+_QIANFAN: Json = {
+    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "image_size": 448, "patch_size": 14,
+}  # fmt: skip
+"""What transformers 5.24 models/qianfan_ocr/configuration_qianfan_ocr.py takes where config.json says nothing."""
+
+
 def interns1(vision: Json, hidden: int) -> list[Weight]:
     """InternViT in transformers' names, whose attention is whole on every rank (vLLM 0.29 models/interns1_vit.py)."""
     return _intern(vision, hidden, qkv_bias=bool(vision.get("attention_bias", False)), whole=True)

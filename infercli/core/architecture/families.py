@@ -44,6 +44,7 @@ _INTERNLM2 = Row(
 _LAYER_NORM = Row(
     qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias", norms=4, final_norm=2
 )  # fmt: skip
+_EXAONE_MOE = _LLAMA._replace(qk_norm="head", mixture=_BIASED_ROUTER)
 _GLM4_MOE = Row(
     qkv_bias="attention_bias", qk_norm="head", qk_norm_flag="use_qk_norm", mixture=_FLOAT32_ROUTER
 )  # fmt: skip
@@ -158,7 +159,8 @@ ROWS: dict[str, Row] = {
         mixture=MIXTRAL._replace(router_bias="use_routing_bias", router_float32=True),
     ),
     "AfmoeForCausalLM": Row(gate="elements", qk_norm="head", norms=4, mixture=_FLOAT32_ROUTER),
-    "ExaoneMoeForCausalLM": _LLAMA._replace(qk_norm="head", mixture=_BIASED_ROUTER),
+    "ExaoneMoeForCausalLM": _EXAONE_MOE,
+    "ExaoneMoEForCausalLM": _EXAONE_MOE,
     "GptOssForCausalLM": Row(
         qkv_bias=True, output_bias=True, sinks=True, windows="alternate", window_default=128,
         mixture=Mixture(router="router", router_bias=True, bias=True, names=("gate_up_proj", "down_proj")),

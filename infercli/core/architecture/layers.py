@@ -98,7 +98,7 @@ class Indexer:
     """False: the layer re-uses what an earlier layer's indexer picked (GLM-5.2, DeepSeek-V4.1), and since
     `SKIPS_INDEXERS` has neither weights nor keys of one."""
     pool: int = 1
-    """Tokens whose keys become one, by a gate of their own (GLM-5.3); 1: each has its own."""
+    """Tokens whose keys become the one that it scores (GLM-5.3, Qwen4-Exp); 1: each has its own."""
     candidates: int = 0
     """Blocks of keys that one indexer leaves for those behind it to pick from (DeepSeek-V4.1); 0: they see all."""
 
@@ -206,6 +206,10 @@ class ShortConvolution:
     width: int
     conv_kernel: int
     bias: bool = False
+    whole: bool = False
+    """Every rank keeps all of the state (Qwen4-Exp)."""
+    projections: tuple[Weight, ...] | None = None
+    """All its weights, where they are others (Qwen4-Exp)."""
     module: str = "conv"
 
 
@@ -292,6 +296,10 @@ class Weight:
     """The vLLM release that cuts it; earlier ones hold it whole on every rank."""
     float32: bool = False
     """Kept in four bytes an element, whatever the model's dtype is."""
+    fp8: bool = False
+    """A table that checkpoints in FP8 store so as well, with one scale (Qwen4-Exp)."""
+    host_since: tuple[int, int] | None = None
+    """The vLLM release that keeps it in the machine's memory instead of the GPU's; None: none does."""
     padded: bool = False
     """Its outputs are rows of a table, which vLLM pads as it pads the vocabulary."""
     uses: float = 1

@@ -51,7 +51,7 @@ def sees_later_tokens(name: str, config: Json) -> bool:
 
 
 def heads(name: str, config: Json, hidden: int) -> list[Weight]:
-    """What stands behind the last layer (vLLM 0.29 models/adapters.py, jina.py, qwen2_rm.py, voyage.py)."""
+    """What stands behind the last layer (vLLM 0.29 models/adapters.py, internlm2.py, jina.py and others)."""
     if name.endswith("ForSequenceClassification"):
         return [_head("score", labels(config), hidden)]
     if name == "VoyageQwen3BidirectionalEmbedModel":
@@ -64,6 +64,8 @@ def heads(name: str, config: Json, hidden: int) -> list[Weight]:
         count = 2 if name == "Qwen2ForProcessRewardModel" else 1
         last = replace(wide, name="score.2", module="score.2", outputs=count, inputs=hidden, split="inputs")
         return [wide, last, replace(last, name="score bias", inputs=1, split="replicated")]
+    if name == "InternLM2ForRewardModel":
+        return [replace(_head("v_head", 1, hidden), split="inputs")]
     return []
 
 

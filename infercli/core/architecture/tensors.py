@@ -72,6 +72,8 @@ class RankTensor(NamedTuple):
     """Outputs of each matrix that is merged here and that an adapter changes by itself; (): of all as one."""
     uses: float = 1
     """Times that a token passes it."""
+    fp8: bool = False
+    """A table that checkpoints in FP8 store so as well, with one scale."""
 
 
 _LINEAR: Role = "linear_attention"
@@ -128,6 +130,8 @@ class _Group:
 
     def weights(self, weights: tuple[Weight, ...]) -> None:
         for weight in weights:
+            if weight.host_since is not None and weight.host_since <= self.layout.release:
+                continue
             one = weight_tensor(weight, self.layout)
             self.tensors.append(one._replace(indices=self.indices, copies=one.copies * len(self.indices)))
 
@@ -159,7 +163,17 @@ class _Group:
             self._merged_indexer(a.indexer, a.module)
 
     def _merged_indexer(self, i: Indexer, module: str) -> None:
-        """Part of the qkv projection: its queries are cut as KV heads are (vLLM 0.29 models/minimax_m3/)."""
+        """Part of the qkv projection: its queries are cut as KV heads are (vLLM 0.29 models/minimax_m3/).
+
+        With pooled keys it is whole on every rank (0.29 models/qwen4_exp/nvidia/indexer_qsa.py).
+        """
+        if i.pool > 1:
+            name = f"{module}.indexer"
+            self.add("indexer queries and keys", "indexer", (f"{name}.index_qk_proj",), (i.heads + 1) * i.head_dim,
+                     self.hidden, linear=True)  # fmt: skip
+            norms = (f"{name}.q_layernorm", f"{name}.k_layernorm")
+            self.add("indexer norms", "indexer", norms, i.head_dim, each=2)
+            return
         parts = (f"{module}.index_q_proj", f"{module}.index_k_proj")
         width = (max(1, i.heads // self.tp) + 1) * i.head_dim
         self.add("indexer queries and keys", "indexer", parts, width, self.hidden, linear=True)
@@ -276,6 +290,9 @@ class _Group:
 
     def _short_convolution(self, c: ShortConvolution) -> None:
         """VLLM 0.29 layers/mamba/short_conv.py: two gates and what is convolved, side by side."""
+        if c.projections is not None:
+            self.weights(c.projections)
+            return
         m, role, width = c.module, _LINEAR, c.width // self.tp
         self.add("convolution input", role, (f"{m}.in_proj",), 3 * width, self.hidden, linear=True)
         self.add("convolution", role, (f"{m}.conv",), width, c.conv_kernel + c.bias)
@@ -423,5 +440,5 @@ def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
     return RankTensor(
         weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear, weight.float32,
-        uses=weight.uses,
+        uses=weight.uses, fp8=weight.fp8,
     )  # fmt: skip

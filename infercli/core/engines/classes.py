@@ -3,7 +3,7 @@
 The one thing to know: a release between two that were read is given the benefit of the doubt, and so is everything
 older than 0.8 but what 0.8 lacks. Read: model_executor/models/registry.py of 0.8.0, 0.8.1, 0.8.5, 0.9.0, 0.9.2, 0.10.0,
 0.10.2, 0.11.0 to 0.14.0, 0.15.1 to 0.18.1, 0.19.1, 0.20.0, 0.21.0, 0.22.1, 0.23.0, 0.24.0, 0.25.1, 0.26.0, 0.27.1,
-0.28.0 to 0.31.0 and 0.33.0.
+0.28.0 to 0.33.0.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3OmniMoeForConditionalGeneration", "SiglipModel",
     ),
     (0, 11, 2): (
-        "Plamo3ForCausalLM", "TeleChatForCausalLM",
+        "OpenCUAForConditionalGeneration", "Plamo3ForCausalLM", "TeleChatForCausalLM",
     ),
     (0, 12, 0): (
         "AudioFlamingo3ForConditionalGeneration", "Jais2ForCausalLM",
@@ -99,7 +99,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "TeleChat3ForCausalLM",
     ),
     (0, 20, 0): (
-        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM",
+        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM", "QianfanOCRForConditionalGeneration",
     ),
     (0, 21, 0): (
         "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
@@ -123,11 +123,18 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "BailingMoeV3ForCausalLM", "HYV4ForCausalLM", "MuseGlimmerForCausalLM",
     ),
     (0, 28, 0): (
-        "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3",
+        "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3", "Qwen4ExpForCausalLM",
+        "Qwen4ExpForConditionalGeneration",
     ),
     (0, 29, 0): (
         "DeepseekV41ForCausalLM", "DeepseekV4ForConditionalGeneration", "Glm5NextForCausalLM",
-        "Glm5NextForConditionalGeneration",
+        "Glm5NextForConditionalGeneration", "K2HorizonForCausalLM",
+    ),
+    (0, 31, 0): (
+        "ExaoneMoEForCausalLM",
+    ),
+    (0, 32, 0): (
+        "AliceAIForCausalLM",
     ),
 }  # fmt: skip
 """The newest release that was read and lacks these classes."""

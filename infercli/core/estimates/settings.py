@@ -11,7 +11,7 @@ from infercli.core.estimates.answer import Settings
 from infercli.core.estimates.problems import Problems
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.gpus import Gpu
-from infercli.core.kv_cache.attention_backends import backend_problems
+from infercli.core.kv_cache.attention_backends import backend_problems, picks_by_compressed_keys
 from infercli.core.kv_cache.blocks import backend_block_tokens
 from infercli.core.kv_cache.specs import CacheDtype
 from infercli.core.memory.lora import LARGEST_VOCAB, MAX_LORA_RANKS, WRAPPED, unknown_slots
@@ -315,6 +315,9 @@ def _dtype(
         what = f"float16 is none that vLLM computes {quantization.method} in"
         hint = "leave dtype out, or use bfloat16" if said else "use bfloat16"
         problems.add("dtype", what, hint if _has_bfloat16(gpu) else _AMPERE)
+    if chosen != "bfloat16" and picks_by_compressed_keys(arch):  # 0.29 to 0.33 models/qwen4_exp/nvidia/qsa.py
+        what = f"the attention of {arch.architecture} computes in bfloat16 alone"
+        problems.add("dtype", what, "leave dtype out, or use bfloat16" if _has_bfloat16(gpu) else _AMPERE)
     return chosen, notes
 
 

@@ -65,7 +65,7 @@ outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and 
 
 
 _ONE_STAGE = (
-    "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "ColBERT", "GPT2ForSequence",
+    "AliceAIFor", "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "ColBERT", "GPT2ForSequence",
     "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
     "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM",
     "MiniMaxM1For", "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OuroFor", "PaddleOCRVLFor",
@@ -133,6 +133,9 @@ def stage_problems(arch: ModelArch, stages: int) -> Iterator[str]:
     yield from _shared_keys_problems(arch, stages)
     if stages > 1 and arch.architecture.startswith(_ONE_STAGE):
         yield f"vLLM has no pipeline parallelism for {arch.architecture}"
+    if stages > 1 and any(isinstance(group.beside, ShortConvolution) for group in arch.layers):
+        # 0.29 models/config.py Qwen4ExpForConditionalGenerationConfig: only the first stage is told the tokens
+        yield f"vLLM has no pipeline parallelism for the n-gram table of {arch.architecture}"
 
 
 def _shared_keys_problems(arch: ModelArch, stages: int) -> Iterator[str]:
@@ -202,7 +205,7 @@ def _mixer_wholes(mixer: Mixer) -> list[tuple[str, int]]:
         heads = [("linear-attention key heads", mixer.key_heads), ("linear-attention value heads", mixer.value_heads)]
         return heads + parts
     if isinstance(mixer, ShortConvolution):
-        return [("convolution width", mixer.width)]  # layers/mamba/short_conv.py
+        return [] if mixer.whole else [("convolution width", mixer.width)]  # layers/mamba/short_conv.py
     if isinstance(mixer, CompressedAttention):
         # models/deepseek_v4/attention.py
         return [("attention heads", mixer.heads), ("output groups", mixer.o_groups)]
@@ -366,7 +369,7 @@ def _mixer_parts(mixer: Mixer | None, hidden: int, layout: Layout) -> Iterator[_
         merged = (keys, keys, values, values) if mixer.variant == "gdn" else (keys, keys, values)
         yield _Parts("linear attention input", merged, hidden, "outputs")
         yield _Parts("linear attention output", (hidden,), values, "inputs")
-    elif isinstance(mixer, ShortConvolution):
+    elif isinstance(mixer, ShortConvolution) and mixer.projections is None:
         yield _Parts("convolution input", (mixer.width // tp,) * 3, hidden, "outputs")
         yield _Parts("convolution output", (hidden,), mixer.width // tp, "inputs")
 

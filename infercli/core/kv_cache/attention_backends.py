@@ -64,6 +64,11 @@ _LATENT_E4M3 = (0, 12)
 """From this version its backends list what they take, and none on NVIDIA lists fp8_e5m2."""
 
 
+_COMPRESSED_KEYS_FP8 = (0, 31)
+"""From this version attention whose indexer scores compressed keys takes a cache in FP8 (models/qwen4_exp/nvidia/qsa.py
+0.29, 0.30 and 0.31), of which fp8_e5m2 is none."""
+
+
 class BackendProblem(NamedTuple):
     """Why there is none, and what to do."""
 
@@ -125,7 +130,7 @@ def backend_problems(
         return
     why = f"the kernel of {arch.architecture} reads keys in bfloat16 alone" if related else None
     why = why or _scales_problem(quantization, named) or _latent_problem(arch, gpu.capability, facts, named)
-    why = why or _dense_problem(arch, gpu.capability, facts, named)
+    why = why or _dense_problem(arch, gpu.capability, facts, named) or _picking_problem(arch, facts, named)
     if why is not None:
         says = f"vLLM {facts.version} cannot keep the KV cache in {named} on {gpu.name}"
         hint = "leave kv_cache_dtype out" if asked != "auto" else "say kv_cache_dtype bfloat16, or take another GPU"
@@ -181,6 +186,21 @@ def _latent_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineF
     if capability < _NATIVE_FP8:
         return f"latent attention needs compute capability {capability_text(_NATIVE_FP8)} for it"
     return None
+
+
+def _picking_problem(arch: ModelArch, facts: EngineFacts, named: str) -> str | None:
+    """Qwen4-Exp's attention."""
+    if not picks_by_compressed_keys(arch):
+        return None
+    if facts.release < _COMPRESSED_KEYS_FP8:
+        return f"the attention of {arch.architecture} has no kernel for it yet"
+    return f"the attention of {arch.architecture} has kernels for fp8_e4m3 only" if named == "fp8_e5m2" else None
+
+
+def picks_by_compressed_keys(arch: ModelArch) -> bool:
+    """Whether an indexer scores keys that stand for several tokens each, beside keys and values of every token."""
+    found = [m.indexer for m in mixers(arch) if isinstance(m, Attention) and m.indexer is not None]
+    return any(indexer.pool > 1 for indexer in found)
 
 
 def _dense_problem(arch: ModelArch, capability: tuple[int, int], facts: EngineFacts, named: str) -> str | None:

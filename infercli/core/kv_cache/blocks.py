@@ -52,7 +52,7 @@ def _shares_keys(mixer: Mixer) -> bool:
 
 
 def _sparse_heads(mixer: Mixer) -> bool:
-    return isinstance(mixer, Attention) and mixer.indexer is not None
+    return isinstance(mixer, Attention) and mixer.indexer is not None and mixer.indexer.pool == 1
 
 
 _BACKENDS = (

@@ -39,6 +39,8 @@ class LayerCache:
     """Pages more of a state that the prompts of a request leave on their way, where its prefix is cached."""
     block_step_bytes: int = 1
     """A block is a multiple of it."""
+    whole: bool = False
+    """A state that the ranks do not share out, which vLLM groups apart from those that they do."""
 
 
 class PlacedCache(NamedTuple):
@@ -93,9 +95,9 @@ def _one_kind(caches: Sequence[LayerCache]) -> bool:
     return len({blocks_needed_by(cache) for cache in caches}) == 1
 
 
-def blocks_needed_by(cache: LayerCache) -> tuple[str, int, int | None]:
+def blocks_needed_by(cache: LayerCache) -> tuple[str, int, int | None, bool]:
     """UniformTypeKVCacheSpecs.is_uniform_type: states of one kind must be of one size as well."""
-    return cache.kind, cache.block_tokens, cache.page_bytes if cache.kind == "state" else cache.reach
+    return cache.kind, cache.block_tokens, cache.page_bytes if cache.kind == "state" else cache.reach, cache.whole
 
 
 def _with_equal_pages(layers: Sequence[PlacedCache]) -> list[PlacedCache]:

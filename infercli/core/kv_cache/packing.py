@@ -20,7 +20,7 @@ from infercli.core.kv_cache.rules import CacheRules, Packing
 
 def packed_groups(layers: Sequence[PlacedCache], rules: CacheRules) -> tuple[CacheGroup, ...]:
     """The groups that vLLM makes of layers of which some are `side_by_side`."""
-    kinds: dict[tuple[str, int, int | None], list[PlacedCache]] = {}
+    kinds: dict[tuple[str, int, int | None, bool], list[PlacedCache]] = {}
     for placed in layers if rules.packing == "widest" else _padded_windows(layers):
         kinds.setdefault(blocks_needed_by(placed.cache), []).append(placed)
     if len(kinds) == 1:
@@ -63,6 +63,11 @@ def packed_blocks_printed(made: Sequence[CacheGroup], blocks: Sequence[int], rul
     by_bytes = [sum(placed.cache.page_bytes for placed in group.layers) for group in made]
     first = next(i for i, group in enumerate(made) if group.first.kind == "full")
     return -(-sum(n * size for n, size in zip(blocks, by_bytes, strict=True)) // by_bytes[first])
+
+
+def packed(made: Sequence[CacheGroup]) -> bool:
+    """Whether these groups share blocks by the rules of this file."""
+    return any(group.first.side_by_side for group in made)
 
 
 def _by_page(same: Sequence[PlacedCache]) -> list[list[PlacedCache]]:

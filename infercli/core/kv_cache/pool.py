@@ -16,7 +16,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Layout, ModelArch, stage_layers
 from infercli.core.documents.plan import KvCache
 from infercli.core.kv_cache.groups import CacheGroup, LayerCache, PlacedCache, groups
-from infercli.core.kv_cache.packing import packed_block_bytes, packed_blocks_printed, packed_groups
+from infercli.core.kv_cache.packing import packed, packed_block_bytes, packed_blocks_printed, packed_groups
 from infercli.core.kv_cache.rules import CacheRules, Packing, rules_for
 from infercli.core.kv_cache.specs import CacheSettings, keeps_every_state, layer_caches
 from infercli.errors import Unsupported
@@ -112,8 +112,8 @@ class CacheLayout(NamedTuple):
         """
         blocks = max(0, available_bytes // self.bytes_per_block)
         by_group = self._blocks_by_group(max_model_len)
-        packed = any(group.first.side_by_side for group in self.groups)
-        concurrency = blocks / (packed_blocks_printed(self.groups, by_group, self.rules) if packed else sum(by_group))
+        printed = packed_blocks_printed(self.groups, by_group, self.rules) if packed(self.groups) else sum(by_group)
+        concurrency = blocks / printed
         return KvCache(
             bytes_per_token=self.bytes_per_token,
             block_tokens=self.block_tokens,
@@ -188,8 +188,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     if arch.architecture.startswith(_V0_TO_THE_END):
         rules = rules._replace(encoder_charge="none")
     caches = layer_caches(arch, layout, settings, rules)
-    kinds, packed = {placed.cache.kind for placed in caches}, any(placed.cache.side_by_side for placed in caches)
-    if rules.groups_kinds and not settings.by_kind and len(kinds) > 1 and ("state" in kinds or packed):
+    kinds, beside = {placed.cache.kind for placed in caches}, any(placed.cache.side_by_side for placed in caches)
+    if rules.groups_kinds and not settings.by_kind and len(kinds) > 1 and ("state" in kinds or beside):
         # unify_hybrid_kv_cache_specs makes no state full attention; compressed attention is not told.
         raise Unsupported(
             f"the cache of {arch.architecture} cannot be planned without vLLM's hybrid KV cache manager",
@@ -204,7 +204,7 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     if whole_blocks:
         made = _of_every_layer(caches)
     else:
-        made = packed_groups(caches, rules) if packed else groups(caches, rules.even_ratio)
+        made = packed_groups(caches, rules) if beside else groups(caches, rules.even_ratio)
     if settings.decode_context_parallel_size > 1 and any(g.first.kind in ("sliding", "chunked") for g in made):
         raise Unsupported("vLLM has no decode context parallelism for windows or chunks")
     in_flight = rules.batches_in_flight(layout.pipeline_parallel_size, settings.async_scheduling)
@@ -239,7 +239,7 @@ def _stage_bytes(
     here = stage_layers(arch, layout, stage)
     if stage == layout.pipeline_parallel_size - 1:
         here = range(here.start, max(here.stop, caches[-1].layer + 1))
-    if any(group.first.side_by_side for group in made):
+    if packed(made):
         return packed_block_bytes(made, here, packing)
     return max(group.bytes_within(here) for group in made)
 

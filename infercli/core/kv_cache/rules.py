@@ -123,7 +123,7 @@ _V0_4 = CacheRules(
 )
 _QWEN3_5 = {
     "Qwen3_5ForCausalLM", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForCausalLM",
-    "Qwen3_5MoeForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration", "Qwen4ExpForCausalLM", "Qwen4ExpForConditionalGeneration",
 }  # fmt: skip
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.20 (0.18 lacks it).

@@ -14,6 +14,7 @@ from infercli.core.architecture.arch import (
     Attention,
     CompressedAttention,
     GatedDelta,
+    Indexer,
     LatentAttention,
     Layout,
     Mixer,
@@ -244,6 +245,8 @@ def _attention(
         return [own, _convolved(mixer.convolved, heads)]
     if mixer.indexer is None or not mixer.indexer.cached:
         return [own]
+    if mixer.indexer.pool > 1:
+        return _sparse_by_blocks(own, mixer.indexer, settings)
     # MiniMax-M3's indexer keeps its keys in bfloat16 (models/minimax_m3/common/indexer.py).
     return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
 
@@ -258,6 +261,29 @@ def _convolved(kept: Convolved, heads: int) -> LayerCache:
         page_bytes=block * heads * width * ELEMENT_BYTES["bfloat16"],
         reach=kept.kernel,
     )
+
+
+def _sparse_by_blocks(own: LayerCache, indexer: Indexer, settings: CacheSettings) -> list[LayerCache]:
+    """models/qwen4_exp/common/qsa_cache.py: beside keys and values one compressed key for a few tokens, and a ring.
+
+    The ring holds the keys that are not compressed yet, those of drafted tokens too; positions of images beside them
+    are left out, as no block is as small as it.
+    """
+    ratio, key_bytes = indexer.pool, indexer.head_dim * ELEMENT_BYTES["bfloat16"]
+    if settings.block_tokens % ratio:
+        raise Unsupported(
+            f"a block of {settings.block_tokens} tokens is not a multiple of the {ratio} that share an indexer's key"
+        )
+    keys = _per_token("indexer", key_bytes, settings.block_tokens)
+    held = -(-(ratio + settings.speculative_tokens) // ratio) * ratio
+    ring = LayerCache(
+        kind="ring", shape=("ring", key_bytes), block_tokens=held, page_bytes=held * key_bytes, side_by_side=True
+    )
+    return [
+        replace(own, side_by_side=True),
+        replace(keys, page_bytes=keys.page_bytes // ratio, side_by_side=True),
+        ring,
+    ]
 
 
 def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
@@ -313,6 +339,8 @@ def _state(
     else:
         convolved, drafted = mixer.heads * mixer.head_dim, 0
         state = convolved // tp * mixer.state
+    whole = isinstance(mixer, ShortConvolution) and mixer.whole
+    tp = 1 if whole else tp
     window = mixer.conv_kernel - 1 + drafted
     exported = _exported_as(mixer, architecture, settings, rules)
     size = convolved // tp * window * ELEMENT_BYTES[settings.dtype] + state * ELEMENT_BYTES[state_dtype]
@@ -323,6 +351,7 @@ def _state(
         page_bytes=size,
         side_by_side=architecture.startswith(_POOLED),
         exported=int(exported is not None),
+        whole=whole,
     )
 
 
@@ -344,8 +373,10 @@ def _exported_as(
     name = ""
     if isinstance(mixer, StateSpace):
         name = "mamba2" if mixer.version == 2 and mixer.projections is None else ""
-    elif isinstance(mixer, ShortConvolution) or capability[0] not in _EXPORTING_MAJORS:
+    elif capability[0] not in _EXPORTING_MAJORS:
         return None
+    elif isinstance(mixer, ShortConvolution):
+        name = "gdn" if mixer.whole else ""  # beside delta nets: 0.33 models/qwen4_exp/nvidia/ple_layer.py
     elif mixer.variant == "gdn":
         fits = mixer.key_dim == 128 or capability == (9, 0)
         name = "gdn" if fits and not architecture.startswith("OlmoHybrid") else ""
@@ -411,4 +442,4 @@ def _with_block(cache: LayerCache, block_tokens: int, state_page_bytes: int) -> 
         return replace(cache, block_tokens=block_tokens, page_bytes=state_page_bytes)
     if cache.kind in ("sliding", "ring"):
         return cache
-    return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes // cache.block_tokens * block_tokens)
+    return replace(cache, block_tokens=block_tokens, page_bytes=cache.page_bytes * block_tokens // cache.block_tokens)

@@ -8,7 +8,7 @@ V4.1 was read in 0.30 to 0.33 (models/deepseek_v41/), where V4 is as in 0.29.
 
 from __future__ import annotations
 
-from infercli.core.architecture.arch import CompressedAttention, LatentAttention, Layout, ModelArch, mixers
+from infercli.core.architecture.arch import Attention, CompressedAttention, LatentAttention, Layout, ModelArch, mixers
 from infercli.core.engine_version import release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.batch import Batch
@@ -85,9 +85,11 @@ def batch_buffers(
     blocks of keys that are left to pick from, and what a rank has looked up in each table of n-grams.
     """
     found = compressed(arch)
+    if not found:
+        return _picked(arch, tokens) + _streams(arch, element_bytes, tokens, drafts=drafts)
     picking = next((m.indexer for m in found if m.indexer is not None), None)
     if picking is None:
-        return (tokens * 4 * _picked_by_latent(arch),) if _picked_by_latent(arch) else ()
+        return ()
     version = None if engine_version is None else release_of(engine_version)
     sizes = [4 * picking.top_k]
     if arch.draft_others is not None and drafts:
@@ -108,14 +110,29 @@ def batch_buffers(
     return tuple(tokens * size for size in sizes)
 
 
-def _picked_by_latent(arch: ModelArch) -> int:
-    """Tokens that latent attention picks for each; 0: it attends to all. Of pools, the last one in whole tiles as well.
+def _picked(arch: ModelArch, tokens: int) -> tuple[int, ...]:
+    """Of the tokens that attention picks for each of a batch: one buffer for all layers, in Qwen4-Exp one for each.
 
-    0.31 to 0.33 models/glm5next/ get_sparse_topk_buffer_width.
+    Those of pools hold the tokens that no key stands for yet besides: 0.31 to 0.33 models/glm5next/
+    get_sparse_topk_buffer_width, in whole tiles; 0.29 to 0.33 models/qwen4_exp/nvidia/qsa.py topk_indices_buffer, a
+    column narrower before 0.31.
     """
-    picks = (m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None)
-    widths = (i.top_k if i.pool == 1 else -(-(i.top_k + i.pool - 1) // 128) * 128 for i in picks)
-    return max(widths, default=0)
+    shared, own = 0, []
+    for group in arch.layers:
+        mixer = group.mixer
+        if isinstance(mixer, LatentAttention) and mixer.indexer is not None:
+            width, pool = mixer.indexer.top_k, mixer.indexer.pool
+            shared = max(shared, width if pool == 1 else -(-(width + pool - 1) // 128) * 128)
+        elif isinstance(mixer, Attention) and mixer.indexer is not None and mixer.indexer.pool > 1:
+            own += [mixer.indexer.top_k + mixer.indexer.pool] * len(group.indices)
+    return tuple(4 * tokens * width for width in (shared, *own) if width)
+
+
+def _streams(arch: ModelArch, element_bytes: int, tokens: int, *, drafts: bool) -> tuple[int, ...]:
+    """What Qwen4-Exp's drafts begin with (0.29 models/qwen4_exp/nvidia/model.py _mtp_hidden_buffer)."""
+    if not drafts or not arch.architecture.startswith("Qwen4Exp"):
+        return ()
+    return (element_bytes * tokens * arch.residual_streams * arch.hidden,)
 
 
 def _halves_of_none(mixer: object) -> bool:

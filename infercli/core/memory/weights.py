@@ -20,7 +20,8 @@ from infercli.core.architecture.arch import (
     expert_share,
     stage_tensors,
 )
-from infercli.core.architecture.tensors import OUTPUT_GROUPS, layer_tensors
+from infercli.core.architecture.layers import ShortConvolution
+from infercli.core.architecture.tensors import OUTPUT_GROUPS, layer_tensors, weight_tensor
 from infercli.core.engine_version import number_of, release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import batch_buffers
@@ -110,6 +111,10 @@ def _schemes(tensor: RankTensor, quantization: Quantization) -> list[tuple[Schem
     head = tensor.role == "lm_head"
     if quantization.method == "gguf" and tensor.role in ("lm_head", "embedding"):
         return [(_GGUF_HEAD if head else _GGUF_EMBEDDING, tensor.copies)]
+    if tensor.fp8 and quantization.method == "fp8":
+        whole = (tensor.outputs, tensor.inputs)
+        found = schemes_of(quantization, tensor.modules, tensor.indices)
+        return [(scheme and replace(scheme, block=whole), layers) for scheme, layers in found]
     if not (tensor.linear or head) or tensor.role == "encoder":
         return [(None, tensor.copies)]
     each = tensor.copies // (len(tensor.indices) or 1)
@@ -124,6 +129,8 @@ def _copy_bytes(
     gpu: Gpu | None,
     engine_version: str | None = None,
 ) -> int:
+    if tensor.fp8:  # it is looked up, and no kernel multiplies by it
+        return stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes)
     weight_only = _weight_only(scheme, gpu)
     if _unpacked(tensor, scheme, gpu):
         scheme = None
@@ -274,6 +281,19 @@ def weights_by_role(
     batch = batch_buffers(arch, layout, element_bytes, batched_tokens, gpu, engine_version, drafts=drafts)
     buffers = ((DEEPSTACK, deepstack), (BATCH_BUFFERS, sum(map(allocated_bytes, batch))), (UNEXPLAINED, unexplained))
     return heaviest | {name: n for name, n in buffers if n}
+
+
+def host_bytes(arch: ModelArch, quantization: Quantization, layout: Layout, element_bytes: int) -> int:
+    """Weights that all ranks together keep in the machine's memory."""
+    found = 0
+    for group in arch.layers:
+        parts = group.beside.projections if isinstance(group.beside, ShortConvolution) else None
+        for weight in parts or ():
+            if weight.host_since is not None and weight.host_since <= layout.release:
+                whole = weight_tensor(weight, Layout())._replace(indices=group.indices)
+                for scheme, copies in _schemes(whole, quantization):
+                    found += copies * stored_bytes(whole.outputs, whole.inputs, scheme, element_bytes)
+    return found
 
 
 def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:

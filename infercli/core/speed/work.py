@@ -341,7 +341,7 @@ def _reads(mixer: Mixer, layers: int, tp: int, kv_bytes: float) -> list[Reads]:
                 )
             ]
         window = mixer.window or mixer.chunk
-        picked = [] if mixer.indexer is None else _indexed(mixer.indexer, layers)
+        picked = [] if mixer.indexer is None else _indexed(mixer.indexer, layers, wide=mixer.indexer.pool > 1)
         top = window if mixer.indexer is None else mixer.indexer.top_k
         return [
             Reads(layers=layers, token_bytes=size, window=top, decode_flops=flops, prefill_flops=flops),
@@ -399,7 +399,7 @@ def _sparse(
             computed=0 if told else indexer.top_k,
             short_prefill_flops=2 * heads * (mixer.nope_dim + mixer.rope_dim + mixer.v_head_dim) if told else None,
         ),
-        *_indexed(indexer, layers, 1 / indexer.pool),
+        *_indexed(indexer, layers),
     ]  # fmt: skip
 
 
@@ -417,12 +417,16 @@ def _kernel_heads(heads: float, kv_bytes: float, gpu: Gpu, engine_version: tuple
     return 128 * ceil(heads / 128) if padded else heads
 
 
-def _indexed(indexer: Indexer, layers: int, share: float = 1.0) -> list[Reads]:
-    """The indexer scans every key: 8 bits an element and a 4-byte scale, whole on each rank (DeepSeek-V3.2)."""
+def _indexed(indexer: Indexer, layers: int, share: float = 1.0, *, wide: bool = False) -> list[Reads]:
+    """The indexer scans every key: 8 bits an element and a 4-byte scale, whole on each rank (DeepSeek-V3.2).
+
+    `wide`: in 16 bits (Qwen4-Exp).
+    """
     if not indexer.cached:
         return []
+    share /= indexer.pool
     flops = 2 * indexer.heads * indexer.head_dim * share
-    size = (indexer.head_dim + 4) * share
+    size = (2 * indexer.head_dim if wide else indexer.head_dim + 4) * share
     return [Reads(layers=layers, token_bytes=size, window=None, decode_flops=flops, prefill_flops=flops)]
 
 

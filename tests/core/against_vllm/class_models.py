@@ -336,6 +336,7 @@ CLASSES: dict[str, Config] = {
 }
 
 NOT_ASKED = {
+    "AliceAIForCausalLM": "first in vLLM 0.33",
     "AquilaForCausalLM": "last in vLLM 0.24",
     "ArcticForCausalLM": "last in vLLM 0.28",
     "BaiChuanForCausalLM": "last in vLLM 0.23",
@@ -345,11 +346,13 @@ NOT_ASKED = {
     "CLIPModel": "asked with its encoder (encoder_models.py)",
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",
+    "ExaoneMoEForCausalLM": "first in vLLM 0.32",
     "Glm5NextForCausalLM": "first in vLLM 0.30",
     "Grok1ForCausalLM": "last in vLLM 0.24",
     "Grok1ModelForCausalLM": "last in vLLM 0.24",
     "InternLMForCausalLM": "last in vLLM 0.23",
     "JAISLMHeadModel": "last in vLLM 0.22",
+    "K2HorizonForCausalLM": "first in vLLM 0.30",
     "MPTForCausalLM": "last in vLLM 0.28",
     "MiniMaxForCausalLM": "last in vLLM 0.23",
     "MiniMaxM1ForCausalLM": "last in vLLM 0.23",

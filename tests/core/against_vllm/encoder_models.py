@@ -150,6 +150,9 @@ _CONFIGS = (
     config("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", tie_word_embeddings=False,
            text_config=QWEN2 | MROPE | {"model_type": "qwen2_5_vl_text"},
            vision_config=QWEN2_5_VISION | {"model_type": "qwen2_5_vl"}),
+    config("OpenCUAForConditionalGeneration", "opencua", tie_word_embeddings=False,
+           text_config=QWEN2 | {"model_type": "qwen2"}, vision_config=QWEN2_5_VISION | {
+               "model_type": "opencua_vision", "hidden_act": "silu"}),
     config("Qwen3VLForConditionalGeneration", "qwen3_vl", tie_word_embeddings=False,
            text_config=QWEN3 | MROPE_WIDE | {"model_type": "qwen3_vl_text"},
            vision_config=QWEN3_VISION | {"model_type": "qwen3_vl", "hidden_act": "gelu_pytorch_tanh"}),
@@ -164,6 +167,12 @@ _CONFIGS = (
                "moe_intermediate_size": 96, "shared_expert_intermediate_size": 96},
            vision_config=QWEN3_VISION | {"model_type": "qwen3_5_moe", "hidden_act": "gelu_pytorch_tanh",
                                          "deepstack_visual_indexes": []}),
+    config("Qwen4ExpForConditionalGeneration", "qwen4_exp", tie_word_embeddings=False, text_config=QWEN3_5 | {
+               "model_type": "qwen4_exp_text", "num_experts": 4, "num_experts_per_tok": 2, "hc_count": 2,
+               "hc_lowrank": 32, "moe_intermediate_size": 96, "shared_expert_intermediate_size": 96, "eos_token_id": 2,
+               "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 64, "indexer_budget": 2048,
+               "indexer_compress_ratio": 4, "ple_layer_ids": [1], "ngram_vocab_size_base": 100},
+           vision_config=QWEN3_VISION | {"model_type": "qwen4_exp_vision", "hidden_act": "gelu_pytorch_tanh"}),
     config("Glm4vMoeForConditionalGeneration", "glm4v_moe", tie_word_embeddings=False, text_config=LLAMA | GLM_ROPE | {
                "model_type": "glm4v_moe_text", "head_dim": 16, "attention_bias": True, "n_routed_experts": 4,
                "num_experts_per_tok": 2, "moe_intermediate_size": 96, "n_shared_experts": 1, "n_group": 1,
@@ -210,6 +219,9 @@ _CONFIGS = (
     config("H2OVLChatModel", "h2ovl_chat", llm_config=MISTRAL | {"architectures": ["MistralForCausalLM"]},
            force_image_size=112, select_layer=-1, ps_version="v2", downsample_ratio=0.5, use_thumbnail=True,
            vision_config=INTERN_CHAT),
+    config("QianfanOCRForConditionalGeneration", "qianfan_ocr", tie_word_embeddings=False,
+           text_config=QWEN3 | {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]},
+           vision_config=INTERN_CHAT | {"model_type": "qianfan_ocr_vision", "attention_bias": False}),
     config("SkyworkR1VChatModel", "skywork_chat", llm_config=QWEN2 | {"architectures": ["Qwen2ForCausalLM"]},
            force_image_size=112, select_layer=-1, ps_version="v2", downsample_ratio=0.5, use_thumbnail=True,
            vision_config=INTERN_CHAT),

@@ -304,7 +304,9 @@ def pretend_of_classes() -> None:
     """What classes themselves ask of a GPU; they are imported here, once it is decided whether there are experts."""
     from vllm.model_executor.models import openpangu
     from vllm.models.hy_v4.nvidia import attention as hy_v4
+    from vllm.models.qwen4_exp.nvidia.model import Qwen4ExpQSAAttention
 
+    sys.modules[Qwen4ExpQSAAttention.__module__].is_flash_attn_varlen_func_available = lambda: True
     openpangu.current_platform = MagicMock(wraps=current_platform, current_device=lambda: "meta")
     openpangu.OpenPanguSinkAttention.post_weight_load = lambda self: None  # it norms the sinks, which a kernel does
     # transformers has since named this kind of layer anew, and this vLLM would build it without its indexer.

@@ -85,6 +85,17 @@ _PUZZLE: Config = {
     "routed_scaling_factor": 2.5, "norm_topk_prob": True, "mlp_bias": False, "num_hidden_layers": 5,
 }  # fmt: skip
 
+_QWEN4: Config = {
+    "num_hidden_layers": 5, "num_key_value_heads": 2, "head_dim": 64, "linear_num_key_heads": 8, "eos_token_id": 2,
+    "linear_num_value_heads": 16, "linear_key_head_dim": 128, "linear_value_head_dim": 64, "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention", "linear_attention", "full_attention", "linear_attention", "full_attention"],
+    "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320, "shared_expert_intermediate_size": 448,
+    "hc_count": 4, "hc_lowrank": 72, "ple_layer_ids": [4, 2], "ple_embed_dim": 512, "ngram_vocab_size_base": 1000,
+    "indexer_n_heads": 8, "indexer_kv_heads": 1, "indexer_head_dim": 64, "indexer_budget": 2048,
+    "indexer_compress_ratio": 4, "mamba_ssm_dtype": "float32", "mtp_num_hidden_layers": 1,
+    "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default", "partial_rotary_factor": 0.5},
+}  # fmt: skip
+
 NEWER: dict[str, Config] = {
     "BailingMoeV2_5ForCausalLM": config("BailingMoeV2_5ForCausalLM", "bailing_hybrid", _RING),
     "BailingMoeV3ForCausalLM": config("BailingMoeV3ForCausalLM", "bailing_hybrid", _LING3),
@@ -111,6 +122,10 @@ NEWER: dict[str, Config] = {
     "MuseGlimmer without a gate": config("MuseGlimmerForCausalLM", "muse_glimmer_text", _MUSE, num_hidden_layers=3,
                                          no_rope_layers=[0, 1, 1], use_attn_output_gate=False),
     "NemotronHPuzzleForCausalLM": config("NemotronHPuzzleForCausalLM", "nemotron_h_puzzle", _PUZZLE),
+    "Qwen4ExpForCausalLM": config("Qwen4ExpForCausalLM", "qwen4_exp_text", _QWEN4),
+    "Qwen4-Exp without tables and indexers": config(
+        "Qwen4ExpForCausalLM", "qwen4_exp_text", _QWEN4, ple_layer_ids=None, hc_lowrank=60, hc_count=2,
+        **{key: None for key in _QWEN4 if key.startswith("indexer_")}),
     "PanguProMoEV2ForCausalLM": config("PanguProMoEV2ForCausalLM", "PanguProMoE", _PANGU),
     "OpenPangu Pro 2 with biases and plain sinks": config(
         "PanguProMoEV2ForCausalLM", "PanguProMoE", _PANGU, bias=True, qkv_bias=True, param_sink_with_value=False,

@@ -62,6 +62,9 @@ def caches(arch: ModelArch, ranks: int) -> Counter[tuple[int, int]]:
             found[kv_heads_per_rank(mixer, ranks), mixer.head_dim] += count
             if mixer.convolved is not None:
                 found[kv_heads_per_rank(mixer, ranks), mixer.convolved.head_width] += count
+            if mixer.indexer is not None and mixer.indexer.pool > 1:
+                found[1, mixer.indexer.head_dim] += count  # its compressed keys
+                found[1, mixer.indexer.head_dim + 3 * 4] += count  # and those that are not yet, with three positions
         if isinstance(mixer, LatentAttention):
             found[1, mixer.kv_lora_rank + mixer.rope_dim] += count
     return found

@@ -65,6 +65,16 @@ COMPRESSED_VARIANTS = (
     {"speculative_tokens": 1},
     {"speculative_tokens": 3, "tp": 2},
 )
+PICKED = "Qwen4ExpForCausalLM"
+PICKED_VARIANTS = (
+    {},
+    {"tp": 8, "max_num_batched_tokens": 2048},
+    {"block_tokens": 64, "prefix_caching": False, "async_scheduling": False},
+    {"block_tokens": 128, "tp": 4, "max_num_batched_tokens": 512},
+    {"speculative_tokens": 1},
+    {"speculative_tokens": 3, "tp": 2},
+)
+"""Of attention whose indexer scores compressed keys: no pipeline stages, and no FP8 before 0.31."""
 UNBUILT = {
     "stepfun-ai--Step-3.7-Flash-FP8": "vLLM 0.29 does not have the class",
     "sgl-project--DeepSeek-V4": "vLLM 0.29 does not know its model_type",
@@ -147,6 +157,10 @@ def cases() -> Iterator[Case]:
         config = COMPRESSED | ({"compress_ratios": ratios} if ratios else {})
         for variant in COMPRESSED_VARIANTS:
             yield Case("compressed attention", config, **COMPRESSED_ONLY | variant)
+    more = [*["linear_attention"] * 4, "full_attention", *["linear_attention"] * 5, "full_attention"]
+    for config in (CLASSES[PICKED], CLASSES[PICKED] | {"layer_types": more, "num_hidden_layers": len(more)}):
+        for variant in PICKED_VARIANTS:
+            yield Case(PICKED, config, **variant)
     for arch in dict.fromkeys(shapes()[model_id].arch for model_id in counted_ids()):
         odd = any(isinstance(m, Attention) and m.heads % 2 for m in mixers(arch))  # SmolLM2 has 9, and 15
         yield Case(arch.architecture, config_of(arch), tp=1 if odd else 2)
@@ -213,7 +227,7 @@ def test_the_block_that_vllm_chooses_is_ours(answered):
     for case in (c for c in built(answered) if c.asked["pp"] == 1):
         arch, preferred = case.arch, case.answer["preferred_block"]
         ours = backend_block_tokens(arch, (0, 29), (9, 0), fp8=False) or 16
-        if any(isinstance(m, Attention) and m.indexer is not None for m in mixers(arch)):
+        if any(isinstance(m, Attention) and m.indexer and m.indexer.pool == 1 for m in mixers(arch)):
             assert (ours, preferred) == (128, 16), case  # vLLM's choice does not run: see core/kv_cache/blocks.py
         elif preferred is not None:
             assert ours == preferred, case
@@ -241,7 +255,7 @@ def test_blocks_tokens_and_concurrency_are_vllms_for_every_cache_and_split(answe
         kinds |= {placed.cache.kind for group in layout.groups for placed in group.layers} if layout else {"none"}
     print(f"\n{compared} answers of vLLM equal to the token over {len(built(answered))} models and splits")
     assert compared > 400
-    assert kinds >= {"full", "sliding", "chunked", "state", "encoder", "none"}
+    assert kinds >= {"full", "sliding", "chunked", "state", "encoder", "ring", "none"}
 
 
 def test_vllm_refuses_exactly_where_we_say_that_one_request_does_not_fit(answered):

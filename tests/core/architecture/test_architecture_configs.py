@@ -131,6 +131,8 @@ LEFT_OUT = {
     "llava-hf/llava-1.5-7b-hf": _CLIP_LAYER, "llava-hf/llava-v1.6-mistral-7b-hf": _CLIP_LAYER,
     "openbmb/MiniCPM-V-2_6": _SIGLIP_LAYER,
     "microsoft/Phi-4-multimodal-instruct": (256 + 320) * _LORA_OF_A_RANK + _SIGLIP_LAYER + _SIGLIP_HEAD,
+    # The layer that drafts, less the rows to which vLLM pads 98 projections of hyper-connections.
+    "Qwen/Qwen3.8-Flash-Next": 2_607_396_608 - 98 * 12 * 4 * 2560,
     # Below zero: what vLLM holds beyond them. Zeros for the biases of the keys of all attentions; a second table.
     "openai/whisper-large-v3": -96 * 1280, "openai/whisper-large-v3-turbo": -40 * 1280,
     "openai/whisper-large-v2": -96 * 1280, "openai/whisper-medium": -72 * 1024, "openai/whisper-small": -36 * 768,

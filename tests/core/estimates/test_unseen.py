@@ -86,7 +86,7 @@ def test_the_table_names_only_taught_classes():
     assert not UNSEEN - set(ROWS) - set(WRAPPERS) - set(architecture.FAMILIES) - set(POOLED)
 
 
-@pytest.mark.parametrize("name", ["KimiK2ForCausalLM", "ExaoneMoEForCausalLM", "XLMRobertaForMaskedLM"])
+@pytest.mark.parametrize("name", ["KimiK2ForCausalLM", "Exaone4MoEForCausalLM", "XLMRobertaForMaskedLM"])
 def test_classes_that_no_source_has_are_refused(name):
     with pytest.raises(Unsupported, match=name):
         architecture.parse(OLMO2 | {"architectures": [name]})

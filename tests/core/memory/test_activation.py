@@ -143,6 +143,15 @@ def test_a_pipeline_stage_holds_what_the_stage_before_hands_on():
         assert two - one == 2 * (2 * 8192 * 4096)
 
 
+def test_every_residual_stream_is_held_through_a_layer():
+    arch = shapes()["Qwen/Qwen3.8-Flash-Next"].arch
+    held, one = (
+        moments(a, UNQUANTIZED, load(tp=8, tokens=8192), V0_29).forward.typical
+        for a in (arch, replace(arch, residual_streams=1))
+    )
+    assert held - one == 2 * 8192 * 2 * 3 * 2560  # those that a half of it begins with, and those that it leaves
+
+
 def test_every_rank_samples_over_the_whole_vocabulary():
     one, two = (peak(LLAMA, load(tp, seqs=4096, tokens=4096), V0_29) for tp in (1, 2))
     assert two == one

@@ -404,6 +404,9 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      decoder("AfmoeForCausalLM", 32, 2048, 32, 4, 6144, 200192, 131072, head_dim=128, num_experts=128,
              num_experts_per_tok=8, num_shared_experts=1, moe_intermediate_size=1024, num_dense_layers=2,
              sliding_window=2048, layer_types=8 * (3 * ["sliding_attention"] + ["full_attention"])), 26.1),
+    # "3.7B" without its embeddings.
+    (("IFM/K2-Horizon-3.7B",),
+     decoder("K2HorizonForCausalLM", 36, 2560, 32, 8, 10240, 250624, 524288, head_dim=128), 5_058_255_360),
     (("ibm-granite/granite-20b-code-base", "ibm-granite/granite-20b-code-instruct"),
      _STARCODER | {"n_layer": 52, "torch_dtype": "bfloat16"}, 20.1),
 )  # fmt: skip

@@ -70,6 +70,15 @@ def _qwen3_5(vision: tuple[int, int, int, int] = (27, 1152, 4304, 16), *, tied: 
     }  # fmt: skip
 
 
+_QWEN3_8_FLASH: Json = _qwen3_5(
+    num_hidden_layers=48, hidden_size=2560, num_attention_heads=24, num_key_value_heads=2, linear_num_value_heads=48,
+    num_experts=512, num_experts_per_tok=10, moe_intermediate_size=640, shared_expert_intermediate_size=640, hc_count=4,
+    hc_lowrank=320, ple_layer_ids=[2], ple_embed_dim=2560, ple_conv_kernel_size=4, ngram_size=3, heads_per_ngram=8,
+    ngram_vocab_size_base=20_000_000, make_ngram_vocab_size_divisible_by=128, indexer_n_heads=4, indexer_kv_heads=1,
+    indexer_head_dim=128, indexer_budget=2048, indexer_compress_ratio=4,
+) | {"architectures": ["Qwen4ExpForConditionalGeneration"]}  # fmt: skip
+
+
 def _gemma4_small(**text: Json) -> Json:
     return {
         "architectures": ["Gemma4ForConditionalGeneration"], "dtype": "bfloat16", "tie_word_embeddings": True,
@@ -275,6 +284,7 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("Qwen/Qwen3.5-27B", "Qwen/Qwen3.6-27B", "Qwen/Qwen3.8-27B"),
      _qwen3_5(num_hidden_layers=64, hidden_size=5120, num_attention_heads=24, intermediate_size=17408,
               linear_num_value_heads=48), 27_356_728_560),
+    (("Qwen/Qwen3.8-Flash-Next",), _QWEN3_8_FLASH, 179_999_981_424),
     (("Qwen/Qwen2-VL-72B-Instruct",),
      _qwen_vl("Qwen2VL", {"embed_dim": 1280}, 80, 8192, 64, 8, 29568, 152064, 32768), 73_405_560_320),
     (("Qwen/QVQ-72B-Preview",),

@@ -1,0 +1,158 @@
+"""Decoders of vLLM 0.30 to 0.33, counted by hand: no class of the 0.29 that is asked elsewhere has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import Attention, GatedDelta, Layout, mixers, parameter_count, rank_tensors
+from infercli.core.architecture.families import ROWS
+from infercli.core.engines import find_engine
+from infercli.core.engines.classes import doubtful_class, missing_class
+from infercli.core.estimates.tensor_parallel import stage_problems
+from infercli.core.kv_cache.pool import cache_layout
+from infercli.core.kv_cache.specs import CacheSettings
+from infercli.core.shapes import find_shape
+from infercli.errors import InputError, Unsupported
+
+SIZES = {
+    "num_hidden_layers": 3, "hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 96,
+    "intermediate_size": 2176, "vocab_size": 32000, "max_position_embeddings": 8192, "torch_dtype": "bfloat16",
+}  # fmt: skip
+MIXTURE = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 320}
+K2 = SIZES | {
+    "architectures": ["K2HorizonForCausalLM"], "layernorm_num_groups": 4, "num_experts": 0, "mova_num_experts": 0,
+    "attention_bias": False, "query_key_norm": False, "attention_gate_func": None, "use_sliding_window": False,
+}  # fmt: skip
+K2_MOE = K2 | MIXTURE | {
+    "num_shared_experts": 2, "moe_gate_bias": True, "attention_gate_func": "softplus", "query_key_norm": True,
+    "rope_head_dim": 64, "mlp_only_layers": [0], "decoder_sparse_step": 1,
+}  # fmt: skip
+ALICE = SIZES | MIXTURE | {
+    "architectures": ["AliceAIForCausalLM"], "num_hidden_layers": 6, "shared_expert_intermediate_size": 448,
+    "layer_types": [*["linear_attention"] * 3, "full_attention", "linear_attention", "full_attention"],
+    "linear_num_key_heads": 8, "linear_num_value_heads": 8, "linear_key_head_dim": 64, "linear_value_head_dim": 64,
+    "linear_conv_kernel_dim": 4, "block_attn_res_block_size": 4, "kda_allow_negative_eigenvalues": False,
+    "router_score_function": "sigmoid", "router_bias_correction": True, "mtp_num_hidden_layers": 1,
+}  # fmt: skip
+H = 1024
+TABLES = 2 * 32000 * H
+ATTENTION = H * (16 + 2 * 4) * 96 + 16 * 96 * H
+EXPERTS = 8 * 3 * H * 320 + 8 * H + 8
+
+
+def count(config):
+    return parameter_count(architecture.parse(config))
+
+
+def test_k2_horizon_is_llama_until_it_asks_for_more():
+    assert count(K2) == TABLES + 3 * (ATTENTION + 3 * H * 2176 + 2 * H) + H
+    gated = ATTENTION + 16 * 96 * H + (16 + 4) * 96  # a gate, and norms over all heads
+    sparse = EXPERTS + 3 * H * 2 * 320
+    assert count(K2_MOE) == TABLES + 3 * (gated + 2 * H) + 3 * H * 2176 + 2 * sparse + H
+    assert (architecture.parse(K2).rope_width, architecture.parse(K2_MOE).rope_width) == (96, 64)
+    # A rank of two has half of the gate and of the norms.
+    halves = rank_tensors(architecture.parse(K2_MOE), Layout(tensor_parallel_size=2))
+    qkv = next(tensor for tensor in halves if tensor.name == "qkv")
+    assert qkv.outputs == (2 * 16 + 2 * 4) * 96 // 2
+    assert "self_attn.gate_proj" in qkv.modules
+
+
+def test_k2_horizon_has_the_parameters_that_the_hub_counts():
+    seven = {"hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8,
+             "head_dim": 128, "intermediate_size": 12288, "vocab_size": 250624}  # fmt: skip
+    assert count(K2 | seven) == 8_999_178_240
+    shape = find_shape("IFM/K2-Horizon-3.7B")
+    assert shape.parameters == 5_058_255_360
+    assert shape.arch.confirmed
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"mova_num_experts": 4}, "mova_num_experts"),
+        ({"use_sliding_window": True}, "use_sliding_window"),
+        ({"dual_chunk_attention_config": {"chunk_size": 4}}, "dual_chunk_attention_config"),
+        ({"attention_gate_func": "silu", "attention_bias": True}, "attention_bias"),
+    ],
+)
+def test_what_is_not_modelled_of_k2_horizon_is_refused_by_name(changed, why):
+    with pytest.raises(Unsupported, match=rf"config\.json: {why}"):
+        architecture.parse(K2 | changed)
+
+
+def test_aliceai_weighs_what_stands_before_each_half_of_a_layer():
+    inner = 8 * 64
+    # Queries, keys and values, convolved; two pairs of small projections; one number a head; decay; a norm; the output.
+    delta = (
+        3 * inner * H + 3 * inner * 4 + 2 * 64 * H + 2 * inner * 64 + 8 * H + 8 + inner + 64 + inner * H
+    )  # fmt: skip
+    full = ATTENTION + 16 * 96 * H + 2 * 96
+    experts = EXPERTS + 3 * H * 448 + H
+    weighing = 2 * H
+    halves = 6 + 5  # the first has nothing before its attention
+    assert count(ALICE) == (
+        TABLES + 4 * delta + 2 * full + 6 * (experts + 2 * H) + halves * weighing + weighing + H
+    )  # fmt: skip
+    arch = architecture.parse(ALICE)
+    assert [type(m) for m in mixers(arch)] == [GatedDelta, Attention]
+    assert arch.residual_streams == 2  # of four layers each, the last of two
+    assert (arch.draft_layers, arch.confirmed, arch.tied) == ((), False, False)
+    assert any("no pipeline parallelism" in why for why in stage_problems(arch, 2))
+    # A state of a rank: 3 x 4 x 64 values of 3 tokens in 16 bits, and 4 x 64 x 64 in 32; the page of 1,536 B a token
+    # holds it in blocks of 48.
+    settings = CacheSettings(engine_version="0.33.0", dtype="bfloat16", prefix_caching=True)
+    held = cache_layout(arch, Layout(tensor_parallel_size=2), settings)
+    state = 3 * 256 * 3 * 2 + 4 * 64 * 64 * 4
+    assert held.block_tokens == 96 == -(-state // (2 * 2 * 96 * 2 * 16)) * 16
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"kda_allow_negative_eigenvalues": True}, "kda_allow_negative_eigenvalues: must be False"),
+        ({"router_score_function": "softmax"}, "router_score_function: must be sigmoid"),
+        ({"linear_num_value_heads": 16}, "linear_num_value_heads"),
+        ({"layer_types": None}, "layer_types: missing"),
+    ],
+)
+def test_what_vllm_refuses_of_aliceai_is_refused(changed, why):
+    with pytest.raises(InputError, match=why):
+        architecture.parse(ALICE | changed)
+
+
+def test_releases_that_lack_a_class_refuse_it_or_run_it_through_transformers():
+    lacks = f"{missing_class(architecture.parse(ALICE), find_engine('0.32.0'))}"
+    assert lacks.endswith("0.32.0 still lacks it")
+    for config, without, first in (
+        (ALICE, "0.32.0", "0.33.0"),
+        (K2, "0.29.0", "0.30.0"),
+        (K2 | {"architectures": ["ExaoneMoEForCausalLM"]}, "0.31.0", "0.32.0"),
+    ):
+        arch = architecture.parse(config)
+        assert "runs it through transformers, if at all" in doubtful_class(arch, find_engine(without))
+        assert doubtful_class(arch, find_engine(first)) is missing_class(arch, find_engine(first)) is None
+
+
+def test_qianfan_ocr_names_the_biases_of_its_encoder_as_transformers_does():
+    vision = {"num_hidden_layers": 2, "hidden_size": 96, "intermediate_size": 160, "image_size": [112, 112]}
+    model = {
+        "architectures": ["QianfanOCRForConditionalGeneration"], "tie_word_embeddings": False,
+        "text_config": SIZES | {"model_type": "qwen3"},
+    }  # fmt: skip
+    without, said, silent = (
+        count(model | {"vision_config": vision | bias})
+        for bias in ({"attention_bias": False}, {"attention_bias": True}, {})
+    )
+    assert said - without == 2 * 3 * 96
+    assert silent == said
+
+
+def test_internlm2_for_rewards_has_one_score_of_which_ranks_share_the_inputs():
+    config = SIZES | {"architectures": ["InternLM2ForRewardModel"]}
+    tensors = rank_tensors(architecture.parse(config), Layout(tensor_parallel_size=2))
+    assert [(t.outputs, t.inputs) for t in tensors if t.name == "v_head"] == [(1, H // 2)]
+
+
+def test_both_spellings_of_exaones_experts_are_one():
+    assert ROWS["ExaoneMoEForCausalLM"] == ROWS["ExaoneMoeForCausalLM"]
