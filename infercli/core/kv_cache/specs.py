@@ -276,13 +276,10 @@ def _sparse_by_blocks(own: LayerCache, indexer: Indexer, settings: CacheSettings
         )
     keys = _per_token("indexer", key_bytes, settings.block_tokens)
     held = -(-(ratio + settings.speculative_tokens) // ratio) * ratio
-    ring = LayerCache(
-        kind="ring", shape=("ring", key_bytes), block_tokens=held, page_bytes=held * key_bytes, side_by_side=True
-    )
     return [
         replace(own, side_by_side=True),
         replace(keys, page_bytes=keys.page_bytes // ratio, side_by_side=True),
-        ring,
+        ring(held, held, key_bytes),
     ]
 
 
