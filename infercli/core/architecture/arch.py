@@ -94,7 +94,7 @@ class ModelArch:
     """As wide as the hidden state each (hyper-connections)."""
     residual_blocks: int = 0
     """Sums of so many runs of layers, each as wide as the hidden state, of which later ones choose (attention residuals
-    of Kimi-K3: vLLM 0.29 models/kimi_k3/nvidia/model.py block_residual)."""
+    of Kimi-K3 and AliceAI: vLLM 0.29 models/kimi_k3/nvidia/model.py block_residual)."""
     deepstack_levels: int = 0
     """First layers that are fed from the encoder."""
     layers: tuple[LayerGroup, ...]
