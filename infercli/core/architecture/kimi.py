@@ -11,8 +11,9 @@ from dataclasses import replace
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.encoder_parts import Block, blocks, first, patches, plain, weight
 from infercli.core.architecture.experts import Mixture, experts, has_experts, sparse_layers
-from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, LAYERS, Layer, integer, optional
+from infercli.core.architecture.fields import EXTEND, HIDDEN, LAYERS, Layer, integer, optional
 from infercli.core.architecture.hybrid import model
+from infercli.core.architecture.latent import latent_attention
 from infercli.core.architecture.layers import Dense, Experts, GatedDelta, LatentAttention, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -31,7 +32,7 @@ def kimi_linear(config: Json) -> ModelArch:
         raise Unsupported(
             "config.json: mla_use_nope: vLLM refuses a model whose latent attention has positions", EXTEND
         )
-    delta, full = _delta(config.get("linear_attn_config") or {}), _latent(config)
+    delta, full = _delta(config.get("linear_attn_config") or {}), latent_attention(config)
     gate = (_gate(full, hidden),) if config.get("mla_use_output_gate") else ()
     where = {int(i) - 1 for i in (config.get("linear_attn_config") or {}).get("full_attn_layers") or ()}
     dense = Dense(intermediate=integer(config, "intermediate_size"), follows_sequence=True)
@@ -57,17 +58,6 @@ def _delta(linear: Json) -> GatedDelta:
         conv_kernel=integer(linear, "short_conv_kernel_size", 4), module="self_attn", full_gate=full,
         bounded=linear.get("gate_lower_bound") is not None,
     )  # fmt: skip
-
-
-def _latent(config: Json) -> LatentAttention:
-    return LatentAttention(
-        heads=integer(config, HEADS),
-        q_lora_rank=optional(config, "q_lora_rank"),
-        kv_lora_rank=integer(config, "kv_lora_rank"),
-        rope_dim=integer(config, "qk_rope_head_dim"),
-        nope_dim=integer(config, "qk_nope_head_dim"),
-        v_head_dim=integer(config, "v_head_dim"),
-    )
 
 
 def _gate(full: LatentAttention, hidden: int) -> Weight:
