@@ -11,9 +11,9 @@ from infercli.core.quantization.methods import METHODS, Method, require_capabili
 from infercli.errors import InferError, UnknownName
 
 _NAME = re.compile(r"(?P<gpu>.+?)(?:-x(?P<count>\d{1,4}))?")
-_WITH_FP8 = ("fp8", "nvfp4", "awq", "gptq", "w4a16", "int8", "none", "mxfp4")
+_WITH_FP8 = ("fp8", "nvfp4", "awq", "gptq", "w4a16", "int8", "none", "mxfp4", "mxfp8")
 _WITHOUT_FP8 = ("awq", "gptq", "w4a16", "int8", "fp8", "none", "mxfp4")
-"""What a checkpoint may be, in the order of the shipped profiles; nvfp4 only where the GPU multiplies in it."""
+"""What a checkpoint may be, in the order of the shipped profiles; nvfp4 and mxfp8 only on GPUs that multiply in them."""
 
 
 def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
@@ -50,7 +50,7 @@ def guessed(name: str) -> str | None:
 
 
 def _runs(method: Method, gpu: Gpu) -> bool:
-    if method.name == "nvfp4" and not (method.native_from and gpu.at_least(method.native_from)):
+    if method.name in ("nvfp4", "mxfp8") and not (method.native_from and gpu.at_least(method.native_from)):
         return False
     try:
         require_capability(method, gpu)

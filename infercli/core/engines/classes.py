@@ -172,7 +172,8 @@ def missing_class(arch: ModelArch, facts: EngineFacts) -> tuple[str, str] | None
     if _is_absent(arch, facts) and not _through_transformers(arch):
         last = _text(ABSENT[name])
         what = f"vLLM {facts.version} does not have {name} yet: {last} still lacks it"
-        return what, f"choose a version later than {last}; {_text(NEWEST)} is the newest that is known here"
+        has = _DROPPED[name][1] if name in _DROPPED else _text(NEWEST)
+        return what, f"vLLM {has} has it: `infercli estimate --engine-version {has}`"
     return None
 
 

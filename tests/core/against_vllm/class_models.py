@@ -344,6 +344,7 @@ NOT_ASKED = {
     "BambaForCausalLM": "last in vLLM 0.23",
     "ChameleonForConditionalGeneration": "last in vLLM 0.28",
     "CLIPModel": "asked with its encoder (encoder_models.py)",
+    "DeepseekV41ForCausalLM": "first in vLLM 0.30",
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",
     "ExaoneMoEForCausalLM": "first in vLLM 0.32",

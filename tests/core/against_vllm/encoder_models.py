@@ -435,6 +435,7 @@ LIKE = {
 
 NOT_ASKED = {
     "AyaVisionForConditionalGeneration": "last in vLLM 0.24",
+    "DeepseekV4ForConditionalGeneration": "first in vLLM 0.30",
     "DeepseekVLV2ForCausalLM": "its encoder is timm's, which the engine lacks",
     "InternVLChatModel": "it needs a tokenizer",
     "ColQwen3_5": "as ColQwen3, with another decoder",

@@ -166,12 +166,14 @@ def test_a_class_of_which_no_real_config_was_seen_is_said_to_be_the_reason():
 
 
 def test_the_highest_rate_is_no_less_than_one_that_was_found_to_hold():
-    question = ask(profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.2})
+    question = ask(
+        profile("l4-x4", gpus=4, quantizations=("awq",)), model="Qwen/Qwen3-32B", load={"request_rate": 0.202}
+    )
     question = replace(question, traffic=question.traffic.model_copy(update={"output_len": 300.0}))
     found = selection(Search(question)).cheaper_at_the_estimate
     alone = estimate(request(question, found.candidate), question.model).speed.highest_request_rate
-    assert alone.value < 0.2  # what the bisection finds
-    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.2})
+    assert alone.value < 0.202  # what the bisection finds
+    assert found.estimate.speed.highest_request_rate == alone.model_copy(update={"value": 0.202})
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0, 6.0])
