@@ -13,7 +13,7 @@ from infercli.errors import InferError, UnknownName
 _NAME = re.compile(r"(?P<gpu>.+?)(?:-x(?P<count>\d{1,4}))?")
 _WITH_FP8 = ("fp8", "nvfp4", "awq", "gptq", "w4a16", "int8", "none", "mxfp4", "mxfp8")
 _WITHOUT_FP8 = ("awq", "gptq", "w4a16", "int8", "fp8", "none", "mxfp4")
-"""What a checkpoint may be, in the order of the shipped profiles; nvfp4 and mxfp8 only on GPUs that multiply in them."""
+"""What a checkpoint may be, in the order of the shipped profiles; nvfp4 and mxfp8 only where the GPU multiplies so."""
 
 
 def bare_profile(name: str, prices: PriceList) -> HardwareProfile | None:
