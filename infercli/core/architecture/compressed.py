@@ -68,7 +68,7 @@ def deepseek_v4(config: Json) -> ModelArch:
     count, hidden = integer(config, LAYERS), integer(config, HIDDEN)
     ratios = _ratios(config, count)
     streams, sees = integer(config, "hc_mult"), bool(config.get(_SEES))
-    moe, hashed = replace(experts(config, _EXPERTS), shared_block=_V4_BLOCK), int(config.get("num_hash_layers") or 0)
+    moe, hashed = _in_blocks(experts(config, _EXPERTS), _V4_BLOCK), int(config.get("num_hash_layers") or 0)
     mixed = (*hyper_connections(streams, hidden), *_image_bias(moe, sees=sees))
     # The first layers look the experts of a token up in a table of whole numbers, and correct no scores; those of a
     # model that sees have the correction all the same.
@@ -105,7 +105,7 @@ def deepseek_v41(config: Json) -> ModelArch:
             f"config.json: head_dim: vLLM has kernels for {_HEAD}, of which {_ROTARY} are rotated", EXTEND
         )
     sees = bool(vision.get("num_hidden_layers"))
-    moe = replace(experts(own, _EXPERTS), shared_block=_V4_1_BLOCK)
+    moe = _in_blocks(experts(own, _EXPERTS), _V4_1_BLOCK)
     mixed = (*hyper_connections(streams, hidden), *_image_bias(moe, sees=sees))
     tables, read = _engram(own, hidden, streams)
     layers = [
@@ -116,7 +116,7 @@ def deepseek_v41(config: Json) -> ModelArch:
         "n_routed_experts": own.get("dspark_n_routed_experts") or moe.experts,
         "num_experts_per_tok": own.get("dspark_num_experts_per_tok") or moe.experts_per_token,
     }
-    drafting = replace(experts(own | fewer, _EXPERTS), shared_block=_V4_1_BLOCK)
+    drafting = _in_blocks(experts(own | fewer, _EXPERTS), _V4_1_BLOCK)
     alone = replace(_window(own), owns_keys=False)
     draft = Layer(alone, drafting, 2, (*hyper_connections(streams, hidden), *_image_bias(drafting, sees=sees)))
     number = optional(own, ("n_mtp_layers", *DRAFTS)) or _DSPARK_LAYERS
@@ -312,3 +312,8 @@ def _dspark(config: Json, hidden: int) -> tuple[Weight, ...]:
                inputs=rank),
         Weight(name="confidence head", role="draft", module="mtp.confidence_head", outputs=1, inputs=hidden + rank),
     )  # fmt: skip
+
+
+def _in_blocks(moe: Experts, block: int) -> Experts:
+    """Shared experts are cut in whole blocks where the files are in FP8 by blocks, which no other width allows."""
+    return replace(moe, shared_block=block) if moe.shared_intermediate % block == 0 else moe

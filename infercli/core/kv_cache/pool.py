@@ -189,8 +189,11 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
         rules = rules._replace(encoder_charge="none")
     caches = layer_caches(arch, layout, settings, rules)
     kinds, beside = {placed.cache.kind for placed in caches}, any(placed.cache.side_by_side for placed in caches)
-    if rules.groups_kinds and not settings.by_kind and len(kinds) > 1 and ("state" in kinds or beside):
-        # unify_hybrid_kv_cache_specs makes no state full attention; compressed attention is not told.
+    windows = {placed.cache.reach for placed in caches if placed.cache.kind == "sliding"}
+    unlike = "state" in kinds or beside or len(windows) > 1
+    if rules.groups_kinds and not settings.by_kind and len(kinds) > 1 and unlike:
+        # unify_hybrid_kv_cache_specs makes no state full attention, and merge_window_sizes takes one window at most;
+        # compressed attention is not told.
         raise Unsupported(
             f"the cache of {arch.architecture} cannot be planned without vLLM's hybrid KV cache manager",
             "leave disable_hybrid_kv_cache_manager out",

@@ -135,6 +135,12 @@ def test_convolutions_keep_a_window_of_four_tokens_beside_keys_and_values():
     assert narrow.bytes_per_block == 7 * 4 * 2048 * 2
 
 
+def test_windows_of_two_sizes_are_one_group_of_full_attention_to_nobody():
+    """vLLM 0.29, asked: "All attention layers in the same KV cache group must have the same window size."."""
+    with pytest.raises(Unsupported, match="hybrid KV cache manager"):
+        cache(by_kind=False)
+
+
 def test_windows_keep_what_several_layers_drafted():
     def reaches(tokens: int, version="0.29.0") -> set[int]:
         arch = drafted_by(SMALL, tokens)
