@@ -354,7 +354,8 @@ def test_progress_is_reported_until_the_end():
         m = go(server, requests=2, warmup_requests=1, on_progress=seen.append)
     assert any(p.warmup for p in seen)
     last, metrics = seen[-1], measure(m.traces)
-    assert last.ttft_s == pytest.approx(metrics.ttft_s.mean, abs=1e-5)
+    # Progress counts from the send, and the result from when it was intended: a busy machine parts them a little.
+    assert last.ttft_s == pytest.approx(metrics.ttft_s.mean, abs=2e-3)
     assert last.tpot_s == pytest.approx(metrics.tpot_s.mean, abs=1e-5)
     assert (last.warmup, last.done, last.total, last.failed, last.output_tokens) == (False, 2, 2, 0, 8)
     assert len(seen) >= 2
