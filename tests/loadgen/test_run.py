@@ -353,10 +353,11 @@ def test_progress_is_reported_until_the_end():
     with FakeOpenAiServer(Behaviour(tokens=4, ttft_s=0.25, itl_s=0.05, usage=False)) as server:
         m = go(server, requests=2, warmup_requests=1, on_progress=seen.append)
     assert any(p.warmup for p in seen)
-    last, metrics = seen[-1], measure(m.traces)
-    # Progress counts from the send, and the result from when it was intended: a busy machine parts them a little.
-    assert last.ttft_s == pytest.approx(metrics.ttft_s.mean, abs=2e-3)
-    assert last.tpot_s == pytest.approx(metrics.tpot_s.mean, abs=1e-5)
+    last = seen[-1]
+    # Of the last seconds: the first answer is out of it where the machine was so slow that it was told by itself.
+    for live, each in ((last.ttft_s, ttft_s), (last.tpot_s, tpot_s)):
+        both = [each(t) for t in sorted(m.traces, key=lambda t: t.sent_s) if t.phase == "measured"]
+        assert any(live == pytest.approx(sum(both[i:]) / len(both[i:]), abs=1e-5) for i in range(2)), (live, both)
     assert (last.warmup, last.done, last.total, last.failed, last.output_tokens) == (False, 2, 2, 0, 8)
     assert len(seen) >= 2
 
