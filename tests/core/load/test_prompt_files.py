@@ -155,6 +155,13 @@ def test_a_variable_that_no_test_has_is_named():
         read_promptfoo(config, "p")
 
 
+def test_a_damaged_test_before_the_limit_is_named_where_enough_prompts_were_found():
+    config = {"prompts": ["{{a}}"], "tests": [7, {"vars": {"a": 1}}, {"vars": {"a": 2}}]}
+    with pytest.raises(InvalidFile) as caught:
+        read_promptfoo(config, "p", limit=1)
+    assert caught.value.problems == (("tests[0]", "must be a mapping with vars"),)
+
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("{{a}}") | st.just("human"),
     lambda inner: (

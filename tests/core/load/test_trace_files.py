@@ -107,6 +107,7 @@ def test_every_damaged_line_is_named_with_its_number_at_once():
         line(hash_ids={"a": 1}),
         line(timestamp=2, hash_ids=[1, 2, 3]),
         line(timestamp=0.5),
+        line(timestamp=True),
     ]
     assert dict(problems(lines)) == {
         "line 2": "is not JSON: Expecting property name enclosed in double quotes (line 1, column 2)",
@@ -118,6 +119,7 @@ def test_every_damaged_line_is_named_with_its_number_at_once():
         "line 9": "hash_ids must be a list of numbers or of texts",
         "line 10": "3 hash_ids for 600 tokens, which are 2 blocks of 512: is block_tokens right?",
         "line 11": "its time is before that of the line above: sort the file by time",
+        "line 12": "timestamp must be a number",
     }
 
 
@@ -130,6 +132,11 @@ def test_wrong_columns_are_said_with_those_that_are_wanted():
     assert where == "line 1"
     assert "must name the columns Timestamp, Request tokens, Response tokens" in what
     assert "Timestamp and Request tokens and Response tokens not found" in what
+
+
+def test_a_table_may_begin_at_zero_seconds():
+    rows = [BURSTGPT[0], "0,a,1,GPT-4,5,1,6,Conversation log\n", "2.5,a,1,GPT-4,5,1,6,Conversation log\n"]
+    assert [r.at_s for r in read_trace(rows, "t", "burstgpt").requests] == [0.0, 2.5]
 
 
 def test_damaged_rows_of_a_table_are_named():
