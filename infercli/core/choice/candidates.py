@@ -16,7 +16,7 @@ from infercli.core.documents.prices import PriceList
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.engines import RAY_SERVICE_ENGINE, find_engine
 from infercli.core.memory.compressed_attention import compressed
-from infercli.core.planning.placement import engines_that_fit, too_large
+from infercli.core.planning.placement import engines_that_fit, splits_of_a_node, too_large
 from infercli.core.planning.request import utilization
 from infercli.core.quantization.methods import METHODS
 from infercli.core.record import Json
@@ -104,7 +104,7 @@ def _methods(hardware: Hardware, question: Question) -> Iterator[tuple[str, int]
 def _shapes(hardware: Hardware, question: Question) -> Iterator[tuple[int, int, int, str, int]]:
     """(tensor-parallel, pipeline-parallel, replicas, KV dtype, spare GPUs)."""
     fixed, profile = question.fixed, hardware.profile
-    sizes = [n for n in range(1, profile.gpus_per_node + 1) if profile.gpus_per_node % n == 0]
+    sizes = splits_of_a_node(profile.gpus_per_node)
     doubled = [2**i for i in range(profile.max_gpus.bit_length())]
     stages = [1] if question.plain else sorted({*sizes, *doubled})
     splits = [

@@ -25,7 +25,7 @@ from infercli.core.estimates.tensor_parallel import dealing_problems, layout_pro
 from infercli.core.gpus import Gpu
 from infercli.core.memory.lora import unknown_slots
 from infercli.core.memory.weights import largest_unquantized_bytes
-from infercli.core.planning.placement import nodes_of
+from infercli.core.planning.placement import nodes_of, splits_of_a_node
 from infercli.core.planning.request import length_reason, read_request, refuse
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.quantization.methods import METHODS
@@ -116,7 +116,7 @@ class GpuPlanner:
             return layout_problems(self.arch, self.quantization, split, self.facts.version, self.gpu)
 
         def possible() -> list[int]:
-            return [n for n in range(1, per_node + 1) if per_node % n == 0 and not broken_by(n)]
+            return [n for n in splits_of_a_node(per_node) if not broken_by(n)]
 
         asked = self.args.get("tensor_parallel_size")
         if asked is None:

@@ -9,6 +9,16 @@ from infercli.core.documents.profile import HardwareProfile
 from infercli.core.units import counted
 
 
+def splits_of_a_node(gpus_per_node: int) -> tuple[int, ...]:
+    """Tensor-parallel sizes to try, smallest first: parts of a node, and what heads are usually divisible by.
+
+    Two of three GPUs may be all that a model needs, and three seldom divide its heads.
+    """
+    doubled = {2**i for i in range(gpus_per_node.bit_length())}
+    parts = {n for n in range(1, gpus_per_node + 1) if gpus_per_node % n == 0}
+    return tuple(sorted(doubled | parts))
+
+
 def nodes_of(profile: HardwareProfile, gpus_per_engine: int) -> int | None:
     """Nodes that an engine of that many GPUs stands on; None where it is more than one node and no whole number."""
     per_node = profile.gpus_per_node

@@ -37,6 +37,11 @@ def test_the_same_on_two_profiles_is_weighed_once():
     assert names == {"h100"}
 
 
+def test_a_part_of_a_node_is_tried_where_its_number_of_gpus_divides_no_heads():
+    tried = {w.candidate.tensor_parallel_size for w in candidates(ask(profile("six", "H100", gpus=6)))}
+    assert tried == {1, 2, 3, 4, 6}
+
+
 def test_pcie_of_a_profile_takes_nvlink_away():
     gpu = hardware_of(profile("x", "H100", gpus=2, interconnect="pcie"), PRICES).gpu
     assert gpu.nvlink_bytes_per_s is None

@@ -77,6 +77,13 @@ def test_the_smallest_tensor_parallel_size_that_fits_is_chosen():
     assert plan("meta-llama/Llama-3.1-405B-Instruct", "h100-x8", quantization="fp8").engine.gpus == 8
 
 
+def test_a_node_whose_number_of_gpus_divides_no_heads_is_used_in_part():
+    assert plan(LLAMA_70B, profile("h100-x8", nodes=[{"gpus": 3}]), quantization="fp8").engine.gpus == 2
+    made = plan(LLAMA_70B, profile("h100-x8", nodes=[{"gpus": 6}]), quantization="none")
+    assert made.fits
+    assert made.engine.gpus == 4
+
+
 def test_an_impossible_tensor_parallel_size_is_refused_with_the_rule_and_what_is_possible():
     with pytest.raises(InputError) as refused:
         plan("Qwen/Qwen3-14B", "h100-x8", engine_args={"tensor_parallel_size": 5})
