@@ -129,7 +129,8 @@ def _question(typed: Typed, deployment: ModelDeployment | None, args: dict[str, 
     if model is not None and model.arch.pooling:
         raise InputError(
             f"{model_id} generates no tokens, and a search is for the speed of those",
-            "plan its memory: one --profile, without --rate, --slo and --spare",
+            "plan its memory: one --profile, without --rate, --slo and --spare; its speed is measured: "
+            "`infercli bench URL --api embeddings`",
         )
     prices = price_list(typed.project)
     names = typed.profiles or (() if deployment is None else (deployment.profile,))

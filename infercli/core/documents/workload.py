@@ -20,11 +20,17 @@ class Workload(Record):
     max_context_tokens: int | None = Field(default=None, ge=1, le=MOST_COUNT)
     """The longest prompt plus answer to accept; None lets the planner choose `max_model_len`."""
 
-    def within(self, max_model_len: int) -> Workload:
+    def tokens_each(self, *, pools: bool) -> int:
+        """Tokens of a typical request: of its prompt alone where the model pools, and generates none."""
+        return self.input_tokens + (0 if pools else self.output_tokens)
+
+    def within(self, max_model_len: int, *, pools: bool = False) -> Workload:
         """The same, with a shorter request where the usual one would be too long and nobody said how long it is."""
-        tokens = self.input_tokens + self.output_tokens
+        tokens = self.tokens_each(pools=pools)
         if self.model_fields_set & {"input_tokens", "output_tokens"} or not 2 <= max_model_len < tokens:
             return self
+        if pools:
+            return self.model_copy(update={"input_tokens": max_model_len})
         output = max(1, max_model_len * self.output_tokens // tokens)
         return self.model_copy(update={"input_tokens": max_model_len - output, "output_tokens": output})
 

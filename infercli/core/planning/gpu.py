@@ -79,7 +79,7 @@ class GpuPlanner:
         self.deployment, self.profile = deployment, profile
         self.args = {name: value for name, value in deployment.engine_args.items() if value is not None}
         self.requests = -(-deployment.workload.concurrency // deployment.replicas)
-        self.tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
+        self.tokens_each = deployment.workload.tokens_each(pools=arch.pooling)
         self.open_questions = unplanned(self.args, "gpu")
         problems = Problems()
         self.request = read_request(arch, gpu, facts, deployment, profile, problems)

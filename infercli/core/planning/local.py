@@ -47,7 +47,7 @@ def plan_local(
     _check(arch, args)
     length, length_given, why_length = _length(arch, deployment)
     requests = -(-deployment.workload.concurrency // deployment.replicas)
-    tokens_each = min(length, deployment.workload.input_tokens + deployment.workload.output_tokens)
+    tokens_each = min(length, deployment.workload.tokens_each(pools=arch.pooling))
     batched = int(args.get("max_num_batched_tokens") or max(_BATCHED, args.get("max_num_seqs") or 0))
     seqs = int(args.get("max_num_seqs") or min(batched, max(_SEQS, requests)))
     block = int(args.get("block_size") or facts.cpu_block_tokens)

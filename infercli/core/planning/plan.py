@@ -83,7 +83,8 @@ def planned(
     if profile.target == "local" and (locked is None or locked.directory is None):
         raise _no_directory(deployment.model)
     subject = resolve(deployment, profile, locked)
-    within = deployment.workload.within(longest_request(deployment, subject.arch))
+    longest = longest_request(deployment, subject.arch)
+    within = deployment.workload.within(longest, pools=subject.arch.pooling)
     deployment = deployment.model_copy(update={"workload": within})
 
     def attempt(d: ModelDeployment, p: HardwareProfile, q: Quantization | None) -> Outcome:

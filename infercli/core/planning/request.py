@@ -119,13 +119,13 @@ def asked_length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
 def _length(deployment: ModelDeployment, arch: ModelArch) -> int | None:
     """`asked_length`. Raises InputError, too, where a request of the workload is longer than that."""
     asked, limit = asked_length(deployment, arch), arch.max_model_len
-    tokens_each = deployment.workload.input_tokens + deployment.workload.output_tokens
+    tokens_each = deployment.workload.tokens_each(pools=arch.pooling)
     if tokens_each > (asked or limit):
-        where = _length_source(deployment)
+        where, output = _length_source(deployment), not arch.pooling
         raise InputError(
-            f"workload: {tokens_each:,} tokens a request (input and output) are more than "
+            f"workload: {tokens_each:,} tokens a request (input{' and output' * output}) are more than "
             + (f"{where} ({asked:,})" if asked else f"the model takes ({limit:,})"),
-            "shorten workload.input_tokens or workload.output_tokens",
+            "shorten workload.input_tokens" + " or workload.output_tokens" * output,
         )
     return asked
 

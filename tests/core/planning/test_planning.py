@@ -116,6 +116,16 @@ def test_what_pools_has_no_sampler_and_no_kv_cache_to_warn_of():
     assert "KV cache" in notes("Qwen/Qwen3-0.6B")
 
 
+def test_of_what_pools_no_answer_is_counted():
+    filled = plan("BAAI/bge-m3", "l4", workload={"input_tokens": 8192})  # to its last position
+    assert filled.fits
+    assert plan("Qwen/Qwen3-Embedding-8B", "l4").verdict.endswith("16 of 1,000 as the workload says")
+    assert plan("BAAI/bge-large-en-v1.5", "l4").deployment.workload.input_tokens == 512
+    with pytest.raises(InputError, match=r"8,193 tokens a request \(input\) are more than the model takes") as refused:
+        plan("BAAI/bge-m3", "l4", workload={"input_tokens": 8193})
+    assert "output" not in (refused.value.hint or "")
+
+
 def test_where_nothing_helps_a_note_says_so():
     small = profile("l4", nodes=[{"count": 1, "gpus": 1}], quantizations=["none"])
     made = plan(LLAMA_70B, small)
