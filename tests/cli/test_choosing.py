@@ -271,6 +271,7 @@ def test_everything_that_is_wrong_is_said_at_once(infercli):
         ((MODEL, "--profile", "l4", "--prefix-hit-fraction", "80"), "--prefix-hit-fraction: must be at least 0"),
         ((MODEL, "--profile", "l4", "--replicas", "0"), "--replicas: must be at least 1"),
         (("BAAI/bge-m3", "--rate", "5", "--slo", "ttft_p95=1s"), "BAAI/bge-m3 generates no tokens"),
+        (("BAAI/bge-m3", "--rate", "5", "--slo", "ttft_p95=1s"), "`infercli bench URL --api embeddings`"),
     ],
 )
 def test_bad_input_is_named(infercli, words, said):

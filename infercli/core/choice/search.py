@@ -117,7 +117,8 @@ class Search:
         methods = weighed.hardware.methods
         if self.question.quantizations or weighed.candidate.quantization in methods:
             return None
-        return f"the checkpoint is {weighed.candidate.quantization}, and the profile accepts {', '.join(methods)}"
+        listed = ", ".join(f"`{m}`" for m in methods)
+        return f"the checkpoint is {weighed.candidate.quantization}, and the profile lists only {listed}"
 
     def _screen(self, weighed: Weighed) -> Open | Loser:
         cost = cost_of(weighed)

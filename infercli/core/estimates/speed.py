@@ -112,7 +112,8 @@ def _uncounted(request: EstimateRequest, arch: ModelArch, gpu: Gpu) -> Iterator[
         yield "what decode_context_parallel_size changes in time is not counted: only the memory that it leaves"
     if request.tensor_parallel_size > 1 and gpu.nvlink_bytes_per_s is None and request.pcie_gb_per_s is None:
         each_way = number(pcie_bytes_per_s(gpu) / 2e9)
-        yield f"ranks are taken to talk over PCIe at {each_way} GB/s each way: where a slot has less, say pcie_gb_per_s"
+        slot = f"ranks are taken to talk over PCIe at {each_way} GB/s each way"
+        yield f"{slot}: where it has less, say pcie_gb_per_s of an estimate"
     ranks = request.tensor_parallel_size * request.data_parallel_size
     if ranks > GPUS_PER_NODE:
         yield f"{ranks} ranks are taken to span nodes of {GPUS_PER_NODE} GPUs, over a network of 400 Gb/s for each GPU"

@@ -193,7 +193,8 @@ def _unaccepted(
             require_capability(METHODS[method], gpu)
     except InputError as error:
         hint = f"{error.message}: take another profile; `infercli gpus` lists the capabilities"
-    return InputError(f"{model} is {method}, and profile {profile.name} accepts {', '.join(accepted)}", hint)
+    listed = ", ".join(f"`{m}`" for m in accepted)  # `none` is a method, and no word for nothing
+    return InputError(f"{model} is {method}, and profile {profile.name} lists only {listed}", hint)
 
 
 def _unlisted(method: str, accepted: tuple[str, ...], profile: HardwareProfile) -> tuple[str, ...]:

@@ -369,7 +369,7 @@ def test_a_quantized_checkpoint_is_what_it_is():
     search = Search(question)
     found = selection(search)
     assert found.chosen is None
-    assert {x.reason for x in found.losers} == {"the checkpoint is mxfp4, and the profile accepts fp8, none"}
+    assert {x.reason for x in found.losers} == {"the checkpoint is mxfp4, and the profile lists only `fp8`, `none`"}
     assert changes(search)[0].change == "--quantization mxfp4"
     assert selection(Search(replace(question, quantizations=("mxfp4",)))).chosen is not None
 
