@@ -27,6 +27,7 @@ from infercli.core.architecture import (
     loops,
     low_rank,
     older,
+    omni,
     plamo,
     pooled,
     qwen4,
@@ -191,7 +192,7 @@ def parse(config: Json) -> ModelArch:
     """
     classes = config.get("architectures") or []
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
-    name = compressed.vision_class(config) or name
+    name = compressed.vision_class(config) or omni.mimo_class(config) or name
     try:
         arch = _parse(name, config)
         negative = next((t for t in rank_tensors(arch, Layout()) if t.outputs * t.inputs < 0), None)

@@ -1,4 +1,4 @@
-"""Models that see and hear: Qwen's omni and speech models, Nemotron with RADIO and Parakeet, Phi-4 Multimodal.
+"""Models that see and hear: Qwen's omni and speech models, MiMo-V2, Nemotron with RADIO and Parakeet, Phi-4 Multimodal.
 
 The one thing to know: each function here reads all of config.json (of the thinker, for Qwen), as these models have two
 encoders, and some of their widths stand at the top. vLLM loads the thinker alone: no talker, no vocoder.
@@ -16,6 +16,7 @@ from infercli.core.architecture.encoder_parts import (
     plain,
     projector,
     siglip,
+    weight,
 )
 from infercli.core.architecture.encoders import qwen2_5_vl
 from infercli.core.architecture.fields import EXTEND, integer, optional
@@ -74,6 +75,74 @@ def qwen3_audio(config: Json, _hidden: int) -> list[Weight]:
         plain("audio_tower.conv_out", channels * rows * width),
         *blocks(Block("audio_tower.layers", _depth(audio), width, wide, heads=heads, linear=False)),
         plain("audio_tower.proj", (width + 1) * width + (width + 1) * out + 2 * width),
+    ]
+
+
+MIMO = "MiMoV2OmniForCausalLM"
+_MIMO_TEXT = (["MiMoV2ForCausalLM"], ["MiMoV2FlashForCausalLM"])
+_UNUSED_WORDS = 151936
+"""Rows of a table that the audio encoder holds and no file has: it is a Qwen2 of transformers, with its vocabulary."""
+
+
+def mimo_class(config: Json) -> str | None:
+    """What vLLM makes of a MiMo-V2 with an encoder, whose config.json names the class of text alone; None: as it says.
+
+    0.29 to 0.33 transformers_utils/model_arch_config_convertor.py MiMoV2ModelArchConfigConvertor.
+    """
+    return MIMO if config.get("architectures") in _MIMO_TEXT and config.get("vision_config") else None
+
+
+def mimo_text(config: Json) -> Json:
+    """The decoder's own config."""
+    return config | {"vision_config": None}
+
+
+def mimo_v2(config: Json, hidden: int) -> list[Weight]:
+    """MiMo-V2.5 and 2.6 (vLLM 0.29 models/mimo_v2_omni.py, mimo_audio.py): few keys, sinks, and codes of sound, whole.
+
+    Without `audio_tokenizer/`, a model of its own in the checkpoint's folder, which config.json does not describe.
+    """
+    vision = part(config, "vision_config")
+    width, merge = integer(vision, "hidden_size", 1280), integer(vision, "spatial_merge_size", 2) ** 2
+    depth, count, kv = integer(vision, "depth", 28), heads(vision, 32), integer(vision, "num_key_value_heads", 8)
+    head = integer(vision, "qk_channels", 64)
+    if integer(vision, "kv_channels", 64) != head:
+        raise Unsupported("config.json: vision_config.kv_channels: other than qk_channels is not known here", EXTEND)
+    block = Block(
+        "visual.blocks", depth, width, integer(vision, "intermediate_size", 4608), gated=True, norms=2,
+        inner=count * head, kv=kv * head, must_divide=kv, linear=False,
+    )  # fmt: skip
+    whole = merge * width
+    sinks = depth - len(vision.get("fullatt_block_indexes") or ()) if vision.get("use_sink") else 0
+    return [
+        plain("visual.patch_embed", patches(vision, 16, 2) * width),
+        *blocks(block),
+        plain("visual.blocks.attn.sinks", count, sinks),
+        weight("visual.merger.mlp.0", whole, whole, split="outputs", linear=False),
+        weight("visual.merger.mlp.2", integer(vision, "out_hidden_size", 2048), whole, split="inputs", linear=False),
+        plain("visual.merger.ln_q", width),
+        *(_mimo_sound(part(config, "audio_config"), hidden) if config.get("audio_config") else ()),
+    ]
+
+
+def _mimo_sound(audio: Json, hidden: int) -> list[Weight]:
+    """Codes of sound -> vectors, by a small Qwen2 that transformers runs."""
+    width, wide = integer(audio, "input_local_dim", 1024), integer(audio, "input_local_intermediate_size", 4096)
+    channels, depth = integer(audio, "audio_channels", 8), integer(audio, "input_local_layers", 6)
+    said = str(audio.get("speech_vocab_size", "1025-1025-129-129-129-129-129-129"))
+    rows = [int(number) for number in said.split("-")]
+    words = sum(rows) if len(rows) > 1 else channels * rows[0]
+    layer = 4 * width * width + 3 * width + 3 * width * wide + 2 * width
+    grouped, out = width * integer(audio, "group_size", 4), integer(audio, "out_hidden_size", hidden)
+    layers = integer(audio, "projection_layers", 1)
+    if layers not in (1, 2):
+        raise Unsupported(f"config.json: audio_config.projection_layers: {layers} is not known here", EXTEND)
+    return [
+        plain("audio_encoder.speech_embeddings", words * width),
+        plain("audio_encoder.input_local_transformer.embed_tokens", _UNUSED_WORDS * width),
+        plain("audio_encoder.input_local_transformer.layers", layer, depth),
+        plain("audio_encoder.input_local_transformer.norm", width if audio.get("add_post_norm") else 0),
+        plain("audio_encoder.projection", grouped * out if layers == 1 else 4 * grouped * (grouped + out)),
     ]
 
 

@@ -120,8 +120,7 @@ def mimo_v2(config: Json) -> ModelArch:
         Layer(local if on else full, feed_forward(config, _MIMO, hidden, sparse=i in sparse))
         for i, on in enumerate(pattern)
     ]
-    # vLLM 0.29 runs a config with a vision_config as MiMoV2OmniForCausalLM: what sees and hears there is not counted.
-    return replace(parse_decoder(plain, _MIMO), layers=grouped(layers), confirmed=not config.get("vision_config"))
+    return replace(parse_decoder(plain, _MIMO), layers=grouped(layers))
 
 
 def _mimo_attention(config: Json, window: int | None, prefix: str) -> Attention:

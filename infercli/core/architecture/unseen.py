@@ -44,7 +44,7 @@ UNSEEN = frozenset({
     "LightOnOCRForConditionalGeneration", "LlamaBidirectionalForSequenceClassification", "LlamaNemotronVLModel",
     "Llama_Nemotron_Nano_VL", "LlavaNextForConditionalGeneration", "LlavaNextVideoForConditionalGeneration",
     "LlavaOnevisionForConditionalGeneration", "LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM",
-    "MPTForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM",
+    "MPTForCausalLM", "Mamba2ForCausalLM", "MambaForCausalLM", "MiMoV2OmniForCausalLM",
     "MiniCPM3ForCausalLM", "MiniCPMForCausalLM", "MiniCPMO", "MiniCPMV",
     "MiniCPMV4_6ForConditionalGeneration", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
     "Ministral3ForCausalLM", "Mistral3ForConditionalGeneration", "MistralLarge3ForCausalLM",

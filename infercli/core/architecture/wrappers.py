@@ -97,6 +97,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen3ASRForConditionalGeneration": Wrapper(
         omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"
     ),
+    omni.MIMO: Wrapper(omni.mimo_v2, "MiMoV2FlashForCausalLM", whole=True, text=omni.mimo_text),
     "NemotronH_Nano_VL_V2": Wrapper(omni.nemotron, whole=True),
     "NemotronH_Nano_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),
     "NemotronH_Super_Omni_Reasoning_V3": Wrapper(omni.nemotron, whole=True),

@@ -99,7 +99,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "TeleChat3ForCausalLM",
     ),
     (0, 20, 0): (
-        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM", "QianfanOCRForConditionalGeneration",
+        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM", "MiMoV2OmniForCausalLM",
+        "QianfanOCRForConditionalGeneration",
     ),
     (0, 21, 0): (
         "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",

@@ -58,7 +58,7 @@ _GELU_BY_MARLIN = (0, 20), (0, 23)
 """From the one up to the other Gemma 4's experts found no other kernel of NVFP4 than Marlin, as far as they were read
 (0.22 fused_moe/experts/cutlass_moe.py _supports_activation)."""
 
-_RAGGED_KEYS = ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM")
+_RAGGED_KEYS = ("MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM", "MiMoV2OmniForCausalLM")
 """Classes whose FP8 files run where each rank has one KV head, although its keys are no whole blocks: vLLM lets merged
 outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and the files hold the scales rank by rank
 (models/mimo_v2.py _shard_fp8_qkv_proj; vllm-project/vllm#30836 ran MiMo-V2-Flash on four, its KV heads)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from infercli.core.record import Json
 from infercli.core.shapes.recipes import FP8_BLOCK, fp8_blocks, fp8_channels
-from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, PLANNER, REPORT
+from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, MIMO_OMNI, PLANNER, REPORT
 
 _FULL, _SLIDING, _CONV = "full_attention", "sliding_attention", "conv"
 
@@ -329,6 +329,23 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             hidden_size=4096, max_position_embeddings=262144, n_routed_experts=256,
         ),
         _mimo_v2_fp8(48), GALLERY.format("xiaomi-mimo-v2-flash-309b"),
+    ),
+    (
+        ("XiaomiMiMo/MiMo-V2.5",),
+        _mimo_v2(
+            [0, 1, 1, 1, 1, *[0, 1, 1, 1, 1, 1] * 7, 0], 64, 4, architectures=["MiMoV2ForCausalLM"],
+            hidden_size=4096, max_position_embeddings=1048576, n_routed_experts=256, vision_config={
+                "depth": 28, "fullatt_block_indexes": [0, 9, 18, 27], "hidden_size": 1280, "intermediate_size": 4608,
+                "num_heads": 32, "num_key_value_heads": 8, "out_hidden_size": 4096, "patch_size": 16,
+                "spatial_merge_size": 2, "temporal_patch_size": 2, "use_sink": True,
+            },
+            audio_config={
+                "add_post_norm": True, "audio_channels": 20, "group_size": 4, "input_local_dim": 1024,
+                "input_local_intermediate_size": 4096, "input_local_layers": 6, "out_hidden_size": 4096,
+                "projection_layers": 2, "speech_vocab_size": "1280",
+            },
+        ),
+        _mimo_v2_fp8(48), MIMO_OMNI,
     ),
     (
         ("XiaomiMiMo/MiMo-V2.5-Pro",),

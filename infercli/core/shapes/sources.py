@@ -20,3 +20,7 @@ INKLING_SMALL = (
 BY_SIZE = f"{{}} says what is quantized, and the size of the files which modules, {KNOWLEDGE}"
 AUTOMODEL = "config.json as the defaults of NVIDIA-NeMo/Automodel@014468d5fd0b, nemo_automodel/components/models/{}"
 DRAFTED = f"config.json of its base, with keys of its drafts as on the Hub, {KNOWLEDGE}; bytes of its files checked"
+MIMO_OMNI = (
+    f"config.json of MiMo-V2-Flash, and its encoders as on the Hub, {KNOWLEDGE}; "
+    "the card's 310 B parameters, and 729 M of what sees, are counted"
+)

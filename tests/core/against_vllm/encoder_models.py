@@ -43,8 +43,10 @@ from tests.core.against_vllm.encoder_fragments import (
     nemotron,
     thinker,
 )
+from tests.core.against_vllm.later_encoders import LATER
 
 _CONFIGS = (
+    *LATER,
         config("Mistral3ForConditionalGeneration", "mistral3", text_config=MISTRAL, vision_config=PIXTRAL,
                spatial_merge_size=2, image_token_index=10, multimodal_projector_bias=False, vision_feature_layer=-1,
                projector_hidden_act="gelu", tie_word_embeddings=False),
