@@ -305,6 +305,10 @@ class Weight:
     uses: float = 1
     """Times that a token passes it, where several layers share it (Zamba 2)."""
 
+    def on_host(self, release: tuple[int, int]) -> bool:
+        """Whether that vLLM release keeps it in the machine's memory."""
+        return self.host_since is not None and self.host_since <= release
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerGroup:

@@ -130,10 +130,8 @@ class _Group:
 
     def weights(self, weights: tuple[Weight, ...]) -> None:
         for weight in weights:
-            if weight.host_since is not None and weight.host_since <= self.layout.release:
-                continue
-            one = weight_tensor(weight, self.layout)
-            self.tensors.append(one._replace(indices=self.indices, copies=one.copies * len(self.indices)))
+            if not weight.on_host(self.layout.release):
+                self.tensors.append(weight_tensor(weight, self.layout, self.indices))
 
     def _attention(self, a: Attention) -> None:
         if a.projections is not None:
@@ -430,8 +428,8 @@ def padded_rows(rows: int) -> int:
     return -(-rows // 64) * 64
 
 
-def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
-    """A weight as one rank holds it; a cut that does not divide is rounded up."""
+def weight_tensor(weight: Weight, layout: Layout, indices: tuple[int, ...] | None = None) -> RankTensor:
+    """A weight as one rank holds it, in each of the layers `indices` or outside all; an uneven cut is rounded up."""
     tp = layout.tensor_parallel_size
     if weight.heads % tp or weight.cut_since > layout.release:
         tp = 1
@@ -439,6 +437,7 @@ def weight_tensor(weight: Weight, layout: Layout) -> RankTensor:
     outputs = -(-rows // tp) if weight.split == "outputs" else rows
     inputs = -(-weight.inputs // tp) if weight.split == "inputs" else weight.inputs
     return RankTensor(
-        weight.name, weight.role, (weight.module,), (), weight.copies, outputs, inputs, weight.linear, weight.float32,
+        weight.name, weight.role, (weight.module,), indices or (),
+        weight.copies * (1 if indices is None else len(indices)), outputs, inputs, weight.linear, weight.float32,
         uses=weight.uses, fp8=weight.fp8,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from infercli.core.engines.classes import doubtful_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates import tensor_parallel
 from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateError, Settings
-from infercli.core.estimates.memory import Sized, drafting_layers, request_layout, room_outside, size
+from infercli.core.estimates.memory import Sized, drafting_layers, machine_notes, request_layout, room_outside, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
 from infercli.core.estimates.remedies import what_fits
@@ -30,15 +30,10 @@ from infercli.core.estimates.speed import speed
 from infercli.core.estimates.two_engines import with_engine
 from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
 from infercli.core.memory.batch import Draft
-from infercli.core.memory.cuda_graphs import estimates_graphs
-from infercli.core.memory.shared import shared_memory_notes
-from infercli.core.memory.sizing import ELEMENT_BYTES
-from infercli.core.memory.tables import table_notes
-from infercli.core.memory.weights import host_bytes
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.quantization.methods import require_engine
 from infercli.core.record import Json
-from infercli.core.units import GIB, gib
+from infercli.core.units import GIB
 from infercli.core.validation import problems_of
 from infercli.errors import InferError, Unsupported
 
@@ -190,11 +185,7 @@ def examine(
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, arch, quantization, facts, settings)
-            given = settings.kv_cache_memory_bytes is not None
-            estimated = estimates_graphs(arch, quantization, sized.load, facts)
-            notes += tuple(shared_memory_notes(gpu, facts, given=given, graphs_estimated=estimated))
-            notes += tuple(table_notes(arch, sized.load.layout))
-            notes += tuple(_beside_the_gpus(arch, quantization, sized.load.layout, settings))
+            notes += tuple(machine_notes(sized, arch, quantization, facts))
             return Examined(
                 arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
             )
@@ -274,15 +265,6 @@ def _in_engine(
     except Unsupported as error:
         return sized._replace(starts=False, reason=f"{error.message}: {error.hint}")
     return sized
-
-
-def _beside_the_gpus(arch: ModelArch, quantization: Quantization, layout: Layout, settings: Settings) -> Iterator[str]:
-    held = host_bytes(arch, quantization, layout, ELEMENT_BYTES[settings.dtype])
-    if held:
-        yield (
-            f"vLLM keeps {gib(held, 1)} of the weights, its n-gram table, in the memory of the machine and not of the "
-            "GPUs: each engine needs as much of that besides"
-        )
 
 
 def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:

@@ -20,8 +20,9 @@ from infercli.core.kv_cache.rules import rules_for
 from infercli.core.kv_cache.specs import CacheSettings, kv_dtype, states_bytes
 from infercli.core.memory import sizing
 from infercli.core.memory.batch import Draft, Load
-from infercli.core.memory.cuda_graphs import captures_graphs
-from infercli.core.memory.shared import who_holds_it
+from infercli.core.memory.cuda_graphs import captures_graphs, estimates_graphs
+from infercli.core.memory.shared import shared_memory_notes, who_holds_it
+from infercli.core.memory.tables import table_notes
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.units import gib
 from infercli.errors import UnknownName, Unsupported
@@ -254,6 +255,14 @@ def room_outside(
         f"{gib(left, 2)} are left outside the budget, and {taken} may take {gib(need + graphs, 2)}: it can run out of "
         f"memory {when}; lower {lower}"
     )
+
+
+def machine_notes(sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts) -> Iterator[str]:
+    """What the machine's own memory does for the GPUs, or must hold besides."""
+    load = sized.load
+    estimated = estimates_graphs(arch, quantization, load, facts)
+    yield from shared_memory_notes(load.gpu, facts, given=sized.room.given, graphs_estimated=estimated)
+    yield from table_notes(arch, quantization, load.layout, load.element_bytes)
 
 
 def _given(size: int) -> MemoryTerm:

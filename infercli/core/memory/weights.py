@@ -19,15 +19,14 @@ from infercli.core.architecture.arch import (
     draft_tensors,
     expert_share,
     stage_tensors,
+    table_elements,
 )
-from infercli.core.architecture.layers import ShortConvolution
-from infercli.core.architecture.tensors import OUTPUT_GROUPS, layer_tensors, weight_tensor
+from infercli.core.architecture.tensors import OUTPUT_GROUPS, layer_tensors
 from infercli.core.engine_version import number_of, release_of
 from infercli.core.gpus import Gpu
 from infercli.core.memory.compressed_attention import batch_buffers
 from infercli.core.memory.experts import as_nvfp4_kernel_holds
 from infercli.core.memory.lora import Adapters, slot_tensors
-from infercli.core.memory.tables import table_bytes
 from infercli.core.quantization.methods import METHODS
 from infercli.core.quantization.schemes import UNQUANTIZED, Quantization, Scheme, schemes_of
 from infercli.core.units import MIB, gib
@@ -283,19 +282,6 @@ def weights_by_role(
     return heaviest | {name: n for name, n in buffers if n}
 
 
-def host_bytes(arch: ModelArch, quantization: Quantization, layout: Layout, element_bytes: int) -> int:
-    """Weights that all ranks together keep in the machine's memory."""
-    found = 0
-    for group in arch.layers:
-        parts = group.beside.projections if isinstance(group.beside, ShortConvolution) else None
-        for weight in parts or ():
-            if weight.host_since is not None and weight.host_since <= layout.release:
-                whole = weight_tensor(weight, Layout())._replace(indices=group.indices)
-                for scheme, copies in _schemes(whole, quantization):
-                    found += copies * stored_bytes(whole.outputs, whole.inputs, scheme, element_bytes)
-    return found
-
-
 def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:
     """The largest linear layer of a rank in the model's dtype; all experts of a layer are one."""
     largest = 0
@@ -396,15 +382,27 @@ def file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) 
     """
     tensors = stage_tensors(replace(arch, tied=False), Layout(), 0)
     drafts = list(_draft_tensors(arch, quantization, Layout()))
-    return _stored([(t, quantization) for t in tensors] + drafts, element_bytes) + table_bytes(arch)
+    return tensors_bytes([(t, quantization) for t in tensors] + drafts, element_bytes) + table_bytes(arch)
 
 
 def loaded_file_bytes(arch: ModelArch, quantization: Quantization, element_bytes: int) -> int:
     """What they hold at least: without a second copy of a tied lm_head, and without draft layers."""
-    return _stored([(t, quantization) for t in stage_tensors(arch, Layout(), 0)], element_bytes) + table_bytes(arch)
+    tensors = [(t, quantization) for t in stage_tensors(arch, Layout(), 0)]
+    return tensors_bytes(tensors, element_bytes) + table_bytes(arch)
 
 
-def _stored(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: int) -> int:
+TABLE_BLOCK = 32
+"""Elements of a row of n-grams under one scale of a byte (0.33 models/deepseek_v41/common/engram.py)."""
+
+
+def table_bytes(arch: ModelArch) -> int:
+    """Of all tables of n-grams: a byte for each element, and its scales."""
+    elements = table_elements(arch)
+    return elements + elements // TABLE_BLOCK
+
+
+def tensors_bytes(tensors: Iterable[tuple[RankTensor, Quantization]], element_bytes: int) -> int:
+    """Of tensors as a checkpoint stores them."""
     total = 0
     for tensor, quantization in tensors:
         for scheme, copies in _schemes(tensor, quantization):

@@ -8,13 +8,11 @@ from infercli.core.architecture.arch import Attention, CompressedAttention, Late
 from infercli.core.architecture.unseen import unseen_note
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.estimates.estimate import extrapolated
-from infercli.core.estimates.memory import room_outside
+from infercli.core.estimates.memory import machine_notes, room_outside
 from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling
 from infercli.core.memory.compressed_attention import compressed
-from infercli.core.memory.cuda_graphs import estimates_graphs
-from infercli.core.memory.shared import shared_memory_notes
 from infercli.core.memory.weights import largest_unquantized_bytes, weights_by_role
 from infercli.core.planning.outcome import Question
 from infercli.core.quantization.methods import METHODS
@@ -33,7 +31,7 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *_vendor(question),
         *extrapolated(question.facts, "`fits` is said"),
         *_compiling(question),
-        *_shared_memory(question),
+        *machine_notes(question.sized, question.arch, question.quantization, question.facts),
         *_loading(question),
         *_links(question, profile),
         *room_outside(question.sized, question.arch, question.quantization, question.facts, reserved_bytes),
@@ -59,12 +57,6 @@ def _compiling(question: Question) -> Iterator[str]:
             f"a start that has to compile its kernels leaves about {gib(more)} less for the KV cache than one that "
             "finds them; what is said with `at least` allows for it"
         )
-
-
-def _shared_memory(question: Question) -> Iterator[str]:
-    given, load = question.settings.kv_cache_memory_bytes is not None, question.sized.load
-    estimated = estimates_graphs(question.arch, question.quantization, load, question.facts)
-    yield from shared_memory_notes(question.gpu, question.facts, given=given, graphs_estimated=estimated)
 
 
 def _loading(question: Question) -> Iterator[str]:

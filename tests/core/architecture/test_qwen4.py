@@ -19,7 +19,8 @@ from infercli.core.kv_cache.blocks import backend_block_tokens, block_must_be_sa
 from infercli.core.kv_cache.pool import cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
 from infercli.core.memory.compressed_attention import batch_buffers
-from infercli.core.memory.weights import host_bytes, weights_by_role
+from infercli.core.memory.tables import left_bytes
+from infercli.core.memory.weights import weights_by_role
 from infercli.core.quantization.checkpoint import detect
 from infercli.core.quantization.schemes import UNQUANTIZED
 from infercli.core.shapes import find_shape
@@ -73,9 +74,9 @@ def test_the_table_is_in_the_memory_of_the_machine_since_0_30(release, on_the_gp
     layout = Layout(tensor_parallel_size=2, release=release)
     table = [t for t in rank_tensors(FLASH, layout) if t.name == "n-gram embedding"]
     assert [(t.outputs, t.inputs) for t in table] == ([(ROWS // 2, 160)] if on_the_gpu else [])
-    assert host_bytes(FLASH, UNQUANTIZED, layout, 2) == (0 if on_the_gpu else ROWS * 160 * 2)
+    assert left_bytes(FLASH, UNQUANTIZED, layout, 2) == (0 if on_the_gpu else ROWS * 160 * 2)
     # FP8 checkpoints store it with one scale for all.
-    assert host_bytes(FLASH, FP8, layout, 2) in (0, ROWS * 160 + 512)
+    assert left_bytes(FLASH, FP8, layout, 2) in (0, ROWS * 160 + 512)
     by_role = weights_by_role(FLASH, FP8, layout, 2)
     assert (by_role["embedding"] > 25 * 10**9) == on_the_gpu
     assert by_role["embedding"] < 27 * 10**9

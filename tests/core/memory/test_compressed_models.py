@@ -13,9 +13,9 @@ from infercli.core.memory.activation import moments
 from infercli.core.memory.batch import Load
 from infercli.core.memory.compressed_attention import _attention_bytes, gathered_keys, padded_heads
 from infercli.core.memory.sampler import uses_v2_runner
-from infercli.core.memory.tables import pinned_bytes, table_bytes, table_notes
+from infercli.core.memory.tables import pinned_bytes, table_notes
 from infercli.core.memory.vision import _encoder
-from infercli.core.memory.weights import BATCH_BUFFERS, weights_by_role
+from infercli.core.memory.weights import BATCH_BUFFERS, table_bytes, weights_by_role
 from infercli.core.shapes import find_shape
 from infercli.core.units import GIB, MIB
 
@@ -89,11 +89,11 @@ def test_pinned_tables_are_powers_of_two():
     # Four ranks: 24.6e9 B of a table each, pinned as 32 GiB, and scales of 0.77e9 B as 1 GiB
     for ranks in (1, 2, 4, 8):
         assert pinned_bytes(V41.arch, Layout(tensor_parallel_size=ranks)) == 2 * (128 + 4) * GIB
-    said = list(table_notes(V41.arch, Layout(tensor_parallel_size=4)))
+    said = list(table_notes(V41.arch, V41.quantization, Layout(tensor_parallel_size=4), 2))
     assert "188.8 GiB" in said[0]
     assert "264.0 GiB" in said[0]
     assert "half of the layers" in said[1]
-    assert list(table_notes(V4.arch, Layout())) == []
+    assert list(table_notes(V4.arch, V4.quantization, Layout(), 2)) == []
 
 
 @pytest.mark.parametrize(

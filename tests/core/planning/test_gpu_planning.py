@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infercli.core.engines import find_engine
 from infercli.core.engines.arguments import unplanned
-from infercli.core.shapes import shapes
+from infercli.core.planning.gpu import GpuPlanner
+from infercli.core.planning.gpu_outcome import gpu_outcome
+from infercli.core.shapes import find_shape, shapes
 from infercli.errors import InputError, InvalidFile, Unsupported
 from tests.core.configs import counted_ids
-from tests.core.plans import LLAMA_8B, LLAMA_70B, PROFILES, choice, plan, profile, term
+from tests.core.plans import LLAMA_8B, LLAMA_70B, PROFILES, choice, deployment, plan, profile, term
 
 
 def test_what_the_user_said_is_kept_and_marked_and_reaches_the_engine():
@@ -364,3 +367,20 @@ def test_draft_layers_of_dspark_are_loaded_where_they_draft():
     assert drafted.fits is True
     assert any("3 draft layers are not loaded" in note for note in plain.notes)
     assert term(drafted, "weights").bytes > term(plain, "weights").bytes
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "said"),
+    [
+        ("deepseek-ai/DeepSeek-V4.1-Flash", "0.33.0", "2 tables of n-grams (188.8 GiB) lie in host memory"),
+        ("Qwen/Qwen3.8-Flash-Next", "0.33.0", "vLLM keeps 95.4 GiB of the weights, its n-gram table"),
+        ("Qwen/Qwen3.8-Flash-Next", "0.29.0", None),
+    ],
+)
+def test_a_plan_says_how_much_memory_the_machine_needs_besides(model, version, said):
+    shape, on = find_shape(model), profile("h200-x8")
+    facts = find_engine(version)
+    planner = GpuPlanner(shape.arch, shape.quantization, on.linked_gpu(), facts, deployment(model), on)
+    assert [note.startswith(said or "") for note in gpu_outcome(planner).notes if "n-gram" in note] == [True] * bool(
+        said
+    )
