@@ -34,7 +34,7 @@ from infercli.core.memory.shared import (
     looks_what_is_free,
     shares_memory,
 )
-from infercli.core.memory.weights import rotary_rows, weights_bytes
+from infercli.core.memory.weights import rotary_rows, weights_by_role, weights_bytes
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.units import GIB
 
@@ -72,6 +72,15 @@ two and four."""
 _UNPROFILED_BYTES = 12
 """Per max_num_seqs x vocabulary entry under load, where the V2 runner's profile skips top-k and top-p (its own comment
 says so): an fp32 copy of the logits, and two to sort them."""
+
+
+def rank_weights(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> dict[str, int]:
+    """Bytes of the heaviest rank's weights by role (`weights_by_role`), as the engine is started."""
+    return weights_by_role(
+        arch, quantization, load.layout, load.element_bytes,
+        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
+        adapters=load.adapters,
+    )  # fmt: skip
 
 
 def activation(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> Band:
@@ -210,11 +219,7 @@ def gpu_memory(
     no share: all that a process can have is the budget, and everything must lie within.
     """
     layout = load.layout
-    weights = weights_bytes(
-        arch, quantization, layout, load.element_bytes,
-        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
-        adapters=load.adapters,
-    )  # fmt: skip
+    weights = sum(rank_weights(arch, quantization, load, facts).values())
     drafting = 0 if load.draft is None else _draft_bytes(load.draft, load, facts)
     ranks = layout.tensor_parallel_size * layout.pipeline_parallel_size
     inside, budget_bytes = graphs_in_budget(arch, quantization, load, facts), share_bytes

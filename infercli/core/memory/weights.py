@@ -204,20 +204,11 @@ def weights_bytes(
     engine_version: str | None = None,
     drafts: bool = False,
     batched_tokens: int = 0,
-    adapters: Adapters | None = None,
 ) -> int:
-    """Weights of the heaviest rank as vLLM prints them after loading, with the table of rotary embeddings.
-
-    `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
-    how MXFP4 experts are padded. None: none does, and the padding is the smallest.
-    `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
-    last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
-    `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
-    """
+    """The sum of `weights_by_role`, which says what each of these is."""
     parts = weights_by_role(
         arch, quantization, layout, element_bytes,
         gpu=gpu, engine_version=engine_version, drafts=drafts, batched_tokens=batched_tokens,
-        adapters=adapters,
     )  # fmt: skip
     return sum(parts.values())
 
@@ -251,7 +242,15 @@ def weights_by_role(
     batched_tokens: int = 0,
     adapters: Adapters | None = None,
 ) -> dict[str, int]:
-    """`weights_bytes` of the heaviest rank by role of the tensors; with ROTARY, and the others where there is any."""
+    """Weights of the heaviest rank as vLLM prints them after loading, by role of the tensors.
+
+    With ROTARY, the table of rotary embeddings, and the other parts that are no role where there is any.
+    `element_bytes`: of one unquantized weight. `gpu` decides what its kernels need: which methods run weight-only, and
+    how MXFP4 experts are padded. None: none does, and the padding is the smallest.
+    `engine_version`: of vLLM (`0.29.0`); None: the newest. `drafts`: speculation by the model's own layers, which the
+    last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
+    `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
+    """
 
     def stage_bytes(stage: int) -> dict[str, int]:
         found: dict[str, int] = {}

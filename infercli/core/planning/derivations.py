@@ -25,15 +25,7 @@ from infercli.core.memory.cuda_graphs import (
     graphs_of_a_layer,
     whole_graphs,
 )
-from infercli.core.memory.weights import (
-    ADAPTERS,
-    BATCH_BUFFERS,
-    DEEPSTACK,
-    ROTARY,
-    UNEXPLAINED,
-    rotary_rows,
-    weights_by_role,
-)
+from infercli.core.memory.weights import ADAPTERS, BATCH_BUFFERS, DEEPSTACK, ROTARY, UNEXPLAINED, rotary_rows
 from infercli.core.planning.outcome import Question
 from infercli.core.planning.outlook import Outlook
 from infercli.core.planning.speed_derivations import explain_outlook
@@ -93,11 +85,7 @@ def _budget(q: Question) -> Derivation:
 
 
 def _weights(q: Question, term: MemoryTerm) -> Derivation:
-    parts = weights_by_role(
-        q.arch, q.quantization, q.sized.load.layout, q.sized.load.element_bytes,
-        gpu=q.gpu, engine_version=q.facts.version, drafts=q.sized.load.drafts,
-        batched_tokens=q.sized.load.max_num_batched_tokens, adapters=q.sized.load.adapters,
-    )  # fmt: skip
+    parts = sizing.rank_weights(q.arch, q.quantization, q.sized.load, q.facts)
     rows, width = rotary_rows(q.arch, q.facts.version), q.arch.rope_width
     table = "float32" if q.arch.rope_float32 else q.settings.dtype
     stored = f"tensors of that role as {q.quantization.method} stores them, rounded as PyTorch's allocator does"

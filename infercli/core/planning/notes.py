@@ -13,7 +13,7 @@ from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import more_while_compiling
 from infercli.core.memory.compressed_attention import compressed
-from infercli.core.memory.weights import largest_unquantized_bytes, weights_by_role
+from infercli.core.memory.weights import largest_unquantized_bytes
 from infercli.core.planning.outcome import Question
 from infercli.core.quantization.methods import METHODS
 from infercli.core.units import GIB, counted, gib
@@ -61,9 +61,8 @@ def _compiling(question: Question) -> Iterator[str]:
 
 def _loading(question: Question) -> Iterator[str]:
     if METHODS[question.quantization.method].loads_as_model_dtype:
-        settings = question.settings
-        layout = question.sized.load.layout
-        peak = largest_unquantized_bytes(question.arch, layout, sizing.ELEMENT_BYTES[settings.dtype])
+        load = question.sized.load
+        peak = largest_unquantized_bytes(question.arch, load.layout, load.element_bytes)
         yield (
             f"quantized layer by layer while it loads: {gib(peak, 2)} more at most than afterwards, and the whole "
             "unquantized checkpoint is read at every start. Pin an FP8 checkpoint to avoid it"
@@ -148,11 +147,8 @@ def _kinds_of_cache(arch: ModelArch, cache: CacheLayout) -> Iterator[str]:
 
 
 def _encoder(question: Question) -> str:
-    arch, settings = question.arch, question.settings
-    parts = weights_by_role(
-        arch, question.quantization, question.sized.load.layout, sizing.ELEMENT_BYTES[settings.dtype],
-        gpu=question.gpu, engine_version=question.facts.version,
-    )  # fmt: skip
+    arch = question.arch
+    parts = sizing.rank_weights(arch, question.quantization, question.sized.load, question.facts)
     said = f"encoders take {gib(parts.get('encoder', 0), 2)} of the weights of each GPU"
     if any(isinstance(m, Attention) and m.encoder_tokens is not None for m in mixers(arch)):
         return said  # the prompt has no place for what was seen or heard
