@@ -6,7 +6,7 @@ gives embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
@@ -53,18 +53,33 @@ def bert(config: Json) -> ModelArch:
         Weight(name="embedding norm", role="norm", module="embeddings.LayerNorm", outputs=2 * hidden, inputs=1),
         *_head(config, hidden),
     )  # fmt: skip
+    length = rows - (_ROBERTA_OFFSET if _counts_on(family_of(config)) else 0)
+    return encoder_only(config, [Layer(attention, dense, 4)] * integer(config, LAYERS), outside, longest=length)
+
+
+def encoder_only(
+    config: Json,
+    layers: list[Layer],
+    outside: Iterable[Weight],
+    *,
+    longest: int,
+    rope_positions: int = 0,
+    rope_width: int = 0,
+    final_norm: int = 0,
+) -> ModelArch:
+    """A model of these layers that pools; `longest`: its longest prompt."""
     return ModelArch(
         architecture=family_of(config),
-        hidden=hidden,
+        hidden=integer(config, HIDDEN),
         vocab=integer(config, "vocab_size"),
         tied=True,
         dtype=checkpoint_dtype(config),
-        max_model_len=rows - (_ROBERTA_OFFSET if _counts_on(family_of(config)) else 0),
-        rope_positions=0,
-        rope_width=0,
-        layers=grouped([Layer(attention, dense, 4)] * integer(config, LAYERS)),
-        outside=outside,
-        final_norm=0,
+        max_model_len=longest,
+        rope_positions=rope_positions,
+        rope_width=rope_width,
+        layers=grouped(layers),
+        outside=tuple(outside),
+        final_norm=final_norm,
         lm_head=False,
         pooling=True,
     )
@@ -135,23 +150,13 @@ def modern_bert(config: Json) -> ModelArch:
         )
         for i in range(count)
     ]  # fmt: skip
-    return ModelArch(
-        architecture=family_of(config),
-        hidden=hidden,
-        vocab=integer(config, "vocab_size"),
-        tied=True,
-        dtype=checkpoint_dtype(config),
-        max_model_len=length,
-        rope_positions=length,
-        rope_width=2 * (hidden // heads),
-        layers=grouped(layers),
-        outside=(
-            Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),
-            *([whole("head.dense", hidden, hidden + 1)] if family_of(config).endswith("Classification") else []),
-            *(colbert(config, hidden) if family_of(config).startswith("ColBERT") else classifier(config, hidden)),
-        ),
-        lm_head=False,
-        pooling=True,
+    outside = (
+        Weight(name="embedding norm", role="norm", module="embeddings.norm", outputs=hidden, inputs=1),
+        *([whole("head.dense", hidden, hidden + 1)] if family_of(config).endswith("Classification") else []),
+        *(colbert(config, hidden) if family_of(config).startswith("ColBERT") else classifier(config, hidden)),
+    )
+    return encoder_only(
+        config, layers, outside, longest=length, rope_positions=length, rope_width=2 * (hidden // heads), final_norm=1
     )
 
 

@@ -6,7 +6,7 @@ The one thing to know: widths stand under GPT-2's names in Nomic's own files, an
 from __future__ import annotations
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.architecture.bert import bert, classifier, colbert, whole
+from infercli.core.architecture.bert import bert, classifier, colbert, encoder_only, whole
 from infercli.core.architecture.experts import Mixture, experts
 from infercli.core.architecture.fields import (
     EXTEND,
@@ -15,10 +15,8 @@ from infercli.core.architecture.fields import (
     HIDDEN,
     LAYERS,
     Layer,
-    checkpoint_dtype,
     context_length,
     family_of,
-    grouped,
     integer,
     optional,
 )
@@ -89,18 +87,7 @@ def _model(config: Json, layers: list[Layer]) -> ModelArch:
     pooler = [whole("pooler.dense", hidden, hidden + 1)] if name.endswith("Classification") else []
     head = colbert(config, hidden) if name.startswith("ColBERT") else classifier(config, hidden)
     length = context_length(config)
-    return ModelArch(
-        architecture=family_of(config),
-        hidden=hidden,
-        vocab=integer(config, "vocab_size"),
-        tied=True,
-        dtype=checkpoint_dtype(config),
-        max_model_len=length.longest,
-        rope_positions=length.rows,
-        rope_width=int(config.get("rotary_emb_dim") or hidden // heads),
-        layers=grouped(layers),
-        outside=(*([table] if types else []), norm, *pooler, *head),
-        final_norm=0,
-        lm_head=False,
-        pooling=True,
-    )
+    return encoder_only(
+        config, layers, (*([table] if types else []), norm, *pooler, *head), longest=length.longest,
+        rope_positions=length.rows, rope_width=int(config.get("rotary_emb_dim") or hidden // heads),
+    )  # fmt: skip
