@@ -79,7 +79,8 @@ class Status(Document):
     engines: tuple[EngineStatus, ...]
     front: FrontStatus | None
     drift: tuple[str, ...] = ()
-    """Where the Serve config on the other side differs from what the newest record composes to."""
+    """Where the Serve config on the other side differs from what the newest record composes to. Empty while somebody
+    changes it: a step is recorded before it is taken."""
 
 
 class _Look(NamedTuple):
@@ -107,7 +108,8 @@ def status(name: str, platform: Platform, store: ReleaseStore, compose: Compose)
     meant, good = live(history), serving(history)
     look = _look(platform, meant)
     engines = tuple(_engines(meant, look, history))
-    drift = () if look.held is None or meant is None else differs(look.held, compose(meant, history))
+    unlike = () if look.held is None or meant is None else differs(look.held, compose(meant, history))
+    drift = unlike if lease is None else ()
     state, summary = _judge(look, [e for e in engines if e.weight_percent], changing=lease is not None)
     amiss = _amiss(last, history) if lease is None else []
     if amiss and state == "serving":

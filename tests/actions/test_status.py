@@ -44,6 +44,13 @@ def test_what_serves_during_a_change_is_said(world, platform):
         assert (seen(world).state, seen(world).summary) == ("changing", f"{APP} serves")
 
 
+def test_a_step_that_is_recorded_and_not_yet_taken_is_no_drift_while_somebody_takes_it(world, platform):
+    platform.config = lambda: {"applications": []}
+    with world.store.changing("chat", "deploy"):
+        assert seen(world).drift == ()
+    assert seen(world).drift
+
+
 def test_an_engine_that_every_front_replica_refuses_is_down_whatever_ray_says(world, platform):
     platform.refused[APP] = "no answer within 3 s"
     found = seen(world)
