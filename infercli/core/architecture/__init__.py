@@ -26,6 +26,7 @@ from infercli.core.architecture import (
     ling,
     loops,
     low_rank,
+    muse,
     older,
     omni,
     plamo,
@@ -111,7 +112,10 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "HunYuanMoEV1ForCausalLM": departures.hunyuan_moe,
     "Plamo2ForCausalLM": plamo.plamo2,
     "Plamo3ForCausalLM": plamo.plamo3,
-    "MuseGlimmerForCausalLM": departures.muse_glimmer,
+    "MuseGlimmerForCausalLM": muse.muse_glimmer,
+    "MuseGlimmerForConditionalGeneration": muse.muse_glimmer,
+    "MuseSparkForConditionalGeneration": muse.muse_spark,
+    "OpenAIPrivacyFilterForTokenClassification": pooled.privacy_filter,
     "ApertusForCausalLM": departures.apertus,
     "HyperCLOVAXForCausalLM": departures.hyperclova_x,
     "Rnj1ForCausalLM": departures.rnj1,
@@ -156,8 +160,8 @@ _MOST_LAYERS = 10_000
 """Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
 
 _MROPE = (
-    "ColQwen3", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL", "Qwen4ExpForCond",
-    "Tarsier2",
+    "ColQwen3", "Cosmos3", "JinaVL", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL",
+    "Qwen4ExpForCond", "Tarsier2",
 )  # fmt: skip
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
 _WITHOUT_SECTIONS = ("Qwen4ExpForCausalLM",)

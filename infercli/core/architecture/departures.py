@@ -33,7 +33,6 @@ _HY_V3 = Row(
 )  # fmt: skip
 _BAILING = ROWS["BailingMoeForCausalLM"]
 _GRANITE_MOE = ROWS["GraniteMoeForCausalLM"]
-_MUSE = Row(norms=4, gate="elements", names=("q_proj", "gate_proj", "k_proj", "v_proj", "o_proj"))
 _HUNYUAN_MOE = ROWS["HunYuanDenseV1ForCausalLM"]._replace(
     qk_norm_flag="use_qk_norm", mixture=Mixture(shared_module="mlp.shared_mlp")
 )  # fmt: skip
@@ -210,26 +209,6 @@ def pangu_pro_moe(config: Json) -> ModelArch:
             others.append(replace(sinks, name="sink values", module="self_attn.param_sink_value", inputs=value))
         groups.append(replace(group, mixer=replace(mixer, v_head_dim=value), others=tuple(others)))
     return replace(arch, layers=tuple(groups), rope_width=integer(config, "qk_rope_dim"))
-
-
-def muse_glimmer(config: Json) -> ModelArch:
-    """MuseGlimmer without its vision (models/muse_glimmer.py): RoPE within a window, and every fourth layer neither.
-
-    These are counted back from the last one. Its norms on queries, keys and the embedding have no weights.
-    """
-    if config.get("has_vision", config.get("model_type") != "muse_glimmer_text"):
-        raise Unsupported("config.json: has_vision: MuseGlimmer's vision is not known here", EXTEND)
-    own: Json = {"sliding_window": 2048, "head_dim": 128, "num_key_value_heads": 2}
-    own |= config | (config.get("text_config") or {})
-    count = integer(own, LAYERS)
-    rope = entries(own, "no_rope_layers", count) or [int((count - 1 - index) % 4 != 0) for index in range(count)]
-    kinds = ["sliding_attention" if on else "full_attention" for on in rope]
-    gated = own.get("use_attn_output_gate") is not False
-    arch = parse_decoder(
-        own | {"layer_types": kinds, "no_rope_layers": None, "architectures": config["architectures"]},
-        _MUSE if gated else _MUSE._replace(gate=None),
-    )
-    return replace(arch, tied=False)
 
 
 def k2_horizon(config: Json) -> ModelArch:

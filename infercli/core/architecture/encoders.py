@@ -98,6 +98,38 @@ def llava_onevision(vision: Json, hidden: int) -> list[Weight]:
     return [*llava(vision, hidden, fed=-1, whole=True), plain("image_newline", hidden)]
 
 
+def bee(vision: Json, hidden: int) -> list[Weight]:
+    """Bee (vLLM 0.29 models/bee.py): as LLaVA-OneVision's, with a norm before its projector, four times as wide."""
+    return _normed(vision, hidden, 4 * hidden)
+
+
+def r_vl(vision: Json, hidden: int) -> list[Weight]:
+    """R-4B (vLLM 0.29 models/rvl.py): as LLaVA-OneVision's, with a norm before its projector."""
+    return _normed(vision, hidden, hidden)
+
+
+def _normed(vision: Json, hidden: int, middle: int) -> list[Weight]:
+    width, module = integer(vision, "hidden_size"), "multi_modal_projector"
+    return [
+        *(w for w in llava_onevision(vision, hidden) if not w.name.startswith(module)),
+        plain(f"{module}.pre_norm", 2 * width),
+        weight(f"{module}.linear_1", middle, width, linear=False),
+        weight(f"{module}.linear_2", hidden, middle, linear=False),
+        plain(f"{module}.bias", middle + hidden),
+    ]
+
+
+def llava_onevision2(vision: Json, hidden: int) -> list[Weight]:
+    """LLaVA-OneVision 2 (vLLM 0.29 models/llava_onevision2.py): patches of one frame, and no positions of their own."""
+    width, merge = integer(vision, "hidden_size"), integer(vision, "spatial_merge_size") ** 2
+    block = Block(
+        "visual.encoder.layers", integer(vision, "num_hidden_layers"), width, integer(vision, "intermediate_size"),
+        must_divide=heads(vision), linear=False,
+    )  # fmt: skip
+    behind = (replace(w, linear=False) for w in merger("visual.merger", width, merge, hidden))
+    return [plain("visual.embeddings", (patches(vision, 14, 1) + 2) * width), *blocks(block), *behind]
+
+
 def llava(vision: Json, hidden: int, fed: int = -2, *, whole: bool = False) -> list[Weight]:
     """The encoder behind LLaVA's two linear layers, up to the layer that feeds them (vLLM models/llava.py).
 

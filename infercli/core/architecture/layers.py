@@ -259,6 +259,8 @@ class Experts:
     """Of one routed expert on one rank, where several ranks share it: vLLM pads it up to this (Kimi)."""
     latent: int | None = None
     """The width that routed experts work in, behind a projection down to it and up again; None: the hidden width."""
+    latent_apart: bool = False
+    """Those projections are weights of the layer (Muse Spark), and no linear layers."""
     latent_norm: bool = False
     """A norm between the experts and the projection up."""
     latent_names: tuple[str, str] = ("fc1_latent_proj", "fc2_latent_proj")

@@ -146,6 +146,11 @@ def _mimo_sound(audio: Json, hidden: int) -> list[Weight]:
     ]
 
 
+def qwen3_aligner(config: Json, hidden: int) -> list[Weight]:
+    """Qwen3's forced aligner (vLLM 0.29 models/qwen3_asr_forced_aligner.py): a class of time instead of a word."""
+    return [*qwen3_audio(config, hidden), plain("classifier", integer(config, "classify_num") * hidden)]
+
+
 def _depth(audio: Json) -> int:
     return integer(audio, "encoder_layers", 32)
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from infercli.core.architecture.bert import labels
+from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.bert import colbert, labels, whole
+from infercli.core.architecture.decoder import parse_decoder
+from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import integer
-from infercli.core.architecture.layers import Weight
+from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.record import Json
 
 POOLED = {
+    "ColBERTLfm2Model": "Lfm2ForCausalLM",
     "GPT2ForSequenceClassification": "GPT2LMHeadModel",
     "Gemma3TextModel": "Gemma3ForCausalLM",
     "JinaEmbeddingsV5Model": "Qwen3ForCausalLM",
@@ -64,9 +68,27 @@ def heads(name: str, config: Json, hidden: int) -> list[Weight]:
         count = 2 if name == "Qwen2ForProcessRewardModel" else 1
         last = replace(wide, name="score.2", module="score.2", outputs=count, inputs=hidden, split="inputs")
         return [wide, last, replace(last, name="score bias", inputs=1, split="replicated")]
+    if name.startswith("ColBERT"):
+        return colbert(config, hidden)
     if name == "InternLM2ForRewardModel":
         return [replace(_head("v_head", 1, hidden), split="inputs")]
     return []
+
+
+def privacy_filter(config: Json) -> ModelArch:
+    """OpenAI's privacy filter (vLLM 0.29 models/openai_privacy_filter.py): gpt-oss with a window to both sides.
+
+    Every layer has it, and none a cache.
+    """
+    arch = parse_decoder(config, ROWS["GptOssForCausalLM"])
+    window = integer(config, "sliding_window", 128) + 1
+    groups = tuple(
+        replace(group, mixer=replace(group.mixer, window=window, cached=False))
+        for group in arch.layers
+        if isinstance(group.mixer, Attention)
+    )
+    score = replace(whole("score", labels(config), arch.hidden + 1), float32=True)
+    return replace(arch, layers=groups, outside=(*arch.outside, score), lm_head=False, pooling=True)
 
 
 def _head(module: str, outputs: int, inputs: int) -> Weight:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infercli.core.architecture.encoder_parts import part, plain, siglip
-from infercli.core.architecture.encoders import qwen3_vl
+from infercli.core.architecture.bert import labels
+from infercli.core.architecture.encoder_parts import part, plain, siglip, weight
+from infercli.core.architecture.encoders import qwen2_vl, qwen3_vl
 from infercli.core.architecture.fields import integer, optional
 from infercli.core.architecture.layers import Weight
 from infercli.core.architecture.tiled import paligemma
@@ -31,6 +32,17 @@ def colqwen3(config: Json, hidden: int) -> list[Weight]:
     return [*qwen3_vl(part(config, "vision_config"), hidden), _projection(width, hidden)]
 
 
+def jina_vl(config: Json, hidden: int) -> list[Weight]:
+    """Jina's reranker M0 (vLLM 0.29 models/jina_vl.py): Qwen2-VL, and two linear layers behind it, with biases."""
+    count = labels(config["text_config"] if isinstance(config.get("text_config"), dict) else config)
+    score = (
+        plain("score.dense", hidden * (hidden + 1), split="outputs"),
+        weight("score.out_proj", count, hidden, split="inputs", linear=False),
+        plain("score.out_proj.bias", count),
+    )
+    return [*qwen2_vl(part(config, "vision_config"), hidden), *(replace(w, float32=True) for w in score)]
+
+
 def _projection(width: int, hidden: int) -> Weight:
     return replace(plain("custom_text_proj", width * hidden), float32=True)
 
@@ -40,3 +52,9 @@ def nemotron(config: Json, hidden: int) -> list[Weight]:
     vision = part(config, "vision_config")
     merged = 4 * integer(vision, "hidden_size", 768)
     return [*siglip(vision, "vision_model"), plain("mlp1", 2 * merged + (merged + 1 + hidden + 1) * hidden)]
+
+
+def nemotron_reranker(config: Json, hidden: int) -> list[Weight]:
+    """As `nemotron`, and a score in float32 beside the decoder's own, which it does not use."""
+    text = part(config, "llm_config" if "llm_config" in config else "text_config")
+    return [*nemotron(config, hidden), replace(plain("score", labels(text) * hidden), float32=True)]

@@ -369,7 +369,7 @@ class _Group:
         self.add("expert down", "experts", (down,), experts * inputs, width, linear=True)
         if e.bias:
             self.add("expert biases", "experts", (*ups, down), experts * (parts * width + inputs))
-        if e.latent is not None:
+        if e.latent is not None and not e.latent_apart:
             down, up = (f"{e.module}.{n}" for n in e.latent_names)
             self.add("expert latent down", "mlp", (down,), e.latent, self.hidden, linear=True)
             self.add("expert latent up", "mlp", (up,), self.hidden, e.latent, linear=True)

@@ -103,6 +103,11 @@ def minicpm_v4_6(config: Json, hidden: int) -> list[Weight]:
     ]
 
 
+def minicpm_v4_7(config: Json, hidden: int) -> list[Weight]:
+    """MiniCPM-V 4.7 (vLLM 0.33 models/minicpmv4_7.py): 4.6's encoder, with its last layer whatever config.json says."""
+    return minicpm_v4_6(config | {"drop_vision_last_layer": False}, hidden)
+
+
 def paddle_ocr(config: Json, hidden: int) -> list[Weight]:
     """PaddleOCR-VL (vLLM 0.29 models/paddleocr_vl.py): its projector is whole, and never quantized."""
     vision = part(config, "vision_config")

@@ -61,6 +61,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "Qwen2_5_VLForConditionalGeneration": Wrapper(encoders.qwen2_5_vl, "Qwen2ForCausalLM", ties="either"),
     "OpenCUAForConditionalGeneration": Wrapper(encoders.qwen2_5_vl, "Qwen2ForCausalLM"),
     "Qwen3VLForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3ForCausalLM"),
+    "Cosmos3ForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3ForCausalLM"),
     "Qwen3VLMoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3MoeForCausalLM"),
     "Qwen3_5ForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5ForCausalLM", ties="text"),
     "Qwen3_5MoeForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
@@ -106,9 +107,13 @@ WRAPPERS: dict[str, Wrapper] = {
     "SmolVLMForConditionalGeneration": Wrapper(tiled.idefics3, "LlamaForCausalLM", whole=True, ties="text"),
     "PaliGemmaForConditionalGeneration": Wrapper(tiled.paligemma, whole=True, tied=True),
     "LlavaOnevisionForConditionalGeneration": Wrapper(encoders.llava_onevision, ties="either"),
+    "LlavaOnevision2ForConditionalGeneration": Wrapper(encoders.llava_onevision2, "Qwen3ForCausalLM"),
+    "BeeForConditionalGeneration": Wrapper(encoders.bee, ties="either"),
+    "RForConditionalGeneration": Wrapper(encoders.r_vl, ties="either"),
     "LlavaNextVideoForConditionalGeneration": Wrapper(encoders.llava_next_video, ties="either"),
     "MiniCPMV": Wrapper(tiled.minicpm_v, tiled.minicpm_decoder, whole=True),
     "MiniCPMO": Wrapper(tiled.minicpm_o, tiled.minicpm_decoder, whole=True),
+    "MiniCPMV4_7ForConditionalGeneration": Wrapper(tiled.minicpm_v4_7, "Qwen3_5ForCausalLM", whole=True, ties="text"),
     "MiniCPMV4_6ForConditionalGeneration": Wrapper(tiled.minicpm_v4_6, "Qwen3_5ForCausalLM", whole=True, ties="text"),
     "InternS1ForConditionalGeneration": Wrapper(encoders.interns1),
     "PaddleOCRVLForConditionalGeneration": Wrapper(
@@ -125,6 +130,7 @@ WRAPPERS: dict[str, Wrapper] = {
         readers.glm_ocr, "Glm4ForCausalLM", whole=True, tied=False, ties="either"
     ),
     "DeepseekOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
+    "UnlimitedOCRForCausalLM": Wrapper(readers.deepseek_ocr, readers.deepseek_decoder, whole=True),
     "VoxtralForConditionalGeneration": Wrapper(sound.voxtral, whole=True),
     "GraniteSpeechForConditionalGeneration": Wrapper(sound.granite_speech, whole=True, tied=True),
     "DeepseekOCR2ForCausalLM": Wrapper(readers.deepseek_ocr2, readers.deepseek_decoder, whole=True),
@@ -150,6 +156,9 @@ WRAPPERS: dict[str, Wrapper] = {
     "InternS2PreviewForConditionalGeneration": Wrapper(encoders.qwen3_vl, "Qwen3_5MoeForCausalLM", ties="text"),
     "Phi4ForCausalLMV": Wrapper(tiled.phi4_siglip, "Phi3ForCausalLM", whole=True),
     "Qwen3ASRRealtimeGeneration": Wrapper(omni.qwen3_audio, "Qwen3ForCausalLM", whole=True, inside="thinker_config"),
+    "Qwen3ASRForcedAlignerForTokenClassification": Wrapper(
+        omni.qwen3_aligner, "Qwen3Model", whole=True, inside="thinker_config", pooling=True
+    ),
     "Phi4MultimodalForCausalLM": Wrapper(omni.phi4_multimodal, "Phi3ForCausalLM", whole=True),
     "UltravoxModel": Wrapper(sound.ultravox, whole=True),
     "ColPaliForRetrieval": Wrapper(retrieval.colpali, whole=True, inside="vlm_config", tied=True, pooling=True),
@@ -158,6 +167,10 @@ WRAPPERS: dict[str, Wrapper] = {
     "OpsColQwen3Model": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
     "Qwen3VLNemotronEmbedModel": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),
     "LlamaNemotronVLModel": Wrapper(retrieval.nemotron, "LlamaBidirectionalModel", whole=True, pooling=True),
+    "LlamaNemotronVLForSequenceClassification": Wrapper(
+        retrieval.nemotron_reranker, "LlamaBidirectionalForSequenceClassification", whole=True, pooling=True
+    ),
+    "JinaVLForRanking": Wrapper(retrieval.jina_vl, "Qwen2ForCausalLM", whole=True, ties="either", pooling=True),
     "HunYuanVLForConditionalGeneration": Wrapper(composed.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
     "InternS1ProForConditionalGeneration": Wrapper(
         composed.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True, ties="text"

@@ -22,8 +22,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 8, 5): (
         "FalconH1ForCausalLM", "GPT2ForSequenceClassification", "GraniteMoeHybridForCausalLM", "GteNewModel",
-        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel", "Ovis",
-        "Qwen2_5OmniForConditionalGeneration",
+        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel", "Ovis", "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
         "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Gemma3nForConditionalGeneration",
@@ -32,26 +31,25 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 9, 2): (
         "ArceeForCausalLM", "BailingMoeForCausalLM", "Exaone4ForCausalLM", "Glm4MoeForCausalLM",
-        "GteNewForSequenceClassification", "HunYuanDenseV1ForCausalLM", "Llama_Nemotron_Nano_VL", "MiniMaxForCausalLM",
-        "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
+        "GteNewForSequenceClassification", "HunYuanDenseV1ForCausalLM", "JinaVLForRanking", "Llama_Nemotron_Nano_VL",
+        "MiniMaxForCausalLM", "Step3TextForCausalLM", "VoxtralForConditionalGeneration",
     ),
     (0, 10, 0): (
         "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM",
         "Ernie4_5_VLMoeForConditionalGeneration", "Gemma3TextModel", "Gemma3nForCausalLM",
         "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "InternS1ForConditionalGeneration",
         "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration", "Lfm2ForCausalLM", "Llama4ForCausalLM",
-        "Ovis2_5", "Phi4MultimodalForCausalLM", "Qwen3NextForCausalLM", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
-        "Step3VLForConditionalGeneration",
+        "Ovis2_5", "Phi4MultimodalForCausalLM", "Qwen3NextForCausalLM", "RForConditionalGeneration",
+        "SeedOssForCausalLM", "SmolLM3ForCausalLM", "Step3VLForConditionalGeneration",
     ),
     (0, 10, 2): (
-        "BailingMoeV2ForCausalLM", "BertForTokenClassification",
-        "BertSpladeSparseEmbeddingModel", "CwmForCausalLM", "DeepseekV32ForCausalLM",
-        "DotsOCRForCausalLM", "LongcatFlashForCausalLM",
-        "ModernBertForTokenClassification", "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM",
-        "OuroForCausalLM", "Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration",
+        "BailingMoeV2ForCausalLM", "BertForTokenClassification", "BertSpladeSparseEmbeddingModel", "CwmForCausalLM",
+        "DeepseekV32ForCausalLM", "DotsOCRForCausalLM", "LongcatFlashForCausalLM", "ModernBertForTokenClassification",
+        "NemotronH_Nano_VL_V2", "Olmo3ForCausalLM", "OuroForCausalLM", "Qwen3VLForConditionalGeneration",
+        "Qwen3VLMoeForConditionalGeneration",
     ),
     (0, 11, 0): (
-        "AfmoeForCausalLM", "CLIPModel", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM",
+        "AfmoeForCausalLM", "BeeForConditionalGeneration", "CLIPModel", "DeepseekOCRForCausalLM", "FlexOlmoForCausalLM",
         "HunYuanVLForConditionalGeneration", "KimiLinearForCausalLM", "Lfm2MoeForCausalLM",
         "LightOnOCRForConditionalGeneration", "MiniMaxM2ForCausalLM", "MistralLarge3ForCausalLM",
         "PaddleOCRVLForConditionalGeneration", "PanguEmbeddedForCausalLM", "PanguUltraMoEForCausalLM",
@@ -78,9 +76,10 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
     ),
     (0, 16, 0): (
-        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "ColQwen3", "LlamaNemotronVLModel",
-        "OpsColQwen3Model", "Ovis2_6ForCausalLM", "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration",
-        "Qwen3VLNemotronEmbedModel", "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
+        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "ColQwen3",
+        "LlamaNemotronVLForSequenceClassification", "LlamaNemotronVLModel", "OpsColQwen3Model", "Ovis2_6ForCausalLM",
+        "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration", "Qwen3VLNemotronEmbedModel",
+        "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
         "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HyperCLOVAXForCausalLM", "OlmoHybridForCausalLM",
@@ -90,7 +89,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "ColQwen3_5", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
     ),
     (0, 18, 1): (
-        "JinaEmbeddingsV5Model", "JinaForRanking",
+        "ColBERTLfm2Model", "JinaEmbeddingsV5Model", "JinaForRanking", "Qwen3ASRForcedAlignerForTokenClassification",
     ),
     (0, 19, 1): (
         "DeepseekV4ForCausalLM", "Exaone4_5_ForConditionalGeneration", "Granite4VisionForConditionalGeneration",
@@ -106,11 +105,15 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
     ),
     (0, 22, 1): (
-        "Gemma4UnifiedForConditionalGeneration", "GraniteSpeechPlusForConditionalGeneration", "HrmTextForCausalLM",
-        "Step3p7ForConditionalGeneration",
+        "Cosmos3ForConditionalGeneration", "Gemma4UnifiedForConditionalGeneration",
+        "GraniteSpeechPlusForConditionalGeneration", "HrmTextForCausalLM", "Step3p7ForConditionalGeneration",
     ),
     (0, 23, 0): (
         "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
+    ),
+    (0, 24, 0): (
+        "LlavaOnevision2ForConditionalGeneration", "OpenAIPrivacyFilterForTokenClassification",
+        "UnlimitedOCRForCausalLM",
     ),
     (0, 25, 1): (
         "BertForMaskedLM", "InklingForCausalLM", "InklingForConditionalGeneration", "LongcatFlashNgramForCausalLM",
@@ -121,7 +124,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "VaultGemmaForCausalLM",
     ),
     (0, 27, 0): (
-        "BailingMoeV3ForCausalLM", "HYV4ForCausalLM", "MuseGlimmerForCausalLM",
+        "BailingMoeV3ForCausalLM", "HYV4ForCausalLM", "MuseGlimmerForCausalLM", "MuseGlimmerForConditionalGeneration",
     ),
     (0, 28, 0): (
         "GraniteMoeSWAForCausalLM", "GraniteSWAForCausalLM", "NemotronH_Omni_Reasoning_V3", "Qwen4ExpForCausalLM",
@@ -132,9 +135,10 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Glm5NextForConditionalGeneration", "K2HorizonForCausalLM",
     ),
     (0, 31, 0): (
-        "ExaoneMoEForCausalLM",
+        "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",
     ),
     (0, 32, 0): (
+        "MuseSparkForConditionalGeneration",
         "AliceAIForCausalLM",
     ),
 }  # fmt: skip

@@ -34,6 +34,9 @@ _REFUSES_FLOAT16 = (0, 9, 1)
 _BFLOAT16_ALONE = ("InklingFor",)
 """First part of the names of classes that assert it (0.26 to 0.33 models/inkling/nvidia/sconv_swa_attn.py)."""
 
+_NVFP4_ALONE = ("MuseSparkFor",)
+"""First part of the names of classes that take no other quantization (0.33 models/muse_spark/nvidia/model.py)."""
+
 _FALLS_BACK = (0, 9, 0)
 """From this version on `auto` takes another dtype where the GPU lacks the checkpoint's; before, vLLM did not start."""
 
@@ -91,6 +94,9 @@ def settle(
     if quantization.only == EXPERTS and not any(isinstance(f, Experts) for f in feed_forwards(arch)):
         what = f"{quantization.method} quantizes routed experts alone, and {arch.architecture} has none"
         problems.add("quantization", what, "choose another, or leave it out")
+    if quantization.method not in ("none", "nvfp4") and arch.architecture.startswith(_NVFP4_ALONE):
+        what = f"vLLM runs {arch.architecture} in 16 bits or in nvfp4, and not in {quantization.method}"
+        problems.add("quantization", what, "choose nvfp4, or leave it out")
     length, said = _length(request, arch, facts, problems)
     notes += said
     seqs, tokens = _batch(request, arch, gpu, facts, problems, length=length, batch_is_said=batch_is_said)

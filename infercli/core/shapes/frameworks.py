@@ -31,6 +31,31 @@ GLM_5_3_FLASH: Json = {
     },
 }  # fmt: skip
 
+_MUSE_VISION: Json = {
+    "hidden_size": 1536, "intermediate_size": 8960, "merge_size": 2, "num_attention_heads": 16,
+    "num_hidden_layers": 50, "patch_size": 14, "patch_temporal": 2, "pos_emb_height": 32, "pos_emb_width": 32,
+}  # fmt: skip
+_MUSE_TOP: Json = {
+    "dtype": "bfloat16", "out_hidden_size": 6144, "projector_hidden_size": 4096, "tie_word_embeddings": False,
+    "vision_config": _MUSE_VISION,
+}  # fmt: skip
+_GLIMMER: Json = {
+    "model_type": "muse_glimmer_text", "head_dim": 128, "hidden_size": 6656, "intermediate_size": 19968,
+    "max_position_embeddings": 131072, "num_attention_heads": 32, "num_hidden_layers": 52, "num_key_value_heads": 2,
+    "sliding_window": 2048, "vocab_size": 202048,
+}  # fmt: skip
+_SPARK: Json = {
+    "model_type": "muse_spark_text", "head_dim": 64, "hidden_size": 8192, "max_position_embeddings": 1048576,
+    "moe_hidden_size": 4096, "moe_intermediate_size": 4096, "num_attention_heads": 128, "num_experts_per_tok": 8,
+    "num_hidden_layers": 62, "num_key_value_heads": 16, "num_local_experts": 256, "sliding_window": 2048,
+    "vocab_size": 202048,
+}  # fmt: skip
+_SOUND: Json = {
+    "conv_kernel_size": 7, "depths": [2, 2, 2, 2], "hidden_sizes": [256, 512, 1024, 2048], "mlp_ratio": 4.0,
+    "out_hidden_size": 8192, "patch_sizes": [16, 6, 5, 4],
+}  # fmt: skip
+_MUSE = "transformers 5.24, models/{}, whose defaults are those of its config.json; {} parameters as published, {}"
+
 # ids, config.json, its quantization, where the copy of it stands
 FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     (
@@ -63,6 +88,22 @@ FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "vocab_size": 163840,
         },
         INT4_EXPERTS, PLANNER.format("821eb9a65145", "moonshotai--Kimi-K2-Thinking"),
+    ),
+    (
+        ("meta-models/Muse-Glimmer-30B",),
+        {
+            "architectures": ["MuseGlimmerForConditionalGeneration"], "model_type": "muse_glimmer",
+            "text_config": _GLIMMER, **_MUSE_TOP,
+        },
+        None, _MUSE.format("muse_glimmer/configuration_muse_glimmer.py", "30B", "what sees included"),
+    ),
+    (
+        ("meta-models/Muse-Spark-Open-816B-A42B",),
+        {
+            "architectures": ["MuseSparkForConditionalGeneration"], "model_type": "muse_spark", "text_config": _SPARK,
+            "audio_config": _SOUND, **_MUSE_TOP,
+        },
+        None, _MUSE.format("muse_spark/configuration_muse_spark.py", "816B", "without tables and encoders"),
     ),
     (("zai-org/GLM-5.3-Flash",), GLM_5_3_FLASH, FP8_BLOCK, _GLM_5_3),
     (("zai-org/GLM-5.3-Flash-BF16",), GLM_5_3_FLASH, None, _GLM_5_3),

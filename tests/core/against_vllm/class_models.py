@@ -360,6 +360,8 @@ NOT_ASKED = {
     "MiniMaxText01ForCausalLM": "last in vLLM 0.23",
     "MllamaForConditionalGeneration": "last in vLLM 0.10.2",
     "MptForCausalLM": "last in vLLM 0.28",
+    "MuseGlimmerForConditionalGeneration": "asked with its encoder (encoder_models.py)",
+    "MuseSparkForConditionalGeneration": "first in vLLM 0.33",
     "OuroForCausalLM": "last in vLLM 0.26",
     "PersimmonForCausalLM": "last in vLLM 0.25",
     "Phi3SmallForCausalLM": "last in vLLM 0.9",

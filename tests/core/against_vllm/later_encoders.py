@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.core.against_vllm.encoder_fragments import FLAT_LLAMA, config
+from tests.core.against_vllm.encoder_fragments import (
+    FLAT_LLAMA,
+    LLAMA,
+    MROPE,
+    MROPE_WIDE,
+    QWEN2,
+    QWEN3,
+    QWEN3_AUDIO,
+    QWEN3_VISION,
+    SIGLIP,
+    config,
+    thinker,
+)
 
 LATER = (
     *(
@@ -26,5 +38,32 @@ LATER = (
                 "partial_rotary_factor": 1.0, "rope_theta": 640000}}),
         )
     ),
+    config("LlavaOnevision2ForConditionalGeneration", "llava_onevision2", text_config=QWEN3, tie_word_embeddings=False,
+           image_token_id=10, video_token_id=11, vision_config=SIGLIP | {
+               "model_type": "llava_onevision2_vision", "hidden_size": 128, "spatial_merge_size": 2,
+               "num_channels": 3}),
+    *(
+        config(name, model_type, text_config=QWEN3, vision_config=SIGLIP, image_token_index=10,
+               vision_feature_layer=-1, vision_feature_select_strategy="full", image_grid_pinpoints=[[112, 112]],
+               tie_word_embeddings=False, multimodal_projector_bias=True, projector_hidden_act="gelu")
+        for name, model_type in (("BeeForConditionalGeneration", "bee"), ("RForConditionalGeneration", "R"))
+    ),
+    thinker("Qwen3ASRForcedAlignerForTokenClassification", "qwen3_asr", classify_num=40,
+            text_config=QWEN3 | {"model_type": "qwen3"}, audio_config=QWEN3_AUDIO),
+    config("JinaVLForRanking", "qwen2_vl", text_config=QWEN2 | MROPE | {
+               "model_type": "qwen2_vl_text", "num_labels": 1}, tie_word_embeddings=False, vision_config={
+               "model_type": "qwen2_vl", "depth": 2, "embed_dim": 96, "mlp_ratio": 4, "num_heads": 4, "in_channels": 3,
+               "hidden_size": 128, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}),
+    config("LlamaNemotronVLForSequenceClassification", "llama_nemotron_vl_rerank", force_image_size=112,
+           downsample_ratio=0.5, ps_version="v2", vision_config=SIGLIP, llm_config=LLAMA | {
+               "architectures": ["LlamaBidirectionalForSequenceClassification"], "num_labels": 1}),
+    config("Cosmos3ForConditionalGeneration", "cosmos3_omni", tie_word_embeddings=False,
+           text_config=QWEN3 | MROPE_WIDE | {"model_type": "qwen3_vl_text"},
+           vision_config=QWEN3_VISION | {"model_type": "qwen3_vl", "hidden_act": "gelu_pytorch_tanh"}),
+    config("MuseGlimmerForConditionalGeneration", "muse_glimmer", has_vision=True, text_config=LLAMA | {
+               "model_type": "muse_glimmer_text", "head_dim": 16, "num_hidden_layers": 4, "sliding_window": 512},
+           vision_config={
+               "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3, "num_attention_heads": 4,
+               "patch_size": 14, "pos_emb_height": 8, "pos_emb_width": 8, "output_dim": 384, "adapter_dim": 112}),
 )  # fmt: skip
 """config.json of each class."""

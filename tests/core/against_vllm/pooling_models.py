@@ -46,6 +46,15 @@ POOLING: dict[str, Config] = {
     "HF_ColBERT": _encoder("HF_ColBERT", "bert", _BERT),
     "ColBERTModernBertModel": _encoder("ColBERTModernBertModel", "modernbert", _MODERN, colbert_dim=96),
     "ModernBertForTokenClassification": _encoder("ModernBertForTokenClassification", "modernbert", _MODERN),
+    "ColBERTLfm2Model": config("ColBERTLfm2Model", "lfm2", head_dim=64, layer_types=["conv", "full_attention", "conv"],
+                               conv_L_cache=3, conv_bias=False, block_auto_adjust_ff_dim=False, norm_eps=1e-5,
+                               conv_dim=1024, block_dim=1024, conv_dim_out=1024, block_ff_dim=2176, colbert_dim=96),
+    "OpenAIPrivacyFilterForTokenClassification": config(
+        "OpenAIPrivacyFilterForTokenClassification", "gpt_oss", head_dim=64, num_local_experts=8,
+        num_experts_per_tok=2, sliding_window=128, num_labels=33, attention_bias=True,
+        layer_types=["sliding_attention"] * 3, rope_parameters={
+            "rope_theta": 150000.0, "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+            "original_max_position_embeddings": 256}),
     "GPT2ForSequenceClassification": {
         "architectures": ["GPT2ForSequenceClassification"], "model_type": "gpt2", "n_embd": 1024, "n_head": 16,
         "n_layer": 3, "n_positions": 1024, "vocab_size": 50257, "torch_dtype": "bfloat16", "num_labels": 3,

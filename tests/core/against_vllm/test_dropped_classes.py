@@ -94,7 +94,6 @@ def test_a_nemotron_puzzle_keeps_its_states_in_the_dtype_nemotron_h_does():
         ("PanguProMoEV2ForCausalLM", {"param_sink_number": 0}),
         ("Plamo3ForCausalLM", {"interleaved_sliding_window": [512, 256, None]}),
         ("NemotronHPuzzleForCausalLM", {"block_configs": None}),
-        ("MuseGlimmerForCausalLM", {"has_vision": True}),
     ],
 )
 def test_what_has_no_rule_is_refused_by_its_name(name, field):
