@@ -67,6 +67,17 @@ def test_an_engine_that_nothing_reaches_makes_room_first():
     assert OLD.app not in states[0].serving.engines
 
 
+def test_nothing_is_stopped_where_nothing_serves():
+    states = rollout(2, NEW, FRONT, live(old=0), how="replace")
+    assert [s.step for s in states] == ["make room", "add", "shift"]
+
+
+def test_a_new_engine_has_nothing_to_drop_of_its_own():
+    """`condition` speaks of what `before` has; one that was taken away since is only added."""
+    states = rollout(2, NEW, FRONT, live(old=100), condition="failed")
+    assert [s.step for s in states] == ["add", "shift"]
+
+
 def test_dropping_the_previous_engine_is_a_step_of_its_own_after_the_shift():
     states = rollout(2, NEW, FRONT, live(old=100), drop_previous=True)
     assert [s.step for s in states] == ["add", "shift", "retire"]
