@@ -183,6 +183,8 @@ def size(
     if enough is False and request.speculation is not None and room.holds(admit) is not False:
         enough = None  # with some attention backends there are no graphs of whole decodes beside speculation
     wanted = f"one request of {settings.max_model_len:,} tokens needs {gib(need, 2)}"
+    if layout is None:
+        wanted = "it keeps nothing between tokens"
     if capture > admit:
         wanted = f"max_num_seqs {settings.max_num_seqs:,} needs {gib(need, 2)}, a block for the state of each request"
     reason = _reason(enough, room, need, wanted, unseen_note(arch)) + _unfree(free, found.total_bytes - share, gpu)

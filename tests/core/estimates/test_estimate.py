@@ -74,6 +74,12 @@ def test_what_is_missing_is_said_as_expected_and_at_worst(gpu, words):
     assert f" are missing per GPU, {found.missing_bytes / 2**30:.2f} GiB at worst" in found.reason
 
 
+def test_what_keeps_nothing_between_tokens_needs_no_kv_cache():
+    found = estimate(EstimateRequest(model="BAAI/bge-m3", gpu="L4"), shipped_model("BAAI/bge-m3"))
+    assert isinstance(found, Estimate)
+    assert found.reason.endswith(" are left for the KV cache, and it keeps nothing between tokens")
+
+
 def test_the_speed_of_what_may_not_start_is_that_of_an_engine_that_did():
     def asked(gib: float, clients: int) -> Estimate:
         found = estimate(
