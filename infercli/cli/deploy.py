@@ -92,9 +92,11 @@ def command(
 
 def _rehearse(request: Request, world: World, output: str) -> None:
     """Say what a deploy would do; in a cluster the API server validates every object and the first Serve config."""
-    from infercli.actions.deploy import candidate, check_recorded, prospect, settled, standing_now
+    from infercli.actions.deploy import candidate, check_recorded, engine_of, prospect, settled, standing_now
+    from infercli.cli.deploying import note_taken_back
 
     plan, history = request.plan, list(world.store.entries(request.plan.name))
+    note_taken_back(engine_of(plan).app, history)
     now = standing_now(world, history)
     how, states = prospect(request, world, history, now)
     if states:
@@ -115,11 +117,13 @@ def _rehearse(request: Request, world: World, output: str) -> None:
 
 
 def _deploy(request: Request, world: World, output: str) -> None:
-    from infercli.actions.deploy import deploy
+    from infercli.actions.deploy import deploy, engine_of
+    from infercli.cli.deploying import note_taken_back
     from infercli.cli.interrupts import interruptible
     from infercli.core.units import duration
 
     plan, history = request.plan, world.store.entries(request.plan.name)
+    note_taken_back(engine_of(plan).app, history)
     began = time.monotonic()
     with interruptible(f"`infercli status {plan.name}` says where it stands"):
         entry = deploy(request, world)

@@ -9,10 +9,13 @@ from infercli.cli.output import note
 from infercli.errors import ExitCode, InferError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infercli.actions.steps import World
     from infercli.cli.options import Place
     from infercli.core.documents.plan import Plan
     from infercli.core.record import Json
+    from infercli.core.release import Entry
 
 
 class DoesNotFit(InferError):
@@ -74,6 +77,17 @@ def note_placement(plan: Plan, kubectl: str | None = None) -> None:
         f"hint: add one in {file}{written}: a label of the right nodes, from "
         f"`{kubectl or 'kubectl'} get nodes --show-labels`"
     )
+
+
+def note_taken_back(app: str, history: Sequence[Entry]) -> None:
+    """Say that somebody went back from this engine, and why: whoever deploys it again may not have been there."""
+    from infercli.core.release import took_back
+
+    back = took_back(app, history)
+    if back is not None:
+        r = back.revision
+        why = f": {r.reason}" if r.reason else ""
+        note(f"note: {app} was rolled back by {r.created_by} at {r.created_at} (revision {r.number}){why}")
 
 
 def objects_of(plan: Plan, namespace: str | None) -> tuple[dict[str, Json], ...]:

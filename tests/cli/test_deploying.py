@@ -33,6 +33,21 @@ def test_steps_that_take_requests_back_from_the_new_engine_are_refused(infercli,
     assert "hint: write --step 20 --step 50\n" in ran.err
 
 
+def test_what_was_rolled_back_is_deployed_again_with_the_reason_said(infercli, platform, deployment):
+    bad = "name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {max_num_seqs: 7}\n"
+    for written in ("name: chat\nmodel: ./model\nprofile: cpu-local\n", bad):
+        deployment(written)
+        first = infercli("deploy")
+        assert first.code == ExitCode.YES, first.err
+        assert "rolled back" not in first.err
+    assert infercli("rollback", "chat", "--reason", "wrong answers").code == ExitCode.YES
+    for words in (("--dry-run",), ()):
+        ran = infercli("deploy", *words)
+        assert ran.code == ExitCode.YES, ran.err
+        assert "was rolled back by " in ran.err
+        assert "(revision 3): wrong answers\n" in ran.err
+
+
 def test_the_hashing_of_the_weights_shows_how_far_it_is(infercli, platform, monkeypatch):
     told = []
 

@@ -190,6 +190,16 @@ def taken_back(history: Sequence[Entry]) -> set[int]:
     return numbers
 
 
+def took_back(app: str, history: Sequence[Entry]) -> Entry | None:
+    """The rollback that went past the engine `app` last; None: none did, or it became good again since."""
+    good = [e for e in history if e.revision.engine.app == app and e.progress.outcome == "good"]
+    gone, last = taken_back(history), newest(good)
+    if last is None or last.number not in gone:
+        return None
+    past = [e for e in history if e.revision.points_at is not None and e.revision.points_at < last.number < e.number]
+    return min(past, key=lambda e: e.number)
+
+
 def unfinished_rollback(history: Sequence[Entry]) -> Entry | None:
     """Where a rollback wanted to go that did not come to its end, unless a later revision became good or went back."""
     tried = [e for e in history if e.progress.outcome == "good" or e.revision.points_at is not None]

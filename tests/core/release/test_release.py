@@ -22,6 +22,7 @@ from infercli.core.release import (
     standing,
     standings,
     takes_all_requests,
+    took_back,
     unfinished_rollback,
     ways_on,
 )
@@ -70,6 +71,16 @@ def test_after_a_rollback_and_a_new_deploy_the_rollback_is_the_newest_good_one()
 def test_what_was_taken_back_and_deployed_again_on_purpose_counts_again():
     history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1), entry(4, "int8"), entry(5, "awq")]
     assert number(rollback_target(history)) == 4
+
+
+def test_who_went_back_from_an_engine_is_known_until_it_is_good_again():
+    bad = engine("int8").app
+    history = [entry(1, "none"), entry(2, "int8"), entry(3, "none", points_at=1)]
+    assert number(took_back(bad, history)) == 3
+    assert number(took_back(bad, [*history, entry(4, "int8", "failed"), entry(5, "awq")])) == 3
+    assert took_back(bad, [*history, entry(4, "int8")]) is None
+    assert took_back(engine("none").app, history) is None
+    assert took_back(bad, history[:2]) is None
 
 
 def test_replicas_alone_and_the_front_alone_can_be_taken_back():
