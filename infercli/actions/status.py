@@ -229,7 +229,9 @@ def _next(name: str, state: State, look: _Look, history: list[Entry], *, amiss: 
     if state == "down" or (state == "degraded" and target is not None):
         back = f"`infercli rollback {name}` goes back to revision {target.number}" if target is not None else away
         return f"`infercli logs {name}` says more; {back}"
-    return "`infercli diff` compares; `infercli deploy` puts it right" if drift else None
+    if drift:
+        return "`infercli diff` compares; `infercli deploy` puts it right"
+    return f"`infercli logs {name}` says more" if state == "degraded" else None
 
 
 def _judge(look: _Look, routed: list[EngineStatus], *, changing: bool) -> tuple[State, str]:

@@ -37,6 +37,7 @@ def test_what_the_front_routes_to_is_not_down_while_a_cluster_or_replica_is_adde
     assert (found.state, found.summary) == ("changing", f"the front routes to {APP}, which Ray calls {word}")
     left = seen(world)
     assert (left.state, left.summary) == ("degraded", f"the front routes to {APP}, which Ray calls {word}")
+    assert left.next == "`infercli logs chat` says more"  # and there is no revision to go back to
 
 
 def test_what_serves_during_a_change_is_said(world, platform):
