@@ -188,7 +188,12 @@ _NVIDIA: _Rows = (
     *((f"nvidia/{_named(base)}-FP8", base, fp8_modelopt("lm_head")) for base in _NVIDIA_OF),
     *(
         (f"nvidia/{_named(base)}-{name}", base, nvfp4("lm_head"))
-        for base in ("meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen3-8B", "Qwen/Qwen3-14B")
+        for base in (
+            "meta-llama/Llama-3.1-8B-Instruct",
+            "meta-llama/Llama-3.3-70B-Instruct",
+            "Qwen/Qwen3-8B",
+            "Qwen/Qwen3-14B",
+        )
         for name in ("FP4", "NVFP4")
     ),
     ("nvidia/Qwen3-32B-FP4", "Qwen/Qwen3-32B", nvfp4("lm_head")),

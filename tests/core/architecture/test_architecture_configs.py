@@ -126,6 +126,13 @@ LEFT_OUT = {
     "BAAI/bge-large-en-v1.5": _pooler(1024), "BAAI/bge-m3": _pooler(1024),
     "sentence-transformers/all-MiniLM-L6-v2": _pooler(384), "sentence-transformers/all-MiniLM-L12-v2": _pooler(384),
     "intfloat/multilingual-e5-base": _pooler(768), "intfloat/multilingual-e5-large": _pooler(1024),
+    "intfloat/multilingual-e5-small": _pooler(384), "Snowflake/snowflake-arctic-embed-xs": _pooler(384),
+    "sentence-transformers/paraphrase-MiniLM-L6-v2": _pooler(384),
+    "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2": _pooler(384),
+    "sentence-transformers/paraphrase-multilingual-mpnet-base-v2": _pooler(768),
+    "BAAI/bge-small-zh-v1.5": _pooler(512), "BAAI/bge-base-zh-v1.5": _pooler(768),
+    "BAAI/bge-large-zh-v1.5": _pooler(1024), "Alibaba-NLP/gte-multilingual-base": 768 + 1,
+    "Alibaba-NLP/gte-Qwen2-1.5B-instruct": 151646 * 1536, "Alibaba-NLP/gte-Qwen2-7B-instruct": 151646 * 3584,
     # The frequencies of the rotary embedding.
     "THUDM/glm-4-9b-chat": 32, "THUDM/chatglm3-6b": 32,
     "llava-hf/llava-1.5-7b-hf": _CLIP_LAYER, "llava-hf/llava-v1.6-mistral-7b-hf": _CLIP_LAYER,

@@ -363,6 +363,9 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("Qwen/Qwen3-Reranker-0.6B",),
      decoder("Qwen3ForCausalLM", 28, 1024, 16, 8, 3072, 151669, 40960, head_dim=128, tie_word_embeddings=True),
      595_776_512),
+    (("Qwen/Qwen3-Reranker-4B",),
+     decoder("Qwen3ForCausalLM", 36, 2560, 32, 8, 9728, 151669, 40960, head_dim=128, tie_word_embeddings=True),
+     4_021_784_576),
     # Of these the parameters are known to a tenth of a billion.
     (("facebook/opt-66b",), _opt(64, 9216, 72), 65.7),
     (("mosaicml/mpt-30b", "mosaicml/mpt-30b-instruct"),
