@@ -160,8 +160,8 @@ _MOST_LAYERS = 10_000
 """Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
 
 _MROPE = (
-    "ColQwen3", "Cosmos3", "JinaVL", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL", "Qwen3Omni", "Qwen3VL",
-    "Qwen4ExpForCond", "Tarsier2",
+    "BailingMoeV3VL", "ColQwen3", "Cosmos3", "JinaVL", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL",
+    "Qwen3Omni", "Qwen3VL", "Qwen4ExpForCond", "Tarsier2",
 )  # fmt: skip
 """Beginnings of classes whose positions have sections, also where config.json leaves these to transformers."""
 _WITHOUT_SECTIONS = ("Qwen4ExpForCausalLM",)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
+from infercli.core.architecture.encoder_parts import part, plain, projector
+from infercli.core.architecture.encoders import qwen3_vl
 from infercli.core.architecture.experts import Mixture, experts
 from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, LAYERS, Layer, context_length, integer, optional
 from infercli.core.architecture.hybrid import model
@@ -40,6 +42,22 @@ def bailing_3(config: Json) -> ModelArch:
     drafts = [Layer(full, moe, 2, gate)] * (optional(config, "num_nextn_predict_layers") or 0)
     arch = model(config, hidden, layers, drafts=drafts)
     return replace(arch, rope_positions=context_length(config).rows, rope_width=full.rope_dim, tied=False)
+
+
+def bailing_eyes(config: Json, hidden: int) -> list[Weight]:
+    """What sees in Ling 3 VL (vLLM 0.33 models/bailing_moe_v3_vl.py): Qwen3-VL's, without what merges its patches.
+
+    A norm stands there instead, and two linear layers behind it.
+    """
+    vision = part(config, "vision_config")
+    merged = integer(vision, "spatial_merge_size", 2) ** 2 * integer(vision, "hidden_size")
+    width = integer(vision, "hidden_size")
+    tower = qwen3_vl(vision | {"deepstack_visual_indexes": [], "out_hidden_size": merged}, hidden)
+    return [
+        *(w for w in tower if not w.name.startswith("visual.merger")),
+        plain("visual.merger.norm", 2 * width),
+        *projector("linear_proj", hidden, merged),
+    ]
 
 
 def _delta(config: Json, hidden: int, heads: int) -> GatedDelta:

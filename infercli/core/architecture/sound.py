@@ -91,6 +91,22 @@ def ultravox(config: Json, hidden: int) -> list[Weight]:
     ]
 
 
+def kimi_audio(config: Json, hidden: int) -> list[Weight]:
+    """Kimi-Audio (vLLM 0.29 models/kimi_audio.py): Whisper large v3's encoder, and two linear layers, whole.
+
+    What the encoder is stands in the checkpoint's folder whisper-large-v3/. vLLM loads nothing of what talks.
+    """
+    heard = integer(config, "kimia_adaptor_input_dim", 5120)
+    large = {
+        "d_model": 1280, "encoder_ffn_dim": 5120, "encoder_layers": 32, "encoder_attention_heads": 20,
+        "num_mel_bins": 128,
+    }  # fmt: skip
+    return [
+        *whisper_encoder(large, "audio_tower"),
+        plain("multi_modal_projector.vq_adaptor", (heard + 1 + hidden + 1 + 2) * hidden),
+    ]
+
+
 _WHISPER = {
     "d_model": 384, "encoder_ffn_dim": 1536, "encoder_layers": 4, "encoder_attention_heads": 6, "num_mel_bins": 80,
 }  # fmt: skip

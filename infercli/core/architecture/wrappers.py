@@ -16,6 +16,7 @@ from infercli.core.architecture import (
     glm5_next,
     inkling,
     kimi,
+    ling,
     molmo,
     omni,
     readers,
@@ -143,6 +144,7 @@ WRAPPERS: dict[str, Wrapper] = {
     ),
     "Exaone4_5_ForConditionalGeneration": Wrapper(composed.exaone4_5, "Exaone4ForCausalLM", whole=True),
     "H2OVLChatModel": Wrapper(encoders.internvl),
+    "BailingMoeV3VLForConditionalGeneration": Wrapper(ling.bailing_eyes, "BailingMoeV3ForCausalLM", whole=True),
     "Lfm2VlForConditionalGeneration": Wrapper(tiled.lfm2_vl, tiled.lfm2_decoder, whole=True),
     "Llama_Nemotron_Nano_VL": Wrapper(composed.nemotron_nano, whole=True),
     "NVLM_D": Wrapper(composed.nvlm_d, whole=True),
@@ -160,6 +162,7 @@ WRAPPERS: dict[str, Wrapper] = {
         omni.qwen3_aligner, "Qwen3Model", whole=True, inside="thinker_config", pooling=True
     ),
     "Phi4MultimodalForCausalLM": Wrapper(omni.phi4_multimodal, "Phi3ForCausalLM", whole=True),
+    "MoonshotKimiaForCausalLM": Wrapper(sound.kimi_audio, "Qwen2ForCausalLM", whole=True),
     "UltravoxModel": Wrapper(sound.ultravox, whole=True),
     "ColPaliForRetrieval": Wrapper(retrieval.colpali, whole=True, inside="vlm_config", tied=True, pooling=True),
     "ColQwen3": Wrapper(retrieval.colqwen3, "Qwen3ForCausalLM", whole=True, pooling=True),

@@ -82,8 +82,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
-        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HyperCLOVAXForCausalLM", "OlmoHybridForCausalLM",
-        "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
+        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HyperCLOVAXForCausalLM",
+        "MoonshotKimiaForCausalLM", "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
     ),
     (0, 18, 0): (
         "ColQwen3_5", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
@@ -131,8 +131,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen4ExpForConditionalGeneration",
     ),
     (0, 29, 0): (
-        "DeepseekV41ForCausalLM", "DeepseekV4ForConditionalGeneration", "Glm5NextForCausalLM",
-        "Glm5NextForConditionalGeneration", "K2HorizonForCausalLM",
+        "BailingMoeV3VLForConditionalGeneration", "DeepseekV41ForCausalLM", "DeepseekV4ForConditionalGeneration",
+        "Glm5NextForCausalLM", "Glm5NextForConditionalGeneration", "K2HorizonForCausalLM",
     ),
     (0, 31, 0): (
         "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",

@@ -441,6 +441,7 @@ NOT_ASKED = {
     "DeepseekV4ForConditionalGeneration": "first in vLLM 0.30",
     "DeepseekVLV2ForCausalLM": "its encoder is timm's, which the engine lacks",
     "InternVLChatModel": "it needs a tokenizer",
+    "BailingMoeV3VLForConditionalGeneration": "first in vLLM 0.30",
     "ColQwen3_5": "as ColQwen3, with another decoder",
     "FuyuForCausalLM": "last in vLLM 0.25",
     "Glm5NextForConditionalGeneration": "first in vLLM 0.30",
@@ -450,6 +451,7 @@ NOT_ASKED = {
     "MiniMaxM3SparseForConditionalGeneration": "it needs a GPU",
     "Phi4MultimodalForCausalLM": "last in vLLM 0.12, and through transformers since",
     "QwenVLForConditionalGeneration": "last in vLLM 0.23",
+    "MoonshotKimiaForCausalLM": "its encoder is described in a folder of its own",
     "PixtralForConditionalGeneration": "it has Mistral's own format",
 }
 """Classes that vLLM 0.29 does not build on this machine, and why."""

@@ -1,0 +1,69 @@
+"""Classes with an encoder that no vLLM 0.29 on this machine builds, counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from infercli.core import architecture
+from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.core.engines import find_engine
+from infercli.core.engines.classes import missing_class
+from infercli.errors import Unsupported
+from tests.core.against_vllm.encoder_fragments import FLAT_LLAMA, QWEN3_5, QWEN3_VISION, SIGLIP, config
+from tests.core.against_vllm.newer_models import NEWER
+
+MINICPM = config("MiniCPMV4_6ForConditionalGeneration", "minicpmv4_6", text_config=QWEN3_5, tie_word_embeddings=False,
+                 vision_config=SIGLIP | {"model_type": "minicpmv4_6_vision"}, drop_vision_last_layer=True)  # fmt: skip
+LING = {
+    "architectures": ["BailingMoeV3VLForConditionalGeneration"], "dtype": "bfloat16",
+    "text_config": NEWER["BailingMoeV3ForCausalLM"], "vision_config": QWEN3_VISION | {"deepstack_visual_indexes": []},
+}  # fmt: skip
+KIMI = config("MoonshotKimiaForCausalLM", "kimi_audio", **FLAT_LLAMA, kimia_adaptor_input_dim=512)
+
+
+def encoder(parsed, ranks=1):
+    tensors = rank_tensors(parsed, Layout(tensor_parallel_size=ranks))
+    return sum(t.copies * t.outputs * t.inputs for t in tensors if t.role == "encoder")
+
+
+def test_minicpm_v_4_7_keeps_the_last_layer_of_4_6_whatever_config_json_says():
+    older = architecture.parse(MINICPM)
+    newer = architecture.parse(MINICPM | {"architectures": ["MiniCPMV4_7ForConditionalGeneration"]})
+    layer = 4 * 96 * 97 + 2 * 96 * 160 + 160 + 96 + 4 * 96
+    assert encoder(newer) - encoder(older) == layer
+    assert newer.layers == older.layers
+    assert missing_class(newer, find_engine("0.31.0")) is not None
+    assert missing_class(newer, find_engine("0.32.0")) is None
+
+
+def test_ling_3_vl_norms_its_patches_and_projects_them_in_two_steps():
+    parsed, text = architecture.parse(LING), architecture.parse(NEWER["BailingMoeV3ForCausalLM"])
+    patch, positions = (3 * 2 * 16 * 16 + 1) * 96, 64 * 96
+    block = 4 * 96 * 97 + 2 * 96 * 160 + 160 + 96 + 4 * 96
+    behind = 2 * 96 + (4 * 96 + 1) * 1024 + (1024 + 1) * 1024
+    assert encoder(parsed) == patch + positions + 3 * block + behind
+    assert (parsed.layers, parsed.rope_sections, parsed.deepstack_levels) == (text.layers, True, 0)
+    halved = 3 * (block - 2 * 96 - 4 * 96) + 4 * 96 * 1024 + 1024 + 1024 * 1024
+    assert encoder(parsed) - encoder(parsed, 2) == halved // 2
+    assert missing_class(parsed, find_engine("0.29.0")) is not None
+
+
+def test_kimi_audio_hears_with_whisper_large_v3():
+    width, wide = 1280, 5120
+    layer = 4 * width * width + 4 * width + 2 * width * wide + wide + width + 4 * width
+    heard = (3 * 128 + 3 * width + 2 + 1500 + 2) * width + 32 * layer
+    assert encoder(architecture.parse(KIMI)) == heard + (512 + 1 + 128 + 1 + 2) * 128
+
+
+def test_what_hears_in_mimo_v2_is_refused_where_its_widths_are_not_known():
+    sees = {"depth": 1, "hidden_size": 96, "intermediate_size": 160, "num_heads": 4, "num_key_value_heads": 4,
+            "qk_channels": 16, "kv_channels": 32}  # fmt: skip
+    asked = FLAT_LLAMA | {"architectures": ["MiMoV2ForCausalLM"], "hybrid_layer_pattern": [0, 1, 1],
+                          "sliding_window": 512, "head_dim": 16, "moe_layer_freq": [0, 0, 0],
+                          "vision_config": sees}  # fmt: skip
+    with pytest.raises(Unsupported, match="kv_channels"):
+        architecture.parse(asked)
+    with pytest.raises(Unsupported, match="projection_layers"):
+        architecture.parse(
+            asked | {"vision_config": sees | {"kv_channels": 16}, "audio_config": {"projection_layers": 3}}
+        )
