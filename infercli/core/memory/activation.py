@@ -132,7 +132,6 @@ def _forward(arch: ModelArch, quantization: Quantization, batch: Batch, facts: E
     b, tokens, hidden = batch.element_bytes, batch.max_num_batched_tokens, arch.hidden
     if facts.engine(batch.gpu) == "V0":
         typical = max((_eager_bytes(f, arch, batch, facts) for f in feed_forwards(arch)), default=0)
-        # A log on MI300X reads 8 % above the form, logs on CUDA 1 % (n=3).
         return Band(low=0.9 * typical, typical=typical, high=1.15 * typical + _FORWARD_EXTRA_BYTES)
     # Of hyper-connections the streams that a half of a layer begins with, and those that it leaves, stand beside it.
     residual = (2 * (arch.residual_streams - 1) + arch.residual_blocks) * hidden
@@ -164,12 +163,18 @@ def _forward_error(arch: ModelArch, batch: Batch, facts: EngineFacts) -> tuple[f
 
 
 def _eager_bytes(feed_forward: Dense | Experts, arch: ModelArch, batch: Batch, facts: EngineFacts) -> float:
-    """V0 compiles nothing: 3 x (intermediate + hidden) per token (Llama-8B: 20,000 tokens 2.07 GiB, 29,000 2.99)."""
-    b, tokens = batch.element_bytes, batch.max_num_batched_tokens
+    """V0 compiles nothing: what Python holds while the second matrix of a feed-forward layer multiplies.
+
+    Gate, up and their product; what the layer before returned, the residual, what attention returned and what comes
+    out; with several ranks a copy that is summed (0.7.2 distributed/parallel_state.py _all_reduce_out_place). Logs of
+    0.7 to 0.9 agree to 2 % (n=5, one to eight GPUs, CUDA and ROCm). 0.6.4 held one of the hidden size less as measured
+    (Llama-8B: 20,000 tokens 2.07 GiB, 29,000 2.99); which, its source does not show.
+    """
+    b, tokens, tp = batch.element_bytes, batch.max_num_batched_tokens, batch.layout.tensor_parallel_size
     if isinstance(feed_forward, Experts):
         return expert_bytes(feed_forward, arch, batch, facts) + 4 * b * tokens * arch.hidden
-    factor = 1.08 if batch.gpu.platform == "rocm" else 1.0
-    return factor * b * tokens * 3 * (feed_forward.intermediate // batch.layout.tensor_parallel_size + arch.hidden)
+    held = 3 if facts.release < (0, 7) else 4 + (tp > 1)
+    return b * tokens * (3 * (feed_forward.intermediate // tp) + held * arch.hidden)
 
 
 def _feed_forward_width(feed_forward: Dense | Experts, quantization: Quantization, layout: Layout) -> int:

@@ -15,7 +15,7 @@ from infercli.core.memory.sampler import uses_v2_runner
 from infercli.core.quantization.checkpoint import UNQUANTIZED, typical
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB, MIB
-from tests.core.memory.batches import L4, LLAMA, MI300X, V0_07, V0_15, V0_19, V0_25, V0_29, load, peak
+from tests.core.memory.batches import A100, L4, LLAMA, MI300X, V0_07, V0_15, V0_19, V0_25, V0_29, load, peak
 
 
 def test_the_sampler_of_019_holds_logits_probabilities_and_noise():
@@ -131,9 +131,27 @@ def test_marlins_buffers_until_022_are_one_row_of_the_hidden_state_and_one_of_th
 
 
 def test_v0_runs_the_whole_prompt_uncompiled():
-    # Llama-3.1-8B on a 3090, 20,000 tokens: 2.07 GiB printed. 2 B x 20,000 x 3 x (14336 + 4096) = 2.06
-    found = peak(LLAMA, load(seqs=1, tokens=20_000, gpu=find_gpu("RTX-3090")), V0_07).typical
+    # Llama-3.1-8B on a 3090 with 0.6.4, 20,000 tokens: 2.07 GiB printed. 2 B x 20,000 x 3 x (14336 + 4096) = 2.06
+    older = find_engine("0.6.4")
+    found = peak(LLAMA, load(seqs=1, tokens=20_000, gpu=find_gpu("RTX-3090")), older).typical
     assert found == 2 * 20_000 * 3 * (14336 + 4096)
+
+
+@pytest.mark.parametrize(
+    ("model", "tp", "tokens", "printed"),
+    [
+        # Public logs of 0.7: a T4, two RTX 4090, two A100 of 40 GB
+        ("Qwen/Qwen2.5-1.5B-Instruct", 1, 32768, 2.02),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", 2, 2048, 0.19),
+        ("Qwen/Qwen2.5-14B-Instruct", 2, 32768, 2.84),
+    ],
+)
+def test_v0_since_07_holds_one_more_of_the_hidden_size_and_a_copy_to_sum(model, tp, tokens, printed):
+    arch = shapes()[model].arch
+    found = moments(arch, UNQUANTIZED, load(tp, seqs=1, tokens=tokens, gpu=A100), V0_07).forward
+    hidden, intermediate = {1: (1536, 8960), 2: (5120, 13824 // 2)}[tp]
+    assert found.typical == 2 * tokens * (3 * intermediate + (4 + tp - 1) * hidden)
+    assert found.typical / GIB == pytest.approx(printed, abs=0.015)
 
 
 def test_a_pipeline_stage_holds_what_the_stage_before_hands_on():
