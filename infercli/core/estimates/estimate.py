@@ -185,7 +185,7 @@ def examine(
         if not problems:
             sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
             sized = _in_engine(sized, arch, quantization, facts, settings)
-            notes += tuple(machine_notes(sized, arch, quantization, facts))
+            notes += (*machine_notes(sized, arch, quantization, facts), *sized.cache_notes)
             return Examined(
                 arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
             )

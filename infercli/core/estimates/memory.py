@@ -30,6 +30,9 @@ from infercli.errors import UnknownName, Unsupported
 if TYPE_CHECKING:
     from infercli.core.estimates.learning import Learned, LearnedRuns
 
+_KEEP_LATENT = ("none", "fp8", "fp8-online")
+"""Weights whose latent attention vLLM 0.7.1 and 0.7.2 run as such (config.py use_mla)."""
+
 _UNDERESTIMATED_FRACTION = 0.02
 """Of the budget. Nine in ten public start-up logs (139 of vLLM 0.4 to 0.25, benchmarks/accuracy) left at most 1.1 % of
 it more for the KV cache than estimated; the others ran inside a training process or shared their memory."""
@@ -105,6 +108,16 @@ class Sized(NamedTuple):
         given = "kv_cache" if self.room.given else None
         return tuple(f"{term.name}: {known.said(term.bytes)}" for term, known in moved if term.name != given)
 
+    @property
+    def cache_notes(self) -> tuple[str, ...]:
+        """That an engine starts though its cache holds no request of max_model_len (`CacheLayout.bytes_to_admit`)."""
+        if not self.starts or self.kv_cache is None or self.kv_cache.concurrency >= 1:
+            return ()
+        held, length = self.kv_cache.concurrency, self.load.max_model_len
+        return (
+            f"the KV cache holds {held:.2f} of a request of {length:,} tokens: this vLLM starts, and ends none so long",
+        )
+
     def tokens_held(self, tokens_each: float) -> float | None:
         """Tokens of requests of this length that an engine which starts holds at once, one at least; None: no limit."""
         if self.layout is None or self.kv_cache is None:
@@ -133,7 +146,7 @@ def size(
     """
     drafting = drafting_layers(request.speculation, arch, draft)
     cache = _cache_settings(request, arch, settings, quantization, gpu, drafting)._replace(
-        states_apart=facts.engine(gpu) == "V0"
+        by_v0=facts.engine(gpu) == "V0"
     )
     load = Load(
         layout=request_layout(request),
@@ -276,7 +289,7 @@ def _given(size: int) -> MemoryTerm:
 
 def _states_bytes(arch: ModelArch, layout: Layout, cache: CacheSettings) -> int:
     """Of one request, where they are no part of the KV cache."""
-    return states_bytes(arch, layout, cache, rules_for(cache.engine_version)) if cache.states_apart else 0
+    return states_bytes(arch, layout, cache, rules_for(cache.engine_version)) if cache.by_v0 else 0
 
 
 def request_layout(request: EstimateRequest) -> Layout:
@@ -324,6 +337,7 @@ def _cache_settings(
         by_kind=not request.disable_hybrid_kv_cache_manager,
         speculative_tokens=_speculative_tokens(request),
         draft_layers=drafting,
+        keeps_latent=quantization.method in _KEEP_LATENT,
         decode_context_parallel_size=request.decode_context_parallel_size,
     )
 

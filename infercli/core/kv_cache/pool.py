@@ -36,6 +36,8 @@ class CacheLayout(NamedTuple):
     """Scheduled and not settled: a window keeps them besides its own, because it is cut only behind them."""
     settings: CacheSettings
     rules: CacheRules
+    alone: tuple[tuple[LayerCache, ...], ...] = ()
+    """The caches of the layers of each stage, where a request is admitted by those; (): by blocks."""
     every_state: bool = False
     """The state behind every block is kept, so that states grow with a request as attention does."""
 
@@ -53,9 +55,14 @@ class CacheLayout(NamedTuple):
     def bytes_to_admit(self, max_model_len: int) -> int:
         """The least memory with which vLLM starts: one request of max_model_len, and the pool's null block.
 
+        Where layers are admitted as they are, and their windows then get blocks for every token, a model starts with
+        less than one such request takes.
+
         0.14 to 0.18 count the blocks of its first group alone (kv_cache_utils.py _max_memory_usage_bytes_from_groups),
         so that a model of several kinds of cache starts with less, and never answers such a request: that is not told.
         """
+        if self.alone:
+            return max(sum(self._bytes_alone(cache, max_model_len) for cache in stage) for stage in self.alone)
         return (self.blocks_per_request(max_model_len) + self.rules.null_blocks) * self.bytes_per_block_admitted
 
     def bytes_to_capture(self, max_num_seqs: int) -> int:
@@ -135,6 +142,9 @@ class CacheLayout(NamedTuple):
     def _blocks_by_group(self, max_model_len: int) -> list[int]:
         return [self._blocks(group.first, max_model_len, self.in_flight_tokens) for group in self.groups]
 
+    def _bytes_alone(self, cache: LayerCache, max_model_len: int) -> int:
+        return self._blocks(cache, max_model_len, self.in_flight_tokens) * cache.page_bytes
+
     def _blocks(self, cache: LayerCache, tokens: int, in_flight: int) -> int:
         """v1/kv_cache_interface.py max_memory_usage_bytes of each spec, over its page."""
         if cache.kind == "state" and self.every_state:
@@ -199,6 +209,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
             "leave disable_hybrid_kv_cache_manager out",
         )
     whole_blocks = "encoder" in kinds and rules.encoder_charge == "none"
+    by_layer = rules.admits_layers_alone and not settings.by_v0 and not whole_blocks
+    alone = _admitted_alone(caches, arch, layout, rules) if by_layer else ()
     by_kind = rules.groups_kinds and settings.by_kind and (rules.groups_chunks or "chunked" not in kinds)
     if len(kinds) > 1 and not by_kind and not whole_blocks:
         caches = _all_full(caches)
@@ -226,8 +238,25 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
         in_flight_tokens=in_flight * settings.max_num_batched_tokens,
         settings=settings,
         rules=rules,
+        alone=alone,
         every_state=keeps_every_state(arch, settings, rules),
     )
+
+
+_CHUNKS_HAVE_SPECS = (0, 10, 0)
+"""Layers with chunks ask for a cache of every token before (0.9.2 v1/worker/gpu_model_runner.py get_kv_cache_spec)."""
+
+
+def _admitted_alone(
+    caches: tuple[PlacedCache, ...], arch: ModelArch, layout: Layout, rules: CacheRules
+) -> tuple[tuple[LayerCache, ...], ...]:
+    """The caches that check_enough_kv_cache_memory of 0.8.3 to 0.13 is asked about, for each pipeline stage."""
+    own = [
+        (layer, replace(c, kind="full", reach=None) if c.kind == "chunked" and rules.since < _CHUNKS_HAVE_SPECS else c)
+        for layer, c in caches
+    ]
+    stages = (_layers_of(caches, arch, layout, stage) for stage in range(layout.pipeline_parallel_size))
+    return tuple(tuple(cache for layer, cache in own if layer in here) for here in stages)
 
 
 def _stage_bytes(
@@ -238,13 +267,18 @@ def _stage_bytes(
     packing: Packing | None,
     stage: int,
 ) -> int:
-    """_get_kv_cache_bytes_per_block of one stage: its largest share of a group. Layers that draft stand in the last."""
-    here = stage_layers(arch, layout, stage)
-    if stage == layout.pipeline_parallel_size - 1:
-        here = range(here.start, max(here.stop, caches[-1].layer + 1))
+    """_get_kv_cache_bytes_per_block of one stage: its largest share of a group."""
+    here = _layers_of(caches, arch, layout, stage)
     if packed(made):
         return packed_block_bytes(made, here, packing)
     return max(group.bytes_within(here) for group in made)
+
+
+def _layers_of(caches: tuple[PlacedCache, ...], arch: ModelArch, layout: Layout, stage: int) -> range:
+    """Layers of a pipeline stage; those that draft stand in the last."""
+    here = stage_layers(arch, layout, stage)
+    last = stage == layout.pipeline_parallel_size - 1
+    return range(here.start, max(here.stop, caches[-1].layer + 1)) if last else here
 
 
 def _of_every_layer(caches: tuple[PlacedCache, ...]) -> tuple[CacheGroup, ...]:

@@ -57,6 +57,9 @@ class CacheRules(NamedTuple):
     batch_holds_a_block: bool
     """Where prefix caching keeps one more state, vLLM refuses batches of fewer tokens than a block has (config/vllm.py
     validate_block_size; 0.16 and 0.27 do not)."""
+    latent_keys: Literal["padded heads", "heads", "one unless quantized", "one"]
+    """What latent attention keeps (latent.py): one vector of a token, keys and values of every head, or either, as
+    `CacheSettings.keeps_latent` says (config.py use_mla, get_head_size)."""
     keys_of_skipped: bool
     """Layers that re-use what another's indexer picked keep keys of their own all the same (models/deepseek_v2.py)."""
     packing: Packing | None
@@ -64,6 +67,10 @@ class CacheRules(NamedTuple):
     admits_by_columns: bool
     """What is needed for max_model_len is counted in blocks of `columns`, though they are smaller
     (_max_memory_usage_bytes_from_groups)."""
+    admits_layers_alone: bool
+    """What is needed for max_model_len is summed over the layers as they are, each with its own window, whatever blocks
+    they then get (v1/core/kv_cache_utils.py check_enough_kv_cache_memory); False: counted in blocks. V0 always counts
+    blocks."""
     admits_all_stages: bool
     """What is needed for max_model_len is counted over the layers of every pipeline stage, against the memory of one
     GPU (v1/core/kv_cache_utils.py get_kv_cache_configs, its global groups); False: over those of each stage."""
@@ -109,9 +116,11 @@ _V0_4 = CacheRules(
     states_beyond_one=False,
     exports_states=frozenset(),
     batch_holds_a_block=False,
+    latent_keys="padded heads",
     keys_of_skipped=True,
     packing=None,
     admits_by_columns=False,
+    admits_layers_alone=False,
     admits_all_stages=False,
     encoder_charge="none",
     splits_by_windows=False,
@@ -127,14 +136,18 @@ _QWEN3_5 = {
 }  # fmt: skip
 # Each row is the oldest release whose source, as published, has the rule. The release before it was read too, and lacks
 # it, except: 0.9.1 (logs of 0.8 and 0.9.0 instead), 0.10.2 (0.10.0 lacks it), 0.20 (0.18 lacks it).
-_V0_9_1 = _V0_4._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
+_V0_7 = _V0_4._replace(since=(0, 7, 0), latent_keys="heads")
+_V0_7_1 = _V0_7._replace(since=(0, 7, 1), latent_keys="one unless quantized")
+_V0_7_3 = _V0_7_1._replace(since=(0, 7, 3), latent_keys="one")
+_V0_8_3 = _V0_7_3._replace(since=(0, 8, 3), admits_layers_alone=True)
+_V0_9_1 = _V0_8_3._replace(since=(0, 9, 1), groups_kinds=True, groups_chunks=False)
 _V0_10 = _V0_9_1._replace(since=(0, 10, 0), groups_chunks=True)
 _V0_10_2 = _V0_10._replace(since=(0, 10, 2), groups_chunks=False, encoder_charge="item")
 _V0_11_1 = _V0_10_2._replace(since=(0, 11, 1), keeps_every_state=True)
 _V0_12 = _V0_11_1._replace(since=(0, 12, 0), even_ratio=1.25)
 _NEMOTRON_H = frozenset({"NemotronHForCausalLM", "NemotronHPuzzleForCausalLM"})
 _V0_13 = _V0_12._replace(since=(0, 13, 0), asks_state_dtype=_NEMOTRON_H, encoder_charge="batch")
-_V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True, admits_all_stages=True)
+_V0_14 = _V0_13._replace(since=(0, 14, 0), groups_chunks=True, admits_layers_alone=False, admits_all_stages=True)
 _V0_15 = _V0_14._replace(since=(0, 15, 0), states_beyond_one=True)
 _V0_17 = _V0_15._replace(
     since=(0, 17, 0),
@@ -168,6 +181,10 @@ _V0_33 = _V0_32._replace(since=(0, 33, 0), exports_states=_V0_32.exports_states 
 
 RULES = (
     _V0_4,
+    _V0_7,
+    _V0_7_1,
+    _V0_7_3,
+    _V0_8_3,
     _V0_9_1,
     _V0_10,
     _V0_10_2,

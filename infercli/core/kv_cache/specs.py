@@ -28,12 +28,12 @@ from infercli.core.architecture.arch import (
 from infercli.core.architecture.layers import Convolved, LayerGroup
 from infercli.core.kv_cache.compressed import (
     COMPRESSED_UNASKED,
-    INDEXER_SCALE_BLOCK,
     compressed_caches,
     ring,
     shared_dtype,
 )
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache
+from infercli.core.kv_cache.latent import kept_by_heads, latent_caches, packed_dtype, per_token
 from infercli.core.kv_cache.rules import CacheRules
 from infercli.errors import Unsupported
 
@@ -42,9 +42,6 @@ CacheDtype: TypeAlias = Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3"
 ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
 """vLLM 0.29 utils/torch_utils.py STR_DTYPE_TO_TORCH_DTYPE. Formats with scales in the page are not here."""
 
-_PACKED_LATENT_BYTES = 656
-"""Of one token in DeepSeek's own FP8 layout: 512 x 1 B, 4 scales of 4 B, and 64 rotary values of 2 B (fp8_ds_mla;
-vLLM 0.29 layers/attention/mla_attention.py get_kv_cache_spec)."""
 _LATENT_HYBRID_BLOCK = 128
 """Blocks of latent attention beside states are a multiple of this (platforms/interface.py _align_hybrid_block_size)."""
 
@@ -80,8 +77,11 @@ class CacheSettings(NamedTuple):
     """Compute capability of the GPU; None: it is not NVIDIA's."""
     decode_context_parallel_size: int = 1
     """Ranks of a tensor-parallel group that share the tokens of full attention."""
-    states_apart: bool = False
-    """V0: the model itself holds the states of max_num_seqs requests (`states_bytes`), and the cache has none."""
+    keeps_latent: bool = True
+    """False: weights whose latent attention vLLM 0.7.1 and 0.7.2 ran as that of heads (config.py use_mla)."""
+    by_v0: bool = False
+    """V0 counts blocks alone, and has no states in them: the model holds those of max_num_seqs requests
+    (`states_bytes`)."""
 
     def element_bytes(self) -> int:
         """Of one cached value. Raises Unsupported for a dtype whose layout is not taught."""
@@ -120,20 +120,7 @@ def kv_dtype(
     if any(m.owns_keys is not None for m in compressing):
         return shared_dtype(named, major)
     sparse = [m for m in kinds if isinstance(m, LatentAttention) and m.indexer is not None]
-    return _packed(named, sparse[0], major) if sparse else named
-
-
-def _packed(named: str, mixer: LatentAttention, major: int) -> str:
-    """The dtype of sparse latent attention's cache as vLLM 0.29 to 0.33 resolve it: backends pack FP8 their own way.
-
-    9.x takes FlashMLA for FP8 (mla_attention.py _canonicalize_sparse_mla_kv_cache_dtype), and FlashInfer where there
-    are no rotary values (0.33 platforms/cuda.py _get_backend_priorities, head_size 512); 10.x has FlashInfer with plain
-    FP8, and 12.x knows only the packed layout, also where nothing was asked for.
-    """
-    fp8 = named in ("fp8", "fp8_e4m3")
-    if (major == 12 and (fp8 or named == "auto")) or (major == 9 and fp8 and mixer.rope_dim):
-        return "fp8_ds_mla"
-    return named
+    return packed_dtype(named, sparse[0], major) if sparse else named
 
 
 def layer_caches(
@@ -143,9 +130,7 @@ def layer_caches(
 
     Raises Unsupported for a mixer or a dtype whose cache is not taught.
     """
-    placed = [
-        pair for pair in _mixers(arch, settings) if not (settings.states_apart and isinstance(pair[1], _STATEFUL))
-    ]
+    placed = [pair for pair in _mixers(arch, settings) if not (settings.by_v0 and isinstance(pair[1], _STATEFUL))]
     # Layers share a few mixers: a hundred equal layers are worked out once.
     made = {
         id(m): _caches(m, arch.architecture, layout.tensor_parallel_size, settings, rules)
@@ -208,7 +193,12 @@ def _caches(
     if isinstance(mixer, Attention):
         return _attention(mixer, tensor_parallel_size, settings, rules)
     if isinstance(mixer, LatentAttention):
-        return _latent(mixer, settings, rules)
+        if rules.latent_keys == "one" or (rules.latent_keys == "one unless quantized" and settings.keeps_latent):
+            packed, drafted = settings.kv_dtype == "fp8_ds_mla", settings.speculative_tokens
+            block, element = settings.block_tokens, settings.element_bytes()
+            return latent_caches(mixer, block, element, rules, packed=packed, drafted=drafted)
+        heads = kept_by_heads(mixer, padded=rules.latent_keys == "padded heads")
+        return _attention(heads, tensor_parallel_size, settings, rules)
     if isinstance(mixer, CompressedAttention):
         asked = settings.kv_dtype, settings.block_tokens, settings.speculative_tokens
         return compressed_caches(mixer, *asked, rules, settings.engine_version)
@@ -248,7 +238,7 @@ def _attention(
     if mixer.indexer.pool > 1:
         return _sparse_by_blocks(own, mixer.indexer, settings)
     # MiniMax-M3's indexer keeps its keys in bfloat16 (models/minimax_m3/common/indexer.py).
-    return [own, _per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
+    return [own, per_token("indexer", mixer.indexer.head_dim * ELEMENT_BYTES["bfloat16"], block)]
 
 
 def _convolved(kept: Convolved, heads: int) -> LayerCache:
@@ -274,42 +264,13 @@ def _sparse_by_blocks(own: LayerCache, indexer: Indexer, settings: CacheSettings
         raise Unsupported(
             f"a block of {settings.block_tokens} tokens is not a multiple of the {ratio} that share an indexer's key"
         )
-    keys = _per_token("indexer", key_bytes, settings.block_tokens)
+    keys = per_token("indexer", key_bytes, settings.block_tokens)
     held = -(-(ratio + settings.speculative_tokens) // ratio) * ratio
     return [
         replace(own, side_by_side=True),
         replace(keys, page_bytes=keys.page_bytes // ratio, side_by_side=True),
         ring(held, held, key_bytes),
     ]
-
-
-def _latent(mixer: LatentAttention, settings: CacheSettings, rules: CacheRules) -> list[LayerCache]:
-    """layers/attention/mla_attention.py; one vector for all heads, whole on every rank."""
-    width = mixer.kv_lora_rank + mixer.rope_dim
-    packed = settings.kv_dtype == "fp8_ds_mla"
-    own = _per_token(
-        "latent", _PACKED_LATENT_BYTES if packed else width * settings.element_bytes(), settings.block_tokens
-    )
-    if mixer.indexer is None or not (mixer.indexer.cached or rules.keys_of_skipped):
-        return [own]
-    key, pool = mixer.indexer.head_dim, mixer.indexer.pool
-    keys = _per_token("indexer", key + key // INDEXER_SCALE_BLOCK * 4, settings.block_tokens)
-    if pool == 1:
-        return [own, keys]
-    keys = replace(keys, shape=("pooled", key, pool), page_bytes=keys.page_bytes // pool)
-    # Glm5NextTailCache (0.31 to 0.33 models/glm5next/common/attention.py): a key and a score of each token, in bfloat16
-    waiting = ring(pool + settings.speculative_tokens, pool, 2 * key * ELEMENT_BYTES["bfloat16"])
-    return [replace(cache, side_by_side=True) for cache in (own, keys)] + [waiting]
-
-
-def _per_token(name: str, token_bytes: int, block_tokens: int) -> LayerCache:
-    return LayerCache(
-        kind="full",
-        shape=(name, token_bytes),
-        block_tokens=block_tokens,
-        page_bytes=block_tokens * token_bytes,
-        padding_allowed=False,
-    )
 
 
 def _state(
@@ -388,7 +349,7 @@ def _state_dtype(
     """Of the state between tokens: as asked for, as config.json says where that class asks it, or the model's."""
     if isinstance(mixer, ShortConvolution):
         return settings.dtype  # it has none
-    if isinstance(mixer, GatedDelta) and (mixer.variant == "kda" or settings.states_apart):
+    if isinstance(mixer, GatedDelta) and (mixer.variant == "kda" or settings.by_v0):
         # kda_state_dtype, and MiniMax's in V0 (0.8.5 models/minimax_text_01.py)
         heeded = rules.kda_heeds_dtype and mixer.full_gate and settings.state_dtype != "auto"
         if heeded and settings.state_dtype == "float16":
