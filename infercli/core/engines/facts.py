@@ -150,8 +150,9 @@ class EngineFacts(NamedTuple):
     """Every GPU gets 1,024 sequences (until 0.8.4)."""
     largest_from_gib: int | None = None
     """From this memory on a server gets 16,384 batched tokens; None: no GPU does."""
-    chunked_tokens: int = 2048
-    """max_num_batched_tokens of V0 with chunked prefill, which is its default above 32,768 tokens of context."""
+    chunked_tokens: int | None = 2048
+    """max_num_batched_tokens of V0 with chunked prefill, its default above 32,768 tokens of context; None: it is no
+    default (0.5.2 engine/arg_utils.py)."""
     refuses_unless_free: bool = False
     """Whether V1 refuses to start where less is free than its share (v1/worker/utils.py request_memory; until 0.13
     v1/worker/gpu_worker.py init_device)."""
@@ -253,8 +254,8 @@ class EngineFacts(NamedTuple):
         length = max_model_len or 0
         if self.engine(gpu) == "V0":
             # On ROCm V0 never chunks by itself: 0.9 on MI300X profiled 131,072 tokens (14.63 GiB).
-            chunked = length > 32768 and gpu.platform == "cuda" and chunkable
-            whole = self.chunked_tokens if chunked else max(length, at_least)
+            chunked = length > 32768 and gpu.platform == "cuda" and chunkable and self.chunked_tokens
+            whole = chunked or max(length, at_least)
             return DeviceDefaults(max_num_batched_tokens=whole, max_num_seqs=256)
         offline = usage == "offline"
         # NVML does not say the memory that the operating system shares, and vLLM then counts none (get_batch_defaults).

@@ -158,7 +158,7 @@ _GRAPHS_ESTIMATED = {"cuda": _ESTIMATE, "hopper": _ESTIMATE, "rocm": _GRAPHS_V1[
 _GRAPHS_ESTIMATED_V2 = _GRAPHS_ESTIMATED | {"cuda": _ESTIMATE_V2, "hopper": _ESTIMATE_V2}
 
 _OLDEST = EngineFacts(
-    version="0.4.0", since="0.4.0", gpu_memory_utilization=0.9, v1_from="never", chunked_tokens=512,
+    version="0.4.0", since="0.4.0", gpu_memory_utilization=0.9, v1_from="never", chunked_tokens=None,
     async_scheduling=False, sampler="sort", keeps_expert_workspace=False, graphs_in_budget=False, all_graph_sizes=35,
     non_torch=_WITH_CONTEXT, graphs=_GRAPHS_V0, samples_in_float32=False,
 )  # fmt: skip
@@ -169,7 +169,8 @@ _V2_EXPERTS = frozenset({"DeepseekV2ForCausalLM", "GraniteMoeForCausalLM", "Qwen
 
 
 def _rows() -> tuple[EngineFacts, ...]:
-    v055 = _OLDEST._replace(since="0.5.5", samples_in_float32=True)
+    v053 = _OLDEST._replace(since="0.5.3", chunked_tokens=512)
+    v055 = v053._replace(since="0.5.5", samples_in_float32=True)
     v065 = v055._replace(since="0.6.5", chunked_tokens=2048, non_torch=_V0)
     v080 = v065._replace(
         since="0.8.0", v1_from="capability 8.0", large_by_name=True, many_sequences=True, all_graph_sizes=67,
@@ -222,7 +223,7 @@ def _rows() -> tuple[EngineFacts, ...]:
         non_torch=_V2_RUNNER, graphs=_GRAPHS_ESTIMATED_V2,
     )  # fmt: skip
     found = (
-        _OLDEST, v055, v065, v080, v084, v085, v090, v091, v0100, v0102, v0111, v0130, v0140, v0170, v0180,
+        _OLDEST, v053, v055, v065, v080, v084, v085, v090, v091, v0100, v0102, v0111, v0130, v0140, v0170, v0180,
         v0200, v0210, v0220, v0230, v0240, v0250, v0260, v0270, v0280, v0290,
     )  # fmt: skip
     return tuple(row._replace(version=row.since) for row in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from infercli.core.architecture.arch import Attention, Experts, LatentAttention, ModelArch, feed_forwards, mixers
+from infercli.core.engine_version import number_of
 from infercli.core.engines.classes import missing_class
 from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates.answer import Settings
@@ -243,14 +244,18 @@ def runs_bitsandbytes(quantization: Quantization) -> bool:
 def _v0_batch(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> tuple[bool, int]:
     """(whether V0 cuts long prompts into chunks by default, tokens of its smallest batch).
 
-    vLLM 0.8.5 engine/arg_utils.py _set_default_args_v0, config.py SchedulerConfig; before 0.8 only the length decides.
+    vLLM 0.5.3 to 0.8.5 engine/arg_utils.py (0.8: _set_default_args_v0), config.py SchedulerConfig. 0.7.1 to 0.7.3 let
+    latent attention keep the batch of chunks, and then cut nothing.
     """
-    if facts.release < (0, 8):
-        return True, 2048
-    latent = any(isinstance(m, LatentAttention) for m in mixers(arch))
+    version = number_of(facts.version)
     windowed = all(isinstance(m, Attention) and m.window is not None for m in mixers(arch))
-    unfit = bool(arch.encoders) or latent or windowed or arch.pooling or request.speculation is not None
-    return not unfit, 32768 if arch.pooling else 5120 if arch.encoders else 2048
+    latent = any(isinstance(m, LatentAttention) for m in mixers(arch))
+    unfit = windowed or request.speculation is not None or request.adapters is not None
+    unfit = unfit or (bool(request.enable_prefix_caching) and version < (0, 6, 1))
+    since = ((bool(arch.encoders), (0, 6, 2)), (arch.pooling, (0, 6, 5)), (latent, (0, 8, 0)))
+    unfit = unfit or any(has and version >= first for has, first in since)
+    seen = 5120 if version >= (0, 6, 3) else 4096 if version >= (0, 6, 0) else 2048
+    return not unfit, 32768 if arch.pooling else seen if arch.encoders else 2048
 
 
 def _adapters(

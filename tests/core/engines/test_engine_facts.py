@@ -22,7 +22,8 @@ H100, A100, L4, T4, B200, MI300X = (find_gpu(n) for n in ("H100", "A100-80-SXM",
         ("0.8.5.post1", "0.8.5"),
         ("0.6.4.post1", "0.5.5"),
         ("0.6.5", "0.6.5"),
-        ("0.5.4", "0.4.0"),
+        ("0.5.4", "0.5.3"),
+        ("0.5.2", "0.4.0"),
         ("0.6.6.post1", "0.6.5"),
         ("0.10.1.1", "0.10.0"),
         ("0.11.0", "0.10.2"),
@@ -151,3 +152,12 @@ def test_a_gpu_whose_memory_nvml_does_not_say_gets_the_small_defaults():
     for version in ("0.11.0", "0.13.0", "0.18.1"):
         defaults = find_engine(version).device_defaults(find_gpu("GB10"), usage="server", max_model_len=32768)
         assert (defaults.max_num_batched_tokens, defaults.max_num_seqs) == (2048, 256)
+
+
+def test_v0_cuts_long_prompts_by_default_since_053():
+    tokens = {
+        version: find_engine(version).device_defaults(A100, max_model_len=163840).max_num_batched_tokens
+        for version in ("0.5.1", "0.5.2", "0.5.3", "0.6.4", "0.6.5")
+    }
+    assert tokens == {"0.5.1": 163840, "0.5.2": 163840, "0.5.3": 512, "0.6.4": 512, "0.6.5": 2048}
+    assert find_engine("0.5.1").device_defaults(A100, max_model_len=1024).max_num_batched_tokens == 2048

@@ -319,3 +319,58 @@ def test_a_cache_in_fp8_loses_the_workspace_of_flashinfer_where_graphs_are_estim
 
     assert lost(engine_version="0.20.0") == pytest.approx(394, abs=1)
     assert lost(engine_version="0.19.0") == lost(engine_version="0.20.0", enforce_eager=True) == 0
+
+
+def _batch(model: str, version: str, length: int, **asked) -> int:
+    by_v0 = {"use_v1": False} if version >= "0.8" else {}
+    found = estimate(
+        EstimateRequest(model=model, gpu="H100", engine_version=version, max_model_len=length, **(asked | by_v0)),
+        shipped_model(model),
+    )
+    assert isinstance(found, Estimate), found
+    return found.settings.max_num_batched_tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "length", "asked", "tokens"),
+    [
+        (LLAMA, "0.6.4", 131072, {}, 512),
+        (LLAMA, "0.6.4", 131072, {"enable_lora": True}, 131072),
+        (LLAMA, "0.6.0", 131072, {"enable_prefix_caching": True}, 131072),
+        (LLAMA, "0.6.1", 131072, {"enable_prefix_caching": True}, 512),
+        (LLAMA, "0.8.5", 131072, {"enable_lora": True}, 131072),
+        # Windows, and models that see: no chunks, and a least batch that grew
+        ("Qwen/QVQ-72B-Preview", "0.6.1", 65536, {}, 512),
+        ("Qwen/QVQ-72B-Preview", "0.6.2", 65536, {}, 65536),
+        ("mistralai/Pixtral-12B-2409", "0.6.2", 131072, {}, 131072),
+        ("mistralai/Pixtral-12B-2409", "0.7.3", 131072, {}, 131072),
+        ("mistralai/Pixtral-12B-2409", "0.6.2", 2048, {}, 4096),
+        ("mistralai/Pixtral-12B-2409", "0.6.3", 2048, {}, 5120),
+        # Embedders: chunks until 0.6.4
+        ("intfloat/e5-mistral-7b-instruct", "0.6.3", 4096, {}, 32768),
+        # Latent attention keeps the chunks' batch until it is asked before (0.8)
+        ("deepseek-ai/DeepSeek-V2-Lite", "0.7.2", 65536, {}, 2048),
+        ("deepseek-ai/DeepSeek-V2-Lite", "0.8.5", 65536, {}, 65536),
+    ],
+)
+def test_v0_cuts_prompts_of_some_models_only(model, version, length, asked, tokens):
+    # engine/arg_utils.py and config.py SchedulerConfig of each release
+    assert _batch(model, version, length, **asked) == tokens
+
+
+def test_windows_that_080_to_090_cut_as_full_attention_start_with_less_than_a_request_takes():
+    # Two RTX 4090 with 0.8.4 and 131,072 tokens of Gemma 3 12B: started, and printed a concurrency of 0.53
+    def said(**more):
+        asked = {"gpu": "RTX-4090", "tensor_parallel_size": 2, "engine_version": "0.8.4", "quantization": "w4a16"}
+        model = "google/gemma-3-12b-it"
+        found = estimate(EstimateRequest(model=model, **(asked | more)), shipped_model(model))
+        assert isinstance(found, Estimate), found
+        return found
+
+    found = said()
+    assert found.starts is True
+    assert 0.5 < found.kv_cache.concurrency < 0.62
+    assert any("starts, and ends none so long" in note for note in found.notes)
+    assert said(engine_version="0.8.2").starts is False
+    assert said(use_v1=False).starts is False
+    assert not any("ends none so long" in note for note in said(max_model_len=8192).notes)
