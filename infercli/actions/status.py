@@ -223,8 +223,11 @@ def _next(name: str, state: State, look: _Look, history: list[Entry], *, amiss: 
     if last is not None and last.progress.outcome != "good" and (amiss or drift or state == "down"):
         return ways_on(name, history, down=state == "down")
     away = f"`infercli delete {name}` takes it away"
-    if state == "down" and look.held is None:
-        return f"`infercli deploy` starts it again; {away}"
+    good = serving(history)
+    if state == "down" and look.held is None and good is not None:
+        # What is deployed is what the file says by now, which may be what was rolled back.
+        again = f"`infercli rollback {name} --to {good.number}` starts revision {good.number} again, as it was"
+        return f"{again}; `infercli deploy` starts what deployment.yaml says; {away}"
     target = rollback_target(history)
     if state == "down" or (state == "degraded" and target is not None):
         back = f"`infercli rollback {name}` goes back to revision {target.number}" if target is not None else away

@@ -130,11 +130,14 @@ def test_a_proxy_that_answers_in_place_of_the_front_is_not_the_front(world, plat
     assert (seen(world).state, seen(world).summary) == (state, why)
 
 
-def test_a_ray_that_is_gone_is_down_and_a_deploy_starts_it_again(world, platform):
+def test_a_ray_that_is_gone_is_down_and_what_served_can_be_started_again_whatever_the_file_says(world, platform):
     platform.applications = raising(RayGone("no Ray runs"))
     found = seen(world)
     assert (found.state, found.summary) == ("down", "no Ray runs")
-    assert found.next == "`infercli deploy` starts it again; `infercli delete chat` takes it away"
+    assert found.next == (
+        "`infercli rollback chat --to 1` starts revision 1 again, as it was; `infercli deploy` starts what "
+        "deployment.yaml says; `infercli delete chat` takes it away"
+    )
 
 
 def test_an_engine_that_no_record_asks_for_is_shown(world, platform):
