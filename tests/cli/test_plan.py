@@ -154,6 +154,8 @@ def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_p
     words = (LLAMA, "--profile", "h100", "--input-len", 4000)
     _, plain = plan(infercli, *words)
     _, cached = plan(infercli, *words, "--prefix-hit-fraction", 0.8)
+    held = "the KV cache is taken to hold the whole prompt of each request"
+    assert [any(held in n for n in p["outlook"]["notes"]) for p in (plain, cached)] == [False, True]
     before, after = (p.pop("outlook")["speed"] for p in (plain, cached))
     assert after["ttft_s"]["value"] < 0.7 * before["ttft_s"]["value"]
     assert after["output_tok_per_s"]["value"] > before["output_tok_per_s"]["value"]
@@ -161,6 +163,13 @@ def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_p
     explained = infercli("plan", *words, "--prefix-hit-fraction", 0.8, "--explain").out
     assert "4,000 tokens in (80% of them cached) and 300 out" in explained
     assert "a step of 800 tokens of one prompt, the first 3,200 of which the prefix cache has" in explained
+
+
+def test_a_plan_that_a_shared_prefix_would_make_fit_says_that_it_counts_prompts_whole(infercli):
+    words = ("Qwen/Qwen3-8B", "--profile", "l4", "--input-len", 4000)
+    code, refused = plan(infercli, *words, "--prefix-hit-fraction", 0.8)
+    assert (code, refused["outlook"]["speed"]) == (ExitCode.NO, None)
+    assert sum("where several share a prefix they hold it once" in n for n in refused["outlook"]["notes"]) == 1
 
 
 @pytest.mark.parametrize("more", [(), ("--rate", 1, "--slo", "tpot_p95=1s")])

@@ -33,6 +33,11 @@ _IN_STEP = (
     "and TTFT is about {} s"
 )
 
+HELD_WHOLE = (
+    "the KV cache is taken to hold the whole prompt of each request: where several share a prefix they hold it once, "
+    "and more of them fit"
+)
+
 
 def speed(
     request: EstimateRequest,
@@ -104,6 +109,8 @@ def speed(
 
 def _uncounted(request: EstimateRequest, arch: ModelArch, gpu: Gpu) -> Iterator[str]:
     """What of the engine changes its speed, and is taken to be nothing or the usual."""
+    if request.workload is not None and request.workload.prefix_hit_fraction:
+        yield HELD_WHOLE
     if arch.encoders and request.items(arch) != "none":
         yield "the time that encoders take for images, videos or sound is not counted"
     if request.enable_lora:

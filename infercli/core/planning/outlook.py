@@ -15,7 +15,7 @@ from infercli.core.documents.workload import Objectives
 from infercli.core.engines.arguments import unplanned
 from infercli.core.estimates.answer import EstimatedSpeed, Interval
 from infercli.core.estimates.request import Traffic
-from infercli.core.estimates.speed import speed
+from infercli.core.estimates.speed import HELD_WHOLE, speed
 from infercli.core.planning.outcome import Question
 from infercli.core.record import Record
 from infercli.errors import Unsupported
@@ -66,6 +66,8 @@ def outlook(plan: Plan, question: Question, prices: PriceList, prefix_hit_fracti
     notes = [why] if why else []
     if expected is not None:
         notes += expected.notes
+    elif prefix_hit_fraction:
+        notes.append(HELD_WHOLE)
     cost = cost_of(plan, prices, expected)
     if cost is None:
         notes.append(f"profile {plan.profile.name} names no price: what it costs is not known")
