@@ -29,7 +29,7 @@ def text(plan: Plan, said: Outlook | None = None) -> str:
     if plan.memory is not None:
         lines += ["", heading("Memory of each GPU"), *_memory(plan.memory)]
     if plan.kv_cache is not None and plan.kv_cache.blocks:
-        lines += ["", *_kv_cache(plan, plan.kv_cache)]
+        lines += ["", *_kv_cache(plan, plan.kv_cache, None if said is None else said.kv_cache_tokens)]
     if said is not None:
         lines += _outlook(said, plan.replicas)
     rows = [(c.name, _shown(c.value), ("given: " if c.given else "") + c.reason) for c in plan.choices]
@@ -86,15 +86,14 @@ def _memory(memory: GpuMemory) -> list[str]:
     return [*lines, columns(rows, indent="  ")]
 
 
-def _kv_cache(plan: Plan, cache: KvCache) -> list[str]:
+def _kv_cache(plan: Plan, cache: KvCache, printed: int | None) -> list[str]:
     """What it holds at the pessimistic end, which is what the choices rest on, and what the log will rather print."""
-    length, left = plan.engine.engine_args.get("max_model_len"), _left(plan)
+    length = plan.engine.engine_args.get("max_model_len")
     least, rather = "", ""
     beyond = "" if cache.bytes_per_token else " in a request longer than what its layers look back on"
     each = ", on each GPU" if plan.profile.accelerator == "gpu" else ""
-    if left is not None and left.low_bytes < left.bytes:
-        least, printed = "at least ", cache.tokens * left.bytes / left.low_bytes
-        rather = f"; vLLM will print about {round(printed, -3):,.0f}"
+    if printed is not None:
+        least, rather = "at least ", f"; vLLM will print about {round(printed, -3):,}"
     lines = [
         f"KV cache: {least}{cache.tokens:,} tokens in {cache.blocks:,} blocks of {cache.block_tokens}{rather}",
         f"Bytes of KV cache per token{each}: {cache.bytes_per_token:,}{beyond}",

@@ -165,6 +165,16 @@ def test_a_share_of_prompts_that_is_cached_makes_a_plan_faster_and_not_another_p
     assert "a step of 800 tokens of one prompt, the first 3,200 of which the prefix cache has" in explained
 
 
+def test_the_json_has_the_tokens_that_the_log_will_rather_print_and_the_text_rounds_them(infercli):
+    words = ("meta-llama/Llama-3.1-70B-Instruct", "--profile", "h100-x2", "--quantization", "fp8")
+    _, value = plan(infercli, *words)
+    terms = {t["name"]: t for t in value["memory"]["terms"]}
+    # 163,840 bytes a token on each of two GPUs: 80 layers of 4 heads of 128, keys and values, 2 bytes each
+    assert value["outlook"]["kv_cache_tokens"] == terms["kv_cache"]["bytes"] // (16 * 163_840) * 16
+    assert value["kv_cache"]["tokens"] == terms["kv_cache"]["low_bytes"] // (16 * 163_840) * 16
+    assert f"vLLM will print about {round(value['outlook']['kv_cache_tokens'], -3):,}\n" in infercli("plan", *words).out
+
+
 def test_a_plan_that_a_shared_prefix_would_make_fit_says_that_it_counts_prompts_whole(infercli):
     words = ("Qwen/Qwen3-8B", "--profile", "l4", "--input-len", 4000)
     code, refused = plan(infercli, *words, "--prefix-hit-fraction", 0.8)

@@ -51,6 +51,8 @@ class Outlook(Record):
     output_tokens: int
     prefix_hit_fraction: float = 0.0
     """Of each prompt, which the prefix cache is taken to have."""
+    kv_cache_tokens: int | None = None
+    """That vLLM will rather print: the plan has as many as are there at the least. None: it will print those."""
     speed: EstimatedSpeed | None
     """None: it cannot be said; the notes say why."""
     objectives: tuple[Objective, ...] = ()
@@ -76,11 +78,20 @@ def outlook(plan: Plan, question: Question, prices: PriceList, prefix_hit_fracti
         input_tokens=workload.input_tokens,
         output_tokens=workload.output_tokens,
         prefix_hit_fraction=prefix_hit_fraction,
+        kv_cache_tokens=_kv_cache_tokens(plan, question),
         speed=expected,
         objectives=() if expected is None else tuple(_objectives(plan.deployment.objectives, expected)),
         cost=cost,
         notes=tuple(notes),
     )
+
+
+def _kv_cache_tokens(plan: Plan, question: Question) -> int | None:
+    left = next((t for t in plan.memory.terms if t.name == "kv_cache"), None) if plan.memory is not None else None
+    layout = question.sized.layout
+    if left is None or layout is None or left.low_bytes >= left.bytes:
+        return None
+    return layout.capacity(left.bytes, question.settings.max_model_len).tokens
 
 
 def _speed(plan: Plan, question: Question, prefix_hit_fraction: float) -> tuple[EstimatedSpeed | None, str | None]:
