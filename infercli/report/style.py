@@ -26,6 +26,7 @@ dl.cards dd small { font-size: .8rem; font-weight: 400; color: var(--dim); displ
 figure { margin: .6rem 0 .75rem; overflow-x: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: 0 1rem; }
 .pair figure { margin: .25rem 0 .75rem; }
+.pair figure > svg { max-width: 36rem; }
 figcaption b { color: var(--ink); font-size: .95rem; font-weight: 600; }
 svg { display: block; width: 100%; height: auto; }
 figure.wide > svg { min-width: 42rem; }

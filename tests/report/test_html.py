@@ -16,6 +16,7 @@ from infercli.core.bench.sweep import Swept
 from infercli.core.traces import Load
 from infercli.report import comparison, html
 from infercli.report.charts import Point, Row, curve, distribution, intervals
+from infercli.report.frame import HALF
 from tests.core.results import HOSTILE, OBJECTIVES, full, hostile, result, run, served, stage, sweep, trace
 from tests.report.test_markup import Seen
 
@@ -319,6 +320,13 @@ def test_a_page_has_a_dark_and_a_printed_form():
     for form in (":root {", "dark) { :root {", "@media print {\n  :root {"):
         block = style.text[style.text.index(form) :]
         assert used <= set(re.findall(r"(--\w+):", block[: block.index("}")]))
+
+
+def test_a_chart_of_half_a_page_that_stands_alone_in_its_row_is_not_blown_up():
+    style = Style()
+    style.feed(page(run(8, 2)))
+    (rem,) = re.findall(r"\.pair figure > svg { max-width: (\d+)rem; }", style.text)
+    assert int(rem) * 16 < 1.4 * HALF
 
 
 def test_hostile_names_are_hostile():
