@@ -142,6 +142,12 @@ class TimedOut(InferError):
     exit_code = ExitCode.TIMED_OUT
 
 
+class NotConfirmed(InferError):
+    """Somebody was asked first, and said no."""
+
+    exit_code = ExitCode.NO
+
+
 class Interrupted(InferError):
     """Ctrl-C or SIGTERM arrived; the record says how far the work came."""
 

@@ -142,7 +142,7 @@ def _wrapped(before: str, text: str, start: int) -> str:
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is destroyed. Without a terminal nothing is asked and nothing done.
 
-    Raises InputError without a terminal, click.Abort on no.
+    Raises InputError without a terminal, NotConfirmed on no, click.Abort on Ctrl-C.
     """
     if yes:
         return
@@ -150,4 +150,7 @@ def confirm(question: str, *, yes: bool) -> None:
         from infercli.errors import InputError
 
         raise InputError(f"{question} There is no terminal to ask on", "add --yes")
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        from infercli.errors import NotConfirmed
+
+        raise NotConfirmed("nothing was done")

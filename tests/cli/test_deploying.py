@@ -48,6 +48,19 @@ def test_what_was_rolled_back_is_deployed_again_with_the_reason_said(infercli, p
         assert "(revision 3): wrong answers\n" in ran.err
 
 
+def test_who_says_no_to_a_deletion_is_told_that_nothing_was_done_and_not_of_an_interruption(
+    infercli, platform, monkeypatch
+):
+    assert infercli("deploy").code == ExitCode.YES
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **more: False)
+    ran = infercli("delete", "chat")
+    assert (ran.code, ran.out) == (ExitCode.NO, "")
+    assert "nothing was done" in ran.err
+    assert infercli("status", "chat").code == ExitCode.YES
+
+
 def test_the_hashing_of_the_weights_shows_how_far_it_is(infercli, platform, monkeypatch):
     told = []
 
