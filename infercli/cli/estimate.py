@@ -242,8 +242,10 @@ def _speed(speed: EstimatedSpeed) -> list[tuple[str, str, str]]:
     quantities = (
         ("output tokens/s", speed.output_tok_per_s, 1),
         ("requests/s", speed.requests_per_s, 1),
-        ("TTFT, ms", speed.ttft_s, 1000),
-        ("TPOT, ms", speed.tpot_s, 1000),
+        ("TTFT p50, ms", speed.ttft_s, 1000),
+        ("TTFT p95, ms", speed.ttft_p95_s, 1000),
+        ("TPOT p50, ms", speed.tpot_s, 1000),
+        ("TPOT p95, ms", speed.tpot_p95_s, 1000),
         ("highest requests/s", speed.highest_request_rate, 1),
     )
     rows = []

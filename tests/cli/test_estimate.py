@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -307,6 +308,12 @@ def test_the_text_is_a_table(infercli):
     ran = infercli("estimate", "--model", LLAMA, "--gpu", "H100", "--max-model-len", 8192, "-o", "text")
     assert "starts: " in ran.out
     assert "weights " in ran.out
+    load = ("--input-len", "1000", "--output-len", "300", "--request-rate", "2", "--ttft-p95-ms", "500")
+    timed = ("estimate", "--model", LLAMA, "--gpu", "H100", *load)
+    expected = json.loads(infercli(*timed).out)["speed"]["ttft_p95_s"]["value"]
+    rows = dict(re.findall(r"^  (T\w+ p\d+), ms +([\d.,]+)", infercli(*timed, "-o", "text").out, re.MULTILINE))
+    assert list(rows) == ["TTFT p50", "TTFT p95", "TPOT p50", "TPOT p95"]
+    assert float(rows["TTFT p95"]) == pytest.approx(1000 * expected, rel=0.01)
 
 
 def test_the_schema_has_request_and_answer(infercli):
