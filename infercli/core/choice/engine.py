@@ -231,9 +231,7 @@ class Engine:
     def play(self, replicas: int) -> Played:
         """The asked load, step by step."""
         if replicas not in self._played:
-            e, load = self.examined, self.load(replicas)
-            assert e is not None
-            speed = throughput.predict(e.arch, e.quantization, e.gpu, self.serving, load, step=self.step)
+            speed = throughput.predict(self.step, self.serving, self.load(replicas))
             measures = [self._measure(limit, latency_of(speed, limit)) for limit in self._limits]
             carried = self.carries(replicas, self.serving.max_num_seqs)
             self._played[replicas] = Played(speed=speed, measures=(*carried, *measures))

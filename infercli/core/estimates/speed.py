@@ -63,20 +63,20 @@ def speed(
     notes: dict[str, None] = dict.fromkeys(_uncounted(request, arch, gpu))
     highest = None
     if traffic.has_objectives:
-        rate = throughput.highest_request_rate(arch, quantization, gpu, serving, load, _objectives(traffic), step=step)
+        rate = throughput.highest_request_rate(step, serving, load, _objectives(traffic))
         at_rate = load._replace(concurrency=None, request_rate=rate or None)
         highest = bounded(rate, "output_tokens_per_s", at_rate)
         if not traffic.has_load:
             # Nothing else was asked: the rest is said at that rate, or for a single client where none keeps it.
             load = at_rate if rate else load._replace(concurrency=1.0)
-    seen = throughput.predict(arch, quantization, gpu, serving, load, step=step)
+    seen = throughput.predict(step, serving, load)
     tpot = seen.tpot_s
     outrun = bounds.outruns(load, seen)
     best = throughput.fastest(arch, quantization, gpu, serving, load)
     latest = seen.ttft_s
     if load.concurrency is not None and traffic.length_spread_fraction is None:
         in_step = load._replace(output=load.output._replace(spread=0.0))
-        latest = throughput.predict(arch, quantization, gpu, serving, in_step, step=step).ttft_s
+        latest = throughput.predict(step, serving, in_step).ttft_s
         if latest.p50 > bounded(seen.ttft_s.p50, "ttft", load).high:
             notes[_IN_STEP.format(number(latest.p50))] = None
     carried = throughput.capacity_requests_per_s(step, serving, load)

@@ -79,7 +79,7 @@ class StepTime:
         layout, stages = work.layout, work.layout.pipeline_parallel_size
         self._drafting = drafting
         bandwidth = gpu.memory_bandwidth_bytes_per_s
-        self._c, self._runtime, self._stages = c, runtime, stages
+        self.coefficients, self._runtime, self._stages = c, runtime, stages
         early = c.early_fraction if is_early(gpu) else 1.0
         self._slower = 1 / c.cdna3_fraction if is_cdna3(gpu) else 1.0
         # What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of
@@ -176,10 +176,12 @@ class StepTime:
         if launch_s:
             busy = (busy**3 + launch_s**3) ** (1 / 3)
         got = decodes + started
-        host = self._c.step_s + got * (self._c.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER))
+        host = self.coefficients.step_s + got * (
+            self.coefficients.sequence_s + self._streamed_s / (1 + got / _STREAMED_TOGETHER)
+        )
         front = got * self._front_s
         if runtime.asynchronous:
-            return max(busy + self._c.async_step_s, host, front)
+            return max(busy + self.coefficients.async_step_s, host, front)
         return max(busy + host, front)
 
     def _drafting_s(self, decodes: float, context: float, prefill: float, pairs: float, started: float) -> float:

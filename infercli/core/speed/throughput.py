@@ -15,8 +15,8 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.gpus import Gpu
 from infercli.core.quantization.schemes import Quantization
-from infercli.core.speed.coefficients import ROOFLINE, Coefficients
-from infercli.core.speed.engine import Serving, coefficients_for, limits_of, step_time
+from infercli.core.speed.coefficients import ROOFLINE
+from infercli.core.speed.engine import Serving, limits_of, step_time
 from infercli.core.speed.samples import Lengths, sample_arrivals_s, sample_lengths, sample_whole_lengths
 from infercli.core.speed.schedule import Played, play
 from infercli.core.speed.steady import highest_rate, most_running, steady
@@ -120,21 +120,16 @@ def capacity_requests_per_s(step: StepTime, serving: Serving, load: Load) -> flo
     return engines * steady(step, limits, prompt, output, running, load.cached_fraction, tokens).requests_per_s
 
 
-def highest_request_rate(
-    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load, objectives: Objectives, *,
-    step: StepTime | None = None,
-) -> float:  # fmt: skip
+def highest_request_rate(step: StepTime, serving: Serving, load: Load, objectives: Objectives) -> float:
     """Requests a second, of all replicas, that keep the objectives; 0 where none does. Ignores the load's own rate.
 
     Never more than the engine carries, but of a load that ends: so many requests may arrive faster.
     """
-    timed = step or step_time(arch, quantization, gpu, serving, served=load.served)
 
     def keeps(rate: float) -> bool:
-        asked = load._replace(concurrency=None, request_rate=rate)
-        return objectives.keeps(predict(arch, quantization, gpu, serving, asked, step=timed))
+        return objectives.keeps(predict(step, serving, load._replace(concurrency=None, request_rate=rate)))
 
-    return highest_rate(keeps, capacity_requests_per_s(timed, serving, load), load.requests)
+    return highest_rate(keeps, capacity_requests_per_s(step, serving, load), load.requests)
 
 
 def fastest(arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load) -> Fastest:
@@ -151,36 +146,29 @@ def fastest(arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serv
     )
 
 
-def predict(
-    arch: ModelArch, quantization: Quantization, gpu: Gpu, serving: Serving, load: Load, *,
-    step: StepTime | None = None, coefficients: Coefficients | None = None,
-) -> Speed:  # fmt: skip
-    """What the load sees. `step`: of `step_time`, where several loads are asked of one engine."""
-    c = coefficients or coefficients_for(serving)
-    timed = step or step_time(arch, quantization, gpu, serving, served=load.served, coefficients=c)
+def predict(step: StepTime, serving: Serving, load: Load) -> Speed:
+    """What the load sees. `step`: of `step_time`."""
+    c = step.coefficients
     engines = load.replicas * serving.layout.data_parallel_size
     limits = limits_of(serving)
     each = (load.concurrency or 0.0) / engines
     if 1 < each < _FEW and each % 1 and load.requests is None:
         fewer, more = (
-            predict(
-                arch, quantization, gpu, serving, load._replace(concurrency=float(whole * engines)),
-                step=timed, coefficients=c,
-            )
+            predict(step, serving, load._replace(concurrency=float(whole * engines)))
             for whole in (int(each), int(each) + 1)
-        )  # fmt: skip
+        )
         return _between(fewer, more, each % 1)
     clients = None if load.concurrency is None else _clients(load, engines)
     let_in = most_running(limits, load.prompt.mean, 0.0)  # answers that have only begun
     concurrency = clients and min(clients, max(_CLIENTS, ceil(_QUEUED * let_in)))
     count = requests_played(load, concurrency, clients, engines)
     if load.request_rate is not None and load.requests is None:
-        in_flight = _in_flight(timed, serving, load)
+        in_flight = _in_flight(step, serving, load)
         count = min(_MOST, max(count, ceil(_TURNS * in_flight)))
     prompts = sample_lengths(load.prompt, count, 1)
     outputs = sample_whole_lengths(load.output, count, 2)
     played = play(
-        timed,
+        step,
         limits,
         prompts,
         outputs,
@@ -191,11 +179,11 @@ def predict(
         tokenize_s=c.tokenize_s if load.served else 0.0,
         cached_fraction=load.cached_fraction,
         tokens_per_step=1.0 + serving.draft_tokens * serving.acceptance_fraction,
-        passing_s=timed.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
-        ahead=timed.ahead,
+        passing_s=step.passing_s if serving.layout.pipeline_parallel_size > 1 else None,
+        ahead=step.ahead,
     )
     behind = (clients or 0) - (concurrency or 0)
-    capacity = capacity_requests_per_s(timed, serving, load)
+    capacity = capacity_requests_per_s(step, serving, load)
     return _measured(played, prompts, outputs, concurrency, behind, load, engines, capacity)
 
 

@@ -35,7 +35,12 @@ def load(prompt=1000.0, output=200.0, **changed):
 
 
 def ask(asked, serving=SERVING, gpu=H100, arch=LLAMA, quantization=UNQUANTIZED, **given_):
-    return predict(arch, quantization, gpu, serving, asked, **given_)
+    return predict(step_time(arch, quantization, gpu, serving, served=asked.served, **given_), serving, asked)
+
+
+def highest(asked, objectives, serving=SERVING, gpu=H100):
+    timed = step_time(LLAMA, UNQUANTIZED, gpu, serving, served=asked.served)
+    return throughput.highest_request_rate(timed, serving, asked, objectives)
 
 
 def test_one_client_waits_for_the_prompt_and_then_for_each_token():
@@ -374,14 +379,12 @@ def test_a_load_without_an_end_is_seen_once_the_engine_is_full_and_is_never_more
     asked = load(output=300.0)
     timed = step_time(LLAMA, UNQUANTIZED, b200, wide)
     capacity = throughput.capacity_requests_per_s(timed, wide, asked)
-    near, long = (
-        ask(asked._replace(request_rate=0.8 * capacity, requests=n), wide, b200, step=timed) for n in (None, 5000)
-    )
+    near, long = (ask(asked._replace(request_rate=0.8 * capacity, requests=n), wide, b200) for n in (None, 5000))
     assert near.requests_per_s == 0.8 * capacity
     assert near.tpot_s.p50 == pytest.approx(long.tpot_s.p50, rel=0.05)
-    assert ask(asked._replace(request_rate=100 * capacity), wide, b200, step=timed).requests_per_s == capacity
+    assert ask(asked._replace(request_rate=100 * capacity), wide, b200).requests_per_s == capacity
     patient = Objectives(tpot_p95_s=1.0)
-    assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, b200, wide, asked, patient) == capacity
+    assert highest(asked, patient, wide, b200) == capacity
 
 
 @pytest.mark.parametrize(("prompt", "output"), [(4000, 1), (2000, 50)])
@@ -433,7 +436,7 @@ def test_of_own_draft_layers_each_pass_takes_one():
     two = replace(arch, draft_layers=(replace(layer, indices=(*layer.indices, layer.indices[-1] + 1)),))
     eight = replace(SERVING, layout=Layout(tensor_parallel_size=8), draft_tokens=2)
     found = [
-        predict(a, typical("fp8"), find_gpu("H200"), s, load(concurrency=1)).tpot_s
+        ask(load(concurrency=1), s, find_gpu("H200"), a, typical("fp8")).tpot_s
         for a, s in ((arch, eight), (arch, replace(eight, draft_passes=2)), (two, replace(eight, draft_passes=2)))
     ]
     searched, one, both = (tpot.p50 for tpot in found if tpot is not None)
@@ -444,22 +447,19 @@ def test_of_own_draft_layers_each_pass_takes_one():
 
 def test_the_highest_rate_keeps_the_objective_and_a_tenth_more_does_not():
     objectives = Objectives(ttft_p95_s=0.5, tpot_p95_s=0.02)
-    rate = throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, SERVING, load(), objectives)
+    rate = highest(load(), objectives)
     assert rate > 0
     assert objectives.keeps(ask(load(request_rate=rate)))
     assert not objectives.keeps(ask(load(request_rate=rate * 1.1)))
-    assert throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, SERVING, load(), Objectives(ttft_p99_s=1e-4)) == 0
+    assert highest(load(), Objectives(ttft_p99_s=1e-4)) == 0
 
 
 def test_a_run_that_ends_may_arrive_faster_than_the_engine_carries_for_long():
     narrow = replace(SERVING, max_num_seqs=32)
     objectives = Objectives(ttft_p99_s=0.5)
 
-    def highest(**given):
-        return throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, narrow, load(**given), objectives)
-
-    rate = highest(requests=48)
-    assert rate > 1.2 * highest()
+    rate = highest(load(requests=48), objectives, narrow)
+    assert rate > 1.2 * highest(load(), objectives, narrow)
     assert objectives.keeps(ask(load(request_rate=rate, requests=48), narrow))
     assert not objectives.keeps(ask(load(request_rate=rate * 1.1, requests=48), narrow))
 
@@ -476,7 +476,7 @@ def test_a_highest_rate_far_below_the_capacity_is_not_none():
     patient = replace(SERVING, max_num_seqs=1024)
     alone_s = ask(load(request_rate=1e-3), patient).tpot_s.p95
     objectives = Objectives(tpot_p95_s=alone_s * 1.0001)
-    rate = throughput.highest_request_rate(LLAMA, UNQUANTIZED, H100, patient, load(), objectives)
+    rate = highest(load(), objectives, patient)
     assert rate > 0
     assert objectives.keeps(ask(load(request_rate=rate), patient))
 

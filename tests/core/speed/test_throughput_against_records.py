@@ -19,7 +19,7 @@ from infercli.core.gpus import find_gpu
 from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import shapes
 from infercli.core.speed.bounds import bounded
-from infercli.core.speed.engine import Serving
+from infercli.core.speed.engine import Serving, step_time
 from infercli.core.speed.samples import Lengths
 from infercli.core.speed.throughput import Load, predict
 from tests.parts.require import require
@@ -60,7 +60,7 @@ def compared():
             prompt=Lengths(row["input_len"], spread), output=Lengths(row["output_len"], spread),
             concurrency=row["concurrency"], requests=row["num_prompts"],
         )  # fmt: skip
-        speed = predict(shape.arch, quantization, gpu, serving, load)
+        speed = predict(step_time(shape.arch, quantization, gpu, serving), serving, load)
         found.append((row, shape, speed, bounded(
             speed.output_tokens_per_s, "output_tokens_per_s", shape.arch, gpu, serving, load
         )[0]))  # fmt: skip
