@@ -115,14 +115,14 @@ class Engine:
         """The engine as speed sees it."""
         assert self.examined is not None
         assert self._request.workload is not None
-        return serving_of(self._request, self.examined.settings, self.examined.sized, self._request.workload)
+        return serving_of(self._request, self.examined.sized, self._request.workload)
 
     @cached_property
     def step(self) -> StepTime:
         """Raises Unsupported where the GPU's row does not say how fast it computes."""
-        e = self.examined
-        assert e is not None
-        return step_time(e.arch, e.quantization, e.gpu, self.serving)
+        assert self.examined is not None
+        sized = self.examined.sized
+        return step_time(sized.arch, sized.quantization, sized.load.gpu, self.serving)
 
     @cached_property
     def no_speed(self) -> str | None:
@@ -282,6 +282,6 @@ class Engine:
         return self._bounded(tpot.p50, "tpot", self.load(replicas))
 
     def _bounded(self, value: float, metric: Metric, load: throughput.Load) -> Bounded:
-        e = self.examined
-        assert e is not None
-        return bounded(value, metric, e.arch, e.gpu, self.serving, load)[0]
+        assert self.examined is not None
+        sized = self.examined.sized
+        return bounded(value, metric, sized.arch, sized.load.gpu, self.serving, load)[0]

@@ -53,10 +53,6 @@ SCHEMA = "`infercli estimate --schema` prints what may be in a request"
 class Examined:
     """A request that can be answered: what it means, and its memory."""
 
-    arch: ModelArch
-    quantization: Quantization
-    gpu: Gpu
-    facts: EngineFacts
     settings: Settings
     sized: Sized
     notes: tuple[str, ...]
@@ -109,16 +105,15 @@ def estimate(
     if found is None or isinstance(model, InferError):
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
-    speed_, why = _speed(request, found, replicas)
-    subject = found.sized, found.arch, found.quantization, found.facts
-    instead = "" if found.sized.starts else what_fits(*subject)
-    outside = () if found.sized.starts is False else room_outside(*subject)
+    speed_, why = _speed(request, found.sized, replicas)
+    instead = "" if found.sized.starts else what_fits(found.sized)
+    outside = () if found.sized.starts is False else room_outside(found.sized)
     return Estimate(
         id=request.id,
         model=model.name,
         architecture=model.arch.architecture,
         family=model.arch.kind,
-        gpu=found.gpu.name,
+        gpu=found.sized.load.gpu.name,
         gpu_count=request.gpu_count or request.gpus_per_replica,
         replicas=replicas,
         engine_version=request.engine_version,
@@ -183,12 +178,9 @@ def examine(
     notes += said
     with problems.at(""):
         if not problems:
-            sized = size(request, arch, quantization, gpu, facts, settings, draft, learned)
-            sized = _in_engine(sized, arch, quantization, facts, settings)
-            notes += (*machine_notes(sized, arch, quantization, facts), *sized.cache_notes)
-            return Examined(
-                arch=arch, quantization=quantization, gpu=gpu, facts=facts, settings=settings, sized=sized, notes=notes
-            )
+            sized = _in_engine(size(request, arch, quantization, gpu, facts, settings, draft, learned))
+            notes += (*machine_notes(sized), *sized.cache_notes)
+            return Examined(settings=settings, sized=sized, notes=notes)
     return None
 
 
@@ -246,33 +238,32 @@ def _check_speculation(
         )
 
 
-def _in_engine(
-    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, settings: Settings
-) -> Sized:
+def _in_engine(sized: Sized) -> Sized:
     """`sized`, which does not start where that vLLM needs a package of its own (GGUF), or cannot capture the method.
 
     Where it lacks the class, it cannot be told.
     """
-    if runs_bitsandbytes(quantization) and facts.number < BITSANDBYTES_EAGER and not settings.enforce_eager:
+    facts = sized.facts
+    if runs_bitsandbytes(sized.quantization) and facts.number < BITSANDBYTES_EAGER and not sized.load.enforce_eager:
         why = f"vLLM {facts.version} cannot capture bitsandbytes in CUDA graphs: it fails, refuses or answers nonsense"
         return sized._replace(starts=False, reason=f"{why}: set enforce_eager, or take vLLM 0.5.5 or later")
-    doubt = doubtful_class(arch, facts)
+    doubt = doubtful_class(sized.arch, facts)
     if doubt is not None and sized.starts:
         sized = sized._replace(starts=None, reason=doubt)
     try:
-        for method in quantization.methods:
+        for method in sized.quantization.methods:
             require_engine(method, facts.version)
     except Unsupported as error:
         return sized._replace(starts=False, reason=f"{error.message}: {error.hint}")
     return sized
 
 
-def _speed(request: EstimateRequest, found: Examined, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
+def _speed(request: EstimateRequest, sized: Sized, replicas: int) -> tuple[EstimatedSpeed | None, tuple[str, ...]]:
     """(the speed where a workload is asked, notes). Memory is answered all the same where no speed can be said."""
     if request.workload is None:
         return None, ()
     try:
-        said = speed(request, found.arch, found.quantization, found.gpu, found.settings, found.sized, replicas)
+        said = speed(request, sized, replicas)
     except Unsupported as error:
         return None, (f"no speed: {error.message}",)
     return said, said.notes

@@ -79,10 +79,12 @@ class Room(NamedTuple):
 
 
 class Sized(NamedTuple):
-    """The memory part of an answer."""
+    """The memory part of an answer, and what was sized."""
 
+    arch: ModelArch
+    quantization: Quantization
+    facts: EngineFacts
     load: Load
-    """What was sized."""
     memory: EstimatedMemory
     kv_cache: EstimatedKvCache | None
     """None: a model that keeps nothing between tokens."""
@@ -95,8 +97,6 @@ class Sized(NamedTuple):
     free: bool | None
     """The engine's share is free when it looks; None: that depends."""
     kv_element_bytes: int = 2
-    first_engine: bool = False
-    """vLLM's V0 runs."""
     layout: CacheLayout | None = None
     learned: dict[str, Learned] = {}
     """What the installation's own runs moved its terms by; empty where none was of its kind."""
@@ -205,6 +205,9 @@ def size(
     if refused is not None:
         enough, reason = False, refused
     return Sized(
+        arch=arch,
+        quantization=quantization,
+        facts=facts,
         load=load,
         memory=EstimatedMemory(
             total_bytes=found.total_bytes,
@@ -220,7 +223,6 @@ def size(
         capture_bytes=capture,
         free=free,
         kv_element_bytes=cache.element_bytes(),
-        first_engine=facts.engine(gpu) == "V0",
         layout=layout,
         learned=known,
     )
@@ -246,22 +248,20 @@ def _refused_batch(layout: CacheLayout | None, settings: Settings, facts: Engine
     )
 
 
-def room_outside(
-    sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts, reserved_bytes: int = 0
-) -> Iterator[str]:
+def room_outside(sized: Sized, reserved_bytes: int = 0) -> Iterator[str]:
     """Where what a GPU needs beyond the budget may find no room. `reserved_bytes`: others have so much of it.
 
     Where graphs do, vLLM fails as it warms up its sampler, which comes last (0.10 v1/worker/gpu_worker.py
     compile_or_warm_up_model), and names the same two settings.
     """
     memory, gpu = sized.memory, sized.load.gpu
-    need = sizing.outside_budget_bytes(arch, quantization, sized.load, facts)
+    need = sizing.outside_budget_bytes(sized.arch, sized.quantization, sized.load, sized.facts)
     graphs = memory.outside_budget_bytes if gpu.platform == "cuda" else 0
     left = memory.total_bytes - memory.budget_bytes - reserved_bytes
     if left >= need + graphs:
         return
     taken, lower = "the CUDA context", "gpu_memory_utilization"
-    if not arch.pooling:
+    if not sized.arch.pooling:
         taken, lower = f"{taken} and sampling with top_p", f"{lower} or max_num_seqs"
     when = "under load"
     if graphs:
@@ -272,9 +272,9 @@ def room_outside(
     )
 
 
-def machine_notes(sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts) -> Iterator[str]:
+def machine_notes(sized: Sized) -> Iterator[str]:
     """What the machine's own memory does for the GPUs, or must hold besides."""
-    load = sized.load
+    arch, quantization, load, facts = sized.arch, sized.quantization, sized.load, sized.facts
     estimated = estimates_graphs(arch, quantization, load, facts)
     yield from shared_memory_notes(load.gpu, facts, given=sized.room.given, graphs_estimated=estimated)
     yield from table_notes(arch, quantization, load.layout, load.element_bytes)

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import math
 
-from infercli.core.architecture.arch import ModelArch
-from infercli.core.engines.facts import EngineFacts
 from infercli.core.estimates.memory import Sized
 from infercli.core.memory import sizing
 from infercli.core.memory.shared import shares_memory
-from infercli.core.quantization.checkpoint import Quantization
 
 _Change = dict[str, str]
 """Settings, and what they become."""
 
 
-def what_fits(sized: Sized, arch: ModelArch, quantization: Quantization, facts: EngineFacts) -> str:
+def what_fits(sized: Sized) -> str:
     """The largest max_model_len and max_num_seqs, or the share of the memory, with which it starts.
 
     vLLM's own refusals name them. Each as expected and with every estimate at its high end. Empty where nothing is in
     the way, where the KV cache is given its size, and where only less weight on a GPU helps.
     """
-    left, load = sized.room.left, sized.load
+    left, load, facts = sized.room.left, sized.load, sized.facts
     need = 0 if sized.layout is None else max(sized.layout.bytes_to_admit(load.max_model_len), sized.capture_bytes)
     if sized.room.given or (sized.free and left.low_bytes >= need):
         return ""
     total, budget = sized.memory.total_bytes, sized.memory.budget_bytes
-    kept = sizing.outside_budget_bytes(arch, quantization, load, facts)
+    kept = sizing.outside_budget_bytes(sized.arch, sized.quantization, load, facts)
     kept += sum(t.high_bytes for t in sized.memory.terms if not t.inside_budget)
 
     def leaves_enough(share: float) -> bool:

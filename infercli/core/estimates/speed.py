@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from math import sqrt
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.estimates.answer import EstimatedSpeed, Interval, Settings
-from infercli.core.estimates.memory import Sized, request_layout
+from infercli.core.estimates.answer import EstimatedSpeed, Interval
+from infercli.core.estimates.memory import Sized
 from infercli.core.estimates.request import EstimateRequest, Traffic
 from infercli.core.gpus import Gpu
-from infercli.core.memory.sizing import ELEMENT_BYTES
-from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.speed import bounds, throughput
 from infercli.core.speed.engine import Serving, limits_of, step_time
 from infercli.core.speed.errors import Metric
@@ -39,21 +37,13 @@ HELD_WHOLE = (
 )
 
 
-def speed(
-    request: EstimateRequest,
-    arch: ModelArch,
-    quantization: Quantization,
-    gpu: Gpu,
-    settings: Settings,
-    sized: Sized,
-    replicas: int,
-) -> EstimatedSpeed:
+def speed(request: EstimateRequest, sized: Sized, replicas: int) -> EstimatedSpeed:
     """Raises Unsupported where no speed can be said: it does not start, pools, or its acceptance is not stated."""
-    traffic = request.workload
+    traffic, arch, gpu = request.workload, sized.arch, sized.load.gpu
     assert traffic is not None
-    serving = serving_of(request, settings, sized, traffic)
+    serving = serving_of(request, sized, traffic)
     load = load_of(traffic, replicas)
-    step = step_time(arch, quantization, gpu, serving, served=load.served)
+    step = step_time(arch, sized.quantization, gpu, serving, served=load.served)
 
     def bounded(value: float, metric: Metric, of: throughput.Load, *, outrun: bool = False) -> Interval:
         found, why = bounds.bounded(value, metric, arch, gpu, serving, of, outrun=outrun)
@@ -72,7 +62,7 @@ def speed(
     seen = throughput.predict(step, serving, load)
     tpot = seen.tpot_s
     outrun = bounds.outruns(load, seen)
-    best = throughput.fastest(arch, quantization, gpu, serving, load)
+    best = throughput.fastest(arch, sized.quantization, gpu, serving, load)
     latest = seen.ttft_s
     if load.concurrency is not None and traffic.length_spread_fraction is None:
         in_step = load._replace(output=load.output._replace(spread=0.0))
@@ -163,7 +153,7 @@ def _crowded(serving: Serving, load: throughput.Load, *, piles_up: bool, answere
         yield f"{limit} lets about {running} of {asked} requests run at once: the others wait"
 
 
-def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traffic: Traffic) -> Serving:
+def serving_of(request: EstimateRequest, sized: Sized, traffic: Traffic) -> Serving:
     """The engine as speed sees it. Raises Unsupported where it does not start or its acceptance is not stated."""
     if sized.starts is False:
         raise Unsupported(f"it does not start: {sized.reason}")
@@ -176,14 +166,14 @@ def serving_of(request: EstimateRequest, settings: Settings, sized: Sized, traff
         )
     return Serving(
         engine_version=request.engine_version,
-        first_engine=sized.first_engine,
-        layout=request_layout(request),
-        max_num_seqs=settings.max_num_seqs,
-        max_num_batched_tokens=settings.max_num_batched_tokens,
+        first_engine=sized.facts.engine(sized.load.gpu) == "V0",
+        layout=sized.load.layout,
+        max_num_seqs=sized.load.max_num_seqs,
+        max_num_batched_tokens=sized.load.max_num_batched_tokens,
         kv_tokens=sized.tokens_held(traffic.input_len + traffic.output_len),
-        element_bytes=ELEMENT_BYTES[settings.dtype],
+        element_bytes=sized.load.element_bytes,
         kv_element_bytes=sized.kv_element_bytes,
-        eager=settings.enforce_eager,
+        eager=sized.load.enforce_eager,
         draft_tokens=0 if drafted is None else drafted.num_speculative_tokens,
         acceptance_fraction=0.0 if drafted is None else drafted.acceptance_fraction or 0.0,
         draft=sized.load.draft,

@@ -31,10 +31,10 @@ def gpu_notes(question: Question, profile: HardwareProfile, said: tuple[str, ...
         *_vendor(question),
         *extrapolated(question.facts, "`fits` is said"),
         *_compiling(question),
-        *machine_notes(question.sized, question.arch, question.quantization, question.facts),
+        *machine_notes(question.sized),
         *_loading(question),
         *_links(question, profile),
-        *room_outside(question.sized, question.arch, question.quantization, question.facts, reserved_bytes),
+        *room_outside(question.sized, reserved_bytes),
         *_fp8_cache(question),
         *_architecture(question),
     )

@@ -109,10 +109,7 @@ def _speed(plan: Plan, question: Question, prefix_hit_fraction: float) -> tuple[
     )  # fmt: skip
     request = question.request.model_copy(update={"workload": traffic})
     try:
-        return speed(
-            request, question.arch, question.quantization, question.gpu, question.settings, question.sized,
-            plan.replicas,
-        ), None  # fmt: skip
+        return speed(request, question.sized, plan.replicas), None
     except Unsupported as error:
         return None, f"no speed: {error.message}"
 

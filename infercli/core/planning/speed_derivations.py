@@ -40,7 +40,7 @@ def _speed(q: Question, said: Outlook) -> Iterator[Derivation]:
         input_len=said.input_tokens, output_len=said.output_tokens, concurrency=said.concurrency,
         prefix_hit_fraction=said.prefix_hit_fraction,
     )  # fmt: skip
-    serving = serving_of(q.request, q.settings, q.sized, traffic)
+    serving = serving_of(q.request, q.sized, traffic)
     step = step_time(q.arch, q.quantization, q.gpu, serving)
     c = reached_on(q.gpu, coefficients_for(serving))
     running = min(q.requests, q.settings.max_num_seqs)

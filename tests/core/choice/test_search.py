@@ -51,11 +51,11 @@ def holds(question, c: Candidate) -> bool:
     kept = speed.ttft_p95_s.high * 1000 <= traffic.ttft_p95_ms and speed.tpot_p95_s.high * 1000 <= traffic.tpot_p95_ms
     if traffic.request_rate is None or not kept:
         return kept
-    found = examine(asked, question.model, Problems())
-    serving, load = serving_of(asked, found.settings, found.sized, traffic), load_of(traffic, c.replicas)
-    step = step_time(found.arch, found.quantization, found.gpu, serving)
+    sized = examine(asked, question.model, Problems()).sized
+    serving, load = serving_of(asked, sized, traffic), load_of(traffic, c.replicas)
+    step = step_time(sized.arch, sized.quantization, sized.load.gpu, serving)
     capacity = throughput.capacity_requests_per_s(step, serving, load)
-    low = bounded(capacity, "output_tokens_per_s", found.arch, found.gpu, serving, load)[0].low
+    low = bounded(capacity, "output_tokens_per_s", sized.arch, sized.load.gpu, serving, load)[0].low
     return low >= traffic.request_rate
 
 
