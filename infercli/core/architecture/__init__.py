@@ -46,7 +46,7 @@ from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.mllama import mllama
 from infercli.core.architecture.towers import clip, siglip_model
 from infercli.core.architecture.unseen import UNSEEN
-from infercli.core.architecture.whisper import whisper
+from infercli.core.architecture.whisper import cohere_asr, whisper
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
@@ -145,6 +145,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "MllamaForConditionalGeneration": mllama,
     "SiglipModel": siglip_model,
     "WhisperForConditionalGeneration": whisper,
+    "CohereAsrForConditionalGeneration": cohere_asr,
     "MptForCausalLM": older.mpt,
     "ColBERTJinaRobertaModel": rope_bert.jina,
     "GteModel": rope_bert.gte,

@@ -220,7 +220,7 @@ def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTens
             head = RankTensor("lm_head", "lm_head", ("lm_head",), (), 1, cut, arch.hidden)
             tensors.append(head._replace(float32=arch.lm_head_float32))
         if arch.lm_head and arch.lm_head_bias:
-            tensors.append(RankTensor("lm_head bias", "other", ("lm_head",), (), 1, rows, 1))
+            tensors.append(RankTensor("lm_head bias", "other", ("lm_head",), (), 1, cut, 1))
     return tuple(tensors)
 
 

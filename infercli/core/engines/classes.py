@@ -89,7 +89,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "ColQwen3_5", "Gemma4ForCausalLM", "Gemma4ForConditionalGeneration",
     ),
     (0, 18, 1): (
-        "ColBERTLfm2Model", "JinaEmbeddingsV5Model", "JinaForRanking", "Qwen3ASRForcedAlignerForTokenClassification",
+        "CohereAsrForConditionalGeneration", "ColBERTLfm2Model", "JinaEmbeddingsV5Model", "JinaForRanking",
+        "Qwen3ASRForcedAlignerForTokenClassification",
     ),
     (0, 19, 1): (
         "DeepseekV4ForCausalLM", "Exaone4_5_ForConditionalGeneration", "Granite4VisionForConditionalGeneration",

@@ -65,8 +65,8 @@ outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and 
 
 
 _ONE_STAGE = (
-    "AliceAIFor", "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "ColBERT", "GPT2ForSequence",
-    "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
+    "AliceAIFor", "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "CohereAsr", "ColBERT",
+    "GPT2ForSequence", "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
     "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM",
     "MiniMaxM1For", "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OpenAIPrivacyFilter", "OuroFor",
     "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SiglipModel", "SmolVLMFor", "VoyageQwen3",

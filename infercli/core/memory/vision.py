@@ -135,7 +135,16 @@ _VIDEOS = (
     "InternS2Preview", "InternVL", "LlavaOnevision", "MuseGlimmer", "OpsColQwen3", "Ovis2_", "Qwen2VL", "Qwen2_5_VL",
     "Qwen3VL", "Qwen3_5", "Tarsier2",
 )  # fmt: skip
-_SOUND = ("AudioFlamingo3", "GlmAsr", "GraniteSpeech", "MoonshotKimia", "Qwen3ASR", "UltravoxModel", "Whisper")
+_SOUND = (
+    "AudioFlamingo3",
+    "CohereAsr",
+    "GlmAsr",
+    "GraniteSpeech",
+    "MoonshotKimia",
+    "Qwen3ASR",
+    "UltravoxModel",
+    "Whisper",
+)
 _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     *((name, ("image",)) for name in _IMAGES),
     *((name, ("image", "video")) for name in _VIDEOS),

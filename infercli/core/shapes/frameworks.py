@@ -54,6 +54,10 @@ _SOUND: Json = {
     "conv_kernel_size": 7, "depths": [2, 2, 2, 2], "hidden_sizes": [256, 512, 1024, 2048], "mlp_ratio": 4.0,
     "out_hidden_size": 8192, "patch_sizes": [16, 6, 5, 4],
 }  # fmt: skip
+_COHERE_ASR = (
+    "transformers 5.24, models/cohere_asr/configuration_cohere_asr.py, whose defaults are those of its config.json; 2B "
+    "parameters as published, and the 4.14 GB of a copy in 16 bits"
+)
 _MUSE = "transformers 5.24, models/{}, whose defaults are those of its config.json; {} parameters as published, {}"
 
 # ids, config.json, its quantization, where the copy of it stands
@@ -104,6 +108,23 @@ FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
             "audio_config": _SOUND, **_MUSE_TOP,
         },
         None, _MUSE.format("muse_spark/configuration_muse_spark.py", "816B", "without tables and encoders"),
+    ),
+    (
+        ("CohereLabs/cohere-transcribe-03-2026",),
+        {
+            "architectures": ["CohereAsrForConditionalGeneration"], "dtype": "bfloat16", "max_audio_clip_s": 35,
+            "encoder": {
+                "conv_kernel_size": 9, "d_model": 1280, "feat_in": 128, "ff_expansion_factor": 4, "n_heads": 8,
+                "n_layers": 48, "subsampling_conv_channels": 256, "subsampling_factor": 8, "untie_biases": True,
+            },
+            "transf_decoder": {"config_dict": {
+                "hidden_size": 1024, "inner_size": 4096, "max_sequence_length": 1024, "num_attention_heads": 8,
+                "num_layers": 8,
+            }},
+            "head": {"hidden_size": 1024, "num_classes": 16384}, "preprocessor": {"window_stride": 0.01},
+        },
+        None,
+        _COHERE_ASR,
     ),
     (("zai-org/GLM-5.3-Flash",), GLM_5_3_FLASH, FP8_BLOCK, _GLM_5_3),
     (("zai-org/GLM-5.3-Flash-BF16",), GLM_5_3_FLASH, None, _GLM_5_3),

@@ -344,6 +344,7 @@ NOT_ASKED = {
     "BambaForCausalLM": "last in vLLM 0.23",
     "ChameleonForConditionalGeneration": "last in vLLM 0.28",
     "CLIPModel": "asked with its encoder (encoder_models.py)",
+    "CohereAsrForConditionalGeneration": "it needs torchaudio, which the engine lacks",
     "DeepseekV41ForCausalLM": "first in vLLM 0.30",
     "Dots1ForCausalLM": "last in vLLM 0.23",
     "Ernie4_5_VLMoeForConditionalGeneration": "asked with its encoder (encoder_models.py)",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from infercli.core import architecture
-from infercli.core.architecture.arch import Layout, rank_tensors
+from infercli.core.architecture.arch import Attention, Layout, rank_tensors
 from infercli.core.engines import find_engine
 from infercli.core.engines.classes import missing_class
+from infercli.core.shapes import find_shape
 from infercli.errors import Unsupported
 from tests.core.against_vllm.encoder_fragments import FLAT_LLAMA, QWEN3_5, QWEN3_VISION, SIGLIP, config
 from tests.core.against_vllm.newer_models import NEWER
@@ -53,6 +54,34 @@ def test_kimi_audio_hears_with_whisper_large_v3():
     layer = 4 * width * width + 4 * width + 2 * width * wide + wide + width + 4 * width
     heard = (3 * 128 + 3 * width + 2 + 1500 + 2) * width + 32 * layer
     assert encoder(architecture.parse(KIMI)) == heard + (512 + 1 + 128 + 1 + 2) * 128
+
+
+TRANSCRIBE = {
+    "architectures": ["CohereAsrForConditionalGeneration"], "max_audio_clip_s": 35,
+    "head": {"num_classes": 650}, "preprocessor": {"window_stride": 0.01},
+    "encoder": {"feat_in": 32, "n_layers": 2, "d_model": 96, "subsampling_factor": 8, "subsampling_conv_channels": 24,
+                "ff_expansion_factor": 3, "untie_biases": True, "conv_kernel_size": 9},
+    "transf_decoder": {"config_dict": {"hidden_size": 128, "inner_size": 384, "num_layers": 3,
+                                       "num_attention_heads": 4, "max_sequence_length": 512}},
+}  # fmt: skip
+
+
+def test_cohere_transcribe_holds_what_vllms_class_does():
+    """1,269,344 and 878,144 elements: vLLM 0.29's own class, built with a stand-in for torchaudio."""
+    parsed = architecture.parse(TRANSCRIBE)
+    whole, half = (
+        sum(t.copies * t.outputs * t.inputs for t in rank_tensors(parsed, Layout(tensor_parallel_size=ranks)))
+        for ranks in (1, 2)
+    )
+    assert (whole, half) == (1_269_344, 878_144)
+    heard = [g.beside.encoder_tokens for g in parsed.layers if isinstance(g.beside, Attention)]
+    assert heard == [-(-3500 // 8)]  # 35 seconds of 100 frames, eight of which become one
+    assert parsed.max_model_len == 512
+    shape = find_shape("CohereLabs/cohere-transcribe-03-2026")
+    assert shape.parameters == pytest.approx(4.14e9 / 2, rel=0.01)
+    assert shape.arch.confirmed
+    with pytest.raises(Unsupported, match=r"encoder\.use_bias"):
+        architecture.parse(TRANSCRIBE | {"encoder": TRANSCRIBE["encoder"] | {"use_bias": False}})
 
 
 def test_what_hears_in_mimo_v2_is_refused_where_its_widths_are_not_known():
