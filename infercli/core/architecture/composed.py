@@ -21,7 +21,7 @@ from infercli.core.architecture.encoder_parts import (
     siglip,
     weight,
 )
-from infercli.core.architecture.encoders import qwen3_vl
+from infercli.core.architecture.encoders import qwen2_5_vl, qwen3_vl
 from infercli.core.architecture.fields import EXTEND, POSITIONS, head_size, integer, optional, rope_parameters
 from infercli.core.architecture.layers import Weight
 from infercli.core.architecture.omni import radio
@@ -30,6 +30,40 @@ from infercli.errors import Unsupported
 
 _DUMMY_HEADS = 7
 """Heads that vLLM adds to the 25 of NVLM's InternViT-6B, so that ranks divide them (0.29 models/nvlm_d.py)."""
+
+
+def hyperclova_x(config: Json, hidden: int) -> list[Weight]:
+    """HyperCLOVA X SEED (vLLM 0.29 models/hyperclovax_vision_v2.py): Qwen2.5-VL's encoder and a linear layer."""
+    vision = part(config, "vision_config")
+    out = integer(vision, "out_hidden_size", integer(vision, "hidden_size", 1280))
+    return [*qwen2_5_vl(vision, hidden), plain("mm_projector", (out + 1) * hidden)]
+
+
+_OPENVLA = ["vit_large_patch14_reg4_dinov2.lvd142m", "vit_so400m_patch14_siglip_224"]
+
+
+def openvla(config: Json, hidden: int) -> list[Weight]:
+    """OpenVLA (vLLM 0.29 models/openvla.py): DINOv2-L and SigLIP of timm, whole, whose outputs lie side by side."""
+    if (config.get("timm_model_ids") or _OPENVLA) != _OPENVLA or not config.get("use_fused_vision_backbone", True):
+        raise Unsupported("config.json: timm_model_ids: others than OpenVLA's are not known here", EXTEND)
+    joined = 1024 + 1152
+    wide = 4 * joined
+    return [
+        plain("vision_backbone.featurizer", _DINO),
+        plain("vision_backbone.fused_featurizer", _SIGLIP),
+        weight("projector.fc1", wide, joined, split="outputs"),
+        plain("projector.fc1.bias", wide, split="outputs"),
+        weight("projector.fc2", hidden, wide, split="inputs"),
+        weight("projector.fc3", hidden, hidden),
+        plain("projector.bias", 2 * hidden),
+    ]
+
+
+_DINO = (3 * 14 * 14 + 1 + 256 + 1 + 4) * 1024 + 24 * (12 * 1024 * 1024 + (9 + 4 + 2) * 1024) + 2 * 1024
+"""Patches, positions, a token for the class and four registers; layers with scales of their own; a norm (timm)."""
+_SIGLIP_LAYER = 4 * 1152 * 1153 + 2 * 1152 * 4304 + 4304 + 1152 + 4 * 1152
+_SIGLIP = (3 * 14 * 14 + 1 + 256) * 1152 + 27 * _SIGLIP_LAYER + 2 * 1152 + _SIGLIP_LAYER - 2 * 1152 + 1152
+"""SigLIP with the attention that pools its patches, which has one query, one norm, and a feed-forward (timm)."""
 
 
 def nvlm_d(config: Json, hidden: int) -> list[Weight]:

@@ -174,6 +174,8 @@ WRAPPERS: dict[str, Wrapper] = {
         retrieval.nemotron_reranker, "LlamaBidirectionalForSequenceClassification", whole=True, pooling=True
     ),
     "JinaVLForRanking": Wrapper(retrieval.jina_vl, "Qwen2ForCausalLM", whole=True, ties="either", pooling=True),
+    "HCXVisionV2ForCausalLM": Wrapper(composed.hyperclova_x, whole=True),
+    "OpenVLAForActionPrediction": Wrapper(composed.openvla, "LlamaForCausalLM", whole=True),
     "HunYuanVLForConditionalGeneration": Wrapper(composed.hunyuan, "HunYuanDenseV1ForCausalLM", whole=True),
     "InternS1ProForConditionalGeneration": Wrapper(
         composed.intern_s1_pro, "Qwen3MoeForCausalLM", whole=True, ties="text"
@@ -202,6 +204,7 @@ _DECODERS = {
     "qwen3_moe": "Qwen3MoeForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
+    "hyperclovax": "HyperCLOVAXForCausalLM",
     "granite": "GraniteForCausalLM",
     "gemma": "GemmaForCausalLM",
     "gemma2": "Gemma2ForCausalLM",

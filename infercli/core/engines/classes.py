@@ -82,7 +82,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
-        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HyperCLOVAXForCausalLM",
+        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HCXVisionV2ForCausalLM", "HyperCLOVAXForCausalLM",
         "MoonshotKimiaForCausalLM", "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
     ),
     (0, 18, 0): (
@@ -104,6 +104,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 21, 0): (
         "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
+        "OpenVLAForActionPrediction",
     ),
     (0, 22, 1): (
         "Cosmos3ForConditionalGeneration", "Gemma4UnifiedForConditionalGeneration",

@@ -452,6 +452,7 @@ NOT_ASKED = {
     "Phi4MultimodalForCausalLM": "last in vLLM 0.12, and through transformers since",
     "QwenVLForConditionalGeneration": "last in vLLM 0.23",
     "MoonshotKimiaForCausalLM": "its encoder is described in a folder of its own",
+    "OpenVLAForActionPrediction": "its encoders are timm's, which the engine lacks",
     "PixtralForConditionalGeneration": "it has Mistral's own format",
 }
 """Classes that vLLM 0.29 does not build on this machine, and why."""

@@ -8,6 +8,7 @@ from tests.core.against_vllm.encoder_fragments import (
     MROPE,
     MROPE_WIDE,
     QWEN2,
+    QWEN2_5_VISION,
     QWEN3,
     QWEN3_AUDIO,
     QWEN3_VISION,
@@ -57,6 +58,11 @@ LATER = (
     config("LlamaNemotronVLForSequenceClassification", "llama_nemotron_vl_rerank", force_image_size=112,
            downsample_ratio=0.5, ps_version="v2", vision_config=SIGLIP, llm_config=LLAMA | {
                "architectures": ["LlamaBidirectionalForSequenceClassification"], "num_labels": 1}),
+    config("HCXVisionV2ForCausalLM", "vlm", tie_word_embeddings=False, text_config=LLAMA | {
+               "architectures": ["HyperCLOVAXForCausalLM"], "model_type": "hyperclovax", "head_dim": 16,
+               "attention_multiplier": 0.25, "residual_multiplier": 1.0, "embedding_multiplier": 1.0,
+               "logits_scaling": 1.0, "use_post_norm": True, "mlp_bias": False, "attention_bias": False},
+           vision_config=QWEN2_5_VISION | {"hidden_act": "silu"}),
     config("Cosmos3ForConditionalGeneration", "cosmos3_omni", tie_word_embeddings=False,
            text_config=QWEN3 | MROPE_WIDE | {"model_type": "qwen3_vl_text"},
            vision_config=QWEN3_VISION | {"model_type": "qwen3_vl", "hidden_act": "gelu_pytorch_tanh"}),

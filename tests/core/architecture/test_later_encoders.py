@@ -84,6 +84,16 @@ def test_cohere_transcribe_holds_what_vllms_class_does():
         architecture.parse(TRANSCRIBE | {"encoder": TRANSCRIBE["encoder"] | {"use_bias": False}})
 
 
+def test_openvla_has_the_two_encoders_that_are_timms_and_no_others():
+    shape = find_shape("openvla/openvla-7b")
+    seen = [w for w in shape.arch.encoders if w.name.startswith("vision_backbone")]
+    assert [w.outputs for w in seen] == [303_230_976, 427_680_704]  # timm's DINOv2-L with registers, SigLIP of 224
+    assert all(w.split == "replicated" for w in seen)
+    with pytest.raises(Unsupported, match="timm_model_ids"):
+        architecture.parse({"architectures": ["OpenVLAForActionPrediction"], "timm_model_ids": ["vit_base"],
+                            "text_config": FLAT_LLAMA})  # fmt: skip
+
+
 def test_what_hears_in_mimo_v2_is_refused_where_its_widths_are_not_known():
     sees = {"depth": 1, "hidden_size": 96, "intermediate_size": 160, "num_heads": 4, "num_key_value_heads": 4,
             "qk_channels": 16, "kv_channels": 32}  # fmt: skip
