@@ -198,6 +198,8 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     if arch.architecture.startswith(_V0_TO_THE_END):
         rules = rules._replace(encoder_charge="none")
     caches = layer_caches(arch, layout, settings, rules)
+    if not caches:
+        return None
     kinds, beside = {placed.cache.kind for placed in caches}, any(placed.cache.side_by_side for placed in caches)
     windows = {placed.cache.reach for placed in caches if placed.cache.kind == "sliding"}
     unlike = "state" in kinds or beside or len(windows) > 1
@@ -214,8 +216,6 @@ def cache_layout(arch: ModelArch, layout: Layout, settings: CacheSettings) -> Ca
     by_kind = rules.groups_kinds and settings.by_kind and (rules.groups_chunks or "chunked" not in kinds)
     if len(kinds) > 1 and not by_kind and not whole_blocks:
         caches = _all_full(caches)
-    if not caches:
-        return None
     if whole_blocks:
         made = _of_every_layer(caches)
     else:
