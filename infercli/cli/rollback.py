@@ -101,11 +101,8 @@ def _said(name: str, how: Way, aim: Entry) -> str:
     if not how.states:
         return f"{name}: {what} serves already and takes every request: there is nothing to go back from"
     if how.is_shift:
-        does = (
-            "a shift of requests"
-            if how.moves
-            else "requests stay where they are; its replicas, front or objects come back"
-        )
+        stay = "requests stay where they are; what was begun beside it, or changed in its replicas, front or objects"
+        does = "a shift of requests" if how.moves else f"{stay}, is taken back"
         return f"{name}: back to {what}, which still runs: {does}"
     if how.new_cluster:
         return (

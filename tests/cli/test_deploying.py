@@ -48,6 +48,23 @@ def test_what_was_rolled_back_is_deployed_again_with_the_reason_said(infercli, p
         assert "(revision 3): wrong answers\n" in ran.err
 
 
+def test_a_rollback_past_an_engine_that_never_took_requests_does_not_say_that_a_front_comes_back(
+    infercli, platform, deployment
+):
+    assert infercli("deploy").code == ExitCode.YES
+    deployment("name: chat\nmodel: ./model\nprofile: cpu-local\nengine_args: {max_num_seqs: 7}\n")
+
+    def killed(*_):
+        raise RuntimeError  # as a driver that is gone: nothing is undone, nothing more is recorded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infercli.actions.steps.verify", killed)
+        assert infercli("deploy").code == ExitCode.BUG
+    ran = infercli("rollback", "chat", "--dry-run")
+    assert ran.code == ExitCode.YES, ran.err
+    assert "requests stay where they are; what was begun beside it, or changed in" in ran.out
+
+
 def test_who_says_no_to_a_deletion_is_told_that_nothing_was_done_and_not_of_an_interruption(
     infercli, platform, monkeypatch
 ):
