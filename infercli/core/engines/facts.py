@@ -296,11 +296,11 @@ class EngineFacts(NamedTuple):
         """
         return self._sizes_up_to(self.graph_tokens(max_num_seqs, gpu, speculative_tokens), gpu)
 
-    def graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+    def graph_tokens(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int) -> int:
         """Tokens of the largest CUDA graph at most: of twice max_num_seqs requests."""
         return min(2 * max_num_seqs * self._step_tokens(speculative_tokens), self._largest_graph(gpu))
 
-    def decoding_graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int = 0) -> int:
+    def decoding_graph_sizes(self, max_num_seqs: int, gpu: Gpu, speculative_tokens: int) -> int:
         """How many of them have a graph of a whole decoding step besides that in pieces."""
         return self._sizes_up_to(self.decoding_graph_tokens(max_num_seqs, gpu, speculative_tokens), gpu)
 
