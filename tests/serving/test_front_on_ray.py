@@ -384,7 +384,7 @@ def test_a_client_that_leaves_ends_the_engines_work(stage, stream):
 def test_copies_go_to_the_engine_under_test_and_never_change_the_answer(stage):
     stage.flip([{"app": "a", "weight": 1}, {"app": "b", "weight": 0, "shadow": 1.0}])
     came = stage.load("b")["came"]
-    answers = [stage.chat(**{"raise": index % 2 == 9}) for index in range(20)]
+    answers = [stage.chat() for _ in range(20)]
     assert {(answer.status, answer.engine) for answer in answers} == {(200, "a")}
     until(lambda: stage.load("b")["came"] == came + 20)
     sent = stage.shadows()["sent"]
