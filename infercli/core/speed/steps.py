@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
+from infercli.core.architecture.arch import Layout
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.experts import busiest
@@ -17,6 +18,7 @@ from infercli.core.speed.work import (
     HALVED,
     KERNELS_DENSE_LAYER,
     Matrices,
+    Reads,
     Work,
     cut_of,
     half_flops_per_s,
@@ -70,6 +72,52 @@ class Drafting(NamedTuple):
     passes: int
 
 
+class _Product(NamedTuple):
+    """Matrices as one pipeline stage multiplies by them."""
+
+    read_s: float
+    """To read all of them."""
+    token_s: float
+    """To compute a token; with experts, as many as it sees."""
+    share: float
+    """Of the experts, that a token sees; 0: they are none."""
+    sampled: bool
+    """Only tokens that are sampled pass."""
+    groups: int
+    """Ranks that split data, and whose tokens come together."""
+    tile_s: float
+    """What the tiles of all experts cost besides."""
+    row_s: float
+    """To compute a token that all experts see, in tiles that nobody tuned where they are such."""
+    tile: float
+    """Rows of a tile."""
+    beyond: float
+    """Tokens in a step, up to which tiles are smaller."""
+    ranks: int
+    """That have whole experts each, so that one of them is busiest."""
+    own: float
+    """Experts of each of these."""
+
+
+class _Read(NamedTuple):
+    """Attention of layers that are alike, in one pipeline stage."""
+
+    layers: float
+    window: int | None
+    cache_s: float
+    """To read the cache of a token."""
+    state_s: float
+    """And what is there once for a sequence."""
+    decode_s: float
+    """To compute a token of context, for a sequence that decodes."""
+    prefill_s: float
+    """And for a token of a prompt."""
+    least: int
+    """Tokens of context that are computed at least."""
+    short_s: float
+    """As `prefill_s`, of prompts that the window holds."""
+
+
 class StepTime:
     """Seconds of a step, by what is in it. Made once for a layout, called for every step."""
 
@@ -80,41 +128,9 @@ class StepTime:
         self._drafting = drafting
         bandwidth = gpu.memory_bandwidth_bytes_per_s
         self.coefficients, self._runtime, self._stages = c, runtime, stages
-        early = c.early_fraction if is_early(gpu) else 1.0
         self._slower = 1 / c.cdna3_fraction if is_cdna3(gpu) else 1.0
-        # What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of
-        # H20 that is measured in 8 bits (vLLM's blog of 2026-07-06 on HPC-Ops: 0.44 to 0.5 of its peak), not in 16.
-        eight_bits = _beside(c.experts_matmul_fraction, cut_of(gpu))
-        here, whole = reached_on(gpu, c), half_flops_per_s(gpu)
-        self._products: list[tuple[float, float, float, bool, int, float, float, float, float, int, float]] = []
-        for m in work.matrices:
-            read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
-            grouped = c.experts_half_matmul_fraction if m.flops_per_s <= whole else eight_bits
-            dense = here.matmul_fraction if m.flops_per_s < HALVED * whole else c.matmul_fraction
-            rate = m.flops_per_s * (grouped if m.experts else dense)
-            rate *= early * (here.widened_fraction if is_widened(m, gpu) else 1.0)
-            share = m.experts_per_token / m.experts if m.experts else 0.0
-            token_s = 2 * m.parameters * (share or 1.0) / rate / stages
-            row_s = token_s / share if share else 0.0  # of one token that all experts see
-            tiles = m.tiles if c.expert_tile_tokens and not runtime.v0 else None
-            untuned_rate = (gpu.multiprocessors or inf) * c.untuned_flops_per_s
-            slowed = max(1.0, rate / untuned_rate) if tiles and tiles.untuned else 1.0
-            self._products.append((
-                m.bytes / (bandwidth * read) / stages, token_s, share, m.sampled,
-                layout.data_parallel_size if m.experts else 1, row_s * c.expert_tile_tokens,
-                row_s * slowed, float(tiles.rows) if tiles else 0.0, float(tiles.beyond) if tiles else inf,
-                m.ranks if c.expert_tile_tokens else 1, m.experts / m.ranks,  # a bound has all ranks equally busy
-            ))  # fmt: skip
-        attention_rate = whole * here.attention_fraction * early
-        cache_rate = bandwidth * c.kv_bandwidth_fraction
-        self._reads = [
-            (
-                r.layers / stages, r.window, r.token_bytes / cache_rate, r.sequence_bytes / cache_rate,
-                r.decode_flops / attention_rate, r.prefill_flops / attention_rate, r.computed,
-                (r.prefill_flops if r.short_prefill_flops is None else r.short_prefill_flops) / attention_rate,
-            )
-            for r in work.reads
-        ]  # fmt: skip
+        self._products = [_product(m, layout, gpu, c, v0=runtime.v0) for m in work.matrices]
+        self._reads = [_read(r, stages, gpu, c) for r in work.reads]
         self._fixed_s = work.kernels * c.kernel_s / stages
         handed_s = work.expert_bytes / (bandwidth * c.expert_rows_fraction)
         self._token_s = layout.data_parallel_size * handed_s / stages
@@ -240,6 +256,66 @@ class StepTime:
                 token_s = short_s if window is not None and pairs <= prefill * window / 2 else prefill_s
                 total += layers * (seen * token_s + prefill * cache_s)
         return total * self._slower
+
+
+def _product(m: Matrices, layout: Layout, gpu: Gpu, c: Coefficients, *, v0: bool) -> _Product:
+    stages, rate = layout.pipeline_parallel_size, _flops_per_s(m, gpu, c)
+    read = c.experts_bandwidth_fraction if m.experts else c.bandwidth_fraction
+    share = m.experts_per_token / m.experts if m.experts else 0.0
+    token_s = 2 * m.parameters * (share or 1.0) / rate / stages
+    row_s = token_s / share if share else 0.0
+    tiles = m.tiles if c.expert_tile_tokens and not v0 else None
+    untuned_rate = (gpu.multiprocessors or inf) * c.untuned_flops_per_s
+    slowed = max(1.0, rate / untuned_rate) if tiles and tiles.untuned else 1.0
+    return _Product(
+        read_s=m.bytes / (gpu.memory_bandwidth_bytes_per_s * read) / stages,
+        token_s=token_s,
+        share=share,
+        sampled=m.sampled,
+        groups=layout.data_parallel_size if m.experts else 1,
+        tile_s=row_s * c.expert_tile_tokens,
+        row_s=row_s * slowed,
+        tile=float(tiles.rows) if tiles else 0.0,
+        beyond=float(tiles.beyond) if tiles else inf,
+        ranks=m.ranks if c.expert_tile_tokens else 1,  # a bound has all ranks equally busy
+        own=m.experts / m.ranks,
+    )
+
+
+def _flops_per_s(m: Matrices, gpu: Gpu, c: Coefficients) -> float:
+    """What is reached in products by these matrices.
+
+    What grouped products in 8 bits lose of a peak, multiprocessors do besides: a lower peak loses less of it. Of H20
+    that is measured in 8 bits (vLLM's blog of 2026-07-06 on HPC-Ops: 0.44 to 0.5 of its peak), not in 16.
+    """
+    here, whole = reached_on(gpu, c), half_flops_per_s(gpu)
+    if m.experts:
+        halves = m.flops_per_s <= whole
+        reached = c.experts_half_matmul_fraction if halves else _beside(c.experts_matmul_fraction, cut_of(gpu))
+    else:
+        reached = here.matmul_fraction if m.flops_per_s < HALVED * whole else c.matmul_fraction
+    return m.flops_per_s * reached * (_early(gpu, c) * (here.widened_fraction if is_widened(m, gpu) else 1.0))
+
+
+def _read(r: Reads, stages: int, gpu: Gpu, c: Coefficients) -> _Read:
+    computed = half_flops_per_s(gpu) * reached_on(gpu, c).attention_fraction * _early(gpu, c)
+    cached = gpu.memory_bandwidth_bytes_per_s * c.kv_bandwidth_fraction
+    short_flops = r.prefill_flops if r.short_prefill_flops is None else r.short_prefill_flops
+    return _Read(
+        layers=r.layers / stages,
+        window=r.window,
+        cache_s=r.token_bytes / cached,
+        state_s=r.sequence_bytes / cached,
+        decode_s=r.decode_flops / computed,
+        prefill_s=r.prefill_flops / computed,
+        least=r.computed,
+        short_s=short_flops / computed,
+    )
+
+
+def _early(gpu: Gpu, c: Coefficients) -> float:
+    """Of what later GPUs reach."""
+    return c.early_fraction if is_early(gpu) else 1.0
 
 
 def reached_on(gpu: Gpu, c: Coefficients) -> Coefficients:
