@@ -243,6 +243,11 @@ def as_pooling(arch: ModelArch) -> ModelArch:
     return replace(arch, lm_head=False, pooling=True)
 
 
+def before_pooling(arch: ModelArch) -> ModelArch:
+    """The same where vLLM cannot do so yet, until 0.6.4: a class that generates does, with its lm_head."""
+    return replace(arch, lm_head=True, pooling=False) if arch.architecture.endswith("ForCausalLM") else arch
+
+
 def _without_cache(arch: ModelArch) -> ModelArch:
     """A decoder whose tokens see later ones too, as those for embeddings may: an encoder to vLLM (models/config.py)."""
     groups = (

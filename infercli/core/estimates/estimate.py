@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _EQUAL_VOCABULARIES = (0, 16)
 """From this version vLLM refuses another (config/speculative.py verify_equal_vocab_size_if_draft_model)."""
 
+_POOLS_ANY_DECODER = (0, 6, 5)
+"""From this version vLLM runs any class that generates for embeddings (models/adapters.py), asked to or by itself."""
+
 _SPLITS = (1, 2, 4, 8, 16, 32)
 """tensor_parallel_size that are offered instead of one that cannot be."""
 
@@ -149,6 +152,8 @@ def examine(
         return None
     if request.runner == "pooling":
         model = replace(model, arch=architecture.as_pooling(model.arch))
+    if facts is not None and facts.number < _POOLS_ANY_DECODER:
+        model = replace(model, arch=architecture.before_pooling(model.arch))
     if isinstance(draft, InferError):
         problems.add_error("speculation", draft)
         draft = None

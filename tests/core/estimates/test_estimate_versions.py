@@ -307,6 +307,22 @@ def test_a_generating_class_run_for_embeddings_has_no_head_and_samples_nothing()
     assert bytes_of(pooled, "activation") < bytes_of(whole, "activation")
 
 
+@pytest.mark.parametrize(("version", "generates"), [("0.5.0", True), ("0.6.4", True), ("0.6.5", False)])
+def test_a_generating_class_that_embeds_keeps_its_head_until_any_class_may_pool(version, generates):
+    # vllm-project/vllm#5827: 0.5.0 served it with its lm_head. 0.6.5 model_loader/utils.py asks as_embedding_model.
+    named = "Alibaba-NLP/gte-Qwen2-7B-instruct"
+    config = {
+        "architectures": ["Qwen2ForCausalLM"], "vocab_size": 151646, "hidden_size": 3584, "intermediate_size": 18944,
+        "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "torch_dtype": "bfloat16",
+        "max_position_embeddings": 131072,
+    }  # fmt: skip
+    asked = {"gpu": "L40S", "engine_version": version, "max_model_len": 8000}
+    known = estimate(EstimateRequest(model=named, **asked), shipped_model(named))
+    read = estimate(EstimateRequest(model="m", **asked), read_model("m", config))
+    head = bytes_of(read, "weights") - bytes_of(known, "weights")
+    assert head == 0 if generates else head == pytest.approx(151_680 * 3584 * 2, rel=0.002)
+
+
 def test_a_cache_in_fp8_loses_the_workspace_of_flashinfer_where_graphs_are_estimated():
     # 0.20 on a Blackwell card of 12.x with one sequence: 0.39 GiB of graphs estimated, nearly all of it the workspace
     def left(**asked):
