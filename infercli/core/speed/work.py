@@ -72,6 +72,9 @@ _KERNELS_STATE = 7
 """Norm, input projection, convolution, gates, scan, gated norm, output."""
 _KERNELS_DENSE = 4
 """Norm, gate-up, activation, down."""
+_KERNELS_OTHER = 2
+"""Of each linear layer beside those: itself, and what is made of its result (vLLM 0.29 gemma4.py: a layer's own input
+is gated, and projected and normalized)."""
 KERNELS_DENSE_LAYER = _KERNELS_ATTENTION + _KERNELS_DENSE
 """Of a layer of a dense model."""
 
@@ -210,6 +213,7 @@ def rank_work(
                     reads += _sparse(mixer, mixer.indexer, layers, heads, kv_element_bytes, gpu, engine_version)
                 else:
                     reads += _reads(mixer, layers, layout.tensor_parallel_size, kv_element_bytes)
+        launches += layers * _KERNELS_OTHER * sum(other.linear for other in group.others)
         layers *= 1 + len(group.again)
         if group.feed_forward is not None:
             reductions += layers

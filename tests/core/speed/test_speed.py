@@ -50,6 +50,17 @@ def test_inputs_that_are_quantized_apart_cost_a_kernel_before_each_product():
     assert kernels(blocks, arch=MIXTRAL) == kernels(UNQUANTIZED, arch=MIXTRAL) + 32 * 2  # experts count their own
 
 
+def test_a_layers_own_input_is_four_kernels_more():
+    def kernels(model):
+        arch = find_shape(model).arch
+        return rank_work(
+            arch, UNQUANTIZED, ROUND, Layout(), element_bytes=2, kv_element_bytes=2, engine_version=(0, 29)
+        ).kernels
+
+    assert kernels("google/gemma-4-E4B-it") == 42 * (6 + 4 + 4)  # a gate, what it gates, a product, its norm
+    assert kernels("google/gemma-4-31B-it") == 60 * (6 + 4)
+
+
 def test_widened_weights_are_multiplied_by_older_instructions_where_marlin_is_the_only_kernel():
     def shares(method, capability):
         gpu = ROUND.model_copy(update={"capability": capability})
