@@ -85,13 +85,17 @@ class Coefficients(NamedTuple):
     request_s: float
     """Of a request beside its steps: HTTP and queues, from client to scheduler and back."""
     intake_s: float
-    """Between two requests of a burst: the server reads and tokenizes them one after the other."""
+    """Of each request that the server takes in. Its event loop lets all that are ready make one step before any makes
+    the next, so that of a burst none is tokenized before all were read: with 0.11, where reading takes longest, the
+    first of 984 answers began after some 5 s (GPUStack's performance lab, Qwen3-235B on eight H100)."""
     tokenize_s: float
-    """Of each token of a prompt, on its way through the API server to the scheduler, whether or not it is cached. Not
-    fitted: `tokenizers` 0.23.3 takes 3.8 us a token on one core, of 160 and 640 KB of text and a byte-level BPE of
-    32,000 tokens, and with vLLM 0.25 the first token of a prompt that is wholly cached comes after 257 ms where it has
-    32,768 tokens and after 808 where it has 131,072 (LottoLottoLotto/4x3090-llm-benchmarks, laguna-dflash): 5.6 us a
-    token with all that grows with it. Chosen: 4."""
+    """Of each token of a prompt, on its way through the API server to the scheduler, whether or not it is cached, and
+    before the next prompt's: one thread tokenizes (vLLM 0.9 entrypoints/openai/serving_engine.py _tokenizer_executor,
+    0.11 and 0.19 AsyncMicrobatchTokenizer, 0.29 config/model.py renderer_num_workers). Not fitted: `tokenizers` 0.23.3
+    takes 3.8 us a token on one core, of 160 and 640 KB of text and a byte-level BPE of 32,000 tokens, and with vLLM
+    0.25 the first token of a prompt that is wholly cached comes after 257 ms where it has 32,768 tokens and after 808
+    where it has 131,072 (LottoLottoLotto/4x3090-llm-benchmarks, laguna-dflash): 5.6 us a token with all that grows with
+    it. Chosen: 4."""
 
 
 ROOFLINE = Coefficients(
@@ -135,12 +139,13 @@ and 69 open-loop levels of 0.5.4 to 0.7.3 (59 groups, 15 GPUs; all but eight rec
 
 V1 = Coefficients(
     **_GPU, eager_layer_s=600e-6, piecewise_layer_s=200e-6, step_s=947e-6, sequence_s=11.1e-6,
-    streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.02, intake_s=1e-3, tokenize_s=4e-6,
+    streamed_sequence_s=11.1e-6, front_token_s=60e-6, request_s=0.012, intake_s=1e-3, tokenize_s=4e-6,
 )  # fmt: skip
 """vLLM 0.8 and later. Fitted on 66 closed loops, 45 bursts and offline runs and 8 open-loop levels of 0.8.5 to 0.20.1
-(56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). Later versions extrapolate. request_s is not fitted:
-the first token of a single client's short prompt takes longer than the next by 7 ms (RTX 5060 Ti, 0.11), 9 (vLLM pull
-request 20059), 12 (21477), 22 (L4, 0.23), 25 (RTX A6000, 0.23) and 25 (RTX 3060, 0.11, over a network), and by 7 to 9
-on two cores with 0.29 and a model of 3 million parameters. Chosen: 20. The fitted records had asked for 35: five with
+(56 groups, 12 GPUs; InferenceX, GPUStack, CloudRift and others). request_s is not fitted: the first token of a single
+client's short prompt takes longer than the next by 7 ms (RTX 5060 Ti, 0.11), 8 (two cores, 0.29, a model of 3 million
+parameters), 9 (vLLM pull request 20059), 10 (RTX 5090, 0.23), 11 (eight H100, 0.9), 12 (pull request 21477), 12 (L40S,
+0.23), 22 (L4, 0.23), 25 (RTX A6000, 0.23), 25 (RTX 3060, 0.11, over a network), 38 (two RTX 5090, 0.25), 53 (eight H20,
+0.19) and 121 (two RTX 3090, 0.25). Chosen: 12, the one in the middle. The fitted records had asked for 35: five with
 the shortest prompts are chats with 0.11.0, which parses its template anew for each, 15 ms for 4 KB of it (entrypoints/
-chat_utils.py resolve_chat_template_kwargs; cached in 0.11.1)."""
+chat_utils.py resolve_chat_template_kwargs; not in 0.10.2, cached in 0.11.1)."""

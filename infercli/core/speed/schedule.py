@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from math import ceil
 from typing import NamedTuple
 
@@ -63,9 +63,10 @@ def play(
     """The requests through the engine, in order. Lengths in tokens; `outputs` counts the first token as well.
 
     `arrivals_s`: an open loop; `concurrency`: a closed loop of so many clients, each sending its next request when its
-    last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each,
-    and `tokenize_s` on the way there for each token of the prompt; `intake_s` between two requests that arrive
-    together. `cached_fraction` of a prompt is in the prefix cache.
+    last one ends; neither: all are there at once. `request_s` passes on the way to the scheduler and back, half each.
+    On the way there one thread takes the prompts in turn: `tokenize_s` for each token, and `intake_s` until the next.
+    Of those that are there at once none goes on before all were taken in. `cached_fraction` of a prompt is in the
+    prefix cache.
     `tokens_per_step`: what a decoding sequence gets on average (speculative decoding); else 1. `passing_s`: what a
     pipeline of stages delays a request by, from its first token on. `ahead`: each step is scheduled as the one before
     it begins, and who arrives meanwhile is first seen by the step after next.
@@ -73,15 +74,14 @@ def play(
     n = len(prompts)
     half_s = request_s / 2
     playing = _Playing(
-        step_s, limits, prompts, outputs, half_s, [half_s + tokenize_s * tokens for tokens in prompts],
+        step_s, limits, prompts, outputs, half_s, intake_s, tokenize_s,
         cached_fraction, tokens_per_step, passing_s, ahead,
         sent_s=[0.0] * n, first_s=[-1.0] * n, done_s=[0.0] * n, made=[0.0] * n, late_s=[0.0] * n, left=n,
     )  # fmt: skip
     if arrivals_s is not None:
         playing.send(arrivals_s)
     else:
-        at_once = n if concurrency is None else min(n, concurrency)
-        playing.send([0.0] * at_once, intake_s)
+        playing.send_at_once(n if concurrency is None else min(n, concurrency))
     while playing.left:
         playing.advance()
     return Played(sent_s=playing.sent_s, first_s=playing.first_s, done_s=playing.done_s)
@@ -124,7 +124,8 @@ class _Playing:
     outputs: Sequence[float]
     half_s: float
     """Of the way of a request: to the scheduler, or back."""
-    reach_s: list[float]
+    intake_s: float
+    tokenize_s: float
     cached_fraction: float
     tokens_per_step: float
     passing_s: PassingSeconds | None
@@ -157,13 +158,27 @@ class _Playing:
     now_s: float = 0.0
     planned_s: float = 0.0
     """When the last step began."""
+    free_s: float = 0.0
+    """From when on the server takes the next prompt."""
 
-    def send(self, sent_s: Sequence[float], intake_s: float = 0.0) -> None:
-        """The first requests, at these times; `intake_s` passes between two of them."""
-        self.coming = len(sent_s)
-        self.sent_s[: self.coming] = sent_s
-        self.events = [(at + self.reach_s[i] + i * intake_s, i) for i, at in enumerate(sent_s)]
-        heapify(self.events)
+    def send(self, sent_s: Sequence[float]) -> None:
+        """The next requests, at these times."""
+        for at_s in sent_s:
+            self.free_s = max(self.free_s, at_s + self.half_s)
+            self._tokenize(at_s)
+            self.free_s += self.intake_s
+
+    def send_at_once(self, requests: int) -> None:
+        """The first requests: so many, none of which is tokenized before all were taken in."""
+        self.free_s = self.half_s + self.intake_s * (requests - 1)
+        for _ in range(requests):
+            self._tokenize(0.0)
+
+    def _tokenize(self, sent_s: float) -> None:
+        self.sent_s[self.coming] = sent_s
+        self.free_s += self.tokenize_s * self.prompts[self.coming]
+        heappush(self.events, (self.free_s, self.coming))
+        self.coming += 1
 
     def advance(self) -> None:
         """One step, or several that are alike."""
@@ -332,6 +347,4 @@ class _Playing:
             self.done_s[i] = self.now_s + self.late_s[i] + self.half_s
             self.left -= 1
             if self.coming < len(self.sent_s):
-                self.sent_s[self.coming] = self.done_s[i]
-                heappush(self.events, (self.done_s[i] + self.reach_s[self.coming], self.coming))
-                self.coming += 1
+                self.send([self.done_s[i]])

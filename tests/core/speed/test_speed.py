@@ -472,6 +472,19 @@ def test_a_request_passes_the_server_on_its_way_in_and_out():
     assert played.done_s == [2.5]
 
 
+def test_prompts_of_a_burst_are_all_taken_in_and_then_tokenized_in_turn():
+    played = play(second, limits(), [4, 4, 4], [1, 1, 1], tokenize_s=0.75, intake_s=0.5)
+    # The last is taken in after 1 s, and 3 s are each one's in turn: whoever comes finds nobody else there.
+    assert played.first_s == [5, 8, 11]
+
+
+def test_clients_that_are_answered_together_pass_the_server_in_turn():
+    played = play(second, limits(), [4, 4, 4, 4], [2, 2, 1, 1], concurrency=2, intake_s=0.5)
+    assert played.first_s[:2] == [1.5, 1.5]
+    assert played.sent_s[2:] == [2.5, 2.5]
+    assert played.first_s[2:] == [3.5, 4.5]  # the second came while the first was computed
+
+
 def test_without_room_in_the_cache_the_next_request_waits():
     played = play(second, limits(kv_tokens=16), [10, 10], [3, 3])
     assert played.first_s == [1, 4]
