@@ -56,6 +56,8 @@ def summary(scores: Scores) -> list[str]:
     lines = [f"answered: {answered} of {scores.rows} ({share:.1f} %)"]
     if covered is not None:
         lines.append(f"80 % interval covers: {100 * covered:.1f} % of {n}")
+    for term, (share, n) in scores.latency_coverage().items():
+        lines.append(f"80 % interval of {term} covers: {100 * share:.1f} % of {n}")
     if scores.judged:
         lines.append(
             f"start verdicts: {len(scores.wrong_verdicts)} wrong and {len(scores.undecided)} not told, of "

@@ -26,6 +26,8 @@ class Compared:
     """term -> what may explain a large miss: what was assumed of the record."""
     within_80: bool | None = None
     """Whether what was printed lies within our 80 % interval; None: not to be said of this record."""
+    latencies_within_80: dict[str, bool] = field(default_factory=dict)
+    """The same by latency, of those that were printed."""
     architecture: str = ""
     """The model class, which is left out as a whole."""
 
@@ -91,6 +93,14 @@ class Scores:
         known = [row.within_80 for row in self.compared if row.within_80 is not None]
         return (sum(known) / len(known) if known else None), len(known)
 
+    def latency_coverage(self) -> dict[str, tuple[float, int]]:
+        """Latency -> (share of records within its 80 % interval, of how many)."""
+        found: dict[str, list[bool]] = {}
+        for row in self.compared:
+            for term, within in row.latencies_within_80.items():
+                found.setdefault(term, []).append(within)
+        return {term: (sum(known) / len(known), len(known)) for term, known in found.items()}
+
 
 @contextmanager
 def readable(row: dict[str, Any], refused: list[tuple[str, str]]) -> Iterator[None]:
@@ -135,6 +145,7 @@ def to_json(scores: Scores) -> dict[str, Any]:
         "answered": round(answered / scores.rows, 4) if scores.rows else None,
         "coverage_80": None if covered is None else round(covered, 4),
         "coverage_n": n,
+        "latency_coverage_80": {term: round(share, 4) for term, (share, _) in scores.latency_coverage().items()},
         "rows": scores.rows,
         "refused": [{"id": name, "reason": reason} for name, reason in scores.refused],
         "wrong_verdict_ids": [{"id": name, "reason": reason} for name, reason in scores.wrong_verdicts],

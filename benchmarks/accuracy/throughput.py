@@ -208,6 +208,7 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
     groups += [f"source {row.get('source') or 'unstated'}"]
     note = "; ".join([*asked.assumed, *([f"config of {asked.config_of}"] if asked.config_of else [])])
     pairs: dict[str, tuple[float, float]] = {}
+    held: dict[str, bool] = {}
     printed, within = number(row.get("output_tok_per_s")), None
     if printed is not None:
         pairs["output_tok_per_s"] = (speed.output_tok_per_s.value, printed)
@@ -217,10 +218,12 @@ def _compare(row: Row, asked: Question, answer: Estimate, speed: EstimatedSpeed)
     if ttft is not None:
         alike = speed.ttft_s if ttft.median else speed.ttft_mean_s
         pairs["ttft"] = (1000 * alike.value, ttft.ms)
+        held["ttft"] = alike.low <= ttft.ms / 1000 <= alike.high
     if tpot is not None and ours_tpot is not None:
         pairs["tpot"] = (1000 * ours_tpot.value, tpot.ms)
+        held["tpot"] = ours_tpot.low <= tpot.ms / 1000 <= ours_tpot.high
     why = dict.fromkeys(pairs, note)
-    return Compared(str(row["id"]), tuple(groups), pairs, why, within, architecture=answer.architecture)
+    return Compared(str(row["id"]), tuple(groups), pairs, why, within, held, architecture=answer.architecture)
 
 
 class Printed(NamedTuple):

@@ -44,6 +44,18 @@ def test_the_json_has_terms_groups_shares_and_every_refusal():
     assert answer["without_percentage"] == [{"id": "d", "term": "kv_cache"}]
 
 
+def test_latencies_are_counted_within_their_own_intervals():
+    scores = Scores(
+        compared=[
+            Compared("a", (), {}, latencies_within_80={"ttft": True, "tpot": True}),
+            Compared("b", (), {}, latencies_within_80={"ttft": False}),
+            Compared("c", (), {}),
+        ]
+    )
+    assert to_json(scores)["latency_coverage_80"] == {"ttft": 0.5, "tpot": 1.0}
+    assert "80 % interval of ttft covers: 50.0 % of 2" in summary(scores)
+
+
 def test_a_left_out_class_is_scored_with_the_others_factor():
     rows = [
         Compared("a", ("dense",), {"graphs": (1.0, 2.0)}, architecture="A"),

@@ -93,8 +93,8 @@ def test_nothing_holds_is_exit_code_3_with_changes_that_are_searched_again(infer
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("--rate", "5", "--profile", "l4", "--slo", "tpot_p95=70ms"), "l4-pool"),
-        (("--rate", "1", "--profile", "l4", "--slo", "tpot_p95=9ms"), "h100"),  # no number of L4 is fast enough
+        (("--rate", "6", "--profile", "l4", "--slo", "tpot_p95=70ms"), "l4-pool"),
+        (("--rate", "1", "--profile", "l4", "--slo", "tpot_p95=7ms"), "h100"),  # no number of L4 is fast enough
     ],
 )
 def test_a_profile_that_would_hold_is_named_where_there_is_one(infercli, words, named):

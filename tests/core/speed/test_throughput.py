@@ -237,7 +237,8 @@ def test_a_layout_that_was_hardly_measured_has_a_wider_interval_and_says_so(cut)
     assert usual.high < wider.high
     assert silent == ()
     assert "next to no public measurement" in why[0]
-    newest = bounded(100.0, "tpot", LLAMA, H100, replace(SERVING, layout=Layout(**cut)), asked)[0]
+    later = replace(SERVING, engine_version="0.31.0", layout=Layout(**cut))
+    newest = bounded(100.0, "tpot", LLAMA, H100, later, asked)[0]
     assert wider.high < newest.high
 
 
@@ -504,11 +505,11 @@ def test_a_gpu_whose_row_does_not_say_how_fast_it_computes_is_refused():
 
 def test_intervals_widen_where_nothing_was_measured_and_say_why():
     speed, asked = ask(load(concurrency=8)), load(concurrency=8)
-    known = replace(SERVING, engine_version="0.19.0")
+    known, later = (replace(SERVING, engine_version=version) for version in ("0.29.0", "0.30.0"))
     usual, none = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, known, asked)
-    wide, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, SERVING, asked)
+    wide, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, H100, later, asked)
     assert none == ()
-    assert "0.29.0 extrapolates" in why[0]
+    assert "0.30.0 extrapolates" in why[0]
     assert wide.low < usual.low < usual.value < usual.high < wide.high
     other, why = bounded(speed.output_tokens_per_s, "output_tokens_per_s", LLAMA, find_gpu("L20"), known, asked)
     assert (other, why) == (wide, ("no public measurement of vLLM on L20 was used",))
