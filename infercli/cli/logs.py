@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
-from infercli.cli.output import document, emit
+from infercli.cli.output import document, emit, note
 from infercli.errors import InputError, UnknownName
 
 
@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Print an engine's log: of the one that takes the release's requests, or of --engine.
 
-    For an engine that failed to start and was removed, prints what was recorded of its failure.
+    For an engine that failed to start and was removed, or where none runs, prints what was recorded of the failure.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def command(
       infercli logs chat --engine chat-3f9a1c --lines 1000
     """
     from infercli.cli.world import resolve
-    from infercli.core.release import live
+    from infercli.core.release import live, newest
 
     name, world = resolve(name, place)
     history = world.store.entries(name)
@@ -40,8 +40,12 @@ def command(
     engines = {} if serving is None else serving.engines
     said = {e.revision.engine.app: e.progress.said for e in history if e.progress.said is not None}
     if not engines and engine is None:
-        raise InputError(f"no engine of `{name}` runs on {world.platform.where}", f"`infercli status {name}`")
-    if engine is None:
+        failed = newest([e for e in history if e.progress.said is not None])
+        if failed is None:
+            raise InputError(f"no engine of `{name}` runs on {world.platform.where}", f"`infercli status {name}`")
+        engine = failed.revision.engine.app
+        note(f"no engine of {name} runs: this is what {engine} said before revision {failed.number} failed")
+    elif engine is None:
         engine = max(engines, key=lambda app: serving.routes.get(app, 0) if serving else 0)
     elif engine not in {*engines, *said}:
         raise UnknownName("engine", engine, {*engines, *said})

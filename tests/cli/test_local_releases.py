@@ -265,6 +265,16 @@ def test_what_was_said_of_an_engine_that_did_not_start_is_its_log(infercli, rele
     assert infercli("logs", "chat", "--engine", engine("int8").app, "--lines", "1").out == "ValueError: no\n"
 
 
+def test_the_log_of_a_release_of_which_nothing_runs_is_that_of_the_engine_that_failed_last(infercli, tmp_path):
+    store = ReleaseDirectory(tmp_path / "state" / "infercli" / "local" / "releases")
+    for number, words in ((1, "ValueError: old"), (2, "ValueError: new")):
+        store.append(entry(number, "int8" if number == 2 else "none").revision)
+        store.progress("chat", number, Progress(outcome="failed", message="no", said=words))
+    ran = infercli("logs", "chat")
+    assert (ran.code, ran.out) == (ExitCode.YES, "ValueError: new\n"), ran.err
+    assert ran.err == f"no engine of chat runs: this is what {engine('int8').app} said before revision 2 failed\n"
+
+
 def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, released, monkeypatch):
     monkeypatch.setattr("infercli.cli.output.terminal_width", lambda: 60)
     out = infercli("history", "chat").out
