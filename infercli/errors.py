@@ -12,6 +12,7 @@
     ├── EndpointError               1   an OpenAI-compatible endpoint did not answer as one
     ├── DeployFailed                1   a new engine or its routing failed
     ├── ReleaseBusy                 1   somebody else is changing the release
+    ├── NotConfirmed                3   who was asked whether to go on said no
     ├── TimedOut                    5   the deadline passed; how to go on is in the hint
     └── Interrupted               130   Ctrl-C or SIGTERM; how to go on is in the hint
 
