@@ -96,6 +96,8 @@ class Sized(NamedTuple):
     """What the KV cache must hold for CUDA graphs of max_num_seqs requests with states; 0: nothing asks for it."""
     free: bool | None
     """The engine's share is free when it looks; None: that depends."""
+    loads: bool = True
+    """A GPU holds the weights as they are loaded."""
     kv_element_bytes: int = 2
     layout: CacheLayout | None = None
     learned: dict[str, Learned] = {}
@@ -201,7 +203,8 @@ def size(
     if capture > admit:
         wanted = f"max_num_seqs {settings.max_num_seqs:,} needs {gib(need, 2)}, a block for the state of each request"
     reason = _reason(enough, room, need, wanted, unseen_note(arch)) + _unfree(free, found.total_bytes - share, gpu)
-    refused = _refused_batch(layout, settings, facts)
+    unloadable = _unloadable(sizing.loading_bytes(arch, quantization, load, facts), gpu, facts)
+    refused = unloadable or _refused_batch(layout, settings, facts)
     if refused is not None:
         enough, reason = False, refused
     return Sized(
@@ -222,6 +225,7 @@ def size(
         room=room,
         capture_bytes=capture,
         free=free,
+        loads=unloadable is None,
         kv_element_bytes=cache.element_bytes(),
         layout=layout,
         learned=known,
@@ -235,6 +239,16 @@ def _unfree(free: bool | None, beyond_bytes: int, gpu: Gpu) -> str:
     more = "may be" if free is None else "is"
     left = f"gpu_memory_utilization leaves {gib(beyond_bytes, 2)}"
     return f"; {left}, and {who_holds_it(gpu)} {more} more: vLLM then refuses"
+
+
+def _unloadable(loading_bytes: int, gpu: Gpu, facts: EngineFacts) -> str | None:
+    """Why the weights run out of memory before they are quantized; None: they do not."""
+    if loading_bytes <= gpu.memory_bytes:
+        return None
+    return (
+        f"vLLM {facts.version} holds all weights unquantized before it quantizes them: {gib(loading_bytes, 2)} of "
+        f"{gib(gpu.memory_bytes, 2)} per GPU; take a quantized checkpoint, or vLLM 0.16 or later"
+    )
 
 
 def _refused_batch(layout: CacheLayout | None, settings: Settings, facts: EngineFacts) -> str | None:

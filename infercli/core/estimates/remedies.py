@@ -20,7 +20,7 @@ def what_fits(sized: Sized) -> str:
     """
     left, load, facts = sized.room.left, sized.load, sized.facts
     need = 0 if sized.layout is None else max(sized.layout.bytes_to_admit(load.max_model_len), sized.capture_bytes)
-    if sized.room.given or (sized.free and left.low_bytes >= need):
+    if sized.room.given or not sized.loads or (sized.free and left.low_bytes >= need):
         return ""
     total, budget = sized.memory.total_bytes, sized.memory.budget_bytes
     kept = sizing.outside_budget_bytes(sized.arch, sized.quantization, load, facts)

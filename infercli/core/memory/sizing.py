@@ -35,10 +35,13 @@ from infercli.core.memory.shared import (
     shares_memory,
 )
 from infercli.core.memory.weights import rotary_rows, weights_by_role, weights_bytes
-from infercli.core.quantization.checkpoint import Quantization
+from infercli.core.quantization.checkpoint import UNQUANTIZED, Quantization
+from infercli.core.quantization.methods import METHODS
 from infercli.core.units import GIB
 
 ELEMENT_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+_QUANTIZES_IN_TURN = (0, 15)
 
 WEIGHTS_SLACK_FRACTION = 0.015
 """Above the computed weights: what logs print beyond them at most (workspaces of the kernels)."""
@@ -80,6 +83,20 @@ def rank_weights(arch: ModelArch, quantization: Quantization, load: Load, facts:
         arch, quantization, load.layout, load.element_bytes,
         gpu=load.gpu, engine_version=facts.version, drafts=load.drafts, batched_tokens=load.max_num_batched_tokens,
         adapters=load.adapters,
+    )  # fmt: skip
+
+
+def loading_bytes(arch: ModelArch, quantization: Quantization, load: Load, facts: EngineFacts) -> int:
+    """Of the heaviest rank, where the engine holds all weights in the model's dtype before it quantizes one; else 0.
+
+    0.5.1 to 0.14.0 quantization/fp8.py create_weights allocates them so; 0.16.0 each as its turn comes (0.15's source
+    was not to be had).
+    """
+    if not METHODS[quantization.method].loads_as_model_dtype or facts.release >= _QUANTIZES_IN_TURN:
+        return 0
+    return weights_bytes(
+        arch, UNQUANTIZED, load.layout, load.element_bytes,
+        gpu=load.gpu, engine_version=facts.version, drafts=load.drafts,
     )  # fmt: skip
 
 

@@ -390,3 +390,21 @@ def test_windows_that_080_to_090_cut_as_full_attention_start_with_less_than_a_re
     assert said(engine_version="0.8.2").starts is False
     assert said(use_v1=False).starts is False
     assert not any("ends none so long" in note for note in said(max_model_len=8192).notes)
+
+
+def test_before_the_engine_quantized_weights_one_by_one_a_gpu_had_to_hold_them_all_unquantized():
+    # quantization/fp8.py create_weights: 0.14.0 allocates them in the model's dtype, 0.16.0 as each is read
+    def said(version, gpu="A100-80-SXM", **more):
+        asked = {"gpu": gpu, "engine_version": version, "quantization": "fp8-online", "max_model_len": 2048}
+        request = EstimateRequest(model="Qwen/Qwen2.5-72B-Instruct", gpu_memory_utilization=0.97, **(asked | more))
+        found = estimate(request, shipped_model(request.model))
+        assert isinstance(found, Estimate), found
+        return found
+
+    assert said("0.14.0").starts is False
+    assert "before it quantizes them: 135." in said("0.14.0").reason
+    assert "it fits with" not in said("0.14.0").reason
+    assert said("0.16.0").starts is not False
+    assert said("0.14.0", tensor_parallel_size=2).starts is True  # half of them on each
+    assert said("0.12.0", gpu="H200").starts is True  # vllm-project/vllm#31273: loaded on a GPU of 141 GB
+    assert said("0.14.0", quantization="fp8").starts is not False  # a checkpoint that is quantized
