@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 
 def number_of(version: str) -> tuple[int, int, int]:
     """(major, minor, patch) of `0.29.0`. Raises ValueError for anything else."""
@@ -9,6 +11,7 @@ def number_of(version: str) -> tuple[int, int, int]:
     return int(major), int(minor), int(patch)
 
 
+@cache
 def release_of(version: str) -> tuple[int, int]:
     """(major, minor) of `0.29.0`. Raises ValueError where it has no such two."""
     major, minor, *_ = version.split(".")

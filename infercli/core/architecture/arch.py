@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from infercli.core.architecture.layers import (
@@ -133,6 +134,12 @@ class ModelArch:
             return "latent"
         return "moe" if any(isinstance(f, Experts) for f in feed_forwards(self)) else "dense"
 
+    @cached_property
+    def mixers(self) -> tuple[Mixer, ...]:
+        """The different mixers of the layers, each once."""
+        found = (m for g in self.layers for m in (g.mixer, g.beside, *g.again))
+        return tuple(dict.fromkeys(m for m in found if m is not None))
+
     @property
     def layer_count(self) -> int:
         """Layers of the decoder."""
@@ -161,8 +168,7 @@ def _cache_kind(mixer: Mixer) -> str:
 
 def mixers(arch: ModelArch) -> tuple[Mixer, ...]:
     """The different mixers of the layers, each once."""
-    found = (m for g in arch.layers for m in (g.mixer, g.beside, *g.again))
-    return tuple(dict.fromkeys(m for m in found if m is not None))
+    return arch.mixers
 
 
 def feed_forwards(arch: ModelArch) -> tuple[FeedForward, ...]:
@@ -196,6 +202,7 @@ def stage_layers(arch: ModelArch, layout: Layout, stage: int) -> range:
     return range(start, start + sizes[stage])
 
 
+@lru_cache(maxsize=256)  # a search asks for each split of a model once for every GPU, quantization and batch
 def stage_tensors(arch: ModelArch, layout: Layout, stage: int) -> tuple[RankTensor, ...]:
     """Every weight of one rank of pipeline stage `stage`, merged as vLLM merges them (qkv and gate-up are one each)."""
     last = layout.pipeline_parallel_size - 1

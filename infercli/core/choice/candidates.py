@@ -66,12 +66,13 @@ def candidates(question: Question) -> tuple[Weighed, ...]:
         kind = (hardware.gpu, hardware.gpu_memory_utilization, hardware.price, hardware.profile.quantizations)
         if kind not in kinds:
             kinds.append(kind)
+        which = kinds.index(kind)
         for (method, place), shape in product(_methods(hardware, question), _shapes(hardware, question)):
             tp, pp, replicas, kv_dtype, spare_gpus = shape
             silent_fp8 = kv_dtype != "auto" and "auto" in _kv_dtypes(hardware, question)
             default: Weighed | None = None
             for seqs in _sequences(hardware, question):
-                key = (kinds.index(kind), method, *shape, seqs)
+                key = (which, method, *shape, seqs)
                 if key in seen:
                     continue
                 candidate = Candidate(

@@ -63,22 +63,22 @@ class Examination(NamedTuple):
     """Why it cannot be; empty where it can."""
 
 
-def examination(question: Question, weighed: Weighed) -> Examination:
+def _examination(question: Question, request: EstimateRequest) -> Examination:
     """What `infercli estimate` would find of it before it looks at speed."""
     problems = Problems()
-    examined = examine(
-        request_of(question, weighed), question.model, problems, learned=question.learned, batch_is_said=True
-    )
+    examined = examine(request, question.model, problems, learned=question.learned, batch_is_said=True)
     return Examination(examined, "; ".join(p.what for p in problems.answer(None).problems))
 
 
 class Engine:
     """One way to run the model, whatever the number of replicas: examined once, played for each number asked."""
 
-    def __init__(self, question: Question, weighed: Weighed, examined: Examination) -> None:
+    def __init__(self, question: Question, weighed: Weighed, known: Examination | None = None) -> None:
+        """`known`: what another load found of it."""
         self._request = request_of(question, weighed)
         self._limits = limits(question.traffic)
-        self.examined, self.problem = examined
+        self.examination = known or _examination(question, self._request)
+        self.examined, self.problem = self.examination
         self._operating: dict[tuple[int, int], tuple[float, float]] = {}
         self._played: dict[int, Played] = {}
         self._capacities: dict[int, float] = {}

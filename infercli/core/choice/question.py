@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from infercli.core.documents.prices import Price
@@ -37,7 +38,7 @@ class Hardware:
     gpu_memory_utilization: float
     price: Price | None
 
-    @property
+    @cached_property
     def methods(self) -> tuple[str, ...]:
         """Quantizations that the profile accepts, in order of preference."""
         return expand(self.profile.quantizations)

@@ -11,7 +11,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from infercli.core.choice.candidates import Weighed, candidates, room_problem
-from infercli.core.choice.engine import Engine, Examination, examination
+from infercli.core.choice.engine import Engine, Examination
 from infercli.core.choice.measures import Measure, Played
 from infercli.core.choice.question import Question
 from infercli.core.choice.selection import Cost, Loser, Verdict
@@ -107,9 +107,8 @@ class Search:
         )  # fmt: skip
         found = self._engines.get(key)
         if found is None:
-            if key not in self.known:
-                self.known[key] = examination(self.question, weighed)
-            found = self._engines[key] = Engine(self.question, weighed, self.known[key])
+            found = self._engines[key] = Engine(self.question, weighed, self.known.get(key))
+            self.known[key] = found.examination
         return found
 
     def unaccepted(self, weighed: Weighed) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
@@ -95,6 +96,7 @@ def problems(arch: ModelArch, quantization: Quantization, tensor_parallel_size: 
     return layout_problems(arch, quantization, Layout(tensor_parallel_size=tensor_parallel_size))
 
 
+@lru_cache(maxsize=256)
 def layout_problems(
     arch: ModelArch,
     quantization: Quantization,

@@ -65,6 +65,9 @@ class Gpu(Record):
             raise ValueError("capability: a CUDA GPU has one, a GPU of another platform has null")
         return self
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # its rates are a dict, which has no hash
+
     def at_least(self, capability: tuple[int, int]) -> bool:
         """Whether the CUDA capability reaches that far; never elsewhere."""
         return self.capability is not None and self.capability >= capability

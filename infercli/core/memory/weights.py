@@ -6,8 +6,9 @@ that the checkpoint names for that module in that layer, and the size that PyTor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from math import lcm
 from typing import Literal, NamedTuple
 
@@ -251,6 +252,25 @@ def weights_by_role(
     last pipeline stage then loads. `batched_tokens`: max_num_batched_tokens, for which some models keep room.
     `adapters`: the slots of LoRA adapters, which vLLM allocates while it loads; None: it takes none.
     """
+    rotary_bytes = 4 if arch.rope_float32 else element_bytes
+    heaviest = dict(
+        _heaviest_stage(arch, quantization, layout, element_bytes, gpu, engine_version, adapters, drafts=drafts)
+    )
+    computed = sum(heaviest.values()) - heaviest.get(ADAPTERS, 0)
+    unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
+    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * rotary_bytes)
+    deepstack = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
+    batch = batch_buffers(arch, layout, element_bytes, batched_tokens, gpu, engine_version, drafts=drafts)
+    buffers = ((DEEPSTACK, deepstack), (BATCH_BUFFERS, sum(map(allocated_bytes, batch))), (UNEXPLAINED, unexplained))
+    return heaviest | {name: n for name, n in buffers if n}
+
+
+@lru_cache(maxsize=256)  # it does not depend on a batch, of which a search looks at several
+def _heaviest_stage(
+    arch: ModelArch, quantization: Quantization, layout: Layout, element_bytes: int, gpu: Gpu | None,
+    engine_version: str | None, adapters: Adapters | None, *, drafts: bool,
+) -> Mapping[str, int]:  # fmt: skip
+    """Bytes of the tensors of the pipeline stage that holds most, by role, and of its adapters' slots."""
 
     def stage_bytes(stage: int) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -270,15 +290,7 @@ def weights_by_role(
             found[ADAPTERS] = sum(copies * allocated_bytes(size) for copies, size in slots)
         return found
 
-    rotary_bytes = 4 if arch.rope_float32 else element_bytes
-    heaviest = max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
-    computed = sum(heaviest.values()) - heaviest.get(ADAPTERS, 0)
-    unexplained = round(computed * (1 + quantization.unexplained_fraction)) - computed
-    heaviest[ROTARY] = allocated_bytes(rotary_rows(arch, engine_version) * arch.rope_width * rotary_bytes)
-    deepstack = arch.deepstack_levels * allocated_bytes(batched_tokens * arch.hidden * element_bytes)
-    batch = batch_buffers(arch, layout, element_bytes, batched_tokens, gpu, engine_version, drafts=drafts)
-    buffers = ((DEEPSTACK, deepstack), (BATCH_BUFFERS, sum(map(allocated_bytes, batch))), (UNEXPLAINED, unexplained))
-    return heaviest | {name: n for name, n in buffers if n}
+    return max((stage_bytes(s) for s in range(layout.pipeline_parallel_size)), key=lambda f: sum(f.values()))
 
 
 def largest_unquantized_bytes(arch: ModelArch, layout: Layout, element_bytes: int) -> int:

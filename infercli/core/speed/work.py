@@ -7,6 +7,7 @@ the stages. Nothing here is fitted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
 
@@ -174,6 +175,7 @@ def halved_of(gpu: Gpu) -> float:
     return gpu.peak_flops.get("int8", 0.0) / half / 2 if gpu.peak_flops.get("int8", 0.0) > HALVED * half else 1.0
 
 
+@lru_cache(maxsize=256)
 def rank_work(
     arch: ModelArch,
     quantization: Quantization,

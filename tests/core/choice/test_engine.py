@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from infercli.core.choice.candidates import candidates
-from infercli.core.choice.engine import Engine, examination, request_of
+from infercli.core.choice.engine import Engine, request_of
 from infercli.core.choice.measures import OBJECTIVES, Measure, Played
 from infercli.core.choice.question import Fixed
 from infercli.core.speed.throughput import Speed, Spread
@@ -49,7 +49,7 @@ def test_the_tightest_requirement_is_the_one_with_the_least_room_at_the_pessimis
 def test_what_runs_at_once_is_at_worst_what_the_least_kv_cache_holds():
     question = ask(profile("l4", "L4"), load={"concurrency": 64}, ttft_s=None, quantizations=("fp8",))
     weighed = candidates(question)[0]
-    engine = Engine(question, weighed, examination(question, weighed))
+    engine = Engine(question, weighed)
     (found,) = engine.carries(1, 1024)
     held = engine.examined.sized.room.held
     assert held.low_bytes < held.bytes
@@ -61,7 +61,7 @@ def test_what_runs_at_once_is_at_worst_what_the_least_kv_cache_holds():
 def test_clients_that_a_batch_has_no_place_for_wait_at_least_half_of_what_littles_law_says():
     question = ask(profile("l4", "L4"), load={"concurrency": 100}, quantizations=("fp8",), fixed=Fixed(max_num_seqs=1))
     weighed = candidates(question)[0]
-    engine = Engine(question, weighed, examination(question, weighed))
+    engine = Engine(question, weighed)
     # One request is answered at a time, and 99 wait, each for all before it.
     load = question.traffic
     alone_s = engine.step(0, 0, load.input_len, load.input_len**2 / 2, 1) + (load.output_len - 1) * engine.step(
@@ -85,7 +85,7 @@ def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, 
     question = replace(question, traffic=question.traffic.model_copy(update=changed))
     weighed = candidates(question)
     chosen = weighed[which % len(weighed)]
-    engine, replicas = Engine(question, chosen, examination(question, chosen)), chosen.candidate.replicas
+    engine, replicas = Engine(question, chosen), chosen.candidate.replicas
     carried = all(m.share < 1 for m in engine.carries(replicas, chosen.candidate.max_num_seqs))
     if engine.starts and carried:
         played = {m.of: m.value for m in engine.play(replicas).measures}
@@ -106,7 +106,7 @@ def test_a_smaller_batch_is_never_better_than_the_closed_form_says_of_it_by_the_
     question = replace(question, traffic=traffic)
     smaller = [w for w in candidates(question) if w.default_batch is not None]
     chosen = smaller[which % len(smaller)]
-    own, usual = (Engine(question, w, examination(question, w)) for w in (chosen, chosen.default_batch))
+    own, usual = (Engine(question, w) for w in (chosen, chosen.default_batch))
     if usual.starts:
         c = chosen.candidate
         played = {m.of: m.value for m in own.play(c.replicas).measures}

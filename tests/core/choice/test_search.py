@@ -21,6 +21,7 @@ from infercli.core.estimates.problems import Problems
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.speed import load_of, serving_of
 from infercli.core.gpus import GPUS
+from infercli.core.memory.weights import _heaviest_stage
 from infercli.core.speed import throughput
 from infercli.core.speed.bounds import bounded
 from infercli.core.speed.engine import step_time
@@ -57,6 +58,15 @@ def holds(question, c: Candidate) -> bool:
     capacity = throughput.capacity_requests_per_s(step, serving, load)
     low = bounded(capacity, "output_tokens_per_s", sized.arch, sized.load.gpu, serving, load)[0].low
     return low >= traffic.request_rate
+
+
+def test_what_no_batch_changes_is_counted_once_for_all_of_them():
+    question = ask(profile("h100-x8", "H100", gpus=8), model=LLAMA_70B)
+    found = (w.candidate for w in candidates(question))
+    splits = {(c.quantization, c.tensor_parallel_size, c.pipeline_parallel_size) for c in found}
+    _heaviest_stage.cache_clear()
+    Search(question)
+    assert 0 < _heaviest_stage.cache_info().misses <= len(splits) < _heaviest_stage.cache_info().hits
 
 
 # Answers of one token.
