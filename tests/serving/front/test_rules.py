@@ -59,7 +59,9 @@ def test_what_is_no_table_is_refused_by_name(config, said):
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+        max_leaves=12,
     )
 )
 def test_a_table_from_anything_is_a_table_or_a_value_error(config):
