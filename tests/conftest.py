@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.parts.control_plane"]
+
+# No test is held to a time: a busy machine says nothing about the code.
+settings.register_profile("infercli", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("infercli")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background so, and tests that press Ctrl-C would wait for ever.

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("infercli", deadline=None)
+settings.register_profile("infercli")
 settings.load_profile("infercli")

@@ -78,7 +78,7 @@ def test_clients_that_a_batch_has_no_place_for_wait_at_least_half_of_what_little
 @example({"request_rate": 3.0}, 2500.0, 100.0, 2867, 0.0)  # nearly all that a small batch carries
 @example({"request_rate": 3.0}, 1000.0, 2.0, 0, 0.0)  # a second token that no other prompt holds up
 @example({"request_rate": 3.0}, 2500.0, 100.0, 0, 0.95)  # a prompt of which next to nothing is computed
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, output, which, cached):
     question = ask(load=load)
     changed = {"input_len": prompt, "output_len": output, "prefix_hit_fraction": cached}
@@ -97,7 +97,7 @@ def test_what_is_played_is_never_better_than_the_closed_form_said(load, prompt, 
     st.sampled_from([17.0, 40.0, 130.0, 300.0]), st.sampled_from([50.0, 1000.0, 2500.0]),
     st.sampled_from([2.0, 40.0, 200.0]), st.integers(0, 10_000),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_smaller_batch_is_never_better_than_the_closed_form_says_of_it_by_the_engine_of_the_default(
     clients, prompt, output, which
 ):

@@ -399,21 +399,21 @@ def cost_of_the_winner(question) -> float:
 
 
 @given(loads, st.floats(0.01, 0.3), st.floats(0.05, 5), st.floats(1, 3), st.floats(1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_looser_objectives_never_cost_more(load, tpot_s, ttft_s, slower, later):
     tight = cost_of_the_winner(ask(load=load, tpot_s=tpot_s, ttft_s=ttft_s))
     assert cost_of_the_winner(ask(load=load, tpot_s=tpot_s * slower, ttft_s=ttft_s * later)) <= tight
 
 
 @given(st.floats(0.2, 10), st.floats(1.5, 10), st.sampled_from([0.03, 0.06, 0.15]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_lower_rate_never_costs_more(rate, times, tpot_s):
     high = cost_of_the_winner(ask(load={"request_rate": rate}, tpot_s=tpot_s))
     assert cost_of_the_winner(ask(load={"request_rate": rate / times}, tpot_s=tpot_s)) <= high
 
 
 @given(loads, st.sampled_from([0.02, 0.03, 0.06, 0.15]), st.sampled_from([0.05, 0.5, 5.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whether_it_holds_is_what_the_whole_search_says(load, tpot_s, ttft_s):
     question = ask(profile("l4", gpus=4, count=2), profile("h100", "H100"), load=load, tpot_s=tpot_s, ttft_s=ttft_s)
     short, whole = Search(question).holds(), Search(question)

@@ -50,7 +50,7 @@ def fits_no_less(more: Estimate, less: Estimate) -> bool:
 
 
 @given(questions)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_terms_inside_the_budget_add_up_to_it(question):
     found = answer(*question)
     assert sum(t.bytes for t in found.memory.terms if t.inside_budget) == found.memory.budget_bytes
@@ -104,7 +104,7 @@ def test_the_speed_of_what_may_not_start_is_that_of_an_engine_that_did():
 
 
 @given(questions, st.integers(1, 32))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_layers_never_cost_less(question, extra):
     base, count, asked = question
     less, more = answer(base, count, asked), answer(base, count + extra, asked)
@@ -115,7 +115,7 @@ def test_more_layers_never_cost_less(question, extra):
 
 
 @given(questions, st.integers(1, 1024), st.sampled_from([0, 1024, 8192]), st.integers(0, 8000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_sequences_and_more_tokens_never_cost_less(question, seqs, tokens, length):
     base, count, asked = question
     less = answer(base, count, asked)
@@ -131,7 +131,7 @@ def test_more_sequences_and_more_tokens_never_cost_less(question, seqs, tokens, 
 
 
 @given(questions, st.sampled_from([1, 2, 4]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_gpus_never_fit_less(question, size):
     base, count, asked = question
     assume(shapes()[base].arch.layers[0].mixer.heads % (2 * size) == 0)
@@ -141,7 +141,7 @@ def test_more_gpus_never_fit_less(question, size):
 
 
 @given(questions, st.floats(1, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_starts_still_starts_on_the_same_gpu_with_more_memory(question, extra):
     base, count, asked = question
     memory = GPUS[asked["gpu"]].memory_bytes / 2**30
@@ -152,7 +152,7 @@ def test_what_starts_still_starts_on_the_same_gpu_with_more_memory(question, ext
 
 
 @given(questions)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_said_to_start_holds_one_request_at_every_bound(question):
     found = answer(*question)
     if found.starts:
@@ -171,7 +171,7 @@ fields = st.sampled_from(list(EstimateRequest.model_fields))
 
 
 @given(st.dictionaries(fields, json_values, max_size=6) | json_values)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_json_is_a_request_or_a_list_of_what_is_wrong_with_it(value):
     found = read_request(value)
     if isinstance(found, EstimateError):
@@ -336,7 +336,7 @@ def test_more_sequences_than_the_default_batch_are_refused_where_nobody_says_the
 
 
 @given(questions, st.sampled_from([1, 8, 16, 64, 512]), st.integers(1, 8), st.sampled_from([1, 2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_slots_for_adapters_or_a_higher_rank_never_cost_less(question, rank, slots, ranks):
     enabled = {"enable_lora": True, "tensor_parallel_size": ranks}
     asked = enabled | {"max_loras": slots, "max_lora_rank": rank}

@@ -40,7 +40,7 @@ def test_no_interval_reaches_below_what_the_datasheet_allows():
                      {"num_prompts": 200}, {"request_rate": 3.0, "num_prompts": 50}]),
     st.sampled_from([0.0, 0.5, 0.95]),
 )  # fmt: skip
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_value_lies_in_its_interval(gpu, version, load, hits):
     speed = found(gpu, version, prefix_hit_fraction=hits, **load)
     for name, interval in speed:

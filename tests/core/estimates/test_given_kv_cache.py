@@ -53,7 +53,7 @@ def test_graphs_that_are_captured_after_the_cache_still_need_their_room():
 
 
 @given(st.integers(1, 24 * 1024), st.integers(1, 24 * 1024))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_more_never_finds_room_where_less_does_not(a: int, b: int):
     less, more = (estimate_with(size * 2**20) for size in sorted((a, b)))
     if less.kv_cache.bytes >= NEED:

@@ -179,14 +179,14 @@ def outcome(read):
         return error.problems
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text() | _VALUES.map(json.dumps) | st.lists(_VALUES).map(json.dumps))
 def test_no_text_whatever_ends_in_anything_but_prompts_or_problems(text):
     for read in (lambda: read_sharegpt(text, "s")[0], lambda: read_prompt_lines(text.splitlines(), "j")):
         assert outcome(read)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(config=st.fixed_dictionaries({}, optional=dict.fromkeys(("prompts", "tests", "defaultTest"), _VALUES)) | _VALUES)
 def test_no_configuration_whatever_does_either(config):
     assert outcome(lambda: read_promptfoo(config, "p"))

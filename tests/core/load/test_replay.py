@@ -63,7 +63,7 @@ def test_another_stage_shares_nothing_with_the_first_and_the_same_within_itself(
     assert common_beginning([other[0], other[1]])[11:] == common_beginning([first[0], first[1]])[11:]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     sizes=st.lists(st.tuples(st.integers(1, 400), st.integers(0, 5)), min_size=1, max_size=5),
     block_tokens=st.sampled_from([32, 64]),

@@ -38,7 +38,7 @@ def test_the_first_conversations_do_not_depend_on_how_many_are_asked_for(lengths
     assert many.conversations[:4] == few.conversations
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     tokens=st.lists(st.integers(30, 300), min_size=1, max_size=4),
     prefix=st.integers(1, 29),

@@ -81,7 +81,7 @@ def test_texts_side_by_side_differ_from_their_first_group_on():
     assert numbers.number(0, 1).split()[0] != firsts[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tokens=st.lists(st.integers(1, 400), min_size=1, max_size=6), seed=st.integers(0, 9))
 def test_a_text_has_exactly_the_tokens_asked_for(lengths, tokens, seed):
     writer = Writer(lengths, seed)
@@ -92,7 +92,7 @@ def test_a_text_has_exactly_the_tokens_asked_for(lengths, tokens, seed):
     assert lengths.lengths(writer.write(pieces)) == tokens
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(stage=st.integers(1, 60), index=st.integers(0, 4000), tokens=st.integers(40, 300))
 def test_another_number_is_as_long_in_tokens_as_the_first(by_word, stage, index, tokens):
     lengths = by_word

@@ -174,7 +174,7 @@ def outcome(lines, trace_format):
         return error.problems
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(), trace_format=st.sampled_from(TRACE_FORMATS), head=st.booleans())
 def test_no_text_whatever_ends_in_anything_but_a_trace_or_its_problems(text, trace_format, head):
     heads = {"azure": AZURE[0], "burstgpt": BURSTGPT[0]}
@@ -189,7 +189,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=st.lists(st.fixed_dictionaries(dict.fromkeys(json.loads(line(hash_ids=[])), _VALUES)), max_size=4))
 def test_no_json_whatever_does_either(rows):
     assert outcome([json.dumps(row) for row in rows], "timed_trace")

@@ -350,7 +350,7 @@ def test_a_step_is_never_shorter_than_its_tokens_take_to_stream():
     decodes=st.integers(0, 512), context=st.integers(1, 8192), prefill=st.integers(0, 8192), part=st.floats(1, 3),
     arch=st.sampled_from([LLAMA, MIXTRAL]), c=st.sampled_from([V0, V1, ROOFLINE]),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_more_of_anything_is_never_faster(decodes, context, prefill, part, arch, c):
     timed = step(arch, coefficients=c, runtime=Runtime(v0=c is V0, asynchronous=False))
     base = timed(decodes, decodes * context, prefill, prefill * context, 1)
@@ -360,7 +360,7 @@ def test_more_of_anything_is_never_faster(decodes, context, prefill, part, arch,
 
 
 @given(factor=st.floats(1, 4), name=st.sampled_from(["L4", "A100-80-SXM", "H100", "B200"]), batch=st.integers(1, 256))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_more_bandwidth_or_compute_is_never_slower(factor, name, batch):
     gpu = find_gpu(name)
     wide = gpu.model_copy(update={"memory_bandwidth_bytes_per_s": gpu.memory_bandwidth_bytes_per_s * factor})
@@ -531,7 +531,7 @@ def test_arrivals_are_seen_a_step_later_where_steps_are_scheduled_ahead():
     seqs=st.integers(1, 8), kv=st.sampled_from([None, 100, 400]), chunked=st.booleans(),
     concurrency=st.sampled_from([None, 1, 3]),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_request_ends_once_and_in_order(prompts, outputs, seqs, kv, chunked, concurrency):
     budget = 16 if chunked else 64
     asked = limits(max_num_seqs=seqs, kv_tokens=kv, chunked_prefill=chunked, max_num_batched_tokens=budget)
@@ -549,7 +549,7 @@ def test_a_prompt_that_rounding_ends_early_is_answered_all_the_same():
 
 
 @given(output=st.integers(2, 200), longer=st.integers(1, 100), batch=st.integers(1, 64))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_longer_answers_never_end_earlier(output, longer, batch):
     timed = step(coefficients=V1)
     asked = limits(max_num_seqs=16, max_num_batched_tokens=2048)

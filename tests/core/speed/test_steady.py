@@ -30,7 +30,7 @@ def test_samples_have_their_mean_and_are_the_same_every_time():
     shape=st.sampled_from(["uniform", "skewed"]),
     count=st.integers(50, 400),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whole_lengths_keep_their_mean_and_none_is_below_one(mean, spread, shape, count):
     lengths = Lengths(mean, spread, shape)
     values = sample_whole_lengths(lengths, count, seed=2)
@@ -92,7 +92,7 @@ def test_in_the_closed_form_as_many_are_answered_as_run_for_as_long_as_their_tok
 
 
 @given(running=st.integers(1, 200), prompt=st.integers(10, 4000), output=st.integers(10, 1000))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_more_users_never_get_more_tokens_each(running, prompt, output):
     timed, asked = step(coefficients=V1), limits(max_num_seqs=256, max_num_batched_tokens=8192)
     one, more = (steady(timed, asked, prompt, output, n) for n in (running, running + 1))

@@ -119,7 +119,7 @@ def test_engines_that_take_one_request_at_a_time_answer_no_more_for_clients_that
     requests=st.integers(1, 200), rate=st.sampled_from([0.5, 2.0, 8.0, 30.0]), replicas=st.integers(1, 16),
     output=st.sampled_from([1.0, 20.0, 200.0]),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_run_takes_until_its_last_request_has_arrived_on_any_number_of_engines(requests, rate, replicas, output):
     found = ask(load(output=output, request_rate=rate, requests=requests, replicas=replicas))
     assert (
@@ -128,7 +128,7 @@ def test_a_run_takes_until_its_last_request_has_arrived_on_any_number_of_engines
 
 
 @given(requests=st.integers(1, 60), more=st.integers(0, 60), replicas=st.integers(1, 16))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_who_all_come_at_once_are_the_same_by_whatever_load(requests, more, replicas):
     at_once = ask(load(requests=requests, replicas=replicas))
     loop = ask(load(requests=requests, concurrency=requests + more, replicas=replicas))
@@ -562,7 +562,7 @@ def test_a_rate_of_the_first_engine_says_nothing_of_the_second():
     concurrency=st.integers(1, 64), gpu=st.sampled_from(["L4", "A100-80-SXM", "H100", "B200"]),
     prompt=st.integers(16, 4000), output=st.integers(2, 300), factor=st.floats(1.1, 4),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_more_bandwidth_never_gives_fewer_tokens(concurrency, gpu, prompt, output, factor):
     """Of prompts that are all there: where they trickle in, a faster step may begin before the next one has come."""
     slow = find_gpu(gpu)
@@ -572,7 +572,7 @@ def test_more_bandwidth_never_gives_fewer_tokens(concurrency, gpu, prompt, outpu
 
 
 @given(concurrency=st.integers(1, 32), prompt=st.integers(16, 2000), output=st.integers(16, 200))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_doubling_the_clients_never_gives_each_of_them_more(concurrency, prompt, output):
     one, two = (
         ask(load(prompt, output, concurrency=n)).output_tokens_per_s / n for n in (concurrency, 2 * concurrency)
