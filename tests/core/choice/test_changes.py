@@ -16,7 +16,7 @@ from tests.core.choice.searches import LLAMA_70B, ask, profile
 
 def test_changes_hold_when_they_are_searched_again():
     def small(gpus=2, count=1, rate=5.0):
-        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.07)
+        return ask(profile("l4", gpus=gpus, count=count), load={"request_rate": rate}, tpot_s=0.06)
 
     search = Search(small())
     assert selection(search).chosen is None
