@@ -287,6 +287,9 @@ def _items(request: dict[str, Any], notes: str) -> None:
     counts = dict(re.findall(r"(\w+)\W+(\d+)", limits.group(1))) if limits else {}
     if counts:
         request["limit_mm_per_prompt"] = {kind: int(count) for kind, count in counts.items()}
+    pixels = re.search(r"mm[-_]processor[-_]kwargs\W*\{[^{}]*?max_pixels\W+(\d+)", notes)
+    if pixels:
+        request["mm_processor_kwargs"] = {"max_pixels": int(pixels.group(1))}
 
 
 def number(value: Any) -> float | None:

@@ -80,6 +80,7 @@ _INSTEAD = PLANNING | {
     "--system": "write --gpu",
     "--target-request-rate": "write --request-rate",
     "--limit-mm-per-prompt": _LIMITS,
+    "--mm-processor-kwargs": 'ask by a line of JSON, whose "mm_processor_kwargs" says it',
     "--explain": "`infercli plan` has it",
     "--input-tokens": "write --input-len",
     "--output-tokens": "write --output-len",

@@ -227,6 +227,10 @@ def test_the_engine_that_served_is_asked_for_where_versions_had_both(library):
         ("limit_mm_per_prompt all 0", {"language_model_only": True}),
         ('--limit-mm-per-prompt {"image": 1, "video": 0}', {"limit_mm_per_prompt": {"image": 1, "video": 0}}),
         ("--mm-encoder-tp-mode data", {"mm_encoder_tp_mode": "data"}),
+        (
+            '--mm-processor-kwargs {"min_pixels": 784, "max_pixels": 262144}',
+            {"mm_processor_kwargs": {"max_pixels": 262144}},
+        ),
         ("a vision model, images are served", {}),
     ],
 )

@@ -9,7 +9,8 @@ SAME_NAMES = (
     "tensor_parallel_size", "pipeline_parallel_size", "enable_expert_parallel", "dtype", "kv_cache_dtype",
     "max_model_len", "max_num_seqs", "max_num_batched_tokens", "gpu_memory_utilization", "kv_cache_memory_bytes",
     "block_size", "enforce_eager", "enable_prefix_caching", "mamba_ssm_cache_dtype", "disable_hybrid_kv_cache_manager",
-    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "enable_lora", "max_loras", "max_lora_rank",
+    "language_model_only", "limit_mm_per_prompt", "mm_encoder_tp_mode", "mm_processor_kwargs", "enable_lora",
+    "max_loras", "max_lora_rank",
 )  # fmt: skip
 """Those that an estimate takes by the same name."""
 

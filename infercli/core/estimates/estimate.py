@@ -30,6 +30,7 @@ from infercli.core.estimates.speed import speed
 from infercli.core.estimates.two_engines import with_engine
 from infercli.core.gpus import GPUS, Gpu, find_gpu, find_gpu_with, guessed_note, other_memory_note
 from infercli.core.memory.batch import Draft
+from infercli.core.memory.vision import uncounted_kwargs
 from infercli.core.quantization.checkpoint import Quantization
 from infercli.core.quantization.methods import require_engine
 from infercli.core.record import Json
@@ -184,9 +185,15 @@ def examine(
     with problems.at(""):
         if not problems:
             sized = _in_engine(size(request, arch, quantization, gpu, facts, settings, draft, learned))
-            notes += (*machine_notes(sized), *sized.cache_notes)
+            notes += (*machine_notes(sized), *sized.cache_notes, *_processor_notes(request, arch))
             return Examined(settings=settings, sized=sized, notes=notes)
     return None
+
+
+def _processor_notes(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
+    names = uncounted_kwargs(arch, request.items(arch), request.mm_processor_kwargs or {})
+    if names:
+        yield f"what mm_processor_kwargs change by {', '.join(names)} is not counted: items are as large as they can be"
 
 
 def _check_layout(

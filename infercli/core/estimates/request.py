@@ -16,7 +16,7 @@ from infercli.core.documents.workload import MOST_COUNT
 from infercli.core.engines import RAY_SERVICE_ENGINE
 from infercli.core.gpus import Gpu
 from infercli.core.memory.lora import Adapters
-from infercli.core.memory.vision import Items, as_loaded, items_of
+from infercli.core.memory.vision import Items, as_loaded, items_of, max_pixels_of
 from infercli.core.record import Json, Record
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
@@ -162,6 +162,9 @@ class EstimateRequest(Asked):
     """No prompt holds anything but text: encoders are not loaded, or at least not run."""
     limit_mm_per_prompt: dict[str, Json] | None = None
     """By kind (image, video, audio), how many a prompt may hold: a number or an object with `count`; 0 of all: text."""
+    mm_processor_kwargs: dict[str, Json] | None = None
+    """`max_pixels`, or `size` with `longest_edge`: an image or a frame of Qwen-VL's has no more. Of other models and
+    other arguments it is not known what they do to the profile, and a note says so."""
     mm_encoder_tp_mode: Literal["weights", "data"] = "weights"
     """`data`: every rank holds the encoders whole, and takes its share of the images."""
     enable_lora: bool = False
@@ -196,6 +199,14 @@ class EstimateRequest(Asked):
                 raise ValueError(f"{kind}: must be how many a prompt may hold, 0 or more, or an object with `count`")
         return limits
 
+    @field_validator("mm_processor_kwargs")
+    @classmethod
+    def _pixels(cls, said: dict[str, Json] | None) -> dict[str, Json] | None:
+        pixels = max_pixels_of(said or {})
+        if pixels is not None and (not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1):
+            raise ValueError("max_pixels (or size.longest_edge): must be a whole number of pixels, 1 or more")
+        return said
+
     @model_validator(mode="after")
     def _in_agreement(self) -> Self:
         if self.model is None and self.config_path is None and self.config is None:
@@ -217,7 +228,9 @@ class EstimateRequest(Asked):
 
     def items(self, arch: ModelArch) -> Items:
         """What prompts of this model may hold besides text."""
-        return items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
+        found = items_of(arch, language_model_only=self.language_model_only, limits=self.limit_mm_per_prompt)
+        pixels = max_pixels_of(self.mm_processor_kwargs or {})
+        return found._replace(max_pixels=pixels if isinstance(pixels, int) else None)
 
     def as_loaded(self, arch: ModelArch, release: tuple[int, int]) -> ModelArch:
         """The model with its encoders, and its draft layers, as that version of vLLM loads them."""

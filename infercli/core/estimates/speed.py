@@ -101,7 +101,7 @@ def _uncounted(request: EstimateRequest, arch: ModelArch, gpu: Gpu) -> Iterator[
     """What of the engine changes its speed, and is taken to be nothing or the usual."""
     if request.workload is not None and request.workload.prefix_hit_fraction:
         yield HELD_WHOLE
-    if arch.encoders and request.items(arch) != "none":
+    if arch.encoders and request.items(arch).kinds != "none":
         yield "the time that encoders take for images, videos or sound is not counted"
     if request.enable_lora:
         yield "what adapters add to each step is not counted: requests of the base model alone"

@@ -40,6 +40,7 @@ class StartupLog(Record):
     max_loras: int | None = None
     max_lora_rank: int | None = None
     limit_mm_per_prompt: dict[str, Json] | None = None
+    mm_processor_kwargs: dict[str, Json] | None = None
     speculation: str | None = None
     """The method that drafts."""
     speculative_tokens: int | None = None
@@ -99,6 +100,7 @@ _SWITCHES = (
 _SPECULATION = re.compile(r"SpeculativeConfig\(method='(\w+)', model=(?:None|'([^']*)'), num_spec_tokens=(\d+)\)")
 _OFFLOADED = (rf"\bcpu_offload_gb['\"]?[=:] ?{_NUMBER}",)
 _LIMITS = (r"limit_mm_per_prompt['\"]?[=:] ?(\{[^{}]*\})",)
+_PROCESSOR = (r"mm_processor_kwargs['\"]?[=:] ?(\{(?:[^{}]|\{[^{}]*\})*\})",)
 _WEIGHTS = (
     rf"Model loading took {_NUMBER} Gi?B",
     rf"Loading model weights took {_NUMBER} GB",
@@ -142,6 +144,7 @@ _TOTAL = (
 _WORDS = (
     "version", "LLM engine", "with config", "model='", "dtype", "quantization", "max_seq_len", "_parallel_size",
     "max_lora", "max_num_", "kv_cache_memory_bytes", "SpeculativeConfig", "cpu_offload_gb", "limit_mm_per_prompt",
+    "mm_processor_kwargs",
     *_SWITCHES, "block_size", "GiB", " GB", "KV cache size", "blocks", "Maximum concurrency", "emory utilization",
     "gpu_memory_utilization", _NOT_DEDUCTED,
 )  # fmt: skip
@@ -178,7 +181,8 @@ def read_startup_log(text: str) -> StartupLog | None:
         said = _all((rf"\b{name}=(True|False)", rf"'{name}': (True|False)"), plain)
         found[name] = said[-1] == "True" if said else None
     found["cpu_offload_gb"] = _number(_first(_OFFLOADED, plain))
-    found["limit_mm_per_prompt"] = _limits(_first(_LIMITS, plain))
+    found["limit_mm_per_prompt"] = _mapping(_first(_LIMITS, plain))
+    found["mm_processor_kwargs"] = _mapping(_first(_PROCESSOR, plain))
     drafting = _SPECULATION.search(plain)
     if drafting is not None:
         found |= {"speculation": drafting[1], "draft_model": drafting[2], "speculative_tokens": int(drafting[3])}
@@ -225,7 +229,7 @@ def _last_start(text: str) -> str:
     return whole[-1] if len(parts) > 1 and whole else text
 
 
-def _limits(said: str | None) -> dict[str, Json] | None:
+def _mapping(said: str | None) -> dict[str, Json] | None:
     try:
         value = ast.literal_eval(said or "")
     except (ValueError, SyntaxError):

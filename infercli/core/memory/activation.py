@@ -120,9 +120,7 @@ def moments(arch: ModelArch, quantization: Quantization, batch: Batch, facts: En
 def _encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     if facts.engine(batch.gpu) == "V0":
         return NOTHING
-    return peak_of_encoder(
-        arch, batch.max_num_batched_tokens, batch.max_model_len, batch.element_bytes, batch.layout, facts, batch.items
-    )
+    return peak_of_encoder(arch, batch, facts)
 
 
 # The forward pass.
@@ -236,17 +234,8 @@ def _context_bytes(arch: ModelArch, batch: Batch, facts: EngineFacts) -> int:
 
 
 def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
-    v0 = facts.engine(batch.gpu) == "V0"
-    encoder = kept_by_encoder(
-        arch,
-        batch.max_num_batched_tokens,
-        batch.max_model_len,
-        batch.element_bytes,
-        v0_sequences=batch.max_num_seqs if v0 else None,
-        facts=facts,
-        items=batch.items,
-    )
-    if v0:
+    encoder = kept_by_encoder(arch, batch, facts)
+    if facts.engine(batch.gpu) == "V0":
         return encoder
     indexers = [m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]
     pools = [i.pool if facts.release >= _POOLED_KEYS else 1 for i in indexers]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from infercli.core.architecture.arch import Layout, ModelArch
 from infercli.core.gpus import Gpu
 from infercli.core.memory.lora import Adapters
-from infercli.core.memory.vision import Items
+from infercli.core.memory.vision import ANYTHING, Items
 from infercli.core.quantization.checkpoint import Quantization
 
 
@@ -26,7 +26,7 @@ class Batch:
     max_model_len: int
     element_bytes: int
     """Of one unquantized activation."""
-    items: Items = "all"
+    items: Items = ANYTHING
     """What prompts may hold besides text."""
     enforce_eager: bool = False
     """Neither compilation nor CUDA graphs."""

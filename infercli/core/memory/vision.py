@@ -9,14 +9,27 @@ processor's, which config.json does not hold: hence the table.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from infercli.core.architecture.arch import Layout, ModelArch
+from infercli.core.architecture.arch import ModelArch
 from infercli.core.engines.facts import NOTHING, Band, EngineFacts
 from infercli.core.units import GIB
 
-Items: TypeAlias = Literal["all", "images", "none"]
-"""What a prompt may hold besides text."""
+if TYPE_CHECKING:
+    from infercli.core.memory.batch import Batch
+
+
+class Items(NamedTuple):
+    """What a prompt may hold besides text."""
+
+    kinds: Literal["all", "images", "none"] = "all"
+    most: int | None = None
+    """Of each kind; None: as many as the context holds."""
+    max_pixels: int | None = None
+    """Of one; None: as many as the processor lets through. Known of the encoders with `pixels_per_token`."""
+
+
+ANYTHING = Items()
 
 
 class Block(NamedTuple):
@@ -55,15 +68,17 @@ class Encoder(NamedTuple):
     """From that release on no batch is taken that is smaller than an item, since all of it is attended to at once."""
     image_tokens: int | None = None
     """Of the largest image, where the largest item is a video of another size."""
+    pixels_per_token: int | None = None
+    """Where mm_processor_kwargs' max_pixels bounds an item; None: it is not known to."""
 
 
 _QWEN2 = Encoder(
-    item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2, frame_pairs=7,
+    item_tokens=16384, pixel_bytes=4 * 3 * 2 * 14 * 14 * 2, frame_pairs=7, pixels_per_token=28 * 28,
     patches=4, block=Block(beside_attention=3, beside_mlp=2),
 )  # fmt: skip
 _QWEN3 = Encoder(
     item_tokens=16384, pixel_bytes=4 * 3 * 2 * 16 * 16 * 2, outputs=4, padded_video=(12288, 153600),
-    patches=4, block=Block(beside_attention=4, beside_mlp=3),
+    pixels_per_token=32 * 32, patches=4, block=Block(beside_attention=4, beside_mlp=3),
 )  # fmt: skip
 _GEMMA4 = Encoder(
     item_tokens=32 * (70 + 8), pixel_bytes=9 * 3 * 16 * 16 * 2, patches=32 * 70 * 9 / (32 * (70 + 8)), image_tokens=280,
@@ -176,13 +191,15 @@ def items_of(arch: ModelArch, *, language_model_only: bool, limits: dict[str, An
     an object with `count`.
     """
     if language_model_only:
-        return "none"
+        return Items("none")
     counts = {k: v.get("count", 1) if isinstance(v, dict) else v for k, v in (limits or {}).items()}
     known = [(len(name), kinds) for name, kinds in _MODALITIES if arch.architecture.startswith(name)]
     kinds = max(known)[1] if known else _ANY_MODALITY
     if all(counts.get(kind) == 0 for kind in kinds):
-        return "none"
-    return "images" if counts.get("video") == 0 else "all"
+        return Items("none")
+    # One that is not named may be the largest of all.
+    most = max(counts[kind] for kind in kinds) if all(kind in counts for kind in kinds) else None
+    return Items("images" if counts.get("video") == 0 else "all", most)
 
 
 def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encoders_whole: bool = False) -> ModelArch:
@@ -191,7 +208,7 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     `encoders_whole`: mm_encoder_tp_mode is `data`, where every rank holds them whole and takes its share of the images.
     """
     early = release >= (0, 10) and arch.architecture.startswith(_UNUSED_LEFT_OUT_EARLY)
-    left_out = items == "none" and (release >= _UNUSED_LEFT_OUT or early)
+    left_out = items.kinds == "none" and (release >= _UNUSED_LEFT_OUT or early)
     left_out &= not arch.architecture.startswith(_ALWAYS_LOADED)
     left_out |= release < _GEMMA_3N_SEES and arch.architecture.startswith("Gemma3nFor")
     if not arch.encoders or not (left_out or encoders_whole):
@@ -200,10 +217,32 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     return replace(arch, encoders=() if left_out else whole)
 
 
-def _encoder(arch: ModelArch, items: Items = "all") -> Encoder:
+_MEANT = frozenset({"max_pixels", "min_pixels", "size"})
+"""Arguments of Qwen-VL's image processors, of which the first and the last bound what they let through."""
+
+
+def max_pixels_of(processor_kwargs: dict[str, Any]) -> Any:
+    """Of an image, as mm_processor_kwargs say, unchecked; None: they do not (0.29 models/qwen2_vl.py, qwen3_vl.py)."""
+    size = processor_kwargs.get("size")
+    edge = size.get("longest_edge") if isinstance(size, dict) else None
+    return edge if processor_kwargs.get("max_pixels") is None else processor_kwargs["max_pixels"]
+
+
+def uncounted_kwargs(arch: ModelArch, items: Items, processor_kwargs: dict[str, Any]) -> list[str]:
+    """Names among mm_processor_kwargs of which it is not known what they do to the largest item."""
+    if not arch.encoders or items.kinds == "none":
+        return []
+    known = _MEANT if _encoder(arch).pixels_per_token is not None else frozenset()
+    return sorted(name for name in processor_kwargs if name not in known)
+
+
+def _encoder(arch: ModelArch, items: Items = ANYTHING) -> Encoder:
     known = _ENCODERS if arch.encoders else ()
     found = next((e for name, e in known if arch.architecture.startswith(name)), _UNKNOWN)
-    if items == "all":
+    if items.max_pixels is not None and found.pixels_per_token is not None:
+        tokens = min(found.item_tokens, max(1, items.max_pixels // found.pixels_per_token))
+        found = found._replace(item_tokens=tokens)
+    if items.kinds == "all":
         return found
     size = found.image_tokens or found.item_tokens
     return found._replace(
@@ -211,7 +250,7 @@ def _encoder(arch: ModelArch, items: Items = "all") -> Encoder:
     )
 
 
-def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = "all") -> int:
+def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = ANYTHING) -> int:
     """The fewest tokens of a batch that vLLM takes, unless videos are switched off; 0: any number.
 
     vLLM 0.29 v1/core/encoder_cache_manager.py compute_mm_encoder_budget ("Chunked MM input disabled but ..."), which
@@ -219,62 +258,61 @@ def least_batch(arch: ModelArch, release: tuple[int, int], items: Items = "all")
     """
     encoder = _encoder(arch, items)
     whole = encoder.whole and arch.image_prefix and release >= encoder.together_from
-    return encoder.item_tokens if whole and items != "none" else 0
+    return encoder.item_tokens if whole and items.kinds != "none" else 0
 
 
-def _profiled(encoder: Encoder, batched_tokens: int, max_model_len: int, facts: EngineFacts) -> Profiled:
+def _profiled(encoder: Encoder, batch: Batch, facts: EngineFacts) -> Profiled:
+    batched_tokens = batch.max_num_batched_tokens
     if encoder.padded_video is not None and facts.pads_videos:
         tokens, room = encoder.padded_video
         return Profiled(tokens=tokens, room=max(room, batched_tokens))
     item = encoder.item_tokens
-    if item:
-        item *= max(1, min(encoder.frame_pairs, max_model_len // item))
-    items = max(1, batched_tokens // item) * item if item else batched_tokens
-    return Profiled(tokens=items, room=max(batched_tokens, item))
+    if not item:
+        return Profiled(tokens=batched_tokens, room=batched_tokens)
+    item *= max(1, min(encoder.frame_pairs, batch.max_model_len // item))
+    in_context = batch.max_model_len // item
+    each = in_context if batch.items.most is None else min(batch.items.most, in_context)
+    # 0.29 multimodal/encoder_budget.py _get_max_items
+    count = max(1, min(batched_tokens // item, batch.max_num_seqs * max(1, each)))
+    return Profiled(tokens=count * item, room=max(batched_tokens, item))
 
 
-def kept_by_encoder(
-    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, *, v0_sequences: int | None,
-    facts: EngineFacts, items: Items = "all",
-) -> Band:  # fmt: skip
+def kept_by_encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     """Bytes of encoder outputs and dummy images beside the decoder's profile; nothing for a model without encoders.
 
     Two runs of Qwen3-VL on two H100 (0.12, 65,536 tokens of context) left 2.7 GiB where this says 2.5. V0 profiles
-    max_num_seqs prompts with an image each instead: `v0_sequences` of them; None: V1.
+    max_num_seqs prompts with an image each instead.
     """
-    if not arch.encoders or items == "none":
+    if not arch.encoders or batch.items.kinds == "none":
         return NOTHING
-    encoder = _encoder(arch, items)
-    if v0_sequences is not None:
-        images = v0_sequences * encoder.v0_image_bytes
+    encoder = _encoder(arch, batch.items)
+    if facts.engine(batch.gpu) == "V0":
+        images = batch.max_num_seqs * encoder.v0_image_bytes
         return Band(low=0.5 * images, typical=images, high=1.3 * images + (0.5 if images else 3) * GIB)
-    profiled = _profiled(encoder, batched_tokens, max_model_len, facts)
-    outputs = profiled.room * arch.hidden * encoder.outputs * element_bytes
+    profiled = _profiled(encoder, batch, facts)
+    outputs = profiled.room * arch.hidden * encoder.outputs * batch.element_bytes
     pixels = profiled.tokens * encoder.pixel_bytes
-    slack = 0.3 * GIB + (outputs if encoder is _UNKNOWN else 0)
+    slack = 0.3 * GIB + (0 if encoder.item_tokens else outputs)
     return Band(low=0.3 * outputs, typical=outputs + pixels, high=1.3 * (outputs + pixels) + slack)
 
 
-def peak_of_encoder(
-    arch: ModelArch, batched_tokens: int, max_model_len: int, element_bytes: int, layout: Layout, facts: EngineFacts,
-    items: Items = "all",
-) -> Band:  # fmt: skip
+def peak_of_encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     """Bytes while V1 profiles the encoder, before the decoder runs; nothing where its block is not known.
 
     The widths are read off the encoder's own weights. Low: limits of an item's size, which are not read, make
     the item smaller.
     """
-    encoder = _encoder(arch, items)
+    encoder = _encoder(arch, batch.items)
     width = next((w.outputs for w in arch.encoders if w.name.endswith(".attn.proj")), 0)
     inner = next((w.outputs for w in arch.encoders if w.name.endswith(".mlp.fc1")), 0)
     activated = next((w.inputs for w in arch.encoders if w.name.endswith(".mlp.fc2")), 0)
-    if encoder.block is None or not width or items == "none" or facts.release < encoder.together_from:
+    if encoder.block is None or not width or batch.items.kinds == "none" or facts.release < encoder.together_from:
         return NOTHING
     split = encoder.block.split and any(weight.split != "replicated" for weight in arch.encoders)
-    ranks = layout.tensor_parallel_size if split else 1
+    ranks = batch.layout.tensor_parallel_size if split else 1
     attention = encoder.block.beside_attention * width + 8 * width / ranks
     mlp = encoder.block.beside_mlp * width + (inner + activated) / ranks
-    profiled = _profiled(encoder, batched_tokens, max_model_len, facts)
-    per_token = encoder.patches * element_bytes * max(attention, mlp) + encoder.pixel_bytes
+    profiled = _profiled(encoder, batch, facts)
+    per_token = encoder.patches * batch.element_bytes * max(attention, mlp) + encoder.pixel_bytes
     typical = profiled.tokens * per_token
     return Band(low=0.1 * typical, typical=typical, high=1.15 * typical)

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from infercli.core.estimates.answer import Estimate, EstimateError
 from infercli.core.estimates.estimate import estimate, read_request
@@ -304,6 +305,27 @@ def batch(model: str, gpu: str, version: str = "0.29.0", **asked) -> int | str:
         return found.settings.max_num_batched_tokens
     assert {p.where for p in found.problems} == {"max_num_batched_tokens"}
     return found.problems[0].what
+
+
+def test_smaller_images_leave_more_for_the_cache_and_what_is_not_counted_is_said():
+    asked = {"model": "Qwen/Qwen2.5-VL-7B-Instruct", "gpu": "L4", "max_model_len": 32768, "engine_version": "0.29.0"}
+
+    def found(**kwargs):
+        request = EstimateRequest.model_validate(asked | {"mm_processor_kwargs": kwargs})
+        answer = estimate(request, shipped_model("Qwen/Qwen2.5-VL-7B-Instruct"))
+        assert isinstance(answer, Estimate)
+        assert answer.memory is not None
+        activation = next(t.bytes for t in answer.memory.terms if t.name == "activation")
+        return activation, [note for note in answer.notes if "mm_processor_kwargs" in note]
+
+    (whole, unsaid), (small, said), (same, fps) = found(), found(max_pixels=1_003_520), found(fps=1)
+    assert small < whole == same
+    assert unsaid == said == []
+    assert fps == ["what mm_processor_kwargs change by fps is not counted: items are as large as they can be"]
+    with pytest.raises(ValidationError, match="max_pixels"):
+        found(max_pixels=0)
+    with pytest.raises(ValidationError, match="max_pixels"):
+        found(size={"longest_edge": "large"})
 
 
 def test_a_model_that_takes_videos_whole_gets_a_batch_that_holds_one():

@@ -144,13 +144,14 @@ def test_a_log_says_adapters_and_what_a_prompt_may_hold():
     log = read_startup_log(
         "INFO non-default args: {'model': 'a/b', 'enable_lora': True, 'max_loras': 4, 'max_lora_rank': 64, "
         "'limit_mm_per_prompt': {'image': 0}, 'enable_prefix_caching': True, 'mamba_ssm_cache_dtype': 'float32', "
-        "'disable_hybrid_kv_cache_manager': True, "
+        "'disable_hybrid_kv_cache_manager': True, 'mm_processor_kwargs': {'size': {'longest_edge': 9}, 'fps': 2}, "
         "'cpu_offload_gb': 12.0}\n"
         "INFO Initializing a V1 LLM engine (v0.19.0) with config: model='a/b', speculative_config=None, "
         "enable_prefix_caching=False\nINFO Model loading took 13.8 GiB"
     )
     assert (log.enable_lora, log.max_loras, log.max_lora_rank) == (True, 4, 64)
     assert (log.limit_mm_per_prompt, log.cpu_offload_gb, log.speculation) == ({"image": 0}, 12.0, None)
+    assert log.mm_processor_kwargs == {"size": {"longest_edge": 9}, "fps": 2}
     assert log.enable_prefix_caching is False  # what the engine made of it
     assert log.mamba_ssm_cache_dtype == "float32"
     assert log.disable_hybrid_kv_cache_manager is True

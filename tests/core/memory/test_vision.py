@@ -6,7 +6,19 @@ import pytest
 
 from infercli.core.architecture.arch import Layout, Weight, rank_tensors
 from infercli.core.engines import find_engine
-from infercli.core.memory.vision import as_loaded, items_of, kept_by_encoder, least_batch, peak_of_encoder
+from infercli.core.gpus import GPUS
+from infercli.core.memory.batch import Batch
+from infercli.core.memory.vision import (
+    ANYTHING,
+    Items,
+    as_loaded,
+    items_of,
+    kept_by_encoder,
+    least_batch,
+    max_pixels_of,
+    peak_of_encoder,
+    uncounted_kwargs,
+)
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB
 
@@ -18,21 +30,30 @@ def wrapped(architecture: str, hidden: int = 4096):
     return replace(TEXT, architecture=architecture, hidden=hidden, encoders=(PATCHES,))
 
 
-def kept(architecture: str, tokens=8192, length=8192, hidden=4096, v0=None, version="0.19.0"):
-    return kept_by_encoder(
-        wrapped(architecture, hidden), tokens, length, 2, v0_sequences=v0, facts=find_engine(version)
+def batch(tokens=8192, length=8192, *, ranks=1, seqs=256, items=ANYTHING) -> Batch:
+    return Batch(
+        layout=Layout(tensor_parallel_size=ranks), gpu=GPUS["H100"], max_num_seqs=seqs, max_num_batched_tokens=tokens,
+        max_model_len=length, element_bytes=2, items=items,
     )  # fmt: skip
 
 
-def peak(model: str, tokens: int, length: int, version: str, ranks: int = 1):
-    arch = shapes()[model].arch
-    return peak_of_encoder(arch, tokens, length, 2, Layout(tensor_parallel_size=ranks), find_engine(version))
+def kept(architecture: str, tokens=8192, length=8192, hidden=4096, version="0.19.0"):
+    return kept_by_encoder(wrapped(architecture, hidden), batch(tokens, length), find_engine(version))
+
+
+def kept_by_v0(architecture: str, seqs: int):
+    v0 = find_engine("0.8.0")._replace(v1_from="never")
+    return kept_by_encoder(wrapped(architecture), batch(seqs=seqs), v0)
+
+
+def peak(model: str, tokens: int, length: int, version: str, **fields):
+    return peak_of_encoder(shapes()[model].arch, batch(tokens, length, **fields), find_engine(version))
 
 
 def test_a_model_without_encoders_keeps_nothing():
     facts = find_engine("0.19.0")
-    assert kept_by_encoder(TEXT, 8192, 8192, 2, v0_sequences=None, facts=facts).high == 0
-    assert peak_of_encoder(TEXT, 8192, 8192, 2, Layout(), facts).high == 0
+    assert kept_by_encoder(TEXT, batch(), facts).high == 0
+    assert peak_of_encoder(TEXT, batch(), facts).high == 0
 
 
 def test_gemma_3_keeps_a_batch_of_images_and_their_outputs():
@@ -82,9 +103,9 @@ def test_an_encoder_that_is_not_known_counts_its_outputs_and_widens_the_band():
 
 def test_v0_profiles_an_image_of_every_sequence():
     # Gemma-3-27B on four A100 (0.8.0): 3.73 GiB printed, 0.98 of it for 16,384 tokens of text
-    found = kept("Gemma3ForConditionalGeneration", v0=64)
+    found = kept_by_v0("Gemma3ForConditionalGeneration", 64)
     assert found.typical / GIB == pytest.approx(3.73 - 0.98, rel=0.06)
-    assert kept("SomeVisionForConditionalGeneration", v0=64).high == 3 * GIB
+    assert kept_by_v0("SomeVisionForConditionalGeneration", 64).high == 3 * GIB
 
 
 @pytest.mark.parametrize("name", ["Gemma3For", "Qwen3VL", "Qwen3Omni", "Mistral3For", "Llama4For", "Some"])
@@ -111,41 +132,83 @@ def test_limits_say_what_a_prompt_may_hold():
     def items(arch, limits, *, text_only=False):
         return items_of(arch, language_model_only=text_only, limits=limits)
 
-    assert items(qwen, None) == "all"
-    assert items(qwen, None, text_only=True) == "none"
-    assert items(qwen, {"image": 0}) == "all"  # a kind that is not named is allowed
-    assert items(qwen, {"video": 0, "image": {"count": 2, "width": 512}}) == "images"
-    assert items(qwen, {"video": 0, "image": {"count": 0}}) == "none"
-    assert items(gemma, {"image": 0}) == "none"
-    assert items(unknown, {"image": 0, "video": 0}) == "images"
-    assert items(unknown, {"image": 0, "video": 0, "audio": 0}) == "none"
+    assert items(qwen, None) == Items("all")
+    assert items(qwen, None, text_only=True) == Items("none")
+    assert items(qwen, {"image": 0}) == Items("all")  # a kind that is not named is allowed
+    assert items(qwen, {"video": 0, "image": {"count": 2, "width": 512}}) == Items("images", 2)
+    assert items(qwen, {"video": 1, "image": 4}) == Items("all", 4)
+    assert items(qwen, {"video": 0, "image": {"count": 0}}) == Items("none")
+    assert items(gemma, {"image": 0}) == Items("none")
+    assert items(unknown, {"image": 0, "video": 0}) == Items("images")
+    assert items(unknown, {"image": 0, "video": 0, "audio": 0}) == Items("none")
 
 
 def test_encoders_that_no_prompt_needs_are_left_out_by_the_versions_that_do_so():
     # Qwen3.5-35B-A3B, 0.20, language_model_only: 64.69 GiB were loaded, 0.83 less than with the encoder
     qwen, gemma = (wrapped(f"{n}ForConditionalGeneration") for n in ("Qwen3VL", "Gemma3"))
     left = {
-        v: [bool(as_loaded(arch, "none", v).encoders) for arch in (qwen, gemma)] for v in ((0, 9), (0, 11), (0, 16))
+        v: [bool(as_loaded(arch, Items("none"), v).encoders) for arch in (qwen, gemma)]
+        for v in ((0, 9), (0, 11), (0, 16))
     }
     assert left == {(0, 9): [True, True], (0, 11): [False, True], (0, 16): [False, False]}
-    assert as_loaded(qwen, "images", (0, 29)) is qwen
+    assert as_loaded(qwen, Items("images"), (0, 29)) is qwen
 
 
 def test_without_videos_an_image_is_the_largest_item():
-    arch = shapes()["Qwen/Qwen2.5-VL-7B-Instruct"].arch
     both, images, none = (
-        peak_of_encoder(arch, 2048, 128000, 2, Layout(), find_engine("0.23.0"), items).typical
-        for items in ("all", "images", "none")
+        peak("Qwen/Qwen2.5-VL-7B-Instruct", 2048, 128000, "0.23.0", items=items).typical
+        for items in (Items("all"), Items("images"), Items("none"))
     )
     assert (both, none) == (7 * images, 0)
     gemma = replace(wrapped("Gemma4ForConditionalGeneration"), image_prefix=True)
-    assert [least_batch(gemma, (0, 29), items) for items in ("all", "images", "none")] == [2496, 0, 0]
+    assert [least_batch(gemma, (0, 29), Items(kinds)) for kinds in ("all", "images", "none")] == [2496, 0, 0]
+
+
+def test_an_image_has_no_more_pixels_than_the_processor_lets_through():
+    # vLLM 0.29 models/qwen2_vl.py get_image_size_with_most_features: 262,144 pixels are 334 tokens of 28 x 28
+    model = "Qwen/Qwen2.5-VL-7B-Instruct"
+    one, small = (peak(model, 2048, 1024, "0.29.0", seqs=1, items=Items("images", 1, n)) for n in (None, 262_144))
+    assert small.typical == pytest.approx(one.typical * 334 / 16384)
+    videos = (peak(model, 2048, 128000, "0.29.0", seqs=1, items=Items("all", 1, n)) for n in (None, 262_144))
+    assert next(videos).typical * 334 / 16384 == pytest.approx(next(videos).typical)
+    # More than the processor itself lets through changes nothing, and no image is less than a token.
+    assert peak(model, 2048, 1024, "0.29.0", items=Items(max_pixels=10**9)) == peak(model, 2048, 1024, "0.29.0")
+    assert peak(model, 2048, 1024, "0.29.0", seqs=1, items=Items("images", 1, 1)).typical > 0
+    qwen3 = (peak("Qwen/Qwen3.5-9B", 2048, 1024, "0.29.0", seqs=1, items=Items("all", 1, n)) for n in (None, 262_144))
+    assert next(qwen3).typical * 256 / 16384 == pytest.approx(next(qwen3).typical)
+
+
+def test_no_more_items_are_profiled_than_requests_may_hold():
+    # vLLM 0.29 multimodal/encoder_budget.py _get_max_items: requests x items of each, which the context holds
+    def images(seqs, most, length=8192):
+        found = kept_by_encoder(
+            wrapped("Gemma3ForConditionalGeneration"), batch(length=length, seqs=seqs, items=Items("images", most)),
+            find_engine("0.29.0"),
+        )  # fmt: skip
+        return (found.typical - 8192 * 4096 * 2) / (3 * 896 * 896 * 2)
+
+    assert [images(256, 1), images(4, 1), images(4, 3), images(4, None)] == [32, 4, 12, 32]
+    assert [images(4, 3, length=512), images(4, None, length=512), images(1, 1, length=128)] == [8, 8, 1]
+
+
+def test_what_of_a_processor_is_not_counted_is_named():
+    qwen, gemma = (wrapped(f"{n}ForConditionalGeneration") for n in ("Qwen3VL", "Gemma3"))
+    said = {"max_pixels": 1, "fps": 2, "size": {"longest_edge": 3}}
+    assert uncounted_kwargs(qwen, ANYTHING, said) == ["fps"]
+    assert uncounted_kwargs(gemma, ANYTHING, said) == ["fps", "max_pixels", "size"]
+    assert uncounted_kwargs(gemma, Items("none"), said) == uncounted_kwargs(TEXT, ANYTHING, said) == []
+    assert [max_pixels_of(s) for s in (said, {"size": {"longest_edge": 3}}, {"fps": 2}, {"size": 3})] == [
+        1,
+        3,
+        None,
+        None,
+    ]
 
 
 def test_encoders_that_every_rank_holds_whole_are_not_cut():
     # Kimi K2.5 on eight H100, 0.15: 72.02 GiB a rank with mm_encoder_tp_mode=data, where cut encoders make it 71.19
     arch = shapes()["Qwen/Qwen2.5-VL-7B-Instruct"].arch
-    whole = as_loaded(arch, "all", (0, 29), encoders_whole=True)
+    whole = as_loaded(arch, ANYTHING, (0, 29), encoders_whole=True)
     one, cut, data = (
         sum(
             t.copies * t.outputs * t.inputs
