@@ -193,7 +193,7 @@ def examine(
 def _processor_notes(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
     names = uncounted_kwargs(arch, request.items(arch), request.mm_processor_kwargs or {})
     if names:
-        yield f"what mm_processor_kwargs change by {', '.join(names)} is not counted: items are as large as they can be"
+        yield f"what mm_processor_kwargs change by {', '.join(names)} is not counted: the processor is taken as it is"
 
 
 def _check_layout(

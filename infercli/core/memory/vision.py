@@ -26,7 +26,7 @@ class Items(NamedTuple):
     most: int | None = None
     """Of each kind; None: as many as the context holds."""
     max_pixels: int | None = None
-    """Of one; None: as many as the processor lets through. Known of the encoders with `pixels_per_token`."""
+    """Of one; None: as many as the processor lets through by itself. Known of the encoders with `pixels_per_token`."""
 
 
 ANYTHING = Items()
@@ -240,8 +240,7 @@ def _encoder(arch: ModelArch, items: Items = ANYTHING) -> Encoder:
     known = _ENCODERS if arch.encoders else ()
     found = next((e for name, e in known if arch.architecture.startswith(name)), _UNKNOWN)
     if items.max_pixels is not None and found.pixels_per_token is not None:
-        tokens = min(found.item_tokens, max(1, items.max_pixels // found.pixels_per_token))
-        found = found._replace(item_tokens=tokens)
+        found = found._replace(item_tokens=max(1, items.max_pixels // found.pixels_per_token))
     if items.kinds == "all":
         return found
     size = found.image_tokens or found.item_tokens

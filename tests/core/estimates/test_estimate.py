@@ -321,7 +321,7 @@ def test_smaller_images_leave_more_for_the_cache_and_what_is_not_counted_is_said
     (whole, unsaid), (small, said), (same, fps) = found(), found(max_pixels=1_003_520), found(fps=1)
     assert small < whole == same
     assert unsaid == said == []
-    assert fps == ["what mm_processor_kwargs change by fps is not counted: items are as large as they can be"]
+    assert fps == ["what mm_processor_kwargs change by fps is not counted: the processor is taken as it is"]
     with pytest.raises(ValidationError, match="max_pixels"):
         found(max_pixels=0)
     with pytest.raises(ValidationError, match="max_pixels"):
