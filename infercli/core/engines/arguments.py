@@ -53,9 +53,9 @@ UNPLANNED = frozenset(
 )  # fmt: skip
 """Arguments that change memory in a way that is not planned yet: with one of them, no plan says that it fits."""
 
-_PLANNED_ON_GPUS = frozenset({"enable_lora", "lora_modules", "max_lora_rank", "max_loras"})
-"""Of these, what GPU plans count (core/memory/lora.py). `lora_modules` names what is loaded into slots that are there
-anyway: how many adapters are named does not matter to a GPU."""
+_PLANNED_ON_GPUS = frozenset({"enable_lora", "lora_modules", "max_lora_rank", "max_loras", "mm_processor_kwargs"})
+"""Of these, what GPU plans count (core/memory/lora.py, vision.py), or leave open by themselves. `lora_modules` names
+what is loaded into slots that are there anyway: how many adapters are named does not matter to a GPU."""
 
 PARALLEL_ONE = frozenset({"data_parallel_size", "decode_context_parallel_size", "prefill_context_parallel_size"})
 """Parallelism that is not planned yet: only 1 is taken."""

@@ -24,6 +24,7 @@ from infercli.core.estimates.settings import settle
 from infercli.core.estimates.tensor_parallel import dealing_problems, layout_problems, stage_problems
 from infercli.core.gpus import Gpu
 from infercli.core.memory.lora import unknown_slots
+from infercli.core.memory.vision import uncounted_kwargs
 from infercli.core.memory.weights import largest_unquantized_bytes
 from infercli.core.planning.placement import nodes_of, splits_of_a_node
 from infercli.core.planning.request import length_reason, read_request, refuse
@@ -90,6 +91,8 @@ class GpuPlanner:
         if self.request.kv_cache_memory_bytes is not None and profile.reserved_gpu_memory_gib:
             self.open_questions = sorted([*self.open_questions, "kv_cache_memory_bytes"])  # besides what others hold
         self.items = self.request.items(arch)
+        if uncounted_kwargs(arch, self.items, self.request.mm_processor_kwargs or {}):
+            self.open_questions = sorted([*self.open_questions, "mm_processor_kwargs"])
         self.arch = self.request.as_loaded(arch, facts.release)
         self.settings, self.said = settle(
             self.request, self.arch, quantization, gpu, facts, problems, batch_is_said=True

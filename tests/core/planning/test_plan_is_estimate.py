@@ -105,6 +105,7 @@ def test_pipelines_and_dealt_experts_are_planned_where_they_are_asked_for(model,
         ("Qwen/Qwen2.5-VL-7B-Instruct", "h100", {"limit_mm_per_prompt": {"image": 1, "video": 0}}),
         ("google/gemma-4-26B-A4B-it", "h100", {"limit_mm_per_prompt": {"image": 0, "video": 0}}),
         ("moonshotai/Kimi-K2.5", "h200-x8", {"mm_encoder_tp_mode": "data"}),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "h100", {"mm_processor_kwargs": {"max_pixels": 1_003_520}}),
     ],
 )
 def test_what_prompts_may_hold_is_planned_as_it_is_estimated(model, on, args):
@@ -112,6 +113,15 @@ def test_what_prompts_may_hold_is_planned_as_it_is_estimated(model, on, args):
     assert made.engine.engine_args.items() >= args.items()
     assert made.memory.terms != usual.memory.terms
     agree(made, of_its_own_choice(made, model))
+
+
+def test_what_of_a_processor_is_not_counted_leaves_a_plan_open():
+    counted, open_ = (
+        plan("Qwen/Qwen2.5-VL-7B-Instruct", "h100", engine_args={"mm_processor_kwargs": said})
+        for said in ({"max_pixels": 1_003_520}, {"max_pixels": 1_003_520, "fps": 1})
+    )
+    assert (counted.fits, open_.fits) == (True, None)
+    assert "mm_processor_kwargs" in open_.verdict
 
 
 def test_a_share_of_the_memory_that_is_never_free_is_refused():
