@@ -217,6 +217,18 @@ def as_loaded(arch: ModelArch, items: Items, release: tuple[int, int], *, encode
     return replace(arch, encoders=() if left_out else whole)
 
 
+def fewer_pixels(arch: ModelArch) -> list[int]:
+    """`max_pixels` for images of half the tokens that the processor lets through, a quarter, and so on down to 256.
+
+    Empty where it is not known what they do.
+    """
+    encoder = _encoder(arch)
+    if encoder.pixels_per_token is None:
+        return []
+    halvings = range(1, (encoder.item_tokens // 256).bit_length())
+    return [encoder.item_tokens // 2**n * encoder.pixels_per_token for n in halvings]
+
+
 _MEANT = frozenset({"max_pixels", "min_pixels", "size"})
 """Arguments of Qwen-VL's image processors, of which the first and the last bound what they let through."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.plan import Change
 from infercli.core.documents.profile import LARGEST_NODE_GPUS, HardwareProfile
 from infercli.core.memory.shared import shares_memory
+from infercli.core.memory.vision import fewer_pixels
 from infercli.core.planning.outcome import Outcome
 from infercli.core.planning.placement import engines_that_fit
 from infercli.core.quantization.checkpoint import Quantization, typical
@@ -86,6 +88,7 @@ def changes(refused: Refused, attempt: Attempt) -> tuple[Change, ...]:
         _methods,
         _lengths,
         _sequences,
+        _pixels,
         _kv_cache,
         _workload,
         _replicas,
@@ -127,7 +130,7 @@ def _engine_args(refused: Refused, after: str = "", **args: Json) -> _Variant:
 
 def _in_the_file(r: Refused, name: str, value: Json) -> _Variant:
     """With an argument of the engine that is no flag of `infercli plan`."""
-    said, where = f"engine_args.{name}: {value}", " in deployment.yaml" if r.typed else ""
+    said, where = f"engine_args.{name}: {json.dumps(value)}", " in deployment.yaml" if r.typed else ""
     return _Variant({}, _with_args(r.deployment, **{name: value}), r.profile, r.quantization, before=said, after=where)
 
 
@@ -238,6 +241,14 @@ def _sequences(r: Refused) -> Iterator[_Variant]:
     while asked is not None and asked > 1:
         asked //= 2
         yield _engine_args(r, max_num_seqs=asked)
+
+
+def _pixels(r: Refused) -> Iterator[_Variant]:
+    """Smaller images, where nothing is said of them yet."""
+    question = r.outcome.question
+    if question is not None and not r.deployment.engine_args.get("mm_processor_kwargs"):
+        for pixels in fewer_pixels(question.arch):
+            yield _in_the_file(r, "mm_processor_kwargs", {"max_pixels": pixels})
 
 
 def _kv_cache(r: Refused) -> Iterator[_Variant]:

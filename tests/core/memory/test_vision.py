@@ -12,6 +12,7 @@ from infercli.core.memory.vision import (
     ANYTHING,
     Items,
     as_loaded,
+    fewer_pixels,
     items_of,
     kept_by_encoder,
     least_batch,
@@ -177,6 +178,12 @@ def test_an_image_has_no_more_pixels_than_the_processor_lets_through():
     assert peak(model, 2048, 1024, "0.29.0", seqs=1, items=Items("images", 1, 1)).typical > 0
     qwen3 = (peak("Qwen/Qwen3.5-9B", 2048, 1024, "0.29.0", seqs=1, items=Items("all", 1, n)) for n in (None, 262_144))
     assert next(qwen3).typical * 256 / 16384 == pytest.approx(next(qwen3).typical)
+
+
+def test_fewer_pixels_are_halves_down_to_256_tokens():
+    qwen, gemma = (wrapped(f"{n}ForConditionalGeneration") for n in ("Qwen2_5_VL", "Gemma3"))
+    assert fewer_pixels(qwen) == [n * 28 * 28 for n in (8192, 4096, 2048, 1024, 512, 256)]
+    assert fewer_pixels(gemma) == fewer_pixels(TEXT) == []
 
 
 def test_no_more_items_are_profiled_than_requests_may_hold():

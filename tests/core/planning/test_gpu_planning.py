@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -359,6 +360,21 @@ def test_a_share_that_leaves_too_little_to_the_driver_is_offered_as_large_as_it_
     assert asked(gpu_memory_utilization=share).verdict == made.changes[0].effect
     assert asked(gpu_memory_utilization=share).fits is True
     assert asked(gpu_memory_utilization=round(share + 0.01, 2)).fits is None
+
+
+def test_the_largest_images_that_fit_are_offered_where_an_encoder_needs_too_much():
+    def asked(said=None):
+        return plan(
+            "Qwen/Qwen2.5-VL-7B-Instruct", "l4", engine_args={} if said is None else {"mm_processor_kwargs": said}
+        )
+
+    refused = asked()
+    (offered,) = [c for c in refused.changes if "mm_processor_kwargs" in c.change]
+    said = json.loads(offered.change.removeprefix("engine_args.mm_processor_kwargs: "))
+    fitting, larger = asked(said), asked({"max_pixels": 2 * said["max_pixels"]})
+    assert (fitting.fits, fitting.verdict) == (True, offered.effect)
+    assert larger.fits is not True
+    assert not [c for c in larger.changes if "mm_processor_kwargs" in c.change]  # whoever says it is not told another
 
 
 def test_draft_layers_of_dspark_are_loaded_where_they_draft():
