@@ -43,9 +43,14 @@ IN_FLOAT32 = (
     ".moe.router_bias",
     ".correct_output_scale",
     "whisper_encoder.embed_positions.weight",
+    "score.weight",
+    "score.dense.weight",
+    "score.dense.bias",
+    "score.out_proj.weight",
+    "score.out_proj.bias",
 )
 """What vLLM keeps in float32: decay of states, routers of GLM-4.5V, ERNIE and Step and their corrections, numbers of
-Inkling's router, Gemma 3n's scale of a stream, and Voxtral's positions."""
+Inkling's router, Gemma 3n's scale of a stream, Voxtral's positions, and what makes a ranker's score."""
 
 
 def held(arch: ModelArch, ranks: int) -> int:
