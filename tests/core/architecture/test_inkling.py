@@ -17,7 +17,7 @@ from infercli.core.estimates.tensor_parallel import problems
 from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
 from infercli.core.memory.sizing import non_torch_parts
-from infercli.core.memory.vision import as_loaded
+from infercli.core.memory.vision import Items, as_loaded
 from infercli.core.memory.weights import file_bytes, weights_by_role
 from infercli.core.quantization.checkpoint import UNQUANTIZED, detect
 from infercli.core.shapes import find_shape
@@ -161,7 +161,7 @@ def test_as_many_layers_draft_as_tokens_are_asked_for():
 
 
 def test_its_towers_are_loaded_for_text_as_well():
-    assert as_loaded(BIG, "none", (0, 29)).encoders == BIG.encoders
+    assert as_loaded(BIG, Items("none"), (0, 29)).encoders == BIG.encoders
 
 
 def test_ranks_add_up_through_buffers_of_their_own():

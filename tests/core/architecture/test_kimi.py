@@ -16,7 +16,7 @@ from infercli.core.kv_cache.pool import CacheLayout, cache_layout
 from infercli.core.kv_cache.rules import rules_for
 from infercli.core.kv_cache.specs import CacheSettings, layer_caches
 from infercli.core.memory.activation import moments
-from infercli.core.memory.vision import as_loaded
+from infercli.core.memory.vision import Items, as_loaded
 from infercli.core.memory.weights import loaded_file_bytes, weights_by_role
 from infercli.core.quantization.checkpoint import UNQUANTIZED, detect_in
 from infercli.core.quantization.schemes import schemes_of
@@ -201,7 +201,7 @@ def test_its_class_holds_nothing_for_a_long_context_in_the_profile_since_0_27():
 def test_an_image_has_at_most_16384_tokens_of_four_patches():
     facts = find_engine("0.29.0")
     seeing = moments(K3.arch, K3.quantization, load(8, seqs=64, tokens=8192, gpu=B300), facts).kept.typical
-    text = as_loaded(K3.arch, "none", (0, 29))
+    text = as_loaded(K3.arch, Items("none"), (0, 29))
     assert not text.encoders
     blind = moments(text, K3.quantization, load(8, seqs=64, tokens=8192, gpu=B300), facts).kept.typical
     assert seeing - blind == 16384 * (2 * 7168 + 4 * 3 * 14 * 14 * 2)

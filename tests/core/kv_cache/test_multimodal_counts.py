@@ -14,9 +14,11 @@ from infercli.core.estimates.answer import Estimate
 from infercli.core.estimates.estimate import estimate
 from infercli.core.estimates.model import read_model
 from infercli.core.estimates.request import EstimateRequest
+from infercli.core.gpus import GPUS
 from infercli.core.kv_cache.pool import cache_layout
 from infercli.core.kv_cache.specs import CacheSettings
-from infercli.core.memory.vision import as_loaded, kept_by_encoder
+from infercli.core.memory.batch import Batch
+from infercli.core.memory.vision import ANYTHING, as_loaded, kept_by_encoder
 from infercli.core.units import GIB
 from infercli.errors import Unsupported
 
@@ -229,7 +231,11 @@ def test_llama_3_2_vision_holds_a_page_of_every_layer_for_text_and_for_the_image
 
 def test_an_image_of_gemma_3n_is_256_tokens():
     arch = architecture.parse(gemma3n(35, 15, 16384))
-    found = kept_by_encoder(arch, 8192, 32768, 2, v0_sequences=None, facts=find_engine("0.29.0"))
+    batch = Batch(
+        layout=Layout(), gpu=GPUS["H100"], max_num_seqs=256, max_num_batched_tokens=8192, max_model_len=32768,
+        element_bytes=2,
+    )  # fmt: skip
+    found = kept_by_encoder(arch, batch, find_engine("0.29.0"))
     assert found.typical == 8192 * 2048 * 2 + 32 * 3 * 768 * 768 * 2
 
 
@@ -252,7 +258,7 @@ def test_gemma_3n_keeps_an_embedding_of_each_layer_for_every_token_of_a_batch():
 
 def test_gemma_3n_has_no_encoders_before_the_release_that_loads_them():
     arch = architecture.parse(gemma3n(35, 15, 16384))
-    assert [bool(as_loaded(arch, "all", release).encoders) for release in ((0, 9), (0, 10), (0, 29))] == [
+    assert [bool(as_loaded(arch, ANYTHING, release).encoders) for release in ((0, 9), (0, 10), (0, 29))] == [
         False,
         True,
         True,
