@@ -185,13 +185,13 @@ def examine(
     with problems.at(""):
         if not problems:
             sized = _in_engine(size(request, arch, quantization, gpu, facts, settings, draft, learned))
-            notes += (*machine_notes(sized), *sized.cache_notes, *_processor_notes(request, arch))
+            notes += (*machine_notes(sized), *sized.cache_notes, *_processor_notes(request, arch, facts))
             return Examined(settings=settings, sized=sized, notes=notes)
     return None
 
 
-def _processor_notes(request: EstimateRequest, arch: ModelArch) -> Iterator[str]:
-    names = uncounted_kwargs(arch, request.items(arch), request.mm_processor_kwargs or {})
+def _processor_notes(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> Iterator[str]:
+    names = uncounted_kwargs(arch, request.items(arch), request.mm_processor_kwargs or {}, facts)
     if names:
         yield f"what mm_processor_kwargs change by {', '.join(names)} is not counted: the processor is taken as it is"
 

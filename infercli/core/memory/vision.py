@@ -230,21 +230,30 @@ def fewer_pixels(arch: ModelArch) -> list[int]:
 
 
 _MEANT = frozenset({"max_pixels", "min_pixels", "size"})
-"""Arguments of Qwen-VL's image processors, of which the first and the last bound what they let through."""
+"""Arguments of Qwen-VL's image processors: the first and the last bound what they let through, and the other says the
+least."""
 
 
 def max_pixels_of(processor_kwargs: dict[str, Any]) -> Any:
-    """Of an image, as mm_processor_kwargs say, unchecked; None: they do not (0.29 models/qwen2_vl.py, qwen3_vl.py)."""
+    """Of an image, as mm_processor_kwargs say, unchecked; None: they do not.
+
+    vLLM 0.22 and 0.29 models/qwen2_vl.py get_image_size_with_most_features; by way of the processor 0.7.3 and 0.9.1.
+    """
     size = processor_kwargs.get("size")
     edge = size.get("longest_edge") if isinstance(size, dict) else None
     return edge if processor_kwargs.get("max_pixels") is None else processor_kwargs["max_pixels"]
 
 
-def uncounted_kwargs(arch: ModelArch, items: Items, processor_kwargs: dict[str, Any]) -> list[str]:
-    """Names among mm_processor_kwargs of which it is not known what they do to the largest item."""
+def uncounted_kwargs(arch: ModelArch, items: Items, processor_kwargs: dict[str, Any], facts: EngineFacts) -> list[str]:
+    """Names among mm_processor_kwargs of which it is not known what they do to the largest item.
+
+    Of videos that vLLM pads it was not read what bounds them.
+    """
     if not arch.encoders or items.kinds == "none":
         return []
-    known = _MEANT if _encoder(arch).pixels_per_token is not None else frozenset()
+    encoder = _encoder(arch, items)
+    bounded = encoder.pixels_per_token is not None and not (encoder.padded_video and facts.pads_videos)
+    known = _MEANT if bounded else frozenset()
     return sorted(name for name in processor_kwargs if name not in known)
 
 
@@ -283,7 +292,7 @@ def _profiled(encoder: Encoder, batch: Batch, facts: EngineFacts) -> Profiled:
     item *= max(1, min(encoder.frame_pairs, batch.max_model_len // item))
     in_context = batch.max_model_len // item
     each = in_context if batch.items.most is None else min(batch.items.most, in_context)
-    # 0.29 multimodal/encoder_budget.py _get_max_items
+    # 0.22 and 0.29 multimodal/encoder_budget.py _get_max_items; 0.9.1 and 0.10.0 do not look what the context holds
     count = max(1, min(batched_tokens // item, batch.max_num_seqs * max(1, each)))
     return Profiled(tokens=count * item, room=max(batched_tokens, item))
 

@@ -91,7 +91,7 @@ class GpuPlanner:
         if self.request.kv_cache_memory_bytes is not None and profile.reserved_gpu_memory_gib:
             self.open_questions = sorted([*self.open_questions, "kv_cache_memory_bytes"])  # besides what others hold
         self.items = self.request.items(arch)
-        if uncounted_kwargs(arch, self.items, self.request.mm_processor_kwargs or {}):
+        if uncounted_kwargs(arch, self.items, self.request.mm_processor_kwargs or {}, facts):
             self.open_questions = sorted([*self.open_questions, "mm_processor_kwargs"])
         self.arch = self.request.as_loaded(arch, facts.release)
         self.settings, self.said = settle(
