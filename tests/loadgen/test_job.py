@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,12 @@ def start(app, tmp_path):
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={})
 
     return start
+
+
+def catches(pid, number):
+    """Whether a process has a handler of its own for a signal."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def read(process):
@@ -115,7 +122,10 @@ def test_progress_is_told_and_sigterm_keeps_what_was_measured(start):
 
 def test_sigterm_before_anything_was_measured_ends_it_at_once(start):
     process = start("http://127.0.0.1:9", given({"concurrency": 1}))
-    time.sleep(1.5)  # nobody listens there: it waits to reach the endpoint
+    deadline = time.monotonic() + 30
+    while not catches(process.pid, signal.SIGTERM):  # nobody listens there: it then waits to reach the endpoint
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     code, log, _ = read(process)
     assert code == 130

@@ -29,7 +29,8 @@ DEFINITIONS = {
     "cool-down: of those that were sent before it",
     "in flight": "requests between sending and end, on average",
     "client lag": "when the client read - when the kernel had it; up to 4 ms are its naps; with TLS nobody knows. It "
-    "harms where tokens came apart and were read at once: of more than 1 % of them the client was the limit",
+    "harms where tokens came apart and were read at once: of more than 1 % of them, or where they move ITL's p99 "
+    "by more than 1 %, the client was the limit",
     "send lag": "how late the client began on a request that was due. Over 10 ms at p99 (in a closed loop 5 % of what "
     "an answer takes, where that is more), or over 10 % of the time of a closed loop's users, it was the limit",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from infercli.core.bench.self_check import (
     Client,
     check_client,
     merged,
+    p99_if_apart_s,
 )
 from infercli.core.traces import Trace
 
@@ -164,6 +166,48 @@ def test_one_token_in_a_hundred_may_be_merged_and_no_more(size, limited):
     found = check(answer(frames=frames, gap_s=0.001, away_s=((500, 0.04),)))
     assert found.merged_fraction == size / 1000
     assert found.client_limited is limited
+
+
+def in_reads(pauses_s, *, merged=frozenset(), late_s=0.02):
+    """An answer whose tokens come after `pauses_s`; those that `merged` names were read with the next, and late."""
+    arrivals, frames, away, at_s, count = [], [], [], 0.0, 0
+    for i, pause_s in enumerate(pauses_s):
+        at_s, count = at_s + pause_s, count + 1
+        if i not in merged:
+            if count > 1:
+                away.append((len(frames), late_s))
+            arrivals.append(at_s)
+            frames.append(count)
+            count = 0
+    return answer(frames=tuple(frames), arrivals_s=tuple(arrivals), lags_s=(0.0,) * len(frames), away_s=tuple(away),
+                  ended_s=at_s + 0.01)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("slow", "limited"),
+    [
+        (9, True),  # 9 of 1,000 gaps are long ones of the server: with four that are two, p99 is among the long ones
+        (15, False),  # it lies among the server's own, by whatever else is added
+        (2, False),  # and here among the short ones
+    ],
+)
+def test_merged_tokens_that_move_the_p99_of_itl_make_it_that_of_the_client(slow, limited):
+    long_at = set(range(5, 5 + 40 * slow, 40))
+    pauses_s = [0.03 if i in long_at else 0.015 for i in range(1000)]
+    found = check(in_reads(pauses_s, merged={700, 750, 800, 850}))
+    assert found.merged_fraction == pytest.approx(8 / 1000)
+    assert found.client_limited is limited
+    if limited:
+        assert "the p99 of ITL is 30.0 ms as read, and 15.0 ms if they came evenly" in found.reasons[0]
+        assert check(in_reads(pauses_s)).client_limited is False
+
+
+def test_pieces_that_a_server_sends_are_taken_apart_as_pieces():
+    """Two tokens to a piece each 30 ms: four in a late read are two pieces of 30 ms, not four tokens of 15."""
+    frames = (*(2,) * 250, 4, *(2,) * 248)
+    arrivals = tuple(0.03 * sum(frames[: i + 1]) / 2 for i in range(len(frames)))
+    hit = answer(frames=frames, arrivals_s=arrivals, lags_s=(0.0,) * 499, away_s=((250, 0.03),), ended_s=16.0)
+    assert p99_if_apart_s([b - a for a, b in pairwise(arrivals)], merged([hit]).gaps_s) == pytest.approx(0.03)
 
 
 def test_how_late_the_latest_look_was_is_said():
