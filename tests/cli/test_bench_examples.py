@@ -175,5 +175,7 @@ def test_a_machine_without_a_folder_for_temporary_files_keeps_the_result(save, i
     with FakeOpenAiServer(Behaviour(tokens=4)) as server:
         ran = infercli("bench", server.url, "--requests", "4", "--warmup", "0", "--telemetry", "none", "--save", save)
     assert "4 of 4 requests answered" in ran.out
-    assert (ran.code == ExitCode.YES) is (tmp_path / save).exists()
+    # On a busy machine the client may have been the limit, which is no matter here.
+    assert ran.code in (ExitCode.COULD_NOT, ExitCode.YES, ExitCode.CANNOT_TELL)
+    assert (ran.code != ExitCode.COULD_NOT) is (tmp_path / save).exists()
     assert (f"{save} could not be written" in ran.err) is (ran.code == ExitCode.COULD_NOT)
