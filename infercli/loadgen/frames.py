@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from pydantic_core import from_json
+
 from infercli.core.load.conversation import mended
 from infercli.core.record import Json
 
 _SEPARATOR = b"\n\n"
+_NEWLINE = _SEPARATOR[0]
 _CHOICES = b'"choices"'
 """Once in every frame but `[DONE]`: inside a text its quotes are escaped."""
 _NAMES_AN_ERROR = re.compile(rb"^event: ?error\s*$", re.MULTILINE)
@@ -87,7 +90,7 @@ def _counted(raw: bytes, parts: Sequence[bytes], start: int) -> Stream | None:
     if not parts:
         return None
     counts = [part.count(_SEPARATOR) for part in parts]
-    if b"\n" in {part[:1] for part in parts}:
+    if _NEWLINE in [part[0] for part in parts]:
         # A separator may be split between two reads, so each read is counted from one byte before it.
         ends = _ends(parts, start)
         lows = [start, *(end - 1 if end > start else start for end in ends[:-1])]
@@ -241,6 +244,9 @@ def dechunk(raw: bytes, start: int, ends: Sequence[int]) -> tuple[bytes, list[in
 
 def parsed(data: bytes) -> Json:
     """JSON. Raises ValueError where it is none, or nested deeper than any answer is."""
+    # Five times as fast; it takes no half of a character (\\ud83d), and says less of what is wrong.
+    with suppress(ValueError):
+        return from_json(data)
     try:
         return json.loads(data)
     except RecursionError:
@@ -277,9 +283,9 @@ def _event(data: bytes | None, stream: Stream, *, first: bool) -> _Event | None:
         stream.finish_reason = mended(reason)
         if reason in _BROKEN_OFF:
             stream.error = f"the engine broke it off: finish_reason `{reason}`"
-    stream.reasons = stream.reasons or any(delta.get(k) for k in ("reasoning", "reasoning_content"))
-    texts = [choice.get("text"), *(delta.get(k) for k in ("content", "reasoning", "reasoning_content", "tool_calls"))]
-    empty = not any(texts)
+    reasoning = delta.get("reasoning") or delta.get("reasoning_content")
+    stream.reasons = stream.reasons or bool(reasoning)
+    empty = not (choice.get("text") or delta.get("content") or reasoning or delta.get("tool_calls"))
     role_only = first and empty and "role" in delta and reason is None
     # LiteLLM sends `usage` with an empty choice, after the frame that ended the answer (BerriAI/litellm#28735).
     after_the_end = ended and empty and reason is None

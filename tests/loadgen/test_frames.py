@@ -6,7 +6,7 @@ import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infercli.loadgen import frames
@@ -278,6 +278,32 @@ def test_halves_of_a_character_are_put_together_and_a_lone_one_harms_nothing():
     assert answer_text(raw, 0, chunked=False) == " \U0001f600"
     stream = parse_stream([raw], 0, chunked=False)
     assert (stream.finish_reason, stream.error) == ("\ufffd", "half \ufffd")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def written(value, ascii_only):
+    return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+
+
+@given(st.binary() | st.builds(written, JSON_VALUES, st.booleans()))
+@example(b'"\\ud83d"')
+@example(b'{"a": 1, "a": 2}')
+@example(b"[NaN, -Infinity, 1e999]")
+@example(b"1" * 5000)
+@example(b"\xef\xbb\xbf1")
+def test_json_is_what_the_standard_library_takes_for_it(data):
+    try:
+        expected = json.loads(data)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            frames.parsed(data)
+    else:
+        assert repr(frames.parsed(data)) == repr(expected)  # NaN is not equal to itself
 
 
 def test_what_is_nested_too_deeply_is_named_and_ends_nothing():
