@@ -44,6 +44,7 @@ from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import DAMAGED, DRAFTS, LAYERS, rope_parameters
 from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.mllama import mllama
+from infercli.core.architecture.moondream import moondream3
 from infercli.core.architecture.towers import clip, siglip_model
 from infercli.core.architecture.unseen import UNSEEN
 from infercli.core.architecture.whisper import cohere_asr, whisper
@@ -143,6 +144,8 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "ChameleonForConditionalGeneration": chameleon,
     "Ernie4_5_VLMoeForConditionalGeneration": ernie_vl,
     "MllamaForConditionalGeneration": mllama,
+    "Moondream3ForCausalLM": moondream3,
+    "HfMoondream": moondream3,
     "SiglipModel": siglip_model,
     "WhisperForConditionalGeneration": whisper,
     "CohereAsrForConditionalGeneration": cohere_asr,
@@ -185,7 +188,7 @@ _TIED: dict[str, bool] = {
 }  # fmt: skip
 """Classes of vLLM 0.29 that do not read `tie_word_embeddings`, and whether their lm_head is the embedding."""
 
-_IMAGE_PREFIX = ("DeepseekV4For", "Gemma3For", "PaliGemma", "Molmo2")
+_IMAGE_PREFIX = ("BagelFor", "DeepseekV4For", "Gemma3For", "PaliGemma", "Molmo2")
 """First part of the names of classes whose images are seen whole; Gemma 4's config.json says whether its are (vLLM 0.29
 transformers_utils/model_arch_config_convertor.py is_mm_prefix_lm)."""
 

@@ -251,6 +251,8 @@ class Experts:
     """One number per token scales the shared experts (Qwen2-MoE)."""
     shared_plain: bool = False
     """No quantization touches the shared experts, whatever the checkpoint says (Inkling)."""
+    plain: bool = False
+    """No quantization touches the routed experts, whatever the checkpoint says (Moondream 3)."""
     router_bias: bool = False
     """One number per expert: the router's bias, or its correction of the scores."""
     router_float32: bool = False

@@ -20,6 +20,7 @@ POOLED = {
     "ColBERTLfm2Model": "Lfm2ForCausalLM",
     "GPT2ForSequenceClassification": "GPT2LMHeadModel",
     "Gemma3TextModel": "Gemma3ForCausalLM",
+    "GritLM": "LlamaForCausalLM",
     "JinaEmbeddingsV5Model": "Qwen3ForCausalLM",
     "JinaForRanking": "Qwen3ForCausalLM",
     "LlamaBidirectionalForSequenceClassification": "LlamaForCausalLM",
@@ -29,7 +30,7 @@ POOLED = {
 }
 """Classes whose decoder their names do not say."""
 _ENDINGS = ("Model", "ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
-_BIDIRECTIONAL = ("LlamaBidirectional", "VoyageQwen3Bidirectional")
+_BIDIRECTIONAL = ("GritLM", "LlamaBidirectional", "VoyageQwen3Bidirectional")
 _JINA_RANKING_WIDTH = 512
 """Of a token's embedding (vLLM 0.29 models/config.py JinaForRankingConfig)."""
 

@@ -364,9 +364,9 @@ class _Group:
         router = (f"{e.module}.{e.router}",)
         self.add("router", "router", router, e.experts, self.hidden, float32=e.router_float32)
         self.add("router bias", "router", router, e.experts if e.router_bias else 0)
-        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=True,
+        self.add("expert gate-up", "experts", tuple(ups), experts * parts * width, inputs, linear=not e.plain,
                  parts=(experts * width,) * parts)  # fmt: skip
-        self.add("expert down", "experts", (down,), experts * inputs, width, linear=True)
+        self.add("expert down", "experts", (down,), experts * inputs, width, linear=not e.plain)
         if e.bias:
             self.add("expert biases", "experts", (*ups, down), experts * (parts * width + inputs))
         if e.latent is not None and not e.latent_apart:

@@ -175,10 +175,10 @@ def lfm2_vl(config: Json, hidden: int) -> list[Weight]:
     merged = integer(vision, "hidden_size", 768) * integer(config, "downsample_factor", 2) ** 2
     bias = middle + hidden if config.get("projector_bias", True) else 0
     norm = 2 * merged if config.get("projector_use_layernorm", True) else 0
-    return [*_siglip2(vision), plain("multi_modal_projector", norm + (merged + hidden) * middle + bias)]
+    return [*siglip2(vision), plain("multi_modal_projector", norm + (merged + hidden) * middle + bias)]
 
 
-def _siglip2(vision: Json, left_out: int = 0) -> list[Weight]:
+def siglip2(vision: Json, left_out: int = 0) -> list[Weight]:
     """SigLIP 2 for grids of any shape, with the norm behind its last layer or without the last few layers."""
     width, rows = integer(vision, "hidden_size", 768), integer(vision, "num_patches", 256)
     block = Block(
@@ -193,7 +193,7 @@ def phi4_siglip(config: Json, hidden: int) -> list[Weight]:
     """Phi-4 Reasoning Vision (vLLM 0.29 models/phi4siglip.py): SigLIP 2 without its last layer, LLaVA's projector."""
     vision = part(config, "vision_config")
     inputs = integer(config, "mm_hidden_size", integer(vision, "hidden_size", 768))
-    return [*_siglip2(vision, left_out=1), *projector("multi_modal_projector", hidden, inputs)]
+    return [*siglip2(vision, left_out=1), *projector("multi_modal_projector", hidden, inputs)]
 
 
 def lfm2_decoder(config: Json) -> str:

@@ -22,8 +22,10 @@ from infercli.core.architecture import (
     readers,
     retrieval,
     sound,
+    speech,
     step,
     tiled,
+    viewers,
 )
 from infercli.core.architecture.fields import INCOMPLETE
 from infercli.core.record import Json
@@ -191,6 +193,25 @@ WRAPPERS: dict[str, Wrapper] = {
     "MolmoForCausalLM": Wrapper(molmo.molmo, molmo.molmo_decoder, whole=True, text=molmo.molmo_text),
     "Molmo2ForConditionalGeneration": Wrapper(molmo.molmo2, molmo.molmo2_decoder, whole=True, text=molmo.molmo2_text),
     compressed.V4_VISION: Wrapper(compressed.v4_encoder, compressed.V4, whole=True, text=compressed.v4_text),
+    "IsaacForConditionalGeneration": Wrapper(viewers.isaac, "Qwen3ForCausalLM", whole=True),
+    "BagelForConditionalGeneration": Wrapper(viewers.bagel, "Qwen2ForCausalLM", whole=True),
+    "Cosmos3EdgeForConditionalGeneration": Wrapper(
+        viewers.cosmos3_edge, "NemotronHForCausalLM", whole=True, text=viewers.cosmos3_edge_text
+    ),
+    "OpenPanguVLForConditionalGeneration": Wrapper(viewers.open_pangu, "PanguEmbeddedForCausalLM", whole=True),
+    "FunASRForConditionalGeneration": Wrapper(speech.fun_asr, "Qwen3ForCausalLM", whole=True),
+    "FunAudioChatForConditionalGeneration": Wrapper(speech.fun_audio_chat, whole=True),
+    "FireRedASR2ForConditionalGeneration": Wrapper(speech.fire_red, "Qwen2ForCausalLM", whole=True),
+    "MossTranscribeDiarizeForConditionalGeneration": Wrapper(
+        speech.moss_transcribe, "Qwen3ForCausalLM", whole=True, tied=True
+    ),
+    "MiDashengLMModel": Wrapper(speech.mi_dasheng, "Qwen2ForCausalLM", whole=True),
+    "HCXVisionForCausalLM": Wrapper(viewers.hcx_vision, whole=True, ties="text"),
+    "KananaVForConditionalGeneration": Wrapper(viewers.kanana, "LlamaForCausalLM", whole=True),
+    "ColModernVBertForRetrieval": Wrapper(
+        viewers.col_modern_vbert, "ModernBertModel", whole=True, text=viewers.col_modern_vbert_text, pooling=True
+    ),
+    "MossAudioModel": Wrapper(speech.moss_audio, "Qwen3ForCausalLM", whole=True),
     "Gemma4UnifiedForConditionalGeneration": Wrapper(readers.gemma4_unified, "Gemma4ForCausalLM", whole=True),
 }
 

@@ -37,10 +37,11 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     (0, 10, 0): (
         "ApertusForCausalLM", "Cohere2VisionForConditionalGeneration", "Ernie4_5ForCausalLM",
         "Ernie4_5_VLMoeForConditionalGeneration", "Gemma3TextModel", "Gemma3nForCausalLM",
-        "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "InternS1ForConditionalGeneration",
-        "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration", "Lfm2ForCausalLM", "Llama4ForCausalLM",
-        "Ovis2_5", "Phi4MultimodalForCausalLM", "Qwen3NextForCausalLM", "RForConditionalGeneration",
-        "SeedOssForCausalLM", "SmolLM3ForCausalLM", "Step3VLForConditionalGeneration",
+        "Glm4vMoeForConditionalGeneration", "GptOssForCausalLM", "HCXVisionForCausalLM",
+        "InternS1ForConditionalGeneration", "InternVLForConditionalGeneration", "KeyeVL1_5ForConditionalGeneration",
+        "Lfm2ForCausalLM", "Llama4ForCausalLM", "MiDashengLMModel", "Ovis2_5", "Phi4MultimodalForCausalLM",
+        "Qwen3NextForCausalLM", "RForConditionalGeneration", "SeedOssForCausalLM", "SmolLM3ForCausalLM",
+        "Step3VLForConditionalGeneration",
     ),
     (0, 10, 2): (
         "BailingMoeV2ForCausalLM", "BertForTokenClassification", "BertSpladeSparseEmbeddingModel", "CwmForCausalLM",
@@ -59,24 +60,27 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "OpenCUAForConditionalGeneration", "Plamo3ForCausalLM", "TeleChatForCausalLM",
     ),
     (0, 12, 0): (
-        "AudioFlamingo3ForConditionalGeneration", "Jais2ForCausalLM",
+        "AudioFlamingo3ForConditionalGeneration", "BagelForConditionalGeneration", "Jais2ForCausalLM",
     ),
     (0, 13, 0): (
         "BgeM3EmbeddingModel", "GlmAsrForConditionalGeneration", "Grok1ForCausalLM", "IQuestCoderForCausalLM",
-        "IQuestLoopCoderForCausalLM", "Lfm2VlForConditionalGeneration", "LlamaBidirectionalForSequenceClassification",
-        "LlamaBidirectionalModel", "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
+        "IQuestLoopCoderForCausalLM", "IsaacForConditionalGeneration", "KananaVForConditionalGeneration",
+        "Lfm2VlForConditionalGeneration", "LlamaBidirectionalForSequenceClassification", "LlamaBidirectionalModel",
+        "MiMoV2FlashForCausalLM", "PanguProMoEV2ForCausalLM",
     ),
     (0, 14, 0): (
-        "DeepseekOCR2ForCausalLM", "Eagle2_5_VLForConditionalGeneration", "Glm4MoeLiteForCausalLM",
-        "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration", "InternS1ProForConditionalGeneration",
-        "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration", "Qwen3ASRForConditionalGeneration",
-        "Step1ForCausalLM", "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
+        "DeepseekOCR2ForCausalLM", "Eagle2_5_VLForConditionalGeneration", "FunAudioChatForConditionalGeneration",
+        "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
+        "InternS1ProForConditionalGeneration", "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration",
+        "OpenPanguVLForConditionalGeneration", "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM",
+        "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
     ),
     (0, 16, 0): (
-        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "ColQwen3",
+        "AXK1ForCausalLM", "ColBERTJinaRobertaModel", "ColBERTModernBertModel", "ColModernVBertForRetrieval",
+        "ColQwen3", "FireRedASR2ForConditionalGeneration", "FunASRForConditionalGeneration",
         "LlamaNemotronVLForSequenceClassification", "LlamaNemotronVLModel", "OpsColQwen3Model", "Ovis2_6ForCausalLM",
         "Ovis2_6_MoeForCausalLM", "Qwen3ASRRealtimeGeneration", "Qwen3VLNemotronEmbedModel",
         "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
@@ -99,8 +103,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "TeleChat3ForCausalLM",
     ),
     (0, 20, 0): (
-        "Cohere2MoeForCausalLM", "LagunaForCausalLM", "MiMoV2ForCausalLM", "MiMoV2OmniForCausalLM",
-        "QianfanOCRForConditionalGeneration",
+        "Cohere2MoeForCausalLM", "HfMoondream", "LagunaForCausalLM", "MiMoV2ForCausalLM", "MiMoV2OmniForCausalLM",
+        "Moondream3ForCausalLM", "QianfanOCRForConditionalGeneration",
     ),
     (0, 21, 0): (
         "InternS2PreviewForConditionalGeneration", "MellumForCausalLM", "MiniCPMV4_6ForConditionalGeneration",
@@ -111,15 +115,16 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "GraniteSpeechPlusForConditionalGeneration", "HrmTextForCausalLM", "Step3p7ForConditionalGeneration",
     ),
     (0, 23, 0): (
-        "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration",
+        "MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration", "MossAudioModel",
     ),
     (0, 24, 0): (
-        "LlavaOnevision2ForConditionalGeneration", "OpenAIPrivacyFilterForTokenClassification",
-        "UnlimitedOCRForCausalLM",
+        "LlavaOnevision2ForConditionalGeneration", "MossTranscribeDiarizeForConditionalGeneration",
+        "OpenAIPrivacyFilterForTokenClassification", "UnlimitedOCRForCausalLM",
     ),
     (0, 25, 1): (
-        "BertForMaskedLM", "InklingForCausalLM", "InklingForConditionalGeneration", "LongcatFlashNgramForCausalLM",
-        "RobertaForTokenClassification", "XLMRobertaForTokenClassification",
+        "BertForMaskedLM", "Cosmos3EdgeForConditionalGeneration", "InklingForCausalLM",
+        "InklingForConditionalGeneration", "LongcatFlashNgramForCausalLM", "RobertaForTokenClassification",
+        "XLMRobertaForTokenClassification",
     ),
     (0, 26, 0): (
         "ExaoneMoeForCausalLM", "KimiK3ForConditionalGeneration", "Qwen3_5ForCausalLM", "Qwen3_5MoeForCausalLM",
@@ -163,7 +168,8 @@ _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
     "TeleChatForCausalLM": ((0, 26, 0), "0.25.1"),
     **dict.fromkeys(("OuroForCausalLM", "Plamo2ForCausalLM"), ((0, 27, 0), "0.26.0")),
     **dict.fromkeys((
-        "ArcticForCausalLM", "MPTForCausalLM", "RWForCausalLM", "StableLMEpochForCausalLM",
+        "ArcticForCausalLM", "GritLM", "HCXVisionForCausalLM", "MPTForCausalLM", "RWForCausalLM",
+        "StableLMEpochForCausalLM",
     ), ((0, 29, 0), "0.28.0")),
 }  # fmt: skip
 """Class -> (the first release that was read and lacks it again, the last that has it). Only names that transformers has

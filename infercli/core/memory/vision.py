@@ -139,23 +139,30 @@ class Profiled(NamedTuple):
 
 
 _IMAGES = (
-    "AriaFor", "AyaVision", "BailingMoeV3VL", "BeeFor", "Blip2For", "CLIPModel", "Chameleon", "ColPali", "DeepseekV4",
-    "DeepseekVLV2", "Eagle2_5_VL", "Fuyu", "Gemma3For", "Granite4Vision", "H2OVL", "HunYuanVL", "JinaVL", "KimiK3",
-    "KimiVL", "Lfm2Vl", "Llama4", "LlamaNemotronVL", "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "NVLM_D",
-    "OpenVLA", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "RForConditional", "SiglipModel", "SkyworkR1V",
-    "Step", "TarsierFor", "UnlimitedOCR",
+    "AriaFor", "AyaVision", "BagelFor", "BailingMoeV3VL", "BeeFor", "Blip2For", "CLIPModel", "Chameleon",
+    "ColModernVBert", "ColPali", "DeepseekV4", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu", "Gemma3For", "Granite4Vision",
+    "H2OVL", "HfMoondream", "HunYuanVL", "IsaacFor", "JinaVL", "KananaV", "KimiK3", "KimiVL", "Lfm2Vl", "Llama4",
+    "LlamaNemotronVL", "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "Moondream3", "NVLM_D", "OpenVLA", "Ovis",
+    "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "RForConditional", "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
+    "UnlimitedOCR",
 )  # fmt: skip
 _VIDEOS = (
     "ColQwen3", "Cosmos3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "Glm5Next", "HCXVision", "InternS1Pro",
-    "InternS2Preview", "InternVL", "LlavaOnevision", "MuseGlimmer", "OpsColQwen3", "Ovis2_", "Qwen2VL", "Qwen2_5_VL",
-    "Qwen3VL", "Qwen3_5", "Tarsier2",
+    "InternS2Preview", "InternVL", "LlavaOnevision", "MuseGlimmer", "OpenPanguVL", "OpsColQwen3", "Ovis2_", "Qwen2VL",
+    "Qwen2_5_VL", "Qwen3VL", "Qwen3_5", "Tarsier2",
 )  # fmt: skip
 _SOUND = (
     "AudioFlamingo3",
     "CohereAsr",
     "GlmAsr",
+    "FireRedASR2",
+    "FunASR",
+    "FunAudioChat",
     "GraniteSpeech",
+    "MiDashengLM",
     "MoonshotKimia",
+    "MossAudio",
+    "MossTranscribe",
     "Qwen3ASR",
     "UltravoxModel",
     "Whisper",

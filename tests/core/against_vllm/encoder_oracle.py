@@ -23,7 +23,7 @@ from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from vllm.config import ModelConfig, ParallelConfig, SchedulerConfig, VllmConfig
 from vllm.model_executor.layers.rotary_embedding import fope
-from vllm.model_executor.models import gemma3n_mm
+from vllm.model_executor.models import conformer_encoder, gemma3n_mm, moss_audio
 from vllm.transformers_utils import processor
 from vllm.transformers_utils.config import _CONFIG_REGISTRY
 from vllm.v1.worker.gpu.attn_utils import get_kv_cache_spec
@@ -45,6 +45,18 @@ def _moved(module, *arguments, **named):
 
 
 torch.nn.Module.to = _moved
+
+
+class Counting:
+    """PyTorch for classes that work out a width as a tensor and ask for the number: on the meta device it is lost."""
+
+    tensor = staticmethod(lambda data, **named: torch.tensor(data, device="cpu", **named))
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+conformer_encoder.torch = moss_audio.torch = Counting()
 
 
 class MobileNet(torch.nn.Module):

@@ -13,9 +13,24 @@ from tests.core.against_vllm.encoder_fragments import (
     QWEN3_AUDIO,
     QWEN3_VISION,
     SIGLIP,
+    WHISPER,
     config,
     thinker,
 )
+
+SIGLIP2 = {
+    "model_type": "siglip2_vision_model", "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "patch_size": 16, "num_patches": 64,
+}  # fmt: skip
+PLAIN_QWEN2 = {k: v for k, v in QWEN2.items() if k != "model_type"}
+PLAIN_QWEN3 = {k: v for k, v in QWEN3.items() if k != "model_type"} | {"head_dim": 16}
+MOONDREAM = {
+    "text": {"dim": 256, "ff_dim": 384, "n_layers": 4, "vocab_size": 640, "max_context": 2048, "n_heads": 4,
+             "n_kv_heads": 4,
+             "moe": {"start_layer": 2, "n_experts": 4, "n_experts_per_tok": 2, "expert_inner_dim": 96}},
+    "vision": {"enc_dim": 96, "enc_patch_size": 14, "enc_n_layers": 3, "enc_ff_dim": 160, "enc_n_heads": 4,
+               "proj_inner_dim": 200, "crop_size": 112},
+}  # fmt: skip
 
 LATER = (
     *(
@@ -71,5 +86,32 @@ LATER = (
            vision_config={
                "hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3, "num_attention_heads": 4,
                "patch_size": 14, "pos_emb_height": 8, "pos_emb_width": 8, "output_dim": 384, "adapter_dim": 112}),
+    config("Moondream3ForCausalLM", "moondream3", config=MOONDREAM),
+    config("IsaacForConditionalGeneration", "isaac", **PLAIN_QWEN3, vision_config=SIGLIP2 | {
+               "model_type": "pixel_shuffle_siglip2", "pixel_shuffle_scale_factor": 2}),
+    config("BagelForConditionalGeneration", "bagel", llm_config=QWEN2, vit_max_num_patch_per_side=12,
+           vit_config=SIGLIP | {"model_type": "siglip_vision_model"}),
+    config("FunAudioChatForConditionalGeneration", "funaudiochat", text_config=QWEN3 | {"model_type": "qwen3"},
+           audio_config={
+               "num_mel_bins": 80, "encoder_layers": 3, "encoder_attention_heads": 4, "encoder_ffn_dim": 160,
+               "d_model": 96, "output_dim": 128, "codebook_size": 40, "group_size": 5, "pad_token_id": 1,
+               "bos_token_id": 2, "eos_token_id": 3}),
+    config("MossTranscribeDiarizeForConditionalGeneration", "moss_transcribe_diarize", tie_word_embeddings=True,
+           text_config=QWEN3 | {"model_type": "qwen3"}, audio_config=WHISPER | {"model_type": "whisper"}),
+    config("FireRedASR2ForConditionalGeneration", "qwen2", **PLAIN_QWEN2, encoder_downsample_rate=2,
+           audio_encoder_conf={"idim": 80, "n_layers_enc": 3, "n_head": 4, "d_model": 96, "kernel_size": 33}),
+    config("MossAudioModel", "moss_audio", language_config=QWEN3 | {"model_type": "qwen3"}, adapter_hidden_size=200,
+           deepstack_num_inject_layers=2, audio_config={
+               "d_model": 96, "encoder_layers": 4, "encoder_attention_heads": 4, "encoder_ffn_dim": 160,
+               "num_mel_bins": 80, "downsample_hidden_size": 24, "output_dim": 112, "n_window": 50,
+               "deepstack_encoder_layer_indexes": [1, 2], "max_source_positions": 1500, "conv_chunksize": 500}),
+    config("Cosmos3EdgeForConditionalGeneration", "cosmos3_edge", vision_config=SIGLIP2, text_config=LLAMA | {
+               "model_type": "cosmos3_edge_text", "head_dim": 16, "rms_norm_eps": 1e-5,
+               "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]}},
+           projector_config={"input_hidden_size": 96, "spatial_merge_size": 2, "merger_intermediate_size": 200,
+                             "out_hidden_size": 128}),
+    config("ColModernVBertForRetrieval", "modernvbert", hidden_size=128, embedding_dim=64, vision_config=SIGLIP,
+           text_config={"vocab_size": 640, "hidden_size": 128, "intermediate_size": 192, "num_hidden_layers": 4,
+                        "num_attention_heads": 4, "max_position_embeddings": 2048}),
 )  # fmt: skip
 """config.json of each class."""

@@ -10,7 +10,17 @@ import pytest
 
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, rank_tensors
-from tests.core.against_vllm.encoder_fragments import DEEPSEEK, FLAT_LLAMA, LLAMA, SIGLIP, config
+from tests.core.against_vllm.encoder_fragments import (
+    DEEPSEEK,
+    FLAT_LLAMA,
+    LLAMA,
+    MROPE,
+    QWEN2,
+    QWEN2_5_VISION,
+    SIGLIP,
+    config,
+)
+from tests.core.against_vllm.later_encoders import PLAIN_QWEN2, PLAIN_QWEN3
 
 COHERE2 = LLAMA | {"model_type": "cohere2", "tie_word_embeddings": True, "sliding_window": 512}
 PERSIMMON = {
@@ -58,6 +68,37 @@ HELD = {
         config("TarsierForConditionalGeneration", "llava", text_config=LLAMA, vision_config=SIGLIP,
                vision_feature_layer=-2),
         {1: 1_052_000, 2: 558_720},
+    ),
+    "FunASRForConditionalGeneration, 0.29 beside torchaudio": (
+        config("FunASRForConditionalGeneration", "qwen3", **(PLAIN_QWEN3 | {"hidden_size": 1024}), audio_encoder_conf={
+                   "output_size": 512, "attention_heads": 4, "linear_units": 160, "num_blocks": 3, "tp_blocks": 2,
+                   "kernel_size": 11, "sanm_shift": 0}),
+        {1: 24_831_456, 2: 15_110_992, 8: 7_869_796},
+    ),
+    "MiDashengLMModel, 0.29 beside torchaudio": (
+        config("MiDashengLMModel", "midashenglm", text_config=QWEN2, subsample_factor=5, audio_encoder_config={
+                   "embed_dim": 96, "patch_size": [64, 4], "patch_stride": [64, 4], "depth": 3, "num_heads": 4,
+                   "target_length": 1008, "n_mels": 64, "outputdim": 40, "init_values": None}),
+        {1: 1_218_208, 2: 635_120},
+    ),
+    "KananaVForConditionalGeneration, 0.29 with timm 1.0.31": (
+        config("KananaVForConditionalGeneration", "kanana_v", text_config=LLAMA, vision_config={
+                   "depth": 2, "embed_dim": 96, "mlp_ratio": 4, "num_heads": 4, "in_channels": 3, "hidden_size": 128,
+                   "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}, projector_config={
+                   "depth": 2, "encoder_hidden_size": 96, "hidden_size": 64, "output_hidden_size": 128,
+                   "merge_size": 2, "mlp_depth": 2, "pos_emb": True, "pos_emb_size": 64, "num_input_tokens": -1}),
+        {1: 1_211_576, 2: 723_480},
+    ),
+    "HCXVisionForCausalLM, 0.28 with timm 1.0.31": (
+        config("HCXVisionForCausalLM", "hyperclovax_vlm", text_config=LLAMA, vision_config=SIGLIP,
+               mm_projector_type="cabstractor", anyres=True, use_nth_layer=-2, proj_pos_emb=True, proj_prenorm=False,
+               tie_word_embeddings=False),
+        {1: 1_205_872, 2: 726_992},
+    ),
+    "OpenPanguVLForConditionalGeneration, 0.29 as on a GPU": (
+        config("OpenPanguVLForConditionalGeneration", "openpangu_vl", **PLAIN_QWEN2 | MROPE, attention_bias=True,
+               vision_config=QWEN2_5_VISION | {"hidden_act": "gelu"}),
+        {1: 1_416_480, 2: 774_240},
     ),
 }  # fmt: skip
 """Class, and the release whose class was built -> config, and elements of a rank by how many there are."""

@@ -11,6 +11,7 @@ from infercli.core.engines.classes import missing_class
 from infercli.core.shapes import find_shape
 from infercli.errors import Unsupported
 from tests.core.against_vllm.encoder_fragments import FLAT_LLAMA, QWEN3_5, QWEN3_VISION, SIGLIP, config
+from tests.core.against_vllm.later_encoders import MOONDREAM
 from tests.core.against_vllm.newer_models import NEWER
 
 MINICPM = config("MiniCPMV4_6ForConditionalGeneration", "minicpmv4_6", text_config=QWEN3_5, tie_word_embeddings=False,
@@ -106,3 +107,32 @@ def test_what_hears_in_mimo_v2_is_refused_where_its_widths_are_not_known():
         architecture.parse(
             asked | {"vision_config": sees | {"kv_channels": 16}, "audio_config": {"projection_layers": 3}}
         )
+
+
+MOON = config("Moondream3ForCausalLM", "moondream3", config=MOONDREAM)
+
+
+def test_no_quantization_touches_the_experts_of_moondream_3_and_their_neighbours_it_does():
+    parsed = architecture.parse(MOON)
+    by_name = {t.name: t for t in rank_tensors(parsed, Layout(tensor_parallel_size=2))}
+    gate_up, down = by_name["expert gate-up"], by_name["expert down"]
+    assert not gate_up.linear
+    assert not down.linear
+    assert by_name["gate-up" if "gate-up" in by_name else "up"].linear
+    # Two of four experts, whole, are as many numbers as half of each.
+    assert gate_up.copies * gate_up.outputs * gate_up.inputs == 2 * 2 * 2 * 96 * 256
+    assert (parsed.image_prefix, parsed.rope_width, parsed.max_model_len) == (True, 32, 2048)
+
+
+def test_moondream_2_which_has_the_name_of_3_is_refused():
+    with pytest.raises(Unsupported, match="model_type"):
+        architecture.parse(MOON | {"architectures": ["HfMoondream"], "model_type": "moondream1"})
+
+
+def test_gritlm_embeds_with_attention_to_later_tokens_and_without_a_cache():
+    gritty = architecture.parse(FLAT_LLAMA | {"architectures": ["GritLM"], "dtype": "bfloat16"})
+    assert gritty.pooling
+    assert not gritty.lm_head
+    assert all(isinstance(m, Attention) and not m.cached for m in gritty.mixers)
+    assert missing_class(gritty, find_engine("0.28.0")) is None
+    assert missing_class(gritty, find_engine("0.29.0")) is not None
