@@ -84,12 +84,15 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Qwen/Qwen2-VL-7B-Instruct", ("allenai/olmOCR-7B-0225-preview", "ByteDance-Seed/UI-TARS-7B-DPO")),
     ("Qwen/Qwen2.5-VL-7B-Instruct", (
         "ByteDance-Seed/UI-TARS-1.5-7B", "nvidia/Cosmos-Reason1-7B", "allenai/olmOCR-2-7B-1025", "reducto/RolmOCR",
-        "microsoft/Fara-7B", "unsloth/Qwen2.5-VL-7B-Instruct",
+        "microsoft/Fara-7B", "unsloth/Qwen2.5-VL-7B-Instruct", "Hcompany/Holo1-7B", "Hcompany/Holo1.5-7B",
+        "lingshu-medical-mllm/Lingshu-7B",
     )),
     ("Qwen/Qwen2.5-VL-3B-Instruct", (
-        "nanonets/Nanonets-OCR-s", "nanonets/Nanonets-OCR2-3B", "unsloth/Qwen2.5-VL-3B-Instruct",
+        "nanonets/Nanonets-OCR-s", "nanonets/Nanonets-OCR2-3B", "unsloth/Qwen2.5-VL-3B-Instruct", "Hcompany/Holo1.5-3B",
     )),
-    ("Qwen/Qwen3-VL-8B-Instruct", ("nvidia/Cosmos-Reason2-8B", "datalab-to/chandra", "unsloth/Qwen3-VL-8B-Instruct")),
+    ("Qwen/Qwen3-VL-8B-Instruct", (
+        "nvidia/Cosmos-Reason2-8B", "datalab-to/chandra", "unsloth/Qwen3-VL-8B-Instruct", "Hcompany/Holo2-8B",
+    )),
     ("Qwen/Qwen3-VL-2B-Instruct", ("nvidia/Cosmos-Reason2-2B",)),
     ("Qwen/Qwen3-8B", ("nvidia/Nemotron-Orchestrator-8B", "unsloth/Qwen3-8B", "huihui-ai/Qwen3-8B-abliterated")),
     ("Qwen/Qwen3-14B", ("NousResearch/Hermes-4-14B", "unsloth/Qwen3-14B")),
@@ -128,7 +131,9 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     )),
     ("deepseek-ai/DeepSeek-V3.2", ("deepseek-ai/DeepSeek-V3.2-Exp", "deepseek-ai/DeepSeek-V3.2-Speciale")),
     ("MiniMaxAI/MiniMax-M2", ("MiniMaxAI/MiniMax-M2.1",)),
-    ("openai/gpt-oss-20b", ("unsloth/gpt-oss-20b", "openai/gpt-oss-safeguard-20b", "RedHatAI/gpt-oss-20b")),
+    ("openai/gpt-oss-20b", (
+        "unsloth/gpt-oss-20b", "openai/gpt-oss-safeguard-20b", "RedHatAI/gpt-oss-20b", "p-e-w/gpt-oss-20b-heretic",
+    )),
     ("openai/gpt-oss-120b", ("unsloth/gpt-oss-120b", "openai/gpt-oss-safeguard-120b", "RedHatAI/gpt-oss-120b")),
     ("google/gemma-4-26B-A4B-it", ("google/gemma-4-26B-A4B", "unsloth/gemma-4-26B-A4B-it")),
     ("mistralai/Ministral-3-8B-Base-2512", ("mistralai/Ministral-3-8B-Instruct-2512-BF16",)),
@@ -172,10 +177,12 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Qwen/Qwen2.5-Coder-3B-Instruct", ("Qwen/Qwen2.5-Coder-3B",)),
     ("Qwen/Qwen2.5-Coder-7B-Instruct", (
         "Qwen/Qwen2.5-Coder-7B", "unsloth/Qwen2.5-Coder-7B-Instruct", "microsoft/NextCoder-7B",
+        "XGenerationLab/XiYanSQL-QwenCoder-7B-2504",
     )),
     ("Qwen/Qwen2.5-Coder-14B-Instruct", ("Qwen/Qwen2.5-Coder-14B", "unsloth/Qwen2.5-Coder-14B-Instruct")),
     ("Qwen/Qwen2.5-Coder-32B-Instruct", (
         "Qwen/Qwen2.5-Coder-32B", "unsloth/Qwen2.5-Coder-32B-Instruct", "microsoft/NextCoder-32B",
+        "XGenerationLab/XiYanSQL-QwenCoder-32B-2412",
     )),
     ("LiquidAI/LFM2.5-350M", ("LiquidAI/LFM2-350M",)),
     ("LiquidAI/LFM2.5-1.2B-Base", ("LiquidAI/LFM2-1.2B",)),
@@ -200,7 +207,7 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Qwen/Qwen3-VL-4B-Instruct", ("unsloth/Qwen3-VL-4B-Instruct",)),
     ("Qwen/Qwen3-0.6B", ("unsloth/Qwen3-0.6B",)),
     ("Qwen/Qwen3-1.7B", ("unsloth/Qwen3-1.7B",)),
-    ("Qwen/Qwen3-4B", ("unsloth/Qwen3-4B",)),
+    ("Qwen/Qwen3-4B", ("unsloth/Qwen3-4B", "Menlo/Jan-nano")),
     ("Qwen/Qwen3-0.6B-Base", ("unsloth/Qwen3-0.6B-Base",)),
     ("Qwen/Qwen3-1.7B-Base", ("unsloth/Qwen3-1.7B-Base",)),
     ("Qwen/Qwen3-4B-Base", ("unsloth/Qwen3-4B-Base",)),
@@ -228,7 +235,9 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("moonshotai/Kimi-Linear-48B-A3B-Instruct", ("moonshotai/Kimi-Linear-48B-A3B-Base",)),
     ("zai-org/GLM-4.5", ("zai-org/GLM-4.5-Base",)),
     ("zai-org/GLM-4.7-Flash", ("unsloth/GLM-4.7-Flash",)),
-    ("zai-org/GLM-4.1V-9B-Thinking", ("zai-org/GLM-4.1V-9B-Base",)),
+    ("zai-org/GLM-4.1V-9B-Thinking", (
+        "zai-org/GLM-4.1V-9B-Base", "zai-org/AutoGLM-Phone-9B", "zai-org/AutoGLM-Phone-9B-Multilingual",
+    )),
     ("google/gemma-2b", ("google/gemma-1.1-2b-it", "google/codegemma-2b", "unsloth/gemma-2b-it")),
     ("google/gemma-2-2b-it", ("google/shieldgemma-2b", "unsloth/gemma-2-2b-it")),
     ("google/gemma-2-9b-it", (
@@ -282,4 +291,10 @@ FINE_TUNES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("rednote-hilab/dots.llm1.inst", ("rednote-hilab/dots.llm1.base",)),
     ("tiiuae/Falcon3-7B-Instruct", ("tiiuae/Falcon3-7B-Base",)),
     ("tiiuae/Falcon3-10B-Instruct", ("tiiuae/Falcon3-10B-Base",)),
+    ("BAAI/bge-m3", ("dragonkue/BGE-m3-ko", "nlpai-lab/KURE-v1", "upskyy/bge-m3-korean")),
+    ("BAAI/bge-reranker-v2-m3", ("dragonkue/bge-reranker-v2-m3-ko",)),
+    ("Salesforce/SFR-Embedding-Mistral", ("Salesforce/SFR-Embedding-2_R",)),
+    ("OpenGVLab/InternVL3-38B", ("OpenGVLab/InternVL2_5-38B",)),
+    ("OpenGVLab/InternVL3-78B", ("OpenGVLab/InternVL2_5-78B",)),
+    ("Qwen/Qwen3-VL-30B-A3B-Instruct", ("Hcompany/Holo2-30B-A3B",)),
 )  # fmt: skip

@@ -202,4 +202,12 @@ QWEN: tuple[tuple[tuple[str, ...], str, tuple[int, ...], int, str], ...] = (
         ("Qwen/Qwen2.5-Math-72B", "Qwen/Qwen2.5-Math-72B-Instruct"),
         "Qwen2", (80, 8192, 64, 8, 128, 29568, 152064, 0, 4096), 72_706_203_648, CARD,
     ),
+    (
+        ("Qwen/Qwen2-0.5B",),
+        "Qwen2", (24, 896, 14, 2, 64, 4864, 151936, 1, 131072), 494_032_768, CARD,
+    ),
+    (
+        ("jinaai/ReaderLM-v2",),
+        "Qwen2", (28, 1536, 12, 2, 128, 8960, 151936, 1, 512000), 1_543_714_304, CARD,
+    ),
 )  # fmt: skip

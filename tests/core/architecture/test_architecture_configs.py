@@ -143,6 +143,9 @@ LEFT_OUT = {
     # Below zero: what vLLM holds beyond them. Zeros for the biases of the keys of all attentions; a second table.
     "openai/whisper-large-v3": -96 * 1280, "openai/whisper-large-v3-turbo": -40 * 1280,
     "openai/whisper-large-v2": -96 * 1280, "openai/whisper-medium": -72 * 1024, "openai/whisper-small": -36 * 768,
+    **{f"openai/whisper-tiny{en}": -12 * 384 for en in ("", ".en")},
+    **{f"openai/whisper-base{en}": -18 * 512 for en in ("", ".en")},
+    "openai/whisper-small.en": -36 * 768, "openai/whisper-medium.en": -72 * 1024,
     "microsoft/Phi-3-vision-128k-instruct": _CLIP_LAYER - 32064 * 3072,
 }  # fmt: skip
 """Parameters of a checkpoint that vLLM does not load."""

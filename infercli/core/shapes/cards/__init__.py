@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from infercli.core.shapes.cards.decoders import DECODERS
 from infercli.core.shapes.cards.embedders import EMBEDDERS
+from infercli.core.shapes.cards.further import FURTHER
 from infercli.core.shapes.cards.hybrids import HYBRIDS
 from infercli.core.shapes.cards.multimodal import MULTIMODAL
 
-CARDS = (*DECODERS, *HYBRIDS, *MULTIMODAL)
+CARDS = (*DECODERS, *HYBRIDS, *MULTIMODAL, *FURTHER)
 
 __all__ = ["CARDS", "EMBEDDERS"]

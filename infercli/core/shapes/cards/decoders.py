@@ -55,7 +55,8 @@ def _chatglm(layers: int, vocab: int, length: int, **more: Json) -> Json:
     } | more  # fmt: skip
 
 
-def _gpt_neox(layers: int, hidden: int, heads: int, vocab: int) -> Json:
+def gpt_neox(layers: int, hidden: int, heads: int, vocab: int) -> Json:
+    """GPT-NeoX, Pythia among them."""
     return {
         "architectures": ["GPTNeoXForCausalLM"], "num_hidden_layers": layers, "hidden_size": hidden,
         "num_attention_heads": heads, "intermediate_size": 4 * hidden, "vocab_size": vocab,
@@ -63,21 +64,23 @@ def _gpt_neox(layers: int, hidden: int, heads: int, vocab: int) -> Json:
     }  # fmt: skip
 
 
-def _gpt2(layers: int, hidden: int, heads: int) -> Json:
+def gpt2(layers: int, hidden: int, heads: int) -> Json:
+    """GPT-2 of that size."""
     return {
         "architectures": ["GPT2LMHeadModel"], "n_layer": layers, "n_embd": hidden, "n_head": heads,
         "n_positions": 1024, "vocab_size": 50257,
     }  # fmt: skip
 
 
-def _bloom(layers: int, hidden: int, heads: int) -> Json:
+def bloom(layers: int, hidden: int, heads: int) -> Json:
+    """BLOOM of that size."""
     return {
         "architectures": ["BloomForCausalLM"], "n_layer": layers, "hidden_size": hidden, "n_head": heads,
         "vocab_size": 250880, "seq_length": 2048, "torch_dtype": "float16",
     }  # fmt: skip
 
 
-_STARCODER: Json = {
+STARCODER: Json = {
     "architectures": ["GPTBigCodeForCausalLM"], "n_layer": 40, "n_embd": 6144, "n_head": 48, "n_inner": 24576,
     "n_positions": 8192, "vocab_size": 49152, "multi_query": True, "torch_dtype": "float32",
 }  # fmt: skip
@@ -315,8 +318,8 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     # Older ones.
     (("facebook/opt-2.7b",), _opt(32, 2560, 32), 2_651_596_800),
     (("facebook/opt-30b",), _opt(48, 7168, 56), 29_974_540_288),
-    (("bigscience/bloom-7b1", "bigscience/bloomz-7b1"), _bloom(30, 4096, 32), 7_069_016_064),
-    (("bigcode/starcoder", "bigcode/starcoderbase"), _STARCODER, 15_517_456_384),
+    (("bigscience/bloom-7b1", "bigscience/bloomz-7b1"), bloom(30, 4096, 32), 7_069_016_064),
+    (("bigcode/starcoder", "bigcode/starcoderbase"), STARCODER, 15_517_456_384),
     (("bigcode/starcoder2-7b",),
      decoder("Starcoder2ForCausalLM", 32, 4608, 36, 4, 18432, 49152, 16384, use_bias=True, sliding_window=4096),
      7_173_923_840),
@@ -327,24 +330,24 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("EleutherAI/gpt-j-6b",),
      {"architectures": ["GPTJForCausalLM"], "n_layer": 28, "n_embd": 4096, "n_head": 16, "n_positions": 2048,
       "rotary_dim": 64, "vocab_size": 50400, "torch_dtype": "float32", "tie_word_embeddings": False}, 6_050_882_784),
-    (("EleutherAI/pythia-6.9b",), _gpt_neox(32, 4096, 32, 50432), 6_857_302_016),
-    (("EleutherAI/pythia-12b",), _gpt_neox(36, 5120, 40, 50688), 11_846_072_320),
-    (("EleutherAI/gpt-neox-20b",), _gpt_neox(44, 6144, 64, 50432), 20_554_567_680),
-    (("openai-community/gpt2", "gpt2"), _gpt2(12, 768, 12), 124_439_808),
-    (("openai-community/gpt2-medium",), _gpt2(24, 1024, 16), 354_823_168),
-    (("openai-community/gpt2-large",), _gpt2(36, 1280, 20), 774_030_080),
-    (("openai-community/gpt2-xl",), _gpt2(48, 1600, 25), 1_557_611_200),
-    (("bigscience/bloom-560m", "bigscience/bloomz-560m"), _bloom(24, 1024, 16), 559_214_592),
-    (("bigscience/bloom-3b", "bigscience/bloomz-3b"), _bloom(30, 2560, 32), 3_002_557_440),
-    (("bigscience/bloom", "bigscience/bloomz"), _bloom(70, 14336, 112), 176_247_271_424),
-    (("EleutherAI/pythia-1.4b",), _gpt_neox(24, 2048, 16, 50304), 1_414_647_808),
-    (("EleutherAI/pythia-2.8b",), _gpt_neox(32, 2560, 32, 50304), 2_775_208_960),
+    (("EleutherAI/pythia-6.9b",), gpt_neox(32, 4096, 32, 50432), 6_857_302_016),
+    (("EleutherAI/pythia-12b",), gpt_neox(36, 5120, 40, 50688), 11_846_072_320),
+    (("EleutherAI/gpt-neox-20b",), gpt_neox(44, 6144, 64, 50432), 20_554_567_680),
+    (("openai-community/gpt2", "gpt2"), gpt2(12, 768, 12), 124_439_808),
+    (("openai-community/gpt2-medium",), gpt2(24, 1024, 16), 354_823_168),
+    (("openai-community/gpt2-large",), gpt2(36, 1280, 20), 774_030_080),
+    (("openai-community/gpt2-xl",), gpt2(48, 1600, 25), 1_557_611_200),
+    (("bigscience/bloom-560m", "bigscience/bloomz-560m"), bloom(24, 1024, 16), 559_214_592),
+    (("bigscience/bloom-3b", "bigscience/bloomz-3b"), bloom(30, 2560, 32), 3_002_557_440),
+    (("bigscience/bloom", "bigscience/bloomz"), bloom(70, 14336, 112), 176_247_271_424),
+    (("EleutherAI/pythia-1.4b",), gpt_neox(24, 2048, 16, 50304), 1_414_647_808),
+    (("EleutherAI/pythia-2.8b",), gpt_neox(32, 2560, 32, 50304), 2_775_208_960),
     (("tiiuae/falcon-180B", "tiiuae/falcon-180B-chat"),
      {"architectures": ["FalconForCausalLM"], "num_hidden_layers": 80, "hidden_size": 14848,
       "num_attention_heads": 232, "num_kv_heads": 8, "new_decoder_architecture": True, "parallel_attn": True,
       "vocab_size": 65024, "tie_word_embeddings": False, "torch_dtype": "bfloat16"}, 179_522_565_120),
     (("WizardLM/WizardCoder-15B-V1.0", "WizardLMTeam/WizardCoder-15B-V1.0"),
-     _STARCODER | {"vocab_size": 49153, "torch_dtype": "float16"}, 15_517_462_528),
+     STARCODER | {"vocab_size": 49153, "torch_dtype": "float16"}, 15_517_462_528),
     (("deepseek-ai/deepseek-moe-16b-base", "deepseek-ai/deepseek-moe-16b-chat"),
      decoder("DeepseekForCausalLM", 28, 2048, 16, 16, 10944, 102400, 4096, moe_intermediate_size=1408,
              n_routed_experts=64, n_shared_experts=2, num_experts_per_tok=6, first_k_dense_replace=1,
@@ -411,5 +414,5 @@ DECODERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("IFM/K2-Horizon-3.7B",),
      decoder("K2HorizonForCausalLM", 36, 2560, 32, 8, 10240, 250624, 524288, head_dim=128), 5_058_255_360),
     (("ibm-granite/granite-20b-code-base", "ibm-granite/granite-20b-code-instruct"),
-     _STARCODER | {"n_layer": 52, "torch_dtype": "bfloat16"}, 20.1),
+     STARCODER | {"n_layer": 52, "torch_dtype": "bfloat16"}, 20.1),
 )  # fmt: skip

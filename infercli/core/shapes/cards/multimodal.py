@@ -110,17 +110,17 @@ _CLIP: Json = {
     "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
     "num_attention_heads": 16, "image_size": 336, "patch_size": 14, "projection_dim": 768,
 }  # fmt: skip
-_VIT_300M: Json = {
+VIT_300M: Json = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
     "image_size": 448, "patch_size": 14, "qkv_bias": True, "qk_normalization": False, "norm_type": "layer_norm",
 }  # fmt: skip
-_VIT_6B: Json = {
+VIT_6B: Json = {
     "hidden_size": 3200, "intermediate_size": 12800, "num_hidden_layers": 45, "num_attention_heads": 25,
     "image_size": 448, "patch_size": 14, "qkv_bias": False, "qk_normalization": True, "norm_type": "rms_norm",
 }  # fmt: skip
 
 
-def _internvl(vision: Json, *numbers: str | int, **more: Json) -> Json:
+def internvl(vision: Json, *numbers: str | int, **more: Json) -> Json:
     """Up to InternVL 3 its decoders scale their positions by two, whoever trained them."""
     name, *widths = numbers
     scaled: Json = {} if str(name).startswith("Qwen3") else {"rope_scaling": INTERNLM}
@@ -131,7 +131,8 @@ def _internvl(vision: Json, *numbers: str | int, **more: Json) -> Json:
     }  # fmt: skip
 
 
-def _whisper(encoder: int, layers: int, hidden: int, heads: int, vocab: int, bins: int, **more: Json) -> Json:
+def whisper(encoder: int, layers: int, hidden: int, heads: int, vocab: int, bins: int, **more: Json) -> Json:
+    """Whisper of that size."""
     return {
         "architectures": ["WhisperForConditionalGeneration"], "d_model": hidden, "encoder_layers": encoder,
         "decoder_layers": layers, "encoder_attention_heads": heads, "decoder_attention_heads": heads,
@@ -306,17 +307,17 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      7_566_747_648),
     # A log of vLLM 0.5.5 prints 65,536 positions for the first (vllm-project/vllm#7860).
     (("OpenGVLab/InternVL2-8B", "OpenGVLab/InternVL2_5-8B"),
-     _internvl(_VIT_300M, "InternLM2ForCausalLM", 32, 4096, 32, 8, 14336, 92553, 32768), 8_075_365_376),
-    (("OpenGVLab/InternVL3-1B",), _internvl(_VIT_300M, "Qwen2ForCausalLM", 24, 896, 14, 2, 4864, 151674, 32768),
+     internvl(VIT_300M, "InternLM2ForCausalLM", 32, 4096, 32, 8, 14336, 92553, 32768), 8_075_365_376),
+    (("OpenGVLab/InternVL3-1B",), internvl(VIT_300M, "Qwen2ForCausalLM", 24, 896, 14, 2, 4864, 151674, 32768),
      938_193_024),
-    (("OpenGVLab/InternVL3-2B",), _internvl(_VIT_300M, "Qwen2ForCausalLM", 28, 1536, 12, 2, 8960, 151674, 32768),
+    (("OpenGVLab/InternVL3-2B",), internvl(VIT_300M, "Qwen2ForCausalLM", 28, 1536, 12, 2, 8960, 151674, 32768),
      2_088_957_440),
-    (("OpenGVLab/InternVL3-8B",), _internvl(_VIT_300M, "Qwen2ForCausalLM", 28, 3584, 28, 4, 18944, 151674, 32768),
+    (("OpenGVLab/InternVL3-8B",), internvl(VIT_300M, "Qwen2ForCausalLM", 28, 3584, 28, 4, 18944, 151674, 32768),
      7_944_373_760),
-    (("OpenGVLab/InternVL3-38B",), _internvl(_VIT_6B, "Qwen2ForCausalLM", 64, 5120, 40, 8, 27648, 151674, 32768),
+    (("OpenGVLab/InternVL3-38B",), internvl(VIT_6B, "Qwen2ForCausalLM", 64, 5120, 40, 8, 27648, 151674, 32768),
      38_388_164_992),
     (("OpenGVLab/InternVL3_5-8B",),
-     _internvl(_VIT_300M, "Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151936, 40960, head_dim=128), 8_528_318_464),
+     internvl(VIT_300M, "Qwen3ForCausalLM", 36, 4096, 32, 8, 12288, 151936, 40960, head_dim=128), 8_528_318_464),
     (("rednote-hilab/dots.ocr",),
      decoder("DotsOCRForCausalLM", 28, 1536, 12, 2, 8960, 151936, 131072, tie_word_embeddings=False, vision_config={
          "embed_dim": 1536, "hidden_size": 1536, "intermediate_size": 4224, "num_hidden_layers": 42,
@@ -324,8 +325,8 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
          "temporal_patch_size": 1, "use_bias": False,
      }), 3_039_179_264),
     # vLLM holds zeros for the biases of keys, which the files do not have.
-    (("openai/whisper-large-v3",), _whisper(32, 32, 1280, 20, 51866, 128, torch_dtype="float16"), 1_543_490_560),
-    (("openai/whisper-large-v3-turbo",), _whisper(32, 4, 1280, 20, 51866, 128, torch_dtype="float16"), 808_878_080),
+    (("openai/whisper-large-v3",), whisper(32, 32, 1280, 20, 51866, 128, torch_dtype="float16"), 1_543_490_560),
+    (("openai/whisper-large-v3-turbo",), whisper(32, 4, 1280, 20, 51866, 128, torch_dtype="float16"), 808_878_080),
     # The language model holds a table of its own beside that of the wrapper, and not the last layer of the encoder.
     (("microsoft/Phi-3-vision-128k-instruct", "microsoft/Phi-3.5-vision-instruct"),
      decoder("Phi3VForCausalLM", 32, 3072, 32, 32, 8192, 32064, 131072, sliding_window=262144,
@@ -389,9 +390,9 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      {"architectures": ["OpenVLAForActionPrediction"], "torch_dtype": "bfloat16",
       "text_config": decoder("LlamaForCausalLM", 32, 4096, 32, 32, 11008, 32064, 2048)}, 7_541_237_184),
     (("OpenGVLab/InternVL3-78B",),
-     _internvl(_VIT_6B, "Qwen2ForCausalLM", 80, 8192, 64, 8, 29568, 151674, 32768), 78.4),
+     internvl(VIT_6B, "Qwen2ForCausalLM", 80, 8192, 64, 8, 29568, 151674, 32768), 78.4),
     (("OpenGVLab/InternVL3_5-38B",),
-     _internvl(_VIT_6B, "Qwen3ForCausalLM", 64, 5120, 64, 8, 25600, 151936, 40960, head_dim=128), 38.4),
+     internvl(VIT_6B, "Qwen3ForCausalLM", 64, 5120, 64, 8, 25600, 151936, 40960, head_dim=128), 38.4),
     (("meta-llama/Llama-3.2-90B-Vision", "meta-llama/Llama-3.2-90B-Vision-Instruct"),
      _mllama(100, 8192, 64, 28672), 88.6),
     (("mistralai/Voxtral-Mini-3B-2507",), _voxtral(30, 3072, 8192), 4.7),
@@ -417,7 +418,7 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
           "intermediate_size": 13696, "num_heads": 12, "out_hidden_size": 4096, "patch_size": 14,
           "spatial_merge_size": 2, "temporal_patch_size": 2,
       }}, 10_292_777_472),
-    (("openai/whisper-small",), _whisper(12, 12, 768, 12, 51865, 80), 241_734_912),
-    (("openai/whisper-medium",), _whisper(24, 24, 1024, 16, 51865, 80), 763_857_920),
-    (("openai/whisper-large-v2",), _whisper(32, 32, 1280, 20, 51865, 80), 1_543_304_960),
+    (("openai/whisper-small",), whisper(12, 12, 768, 12, 51865, 80), 241_734_912),
+    (("openai/whisper-medium",), whisper(24, 24, 1024, 16, 51865, 80), 763_857_920),
+    (("openai/whisper-large-v2",), whisper(32, 32, 1280, 20, 51865, 80), 1_543_304_960),
 )  # fmt: skip
