@@ -6,6 +6,8 @@ bits is as the publisher's cards say.
 
 from __future__ import annotations
 
+import re
+
 from infercli.core.record import Json
 from infercli.core.shapes.recipes import (
     AWQ,
@@ -28,6 +30,11 @@ _Rows = tuple[tuple[str, str, Json], ...]
 
 def _named(base: str) -> str:
     return base.rpartition("/")[2]
+
+
+def _capital(base: str) -> str:
+    """As TheBloke writes it: 7B where the model's own name has 7b."""
+    return re.sub(r"(?<=\d)b\b", "B", _named(base))
 
 
 # Alibaba. The 72B ones are wider than what they were made from (WIDENED).
@@ -75,6 +82,7 @@ _QWEN: _Rows = (
         for base in _QWEN_INT
         if not base.endswith(("1.5-32B-Chat", "1.5-110B-Chat"))
     ),
+    *((f"Qwen/Qwen3-{size}-GPTQ-Int8", f"Qwen/Qwen3-{size}", gptq(8)) for size in ("0.6B", "1.7B")),
     *((f"{base}-FP8", base, FP8_BLOCK) for base in _FP8_OF),
     *((f"{base}-FP8", base, _HYBRID_FP8) for base in _HYBRID_FP8_OF),
     *(
@@ -112,6 +120,7 @@ _NEURAL_MAGIC_OF = {
          ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")),
         ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
     ),
+    **dict.fromkeys(("meta-llama/Llama-3.3-70B-Instruct", "Qwen/Qwen2.5-72B-Instruct"), ("-FP8-dynamic",)),
     "google/gemma-2-9b-it": ("-quantized.w8a8",),
 }  # fmt: skip
 _RED_HAT_OF = {
@@ -121,10 +130,14 @@ _RED_HAT_OF = {
         ("-FP8-dynamic", "-quantized.w4a16"),
     ),
     **dict.fromkeys(
-        (f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "7B")), ("-FP8-dynamic", "-quantized.w8a8")
+        (f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "14B")), ("-FP8-dynamic", "-quantized.w8a8")
     ),
+    "Qwen/Qwen2.5-1.5B": ("-quantized.w8a8",),
+    "nvidia/Llama-3.1-Nemotron-70B-Instruct-HF": ("-FP8-dynamic",),
+    "Qwen/QwQ-32B": ("-FP8-dynamic", "-quantized.w4a16"),
     **dict.fromkeys(
-        ("meta-llama/Llama-3.3-70B-Instruct", "mistralai/Mistral-Small-24B-Instruct-2501", "microsoft/phi-4",
+        (*(f"Qwen/Qwen2.5-{size}-Instruct" for size in ("7B", "32B", "72B")), "meta-llama/Llama-3.3-70B-Instruct",
+         "mistralai/Mistral-Small-24B-Instruct-2501", "microsoft/phi-4",
          "ibm-granite/granite-3.1-8b-instruct"),
         ("-FP8-dynamic", "-quantized.w8a8", "-quantized.w4a16"),
     ),
@@ -132,12 +145,18 @@ _RED_HAT_OF = {
 _AUTO_FP8_OF = (
     *(f"meta-llama/Meta-Llama-3-{size}-Instruct" for size in ("8B", "70B")),
     *(f"Qwen/Qwen2-{size}-Instruct" for size in ("0.5B", "1.5B", "7B", "72B")),
-    "google/gemma-2-9b-it", "mistralai/Mistral-7B-Instruct-v0.3", "mistralai/Mistral-Nemo-Instruct-2407",
+    *(f"google/gemma-2-{size}-it" for size in ("2b", "9b", "27b")), "mistralai/Mistral-7B-Instruct-v0.3",
+    "mistralai/Mistral-Nemo-Instruct-2407", *(f"mistralai/Mixtral-{size}-Instruct-v0.1" for size in ("8x7B", "8x22B")),
+    *(f"microsoft/Phi-3-{size}-128k-instruct" for size in ("mini", "medium")),
 )  # fmt: skip
 _AUTO_GPTQ_OF = tuple(f"meta-llama/Meta-Llama-3.1-{size}-Instruct" for size in ("8B", "70B", "405B"))
 """Those of 8B and 70B have a quantize_config.json on the Hub."""
 _SEEING = ("re:.*lm_head", "re:vision_tower.*", "re:multi_modal_projector.*")
 _ROUTED = ("lm_head", "re:.*mlp.gate$")
+_QWENS_EYES = ("re:.*lm_head", "re:visual.*")
+_MLLAMAS_EYES = ("re:.*lm_head", "re:multi_modal_projector.*", "re:vision_model.*")
+_LLAMA4_LEFT = ("re:.*lm_head", "re:.*self_attn", "re:.*router", "re:.*vision_model", "re:.*multi_modal_projector")
+_LLAMA4 = tuple(f"meta-llama/Llama-4-{name}-Instruct" for name in ("Scout-17B-16E", "Maverick-17B-128E"))
 _RED_HAT: _Rows = (
     *(
         (f"{publisher}/{_named(base)}{way}", base, _RED_HAT_WAYS[way])
@@ -171,6 +190,39 @@ _RED_HAT: _Rows = (
         (f"RedHatAI/Qwen3-{size}-FP8-dynamic", f"Qwen/Qwen3-{size}", fp8_channels(*_ROUTED))
         for size in ("30B-A3B", "235B-A22B")
     ),
+    *(
+        (f"RedHatAI/Qwen3-{name}-quantized.w4a16", f"Qwen/Qwen3-{name}", int4_groups(*_ROUTED))
+        for name in ("30B-A3B", "30B-A3B-Instruct-2507", "30B-A3B-Thinking-2507")
+    ),
+    *(
+        (f"RedHatAI/{_named(base)}-NVFP4", base, nvfp4_tensors("lm_head"))
+        for base in ("meta-llama/Llama-3.3-70B-Instruct", *(f"Qwen/Qwen3-{size}" for size in ("8B", "14B", "32B")))
+    ),
+    *(
+        (f"RedHatAI/Qwen3-{name}-NVFP4", f"Qwen/Qwen3-{name}", nvfp4_tensors(*_ROUTED))
+        for name in ("30B-A3B", "30B-A3B-Instruct-2507", "235B-A22B-Instruct-2507", "Coder-30B-A3B-Instruct")
+    ),
+    *(
+        (f"RedHatAI/Qwen2.5-VL-{size}-Instruct{way}", f"Qwen/Qwen2.5-VL-{size}-Instruct", stored)
+        for size in ("3B", "7B", "72B")
+        for way, stored in {
+            "-FP8-dynamic": fp8_channels(*_QWENS_EYES), "-quantized.w8a8": int8_channels(*_QWENS_EYES),
+            "-quantized.w4a16": int4_groups(*_QWENS_EYES),
+        }.items()
+    ),
+    *(
+        (f"{publisher}/Llama-3.2-{size}-Vision-Instruct-FP8-dynamic", f"meta-llama/Llama-3.2-{size}-Vision-Instruct",
+         fp8_channels(*_MLLAMAS_EYES))
+        for publisher in ("RedHatAI", "neuralmagic")
+        for size in ("11B", "90B")
+    ),
+    (f"RedHatAI/{_named(_LLAMA4[0])}-FP8-dynamic", _LLAMA4[0], fp8_channels(*_LLAMA4_LEFT)),
+    *((f"RedHatAI/{_named(base)}-quantized.w4a16", base, int4_groups(*_LLAMA4_LEFT)) for base in _LLAMA4),
+    *(
+        (f"{publisher}/Meta-Llama-3-8B-Instruct-FP8-KV", "meta-llama/Meta-Llama-3-8B-Instruct",
+         FP8_STATIC | {"kv_cache_scheme": "static"})
+        for publisher in ("RedHatAI", "neuralmagic")
+    ),
     (
         "RedHatAI/Qwen3.6-35B-A3B-NVFP4", "Qwen/Qwen3.6-35B-A3B",
         nvfp4_tensors(
@@ -191,6 +243,7 @@ _NVIDIA: _Rows = (
         for base in (
             "meta-llama/Llama-3.1-8B-Instruct",
             "meta-llama/Llama-3.3-70B-Instruct",
+            "meta-llama/Llama-3.1-405B-Instruct",
             "Qwen/Qwen3-8B",
             "Qwen/Qwen3-14B",
         )
@@ -207,6 +260,42 @@ _AMD: _Rows = tuple(
 )
 
 _ROUTER_LEFT = AWQ | {"modules_to_not_convert": ["gate"]}
+_PLAIN_AWQ = {
+    **{
+        f"TheBloke/{_capital(base)}-AWQ": base
+        for base in (
+            "HuggingFaceH4/zephyr-7b-beta", "Open-Orca/Mistral-7B-OpenOrca", "01-ai/Yi-34B-Chat",
+            "deepseek-ai/deepseek-coder-33b-instruct", "deepseek-ai/deepseek-coder-6.7b-instruct",
+            "lmsys/vicuna-7b-v1.5", "lmsys/vicuna-13b-v1.5", "teknium/OpenHermes-2.5-Mistral-7B",
+            "upstage/SOLAR-10.7B-Instruct-v1.0", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "mistralai/Mistral-7B-v0.1",
+            "Intel/neural-chat-7b-v3-1", "WizardLMTeam/WizardCoder-33B-V1.1", "WizardLMTeam/WizardLM-13B-V1.2",
+            "Gryphe/MythoMax-L2-13b",
+        )
+    },
+    **{f"TheBloke/Llama-2-{size}-AWQ": f"meta-llama/Llama-2-{size.lower()}-hf" for size in ("7B", "13B", "70B")},
+    **{
+        f"TheBloke/CodeLlama-{size}-Instruct-AWQ": f"codellama/CodeLlama-{size.lower()}-Instruct-hf"
+        for size in ("7B", "13B", "34B", "70B")
+    },
+    "solidrust/Meta-Llama-3-8B-Instruct-AWQ": "meta-llama/Meta-Llama-3-8B-Instruct",
+    "solidrust/Mistral-7B-Instruct-v0.3-AWQ": "mistralai/Mistral-7B-Instruct-v0.3",
+    "TechxGenus/Meta-Llama-3-8B-Instruct-AWQ": "meta-llama/Meta-Llama-3-8B-Instruct",
+    "study-hjt/Meta-Llama-3-70B-Instruct-AWQ": "meta-llama/Meta-Llama-3-70B-Instruct",
+    "ibnzterrell/Meta-Llama-3.3-70B-Instruct-AWQ-INT4": "meta-llama/Llama-3.3-70B-Instruct",
+    "kosbu/Llama-3.3-70B-Instruct-AWQ": "meta-llama/Llama-3.3-70B-Instruct",
+    "AMead10/Llama-3.2-1B-Instruct-AWQ": "meta-llama/Llama-3.2-1B-Instruct",
+    "AMead10/Llama-3.2-3B-Instruct-AWQ": "meta-llama/Llama-3.2-3B-Instruct",
+    "Valdemardi/DeepSeek-R1-Distill-Llama-70B-AWQ": "deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
+    "Valdemardi/DeepSeek-R1-Distill-Qwen-32B-AWQ": "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+    "stelterlab/Mistral-Small-24B-Instruct-2501-AWQ": "mistralai/Mistral-Small-24B-Instruct-2501",
+    "stelterlab/phi-4-AWQ": "microsoft/phi-4",
+    "stelterlab/DeepSeek-R1-Distill-Qwen-14B-AWQ": "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
+    **{
+        f"LGAI-EXAONE/EXAONE-3.5-{size}-Instruct-AWQ": f"LGAI-EXAONE/EXAONE-3.5-{size}-Instruct"
+        for size in ("2.4B", "7.8B", "32B")
+    },
+}  # fmt: skip
+"""AutoAWQ's usual: four bits in groups of 128, with zero points, and lm_head left."""
 _COMMUNITY: _Rows = (
     *(
         (f"hugging-quants/{name}-{method}-INT4", f"meta-llama/{name}", stored)
@@ -221,12 +310,37 @@ _COMMUNITY: _Rows = (
         (f"casperhansen/deepseek-r1-distill-{name.lower()}-awq", f"deepseek-ai/DeepSeek-R1-Distill-{name}", AWQ)
         for name in ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")
     ),
+    ("casperhansen/mistral-small-24b-instruct-2501-awq", "mistralai/Mistral-Small-24B-Instruct-2501", AWQ),
+    ("casperhansen/mistral-large-instruct-2407-awq", "mistralai/Mistral-Large-Instruct-2407", AWQ),
+    ("casperhansen/llama-3.2-3b-instruct-awq", "meta-llama/Llama-3.2-3B-Instruct", AWQ),
+    ("casperhansen/vicuna-7b-v1.5-awq", "lmsys/vicuna-7b-v1.5", AWQ),
+    ("hugging-quants/gemma-2-9b-it-AWQ-INT4", "google/gemma-2-9b-it", AWQ),
+    ("hugging-quants/Mixtral-8x7B-Instruct-v0.1-AWQ-INT4", "mistralai/Mixtral-8x7B-Instruct-v0.1", _ROUTER_LEFT),
+    *((name, base, AWQ) for name, base in _PLAIN_AWQ.items()),
+    *(
+        (f"stelterlab/{name}-AWQ", f"Qwen/{name}", _ROUTER_LEFT)
+        for name in ("Qwen3-30B-A3B-Instruct-2507", "Qwen3-Coder-30B-A3B-Instruct")
+    ),
+    *(
+        (f"OpenGVLab/{name}-AWQ", f"OpenGVLab/{name}", AWQ | {"modules_to_not_convert": ["vision_model", "mlp1"]})
+        for name in (
+            "InternVL2-8B", "InternVL2-26B", "InternVL2_5-4B", "InternVL2_5-8B", "InternVL2_5-26B", "InternVL2_5-38B",
+            "InternVL3-1B", "InternVL3-2B", "InternVL3-8B", "InternVL3-14B", "InternVL3-38B",
+        )
+    ),
     ("TheBloke/Llama-2-7B-Chat-AWQ", "meta-llama/Llama-2-7b-chat-hf", AWQ),
     ("TheBloke/Llama-2-13B-chat-AWQ", "meta-llama/Llama-2-13b-chat-hf", AWQ),
     ("TheBloke/Llama-2-70B-Chat-AWQ", "meta-llama/Llama-2-70b-chat-hf", AWQ),
     ("TheBloke/Mistral-7B-Instruct-v0.1-AWQ", "mistralai/Mistral-7B-Instruct-v0.1", AWQ),
     ("TheBloke/Mistral-7B-Instruct-v0.2-AWQ", "mistralai/Mistral-7B-Instruct-v0.2", AWQ),
     ("TheBloke/Mixtral-8x7B-Instruct-v0.1-AWQ", "mistralai/Mixtral-8x7B-Instruct-v0.1", _ROUTER_LEFT),
+    *(
+        (f"TheBloke/{_capital(base)}-GPTQ", base, gptq(4, ordered=True))
+        for base in (
+            "HuggingFaceH4/zephyr-7b-beta", "mistralai/Mistral-7B-v0.1", "mistralai/Mistral-7B-Instruct-v0.1",
+            "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "teknium/OpenHermes-2.5-Mistral-7B",
+        )
+    ),
     ("TheBloke/Llama-2-7B-Chat-GPTQ", "meta-llama/Llama-2-7b-chat-hf", gptq(4)),
     ("TheBloke/Llama-2-13B-chat-GPTQ", "meta-llama/Llama-2-13b-chat-hf", gptq(4)),
     ("TheBloke/Llama-2-70B-Chat-GPTQ", "meta-llama/Llama-2-70b-chat-hf", gptq(4, group=-1, ordered=True)),
@@ -253,6 +367,16 @@ _COMMUNITY: _Rows = (
             "mistral-7b-instruct-v0.3": "mistralai/Mistral-7B-Instruct-v0.3",
             "Qwen2.5-7B-Instruct": "Qwen/Qwen2.5-7B-Instruct", "Qwen2.5-14B-Instruct": "Qwen/Qwen2.5-14B-Instruct",
             "Qwen2.5-32B-Instruct": "Qwen/Qwen2.5-32B-Instruct",
+            "Qwen2.5-Coder-32B-Instruct": "Qwen/Qwen2.5-Coder-32B-Instruct", "QwQ-32B": "Qwen/QwQ-32B",
+            **{f"Qwen3-{size}": f"Qwen/Qwen3-{size}" for size in ("4B", "8B", "14B", "32B")},
+            "gemma-2-9b": "google/gemma-2-9b", "gemma-2-9b-it": "google/gemma-2-9b-it",
+            "gemma-2-27b-it": "google/gemma-2-27b-it", "gemma-2b": "google/gemma-2b", "gemma-7b": "google/gemma-7b",
+            "mistral-7b-instruct-v0.2": "mistralai/Mistral-7B-Instruct-v0.2", "phi-4": "unsloth/phi-4",
+            "Mistral-Nemo-Instruct-2407": "mistralai/Mistral-Nemo-Instruct-2407",
+            **{
+                f"DeepSeek-R1-Distill-{name}": f"deepseek-ai/DeepSeek-R1-Distill-{name}"
+                for name in ("Llama-8B", "Llama-70B", "Qwen-1.5B", "Qwen-7B", "Qwen-14B", "Qwen-32B")
+            },
         }.items()
     ),
 )  # fmt: skip
@@ -275,6 +399,7 @@ _MAKERS: _Rows = (
         (f"meta-llama/{name}-405B-Instruct-FP8", "meta-llama/Llama-3.1-405B-Instruct", _META_FP8)
         for name in ("Llama-3.1", "Meta-Llama-3.1")
     ),
+    ("meta-llama/Llama-3.1-405B-FP8", "meta-llama/Llama-3.1-405B", _META_FP8),
     # What Mistral's conversion writes: huggingface/transformers#42715, convert_ministral3_weights_to_hf.py.
     *(
         (name, f"{name}-BF16", FP8_STATIC | {"ignored_layers": [*_SEEING_PARTS, "lm_head"]})
