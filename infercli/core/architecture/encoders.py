@@ -165,6 +165,12 @@ def pixtral(vision: Json, hidden: int) -> list[Weight]:
     return _pixtral(vision, hidden, whole=True)
 
 
+def pixtral_decoder(config: Json) -> str:
+    """Mistral Large 3's has latent attention and experts (vLLM 0.29 transformers_utils/configs/mistral.py)."""
+    latent = "kv_lora_rank" in (config.get("text_config") or {})
+    return "MistralLarge3ForCausalLM" if latent else "MistralForCausalLM"
+
+
 def _pixtral(vision: Json, hidden: int, *, whole: bool) -> list[Weight]:
     width, merge = integer(vision, "hidden_size", 1024), integer(vision, "spatial_merge_size", 1) ** 2
     weights = _pixtral_tower(vision)

@@ -77,7 +77,7 @@ WRAPPERS: dict[str, Wrapper] = {
     "LlavaForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
     "LlavaNextForConditionalGeneration": Wrapper(encoders.llava_next),
     "Mistral3ForConditionalGeneration": Wrapper(encoders.mistral3),
-    "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, "MistralForCausalLM"),
+    "PixtralForConditionalGeneration": Wrapper(encoders.pixtral, encoders.pixtral_decoder),
     "Llama4ForConditionalGeneration": Wrapper(encoders.llama4, "Llama4ForCausalLM", optional=True),
     "KimiK25ForConditionalGeneration": Wrapper(encoders.kimi_k25, "DeepseekV3ForCausalLM"),
     "KimiK3ForConditionalGeneration": Wrapper(kimi.kimi_k3_encoder, "KimiLinearForCausalLM"),

@@ -7,8 +7,8 @@ comes with a count of the parameters or of the bytes of its files, a test compar
 from __future__ import annotations
 
 from infercli.core.record import Json
-from infercli.core.shapes.recipes import FP8_BLOCK, fp8_blocks, fp8_channels
-from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, MIMO_OMNI, PLANNER, REPORT
+from infercli.core.shapes.recipes import FP8_BLOCK, FP8_STATIC, fp8_blocks, fp8_channels
+from infercli.core.shapes.sources import GALLERY, GALLERY_KEYS, MIMO_OMNI, MISTRAL_LARGE_3, PLANNER, REPORT
 
 _FULL, _SLIDING, _CONV = "full_attention", "sliding_attention", "conv"
 
@@ -409,5 +409,24 @@ COPIES: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
         ("nvidia/NVIDIA-Nemotron-Nano-12B-v2", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-Base"),
         _nemotron_nano2(5120, 20480, f"{'M-M-M-M*-' * 6}M-M-M-M-"), None,
         "NVIDIA-NeMo/NeMo@8cfedd720346, nemo/collections/llm/gpt/model/ssm.py NemotronNano12Bv2",
+    ),
+    (
+        ("mistralai/Mistral-Large-3-675B-Instruct-2512",),
+        {
+            "architectures": ["PixtralForConditionalGeneration"], "torch_dtype": "bfloat16",
+            "tie_word_embeddings": False, "spatial_merge_size": 2,
+            "text_config": {
+                "first_k_dense_replace": 3, "hidden_size": 7168, "intermediate_size": 16384, "kv_lora_rank": 512,
+                "max_position_embeddings": 294912, "moe_intermediate_size": 4096, "n_routed_experts": 128,
+                "n_shared_experts": 1, "num_attention_heads": 128, "num_experts_per_tok": 4, "num_hidden_layers": 61,
+                "q_lora_rank": 1536, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+                "vocab_size": 131072,
+            },
+            "vision_config": {
+                "hidden_size": 1664, "image_size": 1540, "intermediate_size": 8192, "num_attention_heads": 16,
+                "num_hidden_layers": 48, "patch_size": 14,
+            },
+        },
+        FP8_STATIC | {"ignored_layers": ["lm_head", "vision_tower", "multi_modal_projector"]}, MISTRAL_LARGE_3,
     ),
 )  # fmt: skip

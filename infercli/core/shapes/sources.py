@@ -24,3 +24,7 @@ MIMO_OMNI = (
     f"config.json of MiMo-V2-Flash, and its encoders as on the Hub, {KNOWLEDGE}; "
     "the card's 310 B parameters, and 729 M of what sees, are counted"
 )
+MISTRAL_LARGE_3 = (
+    f"params.json on the Hub, {KNOWLEDGE}; the card's 673 B of the decoder, 39 B of them active, and its 2.5 B of what "
+    "sees are counted"
+)

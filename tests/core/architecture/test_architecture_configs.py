@@ -143,6 +143,10 @@ LEFT_OUT = {
     # Below zero: what vLLM holds beyond them. Zeros for the biases of the keys of all attentions; a second table.
     "openai/whisper-large-v3": -96 * 1280, "openai/whisper-large-v3-turbo": -40 * 1280,
     "openai/whisper-large-v2": -96 * 1280, "openai/whisper-medium": -72 * 1024, "openai/whisper-small": -36 * 768,
+    # Adapters of rank 4 for five tasks, on every linear layer and both tables, and a pooler that has one as well.
+    "jinaai/jina-embeddings-v3": _pooler(1024) + 4 * 5 * (
+        24 * (4096 + 2048 + 5120 + 5120) + 250002 + 1024 + 1 + 1024 + 2048
+    ),
     **{f"openai/whisper-tiny{en}": -12 * 384 for en in ("", ".en")},
     **{f"openai/whisper-base{en}": -18 * 512 for en in ("", ".en")},
     "openai/whisper-small.en": -36 * 768, "openai/whisper-medium.en": -72 * 1024,

@@ -27,6 +27,7 @@ from infercli.core.shapes.qwen import QWEN
 from infercli.core.shapes.reports import REPORTS
 from infercli.core.units import GIB
 from infercli.errors import UnknownName
+from tests.core.architecture.active import active_parameters
 from tests.core.configs import config_of
 from tests.core.plans import plan
 
@@ -231,7 +232,8 @@ def test_the_rotary_embeddings_of_qwen3_5_turn_a_quarter_of_each_head_in_three_s
 def test_a_class_of_which_a_config_was_copied_was_seen():
     ids = [row[0][0] for row in (*COPIES, *REPORTS, *FRAMEWORKS)]
     assert [i for i in ids if not find_shape(i).arch.confirmed] == [
-        "XiaomiMiMo/MiMo-V2.5", "meta-models/Muse-Spark-Open-816B-A42B",
+        "XiaomiMiMo/MiMo-V2.5", "mistralai/Mistral-Large-3-675B-Instruct-2512",
+        "meta-models/Muse-Spark-Open-816B-A42B",
     ]  # fmt: skip
 
 
@@ -256,6 +258,14 @@ def test_a_copy_of_a_config_has_the_size_that_its_name_says():
     for model_id, size in sizes.items():
         assert find_shape(model_id).parameters == pytest.approx(size, rel=0.06), model_id
     assert len(sizes) >= 15
+
+
+def test_mistral_large_3_has_what_its_card_says_of_the_decoder_and_of_what_sees():
+    shape = find_shape("mistralai/Mistral-Large-3-675B-Instruct-2512")
+    sees = sum(w.copies * w.outputs * w.inputs for w in shape.arch.encoders)
+    assert round((shape.parameters - sees) / 1e9) == 673
+    assert sees == pytest.approx(2.5e9, rel=0.03)
+    assert round((active_parameters(shape.arch) - sees - shape.arch.vocab * shape.arch.hidden) / 1e9) == 39
 
 
 # Layers that keep 16 bits, of those that have the module.

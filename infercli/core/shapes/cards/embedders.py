@@ -134,4 +134,14 @@ EMBEDDERS: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
     (("google/embeddinggemma-300m",),
      decoder("Gemma3TextModel", 24, 768, 3, 1, 1152, 262144, 2048, head_dim=256, sliding_window=512,
              use_bidirectional_attention=True, torch_dtype="float32"), 302_863_104),
+    # Its adapters, which vLLM adds to the weights, are counted too: rank 4, for five tasks.
+    (("jinaai/jina-embeddings-v3",),
+     _bert(_XLM, 24, 1024, 250002, 8194, 1) | {"position_embedding_type": "rotary", "torch_dtype": "bfloat16"},
+     572_310_396),
+    (("jinaai/jina-reranker-v2-base-multilingual",),
+     _bert(_RANKER, 12, 768, 250002, 1026, 1, labels=1) | {"torch_dtype": "bfloat16"}, 278_437_633),
+    (("jinaai/jina-code-embeddings-0.5b",),
+     decoder("Qwen2ForCausalLM", 24, 896, 14, 2, 4864, 151936, 32768, tie_word_embeddings=True), 494_032_768),
+    (("jinaai/jina-code-embeddings-1.5b",),
+     decoder("Qwen2ForCausalLM", 28, 1536, 12, 2, 8960, 151936, 32768, tie_word_embeddings=True), 1_543_714_304),
 )  # fmt: skip
