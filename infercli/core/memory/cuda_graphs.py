@@ -26,6 +26,11 @@ _WHOLE_SINCE = (0, 11)
 """From this version on a decoding step has graphs of its own, whole, beside those in pieces (0.11.0
 config/__init__.py FULL_AND_PIECEWISE, v1/cudagraph_dispatcher.py; 0.10.2 has pieces alone)."""
 
+_ADAPTERS_APART = (0, 11, 1)
+"""From this version on a model with adapters has every graph twice, with and without them (0.11.1
+v1/cudagraph_dispatcher.py cudagraph_specialize_lora; 0.21 _get_lora_cases, 0.27 v1/worker/gpu/lora_utils.py
+get_lora_capture_cases)."""
+
 _FLASHINFER_SINCE, _FLASHINFER_GROWS, _XQA_12X = (0, 20), (0, 26), (0, 28)
 """From the first on logs show FlashInfer's workspace in the estimate of graphs, read in the second it grows with a
 step, and from the third on XQA decodes on capability 12.x (utils/flashinfer.py supports_trtllm_attention)."""
@@ -60,6 +65,15 @@ def graph_sizes(load: Load, facts: EngineFacts) -> int:
     return facts.graph_sizes(load.max_num_seqs, load.gpu, load.speculative_tokens)
 
 
+def captures_of_a_size(load: Load, facts: EngineFacts) -> int:
+    """Graphs of one size: with adapters, a second one.
+
+    Their estimate is a product of how many there are: 0.54 GiB without and 1.12 with adapters of rank 64 (Qwen3-14B,
+    0.21), 0.68 and 1.49 (a Qwen2.5 14B), of which the capture took 0.59 and 1.44, 0.66 and 1.61.
+    """
+    return 2 if load.adapters is not None and facts.number >= _ADAPTERS_APART else 1
+
+
 def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bool = True) -> dict[str, Band]:
     """What `cuda_graphs` adds up: what any capture takes, and what goes with layers and sizes. Empty without graphs.
 
@@ -76,10 +90,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bo
     ranks = load.layout.tensor_parallel_size
     # Several ranks share what one has to itself: 0.15 GiB less with two H100, 0.24 with four (0.19, n=10).
     split = 0 if ranks == 1 or not g.base.typical else min(0.24, 0.15 * (ranks / 2) ** 0.7) * GIB
-    # With adapters each size is captured twice, with and without them (0.29 v1/worker/gpu/lora_utils.py
-    # get_lora_capture_cases). Both use one pool of memory, and what the second takes anew was not measured: at most as
-    # much again.
-    captures = 1 if load.adapters is None else 2
+    captures = captures_of_a_size(load, facts)
     logits = _indexer_logits(arch, load, facts) if _counts_logits(arch, g) else 0
     indexed = {"indexer_logits": Band(low=0.9 * logits, typical=logits, high=logits)} if logits else {}
     parts = indexed | {
@@ -91,7 +102,7 @@ def graph_parts(arch: ModelArch, load: Load, facts: EngineFacts, *, profiled: bo
         "layers": Band(
             low=per_layer.low * layers * share,
             typical=per_layer.typical * layers * share,
-            high=per_layer.high * layers * (1 + share) / 2 * captures,
+            high=per_layer.high * layers * (captures + share) / 2,
         ),
     }
     workspace = _flashinfer_workspace(arch, load, facts)
@@ -184,8 +195,10 @@ def whole_graphs(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
 
 
 def graph_count(arch: ModelArch, load: Load, facts: EngineFacts) -> int:
-    """Graphs in pieces, each size as one, and whole."""
-    return graph_sizes(load, facts) + whole_graphs(arch, load, facts) if captures_graphs(load) else 0
+    """Graphs in pieces, each size as one, and whole; with adapters twice as many."""
+    if not captures_graphs(load):
+        return 0
+    return captures_of_a_size(load, facts) * (graph_sizes(load, facts) + whole_graphs(arch, load, facts))
 
 
 def counts_whole(facts: EngineFacts) -> bool:
@@ -194,7 +207,10 @@ def counts_whole(facts: EngineFacts) -> bool:
 
 
 def graphs_share(arch: ModelArch, load: Load, facts: EngineFacts) -> float:
-    """Captured graphs, as a share of all that the version may have: vLLM's estimate, too, is a sum over both kinds."""
+    """Captured graphs, as a share of all that the version may have: vLLM's estimate, too, is a sum over both kinds.
+
+    Twice as large with adapters.
+    """
     return graph_count(arch, load, facts) / (facts.all_graph_sizes * (2 if counts_whole(facts) else 1))
 
 

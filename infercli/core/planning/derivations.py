@@ -17,6 +17,7 @@ from infercli.core.kv_cache.pool import CacheLayout
 from infercli.core.memory import sizing
 from infercli.core.memory.activation import moments, more_while_compiling
 from infercli.core.memory.cuda_graphs import (
+    captures_of_a_size,
     counts_whole,
     graph_parts,
     graph_sizes,
@@ -164,6 +165,10 @@ def _cuda_graphs(q: Question, term: MemoryTerm) -> Derivation:
     if counts_whole(q.facts):
         sizes, whole = "(sizes + whole) / 2 / all_sizes", whole_graphs(q.arch, q.sized.load, q.facts)
         inputs.append(Given(name="whole", value=whole, source="those with a graph of a whole decoding step besides"))
+    captures = captures_of_a_size(q.sized.load, q.facts)
+    if captures > 1:
+        sizes = f"{sizes} * captures"
+        inputs.append(Given(name="captures", value=captures, source="of each size: with adapters and without them"))
     beside = {
         "flashinfer_workspace": "what FlashInfer keeps from the first capture on (core/memory/cuda_graphs.py)",
         "free_pages": "free pages that the page cache takes or gives back meanwhile",

@@ -116,14 +116,14 @@ def test_an_estimate_refuses_what_vllm_does_or_nobody_knows(arch, asked, where, 
     assert not isinstance(off, EstimateError)
 
 
-def test_only_the_high_end_of_graphs_doubles():
+def test_graphs_with_adapters_are_estimated_beside_those_without():
     request = EstimateRequest(model="meta-llama/Llama-3.1-8B-Instruct", gpu="H100", max_model_len=8192)
     model = shipped_model("meta-llama/Llama-3.1-8B-Instruct")
     plain, adapted = (
         next(t for t in estimate(r, model).memory.terms if t.name == "cuda_graphs")
         for r in (request, request.model_copy(update={"enable_lora": True}))
     )
-    assert (adapted.low_bytes, adapted.bytes) == (plain.low_bytes, plain.bytes)
+    assert plain.bytes < adapted.bytes <= 2 * plain.bytes
     assert adapted.high_bytes == pytest.approx(2 * plain.high_bytes, abs=1)
 
 
