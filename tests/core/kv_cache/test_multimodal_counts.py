@@ -68,7 +68,7 @@ PUBLISHED = {
     "adept/fuyu-8b": (FUYU | {"text_config": PERSIMMON | {"model_type": "persimmon"}}, 9_408_238_592, 0),
     "google/gemma-3n-E4B-it": (gemma3n(35, 15, 16384), 7_849_978_192, 0),
     "google/gemma-3n-E2B-it": (gemma3n(30, 10, 8192), 5_439_438_272, 0),
-    "meta-llama/Llama-3.2-11B-Vision": (MLLAMA, 10_670_220_835, 0),
+    "meta-llama/Llama-3.2-11B-Vision-Instruct": (MLLAMA, 10_670_220_835, 0),
     # A bias on the keys of each attention: 32 of the encoder, two of each layer of the decoder.
     "openai/whisper-large-v3": (WHISPER, 1_543_490_560, (32 + 64) * 1280),
     "openai/whisper-large-v3-turbo": (WHISPER | {"decoder_layers": 4}, 808_878_080, (32 + 8) * 1280),

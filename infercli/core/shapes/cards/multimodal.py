@@ -160,7 +160,7 @@ def _gemma3n(layers: int, sharing: int, intermediate: int) -> Json:
     }  # fmt: skip
 
 
-def _mllama(layers: int, hidden: int, heads: int, intermediate: int) -> Json:
+def _mllama(layers: int, hidden: int, heads: int, intermediate: int, pixels: int = 560) -> Json:
     return {
         "architectures": ["MllamaForConditionalGeneration"], "torch_dtype": "bfloat16",
         "text_config": {
@@ -171,7 +171,7 @@ def _mllama(layers: int, hidden: int, heads: int, intermediate: int) -> Json:
         },
         "vision_config": {
             "hidden_size": 1280, "num_hidden_layers": 32, "num_global_layers": 8, "attention_heads": 16,
-            "intermediate_size": 5120, "image_size": 560, "patch_size": 14, "max_num_tiles": 4, "num_channels": 3,
+            "intermediate_size": 5120, "image_size": pixels, "patch_size": 14, "max_num_tiles": 4, "num_channels": 3,
             "vision_output_dim": 7680, "intermediate_layers_indices": [3, 7, 15, 23, 30],
             "supported_aspect_ratios": [[1, 1], [1, 2], [1, 3], [1, 4], [2, 1], [2, 2], [3, 1], [4, 1]],
         },
@@ -292,8 +292,9 @@ MULTIMODAL: tuple[tuple[tuple[str, ...], Json, int | float], ...] = (
      _qwen_vl("Qwen2VL", {"embed_dim": 1280}, 80, 8192, 64, 8, 29568, 152064, 128000), 73_405_560_320),
     (("google/gemma-3n-E2B-it",), _gemma3n(30, 10, 8192), 5_439_438_272),
     (("google/gemma-3n-E4B-it",), _gemma3n(35, 15, 16384), 7_849_978_192),
-    (("meta-llama/Llama-3.2-11B-Vision", "meta-llama/Llama-3.2-11B-Vision-Instruct"),
-     _mllama(40, 4096, 32, 14336), 10_670_220_835),
+    (("meta-llama/Llama-3.2-11B-Vision-Instruct",), _mllama(40, 4096, 32, 14336), 10_670_220_835),
+    # Tiles of 448 pixels, as a start with 19.86 GiB of weights shows (vllm-project/vllm#12126).
+    (("meta-llama/Llama-3.2-11B-Vision",), _mllama(40, 4096, 32, 14336, 448), 10_642_941_475),
     # The files have the last of 24 layers of the encoder and the norm behind them, too: vLLM loads what it asks.
     (("llava-hf/llava-1.5-7b-hf",),
      {"architectures": ["LlavaForConditionalGeneration"], "torch_dtype": "float16", "vision_config": _CLIP,
