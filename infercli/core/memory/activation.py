@@ -39,6 +39,7 @@ from infercli.core.memory.compressed_attention import (
     kept_bytes,
     without_compiler,
 )
+from infercli.core.memory.encoder_decoders import encoder_peak, kept_of_items, profiles_all
 from infercli.core.memory.experts import (
     expert_bytes,
     keeps_workspace,
@@ -46,7 +47,6 @@ from infercli.core.memory.experts import (
     passing_bytes,
     workspace_bytes,
 )
-from infercli.core.memory.mllama import encoder_peak, is_mllama, kept_of_images
 from infercli.core.memory.sampler import sampler_bytes, sampler_tables
 from infercli.core.memory.vision import kept_by_encoder, peak_of_encoder
 from infercli.core.quantization.checkpoint import Quantization
@@ -120,7 +120,7 @@ def moments(arch: ModelArch, quantization: Quantization, batch: Batch, facts: En
 
 def _encoder(arch: ModelArch, batch: Batch, facts: EngineFacts) -> Band:
     if facts.engine(batch.gpu) == "V0":
-        return encoder_peak(arch, batch) if is_mllama(arch) else NOTHING
+        return encoder_peak(arch, batch) if profiles_all(arch) else NOTHING
     return peak_of_encoder(arch, batch, facts)
 
 
@@ -236,7 +236,7 @@ def _context_bytes(arch: ModelArch, batch: Batch, facts: EngineFacts) -> int:
 
 def _kept(arch: ModelArch, quantization: Quantization, batch: Batch, facts: EngineFacts) -> Band:
     v0 = facts.engine(batch.gpu) == "V0"
-    encoder = kept_of_images(arch, batch) if v0 and is_mllama(arch) else kept_by_encoder(arch, batch, facts)
+    encoder = kept_of_items(arch, batch) if v0 and profiles_all(arch) else kept_by_encoder(arch, batch, facts)
     if v0:
         return encoder
     indexers = [m.indexer for m in mixers(arch) if isinstance(m, LatentAttention) and m.indexer is not None]

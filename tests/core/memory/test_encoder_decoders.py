@@ -1,4 +1,4 @@
-"""Llama 3.2 Vision, whose images decide what the older engine has left for its KV cache."""
+"""Llama 3.2 Vision and Whisper, whose images and clips decide what the older engine has left for its KV cache."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from infercli.core.units import GIB
 from tests.core.estimates.estimates import bytes_of
 
 INSTRUCT = "meta-llama/Llama-3.2-11B-Vision-Instruct"
+TURBO = "openai/whisper-large-v3-turbo"
 
 
 def said(model: str = INSTRUCT, gpu: str = "H100", version: str = "0.6.6", **asked) -> Estimate:
@@ -47,3 +48,18 @@ def test_images_of_a_prompt_count_and_ranks_share_the_inner_layer():
     # 16 images x 4 tiles: two of 5,120 for each of 1,608 patches, and the 1,280 of 1,600 that are not gathered
     shared = 16 * 4 * 2 * (1608 * 2 * 5120 + 1600 * 1280)
     assert peak() - peak(tensor_parallel_size=2) == pytest.approx(shared / 2, abs=1)
+
+
+def test_a_clip_of_each_request_is_in_whispers_encoder_at_once():
+    # vllm-project/vllm#15216: turbo on one RTX 3060 of 12 GB ran out of memory, and started with fewer requests
+    assert said(TURBO, gpu="RTX-3060", version="0.8.0").starts is False
+    assert said(TURBO, gpu="RTX-3060", version="0.8.0", max_num_seqs=16).starts is True
+    # 64 clips x 1,500 frames: three of the width of 1,280 and two of 5,120, in two bytes; the inner ones are shared
+    frames, whole, inner = 64 * 1500, 2 * 3 * 1280, 2 * 2 * 5120
+    spectra = 64 * 3000 * 128 * (4 + 2)
+
+    def peak(**asked) -> int:
+        return bytes_of(said(TURBO, gpu="L4", version="0.9.1", max_num_seqs=64, **asked), "activation")
+
+    assert peak() == pytest.approx(frames * (whole + inner) + spectra, abs=1)
+    assert peak(tensor_parallel_size=2) == pytest.approx(frames * (whole + inner / 2) + spectra, abs=1)
