@@ -142,6 +142,9 @@ class EstimateRequest(Asked):
     kv_cache_dtype: str = "auto"
     quantization: str | None = None
     """What the checkpoint is, where its config does not say; or `fp8-online`."""
+    marlin: bool = True
+    """False: vLLM is started with `--quantization gptq` or `awq`, which older ones take for the name of a kernel: 0.21
+    and 0.24 are the last. Only speed depends on it."""
     max_model_len: Count | None = None
     max_num_seqs: Count | None = None
     max_num_batched_tokens: Count | None = None

@@ -174,6 +174,7 @@ def serving_of(request: EstimateRequest, sized: Sized, traffic: Traffic) -> Serv
         element_bytes=sized.load.element_bytes,
         kv_element_bytes=sized.kv_element_bytes,
         eager=sized.load.enforce_eager,
+        marlin=request.marlin,
         draft_tokens=0 if drafted is None else drafted.num_speculative_tokens,
         acceptance_fraction=0.0 if drafted is None else drafted.acceptance_fraction or 0.0,
         draft=sized.load.draft,

@@ -17,8 +17,9 @@ from infercli.core.planning.outlook import Cost, Outlook
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.engine import Serving, coefficients_for, step_time, version_of
 from infercli.core.speed.errors import Metric, error_of
+from infercli.core.speed.rates import half_flops_per_s
 from infercli.core.speed.steps import is_cdna3, is_early, is_widened, link, reached_on
-from infercli.core.speed.work import half_flops_per_s, rank_work
+from infercli.core.speed.work import rank_work
 
 _RANGE = "low to high is meant to hold 80 % of measurements"
 _PLAYED = "the scheduler played step by step (core/speed/schedule.py) with step times from bytes and FLOP"
@@ -96,6 +97,7 @@ def _rates(q: Question, serving: Serving, c: Coefficients) -> Iterator[Given]:
     work = rank_work(
         q.arch, q.quantization, gpu, serving.layout, element_bytes=serving.element_bytes,
         kv_element_bytes=serving.kv_element_bytes, engine_version=version_of(serving.engine_version),
+        marlin=serving.marlin,
     )  # fmt: skip
     half = half_flops_per_s(gpu)
     experts = {m.flops_per_s > half for m in work.matrices if m.experts}

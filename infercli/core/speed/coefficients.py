@@ -36,6 +36,10 @@ class Coefficients(NamedTuple):
     16,384 tokens in 12.2 s where 9.7 do if they are widened first (IBM/text-generation-inference pull request 66), and
     bursts to Qwen3-32B wait 6.6 and 13.2 s where 16 bits wait 5.2 and 10.3 (0.19; cssnoeasy/a100-vllm-benchmark-blog,
     a100-quantization-capacity.md). Of experts nothing of the kind is public."""
+    exllama_fraction: float
+    """Of one multiply-add in each lane and clock, in products by packed GPTQ weights. Not fitted: for 8 weights of 8
+    tokens it unpacks with 10 instructions and multiplies, adds up and scales with 64 (vLLM 0.7.3 csrc/quantization/
+    gptq/q_gemm.cu gemm_half_q_half_gptq_4bit_kernel, qdq_4.cuh dequant_4bit_8_gptq)."""
     early_fraction: float
     """Of all rates of computing on GPUs before capability 8.0, which newer kernels leave behind."""
     cdna3_fraction: float
@@ -101,7 +105,7 @@ class Coefficients(NamedTuple):
 ROOFLINE = Coefficients(
     bandwidth_fraction=1, experts_bandwidth_fraction=1, kv_bandwidth_fraction=1, matmul_fraction=1,
     experts_matmul_fraction=1, experts_half_matmul_fraction=1, attention_fraction=1, widened_fraction=1,
-    early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, untuned_flops_per_s=inf,
+    exllama_fraction=1, early_fraction=1, cdna3_fraction=1, expert_tile_tokens=0, untuned_flops_per_s=inf,
     expert_rows_fraction=inf, kernel_s=0, eager_layer_s=0, piecewise_layer_s=0, nvlink_reduction_s=0,
     pcie_reduction_s=0, nvlink_fraction=1, pcie_fraction=1, step_s=0, async_step_s=0, sequence_s=0,
     streamed_sequence_s=0, front_token_s=0, request_s=0, intake_s=0, tokenize_s=0,
@@ -117,6 +121,7 @@ _GPU: dict[str, float] = {
     "experts_half_matmul_fraction": 0.33,
     "attention_fraction": 0.7,
     "widened_fraction": 0.79,
+    "exllama_fraction": 0.86,
     "early_fraction": 0.516,
     "cdna3_fraction": 0.6,
     "expert_tile_tokens": 7.03,

@@ -14,9 +14,10 @@ from infercli.core.memory.batch import Draft
 from infercli.core.quantization.methods import emulated
 from infercli.core.quantization.schemes import Quantization
 from infercli.core.speed.coefficients import V0, V1, Coefficients
+from infercli.core.speed.rates import half_flops_per_s
 from infercli.core.speed.schedule import Limits
 from infercli.core.speed.steps import Drafting, Runtime, StepTime
-from infercli.core.speed.work import half_flops_per_s, rank_work
+from infercli.core.speed.work import rank_work
 from infercli.errors import InputError, Unsupported
 
 _WHOLE_GRAPHS = (0, 11)
@@ -43,6 +44,8 @@ class Serving:
     eager: bool = False
     chunked_prefill: bool | None = None
     """None: as the version does by default."""
+    marlin: bool = True
+    """False: vLLM was started with `--quantization gptq` or `awq`, which older ones take for a kernel's name."""
     draft_tokens: int = 0
     """Tokens that speculative decoding proposes in each step."""
     acceptance_fraction: float = 0.0
@@ -101,6 +104,7 @@ def step_time(
     work = rank_work(
         arch, quantization, gpu, serving.layout,
         element_bytes=serving.element_bytes, kv_element_bytes=serving.kv_element_bytes, engine_version=version,
+        marlin=serving.marlin,
     )  # fmt: skip
     constants = coefficients or coefficients_for(serving)
     return StepTime(work, gpu, constants, runtime, _drafting(arch, quantization, gpu, serving, constants, runtime))

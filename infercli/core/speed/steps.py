@@ -7,23 +7,27 @@ kernels and running them.
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 from infercli.core.architecture.arch import Layout
 from infercli.core.gpus import Gpu
 from infercli.core.speed.coefficients import Coefficients
 from infercli.core.speed.experts import busiest
-from infercli.core.speed.work import (
+from infercli.core.speed.packed import Packed
+from infercli.core.speed.rates import (
     HALVED,
+    cut_of,
+    half_flops_per_s,
+    halved_of,
+    lane_flops_per_s,
+    widening_cut,
+)
+from infercli.core.speed.work import (
     KERNELS_DENSE_LAYER,
     Matrices,
     Reads,
     Work,
-    cut_of,
-    half_flops_per_s,
-    halved_of,
-    widening_cut,
 )
 
 GPUS_PER_NODE = 8
@@ -99,6 +103,25 @@ class _Product(NamedTuple):
     """Experts of each of these."""
 
 
+class _Packed(NamedTuple):
+    """Matrices that are multiplied as they are stored for few tokens, and unpacked to 16 bits for more."""
+
+    beyond: int
+    """Tokens."""
+    rows: float
+    """Tokens for which they are read once, as they are stored."""
+    packed_s: float
+    """To read them so."""
+    row_s: float
+    """To compute a token by these."""
+    unpack_s: float
+    """To read them packed and write them in 16 bits."""
+    read_s: float
+    """To read them in 16 bits."""
+    token_s: float
+    """To compute a token by these."""
+
+
 class _Read(NamedTuple):
     """Attention of layers that are alike, in one pipeline stage."""
 
@@ -129,7 +152,8 @@ class StepTime:
         bandwidth = gpu.memory_bandwidth_bytes_per_s
         self.coefficients, self._runtime, self._stages = c, runtime, stages
         self._slower = 1 / c.cdna3_fraction if is_cdna3(gpu) else 1.0
-        self._products = [_product(m, layout, gpu, c, v0=runtime.v0) for m in work.matrices]
+        self._products = [_product(m, layout, gpu, c, v0=runtime.v0) for m in work.matrices if m.packed is None]
+        self._packed = [_packed(m, m.packed, stages, gpu, c) for m in work.matrices if m.packed is not None]
         self._reads = [_read(r, stages, gpu, c) for r in work.reads]
         self._fixed_s = work.kernels * c.kernel_s / stages
         handed_s = work.expert_bytes / (bandwidth * c.expert_rows_fraction)
@@ -244,6 +268,13 @@ class StepTime:
                 else:
                     compute = token_s * rows + tile_s * touched
             total += (read * read * read + compute * compute * compute) ** (1 / 3)
+        for few, rows, packed_s, own_s, unpack_s, read_s, token_s in self._packed:
+            if tokens <= few:
+                read, compute = packed_s * max(1.0, ceil(tokens / rows)), own_s * tokens
+            else:
+                total += unpack_s
+                read, compute = read_s, token_s * tokens
+            total += (read * read * read + compute * compute * compute) ** (1 / 3)
         mean = context / decodes if decodes else 0.0
         for layers, window, cache_s, state_s, decode_s, prefill_s, least, short_s in self._reads:
             if decodes:
@@ -279,6 +310,22 @@ def _product(m: Matrices, layout: Layout, gpu: Gpu, c: Coefficients, *, v0: bool
         beyond=float(tiles.beyond) if tiles else inf,
         ranks=m.ranks if c.expert_tile_tokens else 1,  # a bound has all ranks equally busy
         own=m.experts / m.ranks,
+    )
+
+
+def _packed(m: Matrices, packed: Packed, stages: int, gpu: Gpu, c: Coefficients) -> _Packed:
+    bandwidth = gpu.memory_bandwidth_bytes_per_s * c.bandwidth_fraction * stages
+    whole_s = m.parameters * _ACTIVATION_BYTES / bandwidth
+    token_s = 2 * m.parameters / _flops_per_s(m._replace(weight_only=False), gpu, c) / stages
+    by_lanes = lane_flops_per_s(gpu) * c.exllama_fraction * _early(gpu, c)
+    return _Packed(
+        beyond=packed.beyond,
+        rows=packed.rows,
+        packed_s=m.bytes / bandwidth,
+        row_s=2 * m.parameters / by_lanes / stages if packed.by_lanes else token_s,
+        unpack_s=m.bytes / bandwidth + whole_s,
+        read_s=whole_s,
+        token_s=token_s,
     )
 
 

@@ -32,6 +32,8 @@ from infercli.core.memory.weights import stored_bytes
 from infercli.core.quantization.methods import METHODS
 from infercli.core.quantization.schemes import Quantization, Scheme, schemes_of
 from infercli.core.speed.experts import Tiles, activated_apart, expert_kernels, moved_bytes, tiles_of
+from infercli.core.speed.packed import Packed, packed_of
+from infercli.core.speed.rates import cut_of, half_flops_per_s
 
 _COMPUTES_IN = {"fp8": "fp8", "fp8-online": "fp8", "int8": "int8", "nvfp4": "fp4", "mxfp4": "fp8", "mxfp8": "fp8",
                 "w4a8": "fp8"}  # fmt: skip
@@ -44,17 +46,6 @@ Blackwell of data centres have others. On H800 by Luo et al. 2025 (arXiv 2501.12
 these instructions beside 1,507 of cuBLAS, where the same author's reaches 405 of 432 on a GPU that has no others
 (gau-nernst/learn-cuda, 02e_matmul_sm100 and 02c_matmul_sm120). Thor's 11.0, which has B200's kind, was not measured and
 is taken to be as B200."""
-_HOPPER_SM_FLOPS_PER_S = 7.49e12
-"""Of one multiprocessor in 16 bits: 989 TFLOP/s of 132 (NVIDIA H100 datasheet, SXM)."""
-_CUT = 2.0
-"""From where on a GPU has fewer tensor cores than its multiprocessors were made for, rather than a lower clock. Our
-choice: of the GPUs of 9.0 in the table H20 has four times fewer, and all others less than two."""
-
-_A100_SM_FLOPS_PER_S = 2.89e12
-"""Of one multiprocessor in 16 bits: 312 TFLOP/s of 108 (NVIDIA A100 datasheet)."""
-HALVED = 3
-"""Times the 16-bit rate that INT8 has at least where products that add up in 32 bits are halved: 4, elsewhere 2."""
-
 _STATE_BYTES = 4
 """Of one element of a recurrent state: float32 unless the config says otherwise (vLLM 0.29 mamba_utils.py)."""
 
@@ -98,6 +89,8 @@ class Matrices(NamedTuple):
     """Only the last token of a sequence passes it (lm_head)."""
     tiles: Tiles | None = None
     """Of experts, where they are large beside the tokens of each, or untuned; None: neither (core/speed/experts.py)."""
+    packed: Packed | None = None
+    """By the kernels that GPTQ and AWQ had before Marlin; None: by others."""
 
 
 class Reads(NamedTuple):
@@ -139,42 +132,6 @@ class Work(NamedTuple):
     layout: Layout
 
 
-def half_flops_per_s(gpu: Gpu) -> float:
-    """Dense 16-bit tensor throughput; 0 where the row does not say."""
-    return gpu.peak_flops.get("bf16") or gpu.peak_flops.get("fp16") or 0.0
-
-
-def cut_of(gpu: Gpu) -> float:
-    """How many times the rate of its tensor cores its multiprocessors were made for; 1: theirs.
-
-    H20 is a Hopper with a quarter of it. Whatever else its kernels do takes as long as on an H100.
-    """
-    half = half_flops_per_s(gpu)
-    if gpu.capability != (9, 0) or not half or not gpu.multiprocessors:
-        return 1.0
-    whole = gpu.multiprocessors * _HOPPER_SM_FLOPS_PER_S / half
-    return whole if whole >= _CUT else 1.0
-
-
-def widening_cut(gpu: Gpu) -> float:
-    """How many times slower a multiprocessor of it multiplies than one of an A100, whose loss to Marlin is known.
-
-    Marlin widens weights beside its products, so that slower products lose less to it.
-    """
-    half = half_flops_per_s(gpu)
-    return max(1.0, gpu.multiprocessors * _A100_SM_FLOPS_PER_S / half) if gpu.multiprocessors and half else 1.0
-
-
-def halved_of(gpu: Gpu) -> float:
-    """How many times the rate of products that add up in 32 bits the tensor cores were made for; 1: they have theirs.
-
-    GeForce has it halved, and not that of integers, which is then four times the 16-bit rate and not twice (NVIDIA Ada
-    GPU architecture whitepaper, appendix A: RTX 4090 beside RTX 6000 Ada). FP8 adds up in 32 bits, too.
-    """
-    half = half_flops_per_s(gpu)
-    return gpu.peak_flops.get("int8", 0.0) / half / 2 if gpu.peak_flops.get("int8", 0.0) > HALVED * half else 1.0
-
-
 @lru_cache(maxsize=256)
 def rank_work(
     arch: ModelArch,
@@ -185,15 +142,19 @@ def rank_work(
     element_bytes: int,
     kv_element_bytes: float,
     engine_version: tuple[int, int],
+    marlin: bool = True,
 ) -> Work:
-    """The work of the ranks that share one copy of the model. `element_bytes`: of one unquantized weight."""
+    """The work of the ranks that share one copy of the model.
+
+    `element_bytes`: of one unquantized weight; `marlin`: GPTQ and AWQ may run by it, where they can.
+    """
     matrices: dict[Matrices, list[float]] = {}
     quantizations = launches = reductions = expert_layers = 0
     expert_bytes = 0.0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
             quantizations += int(_quantizations(tensor, quantization, gpu) * tensor.uses)
-            for m in _matrices(tensor, arch, quantization, gpu, layout, element_bytes, engine_version):
+            for m in _matrices(tensor, arch, quantization, gpu, layout, element_bytes, engine_version, marlin):
                 total = matrices.setdefault(m._replace(bytes=0.0, parameters=0.0), [0.0, 0.0])
                 total[0] += m.bytes * tensor.uses
                 total[1] += m.parameters * tensor.uses
@@ -253,6 +214,7 @@ def _matrices(
     layout: Layout,
     element_bytes: int,
     engine_version: tuple[int, int],
+    marlin: bool,
 ) -> Iterator[Matrices]:
     """Of each way that a tensor is stored."""
     if tensor.role in ("embedding", "norm", "encoder", "draft") or tensor.inputs == 1:
@@ -275,6 +237,7 @@ def _matrices(
         found = Matrices(
             bytes=copies * stored_bytes(tensor.outputs, tensor.inputs, scheme, element_bytes),
             parameters=copies * tensor.outputs * tensor.inputs, flops_per_s=rate, weight_only=weight_only, sampled=head,
+            packed=None if routed else packed_of(scheme, gpu, engine_version, marlin=marlin),
         )  # fmt: skip
         if routed is not None:
             tiles = tiles_of(routed, layout, scheme, gpu, engine_version)

@@ -14,9 +14,10 @@ from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed import schedule
 from infercli.core.speed.coefficients import ROOFLINE, V0, V1
+from infercli.core.speed.rates import halved_of
 from infercli.core.speed.schedule import play
 from infercli.core.speed.steps import Runtime, StepTime
-from infercli.core.speed.work import halved_of, rank_work
+from infercli.core.speed.work import rank_work
 from tests.core.speed.engines import LLAMA, NOW, ROUND, limits, step
 
 MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch

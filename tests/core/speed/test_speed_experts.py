@@ -12,8 +12,9 @@ from infercli.core.quantization.schemes import UNQUANTIZED, typical
 from infercli.core.shapes import find_shape
 from infercli.core.speed.coefficients import ROOFLINE
 from infercli.core.speed.experts import Tiles, activated_apart, busiest, tiles_of
+from infercli.core.speed.rates import cut_of
 from infercli.core.speed.steps import Runtime, StepTime
-from infercli.core.speed.work import cut_of, rank_work
+from infercli.core.speed.work import rank_work
 
 MIXTRAL = find_shape("mistralai/Mixtral-8x7B-v0.1").arch  # 32 layers, two of eight experts, 14336 wide, of 4096
 EXPERTS = next(g.feed_forward for g in MIXTRAL.layers if isinstance(g.feed_forward, Experts))
