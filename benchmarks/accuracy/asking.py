@@ -75,6 +75,15 @@ STATED: dict[str, dict[str, Any]] = {
 and on a GPU of 70 GiB and more that is its default (vLLM 0.22, engine/arg_utils.py); the others name what drafts."""
 
 
+_NAMED_AWQ = {("ree2raz-inference-bench", "0.8.5")}
+"""Sources, and their versions of vLLM, that were started with `--quantization awq` (bench_lib.py VLLM_AWQ_SERVER_ARGS;
+its later runs are started with awq_marlin)."""
+
+
+_DSTACK_EAGER = "/comparison/h100sxm5_vs_mi300x/csv_data/throughput"
+"""Offline runs of dstack, whose README starts those on AMD with `--enforce-eager` and the others without."""
+
+
 @dataclass
 class Question:
     """A request and what is not certain about it."""
@@ -114,7 +123,11 @@ def question(row: Row, library: Library) -> Question:
     if isinstance(row.get("enable_prefix_caching"), bool):  # False as well: states of Mamba take a block less then
         request["enable_prefix_caching"] = row["enable_prefix_caching"]
     _accelmark(request, row)
+    if (row.get("source"), row.get("engine_version")) in _NAMED_AWQ and _named_method(row) == "awq":
+        request["marlin"] = False
     stated = STATED.get(str(row.get("source_url")), {})
+    if _DSTACK_EAGER in str(row.get("source_url")) and str(row.get("gpu")).startswith("MI300X"):
+        request["enforce_eager"] = True
     if "max_num_batched_tokens" in stated:
         request.setdefault("max_num_batched_tokens", stated["max_num_batched_tokens"])
     if row.get("expert_parallel") or row.get("ep") is True or (number(row.get("ep")) or 0) > 1:
@@ -209,16 +222,20 @@ def _accelmark(request: dict[str, Any], row: Row) -> None:
 
     Its clients share a process with `AsyncLLMEngine`, for which V1 has other defaults than for a server (0.20
     v1/engine/async_llm.py ENGINE_CONTEXT, config/scheduler.py DEFAULT_MAX_NUM_SEQS). Its runner for 0.20 starts
-    quantized models eagerly (configs/runner_configs, and `extra_config` of these results).
+    quantized models eagerly (configs/runner_configs, and `extra_config` of these results). Its four bits are a GPTQ
+    checkpoint, started with `--quantization gptq` (suites/suite_C/suite.json).
     """
     address = str(row.get("source_url"))
-    if "/AccelMark/" not in address or row.get("load") == "offline-batch":
+    if "/AccelMark/" not in address:
         return
-    if not re.match(r"0\.[0-7]\.", request["engine_version"]):
+    if not re.match(r"0\.[0-7]\.", request["engine_version"]) and row.get("load") != "offline-batch":
         request.setdefault("max_num_seqs", 128)
         request.setdefault("max_num_batched_tokens", 2048)
     if "_nvidia_vllm020_" in address and "_suite_C_" in address and "/bf16/" not in address:
         request["enforce_eager"] = True
+    if "_suite_C_" in address and "/w4a16/" in address:
+        request.pop("hf_quant_config", None)
+        request |= {"quantization": "gptq", "marlin": False}
 
 
 def _version(asked: Question, row: Row, found: Found | None) -> None:

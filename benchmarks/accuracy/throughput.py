@@ -18,6 +18,11 @@ _OFFLINE_MAX_PROMPTS = 2000
 """Prompts of a record that says only `all requests queued`: enough that start and end of the run are small."""
 _MADE_UP = r"random|synthetic|fixed|longctx|exact|prefix_repetition"
 """Words of harnesses whose prompts and answers are no texts that somebody wrote."""
+_REPEATED = "ree2raz-inference-bench"
+"""A source that sends the same prompts again and again, to one server: of its 100 short ones 49 are different and of
+its long ones ten, at every level, three times over and in a warm-up besides (bench_lib.py, prompts/workload.jsonl)."""
+_BLOCK = 16
+"""Tokens of a prompt that are cached at a time; never its last one."""
 _INFERENCEX_LOOPS = 10
 """Prompts of each client: `--num-prompts $(( CONC * 10 ))` in InferenceX, whose records do not repeat it."""
 _USUAL_LENGTH, _ROOM, _LEAST_ROOM = 8192, 2, 1.1
@@ -142,6 +147,8 @@ def lengths_of(row: Row) -> Row:
 
 def _load(asked: Question, row: Row) -> Row:
     load = {"input_len": float(row["input_len"]), "output_len": float(row["output_len"])} | lengths_of(row)
+    if row.get("source") == _REPEATED:
+        load["prefix_hit_fraction"] = int(row["input_len"] - 1) // _BLOCK * _BLOCK / row["input_len"]
     kind, prompts = str(row.get("load") or ""), row.get("num_prompts")
     if kind == "closed" and row.get("concurrency") and str(row.get("source")).startswith("inferencex"):
         prompts = prompts or _INFERENCEX_LOOPS * int(row["concurrency"])

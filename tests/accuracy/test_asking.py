@@ -179,6 +179,26 @@ def test_accelmarks_clients_share_a_process_with_the_engine(library):
     eager = "suite_C_nvidia_vllm020_0f6c56e4_1"
     assert asked("0.20.1", f"{eager}/w8a16/result.json")["enforce_eager"]
     assert "enforce_eager" not in asked("0.20.1", f"{eager}/bf16/result.json")
+    four = asked("0.7.3", "suite_C_nvidia_vllm_47f5d58e_1/w4a16/result.json", quantization="int4-w4a16")
+    assert (four["quantization"], four["marlin"]) == ("gptq", False)
+    assert "marlin" not in asked("0.7.3", "suite_C_nvidia_vllm_47f5d58e_1/w8a16/result.json", quantization="int8")
+
+
+def test_records_are_asked_with_what_their_scripts_started_vllm_with(library):
+    def of(**changes):
+        return throughput.ask(LOAD | changes, library).request
+
+    twice = {"source": "ree2raz-inference-bench", "quantization": "awq"}
+    assert of(**twice, engine_version="0.8.5")["marlin"] is False
+    assert "marlin" not in of(**twice, engine_version="0.9.2")
+    # All blocks of 16 tokens of a prompt that was sent before, but never its last token.
+    assert of(**twice, input_len=512.0)["workload"]["prefix_hit_fraction"] == 496 / 512
+    assert "prefix_hit_fraction" not in of()["workload"]
+    address = (
+        "https://github.com/dstackai/benchmarks/blob/1/comparison/h100sxm5_vs_mi300x/csv_data/throughput_comparsion.csv"
+    )
+    assert of(source_url=address, gpu="MI300X-192")["enforce_eager"]
+    assert "enforce_eager" not in of(source_url=address)
 
 
 def test_a_quoted_command_says_the_engines_settings(library):
