@@ -95,7 +95,7 @@ def step_time(
     runtime = Runtime(
         v0=v0,
         asynchronous=version >= (0, 14),
-        eager=serving.eager or (v0 and gpu.platform == "rocm"),
+        eager=serving.eager,
         piecewise=not v0 and version < _WHOLE_GRAPHS,
         served=served,
         tokens_per_sequence=1.0 + serving.draft_tokens,
