@@ -174,9 +174,11 @@ class StepTime:
             self._fixed_s += 2 * work.expert_layers * latency / stages
             sent = 2 * (groups - 1) * work.hidden * _ACTIVATION_BYTES
             self._token_s += work.expert_layers * sent / rate / stages
-        # By layers alone where only prompts run without graphs: so it was fitted.
-        layers = work.launches / KERNELS_DENSE_LAYER if runtime.eager else work.layers
+        # By layers alone where only prompts run without graphs, and compiled: so it was fitted. V0 compiles nothing.
+        by_kernels = runtime.eager or runtime.v0
+        layers = work.launches / KERNELS_DENSE_LAYER if by_kernels else work.layers
         self._launch_s = layers * c.eager_layer_s
+        self._prompt_launch_s = max(layers, work.prompt_layers) * c.eager_layer_s
         self._piece_s = work.layers * c.piecewise_layer_s if runtime.piecewise else 0.0
         self._streamed_s = c.streamed_sequence_s if runtime.served else 0.0
         self._front_s = c.front_token_s if runtime.served else 0.0
@@ -212,7 +214,7 @@ class StepTime:
             graphs = graphs and not runtime.v0 and prefill + decodes <= _GRAPH_TOKENS
         if runtime.v0 and decodes and context > decodes * _V0_GRAPH_CONTEXT:
             graphs = False
-        launch_s = self._piece_s if graphs else self._launch_s
+        launch_s = self._piece_s if graphs else self._prompt_launch_s if prefill else self._launch_s
         if launch_s:
             busy = (busy**3 + launch_s**3) ** (1 / 3)
         got = decodes + started

@@ -60,8 +60,19 @@ _KERNELS_ATTENTION = 6
 """Kernels of an attention layer in one step: norm, query-key-value, RoPE, cache write, attention, output."""
 _KERNELS_LATENT = 14
 """Norm, down-projections, two norms, query, RoPE, cache write, absorption, attention, value, output, and casts."""
+_KERNELS_COMPRESSED = 26
+"""Of DeepSeek-V4: that, two compressors, an indexer, and the streams that hyper-connections mix before and behind. Not
+read: of 47.6 kernels a layer in a profile of V4-Flash on eight H800 (vLLM 0.25; 2,689,787 of one rank in 1,305 steps
+and 14 prompts), what is left without two all-reduces and what is counted of experts and quantization (pyz-creeper/
+GPU-TEE-Inference-Bench, campaigns/dsv4-large-scale/BAREMETAL_REPORT.md)."""
 _KERNELS_STATE = 7
 """Norm, input projection, convolution, gates, scan, gated norm, output."""
+_KERNELS_DELTA_PROMPT = 25
+"""Of gated DeltaNet with a prompt in the step: norm, two input projections, convolution, three copies of its parts,
+gates, initial states gathered and those of new prompts found and emptied, two norms, sums of the decay in chunks,
+products of keys, their inverse (two), weights and values made of it, states from chunk to chunk, output, states
+converted and scattered, output copied and normalized, output projection (vLLM 0.19 mamba/gdn_linear_attn.py
+_forward_core, fla/ops/chunk.py)."""
 _KERNELS_DENSE = 4
 """Norm, gate-up, activation, down."""
 _KERNELS_OTHER = 2
@@ -122,6 +133,8 @@ class Work(NamedTuple):
     """Launched one after the other in a step; each leaves a gap."""
     launches: int
     """Those of them that do more than quantize: beside the others an eager layer in INT8 takes no longer to launch."""
+    prompt_layers: float
+    """Layers, as long as launching the kernels of a prompt takes: one whose mixer has more of them counts for more."""
     reductions: int
     """All-reduces over the tensor-parallel ranks in a step."""
     expert_layers: int
@@ -149,7 +162,7 @@ def rank_work(
     `element_bytes`: of one unquantized weight; `marlin`: GPTQ and AWQ may run by it, where they can.
     """
     matrices: dict[Matrices, list[float]] = {}
-    quantizations = launches = reductions = expert_layers = 0
+    quantizations = launches = reductions = expert_layers = delta_layers = 0
     expert_bytes = 0.0
     for stage in range(layout.pipeline_parallel_size):
         for tensor in stage_tensors(arch, layout, stage):
@@ -170,6 +183,7 @@ def rank_work(
         for mixer in (group.mixer, group.beside, *group.again):
             if mixer is not None:
                 launches += layers * _mixer_kernels(mixer)
+                delta_layers += layers * isinstance(mixer, GatedDelta)
                 reductions += layers
                 if isinstance(mixer, LatentAttention) and mixer.indexer is not None:
                     heads = mixer.heads / layout.tensor_parallel_size
@@ -190,8 +204,10 @@ def rank_work(
                     expert_bytes += uses * moved_bytes(group.feed_forward, layout, arch.hidden, apart=apart)
             else:
                 launches += layers * _KERNELS_DENSE
+    more = delta_layers * (_KERNELS_DELTA_PROMPT - _KERNELS_ATTENTION)
     return Work(
         layers=arch.passed_layers,
+        prompt_layers=arch.passed_layers + more / KERNELS_DENSE_LAYER,
         hidden=arch.hidden,
         kernels=launches + quantizations,
         launches=launches,
@@ -292,7 +308,9 @@ def _quantizations(tensor: RankTensor, quantization: Quantization, gpu: Gpu) -> 
 
 
 def _mixer_kernels(mixer: Mixer) -> int:
-    if isinstance(mixer, LatentAttention | CompressedAttention):
+    if isinstance(mixer, CompressedAttention):
+        return _KERNELS_COMPRESSED
+    if isinstance(mixer, LatentAttention):
         return _KERNELS_LATENT
     return _KERNELS_ATTENTION if isinstance(mixer, Attention) else _KERNELS_STATE
 
