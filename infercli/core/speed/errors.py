@@ -78,11 +78,11 @@ def _row(
 
 
 ERRORS: tuple[Error, ...] = (
-    _row("output_tokens_per_s", "concurrency", False, 90, 0.123, 0.32),
+    _row("output_tokens_per_s", "concurrency", False, 90, 0.123, 0.27),
     _row("output_tokens_per_s", "concurrency", True, 41, 0.113, 0.23),
     _row("output_tokens_per_s", "rate", False, 0, None, 0.26, known=False),
     _row("output_tokens_per_s", "rate", True, 0, None, 0.26, known=False),
-    _row("output_tokens_per_s", "at_once", False, 80, 0.173, 0.43),
+    _row("output_tokens_per_s", "at_once", False, 80, 0.173, 0.37),
     _row("output_tokens_per_s", "at_once", True, 29, 0.326, 0.56),
     _row("ttft", "concurrency", False, 121, 0.149, 0.30),
     _row("ttft", "concurrency", True, 94, 0.184, 0.45),
