@@ -48,10 +48,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 _ELSEWHERE = {
+    # Planners and load generators.
     "benchmark": "bench", "optimize": "plan", "plot": "report", "profile": "bench", "recommend": "plan", "run": "bench",
     "serve": "deploy", "sweep": "bench",
+    # helm, kubectl, terraform. `destroy` must not be offered the nearest name, which is `deploy`.
+    **dict.fromkeys(("apply", "create", "install", "start", "up", "upgrade"), "deploy"),
+    **dict.fromkeys(("destroy", "down", "remove", "rm", "uninstall"), "delete"),
+    **dict.fromkeys(("describe", "get", "list", "ls", "ps", "show", "top"), "status"),
+    **dict.fromkeys(("revert", "rollout", "undo"), "rollback"),
+    "help": "--help", "lint": "plan", "stop": "local", "template": "render", "validate": "plan", "version": "--version",
 }  # fmt: skip
-"""Verbs of other planners and load generators, and what does it here."""
+"""Verbs of other programs, and what does it here: a verb, or an option."""
 
 START_HERE = """Start here:
   infercli plan meta-llama/Llama-3.1-8B-Instruct --profile l4   does it fit?
@@ -95,7 +102,9 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             if args[0] in _ELSEWHERE:
-                raise InputError(f"unknown command `{args[0]}`", f"`infercli {_ELSEWHERE[args[0]]} --help`")
+                here = _ELSEWHERE[args[0]]
+                asks = f"{here} --help" if here in COMMANDS else here
+                raise InputError(f"unknown command `{args[0]}`", f"`infercli {asks}`")
             raise UnknownName("command", args[0], COMMANDS, "`infercli --help` lists them")
         return super().resolve_command(ctx, args)
 

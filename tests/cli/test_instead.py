@@ -56,16 +56,35 @@ def test_an_option_of_another_planner_is_answered_with_what_it_is_here(words, hi
     assert hint in ran.err
 
 
-@pytest.mark.parametrize(("verb", "here"), [("recommend", "plan"), ("serve", "deploy"), ("benchmark", "bench")])
+@pytest.mark.parametrize(
+    ("verb", "here"),
+    [
+        ("recommend", "plan"),
+        ("serve", "deploy"),
+        ("benchmark", "bench"),
+        ("upgrade", "deploy"),
+        ("destroy", "delete"),  # whose nearest name is `deploy`
+        ("get", "status"),
+        ("undo", "rollback"),
+        ("template", "render"),
+    ],
+)
 def test_a_verb_of_another_program_is_answered_with_what_does_it_here(verb, here, infercli):
     ran = infercli(verb, "--model", "x")
     assert ran.code == ExitCode.USAGE
     assert ran.err == f"error: unknown command `{verb}`\nhint: `infercli {here} --help`\n"
 
 
+@pytest.mark.parametrize(("verb", "option"), [("help", "--help"), ("version", "--version")])
+def test_what_is_a_verb_elsewhere_and_an_option_here_is_answered_with_that(verb, option, infercli):
+    ran = infercli(verb)
+    assert ran.code == ExitCode.USAGE
+    assert ran.err == f"error: unknown command `{verb}`\nhint: `infercli {option}`\n"
+
+
 def test_what_is_offered_instead_of_a_verb_is_one():
     assert not _ELSEWHERE.keys() & COMMANDS.keys()
-    assert set(_ELSEWHERE.values()) <= COMMANDS.keys()
+    assert set(_ELSEWHERE.values()) <= {*COMMANDS, "--help", "--version"}
 
 
 def test_a_whole_command_of_another_program_is_answered_at_once(infercli):
