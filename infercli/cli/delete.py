@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import DELETING, Command
 from infercli.cli.output import confirm, document, emit
 
 
-@click.command()
+@click.command(cls=Command, instead=DELETING)
 @click.argument("name", required=False)
 @options.place
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

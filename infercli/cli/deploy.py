@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import OF_A_FILE, RELEASING, Command
 from infercli.cli.output import columns, document, emit, note
 from infercli.errors import InputError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from infercli.core.release import Entry
 
 
-@click.command()
+@click.command(cls=Command, instead=RELEASING, surplus=OF_A_FILE)
 @options.place
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
 @click.option("--reason", help="Why; kept in the history.")

@@ -96,14 +96,7 @@ _INSTEAD = PLANNING | {
 """Options of vLLM, AIConfigurator, llm-d-planner and `plan`, and what they are here."""
 
 
-def _no_word(_ctx: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> None:
-    """Callback of words that are no flag: `plan` takes its model so."""
-    if words:
-        raise InputError(f"estimate takes its model as a flag, and not `{words[0]}` alone", f"write --model {words[0]}")
-
-
-@click.command(cls=Command, instead=_INSTEAD)
-@click.argument("words", nargs=-1, metavar="", expose_value=False, callback=_no_word)
+@click.command(cls=Command, instead=_INSTEAD, surplus="a model is a flag here: write --model {}")
 @options.together(
     *(
         click.option(f"--{name}", is_flag=kind is None, type=kind, default=None, help=text)

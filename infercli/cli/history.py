@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import RELEASING, Command
 from infercli.cli.output import columns, document, emit, last_column_fits
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NEEDED_LEAST = ("BY", "TOOK", "QUANTIZATION", "AT")
 """The columns that a narrow terminal does without, in this order."""
 
 
-@click.command()
+@click.command(cls=Command, instead=RELEASING)
 @click.argument("name", required=False)
 @options.place
 @options.common

@@ -119,19 +119,55 @@ MEASURING = {
 }
 """Options of vLLM's benchmark, guidellm and AIPerf."""
 
+_WAITS = "leave it out: a deploy waits until the new engine answers, and one that fails is undone"
+_FILED = "write it to deployment.yaml"
+_AGAIN = "`watch infercli status` asks again and again"
+_UNASKED = "leave it out: only `infercli delete` and `infercli local stop` ask first"
+RELEASING = {
+    **dict.fromkeys(("--atomic", "--cleanup-on-fail", "--rollback-on-failure", "--wait"), _WAITS),
+    "--install": "leave it out: the first deploy of a release installs it",
+    **dict.fromkeys(("--reuse-values", "--set", "--set-string", "--values", "--var", "--var-file"), _FILED),
+    **dict.fromkeys(("-a", "--auto-approve", "-y", "--yes"), _UNASKED),
+    **dict.fromkeys(
+        ("--detailed-exitcode", "--exit-code"), "`infercli diff --exit-code` ends with 3 where something differs"
+    ),
+    **dict.fromkeys(("--revision", "--to-revision"), "`infercli rollback --to REVISION` goes back to one"),
+    **dict.fromkeys(("--follow", "--since", "--tail"), "`infercli logs --lines N` prints as many of the newest"),
+    **dict.fromkeys(("-A", "--all-namespaces"), "write --namespace NAME: one at a time"),
+    **dict.fromkeys(("-w", "--watch"), _AGAIN),
+    "--description": "`infercli deploy --reason WHY` and `infercli rollback --reason WHY` are kept in the history",
+    "--filename": "write --file",
+    "--kube-context": "write --context",
+    "--server": "write --kubeconfig FILE, which names the server",
+}
+"""Options of helm, kubectl and terraform. `-a` is what is left of terraform's `-auto-approve`."""
+DELETING = RELEASING | {
+    **dict.fromkeys(("-a", "--auto-approve", "--force"), "write --yes"),
+    **dict.fromkeys(("--cascade", "--purge"), "leave it out: all of the release goes; weights and keys stay"),
+}
+OF_A_FILE = "the release is the one that deployment.yaml names: leave `{}` out, or write -f FILE"
+"""To a word too many of a verb that takes no name."""
+
 
 class Command(click.Command):
-    """A verb that knows options of other programs: `instead` has the hint of each."""
+    """A verb that knows options of other programs: `instead` has the hint of each.
 
-    def __init__(self, *args: Any, instead: dict[str, str], **kwargs: Any) -> None:
+    `surplus`: the hint to a word more than it takes, which stands in it as `{}`.
+    """
+
+    def __init__(self, *args: Any, instead: dict[str, str], surplus: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.instead = instead
+        self.instead, self.surplus = instead, surplus
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Raises InputError for options of another program, all at once, with what each is here."""
         typed = list(args)  # the parser empties it
+        ctx.allow_extra_args = self.surplus is not None
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            if rest and self.surplus is not None and not ctx.resilient_parsing:
+                raise InputError(f"one word too many: `{rest[0]}`", self.surplus.format(rest[0]))
+            return rest
         except click.NoSuchOption as error:
             if error.option_name not in self.instead:
                 raise

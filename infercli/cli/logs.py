@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import RELEASING, Command
 from infercli.cli.output import document, emit, note
 from infercli.errors import InputError, UnknownName
 
 
-@click.command()
+@click.command(cls=Command, instead=RELEASING)
 @click.argument("name", required=False)
 @click.option("--engine", help="An engine of `infercli status`; default: the one that takes most requests.")
 @click.option("--lines", default=200, show_default=True, type=click.IntRange(1), help="How many of the newest lines.")

@@ -220,7 +220,9 @@ def invoke(args: list[str] | None = None) -> int:
         return _interrupted()
     except click.UsageError as error:
         said = " ".join(error.format_message().split())  # click gives each choice of an argument a line
-        _report(InferError(said, f"`{error.ctx.command_path} --help`" if error.ctx else None), color, words)
+        # An option without its value is found before click knows whose it is.
+        command = error.ctx.command_path if error.ctx else f"infercli {next((w for w in words if w in COMMANDS), '')}"
+        _report(InferError(said, f"`{command.rstrip()} --help`"), color, words)
         return ExitCode.USAGE
     except click.ClickException as error:
         _report(InferError(error.format_message()), color, words)

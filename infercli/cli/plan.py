@@ -55,7 +55,7 @@ _INSTEAD = {
     "--nextn": "write speculative_config under engine_args of deployment.yaml",
     "--request-latency": "write --slo ttft_p95=1s --slo tpot_p95=50ms: an answer takes its TTFT, and its TPOT for each "
     "further token",
-    **dict.fromkeys(("--save-dir", "--generated-config-version"), "write --save FILE, or -o json"),
+    **dict.fromkeys(("--out", "--output", "--save-dir", "--generated-config-version"), "write --save FILE, or -o json"),
     "--config-path": "pin its directory and plan that, or ask `infercli estimate`, which has --config-path",
     "--system": "write --profile h200",
     "--tpot": "write --slo tpot_p95=50ms",

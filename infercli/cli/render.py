@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import OF_A_FILE, Command
 from infercli.cli.output import document, emit, note
 from infercli.errors import InputError
 
 
-@click.command()
+@click.command(cls=Command, instead={"--output-dir": "write --out"}, surplus=OF_A_FILE)
 @options.deployment_file
 @click.option("--plan", "plan_path", type=click.Path(dir_okay=False), help="A plan saved by `infercli plan --save`.")
 @click.option("-n", "--namespace", callback=options.namespace, help="Default: deployment.yaml's, then `default`.")

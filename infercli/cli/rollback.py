@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import RELEASING, Command
 from infercli.cli.output import document, emit, note
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from infercli.core.release import Entry
 
 
-@click.command()
+@click.command(cls=Command, instead=RELEASING, surplus="the revision is a flag here: write --to {}")
 @click.argument("name", required=False)
 @click.option(
     "--to", type=click.IntRange(1), help="Go back to this revision; default: the newest that was good before."

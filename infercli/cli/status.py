@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import RELEASING, Command
 from infercli.cli.output import columns, document, emit, note
 from infercli.errors import ExitCode, InferError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from infercli.core.release import Measured
 
 
-@click.command()
+@click.command(cls=Command, instead=RELEASING)
 @click.argument("name", required=False)
 @options.place
 @options.common

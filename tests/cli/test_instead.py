@@ -7,7 +7,7 @@ import re
 import click
 import pytest
 
-from infercli.cli import bench, estimate, plan
+from infercli.cli import bench, delete, deploy, diff, estimate, history, logs, plan, render, rollback, status
 from infercli.cli.main import _ELSEWHERE, COMMANDS, main
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import FakeOpenAiServer
@@ -51,6 +51,31 @@ def test_an_option_of_another_load_generator_is_answered_with_what_it_is_here(op
     ],
 )
 def test_an_option_of_another_planner_is_answered_with_what_it_is_here(words, hint, infercli):
+    ran = infercli(*words.split())
+    assert ran.code == ExitCode.USAGE
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("deploy --wait --set replicas=2", "--set: write it to deployment.yaml"),
+        ("deploy -auto-approve", "leave it out: only `infercli delete` and `infercli local stop` ask first"),
+        ("deploy chat", "the release is the one that deployment.yaml names: leave `chat` out, or write -f FILE"),
+        ("diff deployment.yaml", "leave `deployment.yaml` out, or write -f FILE"),
+        ("rollback chat 3", "the revision is a flag here: write --to 3"),
+        ("rollback chat --to-revision 3", "`infercli rollback --to REVISION` goes back to one"),
+        ("status -w", "`watch infercli status` asks again and again"),
+        ("status --kube-context prod", "write --context"),
+        ("logs chat --tail 10", "`infercli logs --lines N` prints as many of the newest"),
+        ("delete chat --force", "write --yes"),
+        ("delete chat -auto-approve", "write --yes"),
+        ("plan --out plan.json", "write --save FILE, or -o json"),
+        ("plan -out=plan.json", "write --save FILE, or -o json"),
+        ("logs -f", "`infercli logs --help`"),
+    ],
+)
+def test_words_of_helm_kubectl_or_terraform_are_answered_with_what_they_are_here(words, hint, infercli):
     ran = infercli(*words.split())
     assert ran.code == ExitCode.USAGE
     assert hint in ran.err
@@ -142,11 +167,11 @@ def options(command):
     return {name for parameter in command.params for name in parameter.opts}
 
 
-@pytest.mark.parametrize("verb", [bench, estimate, plan])
+@pytest.mark.parametrize("verb", [bench, delete, deploy, diff, estimate, history, logs, plan, render, rollback, status])
 def test_what_is_offered_instead_of_an_option_is_one(verb):
     """A hint names options of its own verb, of one that it names behind a backtick, or estimate's where it says so."""
     # An option here, whose other values are another program's.
-    assert set(verb.command.instead) & options(verb.command) <= {"--target"}
+    assert set(verb.command.instead) & options(verb.command) <= {"--target", "--output", "--exit-code", "-y", "--yes"}
     for hint in verb.command.instead.values():
         own = re.sub(r"`infercli (\w+) [^`]*`", "", hint)
         for command, words in re.findall(r"`infercli (\w+) ([^`]*)`", hint):
