@@ -33,10 +33,11 @@ from infercli.core.traces import Trace
 
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 METHOD = (
-    f"Intervals are of {stats.LEVEL:.0%}, by bootstrap: {stats.RESAMPLES:,} times, blocks of consecutive requests "
-    f"are drawn whole, with replacement, within a stage ({stats.BLOCKS} blocks; the interval is wider where neighbours "
-    "are alike), and blocks of time for rates, with a fixed seed. Of twenty comparisons one shows a difference by "
-    "chance. What differs from run to run is in no interval: compare two runs of one setup to see it."
+    f"Intervals are of {stats.LEVEL:.0%}, of the ratio of both, by bootstrap: {stats.RESAMPLES:,} times, blocks of "
+    f"consecutive requests are drawn whole, with replacement, within a stage ({stats.BLOCKS} blocks; the interval is "
+    "wider where neighbours are alike), and blocks of time for rates, with a fixed seed. Of twenty comparisons one "
+    "shows a difference by chance. What differs from run to run is in no interval: compare two runs of one setup to "
+    "see it."
 )
 _SEEDS = (1, 2)
 """Of the first and of the second run: draws of one must not follow those of the other."""
@@ -60,7 +61,7 @@ class MetricDifference(Record):
     a: float | None
     b: float | None
     low: float | None = None
-    """Of the interval of b - a; None: too few, or unknown."""
+    """Of the interval of b - a, which is that of their ratio; None: too few, or unknown."""
     high: float | None = None
     verdict: Verdict
     better: bool | None = None

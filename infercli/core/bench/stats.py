@@ -58,6 +58,8 @@ _REACH = 6.0
 class Resampled:
     """A number as it comes out of the redrawn runs."""
 
+    point: float
+    """As the run itself has it."""
     draws: tuple[float, ...]
     blocks: int
     drifts: bool
@@ -71,7 +73,7 @@ class Resampled:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """How far two runs lie apart: an interval of their difference."""
+    """How far two runs lie apart: an interval of the change from the first to the second, in the number's unit."""
 
     low: float
     high: float
@@ -140,11 +142,12 @@ def resample_quantile(run: Pooled, q: float, *, seed: int) -> Resampled:
         low = math.floor(rank)
         a = _holding(counts, drawn, low + 1, 0)
         b = a if sum(drawn(counts[a])) >= low + 2 else _holding(counts, drawn, low + 2, a)
-        draws.append(point + wider * (candidates[a] + (candidates[b] - candidates[a]) * (rank - low) - point))
+        draws.append(_spread(candidates[a] + (candidates[b] - candidates[a]) * (rank - low), point, wider))
     # Independent values would spread the blocks by the binomial distribution's variance.
     times = squares * len(blocks) / (len(blocks) - 1) * wider**2 / (len(ordered) * q * (1 - q))
     own = [quantile(block, q) for block in blocks]
     return Resampled(
+        point=point,
         draws=tuple(draws),
         blocks=len(blocks),
         drifts=drifts,
@@ -171,9 +174,10 @@ def resample_rate(amounts: Iterable[tuple[float, float]], start_s: float, end_s:
     sums = tuple(math.fsum(block) for block in blocks)
     total = math.fsum(sums)
     draws = tuple(
-        (total + wider * (math.fsum(drawn(sums)) - total)) / (end_s - start_s) for drawn in _drawn(len(sums), seed)
+        _spread(math.fsum(drawn(sums)), total, wider) / (end_s - start_s) for drawn in _drawn(len(sums), seed)
     )
     return Resampled(
+        point=total / (end_s - start_s),
         draws=draws,
         blocks=len(sums),
         drifts=drifts,
@@ -182,9 +186,21 @@ def resample_rate(amounts: Iterable[tuple[float, float]], start_s: float, end_s:
     )
 
 
+def _spread(value: float, point: float, wider: float) -> float:
+    """A redrawn number so many times as far from the run's own: by their ratio, since none falls below zero."""
+    return point * (value / point) ** wider if point > 0 else wider * value
+
+
 def gap(a: Resampled, b: Resampled) -> Gap:
-    """`b` - `a`, with the interval that holds the true one in about 95 of 100 runs."""
-    ordered = sorted(y - x for x, y in zip(a.draws, b.draws, strict=True))
+    """`b` - `a`, with the interval that holds the true one in about 95 of 100 runs.
+
+    It is that of the ratio of both, times `a`: a number may become many times as large, and falls by all of it at most.
+    """
+    pairs = zip(a.draws, b.draws, strict=True)
+    if min(a.draws) > 0:
+        ordered = sorted(a.point * (y / x - 1) for x, y in pairs)
+    else:  # nothing is so many times nothing
+        ordered = sorted(max(y - x, -a.point) for x, y in pairs)
     tail = _tail(min(a.blocks, b.blocks))
     return Gap(
         low=quantile(ordered, tail),

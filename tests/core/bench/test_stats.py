@@ -184,6 +184,36 @@ def test_runs_that_are_equal_to_the_last_bit_show_nothing():
     assert (found.low, found.high, found.shown, found.apart) == (0, 0, False, False)
 
 
+def walk(seed, size=240):
+    """Latencies from 0.01 s to seconds, each like the one before."""
+    draw, level, found = random.Random(seed), 0.0, []
+    for _ in range(size):
+        level = 0.98 * level + 0.3 * draw.gauss(0, 1)
+        found.append((0.05 * 2.718**level,))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_number_falls_by_more_than_all_of_it(seed):
+    """Additive draws of such runs said that a latency falls by 200 % of what it was."""
+    slow, fast = walk(seed), [(value / 20,) for (value,) in walk(seed + 100)]
+    one, other = resample_quantile(pooled(slow), 0.5, seed=1), resample_quantile(pooled(fast), 0.5, seed=2)
+    assert min(one.draws) > 0
+    assert -one.point <= gap(one, other).low
+    # Bursts of tokens in a run that is mostly idle: some redrawn ones have none at all.
+    busy = resample_rate([(i + 0.5, 9.0) for i in (3, 4, 20)], 0.0, 24.0, seed=seed)
+    assert min(busy.draws) == 0
+    assert gap(busy, resample_rate([(7.5, 1.0)], 0.0, 24.0, seed=seed + 1)).low >= -busy.point
+
+
+def test_the_interval_of_two_runs_is_that_of_the_same_two_turned_round():
+    slow, fast = walk(1), [(value / 2,) for (value,) in walk(2)]
+    one, other = resample_quantile(pooled(slow), 0.5, seed=1), resample_quantile(pooled(fast), 0.5, seed=2)
+    there, back = gap(one, other), gap(other, one)
+    assert 1 + there.low / one.point == pytest.approx(1 / (1 + back.high / other.point), rel=0.02)
+    assert 1 + there.high / one.point == pytest.approx(1 / (1 + back.low / other.point), rel=0.02)
+
+
 def test_runs_are_apart_whichever_is_the_slower_one():
     fast, slow = ([(base + i / 1000,) for i in range(40)] for base in (0.1, 0.9))
     one, other = resample_quantile(pooled(fast), 0.5, seed=1), resample_quantile(pooled(slow), 0.5, seed=2)
