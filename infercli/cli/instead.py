@@ -188,7 +188,7 @@ class Command(click.Command):
         """What to write instead of a value that an option does not take; None: nobody knows."""
         if not isinstance(param, click.Option):
             return None
-        for word, following in zip(typed, [*typed[1:], ""], strict=True):
+        for word, following in zip(typed, [*typed[1:], ""], strict=False):  # none typed: the environment's
             flag, _, joined = word.partition("=")
             values = (joined or following).split(",")
             if flag in param.opts and param.multiple and len(values) > 1:

@@ -163,6 +163,21 @@ def test_a_tokenizer_by_its_name_on_the_hub_is_answered_with_whom_to_ask(infercl
     assert "--tokenizer endpoint asks a server that has /tokenize" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("variable", "verb", "flag"),
+    [
+        ("INFERCLI_STATUS_TARGET", "status", "--target"),
+        ("INFERCLI_PLAN_CONCURRENCY", "plan", "--concurrency"),
+        ("INFERCLI_BENCH_RATE", "bench", "--rate"),
+    ],
+)
+def test_a_value_of_the_environment_that_is_not_taken_is_a_usage_error(variable, verb, flag, infercli, monkeypatch):
+    monkeypatch.setenv(variable, "x")
+    ran = infercli(verb)
+    assert ran.code == ExitCode.USAGE
+    assert flag in ran.err.splitlines()[0]
+
+
 def options(command):
     return {name for parameter in command.params for name in parameter.opts}
 
