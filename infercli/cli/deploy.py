@@ -68,8 +68,8 @@ def command(
     """
     from infercli import __version__
     from infercli.actions.deploy import Request
+    from infercli.adapters.account import who
     from infercli.cli.deploying import ready
-    from infercli.cli.world import who
 
     rising = sorted(set(steps))
     if list(steps) != rising:

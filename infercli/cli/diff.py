@@ -41,8 +41,8 @@ def command(
     from infercli import __version__
     from infercli.actions.deploy import Request
     from infercli.actions.diff import diff
+    from infercli.adapters.account import who
     from infercli.cli.deploying import ready
-    from infercli.cli.world import who
 
     found = ready(place, plan_path)
     request = Request(

@@ -51,8 +51,9 @@ def command(
     from infercli import __version__
     from infercli.actions.deploy import standing_now
     from infercli.actions.rollback import rollback, way
+    from infercli.adapters.account import who
     from infercli.cli.interrupts import interruptible
-    from infercli.cli.world import resolve, who
+    from infercli.cli.world import resolve
     from infercli.core.units import duration
 
     began = time.monotonic()

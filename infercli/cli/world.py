@@ -60,13 +60,6 @@ class Steps:
         self._clear()
 
 
-def who() -> str:
-    """Who acts, for the record."""
-    from infercli.adapters.account import account
-
-    return os.environ.get("INFERCLI_USER") or account()
-
-
 def api_key() -> str | None:
     """The key for requests: $INFERCLI_API_KEY, or the file that $INFERCLI_API_KEY_FILE names; None: none was given."""
     path = os.environ.get("INFERCLI_API_KEY_FILE")

@@ -8,13 +8,12 @@ goes on while it sleeps.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from infercli.adapters.account import account
+from infercli.adapters.account import holder
 from infercli.adapters.cluster.client import Cluster
 from infercli.adapters.cluster.errors import OWN_MANAGER, Exists, Stale
 from infercli.adapters.cluster.patience import Patience
@@ -44,7 +43,7 @@ class HeldLease:
     ) -> None:
         self.cluster, self.name, self.release, self.operation = cluster, name, release, operation
         self._patience = patience
-        self.holder = f"{account()} pid {os.getpid()}"
+        self.holder = holder()
         self.identity = secrets.token_hex(8)
         self._version = ""
         self._taken = (datetime.min.replace(tzinfo=UTC), 0.0)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from infercli.adapters.account import account
+from infercli.adapters.account import holder
 from infercli.adapters.clock import SystemClock
 from infercli.adapters.files import read_document, to_json, write_text
 from infercli.core.release import Entry, Lease, Progress, Revision
@@ -101,8 +100,12 @@ class ReleaseDirectory:
                 )
             time.sleep(0.01)
         with file:
-            holder, now = f"{account()} pid {os.getpid()}", SystemClock().now()
-            lease = Lease(holder=holder, operation=operation, acquired_at=now, expires_at="when that process ends")
+            lease = Lease(
+                holder=holder(),
+                operation=operation,
+                acquired_at=SystemClock().now(),
+                expires_at="when that process ends",
+            )
             try:
                 file.truncate(0)
                 file.write(lease.model_dump_json().encode())
@@ -128,9 +131,17 @@ class ReleaseDirectory:
 
 
 def _locked(path: Path) -> IO[bytes] | None:
-    """The file, locked; None while somebody else has it. Opened anew each time: who deletes a release deletes it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = path.open("a+b", buffering=0)  # what a full disk did not take is not tried again at the end
+    """The file, locked; None while somebody else has it. Opened anew each time: who deletes a release deletes it.
+
+    Raises InferError where it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = path.open("a+b", buffering=0)  # what a full disk did not take is not tried again at the end
+    except OSError as error:
+        raise InferError(
+            f"{path} cannot be written: {error.strerror}", "XDG_STATE_HOME names a folder that can be written"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

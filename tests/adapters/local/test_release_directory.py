@@ -11,7 +11,7 @@ import time
 import pytest
 
 from infercli.adapters.local.release_directory import ReleaseDirectory
-from infercli.errors import InferError
+from infercli.errors import InferError, ReleaseBusy
 from tests.contracts.release_store import GOOD, ReleaseStoreContract, revision
 
 
@@ -61,6 +61,28 @@ def test_who_only_looks_keeps_nobody_from_changing(tmp_path):
     assert store.lease("chat") is None
     with store.changing("chat", "deploy"):
         reader.join()
+
+
+def test_a_home_that_takes_no_folder_is_told_with_what_names_another(tmp_path):
+    (tmp_path / "file").write_text("")
+    store = ReleaseDirectory(tmp_path / "file" / "releases")
+    with (
+        pytest.raises(InferError, match="lock cannot be written: Not a directory") as told,
+        store.changing("chat", "d"),
+    ):
+        pass
+    assert "XDG_STATE_HOME" in (told.value.hint or "")
+
+
+def test_a_lock_names_who_is_said_to_act_and_the_process_that_can_be_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("INFERCLI_USER", "mira")
+    store = ReleaseDirectory(tmp_path / "releases")
+    with store.changing("chat", "deploy"):
+        held = store.lease("chat").holder
+        assert held.startswith("mira (")
+        assert held.endswith(f" pid {os.getpid()})")
+        with pytest.raises(ReleaseBusy, match=r"by mira \(.*deploy since"), store.changing("chat", "rollback"):
+            pass
 
 
 def test_a_user_id_without_a_name_may_change_a_release(tmp_path, monkeypatch):
