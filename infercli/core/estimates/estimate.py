@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ from infercli.core.estimates.answer import Estimate, EstimatedSpeed, EstimateErr
 from infercli.core.estimates.memory import Sized, drafting_layers, machine_notes, request_layout, room_outside, size
 from infercli.core.estimates.model import Model, model_quantization, shipped_model
 from infercli.core.estimates.problems import Problems
-from infercli.core.estimates.remedies import what_fits
+from infercli.core.estimates.remedies import smaller_images, what_fits
 from infercli.core.estimates.request import EstimateRequest
 from infercli.core.estimates.settings import BITSANDBYTES_EAGER, runs_bitsandbytes, settle
 from infercli.core.estimates.speed import speed
@@ -110,7 +111,10 @@ def estimate(
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     speed_, why = _speed(request, found.sized, replicas)
-    instead = "" if found.sized.starts else what_fits(found.sized)
+    instead: tuple[str, ...] = ()
+    if not found.sized.starts:
+        asked = None if request.mm_processor_kwargs else partial(_with_pixels, request, model, draft, learned)
+        instead = (what_fits(found.sized), smaller_images(found.sized.arch, asked) if asked else "")
     outside = () if found.sized.starts is False else room_outside(found.sized)
     return Estimate(
         id=request.id,
@@ -125,7 +129,7 @@ def estimate(
         memory=found.sized.memory,
         kv_cache=found.sized.kv_cache,
         starts=found.sized.starts,
-        reason="; ".join(filter(None, (found.sized.reason, instead))),
+        reason="; ".join(filter(None, (found.sized.reason, *instead))),
         missing_bytes=found.sized.missing_bytes,
         speed=speed_,
         notes=(*found.notes, *outside, *found.sized.learned_notes, *why),
@@ -188,6 +192,15 @@ def examine(
             notes += (*machine_notes(sized), *sized.cache_notes, *_processor_notes(request, arch, facts))
             return Examined(settings=settings, sized=sized, notes=notes)
     return None
+
+
+def _with_pixels(
+    request: EstimateRequest, model: Model, draft: Draft | InferError | None, learned: LearnedRuns | None, pixels: int
+) -> Sized | None:
+    """The start where an image has no more than so many pixels; None: not possible."""
+    asked = request.model_copy(update={"mm_processor_kwargs": {"max_pixels": pixels}})
+    found = examine(asked, model, Problems(), draft, learned)
+    return None if found is None else found.sized
 
 
 def _processor_notes(request: EstimateRequest, arch: ModelArch, facts: EngineFacts) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+from infercli.core.architecture.arch import ModelArch
 from infercli.core.estimates.memory import Sized
 from infercli.core.memory import sizing
 from infercli.core.memory.shared import shares_memory
+from infercli.core.memory.vision import fewer_pixels
 
 _Change = dict[str, str]
 """Settings, and what they become."""
@@ -46,6 +49,28 @@ def what_fits(sized: Sized) -> str:
         return f"even at worst it fits with {sure}" if sure else ""
     said = " or ".join(_both(a, b) for a, b in zip(expected, worst, strict=True) if a)
     return f"it fits with {said}" if said else ""
+
+
+def smaller_images(arch: ModelArch, sized_with: Callable[[int], Sized | None]) -> str:
+    """The largest images with which it starts, or with what else those that leave room do.
+
+    `sized_with`: the same start where an image has no more than so many pixels. Empty where images are not in the way,
+    or it is not known what bounds them.
+    """
+    counts, also = fewer_pixels(arch), ""
+    if not counts or not _leaves_room(sized_with(counts[-1])):
+        return ""
+    for pixels in counts:
+        sized, said = sized_with(pixels), f'mm_processor_kwargs {{"max_pixels": {pixels}}}'
+        if sized is not None and sized.starts:
+            return f"it fits with {said}"
+        if sized is not None and _leaves_room(sized) and not also and (rest := what_fits(sized)):
+            also = f"with {said} {rest}"
+    return also
+
+
+def _leaves_room(sized: Sized | None) -> bool:
+    return sized is not None and sized.room.left.low_bytes > 0
 
 
 def _words(change: _Change) -> str:

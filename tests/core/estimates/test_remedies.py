@@ -101,3 +101,31 @@ def test_cuda_graphs_beside_the_budget_are_said_to_leave_too_little():
     assert not notes("0.10.1.1", **asked, enforce_eager=True)
     assert not notes("0.10.1.1", **asked | {"gpu_memory_utilization": 0.85})
     assert not notes("0.20.0", **asked)  # has the graphs in its budget
+
+
+@pytest.mark.parametrize("max_model_len", [8192, 32768, None])
+def test_where_images_are_in_the_way_smaller_ones_are_offered_and_start(max_model_len):
+    """Qwen2.5-VL-7B on one L4, whose largest image takes 15 GiB where nothing shortens it."""
+    asked = {"gpu": "L4"} | ({} if max_model_len is None else {"max_model_len": max_model_len})
+    words = ask("Qwen/Qwen2.5-VL-7B-Instruct", **asked).reason
+    said = re.search(r'mm_processor_kwargs \{"max_pixels": (\d+)\}', words)
+    assert said is not None, words
+    asked["mm_processor_kwargs"] = {"max_pixels": int(said[1])}
+    beside = re.search(r"max_model_len ([\d,]+)(?: \(at worst ([\d,]+)\))?", words[said.end() :])
+    if beside is not None:
+        asked["max_model_len"] = number(beside[2] or beside[1])
+    assert (beside is None) is (max_model_len == 8192)
+    assert ask("Qwen/Qwen2.5-VL-7B-Instruct", **asked).starts is True
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        ("Qwen/Qwen2.5-VL-72B-Instruct", {"gpu": "L4"}),  # the weights are
+        ("Qwen/Qwen2.5-VL-7B-Instruct", {"gpu": "L4", "mm_processor_kwargs": {"max_pixels": 12845056}}),  # was said
+        ("Qwen/Qwen2.5-VL-7B-Instruct", {"gpu": "L4", "language_model_only": True}),
+        ("google/gemma-3-27b-it", {"gpu": "RTX-4090"}),  # nothing is known to bound them
+    ],
+)
+def test_where_images_are_not_in_the_way_or_were_said_nothing_is_offered_of_them(model, asked):
+    assert "max_pixels" not in ask(model, **asked).reason
