@@ -6,6 +6,8 @@ and its size follows from the workload by vLLM's own arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from infercli.core.architecture.arch import Layout, ModelArch, uniform_attention
 from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.plan import Choice, KvCache
@@ -89,7 +91,17 @@ def plan_local(
         fits=fits,
         verdict=verdict,
         missing_bytes=missing or memory_missing,
+        notes=tuple(_notes(deployment)),
     )
+
+
+def _notes(deployment: ModelDeployment) -> Iterator[str]:
+    asked = deployment.objectives.model_dump(exclude_none=True)
+    if asked:
+        yield (
+            f"no speed is known of the CPU engine, so {' and '.join(asked)} of the objectives cannot be judged: "
+            "`infercli bench` measures it"
+        )
 
 
 def _check(arch: ModelArch, args: dict[str, Json]) -> None:

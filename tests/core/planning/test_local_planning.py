@@ -25,6 +25,12 @@ def test_the_tiny_model_is_planned_for_this_machine():
     assert (made.kv_cache.blocks, made.kv_cache.tokens, made.kv_cache.concurrency) == (256, 32_768, 16.0)
 
 
+def test_objectives_are_not_passed_over_in_silence_where_no_speed_is_known():
+    asked = plan("./tiny", "cpu-local", tiny_directory(), objectives={"ttft_p95_ms": 1000, "tpot_p95_ms": 150})
+    assert any("ttft_p95_ms and tpot_p95_ms of the objectives cannot be judged" in note for note in asked.notes)
+    assert not any("objectives" in note for note in plan("./tiny", "cpu-local", tiny_directory()).notes)
+
+
 def test_the_engine_is_on_the_cpu_and_served_from_its_directory():
     engine = plan("./tiny", "cpu-local", tiny_directory(), workload=FEW).engine
     assert (engine.accelerator, engine.gpus, engine.accelerator_type) == ("cpu", 0, None)
