@@ -23,7 +23,7 @@ name: {name}
 # A Hugging Face id, or a directory with a checkpoint (starts with . or /). Pin it: infercli pin {typed}
 model: {model}
 
-# What clients say in "model". Without it: the id above. Keep it when you change the quantization.
+# What clients say in "model". Without it: the id above; of a directory, the name. Keep it as quantizations change.
 # served_model_name: {name}
 
 # The hardware: `infercli profiles` lists them; a file in ./profiles replaces a shipped one of that name.

@@ -18,6 +18,7 @@ from infercli.adapters.files import alone_with, to_json, to_yaml
 from infercli.adapters.models import model_directory
 from infercli.cli.main import invoke
 from infercli.cli.project import load_plan
+from infercli.core.documents.deployment import ModelDeployment
 from infercli.core.documents.model import LockedFile, LockedModel, ModelLock
 from infercli.errors import ClusterError, ExitCode
 from tests.cli.conftest import CONFIG
@@ -129,6 +130,13 @@ def test_a_lock_that_cannot_be_written_is_told_before_the_hashing(infercli, tmp_
     ran = infercli("pin", "./bf16", "-f", "file/deployment.yaml")
     assert ran.code == ExitCode.COULD_NOT
     assert "models.lock.yaml cannot be written" in ran.err
+
+
+def test_what_init_says_that_clients_say_is_what_a_deployment_is_served_as(infercli, tmp_path):
+    assert infercli("init", "--name", "mine", "--model", "./model", "--profile", "cpu-local").code == 0
+    said = (tmp_path / "deployment.yaml").read_text()
+    assert 'What clients say in "model". Without it: the id above; of a directory, the name.' in said
+    assert ModelDeployment.model_validate(yaml.safe_load(said)).served_name == "mine"
 
 
 def test_init_does_not_overwrite(infercli):
