@@ -144,11 +144,31 @@ def read_document(path: Path, kind: type[M], hint: str | None = None) -> M:
     return parse_document(read_yaml(path, hint), kind, str(path), hint)
 
 
+_TAKEN = {
+    "BenchResult": "`infercli report` takes a result of `infercli bench`",
+    "HardwareProfile": "a profile is taken from ./profiles, by its name",
+    "LearnedRuns": "what was learned is read by itself",
+    "ModelDeployment": "a deployment is taken as -f FILE",
+    "ModelLock": "a lock is read by itself, beside its deployment.yaml",
+    "Objectives": "`infercli bench` takes objectives as --objectives FILE",
+    "Plan": "`infercli deploy`, `diff` and `render` take a plan as --plan FILE",
+    "PriceList": "prices are read by themselves, from ./profiles",
+    "Workload": "`infercli bench` takes a workload as --workload FILE",
+}
+"""What takes a file of each kind."""
+
+
 def parse_document(value: Json, kind: type[M], path: str, hint: str | None = None) -> M:
-    """A value read from `path` as a record. Raises InvalidFile with every problem."""
+    """A value read from `path` as a record. Raises InvalidFile with every problem.
+
+    That it is of another kind is told alone: the others would be that of nearly every key.
+    """
     if not isinstance(value, dict):
         empty = "is empty, and " if value is None else ""
         raise InvalidFile(path, [("", f"{empty}must be a mapping with `kind: {kind.__name__}`")], hint)
+    said = value.get("kind")
+    if isinstance(said, str) and said in _TAKEN and said != kind.__name__:
+        raise InvalidFile(path, [("kind", f"is `{said}`, and must be `{kind.__name__}`")], hint or _TAKEN[said])
     try:
         return kind.model_validate(value)
     except ValidationError as error:

@@ -63,11 +63,21 @@ def test_what_no_number_and_no_mapping_is_where_one_belongs_is_refused(tmp_path,
     assert problem in caught.value.problems
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
+def test_a_file_of_another_kind_is_refused_by_its_kind_alone_and_with_what_takes_it(tmp_path):
     path = tmp_path / "x.yaml"
-    path.write_text("apiVersion: infercli/v1\nkind: HardwareProfile\nname: chat\nmodel: x\nprofile: l4\n")
-    with pytest.raises(InvalidFile, match="kind: must be 'ModelDeployment'"):
+    path.write_text("apiVersion: infercli/v1\nkind: Plan\nname: chat\nmodel: x\nreplicaz: 1\n")
+    with pytest.raises(InvalidFile) as caught:
         read_document(path, ModelDeployment)
+    assert caught.value.problems == (("kind", "is `Plan`, and must be `ModelDeployment`"),)
+    assert "--plan FILE" in (caught.value.hint or "")
+
+
+def test_a_kind_that_nobody_has_is_one_problem_among_the_others(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("apiVersion: infercli/v1\nkind: Deployment\nname: chat\nmodel: x\nprofile: l4\nreplicaz: 1\n")
+    with pytest.raises(InvalidFile) as caught:
+        read_document(path, ModelDeployment)
+    assert [where for where, _ in caught.value.problems] == ["kind", "replicaz"]
 
 
 def test_json_is_read_as_json_and_what_only_begins_like_it_as_yaml(tmp_path):
