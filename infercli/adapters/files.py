@@ -46,15 +46,19 @@ def reading(path: Path, hint: str | None = None) -> Iterator[None]:
             raise InputError(f"{path}: is a named pipe, and nobody may ever write to it", "name a file")
         yield
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file", hint) from None
+        raise InputError(f"{path}: there is no such file", hint or _look(path)) from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a directory", hint) from None
+        raise InputError(f"{path}: is a directory", hint or _look(path)) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise  # shortened where all errors are told
         raise InputError(f"{path}: cannot be read: {error.strerror}", f"`ls -l {path}`") from error
     except UnicodeDecodeError:
         raise InvalidFile(str(path), [("", "is not UTF-8 text")], hint) from None
+
+
+def _look(path: Path) -> str:
+    return f"`ls -l {path if path.is_dir() else path.parent}` lists what is there"
 
 
 @contextmanager
@@ -145,15 +149,15 @@ def read_document(path: Path, kind: type[M], hint: str | None = None) -> M:
 
 
 _TAKEN = {
-    "BenchResult": "`infercli report` takes a result of `infercli bench`",
+    "BenchResult": "a result of bench is taken by report, compare and learn",
     "HardwareProfile": "a profile is taken from ./profiles, by its name",
     "LearnedRuns": "what was learned is read by itself",
     "ModelDeployment": "a deployment is taken as -f FILE",
     "ModelLock": "a lock is read by itself, beside its deployment.yaml",
-    "Objectives": "`infercli bench` takes objectives as --objectives FILE",
-    "Plan": "`infercli deploy`, `diff` and `render` take a plan as --plan FILE",
+    "Objectives": "objectives are taken as --objectives FILE, by bench",
+    "Plan": "a plan is taken as --plan FILE, by deploy, diff and render",
     "PriceList": "prices are read by themselves, from ./profiles",
-    "Workload": "`infercli bench` takes a workload as --workload FILE",
+    "Workload": "a workload is taken as --workload FILE, by bench",
 }
 """What takes a file of each kind."""
 

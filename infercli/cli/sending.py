@@ -87,7 +87,7 @@ def load_workload(given: str, data_format: FileFormat | None = None) -> Workload
     path = Path(given)
     is_name = path.suffix.lower() in WORKLOAD_SUFFIXES
     if not path.exists() and (data_format is not None or not is_name):
-        raise InputError(f"{given}: there is no such file")
+        raise InputError(f"{given}: there is no such file", f"`ls -l {path.parent}` lists what is there")
     if data_format is not None:
         if path.is_dir():
             raise InputError(f"{given}: is a directory", "name a file in it")

@@ -147,7 +147,7 @@ def test_a_plan_a_search_and_an_estimate_are_moved_alike(infercli, log, tmp_path
     ("words", "said"),
     [
         ((), "nothing to learn from"),
-        (("gone.log", *GPU), "gone.log: there is no such file"),
+        (("gone.log", *GPU), "gone.log: there is no such file\nhint: `ls -l .` lists what is there"),
         (("good.log",), "no log names its GPU"),
         (("good.log", "--gpu", "H1000"), "unknown GPU `H1000`"),
         (("empty.log", *GPU), "empty.log: prints no memory of vLLM"),
