@@ -82,7 +82,7 @@ def _more_problems(value: dict[str, Json], project: Path) -> list[tuple[str, str
 def load_profile(name: str, project: Path) -> HardwareProfile:
     """A profile by name, one of a GPU's name and a count, or a file by path. Raises UnknownName with the nearest."""
     from infercli.adapters.files import price_list, profile_files, read_document
-    from infercli.core.documents.bare_profile import bare_profile
+    from infercli.core.documents.bare_profile import bare_profile, meant
     from infercli.core.documents.profile import HardwareProfile
 
     if name.endswith((".yaml", ".yml")):
@@ -93,7 +93,7 @@ def load_profile(name: str, project: Path) -> HardwareProfile:
         made = bare_profile(name, price_list(project))
         if made is None:
             hint = "`infercli profiles` lists them; a GPU and how many is one too: `b200-x8`"
-            raise UnknownName("profile", name, known, hint)
+            raise UnknownName("profile", name, meant(name) or known, hint)
         return made
     return read_profile(known[name])
 

@@ -7,12 +7,35 @@ from pathlib import Path
 import pytest
 
 from infercli.adapters.files import price_list, profile_files, read_document
-from infercli.core.documents.bare_profile import bare_profile
+from infercli.core.documents.bare_profile import bare_profile, meant
 from infercli.core.documents.profile import HardwareProfile
 from infercli.core.quantization.methods import expand
 from infercli.errors import Unsupported
 
 PRICES = price_list(Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("rtx3090x2", "rtx3090-x2"),
+        ("2xh100", "h100-x2"),
+        ("8 x H100", "h100-x8"),
+        ("H100:8", "h100-x8"),
+        ("2 x RTX 4090", "rtx-4090-x2"),
+        ("2x4090", "rtx-4090-x2"),
+        ("4090x2", "rtx-4090-x2"),
+    ],
+)
+def test_a_gpu_and_how_many_in_other_words_is_offered_as_a_profile_that_is_one(typed, first):
+    assert bare_profile(typed, PRICES) is None
+    assert meant(typed)[0] == first
+    assert all(bare_profile(name, PRICES) is not None for name in meant(typed))
+
+
+@pytest.mark.parametrize("typed", ["h100", "rtx-4090-x0", "200xh100", "p5.48xlarge", "2x"])
+def test_what_says_no_gpu_or_no_number_that_a_machine_has_is_offered_as_none(typed):
+    assert meant(typed) == []
 
 
 @pytest.mark.parametrize(
