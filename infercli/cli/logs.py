@@ -39,13 +39,14 @@ def command(
     history = world.store.entries(name)
     serving = live(history)
     engines = {} if serving is None else serving.engines
-    said = {e.revision.engine.app: e.progress.said for e in history if e.progress.said is not None}
+    failures = [e for e in history if e.progress.outcome == "failed" and (e.progress.said or e.progress.message)]
+    said = {e.revision.engine.app: e.progress.said or e.progress.message for e in failures}
     if not engines and engine is None:
-        failed = newest([e for e in history if e.progress.said is not None])
+        failed = newest(failures)
         if failed is None:
             raise InputError(f"no engine of `{name}` runs on {world.platform.where}", f"`infercli status {name}`")
         engine = failed.revision.engine.app
-        note(f"no engine of {name} runs: this is what {engine} said before revision {failed.number} failed")
+        note(f"no engine of {name} runs: this was recorded of {engine} when revision {failed.number} failed")
     elif engine is None:
         engine = max(engines, key=lambda app: serving.routes.get(app, 0) if serving else 0)
     elif engine not in {*engines, *said}:

@@ -272,7 +272,16 @@ def test_the_log_of_a_release_of_which_nothing_runs_is_that_of_the_engine_that_f
         store.progress("chat", number, Progress(outcome="failed", message="no", said=words))
     ran = infercli("logs", "chat")
     assert (ran.code, ran.out) == (ExitCode.YES, "ValueError: new\n"), ran.err
-    assert ran.err == f"no engine of chat runs: this is what {engine('int8').app} said before revision 2 failed\n"
+    assert ran.err == f"no engine of chat runs: this was recorded of {engine('int8').app} when revision 2 failed\n"
+
+
+def test_of_a_failure_of_which_only_the_cause_was_recorded_the_log_is_that(infercli, tmp_path):
+    """Ray itself did not start: there was no engine that could have said anything."""
+    store = ReleaseDirectory(tmp_path / "state" / "infercli" / "local" / "releases")
+    store.append(entry(1, "none").revision)
+    store.progress("chat", 1, Progress(outcome="failed", message="Ray ended while it started"))
+    ran = infercli("logs", "chat")
+    assert (ran.code, ran.out) == (ExitCode.YES, "Ray ended while it started\n"), ran.err
 
 
 def test_a_narrow_terminal_gets_the_columns_that_say_what_serves(infercli, released, monkeypatch):
