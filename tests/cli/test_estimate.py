@@ -94,6 +94,13 @@ def test_a_model_that_is_not_known_is_given_by_a_flag_where_it_was_asked_by_one(
     assert "give its config: config_path, or config itself" in error["hint"]
 
 
+def test_what_is_missing_is_not_asked_for_by_the_keys_of_a_request(infercli):
+    ran = infercli("estimate", "--gpu", "H100")
+    assert ran.code == ExitCode.USAGE
+    assert ran.err.startswith("error: estimate: --model: is missing, and no config is there instead\n")
+    assert "config_path" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [(b'{"model": ', "Expecting value at column 10"), (b'{"model', "Unterminated string starting at column 2")],

@@ -213,7 +213,7 @@ class EstimateRequest(Asked):
     @model_validator(mode="after")
     def _in_agreement(self) -> Self:
         if self.model is None and self.config_path is None and self.config is None:
-            raise ValueError("model: is missing: give it, config_path or config")
+            raise ValueError("model: is missing, and no config is there instead")
         if self.config_path is not None and self.config is not None:
             raise ValueError("config: says the model a second time, beside config_path")
         if self.hf_quant_config_path is not None and self.hf_quant_config is not None:

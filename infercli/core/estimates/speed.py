@@ -110,7 +110,7 @@ def _uncounted(request: EstimateRequest, arch: ModelArch, gpu: Gpu) -> Iterator[
     if request.tensor_parallel_size > 1 and gpu.nvlink_bytes_per_s is None and request.pcie_gb_per_s is None:
         each_way = number(pcie_bytes_per_s(gpu) / 2e9)
         slot = f"ranks are taken to talk over PCIe at {each_way} GB/s each way"
-        yield f"{slot}: where it has less, say pcie_gb_per_s of an estimate"
+        yield f"{slot}: where a slot has less, `infercli estimate --pcie-gb-per-s` counts it"
     ranks = request.tensor_parallel_size * request.data_parallel_size
     if ranks > GPUS_PER_NODE:
         yield f"{ranks} ranks are taken to span nodes of {GPUS_PER_NODE} GPUs, over a network of 400 Gb/s for each GPU"

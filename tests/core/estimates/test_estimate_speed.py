@@ -167,7 +167,10 @@ def test_ranks_over_pcie_are_as_fast_as_their_slots_and_it_says_which_it_took():
         return answer
 
     taken, half = pair("RTX-3090", 4), pair("RTX-3090", 4, pcie_gb_per_s=16)
-    assert any("over PCIe at 32 GB/s each way" in n for n in taken.speed.notes)
+    assert any(
+        "over PCIe at 32 GB/s each way: where a slot has less, `infercli estimate --pcie-gb-per-s`" in n
+        for n in taken.speed.notes
+    )
     assert not any("PCIe" in n for n in half.speed.notes)
     # 64 all-reduces of 4,096 values in 16 bits for each of 8,000 tokens, at a fifth of what a slot carries.
     more_s = 64 * 8000 * 4096 * 2 * 1.5 / 0.2 * (1 / 16e9 - 1 / 32e9)
