@@ -86,7 +86,7 @@ def _engine_versions() -> Iterable[str]:
 _ON_A_CLUSTER = ("doctor", "diff", "deploy", "status", "history", "rollback", "delete", "logs", "ask", "bench")
 VALUES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     # verb, name of its parameter
-    ("gpus", "name"): _gpus,
+    ("gpus", "words"): _gpus,
     ("estimate", "gpu"): _gpus,
     ("learn", "gpu"): _gpus,
     ("profiles", "name"): _profiles,

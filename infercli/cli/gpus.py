@@ -14,22 +14,24 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("words", nargs=-1)
 @options.common
-def command(name: str | None, output: str) -> None:
-    """List the GPUs that infercli has facts about, or those that have NAME in theirs. -o json has their sources.
+def command(words: tuple[str, ...], output: str) -> None:
+    """List the GPUs that infercli has facts about; WORDS narrow the list by name. -o json has their sources.
 
     \b
     Examples:
       infercli gpus
       infercli gpus h100
+      infercli gpus rtx 6000
       infercli gpus -o json
     """
     from infercli.core.gpus import GPUS, find_gpu
     from infercli.core.units import gib
 
-    found = [gpu for gpu in GPUS.values() if name is None or name.lower() in gpu.name.lower()]
-    if name is not None and not found:
+    name = " ".join(words)
+    found = [gpu for gpu in GPUS.values() if all(word in gpu.name.lower() for word in name.lower().split())]
+    if not found:
         found = [find_gpu(name)]  # the row in another spelling
     rows = [
         (

@@ -22,10 +22,12 @@ def test_a_rate_that_no_row_says_is_unknown_and_one_that_a_gpu_lacks_is_none(inf
         ("h200", {"H200", "H200-NVL", "GH200", "GH200-144"}),
         ("H200-NVL", {"H200-NVL"}),
         ("NVIDIA A100 40GB", {"A100-40-SXM"}),
+        ("pro 4000", {"RTX-PRO-4000", "RTX-PRO-4000-SFF"}),
     ],
 )
 def test_a_name_lists_the_gpus_that_have_it(infercli, name, rows):
-    assert {gpu["name"] for gpu in json.loads(infercli("gpus", name, "-o", "json").out)["gpus"]} == rows
+    for words in ([name], name.split()):
+        assert {gpu["name"] for gpu in json.loads(infercli("gpus", *words, "-o", "json").out)["gpus"]} == rows
 
 
 def test_what_joins_amds_gpus_is_not_called_nvidias(infercli):
@@ -37,3 +39,5 @@ def test_a_name_that_no_gpu_has_offers_the_nearest(infercli):
     ran = infercli("gpus", "H1000")
     assert ran.code == ExitCode.USAGE
     assert "`H100`" in ran.err
+    assert ran.err.startswith("error: unknown GPU `H1000`\n")
+    assert "`infercli gpus` lists them" in ran.err

@@ -240,8 +240,8 @@ def find_gpu(name: str) -> Gpu:
         "GPU",
         name,
         same or GPUS,
-        "a profile may define a GPU inline (`infercli profiles --help` shows one); to add one for everybody: a row in "
-        "core/gpus/rows.py",
+        "`infercli gpus` lists them; a profile may define one inline (`infercli profiles --help` shows it); to add one "
+        "for everybody: a row in core/gpus/rows.py",
     )
 
 
