@@ -70,7 +70,7 @@ def fell_behind(traces: Sequence[Trace], load: Load) -> str | None:
     looks = [Look(at, bisect_right(due, at), bisect_right(ended, at)) for at in moments]
     window_s = min(WINDOW_S, (last_s - due[0]) * 0.499)  # a hair less than half: two of them fit
     why = _behind(looks, load.gap_variation, window_s, over=True) if window_s else None
-    return why if _ever_later([t for t in sent if t.answered]) else None
+    return why if why is not None and _ever_later([t for t in sent if t.answered]) else None
 
 
 def _ever_later(answered: Sequence[Trace]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 
@@ -299,7 +300,9 @@ def served_in_turn(load, service_s, source):
     ]  # fmt: skip
 
 
-def search_a_queue(service_s, objectives, seed):
+@cache
+def search_a_queue(service_s, slo, seed):
+    objectives = Objectives(objectives=(parse_objective(slo),))
     levels = Levels(shared={"seed": 1000 * seed}, search=True, objectives=objectives)
     source, done = random.Random(seed), []
     while (level := levels.next(done)) is not None:
@@ -316,8 +319,7 @@ CONSTANT = (lambda _: 0.05, "ttft_p95=150ms", 9.81)
 
 @pytest.mark.parametrize(("service_s", "slo", "most"), [EXPONENTIAL, CONSTANT])
 def test_of_a_queue_a_search_is_not_sure_of_what_does_not_hold(service_s, slo, most):
-    objectives = Objectives(objectives=(parse_objective(slo),))
-    found = [search_a_queue(service_s, objectives, seed) for seed in range(12)]
+    found = [search_a_queue(service_s, slo, seed) for seed in range(12)]
     # Taken for independent, 5 to 8 of 12 were sure above it.
     assert sum(f.assured is not None and f.assured.rate_per_s > most for f in found) <= 1
     assert sorted(f.highest_rate_per_s for f in found)[6] > 0.8 * most
@@ -327,8 +329,7 @@ def test_of_a_queue_a_search_is_not_sure_of_what_does_not_hold(service_s, slo, m
 @pytest.mark.slow
 @pytest.mark.parametrize(("service_s", "slo", "most"), [EXPONENTIAL, CONSTANT])
 def test_of_what_a_search_is_sure_of_a_queue_about_one_in_twenty_does_not_hold(service_s, slo, most):
-    objectives = Objectives(objectives=(parse_objective(slo),))
-    found = [search_a_queue(service_s, objectives, seed) for seed in range(100)]
+    found = [search_a_queue(service_s, slo, seed) for seed in range(100)]
     sure = [f.assured.rate_per_s for f in found if f.answer is True]
     assert len(sure) >= 80
     assert sorted(sure)[len(sure) // 2] > 0.7 * most
