@@ -111,10 +111,12 @@ def estimate(
         return problems.answer(request.id)
     replicas = (request.gpu_count or request.gpus_per_replica) // request.gpus_per_replica
     speed_, why = _speed(request, found.sized, replicas)
-    instead: tuple[str, ...] = ()
+    instead: list[str] = []
     if not found.sized.starts:
-        asked = None if request.mm_processor_kwargs else partial(_with_pixels, request, model, draft, learned)
-        instead = (what_fits(found.sized), smaller_images(found.sized.arch, asked) if asked else "")
+        instead.append(what_fits(found.sized))
+        if not request.mm_processor_kwargs:
+            with_pixels = partial(_with_pixels, request, model, draft, learned)
+            instead.append(smaller_images(found.sized.arch, with_pixels, alone=instead != [""]))
     outside = () if found.sized.starts is False else room_outside(found.sized)
     return Estimate(
         id=request.id,

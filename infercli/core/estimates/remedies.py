@@ -51,11 +51,11 @@ def what_fits(sized: Sized) -> str:
     return f"it fits with {said}" if said else ""
 
 
-def smaller_images(arch: ModelArch, sized_with: Callable[[int], Sized | None]) -> str:
+def smaller_images(arch: ModelArch, sized_with: Callable[[int], Sized | None], *, alone: bool) -> str:
     """The largest images with which it starts, or with what else those that leave room do.
 
-    `sized_with`: the same start where an image has no more than so many pixels. Empty where images are not in the way,
-    or it is not known what bounds them.
+    `sized_with`: the same start where an image has no more than so many pixels. `alone`: nothing else is to be changed,
+    because something else would do without. Empty where images are not in the way, or it is not known what bounds them.
     """
     counts, also = fewer_pixels(arch), ""
     if not counts or not _leaves_room(sized_with(counts[-1])):
@@ -64,7 +64,7 @@ def smaller_images(arch: ModelArch, sized_with: Callable[[int], Sized | None]) -
         sized, said = sized_with(pixels), f'mm_processor_kwargs {{"max_pixels": {pixels}}}'
         if sized is not None and sized.starts:
             return f"it fits with {said}"
-        if sized is not None and _leaves_room(sized) and not also and (rest := what_fits(sized)):
+        if sized is not None and _leaves_room(sized) and not (alone or also) and (rest := what_fits(sized)):
             also = f"with {said} {rest}"
     return also
 

@@ -125,6 +125,7 @@ def test_where_images_are_in_the_way_smaller_ones_are_offered_and_start(max_mode
         ("Qwen/Qwen2.5-VL-7B-Instruct", {"gpu": "L4", "mm_processor_kwargs": {"max_pixels": 12845056}}),  # was said
         ("Qwen/Qwen2.5-VL-7B-Instruct", {"gpu": "L4", "language_model_only": True}),
         ("google/gemma-3-27b-it", {"gpu": "RTX-4090"}),  # nothing is known to bound them
+        ("Qwen/Qwen2.5-VL-7B-Instruct", {"gpu": "GB10", "max_model_len": 8192}),  # the machine's memory, held by others
     ],
 )
 def test_where_images_are_not_in_the_way_or_were_said_nothing_is_offered_of_them(model, asked):
