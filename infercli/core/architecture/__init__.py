@@ -47,6 +47,7 @@ from infercli.core.architecture.mllama import mllama
 from infercli.core.architecture.moondream import moondream3
 from infercli.core.architecture.towers import clip, siglip_model
 from infercli.core.architecture.unseen import UNSEEN
+from infercli.core.architecture.voxtral import voxtral_realtime
 from infercli.core.architecture.whisper import cohere_asr, whisper
 from infercli.core.architecture.wrappers import WRAPPERS, decoder_config, encoder_config
 from infercli.core.record import Json
@@ -147,6 +148,8 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Moondream3ForCausalLM": moondream3,
     "HfMoondream": moondream3,
     "SiglipModel": siglip_model,
+    "VoxtralRealtimeGeneration": voxtral_realtime,
+    "VoxtralRealtimeForConditionalGeneration": voxtral_realtime,
     "WhisperForConditionalGeneration": whisper,
     "CohereAsrForConditionalGeneration": cohere_asr,
     "MptForCausalLM": older.mpt,

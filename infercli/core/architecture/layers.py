@@ -39,6 +39,8 @@ class Attention:
     v_head_dim: int
     window: int | None = None
     """Tokens that a query sees, itself included; None: all."""
+    pooled_window: int | None = None
+    """The window in tokens, where `window` is in frames of which a token has several (Voxtral Realtime)."""
     chunk: int | None = None
     """Tokens of the chunk within which a query sees (Llama 4); None: no chunks."""
     encoder_tokens: int | None = None

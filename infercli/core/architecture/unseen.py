@@ -75,8 +75,9 @@ UNSEEN = frozenset({
     "StepVLForConditionalGeneration", "Tarsier2ForConditionalGeneration", "TarsierForConditionalGeneration",
     "TeleChat2ForCausalLM", "TeleChat3ForCausalLM", "TeleChatForCausalLM", "TeleFLMForCausalLM", "UltravoxModel",
     "UnlimitedOCRForCausalLM", "VaultGemmaForCausalLM", "VoxtralForConditionalGeneration",
-    "VoyageQwen3BidirectionalEmbedModel", "WhisperForConditionalGeneration", "XLMRobertaForSequenceClassification",
-    "XLMRobertaForTokenClassification", "XLMRobertaModel", "XverseForCausalLM", "Zamba2ForCausalLM",
+    "VoxtralRealtimeForConditionalGeneration", "VoxtralRealtimeGeneration", "VoyageQwen3BidirectionalEmbedModel",
+    "WhisperForConditionalGeneration", "XLMRobertaForSequenceClassification", "XLMRobertaForTokenClassification",
+    "XLMRobertaModel", "XverseForCausalLM", "Zamba2ForCausalLM",
 })  # fmt: skip
 """Classes of which no real config.json was parsed and no start-up log agreed with our weights or KV bytes within 2 %.
 

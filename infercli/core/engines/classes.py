@@ -73,7 +73,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
         "InternS1ProForConditionalGeneration", "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration",
         "OpenPanguVLForConditionalGeneration", "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM",
-        "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
+        "Step3p5ForCausalLM", "StepVLForConditionalGeneration", "VoxtralRealtimeForConditionalGeneration",
+        "VoxtralRealtimeGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",

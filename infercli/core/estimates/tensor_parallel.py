@@ -71,7 +71,8 @@ _ONE_STAGE = (
     "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking",
     "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "MllamaFor",
     "ModernBert", "NomicBert", "OpenAIPrivacyFilter", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor",
-    "RobertaModel", "SiglipModel", "SmolVLMFor", "VoyageQwen3", "WhisperFor", "XLMRoberta", "Zamba2For",
+    "RobertaModel", "SiglipModel", "SmolVLMFor", "VoxtralRealtime", "VoyageQwen3", "WhisperFor", "XLMRoberta",
+    "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""

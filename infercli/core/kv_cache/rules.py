@@ -30,6 +30,8 @@ class CacheRules(NamedTuple):
     """Printed tokens are concurrency x max_model_len; False: blocks shared out evenly over the groups."""
     window_has_own_block: bool
     """Sliding windows take the backend's smallest block whatever --block-size says."""
+    pools_windows: bool
+    """A window of an encoder's frames is counted in tokens (0.25.1 models/whisper_causal.py); False: in frames."""
     counts_batches_in_flight: bool
     """A window is charged for every batch that may be scheduled at once; False: for one."""
     asks_state_dtype: frozenset[str]
@@ -107,6 +109,7 @@ _V0_4 = CacheRules(
     even_ratio=1.0,
     prints_concurrency=False,
     window_has_own_block=False,
+    pools_windows=False,
     counts_batches_in_flight=False,
     asks_state_dtype=frozenset(),
     kda_heeds_dtype=False,
@@ -164,7 +167,7 @@ _V0_20 = _V0_18._replace(
 _V0_20_1 = _V0_20._replace(since=(0, 20, 1), prints_concurrency=True)
 _V0_23 = _V0_20_1._replace(since=(0, 23, 0), packing="slots")
 _V0_24 = _V0_23._replace(since=(*SKIPS_INDEXERS, 0), keys_of_skipped=False)
-_V0_25 = _V0_24._replace(since=(0, 25, 0), window_has_own_block=True)
+_V0_25 = _V0_24._replace(since=(0, 25, 0), window_has_own_block=True, pools_windows=True)
 _V0_26 = _V0_25._replace(since=(0, 26, 0), counts_batches_in_flight=True)
 _V0_27 = _V0_26._replace(since=(0, 27, 0), packing="widest", batch_holds_a_block=False)
 _V0_28 = _V0_27._replace(since=(0, 28, 0), caches_states=True, keeps_every_state=False, keeps_drafted=True)

@@ -222,9 +222,11 @@ def _attention(
         )
     elif mixer.window is not None:
         block = settings.kernel_block_tokens if rules.window_has_own_block and mixer.convolved is None else block
+        pooled = mixer.pooled_window if rules.pools_windows else None
         own = LayerCache(
-            kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.window
-        )
+            kind="sliding", shape=shape, block_tokens=block, page_bytes=block * token_bytes,
+            reach=pooled or mixer.window,
+        )  # fmt: skip
     elif mixer.chunk is not None:
         own = LayerCache(
             kind="chunked", shape=shape, block_tokens=block, page_bytes=block * token_bytes, reach=mixer.chunk

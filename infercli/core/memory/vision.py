@@ -165,6 +165,7 @@ _SOUND = (
     "MossTranscribe",
     "Qwen3ASR",
     "UltravoxModel",
+    "VoxtralRealtime",
     "Whisper",
 )
 _MODALITIES: tuple[tuple[str, tuple[str, ...]], ...] = (

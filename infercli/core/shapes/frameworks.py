@@ -8,7 +8,7 @@ from __future__ import annotations
 from infercli.core.record import Json
 from infercli.core.shapes.facts import nas_blocks
 from infercli.core.shapes.recipes import FP8_BLOCK, INT4_EXPERTS
-from infercli.core.shapes.sources import NEMO, PLANNER
+from infercli.core.shapes.sources import NEMO, PLANNER, VOXTRAL_REALTIME
 
 _GLM_5_3 = (
     "transformers 5.24, models/glm5_next/configuration_glm5_next.py, whose defaults are those of its config.json; its "
@@ -128,4 +128,16 @@ FRAMEWORKS: tuple[tuple[tuple[str, ...], Json, Json, str], ...] = (
     ),
     (("zai-org/GLM-5.3-Flash",), GLM_5_3_FLASH, FP8_BLOCK, _GLM_5_3),
     (("zai-org/GLM-5.3-Flash-BF16",), GLM_5_3_FLASH, None, _GLM_5_3),
+    (
+        ("mistralai/Voxtral-Mini-4B-Realtime-2602",),
+        {
+            "architectures": ["VoxtralRealtimeForConditionalGeneration"], "dtype": "bfloat16", "downsample_factor": 4,
+            "text_config": {"hidden_size": 3072, "sliding_window": 8192},
+            "audio_config": {
+                "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 32,
+                "head_dim": 64, "num_mel_bins": 128, "sliding_window": 750,
+            },
+        },
+        None, VOXTRAL_REALTIME,
+    ),
 )  # fmt: skip

@@ -28,3 +28,7 @@ MISTRAL_LARGE_3 = (
     f"params.json on the Hub, {KNOWLEDGE}; the card's 673 B of the decoder, 39 B of them active, and its 2.5 B of what "
     "sees are counted"
 )
+VOXTRAL_REALTIME = (
+    "config.json as the defaults of huggingface/transformers 5.24.0, "
+    "models/voxtral_realtime/configuration_voxtral_realtime.py; the card's 970 M of what hears are counted"
+)

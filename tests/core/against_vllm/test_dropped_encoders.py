@@ -14,6 +14,7 @@ from tests.core.against_vllm.encoder_fragments import (
     DEEPSEEK,
     FLAT_LLAMA,
     LLAMA,
+    MISTRAL,
     MROPE,
     QWEN2,
     QWEN2_5_VISION,
@@ -27,6 +28,15 @@ PERSIMMON = {
     "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 8,
     "max_position_embeddings": 2048, "qk_layernorm": True,
 }  # fmt: skip
+VOXTRAL = config(
+    "VoxtralRealtimeGeneration", "voxtral", text_config=MISTRAL | {
+        "sliding_window": 512, "ada_rms_norm_t_cond": True, "ada_rms_norm_t_cond_dim": 32, "tie_word_embeddings": False,
+    },
+    audio_config={
+        "num_mel_bins": 16, "d_model": 96, "encoder_layers": 2, "encoder_ffn_dim": 160, "encoder_attention_heads": 4,
+        "encoder_head_dim": 32, "sliding_window": 128, "block_pool_size": 4, "downsample_factor": 4,
+    },
+)  # fmt: skip
 
 HELD = {
     "AyaVisionForConditionalGeneration, 0.24": (
@@ -100,6 +110,7 @@ HELD = {
                vision_config=QWEN2_5_VISION | {"hidden_act": "gelu"}),
         {1: 1_416_480, 2: 774_240},
     ),
+    "VoxtralRealtimeGeneration, 0.29 with a tokenizer": (VOXTRAL, {1: 1_069_216, 2: 584_480}),
 }  # fmt: skip
 """Class, and the release whose class was built -> config, and elements of a rank by how many there are."""
 

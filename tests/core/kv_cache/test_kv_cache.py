@@ -14,11 +14,12 @@ from infercli.core.kv_cache.blocks import backend_block_tokens
 from infercli.core.kv_cache.groups import LayerCache, PlacedCache, groups
 from infercli.core.kv_cache.pool import cache_layout
 from infercli.core.kv_cache.rules import RULES, rules_for
-from infercli.core.kv_cache.specs import CacheSettings, _state, kv_dtype
+from infercli.core.kv_cache.specs import CacheSettings, _state, kv_dtype, layer_caches
 from infercli.core.shapes import shapes
 from infercli.core.units import GIB, MIB
 from infercli.errors import Unsupported
 from tests.core.against_vllm.kv_models import COMPRESSED, MODELS, NO_STAGES
+from tests.core.against_vllm.test_dropped_encoders import VOXTRAL
 from tests.core.kv_cache.asked import cache
 
 ARCHS = {name: architecture.parse(config) for name, config in MODELS.items()}
@@ -610,3 +611,14 @@ def test_falcon_keeps_its_cache_in_its_own_dtype_whatever_is_asked():
     )
     layout = cache_layout(arch, Layout(), asked)
     assert layout.bytes_per_token == 2 * 60 * 8 * 64 * 2
+
+
+@pytest.mark.parametrize(("version", "reach"), [("0.24.0", 128), ("0.29.0", 128 // 4 + 1)])
+def test_what_hears_keeps_four_frames_a_token_and_counts_its_window_in_tokens_since_025(version, reach):
+    listens = architecture.parse(VOXTRAL)
+    settings = CacheSettings(engine_version=version, dtype="bfloat16")
+    kept = [p.cache for p in layer_caches(listens, Layout(), settings, rules_for(version))]
+    # Two layers of four heads of 32 for the keys and values of four frames, 16 tokens a block.
+    heard = [c for c in kept if c.page_bytes == 16 * 4 * 2 * 4 * 32 * 2]
+    assert [c.reach for c in heard] == [reach] * 2
+    assert len(kept) == 3 + 2

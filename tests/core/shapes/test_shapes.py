@@ -233,7 +233,7 @@ def test_a_class_of_which_a_config_was_copied_was_seen():
     ids = [row[0][0] for row in (*COPIES, *REPORTS, *FRAMEWORKS)]
     assert [i for i in ids if not find_shape(i).arch.confirmed] == [
         "XiaomiMiMo/MiMo-V2.5", "mistralai/Mistral-Large-3-675B-Instruct-2512",
-        "meta-models/Muse-Spark-Open-816B-A42B",
+        "meta-models/Muse-Spark-Open-816B-A42B", "mistralai/Voxtral-Mini-4B-Realtime-2602",
     ]  # fmt: skip
 
 
@@ -255,6 +255,7 @@ def test_a_copy_of_a_config_has_the_size_that_its_name_says():
     # As vllm-project/recipes says, where the name does not.
     sizes |= {"XiaomiMiMo/MiMo-V2-Flash": 309e9, "tencent/Hy3-preview": 295e9, "inclusionAI/Ling-3.0-flash": 124e9}
     sizes |= {"arcee-ai/Trinity-Large-Preview": 400e9, "XiaomiMiMo/MiMo-V2.5": 310e9}
+    sizes |= {"mistralai/Voxtral-Mini-4B-Realtime-2602": 3.4e9 + 970e6}  # as its card says
     for model_id, size in sizes.items():
         assert find_shape(model_id).parameters == pytest.approx(size, rel=0.06), model_id
     assert len(sizes) >= 15
@@ -266,6 +267,13 @@ def test_mistral_large_3_has_what_its_card_says_of_the_decoder_and_of_what_sees(
     assert round((shape.parameters - sees) / 1e9) == 673
     assert sees == pytest.approx(2.5e9, rel=0.03)
     assert round((active_parameters(shape.arch) - sees - shape.arch.vocab * shape.arch.hidden) / 1e9) == 39
+
+
+def test_voxtral_realtime_hears_with_970_million_parameters():
+    shape = find_shape("mistralai/Voxtral-Mini-4B-Realtime-2602")
+    tensors = rank_tensors(shape.arch, Layout())
+    hears = [t for t in tensors if t.name.startswith(("heard", "whisper_encoder"))]
+    assert round(sum(t.copies * t.outputs * t.inputs for t in hears) / 1e6) == 970
 
 
 # Layers that keep 16 bits, of those that have the module.
