@@ -332,7 +332,7 @@ def _cache_settings(
     gpu: Gpu,
     drafting: tuple[LayerGroup, ...],
 ) -> CacheSettings:
-    prefix_caching = request.enable_prefix_caching
+    prefix_caching, release = request.enable_prefix_caching, _release(request.engine_version)
     if prefix_caching is None:
         # Never by default of a model without attention (0.29 config/model.py is_prefix_caching_supported).
         attends = any(not isinstance(mixer, StateSpace) for mixer in mixers(arch))
@@ -340,9 +340,7 @@ def _cache_settings(
     return CacheSettings(
         engine_version=request.engine_version,
         dtype=settings.dtype,
-        kv_dtype=kv_dtype(
-            settings.kv_cache_dtype, quantization.kv_cache_fp8, arch, gpu.capability, _release(request.engine_version)
-        ),
+        kv_dtype=kv_dtype(settings.kv_cache_dtype, quantization.caches_fp8(release), arch, gpu.capability, release),
         capability=gpu.capability,
         block_tokens=settings.block_size,
         max_num_batched_tokens=settings.max_num_batched_tokens,

@@ -106,7 +106,7 @@ def settle(
     notes += said
     notes += _adapters(request, arch, quantization, facts, problems)
     fp8_cache = request.kv_cache_dtype.startswith("fp8") or (
-        request.kv_cache_dtype == "auto" and quantization.kv_cache_fp8
+        request.kv_cache_dtype == "auto" and quantization.caches_fp8(facts.release)
     )
     _check_cache_sizes(request, facts, problems)
     block = request.block_size or backend_block_tokens(arch, facts.release, gpu.capability, fp8_cache)

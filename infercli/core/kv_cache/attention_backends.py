@@ -125,7 +125,7 @@ def backend_problems(
             "choose a GPU of Hopper, or of Blackwell for data centres",
         )
         return
-    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, gpu.capability, facts.release)
+    named = kv_dtype(asked, quantization.caches_fp8(facts.release), arch, gpu.capability, facts.release)
     if unfit or not named.startswith("fp8"):
         return
     why = f"the kernel of {arch.architecture} reads keys in bfloat16 alone" if related else None
@@ -240,7 +240,7 @@ def attends_by_flashinfer(
     if gpu.platform != "cuda" or capability is None or not kept or facts.release < _FLASHINFER[:2]:
         return False
     first = gpu.datacentre_blackwell
-    named = kv_dtype(asked, quantization.kv_cache_fp8, arch, capability, facts.release)
+    named = kv_dtype(asked, quantization.caches_fp8(facts.release), arch, capability, facts.release)
     lacks_fp8 = capability[0] != _HOPPER and capability >= _FLASH_ATTENTION
     if not first and not (named.startswith("fp8") and lacks_fp8):
         return False

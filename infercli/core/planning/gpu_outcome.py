@@ -128,7 +128,7 @@ def _batch_reason(planner: GpuPlanner, tried: Tried) -> str:
 def _kv_cache_reason(planner: GpuPlanner, tried: Tried) -> str:
     if tried.sized.layout is None:
         return "vLLM's default; there is no KV cache"
-    if planner.quantization.kv_cache_fp8:
+    if planner.quantization.caches_fp8(planner.facts.release):
         return "the checkpoint asks for an FP8 KV cache"
     if compressed(planner.arch):
         return "compressed attention has no other cache, and vLLM stops where FP8 is not asked for"

@@ -15,6 +15,8 @@ from infercli.errors import Unsupported
 
 _EXTEND = "to teach it: a row in core/quantization/methods.py and a branch in core/quantization/compressed_tensors.py"
 _EVERY_LINEAR = Modules((Pattern("contains", "", None),))
+_KV_CACHE_SINCE = (0, 15)
+"""vLLM's Attention takes kv_cache_scheme for `auto` (vllm-project/vllm#30141; in 0.16.0, not in 0.14.1)."""
 _CLASSES = ("Linear", "RoutedExperts", "FusedMoE", "Embedding", "ParallelLMHead")
 
 
@@ -38,17 +40,17 @@ def compressed_tensors(config: Json) -> Quantization:
     rules = [*named, *of_classes]
     kinds = list(dict.fromkeys(scheme for _, scheme in rules))
     skipped = read_modules(config.get("ignore") or (), plain="path")
-    kv_fp8 = config.get("kv_cache_scheme") is not None
+    since = None if config.get("kv_cache_scheme") is None else _KV_CACHE_SINCE
     if len(kinds) > 1:
         return Quantization(
-            method="mixed", bits=None, by_module=tuple(rules), skipped=skipped, lm_head=head, kv_cache_fp8=kv_fp8
+            method="mixed", bits=None, by_module=tuple(rules), skipped=skipped, lm_head=head, kv_cache_fp8_since=since
         )
     return Quantization(
         **{f.name: getattr(kinds[0], f.name) for f in fields(Scheme)},
         only=NO_MODULES if of_classes else Modules(tuple(p for meant, _ in named for p in meant.patterns)),
         skipped=skipped,
         lm_head=head,
-        kv_cache_fp8=kv_fp8,
+        kv_cache_fp8_since=since,
     )
 
 

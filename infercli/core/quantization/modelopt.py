@@ -21,6 +21,9 @@ _ALGORITHMS = {
     "W4A16_NVFP4": Scheme(method="nvfp4a16", bits=4, group_size=16),
     "MXFP8": Scheme(method="mxfp8", bits=8, group_size=32),
 }
+_KV_CACHE_SINCE = (0, 14)
+"""utils/torch_utils.py resolve_kv_cache_dtype_string, which 0.13.0 lacks: nvidia/Qwen3-30B-A3B-NVFP4 printed the tokens
+of a bfloat16 cache with 0.13 on an RTX PRO 6000."""
 _FP8_CAPABILITY = (8, 0)
 """ModelOptFp8Config.get_min_capability; NVFP4 and mixed checkpoints start at 7.5, MXFP8 at 8.0 with its method."""
 
@@ -42,7 +45,7 @@ def modelopt(config: Json) -> Quantization:
     skipped = read_modules(excluded or (), plain="contains")
     kv_fp8 = _kv_cache_fp8(stated)
     # Without the method's name vLLM finds the weights' format, and overlooks what is asked for the KV cache.
-    kv_fp8 = kv_fp8 and ("quant_method" in config or isinstance(inner, dict))
+    since = _KV_CACHE_SINCE if kv_fp8 and ("quant_method" in config or isinstance(inner, dict)) else None
     if algorithm == "MIXED_PRECISION":
         return Quantization(
             method="mixed",
@@ -50,7 +53,7 @@ def modelopt(config: Json) -> Quantization:
             skipped=skipped,
             by_module=_by_module(stated.get("quantized_layers") or {}, stated.get("group_size")),
             lm_head=True,
-            kv_cache_fp8=kv_fp8,
+            kv_cache_fp8_since=since,
         )
     scheme = _scheme(algorithm, stated.get("group_size"))
     if algorithm == "NVFP4" and _weights_only(stated.get("config_groups")):
@@ -62,7 +65,7 @@ def modelopt(config: Json) -> Quantization:
         block=scheme.block,
         skipped=skipped,
         lm_head=excluded is not None,  # every recipe of ModelOpt leaves it out, and a whole file says so
-        kv_cache_fp8=kv_fp8,
+        kv_cache_fp8_since=since,
         format_capability=_FP8_CAPABILITY if scheme.method == "fp8" else None,
         unstated=() if excluded is not None else ("exclude_modules",),
     )

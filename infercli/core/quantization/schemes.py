@@ -50,8 +50,8 @@ class Quantization(Scheme):
     """Whether lm_head is quantized like a linear layer (where nothing above says otherwise)."""
     unexplained_fraction: float = 0
     """What the files hold beyond all this, as a fraction of it: layers that were left out of the quantization."""
-    kv_cache_fp8: bool = False
-    """The checkpoint asks for an FP8 KV cache, which vLLM's `auto` obeys."""
+    kv_cache_fp8_since: tuple[int, int] | None = None
+    """The checkpoint asks for an FP8 KV cache, and vLLM's `auto` obeys from this release on; None: it does not ask."""
     kv_scales: bool = False
     """Its layers have scales for the KV cache, which are those of FP8 E4M3."""
     format_capability: tuple[int, int] | None = None
@@ -66,6 +66,15 @@ class Quantization(Scheme):
         """The rows of METHODS that run it: one, or one per scheme of a mixed checkpoint."""
         names = dict.fromkeys([self.method, *(s.method for _, s in self.by_module)])
         return tuple(METHODS[n] for n in names)
+
+    @property
+    def kv_cache_fp8(self) -> bool:
+        """Whether the checkpoint asks for an FP8 KV cache."""
+        return self.kv_cache_fp8_since is not None
+
+    def caches_fp8(self, release: tuple[int, int]) -> bool:
+        """Whether this vLLM release takes the FP8 KV cache that the checkpoint asks for."""
+        return self.kv_cache_fp8_since is not None and release >= self.kv_cache_fp8_since
 
 
 UNQUANTIZED = Quantization(method="none", bits=None)

@@ -408,3 +408,35 @@ def test_before_the_engine_quantized_weights_one_by_one_a_gpu_had_to_hold_them_a
     assert said("0.14.0", tensor_parallel_size=2).starts is True  # half of them on each
     assert said("0.12.0", gpu="H200").starts is True  # vllm-project/vllm#31273: loaded on a GPU of 141 GB
     assert said("0.14.0", quantization="fp8").starts is not False  # a checkpoint that is quantized
+
+
+def test_the_fp8_cache_that_a_checkpoint_asks_for_is_taken_only_since_vllm_looks_for_it():
+    # nvidia/Qwen3-30B-A3B-NVFP4 on an RTX PRO 6000 with 0.13 printed 72.29 GiB and 789,568 tokens: 98,304 bytes each
+    def bytes_each(found) -> float:
+        assert isinstance(found, Estimate), found
+        return found.kv_cache.bytes / found.kv_cache.tokens
+
+    def modelopt(version: str, **asked) -> float:
+        model = "nvidia/Qwen3-30B-A3B-NVFP4"
+        request = EstimateRequest(
+            model=model, gpu="RTX-PRO-6000", engine_version=version, max_model_len=4096, **asked
+        )  # fmt: skip
+        return bytes_each(estimate(request, shipped_model(model)))
+
+    def compressed(version: str) -> float:
+        weights = {"num_bits": 8, "type": "float", "strategy": "channel"}
+        stated = {
+            "quant_method": "compressed-tensors", "format": "float-quantized",
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": weights}},
+            "kv_cache_scheme": {"num_bits": 8, "type": "float"},
+        }  # fmt: skip
+        model = read_model("m", {**GEMMA2, "sliding_window": None, "quantization_config": stated})
+        return bytes_each(estimate(EstimateRequest(model="m", gpu="H100", engine_version=version), model))
+
+    plain = 48 * 2 * 4 * 128 * 2
+    assert modelopt("0.13.0") == pytest.approx(plain, rel=1e-3)
+    assert modelopt("0.13.0", kv_cache_dtype="fp8") == pytest.approx(plain / 2, rel=1e-3)
+    assert modelopt("0.14.0") == pytest.approx(plain / 2, rel=1e-3)
+    plain = 26 * 2 * 4 * 256 * 2
+    assert compressed("0.14.0") == pytest.approx(plain, rel=1e-3)
+    assert compressed("0.15.0") == pytest.approx(plain / 2, rel=1e-3)

@@ -60,7 +60,7 @@ RECOGNISED = {
             method="fp8",
             kv_scales=True,
             bits=8,
-            kv_cache_fp8=True,
+            kv_cache_fp8_since=(0, 14),
             format_capability=(8, 0),
             unstated=("exclude_modules",),
         ),
@@ -203,7 +203,7 @@ RECOGNISED = {
     ),
     "fp8 that asks for an fp8 kv cache": (
         group("float-quantized", num_bits=8, type="float") | {"kv_cache_scheme": {"num_bits": 8, "type": "float"}},
-        Quantization(method="fp8", kv_scales=True, bits=8, kv_cache_fp8=True),
+        Quantization(method="fp8", kv_scales=True, bits=8, kv_cache_fp8_since=(0, 15)),
     ),
 }
 
