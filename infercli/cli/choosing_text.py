@@ -156,11 +156,16 @@ def _losers(found: Selection) -> tuple[list[tuple[str, str, str, str]], str]:
     nearest = [(min(group, key=lambda x: (x.shortfall, price(x))), len(group)) for group in kinds.values()]
     nearest.sort(key=lambda kind: price(kind[0]))
     told = Counter(x.candidate.words for x, _ in nearest[:_LOSERS_SHOWN])
+    most: dict[str, int] = {}
+    chosen = [] if found.chosen is None else [found.chosen.candidate]
+    for c in (*chosen, *(loser.candidate for loser in found.losers)):
+        most[c.gpu] = max(most.get(c.gpu, 0), c.max_num_seqs)
 
     def words(loser: Loser) -> str:
-        """With its batch, where another row reads like it."""
+        """With its batch, where it is not vLLM's own, which is tried first, or where another row reads like it."""
         c = loser.candidate
-        return c.words if told[c.words] == 1 else f"{c.words}, max_num_seqs {c.max_num_seqs:,}"
+        plain = told[c.words] == 1 and c.max_num_seqs == most[c.gpu]
+        return c.words if plain else f"{c.words}, max_num_seqs {c.max_num_seqs:,}"
 
     rows = [(x.candidate.gpu, f"{n:,}", words(x), x.reason) for x, n in nearest[:_LOSERS_SHOWN]]
     hidden = [n for _, n in nearest[_LOSERS_SHOWN:]]

@@ -361,6 +361,33 @@ def test_the_command_says_that_the_spare_is_not_in_it(infercli):
     assert "which its price leaves out" not in infercli("plan", MODEL, *LOAD, "--rate", "4", "--profile", "l40s").out
 
 
+def test_a_loser_with_another_batch_than_vllms_is_told_with_it(infercli):
+    """Two GPUs side by side, one with a quarter of the batch, read as if the larger one were the slower one."""
+    words = (
+        "--input-len",
+        "300",
+        "--output-len",
+        "400",
+        "--rate",
+        "5",
+        "--slo",
+        "ttft_p95=2s",
+        "--slo",
+        "tpot_p95=80ms",
+    )
+    model = "mistralai/Mixtral-8x7B-Instruct-v0.1"
+    where = ("--profile", "a100-80", "--profile", "a100-40-x4")
+    losers = json.loads(infercli("plan", model, *words, *where, "-o", "json").out)["losers"]
+    tried = {(loser["reason"], loser["candidate"]["max_num_seqs"]) for loser in losers}
+    out = infercli("plan", model, *words, *where).out.partition("Why the others were not taken")[2]
+    rows = [row for row in out.splitlines() if "carries" in row]
+    assert any("max_num_seqs" in row for row in rows)
+    for row in rows:
+        reason = row[row.index("at worst carries" if "at worst carries" in row else "carries") :]
+        said = re.search(r"max_num_seqs (\d+)", row)
+        assert (reason, int(said[1]) if said else 256) in tried, row
+
+
 def test_every_loser_is_told_or_counted(infercli):
     ran = infercli("plan", "Qwen/Qwen3-32B", *LOAD, "--rate", "3")
     told = ran.out.partition("Why the others were not taken (")[2]
