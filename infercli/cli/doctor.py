@@ -77,12 +77,18 @@ def _machine() -> list[Finding]:
 def _local() -> list[Finding]:
     import ctypes
 
-    from infercli.adapters.local.ray import EVERYWHERE, LocalRay, find_engine_python
+    from infercli.adapters.local.ray import EVERYWHERE, LocalRay, find_engine_python, lacking
     from infercli.cli.world import local_home
 
     found = []
     try:
-        found.append(Finding("local engine", "ok", str(find_engine_python())))
+        python = find_engine_python()
+        without = " and no ".join(lacking(python))
+        hint = (
+            "`scripts/engine` makes one; or set INFERCLI_ENGINE_PYTHON to one with `infercli[local]`" if without else ""
+        )
+        said = f"{python} has no {without}" if without else str(python)
+        found.append(Finding("local engine", "warn" if without else "ok", said, hint))
     except InputError as error:
         found.append(Finding("local engine", "warn", error.message, error.hint or ""))
     try:

@@ -100,6 +100,17 @@ def test_doctor_says_where_a_network_policy_keeps_the_autoscaler_from_the_api_se
     assert words in (looked["found"] + looked["hint"] if looked else "")
 
 
+def test_doctor_calls_no_python_an_engine_that_has_none(infercli, tmp_path, monkeypatch):
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')  # with no package at all
+    bare.chmod(0o755)
+    monkeypatch.setenv("INFERCLI_ENGINE_PYTHON", str(bare))
+    findings = {f["what"]: f for f in json.loads(infercli("doctor", "-o", "json").out)["findings"]}
+    found = findings["local engine"]
+    assert (found["state"], found["found"]) == ("warn", f"{bare} has no ray and no vllm")
+    assert "INFERCLI_ENGINE_PYTHON" in found["hint"]
+
+
 def test_doctor_says_where_nothing_can_be_kept(infercli, tmp_path, monkeypatch):
     def found():
         ran = infercli("doctor", "-o", "json")

@@ -36,6 +36,8 @@ OBJECT_STORE_BYTES = 200_000_000
 HEAD_STARTS_S = 300
 """10 to 21 s were measured on two idle cores and more than 90 on two that eight processes wanted. A Ray that ends is
 seen at once; the limit is for one that hangs."""
+_ASKED_S = 30
+"""For a Python to say which modules it has: 0.05 s on an idle machine."""
 NICE = 10
 """Of the session that Ray makes (sched(7), autogroup): two busy engines take every core of a small machine, and the
 command that rolls one of them back must not queue behind them. With 8 streams a command waited for a third to nine
@@ -105,6 +107,19 @@ def find_engine_python() -> Path:
         "no Python with Ray and the CPU engine was found",
         "`scripts/engine` makes one, or set INFERCLI_ENGINE_PYTHON to one with `infercli[local]`",
     )
+
+
+def lacking(python: Path) -> list[str]:
+    """Which of `ray` and `vllm` that Python has not; both where it is no Python at all. They are not imported."""
+    wanted = ["ray", "vllm"]
+    ask = "import sys; from importlib.util import find_spec; print(*[n for n in sys.argv[1:] if find_spec(n) is None])"
+    try:
+        asked = subprocess.run(
+            [str(python), "-c", ask, *wanted], capture_output=True, text=True, timeout=_ASKED_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return wanted
+    return asked.stdout.split()
 
 
 class LocalRay:
