@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import REPORTING, Command
 from infercli.cli.output import clean, emit, heading, note, page_width
 from infercli.errors import ExitCode, InputError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from infercli.core.bench.comparison import BenchComparison, MetricDifference, RunComparison, StageComparison
 
 
-@click.command()
+@click.command(cls=Command, instead=REPORTING)
 @click.argument("files", nargs=-1, required=True, metavar="A B...", type=click.Path(dir_okay=False))
 @click.option("--force", is_flag=True, help="Compare different workloads too, and say how they differ.")
 @click.option("--html", "html_path", type=click.Path(dir_okay=False), help="Write a page that opens in a browser.")

@@ -78,6 +78,7 @@ MEASURING = {
         "write it to a workload's file, and --workload FILE; `infercli workloads agent` prints one to begin with",
     ),
     "--processor": "write --tokenizer",
+    "--conversation-num": "write --requests",
     **dict.fromkeys(
         ("--trust-remote-code", "--tokenizer-trust-remote-code"), "leave it out: no code of a repository is run"
     ),
@@ -111,13 +112,18 @@ MEASURING = {
     **dict.fromkeys(("--save-result", "--save-detailed"), "leave it out: result.json has every request with its times"),
     **dict.fromkeys(("--result-filename", "--result-dir", "--append-result"), "write --save FILE"),
     **dict.fromkeys(("--label", "--metadata"), "name the file for it: --save tp2-fp8.json"),
-    **dict.fromkeys(("--artifact-dir", "--output-artifact-dir", "--output-dir", "--output-path"), "write --save FILE"),
+    **dict.fromkeys(
+        ("--artifact-dir", "--output", "--output-artifact-dir", "--output-dir", "--output-path"), "write --save FILE"
+    ),
     **dict.fromkeys(("--plot-timeline", "--html"), "`infercli report result.json --html report.html` draws it"),
     "--gpu-telemetry": "write --telemetry nvml, or --metrics-url with the URL of a DCGM exporter",
     "--server-metrics": "write --metrics-url",
     **dict.fromkeys(("--max-workers", "--workers-max"), "write --workers"),
 }
 """Options of vLLM's benchmark, guidellm and AIPerf."""
+
+REPORTING = dict.fromkeys(("--output", "--output-path"), "write --html FILE for a page; -o json > FILE for the numbers")
+"""Options of guidellm's report, and a file where `-o` takes a format."""
 
 _WAITS = "leave it out: a deploy waits until the new engine answers, and one that fails is undone"
 _FILED = "write it to deployment.yaml"

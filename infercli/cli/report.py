@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infercli.cli import options
+from infercli.cli.instead import REPORTING, Command
 from infercli.cli.output import columns, document, emit, note
 from infercli.errors import ExitCode, InputError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Results = list[tuple[str, BenchResult]]
 
 
-@click.command()
+@click.command(cls=Command, instead=REPORTING)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False))
 @click.option(
     "--check",

@@ -7,7 +7,21 @@ import re
 import click
 import pytest
 
-from infercli.cli import bench, delete, deploy, diff, estimate, history, logs, plan, render, rollback, status
+from infercli.cli import (
+    bench,
+    compare,
+    delete,
+    deploy,
+    diff,
+    estimate,
+    history,
+    logs,
+    plan,
+    render,
+    report,
+    rollback,
+    status,
+)
 from infercli.cli.main import _ELSEWHERE, COMMANDS, main
 from infercli.errors import ExitCode
 from tests.fakes.openai_server import FakeOpenAiServer
@@ -72,6 +86,9 @@ def test_an_option_of_another_planner_is_answered_with_what_it_is_here(words, hi
         ("delete chat -auto-approve", "write --yes"),
         ("plan --out plan.json", "write --save FILE, or -o json"),
         ("plan -out=plan.json", "write --save FILE, or -o json"),
+        ("bench chat -o result.json", "write --save FILE"),
+        ("report result.json -o report.html", "write --html FILE for a page; -o json > FILE for the numbers"),
+        ("compare a.json b.json -o c.html", "write --html FILE for a page"),
         ("logs -f", "`infercli logs --help`"),
     ],
 )
@@ -182,7 +199,9 @@ def options(command):
     return {name for parameter in command.params for name in parameter.opts}
 
 
-@pytest.mark.parametrize("verb", [bench, delete, deploy, diff, estimate, history, logs, plan, render, rollback, status])
+@pytest.mark.parametrize(
+    "verb", [bench, compare, delete, deploy, diff, estimate, history, logs, plan, render, report, rollback, status]
+)
 def test_what_is_offered_instead_of_an_option_is_one(verb):
     """A hint names options of its own verb, of one that it names behind a backtick, or estimate's where it says so."""
     # An option here, whose other values are another program's.
