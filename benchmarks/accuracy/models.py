@@ -56,7 +56,7 @@ class Library:
                 self._read_list(path)
             else:
                 raise InputError(f"{place}: there is no such file or directory", "--configs takes either")
-        self._shipped = {name.lower(): name for name in sorted(shapes(), key=_nearness)}
+        self._shipped = {name.lower(): name for name in sorted([*shapes()][::-1], key=_nearness)}
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
         self._whole = {kin(name): name for name in self._configs}
@@ -160,7 +160,10 @@ class Library:
 
 
 def _nearness(name: str) -> tuple[bool, bool, bool]:
-    """Of ids that are kin the last wins: as it was trained, not before that, and best for those who ask it."""
+    """Of ids that are kin the last wins: as it was trained, not before that, and best for those who ask it.
+
+    Of equal ones that which is known first: copies and fine-tunes stand behind the model that they are of.
+    """
     unquantized = shapes()[name].quantization.method == "none"
     return unquantized, not name.lower().endswith("-base"), bool(_ASKED.search(name))
 
