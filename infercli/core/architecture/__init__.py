@@ -41,7 +41,7 @@ from infercli.core.architecture.chameleon import chameleon
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.ernie import ernie_vl
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import DAMAGED, DRAFTS, LAYERS, rope_parameters
+from infercli.core.architecture.fields import DAMAGED, DRAFTS, LAYERS, not_too_many, rope_parameters
 from infercli.core.architecture.layers import Attention
 from infercli.core.architecture.mllama import mllama
 from infercli.core.architecture.moondream import moondream3
@@ -101,6 +101,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "Step3TextForCausalLM": low_rank.step3,
     "Zamba2ForCausalLM": zamba.zamba2,
     "Gemma4ForCausalLM": gemma.gemma4,
+    "EmbeddingGemma2TextModel": gemma.embedding_gemma2,
     "Gemma3nForCausalLM": gemma.gemma3n,
     "LagunaForCausalLM": sparse.laguna,
     "MiMoV2ForCausalLM": sparse.mimo_v2,
@@ -163,9 +164,6 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
 }
 """Classes with a parser of their own; those of the Llama type have a row in ROWS, those with an encoder in WRAPPERS."""
 
-_MOST_LAYERS = 10_000
-"""Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
-
 _MROPE = (
     "BailingMoeV3VL", "ColQwen3", "Cosmos3", "JinaVL", "OpsColQwen3", "Qwen2VL", "Qwen2_5Omni", "Qwen2_5_VL",
     "Qwen3Omni", "Qwen3VL", "Qwen4ExpForCond", "Tarsier2",
@@ -218,12 +216,8 @@ def parse(config: Json) -> ModelArch:
 
 def _parse(name: str, config: Json) -> ModelArch:
     for said in (config, *config.values()):
-        for key in (*LAYERS, *DRAFTS) if isinstance(said, dict) else ():
-            if isinstance(said.get(key), int) and said[key] > _MOST_LAYERS:
-                raise InputError(
-                    f"config.json: {key}: {said[key]:,} is more than the {_MOST_LAYERS:,} that are planned",
-                    DAMAGED,
-                )
+        if isinstance(said, dict):
+            not_too_many(said, *LAYERS, *DRAFTS)
     if name in FAMILIES or name in ROWS:
         arch = FAMILIES[name](config) if name in FAMILIES else parse_decoder(config, ROWS[name])
         sections = "mrope_section" in rope_parameters(config) and name not in _WITHOUT_SECTIONS

@@ -29,7 +29,7 @@ _ROBERTA_OFFSET = 2
 
 
 def bert(config: Json) -> ModelArch:
-    """BERT and RoBERTa with a table of positions (vLLM 0.29 models/bert.py, roberta.py)."""
+    """BERT and RoBERTa with a table of positions, ERNIE with one of tasks (vLLM 0.29 models/bert.py, 0.23 ernie.py)."""
     hidden, heads = integer(config, HIDDEN), integer(config, HEADS)
     rows = integer(config, "max_position_embeddings")
     attention = Attention(
@@ -41,14 +41,16 @@ def bert(config: Json) -> ModelArch:
         intermediate=integer(config, "intermediate_size"), gated=False, bias=True, module="",
         names=("intermediate.dense", "output.dense"),
     )  # fmt: skip
+    tables = [("positions", "position_embeddings", rows),
+              ("token types", "token_type_embeddings", integer(config, "type_vocab_size", 1))]  # fmt: skip
+    if family_of(config).startswith("Ernie"):
+        tables.append(("task types", "task_type_embeddings", max(1, int(config.get("task_type_vocab_size") or 1))))
     outside = (
-        Weight(
-            name="positions", role="other", module="position_embeddings", outputs=rows, inputs=hidden, split="outputs",
-            padded=True,
-        ),
-        Weight(
-            name="token types", role="other", module="token_type_embeddings",
-            outputs=integer(config, "type_vocab_size", 1), inputs=hidden, split="outputs", padded=True,
+        *(
+            Weight(
+                name=name, role="other", module=module, outputs=count, inputs=hidden, split="outputs", padded=True
+            )
+            for name, module, count in tables
         ),
         Weight(name="embedding norm", role="norm", module="embeddings.LayerNorm", outputs=2 * hidden, inputs=1),
         *_head(config, hidden),
@@ -168,6 +170,9 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "BertSpladeSparseEmbeddingModel": bert,
     "BgeM3EmbeddingModel": bert,
     "HF_ColBERT": bert,
+    "ErnieModel": bert,
+    "ErnieForSequenceClassification": bert,
+    "ErnieForTokenClassification": bert,
     "RobertaModel": bert,
     "RobertaForMaskedLM": bert,
     "RobertaForSequenceClassification": bert,

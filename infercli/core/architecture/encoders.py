@@ -88,6 +88,11 @@ def llava_next(vision: Json, hidden: int) -> list[Weight]:
     return [*llava(vision, hidden), plain("image_newline", hidden)]
 
 
+def minimax_vl(vision: Json, hidden: int) -> list[Weight]:
+    """MiniMax-VL-01 (vLLM 0.23 models/minimax_vl_01.py): as LLaVA-NeXT's, with biases whatever config.json says."""
+    return llava_next(vision | {"multimodal_projector_bias": True}, hidden)
+
+
 def llava_next_video(vision: Json, hidden: int) -> list[Weight]:
     """LLaVA's, with a projector that is whole on every rank (vLLM 0.29 models/llava_next_video.py)."""
     return llava(vision, hidden, whole=True)

@@ -82,6 +82,19 @@ def only_known(layer_types: Iterable[Json], known: Collection[str]) -> None:
         raise Unsupported(f"config.json: layer_types: {', '.join(unknown)} layers are not known here", EXTEND)
 
 
+_MOST_LAYERS = 10_000
+"""Each is gone through, and the deepest model of 2026 has 126: a damaged file must not take the machine's memory."""
+
+
+def not_too_many(config: Json, *keys: str) -> None:
+    """Raises InputError where one of the keys counts more layers than any model has."""
+    for key in keys:
+        if isinstance(config.get(key), int) and config[key] > _MOST_LAYERS:
+            raise InputError(
+                f"config.json: {key}: {config[key]:,} is more than the {_MOST_LAYERS:,} that are planned", DAMAGED
+            )
+
+
 def without(config: Json, *keys: str) -> None:
     """Raises Unsupported where one of the keys says something."""
     for key in keys:

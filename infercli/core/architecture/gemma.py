@@ -65,6 +65,65 @@ def gemma4(config: Json) -> ModelArch:
     )
 
 
+_EMBEDDING: Json = {
+    "vocab_size": 262144, "intermediate_size": 2048, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "head_dim": 256, "sliding_window": 512, "hidden_size_per_layer_input": 512, "embedding_dim": 768,
+}  # fmt: skip
+"""Where config.json is silent (transformers 5.24 models/embedding_gemma2/configuration_embedding_gemma2.py)."""
+_EMBEDDED_AT_ONCE = 8192
+"""Tokens that vLLM takes where nobody says more (0.33 models/config.py EmbeddingGemma2ModelConfig)."""
+
+
+def embedding_gemma2(config: Json) -> ModelArch:
+    """EmbeddingGemma 2's decoder (vLLM 0.33 models/embedding_gemma2.py): every token sees later ones, and none is kept.
+
+    What goes into every layer besides is projected from the embedding, without a table.
+    """
+    said = _EMBEDDING | {key: value for key, value in config.items() if value is not None}
+    count, hidden = integer(said, LAYERS), integer(said, HIDDEN)
+    kinds = entries(said, "layer_types", count)
+    if kinds is None:
+        every = integer(said, "sliding_window_pattern", 6)
+        kinds = ["sliding_attention" if (i + 1) % every else "full_attention" for i in range(count)]
+        kinds[-1] = "full_attention"
+    small, own = integer(said, "hidden_size_per_layer_input"), said.get("per_layer_config") or {}
+    layers = []
+    for index, kind in enumerate(kinds):
+        wide = {"head_dim": integer(said, "global_head_dim", 512),
+                "num_key_value_heads": integer(said, "num_global_key_value_heads", 1)}  # fmt: skip
+        of_kind = said | (wide if kind == "full_attention" and not own else {}) | (own.get(str(index)) or {})
+        mixer = _attention(of_kind | {"global_head_dim": of_kind["head_dim"]}, str(kind), shares_kv=False)
+        window = None if mixer.window is None else mixer.window + 1
+        layers.append(
+            Layer(
+                replace(mixer, cached=False, window=window),
+                Dense(intermediate=integer(said, "intermediate_size")),
+                5,
+                _per_layer(small, hidden),
+            )
+        )
+    length = min(_EMBEDDED_AT_ONCE, integer(said, "max_position_embeddings", 262_144))
+    width = integer(said, "embedding_dim")
+    return ModelArch(
+        architecture=family_of(config),
+        hidden=hidden,
+        vocab=integer(said, "vocab_size"),
+        tied=True,
+        dtype=checkpoint_dtype(config),
+        max_model_len=length,
+        rope_positions=length,
+        rope_width=sum(dict.fromkeys(layer.mixer.head_dim for layer in layers if isinstance(layer.mixer, Attention))),
+        layers=grouped(layers),
+        outside=(
+            *_embeddings(said, small, count, hidden)[1:],
+            Weight(name="embedding projection", role="other", module="embedding_projection", outputs=width,
+                   inputs=hidden, linear=True),
+        ),
+        lm_head=False,
+        pooling=True,
+    )  # fmt: skip
+
+
 def gemma3n(config: Json) -> ModelArch:
     """Gemma3nForCausalLM (vLLM 0.29 models/gemma3n.py): several residual streams, and a small detour in every layer.
 

@@ -12,7 +12,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, parse_decoder
 from infercli.core.architecture.encoder_parts import Block, blocks, plain, weight
 from infercli.core.architecture.experts import Mixture
-from infercli.core.architecture.fields import DAMAGED, EXTEND, INCOMPLETE, integer
+from infercli.core.architecture.fields import DAMAGED, EXTEND, INCOMPLETE, integer, not_too_many
 from infercli.core.architecture.layers import Experts, Weight
 from infercli.core.record import Json
 from infercli.errors import InputError, Unsupported
@@ -37,6 +37,7 @@ def moondream3(config: Json) -> ModelArch:
     if config.get("model_type") not in (None, "moondream3"):
         raise Unsupported(f"config.json: model_type: {config['model_type']} is not known here", EXTEND)
     text, moe = said.get("text") or {}, (said.get("text") or {}).get("moe") or {}
+    not_too_many(text, "n_layers")
     count, hidden = integer(text, "n_layers", 24), integer(text, "dim", 2048)
     first = integer(moe, "start_layer", 4)
     if first > count:

@@ -164,7 +164,18 @@ def gemma4(config: Json, hidden: int) -> list[Weight]:
     vLLM 0.29 models/gemma4_mm.py, transformers models/gemma4 (Gemma4AudioModel). E4B's conformer has 304,824,608
     parameters.
     """
-    weights = encoders.gemma4(part(config, "vision_config"), hidden)
+    return gemma4_hearing(config, hidden, encoders.gemma4(part(config, "vision_config"), hidden))
+
+
+def embedding_gemma2(config: Json, hidden: int) -> list[Weight]:
+    """EmbeddingGemma 2 (vLLM 0.33 models/embedding_gemma2.py): Gemma 4's, of which either may be missing."""
+    part(config, "text_config")
+    sees = config.get("vision_config")
+    return gemma4_hearing(config, hidden, encoders.gemma4(sees, hidden) if isinstance(sees, dict) else [])
+
+
+def gemma4_hearing(config: Json, hidden: int, weights: list[Weight]) -> list[Weight]:
+    """`weights`, and the conformer where there is one."""
     if not config.get("audio_config"):
         return weights
     audio = part(config, "audio_config")

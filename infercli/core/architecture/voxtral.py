@@ -13,7 +13,7 @@ from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import parse_decoder
 from infercli.core.architecture.encoder_parts import part, plain
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import integer
+from infercli.core.architecture.fields import integer, not_too_many
 from infercli.core.architecture.layers import Attention, LayerGroup, Role, Split, Weight
 from infercli.core.record import Json
 
@@ -24,6 +24,7 @@ _TEXT: Json = {
 }  # fmt: skip
 """Where config.json is silent (transformers 5.24 models/voxtral_realtime/configuration_voxtral_realtime.py)."""
 _HEADS, _WIDTH = ("encoder_attention_heads", "num_attention_heads"), ("encoder_head_dim", "head_dim")
+_LAYERS = ("encoder_layers", "num_hidden_layers")
 _CONDITIONED = 32
 """Width of what the delay goes through in each layer; config.json of transformers' form does not say it."""
 
@@ -65,7 +66,8 @@ def _hearing(audio: Json, width: int, frames: int, first: int) -> LayerGroup:
     heads = integer(audio, _HEADS, 32)
     head_dim = integer(audio, _WIDTH, 64)
     wide = integer(audio, ("encoder_ffn_dim", "intermediate_size"), 5120)
-    count, window = integer(audio, ("encoder_layers", "num_hidden_layers"), 32), integer(audio, "sliding_window", 750)
+    not_too_many(audio, *_LAYERS)
+    count, window = integer(audio, _LAYERS, 32), integer(audio, "sliding_window", 750)
     inner = heads * head_dim
     attention = Attention(
         heads=frames * heads, kv_heads=frames * heads, head_dim=head_dim, v_head_dim=head_dim, window=window,

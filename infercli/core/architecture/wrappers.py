@@ -207,6 +207,10 @@ WRAPPERS: dict[str, Wrapper] = {
     ),
     "MiDashengLMModel": Wrapper(speech.mi_dasheng, "Qwen2ForCausalLM", whole=True),
     "HCXVisionForCausalLM": Wrapper(viewers.hcx_vision, whole=True, ties="text"),
+    "MiniMaxVL01ForConditionalGeneration": Wrapper(encoders.minimax_vl),
+    "MantisForConditionalGeneration": Wrapper(encoders.llava, ties="either"),
+    "MusicFlamingoForConditionalGeneration": Wrapper(sound.audio_flamingo3, "Qwen2ForCausalLM", whole=True),
+    "EmbeddingGemma2Model": Wrapper(sound.embedding_gemma2, "EmbeddingGemma2TextModel", whole=True),
     "KananaVForConditionalGeneration": Wrapper(viewers.kanana, "LlamaForCausalLM", whole=True),
     "ColModernVBertForRetrieval": Wrapper(
         viewers.col_modern_vbert, "ModernBertModel", whole=True, text=viewers.col_modern_vbert_text, pooling=True
@@ -231,6 +235,7 @@ _DECODERS = {
     "gemma2": "Gemma2ForCausalLM",
     "nemotron_h": "NemotronHForCausalLM",
     "step3p5": "Step3p5ForCausalLM",
+    "minimax_text_01": "MiniMaxText01ForCausalLM",
     "opt": "OPTForCausalLM",
     "gemma3_text": "Gemma3ForCausalLM",
 }

@@ -22,7 +22,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
     ),
     (0, 8, 5): (
         "FalconH1ForCausalLM", "GPT2ForSequenceClassification", "GraniteMoeHybridForCausalLM", "GteNewModel",
-        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "ModernBertModel", "Ovis", "Qwen2_5OmniForConditionalGeneration",
+        "HunYuanMoEV1ForCausalLM", "MiMoForCausalLM", "MiniMaxVL01ForConditionalGeneration", "ModernBertModel", "Ovis",
+        "Qwen2_5OmniForConditionalGeneration",
     ),
     (0, 9, 0): (
         "Dots1ForCausalLM", "Ernie4_5_MoeForCausalLM", "Gemma3nForConditionalGeneration",
@@ -72,9 +73,9 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "DeepseekOCR2ForCausalLM", "Eagle2_5_VLForConditionalGeneration", "FunAudioChatForConditionalGeneration",
         "Glm4MoeLiteForCausalLM", "GlmMoeDsaForCausalLM", "GlmOcrForConditionalGeneration",
         "InternS1ProForConditionalGeneration", "KimiK25ForConditionalGeneration", "Molmo2ForConditionalGeneration",
-        "OpenPanguVLForConditionalGeneration", "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM",
-        "Step3p5ForCausalLM", "StepVLForConditionalGeneration", "VoxtralRealtimeForConditionalGeneration",
-        "VoxtralRealtimeGeneration",
+        "MusicFlamingoForConditionalGeneration", "OpenPanguVLForConditionalGeneration",
+        "Qwen3ASRForConditionalGeneration", "Step1ForCausalLM", "Step3p5ForCausalLM", "StepVLForConditionalGeneration",
+        "VoxtralRealtimeForConditionalGeneration", "VoxtralRealtimeGeneration",
     ),
     (0, 15, 1): (
         "HF_ColBERT", "NemotronHPuzzleForCausalLM", "VoyageQwen3BidirectionalEmbedModel",
@@ -87,7 +88,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGeneration",
     ),
     (0, 17, 0): (
-        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "HCXVisionV2ForCausalLM", "HyperCLOVAXForCausalLM",
+        "BailingMoeV2_5ForCausalLM", "ColPaliForRetrieval", "ErnieForSequenceClassification",
+        "ErnieForTokenClassification", "ErnieModel", "HCXVisionV2ForCausalLM", "HyperCLOVAXForCausalLM",
         "MoonshotKimiaForCausalLM", "OlmoHybridForCausalLM", "SarvamMLAForCausalLM", "SarvamMoEForCausalLM",
     ),
     (0, 18, 0): (
@@ -143,7 +145,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "Glm5NextForCausalLM", "Glm5NextForConditionalGeneration", "K2HorizonForCausalLM",
     ),
     (0, 31, 0): (
-        "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",
+        "EmbeddingGemma2Model", "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",
     ),
     (0, 32, 0): (
         "MuseSparkForConditionalGeneration",
@@ -157,10 +159,12 @@ ABSENT = {name: last for last, names in _LACKING.items() for name in names}
 _DROPPED: dict[str, tuple[tuple[int, int, int], str]] = {
     **dict.fromkeys((
         "InternLMForCausalLM", "MiniMaxForCausalLM", "MiniMaxM1ForCausalLM", "MiniMaxText01ForCausalLM",
+        "MiniMaxVL01ForConditionalGeneration",
         "QWenLMHeadModel", "QwenVLForConditionalGeneration", "XverseForCausalLM",
     ), ((0, 24, 0), "0.23.0")),
     **dict.fromkeys((
         "AquilaForCausalLM", "BaiChuanForCausalLM", "BaichuanForCausalLM", "Grok1ForCausalLM", "Grok1ModelForCausalLM",
+        "MantisForConditionalGeneration",
         "Tarsier2ForConditionalGeneration", "TarsierForConditionalGeneration",
     ), ((0, 25, 1), "0.24.0")),
     "Phi3SmallForCausalLM": ((0, 10, 0), "0.9.2"),

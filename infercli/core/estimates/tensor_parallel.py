@@ -67,12 +67,12 @@ outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and 
 
 _ONE_STAGE = (
     "AliceAIFor", "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "CohereAsr", "ColBERT",
-    "ColModernVBert", "FireRedASR2", "FunASR", "GPT2ForSequence", "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor",
-    "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor", "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking",
-    "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM", "MiniMaxM1For", "MiniMaxText01For", "MllamaFor",
-    "ModernBert", "NomicBert", "OpenAIPrivacyFilter", "OuroFor", "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor",
-    "RobertaModel", "SiglipModel", "SmolVLMFor", "VoxtralRealtime", "VoyageQwen3", "WhisperFor", "XLMRoberta",
-    "Zamba2For",
+    "ColModernVBert", "EmbeddingGemma2", "ErnieFor", "ErnieModel", "FireRedASR2", "FunASR", "GPT2ForSequence",
+    "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
+    "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM",
+    "MiniMaxM1For", "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OpenAIPrivacyFilter", "OuroFor",
+    "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SiglipModel", "SmolVLMFor", "VoxtralRealtime",
+    "VoyageQwen3", "WhisperFor", "XLMRoberta", "Zamba2For",
 )  # fmt: skip
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""

@@ -142,9 +142,9 @@ _IMAGES = (
     "AriaFor", "AyaVision", "BagelFor", "BailingMoeV3VL", "BeeFor", "Blip2For", "CLIPModel", "Chameleon",
     "ColModernVBert", "ColPali", "DeepseekV4", "DeepseekVLV2", "Eagle2_5_VL", "Fuyu", "Gemma3For", "Granite4Vision",
     "H2OVL", "HfMoondream", "HunYuanVL", "IsaacFor", "JinaVL", "KananaV", "KimiK3", "KimiVL", "Lfm2Vl", "Llama4",
-    "LlamaNemotronVL", "Llama_Nemotron", "Llava", "Mistral3", "Mllama", "Moondream3", "NVLM_D", "OpenVLA", "Ovis",
-    "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "RForConditional", "SiglipModel", "SkyworkR1V", "Step", "TarsierFor",
-    "UnlimitedOCR",
+    "LlamaNemotronVL", "Llama_Nemotron", "Llava", "Mantis", "MiniMaxVL01", "Mistral3", "Mllama", "Moondream3", "NVLM_D",
+    "OpenVLA", "Ovis", "Phi4ForCausalLMV", "Pixtral", "QwenVLFor", "RForConditional", "SiglipModel", "SkyworkR1V",
+    "Step", "TarsierFor", "UnlimitedOCR",
 )  # fmt: skip
 _VIDEOS = (
     "ColQwen3", "Cosmos3", "Ernie4_5_VL", "Exaone4_5_", "Gemma4For", "Glm4v", "Glm5Next", "HCXVision", "InternS1Pro",
@@ -163,6 +163,7 @@ _SOUND = (
     "MoonshotKimia",
     "MossAudio",
     "MossTranscribe",
+    "MusicFlamingo",
     "Qwen3ASR",
     "UltravoxModel",
     "VoxtralRealtime",

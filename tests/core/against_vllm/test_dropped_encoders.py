@@ -11,6 +11,7 @@ import pytest
 from infercli.core import architecture
 from infercli.core.architecture.arch import Layout, rank_tensors
 from tests.core.against_vllm.encoder_fragments import (
+    CLIP,
     DEEPSEEK,
     FLAT_LLAMA,
     LLAMA,
@@ -27,6 +28,11 @@ COHERE2 = LLAMA | {"model_type": "cohere2", "tie_word_embeddings": True, "slidin
 PERSIMMON = {
     "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 8,
     "max_position_embeddings": 2048, "qk_layernorm": True,
+}  # fmt: skip
+ERNIE = {
+    "architectures": ["ErnieModel"], "hidden_size": 384, "intermediate_size": 1184, "num_hidden_layers": 5,
+    "num_attention_heads": 12, "vocab_size": 30522, "max_position_embeddings": 514, "type_vocab_size": 2,
+    "task_type_vocab_size": 3, "torch_dtype": "float32",
 }  # fmt: skip
 VOXTRAL = config(
     "VoxtralRealtimeGeneration", "voxtral", text_config=MISTRAL | {
@@ -109,6 +115,26 @@ HELD = {
         config("OpenPanguVLForConditionalGeneration", "openpangu_vl", **PLAIN_QWEN2 | MROPE, attention_bias=True,
                vision_config=QWEN2_5_VISION | {"hidden_act": "gelu"}),
         {1: 1_416_480, 2: 774_240},
+    ),
+    "MiniMaxVL01ForConditionalGeneration, 0.23 with Llama's decoder": (
+        config("MiniMaxVL01ForConditionalGeneration", "minimax_vl_01", vision_config=CLIP, vision_feature_layer=-1,
+               text_config=LLAMA | {"architectures": ["LlamaForCausalLM"]}, multimodal_projector_bias=False,
+               tie_word_embeddings=False),
+        {1: 1_121_024, 2: 593_728},
+    ),
+    "MusicFlamingoForConditionalGeneration, 0.23": (
+        config("MusicFlamingoForConditionalGeneration", "musicflamingo", text_config=QWEN2, tie_word_embeddings=False,
+               audio_config={"hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 2,
+                             "num_attention_heads": 4, "num_mel_bins": 128}),
+        {1: 1_130_176, 2: 752_960, 8: 476_240},
+    ),
+    "ErnieModel, 0.23": (ERNIE, {1: 19_512_736, 2: 9_762_512}),
+    "ErnieForSequenceClassification, 0.23": (
+        ERNIE | {"architectures": ["ErnieForSequenceClassification"], "num_labels": 3}, {1: 19_661_731, 2: 9_911_507},
+    ),
+    "EmbeddingGemma2TextModel, transformers 5.24": (
+        {"architectures": ["EmbeddingGemma2TextModel"], "num_hidden_layers": 24, "hidden_size": 512},
+        {1: 271_002_624},
     ),
     "VoxtralRealtimeGeneration, 0.29 with a tokenizer": (VOXTRAL, {1: 1_069_216, 2: 584_480}),
 }  # fmt: skip

@@ -136,3 +136,18 @@ def test_gritlm_embeds_with_attention_to_later_tokens_and_without_a_cache():
     assert all(isinstance(m, Attention) and not m.cached for m in gritty.mixers)
     assert missing_class(gritty, find_engine("0.28.0")) is None
     assert missing_class(gritty, find_engine("0.29.0")) is not None
+
+
+def test_embedding_gemma_2_sees_to_both_sides_keeps_nothing_and_came_in_0_32():
+    text = {"num_hidden_layers": 24, "hidden_size": 512}
+    parsed = architecture.parse({"architectures": ["EmbeddingGemma2Model"], "dtype": "bfloat16", "text_config": text})
+    seen = {(m.window, m.head_dim, m.kv_heads, m.cached) for m in parsed.mixers if isinstance(m, Attention)}
+    assert seen == {(513, 256, 2, False), (None, 512, 1, False)}
+    assert (parsed.lm_head, parsed.max_model_len, encoder(parsed)) == (False, 8192, 0)
+    layers = {"5": {"head_dim": 128, "num_key_value_heads": 2}}
+    one = architecture.parse(
+        {"architectures": ["EmbeddingGemma2Model"], "text_config": text | {"per_layer_config": layers}}
+    )
+    assert {m.head_dim for m in one.mixers if isinstance(m, Attention)} == {256, 128}
+    assert missing_class(parsed, find_engine("0.31.0")) is not None
+    assert missing_class(parsed, find_engine("0.32.0")) is None
