@@ -94,6 +94,17 @@ def test_a_model_that_is_not_known_is_given_by_a_flag_where_it_was_asked_by_one(
     assert "give its config: config_path, or config itself" in error["hint"]
 
 
+def test_of_a_byte_order_mark_it_is_said_how_to_take_it_away(infercli, tmp_path):
+    """The file is whole: to fetch it again would not help."""
+    path = tmp_path / "config.json"
+    path.write_text("\ufeff" + json.dumps({"architectures": ["LlamaForCausalLM"]}), encoding="utf-8")
+    ran = infercli("estimate", "--config-path", str(path), "--gpu", "H100")
+    assert ran.code == ExitCode.USAGE
+    assert "begins with a byte order mark" in ran.err
+    subprocess.run(re.search(r"hint: `(.*)` takes it away", ran.err)[1], shell=True, check=True)
+    assert path.read_bytes().startswith(b"{")
+
+
 def test_what_is_missing_is_not_asked_for_by_the_keys_of_a_request(infercli):
     ran = infercli("estimate", "--gpu", "H100")
     assert ran.code == ExitCode.USAGE

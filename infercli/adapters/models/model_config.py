@@ -6,6 +6,7 @@ The one thing to know: nothing else of a model is read, so a directory with only
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,8 +46,10 @@ def read_model_config(config_path: str, hf_quant_config_path: str | None) -> Mod
 
 def read_object(path: Path) -> dict[str, Json]:
     """The JSON object that a file holds. Raises as `read_model_config`."""
-    # A byte order mark is refused, as what reads it there refuses it.
-    text = bounded_text(path, f"`ls -l {path.parent}` lists what is there", encoding="utf-8")
+    text = bounded_text(path, encoding="utf-8")
+    if text.startswith("\ufeff"):  # as what reads it in vLLM refuses it
+        away = f"`sed -i '1s/^\\xEF\\xBB\\xBF//' {shlex.quote(str(path))}` takes it away"
+        raise InvalidFile(str(path), [("", "begins with a byte order mark, with which vLLM does not read it")], away)
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -57,5 +60,5 @@ def read_object(path: Path) -> dict[str, Json]:
     except RecursionError:
         raise InvalidFile(str(path), [("", "is nested too deeply to be a config.json")]) from None
     if not isinstance(value, dict):
-        raise InvalidFile(str(path), [("", "must hold a JSON object")])
+        raise InvalidFile(str(path), [("", "must hold a JSON object")], "fetch the file again, whole")
     return value
