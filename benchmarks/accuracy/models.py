@@ -56,7 +56,8 @@ class Library:
                 self._read_list(path)
             else:
                 raise InputError(f"{place}: there is no such file or directory", "--configs takes either")
-        self._shipped = {name.lower(): name for name in sorted([*shapes()][::-1], key=_nearness)}
+        first = {name: -place for place, name in enumerate(shapes())}
+        self._shipped = {name.lower(): name for name in sorted(first, key=lambda name: (_nearness(name), first[name]))}
         known = (*self._reduced, *self._shipped, *self._configs)  # the last wins: a whole config is the best
         self._kin = {kin(name): name for name in known}
         self._whole = {kin(name): name for name in self._configs}
