@@ -23,6 +23,8 @@ _REPEATED = "ree2raz-inference-bench"
 its long ones ten, at every level, three times over and in a warm-up besides (bench_lib.py, prompts/workload.jsonl)."""
 _BLOCK = 16
 """Tokens of a prompt that are cached at a time; never its last one."""
+_INFERENCEX_FP8_CACHE = "Llama-3.1-70B"
+"""`kv-cache-dtype: fp8` in InferenceX (benchmarks/70b_fp8_h100_slurm.sh, and its like), whose records leave it out."""
 _INFERENCEX_LOOPS = 10
 """Prompts of each client: `--num-prompts $(( CONC * 10 ))` in InferenceX, whose records do not repeat it."""
 _USUAL_LENGTH, _ROOM, _LEAST_ROOM = 8192, 2, 1.1
@@ -99,6 +101,8 @@ def ask(row: Row, library: Library) -> Question:
         if asked.request.get(name) in (None, "auto"):
             asked.request.pop(name, None)
     _named_layout(asked, row)
+    if str(row.get("source")).startswith("inferencex") and str(row.get("model")).endswith(_INFERENCEX_FP8_CACHE):
+        asked.request.setdefault("kv_cache_dtype", "fp8")
     replicas = int(row.get("replicas") or 1)
     sizes = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
     engine_gpus = 1

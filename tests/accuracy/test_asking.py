@@ -153,6 +153,17 @@ def test_a_run_is_asked_for_in_the_layout_that_its_name_says(library):
     assert layout(tp=4, dp=4, gpu_count=16, notes="m_c4_tp4_ep16_1") == [4, 4, 16]
 
 
+def test_a_run_has_the_cache_that_the_scripts_of_its_source_state(library):
+    def cache(**changes):
+        return throughput.ask(LOAD | {"source": "inferencex-app"} | changes, library).request.get("kv_cache_dtype")
+
+    llama = {"model": "meta-llama/Llama-3.1-70B"}
+    assert cache(**llama) == "fp8"
+    assert cache(**llama, kv_cache_dtype="bfloat16") == "bfloat16"
+    assert cache(**llama, source="somebody") is None
+    assert cache() is None
+
+
 def test_a_mean_is_compared_with_the_mean(library):
     def ours(printed):
         (row,) = throughput.score([LOAD | {"num_prompts": 80, "ttft_ms": printed}], library)["vLLM"].compared
