@@ -8,10 +8,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
-from infercli.core.architecture.decoder import Row, parse_decoder
+from infercli.core.architecture.decoder import Row, attention, parse_decoder
 from infercli.core.architecture.experts import Mixture
 from infercli.core.architecture.families import ROWS
-from infercli.core.architecture.fields import EXTEND, LAYERS, entries, integer, optional, own_entries, without
+from infercli.core.architecture.fields import (
+    EXTEND,
+    LAYERS,
+    Layer,
+    entries,
+    grouped,
+    head_size,
+    integer,
+    optional,
+    own_entries,
+    without,
+)
 from infercli.core.architecture.layers import Attention, Weight
 from infercli.core.record import Json
 from infercli.errors import Unsupported
@@ -229,3 +240,24 @@ def k2_horizon(config: Json) -> ModelArch:
     arch = parse_decoder(config, row._replace(names=gates) if row.gate else row)
     rotated = optional(config, "rope_head_dim")
     return replace(arch, rope_width=rotated or arch.rope_width)
+
+
+_DOMYN = Row(norms=4, attention="attention", mlp="feedforward")
+
+
+def domyn_edge(config: Json) -> ModelArch:
+    """Domyn Edge (vLLM 0.33 models/domyn_edge.py): each layer has a window of its own, and may have its own heads.
+
+    Its queries are normed without weights, its keys with.
+    """
+    arch = parse_decoder(config | {"layer_types": None, "sliding_window": None}, _DOMYN)
+    count, own = arch.layer_count, config.get("per_layer_config") or {}
+    own_entries(config, "position_layers", count)
+    layers = []
+    for index, (behind, *_) in enumerate(own_entries(config, "window_sizes", count)):
+        said = config | (own[index] if isinstance(own, list) else own.get(str(index)) or {})
+        mixer = attention(said, _DOMYN, head_size(said), behind + 1 if behind > 0 else None, None)
+        norm = Weight(name="key norm", role="norm", module="attention.k_norm", outputs=mixer.head_dim, inputs=1)
+        layers.append(Layer(mixer, arch.layers[0].feed_forward, 4, (norm,)))
+    widths = {layer.mixer.head_dim for layer in layers if isinstance(layer.mixer, Attention)}
+    return replace(arch, layers=grouped(layers), rope_width=sum(widths))

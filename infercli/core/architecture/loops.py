@@ -1,4 +1,4 @@
-"""Decoders that pass the same layers several times for each token: Ouro, IQuest's LoopCoder, and HRM-Text.
+"""Decoders that pass the same layers several times for each token: Ouro, IQuest's LoopCoder, HRM-Text and Dory.
 
 The one thing to know: the weights are there once, and each pass of a layer keeps its own keys and values.
 """
@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from infercli.core.architecture.arch import ModelArch
 from infercli.core.architecture.decoder import Row, attention, parse_decoder
-from infercli.core.architecture.fields import HEADS, HIDDEN, Layer, head_size, integer
+from infercli.core.architecture.fields import EXTEND, HEADS, HIDDEN, Layer, entries, head_size, integer
 from infercli.core.architecture.hybrid import model
 from infercli.core.architecture.layers import Attention, Dense, LayerGroup, Weight
 from infercli.core.record import Json
+from infercli.errors import Unsupported
 
 _HRM = Row(
     qkv_bias="attention_bias", output_bias="attention_bias", gate="elements", attention="attn",
@@ -59,6 +60,43 @@ def _again(group: LayerGroup, passes: int, window: int | None = None) -> LayerGr
     mixer = group.mixer
     assert isinstance(mixer, Attention)
     return replace(group, again=(replace(mixer, window=window or mixer.window),) * (passes - 1))
+
+
+_DORY = Row(names=("q_proj", "g_proj", "k_proj", "v_proj", "o_proj"), gate="elements", attention="mixer", mlp="mixer")
+
+
+def dory(config: Json) -> ModelArch:
+    """Dory (vLLM 0.33 models/dory.py, configs/dory.py): attention and feed-forward by turns, each a layer to vLLM.
+
+    Here two are one. It has no norms but scales, of queries, gates and what is added to the residual.
+    """
+    count, loops = _times(config, "num_hidden_layers"), _times(config, "n_recurrent_loops", 1)
+    kinds = entries(config, "layer_types", count)
+    if kinds is None:
+        kinds = ["mlp" if i % 2 else "full_attention" if i % 8 == 6 else "sliding_attention" for i in range(count)]
+    before, behind = int(config.get("n_input_layers") or 0), int(config.get("n_output_layers") or 0)
+    if count % 2 or before % 2 or behind % 2 or any((kind == "mlp") != bool(i % 2) for i, kind in enumerate(kinds)):
+        raise Unsupported("config.json: layer_types: other than attention and mlp by turns is not known here", EXTEND)
+    mode = config.get("recurrent_kv_cache_mode", "per_loop")
+    if mode not in ("per_loop", "last_loop"):
+        raise Unsupported(f"config.json: recurrent_kv_cache_mode: {mode} is not known here", EXTEND)
+    dense = Dense(intermediate=integer(config, "intermediate_size"), module="mixer")
+    full, layers = attention(config, _DORY, head_size(config, 256), None, None), []
+    for index, kind in enumerate(kinds[::2]):
+        window = integer(config, "sliding_window", 1024) if kind == "sliding_attention" else None
+        mixer = replace(full, window=window)
+        later = replace(mixer, shares_kv=mode == "last_loop")
+        inside = before <= 2 * index < count - behind
+        inner = mixer.heads * mixer.head_dim
+        scales = (("query and gate scales", 2 * inner), ("feed-forward scales", 2 * dense.intermediate))
+        others = tuple(
+            Weight(name=name, role="norm", module="mixer", outputs=size, inputs=1)
+            for name, size in (*scales, ("residual scales", 2 * integer(config, "hidden_size")))
+        )
+        layers.append(Layer(mixer, dense, 0, others, again=(later,) * (loops - 1) if inside else ()))
+    arch = model(config | {"tie_word_embeddings": False}, integer(config, HIDDEN), layers, rope=full)
+    scale = Weight(name="logit scales", role="norm", module="lm_head.logit_scale", outputs=arch.vocab, inputs=1)
+    return replace(arch, final_norm=0, outside=(scale,))
 
 
 def hrm_text(config: Json) -> ModelArch:

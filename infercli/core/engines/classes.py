@@ -148,8 +148,7 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "EmbeddingGemma2Model", "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",
     ),
     (0, 32, 0): (
-        "MuseSparkForConditionalGeneration",
-        "AliceAIForCausalLM",
+        "AliceAIForCausalLM", "DomynEdgeForCausalLM", "DoryForCausalLM", "MuseSparkForConditionalGeneration",
     ),
 }  # fmt: skip
 """The newest release that was read and lacks these classes."""

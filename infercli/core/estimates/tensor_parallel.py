@@ -67,8 +67,8 @@ outputs pass (0.29 layers/linear.py _maybe_allow_fp8_block_shape_mismatch), and 
 
 _ONE_STAGE = (
     "AliceAIFor", "AriaFor", "BertFor", "BertModel", "BertSplade", "BgeM3", "CLIPModel", "CohereAsr", "ColBERT",
-    "ColModernVBert", "EmbeddingGemma2", "ErnieFor", "ErnieModel", "FireRedASR2", "FunASR", "GPT2ForSequence",
-    "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
+    "ColModernVBert", "DomynEdgeFor", "DoryFor", "EmbeddingGemma2", "ErnieFor", "ErnieModel", "FireRedASR2", "FunASR",
+    "GPT2ForSequence", "Gemma3TextModel", "Gemma3nFor", "Glm5NextFor", "GteModel", "GteNew", "HF_ColBERT", "HrmTextFor",
     "IQuestLoopCoderFor", "Idefics3For", "JinaForRanking", "LlamaBidirectionalModel", "Mamba2For", "MiniMaxForCausalLM",
     "MiniMaxM1For", "MiniMaxText01For", "MllamaFor", "ModernBert", "NomicBert", "OpenAIPrivacyFilter", "OuroFor",
     "PaddleOCRVLFor", "Phi4MMFor", "RobertaFor", "RobertaModel", "SiglipModel", "SmolVLMFor", "VoxtralRealtime",
@@ -77,6 +77,8 @@ _ONE_STAGE = (
 """First part of the names of classes that lack SupportsPP in all versions from 0.8 to 0.33 that have them
 (model_executor/models/; config/model.py verify_with_parallel_config refuses)."""
 
+_ONE_RANK = ("DoryFor",)
+"""First part of the names of classes that say so themselves (0.33 models/dory.py)."""
 _KV_HEADS_ONCE = ("InklingFor", "PanguProMoEV2For", "Phi3SmallFor")
 """First part of the names of classes whose KV heads lie on one rank each (0.29 models/inkling/nvidia/sconv_swa_attn.py,
 models/openpangu.py OpenPanguSinkAttention, 0.9 models/phi3_small.py)."""
@@ -165,6 +167,8 @@ def dealing_problems(arch: ModelArch, *, expert_parallel: bool) -> Iterator[str]
 
 def _model_problems(arch: ModelArch, layout: Layout) -> Iterator[str]:
     tp = layout.tensor_parallel_size
+    if tp > 1 and arch.architecture.startswith(_ONE_RANK):
+        yield f"vLLM has no tensor parallelism for {arch.architecture}"
     for mixer in mixers(arch):
         yield from _indivisible(_mixer_wholes(mixer), tp)
     for feed_forward in feed_forwards(arch):

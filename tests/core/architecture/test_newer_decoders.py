@@ -9,9 +9,11 @@ from infercli.core.architecture.arch import Attention, GatedDelta, Layout, mixer
 from infercli.core.architecture.families import ROWS
 from infercli.core.engines import find_engine
 from infercli.core.engines.classes import doubtful_class, missing_class
-from infercli.core.estimates.tensor_parallel import stage_problems
+from infercli.core.estimates.tensor_parallel import problems, stage_problems
 from infercli.core.kv_cache.pool import cache_layout
-from infercli.core.kv_cache.specs import CacheSettings
+from infercli.core.kv_cache.rules import RULES
+from infercli.core.kv_cache.specs import CacheSettings, layer_caches
+from infercli.core.quantization.schemes import UNQUANTIZED
 from infercli.core.shapes import find_shape
 from infercli.errors import InputError, Unsupported
 
@@ -157,3 +159,50 @@ def test_internlm2_for_rewards_has_one_score_of_which_ranks_share_the_inputs():
 
 def test_both_spellings_of_exaones_experts_are_one():
     assert ROWS["ExaoneMoEForCausalLM"] == ROWS["ExaoneMoeForCausalLM"]
+
+
+SMALL = {
+    "vocab_size": 640, "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 8,
+    "num_key_value_heads": 4, "head_dim": 16, "max_position_embeddings": 2048, "torch_dtype": "bfloat16",
+}  # fmt: skip
+DOMYN = SMALL | {
+    "architectures": ["DomynEdgeForCausalLM"], "tie_word_embeddings": False,
+    "per_layer_config": {"1": {"head_dim": 32}},
+    "position_layers": ["rope", "nope", "rope", "rope"], "window_sizes": [[127, 0], [-1, 0], [127, 0], [-1, 0]],
+}  # fmt: skip
+DORY = SMALL | {
+    "architectures": ["DoryForCausalLM"], "num_hidden_layers": 8, "n_input_layers": 2, "n_output_layers": 2,
+    "n_recurrent_loops": 3,
+}  # fmt: skip
+
+
+def test_domyn_edge_has_a_window_and_heads_of_its_own_in_each_layer():
+    arch = architecture.parse(DOMYN)
+    feed_forward, norms = 3 * 128 * 384, 4 * 128
+    narrow, wide = ((8 + 2 * 4 + 8) * 128 * head + head for head in (16, 32))
+    assert parameter_count(arch) == 2 * 640 * 128 + 128 + 3 * narrow + wide + 4 * (feed_forward + norms)
+    seen = [next((m.window, m.head_dim) for g in arch.layers if i in g.indices and isinstance(m := g.mixer, Attention))
+            for i in range(4)]  # fmt: skip
+    assert seen == [(128, 16), (None, 32), (128, 16), (None, 16)]
+    with pytest.raises(Unsupported, match="window_sizes"):
+        architecture.parse({k: v for k, v in DOMYN.items() if k != "window_sizes"})
+    assert missing_class(arch, find_engine("0.33.0")) is None
+    assert any("pipeline" in problem for problem in stage_problems(arch, 2))
+
+
+def test_dory_passes_its_middle_layers_again_and_keeps_each_pass_unless_the_last_alone():
+    arch = architecture.parse(DORY)
+    attention = (8 + 8 + 2 * 4 + 8) * 16 * 128 + 2 * 8 * 16 + 128
+    feed_forward = 3 * 128 * 384 + 2 * 384 + 128
+    assert parameter_count(arch) == 2 * 640 * 128 + 640 + 4 * (attention + feed_forward)
+    settings = CacheSettings(engine_version="0.33.0", dtype="bfloat16")
+    kept = [
+        len(layer_caches(architecture.parse(DORY | {"recurrent_kv_cache_mode": mode}), Layout(), settings, RULES[-1]))
+        for mode in ("per_loop", "last_loop")
+    ]
+    assert kept == [1 + 2 * 3 + 1, 4]
+    assert problems(arch, UNQUANTIZED, 2) == ("vLLM has no tensor parallelism for DoryForCausalLM",)
+    with pytest.raises(Unsupported, match="layer_types"):
+        architecture.parse(DORY | {"n_input_layers": 1})
+    with pytest.raises(Unsupported, match="recurrent_kv_cache_mode"):
+        architecture.parse(DORY | {"recurrent_kv_cache_mode": "none"})
