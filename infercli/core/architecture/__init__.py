@@ -130,6 +130,7 @@ FAMILIES: dict[str, Callable[[Json], ModelArch]] = {
     "K2HorizonForCausalLM": departures.k2_horizon,
     "SarvamMoEForCausalLM": departures.sarvam_moe,
     "Param2MoEForCausalLM": departures.param2_moe,
+    "BeamForCausalLM": departures.beam,
     "DomynEdgeForCausalLM": departures.domyn_edge,
     "GraniteSWAForCausalLM": departures.granite_swa,
     "GraniteMoeSWAForCausalLM": departures.granite_swa,

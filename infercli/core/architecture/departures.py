@@ -13,6 +13,7 @@ from infercli.core.architecture.experts import Mixture
 from infercli.core.architecture.families import ROWS
 from infercli.core.architecture.fields import (
     EXTEND,
+    HEADS,
     LAYERS,
     Layer,
     entries,
@@ -261,3 +262,29 @@ def domyn_edge(config: Json) -> ModelArch:
         layers.append(Layer(mixer, arch.layers[0].feed_forward, 4, (norm,)))
     widths = {layer.mixer.head_dim for layer in layers if isinstance(layer.mixer, Attention)}
     return replace(arch, layers=grouped(layers), rope_width=sum(widths))
+
+
+_BEAM = Row(
+    qk_norm="head", gate="elements", norms=4, names=("q_proj", "gate_proj", "k_proj", "v_proj", "o_proj"),
+    mixture=Mixture(router_bias=True, router_float32=True),
+)  # fmt: skip
+
+
+def beam(config: Json) -> ModelArch:
+    """Beam (vLLM 0.33 models/beam/nvidia/, configs/beam.py): a gate with a bias for each head, and four norms.
+
+    Every layer has a window and experts where config.json does not say. Not counted: what ranks keep to sum their parts
+    on NVLink (allreduce.py), three buffers of two rows for each token of a batch.
+    """
+    count = integer(config, LAYERS)
+    rope = config.get("rope_parameters") or {}
+    if rope and set(rope) <= {"sliding_attention", "full_attention"}:  # full attention has no positions
+        rope = next((said for said in rope.values() if said is not None), {})
+    own = {"sliding_window": 4096, "num_key_value_heads": 4, "layer_types": ["sliding_attention"] * count} | {
+        key: value for key, value in config.items() if value is not None
+    }
+    arch = parse_decoder(own | {"rope_parameters": rope}, _BEAM)
+    heads = integer(config, HEADS)
+    bias = Weight(name="gate bias", role="attention", module="self_attn.gate_bias", outputs=heads, inputs=1,
+                  split="outputs")  # fmt: skip
+    return replace(arch, layers=tuple(replace(group, others=(bias,)) for group in arch.layers))

@@ -148,7 +148,8 @@ _LACKING: dict[tuple[int, int, int], tuple[str, ...]] = {
         "EmbeddingGemma2Model", "ExaoneMoEForCausalLM", "MiniCPMV4_7ForConditionalGeneration",
     ),
     (0, 32, 0): (
-        "AliceAIForCausalLM", "DomynEdgeForCausalLM", "DoryForCausalLM", "MuseSparkForConditionalGeneration",
+        "AliceAIForCausalLM", "BeamForCausalLM", "DomynEdgeForCausalLM", "DoryForCausalLM",
+        "MuseSparkForConditionalGeneration",
     ),
 }  # fmt: skip
 """The newest release that was read and lacks these classes."""

@@ -206,3 +206,21 @@ def test_dory_passes_its_middle_layers_again_and_keeps_each_pass_unless_the_last
         architecture.parse(DORY | {"n_input_layers": 1})
     with pytest.raises(Unsupported, match="recurrent_kv_cache_mode"):
         architecture.parse(DORY | {"recurrent_kv_cache_mode": "none"})
+
+
+def test_beam_gates_each_element_with_a_bias_for_each_head_and_scores_its_experts_in_float32():
+    config = SMALL | {
+        "architectures": ["BeamForCausalLM"], "tie_word_embeddings": False, "num_experts": 8, "num_experts_per_tok": 2,
+        "moe_intermediate_size": 96, "sliding_window": 512, "mlp_layer_types": ["dense", *["sparse"] * 3],
+        "layer_types": [*["sliding_attention"] * 3, "full_attention"],
+        "rope_parameters": {"sliding_attention": {"rope_type": "default"}, "full_attention": None},
+    }  # fmt: skip
+    arch = architecture.parse(config)
+    attention = (8 + 8 + 2 * 4 + 8) * 16 * 128 + 2 * 16 + 8
+    moe, dense = 8 * 3 * 128 * 96 + 8 * 128 + 8, 3 * 128 * 384
+    assert parameter_count(arch) == 2 * 640 * 128 + 128 + 4 * (attention + 4 * 128) + dense + 3 * moe
+    assert [m.window for m in mixers(arch) if isinstance(m, Attention)] == [512, None]
+    routers = [t for t in rank_tensors(arch, Layout()) if t.name == "router"]
+    assert all(t.float32 for t in routers)
+    silent = architecture.parse({k: v for k, v in config.items() if k not in ("layer_types", "sliding_window")})
+    assert {m.window for m in mixers(silent) if isinstance(m, Attention)} == {4096}
