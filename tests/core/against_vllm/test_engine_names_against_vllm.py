@@ -43,7 +43,7 @@ def test_the_installed_vllm_has_every_name_that_is_still_to_be_there():
     assert not gone & declared
 
 
-@pytest.mark.ray
+@pytest.mark.vllm
 def test_what_rays_exporter_prints_is_read_under_its_names():
     done = subprocess.run([engine_python(), "-c", RAY], capture_output=True, text=True, timeout=120, check=True)
     before, after, _ = done.stdout.split("\0")
